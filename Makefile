@@ -1,0 +1,46 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+
+PYTHON ?= python3
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: help demo test test-all lint bench clean
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: .venv/installed ## build examples/kmeans and ask it for a prediction
+	.venv/bin/nachlass predict examples/kmeans '[0.3, 0.7]'
+
+test: .venv/test-installed ## run the tests; what cannot run here is listed at the end
+	.venv/bin/python -m pytest -n 2 --dist worksteal
+
+test-all: .venv/test-installed ## as test, with the system packages installed and nothing skipped
+	.ci/system-packages
+	NACHLASS_TEST_ALL=1 .venv/bin/python -m pytest -n 2 --dist worksteal
+
+lint: .venv/lint-installed ## ruff, mypy and shellcheck
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy --exclude in_kernel builder service
+	.venv/bin/mypy builder/nachlass_builder/in_kernel
+	.venv/bin/shellcheck .ci/run .ci/system-packages
+
+bench: .venv/test-installed ## measure the steps of a build beside what pip and venv take
+	.venv/bin/python tests/bench/build_steps.py
+
+clean: ## remove the virtual environment and caches
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache
+
+.venv/installed: pyproject.toml service/pyproject.toml
+	$(PYTHON) -m venv .venv
+	.venv/bin/pip install --quiet --upgrade pip
+	.venv/bin/pip install --quiet --editable .
+	touch $@
+
+.venv/test-installed: .venv/installed
+	.venv/bin/pip install --quiet --group test --editable service
+	touch $@
+
+.venv/lint-installed: .venv/test-installed
+	.venv/bin/pip install --quiet --group lint
+	touch $@

@@ -1,0 +1,226 @@
+"""The whole build, step by step: the first file to read. Builder environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from nachlass_builder.bundle import (
+    SERVING_LOCK,
+    TRAINING_LOCK,
+    Workshop,
+    default_bundle,
+    publish,
+    workshop,
+    write_manifest,
+)
+from nachlass_builder.check import Checked, check
+from nachlass_builder.credentials import redact
+from nachlass_builder.environment import Environment, Purpose, closure, ensure_environment
+from nachlass_builder.errors import Place
+from nachlass_builder.first_pass import compute_requirements
+from nachlass_builder.locate import last_binding
+from nachlass_builder.lock import Lock
+from nachlass_builder.locking import Locking
+from nachlass_builder.manifest import compose_manifest
+from nachlass_builder.pip_settings import IndexSettings
+from nachlass_builder.prepare import Prepared, Request, prepared_source
+from nachlass_builder.proof import prove
+from nachlass_builder.report import Report, counted
+from nachlass_builder.requirements import Requirements, gather
+from nachlass_builder.service_wheel import service_requirements
+from nachlass_builder.settings import is_index_variable
+from nachlass_builder.source_files import copy_source, digest_source, files_of, left_out
+from nachlass_builder.unchanged import build_key, is_current
+
+
+def build(request: Request, report: Report) -> Path:
+    """Build the bundle of a source, or keep the one there is; return its folder."""
+    with prepared_source(request, report) as found:
+        settings = found.settings
+        destination = (request.output or settings.model_path or Path()).absolute()
+        if not request.output and not settings.model_path:
+            destination = default_bundle(found.source, settings.cache)
+        prepared = replace(found, source=found.source.without(destination))
+        key = build_key(prepared, digest_source(prepared.source, prepared.deadline))
+        if not request.force and is_current(destination, key, prepared, report):
+            return destination
+        with workshop(destination, settings.cache) as shop:
+            _Build(prepared, shop, destination, report, fresh=request.force).run()
+            publish(shop, destination)
+    return destination
+
+
+@dataclass(frozen=True)
+class _Build:
+    """One build in its workshop."""
+
+    prepared: Prepared
+    shop: Workshop
+    destination: Path
+    report: Report
+    fresh: bool
+
+    def run(self) -> None:
+        """Make the whole bundle in the workshop."""
+        from nachlass_builder.second_pass import SecondPass
+
+        key, checked = self._read()
+        locking = Locking(self.prepared, self.shop, checked.requirements, self.report)
+        indexes = locking.indexes()
+        lock, resolution = locking.lock(indexes, None if self.fresh else self.destination)
+        with self.report.step("making the training environment"):
+            training = self._environment(lock, "training", indexes)
+        with self.report.step("executing the notebook"):
+            outcome = SecondPass(
+                located=checked.located,
+                shop=self.shop,
+                python=training.python,
+                environment=self._kernel_environment(),
+                settings=self.prepared.settings,
+                import_folders=self._import_folders(checked.requirements),
+                explain_missing_file=self._explain_missing_file,
+                deadline=self.prepared.deadline,
+                report=self.report,
+            ).run()
+            self._tell_capture(outcome)
+        with self.report.step("making the serving environment"):
+            roots = [req.text for req in checked.requirements.merged]
+            kept = closure(training.site_packages, [*roots, *service_requirements()])
+            serving_lock = lock.subset(kept)
+            serving = self._environment(serving_lock, "serving", indexes)
+        self.shop.source.rename(self.shop.bundle / "src")
+        manifest = compose_manifest(
+            self.prepared, checked, outcome, lock, serving_lock, resolution, key, self.shop.bundle
+        )
+        with self.report.step("proving the model in a fresh interpreter"):
+            self._prove(manifest, checked, serving, training)
+        with self.report.step("writing the bundle"):
+            self._write(manifest, checked, lock, serving_lock, serving, indexes)
+
+    def _read(self) -> tuple[str, Checked]:
+        """Copy the source and read what can be known without running it."""
+        prepared, report = self.prepared, self.report
+        with report.step("reading the notebook"):
+            copied = copy_source(prepared.source, self.shop.source, prepared.deadline)
+            files = files_of(prepared.source, prepared.deadline)[0]
+            checked = check(self.shop.source, files, prepared.settings, prepared.source.notebook)
+            if checked.errors:
+                raise checked.errors[0]
+            names = ", ".join(notebook.name for notebook in checked.located.notebooks)
+            report.note(f"{names} ({checked.located.reason})")
+            if copied.left_out:
+                report.note(f"left out as secrets: {', '.join(copied.left_out)}")
+        if computed := checked.requirements.computed:
+            with report.step("first pass: computing `requirements`"):
+                found = compute_requirements(self.shop.source, computed, prepared.deadline)
+                gathered = gather(self.shop.source, checked.located.notebooks, found)
+                checked = replace(checked, requirements=gathered)
+        for warning in checked.warnings:
+            report.warn(warning)
+        return build_key(prepared, copied.digest), checked
+
+    def _environment(self, lock: Lock, purpose: Purpose, indexes: IndexSettings) -> Environment:
+        """An environment with exactly what the lock says; the cached one when it is there."""
+        environment = ensure_environment(
+            lock,
+            purpose=purpose,
+            cache=self.prepared.settings.cache,
+            indexes=indexes,
+            deadline=self.prepared.deadline,
+            note=self.report.note,
+        )
+        if environment.reused:
+            self.report.note("unchanged: the environment is reused")
+        return environment
+
+    def _kernel_environment(self) -> dict[str, str]:
+        """What the cells see of the environment: no settings or credentials of indexes."""
+        kept = {k: v for k, v in os.environ.items() if not is_index_variable(k)}
+        return {**kept, **self.prepared.settings.parameters}
+
+    def _import_folders(self, requirements: Requirements) -> list[Path]:
+        """The folders of the repository's own packages, and a pipeline's root."""
+        folders = []
+        for name in requirements.local:
+            folder = self.shop.source / name
+            folders.append(folder / "src" if (folder / "src").is_dir() else folder)
+        return folders
+
+    def _explain_missing_file(self, name: str) -> str | None:
+        """Why a file that the user has is not in the build; None when they have none either."""
+        source = self.prepared.source
+        path = Path(os.path.normpath(name))
+        reason = None if path.is_absolute() else left_out(source, path, self.prepared.deadline)
+        return reason and f"{name} is in your folder, but {reason}"
+
+    def _tell_capture(self, outcome: Mapping[str, Any]) -> None:
+        """Say what was captured and inferred."""
+        note, samples = self.report.note, outcome["samples"]
+        note(f"pickled: {outcome['pickle_bytes'] / 1e6:.1f} MB")
+        if samples["count"] < samples.get("total", 0):
+            note(f"{samples['count']} of {samples['total']} samples are used")
+        elif samples["count"]:
+            note(counted(samples["count"], "sample"))
+        if samples["problem"]:
+            note(
+                f"no samples are used, so nothing is proven but that it loads: {samples['problem']}"
+            )
+        elif not samples["deterministic"]:
+            note("the model answers one sample in different ways: only types are compared")
+        if outcome["holds_build_path"]:
+            self.report.warn(
+                f"the pickle holds the path of this build's folder ({self.shop.source}), "
+                "which is gone afterwards: open files by relative paths"
+            )
+
+    def _prove(
+        self,
+        manifest: dict[str, Any],
+        checked: Checked,
+        serving: Environment,
+        training: Environment,
+    ) -> None:
+        """Prove the bundle, and let the manifest say what was shown."""
+        notebook = checked.located.notebooks[-1]
+        write_manifest(self.shop.bundle, manifest)
+        proof = prove(
+            serving.python,
+            training.python,
+            self.shop.bundle,
+            work=self.shop.work / "proof",
+            parameters=self.prepared.settings.parameters,
+            place=last_binding(notebook, "predictor") or Place(notebook.name),
+            gone=self.shop.source,
+            deadline=self.prepared.deadline,
+        )
+        manifest.update(batch=proof.batch, preload=proof.preload)
+        for text in proof.notes:
+            self.report.note(text)
+
+    def _write(
+        self,
+        manifest: dict[str, Any],
+        checked: Checked,
+        lock: Lock,
+        serving_lock: Lock,
+        serving: Environment,
+        indexes: IndexSettings,
+    ) -> None:
+        """Complete the bundle: locks, executed notebooks, the link to the environment."""
+        from nachlass_builder.render import write_executed
+
+        bundle = self.shop.bundle
+        (bundle / TRAINING_LOCK).write_text(lock.text, encoding="utf-8")
+        (bundle / SERVING_LOCK).write_text(serving_lock.text, encoding="utf-8")
+        for notebook, entry in zip(
+            checked.located.notebooks, manifest["source"]["notebooks"], strict=True
+        ):
+            write_executed(
+                notebook.node, bundle, entry["executed"], lambda text: redact(text, indexes.secrets)
+            )
+        (bundle / "venv").symlink_to(serving.path)
+        write_manifest(bundle, manifest)

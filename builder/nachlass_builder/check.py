@@ -1,0 +1,114 @@
+"""What can be known of a source without executing anything. Builder environment."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nachlass_builder.errors import NachlassError, NotebookError, Place
+from nachlass_builder.import_names import DISTRIBUTIONS
+from nachlass_builder.locate import Located, last_binding, locate, may_define_unseen
+from nachlass_builder.notebook import Cell, Notebook, syntax_error
+from nachlass_builder.requirements import Requirements, gather
+from nachlass_builder.settings import Settings
+
+CONTRACT = ("predictor", "validator", "samples", "batch_predictor", "requirements")
+SAVE_FILE = "S2I_PIPELINE_STAGE_SAVE_FILE"
+
+
+@dataclass
+class Checked:
+    """What a check found: the notebooks, their requirements, and problems.
+
+    `errors` make a build certain to fail; `warnings` do not.
+    """
+
+    located: Located
+    requirements: Requirements
+    errors: list[NachlassError] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def contract(self) -> Iterator[tuple[str, Place]]:
+        """The names of the contract that the notebooks define, and where."""
+        for notebook in self.located.notebooks:
+            for name in CONTRACT:
+                place = last_binding(notebook, name)
+                if place is not None:
+                    yield name, place
+
+
+def check(root: Path, files: list[str], settings: Settings, given: str | None) -> Checked:
+    """Read the notebooks and their requirements, and look for what cannot work.
+
+    Raises the first failure that leaves nothing to look at.
+    """
+    located = locate(root, files, settings, given)
+    checked = Checked(located, gather(root, located.notebooks))
+    for notebook in located.notebooks:
+        for cell in notebook.cells:
+            if problem := syntax_error(notebook, cell):
+                checked.errors.append(problem)
+        checked.warnings += _unprovided_imports(notebook, checked.requirements, root)
+    if located.contract == "function" and not checked.errors:
+        checked.errors += _contract_errors(located.notebooks[0])
+    checked.warnings += [str(conflict) for conflict in checked.requirements.conflicts]
+    checked.warnings += checked.requirements.notes
+    return checked
+
+
+def _contract_errors(notebook: Notebook) -> list[NachlassError]:
+    """A predictor that no cell can define."""
+    if last_binding(notebook, "predictor") or may_define_unseen(notebook):
+        return []
+    cells = [
+        cell for cell in notebook.cells if SAVE_FILE in cell.source or "serialize_to" in cell.source
+    ]
+    if cells:
+        return [
+            NotebookError(
+                "the notebook saves a stage of a pipeline, and defines no `predictor`",
+                place=notebook.place(cells[-1]),
+                remedy="name the notebooks of the pipeline, in order, in S2I_SOURCE_NOTEBOOK_LIST",
+            )
+        ]
+    return [
+        NotebookError(
+            "no cell defines `predictor`",
+            place=notebook.place(),
+            remedy="define predictor(x), which scores one sample, in a cell of its own",
+        )
+    ]
+
+
+def _unprovided_imports(
+    notebook: Notebook, requirements: Requirements, root: Path
+) -> Iterator[str]:
+    """Imports of well-known libraries that no requirement names."""
+    if requirements.computed or requirements.uv_lock:
+        return
+    provided = {requirement.name for requirement in requirements.merged}
+    seen = set()
+    for cell in notebook.cells:
+        for module, line in _imports(cell):
+            distribution = DISTRIBUTIONS.get(module)
+            if distribution is None or module in seen or module in sys.stdlib_module_names:
+                continue
+            seen.add(module)
+            if distribution not in provided and not list(root.rglob(f"{module}.py")):
+                yield (
+                    f"{notebook.place(cell, line)}: imports {module}, and no requirement names "
+                    f"{distribution}; it works only if another one brings it"
+                )
+
+
+def _imports(cell: Cell) -> Iterator[tuple[str, int]]:
+    """The top-level modules that a cell imports, outside `try`."""
+    for statement in cell.tree.body if cell.tree else ():
+        match statement:
+            case ast.Import(names=aliases, lineno=line):
+                yield from ((alias.name.partition(".")[0], line) for alias in aliases)
+            case ast.ImportFrom(module=str(module), level=0, lineno=line):
+                yield module.partition(".")[0], line

@@ -1,0 +1,169 @@
+"""The command line, the only place that prints failures and exit codes. Builder environment."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from nachlass_builder import __version__
+from nachlass_builder.errors import KINDS, NachlassError
+from nachlass_builder.report import Report
+
+INTERRUPTED = 130
+
+EXIT_CODES = "\n".join(
+    [
+        "\b",
+        "Exit codes:",
+        "   0  done",
+        *(
+            f"  {code:2d}  {text}"
+            for code, text in sorted(
+                [(kind.exit_code, kind.kind) for kind in KINDS]
+                + [(2, "the command line is wrong"), (INTERRUPTED, "interrupted")]
+            )
+        ),
+    ]
+)
+
+SOURCE_HELP = """\
+SOURCE is a folder, a notebook file or a git URL; `URL#REF` means a branch,
+a tag or a commit."""
+
+assignments_option = click.option(
+    "-e",
+    "assignments",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="Set a variable for the build and its notebook; may be repeated.",
+)
+context_option = click.option(
+    "--context-dir", metavar="FOLDER", help="The sub-folder of SOURCE to take for the whole."
+)
+
+
+class Group(click.Group):
+    """Turns failures into text on standard error and an exit code."""
+
+    def invoke(self, context: click.Context) -> object:
+        """Run a command; end the process with its failure's exit code."""
+        try:
+            return super().invoke(context)
+        except NachlassError as error:
+            _tell(error)
+            sys.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("interrupted; nothing was left behind", err=True)
+            sys.exit(INTERRUPTED)
+
+
+def _tell(error: NachlassError) -> None:
+    """Print a failure, without the credentials that a quoted line may hold."""
+    from nachlass_builder.credentials import redact
+
+    click.echo(redact(str(error), ()), err=True)
+
+
+@click.group(cls=Group, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="nachlass")
+def main() -> None:
+    """Turn a Jupyter notebook into a model that can be served.
+
+    The notebook runs from top to bottom and defines one function,
+    predictor(x), which scores one sample. The rest is derived.
+
+    \b
+    Start here:
+      nachlass check .                     what would be built; nothing is executed
+      nachlass build .                     execute, pickle, prove: a bundle
+      nachlass predict . '[0.3, 0.7]'      one prediction of it
+    """  # noqa: D301 - click's \b
+
+
+@main.command(help=f"Say what would be built, without executing anything.\n\n{SOURCE_HELP}")
+@click.argument("source")
+@click.option(
+    "--requirements", is_flag=True, help="Print the requirements as a requirements file, only."
+)
+@context_option
+@assignments_option
+def check(
+    source: str, context_dir: str | None, assignments: tuple[str, ...], *, requirements: bool
+) -> None:
+    """Say what would be built, without executing anything."""
+    from nachlass_builder.check import check as run_check
+    from nachlass_builder.prepare import Request, prepared_source
+    from nachlass_builder.settings import parse_assignments
+    from nachlass_builder.source_files import files_of
+    from nachlass_builder.summary import print_checked, print_requirements
+
+    request = Request(source, None, context_dir, parse_assignments(assignments))
+    with prepared_source(request, Report(quiet=True)) as prepared:
+        root = prepared.source.root
+        files, _secrets = files_of(prepared.source, prepared.deadline)
+        checked = run_check(root, files, prepared.settings, prepared.source.notebook)
+        if requirements:
+            print_requirements(checked)
+        else:
+            print_checked(checked)
+    for error in checked.errors:
+        _tell(error)
+    if checked.errors:
+        sys.exit(checked.errors[0].exit_code)
+
+
+@main.command(help=f"Execute the notebook, and write a proven bundle.\n\n{SOURCE_HELP}")
+@click.argument("source")
+@click.option(
+    "-o",
+    "--output",
+    metavar="BUNDLE",
+    type=click.Path(path_type=Path),
+    help="The bundle's folder. [default: SOURCE/.nachlass/bundle]",
+)
+@click.option("--force", is_flag=True, help="Build although nothing changed, and resolve anew.")
+@click.option("-q", "--quiet", is_flag=True, help="Only warnings and errors.")
+@context_option
+@assignments_option
+def build(
+    source: str,
+    output: Path | None,
+    context_dir: str | None,
+    assignments: tuple[str, ...],
+    *,
+    force: bool,
+    quiet: bool,
+) -> None:
+    """Execute the notebook, and write a proven bundle."""
+    from nachlass_builder.build import build as run_build
+    from nachlass_builder.prepare import Request
+    from nachlass_builder.settings import parse_assignments
+
+    request = Request(source, output, context_dir, parse_assignments(assignments), force)
+    click.echo(run_build(request, Report(quiet=quiet)))
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("source")
+@click.argument("json_text", metavar="JSON")
+@context_option
+@assignments_option
+def predict(
+    source: str, json_text: str, context_dir: str | None, assignments: tuple[str, ...]
+) -> None:
+    """Ask for one prediction, as the service would answer it.
+
+    SOURCE is what `build` takes, and is built if it changed; or a bundle.
+    JSON is one sample; `-` reads it from standard input.
+    """
+    from nachlass_builder.predict import predict as run_predict
+    from nachlass_builder.settings import parse_assignments
+
+    text = json_text
+    if json_text == "-":
+        # As the argument's, these bytes reach the model as they are, whatever the locale.
+        text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
+    answer = run_predict(source, text, context_dir, parse_assignments(assignments))
+    click.echo(answer.encode("utf-8"))

@@ -1,0 +1,69 @@
+"""Describes the exception that a cell raised last. Notebook's kernel.
+
+The builder calls `write_last_exception(path)` in the live kernel; the file gets
+JSON: null, or the fields of `raised.Raised` in the builder (its `text` aside),
+with frames as [file, line, function, source text, execution count of a cell].
+Standard library and IPython only, so that it works in any kernel.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+
+from IPython import get_ipython
+
+MOST_FRAMES = 200
+LONGEST_VALUE = 20_000
+DEEPEST_CAUSE = 1
+
+
+def write_last_exception(path: str) -> None:
+    """Write what the kernel knows of its last exception."""
+    cells = getattr(get_ipython().compile, "_filename_map", {})
+    known = _described(getattr(sys, "last_value", None), cells, depth=0)
+    with Path(path).open("w", encoding="utf-8", errors="replace") as file:
+        json.dump(known, file)
+
+
+def _described(
+    error: BaseException | None, cells: Mapping[str, int], depth: int
+) -> dict[str, object] | None:
+    """An exception and its cause; `cells` maps the files of cells to execution counts."""
+    if error is None or depth > DEEPEST_CAUSE:
+        return None
+    value = _value(error)
+    context = None if error.__suppress_context__ else error.__context__
+    return {
+        "ename": type(error).__name__,
+        "evalue": value,
+        "frames": _frames(error, cells),
+        "name": str(getattr(error, "name", None) or ""),
+        "filename": str(getattr(error, "filename", None) or ""),
+        "cwd": os.getcwd(),  # noqa: PTH109 - as a string
+        "cause": _described(error.__cause__ or context, cells, depth + 1),
+        "files": {file: count for file, count in cells.items() if file in value},
+    }
+
+
+def _value(error: BaseException) -> str:
+    """What the exception says."""
+    try:
+        return str(error.msg if isinstance(error, SyntaxError) else error)[:LONGEST_VALUE]
+    except Exception:  # noqa: BLE001 - a user's __str__
+        return ""
+
+
+def _frames(error: BaseException, cells: Mapping[str, int]) -> list[list[object]]:
+    """The innermost frames, outermost first; a syntax error's place is one more."""
+    frames: list[list[object]] = [
+        [frame.filename, frame.lineno, frame.name, frame.line, cells.get(frame.filename)]
+        for frame in traceback.extract_tb(error.__traceback__, limit=-MOST_FRAMES)
+    ]
+    if isinstance(error, SyntaxError) and error.filename:
+        frames.append([error.filename, error.lineno, "", error.text, cells.get(error.filename)])
+    return frames

@@ -1,0 +1,7 @@
+"""Makes `python -m pip` our pip. Notebook's kernel."""
+
+import sys
+
+from pip.nachlass_commands import run
+
+sys.exit(run(None))

@@ -1,0 +1,48 @@
+"""Links: without credentials, and compared with what is installed. Notebook's kernel."""
+
+from __future__ import annotations
+
+import json
+import re
+from importlib import metadata
+from urllib.parse import urlsplit
+
+HIDDEN = "***"
+USERINFO = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{0,20})://(?P<user>[^/\s'\"<>`]*)@")
+SIGNATURE = r"[\w.-]*(?:token|sig|signature|password|secret|credential|api_?key)[\w-]*="
+SIGNED = re.compile(rf"(?i)(?P<name>[?&;]{SIGNATURE})[^&\s'\"<>#`]+")
+"""The builder hides the same; it cannot be imported here."""
+
+
+def redacted(text: str) -> str:
+    """Text with the credentials in its links replaced."""
+    return SIGNED.sub(rf"\g<name>{HIDDEN}", USERINFO.sub(_hide_userinfo, text))
+
+
+def installed_from(link: str) -> str | None:
+    """The distribution that was installed from where a link leads."""
+    wanted = _target(link)
+    for distribution in metadata.distributions():
+        origin = distribution.read_text("direct_url.json")
+        if origin and _target(json.loads(origin).get("url", "")) == wanted:
+            return str(distribution.metadata["Name"])
+    return None
+
+
+def _target(link: str) -> tuple[str, str, str, list[str]]:
+    """What two links to one place share: no credentials, `git+`, revision or fragment."""
+    kind, plus, url = link.partition("+")
+    is_repository = bool(plus) and kind.isalpha()
+    parts = urlsplit(url if is_repository else link)
+    path = parts.path.rpartition("@")[0] if is_repository and "@" in parts.path else parts.path
+    query = [pair for pair in parts.query.split("&") if not re.match(f"(?i){SIGNATURE}", pair)]
+    host = parts.netloc.rpartition("@")[2].casefold()
+    return parts.scheme, host, path.rstrip("/").removesuffix(".git"), query
+
+
+def _hide_userinfo(match: re.Match[str]) -> str:
+    """Hide who and their password, but not an account of ssh, which proves nothing."""
+    user, is_ssh = match["user"], match["scheme"].lower().endswith("ssh")
+    if user == "git" or (is_ssh and ":" not in user):
+        return match[0]
+    return f"{match['scheme']}://{HIDDEN}@"

@@ -1,0 +1,103 @@
+"""Turns a source's requirements into one lock, or keeps the lock there is. Builder environment."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+
+from nachlass_builder.bundle import TRAINING_LOCK, Workshop, read_manifest
+from nachlass_builder.lock import OURS_FOR_KERNEL, Lock
+from nachlass_builder.pip_settings import IndexSettings
+from nachlass_builder.prepare import Prepared
+from nachlass_builder.report import Report, counted
+from nachlass_builder.requirements import Requirements
+from nachlass_builder.resolve import resolve
+from nachlass_builder.service_wheel import service_requirements
+from nachlass_builder.source import commit_time
+from nachlass_builder.unchanged import digest_of
+from nachlass_builder.uv_lock import locked_versions
+
+
+@dataclass(frozen=True)
+class Locking:
+    """Everything that decides a lock."""
+
+    prepared: Prepared
+    shop: Workshop
+    requirements: Requirements
+    report: Report
+
+    def indexes(self) -> IndexSettings:
+        """Where packages come from: pip's settings, and the source's own."""
+        environ = {**os.environ, **self.prepared.settings.index}
+        indexes = IndexSettings.read(environ, self.shop.source)
+        indexes = indexes.with_options(self.requirements.options)
+        if indexes.wheelhouse:
+            self.report.note("wheels/ is used as a wheelhouse")
+        for link in indexes.missing_links:
+            self.report.warn(f"pip's find-links names {link}, which is not there")
+        return indexes
+
+    def lock(self, indexes: IndexSettings, before: Path | None) -> tuple[Lock, str]:
+        """One lock for everything, and the digest of what decided it.
+
+        The lock of the bundle `before` is kept when that digest is the same.
+        """
+        merged, constraints, as_of = self.requirements.merged, self._constraints(), self._as_of()
+        ours = (*OURS_FOR_KERNEL, *self.requirements.for_kernel, *service_requirements())
+        texts = sorted(requirement.text for requirement in merged)
+        house = sorted(path.name for path in (indexes.wheelhouse or Path()).glob("*.whl"))
+        decided = [texts, ours, constraints, as_of, indexes.places, house]
+        resolution = digest_of([*decided, platform.python_version()])
+        with self.report.step(f"locking {counted(len(texts), 'requirement')}"):
+            for requirement in merged:
+                self.report.note(str(requirement))
+            manifest = read_manifest(before) if before else None
+            if before and manifest and manifest["locks"]["resolution"] == resolution:
+                self.report.note("unchanged: the lock of the bundle before is kept")
+                return Lock.read(before / TRAINING_LOCK), resolution
+            lock = resolve(
+                merged,
+                ours,
+                indexes=indexes,
+                constraints=constraints,
+                as_of=as_of,
+                work=self.shop.work,
+                deadline=self.prepared.deadline,
+            )
+            self._tell(lock)
+        return lock, resolution
+
+    def _constraints(self) -> list[str]:
+        """The lines of `-c` files, and the pins of a uv.lock."""
+        requirements = self.requirements
+        if requirements.uv_lock is None:
+            return requirements.constraints
+        overruled = {
+            requirement.name
+            for requirement in requirements.merged
+            if not requirement.place.file.endswith("pyproject.toml")
+            and requirement.parsed.specifier
+        }
+        project = self.shop.source / requirements.uv_lock
+        pins = locked_versions(project, overruled, self.prepared.deadline)
+        return [*requirements.constraints, *pins]
+
+    def _as_of(self) -> str | None:
+        """The date that unpinned requirements are resolved as of."""
+        settings, source = self.prepared.settings, self.prepared.source
+        if settings.resolve_as_of != "commit":
+            return settings.resolve_as_of
+        notebook = source.notebook or settings.notebook or "."
+        return commit_time(source, notebook, self.prepared.deadline)
+
+    def _tell(self, lock: Lock) -> None:
+        """Say what was found out while resolving."""
+        for note in lock.notes:
+            self.report.note(note)
+        if lock.only_here:
+            names = ", ".join(lock.only_here)
+            self.report.note(f"locked to files that only this machine has: {names}")
+        self.report.note(f"{len(lock.packages)} packages in the lock")

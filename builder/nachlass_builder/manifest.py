@@ -1,0 +1,99 @@
+"""Composes the manifest, the bundle's table of contents. Builder environment."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from nachlass_builder import __version__
+from nachlass_builder.bundle import SCHEMA_VERSION
+from nachlass_builder.check import Checked
+from nachlass_builder.lock import Lock
+from nachlass_builder.prediction import describe_input, describe_predictions, read_samples
+from nachlass_builder.prepare import Prepared
+from nachlass_builder.process import Deadline
+from nachlass_builder.source import Source, describe
+
+
+def compose_manifest(
+    prepared: Prepared,
+    checked: Checked,
+    outcome: Mapping[str, Any],
+    training: Lock,
+    serving: Lock,
+    resolution: str,
+    key: str,
+    bundle: Path,
+) -> dict[str, Any]:
+    """The manifest before the proof: `batch` and `preload` are what has yet to be shown."""
+    located = checked.located
+    samples = read_samples(bundle / "samples.jsonl")
+    pipeline = located.contract == "pipeline"
+    source = source_section(prepared.source, prepared.deadline)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "name": _name(prepared.source),
+        "version": source["described"] or key[:12],
+        "contract": located.contract,
+        "entry": {
+            "model": "stages.json" if pipeline else "model.pickle",
+            "validator": outcome["validator"],
+            "working_directory": str(located.folder),
+            "import_folders": outcome["import_folders"],
+            "cells": outcome["cells"],
+        },
+        "prediction": describe_predictions(
+            [prediction for _, prediction in samples], prepared.settings.prediction_kind
+        ),
+        "input": describe_input([sample for sample, _ in samples]),
+        "samples": {
+            "count": len(samples),
+            "deterministic": outcome["samples"].get("deterministic", True),
+        },
+        "batch": False,
+        "preload": False,
+        "python": platform.python_version(),
+        "packages": dict(sorted(serving.packages)),
+        "locks": {
+            "training": training.digest,
+            "serving": serving.digest,
+            "resolution": resolution,
+        },
+        "source": {**source, "notebooks": _notebooks(checked, bundle)},
+        "built_by": f"nachlass {__version__}",
+        "key": key,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def source_section(source: Source, deadline: Deadline) -> dict[str, Any]:
+    """What git says of the source."""
+    return {
+        "origin": source.origin,
+        "commit": source.commit,
+        "dirty": source.dirty,
+        "described": describe(source, deadline) if source.commit else None,
+    }
+
+
+def _notebooks(checked: Checked, bundle: Path) -> list[dict[str, str]]:
+    """The notebooks with their digests, and the stem of the executed copy's name."""
+    notebooks = checked.located.notebooks
+    return [
+        {
+            "name": notebook.name,
+            "digest": hashlib.sha256((bundle / "src" / notebook.name).read_bytes()).hexdigest(),
+            "executed": "notebook" if len(notebooks) == 1 else f"notebook-{index}",
+        }
+        for index, notebook in enumerate(notebooks, start=1)
+    ]
+
+
+def _name(source: Source) -> str:
+    """A name for the model, from the folder it was built from: lower case, hyphens."""
+    return re.sub(r"[^a-z0-9]+", "-", source.root.name.lower()).strip("-") or "model"

@@ -1,0 +1,63 @@
+"""Asks a bundle for one prediction, in the model's environment. Builder environment."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from nachlass_builder.build import build
+from nachlass_builder.bundle import is_bundle
+from nachlass_builder.errors import PredictionError
+from nachlass_builder.prepare import Request
+from nachlass_builder.process import Deadline
+from nachlass_builder.proof import ask_service, service_environment
+from nachlass_builder.report import Report
+from nachlass_builder.settings import Settings, read_environment_file
+from nachlass_builder.unchanged import restore_environment
+
+REMEDIES = {
+    "not_json": "give one sample as strict JSON, such as '[0.3, 0.7]'",
+    "refused": "the notebook's validator decides what a sample is",
+}
+
+
+def predict(source: str, text: str, context_dir: str | None, assignments: Mapping[str, str]) -> str:
+    """The prediction for one sample, as a line of JSON; raises PredictionError.
+
+    `source` is a bundle, or a source, which is built if it changed.
+    """
+    report = Report(quiet=True)
+    path = Path(source)
+    parameters = dict(assignments)
+    if not is_bundle(path):
+        path = build(Request(source, None, context_dir, assignments), Report())
+        root = Path(source) if Path(source).is_dir() else Path(source).parent
+        parameters = {**read_environment_file(root / (context_dir or "")), **parameters}
+    settings = Settings.from_environ(os.environ, parameters)
+    python = restore_environment(path, settings, Deadline(), report)
+    with tempfile.TemporaryDirectory(prefix="nachlass-") as work:
+        answer, said = ask_service(
+            python,
+            "predict",
+            path,
+            work=Path(work),
+            environment=service_environment(settings.parameters),
+            deadline=Deadline(),
+            stdin=text,
+        )
+    if "error" in answer:
+        error = answer["error"]
+        details = error["traceback"] if error["code"] not in REMEDIES else None
+        raise PredictionError(error["message"], details=details, remedy=REMEDIES.get(error["code"]))
+    sys.stderr.write(said)
+    return _line(answer["prediction"])
+
+
+def _line(value: object) -> str:
+    """A value as one line of JSON; lone surrogates only exist as escapes."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if text.isprintable() else json.dumps(value)

@@ -1,0 +1,167 @@
+"""Asks the service to prove a bundle, and says what its answer means. Builder environment."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nachlass_builder.errors import Place, ProofError
+from nachlass_builder.import_names import DISTRIBUTIONS
+from nachlass_builder.process import Deadline, run
+from nachlass_builder.settings import is_index_variable
+
+FORK_ALLOWANCE_S = 10.0
+"""Seconds that forked workers get beyond ten times what the scoring took alone."""
+
+NOT_THERE = (
+    "what the predictor needs must be defined in the notebook, lie in the repository "
+    "(opened by a relative path) or be installed through `requirements`"
+)
+
+GONE = "the folder of the build is gone afterwards: open files by paths relative to the notebook"
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What the proof showed: whether batches may be used, and whether the model survives a fork."""
+
+    batch: bool
+    preload: bool
+    notes: tuple[str, ...]
+
+
+def ask_service(
+    python: Path,
+    command: str,
+    bundle: Path,
+    *,
+    work: Path,
+    environment: Mapping[str, str],
+    deadline: Deadline,
+    words: tuple[str, ...] = (),
+    stdin: str | None = None,
+) -> tuple[dict[str, Any], str]:
+    """Run a command of nachlass_service in the model's environment: its answer, its stderr.
+
+    It starts in the empty folder `work`, so that no file of the user's shadows
+    a module of the service.
+    """
+    work.mkdir(parents=True, exist_ok=True)
+    answer = work / "answer.json"
+    answer.unlink(missing_ok=True)
+    completed = run(
+        [python, "-P", "-m", "nachlass_service", command, bundle.resolve(), answer, *words],
+        doing=f"asking the model to {command}",
+        deadline=deadline,
+        cwd=work,
+        environment=environment,
+        stdin=stdin,
+    )
+    said = completed.stderr
+    if not answer.is_file():
+        message = f"the interpreter ended with status {completed.status} before it answered"
+        return {"error": {"code": "ended", "message": message, "traceback": said[-4000:]}}, said
+    answered: dict[str, Any] = json.loads(answer.read_text(encoding="utf-8"))
+    return answered, said
+
+
+def service_environment(parameters: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a process that runs the model: the user's, without Python's own knobs."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not (is_index_variable(name) or name.startswith("PYTHON") or name == "VIRTUAL_ENV")
+    }
+    return {**kept, **parameters, "PYTHONUTF8": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def prove(
+    serving: Path,
+    training: Path,
+    bundle: Path,
+    *,
+    work: Path,
+    parameters: Mapping[str, str],
+    place: Place,
+    gone: Path,
+    deadline: Deadline,
+) -> Proof:
+    """Prove the bundle with the serving environment's Python; raises ProofError.
+
+    `training` tells, when that fails, whether the pickle or the environment is
+    to blame; `gone` is the folder that the cells ran in. The manifest must say
+    how many samples there are.
+    """
+    environment = service_environment(parameters)
+    answer, _said = ask_service(
+        serving, "prove", bundle, work=work, environment=environment, deadline=deadline
+    )
+    if error := answer.get("error"):
+        other, _said = ask_service(
+            training, "prove", bundle, work=work, environment=environment, deadline=deadline
+        )
+        if error.get("where"):
+            place = Place(error["where"])
+        raise _refusal(error, in_training="error" not in other, place=place, gone=gone)
+    notes = []
+    if answer["batch"] is False:
+        notes.append(f"batch_predictor is not used: {answer['batch_reason']}")
+    if not answer["samples"]:
+        return Proof(bool(answer["batch"]), preload=False, notes=tuple(notes))
+    limit_s = FORK_ALLOWANCE_S + 10 * answer["seconds"]
+    forked, _said = ask_service(
+        serving,
+        "prove",
+        bundle,
+        work=work,
+        environment={**environment, "OMP_NUM_THREADS": "2"},
+        deadline=deadline,
+        words=("--forked", f"{limit_s:.1f}", *(["--batch"] if answer["batch"] else [])),
+    )
+    preload = bool(forked.get("forked"))
+    if not preload:
+        reason = forked.get("reason") or forked["error"]["message"]
+        notes.append(f"each worker will load the model for itself: {reason}")
+    return Proof(bool(answer["batch"]), preload, tuple(notes))
+
+
+def _refusal(
+    error: Mapping[str, Any], *, in_training: bool, place: Place, gone: Path
+) -> ProofError:
+    """Turn a failed proof into a sentence."""
+    details = error.get("traceback")
+    missing = error.get("missing")
+    if in_training and missing:
+        distribution = DISTRIBUTIONS.get(missing.partition(".")[0], missing)
+        return ProofError(
+            f"the predictor needs {missing}, which only the notebook's kernel brought along",
+            place=place,
+            details=details,
+            remedy=f'add "{distribution}" to `requirements`',
+        )
+    if error["code"] == "differs":
+        return ProofError(
+            f"sample {error['sample']} is answered otherwise outside the notebook",
+            place=place,
+            details=error["message"],
+            remedy=(
+                "the predictor depends on something that the pickle does not hold: "
+                "state of the kernel, a file that changed, or the environment"
+            ),
+        )
+    if in_training:
+        what = f"the model works only beside the notebook's kernel: {error['message']}"
+    elif error["code"] == "bundle":
+        what = f"the pickle loads only inside the notebook: {error['message']}"
+    elif error.get("sample") is not None:
+        what = f"sample {error['sample']} fails outside the notebook: {error['message']}"
+    else:
+        what = f"the model cannot be proven: {error['message']}"
+    remedy = NOT_THERE
+    if str(gone) in error["message"]:
+        remedy = GONE
+    return ProofError(what, place=place, details=details, remedy=remedy)

@@ -1,0 +1,190 @@
+"""Gathers the requirements of a source from everywhere they may stand. Builder environment.
+
+The order of precedence: the variable `requirements`, PEP 723 blocks,
+requirements.txt, pyproject.toml, environment.yml, pip lines.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from platform import python_version
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+from nachlass_builder.cell_requirements import read_pip_lines, read_script_block
+from nachlass_builder.declared import Declared, read_declared
+from nachlass_builder.errors import Place, RequirementsError
+from nachlass_builder.notebook import Notebook
+from nachlass_builder.requirement import Requirement
+from nachlass_builder.requirement_files import (
+    Listed,
+    read_environment_yml,
+    read_pyproject,
+    read_requirements_txt,
+    requires_python,
+)
+
+OLDEST_PYTHON = "3.11"
+RUNS_NOTEBOOK = re.compile(r"^\s*%?run\s.*\.ipynb\b", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """Two sources that differ on one distribution: the higher wins."""
+
+    chosen: Requirement
+    passed_over: Requirement
+
+    def __str__(self) -> str:
+        return f"{self.passed_over} is passed over for {self.chosen}"
+
+
+@dataclass
+class Requirements:
+    """All that a source asks for.
+
+    `computed` names the notebooks whose `requirements` only the first pass can
+    know; `local` the repository's own folders to import from; `uv_lock` the
+    project folder whose uv.lock constrains the versions; `for_kernel` what the
+    cells' magics need.
+    """
+
+    merged: list[Requirement] = field(default_factory=list)
+    conflicts: list[Conflict] = field(default_factory=list)
+    computed: list[tuple[Notebook, Declared]] = field(default_factory=list)
+    constraints: list[str] = field(default_factory=list)
+    options: list[str] = field(default_factory=list)
+    local: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    uv_lock: str | None = None
+    for_kernel: list[str] = field(default_factory=list)
+
+
+def gather(
+    root: Path,
+    notebooks: Sequence[Notebook],
+    computed: Mapping[str, Sequence[Requirement]] | None = None,
+) -> Requirements:
+    """Read every source below `root`, and merge them; raises RequirementsError.
+
+    `computed` holds, by notebook name, what the first pass found.
+    """
+    gathered = Requirements()
+    sources: list[Sequence[Requirement]] = []
+    for notebook in notebooks:
+        declared = read_declared(notebook)
+        if declared.computed_in:
+            gathered.computed.append((notebook, declared))
+        sources.append((computed or {}).get(notebook.name, declared.requirements))
+    for notebook in notebooks:
+        block, specifier, place = read_script_block(notebook)
+        sources.append(block)
+        _check_python(specifier, place)
+    for listed in _files(root, notebooks, gathered):
+        sources.append(listed.requirements)
+        _take_over(listed, gathered)
+    for notebook in notebooks:
+        listed = read_pip_lines(root, notebook)
+        sources.append(listed.requirements)
+        _take_over(listed, gathered)
+    for folder in gathered.local:
+        name = PurePosixPath(folder) / "pyproject.toml"
+        if (root / name).is_file():
+            sources.append(read_pyproject(root, str(name)))
+    if any(RUNS_NOTEBOOK.search(cell.source) for book in notebooks for cell in book.cells):
+        gathered.for_kernel.append("nbformat>=5.10")
+    _merge(sources, gathered)
+    return gathered
+
+
+def _files(root: Path, notebooks: Sequence[Notebook], gathered: Requirements) -> list[Listed]:
+    """The repository's files, each kind from the folder nearest to the first notebook."""
+    found = []
+    if name := _nearest(root, notebooks, "requirements.txt"):
+        found.append(read_requirements_txt(root, name))
+    if name := _nearest(root, notebooks, "pyproject.toml"):
+        found.append(Listed(requirements=read_pyproject(root, name)))
+        _check_python(*requires_python(root, name))
+        folder = PurePosixPath(name).parent
+        if (root / folder / "src").is_dir():
+            gathered.local.append(str(folder))
+        if (root / folder / "uv.lock").is_file():
+            gathered.uv_lock = str(folder)
+    if name := _nearest(root, notebooks, "environment.yml", "environment.yaml"):
+        found.append(read_environment_yml(root, name))
+    return found
+
+
+def _nearest(root: Path, notebooks: Sequence[Notebook], *names: str) -> str | None:
+    """The path of a file in the notebook's folder or the nearest one above it."""
+    for folder in PurePosixPath(notebooks[0].name).parents:
+        for name in names:
+            if (root / folder / name).is_file():
+                return str(folder / name)
+    return None
+
+
+def _check_python(specifier: str | None, place: Place) -> None:
+    """Refuse a requires-python that the Python at hand does not meet."""
+    if not specifier:
+        return
+    try:
+        accepted = SpecifierSet(specifier)
+    except InvalidSpecifier:
+        raise RequirementsError(f"requires-python is {specifier!r}", place=place) from None
+    if not accepted.contains(python_version(), prereleases=True):
+        raise RequirementsError(
+            f"requires-python is {specifier!r}, and this is Python {python_version()}",
+            place=place,
+            remedy=(
+                "widen requires-python, if the notebook runs with this Python: "
+                f"Nachlass needs {OLDEST_PYTHON} or newer"
+            ),
+        )
+
+
+def _take_over(listed: Listed, gathered: Requirements) -> None:
+    """Keep what a file says beside its requirements."""
+    gathered.options += listed.options
+    gathered.constraints += listed.constraints
+    gathered.local += [folder for folder in listed.local if folder not in gathered.local]
+    gathered.notes += listed.notes
+
+
+def _merge(sources: Sequence[Sequence[Requirement]], gathered: Requirements) -> None:
+    """Keep, for each distribution, what the highest source that says something of it says.
+
+    A bare name says nothing that a lower source's version could differ from.
+    """
+    by_name: dict[str, list[Requirement]] = {}
+    for source in sources:
+        this: dict[str, list[Requirement]] = {}
+        for requirement in source:
+            marker = requirement.parsed.marker
+            if marker is None or marker.evaluate():
+                this.setdefault(requirement.name, []).append(requirement)
+        for name, requirements in this.items():
+            higher = by_name.get(name)
+            if higher is None or _is_bare(higher):
+                by_name[name] = requirements
+            elif not _is_bare(requirements) and _texts(requirements) != _texts(higher):
+                gathered.conflicts.append(Conflict(higher[0], requirements[0]))
+    gathered.merged = list(
+        {req.text: req for requirements in by_name.values() for req in requirements}.values()
+    )
+
+
+def _is_bare(requirements: Sequence[Requirement]) -> bool:
+    """Whether they only name the distribution."""
+    return all(
+        not (requirement.parsed.specifier or requirement.parsed.url or requirement.parsed.extras)
+        for requirement in requirements
+    )
+
+
+def _texts(requirements: Sequence[Requirement]) -> set[str]:
+    """The requirements in one spelling."""
+    return {str(requirement.parsed) for requirement in requirements}

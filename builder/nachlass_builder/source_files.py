@@ -1,0 +1,160 @@
+"""Decides which files of a source count, and copies and digests them. Builder environment."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+from nachlass_builder.git import git
+from nachlass_builder.process import Deadline
+from nachlass_builder.source import WORK_FOLDER, Source
+
+SKIPPED_FOLDERS = frozenset(
+    {".git", WORK_FOLDER, ".s2i", "__pycache__", ".ipynb_checkpoints", ".venv", ".tox"}
+    | {".mypy_cache", ".pytest_cache", ".ruff_cache", "node_modules"}
+)
+SECRET_FILES = re.compile(
+    r"\.env(\.(?!example$|sample$|template$).*)?|\.?_?netrc|\.pypirc|\.npmrc|\.git-credentials"
+    r"|\.pgpass|pip\.conf|pip\.ini|id_(rsa|dsa|ecdsa|ed25519)(\.pub)?|.*\.(key|p12|pfx|jks|ppk)"
+    r"|kubeconfig|credentials\.json|service[-_]account.*\.json",
+    re.IGNORECASE,
+)
+PRIVATE_KEY = b"PRIVATE KEY-----"
+
+
+@dataclass(frozen=True)
+class Copied:
+    """What was copied: a digest of names, modes and contents; what was left out as secret."""
+
+    digest: str
+    left_out: tuple[str, ...]
+
+
+def files_of(source: Source, deadline: Deadline) -> tuple[list[str], list[str]]:
+    """The files to copy, relative to the root and sorted; and those left out as secret.
+
+    In a git work tree these are the tracked and the untracked ones that are
+    not ignored; elsewhere all.
+    """
+    listing = git(
+        ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], source.root, deadline
+    )
+    names: Iterator[str]
+    if listing.status == 0:
+        names = (name for name in set(listing.stdout.split("\0")) if name)
+    else:
+        names = _walk(source.root)
+    chosen, secret = [], []
+    for name in sorted(names):
+        path = source.root / name
+        if _is_skipped(name, source.excluded) or not os.path.lexists(path):
+            continue
+        if path.is_dir() and not path.is_symlink():  # a submodule, or a repository inside
+            nested = replace(source, root=path, excluded=frozenset())
+            inner, hidden = files_of(nested, deadline)
+            chosen += [f"{name.rstrip('/')}/{file}" for file in inner]
+            secret += [f"{name.rstrip('/')}/{file}" for file in hidden]
+        elif _is_secret(path):
+            secret.append(name)
+        else:
+            chosen.append(name)
+    return chosen, secret
+
+
+def copy_source(source: Source, destination: Path, deadline: Deadline) -> Copied:
+    """Copy the source's files to a new folder, and digest them on the way."""
+    names, secret = files_of(source, deadline)
+    for name in names:
+        target = destination / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _copy_file(source.root / name, target, source.root)
+    return Copied(_digest(destination, names), tuple(secret))
+
+
+def digest_source(source: Source, deadline: Deadline) -> str:
+    """The digest that copying the source would give."""
+    return _digest(source.root, files_of(source, deadline)[0])
+
+
+def left_out(source: Source, path: Path, deadline: Deadline) -> str | None:
+    """Why a file that exists in the source is not in the copy, and what to do; None if it is."""
+    files, secrets = files_of(source, deadline)
+    if not (source.root / path).exists() or str(path) in files:
+        return None
+    if str(path) in secrets:
+        return "it is a secret, which no bundle holds: pass what it says with -e NAME=VALUE"
+    return (
+        "git ignores it, so it is not part of the source: "
+        "take it out of .gitignore, or let a cell make it"
+    )
+
+
+def _walk(root: Path) -> Iterator[str]:
+    """Every file and link below a folder, with the folders nobody means left out."""
+    for folder, folders, files in os.walk(root):
+        links = [name for name in folders if os.path.islink(os.path.join(folder, name))]  # noqa: PTH114, PTH118
+        folders[:] = [n for n in folders if n not in SKIPPED_FOLDERS and n not in links]
+        for name in [*files, *links]:
+            yield (Path(folder) / name).relative_to(root).as_posix()
+
+
+def _is_skipped(name: str, excluded: frozenset[str]) -> bool:
+    """Whether a file is in a folder that no build wants, or in a bundle of ours."""
+    path = PurePosixPath(name)
+    if SKIPPED_FOLDERS.intersection(path.parts):
+        return True
+    return not excluded.isdisjoint(str(parent) for parent in path.parents)
+
+
+def _is_secret(path: Path) -> bool:
+    """Whether a file is a credential by its name, or holds a private key."""
+    if SECRET_FILES.fullmatch(path.name):
+        return True
+    if path.suffix != ".pem" or not path.is_file():
+        return False
+    return PRIVATE_KEY in path.read_bytes()
+
+
+def _copy_file(path: Path, target: Path, root: Path) -> None:
+    """Copy a file with its mode, or a link."""
+    if path.is_symlink():
+        target.symlink_to(_link(path, root))
+        return
+    if not stat.S_ISREG(path.stat().st_mode):
+        return
+    shutil.copyfile(path, target)
+    target.chmod(0o755 if os.access(path, os.X_OK) else 0o644)
+
+
+def _link(path: Path, root: Path) -> Path:
+    """Where a link leads in the copy: absolute when out of the source, else never to the user's."""
+    link, resolved = path.readlink(), (path.parent / path.readlink()).resolve()
+    if not resolved.is_relative_to(root.resolve()):
+        return resolved
+    if link.is_absolute():
+        return Path(os.path.relpath(resolved, path.parent.resolve()))
+    return link
+
+
+def _digest(root: Path, names: list[str]) -> str:
+    """A SHA-256 over names, kinds and contents."""
+    total = hashlib.sha256()
+    for name in names:
+        path = root / name
+        if path.is_symlink():
+            content = hashlib.sha256(os.fsencode(_link(path, root)))
+            kind = "link"
+        elif path.is_file():
+            with path.open("rb") as file:
+                content = hashlib.file_digest(file, "sha256")
+            kind = "program" if os.access(path, os.X_OK) else "file"
+        else:
+            continue
+        total.update(f"{name}\0{kind}\0{content.hexdigest()}\n".encode())
+    return total.hexdigest()

@@ -1,0 +1,49 @@
+"""Prints what a check found, for people and for pip. Builder environment."""
+
+from __future__ import annotations
+
+import click
+
+from nachlass_builder.check import Checked
+from nachlass_builder.credentials import public_url, redact
+
+
+def print_checked(checked: Checked) -> None:
+    """The notebook, the contract, the requirements and where each was found."""
+    located = checked.located
+    for notebook in located.notebooks:
+        click.echo(f"notebook      {notebook.name}: {len(notebook.cells)} cells")
+    click.echo(f"chosen by     {located.reason}")
+    click.echo(f"contract      {located.contract}")
+    for name, place in checked.contract():
+        click.echo(f"  {name:16s}{place}")
+    requirements = checked.requirements
+    click.echo(f"requirements  {len(requirements.merged)}")
+    for requirement in requirements.merged:
+        click.echo(f"  {redact(requirement.text, ()):30s}  {requirement.place}")
+    for notebook, declared in requirements.computed:
+        cells = ", ".join(str(cell.number) for cell in declared.computed_in)
+        click.echo(f"  computed, known only at build  {notebook.name}, cell {cells}")
+    for warning in checked.warnings:
+        click.echo(f"warning: {redact(warning, ())}", err=True)
+
+
+def print_requirements(checked: Checked) -> None:
+    """The merged requirements, as a requirements file."""
+    for option in _paired(checked.requirements.options):
+        click.echo(public_url(option))
+    for requirement in checked.requirements.merged:
+        click.echo(f"{public_url(requirement.text)}  # {requirement.place}")
+    for notebook, _declared in checked.requirements.computed:
+        click.echo(f"# {notebook.name}: computed, known only at build")
+
+
+def _paired(words: list[str]) -> list[str]:
+    """Options with their values, a line each."""
+    lines: list[str] = []
+    for word in words:
+        if word.startswith("-") or not lines:
+            lines.append(word)
+        else:
+            lines[-1] += f" {word}"
+    return lines

@@ -1,0 +1,85 @@
+"""What makes a build unchanged, and what is kept of the one before. Builder environment."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from dataclasses import replace
+from pathlib import Path
+
+from nachlass_builder import __version__
+from nachlass_builder.bundle import SERVING_LOCK, read_manifest, write_manifest
+from nachlass_builder.environment import ensure_environment
+from nachlass_builder.lock import Lock
+from nachlass_builder.manifest import source_section
+from nachlass_builder.pip_settings import IndexSettings
+from nachlass_builder.prepare import Prepared
+from nachlass_builder.process import Deadline
+from nachlass_builder.report import Report
+from nachlass_builder.service_wheel import service_digest
+from nachlass_builder.settings import Settings
+
+
+def build_key(prepared: Prepared, source_digest: str) -> str:
+    """What makes a build "unchanged": the source, the settings, Python and Nachlass."""
+    settings = prepared.settings
+    steering = replace(settings, model_path=None, cache=Path())
+    return digest_of(
+        [
+            source_digest,
+            prepared.source.notebook,
+            repr(sorted(vars(steering).items(), key=lambda item: item[0])),
+            platform.python_version(),
+            __version__,
+            service_digest(),
+        ]
+    )
+
+
+def digest_of(facts: object) -> str:
+    """A SHA-256 of facts."""
+    return hashlib.sha256(json.dumps(facts, default=str).encode()).hexdigest()
+
+
+def is_current(destination: Path, key: str, prepared: Prepared, report: Report) -> bool:
+    """Whether the bundle there is what a build would make; its environment is made if need be.
+
+    A commit that changed no file changes only what the manifest says of git.
+    """
+    manifest = read_manifest(destination)
+    if manifest is None or manifest.get("key") != key:
+        return False
+    restore_environment(destination, prepared.settings, prepared.deadline, report)
+    section = {**manifest["source"], **source_section(prepared.source, prepared.deadline)}
+    if section != manifest["source"]:
+        version = section["described"] or key[:12]
+        write_manifest(destination, {**manifest, "version": version, "source": section})
+    report.note(f"unchanged: {destination} is kept")
+    return True
+
+
+def restore_environment(
+    bundle: Path, settings: Settings, deadline: Deadline, report: Report
+) -> Path:
+    """The Python of a bundle's environment, made from its lock when the link leads nowhere."""
+    link = bundle / "venv"
+    python = link / "bin" / "python"
+    if python.exists():
+        return python
+    with report.step("making the serving environment"):
+        environment = ensure_environment(
+            Lock.read(bundle / SERVING_LOCK),
+            purpose="serving",
+            cache=settings.cache,
+            indexes=IndexSettings.read({**os.environ, **settings.index}, bundle / "src"),
+            deadline=deadline,
+            note=report.note,
+        )
+    try:
+        link.unlink(missing_ok=True)
+        link.symlink_to(environment.path)
+    except OSError:  # a bundle that cannot be written is used all the same
+        return environment.python
+    return python

@@ -1,0 +1,12 @@
+"""Clean-up of a message before its words are counted."""
+
+import re
+
+LINK = re.compile(r"(?:https?://|www\.)\S+")
+NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
+
+
+def simplify(text: str) -> str:
+    """Lower the case; of links and numbers, keep only that they are there."""
+    text = LINK.sub(" some_link ", text.lower())
+    return NUMBER.sub(" some_number ", text)

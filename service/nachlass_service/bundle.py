@@ -1,0 +1,69 @@
+"""Reads a bundle: the manifest's part that serving needs, and the samples. Model environment."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nachlass_service.errors import BundleError
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle on disk, and its manifest as decoded JSON."""
+
+    path: Path
+    manifest: dict[str, Any]
+
+    @classmethod
+    def open(cls, path: Path) -> Bundle:
+        """Read the manifest; BundleError when it is not one this version understands."""
+        try:
+            manifest = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
+            version = manifest["schema_version"]
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise BundleError(f"{path} is not a bundle: {error}") from error
+        if version != SCHEMA_VERSION:
+            raise BundleError(
+                f"{path} has schema_version {version}; this service reads {SCHEMA_VERSION}"
+            )
+        return cls(path.resolve(), manifest)
+
+    @property
+    def is_pipeline(self) -> bool:
+        """Whether the model is the stages of a pipeline rather than functions."""
+        return bool(self.manifest["contract"] == "pipeline")
+
+    @property
+    def working_directory(self) -> Path:
+        """The folder the notebook ran in, inside `src/`."""
+        folder: str = self.manifest["entry"]["working_directory"]
+        return self.path / "src" / folder
+
+    @property
+    def import_folders(self) -> list[Path]:
+        """The folders to import from, in the notebook's order."""
+        return [self.path / "src" / folder for folder in self.manifest["entry"]["import_folders"]]
+
+    def place_of(self, filename: str) -> str | None:
+        """What the user calls a code's file: `model.ipynb, cell 3`, or a path of the source."""
+        cells: dict[str, str] = self.manifest["entry"]["cells"]
+        if filename in cells:
+            return cells[filename]
+        path, source = Path(filename), self.path / "src"
+        return str(path.relative_to(source)) if path.is_relative_to(source) else None
+
+    def samples(self) -> Iterator[tuple[Any, Any]]:
+        """The samples, each with its proven prediction."""
+        path = self.path / "samples.jsonl"
+        if not path.is_file():
+            return
+        with path.open(encoding="utf-8") as file:
+            for line in file:
+                entry = json.loads(line)
+                yield entry["sample"], entry["prediction"]

@@ -1,0 +1,43 @@
+"""Describes failures in the words of the notebook: cells and files. Model environment."""
+
+from __future__ import annotations
+
+import traceback
+from typing import Any
+
+from nachlass_service.bundle import Bundle
+from nachlass_service.errors import ServiceError
+from nachlass_service.model import describe
+
+
+def as_data(error: ServiceError, bundle: Bundle) -> dict[str, Any]:
+    """A failure as JSON: its code and message, the user's part of the traceback.
+
+    `where` is the user's line at which it was raised, `missing` the module that
+    an import did not find; both may be None.
+    """
+    cause = error.__cause__
+    frames = [] if cause is None else _user_frames(cause, bundle)
+    return {
+        "code": error.code,
+        "message": str(error),
+        "missing": cause.name if isinstance(cause, ModuleNotFoundError) else None,
+        "where": f"{frames[-1][0]}, line {frames[-1][1].lineno}" if frames else None,
+        "traceback": None if cause is None else user_traceback(cause, bundle),
+    }
+
+
+def user_traceback(error: BaseException, bundle: Bundle) -> str | None:
+    """The frames in cells and in files of the source, and the exception; None without any."""
+    lines = []
+    for place, frame in _user_frames(error, bundle):
+        lines.append(f"{place}, line {frame.lineno}, in {frame.name}")
+        lines += [f"  {frame.line}"] if frame.line else []
+    return "\n".join([*lines, describe(error)]) if lines else None
+
+
+def _user_frames(error: BaseException, bundle: Bundle) -> list[tuple[str, traceback.FrameSummary]]:
+    """The frames of a traceback that are in cells or in the source, with their places."""
+    frames = traceback.extract_tb(error.__traceback__)
+    placed = [(bundle.place_of(frame.filename), frame) for frame in frames]
+    return [(place, frame) for place, frame in placed if place is not None]

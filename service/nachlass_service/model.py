@@ -1,0 +1,139 @@
+"""Loads a bundle's model and asks it. Model environment."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+
+from nachlass_service.bundle import Bundle
+from nachlass_service.errors import BundleError, PredictorError, RefusedError, UnserialisableError
+from nachlass_service.strict_json import jsonable
+
+Function = Callable[[Any], Any]
+
+FAILURES = (Exception, SystemExit)
+"""What the user's code may raise without ending the process."""
+
+BY_NAME = re.compile(r"Can't get attribute '([^']+)' on <module '[\w.]*__main__'")
+"""What pickle says of a class or function of the notebook that was not pickled by value."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """What a bundle answers with: functions of one sample, or of a list of samples.
+
+    A `listwise` model, which a pipeline is, takes a JSON list as a list of
+    samples.
+    """
+
+    predictor: Function
+    validator: Function | None = None
+    batch_predictor: Function | None = None
+    listwise: bool = False
+
+    def answer(self, request: Any) -> Any:
+        """Answer what a client sent: one sample, or a list of samples of a listwise model."""
+        if self.listwise and isinstance(request, list):
+            return self.predict_batch(request)
+        return self.predict(request)
+
+    def predict(self, sample: Any) -> Any:
+        """Score one sample, decoded from JSON, and return what JSON can carry.
+
+        Raises RefusedError, PredictorError or UnserialisableError.
+        """
+        self.validate(sample)
+        try:
+            prediction = self.predictor(sample)
+        except FAILURES as error:
+            raise PredictorError(describe(error)) from error
+        return jsonable(prediction)
+
+    def validate(self, sample: Any) -> None:
+        """Ask the validator; RefusedError when it says no or raises."""
+        if self.validator is None:
+            return
+        try:
+            accepted = bool(self.validator(sample))
+        except FAILURES as error:
+            raise RefusedError(f"the validator raised {describe(error)}") from error
+        if not accepted:
+            raise RefusedError("the validator refused the sample")
+
+    def predict_batch(self, samples: Sequence[Any]) -> list[Any]:
+        """Score valid samples at once; PredictorError also when the count is wrong."""
+        if self.batch_predictor is None:
+            raise PredictorError("the bundle has no batch_predictor")
+        try:
+            predictions = jsonable(self.batch_predictor(list(samples)))
+        except UnserialisableError:
+            raise
+        except FAILURES as error:
+            raise PredictorError(describe(error)) from error
+        if not isinstance(predictions, list) or len(predictions) != len(samples):
+            count = len(predictions) if isinstance(predictions, list) else "no list of"
+            raise PredictorError(
+                f"batch_predictor answered {len(samples)} samples with {count} predictions"
+            )
+        return predictions
+
+
+def describe(error: BaseException) -> str:
+    """An exception as `Type: message`."""
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def load_model(bundle: Bundle) -> Model:
+    """Enter the notebook's folder, and unpickle what the build captured. Raises BundleError.
+
+    The working directory and `sys.path` of the process change, as the user's
+    code expects: this is done once per process.
+    """
+    os.chdir(bundle.working_directory)
+    for folder in bundle.import_folders:
+        if str(folder) not in sys.path:
+            sys.path.append(str(folder))
+    return unpickle_model(bundle.path, pipeline=bundle.is_pipeline)
+
+
+def unpickle_model(path: Path, *, pipeline: bool) -> Model:
+    """Unpickle the model of the bundle at `path` in the process as it is. Raises BundleError."""
+    try:
+        return _load_pipeline(path) if pipeline else _load_functions(path)
+    except FAILURES as error:
+        if by_name := BY_NAME.match(str(error)):
+            raise BundleError(
+                f"`{by_name[1]}` is pickled by its name, and only the notebook knows that name"
+            ) from error
+        raise BundleError(describe(error)) from error
+
+
+def _load_functions(path: Path) -> Model:
+    """Load (validator, predictor) or (validator, predictor, batch_predictor)."""
+    with (path / "model.pickle").open("rb") as file:
+        validator, predictor, *batch = cloudpickle.load(file)
+    return Model(predictor, validator, batch[0] if batch else None)
+
+
+def _load_pipeline(path: Path) -> Model:
+    """Load the stages and chain them; a pipeline predicts lists of samples."""
+    from sklearn.pipeline import Pipeline
+
+    stages = []
+    for notebook, name in json.loads((path / "stages.json").read_text(encoding="utf-8")):
+        with (path / name).open("rb") as file:
+            stages.append((notebook, cloudpickle.load(file)))
+    pipeline = Pipeline(stages)
+    return Model(
+        predictor=lambda sample: pipeline.predict([sample])[0],
+        batch_predictor=pipeline.predict,
+        listwise=True,
+    )

@@ -1,0 +1,131 @@
+"""Proves that a bundle answers as its notebook did. Model environment.
+
+The samples are scored as the service would, in an interpreter that has only
+the bundle: one by one, and as a batch. The forked proof loads in a parent that
+never scores and scores in several children at once, as a preloading server
+does: libraries whose threads do not survive a fork hang there.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from contextlib import suppress
+from itertools import islice
+from typing import Any
+
+from nachlass_service.agreement import agree
+from nachlass_service.bundle import Bundle
+from nachlass_service.errors import BundleError, ServiceError
+from nachlass_service.failure import as_data
+from nachlass_service.model import Model, load_model
+from nachlass_service.strict_json import dumps
+
+CHILDREN = 4
+FORKED_SAMPLES = 200
+"""Samples that a forked child scores alone: what a fork breaks, it breaks at once."""
+AGREES, DIFFERS = 0, 1
+
+
+def prove(bundle: Bundle) -> dict[str, Any]:
+    """Load the model and compare its answers with the recorded ones.
+
+    Returns {"samples": count, "seconds": of scoring, "batch": true, false or
+    null without batch_predictor, "batch_reason": why not} or
+    {"error": the failure as in failure.py, and the "sample" at which it happened}.
+    """
+    try:
+        model = load_model(bundle)
+    except BundleError as error:
+        return {"error": as_data(error, bundle)}
+    started = time.monotonic()
+    types_only = not bundle.manifest["samples"]["deterministic"]
+    count = 0
+    for index, (sample, recorded) in enumerate(bundle.samples()):
+        try:
+            answer = model.predict(sample)
+        except ServiceError as error:
+            return {"error": {**as_data(error, bundle), "sample": index}}
+        if not agree(recorded, answer, types_only=types_only):
+            message = f"the notebook answered {dumps(recorded)}, the pickle {dumps(answer)}"
+            return {"error": {"code": "differs", "message": message, "sample": index}}
+        count += 1
+    seconds = time.monotonic() - started
+    # Read anew: a predictor may have changed the samples it was given.
+    reason = _batch_problem(model, list(bundle.samples()), types_only=types_only)
+    has_batch = model.batch_predictor is not None and count > 0
+    return {
+        "samples": count,
+        "seconds": seconds,
+        "batch": reason is None if has_batch else None,
+        "batch_reason": reason,
+    }
+
+
+def prove_forked(bundle: Bundle, limit_s: float, *, batch: bool) -> dict[str, Any]:
+    """Load here, score in forked children: {"forked": true}, or false with a "reason"."""
+    try:
+        model = load_model(bundle)
+    except BundleError as error:
+        return {"forked": False, "reason": str(error)}
+    children = [_fork(bundle, model, batch=batch) for _ in range(CHILDREN)]
+    deadline = time.monotonic() + limit_s
+    reasons = [reason for child in children if (reason := _wait(child, deadline, limit_s))]
+    return {"forked": False, "reason": reasons[0]} if reasons else {"forked": True}
+
+
+def _batch_problem(model: Model, samples: list[tuple[Any, Any]], *, types_only: bool) -> str | None:
+    """Why the batch predictor is not to be used; None when it agrees, or is not there."""
+    if model.batch_predictor is None or not samples:
+        return None
+    try:
+        answers = _score_batch(model, [sample for sample, _ in samples])
+    except ServiceError as error:
+        return str(error)
+    for index, ((_, recorded), answer) in enumerate(zip(samples, answers, strict=True)):
+        if not agree(recorded, answer, types_only=types_only):
+            return f"sample {index}: alone {dumps(recorded)}, in a batch {dumps(answer)}"
+    return None
+
+
+def _score_batch(model: Model, samples: list[Any]) -> list[Any]:
+    """Score samples at once, each validated first, as a service does."""
+    for sample in samples:
+        model.validate(sample)
+    return model.predict_batch(samples)
+
+
+def _fork(bundle: Bundle, model: Model, *, batch: bool) -> int:
+    """Start a child that scores every sample, alone and as a batch, and says so by its status."""
+    child = os.fork()
+    if child:
+        return child
+    # What the predictor starts ends with this child, see _wait.
+    os.setsid()
+    status = DIFFERS
+    try:
+        types_only = not bundle.manifest["samples"]["deterministic"]
+        if batch:
+            _score_batch(model, [sample for sample, _ in bundle.samples()])
+        few = islice(bundle.samples(), FORKED_SAMPLES)
+        if all(agree(r, model.predict(s), types_only=types_only) for s, r in few):
+            status = AGREES
+    finally:
+        os._exit(status)
+
+
+def _wait(child: int, deadline: float, limit_s: float) -> str | None:
+    """Wait for a child, and end its processes; what went wrong with it, if anything."""
+    ended, status = os.waitpid(child, os.WNOHANG)
+    while not ended and time.monotonic() < deadline:
+        time.sleep(0.005)
+        ended, status = os.waitpid(child, os.WNOHANG)
+    with suppress(ProcessLookupError):
+        os.killpg(child, signal.SIGKILL)
+    if not ended:
+        os.waitpid(child, 0)
+        return f"a forked worker did not answer within {limit_s:.0f} s"
+    if os.WIFSIGNALED(status):
+        return f"a forked worker was killed by signal {os.WTERMSIG(status)}"
+    return None if os.WEXITSTATUS(status) == AGREES else "a forked worker answers otherwise"

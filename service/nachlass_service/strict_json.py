@@ -1,0 +1,162 @@
+"""Strict JSON both ways, for whatever a predictor returns. Model environment.
+
+numpy, pandas and the like are recognised by what they offer, never imported.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+import math
+from collections import deque
+from collections.abc import Mapping, Set
+from decimal import Decimal
+from enum import Enum
+from pathlib import PurePath
+from typing import Any, NoReturn
+from uuid import UUID
+
+from nachlass_service.errors import NotJsonError, UnserialisableError
+
+
+def loads(text: str | bytes) -> Any:
+    """Decode one JSON text; NaN and infinities are refused. Raises NotJsonError."""
+    try:
+        decoded = text.decode("utf-8") if isinstance(text, bytes) else text
+        return json.loads(decoded, parse_constant=_refuse_constant)
+    except UnicodeDecodeError as error:
+        raise NotJsonError(f"not UTF-8: {error.reason} at byte {error.start}") from None
+    except RecursionError:
+        raise NotJsonError("nested too deeply") from None
+    except ValueError as error:
+        raise NotJsonError(str(error)) from None
+
+
+def dumps(value: Any) -> str:
+    """Encode any sensible value as one line of strict JSON. Raises UnserialisableError."""
+    try:
+        text = json.dumps(jsonable(value), ensure_ascii=False, allow_nan=False)
+        text.encode("utf-8")
+    except UnicodeEncodeError:  # a lone surrogate: legal only as an escape
+        return json.dumps(jsonable(value), ensure_ascii=True, allow_nan=False)
+    except RecursionError:
+        raise UnserialisableError(
+            f"a {type(value).__name__} that is nested too deeply, or holds itself, has no JSON form"
+        ) from None
+    return text
+
+
+def jsonable(value: Any) -> Any:
+    """Turn a value into what JSON has: None, bool, int, float, str, list, dict with text keys.
+
+    NaN, infinities and missing values become None; dates ISO 8601 text; time
+    spans seconds; a frame a list of row objects; a series a list, or an object
+    when its index says more than the position. Raises UnserialisableError.
+    """
+    match value:
+        case None | bool():
+            return value
+        case Enum():
+            return jsonable(value.value)
+        case int():
+            return int(value)
+        case float():
+            return float(value) if math.isfinite(value) else None
+        case str():
+            return str(value)
+        case Mapping():
+            return {_key(key): jsonable(item) for key, item in value.items()}
+        case list() | tuple() | deque() | range():
+            return [jsonable(item) for item in value]
+        case Set():
+            return [jsonable(item) for item in _ordered(value)]
+    return _uncommon(value)
+
+
+def _uncommon(value: Any) -> Any:
+    """The types that are not JSON's own."""
+    if _is_missing(value):
+        return None
+    match value:
+        case datetime.datetime() | datetime.date() | datetime.time():
+            return value.isoformat()
+        case datetime.timedelta():
+            return value.total_seconds()
+        case Decimal():
+            return _decimal(value)
+        case UUID() | PurePath():
+            return str(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = dataclasses.fields(value)
+        return {field.name: jsonable(getattr(value, field.name)) for field in fields}
+    return _from_library(value)
+
+
+def _from_library(value: Any) -> Any:
+    """Values of numpy, pandas, torch, pydantic and others, by the methods they share."""
+    kind = type(value)
+    library = kind.__module__.partition(".")[0]
+    if library == "pandas":
+        return _from_pandas(value, kind.__name__)
+    if library == "numpy" and value.dtype.kind in "mM":
+        # Without this, nanoseconds come out as integers.
+        return jsonable(value.astype(f"{value.dtype.kind}8[us]").tolist())
+    for method in ("model_dump", "to_dicts", "tolist"):
+        if callable(convert := getattr(value, method, None)) and not isinstance(value, type):
+            converted = convert()
+            if type(converted) is not kind:
+                return jsonable(converted)
+    raise UnserialisableError(f"a {_name(kind)} has no JSON form")
+
+
+def _from_pandas(value: Any, kind: str) -> Any:
+    """A frame, series, index, categorical, interval or period of pandas."""
+    if kind == "DataFrame":
+        columns = [_key(column) for column in value.columns]
+        rows = value.itertuples(index=False, name=None)
+        return [dict(zip(columns, map(jsonable, row), strict=True)) for row in rows]
+    if kind == "Series":
+        items = [jsonable(item) for item in value.tolist()]
+        if type(value.index).__name__ == "RangeIndex":
+            return items
+        return dict(zip(map(_key, value.index.tolist()), items, strict=True))
+    if callable(convert := getattr(value, "tolist", None)):
+        return jsonable(convert())
+    return str(value)
+
+
+def _is_missing(value: Any) -> bool:
+    """Whether it is pandas' NA or NaT."""
+    return type(value).__name__ in ("NAType", "NaTType")
+
+
+def _decimal(value: Decimal) -> int | float | None:
+    """A decimal as a number: an integer when it is one."""
+    if not value.is_finite():
+        return None
+    return int(value) if value == value.to_integral_value() else float(value)
+
+
+def _key(key: Any) -> str:
+    """An object's key as text: strings stay, anything else is written as JSON would."""
+    plain = jsonable(key)
+    return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
+
+
+def _ordered(values: Set[Any]) -> list[Any]:
+    """A set's items, sorted when they can be, so that answers repeat."""
+    try:
+        return sorted(values)
+    except TypeError:
+        return list(values)
+
+
+def _name(kind: type) -> str:
+    """A type's name with its module, unless it is built in."""
+    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    """Refuse NaN, Infinity and -Infinity, which are not JSON."""
+    raise ValueError(f"{name} is not JSON")

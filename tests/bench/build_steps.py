@@ -1,0 +1,87 @@
+"""Measures a build of examples/kmeans, step by step, beside the same steps done with pip.
+
+Three builds: the first in an empty cache of environments, one after a changed
+cell, one of an unchanged source. pip's steps are those that the original took:
+a virtual environment, an install of the same pins, an execution by nbconvert.
+Download caches are warm for both: one round of each runs before.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+from pathlib import Path
+
+PROJECT = Path(__file__).parents[2]
+
+
+def timed(command, **options):
+    started = time.monotonic()
+    done = subprocess.run(command, check=True, capture_output=True, encoding="utf-8", **options)
+    return time.monotonic() - started, done.stderr
+
+
+def steps(said):
+    """The steps of a build that its progress names, with their seconds."""
+    name = None
+    for line in said.splitlines():
+        if line.startswith("---> "):
+            name = line.removeprefix("---> ")
+        elif name and line.startswith("     ") and line.endswith(" s") and line.count(" ") == 6:
+            yield name, float(line.split()[0])
+
+
+def build(source, cache):
+    command = [sys.executable, "-m", "nachlass_builder", "build", source]
+    return timed(command, env={**os.environ, "S2I_CACHE_DIR": str(cache)})
+
+
+def with_pip(folder, bundle):
+    """The steps of a build without Nachlass: name and seconds of each."""
+    lock = tomllib.loads((bundle / "pylock.training.toml").read_text())
+    pins = [f"{package['name']}=={package['version']}" for package in lock["packages"]]
+    venv = folder / "pip-venv"
+    yield "python -m venv", timed([sys.executable, "-m", "venv", venv])[0]
+    install = [venv / "bin" / "pip", "install", "--quiet", *pins, "nbconvert"]
+    yield "pip install", timed(install)[0]
+    notebook = shutil.copy(PROJECT / "examples/kmeans/model.ipynb", folder)
+    execute = [venv / "bin" / "jupyter", "nbconvert", "--to", "notebook", "--execute", notebook]
+    yield "jupyter nbconvert --execute", timed(execute)[0]
+
+
+def show(title, rows, total=None):
+    print(f"\n{title}")
+    for name, seconds in rows:
+        print(f"  {seconds:7.1f} s  {name}")
+    print(f"  {total if total is not None else sum(s for _, s in rows):7.1f} s  in all")
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        source = work / "kmeans"
+        without = shutil.ignore_patterns(".nachlass")
+        shutil.copytree(PROJECT / "examples/kmeans", source, ignore=without)
+        build(source, work / "warm-up")
+        bundle = source / ".nachlass/bundle"
+        list(with_pip(work, bundle))
+        shutil.rmtree(work / "pip-venv")
+        shutil.rmtree(source / ".nachlass")
+        first, said = build(source, work / "cache")
+        show("first build", list(steps(said)), first)
+        notebook = source / "model.ipynb"
+        notebook.write_text(notebook.read_text().replace("n_clusters=7", "n_clusters=6"))
+        changed, said = build(source, work / "cache")
+        show("second build, a cell changed", list(steps(said)), changed)
+        unchanged, _said = build(source, work / "cache")
+        show("third build, nothing changed", [], unchanged)
+        pip = list(with_pip(work, bundle))
+        show("with pip", pip)
+        print(f"\nfirst build : with pip = {first / sum(s for _, s in pip):.2f}")
+
+
+if __name__ == "__main__":
+    main()

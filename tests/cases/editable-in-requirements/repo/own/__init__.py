@@ -1,0 +1,5 @@
+import cloudpickle
+
+
+def score(x):
+    return cloudpickle.loads(cloudpickle.dumps(x)) * 9

@@ -1,0 +1,1 @@
+raise RuntimeError(f"{__file__} was imported, and nobody asked for it")

@@ -1,0 +1,5 @@
+from plain.numbers import seven
+
+
+def offset():
+    return seven

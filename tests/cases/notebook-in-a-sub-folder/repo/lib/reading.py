@@ -1,0 +1,6 @@
+import csv
+
+
+def lookup(path, name):
+    with open(path) as file:
+        return int(dict(csv.reader(file))[name])

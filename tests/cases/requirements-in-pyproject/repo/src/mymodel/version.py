@@ -1,0 +1,5 @@
+import six
+
+
+def version():
+    return six.__version__

@@ -1,0 +1,6 @@
+def times(x):
+    return FACTOR * x
+
+
+def predictor(x):
+    return times(x) + offset()

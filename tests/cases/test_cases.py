@@ -1,0 +1,155 @@
+"""Builds every tiny repository beside this file, for real, and compares with its case.toml.
+
+A case is a folder:
+
+    case.toml     about = "what it shows"
+                  arguments = [...]        words for `nachlass build`, after the source
+                  source = "sub/model.ipynb"   when not the folder itself
+                  environment = {...}      variables
+                  git = true               make the source a git repository
+                  needs_cpu_torch = "2.13.0"   its CPU build has to be at hand, or `make test-all`
+                  exit = 6                 the exit code; 0 when absent
+                  says = [...]             what the build has to print
+                  silent = [...]           what it must not print
+                  manifest = {...}         values the manifest must have
+                  [[predict]]              sample, and its prediction; or `fails`
+    repo/         the source; NAME.nb.txt becomes NAME.ipynb (tests/cells.py)
+    refusal.txt   the whole error message, when the exit code is not 0
+
+`NACHLASS_WRITE_REFUSALS=1` writes refusal.txt anew; read the difference.
+"""
+
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+from conftest import ALL
+
+from cells import write_notebook
+from nachlass_builder.pip_settings import IndexSettings
+from nachlass_builder.process import Deadline
+from nachlass_builder.uv_program import run_uv
+from nachlass_service.agreement import agree
+
+HERE = Path(__file__).parent
+CASES = sorted(path.parent for path in HERE.glob("*/case.toml"))
+
+
+@pytest.fixture
+def source(tmp_path):
+    def make(case, settings):
+        root = tmp_path / "repo"
+        shutil.copytree(case / "repo", root, symlinks=True)
+        for text in root.rglob("*.nb.txt"):
+            write_notebook(
+                text.parent / f"{text.name.removesuffix('.nb.txt')}.ipynb", text.read_text()
+            )
+            text.unlink()
+        if settings.get("git"):
+            commit(root)
+        return root
+
+    return make
+
+
+def commit(root):
+    identity = ["-c", "user.name=Nobody", "-c", "user.email=nobody@example.org"]
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "All of it"]):
+        subprocess.run(["git", "-C", root, *identity, *words], check=True)
+
+
+def require_cpu_torch(version):
+    """Skip where pip's settings lead to torch's CUDA build alone, which has gigabytes."""
+    found = run_uv(
+        ["pip", "compile", "--no-deps", "--quiet", "-"],
+        indexes=IndexSettings.read(os.environ, None),
+        deadline=Deadline(),
+        doing="looking for torch",
+        cwd=HERE,
+        stdin=f"torch=={version}",
+    )
+    if "+cpu" not in found.stdout and not ALL:
+        pytest.skip(
+            "torch's CPU build is not at hand; to enable: "
+            "export PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu"
+        )
+
+
+def parameters():
+    """Every case with its settings."""
+    for case in CASES:
+        settings = tomllib.loads((case / "case.toml").read_text())
+        yield pytest.param(case, settings, id=case.name)
+
+
+@pytest.mark.parametrize(("case", "settings"), list(parameters()))
+def test_case(case, settings, source, nachlass, tmp_path):
+    if "needs_cpu_torch" in settings:
+        require_cpu_torch(settings["needs_cpu_torch"])
+    root = source(case, settings)
+    bundle = tmp_path / "bundle"
+    result = nachlass(
+        "build",
+        root / settings.get("source", ""),
+        "-o",
+        bundle,
+        *settings.get("arguments", []),
+        environment=settings.get("environment"),
+    )
+    assert result.returncode == settings.get("exit", 0), result.stderr
+    for text in settings.get("says", []):
+        assert text in result.stderr
+    for text in settings.get("silent", []):
+        assert text not in result.stderr
+    if settings.get("exit"):
+        assert not bundle.exists()
+        assert not list(tmp_path.glob(".bundle*"))
+        compare_refusal(case, settled(result.stderr, root))
+        return
+    compare_manifest(bundle, settings.get("manifest", {}))
+    for asked in settings.get("predict", []):
+        compare_prediction(
+            nachlass("predict", bundle, "-", stdin=json.dumps(asked["sample"])), asked
+        )
+
+
+def compare_refusal(case, refusal):
+    path = case / "refusal.txt"
+    if os.environ.get("NACHLASS_WRITE_REFUSALS"):
+        path.write_text(refusal)
+    assert refusal == path.read_text()
+
+
+def compare_manifest(bundle, expected):
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    for path, value in expected.items():
+        found = manifest
+        for key in path.split("."):
+            found = found[key]
+        assert found == value, path
+
+
+def compare_prediction(result, asked):
+    if "fails" in asked:
+        assert result.returncode == 10, result.stdout
+        assert asked["fails"] in result.stderr
+        return
+    assert result.returncode == 0, result.stderr
+    prediction = json.loads(result.stdout)
+    assert agree(prediction, asked["prediction"]), prediction
+
+
+def settled(stderr, root):
+    """The error message without what differs from run to run."""
+    text = stderr[stderr.index("error: ") :]
+    text = text.replace(str(root), "REPO").replace(platform.python_version(), "PYTHON")
+    text = re.sub(r"/\S*?\.bundle\.making", "MAKING", text)
+    text = re.sub(r"[\d,]+ MiB", "N MiB", text)
+    text = re.sub(r"(?<= on )(https?|file)://.*", "INDEX", text)
+    return re.sub(r"0x[0-9a-f]{6,}", "0xADDRESS", text)

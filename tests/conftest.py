@@ -1,0 +1,79 @@
+"""What all tests share: the command, a cache of environments, and a list of what could not run."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parent
+PROJECT = TESTS.parent
+ALL = bool(os.environ.get("NACHLASS_TEST_ALL"))
+
+sys.path.insert(0, str(TESTS))
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "needs(program, enable): a program the machine must have")
+    config.addinivalue_line("markers", "only_all(reason): runs in `make test-all` alone")
+
+
+def pytest_runtest_setup(item):
+    for mark in item.iter_markers("needs"):
+        program, enable = mark.args
+        if shutil.which(program) is None:
+            _cannot_run(f"{program} is missing; to enable: {enable}")
+    for mark in item.iter_markers("only_all"):
+        if not ALL:
+            pytest.skip(f"{mark.args[0]}; to enable: make test-all")
+
+
+def _cannot_run(reason):
+    """Skip, or fail where nothing may be skipped."""
+    if ALL:
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def pytest_terminal_summary(terminalreporter):
+    skipped = terminalreporter.stats.get("skipped", [])
+    if skipped:
+        terminalreporter.section("not run on this machine")
+    for report in skipped:
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        terminalreporter.line(f"{report.nodeid}: {reason}")
+
+
+@pytest.fixture(scope="session")
+def cache(pytestconfig):
+    """The cache of environments that all tests, and all runs of the tests, share."""
+    return pytestconfig.cache.mkdir("nachlass")
+
+
+@pytest.fixture
+def environ(cache):
+    """The environment of a user: ours, without what would steer a build."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("S2I_", "NACHLASS_"))}
+    return {**kept, "S2I_CACHE_DIR": str(cache), "COLUMNS": "100"}
+
+
+@pytest.fixture
+def nachlass(environ):
+    """Run the command as a user does; the result has returncode, stdout and stderr."""
+
+    def run(*words, environment=None, stdin=None, cwd=None, timeout=300):
+        return subprocess.run(
+            [sys.executable, "-m", "nachlass_builder", *map(str, words)],
+            env={**environ, **(environment or {})},
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            cwd=cwd,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=timeout,
+            check=False,
+        )
+
+    return run

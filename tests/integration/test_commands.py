@@ -1,0 +1,195 @@
+"""The commands as a user meets them: on folders, files, git URLs and bundles."""
+
+import json
+import shutil
+import subprocess
+import time
+
+import pytest
+
+from cells import write_notebook
+from nachlass_builder.cli import EXIT_CODES
+from nachlass_builder.errors import KINDS
+
+MODEL = """\
+# %%
+from pathlib import Path
+Path("ran.txt").open("a").write("x")
+# %%
+def predictor(x):
+    return sum(x)
+# %%
+samples = [[1, 2], [3.5, 4]]
+"""
+
+
+@pytest.fixture
+def source(tmp_path):
+    root = tmp_path / "Mein Modell"
+    write_notebook(root / "model.ipynb", MODEL)
+    return root
+
+
+def git(folder, *words):
+    identity = ["-c", "user.name=Nobody", "-c", "user.email=nobody@example.org"]
+    subprocess.run(["git", "-C", folder, *identity, *words], check=True, capture_output=True)
+
+
+def manifest(bundle):
+    return json.loads((bundle / "manifest.json").read_text())
+
+
+def test_a_folder_becomes_a_bundle_inside_it(source, nachlass):
+    built = nachlass("build", source)
+    assert built.returncode == 0, built.stderr
+    bundle = source / ".nachlass" / "bundle"
+    assert built.stdout == f"{bundle}\n"
+    assert {path.name for path in bundle.iterdir()} == {
+        "manifest.json",
+        "model.pickle",
+        "samples.jsonl",
+        "pylock.training.toml",
+        "pylock.serving.toml",
+        "notebook.ipynb",
+        "notebook.html",
+        "src",
+        "venv",
+    }
+    assert (bundle / "src" / "ran.txt").read_text() == "x"
+    assert not (source / "ran.txt").exists()
+    assert {path.name for path in source.iterdir()} == {"model.ipynb", ".nachlass"}
+    assert "http" not in "".join(
+        line for line in (bundle / "notebook.html").read_text().splitlines() if "src=" in line
+    )
+
+
+def test_an_unchanged_source_is_not_executed_again(source, nachlass):
+    nachlass("build", source)
+    bundle = source / ".nachlass" / "bundle"
+    created = manifest(bundle)["created"]
+    started = time.monotonic()
+    again = nachlass("build", source)
+    assert time.monotonic() - started < 10
+    assert "unchanged" in again.stderr
+    assert manifest(bundle)["created"] == created
+    write_notebook(source / "model.ipynb", MODEL.replace("sum", "max"))
+    changed = nachlass("build", source)
+    assert "the lock of the bundle before is kept" in changed.stderr
+    assert "the environment is reused" in changed.stderr
+    assert nachlass("predict", source, "[1, 5]").stdout == "5\n"
+
+
+def test_parameters_and_force_build_again(source, nachlass):
+    nachlass("build", source)
+    bundle = source / ".nachlass" / "bundle"
+    keys = {manifest(bundle)["key"]}
+    nachlass("build", source, "-e", "DEPTH=3")
+    keys.add(manifest(bundle)["key"])
+    (source / ".s2i").mkdir()
+    (source / ".s2i" / "environment").write_text("DEPTH=4\n")
+    nachlass("build", source)
+    keys.add(manifest(bundle)["key"])
+    assert len(keys) == 3
+    assert "unchanged:" in nachlass("build", source).stderr
+    assert "executing" in nachlass("build", source, "--force").stderr
+
+
+def test_a_commit_without_changes_updates_the_manifest_only(source, nachlass):
+    nachlass("build", source)
+    bundle = source / ".nachlass" / "bundle"
+    assert manifest(bundle)["source"]["commit"] is None
+    git(source, "init", "-q")
+    git(source, "add", "-A")
+    git(source, "commit", "-q", "-m", "One")
+    again = nachlass("build", source)
+    assert "unchanged:" in again.stderr, again.stderr
+    assert manifest(bundle)["source"]["dirty"] is False
+    assert len(manifest(bundle)["source"]["commit"]) == 40
+    assert manifest(bundle)["source"]["notebooks"][0]["name"] == "model.ipynb"
+
+
+def test_a_git_url_with_ref_and_folder(source, nachlass, tmp_path):
+    repository = tmp_path / "repository"
+    shutil.copytree(source, repository / "models" / "sum")
+    git(repository, "init", "-q", "-b", "main")
+    git(repository, "add", "-A")
+    git(repository, "commit", "-q", "-m", "One")
+    git(repository, "tag", "v1")
+    git(repository, "rm", "-rq", ".")
+    git(repository, "commit", "-q", "-m", "Gone")
+    words = (f"file://{repository}#v1", "--context-dir", "models/sum")
+    built = nachlass("build", *words)
+    assert built.returncode == 0, built.stderr
+    assert manifest(tmp_path.__class__(built.stdout.strip()))["name"] == "sum"
+    assert nachlass("predict", *words[:1], "[1, 2]", *words[1:]).stdout == "3\n"
+
+
+def test_a_bundle_answers_without_its_source_and_after_its_environment_went(
+    source, nachlass, tmp_path
+):
+    nachlass("build", source, "-o", tmp_path / "bundle")
+    moved = tmp_path / "elsewhere" / "sum of two"
+    moved.parent.mkdir()
+    (tmp_path / "bundle").rename(moved)
+    shutil.rmtree(source)
+    (moved / "venv").unlink()
+    answered = nachlass("predict", moved, "[1, 2]")
+    assert answered.stdout == "3\n", answered.stderr
+    assert (moved / "venv" / "bin" / "python").exists()
+
+
+@pytest.mark.parametrize("text", ["", "nonsense", "[NaN]", '["a"]', "{"])
+def test_a_bad_sample_is_an_error_on_standard_error(source, nachlass, text):
+    asked = nachlass("predict", source, "-", stdin=text)
+    assert asked.returncode == 10
+    assert asked.stdout == ""
+    assert "error: " in asked.stderr
+
+
+def test_only_a_bundle_is_replaced(source, nachlass, tmp_path):
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "thesis.tex").write_text("x")
+    refused = nachlass("build", source, "-o", precious)
+    assert refused.returncode == 3
+    assert "not a bundle" in refused.stderr
+    assert (precious / "thesis.tex").exists()
+
+
+def test_an_output_inside_the_source_is_not_part_of_it(source, nachlass):
+    first = nachlass("build", source, "-o", source / "out")
+    assert first.returncode == 0, first.stderr
+    assert "unchanged:" in nachlass("build", source, "-o", source / "out").stderr
+    assert not (source / "out" / "src" / "out").exists()
+
+
+def test_check_executes_nothing(source, nachlass):
+    write_notebook(
+        source / "model.ipynb",
+        MODEL + '# %%\nrequirements = ["numpy"]\n# %%\nopen("/tmp/x/y/z", "w")\nimport sklearn',
+    )
+    checked = nachlass("check", source)
+    assert checked.returncode == 0
+    assert "predictor       model.ipynb, cell 2, line 1" in checked.stdout
+    assert "numpy                           model.ipynb, cell 4, line 1" in checked.stdout
+    assert "imports sklearn" in checked.stderr
+    assert not (source / ".nachlass").exists()
+    listed = nachlass("check", source, "--requirements")
+    assert listed.stdout == "numpy  # model.ipynb, cell 4, line 1\n"
+
+
+def test_check_finds_what_cannot_work(source, nachlass):
+    write_notebook(source / "model.ipynb", "# %%\ndef predict(x):\n    return 1")
+    checked = nachlass("check", source)
+    assert checked.returncode == 4
+    assert "no cell defines `predictor`" in checked.stderr
+
+
+def test_every_failure_has_its_own_documented_exit_code(nachlass):
+    codes = [kind.exit_code for kind in KINDS]
+    assert len(set(codes)) == len(codes)
+    shown = nachlass("--help").stdout
+    for line in EXIT_CODES.splitlines()[2:]:
+        assert line.split(maxsplit=1)[1] in shown
+    assert nachlass("build").returncode == 2
+    assert nachlass("build", "absent").returncode == 3

@@ -1,0 +1,138 @@
+"""Every example does what its README says."""
+
+import json
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+NAMES = sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir())
+
+CHECKED = {
+    "housing": """\
+notebook      model.ipynb: 8 cells
+chosen by     the default name
+contract      function
+  predictor       model.ipynb, cell 7, line 10
+  validator       model.ipynb, cell 7, line 14
+  samples         model.ipynb, cell 8, line 1
+  batch_predictor model.ipynb, cell 7, line 6
+  requirements    model.ipynb, cell 1, line 1
+requirements  5
+  numpy==2.4.6                    model.ipynb, cell 1, line 1
+  pandas==3.1.1                   model.ipynb, cell 1, line 1
+  scikit-learn==1.9.1             model.ipynb, cell 1, line 1
+  matplotlib>=3.10,<4             model.ipynb, cell 1, line 1
+  seaborn~=0.13.2                 model.ipynb, cell 1, line 1
+""",
+    "kmeans": """\
+notebook      model.ipynb: 6 cells
+chosen by     the default name
+contract      function
+  predictor       model.ipynb, cell 4, line 1
+  validator       model.ipynb, cell 4, line 9
+  samples         model.ipynb, cell 5, line 1
+  batch_predictor model.ipynb, cell 4, line 5
+  requirements    model.ipynb, cell 1, line 1
+requirements  3
+  numpy==2.4.6                    model.ipynb, cell 1, line 1
+  scikit-learn==1.9.1             model.ipynb, cell 1, line 1
+  scipy==1.17.1                   model.ipynb, cell 1, line 1
+""",
+    "spam": """\
+notebook      01-features.ipynb: 6 cells
+notebook      02-model.ipynb: 6 cells
+chosen by     S2I_SOURCE_NOTEBOOK_LIST
+contract      pipeline
+  samples         01-features.ipynb, cell 6, line 1
+requirements  5
+  cloudpickle>=3.1                requirements.txt, line 1
+  numpy==2.4.6                    requirements.txt, line 2
+  pandas==3.1.1                   requirements.txt, line 3
+  pyarrow>=26,<27                 requirements.txt, line 4
+  scikit-learn==1.9.1             requirements.txt, line 5
+""",
+}
+
+MANIFEST = {
+    name: {"kind": kind, "count": count, "deterministic": True, "batch": True, "contract": contract}
+    for name, kind, count, contract in (
+        ("housing", "number", 100, "function"),
+        ("kmeans", "label", 200, "function"),
+        ("spam", "label", 200, "pipeline"),
+    )
+}
+
+ANSWERS = {
+    "housing": lambda answer: isinstance(answer, float) and 100_000 < answer < 2_000_000,
+    "kmeans": lambda answer: answer in range(7),
+    "spam": lambda answer: answer == ["spam", "legitimate"],
+}
+
+REFUSED = {
+    "housing": ('{"rooms": 4}', "missing or unknown: age, area_m2"),
+    "kmeans": ("[0.3]", "the validator refused the sample"),
+    "spam": ("{}", "AttributeError"),
+}
+
+
+def copy_of(name, folder):
+    """The example as git would hand it out."""
+    ignored = shutil.ignore_patterns(".nachlass", "__pycache__", ".ipynb_checkpoints", "*.sav")
+    return Path(shutil.copytree(EXAMPLES / name, folder / name, ignore=ignored))
+
+
+def requests(name):
+    """The samples that the README sends, in the shell's quotes."""
+    readme = (EXAMPLES / name / "README.md").read_text()
+    commands = re.findall(r"^    nachlass predict \. (.*)$", readme, re.MULTILINE)
+    return [shlex.split(command)[0] for command in commands]
+
+
+def summary(manifest):
+    """What the build found out about the model."""
+    return {
+        "kind": manifest["prediction"]["kind"],
+        "count": manifest["samples"]["count"],
+        "deterministic": manifest["samples"]["deterministic"],
+        "batch": manifest["batch"],
+        "contract": manifest["contract"],
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_check_says_what_would_be_built(name, nachlass, tmp_path):
+    checked = nachlass("check", copy_of(name, tmp_path))
+    assert (checked.stdout, checked.stderr) == (CHECKED[name], "")
+    assert not (tmp_path / name / ".nachlass").exists()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_builds_and_answers_as_its_readme_says(name, nachlass, tmp_path):
+    # One test and not several, so that parallel workers build each example once.
+    source = copy_of(name, tmp_path)
+    built = nachlass("build", ".", cwd=source, timeout=900)
+    assert built.returncode == 0, built.stderr
+    manifest = json.loads((source / ".nachlass/bundle/manifest.json").read_text())
+    assert summary(manifest) == MANIFEST[name]
+    assert not {"ipykernel", "ipython", "pyzmq"} & manifest["packages"].keys()
+    asked = requests(name)
+    assert asked, "the README shows no request"
+    for sample in asked:
+        answer = nachlass("predict", ".", sample, cwd=source)
+        assert answer.returncode == 0, answer.stderr
+        assert ANSWERS[name](json.loads(answer.stdout)), answer.stdout
+    sample, reason = REFUSED[name]
+    refused = nachlass("predict", ".", sample, cwd=source)
+    assert (refused.returncode, refused.stdout) == (10, "")
+    assert reason in refused.stderr
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_notebooks_are_kept_without_outputs(name):
+    for path in (EXAMPLES / name).glob("*.ipynb"):
+        cells = json.loads(path.read_text())["cells"]
+        assert not any(cell.get("outputs") or cell.get("execution_count") for cell in cells), path

@@ -1,0 +1,68 @@
+"""A build that is killed at any step leaves no half bundle, and the next one works."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from cells import write_notebook
+
+STEPS = (
+    "reading the notebook",
+    "first pass",
+    "locking",
+    "making the training environment",
+    "executing the notebook",
+    "model.ipynb, cell",
+    "pickled:",
+    "making the serving environment",
+    "proving the model",
+    "writing the bundle",
+)
+
+
+@pytest.fixture
+def source(tmp_path):
+    return write_notebook(
+        tmp_path / "repo" / "model.ipynb",
+        "# %%\nrequirements = [name for name in ('cloudpickle',)]\n# %%\n"
+        "import time\ntime.sleep(1)\n# %%\ndef predictor(x):\n    return x\n# %%\nsamples = [1, 2]",
+    ).parent
+
+
+def kill_at(step, source, environ):
+    """Start a build and kill it, children excepted, when it says it reached a step."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "nachlass_builder", "build", source],
+        env=environ,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    )
+    said = []
+    for line in process.stderr:
+        said.append(line)
+        if step in line:
+            process.kill()
+            break
+    process.stderr.close()
+    assert process.wait() == -signal.SIGKILL, "".join(said)
+
+
+@pytest.mark.parametrize("before", [False, True], ids=["no bundle before", "a bundle before"])
+def test_killed_at_every_step(source, environ, tmp_path, before, nachlass):
+    # A cache of its own, so that environments are made, and die half-made.
+    environ = {**environ, "S2I_CACHE_DIR": str(tmp_path / "cache")}
+    bundle = source / ".nachlass" / "bundle"
+    if before:
+        assert nachlass("build", source, environment=environ).returncode == 0
+        with (source / "model.ipynb").open("a") as file:
+            file.write("\n")
+    for step in STEPS:
+        kill_at(step, source, environ)
+        assert bundle.exists() is before, step
+        assert not (bundle / "work").exists()
+    built = nachlass("build", source, environment=environ)
+    assert built.returncode == 0, built.stderr
+    assert nachlass("predict", bundle, "7", environment=environ).stdout == "7\n"
+    assert {path.name for path in (source / ".nachlass").iterdir()} == {".gitignore", "bundle"}

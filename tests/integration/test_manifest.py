@@ -1,0 +1,63 @@
+"""Builder and service agree on the manifest: both are held against the same example."""
+
+import json
+
+import pytest
+from conftest import PROJECT, TESTS
+
+from nachlass_builder.bundle import is_bundle, read_manifest
+from nachlass_service.bundle import Bundle
+from nachlass_service.errors import BundleError
+
+EXAMPLE = (TESTS / "manifest.example.json").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def bundle(tmp_path):
+    (tmp_path / "manifest.json").write_text(EXAMPLE, encoding="utf-8")
+    return tmp_path
+
+
+def shape(value):
+    """The keys of objects, all the way down; lists by their first entry."""
+    if isinstance(value, dict):
+        return {key: shape(item) for key, item in value.items()}
+    return [shape(value[0])] if isinstance(value, list) and value else None
+
+
+def test_the_service_reads_the_example(bundle):
+    opened = Bundle.open(bundle)
+    assert not opened.is_pipeline
+    assert opened.working_directory == bundle / "src"
+    assert opened.import_folders == [bundle / "src"]
+    assert list(opened.samples()) == []
+    assert opened.place_of("/tmp/ipykernel_1/1234.py") == "model.ipynb, cell 4"
+    assert opened.place_of(str(bundle / "src" / "tools" / "a.py")) == "tools/a.py"
+    assert opened.place_of("/usr/lib/python3/json.py") is None
+
+
+def test_the_builder_writes_manifests_like_the_example(nachlass, tmp_path):
+    built = nachlass("build", PROJECT / "examples/kmeans", "-o", tmp_path / "bundle")
+    assert built.returncode == 0, built.stderr
+    written, example = read_manifest(tmp_path / "bundle"), json.loads(EXAMPLE)
+    for manifest in (written, example):
+        manifest["entry"]["cells"] = {}
+        manifest["packages"] = dict.fromkeys(sorted(manifest["packages"])[:1], "")
+    assert shape(written) == shape(example)
+
+
+@pytest.mark.parametrize("version", [0, 2, None, "1"])
+def test_another_schema_is_refused(bundle, version):
+    manifest = {**json.loads(EXAMPLE), "schema_version": version}
+    (bundle / "manifest.json").write_text(json.dumps(manifest))
+    assert not is_bundle(bundle)
+    with pytest.raises(BundleError, match="schema_version"):
+        Bundle.open(bundle)
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", "null"])
+def test_what_is_no_manifest_is_refused(bundle, text):
+    (bundle / "manifest.json").write_text(text)
+    assert not is_bundle(bundle)
+    with pytest.raises(BundleError, match="not a bundle"):
+        Bundle.open(bundle)

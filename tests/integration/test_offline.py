@@ -1,0 +1,100 @@
+"""A wheelhouse in the repository and PIP_NO_INDEX=1: the build needs no network at all."""
+
+import hashlib
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from cells import write_notebook
+from nachlass_builder.lock import OURS_FOR_KERNEL
+from nachlass_builder.service_wheel import service_requirements
+
+WANTED = sorted({"six==1.17.0", *OURS_FOR_KERNEL, *service_requirements()})
+
+MODEL = """\
+# %%
+requirements = [["six", "1.17.0"]]
+# %%
+import six
+
+
+def predictor(x):
+    return six.__version__
+# %%
+samples = [1, 2]
+"""
+
+
+@pytest.fixture(scope="session")
+def wheelhouse(pytestconfig):
+    """All wheels that the kernel, the service and the notebook need; downloaded once."""
+    known = hashlib.sha256(repr((sys.version_info[:2], WANTED)).encode()).hexdigest()[:12]
+    folder = pytestconfig.cache.mkdir("wheelhouse") / known
+    if not folder.exists():
+        making = folder.with_name(f"{known}.making")
+        shutil.rmtree(making, ignore_errors=True)
+        words = ["download", "--quiet", "--only-binary", ":all:", "--dest", making]
+        subprocess.run([sys.executable, "-m", "pip", *words, *WANTED], check=True)
+        making.rename(folder)
+    return folder
+
+
+@pytest.fixture
+def source(tmp_path, wheelhouse):
+    root = tmp_path / "repo"
+    write_notebook(root / "model.ipynb", MODEL)
+    shutil.copytree(wheelhouse, root / "wheels")
+    yield root
+    for name in ("repo", "cache", "uv"):
+        shutil.rmtree(tmp_path / name, ignore_errors=True)  # they are large
+
+
+@pytest.fixture
+def offline(environ, tmp_path, nachlass):
+    """The command with empty caches, and without a network where that can be had."""
+    environment = {
+        "PIP_NO_INDEX": "1",
+        "S2I_CACHE_DIR": str(tmp_path / "cache"),
+        "UV_CACHE_DIR": str(tmp_path / "uv"),
+    }
+    cut = ["unshare", "--net"]
+    if shutil.which("unshare") is None or subprocess.run([*cut, "true"], check=False).returncode:
+        return lambda *words: nachlass(*words, environment=environment)
+
+    def run(*words):
+        return subprocess.run(
+            [*cut, sys.executable, "-m", "nachlass_builder", *map(str, words)],
+            env={**environ, **environment},
+            capture_output=True,
+            encoding="utf-8",
+            timeout=300,
+            check=False,
+        )
+
+    return run
+
+
+def test_a_wheelhouse_is_enough(source, offline):
+    built = offline("build", source)
+    assert built.returncode == 0, built.stderr
+    assert "wheels/ is used as a wheelhouse" in built.stderr
+    assert offline("predict", source, "1").stdout == '"1.17.0"\n'
+
+
+def test_what_the_wheelhouse_lacks_is_named(source, offline):
+    for wheel in (source / "wheels").glob("six-*"):
+        wheel.unlink()
+    refused = offline("build", source)
+    assert refused.returncode == 5, refused.stderr
+    assert "model.ipynb, cell 1, line 1: " in refused.stderr
+    assert "six" in refused.stderr
+
+
+def test_a_wheelhouse_without_the_kernel_says_so(source, offline):
+    for wheel in (source / "wheels").glob("ipykernel-*"):
+        wheel.unlink()
+    refused = offline("build", source)
+    assert refused.returncode == 5, refused.stderr
+    assert "ipykernel, which the notebook's kernel needs" in refused.stderr

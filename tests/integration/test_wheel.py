@@ -1,0 +1,182 @@
+"""The wheel, installed elsewhere, builds read-only sources; users without a home can use it too."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from cells import write_notebook
+
+PROJECT = Path(__file__).parents[2]
+EXAMPLES = PROJECT / "examples"
+REQUESTS = {
+    "housing": '{"rooms": 4, "area_m2": 96.5, "age": 31, "distance_km": 3.2, '
+    '"neighbourhood": "Old Town", "garden": true}',
+    "kmeans": "[0.3, 0.7]",
+    "spam": '"you have won a free prize claim it now"',
+}
+SHADOWS = ("service.py", "flask.py", "builder.py", "gunicorn.conf.py", "nachlass.py")
+NOT_OURS = 'raise RuntimeError(f"{__file__} was imported, and nobody asked for it")\n'
+NOBODY = 54321
+"""A user id that no passwd has, as OpenShift gives to containers."""
+NO_HOME = "/dev/null/home"
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("wheel")
+    words = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder]
+    subprocess.run(words, cwd=PROJECT, check=True, capture_output=True)
+    return next(folder.glob("*.whl"))
+
+
+@pytest.fixture(scope="session")
+def installed(wheel, pytestconfig):
+    """The command `nachlass` of a virtual environment that has the wheel and what it requires.
+
+    It is kept for later runs: what is required is installed anew when that
+    changes, the wheel when its content does.
+    """
+    with zipfile.ZipFile(wheel) as archive:
+        name = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        required = hashlib.sha256(archive.read(name) + sys.version.encode()).hexdigest()[:16]
+    content = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    folder = pytestconfig.cache.mkdir("wheel")
+    with FileLock(folder / "lock"):
+        for other in folder.glob("venv-*"):
+            if other.name != f"venv-{required}":
+                shutil.rmtree(other)
+        venv, state = folder / f"venv-{required}", folder / f"venv-{required}" / "holds"
+        pip = [venv / "bin" / "python", "-m", "pip", "install", "--quiet"]
+        if not state.exists():
+            subprocess.run([sys.executable, "-m", "venv", "--clear", venv], check=True)
+            subprocess.run([*pip, wheel], check=True)
+        elif state.read_text() != content:
+            subprocess.run([*pip, "--no-deps", "--force-reinstall", wheel], check=True)
+        state.write_text(content)
+    return venv / "bin" / "nachlass"
+
+
+@pytest.fixture
+def run(environ):
+    """Run a program; None takes a variable from its environment."""
+
+    def run(*words, environment=None):
+        variables = {**environ, "PYTHONPATH": None, "VIRTUAL_ENV": None, **(environment or {})}
+        return subprocess.run(
+            list(map(str, words)),
+            env={name: value for name, value in variables.items() if value is not None},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=900,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture
+def read_only():
+    """Make a folder read-only, for a command given as words; root needs a mount for that."""
+    changed = []
+
+    def protect(folder):
+        if os.geteuid() == 0:
+            script = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && cd "$0" && "$@"'
+            return ["unshare", "-m", "sh", "-c", script, folder]
+        for path in [folder, *folder.rglob("*")]:
+            path.chmod(path.stat().st_mode & ~0o222)
+            changed.append(path)
+        return ["env", "-C", folder]
+
+    yield protect
+    for path in changed:
+        path.chmod(path.stat().st_mode | 0o200)
+
+
+def test_the_wheel_holds_every_module_and_nothing_else(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        names = {name for name in archive.namelist() if ".dist-info/" not in name}
+    builder, service = PROJECT / "builder", PROJECT / "service"
+    modules = {path.relative_to(builder) for path in builder.rglob("*.py")}
+    carried = [service / "pyproject.toml", *(service / "nachlass_service").rglob("*.py")]
+    modules |= {Path("nachlass_builder/service") / path.relative_to(service) for path in carried}
+    assert names == {str(module) for module in modules}
+
+
+@pytest.mark.needs("unshare", "apt-get install util-linux")
+@pytest.mark.parametrize("name", sorted(REQUESTS))
+def test_a_read_only_source_is_built_into_the_cache(
+    name, installed, run, read_only, cache, tmp_path
+):
+    ignored = shutil.ignore_patterns(".nachlass", "__pycache__")
+    source = Path(shutil.copytree(EXAMPLES / name, tmp_path / name, ignore=ignored))
+    for shadow in SHADOWS:
+        (source / shadow).write_text(NOT_OURS)
+    before = sorted(source.rglob("*"))
+    inside = read_only(source)
+    assert run(*inside, "touch", "written").returncode, "the folder can be written"
+    built = run(*inside, installed, "build", ".")
+    assert built.returncode == 0, built.stderr
+    bundle = Path(built.stdout.strip())
+    assert bundle.parent.parent == cache / "bundles"
+    try:
+        answer = run(*inside, installed, "predict", ".", REQUESTS[name])
+        assert answer.returncode == 0, answer.stderr
+        assert "unchanged" in answer.stderr
+        json.loads(answer.stdout)
+        assert run(installed, "predict", bundle, REQUESTS[name]).stdout == answer.stdout
+    finally:
+        shutil.rmtree(bundle.parent)
+    assert sorted(source.rglob("*")) == before
+
+
+@pytest.fixture
+def source(tmp_path):
+    text = "# %%\ndef predictor(x):\n    return sum(x)\n# %%\nsamples = [[1, 2], [3, 4]]"
+    write_notebook(tmp_path / "sum" / "model.ipynb", text)
+    return tmp_path / "sum"
+
+
+@pytest.mark.parametrize("home", [None, NO_HOME], ids=["no HOME", "a HOME that cannot be"])
+def test_a_cache_folder_is_all_the_home_it_needs(home, installed, run, source):
+    # The variables by which uv, Jupyter and others could find a home all the same.
+    lacking = dict.fromkeys(("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "USER"))
+    environment = {**lacking, "HOME": home}
+    built = run(installed, "build", source, environment=environment)
+    assert built.returncode == 0, built.stderr
+    answer = run(installed, "predict", source, "[1, 2]", environment=environment)
+    assert answer.stdout == "3\n", answer.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+@pytest.mark.needs("setpriv", "apt-get install util-linux")
+def test_a_user_whom_nobody_knows(installed, run, source):
+    # May read everything, as Python itself may be in a private folder; may write only its own.
+    become = ["setpriv", f"--reuid={NOBODY}", "--regid=0", "--clear-groups"]
+    become += ["--inh-caps=-all,+dac_read_search", "--ambient-caps=-all,+dac_read_search"]
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        shutil.copytree(source, Path(folder) / "sum")
+        for path in (Path(folder), *Path(folder).rglob("*")):
+            os.chown(path, NOBODY, 0)
+        environment = {"HOME": "/", "USER": None, "LOGNAME": None, "TMPDIR": folder}
+        environment["S2I_CACHE_DIR"] = f"{folder}/cache"
+        built = run(*become, installed, "build", f"{folder}/sum", environment=environment)
+        assert built.returncode == 0, built.stderr
+        words = (*become, installed, "predict", f"{folder}/sum", "[1, 2]")
+        answer = run(*words, environment=environment)
+        assert answer.stdout == "3\n", answer.stderr
+        assert (Path(folder) / "cache" / "envs").stat().st_uid == NOBODY
+        lost = {**environment, "HOME": None, "S2I_CACHE_DIR": None}
+        refused = run(*become, installed, "build", "--force", f"{folder}/sum", environment=lost)
+        assert refused.returncode == 3, refused.stderr
+        assert "set S2I_CACHE_DIR" in refused.stderr

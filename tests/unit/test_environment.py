@@ -1,0 +1,196 @@
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from multiprocessing.pool import ThreadPool
+
+import pytest
+from wheels import make_sdist, make_wheel
+
+from nachlass_builder.environment import MARKER, closure, ensure_environment, installed
+from nachlass_builder.errors import Place, RequirementsError
+from nachlass_builder.lock import Lock
+from nachlass_builder.pip_settings import IndexSettings
+from nachlass_builder.process import Deadline
+from nachlass_builder.requirement import Requirement
+from nachlass_builder.resolve import resolve
+from nachlass_builder.service_wheel import build_service_wheel, service_digest, service_requirements
+
+
+@pytest.fixture(scope="module")
+def indexes(tmp_path_factory):
+    """A wheelhouse and nothing else."""
+    root = tmp_path_factory.mktemp("source")
+    make_wheel(root / "wheels", "alpha", requires=["beta[more]", "absent; python_version < '3'"])
+    make_wheel(root / "wheels", "beta", requires=["gamma; extra == 'more'"])
+    make_wheel(root / "wheels", "gamma", requires=["alpha"])
+    make_wheel(root / "wheels", "delta")
+    make_sdist(root / "wheels", "epsilon")
+    environ = {
+        "HOME": str(root / "home"),
+        "PATH": os.environ["PATH"],
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_NO_INDEX": "1",
+        "UV_CACHE_DIR": str(root / "uv"),
+        "UV_NO_CONFIG": "1",
+    }
+    return IndexSettings.read(environ, root)
+
+
+def lock_of(indexes, *texts):
+    requirements = [Requirement(text, Place("model.ipynb", 1)) for text in texts]
+    return resolve(
+        requirements, (), indexes=indexes, as_of=None, work=indexes.root, deadline=Deadline()
+    )
+
+
+@pytest.fixture
+def lock(indexes):
+    return lock_of(indexes, "alpha", "delta")
+
+
+@pytest.fixture
+def ensure(tmp_path, indexes):
+    """Make an environment in a cache of the test's own."""
+
+    def ensure(lock, purpose="training", notes=None):
+        return ensure_environment(
+            lock,
+            purpose=purpose,
+            cache=tmp_path,
+            indexes=indexes,
+            deadline=Deadline(),
+            note=(notes if notes is not None else []).append,
+        )
+
+    return ensure
+
+
+def test_an_environment_holds_the_lock_and_the_service_and_no_more(ensure, lock):
+    environment = ensure(lock)
+    assert not environment.reused
+    names = {"alpha", "beta", "gamma", "delta", "nachlass-service"}
+    assert installed(environment.site_packages).keys() == names
+    said = subprocess.run(
+        [environment.python, "-c", "import nachlass_service, sys; print(sys.prefix)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout.strip() == str(environment.path)
+
+
+def test_an_unchanged_lock_reuses_it(ensure, lock):
+    environment = ensure(lock)
+    again = ensure(lock)
+    assert again.reused
+    assert again.path == environment.path
+    assert ensure(lock.subset({"delta"})).path != environment.path
+
+
+def test_only_the_serving_environment_is_compiled(ensure, lock):
+    training, serving = ensure(lock, "training"), ensure(lock, "serving")
+    assert not list(training.site_packages.rglob("*.pyc"))
+    compiled = {path.name.partition(".")[0] for path in serving.site_packages.rglob("*.pyc")}
+    assert {"alpha", "delta", "__init__", "prove"} <= compiled
+
+
+@pytest.mark.parametrize("damage", ["no marker", "no interpreter"])
+def test_what_an_interrupted_build_left_is_made_again(ensure, lock, damage):
+    environment = ensure(lock)
+    if damage == "no marker":
+        (environment.path.parent / MARKER).unlink()
+        (environment.site_packages / "alpha.py").unlink()
+    else:
+        environment.python.unlink()
+        environment.python.symlink_to("/no/such/python")
+    again = ensure(lock)
+    assert not again.reused
+    assert (again.site_packages / "alpha.py").exists()
+    assert ensure(lock).path == again.path
+    assert not environment.path.exists()
+
+
+KILLED = """
+import os, pickle, signal, sys
+from nachlass_builder import environment
+from nachlass_builder.process import Deadline
+
+def install_and_die(installer, path, lock, install=environment.Installer.install):
+    install(installer, path, lock)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+environment.Installer.install = install_and_die
+lock, cache, indexes = pickle.loads(sys.stdin.buffer.read())
+environment.ensure_environment(
+    lock, purpose="training", cache=cache, indexes=indexes, deadline=Deadline(), note=print
+)
+"""
+
+
+def test_what_a_killed_build_left_is_made_again(ensure, lock, tmp_path, indexes):
+    given = pickle.dumps((lock, tmp_path, indexes))
+    killed = subprocess.run([sys.executable, "-c", KILLED], input=given, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    left = list(tmp_path.glob("envs/*/env-*/pyvenv.cfg"))
+    assert len(left) == 1
+    environment = ensure(lock)
+    assert not environment.reused
+    assert list(tmp_path.glob("envs/*/env-*/pyvenv.cfg")) == [environment.path / "pyvenv.cfg"]
+
+
+def test_two_builds_at_once_make_it_once(ensure, lock):
+    with ThreadPool(2) as pool:
+        made = pool.map(ensure, [lock, lock])
+    assert sorted(environment.reused for environment in made) == [False, True]
+
+
+def test_building_from_source_is_said_once_by_whoever_locks(ensure, indexes):
+    lock, notes = lock_of(indexes, "epsilon"), []
+    environment = ensure(lock, notes=notes)
+    assert "epsilon" in installed(environment.site_packages)
+    assert notes == []
+    assert ensure(lock.subset({"epsilon"}), "serving", notes).path != environment.path
+    assert notes == []
+
+
+def test_building_what_a_kept_lock_names_is_said(ensure, indexes, tmp_path):
+    (tmp_path / "pylock.serving.toml").write_text(lock_of(indexes, "epsilon").install_text)
+    notes = []
+    ensure(Lock.read(tmp_path / "pylock.serving.toml"), notes=notes)
+    assert notes == ["built from source: epsilon"]
+
+
+def test_another_file_than_the_locked_one_is_refused(ensure, lock, tmp_path):
+    digest = lock.install_text.partition('sha256 = "')[2][:64]
+    forged = Lock(lock.text, lock.install_text.replace(digest, "0" * 64))
+    with pytest.raises(RequirementsError, match="cannot be installed") as raised:
+        ensure(forged)
+    assert "0" * 64 in raised.value.details
+    assert not list(tmp_path.glob(f"envs/*/{MARKER}"))
+
+
+def test_nothing_of_the_lock_is_left_in_the_environment(ensure, lock):
+    assert not list(ensure(lock).path.glob("**/pylock*"))
+
+
+def test_the_closure_follows_extras_and_markers_and_ends_in_circles(ensure, lock):
+    site_packages = ensure(lock).site_packages
+    assert closure(site_packages, ["beta"]) == {"beta"}
+    assert closure(site_packages, ["beta[more]"]) == {"beta", "gamma", "alpha"}
+    assert closure(site_packages, ["Alpha>=1", "absent"]) == {"alpha", "beta", "gamma"}
+
+
+def test_the_service_is_built_once_for_each_state_of_its_source(tmp_path):
+    wheel = build_service_wheel(tmp_path, Deadline())
+    assert wheel == build_service_wheel(tmp_path, Deadline())
+    assert wheel.parent == tmp_path / "service" / service_digest()
+    assert [path.name for path in wheel.parent.iterdir()] == [wheel.name]
+    assert any(text.startswith("cloudpickle") for text in service_requirements())
+
+
+def test_the_environments_python_is_the_builders(ensure, lock):
+    environment = ensure(lock)
+    config = (environment.path / "pyvenv.cfg").read_text()
+    assert config.startswith(f"home = {sys.base_prefix}")

@@ -1,0 +1,41 @@
+"""The README's tables are true: compared with the code they describe."""
+
+import re
+
+from conftest import PROJECT
+
+from nachlass_builder.cli import INTERRUPTED
+from nachlass_builder.errors import KINDS
+from nachlass_builder.settings import VARIABLES
+
+README = (PROJECT / "README.md").read_text(encoding="utf-8")
+
+
+def rows(heading):
+    section = README.split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    lines = [line for line in section.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+
+
+def test_the_table_of_variables():
+    assert [row for row in rows("Variables") if row[0].startswith("`")] == [
+        [
+            f"`{variable.name}`",
+            f"`{variable.default}`"
+            if variable.default.isidentifier() or "." in variable.default
+            else variable.default,
+            variable.meaning,
+        ]
+        for variable in VARIABLES
+    ]
+
+
+def test_the_table_of_exit_codes():
+    documented = {int(row[0]): row[1] for row in rows("Commands") if row[0].isdigit()}
+    expected = {kind.exit_code: kind.kind for kind in KINDS}
+    assert documented == {
+        0: "done",
+        2: "the command line is wrong",
+        INTERRUPTED: "interrupted",
+        **expected,
+    }

@@ -1,0 +1,57 @@
+import pytest
+
+from nachlass_builder.errors import SourceError
+from nachlass_builder.settings import Settings, parse_assignments, read_environment_file
+
+
+def test_parameters_win_and_quotes_are_stripped():
+    settings = Settings.from_environ(
+        {"S2I_SOURCE_NOTEBOOK": "a.ipynb", "S2I_MINE": "x"},
+        {"S2I_SOURCE_NOTEBOOK": "'b.ipynb'", "BUCKETS": '"10"'},
+    )
+    assert settings.notebook == "b.ipynb"
+    assert settings.parameters["BUCKETS"] == "10"
+    assert settings.parameters["S2I_MINE"] == "x"
+
+
+def test_lists_and_limits():
+    settings = Settings.from_environ(
+        {"S2I_SOURCE_NOTEBOOK_LIST": "a.ipynb, b.ipynb,", "S2I_CELL_TIMEOUT": "0"},
+        {"S2I_BUILD_TIMEOUT": "2.5"},
+    )
+    assert settings.notebook_list == ("a.ipynb", "b.ipynb")
+    assert settings.cell_timeout_s is None
+    assert settings.build_timeout_s == 2.5
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("S2I_CELL_TIMEOUT", "soon"),
+        ("S2I_CELL_TIMEOUT", "-1"),
+        ("S2I_BUILD_TIMEOUT", "nan"),
+        ("S2I_PREDICTION_KIND", "colour"),
+        ("S2I_RESOLVE_AS_OF", "yesterday"),
+    ],
+)
+def test_values_that_mean_nothing_are_refused_by_name(name, value):
+    with pytest.raises(SourceError, match=name) as caught:
+        Settings.from_environ({name: value}, {})
+    assert caught.value.remedy
+
+
+def test_the_environment_file(tmp_path):
+    assert read_environment_file(tmp_path) == {}
+    (tmp_path / ".s2i").mkdir()
+    (tmp_path / ".s2i" / "environment").write_text("# why\n\nA=b=c\n B = 'd' \n")
+    assert read_environment_file(tmp_path) == {"A": "b=c", "B": "'d'"}
+    (tmp_path / ".s2i" / "environment").write_text("A=b\nnothing\n")
+    with pytest.raises(SourceError) as caught:
+        read_environment_file(tmp_path)
+    assert caught.value.place.line == 2
+
+
+def test_assignments():
+    assert parse_assignments(["A=b=c", "D="]) == {"A": "b=c", "D": ""}
+    with pytest.raises(SourceError):
+        parse_assignments(["A"])

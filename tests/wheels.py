@@ -1,0 +1,61 @@
+"""Tiny wheels and indexes of them, made by hand: tests need no network and no builds."""
+
+import hashlib
+import tarfile
+import zipfile
+from io import BytesIO
+from pathlib import Path
+
+ELSEWHERE = "cp39-cp39-manylinux1_x86_64"
+"""A tag that fits no Python that Nachlass runs on."""
+
+
+def make_wheel(folder, name, version="1.0", requires=(), tag="py3-none-any"):
+    """Write a wheel of one module into a folder."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    path = Path(folder) / f"{name}-{version}-{tag}.whl"
+    metadata = [f"Name: {name}", f"Version: {version}", *(f"Requires-Dist: {r}" for r in requires)]
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(f"{name}.py", f"VERSION = {version!r}\n")
+        info = f"{name}-{version}.dist-info"
+        archive.writestr(f"{info}/METADATA", "\n".join(["Metadata-Version: 2.1", *metadata, ""]))
+        archive.writestr(
+            f"{info}/WHEEL", f"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {tag}\n"
+        )
+        archive.writestr(f"{info}/RECORD", "")
+    return path
+
+
+def make_sdist(folder, name, version="1.0"):
+    """Write a source distribution that says what it needs (nothing) and that builds itself."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    path = Path(folder) / f"{name}-{version}.tar.gz"
+    project = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    project += f'[project]\nname = "{name}"\nversion = "{version}"\n'
+    files = {
+        "PKG-INFO": f"Metadata-Version: 2.2\nName: {name}\nVersion: {version}\n",
+        "pyproject.toml": project,
+        "wheels.py": Path(__file__).read_text(),
+        "backend.py": "import wheels\ndef build_wheel(folder, *_, **__):\n"
+        f"    return wheels.make_wheel(folder, {name!r}, {version!r}).name\n",
+    }
+    with tarfile.open(path, "w:gz") as archive:
+        for file, text in files.items():
+            member = tarfile.TarInfo(f"{name}-{version}/{file}")
+            member.size = len(text.encode())
+            archive.addfile(member, BytesIO(text.encode()))
+    return path
+
+
+def make_index(folder):
+    """Write the pages of a package index for the files in `folder/files`; return their folder."""
+    pages = {}
+    for path in sorted((folder / "files").iterdir()):
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        link = f'<a href="../../files/{path.name}#sha256={digest}">{path.name}</a>'
+        pages.setdefault(path.name.split("-")[0].replace("_", "-"), []).append(link)
+    for name, links in pages.items():
+        page = folder / "simple" / name / "index.html"
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text("<br>\n".join(links))
+    return folder / "simple"
