@@ -145,7 +145,11 @@ class Installer:
         )
 
     def install(self, path: Path, lock: Lock) -> Completed:
-        """Install exactly what the lock names, and the service."""
+        """Install exactly what the lock names, and the service.
+
+        First from uv's cache alone: the hashes say that a file is the right
+        one, and many an index would have it sent again only to be sure.
+        """
         wheel = build_service_wheel(self.cache, self.deadline)
         # In the environment's own folder, so that what a killed build leaves goes with it.
         with TemporaryDirectory(dir=path) as folder:
@@ -156,16 +160,21 @@ class Installer:
             words += uv_arguments(self.indexes)
             if self.purpose == "serving":
                 words.append("--compile-bytecode")
-            return within_build_limit(
-                self.deadline,
-                lambda deadline: run_uv(
-                    [*words, listed],
-                    indexes=self.indexes,
-                    deadline=deadline,
-                    doing="installing the locked packages",
-                    cwd=Path(folder),
-                ),
-            )
+            cached = self._sync([*words, "--offline", listed], Path(folder))
+            return self._sync([*words, listed], Path(folder)) if cached.status else cached
+
+    def _sync(self, words: list[str | Path], folder: Path) -> Completed:
+        """Run uv within the limits of a build."""
+        return within_build_limit(
+            self.deadline,
+            lambda deadline: run_uv(
+                words,
+                indexes=self.indexes,
+                deadline=deadline,
+                doing="installing the locked packages",
+                cwd=folder,
+            ),
+        )
 
 
 def _with_wheel(text: str, wheel: Path) -> str:
