@@ -8,8 +8,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: .venv/installed ## build examples/kmeans and ask it for a prediction
-	.venv/bin/nachlass predict examples/kmeans '[0.3, 0.7]'
+demo: .venv/installed ## build examples/kmeans and serve it on port 8080
+	.venv/bin/nachlass serve examples/kmeans
 
 test: .venv/test-installed ## run the tests; what cannot run here is listed at the end
 	.venv/bin/python -m pytest -n 2 --dist worksteal

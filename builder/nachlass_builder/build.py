@@ -32,13 +32,21 @@ from nachlass_builder.proof import prove
 from nachlass_builder.report import Report, counted
 from nachlass_builder.requirements import Requirements, gather
 from nachlass_builder.service_wheel import service_requirements
-from nachlass_builder.settings import is_index_variable
+from nachlass_builder.settings import Settings, is_index_variable
 from nachlass_builder.source_files import copy_source, digest_source, files_of, left_out
 from nachlass_builder.unchanged import build_key, is_current
 
 
-def build(request: Request, report: Report) -> Path:
-    """Build the bundle of a source, or keep the one there is; return its folder."""
+@dataclass(frozen=True)
+class Built:
+    """The folder of a bundle, and the settings that it was built with."""
+
+    bundle: Path
+    settings: Settings
+
+
+def build(request: Request, report: Report) -> Built:
+    """Build the bundle of a source, or keep the one there is."""
     with prepared_source(request, report) as found:
         settings = found.settings
         destination = (request.output or settings.model_path or Path()).absolute()
@@ -47,11 +55,11 @@ def build(request: Request, report: Report) -> Path:
         prepared = replace(found, source=found.source.without(destination))
         key = build_key(prepared, digest_source(prepared.source, prepared.deadline))
         if not request.force and is_current(destination, key, prepared, report):
-            return destination
+            return Built(destination, settings)
         with workshop(destination, settings.cache) as shop:
             _Build(prepared, shop, destination, report, fresh=request.force).run()
             publish(shop, destination)
-    return destination
+    return Built(destination, settings)
 
 
 @dataclass(frozen=True)
@@ -197,7 +205,7 @@ class _Build:
             gone=self.shop.source,
             deadline=self.prepared.deadline,
         )
-        manifest.update(batch=proof.batch, preload=proof.preload)
+        manifest.update(batch=proof.batch, preload=proof.preload, memory=dict(proof.memory))
         for text in proof.notes:
             self.report.note(text)
 

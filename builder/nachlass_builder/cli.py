@@ -79,6 +79,7 @@ def main() -> None:
       nachlass check .                     what would be built; nothing is executed
       nachlass build .                     execute, pickle, prove: a bundle
       nachlass predict . '[0.3, 0.7]'      one prediction of it
+      nachlass serve .                     a service at http://localhost:8080
     """  # noqa: D301 - click's \b
 
 
@@ -142,28 +143,70 @@ def build(
     from nachlass_builder.settings import parse_assignments
 
     request = Request(source, output, context_dir, parse_assignments(assignments), force)
-    click.echo(run_build(request, Report(quiet=quiet)))
+    click.echo(run_build(request, Report(quiet=quiet)).bundle)
 
 
 @main.command(context_settings={"ignore_unknown_options": True})
-@click.argument("source")
-@click.argument("json_text", metavar="JSON")
+@click.argument("words", nargs=-1, required=True, metavar="[SOURCE|BUNDLE] JSON")
+@click.option("--url", metavar="URL", help="Ask the running service there instead of a SOURCE.")
 @context_option
 @assignments_option
 def predict(
-    source: str, json_text: str, context_dir: str | None, assignments: tuple[str, ...]
+    words: tuple[str, ...], url: str | None, context_dir: str | None, assignments: tuple[str, ...]
 ) -> None:
     """Ask for one prediction, as the service would answer it.
 
-    SOURCE is what `build` takes, and is built if it changed; or a bundle.
-    JSON is one sample; `-` reads it from standard input.
+    SOURCE is what `build` takes, and is built if it changed; or a bundle; or
+    left out, with --url. JSON is one sample; `-` reads it from standard input.
     """
     from nachlass_builder.predict import predict as run_predict
+    from nachlass_builder.remote import predict_at
     from nachlass_builder.settings import parse_assignments
 
-    text = json_text
-    if json_text == "-":
+    expected = ["JSON"] if url else ["SOURCE", "JSON"]
+    if len(words) != len(expected):
+        raise click.UsageError(f"expected {' and '.join(expected)}, got {len(words)} arguments")
+    text = words[-1]
+    if text == "-":
         # As the argument's, these bytes reach the model as they are, whatever the locale.
         text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
-    answer = run_predict(source, text, context_dir, parse_assignments(assignments))
+    if url:
+        answer = predict_at(url if "://" in url else f"http://{url}", text)
+    else:
+        answer = run_predict(words[0], text, context_dir, parse_assignments(assignments))
     click.echo(answer.encode("utf-8"))
+
+
+@main.command(help=f"Build what changed, then serve it until Ctrl-C.\n\n{SOURCE_HELP}")
+@click.argument("source", metavar="SOURCE|BUNDLE")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), help="The port to listen at. [default: PORT, or 8080]"
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 128),
+    help="Worker processes. [default: what cores and memory allow]",
+)
+@context_option
+@assignments_option
+def serve(
+    source: str,
+    host: str,
+    port: int | None,
+    workers: int | None,
+    context_dir: str | None,
+    assignments: tuple[str, ...],
+) -> None:
+    """Build what changed, then serve it until Ctrl-C."""
+    from nachlass_builder.serve import serve as run_serve
+    from nachlass_builder.settings import parse_assignments
+
+    run_serve(
+        source,
+        context_dir,
+        parse_assignments(assignments),
+        host=host,
+        port=port,
+        workers=workers,
+    )

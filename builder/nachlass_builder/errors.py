@@ -124,6 +124,13 @@ class PredictionError(NachlassError):
     kind = "the sample was refused or the predictor failed"
 
 
+class ServeError(NachlassError):
+    """The service cannot start, or cannot be reached."""
+
+    exit_code = 11
+    kind = "the service cannot start or be reached"
+
+
 KINDS: tuple[type[NachlassError], ...] = (
     NachlassError,
     SourceError,
@@ -134,5 +141,6 @@ KINDS: tuple[type[NachlassError], ...] = (
     ProofError,
     TimeLimitError,
     PredictionError,
+    ServeError,
 )
 """The failures in the order of their exit codes; 2 is click's, for a wrong command line."""

@@ -13,6 +13,8 @@ from typing import Any
 from nachlass_builder import __version__
 from nachlass_builder.bundle import SCHEMA_VERSION
 from nachlass_builder.check import Checked
+from nachlass_builder.errors import Place
+from nachlass_builder.locate import last_binding
 from nachlass_builder.lock import Lock
 from nachlass_builder.prediction import describe_input, describe_predictions, read_samples
 from nachlass_builder.prepare import Prepared
@@ -30,7 +32,7 @@ def compose_manifest(
     key: str,
     bundle: Path,
 ) -> dict[str, Any]:
-    """The manifest before the proof: `batch` and `preload` are what has yet to be shown."""
+    """The manifest before the proof: `batch`, `preload` and `memory` have yet to be shown."""
     located = checked.located
     samples = read_samples(bundle / "samples.jsonl")
     pipeline = located.contract == "pipeline"
@@ -42,6 +44,7 @@ def compose_manifest(
         "contract": located.contract,
         "entry": {
             "model": "stages.json" if pipeline else "model.pickle",
+            "predictor": None if pipeline else str(_predictor(checked)),
             "validator": outcome["validator"],
             "working_directory": str(located.folder),
             "import_folders": outcome["import_folders"],
@@ -57,6 +60,7 @@ def compose_manifest(
         },
         "batch": False,
         "preload": False,
+        "memory": {},
         "python": platform.python_version(),
         "packages": dict(sorted(serving.packages)),
         "locks": {
@@ -92,6 +96,12 @@ def _notebooks(checked: Checked, bundle: Path) -> list[dict[str, str]]:
         }
         for index, notebook in enumerate(notebooks, start=1)
     ]
+
+
+def _predictor(checked: Checked) -> Place:
+    """Where the predictor is defined."""
+    notebook = checked.located.notebooks[-1]
+    return last_binding(notebook, "predictor") or Place(notebook.name)
 
 
 def _name(source: Source) -> str:

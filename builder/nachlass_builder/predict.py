@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from nachlass_builder.build import build
-from nachlass_builder.bundle import is_bundle
 from nachlass_builder.errors import PredictionError
-from nachlass_builder.prepare import Request
+from nachlass_builder.model import ready_model
 from nachlass_builder.process import Deadline
-from nachlass_builder.proof import ask_service, service_environment
-from nachlass_builder.report import Report
-from nachlass_builder.settings import Settings, read_environment_file
-from nachlass_builder.unchanged import restore_environment
+from nachlass_builder.proof import ask_service
 
 REMEDIES = {
     "not_json": "give one sample as strict JSON, such as '[0.3, 0.7]'",
@@ -30,22 +24,14 @@ def predict(source: str, text: str, context_dir: str | None, assignments: Mappin
 
     `source` is a bundle, or a source, which is built if it changed.
     """
-    report = Report(quiet=True)
-    path = Path(source)
-    parameters = dict(assignments)
-    if not is_bundle(path):
-        path = build(Request(source, None, context_dir, assignments), Report())
-        root = Path(source) if Path(source).is_dir() else Path(source).parent
-        parameters = {**read_environment_file(root / (context_dir or "")), **parameters}
-    settings = Settings.from_environ(os.environ, parameters)
-    python = restore_environment(path, settings, Deadline(), report)
+    model = ready_model(source, context_dir, assignments)
     with tempfile.TemporaryDirectory(prefix="nachlass-") as work:
         answer, said = ask_service(
-            python,
+            model.python,
             "predict",
-            path,
+            model.bundle,
             work=Path(work),
-            environment=service_environment(settings.parameters),
+            environment=model.environment,
             deadline=Deadline(),
             stdin=text,
         )

@@ -14,6 +14,7 @@ SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 HUGE = 1e300
 """Larger numbers overflow on the way to a quantile."""
 MAX_FIELDS = 50
+OTHER = "other"
 MAX_LABELS = 100
 MAX_INTEGER_LABELS = 20
 BUCKETS = 20
@@ -51,12 +52,13 @@ def describe_predictions(predictions: Sequence[Any], forced: str | None) -> dict
     """The kind of the predictions, their fields, and each field's labels or buckets.
 
     A plain prediction has one field, named ""; those of lists and objects are
-    named by their path (`0`, `scores.a`).
+    named by their path (`0`, `scores.a`). The buckets of `other` are for
+    fields that no sample shows.
     """
     values: dict[str, list[Any]] = {}
     for prediction in predictions:
         for field, value in _fields(prediction):
-            name = field if field in values or len(values) < MAX_FIELDS else "other"
+            name = field if field in values or len(values) < MAX_FIELDS else OTHER
             values.setdefault(name, []).append(value)
     kinds = {field: _kind(found) for field, found in values.items()}
     kind = forced or _kind_of_all(predictions, kinds)
@@ -76,7 +78,8 @@ def describe_predictions(predictions: Sequence[Any], forced: str | None) -> dict
             field: _buckets(values.get(field, []))
             for field, of_field in kinds.items()
             if of_field != "label"
-        },
+        }
+        | {OTHER: [float(bound) for bound in LADDER]},
     }
 
 

@@ -27,10 +27,14 @@ GONE = "the folder of the build is gone afterwards: open files by paths relative
 
 @dataclass(frozen=True)
 class Proof:
-    """What the proof showed: whether batches may be used, and whether the model survives a fork."""
+    """What the proof showed: whether batches may be used, whether the model survives a fork.
+
+    `memory` has the largest resident sizes, in bytes, after loading and after scoring.
+    """
 
     batch: bool
     preload: bool
+    memory: Mapping[str, int]
     notes: tuple[str, ...]
 
 
@@ -111,7 +115,7 @@ def prove(
     if answer["batch"] is False:
         notes.append(f"batch_predictor is not used: {answer['batch_reason']}")
     if not answer["samples"]:
-        return Proof(bool(answer["batch"]), preload=False, notes=tuple(notes))
+        return Proof(bool(answer["batch"]), False, answer["memory"], tuple(notes))
     limit_s = FORK_ALLOWANCE_S + 10 * answer["seconds"]
     forked, _said = ask_service(
         serving,
@@ -126,7 +130,7 @@ def prove(
     if not preload:
         reason = forked.get("reason") or forked["error"]["message"]
         notes.append(f"each worker will load the model for itself: {reason}")
-    return Proof(bool(answer["batch"]), preload, tuple(notes))
+    return Proof(bool(answer["batch"]), preload, answer["memory"], tuple(notes))
 
 
 def _refusal(

@@ -32,11 +32,12 @@ class Source:
     excluded: frozenset[str] = frozenset()
 
     def without(self, path: Path) -> Source:
-        """The same source, `path` and what a build leaves beside it not being part of it."""
+        """The same source, `path` and what is put beside it not being part of it."""
         if not path.parent.resolve().is_relative_to(self.root):
             return self
         folder = path.parent.resolve().relative_to(self.root)
-        names = (path.name, f".{path.name}.making", f".{path.name}.before")
+        beside = (f".{path.name}.{what}" for what in ("making", "before", "served"))
+        names = (path.name, *beside)
         return replace(self, excluded=frozenset((folder / name).as_posix() for name in names))
 
 

@@ -1,11 +1,15 @@
-"""The service's commands for the builder: `prove` and `predict`. Model environment.
+"""The service's commands. Model environment.
 
+    python -P -m nachlass_service serve BUNDLE [--host --port --workers --snapshot]
+    python -P -m nachlass_service load BUNDLE
     python -P -m nachlass_service prove BUNDLE ANSWER [--forked SECONDS [--batch]]
     python -P -m nachlass_service predict BUNDLE ANSWER < sample.json
 
-The answer is JSON, written to the file ANSWER, so that what the user's code
-prints cannot spoil it. `prove` is described in prove.py; `predict` answers
-{"prediction": ...} or {"error": ...}, the latter as in failure.py.
+`serve` is described in serve.py. `load` tries whether a bundle can be served:
+its status is 0, or 1 and a line that says why not. The others answer the builder
+with JSON, written to the file ANSWER, so that what the user's code prints cannot
+spoil it: `prove` is described in prove.py; `predict` answers {"prediction": ...}
+or {"error": ...}, the latter as in failure.py.
 """
 
 from __future__ import annotations
@@ -13,37 +17,79 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 from nachlass_service.bundle import Bundle
 from nachlass_service.errors import ServiceError
-from nachlass_service.failure import as_data
-from nachlass_service.model import load_model
-from nachlass_service.prove import prove, prove_forked
-from nachlass_service.strict_json import dumps, loads
 
 
 def main() -> None:
-    """Run one command; the status is 0 whenever an answer was written."""
-    parser = argparse.ArgumentParser(prog="nachlass_service")
-    parser.add_argument("command", choices=("prove", "predict"))
-    parser.add_argument("bundle", type=Path)
-    parser.add_argument("answer", type=Path)
-    parser.add_argument("--forked", type=float, metavar="SECONDS")
-    parser.add_argument("--batch", action="store_true")
-    arguments = parser.parse_args()
+    """Run one command."""
+    arguments = _parser().parse_args()
+    try:
+        if arguments.command == "serve":
+            from nachlass_service.serve import serve
+
+            serve(arguments)
+        elif arguments.command == "load":
+            from nachlass_service.rehearsal import load_and_score_few
+
+            load_and_score_few(Bundle.open(arguments.bundle))
+        else:
+            _answer(arguments)
+    except ServiceError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the command's own words
+        sys.exit(1)
+
+
+def _answer(arguments: argparse.Namespace) -> None:
+    """Write the answer for the builder; the status is 0 whenever there is one."""
+    from nachlass_service.failure import as_data
+    from nachlass_service.strict_json import dumps
+
     # The model's folder becomes the working directory.
     answer_file = arguments.answer.resolve()
     bundle = Bundle.open(arguments.bundle)
     try:
-        if arguments.command == "predict":
-            answer = {"prediction": load_model(bundle).answer(loads(sys.stdin.buffer.read()))}
-        elif arguments.forked is not None:
-            answer = prove_forked(bundle, arguments.forked, batch=arguments.batch)
-        else:
-            answer = prove(bundle)
+        answer = _prove(bundle, arguments) if arguments.command == "prove" else _predict(bundle)
     except ServiceError as error:
         answer = {"error": as_data(error, bundle)}
     answer_file.write_text(dumps(answer), encoding="utf-8")
+
+
+def _predict(bundle: Bundle) -> dict[str, Any]:
+    from nachlass_service.model import load_model
+    from nachlass_service.strict_json import loads
+
+    return {"prediction": load_model(bundle).answer(loads(sys.stdin.buffer.read()))}
+
+
+def _prove(bundle: Bundle, arguments: argparse.Namespace) -> dict[str, Any]:
+    from nachlass_service.prove import prove, prove_forked
+
+    if arguments.forked is None:
+        return prove(bundle)
+    return prove_forked(bundle, arguments.forked, batch=arguments.batch)
+
+
+def _parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="nachlass_service")
+    commands = parser.add_subparsers(dest="command", required=True)
+    words = {name: commands.add_parser(name) for name in ("serve", "load", "prove", "predict")}
+    for command in words.values():
+        command.add_argument("bundle", type=Path)
+    for name in ("prove", "predict"):
+        words[name].add_argument("answer", type=Path)
+    words["prove"].add_argument("--forked", type=float, metavar="SECONDS")
+    words["prove"].add_argument("--batch", action="store_true")
+    words["serve"].add_argument("--host", default="127.0.0.1")
+    words["serve"].add_argument("--port", metavar="NUMBER")
+    words["serve"].add_argument("--workers", metavar="NUMBER")
+    words["serve"].add_argument(
+        "--snapshot", action="store_true", help="serve a copy, of links, that no build replaces"
+    )
+    return parser
 
 
 if __name__ == "__main__":

@@ -40,6 +40,30 @@ class Bundle:
         return bool(self.manifest["contract"] == "pipeline")
 
     @property
+    def title(self) -> str:
+        """The model's name and version."""
+        return f"{self.manifest['name']} {self.manifest['version']}"
+
+    @property
+    def notebooks(self) -> list[str]:
+        """The names of the notebooks, in the order in which they ran."""
+        return [notebook["name"] for notebook in self.manifest["source"]["notebooks"]]
+
+    @property
+    def function(self) -> str:
+        """What answers: the predictor and where it was defined, or the pipeline."""
+        if self.is_pipeline:
+            return f"the pipeline of {', '.join(self.notebooks)}"
+        return f"predictor, {self.manifest['entry']['predictor']}"
+
+    def executed_notebook(self, number: int) -> str | None:
+        """An executed notebook as HTML, counted from 1; None when there is none."""
+        executed = [notebook["executed"] for notebook in self.manifest["source"]["notebooks"]]
+        if not 1 <= number <= len(executed):
+            return None
+        return (self.path / f"{executed[number - 1]}.html").read_text(encoding="utf-8")
+
+    @property
     def working_directory(self) -> Path:
         """The folder the notebook ran in, inside `src/`."""
         folder: str = self.manifest["entry"]["working_directory"]

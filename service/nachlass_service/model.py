@@ -14,13 +14,13 @@ from typing import Any
 import cloudpickle
 
 from nachlass_service.bundle import Bundle
-from nachlass_service.errors import BundleError, PredictorError, RefusedError, UnserialisableError
-from nachlass_service.strict_json import jsonable
+from nachlass_service.errors import BundleError, PredictorError, RefusedError
+from nachlass_service.strict_json import convert
 
 Function = Callable[[Any], Any]
 
-FAILURES = (Exception, SystemExit)
-"""What the user's code may raise without ending the process."""
+FAILURES = (BaseException,)
+"""What the user's code may raise without ending the process: no signal is delivered as one."""
 
 BY_NAME = re.compile(r"Can't get attribute '([^']+)' on <module '[\w.]*__main__'")
 """What pickle says of a class or function of the notebook that was not pickled by value."""
@@ -41,9 +41,13 @@ class Model:
 
     def answer(self, request: Any) -> Any:
         """Answer what a client sent: one sample, or a list of samples of a listwise model."""
-        if self.listwise and isinstance(request, list):
-            return self.predict_batch(request)
+        if self.takes_as_batch(request):
+            return self.predict_batch(request) if request else []
         return self.predict(request)
+
+    def takes_as_batch(self, request: Any) -> bool:
+        """Whether a request is a list of samples rather than one."""
+        return self.listwise and isinstance(request, list)
 
     def predict(self, sample: Any) -> Any:
         """Score one sample, decoded from JSON, and return what JSON can carry.
@@ -55,7 +59,7 @@ class Model:
             prediction = self.predictor(sample)
         except FAILURES as error:
             raise PredictorError(describe(error)) from error
-        return jsonable(prediction)
+        return convert(prediction)
 
     def validate(self, sample: Any) -> None:
         """Ask the validator; RefusedError when it says no or raises."""
@@ -73,11 +77,10 @@ class Model:
         if self.batch_predictor is None:
             raise PredictorError("the bundle has no batch_predictor")
         try:
-            predictions = jsonable(self.batch_predictor(list(samples)))
-        except UnserialisableError:
-            raise
+            answered = self.batch_predictor(list(samples))
         except FAILURES as error:
             raise PredictorError(describe(error)) from error
+        predictions = convert(answered)
         if not isinstance(predictions, list) or len(predictions) != len(samples):
             count = len(predictions) if isinstance(predictions, list) else "no list of"
             raise PredictorError(
@@ -95,13 +98,26 @@ def load_model(bundle: Bundle) -> Model:
     """Enter the notebook's folder, and unpickle what the build captured. Raises BundleError.
 
     The working directory and `sys.path` of the process change, as the user's
-    code expects: this is done once per process.
+    code expects: a process has one model at a time, see `leave_model`.
     """
-    os.chdir(bundle.working_directory)
+    try:
+        os.chdir(bundle.working_directory)
+    except OSError as error:
+        raise BundleError(f"{bundle.working_directory} cannot be entered: {error}") from error
     for folder in bundle.import_folders:
         if str(folder) not in sys.path:
             sys.path.append(str(folder))
     return unpickle_model(bundle.path, pipeline=bundle.is_pipeline)
+
+
+def leave_model(bundle: Bundle) -> None:
+    """Forget the modules that a bundle brought, so that another's of the same names are loaded."""
+    folders = {str(folder) for folder in bundle.import_folders}
+    sys.path[:] = [folder for folder in sys.path if folder not in folders]
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if file and Path(file).is_relative_to(bundle.path):
+            del sys.modules[name]
 
 
 def unpickle_model(path: Path, *, pipeline: bool) -> Model:

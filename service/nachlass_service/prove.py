@@ -9,7 +9,9 @@ does: libraries whose threads do not survive a fork hang there.
 from __future__ import annotations
 
 import os
+import resource
 import signal
+import sys
 import time
 from contextlib import suppress
 from itertools import islice
@@ -31,14 +33,15 @@ AGREES, DIFFERS = 0, 1
 def prove(bundle: Bundle) -> dict[str, Any]:
     """Load the model and compare its answers with the recorded ones.
 
-    Returns {"samples": count, "seconds": of scoring, "batch": true, false or
-    null without batch_predictor, "batch_reason": why not} or
-    {"error": the failure as in failure.py, and the "sample" at which it happened}.
+    Returns {"samples": count, "seconds": of scoring, "memory": largest resident
+    sizes in bytes after loading and after scoring one by one, "batch": true,
+    false or null without batch_predictor, "batch_reason": why not} or {"error": the failure as in failure.py, and the "sample" at which it happened}.
     """
     try:
         model = load_model(bundle)
     except BundleError as error:
         return {"error": as_data(error, bundle)}
+    loaded = largest_resident_size()
     started = time.monotonic()
     types_only = not bundle.manifest["samples"]["deterministic"]
     count = 0
@@ -52,12 +55,14 @@ def prove(bundle: Bundle) -> dict[str, Any]:
             return {"error": {"code": "differs", "message": message, "sample": index}}
         count += 1
     seconds = time.monotonic() - started
+    scoring = largest_resident_size()
     # Read anew: a predictor may have changed the samples it was given.
     reason = _batch_problem(model, list(bundle.samples()), types_only=types_only)
     has_batch = model.batch_predictor is not None and count > 0
     return {
         "samples": count,
         "seconds": seconds,
+        "memory": {"loaded": loaded, "scoring": scoring},
         "batch": reason is None if has_batch else None,
         "batch_reason": reason,
     }
@@ -73,6 +78,12 @@ def prove_forked(bundle: Bundle, limit_s: float, *, batch: bool) -> dict[str, An
     deadline = time.monotonic() + limit_s
     reasons = [reason for child in children if (reason := _wait(child, deadline, limit_s))]
     return {"forked": False, "reason": reasons[0]} if reasons else {"forked": True}
+
+
+def largest_resident_size() -> int:
+    """The most memory that this process has had, in bytes."""
+    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return largest if sys.platform == "darwin" else largest * 1024
 
 
 def _batch_problem(model: Model, samples: list[tuple[Any, Any]], *, types_only: bool) -> str | None:

@@ -24,7 +24,7 @@ def loads(text: str | bytes) -> Any:
     """Decode one JSON text; NaN and infinities are refused. Raises NotJsonError."""
     try:
         decoded = text.decode("utf-8") if isinstance(text, bytes) else text
-        return json.loads(decoded, parse_constant=_refuse_constant)
+        return json.loads(decoded, parse_constant=_refuse_constant, parse_float=_finite)
     except UnicodeDecodeError as error:
         raise NotJsonError(f"not UTF-8: {error.reason} at byte {error.start}") from None
     except RecursionError:
@@ -35,16 +35,34 @@ def loads(text: str | bytes) -> Any:
 
 def dumps(value: Any) -> str:
     """Encode any sensible value as one line of strict JSON. Raises UnserialisableError."""
+    return encode(convert(value)).decode("utf-8")
+
+
+def encode(plain: Any) -> bytes:
+    """Encode what `convert` gave as one line of strict JSON. Raises UnserialisableError."""
     try:
-        text = json.dumps(jsonable(value), ensure_ascii=False, allow_nan=False)
-        text.encode("utf-8")
-    except UnicodeEncodeError:  # a lone surrogate: legal only as an escape
-        return json.dumps(jsonable(value), ensure_ascii=True, allow_nan=False)
+        try:
+            return json.dumps(plain, ensure_ascii=False, allow_nan=False).encode("utf-8")
+        except UnicodeEncodeError:  # a lone surrogate: legal only as an escape
+            return json.dumps(plain, allow_nan=False).encode("ascii")
+    except (ValueError, RecursionError) as error:  # an integer of more than 4,300 digits
+        raise UnserialisableError(f"the prediction cannot be written as JSON: {error}") from error
+
+
+def convert(value: Any) -> Any:
+    """As `jsonable`, for values of the user's own: UnserialisableError whatever they raise."""
+    try:
+        return jsonable(value)
+    except UnserialisableError:
+        raise
     except RecursionError:
         raise UnserialisableError(
-            f"a {type(value).__name__} that is nested too deeply, or holds itself, has no JSON form"
+            f"a {_name(type(value))} that is nested too deeply, or holds itself, has no JSON form"
         ) from None
-    return text
+    except BaseException as error:
+        raise UnserialisableError(
+            f"a {_name(type(value))} cannot be turned into JSON: {type(error).__name__}: {error}"
+        ) from error
 
 
 def jsonable(value: Any) -> Any:
@@ -160,3 +178,11 @@ def _name(kind: type) -> str:
 def _refuse_constant(name: str) -> NoReturn:
     """Refuse NaN, Infinity and -Infinity, which are not JSON."""
     raise ValueError(f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    """A number of the text; one that no float can hold would become infinite, and is refused."""
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"{text[:40]} is too large for a number")
+    return number

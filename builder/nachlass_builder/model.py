@@ -1,0 +1,40 @@
+"""Makes the model ready that is to be asked or served. Builder environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from nachlass_builder.build import build
+from nachlass_builder.bundle import is_bundle
+from nachlass_builder.prepare import Request
+from nachlass_builder.process import Deadline
+from nachlass_builder.proof import service_environment
+from nachlass_builder.report import Report
+from nachlass_builder.settings import Settings
+from nachlass_builder.unchanged import restore_environment
+
+
+@dataclass(frozen=True)
+class Model:
+    """A bundle, the Python of its environment, and the variables for its process."""
+
+    bundle: Path
+    python: Path
+    environment: Mapping[str, str]
+
+
+def ready_model(source: str, context_dir: str | None, assignments: Mapping[str, str]) -> Model:
+    """The model of a bundle, or of a source, which is built if it changed.
+
+    Of a bundle, what the source's `.s2i/environment` said is not known.
+    """
+    if is_bundle(Path(source)):
+        bundle, settings = Path(source), Settings.from_environ(os.environ, assignments)
+    else:
+        built = build(Request(source, None, context_dir, assignments), Report())
+        bundle, settings = built.bundle, built.settings
+    python = restore_environment(bundle, settings, Deadline(), Report())
+    return Model(bundle.absolute(), python, service_environment(settings.parameters))

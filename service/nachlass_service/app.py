@@ -1,0 +1,161 @@
+"""The service's HTTP face: a complete Flask application. Model environment.
+
+It carries bytes and headers to the core and back; what is taken, answered and
+counted is the core's to say.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from http import HTTPStatus
+from logging import ERROR
+
+from flask import Flask, Response, abort, g, request
+from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
+
+from nachlass_service import log
+from nachlass_service.core import Core
+from nachlass_service.errors import (
+    OverloadedError,
+    ServiceError,
+    SlowBodyError,
+    TooLargeError,
+)
+from nachlass_service.page import index_page, index_text, model_document
+from nachlass_service.problem import MEDIA_TYPE, problem, problem_of
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+DETAILS = {
+    404: "there is nothing at {0.path}; predictions are at /predict",
+    405: "{0.path} does not take {0.method}",
+}
+ACCEPTED = ["text/plain", "text/html", "application/json"]
+"""What `/` can answer with; the first is for those who take anything, as curl does."""
+
+
+def create_app(core: Core) -> Flask:
+    """The application that answers with a core, which has to be started in each worker."""
+    app = Flask("nachlass_service", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = core.settings.max_body_bytes
+    app.url_map.strict_slashes = False
+
+    @app.post("/predict")
+    def predict() -> Response:
+        headers = request.headers
+        text = core.answer(
+            headers.get("Content-Type", ""),
+            headers.get("Content-Encoding", ""),
+            read_body(core),
+            request_id(),
+        )
+        return json_response(text)
+
+    @app.route("/metrics", methods=["GET", "POST"])
+    def metrics() -> Response:
+        text, content_type = core.meter.exposition(request.headers.get("Accept", ""))
+        return Response(text, content_type=content_type)
+
+    @app.get("/livez")
+    def livez() -> Response:
+        return json_response({"live": True})
+
+    @app.get("/readyz")
+    def readyz() -> Response:
+        reason = core.why_not_ready
+        if reason is None and not core.meter.slots.is_ready:
+            reason = "other workers are still loading"
+        if reason is None:
+            return json_response({"ready": True})
+        return problem_response(HTTPStatus.SERVICE_UNAVAILABLE, "The service is not ready", reason)
+
+    @app.get("/model")
+    def model() -> Response:
+        return json_response(model_document(core.bundle, core.settings))
+
+    @app.get("/")
+    def index() -> Response:
+        match request.accept_mimetypes.best_match(ACCEPTED, "text/plain"):
+            case "text/html":
+                return Response(index_page(core.bundle, core.settings, request.host_url))
+            case "application/json":
+                return json_response(model_document(core.bundle, core.settings))
+        return Response(index_text(core.bundle), mimetype="text/plain")
+
+    if core.settings.show_samples:
+
+        @app.get("/notebook/<int:number>")
+        def notebook(number: int) -> Response:
+            page = core.bundle.executed_notebook(number)
+            if page is None:
+                abort(HTTPStatus.NOT_FOUND)
+            # Its scripts are the notebook's, and have no business with the service.
+            return Response(page, headers={"Content-Security-Policy": "sandbox allow-scripts"})
+
+    @app.errorhandler(ServiceError)
+    def service_error(error: ServiceError) -> Response:
+        response = json_response(problem_of(error, request_id()), error.status, MEDIA_TYPE)
+        if isinstance(error, OverloadedError):
+            response.headers["Retry-After"] = str(error.retry_after_s)
+        return response
+
+    @app.errorhandler(HTTPException)
+    def http_error(error: HTTPException) -> Response:
+        status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
+        detail = DETAILS.get(status, error.description or error.name)
+        response = problem_response(status, error.name, detail.format(request))
+        for name, value in error.get_headers(request.environ):
+            if name == "Allow":
+                response.headers[name] = value
+        return response
+
+    @app.errorhandler(Exception)
+    def defect(error: Exception) -> Response:
+        log.event("defect", level=ERROR, request=request_id(), path=request.path, exc_info=error)
+        title = "The service has a defect"
+        return problem_response(
+            HTTPStatus.INTERNAL_SERVER_ERROR, title, "the log names it under this request id"
+        )
+
+    @app.after_request
+    def add_request_id(response: Response) -> Response:
+        response.headers["X-Request-Id"] = request_id()
+        return response
+
+    return app
+
+
+def read_body(core: Core) -> bytes:
+    """The body of the request; one that is too large, or does not arrive, is turned down."""
+    error: ServiceError
+    try:
+        return request.get_data(cache=False)
+    except RequestEntityTooLarge:
+        error = TooLargeError(f"at most {core.settings.max_body_bytes} bytes are taken")
+    except (ClientDisconnected, OSError):
+        error = SlowBodyError("the body ended before it was complete")
+    core.turn_down(error, request_id())
+    raise error
+
+
+def request_id() -> str:
+    """What the log calls this request: the name the client gave it, or a new one."""
+    if "request_id" not in g:
+        given = request.headers.get("X-Request-Id", "")
+        g.request_id = given if REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+    found: str = g.request_id
+    return found
+
+
+def problem_response(status: int, title: str, detail: str) -> Response:
+    """A problem document for what is not an error of the core's."""
+    return json_response(problem(status, title, detail, request_id()), status, MEDIA_TYPE)
+
+
+def json_response(
+    value: bytes | dict[str, object], status: int = 200, media_type: str = "application/json"
+) -> Response:
+    """JSON, with a newline at its end for those who read it in a terminal."""
+    text = value if isinstance(value, bytes) else json.dumps(value, ensure_ascii=False).encode()
+    return Response(text + b"\n", status, content_type=media_type)

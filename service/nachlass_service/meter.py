@@ -1,0 +1,260 @@
+"""Counts what a service answers, and shows it to Prometheus. Model environment.
+
+Each number is written at once to the worker's slot of shared memory (slots.py),
+so that the sums are exact whatever becomes of a worker; prometheus_client only
+renders them.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate, islice
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
+
+from nachlass_service.errors import REJECTED
+from nachlass_service.slots import Series, Slots
+
+MAX_FIELDS = 50
+MAX_LABELS = 100
+LONGEST_LABEL = 128
+MAX_VALUES = 1000
+"""Values of one prediction that are counted: a picture has millions."""
+OTHER = "other"
+"""The field, and the label, of whatever there are too many of."""
+
+SECONDS = ("seconds",)
+FAILED = ("failed",)
+SECONDS_BOUNDS = (
+    *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
+    *(1.0, 2.5, 5.0, 10.0, 30.0, 60.0),
+)
+
+
+class Meter(Collector):
+    """The metrics of one service, laid out from the manifest before the fork.
+
+    `prediction` is the manifest's section of that name. A field with labels
+    only counts every value as a label; one with buckets only counts numbers in
+    them; one with both, or one that the build did not see, counts floats as
+    numbers and the rest as labels.
+    """
+
+    def __init__(
+        self, prediction: Mapping[str, Any], *, prefix: str, info: Mapping[str, str]
+    ) -> None:
+        self._prefix = prefix
+        self._info = dict(info)
+        self._labels: Mapping[str, Sequence[str]] = prediction["labels"]
+        self._buckets: Mapping[str, Sequence[float]] = prediction["buckets"]
+        self._full: set[Series] = set()
+        self._fields_full = False
+        self._lock = threading.Lock()
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
+        self.slots = Slots(self._known())
+
+    def go_on_from(self, before: Meter) -> None:
+        """Take over the counts of the meter before, when they mean the same things."""
+        if (before._labels, before._buckets) == (self._labels, self._buckets):
+            self.slots = before.slots
+
+    def count(self, predictions: Sequence[Any], seconds: float) -> None:
+        """Count an answered request: its predictions, in their JSON form, and its duration."""
+        with self._lock:
+            for prediction in predictions:
+                for field, value in islice(plain_values(prediction), MAX_VALUES):
+                    self._count_value(field, value)
+            self._observe(SECONDS, SECONDS_BOUNDS, seconds)
+
+    def count_rejected(self, code: str) -> None:
+        """Count a request that was turned away, by the code of its error."""
+        with self._lock:
+            self.slots.add(("rejected", code), {0: 1})
+
+    def count_failed(self) -> None:
+        """Count a request that the model could not answer."""
+        with self._lock:
+            self.slots.add(FAILED, {0: 1})
+
+    def exposition(self, accept: str) -> tuple[bytes, str]:
+        """All metrics as text, and its content type, as an Accept header asks."""
+        encode, content_type = choose_encoder(accept)
+        return encode(self._registry), content_type
+
+    def describe(self) -> list[Metric]:
+        """Nothing: the registry need not know the names beforehand."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Every metric, added up over all workers."""
+        with self._lock:
+            rows = {series: self.slots.sums(series) for series in self.slots.series()}
+        yield self._predictions(rows)
+        yield self._values(rows)
+        seconds = HistogramMetricFamily(
+            f"{self._prefix}_processing_seconds", "Seconds that answering a request took."
+        )
+        _add_histogram(seconds, [], SECONDS_BOUNDS, rows[SECONDS])
+        yield seconds
+        rejected = CounterMetricFamily(
+            f"{self._prefix}_rejected", "Requests that were turned away.", labels=["reason"]
+        )
+        for series, row in rows.items():
+            if series[0] == "rejected":
+                rejected.add_metric([series[1]], row[0])
+        yield rejected
+        yield CounterMetricFamily(
+            f"{self._prefix}_failures",
+            "Requests that the model could not answer.",
+            value=rows[FAILED][0],
+        )
+        info = GaugeMetricFamily(
+            f"{self._prefix}_model_info", "What is served; always 1.", labels=list(self._info)
+        )
+        info.add_metric(list(self._info.values()), 1)
+        yield info
+
+    def _predictions(self, rows: Mapping[Series, list[float]]) -> Metric:
+        """How often each label was predicted."""
+        family = CounterMetricFamily(
+            f"{self._prefix}_predictions",
+            "Predictions by their value.",
+            labels=["field", "value"],
+        )
+        for series, row in rows.items():
+            if series[0] == "label":
+                family.add_metric(series[1:], row[0])
+        return family
+
+    def _values(self, rows: Mapping[Series, list[float]]) -> Metric:
+        """The distribution of numbers that were predicted."""
+        family = HistogramMetricFamily(
+            f"{self._prefix}_prediction_value",
+            "The numbers that were predicted.",
+            labels=["field"],
+        )
+        for series, row in rows.items():
+            if series[0] == "number":
+                _add_histogram(family, [series[1]], self._bounds(series[1]), row)
+        return family
+
+    def _known(self) -> Iterator[tuple[Series, int]]:
+        """The series that exist from the start."""
+        yield SECONDS, len(SECONDS_BOUNDS) + 2
+        yield FAILED, 1
+        for error in REJECTED:
+            yield ("rejected", error.code), 1
+        for field, labels in self._labels.items():
+            for label in dict.fromkeys(map(label_of, labels[:MAX_LABELS])):
+                yield ("label", field, label), 1
+        for field, bounds in self._buckets.items():
+            if field != OTHER:
+                yield ("number", field), len(bounds) + 2
+
+    def _count_value(self, field: str, value: Any) -> None:
+        """Count one plain value, as a number or as a label."""
+        number = _number(value)
+        labels_only = field in self._labels and field not in self._buckets
+        numbers_only = field in self._buckets and field not in self._labels
+        if number is not None and not labels_only and (numbers_only or isinstance(value, float)):
+            series = self._place(("number", field), ("number", OTHER))
+            self._observe(series, self._bounds(series[1]), number)
+        else:
+            label = label_of(value)
+            series = self._place(
+                ("label", field, label), ("label", field, OTHER), ("label", OTHER, OTHER)
+            )
+            self.slots.add(series, {0: 1})
+
+    def _place(self, *candidates: Series) -> Series:
+        """The first of the series that is there, or that may be entered."""
+        for series in candidates:
+            if series in self.slots:
+                return series
+            if series[:2] in self._full or (self._fields_full and series[1] != OTHER):
+                continue
+            width = 1 if series[0] == "label" else len(self._bounds(series[1])) + 2
+            if self.slots.enter(series, width, lambda there, new=series: self._may_enter(new, there)):
+                return series
+        return candidates[-1]
+
+    def _may_enter(self, new: Series, there: Sequence[Series]) -> bool:
+        """Whether one more field, or one more label of a field, is within the limits."""
+        kind, field, *label = new
+        fields = {series[1] for series in there if series[0] in ("label", "number")}
+        if field not in fields | {OTHER} and len(fields) >= MAX_FIELDS:
+            self._fields_full = True
+            return False
+        labels = sum(series[:2] == (kind, field) for series in there)
+        if label not in ([], [OTHER]) and labels >= MAX_LABELS:
+            self._full.add((kind, field))
+            return False
+        return True
+
+    def _bounds(self, field: str) -> Sequence[float]:
+        """The upper bounds of a field's buckets."""
+        return self._buckets.get(field) or self._buckets[OTHER]
+
+    def _observe(self, series: Series, bounds: Sequence[float], value: float) -> None:
+        """Add a value to its bucket, and to the sum, which is the row's last cell."""
+        self.slots.add(series, {bisect_left(bounds, value): 1, len(bounds) + 1: value})
+
+
+def plain_values(prediction: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """The plain values inside a prediction, each with its field: `0`, `scores.a`, or ``."""
+    items: Iterator[tuple[Any, Any]]
+    match prediction:
+        case dict():
+            items = iter(prediction.items())
+        case list():
+            items = iter(enumerate(prediction))
+        case _:
+            yield path, prediction
+            return
+    for key, value in items:
+        yield from plain_values(value, f"{path}.{key}" if path else str(key))
+
+
+def label_of(value: Any) -> str:
+    """A value as a label: text as it is, the rest as JSON, cut to a bearable length."""
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= LONGEST_LABEL else f"{text[: LONGEST_LABEL - 1]}\u2026"
+
+
+def _number(value: Any) -> float | None:
+    """A number as a finite float; None for what is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:  # an integer beyond any float
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _add_histogram(
+    family: HistogramMetricFamily,
+    labels: Sequence[str],
+    bounds: Sequence[float],
+    row: Sequence[float],
+) -> None:
+    """Add a row of buckets and a sum to a histogram."""
+    *counts, total = row
+    names = [*map(floatToGoString, bounds), "+Inf"]
+    buckets = list(zip(names, accumulate(counts), strict=True))
+    family.add_metric(labels, buckets=buckets, sum_value=total)

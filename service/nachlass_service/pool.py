@@ -1,0 +1,148 @@
+"""Runs the user's code in threads that can be given up. Model environment.
+
+A thread cannot be killed: one whose call has passed its time limit is counted
+as lost and replaced at once, and whoever made the pool is told, to have the
+process replaced too. The threads are daemons, so that a lost one does not keep
+the process from ending.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+from nachlass_service.errors import OverloadedError, TimeLimitError
+
+T = TypeVar("T")
+
+SMOOTHING = 0.2
+"""The weight of the latest call in the average of what calls take."""
+
+SHORT_WAIT_S = 1.0
+"""A queue that is over so soon may have any length."""
+
+
+class Pool:
+    """A few threads and a queue; `run` is called from many other threads."""
+
+    def __init__(
+        self,
+        threads: int,
+        *,
+        limit_s: float,
+        longest_queue: int,
+        on_lost: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._limit_s = limit_s
+        self._longest_queue = longest_queue
+        self._on_lost = on_lost
+        self._threads = threads
+        self._waiting: deque[_Call[Any]] = deque()
+        self._running: dict[_Call[Any], float] = {}
+        self._change = threading.Condition()
+        self._average_s = 0.0
+        for _ in range(threads):
+            self._add_thread()
+
+    def run(self, work: Callable[[], T]) -> T:
+        """Do the work in one of the threads: its value, or whatever it raised.
+
+        Raises OverloadedError when the queue is too long, TimeLimitError when
+        the work has started but not ended within the limit.
+        """
+        call: _Call[T] = _Call(work)
+        with self._change:
+            self._admit()
+            self._waiting.append(call)
+            self._change.notify()
+        if call.done.acquire(timeout=self._limit_s):
+            return call.outcome()
+        # The time it waited for its turn is not the predictor's.
+        ends_at = self._started_at(call) + self._limit_s
+        if call.done.acquire(timeout=max(0.0, ends_at - time.monotonic())):
+            return call.outcome()
+        return self._give_up(call)
+
+    def _admit(self) -> None:
+        """Refuse a call that would wait too long, or take the place of a health check."""
+        waiting = len(self._waiting)
+        wait_s = self._average_s * waiting / self._threads
+        if len(self._running) >= self._threads:
+            wait_s += time.monotonic() - min(self._running.values())
+        if wait_s <= SHORT_WAIT_S:
+            return
+        if wait_s > self._limit_s or waiting >= self._longest_queue:
+            raise OverloadedError(
+                f"{waiting} requests are waiting, for about {wait_s:.0f} s",
+                max(1, round(wait_s / 2)),
+            )
+
+    def _started_at(self, call: _Call[T]) -> float:
+        """When a call's turn came; OverloadedError when it has not come yet."""
+        with self._change:
+            if call in self._waiting:
+                self._waiting.remove(call)
+                raise OverloadedError(
+                    f"the request waited {self._limit_s:g} s for its turn",
+                    max(1, round(self._limit_s)),
+                )
+            return self._running.get(call, time.monotonic())
+
+    def _give_up(self, call: _Call[T]) -> T:
+        """Replace the thread of a call that has passed its limit."""
+        with self._change:
+            if call.done.acquire(blocking=False):
+                return call.outcome()
+            del self._running[call]
+            self._add_thread()
+        self._on_lost()
+        raise TimeLimitError(f"the predictor did not answer within {self._limit_s:g} s")
+
+    def _add_thread(self) -> None:
+        threading.Thread(target=self._work, name="predictor", daemon=True).start()
+
+    def _work(self) -> None:
+        """What each thread does: take the next call, until one of them was given up."""
+        while True:
+            with self._change:
+                while not self._waiting:
+                    self._change.wait()
+                call = self._waiting.popleft()
+                started_at = self._running[call] = time.monotonic()
+            call.run()
+            took_s = time.monotonic() - started_at
+            with self._change:
+                self._average_s += SMOOTHING * (took_s - self._average_s)
+                given_up = self._running.pop(call, None) is None
+                call.done.release()
+            if given_up:
+                return
+            del call
+
+
+class _Call(Generic[T]):
+    """One piece of work, and its outcome once `done` can be acquired."""
+
+    __slots__ = ("_error", "_value", "_work", "done")
+
+    def __init__(self, work: Callable[[], T]) -> None:
+        self._work = work
+        self._error: BaseException | None = None
+        self.done = threading.Lock()
+        self.done.acquire()
+
+    def run(self) -> None:
+        """Do the work; nothing that the user's code raises ends the thread."""
+        try:
+            self._value = self._work()
+        except BaseException as error:  # noqa: BLE001 - it is raised again by whoever waits
+            self._error = error
+
+    def outcome(self) -> T:
+        """What the work returned, or raise what it raised."""
+        if self._error is not None:
+            raise self._error
+        return self._value

@@ -1,0 +1,32 @@
+"""Errors as RFC 9457 problem documents. Model environment."""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+from typing import Any
+
+from nachlass_service.errors import ServiceError, TimeLimitError
+
+MEDIA_TYPE = "application/problem+json"
+TYPE = "urn:nachlass:problem:"
+
+
+def problem_of(error: ServiceError, request_id: str) -> dict[str, Any]:
+    """What a client is told of a failure: never the words of an exception of the model's."""
+    hidden = error.status >= HTTPStatus.INTERNAL_SERVER_ERROR and error.code in ("raised", "bundle")
+    detail = "the log names the cause under this request id" if hidden else str(error)
+    return problem(error.status, error.title, detail, request_id, TYPE + error.code)
+
+
+def problem(
+    status: int, title: str, detail: str, request_id: str, kind: str = "about:blank"
+) -> dict[str, Any]:
+    """A problem document."""
+    return {
+        "type": kind,
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "request_id": request_id,
+    }

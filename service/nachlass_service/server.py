@@ -1,0 +1,279 @@
+"""Hosts the service under gunicorn: settings, workers, reload. Model environment.
+
+The master decides what is served, and never scores: the threads of some
+libraries do not survive a fork. The model is loaded in the master when the
+manifest says that this one does, otherwise by each worker.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import struct
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from logging import ERROR, WARNING
+from typing import Any
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
+from gunicorn.workers.base import Worker
+
+from nachlass_service import log
+from nachlass_service.app import create_app
+from nachlass_service.bundle import Bundle
+from nachlass_service.capacity import capacity
+from nachlass_service.core import FACE_THREADS, Core
+from nachlass_service.errors import BundleError, ServiceError
+from nachlass_service.meter import Meter
+from nachlass_service.model import leave_model, load_model
+from nachlass_service.page import curl_line
+from nachlass_service.rehearsal import rehearse
+from nachlass_service.settings import Settings
+from nachlass_service.snapshot import Snapshots
+
+SILENCE_S = 10
+"""A client that sends nothing for so long, in the middle of a request, is let go."""
+DRAIN_S = 25
+"""The time to answer what was read before a stop; orchestrators kill after 30 s."""
+KEEP_ALIVE_S = 3
+GIL_ALLOWANCE_S = 10
+"""Beyond the predictor's limit: it holds the interpreter then, and only a kill helps."""
+EXIT_S = 3
+"""What libraries get for whatever they do when a process ends."""
+WARM_UP_PAUSE_S = 2
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)
+
+
+class Server(BaseApplication):
+    """The gunicorn application of a bundle, which its successor can take the place of.
+
+    `flags` are the variables that the command line set: they win over
+    GUNICORN_CMD_ARGS.
+    """
+
+    def __init__(
+        self, settings: Settings, snapshots: Snapshots, *, host: str, flags: Mapping[str, str]
+    ) -> None:
+        self.settings = settings
+        self._snapshots = snapshots
+        self._host = host
+        self._flags = flags
+        self._started_at = time.monotonic()
+        self.bundle = Bundle.open(snapshots.take())
+        self.meter = self._new_meter()
+        self.core: Core | None = None
+        super().__init__()
+
+    # In the master.
+
+    def run(self) -> None:
+        """Serve until a signal says otherwise; ends the process."""
+        Master(self).run()
+
+    def load_config(self) -> None:
+        """Our defaults, then GUNICORN_CMD_ARGS, then our flags: the later wins."""
+        environ_args = self.cfg.parser().parse_args(self.cfg.get_cmd_args_from_env())
+        asked = {k: v for k, v in vars(environ_args).items() if v is not None and k != "args"}
+        for name, value in {**self._defaults(), **asked, **self._from_flags()}.items():
+            self.cfg.set(name, value)
+        for name in THREAD_VARIABLES:
+            threads = max(1, int(self._capacity.cores // self.cfg.workers))
+            os.environ.setdefault(name, str(threads))
+
+    def renew(self) -> bool:
+        """Take the bundle that is there now; False, and the old one stays, if that cannot be."""
+        before = self.bundle
+        try:
+            bundle = Bundle.open(self._snapshots.take())
+            self._check_environment(bundle)
+            rehearse(bundle)
+        except ServiceError as error:
+            log.event("reload_refused", level=ERROR, error=str(error), still=before.title)
+            self._snapshots.keep_only(before.path)
+            return False
+        leave_model(before)
+        self.bundle, self.callable = bundle, None
+        meter = self._new_meter()
+        meter.go_on_from(self.meter)
+        self.meter = meter
+        return True
+
+    def forget_before(self) -> None:
+        """Remove what only the workers before a reload needed."""
+        self._snapshots.keep_only(self.bundle.path)
+
+    def _defaults(self) -> dict[str, Any]:
+        """What gunicorn is told unless the user says otherwise."""
+        self._capacity = capacity()
+        memory = self.bundle.manifest["memory"]
+        preload = self.bundle.manifest["preload"]
+        workers, self._why = self._capacity.workers(**memory, preload=preload)
+        if self.settings.workers:
+            workers, self._why = self.settings.workers, "WEB_CONCURRENCY"
+        return {
+            "bind": self._address(),
+            "workers": workers,
+            "worker_class": "gthread",
+            "threads": FACE_THREADS,
+            "preload_app": preload,
+            "keepalive": KEEP_ALIVE_S,
+            "graceful_timeout": DRAIN_S,
+            "timeout": int(self.settings.predict_timeout_s + GIL_ALLOWANCE_S),
+            "worker_tmp_dir": "/dev/shm" if os.access("/dev/shm", os.W_OK) else None,  # noqa: S108
+            "control_socket_disable": True,
+            "loglevel": "warning",
+            "logger_class": log.Logger,
+            "when_ready": lambda arbiter: self._listening(arbiter),
+            "pre_fork": lambda arbiter, worker: self._prepare(arbiter, worker),
+            "post_fork": lambda _arbiter, worker: self._enter(worker),
+            "post_worker_init": lambda worker: self._begin(worker),
+            "worker_exit": lambda _arbiter, _worker: _end_soon(),
+        }
+
+    def _from_flags(self) -> dict[str, Any]:
+        """What the command line says, in gunicorn's words."""
+        asked: dict[str, Any] = {}
+        if "PORT" in self._flags:
+            asked["bind"] = self._address()
+        if "WEB_CONCURRENCY" in self._flags:
+            asked["workers"] = self.settings.workers
+            self._why = "--workers"
+        return asked
+
+    def _address(self) -> str:
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"{host}:{self.settings.port}"
+
+    def _new_meter(self) -> Meter:
+        """The metrics of the bundle."""
+        manifest = self.bundle.manifest
+        info = {
+            "name": manifest["name"],
+            "version": manifest["version"],
+            "commit": manifest["source"]["commit"] or "",
+        }
+        prefix = self.settings.metrics_prefix
+        return Meter(manifest["prediction"], prefix=prefix, info=info)
+
+    def _check_environment(self, bundle: Bundle) -> None:
+        """Refuse a bundle that needs other packages than this process has."""
+        locks = [b.manifest["locks"]["serving"] for b in (self.bundle, bundle)]
+        if locks[0] != locks[1]:
+            raise BundleError(
+                f"{bundle.title} needs other packages than those at hand: restart the service"
+            )
+
+    def _listening(self, arbiter: Arbiter) -> None:
+        """Say what is served, once the port is there and before there are workers."""
+        for listener in arbiter.LISTENERS:
+            # Sockets inherit it from the one that they were accepted at.
+            silence = struct.pack("ll", SILENCE_S, 0)
+            listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, silence)
+            listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, silence)
+        self._say("serving")
+
+    def _say(self, event: str) -> None:
+        """The start-up line."""
+        manifest = self.bundle.manifest
+        log.event(
+            event,
+            model=self.bundle.title,
+            function=self.bundle.function,
+            commit=manifest["source"]["commit"],
+            dirty=manifest["source"]["dirty"] or None,
+            workers=self.cfg.workers,
+            because=self._why,
+            loaded="before the fork" if self.cfg.preload_app else "by each worker",
+            metrics=self.settings.metrics_prefix,
+        )
+
+    def _prepare(self, arbiter: Arbiter, worker: Worker) -> None:
+        """Give a worker the lowest slot that no living worker has."""
+        taken = {living.slot for living in arbiter.WORKERS.values()}
+        worker.slot = next(slot for slot in range(len(taken) + 1) if slot not in taken)
+        self.meter.slots.prepare(worker.slot)
+
+    # In a worker; `load` also in the master, when the model is loaded before the fork.
+
+    def load(self) -> Flask:
+        """The application with its model; ends the process when that cannot be loaded."""
+        try:
+            self.core = Core(self.bundle, load_model(self.bundle), self.meter, self.settings)
+        except ServiceError as error:
+            log.failure(error, self.bundle)
+            if self.meter.slots.is_ready:  # the others go on; do not try without a pause
+                time.sleep(WARM_UP_PAUSE_S)
+                sys.exit(1)
+            sys.exit(Arbiter.WORKER_BOOT_ERROR)
+        return create_app(self.core)
+
+    def _enter(self, worker: Worker) -> None:
+        """Take the slot, and tell the master that we live while the model is loaded."""
+        self.meter.slots.use(worker.slot)
+        self._begun = threading.Event()
+
+        def live() -> None:
+            while not self._begun.wait(1):
+                worker.notify()
+
+        threading.Thread(target=live, name="loading", daemon=True).start()
+
+    def _begin(self, worker: Worker) -> None:
+        """Start predicting; a worker that cannot be warmed up tries again and again."""
+
+        def leave() -> None:
+            worker.alive = False
+            log.event("worker_replaced", level=WARNING, why="a predictor has not come back")
+
+        core = self.core
+        assert core is not None
+        core.start(leave)
+        if not self._warm_up(core):
+            threading.Thread(target=self._keep_trying, args=[core], daemon=True).start()
+        self._begun.set()
+
+    def _warm_up(self, core: Core) -> bool:
+        """Warm up; say so when this was the last worker to be ready."""
+        try:
+            core.warm_up()
+        except ServiceError as error:
+            log.failure(error, self.bundle, during="the warm-up")
+            return False
+        if self.meter.slots.set_ready(self.cfg.workers):
+            host, port = self.cfg.address[0][:2]
+            url = f"http://{'localhost' if host in ('0.0.0.0', '::') else host}:{port}"  # noqa: S104
+            seconds = round(time.monotonic() - self._started_at, 1)
+            command = curl_line(self.bundle, self.settings, url)
+            log.event("ready", url=url, seconds=seconds, **{"try": command})
+        return True
+
+    def _keep_trying(self, core: Core) -> None:
+        """Warm up until it works."""
+        while not self._warm_up(core):
+            time.sleep(WARM_UP_PAUSE_S)
+
+
+class Master(Arbiter):
+    """gunicorn's master, which on SIGHUP takes a bundle that has changed."""
+
+    def reload(self) -> None:
+        """Start workers with the new bundle and let the old ones end, if it can be served."""
+        if self.app.renew():
+            super().reload()
+            self.app.forget_before()
+
+
+def _end_soon() -> None:
+    """Have the kernel end a worker that something keeps from ending."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(EXIT_S)

@@ -1,0 +1,131 @@
+"""The variables that steer a running service: one table, one reader. Model environment.
+
+`VARIABLES` is the truth that the README's table is compared with.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import isfinite
+
+from nachlass_service.errors import SettingError
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One variable of the environment: its name, default and meaning."""
+
+    name: str
+    default: str
+    meaning: str
+
+
+VARIABLES: tuple[Variable, ...] = (
+    Variable("PORT", "8080", "the port to serve on; the flag --port says the same"),
+    Variable(
+        "WEB_CONCURRENCY",
+        "what cores and memory allow",
+        "worker processes; the flag --workers says the same",
+    ),
+    Variable(
+        "GUNICORN_CMD_ARGS",
+        "",
+        "any of gunicorn's settings, such as `--access-logfile -`; flags of ours are stronger",
+    ),
+    Variable("S2I_APP_METRICS_PREFIX", "nachlass", "what the names of all metrics begin with"),
+    Variable("S2I_MAX_BODY_BYTES", "16777216", "the largest body of a request that is taken"),
+    Variable(
+        "S2I_PREDICT_TIMEOUT",
+        "60",
+        "seconds a prediction may take; then the answer is 504 and the worker is replaced",
+    ),
+    Variable(
+        "S2I_PREDICTOR_THREADS",
+        "1",
+        "predictions a worker makes at once; above 1 the predictor must be thread-safe",
+    ),
+    Variable("S2I_SLOW_REQUEST", "1", "seconds from which on a request is logged as slow"),
+    Variable(
+        "S2I_SHOW_SAMPLES",
+        "0; 1 in `nachlass serve`",
+        "1: show what holds training data, the executed notebook and an example of a sample",
+    ),
+    Variable("S2I_LOG_FORMAT", "text on a terminal, else json", "`text` or `json`"),
+)
+
+PREFIX = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the environment asks of a service, validated. Times are in seconds."""
+
+    port: int
+    workers: int | None
+    metrics_prefix: str
+    max_body_bytes: int
+    predict_timeout_s: float
+    predictor_threads: int
+    slow_request_s: float
+    show_samples: bool
+    log_format: str | None
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> Settings:
+        """Read the variables; raises SettingError."""
+        values = {variable.name: _unquote(environ.get(variable.name, "")) for variable in VARIABLES}
+        prefix = values["S2I_APP_METRICS_PREFIX"] or "nachlass"
+        if not PREFIX.fullmatch(prefix):
+            raise SettingError(
+                f"S2I_APP_METRICS_PREFIX is {prefix!r}: use letters, digits and underscores"
+            )
+        log_format = values["S2I_LOG_FORMAT"] or None
+        if log_format not in (None, "text", "json"):
+            raise SettingError(f"S2I_LOG_FORMAT is {log_format!r}: use text or json")
+        show = values["S2I_SHOW_SAMPLES"] or "0"
+        if show not in ("0", "1"):
+            raise SettingError(f"S2I_SHOW_SAMPLES is {show!r}: use 0 or 1")
+        return cls(
+            port=_whole("PORT", values["PORT"] or "8080", 0, 65535),
+            workers=_whole("WEB_CONCURRENCY", values["WEB_CONCURRENCY"], 1, 128)
+            if values["WEB_CONCURRENCY"]
+            else None,
+            metrics_prefix=prefix,
+            max_body_bytes=_whole(
+                "S2I_MAX_BODY_BYTES", values["S2I_MAX_BODY_BYTES"] or str(16 << 20), 1, 1 << 40
+            ),
+            predict_timeout_s=_seconds("S2I_PREDICT_TIMEOUT", values["S2I_PREDICT_TIMEOUT"] or "60"),
+            predictor_threads=_whole(
+                "S2I_PREDICTOR_THREADS", values["S2I_PREDICTOR_THREADS"] or "1", 1, 32
+            ),
+            slow_request_s=_seconds("S2I_SLOW_REQUEST", values["S2I_SLOW_REQUEST"] or "1"),
+            show_samples=show == "1",
+            log_format=log_format,
+        )
+
+
+def _whole(name: str, text: str, least: int, most: int) -> int:
+    """Read a whole number within bounds."""
+    if not re.fullmatch(r"\d{1,15}", text, re.ASCII) or not least <= int(text) <= most:
+        raise SettingError(f"{name} is {text!r}: use a whole number from {least} to {most}")
+    return int(text)
+
+
+def _seconds(name: str, text: str) -> float:
+    """Read a number of seconds above 0."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1
+    if not isfinite(seconds) or seconds <= 0:
+        raise SettingError(f"{name} is {text!r}: use a number of seconds above 0")
+    return seconds
+
+
+def _unquote(value: str) -> str:
+    """A value without blanks around it and without a pair of matching quotes."""
+    stripped = value.strip()
+    matching = len(stripped) > 1 and stripped[0] == stripped[-1] and stripped[0] in "'\""
+    return stripped[1:-1].strip() if matching else stripped

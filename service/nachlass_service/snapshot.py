@@ -1,0 +1,78 @@
+"""Keeps what is being served from changing under a running service. Model environment.
+
+A build replaces a bundle's folder while it may be served. A snapshot is a copy
+beside it, of hard links where the file system has them: it costs no room, and
+what it links to stays whatever becomes of the bundle.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import IO
+
+from nachlass_service.errors import BundleError
+
+LOCK = "in-use"
+
+
+class Snapshots:
+    """The snapshots of one bundle that one service holds.
+
+    Without `wanted`, in an image, where nothing replaces a bundle, the bundle
+    itself is served; so it is where its folder cannot be written.
+    """
+
+    def __init__(self, bundle: Path, *, wanted: bool) -> None:
+        self._bundle = bundle
+        self._wanted = wanted and os.access(bundle.parent, os.W_OK)
+        self._folder = bundle.parent / f".{bundle.name}.served"
+        self._held: dict[Path, IO[str]] = {}
+
+    def take(self) -> Path:
+        """A copy of the bundle as it is now; raises BundleError."""
+        if not self._wanted:
+            return self._bundle
+        self._clear_left_ones()
+        self._folder.mkdir(exist_ok=True)
+        folder = Path(mkdtemp(dir=self._folder))
+        held = (folder / LOCK).open("w")
+        # The lock lasts as long as any process of the service lives.
+        fcntl.flock(held, fcntl.LOCK_EX)
+        try:
+            shutil.copytree(self._bundle, folder / "bundle", symlinks=True, copy_function=_link)
+        except (OSError, shutil.Error) as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise BundleError(f"{self._bundle} cannot be read: {error}") from error
+        self._held[folder / "bundle"] = held
+        return folder / "bundle"
+
+    def keep_only(self, kept: Path | None) -> None:
+        """Remove all snapshots but one, or all of them."""
+        for path in [path for path in self._held if path != kept]:
+            shutil.rmtree(path.parent, ignore_errors=True)
+            self._held.pop(path).close()
+        with suppress(OSError):  # another service has its own there, or there is none
+            self._folder.rmdir()
+
+    def _clear_left_ones(self) -> None:
+        """Remove what killed services left."""
+        for folder in self._folder.glob("*"):
+            try:
+                with (folder / LOCK).open("r+") as file:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(folder, ignore_errors=True)
+            except OSError:  # a service that lives, or that is just starting
+                continue
+
+
+def _link(source: str, target: str) -> None:
+    """Link a file, or copy it where there are no links."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
