@@ -79,9 +79,11 @@ class Logger(GunicornLogger):
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
     """A record's event and fields: ours, or gunicorn's message as one."""
     given: dict[str, Any] | None = getattr(record, "fields", None)
-    fields = {"event": record.getMessage(), **given} if given is not None else {
-        "event": "gunicorn", "message": record.getMessage()
-    }
+    fields = (
+        {"event": record.getMessage(), **given}
+        if given is not None
+        else {"event": "gunicorn", "message": record.getMessage()}
+    )
     if record.exc_info:
         fields["traceback"] = logging.Formatter().formatException(record.exc_info)
     return fields

@@ -189,7 +189,9 @@ class Meter(Collector):
             if series[:2] in self._full or (self._fields_full and series[1] != OTHER):
                 continue
             width = 1 if series[0] == "label" else len(self._bounds(series[1])) + 2
-            if self.slots.enter(series, width, lambda there, new=series: self._may_enter(new, there)):
+            if self.slots.enter(
+                series, width, lambda there, new=series: self._may_enter(new, there)
+            ):
                 return series
         return candidates[-1]
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
+from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
 from nachlass_service.errors import OverloadedError, TimeLimitError
@@ -40,9 +40,10 @@ class Pool:
         self._longest_queue = longest_queue
         self._on_lost = on_lost
         self._threads = threads
-        self._waiting: deque[_Call[Any]] = deque()
+        self._lock = threading.Lock()
+        self._queue: SimpleQueue[_Call[Any]] = SimpleQueue()
+        self._waiting = 0
         self._running: dict[_Call[Any], float] = {}
-        self._change = threading.Condition()
         self._average_s = 0.0
         for _ in range(threads):
             self._add_thread()
@@ -51,49 +52,50 @@ class Pool:
         """Do the work in one of the threads: its value, or whatever it raised.
 
         Raises OverloadedError when the queue is too long, TimeLimitError when
-        the work has started but not ended within the limit.
+        the work was begun but not ended within the limit.
         """
-        call: _Call[T] = _Call(work)
-        with self._change:
+        call = _Call(work)
+        with self._lock:
             self._admit()
-            self._waiting.append(call)
-            self._change.notify()
+            self._waiting += 1
+        self._queue.put(call)
         if call.done.acquire(timeout=self._limit_s):
             return call.outcome()
-        # The time it waited for its turn is not the predictor's.
-        ends_at = self._started_at(call) + self._limit_s
+        # The time that it waited for its turn is not the predictor's.
+        ends_at = self._begun_at(call) + self._limit_s
         if call.done.acquire(timeout=max(0.0, ends_at - time.monotonic())):
             return call.outcome()
         return self._give_up(call)
 
     def _admit(self) -> None:
         """Refuse a call that would wait too long, or take the place of a health check."""
-        waiting = len(self._waiting)
-        wait_s = self._average_s * waiting / self._threads
+        wait_s = self._average_s * self._waiting / self._threads
         if len(self._running) >= self._threads:
             wait_s += time.monotonic() - min(self._running.values())
         if wait_s <= SHORT_WAIT_S:
             return
-        if wait_s > self._limit_s or waiting >= self._longest_queue:
+        if wait_s > self._limit_s or self._waiting >= self._longest_queue:
             raise OverloadedError(
-                f"{waiting} requests are waiting, for about {wait_s:.0f} s",
+                f"{self._waiting} requests are waiting, for about {wait_s:.0f} s",
                 max(1, round(wait_s / 2)),
             )
 
-    def _started_at(self, call: _Call[T]) -> float:
-        """When a call's turn came; OverloadedError when it has not come yet."""
-        with self._change:
-            if call in self._waiting:
-                self._waiting.remove(call)
+    def _begun_at(self, call: _Call[T]) -> float:
+        """When a call's turn came; OverloadedError, and it is left out, when it has not come."""
+        with self._lock:
+            if call.done.acquire(blocking=False):
+                call.done.release()
+            elif call not in self._running:
+                call.left_out = True
                 raise OverloadedError(
                     f"the request waited {self._limit_s:g} s for its turn",
                     max(1, round(self._limit_s)),
                 )
-            return self._running.get(call, time.monotonic())
+            return self._running.get(call, 0.0)
 
     def _give_up(self, call: _Call[T]) -> T:
         """Replace the thread of a call that has passed its limit."""
-        with self._change:
+        with self._lock:
             if call.done.acquire(blocking=False):
                 return call.outcome()
             del self._running[call]
@@ -106,31 +108,31 @@ class Pool:
 
     def _work(self) -> None:
         """What each thread does: take the next call, until one of them was given up."""
-        while True:
-            with self._change:
-                while not self._waiting:
-                    self._change.wait()
-                call = self._waiting.popleft()
-                started_at = self._running[call] = time.monotonic()
+        given_up = False
+        while not given_up:
+            call = self._queue.get()
+            with self._lock:
+                self._waiting -= 1
+                if call.left_out:
+                    continue
+                begun_at = self._running[call] = time.monotonic()
             call.run()
-            took_s = time.monotonic() - started_at
-            with self._change:
-                self._average_s += SMOOTHING * (took_s - self._average_s)
+            with self._lock:
+                self._average_s += SMOOTHING * (time.monotonic() - begun_at - self._average_s)
                 given_up = self._running.pop(call, None) is None
                 call.done.release()
-            if given_up:
-                return
             del call
 
 
 class _Call(Generic[T]):
     """One piece of work, and its outcome once `done` can be acquired."""
 
-    __slots__ = ("_error", "_value", "_work", "done")
+    __slots__ = ("_error", "_value", "_work", "done", "left_out")
 
     def __init__(self, work: Callable[[], T]) -> None:
         self._work = work
         self._error: BaseException | None = None
+        self.left_out = False
         self.done = threading.Lock()
         self.done.acquire()
 

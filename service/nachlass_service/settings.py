@@ -96,7 +96,9 @@ class Settings:
             max_body_bytes=_whole(
                 "S2I_MAX_BODY_BYTES", values["S2I_MAX_BODY_BYTES"] or str(16 << 20), 1, 1 << 40
             ),
-            predict_timeout_s=_seconds("S2I_PREDICT_TIMEOUT", values["S2I_PREDICT_TIMEOUT"] or "60"),
+            predict_timeout_s=_seconds(
+                "S2I_PREDICT_TIMEOUT", values["S2I_PREDICT_TIMEOUT"] or "60"
+            ),
             predictor_threads=_whole(
                 "S2I_PREDICTOR_THREADS", values["S2I_PREDICTOR_THREADS"] or "1", 1, 32
             ),
