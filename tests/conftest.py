@@ -14,6 +14,8 @@ ALL = bool(os.environ.get("NACHLASS_TEST_ALL"))
 
 sys.path.insert(0, str(TESTS))
 
+from cells import write_notebook  # noqa: E402 - found by the path above
+
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "needs(program, enable): a program the machine must have")
@@ -52,11 +54,16 @@ def cache(pytestconfig):
     return pytestconfig.cache.mkdir("nachlass")
 
 
+def environment_of_a_user(cache):
+    """Our environment, without what would steer a build or a service."""
+    steering = ("S2I_", "NACHLASS_", "GUNICORN_", "OMP_", "PORT", "WEB_CONCURRENCY")
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(steering)}
+    return {**kept, "S2I_CACHE_DIR": str(cache), "COLUMNS": "100"}
+
+
 @pytest.fixture
 def environ(cache):
-    """The environment of a user: ours, without what would steer a build."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("S2I_", "NACHLASS_"))}
-    return {**kept, "S2I_CACHE_DIR": str(cache), "COLUMNS": "100"}
+    return environment_of_a_user(cache)
 
 
 @pytest.fixture
@@ -77,3 +84,35 @@ def nachlass(environ):
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory, cache):
+    """Build a source once: the path of its bundle, which no test may change."""
+    bundles = {}
+
+    def build(source, *words):
+        key = (source, *words)
+        if key not in bundles:
+            bundle = tmp_path_factory.mktemp("built") / "bundle"
+            command = [sys.executable, "-m", "nachlass_builder", "build", source, "-o", bundle]
+            environ = environment_of_a_user(cache)
+            subprocess.run([*command, *words], env=environ, check=True, capture_output=True)
+            bundles[key] = bundle
+        return bundles[key]
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def kmeans(built):
+    return built(PROJECT / "examples/kmeans")
+
+
+@pytest.fixture(scope="session")
+def unruly(built, tmp_path_factory):
+    """The bundle of a predictor that does whatever its sample says."""
+    source = tmp_path_factory.mktemp("unruly") / "unruly"
+    source.mkdir()
+    write_notebook(source / "model.ipynb", (TESTS / "unruly.nb.txt").read_text())
+    return built(source)

@@ -111,11 +111,11 @@ def prove(
         if error.get("where"):
             place = Place(error["where"])
         raise _refusal(error, in_training="error" not in other, place=place, gone=gone)
-    notes = []
+    notes, memory = [], answer["memory"]
     if answer["batch"] is False:
         notes.append(f"batch_predictor is not used: {answer['batch_reason']}")
     if not answer["samples"]:
-        return Proof(bool(answer["batch"]), False, answer["memory"], tuple(notes))
+        return Proof(bool(answer["batch"]), preload=False, memory=memory, notes=tuple(notes))
     limit_s = FORK_ALLOWANCE_S + 10 * answer["seconds"]
     forked, _said = ask_service(
         serving,
@@ -130,7 +130,7 @@ def prove(
     if not preload:
         reason = forked.get("reason") or forked["error"]["message"]
         notes.append(f"each worker will load the model for itself: {reason}")
-    return Proof(bool(answer["batch"]), preload, answer["memory"], tuple(notes))
+    return Proof(bool(answer["batch"]), preload, memory, tuple(notes))
 
 
 def _refusal(

@@ -41,7 +41,7 @@ def serve(
     sys.stderr.flush()
     os.chdir("/")
     variables = {"S2I_SHOW_SAMPLES": "1", **model.environment}
-    os.execve(python, [str(python), *words], variables)
+    os.execve(python, [str(python), *words], variables)  # noqa: S606 - there is no shell to want
 
 
 def _check_port(host: str, port: int | None) -> None:

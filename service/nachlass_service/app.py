@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import time
 from http import HTTPStatus
 from logging import ERROR
 
 from flask import Flask, Response, abort, g, request
-from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import ClientDisconnected, HTTPException
 
 from nachlass_service import log
 from nachlass_service.core import Core
@@ -26,6 +27,9 @@ from nachlass_service.errors import (
 from nachlass_service.page import index_page, index_text, model_document
 from nachlass_service.problem import MEDIA_TYPE, problem, problem_of
 
+PIECE_BYTES = 1 << 16
+PATIENCE_S = 5
+"""How long the rest of a body that is too large is read, and thrown away."""
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 DETAILS = {
     404: "there is nothing at {0.path}; predictions are at /predict",
@@ -33,12 +37,13 @@ DETAILS = {
 }
 ACCEPTED = ["text/plain", "text/html", "application/json"]
 """What `/` can answer with; the first is for those who take anything, as curl does."""
+PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+"""The page for people has its style and its icon in itself, and no script."""
 
 
 def create_app(core: Core) -> Flask:
     """The application that answers with a core, which has to be started in each worker."""
     app = Flask("nachlass_service", static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = core.settings.max_body_bytes
     app.url_map.strict_slashes = False
 
     @app.post("/predict")
@@ -78,7 +83,8 @@ def create_app(core: Core) -> Flask:
     def index() -> Response:
         match request.accept_mimetypes.best_match(ACCEPTED, "text/plain"):
             case "text/html":
-                return Response(index_page(core.bundle, core.settings, request.host_url))
+                page = index_page(core.bundle, core.settings, request.host_url)
+                return Response(page, headers={"Content-Security-Policy": PAGE_POLICY})
             case "application/json":
                 return json_response(model_document(core.bundle, core.settings))
         return Response(index_text(core.bundle), mimetype="text/plain")
@@ -130,13 +136,32 @@ def read_body(core: Core) -> bytes:
     """The body of the request; one that is too large, or does not arrive, is turned down."""
     error: ServiceError
     try:
-        return request.get_data(cache=False)
-    except RequestEntityTooLarge:
+        body = _read_at_most(core.settings.max_body_bytes)
+        if body is not None:
+            return body
         error = TooLargeError(f"at most {core.settings.max_body_bytes} bytes are taken")
     except (ClientDisconnected, OSError):
         error = SlowBodyError("the body ended before it was complete")
     core.turn_down(error, request_id())
     raise error
+
+
+def _read_at_most(limit: int) -> bytes | None:
+    """The body, or None when it is larger than the limit."""
+    pieces, size = [], 0
+    too_large = (request.content_length or 0) > limit
+    if too_large and "Expect" in request.headers:  # it asked before sending
+        return None
+    # A client that is not read to the end, for a while, never reads the answer.
+    ends_at = time.monotonic() + PATIENCE_S
+    while piece := request.stream.read(PIECE_BYTES):
+        size += len(piece)
+        too_large = too_large or size > limit
+        if not too_large:
+            pieces.append(piece)
+        elif time.monotonic() > ends_at:
+            break
+    return None if too_large else b"".join(pieces)
 
 
 def request_id() -> str:

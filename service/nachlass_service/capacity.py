@@ -3,10 +3,10 @@
 Cores: those the process may run on, and the CPU quotas of its control groups,
 fractions rounded up. Memory: nine tenths of the smallest limit of its control
 groups, or of the machine, have to hold the master and the workers. What one
-process needs was measured by the proof at build:
+process needs was measured by the proof at build; when the model is loaded
 
-    each worker loads for itself   OVERHEAD + n * (OVERHEAD + scoring)
-    loaded before the fork         OVERHEAD + loaded + n * (OVERHEAD + scoring - loaded + loaded / 4)
+    by each worker:   OVERHEAD + n * (OVERHEAD + scoring)
+    before the fork:  OVERHEAD + loaded + n * (OVERHEAD + scoring - loaded + loaded / 4)
 
 where `loaded` and `scoring` are the largest resident sizes after loading and
 after scoring; a quarter of what was loaded becomes a worker's own, as Python

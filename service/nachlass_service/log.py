@@ -68,7 +68,7 @@ class Logger(GunicornLogger):
         for handler in self.error_log.handlers:
             handler.setFormatter(_logger.handlers[0].formatter)
 
-    def exception(self, msg: str, *args: Any, **kwargs: Any) -> None:
+    def exception(self, msg: object, *args: object, **kwargs: Any) -> None:
         """Write a defect with its traceback; a client that stopped sending is none."""
         if isinstance(sys.exc_info()[1], BlockingIOError):
             self.debug("a client stopped sending")
@@ -107,7 +107,7 @@ class _Text(logging.Formatter):
         if record.levelno >= logging.WARNING:
             words.append(record.levelname.lower())
         words.append(fields.pop("event"))
-        blocks = [fields.pop(name) for name in ("traceback", "try") if name in fields]
+        blocks = [fields.pop(name) for name in ("traceback", "curl") if name in fields]
         words += [f"{name}={_value(value)}" for name, value in fields.items()]
         lines = [line for block in blocks for line in block.splitlines()]
         return "\n".join([" ".join(words), *(f"    {line}" for line in lines)])

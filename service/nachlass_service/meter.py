@@ -12,6 +12,7 @@ import math
 import threading
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from itertools import accumulate, islice
 from typing import Any
 
@@ -189,9 +190,7 @@ class Meter(Collector):
             if series[:2] in self._full or (self._fields_full and series[1] != OTHER):
                 continue
             width = 1 if series[0] == "label" else len(self._bounds(series[1])) + 2
-            if self.slots.enter(
-                series, width, lambda there, new=series: self._may_enter(new, there)
-            ):
+            if self.slots.enter(series, width, partial(self._may_enter, series)):
                 return series
         return candidates[-1]
 

@@ -10,6 +10,11 @@ from flask import render_template
 
 from nachlass_service.bundle import Bundle
 from nachlass_service.settings import Settings
+from nachlass_service.strict_json import encode
+
+PLACEHOLDER = "SAMPLE AS JSON"
+"""What stands in the place of a sample where none may be shown."""
+MOST_LABELS = 20
 
 
 def model_document(bundle: Bundle, settings: Settings) -> dict[str, Any]:
@@ -43,20 +48,58 @@ def index_text(bundle: Bundle) -> str:
 
 def index_page(bundle: Bundle, settings: Settings, base_url: str) -> str:
     """The page for people."""
-    return render_template(
+    manifest = bundle.manifest
+    example, has_example = manifest["input"]["example"], _has_example(bundle, settings)
+    page = render_template(
         "page.html",
         bundle=bundle,
-        manifest=bundle.manifest,
+        manifest=manifest,
+        settings=settings,
         curl=curl_line(bundle, settings, base_url),
-        schema=json.dumps(bundle.manifest["input"]["schema"], indent=2, ensure_ascii=False),
-        show_samples=settings.show_samples,
+        placeholder=PLACEHOLDER,
+        has_example=has_example,
+        # A list as long as a picture's is better read as one line.
+        example=_indented(example) if isinstance(example, dict) else _line(example),
+        answer=_answer(bundle) if has_example else None,
+        schema=_indented(manifest["input"]["schema"]),
+        most_labels=MOST_LABELS,
     )
+    # JSON may hold half of a surrogate pair, UTF-8 may not.
+    return page.encode("utf-8", "replace").decode("utf-8")
 
 
 def curl_line(bundle: Bundle, settings: Settings, base_url: str) -> str:
     """A command that asks for a prediction; it works as it is where samples may be shown."""
-    has_example = settings.show_samples and bundle.manifest["samples"]["count"] > 0
-    example = json.dumps(bundle.manifest["input"]["example"], ensure_ascii=False)
-    body = shlex.quote(example) if has_example else "'SAMPLE AS JSON'"
+    body = PLACEHOLDER
+    if _has_example(bundle, settings):
+        example = bundle.manifest["input"]["example"]
+        body = _line([example] if _is_sent_in_list(bundle, example) else example)
     header = "-H 'content-type: application/json'"
-    return f"curl -s {base_url.rstrip('/')}/predict {header} -d {body}"
+    return f"curl -s {base_url.rstrip('/')}/predict {header} -d {shlex.quote(body)}"
+
+
+def _has_example(bundle: Bundle, settings: Settings) -> bool:
+    """Whether there is an example of a sample that may be shown."""
+    return settings.show_samples and bundle.manifest["samples"]["count"] > 0
+
+
+def _answer(bundle: Bundle) -> str | None:
+    """The proven answer to the example; None where there is none."""
+    for sample, prediction in bundle.samples():
+        return _line([prediction] if _is_sent_in_list(bundle, sample) else prediction)
+    return None
+
+
+def _is_sent_in_list(bundle: Bundle, sample: Any) -> bool:
+    """Whether a sample is sent as a list of one: a pipeline takes any list as one of samples."""
+    return bundle.is_pipeline and isinstance(sample, list)
+
+
+def _line(value: Any) -> str:
+    """A value as one line of JSON."""
+    return encode(value).decode("utf-8")
+
+
+def _indented(value: Any) -> str:
+    """A value as JSON with an entry a line."""
+    return json.dumps(value, indent=2, ensure_ascii=False)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from http import HTTPStatus
 from typing import Any
 
-from nachlass_service.errors import ServiceError, TimeLimitError
+from nachlass_service.errors import ServiceError
 
 MEDIA_TYPE = "application/problem+json"
 TYPE = "urn:nachlass:problem:"

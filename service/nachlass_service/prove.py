@@ -35,7 +35,8 @@ def prove(bundle: Bundle) -> dict[str, Any]:
 
     Returns {"samples": count, "seconds": of scoring, "memory": largest resident
     sizes in bytes after loading and after scoring one by one, "batch": true,
-    false or null without batch_predictor, "batch_reason": why not} or {"error": the failure as in failure.py, and the "sample" at which it happened}.
+    false or null without batch_predictor, "batch_reason": why not} or
+    {"error": the failure as in failure.py, and the "sample" at which it happened}.
     """
     try:
         model = load_model(bundle)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-
 from itertools import islice
 
 from nachlass_service.bundle import Bundle
@@ -37,7 +36,7 @@ def load_and_score_few(bundle: Bundle) -> None:
 
 def rehearse(bundle: Bundle) -> None:
     """Load the model and score a few samples, elsewhere; raises BundleError."""
-    command = [sys.executable, "-P", "-m", "nachlass_service", "load", bundle.path]
+    command = [sys.executable, "-P", "-m", "nachlass_service", "load", str(bundle.path)]
     try:
         done = subprocess.run(
             command,

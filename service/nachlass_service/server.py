@@ -18,9 +18,9 @@ from collections.abc import Mapping
 from logging import ERROR, WARNING
 from typing import Any
 
-from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
+from gunicorn.workers import gthread
 from gunicorn.workers.base import Worker
 
 from nachlass_service import log
@@ -38,6 +38,8 @@ from nachlass_service.snapshot import Snapshots
 
 SILENCE_S = 10
 """A client that sends nothing for so long, in the middle of a request, is let go."""
+FIRST_WORD_S = 1.0
+"""How long a thread waits for a new client's first bytes; then the worker's loop does."""
 DRAIN_S = 25
 """The time to answer what was read before a stop; orchestrators kill after 30 s."""
 KEEP_ALIVE_S = 3
@@ -64,6 +66,8 @@ class Server(BaseApplication):
     def __init__(
         self, settings: Settings, snapshots: Snapshots, *, host: str, flags: Mapping[str, str]
     ) -> None:
+        # Clients that connect and say nothing would hold up every stop for five seconds.
+        gthread.DEFAULT_WORKER_DATA_TIMEOUT = FIRST_WORD_S  # type: ignore[misc]
         self.settings = settings
         self._snapshots = snapshots
         self._host = host
@@ -72,6 +76,7 @@ class Server(BaseApplication):
         self.bundle = Bundle.open(snapshots.take())
         self.meter = self._new_meter()
         self.core: Core | None = None
+        self._slots: dict[int, int] = {}  # of living workers, by their age
         super().__init__()
 
     # In the master.
@@ -133,11 +138,11 @@ class Server(BaseApplication):
             "control_socket_disable": True,
             "loglevel": "warning",
             "logger_class": log.Logger,
-            "when_ready": lambda arbiter: self._listening(arbiter),
-            "pre_fork": lambda arbiter, worker: self._prepare(arbiter, worker),
-            "post_fork": lambda _arbiter, worker: self._enter(worker),
-            "post_worker_init": lambda worker: self._begin(worker),
-            "worker_exit": lambda _arbiter, _worker: _end_soon(),
+            "when_ready": self._listening,
+            "pre_fork": self._prepare,
+            "post_fork": self._enter,
+            "post_worker_init": self._begin,
+            "worker_exit": _end_soon,
         }
 
     def _from_flags(self) -> dict[str, Any]:
@@ -199,13 +204,16 @@ class Server(BaseApplication):
 
     def _prepare(self, arbiter: Arbiter, worker: Worker) -> None:
         """Give a worker the lowest slot that no living worker has."""
-        taken = {living.slot for living in arbiter.WORKERS.values()}
-        worker.slot = next(slot for slot in range(len(taken) + 1) if slot not in taken)
-        self.meter.slots.prepare(worker.slot)
+        living = {other.age for other in arbiter.WORKERS.values()}
+        self._slots = {age: slot for age, slot in self._slots.items() if age in living}
+        taken = self._slots.values()
+        slot = next(slot for slot in range(len(taken) + 1) if slot not in taken)
+        self._slots[worker.age] = slot
+        self.meter.slots.prepare(slot)
 
     # In a worker; `load` also in the master, when the model is loaded before the fork.
 
-    def load(self) -> Flask:
+    def load(self) -> Any:
         """The application with its model; ends the process when that cannot be loaded."""
         try:
             self.core = Core(self.bundle, load_model(self.bundle), self.meter, self.settings)
@@ -217,9 +225,9 @@ class Server(BaseApplication):
             sys.exit(Arbiter.WORKER_BOOT_ERROR)
         return create_app(self.core)
 
-    def _enter(self, worker: Worker) -> None:
+    def _enter(self, _arbiter: Arbiter, worker: Worker) -> None:
         """Take the slot, and tell the master that we live while the model is loaded."""
-        self.meter.slots.use(worker.slot)
+        self.meter.slots.use(self._slots[worker.age])
         self._begun = threading.Event()
 
         def live() -> None:
@@ -250,11 +258,10 @@ class Server(BaseApplication):
             log.failure(error, self.bundle, during="the warm-up")
             return False
         if self.meter.slots.set_ready(self.cfg.workers):
-            host, port = self.cfg.address[0][:2]
-            url = f"http://{'localhost' if host in ('0.0.0.0', '::') else host}:{port}"  # noqa: S104
+            url = f"http://{_reachable(self.cfg.address[0])}"
             seconds = round(time.monotonic() - self._started_at, 1)
             command = curl_line(self.bundle, self.settings, url)
-            log.event("ready", url=url, seconds=seconds, **{"try": command})
+            log.event("ready", url=url, seconds=seconds, curl=command)
         return True
 
     def _keep_trying(self, core: Core) -> None:
@@ -266,6 +273,8 @@ class Server(BaseApplication):
 class Master(Arbiter):
     """gunicorn's master, which on SIGHUP takes a bundle that has changed."""
 
+    app: Server
+
     def reload(self) -> None:
         """Start workers with the new bundle and let the old ones end, if it can be served."""
         if self.app.renew():
@@ -273,7 +282,17 @@ class Master(Arbiter):
             self.app.forget_before()
 
 
-def _end_soon() -> None:
+def _reachable(address: str | int | tuple[str, int]) -> str:
+    """A listener's address as a client writes it."""
+    if not isinstance(address, tuple):
+        return str(address)
+    host, port = address[:2]
+    if host in ("0.0.0.0", "::", ""):  # noqa: S104 - all addresses, this machine's among them
+        host = "localhost"
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _end_soon(_arbiter: Arbiter, _worker: Worker) -> None:
     """Have the kernel end a worker that something keeps from ending."""
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(EXIT_S)

@@ -1,4 +1,4 @@
-"""Builds every tiny repository beside this file, for real, and compares with its case.toml.
+"""Builds and serves every tiny repository beside this file, and compares with its case.toml.
 
 A case is a folder:
 
@@ -12,7 +12,8 @@ A case is a folder:
                   says = [...]             what the build has to print
                   silent = [...]           what it must not print
                   manifest = {...}         values the manifest must have
-                  [[predict]]              sample, and its prediction; or `fails`
+                  [[predict]]              sample, and its prediction; or `fails`, in the log
+                  service = {...}          variables of the service
     repo/         the source; NAME.nb.txt becomes NAME.ipynb (tests/cells.py)
     refusal.txt   the whole error message, when the exit code is not 0
 
@@ -30,12 +31,14 @@ from pathlib import Path
 
 import pytest
 from conftest import ALL
+from served import served
 
 from cells import write_notebook
 from nachlass_builder.pip_settings import IndexSettings
 from nachlass_builder.process import Deadline
 from nachlass_builder.uv_program import run_uv
 from nachlass_service.agreement import agree
+from nachlass_service.bundle import Bundle
 
 HERE = Path(__file__).parent
 CASES = sorted(path.parent for path in HERE.glob("*/case.toml"))
@@ -89,7 +92,7 @@ def parameters():
 
 
 @pytest.mark.parametrize(("case", "settings"), list(parameters()))
-def test_case(case, settings, source, nachlass, tmp_path):
+def test_case(case, settings, source, nachlass, environ, tmp_path):
     if "needs_cpu_torch" in settings:
         require_cpu_torch(settings["needs_cpu_torch"])
     root = source(case, settings)
@@ -113,10 +116,25 @@ def test_case(case, settings, source, nachlass, tmp_path):
         compare_refusal(case, settled(result.stderr, root))
         return
     compare_manifest(bundle, settings.get("manifest", {}))
-    for asked in settings.get("predict", []):
-        compare_prediction(
-            nachlass("predict", bundle, "-", stdin=json.dumps(asked["sample"])), asked
-        )
+    with served(
+        bundle, {**environ, "WEB_CONCURRENCY": "1"}, **settings.get("service", {})
+    ) as service:
+        compare_samples(bundle, service)
+        for asked in settings.get("predict", []):
+            compare_prediction(service, asked)
+        assert service.stop() == 0
+
+
+def compare_samples(bundle, service):
+    """The service gives the notebook's answers."""
+    opened = Bundle.open(bundle)
+    types_only = not opened.manifest["samples"]["deterministic"]
+    for sample, recorded in opened.samples():
+        status, prediction = service.predict(sample)
+        assert status == 200, prediction
+        if opened.is_pipeline and isinstance(sample, list):  # it is taken as a list of samples
+            continue
+        assert agree(recorded, prediction, types_only=types_only), (sample, recorded, prediction)
 
 
 def compare_refusal(case, refusal):
@@ -135,14 +153,15 @@ def compare_manifest(bundle, expected):
         assert found == value, path
 
 
-def compare_prediction(result, asked):
+def compare_prediction(service, asked):
+    status, answer = service.predict(asked["sample"])
     if "fails" in asked:
-        assert result.returncode == 10, result.stdout
-        assert asked["fails"] in result.stderr
+        assert status in (422, 500), answer
+        said = answer["detail"] + service.log_file.read_text(encoding="utf-8")
+        assert asked["fails"] in said
         return
-    assert result.returncode == 0, result.stderr
-    prediction = json.loads(result.stdout)
-    assert agree(prediction, asked["prediction"]), prediction
+    assert status == 200, answer
+    assert agree(answer, asked["prediction"]), answer
 
 
 def settled(stderr, root):

@@ -1,0 +1,433 @@
+"""A service from its start to its end: readiness, lost predictors, overload, reload, stop."""
+
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from conftest import TESTS
+from served import Served, free_port, served, start
+
+from cells import write_notebook
+
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.fixture
+def bundle(unruly, tmp_path):
+    """A bundle of the test's own."""
+    return Path(shutil.copytree(unruly, tmp_path / "bundle", symlinks=True))
+
+
+@pytest.fixture
+def rebuild(nachlass, tmp_path):
+    """Build another notebook into a bundle's place, as a user does while it is served."""
+
+    def build(bundle, cells):
+        source = tmp_path / "source"
+        write_notebook(source / "model.ipynb", cells)
+        done = nachlass("build", source, "-o", bundle)
+        assert done.returncode == 0, done.stderr
+
+    return build
+
+
+def constant(value, requirements="[]"):
+    """A notebook that always answers the same."""
+    return f"""# %%
+requirements = {requirements}
+import os
+# %%
+def predictor(x):
+    return {value!r}
+# %%
+samples = [1, 2]
+"""
+
+
+class Clients:
+    """Clients that ask all the time over connections they keep, and count the answers."""
+
+    def __init__(self, service, sample, count=4):
+        self.service, self.body, self.stopping = service, json.dumps(sample), False
+        self.answers, self.lost = [], []
+        self.threads = [threading.Thread(target=self.ask) for _ in range(count)]
+
+    def ask(self):
+        connection = http.client.HTTPConnection("127.0.0.1", self.service.port, timeout=30)
+        while not self.stopping:
+            try:
+                connection.request("POST", "/predict", self.body, JSON)
+                with connection.getresponse() as response:
+                    self.answers.append((response.status, json.loads(response.read())))
+            except (OSError, http.client.HTTPException, ValueError) as error:
+                self.lost.append(repr(error))
+                connection.close()
+        connection.close()
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_error):
+        self.stopping = True
+        for thread in self.threads:
+            thread.join()
+
+
+@pytest.mark.parametrize("never", ["forever", "spin"])
+def test_a_predictor_that_never_returns_costs_one_worker(bundle, environ, never):
+    with served(bundle, environ, S2I_PREDICT_TIMEOUT="1", WEB_CONCURRENCY="2") as service:
+        before = service.workers
+        status, problem = service.predict(never)
+        assert (status, problem["type"]) == (504, "urn:nachlass:problem:time_limit")
+        assert service.predict("meanwhile") == (200, {"seen": "meanwhile"})
+        service.wait_until(lambda: len(set(service.workers) - set(before)) == 1, "no new worker")
+        service.wait_until(lambda: len(service.workers) == 2, "the old worker stays")
+        assert len(set(service.workers) & set(before)) == 1
+        assert service.predict("afterwards") == (200, {"seen": "afterwards"})
+        assert service.events("worker_replaced")
+        assert service.metrics()["nachlass_failures_total"] == 1
+        assert service.stop() == 0
+
+
+def test_a_worker_that_dies_is_replaced_and_its_counts_stay(bundle, environ):
+    with served(bundle, environ, WEB_CONCURRENCY="2") as service:
+        for _ in range(20):
+            assert service.predict("a")[0] == 200
+        for _ in range(4):
+            with pytest.raises((OSError, http.client.HTTPException)):
+                service.predict("crash")
+        os.kill(service.workers[0], signal.SIGKILL)
+        service.wait_until(lambda: len(service.workers) == 2, "no new worker")
+        for _ in range(20):
+            assert service.predict("a")[0] == 200
+        assert service.metrics()['nachlass_predictions_total{field="seen",value="a"}'] == 40
+        assert service.is_ready()
+
+
+def test_health_is_answered_beside_slow_predictions_and_too_many_are_refused(bundle, environ):
+    with served(bundle, environ, WEB_CONCURRENCY="1", S2I_PREDICT_TIMEOUT="20") as service:
+        with ThreadPoolExecutor(100) as clients:
+            slow = [clients.submit(service.predict, {"sleep": 0.3}) for _ in range(100)]
+            time.sleep(1.5)
+            started = time.monotonic()
+            assert service.ask("GET", "/livez")[0] == 200
+            assert time.monotonic() - started < 1
+            answers = [answer.result()[0] for answer in slow]
+        assert set(answers) == {200, 503}
+        refused = answers.count(503)
+        assert service.metrics()['nachlass_rejected_total{reason="overloaded"}'] == refused
+        slow_ones = service.metrics()["nachlass_processing_seconds_count"]
+        assert slow_ones == 100 - refused
+        assert service.stop() == 0
+
+
+def test_overload_says_when_to_come_back(bundle, environ):
+    with served(bundle, environ, WEB_CONCURRENCY="1", S2I_PREDICT_TIMEOUT="1") as service:
+        with ThreadPoolExecutor(8) as clients:
+            body = json.dumps({"sleep": 0.7})
+            asked = [clients.submit(service.ask, "POST", "/predict", body, JSON) for _ in range(8)]
+            answers = [answer.result() for answer in asked]
+        refused = [answer for answer in answers if answer[0] == 503]
+        assert refused
+        assert all(int(answer[1]["Retry-After"]) >= 1 for answer in refused)
+        assert len(service.workers) == 1
+        assert not service.events("worker_replaced")
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+def test_it_ends_at_once_when_nothing_is_asked(bundle, environ, sent):
+    with served(bundle, environ) as service:
+        idle = socket.create_connection(("127.0.0.1", service.port))
+        started = time.monotonic()
+        assert service.stop(sent) == 0
+        assert time.monotonic() - started < 5
+        idle.close()
+
+
+def test_what_was_read_is_answered_before_the_end(bundle, environ):
+    with served(bundle, environ, WEB_CONCURRENCY="2") as service:
+        idle = http.client.HTTPConnection("127.0.0.1", service.port)
+        idle.request("GET", "/livez")
+        idle.getresponse().read()
+        with ThreadPoolExecutor(2) as clients:
+            asked = [clients.submit(service.predict, {"sleep": 2}) for _ in range(2)]
+            time.sleep(0.5)
+            started = time.monotonic()
+            assert service.stop() == 0
+            assert time.monotonic() - started < 5
+            assert [answer.result()[0] for answer in asked] == [200, 200]
+        idle.close()
+
+
+def test_it_is_ready_when_every_worker_has_loaded(rebuild, environ, tmp_path):
+    bundle = tmp_path / "slow"
+    rebuild(
+        bundle,
+        """# %%
+import time
+class Slow:
+    def __call__(self, x):
+        return x
+    def __setstate__(self, state):
+        time.sleep(2)
+    def __getstate__(self):
+        return {"a": 1}
+predictor = Slow()
+samples = [1]
+""",
+    )
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    (bundle / "manifest.json").write_text(json.dumps({**manifest, "preload": False}))
+    service = start(bundle, environ, tmp_path / "log", WEB_CONCURRENCY="2")
+    try:
+        assert not service.is_ready()
+        service.wait_until(service.is_ready, "the service is not ready")
+        [ready] = service.events("ready")
+        assert ready["seconds"] >= 2
+        assert len(service.workers) == 2
+        assert service.predict(5) == (200, 5)
+    finally:
+        service.kill()
+
+
+def test_a_model_that_cannot_warm_up_is_alive_but_not_ready(rebuild, environ, tmp_path):
+    bundle, needed = tmp_path / "needy", tmp_path / "needed"
+    needed.touch()
+    rebuild(
+        bundle,
+        f"""# %%
+import os
+def predictor(x):
+    os.stat({str(needed)!r})
+    return x
+samples = [1]
+""",
+    )
+    needed.unlink()
+    service = start(bundle, environ, tmp_path / "log", WEB_CONCURRENCY="1")
+    try:
+        service.wait_until(lambda: service.events("failed"), "nothing is logged")
+        assert service.ask("GET", "/livez")[0] == 200
+        status, _headers, body = service.ask("GET", "/readyz")
+        assert status == 503
+        assert "the warm-up failed" in json.loads(body)["detail"]
+        [first, *_] = service.events("failed")
+        assert first["during"] == "the warm-up"
+        assert first["where"] == "model.ipynb, cell 1, line 3"
+        needed.touch()
+        service.wait_until(service.is_ready, "it does not try again")
+        assert service.predict(5) == (200, 5)
+        assert service.stop() == 0
+    finally:
+        service.kill()
+
+
+@pytest.mark.parametrize("preload", [True, False])
+def test_a_bundle_that_cannot_be_loaded_is_not_served(bundle, environ, tmp_path, preload):
+    (bundle / "model.pickle").write_bytes(b"\x80\x04cno_such_module\nname\n.")
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    (bundle / "manifest.json").write_text(json.dumps({**manifest, "preload": preload}))
+    service = start(bundle, environ, tmp_path / "log")
+    assert service.process.wait(30) == 3
+    assert "no_such_module" in service.events("failed")[0]["error"]
+
+
+@pytest.mark.parametrize("preload", [True, False])
+def test_a_reload_takes_the_new_bundle_and_loses_nothing(
+    bundle, rebuild, environ, preload, tmp_path
+):
+    rebuild(bundle, constant("old"))
+    force_preload(bundle, preload)
+    with served(bundle, environ, "--snapshot", WEB_CONCURRENCY="2") as service:
+        with Clients(service, 1) as clients:
+            time.sleep(0.5)
+            rebuild(bundle, constant("new"))
+            force_preload(bundle, preload)
+            time.sleep(0.5)
+            assert service.predict(1) == (200, "old")
+            for expected in ("new", "newer"):
+                os.kill(service.pid, signal.SIGHUP)
+                service.wait_until(
+                    lambda expected=expected: service.predict(1)[1] == expected, "no reload"
+                )
+                rebuild(bundle, constant("newer"))
+                force_preload(bundle, preload)
+        assert clients.lost == []
+        assert {answer for _status, answer in clients.answers} <= {"old", "new", "newer"}
+        assert {status for status, _answer in clients.answers} == {200}
+        assert len(service.workers) == 2
+        assert len(list((bundle.parent / ".bundle.served").iterdir())) == 1
+        assert service.stop() == 0
+    assert not (bundle.parent / ".bundle.served").exists()
+
+
+def force_preload(bundle, preload):
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    (bundle / "manifest.json").write_text(json.dumps({**manifest, "preload": preload}))
+
+
+def test_a_reload_takes_the_new_modules_of_the_source(nachlass, environ, tmp_path):
+    source, bundle = tmp_path / "modular", tmp_path / "bundle"
+    cells = "# %%\nimport helper\ndef predictor(x):\n    return helper.answer()\nsamples = [1]\n"
+    write_notebook(source / "model.ipynb", cells)
+
+    def build(answer):
+        (source / "helper.py").write_text(f"def answer():\n    return {answer!r}\n")
+        done = nachlass("build", source, "-o", bundle)
+        assert done.returncode == 0, done.stderr
+
+    build("old")
+    assert json.loads((bundle / "manifest.json").read_text())["preload"] is True
+    with served(bundle, environ, "--snapshot") as service:
+        assert service.predict(1) == (200, "old")
+        build("new")
+        assert service.predict(1) == (200, "old")
+        os.kill(service.pid, signal.SIGHUP)
+        service.wait_until(lambda: service.predict(1) == (200, "new"), "no reload")
+
+
+def test_a_reload_goes_on_counting_only_what_means_the_same(bundle, rebuild, environ):
+    rebuild(bundle, constant("same"))
+    with served(bundle, environ, "--snapshot", WEB_CONCURRENCY="1") as service:
+        for expected, count in (("same", 2), ("other", 1)):
+            assert service.predict(1) == (200, "same")
+            rebuild(bundle, constant(expected) + "# %%\nchanged = True\n")
+            os.kill(service.pid, signal.SIGHUP)
+            service.wait_until(lambda: reloaded(service, bundle), "no reload")
+            assert service.predict(1)[1] == expected
+            series = f'nachlass_predictions_total{{field="",value="{expected}"}}'
+            assert service.metrics()[series] == count
+
+
+def reloaded(service, bundle):
+    version = json.loads((bundle / "manifest.json").read_text())["version"]
+    return json.loads(service.ask("GET", "/model")[2])["version"] == version
+
+
+def test_a_bundle_of_another_lock_is_refused_and_the_old_one_served(bundle, rebuild, environ):
+    rebuild(bundle, constant("old"))
+    with served(bundle, environ, "--snapshot", WEB_CONCURRENCY="2") as service:
+        before = service.workers
+        rebuild(bundle, constant("new", '["six"]'))
+        os.kill(service.pid, signal.SIGHUP)
+        service.wait_until(lambda: service.events("reload_refused"), "nothing is logged")
+        assert "restart the service" in service.events("reload_refused")[0]["error"]
+        assert service.predict(1) == (200, "old")
+        assert service.workers == before
+        os.kill(before[0], signal.SIGKILL)  # its successor loads the old one, too
+        service.wait_until(lambda: len(set(service.workers) - set(before)) == 1, "no new worker")
+        for _ in range(10):
+            assert service.predict(1) == (200, "old")
+
+
+def test_a_bundle_that_does_not_load_is_refused_and_the_old_one_served(bundle, environ):
+    with served(bundle, environ, "--snapshot", WEB_CONCURRENCY="2") as service:
+        before = service.workers
+        pickled = bundle / "model.pickle"
+        pickled.unlink()
+        pickled.write_bytes(b"no pickle")
+        os.kill(service.pid, signal.SIGHUP)
+        service.wait_until(lambda: service.events("reload_refused"), "nothing is logged")
+        assert service.predict("a") == (200, {"seen": "a"})
+        assert service.workers == before
+
+
+def test_an_address_in_use_is_told_at_once(unruly, environ, tmp_path, nachlass):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        refused = nachlass("serve", unruly, "--port", port)
+        assert refused.returncode == 11
+        assert f"error: 127.0.0.1:{port} cannot be listened at: Address already in use" in (
+            refused.stderr
+        )
+        service = start(unruly, environ, tmp_path / "log", PORT=str(port))
+        service.process.terminate()
+        service.process.wait()
+    python = unruly / "venv/bin/python"
+    done = subprocess.run(
+        [python, "-P", "-m", "nachlass_service", "serve", unruly],
+        env={**environ, "PORT": "http"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "error: PORT is 'http': use a whole number from 0 to 65535\n"
+
+
+@pytest.mark.parametrize(
+    ("variables", "workers"),
+    [
+        ({"WEB_CONCURRENCY": "3"}, 3),
+        ({"WEB_CONCURRENCY": '"3"'}, 3),
+        ({"GUNICORN_CMD_ARGS": "--workers 3"}, 3),
+        ({"GUNICORN_CMD_ARGS": "--workers 3", "WEB_CONCURRENCY": "1"}, 3),
+    ],
+)
+def test_workers_are_as_many_as_asked(unruly, environ, variables, workers):
+    with served(unruly, environ, **variables) as service:
+        assert len(service.workers) == workers
+
+
+@pytest.mark.parametrize(
+    ("variables", "threads"),
+    [
+        ({"WEB_CONCURRENCY": "64"}, "1"),
+        ({"WEB_CONCURRENCY": "1"}, str(len(os.sched_getaffinity(0)))),
+        ({"WEB_CONCURRENCY": "1", "OMP_NUM_THREADS": "7"}, "7"),
+    ],
+)
+def test_threads_of_libraries_share_the_cores(bundle, rebuild, environ, variables, threads):
+    rebuild(bundle, "# %%\nimport os\ndef predictor(x):\n    return os.environ.get(x)\n")
+    with served(bundle, environ, **variables) as service:
+        assert service.predict("OMP_NUM_THREADS") == (200, threads)
+
+
+def test_nachlass_serves_a_source(nachlass, environ, tmp_path):
+    source = tmp_path / "source"
+    write_notebook(source / "model.ipynb", (TESTS / "unruly.nb.txt").read_text())
+    port, log = free_port(), tmp_path / "log"
+    command = [sys.executable, "-m", "nachlass_builder", "serve", source, "--port", str(port)]
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, env=environ, stdout=out, stderr=out)
+    service = Served(process, port, log)
+    try:
+        service.wait_until(service.is_ready, "the service is not ready", 120)
+        [ready] = service.events("ready")
+        done = subprocess.run(ready["curl"], shell=True, capture_output=True, text=True, check=True)
+        assert json.loads(done.stdout) == {"seen": "a"}
+        url = f"http://127.0.0.1:{port}"
+        for address in (url, f"{url}/", f"{url}/predict", f"127.0.0.1:{port}"):
+            asked = nachlass("predict", "--url", address, '["x"]')
+            assert (asked.returncode, asked.stdout) == (0, '{"seen": ["x"]}\n'), asked.stderr
+        refused = nachlass("predict", "--url", url, '"bad"')
+        assert (refused.returncode, refused.stdout) == (10, "")
+        assert "the validator raised ValueError: bad is not good" in refused.stderr
+        assert "service's log" in nachlass("predict", "--url", url, '"raise"').stderr
+        status, headers, page = service.ask("GET", "/notebook/1")
+        assert (status, headers.get_content_type()) == (200, "text/html")
+        assert b"predictor" in page
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 0
+    assert sorted(path.name for path in (source / ".nachlass").iterdir()) == [
+        ".gitignore",
+        "bundle",
+    ]
+    gone = nachlass("predict", "--url", url, "1")
+    assert gone.returncode == 11
+    assert "no service answers at" in gone.stderr

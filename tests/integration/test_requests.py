@@ -1,0 +1,293 @@
+"""What a running service answers to requests, good and bad, and to predictors that misbehave."""
+
+import base64
+import json
+import pickle
+import socket
+import subprocess
+import time
+
+import pytest
+from conftest import environment_of_a_user
+from served import served
+
+JSON = {"Content-Type": "application/json"}
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+@pytest.fixture(scope="module")
+def service(unruly, cache):
+    environ = environment_of_a_user(cache)
+    with served(unruly, environ, S2I_MAX_BODY_BYTES="1000000", WEB_CONCURRENCY="2") as service:
+        yield service
+
+
+@pytest.fixture(autouse=True)
+def no_worker_is_lost(service):
+    """Nothing of what follows may cost a worker."""
+    before = service.workers
+    yield
+    assert service.workers == before
+    assert service.ask("GET", "/livez")[0] == 200
+
+
+def problem(answer, status):
+    """The problem document of an answer that is one."""
+    assert answer[0] == status, answer
+    assert answer[1]["Content-Type"] == "application/problem+json"
+    document = json.loads(answer[2])
+    assert document["status"] == status
+    assert document["request_id"] == answer[1]["X-Request-Id"]
+    assert document["title"]
+    assert document["detail"]
+    assert document["type"]
+    return document
+
+
+def raw(service, data, seconds=15):
+    """Send bytes as they are, and return all that comes back until the service closes."""
+    with socket.create_connection(("127.0.0.1", service.port), timeout=seconds) as connection:
+        connection.sendall(data)
+        received = b""
+        while piece := connection.recv(65536):
+            received += piece
+        return received
+
+
+@pytest.mark.parametrize("sample", [None, True, 7, -1.5, "text", "ä€😀", [], [[1, "a"]], {"a": {}}])
+def test_any_json_value_is_one_sample(service, sample):
+    assert service.predict(sample) == (200, {"seen": sample})
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", "the body is empty"),
+        (b"  ", "the body is empty"),
+        (b"not json", "Expecting value"),
+        (b"{'a': 1}", "double quotes"),
+        (b"[1, 2", "Expecting"),
+        (b"[1] [2]", "Extra data"),
+        (b"NaN", "NaN is not JSON"),
+        (b"[-Infinity]", "-Infinity is not JSON"),
+        (b"1e999", "too large for a number"),
+        (b'"\xff\xfe"', "not UTF-8"),
+        (b"[" * 100_000 + b"]" * 100_000, "nested too deeply"),
+        (b"1" * 5000, "4300"),
+    ],
+)
+def test_what_is_not_json_is_refused(service, body, reason):
+    answer = service.ask("POST", "/predict", body, JSON)
+    assert reason in problem(answer, 400)["detail"]
+
+
+def test_a_body_that_is_too_large_is_refused(service):
+    answer = service.ask("POST", "/predict", b'"' + b"x" * 50_000_000 + b'"', JSON)
+    assert "1000000 bytes" in problem(answer, 413)["detail"]
+    large = "x" * 900_000
+    assert service.predict(large) == (200, {"seen": large})
+
+
+def test_a_chunked_body_is_read_and_its_size_limited(service):
+    pieces = [b'["ch', b"unk", b'ed"]']
+    status, _headers, body = service.ask("POST", "/predict", iter(pieces), JSON)
+    assert (status, json.loads(body)) == (200, {"seen": ["chunked"]})
+    too_many = (b"x" * 100_000 for _ in range(20))
+    assert service.ask("POST", "/predict", too_many, JSON)[0] == 413
+
+
+@pytest.mark.parametrize(
+    ("media_type", "hint"),
+    [
+        ("text/plain", "content-type: application/json"),
+        ("application/x-www-form-urlencoded", "no field `json_args`"),
+        ("multipart/form-data; boundary=x", "multipart/form-data is not read"),
+        ("application/octet-stream", "is not read"),
+    ],
+)
+def test_another_media_type_is_refused(service, media_type, hint):
+    answer = service.ask("POST", "/predict", b"[1]", {"Content-Type": media_type})
+    assert hint in problem(answer, 415)["detail"]
+
+
+@pytest.mark.parametrize("media_type", ["application/json; charset=utf-8", "application/x+json"])
+def test_media_types_that_are_json(service, media_type):
+    assert service.ask("POST", "/predict", b"[1]", {"Content-Type": media_type})[0] == 200
+
+
+def test_an_encoded_body_is_refused(service):
+    answer = service.ask("POST", "/predict", b"[1]", {**JSON, "Content-Encoding": "gzip"})
+    assert "gzip" in problem(answer, 415)["detail"]
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH"])
+def test_another_method_is_refused(service, method):
+    answer = service.ask(method, "/predict")
+    problem(answer, 405)
+    assert "POST" in answer[1]["Allow"]
+
+
+def test_another_path_is_refused(service):
+    assert "/nowhere" in problem(service.ask("POST", "/nowhere", b"1", JSON), 404)["detail"]
+    problem(service.ask("GET", "/notebook/1"), 404)
+
+
+def test_json_args_of_a_form(service):
+    answer = service.ask("POST", "/predict", b"json_args=%5B1%2C+%22%C3%A4%22%5D", FORM)
+    assert (answer[0], json.loads(answer[2])) == (200, {"seen": [1, "ä"]})
+    problem(service.ask("POST", "/predict", b"json_args=", FORM), 400)
+    problem(service.ask("POST", "/predict", b"json_args=%ff", FORM), 400)
+
+
+class Touch:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (str(self.path), "w")
+
+
+def test_a_pickle_is_never_read(service, tmp_path):
+    trap = tmp_path / "created"
+    pickled = pickle.dumps(Touch(trap))
+    form = b"args=" + base64.b64encode(pickled).replace(b"+", b"%2B")
+    assert "never read" in problem(service.ask("POST", "/predict", form, FORM), 415)["detail"]
+    octets = {"Content-Type": "application/octet-stream"}
+    problem(service.ask("POST", "/predict", pickled, octets), 415)
+    problem(service.ask("POST", "/predict", base64.b64encode(pickled), JSON), 400)
+    problem(service.ask("POST", "/model", pickled, octets), 405)
+    assert not trap.exists()
+
+
+@pytest.mark.parametrize(
+    ("sample", "reason"),
+    [("no", "refused the sample"), ("bad", "the validator raised ValueError: bad is not good")],
+)
+def test_the_validator_refuses(service, sample, reason):
+    answer = service.ask("POST", "/predict", json.dumps(sample), JSON)
+    assert reason in problem(answer, 422)["detail"]
+
+
+@pytest.mark.parametrize(
+    ("sample", "said"),
+    [
+        ("raise", "ZeroDivisionError"),
+        ("secret", "hunter2"),
+        ("exit", "SystemExit"),
+        ("interrupt", "KeyboardInterrupt"),
+        ("generator exit", "GeneratorExit"),
+        ("recursion", "RecursionError"),
+    ],
+)
+def test_a_predictor_that_raises_is_told_to_the_log_alone(service, sample, said):
+    request_id = f"test-{sample.replace(' ', '-')}"
+    headers = {**JSON, "X-Request-Id": request_id}
+    answer = service.ask("POST", "/predict", json.dumps(sample), headers)
+    assert problem(answer, 500)["request_id"] == request_id
+    assert said not in answer[2].decode()
+    [line] = [event for event in service.events("failed") if event.get("request") == request_id]
+    assert said in line["error"]
+    assert line["where"].startswith("model.ipynb, cell 1, line ")
+    assert line["level"] == "error"
+    assert "seconds" in line
+
+
+def test_a_prediction_without_json_form_is_told_by_its_type(service):
+    answer = service.ask("POST", "/predict", '"object"', JSON)
+    assert "a object has no JSON form" in problem(answer, 500)["detail"]
+    problem(service.ask("POST", "/predict", '"deep"', JSON), 500)
+
+
+def test_a_request_id_is_kept_only_if_it_is_harmless(service):
+    given = {"X-Request-Id": "a-1_b.c:d"}
+    assert service.ask("GET", "/livez", headers=given)[1]["X-Request-Id"] == "a-1_b.c:d"
+    for bad in ("a b", "x" * 200, 'a"b', "<script>"):
+        answered = service.ask("GET", "/livez", headers={"X-Request-Id": bad})[1]["X-Request-Id"]
+        assert answered != bad
+
+
+def test_requests_are_counted_by_what_became_of_them(service):
+    before = service.metrics()
+    service.predict("raise")
+    service.predict("no")
+    service.ask("POST", "/predict", b"x", JSON)
+    service.ask("POST", "/predict", b"x", {"Content-Type": "text/plain"})
+    service.ask("POST", "/predict", b"x" * 2_000_000, JSON)
+    service.predict("counted")
+    after = service.metrics()
+    grown = {name: after[name] - before.get(name, 0) for name in after if "bucket" not in name}
+    grown = {name: by for name, by in grown.items() if by and "_sum" not in name}
+    assert grown == {
+        "nachlass_failures_total": 1,
+        'nachlass_rejected_total{reason="refused"}': 1,
+        'nachlass_rejected_total{reason="not_json"}': 1,
+        'nachlass_rejected_total{reason="media_type"}': 1,
+        'nachlass_rejected_total{reason="too_large"}': 1,
+        'nachlass_predictions_total{field="seen",value="counted"}': 1,
+        "nachlass_processing_seconds_count": 1,
+    }
+
+
+def test_a_client_that_sends_half_a_request_is_let_go(service):
+    started = time.monotonic()
+    half = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    answered = raw(service, half + b'Content-Length: 100\r\n\r\n["half', seconds=30)
+    assert b"408" in answered.splitlines()[0]
+    assert b"application/problem+json" in answered
+    assert time.monotonic() - started < 20
+
+
+def test_a_client_that_sends_half_its_headers_is_let_go(service):
+    started = time.monotonic()
+    assert raw(service, b"POST /predict HTTP/1.1\r\nHost: x\r\nX-Slow: ", seconds=30) == b""
+    assert time.monotonic() - started < 20
+    assert not service.events("gunicorn")
+
+
+def test_slow_clients_do_not_keep_others_waiting(service):
+    connections = []
+    try:
+        for _ in range(40):
+            connection = socket.create_connection(("127.0.0.1", service.port), timeout=5)
+            connection.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n[")
+            connections.append(connection)
+        started = time.monotonic()
+        assert service.predict("quick") == (200, {"seen": "quick"})
+        assert time.monotonic() - started < 2
+    finally:
+        for connection in connections:
+            connection.close()
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (b"GARBAGE\r\n\r\n", b"400"),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", b"400"),
+        (b"GET /livez HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 20_000 + b"\r\n\r\n", b"431"),
+        (b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", b"400"),
+        (
+            b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            b"400",
+        ),
+    ],
+)
+def test_what_is_not_http_is_refused(service, data, status):
+    assert status in raw(service, data).splitlines()[0]
+
+
+def test_a_connection_serves_several_requests(service):
+    one = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    first = one + b"Content-Length: 1\r\n\r\n1"
+    last = one + b"Connection: close\r\nContent-Length: 1\r\n\r\n2"
+    received = raw(service, first + last)
+    assert received.count(b"HTTP/1.1 200 OK") == 2
+    assert received.index(b'{"seen": 1}') < received.index(b'{"seen": 2}')
+
+
+def test_curl_as_the_service_itself_says(service):
+    [ready] = service.events("ready")
+    command = ready["curl"].replace("'SAMPLE AS JSON'", "'\"a\"'")
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == {"seen": "a"}

@@ -1,0 +1,129 @@
+"""Starts the service of a bundle for a test, and ends it."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+
+def free_port():
+    with socket.socket() as tried:
+        tried.bind(("127.0.0.1", 0))
+        return tried.getsockname()[1]
+
+
+@dataclass
+class Served:
+    """A running service, which `log` holds the structured lines of."""
+
+    process: subprocess.Popen
+    port: int
+    log_file: Path
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    @property
+    def log(self):
+        """The events so far; what is not JSON was printed by the model, or is a defect."""
+        lines = self.log_file.read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
+    def events(self, name):
+        return [line for line in self.log if line["event"] == name]
+
+    @property
+    def workers(self):
+        """The workers' pids."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children")
+        return sorted(map(int, children.read_text().split()))
+
+    def ask(self, method, path, body=None, headers=None):
+        """One request on a new connection: the status, the headers, the body as bytes."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            connection.request(method, path, body, headers or {})
+            with connection.getresponse() as response:
+                return response.status, response.headers, response.read()
+        finally:
+            connection.close()
+
+    def predict(self, sample):
+        """The status, and the decoded prediction or problem, for a sample."""
+        status, _headers, body = self.ask(
+            "POST", "/predict", json.dumps(sample), {"Content-Type": "application/json"}
+        )
+        return status, json.loads(body)
+
+    def metrics(self):
+        """Every sample of the metrics, by its name and labels as they are written."""
+        _status, _headers, body = self.ask("GET", "/metrics")
+        lines = [line for line in body.decode().splitlines() if not line.startswith("#")]
+        return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
+
+    def wait_until(self, reached, what, seconds=30):
+        deadline = time.monotonic() + seconds
+        while not reached():
+            assert self.process.poll() is None, self.log_file.read_text()
+            assert time.monotonic() < deadline, f"{what}:\n{self.log_file.read_text()}"
+            time.sleep(0.02)
+
+    def is_ready(self):
+        try:
+            return self.ask("GET", "/readyz")[0] == 200
+        except OSError:
+            return False
+
+    def kill(self):
+        """End whatever is left of it."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self, sent=signal.SIGTERM):
+        """End the service; its exit code."""
+        self.process.send_signal(sent)
+        return self.process.wait(30)
+
+
+def start(bundle, environ, log_file, *words, **variables):
+    """Start the service of a bundle; it need not be ready yet."""
+    port = free_port()
+    python = Path(bundle) / "venv/bin/python"
+    command = [python, "-P", "-m", "nachlass_service", "serve", bundle, "--port", port, *words]
+    kept = {k: v for k, v in environ.items() if not k.startswith(("PYTHON", "OMP_"))}
+    with log_file.open("ab") as log:
+        process = subprocess.Popen(
+            list(map(str, command)),
+            cwd="/",
+            env={**kept, "S2I_LOG_FORMAT": "json", **variables},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    return Served(process, port, log_file)
+
+
+@contextmanager
+def served(bundle, environ, *words, **variables):
+    """A service that is ready; killed at the end, if it was not stopped."""
+    log_file = Path(bundle).parent / f"{Path(bundle).name}-service.log"
+    log_file.unlink(missing_ok=True)
+    service = start(bundle, environ, log_file, *words, **variables)
+    try:
+        service.wait_until(service.is_ready, "the service is not ready")
+        yield service
+    finally:
+        service.kill()
