@@ -27,11 +27,11 @@ import re
 import shutil
 import subprocess
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from conftest import ALL
-from served import served
 
 from cells import write_notebook
 from nachlass_builder.pip_settings import IndexSettings
@@ -39,8 +39,10 @@ from nachlass_builder.process import Deadline
 from nachlass_builder.uv_program import run_uv
 from nachlass_service.agreement import agree
 from nachlass_service.bundle import Bundle
+from served import served
 
 HERE = Path(__file__).parent
+CLIENTS = 4
 CASES = sorted(path.parent for path in HERE.glob("*/case.toml"))
 
 
@@ -129,8 +131,10 @@ def compare_samples(bundle, service):
     """The service gives the notebook's answers."""
     opened = Bundle.open(bundle)
     types_only = not opened.manifest["samples"]["deterministic"]
-    for sample, recorded in opened.samples():
-        status, prediction = service.predict(sample)
+    samples = list(opened.samples())
+    with ThreadPoolExecutor(CLIENTS) as clients:
+        answers = list(clients.map(service.predict, [sample for sample, _ in samples]))
+    for (sample, recorded), (status, prediction) in zip(samples, answers, strict=True):
         assert status == 200, prediction
         if opened.is_pipeline and isinstance(sample, list):  # it is taken as a list of samples
             continue

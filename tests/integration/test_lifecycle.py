@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 from conftest import TESTS
-from served import Served, free_port, served, start
 
 from cells import write_notebook
+from served import Served, free_port, served, start
 
 JSON = {"Content-Type": "application/json"}
 

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 import pytest
 from conftest import PROJECT, environment_of_a_user
+
 from served import served
 
 SPAM = "you have won a free prize claim it now"

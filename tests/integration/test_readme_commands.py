@@ -1,17 +1,23 @@
 """Every command of the README runs, in a clone."""
 
+import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import pytest
 from conftest import PROJECT
+
+from served import Served, free_port
 
 ELSEWHERE = {
     "make test": "is what runs this test",
     "make demo": "test_the_demo_runs_in_a_fresh_clone",
     "pip install .": "tests/integration/test_wheel.py installs the wheel",
+    "nachlass serve examples/kmeans": "test_what_is_served_answers_as_the_readme_says",
 }
 
 
@@ -34,7 +40,7 @@ def clone(tmp_path_factory):
 def test_commands_of_the_readme(clone, nachlass):
     ran = 0
     for command in commands():
-        if command in ELSEWHERE:
+        if command in ELSEWHERE or command.startswith("curl "):
             continue
         program, *words = shlex.split(command)
         assert program == "nachlass", f"the README's {command!r} is run by no test"
@@ -44,15 +50,53 @@ def test_commands_of_the_readme(clone, nachlass):
     assert ran >= 3
 
 
+def curls():
+    return [command for command in commands() if command.startswith("curl ")]
+
+
+@contextmanager
+def in_foreground(command, cwd, environ, log):
+    """A command that serves until Ctrl-C, on a port that is free."""
+    port = free_port()
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            command,
+            cwd=cwd,
+            env={**environ, "PORT": str(port), "S2I_LOG_FORMAT": "json"},
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+        )
+    service = Served(process, port, log)
+    try:
+        service.wait_until(service.is_ready, "the service is not ready", 300)
+        yield service
+        os.killpg(process.pid, signal.SIGINT)
+        process.wait(30)
+    finally:
+        service.kill()
+
+
+def check_curls(service):
+    """What the README asks with curl is answered as it says."""
+    predict, metrics = curls()
+    asked = predict.replace("8080", str(service.port))
+    answer = subprocess.run(asked, shell=True, capture_output=True, text=True, check=True).stdout
+    assert int(answer) in range(7)
+    asked = metrics.replace("8080", str(service.port))
+    counts = subprocess.run(asked, shell=True, capture_output=True, text=True, check=True).stdout
+    assert f'nachlass_predictions_total{{field="",value="{int(answer)}"}} 1.0' in counts
+
+
+def test_what_is_served_answers_as_the_readme_says(clone, environ, tmp_path):
+    command = [sys.executable, "-m", "nachlass_builder", "serve", "examples/kmeans"]
+    with in_foreground(command, clone, environ, tmp_path / "log") as service:
+        check_curls(service)
+    assert service.process.returncode == 0
+
+
 @pytest.mark.only_all("it installs everything anew")
-def test_the_demo_runs_in_a_fresh_clone(clone, environ):
-    done = subprocess.run(
-        ["make", "demo", f"PYTHON={sys.executable}"],
-        cwd=clone,
-        env=environ,
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1].isdigit()
+def test_the_demo_runs_in_a_fresh_clone(clone, environ, tmp_path):
+    command = ["make", "demo", f"PYTHON={sys.executable}"]
+    with in_foreground(command, clone, environ, tmp_path / "log") as service:
+        check_curls(service)

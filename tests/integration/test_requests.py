@@ -9,6 +9,7 @@ import time
 
 import pytest
 from conftest import environment_of_a_user
+
 from served import served
 
 JSON = {"Content-Type": "application/json"}
@@ -267,8 +268,10 @@ def test_slow_clients_do_not_keep_others_waiting(service):
         (b"GET /livez HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 20_000 + b"\r\n\r\n", b"431"),
         (b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", b"400"),
         (
-            b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n"
-            b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            (
+                b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n"
+                b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+            ),
             b"400",
         ),
     ],

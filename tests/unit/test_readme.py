@@ -6,7 +6,8 @@ from conftest import PROJECT
 
 from nachlass_builder.cli import INTERRUPTED
 from nachlass_builder.errors import KINDS
-from nachlass_builder.settings import VARIABLES
+from nachlass_builder.settings import VARIABLES as BUILDER
+from nachlass_service.settings import VARIABLES as SERVICE
 
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 
@@ -26,7 +27,7 @@ def test_the_table_of_variables():
             else variable.default,
             variable.meaning,
         ]
-        for variable in VARIABLES
+        for variable in (*BUILDER, *SERVICE)
     ]
 
 
