@@ -32,9 +32,9 @@ def ready_model(source: str, context_dir: str | None, assignments: Mapping[str, 
     Of a bundle, what the source's `.s2i/environment` said is not known.
     """
     if is_bundle(Path(source)):
-        bundle, settings = Path(source), Settings.from_environ(os.environ, assignments)
+        bundle, settings = Path(source).absolute(), Settings.from_environ(os.environ, assignments)
     else:
         built = build(Request(source, None, context_dir, assignments), Report())
         bundle, settings = built.bundle, built.settings
     python = restore_environment(bundle, settings, Deadline(), Report())
-    return Model(bundle.absolute(), python, service_environment(settings.parameters))
+    return Model(bundle, python, service_environment(settings.parameters))

@@ -52,8 +52,8 @@ def describe_predictions(predictions: Sequence[Any], forced: str | None) -> dict
     """The kind of the predictions, their fields, and each field's labels or buckets.
 
     A plain prediction has one field, named ""; those of lists and objects are
-    named by their path (`0`, `scores.a`). The buckets of `other` are for
-    fields that no sample shows.
+    named by their path (`0`, `scores.a`). The ladder is the
+    buckets of fields that no sample shows.
     """
     values: dict[str, list[Any]] = {}
     for prediction in predictions:
@@ -78,8 +78,8 @@ def describe_predictions(predictions: Sequence[Any], forced: str | None) -> dict
             field: _buckets(values.get(field, []))
             for field, of_field in kinds.items()
             if of_field != "label"
-        }
-        | {OTHER: [float(bound) for bound in LADDER]},
+        },
+        "ladder": [float(bound) for bound in LADDER],
     }
 
 
@@ -127,7 +127,7 @@ def _kind(values: Sequence[Any]) -> str:
 
 def _labels(values: Sequence[Any]) -> list[str]:
     """The distinct values as a metric writes them: text as it is, the rest as JSON."""
-    plain = (value for value in values if isinstance(value, str | bool | int))
+    plain = (value for value in values if isinstance(value, str | bool | int | float))
     texts = {value if isinstance(value, str) else json.dumps(value) for value in plain}
     return sorted(texts)[:MAX_LABELS]
 

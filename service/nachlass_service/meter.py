@@ -60,10 +60,12 @@ class Meter(Collector):
     ) -> None:
         self._prefix = prefix
         self._info = dict(info)
-        self._labels: Mapping[str, Sequence[str]] = prediction["labels"]
-        self._buckets: Mapping[str, Sequence[float]] = prediction["buckets"]
-        self._full: set[Series] = set()
-        self._fields_full = False
+        self._labels: dict[str, Sequence[str]] = _named(prediction["labels"])
+        self._buckets: dict[str, Sequence[float]] = _named(prediction["buckets"])
+        self._ladder: Sequence[float] = prediction["ladder"]
+        self._layout = (self._labels, self._buckets, self._ladder)
+        self._full: set[str] = set()  # fields that have all the labels they may
+        self._all_fields: set[str] = set()  # once there are as many as there may be
         self._lock = threading.Lock()
         self._registry = CollectorRegistry()
         self._registry.register(self)
@@ -71,7 +73,7 @@ class Meter(Collector):
 
     def go_on_from(self, before: Meter) -> None:
         """Take over the counts of the meter before, when they mean the same things."""
-        if (before._labels, before._buckets) == (self._labels, self._buckets):
+        if before._layout == self._layout:
             self.slots = before.slots
 
     def count(self, predictions: Sequence[Any], seconds: float) -> None:
@@ -94,7 +96,10 @@ class Meter(Collector):
 
     def exposition(self, accept: str) -> tuple[bytes, str]:
         """All metrics as text, and its content type, as an Accept header asks."""
-        encode, content_type = choose_encoder(accept)
+        try:
+            encode, content_type = choose_encoder(accept)
+        except TypeError:  # it asks for a version that is no number
+            encode, content_type = choose_encoder("")
         return encode(self._registry), content_type
 
     def describe(self) -> list[Metric]:
@@ -110,7 +115,7 @@ class Meter(Collector):
         seconds = HistogramMetricFamily(
             f"{self._prefix}_processing_seconds", "Seconds that answering a request took."
         )
-        _add_histogram(seconds, [], SECONDS_BOUNDS, rows[SECONDS])
+        _add_histogram(seconds, {}, SECONDS_BOUNDS, rows[SECONDS])
         yield seconds
         rejected = CounterMetricFamily(
             f"{self._prefix}_rejected", "Requests that were turned away.", labels=["reason"]
@@ -151,7 +156,7 @@ class Meter(Collector):
         )
         for series, row in rows.items():
             if series[0] == "number":
-                _add_histogram(family, [series[1]], self._bounds(series[1]), row)
+                _add_histogram(family, {"field": series[1]}, self._bounds(series[1]), row)
         return family
 
     def _known(self) -> Iterator[tuple[Series, int]]:
@@ -164,11 +169,11 @@ class Meter(Collector):
             for label in dict.fromkeys(map(label_of, labels[:MAX_LABELS])):
                 yield ("label", field, label), 1
         for field, bounds in self._buckets.items():
-            if field != OTHER:
-                yield ("number", field), len(bounds) + 2
+            yield ("number", field), len(bounds) + 2
 
-    def _count_value(self, field: str, value: Any) -> None:
+    def _count_value(self, path: str, value: Any) -> None:
         """Count one plain value, as a number or as a label."""
+        field = _bearable(path)
         number = _number(value)
         labels_only = field in self._labels and field not in self._buckets
         numbers_only = field in self._buckets and field not in self._labels
@@ -187,7 +192,7 @@ class Meter(Collector):
         for series in candidates:
             if series in self.slots:
                 return series
-            if series[:2] in self._full or (self._fields_full and series[1] != OTHER):
+            if self._is_refused(series):
                 continue
             width = 1 if series[0] == "label" else len(self._bounds(series[1])) + 2
             if self.slots.enter(series, width, partial(self._may_enter, series)):
@@ -196,45 +201,64 @@ class Meter(Collector):
 
     def _may_enter(self, new: Series, there: Sequence[Series]) -> bool:
         """Whether one more field, or one more label of a field, is within the limits."""
-        kind, field, *label = new
         fields = {series[1] for series in there if series[0] in ("label", "number")}
-        if field not in fields | {OTHER} and len(fields) >= MAX_FIELDS:
-            self._fields_full = True
-            return False
-        labels = sum(series[:2] == (kind, field) for series in there)
-        if label not in ([], [OTHER]) and labels >= MAX_LABELS:
-            self._full.add((kind, field))
-            return False
-        return True
+        fields |= self._labels.keys() | self._buckets.keys() | {OTHER}
+        if new[1] not in fields and len(fields) > MAX_FIELDS:
+            self._all_fields = fields
+        elif new[0] == "label" and sum(series[:2] == new[:2] for series in there) >= MAX_LABELS:
+            self._full.add(new[1])
+        return not self._is_refused(new)
+
+    def _is_refused(self, new: Series) -> bool:
+        """Whether it is known already that there is no room for a series."""
+        kind, field, *label = new
+        if self._all_fields and field not in self._all_fields:
+            return True
+        return kind == "label" and label != [OTHER] and field in self._full
 
     def _bounds(self, field: str) -> Sequence[float]:
         """The upper bounds of a field's buckets."""
-        return self._buckets.get(field) or self._buckets[OTHER]
+        return self._buckets.get(field) or self._ladder
 
     def _observe(self, series: Series, bounds: Sequence[float], value: float) -> None:
         """Add a value to its bucket, and to the sum, which is the row's last cell."""
         self.slots.add(series, {bisect_left(bounds, value): 1, len(bounds) + 1: value})
 
 
-def plain_values(prediction: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+def plain_values(prediction: Any) -> Iterator[tuple[str, Any]]:
     """The plain values inside a prediction, each with its field: `0`, `scores.a`, or ``."""
-    items: Iterator[tuple[Any, Any]]
-    match prediction:
-        case dict():
-            items = iter(prediction.items())
-        case list():
-            items = iter(enumerate(prediction))
-        case _:
-            yield path, prediction
-            return
-    for key, value in items:
-        yield from plain_values(value, f"{path}.{key}" if path else str(key))
+    # No recursion: what one thread could build may be too deep for another.
+    levels = [iter([("", prediction)])]
+    while levels:
+        for path, value in levels[-1]:
+            if isinstance(value, dict | list):
+                levels.append(_inside(path, value))
+                break
+            yield path, value
+        else:
+            levels.pop()
+
+
+def _inside(path: str, value: dict[str, Any] | list[Any]) -> Iterator[tuple[str, Any]]:
+    """What a list or object holds, each with its path."""
+    for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+        yield f"{path}.{key}" if path else str(key), item
 
 
 def label_of(value: Any) -> str:
     """A value as a label: text as it is, the rest as JSON, cut to a bearable length."""
-    text = value if isinstance(value, str) else json.dumps(value)
-    return text if len(text) <= LONGEST_LABEL else f"{text[: LONGEST_LABEL - 1]}\u2026"
+    return _bearable(value if isinstance(value, str) else json.dumps(value))
+
+
+def _bearable(text: str) -> str:
+    """A text as metrics can carry it: not too long, and lone surrogates escaped."""
+    start = text[: LONGEST_LABEL + 1].encode("utf-8", "backslashreplace").decode("utf-8")
+    return start if len(start) <= LONGEST_LABEL else f"{start[: LONGEST_LABEL - 1]}\u2026"
+
+
+def _named(by_field: Mapping[str, Any]) -> dict[str, Any]:
+    """What the manifest says of fields, by their names in metrics."""
+    return {_bearable(field): said for field, said in by_field.items()}
 
 
 def _number(value: Any) -> float | None:
@@ -250,7 +274,7 @@ def _number(value: Any) -> float | None:
 
 def _add_histogram(
     family: HistogramMetricFamily,
-    labels: Sequence[str],
+    labels: Mapping[str, str],
     bounds: Sequence[float],
     row: Sequence[float],
 ) -> None:
@@ -258,4 +282,4 @@ def _add_histogram(
     *counts, total = row
     names = [*map(floatToGoString, bounds), "+Inf"]
     buckets = list(zip(names, accumulate(counts), strict=True))
-    family.add_metric(labels, buckets=buckets, sum_value=total)
+    family.add_metric(list(labels.values()), buckets=buckets, sum_value=total)

@@ -118,7 +118,8 @@ class Pool:
                 begun_at = self._running[call] = time.monotonic()
             call.run()
             with self._lock:
-                self._average_s += SMOOTHING * (time.monotonic() - begun_at - self._average_s)
+                took_s = min(time.monotonic() - begun_at, self._limit_s)
+                self._average_s += SMOOTHING * (took_s - self._average_s)
                 given_up = self._running.pop(call, None) is None
                 call.done.release()
             del call

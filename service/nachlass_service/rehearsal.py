@@ -5,7 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from itertools import islice
+from typing import Any
 
 from nachlass_service.bundle import Bundle
 from nachlass_service.errors import BundleError
@@ -19,19 +21,24 @@ LIMIT_S = 300
 
 def score_few(bundle: Bundle, model: Model) -> None:
     """Score a few samples, alone and as a batch where that is proven; raises ServiceError."""
-    samples = [sample for sample, _ in islice(bundle.samples(), FEW_SAMPLES)]
     ends_at = time.monotonic() + ENOUGH_S
-    for sample in samples:
+    for sample in _few(bundle):
         model.predict(sample)
         if time.monotonic() > ends_at:
             return
-    if samples and bundle.manifest["batch"]:
+    # Read anew: a predictor may have changed the samples it was given.
+    if bundle.manifest["batch"] and (samples := list(_few(bundle))):
         model.predict_batch(samples)
 
 
 def load_and_score_few(bundle: Bundle) -> None:
     """Load the model and score a few samples, in this process; raises ServiceError."""
     score_few(bundle, load_model(bundle))
+
+
+def _few(bundle: Bundle) -> Iterator[Any]:
+    """The first samples."""
+    return (sample for sample, _prediction in islice(bundle.samples(), FEW_SAMPLES))
 
 
 def rehearse(bundle: Bundle) -> None:

@@ -35,16 +35,15 @@ def read_body(content_type: str, content_encoding: str, body: bytes) -> Any:
 def _json_args(body: bytes) -> str:
     """The field `json_args` of a form, as clients of the original send it."""
     try:
-        fields = dict(
-            parse_qsl(
-                body.decode("ascii"),
-                keep_blank_values=True,
-                errors="strict",
-                max_num_fields=MOST_FIELDS,
-            )
+        pairs = parse_qsl(
+            body.decode("utf-8"),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=MOST_FIELDS,
         )
     except ValueError as error:
         raise NotJsonError(f"the form cannot be read: {error}") from None
+    fields = dict(reversed(pairs))  # of two fields of one name the first counts
     if "json_args" in fields:
         return fields["json_args"]
     if "args" in fields:

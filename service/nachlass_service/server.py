@@ -143,6 +143,7 @@ class Server(BaseApplication):
             "post_fork": self._enter,
             "post_worker_init": self._begin,
             "worker_exit": _end_soon,
+            "on_exit": lambda _arbiter: log.event("stopped"),
         }
 
     def _from_flags(self) -> dict[str, Any]:

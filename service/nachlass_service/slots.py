@@ -13,6 +13,7 @@ import fcntl
 import json
 import mmap
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from tempfile import TemporaryFile
@@ -21,7 +22,8 @@ SLOTS = 256
 """Workers that can live at the same moment, old and new ones during a reload."""
 CELLS = 8192
 """Cells of a slot. Memory that nothing is written to takes no room."""
-DIRECTORY_BYTES = 1 << 20
+DIRECTORY_BYTES = 1 << 24
+"""Enough for a series in each cell, of two names that are as long as the meter lets them be."""
 
 USED, READY, ENTERED, FLAGS = 0, 1, 2, 3
 """The header: slots ever used, whether all were ready once, bytes entered, a flag for each slot."""
@@ -45,6 +47,7 @@ class Slots:
         self._next_cell = 0
         self._read_bytes = 0
         self._slot = 0
+        self._lock = threading.Lock()
         self._lock_file = _lock_file()
         for series, width in known:
             self._lay_out(series, width)
@@ -135,11 +138,12 @@ class Slots:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """Keep other workers away; the kernel lets go for a worker that is killed."""
-        fcntl.lockf(self._lock_file, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            fcntl.lockf(self._lock_file, fcntl.LOCK_UN)
+        with self._lock:  # the file's lock is the process's: any of its threads would let go
+            fcntl.lockf(self._lock_file, fcntl.LOCK_EX)
+            try:
+                yield
+            finally:
+                fcntl.lockf(self._lock_file, fcntl.LOCK_UN)
 
 
 def _lock_file() -> int:

@@ -12,7 +12,8 @@ A case is a folder:
                   says = [...]             what the build has to print
                   silent = [...]           what it must not print
                   manifest = {...}         values the manifest must have
-                  [[predict]]              sample, and its prediction; or `fails`, in the log
+                  [[predict]]              sample, and its prediction; or `fails`, in the log;
+                                           by = "command": asked without a service
                   service = {...}          variables of the service
     repo/         the source; NAME.nb.txt becomes NAME.ipynb (tests/cells.py)
     refusal.txt   the whole error message, when the exit code is not 0
@@ -123,7 +124,11 @@ def test_case(case, settings, source, nachlass, environ, tmp_path):
     ) as service:
         compare_samples(bundle, service)
         for asked in settings.get("predict", []):
-            compare_prediction(service, asked)
+            if asked.get("by") == "command":
+                told = nachlass("predict", bundle, json.dumps(asked["sample"]))
+                assert json.loads(told.stdout) == asked["prediction"], told.stderr
+            else:
+                compare_prediction(service, asked)
         assert service.stop() == 0
 
 
@@ -132,12 +137,12 @@ def compare_samples(bundle, service):
     opened = Bundle.open(bundle)
     types_only = not opened.manifest["samples"]["deterministic"]
     samples = list(opened.samples())
+    if opened.is_pipeline:  # a list is a list of samples there
+        samples = [([sample], [recorded]) for sample, recorded in samples]
     with ThreadPoolExecutor(CLIENTS) as clients:
         answers = list(clients.map(service.predict, [sample for sample, _ in samples]))
     for (sample, recorded), (status, prediction) in zip(samples, answers, strict=True):
         assert status == 200, prediction
-        if opened.is_pipeline and isinstance(sample, list):  # it is taken as a list of samples
-            continue
         assert agree(recorded, prediction, types_only=types_only), (sample, recorded, prediction)
 
 

@@ -1,0 +1,323 @@
+"""The page for people says what is served, to people and to nobody else."""
+
+import json
+import re
+import shlex
+import struct
+import subprocess
+import threading
+from contextlib import contextmanager
+from html.parser import HTMLParser
+
+import pytest
+from conftest import PROJECT, TESTS
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from nachlass_service import errors
+from nachlass_service.app import PAGE_POLICY, create_app
+from nachlass_service.bundle import Bundle
+from nachlass_service.core import Core
+from nachlass_service.meter import Meter
+from nachlass_service.model import Model
+from nachlass_service.page import MOST_LABELS, PLACEHOLDER
+from nachlass_service.settings import Settings
+
+EXAMPLE = (TESTS / "manifest.example.json").read_text(encoding="utf-8")
+HOSTILE = "</pre></title><script>alert('1')</script><img src=x onerror=\"alert(2)\">&amp;"
+REFERENCES = {"action", "background", "data", "formaction", "href", "poster", "src", "srcset"}
+VOID = {"img", "input", "link", "meta"}
+
+
+class Page(HTMLParser):
+    """A page as text, by the elements that it stands in, and what the page refers to."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.references, self.tags, self.styles = [], [], []
+        self.blocks = {"h1": [], "title": [], "pre": [], "code": [], "li": [], "th": []}
+        self.everything = ""
+        self._open = []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.references += [value for name, value in attrs if name in REFERENCES]
+        assert not [name for name, _ in attrs if name.startswith("on")]
+        if tag not in VOID:
+            self._open.append(tag)
+        if tag in self.blocks:
+            self.blocks[tag].append("")
+
+    def handle_endtag(self, tag):
+        assert self._open.pop() == tag
+
+    def handle_data(self, data):
+        if "style" in self._open:
+            self.styles.append(data)
+            return
+        self.everything += data
+        for tag in {*self._open} & {*self.blocks}:
+            self.blocks[tag][-1] += data
+
+    @property
+    def curl(self):
+        return self.blocks["pre"][0]
+
+    @property
+    def links(self):
+        return {reference for reference in self.references if not reference.startswith("data:")}
+
+    @property
+    def statuses(self):
+        return {int(text) for text in self.blocks["th"] if text.isdigit()}
+
+
+def example(**sections):
+    """The example's manifest, with some keys of its sections replaced."""
+    manifest = json.loads(EXAMPLE)
+    for name, value in sections.items():
+        manifest[name] = {**manifest[name], **value} if isinstance(value, dict) else value
+    return manifest
+
+
+def hostile():
+    """A manifest of which every text is long, and means harm."""
+    long = HOSTILE + "x" * 300
+    return example(
+        name=long,
+        version=long,
+        contract=long,
+        prediction={
+            "kind": "object",
+            "fields": ["", long, *map(str, range(40))],
+            "labels": {"": [f"{n} {long}" for n in range(40)], long: [long, "\ud800"]},
+            "buckets": {"": [1.0]},
+        },
+        input={
+            "schema": {"title": long, "properties": {f"{n} {long}": {} for n in range(40)}},
+            "example": [long] * 40,
+        },
+        source={
+            "commit": long,
+            "dirty": True,
+            "notebooks": [{"name": long, "digest": "", "executed": "notebook"}] * 3,
+        },
+        python=long,
+        created=long,
+        built_by=long,
+    )
+
+
+def app_of(bundle, *, show_samples=True):
+    meter = Meter(example()["prediction"], prefix="nachlass", info={})
+    settings = Settings.from_environ({"S2I_SHOW_SAMPLES": "1" if show_samples else "0"})
+    return create_app(Core(bundle, Model(lambda sample: sample), meter, settings))
+
+
+def page_of(manifest, path, *, show_samples=True):
+    """The page of a bundle that is nothing but its manifest."""
+    app = app_of(Bundle(path, manifest), show_samples=show_samples)
+    answer = app.test_client().get("/", headers={"Accept": "text/html"})
+    assert answer.status_code == 200
+    assert answer.content_type == "text/html; charset=utf-8"
+    assert answer.headers["Content-Security-Policy"] == PAGE_POLICY
+    return Page(answer.text)
+
+
+def test_the_page_of_a_built_model(nachlass, tmp_path):
+    built = nachlass("build", PROJECT / "examples/kmeans", "-o", tmp_path / "bundle")
+    assert built.returncode == 0, built.stderr
+    bundle = Bundle.open(tmp_path / "bundle")
+    sample, prediction = next(bundle.samples())
+    page = page_of(bundle.manifest, bundle.path)
+    assert page.blocks["title"] == [bundle.title]
+    assert page.blocks["h1"] == ["kmeans"]
+    assert json.loads(shlex.split(page.curl)[-1]) == sample
+    answer, shown, schema = page.blocks["pre"][1:]
+    assert json.loads(answer) == prediction
+    assert json.loads(shown) == sample
+    assert json.loads(schema) == bundle.manifest["input"]["schema"]
+    assert bundle.function in page.everything
+    assert page.links == {"/model", "/metrics", "/readyz", "/livez", "/notebook/1"}
+    client = app_of(bundle).test_client()
+    found = {link: client.get(link).status_code for link in page.links}
+    assert found == {**dict.fromkeys(page.links, 200), "/readyz": 503}  # it was not started
+
+
+def test_what_is_served_is_named(tmp_path):
+    text = re.sub(r"\s+", " ", page_of(example(), tmp_path).everything)
+    for fact in (
+        "version v1.0",
+        "function, with a validator",
+        "predictor, model.ipynb, cell 4, line 1",
+        "0123456789abcdef0123456789abcdef01234567 nothing uncommitted in its folder",
+        "200 samples",
+        "2026-11-21 08:45:53 UTC, by nachlass 0.1.0",
+        "3.11.7",
+        "Its kind is label: one of these",
+    ):
+        assert fact in text
+
+
+@pytest.mark.parametrize("manifest", [example(), hostile()], ids=["example", "hostile"])
+def test_nothing_is_fetched(manifest, tmp_path):
+    page = page_of(manifest, tmp_path)
+    assert all(re.match(r"data:image/|/(?!/)", reference) for reference in page.references)
+    assert not {"script", "iframe", "object", "embed", "img"} & {*page.tags}
+    assert len(page.styles) == 1
+    assert not re.search(r"url\(|@import|//", page.styles[0])
+
+
+def test_what_users_wrote_is_escaped(tmp_path):
+    manifest = hostile()
+    page = page_of(manifest, tmp_path)
+    assert {*page.tags} <= {*page_of(example(), tmp_path).tags}
+    assert page.blocks["h1"] == [manifest["name"]]
+    assert page.blocks["title"] == [f"{manifest['name']} {manifest['version']}"]
+    assert json.loads(shlex.split(page.curl)[-1]) == manifest["input"]["example"]
+    assert json.loads(page.blocks["pre"][-1]) == manifest["input"]["schema"]
+    assert f"0 {HOSTILE}" in page.everything
+    assert "?" in page.blocks["code"]  # half of a surrogate pair
+
+
+@pytest.mark.parametrize("contract", ["function", "pipeline"])
+def test_samples_are_hidden_unless_they_may_be_shown(contract, tmp_path):
+    sample = {"name": "Ada Lovelace"}
+    manifest = example(input={"example": sample}, contract=contract)
+    (tmp_path / "samples.jsonl").write_text('{"sample": {}, "prediction": "Babbage"}')
+    shown = page_of(manifest, tmp_path).everything
+    assert shown.count("Lovelace") == 2
+    assert shown.count("Babbage") == 1
+    page = page_of(manifest, tmp_path, show_samples=False)
+    assert not re.search("Lovelace|Babbage", page.everything)
+    assert shlex.split(page.curl)[-1] == PLACEHOLDER
+    assert page.links == {"/model", "/metrics", "/readyz", "/livez"}
+
+
+def test_a_notebook_without_samples(tmp_path):
+    manifest = example(samples={"count": 0}, input={"schema": True, "example": None})
+    page = page_of(manifest, tmp_path)
+    assert page.blocks["pre"] == [page.curl]
+    assert shlex.split(page.curl)[-1] == PLACEHOLDER
+    assert "The notebook has no samples" in page.everything
+
+
+def test_a_list_is_sent_to_a_pipeline_in_a_list(tmp_path):
+    (tmp_path / "samples.jsonl").write_text('{"sample": [1, 2], "prediction": 3}')
+    manifest = example(contract="pipeline", input={"example": [1, 2]})
+    page = page_of(manifest, tmp_path)
+    assert shlex.split(page.curl)[-1] == "[[1, 2]]"
+    assert page.blocks["pre"][1:3] == ["[3]", "[1, 2]"]
+
+
+@pytest.mark.parametrize("count", [MOST_LABELS, MOST_LABELS + 1, 100])
+def test_some_of_many_labels_are_shown(count, tmp_path):
+    labels = [f"label {number}" for number in range(count)]
+    page = page_of(example(prediction={"labels": {"": labels}}), tmp_path)
+    more = [f"and {count - MOST_LABELS} more"] if count > MOST_LABELS else []
+    assert [item for item in page.blocks["li"] if item != "model.ipynb"] == [
+        *labels[:MOST_LABELS],
+        *more,
+    ]
+
+
+def test_the_fields_of_a_prediction_are_listed(tmp_path):
+    prediction = {
+        "kind": "object",
+        "fields": ["label", "scores.a", "mixed"],
+        "labels": {"label": ["spam"], "mixed": ["unknown"]},
+        "buckets": {"scores.a": [1.0], "mixed": [1.0]},
+    }
+    text = re.sub(r"\s+", " ", page_of(example(prediction=prediction), tmp_path).everything)
+    assert "Its kind is object, with 3 fields:" in text
+    assert (
+        "label one of these spam scores.a a number mixed a number, or one of these unknown" in text
+    )
+
+
+@pytest.mark.parametrize("validator", [True, False])
+def test_the_table_of_answers(validator, tmp_path):
+    raised = (*errors.REJECTED, errors.PredictorError, errors.TimeLimitError)
+    statuses = {200, *(error.status for error in raised)} - ({422} if not validator else set())
+    page = page_of(example(entry={"validator": validator}), tmp_path)
+    assert page.statuses == statuses
+
+
+class Quiet(WSGIRequestHandler):
+    """Remembers what was asked for, and prints nothing."""
+
+    def log_request(self, code="-", size="-"):
+        self.server.asked.append((self.path, int(code)))
+
+
+FRAME = """<!doctype html><link rel="icon" href="data:,"><body style="margin: 0">
+<iframe src="/" style="border: 0; width: {width}px; height: 3000px" onload="
+  let page = this.contentDocument;
+  document.title = [this.contentWindow.innerWidth, page.documentElement.clientWidth,
+    page.documentElement.scrollWidth, page.body.offsetHeight]"></iframe>"""
+
+
+@contextmanager
+def served(app):
+    """Serve the app, and at /frame/WIDTH its page in a frame that measures it."""
+    app.get("/frame/<int:width>")(FRAME.format)
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Quiet)
+    server.asked = []
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.port}/", server.asked
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def chromium(profile, *words):
+    """What headless Chromium prints: a page's DOM, and what its console says."""
+    done = subprocess.run(
+        [
+            "chromium",
+            *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+            *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+            "--enable-logging=stderr",
+            f"--user-data-dir={profile}",
+            *words,
+        ],
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
+        check=True,
+    )
+    assert "CONSOLE" not in done.stderr
+    return done.stdout
+
+
+@pytest.mark.needs("chromium", "apt-get install chromium")
+@pytest.mark.parametrize("manifest", [example(), hostile()], ids=["example", "hostile"])
+def test_a_browser_shows_it_within_the_window(manifest, tmp_path):
+    app = app_of(Bundle(tmp_path, manifest))
+    profile = tmp_path / "profile"
+    with served(app) as (url, asked):
+        page = Page(chromium(profile, "--dump-dom", url))
+        assert page.blocks["h1"] == [manifest["name"]]
+        body = json.dumps(manifest["input"]["example"])
+        header = "-H 'content-type: application/json'"
+        assert page.curl == f"curl -s {url}predict {header} -d {shlex.quote(body)}"
+        assert asked == [("/", 200)]  # not even an icon
+        # A window of Chromium has at least 500 px, and a telephone has less: hence the frame.
+        for width in (390, 1280):
+            frame = chromium(profile, "--dump-dom", f"{url}frame/{width}")
+            measured = re.search(r"<title>(\d+),(\d+),(\d+),(\d+)</title>", frame)
+            window, visible, needed, height = map(int, measured.groups())
+            assert window == width
+            assert needed == visible
+            assert height > 1000
+            picture = tmp_path / f"{width}.png"
+            size = max(width, 500), 1400
+            words = (f"--window-size={size[0]},{size[1]}", f"--screenshot={picture}")
+            chromium(profile, *words, f"{url}frame/{width}")
+            assert struct.unpack(">II", picture.read_bytes()[16:24]) == size
+            assert picture.stat().st_size > 20_000  # a blank one has less
+        assert {path for path, code in asked if code != 200} == set()
