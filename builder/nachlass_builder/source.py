@@ -72,9 +72,9 @@ def without_credentials(url: str) -> str:
 
 
 def describe(source: Source, deadline: Deadline) -> str | None:
-    """What `git describe` calls the commit; None without git."""
-    described = git(["describe", "--always", "--dirty", "--tags"], source.root, deadline)
-    return described.stdout.strip() or None
+    """What `git describe` calls the commit, and whether the source differs; None without git."""
+    described = git(["describe", "--always", "--tags"], source.root, deadline).stdout.strip()
+    return f"{described}-dirty" if described and source.dirty else described or None
 
 
 def commit_time(source: Source, notebook: str, deadline: Deadline) -> str:

@@ -6,7 +6,6 @@ counted is the core's to say.
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 import time
@@ -26,6 +25,7 @@ from nachlass_service.errors import (
 )
 from nachlass_service.page import index_page, index_text, model_document
 from nachlass_service.problem import MEDIA_TYPE, problem, problem_of
+from nachlass_service.strict_json import encode
 
 PIECE_BYTES = 1 << 16
 PATIENCE_S = 5
@@ -182,5 +182,5 @@ def json_response(
     value: bytes | dict[str, object], status: int = 200, media_type: str = "application/json"
 ) -> Response:
     """JSON, with a newline at its end for those who read it in a terminal."""
-    text = value if isinstance(value, bytes) else json.dumps(value, ensure_ascii=False).encode()
+    text = value if isinstance(value, bytes) else encode(value)
     return Response(text + b"\n", status, content_type=media_type)

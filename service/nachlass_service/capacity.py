@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,11 @@ OVERHEAD = 32 << 20
 UNLIMITED = 1 << 60
 """Control groups of version 1 say a number like this for no limit."""
 MOST_WORKERS = 128
+
+GROUP = re.compile(r"\d+:([^:]*):(/.*)")
+MOUNT = re.compile(r"\d+ \d+ \S+ (/\S*) (/\S*) .*- (cgroup2?) \S* (\S+)")
+QUOTA = re.compile(r"(\d+) ([1-9]\d*)", re.ASCII)
+TOTAL = re.compile(r"^MemTotal:\s*(\d+) kB", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -56,10 +62,10 @@ def capacity(root: Path = Path("/")) -> Capacity:
     cores = [float(_cores_allowed())]
     memory = [_machine_memory(root)]
     for group in _groups(root):
-        cores += _quota_v2(group / "cpu.max")
-        cores += _quota_v1(group / "cpu.cfs_quota_us", group / "cpu.cfs_period_us")
-        memory += _limit(group / "memory.max")
-        memory += _limit(group / "memory.limit_in_bytes")
+        quota, period = (_read(group / f"cpu.cfs_{name}_us") for name in ("quota", "period"))
+        cores += [*_quota(_read(group / "cpu.max")), *_quota(f"{quota} {period}")]
+        memory += _limit(_read(group / "memory.max"))
+        memory += _limit(_read(group / "memory.limit_in_bytes"))
     return Capacity(min(cores), min(memory))
 
 
@@ -67,7 +73,9 @@ def _groups(root: Path) -> Iterator[Path]:
     """The folders of the process's control groups, and of all groups above them."""
     mounts = list(_mounts(root))
     for line in _read(root / "proc/self/cgroup").splitlines():
-        _id, controllers, path = line.split(":", 2)
+        if not (group := GROUP.fullmatch(line)):
+            continue
+        controllers, path = group.groups()
         for mounted, inner, kinds in mounts:
             if kinds is None if not controllers else kinds and set(controllers.split(",")) & kinds:
                 relative = Path(os.path.relpath(path, inner))
@@ -80,31 +88,20 @@ def _groups(root: Path) -> Iterator[Path]:
 def _mounts(root: Path) -> Iterator[tuple[str, str, set[str] | None]]:
     """Where control groups are mounted: folder, the group there, its controllers (None: v2)."""
     for line in _read(root / "proc/self/mountinfo").splitlines():
-        first, _, second = line.partition(" - ")
-        kind, _source, options = second.split(" ", 2)
-        inner, mounted = first.split(" ")[3:5]
-        if kind == "cgroup2":
-            yield mounted, inner, None
-        elif kind == "cgroup":
-            yield mounted, inner, set(options.split(","))
+        if mount := MOUNT.fullmatch(line):
+            inner, mounted, kind, options = mount.groups()
+            yield mounted, inner, None if kind == "cgroup2" else set(options.split(","))
 
 
-def _quota_v2(path: Path) -> list[float]:
-    """The cores of a `cpu.max`, such as `150000 100000`."""
-    quota, _, period = _read(path).partition(" ")
-    return [int(quota) / int(period)] if quota.isdigit() else []
+def _quota(given: str) -> list[float]:
+    """The cores of a quota and its period, `150000 100000`; `max` or -1 is no limit."""
+    found = QUOTA.fullmatch(given)
+    return [int(found[1]) / int(found[2])] if found else []
 
 
-def _quota_v1(quota: Path, period: Path) -> list[float]:
-    """The cores of a quota and its period; -1 is no limit."""
-    given = _read(quota)
-    return [int(given) / int(_read(period))] if given.isdigit() else []
-
-
-def _limit(path: Path) -> list[int]:
+def _limit(given: str) -> list[int]:
     """The bytes of a memory limit; `max`, or a number beyond any machine, is none."""
-    given = _read(path)
-    return [int(given)] if given.isdigit() and int(given) < UNLIMITED else []
+    return [int(given)] if given.isdecimal() and int(given) < UNLIMITED else []
 
 
 def _cores_allowed() -> int:
@@ -116,16 +113,15 @@ def _cores_allowed() -> int:
 
 def _machine_memory(root: Path) -> int:
     """The machine's memory in bytes."""
-    for line in _read(root / "proc/meminfo").splitlines():
-        if line.startswith("MemTotal:"):
-            return int(line.split()[1]) * 1024
+    if total := TOTAL.search(_read(root / "proc/meminfo")):
+        return int(total[1]) * 1024
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _read(path: Path) -> str:
     """A file's text without blanks around it; empty when it cannot be read."""
     try:
-        return path.read_text(encoding="utf-8").strip()
+        return path.read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
         return ""
 

@@ -72,6 +72,12 @@ class Model:
         if not accepted:
             raise RefusedError("the validator refused the sample")
 
+    def validate_and_predict_batch(self, samples: Sequence[Any]) -> list[Any]:
+        """Score samples at once, each validated first; RefusedError for the first bad one."""
+        for sample in samples:
+            self.validate(sample)
+        return self.predict_batch(samples)
+
     def predict_batch(self, samples: Sequence[Any]) -> list[Any]:
         """Score valid samples at once; PredictorError also when the count is wrong."""
         if self.batch_predictor is None:

@@ -92,20 +92,13 @@ def _batch_problem(model: Model, samples: list[tuple[Any, Any]], *, types_only: 
     if model.batch_predictor is None or not samples:
         return None
     try:
-        answers = _score_batch(model, [sample for sample, _ in samples])
+        answers = model.validate_and_predict_batch([sample for sample, _ in samples])
     except ServiceError as error:
         return str(error)
     for index, ((_, recorded), answer) in enumerate(zip(samples, answers, strict=True)):
         if not agree(recorded, answer, types_only=types_only):
             return f"sample {index}: alone {dumps(recorded)}, in a batch {dumps(answer)}"
     return None
-
-
-def _score_batch(model: Model, samples: list[Any]) -> list[Any]:
-    """Score samples at once, each validated first, as a service does."""
-    for sample in samples:
-        model.validate(sample)
-    return model.predict_batch(samples)
 
 
 def _fork(bundle: Bundle, model: Model, *, batch: bool) -> int:
@@ -119,7 +112,7 @@ def _fork(bundle: Bundle, model: Model, *, batch: bool) -> int:
     try:
         types_only = not bundle.manifest["samples"]["deterministic"]
         if batch:
-            _score_batch(model, [sample for sample, _ in bundle.samples()])
+            model.validate_and_predict_batch([sample for sample, _ in bundle.samples()])
         few = islice(bundle.samples(), FORKED_SAMPLES)
         if all(agree(r, model.predict(s), types_only=types_only) for s, r in few):
             status = AGREES

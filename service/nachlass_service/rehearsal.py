@@ -28,7 +28,7 @@ def score_few(bundle: Bundle, model: Model) -> None:
             return
     # Read anew: a predictor may have changed the samples it was given.
     if bundle.manifest["batch"] and (samples := list(_few(bundle))):
-        model.predict_batch(samples)
+        model.validate_and_predict_batch(samples)
 
 
 def load_and_score_few(bundle: Bundle) -> None:
