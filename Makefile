@@ -25,8 +25,9 @@ lint: .venv/lint-installed ## ruff, mypy and shellcheck
 	.venv/bin/mypy builder/nachlass_builder/in_kernel
 	.venv/bin/shellcheck .ci/run .ci/system-packages
 
-bench: .venv/test-installed ## measure the steps of a build beside what pip and venv take
+bench: .venv/test-installed ## measure a build beside pip and venv, and a service under load
 	.venv/bin/python tests/bench/build_steps.py
+	.venv/bin/python tests/bench/load.py
 
 clean: ## remove the virtual environment and caches
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache

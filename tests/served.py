@@ -7,9 +7,15 @@ import signal
 import socket
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from nachlass_service.agreement import agree
+from nachlass_service.bundle import Bundle
+
+CLIENTS = 4
 
 
 def free_port():
@@ -127,3 +133,17 @@ def served(bundle, environ, *words, **variables):
         yield service
     finally:
         service.kill()
+
+
+def check_samples(bundle, service):
+    """The service gives the notebook's answers, to several clients at once."""
+    opened = Bundle.open(Path(bundle))
+    types_only = not opened.manifest["samples"]["deterministic"]
+    samples = list(opened.samples())
+    if opened.is_pipeline:  # a list is a list of samples there
+        samples = [([sample], [recorded]) for sample, recorded in samples]
+    with ThreadPoolExecutor(CLIENTS) as clients:
+        answers = list(clients.map(service.predict, [sample for sample, _ in samples]))
+    for (sample, recorded), (status, prediction) in zip(samples, answers, strict=True):
+        assert status == 200, prediction
+        assert agree(recorded, prediction, types_only=types_only), (sample, recorded, prediction)

@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import Mapping
 from contextlib import closing
+from ipaddress import ip_address
 
 from nachlass_builder.errors import ServeError
 from nachlass_builder.model import ready_model
@@ -40,8 +41,18 @@ def serve(
     sys.stdout.flush()
     sys.stderr.flush()
     os.chdir("/")
-    variables = {"S2I_SHOW_SAMPLES": "1", **model.environment}
+    # What holds training data is for whoever sits at this machine.
+    show = "1" if _is_loopback(host) else "0"
+    variables = {"S2I_SHOW_SAMPLES": show, **model.environment}
     os.execve(python, [str(python), *words], variables)  # noqa: S606 - there is no shell to want
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether only this machine reaches what listens there."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _check_port(host: str, port: int | None) -> None:

@@ -7,10 +7,11 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from nachlass_builder.bundle import MANIFEST, is_bundle
 from nachlass_builder.git import git
 from nachlass_builder.process import Deadline
 from nachlass_builder.source import WORK_FOLDER, Source
@@ -50,10 +51,12 @@ def files_of(source: Source, deadline: Deadline) -> tuple[list[str], list[str]]:
         names = (name for name in set(listing.stdout.split("\0")) if name)
     else:
         names = _walk(source.root)
+    found = sorted(names)
+    skipped = source.excluded | _bundles(source.root, found)
     chosen, secret = [], []
-    for name in sorted(names):
+    for name in found:
         path = source.root / name
-        if _is_skipped(name, source.excluded) or not os.path.lexists(path):
+        if _is_skipped(name, skipped) or not os.path.lexists(path):
             continue
         if path.is_dir() and not path.is_symlink():  # a submodule, or a repository inside
             nested = replace(source, root=path, excluded=frozenset())
@@ -102,6 +105,12 @@ def _walk(root: Path) -> Iterator[str]:
         folders[:] = [n for n in folders if n not in SKIPPED_FOLDERS and n not in links]
         for name in [*files, *links]:
             yield (Path(folder) / name).relative_to(root).as_posix()
+
+
+def _bundles(root: Path, names: Iterable[str]) -> frozenset[str]:
+    """The folders that are bundles, which an earlier `-o` put into the source."""
+    folders = (PurePosixPath(name).parent for name in names if name.endswith(f"/{MANIFEST}"))
+    return frozenset(str(folder) for folder in folders if is_bundle(root / folder))
 
 
 def _is_skipped(name: str, excluded: frozenset[str]) -> bool:

@@ -48,6 +48,7 @@ GIL_ALLOWANCE_S = 10
 EXIT_S = 3
 """What libraries get for whatever they do when a process ends."""
 WARM_UP_PAUSE_S = 2
+LONGEST_PAUSE_S = 60
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -89,7 +90,10 @@ class Server(BaseApplication):
         """Our defaults, then GUNICORN_CMD_ARGS, then our flags: the later wins."""
         environ_args = self.cfg.parser().parse_args(self.cfg.get_cmd_args_from_env())
         asked = {k: v for k, v in vars(environ_args).items() if v is not None and k != "args"}
-        for name, value in {**self._defaults(), **asked, **self._from_flags()}.items():
+        settings = self._defaults()
+        if "workers" in asked:
+            self._why = "GUNICORN_CMD_ARGS"
+        for name, value in {**settings, **asked, **self._from_flags()}.items():
             self.cfg.set(name, value)
         for name in THREAD_VARIABLES:
             threads = max(1, int(self._capacity.cores // self.cfg.workers))
@@ -186,10 +190,10 @@ class Server(BaseApplication):
             silence = struct.pack("ll", SILENCE_S, 0)
             listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, silence)
             listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, silence)
-        self._say("serving")
+        self.say("serving")
 
-    def _say(self, event: str) -> None:
-        """The start-up line."""
+    def say(self, event: str) -> None:
+        """Write what is being served."""
         manifest = self.bundle.manifest
         log.event(
             event,
@@ -228,6 +232,7 @@ class Server(BaseApplication):
 
     def _enter(self, _arbiter: Arbiter, worker: Worker) -> None:
         """Take the slot, and tell the master that we live while the model is loaded."""
+        _reseed()
         self.meter.slots.use(self._slots[worker.age])
         self._begun = threading.Event()
 
@@ -266,9 +271,12 @@ class Server(BaseApplication):
         return True
 
     def _keep_trying(self, core: Core) -> None:
-        """Warm up until it works."""
+        """Warm up until it works, less and less often."""
+        pause_s = WARM_UP_PAUSE_S
+        time.sleep(pause_s)
         while not self._warm_up(core):
-            time.sleep(WARM_UP_PAUSE_S)
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+            time.sleep(pause_s)
 
 
 class Master(Arbiter):
@@ -280,6 +288,7 @@ class Master(Arbiter):
         """Start workers with the new bundle and let the old ones end, if it can be served."""
         if self.app.renew():
             super().reload()
+            self.app.say("reloaded")
             self.app.forget_before()
 
 
@@ -291,6 +300,14 @@ def _reachable(address: str | int | tuple[str, int]) -> str:
     if host in ("0.0.0.0", "::", ""):  # noqa: S104 - all addresses, this machine's among them
         host = "localhost"
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _reseed() -> None:
+    """Have libraries that were loaded before the fork draw other numbers in each worker."""
+    if numpy := sys.modules.get("numpy"):
+        numpy.random.seed()
+    if torch := sys.modules.get("torch"):
+        torch.seed()
 
 
 def _end_soon(_arbiter: Arbiter, _worker: Worker) -> None:

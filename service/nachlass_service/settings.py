@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import isfinite
 
 from nachlass_service.errors import SettingError
 
@@ -49,12 +48,13 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("S2I_SLOW_REQUEST", "1", "seconds from which on a request is logged as slow"),
     Variable(
         "S2I_SHOW_SAMPLES",
-        "0; 1 in `nachlass serve`",
+        "0; 1 in `nachlass serve` on loopback",
         "1: show what holds training data, the executed notebook and an example of a sample",
     ),
     Variable("S2I_LOG_FORMAT", "text on a terminal, else json", "`text` or `json`"),
 )
 
+MOST_SECONDS = 10_000_000
 PREFIX = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 
 
@@ -116,13 +116,15 @@ def _whole(name: str, text: str, least: int, most: int) -> int:
 
 
 def _seconds(name: str, text: str) -> float:
-    """Read a number of seconds above 0."""
+    """Read a number of seconds, above 0 and such that the system can wait for them."""
     try:
         seconds = float(text)
     except ValueError:
         seconds = -1
-    if not isfinite(seconds) or seconds <= 0:
-        raise SettingError(f"{name} is {text!r}: use a number of seconds above 0")
+    if not 0 < seconds <= MOST_SECONDS:
+        raise SettingError(
+            f"{name} is {text!r}: use a number of seconds above 0, at most {MOST_SECONDS}"
+        )
     return seconds
 
 

@@ -32,27 +32,26 @@ class Snapshots:
         self._wanted = wanted and os.access(bundle.parent, os.W_OK)
         self._folder = bundle.parent / f".{bundle.name}.served"
         self._held: dict[Path, IO[str]] = {}
+        self._owner = os.getpid()
 
     def take(self) -> Path:
         """A copy of the bundle as it is now; raises BundleError."""
         if not self._wanted:
             return self._bundle
         self._clear_left_ones()
-        self._folder.mkdir(exist_ok=True)
-        folder = Path(mkdtemp(dir=self._folder))
-        held = (folder / LOCK).open("w")
-        # The lock lasts as long as any process of the service lives.
-        fcntl.flock(held, fcntl.LOCK_EX)
         try:
-            shutil.copytree(self._bundle, folder / "bundle", symlinks=True, copy_function=_link)
-        except (OSError, shutil.Error) as error:
-            shutil.rmtree(folder, ignore_errors=True)
+            self._folder.mkdir(exist_ok=True)
+            path = Path(mkdtemp(dir=self._folder)) / "bundle"
+            self._held[path] = _hold(path.parent)
+            _copy(self._bundle, path)
+        except OSError as error:
             raise BundleError(f"{self._bundle} cannot be read: {error}") from error
-        self._held[folder / "bundle"] = held
-        return folder / "bundle"
+        return path
 
     def keep_only(self, kept: Path | None) -> None:
-        """Remove all snapshots but one, or all of them."""
+        """Remove all snapshots but one, or all of them; only the process that took them does."""
+        if os.getpid() != self._owner:
+            return
         for path in [path for path in self._held if path != kept]:
             shutil.rmtree(path.parent, ignore_errors=True)
             self._held.pop(path).close()
@@ -68,6 +67,22 @@ class Snapshots:
                     shutil.rmtree(folder, ignore_errors=True)
             except OSError:  # a service that lives, or that is just starting
                 continue
+
+
+def _hold(folder: Path) -> IO[str]:
+    """Lock a folder, for as long as any process of the service lives."""
+    held = (folder / f"{LOCK}.new").open("w")
+    fcntl.flock(held, fcntl.LOCK_EX)
+    (folder / f"{LOCK}.new").rename(folder / LOCK)  # nobody sees it without its lock
+    return held
+
+
+def _copy(bundle: Path, path: Path) -> None:
+    """Copy a bundle, all of it the same one."""
+    before = bundle.stat()
+    shutil.copytree(bundle, path, symlinks=True, copy_function=_link)
+    if not os.path.samestat(before, bundle.stat()):
+        raise FileNotFoundError("it was replaced meanwhile")
 
 
 def _link(source: str, target: str) -> None:

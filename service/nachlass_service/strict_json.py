@@ -149,11 +149,12 @@ def _is_missing(value: Any) -> bool:
     return type(value).__name__ in ("NAType", "NaTType")
 
 
-def _decimal(value: Decimal) -> int | float | None:
+def _decimal(value: Decimal) -> Any:
     """A decimal as a number: an integer when it is one."""
     if not value.is_finite():
         return None
-    return int(value) if value == value.to_integral_value() else float(value)
+    # It may have more digits than a float has room for.
+    return int(value) if value == value.to_integral_value() else jsonable(float(value))
 
 
 def _key(key: Any) -> str:

@@ -28,7 +28,6 @@ import re
 import shutil
 import subprocess
 import tomllib
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -39,11 +38,9 @@ from nachlass_builder.pip_settings import IndexSettings
 from nachlass_builder.process import Deadline
 from nachlass_builder.uv_program import run_uv
 from nachlass_service.agreement import agree
-from nachlass_service.bundle import Bundle
-from served import served
+from served import check_samples, served
 
 HERE = Path(__file__).parent
-CLIENTS = 4
 CASES = sorted(path.parent for path in HERE.glob("*/case.toml"))
 
 
@@ -122,7 +119,7 @@ def test_case(case, settings, source, nachlass, environ, tmp_path):
     with served(
         bundle, {**environ, "WEB_CONCURRENCY": "1"}, **settings.get("service", {})
     ) as service:
-        compare_samples(bundle, service)
+        check_samples(bundle, service)
         for asked in settings.get("predict", []):
             if asked.get("by") == "command":
                 told = nachlass("predict", bundle, json.dumps(asked["sample"]))
@@ -130,20 +127,6 @@ def test_case(case, settings, source, nachlass, environ, tmp_path):
             else:
                 compare_prediction(service, asked)
         assert service.stop() == 0
-
-
-def compare_samples(bundle, service):
-    """The service gives the notebook's answers."""
-    opened = Bundle.open(bundle)
-    types_only = not opened.manifest["samples"]["deterministic"]
-    samples = list(opened.samples())
-    if opened.is_pipeline:  # a list is a list of samples there
-        samples = [([sample], [recorded]) for sample, recorded in samples]
-    with ThreadPoolExecutor(CLIENTS) as clients:
-        answers = list(clients.map(service.predict, [sample for sample, _ in samples]))
-    for (sample, recorded), (status, prediction) in zip(samples, answers, strict=True):
-        assert status == 200, prediction
-        assert agree(recorded, prediction, types_only=types_only), (sample, recorded, prediction)
 
 
 def compare_refusal(case, refusal):

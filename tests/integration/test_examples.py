@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from served import check_samples, served
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NAMES = sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir())
 
@@ -111,7 +113,7 @@ def test_check_says_what_would_be_built(name, nachlass, tmp_path):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_it_builds_and_answers_as_its_readme_says(name, nachlass, tmp_path):
+def test_it_builds_and_answers_as_its_readme_says(name, nachlass, environ, tmp_path):
     # One test and not several, so that parallel workers build each example once.
     source = copy_of(name, tmp_path)
     built = nachlass("build", ".", cwd=source, timeout=900)
@@ -125,6 +127,8 @@ def test_it_builds_and_answers_as_its_readme_says(name, nachlass, tmp_path):
         answer = nachlass("predict", ".", sample, cwd=source)
         assert answer.returncode == 0, answer.stderr
         assert ANSWERS[name](json.loads(answer.stdout)), answer.stdout
+    with served(source / ".nachlass/bundle", environ) as service:
+        check_samples(source / ".nachlass/bundle", service)
     sample, reason = REFUSED[name]
     refused = nachlass("predict", ".", sample, cwd=source)
     assert (refused.returncode, refused.stdout) == (10, "")

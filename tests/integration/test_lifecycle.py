@@ -397,6 +397,26 @@ def test_threads_of_libraries_share_the_cores(bundle, rebuild, environ, variable
         assert service.predict("OMP_NUM_THREADS") == (200, threads)
 
 
+def test_workers_do_not_draw_the_same_random_numbers(built, environ, tmp_path):
+    cells = """# %%
+requirements = ["numpy"]
+import os, random
+import numpy as np
+def predictor(x):
+    return [os.getpid(), random.random(), np.random.random()]
+samples = [1]
+"""
+    source = tmp_path / "random"
+    write_notebook(source / "model.ipynb", cells)
+    bundle = built(source)
+    assert json.loads((bundle / "manifest.json").read_text())["preload"] is True
+    with served(bundle, environ, WEB_CONCURRENCY="4") as service:
+        drawn = [service.predict(1)[1] for _ in range(100)]
+    assert len({pid for pid, _, _ in drawn}) > 1
+    assert len({number for _, number, _ in drawn}) == 100
+    assert len({number for _, _, number in drawn}) == 100
+
+
 def test_nachlass_serves_a_source(nachlass, environ, tmp_path):
     source = tmp_path / "source"
     write_notebook(source / "model.ipynb", (TESTS / "unruly.nb.txt").read_text())

@@ -2,6 +2,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from conftest import TESTS
 
 from nachlass_builder.errors import SourceError
 from nachlass_builder.process import Deadline
@@ -173,3 +174,18 @@ def test_secrets_of_a_repository_inside_stay_behind(repository, tmp_path):
 def test_a_ref_is_no_option(repository, tmp_path):
     with pytest.raises(SourceError, match="no branch"):
         locate(f"file://{tmp_path}#--upload-pack=/bin/true", tmp_path)
+
+
+def test_a_bundle_inside_the_source_is_not_part_of_it(folder):
+    manifest = (TESTS / "manifest.example.json").read_text()
+    for name in ("out/first", "data"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "model.pickle").touch()
+        (folder / name / "manifest.json").write_text(manifest if name != "data" else "{}")
+    source = locate_source(str(folder), None, Path(), FOREVER)
+    files, _secrets = files_of(source, FOREVER)
+    assert [name for name in files if name.startswith("out")] == []
+    assert [name for name in files if name.startswith("data/")] == [
+        "data/manifest.json",
+        "data/model.pickle",
+    ]

@@ -1,9 +1,11 @@
 import collections
+import collections.abc
 import dataclasses
 import datetime
 import decimal
 import enum
 import json
+import math
 import pathlib
 import uuid
 
@@ -12,7 +14,7 @@ import pandas as pd
 import pytest
 
 from nachlass_service.errors import NotJsonError, UnserialisableError
-from nachlass_service.strict_json import dumps, jsonable, loads
+from nachlass_service.strict_json import convert, dumps, encode, jsonable, loads
 
 
 class Colour(enum.Enum):
@@ -47,6 +49,8 @@ Pair = collections.namedtuple("Pair", "a b")
         (decimal.Decimal("0.10"), 0.1),
         (decimal.Decimal(7), 7),
         (decimal.Decimal("NaN"), None),
+        (decimal.Decimal("sNaN"), None),
+        (decimal.Decimal("1" * 400 + ".5"), None),
         (Colour.RED, "red"),
         (Point(1.5, {"a"}), {"x": 1.5, "tags": ["a"]}),
         (pathlib.PurePosixPath("a/b"), "a/b"),
@@ -104,9 +108,125 @@ def test_a_value_that_holds_itself_is_refused():
         dumps(value)
 
 
-def test_lone_surrogates_are_escaped():
-    assert json.loads(dumps("\ud800")) == "\ud800"
-    dumps("\ud800").encode()
+@pytest.mark.parametrize("value", ["\ud800", {"a\udfff": ["ä\ud800"]}])
+def test_lone_surrogates_are_escaped(value):
+    text = encode(convert(value))
+    assert text.isascii()
+    assert json.loads(text) == loads(text) == value
+    assert dumps(value) == text.decode()
+
+
+def test_text_is_written_as_it_is():
+    assert encode({"ä": "\U0001f600\u2028\n"}) == '{"ä": "\U0001f600\u2028\\n"}'.encode()
+
+
+class RaisesInItsMethod:
+    def __init__(self, kind):
+        self.kind = kind
+
+    def tolist(self):
+        raise self.kind("no list today")
+
+
+class RaisesInItsItems(collections.abc.Mapping):
+    def __init__(self, kind):
+        self.kind = kind
+
+    def __getitem__(self, _key):
+        raise self.kind("no item today")
+
+    def __iter__(self):
+        return iter("ab")
+
+    def __len__(self):
+        return 2
+
+
+class RaisesAsANumber(int):
+    kind = ValueError
+
+    def __new__(cls, kind):
+        number = super().__new__(cls, 1)
+        number.kind = kind
+        return number
+
+    def __int__(self):
+        raise self.kind("no number today")
+
+
+class RaisesWhenAsked:
+    def __init__(self, kind):
+        self.kind = kind
+
+    def __getattr__(self, name):
+        raise self.kind("no attribute today")
+
+
+@pytest.mark.parametrize("kind", [ValueError, MemoryError, SystemExit, KeyboardInterrupt])
+@pytest.mark.parametrize(
+    "value", [RaisesInItsMethod, RaisesInItsItems, RaisesAsANumber, RaisesWhenAsked]
+)
+def test_what_raises_while_it_is_turned_into_json_is_refused(value, kind):
+    with pytest.raises(UnserialisableError, match=rf"{kind.__name__}: no .* today") as caught:
+        convert([value(kind)])
+    assert type(caught.value.__cause__) is kind
+
+
+def test_a_refusal_keeps_its_own_words():
+    with pytest.raises(UnserialisableError, match=r"^a complex has no JSON form$"):
+        convert({"a": [1j]})
+
+
+class Endless:
+    def tolist(self):
+        return [Endless()]
+
+
+def nested(depth, value=0):
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize("value", [nested(100_000), {"a": nested(5000)}, Endless()])
+def test_what_is_nested_too_deeply_is_refused(value):
+    with pytest.raises(UnserialisableError, match="nested too deeply, or holds itself"):
+        convert(value)
+
+
+def test_what_is_too_deep_to_write_is_refused():
+    with pytest.raises(UnserialisableError, match="cannot be written as JSON"):
+        encode(nested(100_000))
+    with pytest.raises(UnserialisableError, match="cannot be written as JSON"):
+        encode(["\ud800", nested(100_000)])
+
+
+def test_integers_are_exact_up_to_what_can_be_written():
+    assert encode(convert(np.int64(2**63 - 1))) == b"9223372036854775807"
+    longest = 10**4300 - 1
+    assert loads(encode(convert(longest))) == longest
+    assert convert(10**5000) == 10**5000
+    with pytest.raises(UnserialisableError, match="cannot be written as JSON"):
+        encode([10**5000])
+    with pytest.raises(UnserialisableError, match="a dict cannot be turned into JSON"):
+        convert({10**5000: 1})
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, [-math.inf]])
+def test_what_was_not_converted_is_not_written_as_something_else(value):
+    with pytest.raises(UnserialisableError):
+        encode(value)
+
+
+@pytest.mark.parametrize("text", ["1e400", "-1e400", "[1, 1.5e999]", '{"a": 9e99999}', b"2E+308"])
+def test_a_number_that_no_float_holds_is_refused(text):
+    with pytest.raises(NotJsonError, match="too large for a number"):
+        loads(text)
+
+
+def test_numbers_that_floats_hold_are_read():
+    assert loads("[1e308, 1e-400, -0.0, 1E5]") == [1e308, 0.0, 0.0, 100000.0]
+    assert loads(f"1{'0' * 400}") == 10**400
 
 
 @pytest.mark.parametrize(
