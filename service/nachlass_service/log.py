@@ -114,6 +114,6 @@ class _Text(logging.Formatter):
 
 
 def _value(value: Any) -> str:
-    """A value as text, in quotes when it has blanks."""
+    """A value as text, in quotes when it has white space."""
     text = str(value)
-    return json.dumps(text, ensure_ascii=False) if " " in text or not text else text
+    return json.dumps(text, ensure_ascii=False) if not text or any(map(str.isspace, text)) else text

@@ -96,8 +96,12 @@ class Model:
 
 
 def describe(error: BaseException) -> str:
-    """An exception as `Type: message`."""
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    """An exception as `Type: message`; the message may be empty, or raise itself."""
+    try:
+        message = str(error)
+    except BaseException:  # noqa: BLE001 - it is the user's code, too
+        message = "its message cannot be shown"
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 
 def load_model(bundle: Bundle) -> Model:

@@ -174,6 +174,7 @@ def test_the_validator_refuses(service, sample, reason):
     [
         ("raise", "ZeroDivisionError"),
         ("secret", "hunter2"),
+        ("wicked", "Wicked: its message cannot be shown"),
         ("exit", "SystemExit"),
         ("interrupt", "KeyboardInterrupt"),
         ("generator exit", "GeneratorExit"),

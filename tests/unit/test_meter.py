@@ -148,9 +148,13 @@ def test_a_field_has_so_many_labels_and_the_rest_is_other():
 
 
 def test_a_build_that_saw_all_the_labels_there_may_be_leaves_none():
-    meter = meter_of(*(f"a{number}" for number in range(MAX_LABELS + 5)), forced="label")
-    meter.count(["new", "a0"], 0.1)
-    assert labels(meter) == {("", "a0"): 1, ("", "other"): 1}
+    seen = [f"a{number:03}" for number in range(MAX_LABELS + 5)]
+    described = describe_predictions(seen, "label")
+    for names in (described["labels"][""], seen):
+        meter = new_meter({**described, "labels": {"": names}})
+        meter.slots.prepare(0)
+        meter.count(["new", "a000", seen[-1]], 0.1)
+        assert labels(meter) == {("", "a000"): 1, ("", "other"): 2}
 
 
 def test_there_are_so_many_fields_and_the_rest_is_other():
@@ -163,7 +167,7 @@ def test_there_are_so_many_fields_and_the_rest_is_other():
 
 
 def test_a_field_that_is_there_gets_new_labels_when_there_is_no_room_for_fields():
-    meter = meter_of({"seen": "a", "empty": None})
+    meter = meter_of({"seen": "a", "empty": None}, forced="label")
     meter.count([{f"f{number}": "b" for number in range(MAX_FIELDS + 4)}], 0.1)
     meter.count([{"f0": "c", "seen": "d", "empty": "e"}], 0.1)
     found = labels(meter)
@@ -432,7 +436,12 @@ def test_a_meter_of_another_layout_begins_at_zero(seen):
 
 
 def test_a_meter_of_other_buckets_begins_at_zero():
-    before, after = meter_of(0.5, 0.75), meter_of(0.5, 0.8)
-    before.count([0.5], 0.1)
-    after.go_on_from(before)
-    assert is_at_zero(after)
+    described = describe_predictions(["a"], None)
+    for before, after in [
+        (meter_of(0.5, 0.75), meter_of(0.5, 0.8)),
+        (new_meter(described), new_meter({**described, "ladder": [0.0, 1.0]})),
+    ]:
+        before.slots.prepare(0)
+        before.count([0.5], 0.1)
+        after.go_on_from(before)
+        assert is_at_zero(after)
