@@ -70,7 +70,7 @@ def describe_predictions(predictions: Sequence[Any], forced: str | None) -> dict
         "kind": kind,
         "fields": list(kinds),
         "labels": {
-            field: _labels(values.get(field, []))
+            field: _labels(values.get(field, []), floats=of_field == "label")
             for field, of_field in kinds.items()
             if of_field != "number"
         },
@@ -125,9 +125,10 @@ def _kind(values: Sequence[Any]) -> str:
     return kinds.pop() if len(kinds) == 1 else "mixed"
 
 
-def _labels(values: Sequence[Any]) -> list[str]:
+def _labels(values: Sequence[Any], *, floats: bool) -> list[str]:
     """The distinct values as a metric writes them: text as it is, the rest as JSON."""
-    plain = (value for value in values if isinstance(value, str | bool | int | float))
+    kinds = str | bool | int | (float if floats else int)
+    plain = (value for value in values if isinstance(value, kinds))
     texts = {value if isinstance(value, str) else json.dumps(value) for value in plain}
     return sorted(texts)[:MAX_LABELS]
 

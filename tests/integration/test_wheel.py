@@ -103,12 +103,13 @@ def read_only():
         path.chmod(path.stat().st_mode | 0o200)
 
 
-def test_the_wheel_holds_every_module_and_nothing_else(wheel):
+def test_the_wheel_holds_every_module_and_page_and_nothing_else(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
     builder, service = PROJECT / "builder", PROJECT / "service"
     modules = {path.relative_to(builder) for path in builder.rglob("*.py")}
-    carried = [service / "pyproject.toml", *(service / "nachlass_service").rglob("*.py")]
+    package = service / "nachlass_service"
+    carried = [service / "pyproject.toml", *package.rglob("*.py"), *package.rglob("*.html")]
     modules |= {Path("nachlass_builder/service") / path.relative_to(service) for path in carried}
     assert names == {str(module) for module in modules}
 

@@ -61,3 +61,9 @@ def test_input_is_a_schema_with_an_example():
     rows = describe_input([{"a": 1, "b": None}, {"a": 2, "b": "x"}])["schema"]
     assert rows["required"] == ["a", "b"]
     assert set(rows["properties"]["b"]["type"]) == {"null", "string"}
+
+
+def test_floats_are_labels_where_the_user_says_so():
+    described = describe_predictions([1.0, 2.5, 1.0], "label")
+    assert described["labels"] == {"": ["1.0", "2.5"]}
+    assert describe_predictions([1.0, 2.5], None)["labels"] == {}
