@@ -23,7 +23,7 @@ lint: .venv/lint-installed ## ruff, mypy and shellcheck
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy --exclude in_kernel builder service
 	.venv/bin/mypy builder/nachlass_builder/in_kernel
-	.venv/bin/shellcheck .ci/run .ci/system-packages
+	.venv/bin/shellcheck .ci/run .ci/system-packages s2i/install-packages s2i/bin/*
 
 bench: .venv/test-installed ## measure a build beside pip and venv, and a service under load
 	.venv/bin/python tests/bench/build_steps.py

@@ -116,3 +116,9 @@ def unruly(built, tmp_path_factory):
     source.mkdir()
     write_notebook(source / "model.ipynb", (TESTS / "unruly.nb.txt").read_text())
     return built(source)
+
+
+only_where_containers_run = [
+    pytest.mark.needs(program, "make test-all")
+    for program in ("buildah", "podman", "runc", "debootstrap", "unshare")
+]

@@ -39,7 +39,7 @@ def compose_manifest(
     source = source_section(prepared.source, prepared.deadline)
     return {
         "schema_version": SCHEMA_VERSION,
-        "name": _name(prepared.source),
+        "name": _name(prepared.settings.model_name or prepared.source.root.name),
         "version": source["described"] or key[:12],
         "contract": located.contract,
         "entry": {
@@ -104,6 +104,6 @@ def _predictor(checked: Checked) -> Place:
     return last_binding(notebook, "predictor") or Place(notebook.name)
 
 
-def _name(source: Source) -> str:
-    """A name for the model, from the folder it was built from: lower case, hyphens."""
-    return re.sub(r"[^a-z0-9]+", "-", source.root.name.lower()).strip("-") or "model"
+def _name(text: str) -> str:
+    """A name for the model: lower case, hyphens."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "model"

@@ -15,6 +15,7 @@ import platformdirs
 
 from nachlass_builder.errors import Place, SourceError
 
+KEEP_ARTIFACTS = "S2I_KEEP_ARTIFACTS"
 ENVIRONMENT_FILE = Path(".s2i/environment")
 
 
@@ -52,11 +53,17 @@ VARIABLES: tuple[Variable, ...] = (
         "",
         "`label`, `number`, `object` or `mixed`, when what the samples show is not what you mean",
     ),
+    Variable("S2I_MODEL_NAME", "the source's name", "what the model is called"),
     Variable("S2I_MODEL_PATH", "", "the bundle to write or to use; the flag -o says the same"),
     Variable(
         "S2I_CACHE_DIR",
         "the user's cache folder",
         "where environments, and the bundles of git URLs, are kept",
+    ),
+    Variable(
+        KEEP_ARTIFACTS,
+        "",
+        "1: an image that s2i builds keeps what the next incremental build can use",
     ),
 )
 
@@ -80,6 +87,7 @@ class Settings:
     cell_timeout_s: float | None
     build_timeout_s: float | None
     prediction_kind: str | None
+    model_name: str | None
     model_path: Path | None
     cache: Path
     parameters: Mapping[str, str]
@@ -113,6 +121,7 @@ class Settings:
             cell_timeout_s=_seconds("S2I_CELL_TIMEOUT", values),
             build_timeout_s=_seconds("S2I_BUILD_TIMEOUT", values),
             prediction_kind=kind,
+            model_name=values["S2I_MODEL_NAME"] or None,
             model_path=Path(model_path).absolute() if model_path else None,
             cache=Path(cache).absolute() if cache else _default_cache(),
             parameters={

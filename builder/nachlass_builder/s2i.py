@@ -1,0 +1,233 @@
+"""What s2i runs in the builder image: assemble and save-artifacts. Builder environment.
+
+    python -m nachlass_builder.s2i assemble|save-artifacts
+
+`assemble` builds the source that s2i has laid down, and leaves in the image the
+bundle, its environment where the image's PATH expects it, and nothing else. It works without a network when the artifacts of the build before
+are there, which an image keeps when S2I_KEEP_ARTIFACTS says so.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from nachlass_builder.build import build
+from nachlass_builder.bundle import TRAINING_LOCK, read_manifest, write_manifest
+from nachlass_builder.credentials import redact
+from nachlass_builder.errors import NachlassError, SourceError
+from nachlass_builder.git import git
+from nachlass_builder.prepare import Request
+from nachlass_builder.process import Deadline
+from nachlass_builder.report import Report
+from nachlass_builder.settings import KEEP_ARTIFACTS, read_environment_file, unquote
+
+APP_ROOT = Path("/opt/app-root")
+DESTINATION = Path("/tmp")  # noqa: S108 - it is s2i's
+"""Where s2i lays down the source, and the artifacts of the build before."""
+KEPT = "artifacts"
+"""The folder of an image, and of s2i, that holds what the next build can use."""
+LOCKS = "locks"
+INJECTED = Path("/tmp/build")  # noqa: S108 - where the README has people mount credentials
+"""Files for the build alone: pip.conf, .netrc, ssh keys, a bundle of CA certificates."""
+
+
+def main() -> None:
+    """Run one of the two commands; the last line on standard error says what went wrong."""
+    try:
+        match sys.argv[1:]:
+            case ["assemble"]:
+                assemble(APP_ROOT)
+            case ["save-artifacts"]:
+                save_artifacts(APP_ROOT)
+            case _:
+                sys.exit("usage: python -m nachlass_builder.s2i assemble|save-artifacts")
+    except NachlassError as error:
+        sys.stderr.write(f"{redact(str(error), ())}\n")
+        sys.exit(error.exit_code)
+
+
+def assemble(app_root: Path) -> None:
+    """Make the bundle and its environment below `app_root`, and clear the rest away."""
+    source = DESTINATION / "src"
+    if not source.is_dir() or not any(source.iterdir()):
+        raise SourceError(
+            f"there is nothing in {source}",
+            remedy="name a git repository, or a folder of one, that holds a notebook",
+        )
+    report = Report()
+    work, bundle = app_root / ".build", app_root / "bundle"
+    artifacts = Artifacts(app_root / KEPT)
+    artifacts.take_over(DESTINATION / KEPT, bundle, report)
+    os.environ.update(_build_environment(source, work, artifacts))
+    try:
+        build(Request(str(source), bundle, assignments=_given(source)), report)
+        with report.step("cleaning up"):
+            _move_environment(bundle, app_root)
+            _give_to_group(bundle / "src")
+            if unquote(os.environ.get(KEEP_ARTIFACTS, "")) == "1":
+                artifacts.keep(bundle)
+            else:
+                artifacts.remove()
+    finally:
+        for folder in (work, source, DESTINATION / KEPT):
+            shutil.rmtree(folder, ignore_errors=True)
+    _tell_sizes(app_root, report)
+
+
+@dataclass(frozen=True)
+class Artifacts:
+    """What one build leaves to the next: uv's cache, and the locks with what decided them."""
+
+    folder: Path
+
+    @property
+    def uv_cache(self) -> Path:
+        """Where uv keeps what it has downloaded."""
+        return self.folder / "uv"
+
+    def take_over(self, before: Path, bundle: Path, report: Report) -> None:
+        """Start with what s2i brings from the image before, and nothing else.
+
+        Its locks go to where the bundle will be: a build keeps the lock of the
+        bundle that it replaces, when nothing has changed that decides it.
+        """
+        self.remove()
+        locks = before / LOCKS
+        if read_manifest(locks) is None:
+            self.folder.mkdir(parents=True)
+            if before.is_dir() and any(before.iterdir()):
+                report.warn(f"{before} is not what a build of ours leaves, and is not used")
+            return
+        shutil.copytree(before, self.folder, symlinks=True)
+        shutil.rmtree(bundle, ignore_errors=True)
+        shutil.copytree(locks, bundle)
+        report.note("artifacts of the build before are used")
+
+    def keep(self, bundle: Path) -> None:
+        """Leave them in the image."""
+        locks = self.folder / LOCKS
+        shutil.rmtree(locks, ignore_errors=True)
+        locks.mkdir()
+        shutil.copyfile(bundle / TRAINING_LOCK, locks / TRAINING_LOCK)
+        manifest = read_manifest(bundle) or {}
+        # Without its key it is the manifest of no bundle that could be kept as it is.
+        write_manifest(locks, {**manifest, "key": None})
+
+    def remove(self) -> None:
+        """Leave nothing."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def save_artifacts(app_root: Path) -> None:
+    """Write the kept artifacts to standard output as a tar; an empty one when there are none.
+
+    Hard links become files: s2i's extractor makes empty files of them.
+    """
+    kept = app_root / KEPT
+    words = ["-C", str(kept), "."] if kept.is_dir() else ["--files-from", os.devnull]
+    subprocess.run(["tar", "--create", "--hard-dereference", *words], check=True)
+
+
+def _build_environment(source: Path, work: Path, artifacts: Artifacts) -> dict[str, str]:
+    """The variables for the build: its folders, the injected credentials, git's trust."""
+    variables = {
+        "S2I_CACHE_DIR": str(work),
+        # A cache that was mounted is the user's choice.
+        "UV_CACHE_DIR": os.environ.get("UV_CACHE_DIR") or str(artifacts.uv_cache),
+        # The source belongs to whoever cloned it.
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "safe.directory",
+        "GIT_CONFIG_VALUE_0": "*",
+    }
+    variables |= _injected(INJECTED)
+    if "S2I_MODEL_NAME" not in os.environ and (name := _repository_name(source)):
+        variables["S2I_MODEL_NAME"] = name
+    return variables
+
+
+def _injected(folder: Path) -> dict[str, str]:
+    """What programs are told of the files that were injected; s2i leaves emptied ones behind."""
+    there = {path.name for path in folder.glob("*") if path.is_file() and path.stat().st_size}
+    variables = {}
+    for name, variable in (
+        ("pip.conf", "PIP_CONFIG_FILE"),
+        (".netrc", "NETRC"),
+        ("ca.crt", "SSL_CERT_FILE"),
+    ):
+        if name in there:
+            variables[variable] = str(folder / name)
+    keys = sorted(name for name in there if name.startswith("id_") and not name.endswith(".pub"))
+    if keys:
+        known = "known_hosts" in there
+        hosts = f"-o UserKnownHostsFile={folder}/known_hosts" if known else ""
+        checking = "yes" if known else "accept-new"
+        identities = " ".join(f"-i {folder / key}" for key in keys)
+        variables["GIT_SSH_COMMAND"] = (
+            f"ssh {identities} -o StrictHostKeyChecking={checking} {hosts}"
+        )
+    return variables
+
+
+def _given(source: Path) -> Mapping[str, str]:
+    """The source's own variables as the image has them: s2i's `-e` has had the last word."""
+    return {name: os.environ[name] for name in read_environment_file(source) if name in os.environ}
+
+
+def _repository_name(source: Path) -> str | None:
+    """The name of the repository that the source was cloned from."""
+    url = (
+        os.environ.get("OPENSHIFT_BUILD_SOURCE")
+        or git(["config", "--get", "remote.origin.url"], source, Deadline()).stdout.strip()
+    )
+    return url.rstrip("/").rpartition("/")[2].removesuffix(".git") or None
+
+
+def _move_environment(bundle: Path, app_root: Path) -> None:
+    """Put the environment where the image's PATH expects it."""
+    environment = (bundle / "venv").resolve()
+    for entry in environment.iterdir():
+        target = app_root / entry.name
+        if target.is_dir() and not target.is_symlink():
+            shutil.rmtree(target)
+        shutil.move(entry, target)
+    (bundle / "venv").unlink()
+    (bundle / "venv").symlink_to(os.path.relpath(app_root, bundle))
+
+
+def _give_to_group(folder: Path) -> None:
+    """Let the group do what the user may: the files have the modes they had in the source."""
+    for path in (folder, *folder.rglob("*")):
+        if not path.is_symlink():
+            mode = path.stat().st_mode
+            path.chmod(mode | (mode & stat.S_IRWXU) >> 3)
+
+
+def _tell_sizes(app_root: Path, report: Report) -> None:
+    """Say what the image grew by."""
+    for name, entry in (
+        ("the environment", app_root / "lib"),
+        ("the bundle", app_root / "bundle"),
+        ("artifacts for the next build", app_root / KEPT),
+    ):
+        if entry.is_dir():
+            report.note(f"{name}: {_size(entry) / 1e6:.0f} MB")
+
+
+def _size(folder: Path) -> int:
+    """The bytes of a folder's files, those with several links once."""
+    files = {}
+    for path in folder.rglob("*"):
+        state = path.lstat()
+        files[state.st_ino] = state.st_size
+    return sum(files.values())
+
+
+if __name__ == "__main__":
+    main()

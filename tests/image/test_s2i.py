@@ -1,0 +1,262 @@
+"""The builder image, as the engines that know s2i use it; and the images that come out."""
+
+import io
+import json
+import re
+import subprocess
+import tarfile
+
+import pytest
+from conftest import PROJECT, only_where_containers_run
+from containers import Engine, context_of, s2i_dockerfile
+from private_servers import PASSWORD, SPELLINGS, USER, USERINFO, private_server
+from wheels import make_index, make_wheel
+
+from cells import write_notebook
+
+pytestmark = only_where_containers_run
+
+KMEANS = PROJECT / "examples/kmeans"
+USERS = ("1001", "100001:0", "12345:0")
+READ_ONLY = ("--read-only", "--tmpfs", "/tmp")
+SMALL = """\
+# %%
+requirements = ["six"]
+import os
+# %%
+def predictor(x):
+    return os.environ.get(x)
+# %%
+samples = ["HOME"]
+"""
+
+
+@pytest.fixture(scope="session")
+def engine(cache):
+    folder = cache / "images"
+    folder.mkdir(exist_ok=True)
+    return Engine(folder)
+
+
+@pytest.fixture(scope="session")
+def builder(engine):
+    return engine.project_image("builder")
+
+
+@pytest.fixture(scope="session")
+def kmeans_image(engine, builder, tmp_path_factory):
+    """As `s2i build --as-dockerfile` and buildah make it: many layers, CMD in shell form."""
+    context = context_of(tmp_path_factory.mktemp("kmeans"), KMEANS, s2i_dockerfile(builder))
+    engine.build("localhost/nachlass-test-kmeans", context, "--layers=false")
+    yield "localhost/nachlass-test-kmeans"
+    engine.run("podman", "rmi", "-f", "localhost/nachlass-test-kmeans")
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A source that needs next to nothing."""
+    write_notebook(tmp_path / "small/model.ipynb", SMALL)
+    return tmp_path / "small"
+
+
+def test_the_builder_says_what_platforms_look_for(engine, builder):
+    config = engine.inspect(builder)["Config"]
+    assert config["User"] == "1001"
+    assert list(config["ExposedPorts"]) == ["8080/tcp"]
+    labels = config["Labels"]
+    assert labels["io.openshift.s2i.scripts-url"] == "image:///usr/libexec/s2i"
+    assert labels["io.openshift.expose-services"] == "8080:http"
+    assert "builder" in labels["io.openshift.tags"].split(",")
+    assert "OnBuild" not in config or not config["OnBuild"]
+    assert "Volumes" not in config or not config["Volumes"]
+
+
+@pytest.mark.parametrize("user", USERS)
+def test_the_builder_alone_says_how_to_use_it(engine, builder, user):
+    said = engine.run("podman", "run", "--rm", "--pull=never", "--user", user, builder).stdout
+    assert "oc new-app" in said
+    assert "S2I_SOURCE_NOTEBOOK" in said
+
+
+@pytest.mark.parametrize("user", USERS)
+def test_an_image_serves_as_any_user_from_a_read_only_root(engine, kmeans_image, user):
+    with engine.container(kmeans_image, "--user", user, *READ_ONLY) as running:
+        status, prediction = running.predict([0.3, 0.7])
+        assert (status, prediction) == (200, prediction)
+        assert prediction in range(7)
+        counted = f'nachlass_predictions_total{{field="",value="{prediction}"}} 1.0'
+        assert counted in running.ask("GET", "/metrics")[1]
+        first = engine.run("podman", "exec", running.id, "cat", "/proc/1/cmdline").stdout
+        assert "nachlass_service" in first.split("\0")
+        assert running.ask("GET", "/notebook/1")[0] == 404
+        assert "example" not in json.loads(running.ask("GET", "/model")[1])["input"]
+        code, seconds = running.stop()
+        assert code == 0
+        assert seconds < 10
+
+
+def test_limits_of_a_container_decide_how_many_workers(engine, kmeans_image):
+    limits = ("--memory", "512m", "--cpus", "0.5")
+    with engine.container(kmeans_image, *limits, *READ_ONLY) as running:
+        [serving] = [line for line in running.log().splitlines() if '"serving"' in line]
+        assert json.loads(serving)["workers"] == 1
+        assert re.match(r"0\.5 cores, 512 MiB of memory", json.loads(serving)["because"])
+        assert running.predict([0.3, 0.7])[0] == 200
+
+
+def test_an_image_holds_nothing_of_the_build(engine, kmeans_image):
+    listed = engine.run(
+        "podman", "run", "--rm", "--pull=never", kmeans_image,
+        "find", "/opt/app-root", "/tmp", "-xdev", "-maxdepth", "2",
+    ).stdout.split()  # fmt: skip
+    assert "/opt/app-root/bundle/manifest.json" in listed
+    assert not [path for path in listed if path.startswith("/tmp/")]
+    assert "/opt/app-root/.build" not in listed
+    writable = ("find", "/opt/app-root", "-xdev", "(", "!", "-gid", "0", "-o")
+    writable += ("!", "-type", "l", "!", "-perm", "-g=w", ")")
+    left = engine.run("podman", "run", "--rm", "--pull=never", kmeans_image, *writable).stdout
+    assert left == ""
+
+
+def test_one_layer_as_openshift_makes_it(engine, builder, small, tmp_path):
+    environment = {"OPENSHIFT_BUILD_SOURCE": "https://example.org/me/My_Model.git", "SHIFT": "a b"}
+    dockerfile = s2i_dockerfile(builder, environment=environment)
+    context = context_of(tmp_path / "context", small, dockerfile)
+    engine.build("localhost/nachlass-test-small", context, "--layers=false", "--squash")
+    with engine.container("localhost/nachlass-test-small", *READ_ONLY) as running:
+        assert running.predict("SHIFT") == (200, "a b")
+        assert json.loads(running.ask("GET", "/model")[1])["name"] == "my-model"
+
+
+def test_a_classic_build_with_the_source_on_standard_input(engine, builder, small):
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        tar.add(small, "src")
+    script = "tar -C /tmp -xf - && /usr/libexec/s2i/assemble"
+    trust = []
+    if bundle := engine.environ.get("PIP_CERT"):
+        trust = ["-v", f"{bundle}:/etc/ssl/certs/ca-certificates.crt:ro"]
+    name = "nachlass-test-classic"
+    engine.run("podman", "rm", "-f", name, check=False)
+    done = subprocess.run(
+        [
+            *("podman", "run", "-i", "--name", name, "--pull=never", *trust),
+            *("--entrypoint", "/usr/bin/env", builder, "/bin/sh", "-c", script),
+        ],
+        input=archive.getvalue(),
+        env=engine.environ,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    entry = 'ENTRYPOINT ["/usr/libexec/s2i/entrypoint"]'
+    command = 'CMD ["/usr/libexec/s2i/run"]'
+    engine.run("podman", "commit", "-c", entry, "-c", command, name, f"localhost/{name}")
+    engine.run("podman", "rm", "-f", name)
+    with engine.container(f"localhost/{name}", "--user", "12345:0", *READ_ONLY) as running:
+        assert running.predict("HOME")[0] == 200
+        assert running.stop()[0] == 0
+
+
+def test_the_second_incremental_build_needs_no_network(engine, builder, small, tmp_path):
+    keep = {"S2I_KEEP_ARTIFACTS": "1"}
+    first = context_of(tmp_path / "first", small, s2i_dockerfile(builder, environment=keep))
+    tag = "localhost/nachlass-test-incremental"
+    said = engine.build(tag, first, "--layers=false")
+    assert "artifacts for the next build" in said.stdout + said.stderr
+    dockerfile = s2i_dockerfile(builder, environment=keep, cached=tag)
+    write_notebook(small / "model.ipynb", SMALL + "# %%\nchanged = True\n")
+    second = context_of(tmp_path / "second", small, dockerfile)
+    script = 'ip link set lo up && exec "$@"'
+    said = engine.run(
+        *("unshare", "-n", "sh", "-c", script, "sh"),
+        *("buildah", "bud", "--isolation=chroot", "--network=host", "--layers=false"),
+        *("-t", f"{tag}-second", second),
+    )
+    assert "artifacts of the build before are used" in said.stdout + said.stderr
+    with engine.container(f"{tag}-second") as running:
+        assert running.predict("HOME")[0] == 200
+
+
+def test_there_is_nothing_to_save_unless_it_was_asked_for(engine, kmeans_image):
+    command = ("podman", "run", "--rm", "--pull=never", kmeans_image)
+    saved = subprocess.run(
+        [*command, "/usr/libexec/s2i/save-artifacts"],
+        env=engine.environ,
+        capture_output=True,
+        check=True,
+    ).stdout
+    with tarfile.open(fileobj=io.BytesIO(saved)) as tar:
+        assert tar.getnames() == []
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        ("# %%\nx = 1\n# %%\ny = 1 / 0\ndef predictor(x):\n    return x\n", "model.ipynb, cell 2"),
+        ("# %%\nx = 1\n", "no cell defines `predictor`"),
+        (None, "there is nothing in /tmp/src"),
+    ],
+)
+def test_a_build_that_fails_says_why_and_makes_no_image(engine, builder, tmp_path, cells, said):
+    source = tmp_path / "source"
+    source.mkdir()
+    if cells:
+        write_notebook(source / "model.ipynb", cells)
+    context = context_of(tmp_path / "context", source, s2i_dockerfile(builder))
+    failed = engine.build("localhost/nachlass-test-none", context, "--layers=false", check=False)
+    assert failed.returncode != 0
+    assert said in failed.stdout + failed.stderr
+    assert not engine.has("localhost/nachlass-test-none")
+
+
+def test_what_a_build_is_lent_stays_in_no_layer(engine, builder, tmp_path):
+    """Credentials and data come in a volume of the build; its layers are not squashed."""
+    root, lent = tmp_path / "index", tmp_path / "lent"
+    make_wheel(root / "files", "secretlib")
+    make_index(root)
+    marks = {
+        "key": "c2VjcmV0LWtleQ-never-in-a-layer",
+        "data": "row-of-training-data-never-in-a-layer",
+        "cloud": "AKIAEXAMPLENEVERINALAYER",
+    }
+    source = tmp_path / "source"
+    with private_server(root) as server:
+        lent.mkdir(mode=0o755)
+        for name, text in {
+            "pip.conf": f"[global]\nextra-index-url = http://{USERINFO}@{server}/simple/\n",
+            ".netrc": f"machine 127.0.0.1 login {USER} password {PASSWORD}\n",
+            "id_ed25519": f"-----BEGIN OPENSSH PRIVATE KEY-----\n{marks['key']}\n",
+            "cloud.ini": f"aws_access_key_id = {marks['cloud']}\n",
+            "data.csv": f"{marks['data']}\n1,2\n",
+        }.items():
+            (lent / name).write_text(text)
+        write_notebook(
+            source / "model.ipynb",
+            """# %%
+requirements = ["secretlib==1.0"]
+from pathlib import Path
+import secretlib
+# %%
+lent = Path("/tmp/build")
+key = (lent / "cloud.ini").read_text().partition(" = ")[2]
+rows = (lent / "data.csv").read_text().splitlines()[1:]
+count = len(rows)
+# %%
+def predictor(x):
+    return [x, secretlib.VERSION, count]
+# %%
+samples = [1]
+""",
+        )
+        context = context_of(tmp_path / "context", source, s2i_dockerfile(builder))
+        tag = "localhost/nachlass-test-secrets"
+        said = engine.build(tag, context, "--layers", "-v", f"{lent}:/tmp/build:ro")
+    with engine.container(tag, *READ_ONLY) as running:
+        assert running.predict(5) == (200, [5, "1.0", 1])
+    archive = tmp_path / "image.tar"
+    engine.run("podman", "save", "-o", archive, tag)
+    contents = archive.read_bytes() + (said.stdout + said.stderr).encode()
+    assert b"secretlib" in contents, "the layers are compressed, and were not searched"
+    for secret in (*marks.values(), *SPELLINGS):
+        assert secret.encode() not in contents, secret
