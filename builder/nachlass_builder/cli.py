@@ -179,7 +179,7 @@ def predict(
 
 @main.command(help=f"Build what changed, then serve it until Ctrl-C.\n\n{SOURCE_HELP}")
 @click.argument("source", metavar="SOURCE|BUNDLE")
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
+@click.option("--host", help="The address to listen at. [default: 127.0.0.1]")
 @click.option(
     "--port", type=click.IntRange(1, 65535), help="The port to listen at. [default: PORT, or 8080]"
 )
@@ -192,7 +192,7 @@ def predict(
 @assignments_option
 def serve(
     source: str,
-    host: str,
+    host: str | None,
     port: int | None,
     workers: int | None,
     context_dir: str | None,

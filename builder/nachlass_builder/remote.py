@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
+from http.client import HTTPException
 
 from nachlass_builder.errors import PredictionError, ServeError
 
@@ -30,13 +31,14 @@ def predict_at(url: str, text: str) -> str:
     try:
         with urllib.request.urlopen(request, timeout=LIMIT_S) as response:  # noqa: S310
             answer: str = response.read().decode("utf-8").strip()
+            json.loads(answer)
             return answer
     except urllib.error.HTTPError as error:
         raise _refusal(error, address) from None
-    except (OSError, ValueError) as error:
+    except (OSError, HTTPException, ValueError) as error:
         reason = getattr(error, "reason", error)
         raise ServeError(
-            f"no service answers at {address}: {reason}",
+            f"no service of ours answers at {address}: {reason}",
             remedy="start one with `nachlass serve`, or name its address with --url",
         ) from None
 

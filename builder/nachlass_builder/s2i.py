@@ -3,8 +3,9 @@
     python -m nachlass_builder.s2i assemble|save-artifacts
 
 `assemble` builds the source that s2i has laid down, and leaves in the image the
-bundle, its environment where the image's PATH expects it, and nothing else. It works without a network when the artifacts of the build before
-are there, which an image keeps when S2I_KEEP_ARTIFACTS says so.
+bundle, its environment where the image's PATH expects it, and nothing else. It
+works without a network when the artifacts of the build before are there, which
+an image keeps when S2I_KEEP_ARTIFACTS says so.
 """
 
 from __future__ import annotations

@@ -7,11 +7,12 @@ import socket
 import sys
 from collections.abc import Mapping
 from contextlib import closing
-from ipaddress import ip_address
 
 from nachlass_builder.errors import ServeError
 from nachlass_builder.model import ready_model
+from nachlass_builder.settings import unquote
 
+DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8080
 
 
@@ -20,7 +21,7 @@ def serve(
     context_dir: str | None,
     assignments: Mapping[str, str],
     *,
-    host: str,
+    host: str | None,
     port: int | None,
     workers: int | None,
 ) -> None:
@@ -29,44 +30,40 @@ def serve(
     The service is the process itself from then on: signals and the exit code
     are its own.
     """
-    _check_port(host, port)
+    _check_port(host, port, {**os.environ, **assignments})
     model = ready_model(source, context_dir, assignments)
     # The environment, and not the bundle's link to it: a build may let it lead elsewhere.
     environment = (model.bundle / "venv").resolve() / "bin" / "python"
     python = environment if environment.exists() else model.python
-    words = ["-P", "-m", "nachlass_service", "serve", str(model.bundle)]
-    words += ["--host", host, "--snapshot"]
-    words += [] if port is None else ["--port", str(port)]
-    words += [] if workers is None else ["--workers", str(workers)]
+    words = ["-P", "-m", "nachlass_service", "serve", str(model.bundle), "--local"]
+    flags = {"--host": host, "--port": port, "--workers": workers}
+    for name, value in flags.items():
+        words += [] if value is None else [name, str(value)]
     sys.stdout.flush()
     sys.stderr.flush()
     os.chdir("/")
-    # What holds training data is for whoever sits at this machine.
-    show = "1" if _is_loopback(host) else "0"
-    variables = {"S2I_SHOW_SAMPLES": show, **model.environment}
-    os.execve(python, [str(python), *words], variables)  # noqa: S606 - there is no shell to want
+    os.execve(python, [str(python), *words], dict(model.environment))  # noqa: S606 - no shell here
 
 
-def _is_loopback(host: str) -> bool:
-    """Whether only this machine reaches what listens there."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _check_port(host: str, port: int | None) -> None:
+def _check_port(host: str | None, port: int | None, environ: Mapping[str, str]) -> None:
     """Find out before a long build that nobody can listen there."""
-    number = os.environ.get("PORT", DEFAULT_PORT) if port is None else port
+    if environ.get("GUNICORN_CMD_ARGS"):  # it may name another address
+        return
+    host = host or DEFAULT_HOST
+    number = str(port or unquote(environ.get("PORT", "")).strip() or DEFAULT_PORT)
     try:
-        family, kind, protocol, _name, address = socket.getaddrinfo(
-            host, number, type=socket.SOCK_STREAM
-        )[0]
+        found = socket.getaddrinfo(host, number, type=socket.SOCK_STREAM)
+        family, kind, protocol, _name, address = found[0]
+    except (OSError, UnicodeError):
+        raise ServeError(
+            f"{host}:{number} is no address", remedy="see --host, and --port or PORT"
+        ) from None
+    try:
         with closing(socket.socket(family, kind, protocol)) as tried:
             tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             tried.bind(address)
     except OSError as error:
         raise ServeError(
             f"{host}:{number} cannot be listened at: {error.strerror or error}",
-            remedy="name another port with --port",
+            remedy="name another port with --port, or another address with --host",
         ) from error

@@ -1,6 +1,6 @@
 """The service's commands. Model environment.
 
-    python -P -m nachlass_service serve BUNDLE [--host --port --workers --snapshot]
+    python -P -m nachlass_service serve BUNDLE [--host --port --workers --local]
     python -P -m nachlass_service load BUNDLE
     python -P -m nachlass_service prove BUNDLE ANSWER [--forked SECONDS [--batch]]
     python -P -m nachlass_service predict BUNDLE ANSWER < sample.json
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +39,10 @@ def main() -> None:
         else:
             _answer(arguments)
     except ServiceError as error:
+        from nachlass_service.serve import CANNOT_SERVE
+
         print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the command's own words
-        sys.exit(1)
+        sys.exit(CANNOT_SERVE if arguments.command == "serve" else 1)
 
 
 def _answer(arguments: argparse.Namespace) -> None:
@@ -59,9 +62,11 @@ def _answer(arguments: argparse.Namespace) -> None:
 
 def _predict(bundle: Bundle) -> dict[str, Any]:
     from nachlass_service.model import load_model
+    from nachlass_service.pool import in_another_thread
     from nachlass_service.strict_json import loads
 
-    return {"prediction": load_model(bundle).answer(loads(sys.stdin.buffer.read()))}
+    model, request = load_model(bundle), loads(sys.stdin.buffer.read())
+    return {"prediction": in_another_thread(partial(model.answer, request))}
 
 
 def _prove(bundle: Bundle, arguments: argparse.Namespace) -> dict[str, Any]:
@@ -83,11 +88,13 @@ def _parser() -> argparse.ArgumentParser:
         words[name].add_argument("answer", type=Path)
     words["prove"].add_argument("--forked", type=float, metavar="SECONDS")
     words["prove"].add_argument("--batch", action="store_true")
-    words["serve"].add_argument("--host", default="127.0.0.1")
+    words["serve"].add_argument("--host", metavar="ADDRESS")
     words["serve"].add_argument("--port", metavar="NUMBER")
     words["serve"].add_argument("--workers", metavar="NUMBER")
     words["serve"].add_argument(
-        "--snapshot", action="store_true", help="serve a copy, of links, that no build replaces"
+        "--local",
+        action="store_true",
+        help="serve a copy that no build replaces, and show samples to this machine",
     )
     return parser
 

@@ -109,8 +109,10 @@ def create_app(core: Core) -> Flask:
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Response:
         status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
-        detail = DETAILS.get(status, error.description or error.name)
-        response = problem_response(status, error.name, detail.format(request))
+        detail = error.description or error.name
+        if status in DETAILS:
+            detail = DETAILS[status].format(request)
+        response = problem_response(status, error.name, detail)
         for name, value in error.get_headers(request.environ):
             if name == "Allow":
                 response.headers[name] = value
@@ -118,6 +120,8 @@ def create_app(core: Core) -> Flask:
 
     @app.errorhandler(Exception)
     def defect(error: Exception) -> Response:
+        if request.path == "/predict":
+            core.meter.count_failed()
         log.event("defect", level=ERROR, request=request_id(), path=request.path, exc_info=error)
         title = "The service has a defect"
         return problem_response(

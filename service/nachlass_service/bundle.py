@@ -11,6 +11,10 @@ from typing import Any
 from nachlass_service.errors import BundleError
 
 SCHEMA_VERSION = 1
+NEEDED = {"name", "version", "contract", "entry", "prediction", "input", "samples", "batch"} | {
+    "preload", "memory", "python", "packages", "locks", "source", "built_by", "created",
+}  # fmt: skip
+"""The manifest's sections that serving reads."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,8 @@ class Bundle:
             raise BundleError(
                 f"{path} has schema_version {version}; this service reads {SCHEMA_VERSION}"
             )
+        if missing := NEEDED - manifest.keys():
+            raise BundleError(f"{path} is not a whole bundle: {', '.join(sorted(missing))} missing")
         return cls(path.resolve(), manifest)
 
     @property

@@ -56,7 +56,7 @@ class Core:
         the worker is not ready, and it can be tried again.
         """
         try:
-            self._pool.run(partial(score_few, self.bundle, self._model))
+            score_few(self.bundle, self._model, self._pool.run)
         except ServiceError as error:
             self.why_not_ready = f"the warm-up failed: {error}"
             raise

@@ -19,17 +19,14 @@ from nachlass_service.bundle import Bundle
 from nachlass_service.errors import ServiceError
 from nachlass_service.failure import as_data
 
-_logger = logging.getLogger("nachlass_service")
+_handler = logging.StreamHandler()
+"""Records go to it directly: the model may configure logging as it likes."""
 
 
 def set_up(log_format: str | None) -> None:
     """Send all events to standard error, as `json` or `text`; by what it is, when None."""
     text = sys.stderr.isatty() if log_format is None else log_format == "text"
-    handler = logging.StreamHandler()
-    handler.setFormatter(_Text() if text else _Json())
-    _logger.handlers = [handler]
-    _logger.setLevel(logging.INFO)
-    _logger.propagate = False
+    _handler.setFormatter(_Text() if text else _Json())
 
 
 def event(
@@ -41,7 +38,10 @@ def event(
 ) -> None:
     """Write one event with its fields; those that are None are left out."""
     known = {name: value for name, value in fields.items() if value is not None}
-    _logger.log(level, name, exc_info=exc_info, extra={"fields": known})
+    info = (type(exc_info), exc_info, exc_info.__traceback__) if exc_info else None
+    record = logging.LogRecord("nachlass_service", level, "", 0, name, None, info)
+    record.fields = known
+    _handler.handle(record)
 
 
 def failure(error: ServiceError, bundle: Bundle, **fields: Any) -> None:
@@ -66,7 +66,7 @@ class Logger(GunicornLogger):
         """As gunicorn's, but for the form."""
         super().setup(cfg)
         for handler in self.error_log.handlers:
-            handler.setFormatter(_logger.handlers[0].formatter)
+            handler.setFormatter(_handler.formatter)
 
     def exception(self, msg: object, *args: object, **kwargs: Any) -> None:
         """Write a defect with its traceback; a client that stopped sending is none."""

@@ -75,6 +75,8 @@ class Meter(Collector):
         """Take over the counts of the meter before, when they mean the same things."""
         if before._layout == self._layout:
             self.slots = before.slots
+        elif before.slots.is_ready:  # the workers before answer until the new ones do
+            self.slots.stay_ready()
 
     def count(self, predictions: Sequence[Any], seconds: float) -> None:
         """Count an answered request: its predictions, in their JSON form, and its duration."""

@@ -80,7 +80,7 @@ def curl_line(bundle: Bundle, settings: Settings, base_url: str) -> str:
 
 def _has_example(bundle: Bundle, settings: Settings) -> bool:
     """Whether there is an example of a sample that may be shown."""
-    return settings.show_samples and bundle.manifest["samples"]["count"] > 0
+    return bool(settings.show_samples and bundle.manifest["samples"]["count"])
 
 
 def _answer(bundle: Bundle) -> str | None:

@@ -125,6 +125,19 @@ class Pool:
             del call
 
 
+def in_another_thread(work: Callable[[], T]) -> T:
+    """Do the work as a pool would, where it may take as long as it needs: in a new thread.
+
+    Signals and event loops are the main thread's; what needs them fails here,
+    as it does when it is served.
+    """
+    call = _Call(work)
+    thread = threading.Thread(target=call.run, name="predictor", daemon=True)
+    thread.start()
+    thread.join()
+    return call.outcome()
+
+
 class _Call(Generic[T]):
     """One piece of work, and its outcome once `done` can be acquired."""
 

@@ -14,6 +14,7 @@ import signal
 import sys
 import time
 from contextlib import suppress
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -22,6 +23,7 @@ from nachlass_service.bundle import Bundle
 from nachlass_service.errors import BundleError, ServiceError
 from nachlass_service.failure import as_data
 from nachlass_service.model import Model, load_model
+from nachlass_service.pool import in_another_thread
 from nachlass_service.strict_json import dumps
 
 CHILDREN = 4
@@ -43,6 +45,24 @@ def prove(bundle: Bundle) -> dict[str, Any]:
     except BundleError as error:
         return {"error": as_data(error, bundle)}
     loaded = largest_resident_size()
+    # As it will be served: the main thread is not where predictions are made.
+    return in_another_thread(partial(_compare, bundle, model, loaded))
+
+
+def prove_forked(bundle: Bundle, limit_s: float, *, batch: bool) -> dict[str, Any]:
+    """Load here, score in forked children: {"forked": true}, or false with a "reason"."""
+    try:
+        model = load_model(bundle)
+    except BundleError as error:
+        return {"forked": False, "reason": str(error)}
+    children = [_fork(bundle, model, batch=batch) for _ in range(CHILDREN)]
+    deadline = time.monotonic() + limit_s
+    reasons = [reason for child in children if (reason := _wait(child, deadline, limit_s))]
+    return {"forked": False, "reason": reasons[0]} if reasons else {"forked": True}
+
+
+def _compare(bundle: Bundle, model: Model, loaded: int) -> dict[str, Any]:
+    """Score the samples and compare: what `prove` answers."""
     started = time.monotonic()
     types_only = not bundle.manifest["samples"]["deterministic"]
     count = 0
@@ -67,18 +87,6 @@ def prove(bundle: Bundle) -> dict[str, Any]:
         "batch": reason is None if has_batch else None,
         "batch_reason": reason,
     }
-
-
-def prove_forked(bundle: Bundle, limit_s: float, *, batch: bool) -> dict[str, Any]:
-    """Load here, score in forked children: {"forked": true}, or false with a "reason"."""
-    try:
-        model = load_model(bundle)
-    except BundleError as error:
-        return {"forked": False, "reason": str(error)}
-    children = [_fork(bundle, model, batch=batch) for _ in range(CHILDREN)]
-    deadline = time.monotonic() + limit_s
-    reasons = [reason for child in children if (reason := _wait(child, deadline, limit_s))]
-    return {"forked": False, "reason": reasons[0]} if reasons else {"forked": True}
 
 
 def largest_resident_size() -> int:
@@ -110,14 +118,19 @@ def _fork(bundle: Bundle, model: Model, *, batch: bool) -> int:
     os.setsid()
     status = DIFFERS
     try:
-        types_only = not bundle.manifest["samples"]["deterministic"]
-        if batch:
-            model.validate_and_predict_batch([sample for sample, _ in bundle.samples()])
-        few = islice(bundle.samples(), FORKED_SAMPLES)
-        if all(agree(r, model.predict(s), types_only=types_only) for s, r in few):
+        if in_another_thread(partial(_score_forked, bundle, model, batch=batch)):
             status = AGREES
     finally:
         os._exit(status)
+
+
+def _score_forked(bundle: Bundle, model: Model, *, batch: bool) -> bool:
+    """Score the samples as a batch and alone; whether the answers are the recorded ones."""
+    types_only = not bundle.manifest["samples"]["deterministic"]
+    if batch:
+        model.validate_and_predict_batch([sample for sample, _ in bundle.samples()])
+    few = islice(bundle.samples(), FORKED_SAMPLES)
+    return all(agree(r, model.predict(s), types_only=types_only) for s, r in few)
 
 
 def _wait(child: int, deadline: float, limit_s: float) -> str | None:

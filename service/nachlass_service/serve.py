@@ -10,25 +10,40 @@ from contextlib import closing
 from nachlass_service.errors import SettingError
 from nachlass_service.settings import Settings
 
+CANNOT_SERVE = 11
+"""The exit code when the service cannot start; `nachlass` has the same."""
+
 
 def serve(arguments: argparse.Namespace) -> None:
     """Serve a bundle in the foreground until a signal ends it; raises ServiceError."""
-    given = {"PORT": arguments.port, "WEB_CONCURRENCY": arguments.workers}
+    given = {
+        "HOST": arguments.host,
+        "PORT": arguments.port,
+        "WEB_CONCURRENCY": arguments.workers,
+    }
     flags = {name: value for name, value in given.items() if value is not None}
     settings = Settings.from_environ({**os.environ, **flags})
     # gunicorn reads this when it is imported, and cannot take a wrong one.
     os.environ.pop("WEB_CONCURRENCY", None)
-    _check_address(arguments.host, settings.port)
+
+    from gunicorn.arbiter import Arbiter
 
     from nachlass_service import log
-    from nachlass_service.server import Server
+    from nachlass_service.server import DEFAULT_HOST, Server
     from nachlass_service.snapshot import Snapshots
 
+    if not os.environ.get("GUNICORN_CMD_ARGS"):  # it may name another address
+        _check_address(arguments.host or DEFAULT_HOST, settings.port)
     log.set_up(settings.log_format)
-    path = arguments.bundle.resolve()
-    snapshots = Snapshots(path, wanted=arguments.snapshot)
+    snapshots = Snapshots(arguments.bundle.resolve(), wanted=arguments.local)
+    master = os.getpid()
     try:
-        Server(settings, snapshots, host=arguments.host, flags=flags).run()
+        Server(settings, snapshots, flags, local=arguments.local).run()
+    except SystemExit as error:
+        not_started = error.code in (Arbiter.WORKER_BOOT_ERROR, Arbiter.APP_LOAD_ERROR)
+        if not_started and os.getpid() == master:
+            raise SystemExit(CANNOT_SERVE) from None
+        raise
     finally:
         snapshots.keep_only(None)
 
@@ -41,8 +56,8 @@ def _check_address(host: str, port: int) -> None:
         with closing(socket.socket(family, kind, protocol)) as tried:
             tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             tried.bind(address)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise SettingError(
-            f"{host}:{port} cannot be listened at: {error.strerror or error}; "
-            "name another port with --port or PORT"
+            f"{host}:{port} cannot be listened at: {getattr(error, 'strerror', error)}; "
+            "name another with --host, and --port or PORT"
         ) from error

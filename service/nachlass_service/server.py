@@ -14,12 +14,17 @@ import struct
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from ipaddress import ip_address
 from logging import ERROR, WARNING
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
+from gunicorn.errors import HaltServer
 from gunicorn.workers import gthread
 from gunicorn.workers.base import Worker
 
@@ -28,7 +33,7 @@ from nachlass_service.app import create_app
 from nachlass_service.bundle import Bundle
 from nachlass_service.capacity import capacity
 from nachlass_service.core import FACE_THREADS, Core
-from nachlass_service.errors import BundleError, ServiceError
+from nachlass_service.errors import BundleError, ServiceError, SettingError
 from nachlass_service.meter import Meter
 from nachlass_service.model import leave_model, load_model
 from nachlass_service.page import curl_line
@@ -47,6 +52,9 @@ GIL_ALLOWANCE_S = 10
 """Beyond the predictor's limit: it holds the interpreter then, and only a kill helps."""
 EXIT_S = 3
 """What libraries get for whatever they do when a process ends."""
+DEFAULT_HOST = "127.0.0.1"
+LOADING_LIMIT_S = 600
+"""A worker that has not loaded its model by then is taken for lost."""
 WARM_UP_PAUSE_S = 2
 LONGEST_PAUSE_S = 60
 THREAD_VARIABLES = (
@@ -60,19 +68,20 @@ THREAD_VARIABLES = (
 class Server(BaseApplication):
     """The gunicorn application of a bundle, which its successor can take the place of.
 
-    `flags` are the variables that the command line set: they win over
-    GUNICORN_CMD_ARGS.
+    `flags` are the variables that the command line set, HOST among them: they
+    win over GUNICORN_CMD_ARGS. A `local` service shows samples to this machine
+    unless the settings say otherwise.
     """
 
     def __init__(
-        self, settings: Settings, snapshots: Snapshots, *, host: str, flags: Mapping[str, str]
+        self, settings: Settings, snapshots: Snapshots, flags: Mapping[str, str], *, local: bool
     ) -> None:
         # Clients that connect and say nothing would hold up every stop for five seconds.
         gthread.DEFAULT_WORKER_DATA_TIMEOUT = FIRST_WORD_S  # type: ignore[misc]
         self.settings = settings
         self._snapshots = snapshots
-        self._host = host
         self._flags = flags
+        self._local = local
         self._started_at = time.monotonic()
         self.bundle = Bundle.open(snapshots.take())
         self.meter = self._new_meter()
@@ -83,29 +92,50 @@ class Server(BaseApplication):
     # In the master.
 
     def run(self) -> None:
-        """Serve until a signal says otherwise; ends the process."""
-        Master(self).run()
+        """Serve until a signal says otherwise; ends the process. Raises SettingError."""
+        try:
+            Master(self).run()
+        except RuntimeError as error:
+            said = str(error).partition("\n")[0].rstrip(": ")
+            raise SettingError(f"gunicorn cannot start: {said}") from error
+
+    def do_load_config(self) -> None:
+        """Load the configuration; raises SettingError."""
+        try:
+            self.load_default_config()
+            self.load_config()
+        except SettingError:
+            raise
+        except Exception as error:
+            raise SettingError(f"GUNICORN_CMD_ARGS cannot be used: {error}") from error
 
     def load_config(self) -> None:
         """Our defaults, then GUNICORN_CMD_ARGS, then our flags: the later wins."""
-        environ_args = self.cfg.parser().parse_args(self.cfg.get_cmd_args_from_env())
+        parser = self.cfg.parser()
+        parser.error = _refuse  # type: ignore[method-assign]
+        environ_args = parser.parse_args(self.cfg.get_cmd_args_from_env())
         asked = {k: v for k, v in vars(environ_args).items() if v is not None and k != "args"}
         settings = self._defaults()
         if "workers" in asked:
             self._why = "GUNICORN_CMD_ARGS"
         for name, value in {**settings, **asked, **self._from_flags()}.items():
             self.cfg.set(name, value)
+        if self.cfg.workers < 1:
+            raise SettingError("GUNICORN_CMD_ARGS asks for no workers")
+        if self.settings.show_samples is None:
+            reached_from_here = self._local and all(map(_is_local, self.cfg.address))
+            self.settings = replace(self.settings, show_samples=reached_from_here)
         for name in THREAD_VARIABLES:
             threads = max(1, int(self._capacity.cores // self.cfg.workers))
             os.environ.setdefault(name, str(threads))
 
-    def renew(self) -> bool:
+    def renew(self, is_given_up: Callable[[], bool]) -> bool:
         """Take the bundle that is there now; False, and the old one stays, if that cannot be."""
         before = self.bundle
         try:
             bundle = Bundle.open(self._snapshots.take())
             self._check_environment(bundle)
-            rehearse(bundle)
+            rehearse(bundle, is_given_up)
         except ServiceError as error:
             log.event("reload_refused", level=ERROR, error=str(error), still=before.title)
             self._snapshots.keep_only(before.path)
@@ -153,7 +183,7 @@ class Server(BaseApplication):
     def _from_flags(self) -> dict[str, Any]:
         """What the command line says, in gunicorn's words."""
         asked: dict[str, Any] = {}
-        if "PORT" in self._flags:
+        if {"HOST", "PORT"} & self._flags.keys():
             asked["bind"] = self._address()
         if "WEB_CONCURRENCY" in self._flags:
             asked["workers"] = self.settings.workers
@@ -161,8 +191,8 @@ class Server(BaseApplication):
         return asked
 
     def _address(self) -> str:
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"{host}:{self.settings.port}"
+        host = self._flags.get("HOST", DEFAULT_HOST)
+        return f"[{host}]:{self.settings.port}" if ":" in host else f"{host}:{self.settings.port}"
 
     def _new_meter(self) -> Meter:
         """The metrics of the bundle."""
@@ -233,24 +263,28 @@ class Server(BaseApplication):
     def _enter(self, _arbiter: Arbiter, worker: Worker) -> None:
         """Take the slot, and tell the master that we live while the model is loaded."""
         _reseed()
+        os.register_at_fork(after_in_child=partial(_leave_to_parent, worker))
         self.meter.slots.use(self._slots[worker.age])
         self._begun = threading.Event()
 
         def live() -> None:
-            while not self._begun.wait(1):
+            ends_at = time.monotonic() + LOADING_LIMIT_S
+            while not self._begun.wait(1) and time.monotonic() < ends_at:
                 worker.notify()
 
         threading.Thread(target=live, name="loading", daemon=True).start()
 
     def _begin(self, worker: Worker) -> None:
         """Start predicting; a worker that cannot be warmed up tries again and again."""
+        core = self.core
+        assert core is not None
 
         def leave() -> None:
+            if core.why_not_ready:  # its successor will not do better at once
+                time.sleep(WARM_UP_PAUSE_S)
             worker.alive = False
             log.event("worker_replaced", level=WARNING, why="a predictor has not come back")
 
-        core = self.core
-        assert core is not None
         core.start(leave)
         if not self._warm_up(core):
             threading.Thread(target=self._keep_trying, args=[core], daemon=True).start()
@@ -264,9 +298,9 @@ class Server(BaseApplication):
             log.failure(error, self.bundle, during="the warm-up")
             return False
         if self.meter.slots.set_ready(self.cfg.workers):
-            url = f"http://{_reachable(self.cfg.address[0])}"
             seconds = round(time.monotonic() - self._started_at, 1)
-            command = curl_line(self.bundle, self.settings, url)
+            url = _url(self.cfg.address[0])
+            command = curl_line(self.bundle, self.settings, url) if url else None
             log.event("ready", url=url, seconds=seconds, curl=command)
         return True
 
@@ -283,23 +317,62 @@ class Master(Arbiter):
     """gunicorn's master, which on SIGHUP takes a bundle that has changed."""
 
     app: Server
+    is_ending = False
+
+    def signal(self, sig: int, frame: FrameType | None) -> None:
+        """Take note of a signal."""
+        super().signal(sig, frame)
+        self.is_ending = self.is_ending or sig in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+
+    def reap_workers(self) -> None:
+        """See which workers have ended; a service that was ready does not end with one."""
+        try:
+            super().reap_workers()
+        except HaltServer as error:
+            if not self.app.meter.slots.is_ready:
+                raise
+            log.event("worker_died", level=ERROR, error=error.reason)
 
     def reload(self) -> None:
         """Start workers with the new bundle and let the old ones end, if it can be served."""
-        if self.app.renew():
+        if self.app.renew(lambda: self.is_ending):
             super().reload()
             self.app.say("reloaded")
             self.app.forget_before()
 
 
-def _reachable(address: str | int | tuple[str, int]) -> str:
-    """A listener's address as a client writes it."""
+def _refuse(message: str) -> NoReturn:
+    """What argparse does with arguments that it does not understand."""
+    raise SettingError(f"GUNICORN_CMD_ARGS cannot be used: {message}")
+
+
+def _is_local(address: str | int | tuple[str, int]) -> bool:
+    """Whether only this machine reaches an address; a path is a socket of its own."""
     if not isinstance(address, tuple):
-        return str(address)
+        return isinstance(address, str)
+    try:
+        return ip_address(address[0]).is_loopback
+    except ValueError:
+        return address[0] == "localhost"
+
+
+def _url(address: str | int | tuple[str, int]) -> str | None:
+    """A listener's address as a client writes it; None for a socket that has none."""
+    if not isinstance(address, tuple):
+        return None
     host, port = address[:2]
     if host in ("0.0.0.0", "::", ""):  # noqa: S104 - all addresses, this machine's among them
         host = "localhost"
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _leave_to_parent(worker: Worker) -> None:
+    """Make a process that the model forks an ordinary one: the port and the signals are ours."""
+    for sig in worker.SIGNALS:
+        signal.signal(sig, signal.SIG_DFL)
+    signal.set_wakeup_fd(-1)
+    for listener in worker.sockets:
+        listener.close()
 
 
 def _reseed() -> None:

@@ -69,7 +69,7 @@ class Settings:
     predict_timeout_s: float
     predictor_threads: int
     slow_request_s: float
-    show_samples: bool
+    show_samples: bool | None
     log_format: str | None
 
     @classmethod
@@ -84,8 +84,8 @@ class Settings:
         log_format = values["S2I_LOG_FORMAT"] or None
         if log_format not in (None, "text", "json"):
             raise SettingError(f"S2I_LOG_FORMAT is {log_format!r}: use text or json")
-        show = values["S2I_SHOW_SAMPLES"] or "0"
-        if show not in ("0", "1"):
+        show = values["S2I_SHOW_SAMPLES"]
+        if show not in ("", "0", "1"):
             raise SettingError(f"S2I_SHOW_SAMPLES is {show!r}: use 0 or 1")
         return cls(
             port=_whole("PORT", values["PORT"] or "8080", 0, 65535),
@@ -103,7 +103,7 @@ class Settings:
                 "S2I_PREDICTOR_THREADS", values["S2I_PREDICTOR_THREADS"] or "1", 1, 32
             ),
             slow_request_s=_seconds("S2I_SLOW_REQUEST", values["S2I_SLOW_REQUEST"] or "1"),
-            show_samples=show == "1",
+            show_samples=show == "1" if show else None,
             log_format=log_format,
         )
 

@@ -76,6 +76,10 @@ class Slots:
             self._header[READY] = 1
             return True
 
+    def stay_ready(self) -> None:
+        """Begin as ready: what these slots replace was."""
+        self._header[READY] = 1
+
     @property
     def is_ready(self) -> bool:
         """Whether all workers were ready once."""

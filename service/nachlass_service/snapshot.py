@@ -18,6 +18,7 @@ from typing import IO
 from nachlass_service.errors import BundleError
 
 LOCK = "in-use"
+SOURCE = "src"
 
 
 class Snapshots:
@@ -80,13 +81,22 @@ def _hold(folder: Path) -> IO[str]:
 def _copy(bundle: Path, path: Path) -> None:
     """Copy a bundle, all of it the same one."""
     before = bundle.stat()
-    shutil.copytree(bundle, path, symlinks=True, copy_function=_link)
+    ours = shutil.ignore_patterns(SOURCE)
+    shutil.copytree(
+        bundle,
+        path,
+        symlinks=True,
+        copy_function=_link,
+        ignore=lambda folder, names: ours(folder, names) if Path(folder) == bundle else set(),
+    )
+    # The model may write there, and through a link it would write into the bundle.
+    shutil.copytree(bundle / SOURCE, path / SOURCE, symlinks=True)
     if not os.path.samestat(before, bundle.stat()):
         raise FileNotFoundError("it was replaced meanwhile")
 
 
 def _link(source: str, target: str) -> None:
-    """Link a file, or copy it where there are no links."""
+    """Link a file of ours; copy it where there are no links."""
     try:
         os.link(source, target)
     except OSError:

@@ -29,8 +29,11 @@ def loads(text: str | bytes) -> Any:
         raise NotJsonError(f"not UTF-8: {error.reason} at byte {error.start}") from None
     except RecursionError:
         raise NotJsonError("nested too deeply") from None
-    except ValueError as error:
+    except json.JSONDecodeError as error:
         raise NotJsonError(str(error)) from None
+    except ValueError as error:
+        digits = "set_int_max_str_digits" in str(error)
+        raise NotJsonError("an integer has too many digits" if digits else str(error)) from None
 
 
 def dumps(value: Any) -> str:

@@ -133,6 +133,33 @@ def test_health_is_answered_beside_slow_predictions_and_too_many_are_refused(bun
         assert service.stop() == 0
 
 
+def test_a_worker_that_ends_as_one_that_cannot_start_does_not_end_the_service(bundle, environ):
+    with served(bundle, environ, WEB_CONCURRENCY="2") as service:
+        for _ in range(3):
+            with pytest.raises((OSError, http.client.HTTPException)):
+                service.predict("three")
+        service.wait_until(lambda: len(service.workers) == 2, "no new worker")
+        assert service.predict("a") == (200, {"seen": "a"})
+
+
+def test_a_model_that_is_slower_than_its_limit_allows_eight_times_is_ready(
+    rebuild, environ, tmp_path
+):
+    bundle = tmp_path / "slow"
+    cells = "# %%\nimport time\ndef predictor(x):\n    time.sleep(0.2)\n    return x\nsamples = [1] * 9\n"
+    rebuild(bundle, cells)
+    with served(bundle, environ, WEB_CONCURRENCY="1", S2I_PREDICT_TIMEOUT="0.8") as service:
+        assert service.predict(5) == (200, 5)
+        assert not service.events("worker_replaced")
+
+
+def test_a_model_writes_into_a_copy_of_its_source(bundle, environ):
+    with served(bundle, environ, "--local", WEB_CONCURRENCY="1") as service:
+        assert "written.txt" in service.predict("write")[1]
+    assert not (bundle / "src/written.txt").exists()
+    assert (bundle / "src/model.ipynb").stat().st_nlink == 1
+
+
 def test_overload_says_when_to_come_back(bundle, environ):
     with served(bundle, environ, WEB_CONCURRENCY="1", S2I_PREDICT_TIMEOUT="1") as service:
         with ThreadPoolExecutor(8) as clients:
@@ -240,7 +267,7 @@ def test_a_bundle_that_cannot_be_loaded_is_not_served(bundle, environ, tmp_path,
     manifest = json.loads((bundle / "manifest.json").read_text())
     (bundle / "manifest.json").write_text(json.dumps({**manifest, "preload": preload}))
     service = start(bundle, environ, tmp_path / "log")
-    assert service.process.wait(30) == 3
+    assert service.process.wait(30) == 11
     assert "no_such_module" in service.events("failed")[0]["error"]
 
 
@@ -250,7 +277,7 @@ def test_a_reload_takes_the_new_bundle_and_loses_nothing(
 ):
     rebuild(bundle, constant("old"))
     force_preload(bundle, preload)
-    with served(bundle, environ, "--snapshot", WEB_CONCURRENCY="2") as service:
+    with served(bundle, environ, "--local", WEB_CONCURRENCY="2") as service:
         with Clients(service, 1) as clients:
             time.sleep(0.5)
             rebuild(bundle, constant("new"))
@@ -290,7 +317,7 @@ def test_a_reload_takes_the_new_modules_of_the_source(nachlass, environ, tmp_pat
 
     build("old")
     assert json.loads((bundle / "manifest.json").read_text())["preload"] is True
-    with served(bundle, environ, "--snapshot") as service:
+    with served(bundle, environ, "--local") as service:
         assert service.predict(1) == (200, "old")
         build("new")
         assert service.predict(1) == (200, "old")
@@ -300,7 +327,7 @@ def test_a_reload_takes_the_new_modules_of_the_source(nachlass, environ, tmp_pat
 
 def test_a_reload_goes_on_counting_only_what_means_the_same(bundle, rebuild, environ):
     rebuild(bundle, constant("same"))
-    with served(bundle, environ, "--snapshot", WEB_CONCURRENCY="1") as service:
+    with served(bundle, environ, "--local", WEB_CONCURRENCY="1") as service:
         for expected, count in (("same", 2), ("other", 1)):
             assert service.predict(1) == (200, "same")
             rebuild(bundle, constant(expected) + "# %%\nchanged = True\n")
@@ -318,7 +345,7 @@ def reloaded(service, bundle):
 
 def test_a_bundle_of_another_lock_is_refused_and_the_old_one_served(bundle, rebuild, environ):
     rebuild(bundle, constant("old"))
-    with served(bundle, environ, "--snapshot", WEB_CONCURRENCY="2") as service:
+    with served(bundle, environ, "--local", WEB_CONCURRENCY="2") as service:
         before = service.workers
         rebuild(bundle, constant("new", '["six"]'))
         os.kill(service.pid, signal.SIGHUP)
@@ -332,8 +359,38 @@ def test_a_bundle_of_another_lock_is_refused_and_the_old_one_served(bundle, rebu
             assert service.predict(1) == (200, "old")
 
 
+@pytest.mark.parametrize("manifest", ["{}", '{"schema_version": 1}', "no json", None])
+def test_a_bundle_that_is_none_is_refused_and_the_old_one_served(bundle, environ, manifest):
+    with served(bundle, environ, "--local", WEB_CONCURRENCY="2") as service:
+        before = service.workers
+        (bundle / "manifest.json").unlink()
+        if manifest is None:
+            shutil.rmtree(bundle)
+        else:
+            (bundle / "manifest.json").write_text(manifest)
+        os.kill(service.pid, signal.SIGHUP)
+        service.wait_until(lambda: service.events("reload_refused"), "nothing is logged")
+        assert service.predict("a") == (200, {"seen": "a"})
+        assert service.workers == before
+
+
+def test_samples_are_shown_to_this_machine_alone(unruly, environ):
+    for words, variables, shown in (
+        (["--local"], {}, True),
+        (["--local", "--host", "0.0.0.0"], {}, False),
+        (["--local"], {"GUNICORN_CMD_ARGS": "--workers 1"}, True),
+        ([], {}, False),
+        ([], {"S2I_SHOW_SAMPLES": "1"}, True),
+        (["--local"], {"S2I_SHOW_SAMPLES": "0"}, False),
+    ):
+        with served(unruly, environ, *words, **variables) as service:
+            model = json.loads(service.ask("GET", "/model")[2])
+            assert ("example" in model["input"]) == shown
+            assert (service.ask("GET", "/notebook/1")[0] == 200) == shown
+
+
 def test_a_bundle_that_does_not_load_is_refused_and_the_old_one_served(bundle, environ):
-    with served(bundle, environ, "--snapshot", WEB_CONCURRENCY="2") as service:
+    with served(bundle, environ, "--local", WEB_CONCURRENCY="2") as service:
         before = service.workers
         pickled = bundle / "model.pickle"
         pickled.unlink()
@@ -365,8 +422,28 @@ def test_an_address_in_use_is_told_at_once(unruly, environ, tmp_path, nachlass):
         text=True,
         check=False,
     )
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (11, "")
     assert done.stderr == "error: PORT is 'http': use a whole number from 0 to 65535\n"
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"GUNICORN_CMD_ARGS": "--nope"}, "GUNICORN_CMD_ARGS cannot be used"),
+        ({"GUNICORN_CMD_ARGS": "--workers x"}, "GUNICORN_CMD_ARGS cannot be used"),
+        ({"GUNICORN_CMD_ARGS": "--workers 0"}, "asks for no workers"),
+        ({"GUNICORN_CMD_ARGS": "-k nosuch"}, "gunicorn cannot start"),
+        ({"WEB_CONCURRENCY": "0"}, "WEB_CONCURRENCY is '0'"),
+        ({"S2I_LOG_FORMAT": "xml"}, "S2I_LOG_FORMAT is 'xml'"),
+        ({"S2I_APP_METRICS_PREFIX": "a-b"}, "S2I_APP_METRICS_PREFIX is 'a-b'"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_told(unruly, environ, tmp_path, variables, said):
+    service = start(unruly, environ, tmp_path / "log", **variables)
+    assert service.process.wait(30) == 11
+    told = service.log_file.read_text()
+    assert said in told
+    assert "Traceback" not in told
 
 
 @pytest.mark.parametrize(
@@ -450,4 +527,4 @@ def test_nachlass_serves_a_source(nachlass, environ, tmp_path):
     ]
     gone = nachlass("predict", "--url", url, "1")
     assert gone.returncode == 11
-    assert "no service answers at" in gone.stderr
+    assert "no service of ours answers at" in gone.stderr

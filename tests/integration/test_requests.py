@@ -74,7 +74,7 @@ def test_any_json_value_is_one_sample(service, sample):
         (b"1e999", "too large for a number"),
         (b'"\xff\xfe"', "not UTF-8"),
         (b"[" * 100_000 + b"]" * 100_000, "nested too deeply"),
-        (b"1" * 5000, "4300"),
+        (b"1" * 5000, "too many digits"),
     ],
 )
 def test_what_is_not_json_is_refused(service, body, reason):
@@ -192,6 +192,20 @@ def test_a_predictor_that_raises_is_told_to_the_log_alone(service, sample, said)
     assert line["where"].startswith("model.ipynb, cell 1, line ")
     assert line["level"] == "error"
     assert "seconds" in line
+
+
+def test_a_predictor_may_fork_and_leaves_nothing_of_it(service):
+    for _ in range(3):
+        assert service.predict("pool") == (200, 3)
+    assert service.predict("a") == (200, {"seen": "a"})
+
+
+def test_a_predictor_that_configures_logging_does_not_silence_ours(service):
+    for number in range(6):
+        headers = {**JSON, "X-Request-Id": f"silence-{number}"}
+        problem(service.ask("POST", "/predict", '"silence"', headers), 500)
+    told = {event.get("request") for event in service.events("failed")}
+    assert {f"silence-{number}" for number in range(6)} <= told
 
 
 def test_a_prediction_without_json_form_is_told_by_its_type(service):
