@@ -142,12 +142,18 @@ def test_a_worker_that_ends_as_one_that_cannot_start_does_not_end_the_service(bu
         assert service.predict("a") == (200, {"seen": "a"})
 
 
-def test_a_model_that_is_slower_than_its_limit_allows_eight_times_is_ready(
-    rebuild, environ, tmp_path
-):
+def test_a_limit_is_that_of_one_prediction_also_in_the_warm_up(rebuild, environ, tmp_path):
     bundle = tmp_path / "slow"
-    cells = "# %%\nimport time\ndef predictor(x):\n    time.sleep(0.2)\n    return x\nsamples = [1] * 9\n"
-    rebuild(bundle, cells)
+    rebuild(
+        bundle,
+        """# %%
+import time
+def predictor(x):
+    time.sleep(0.2)
+    return x
+samples = [1] * 9
+""",
+    )
     with served(bundle, environ, WEB_CONCURRENCY="1", S2I_PREDICT_TIMEOUT="0.8") as service:
         assert service.predict(5) == (200, 5)
         assert not service.events("worker_replaced")

@@ -11,7 +11,7 @@ DEFAULTS = Settings(
     predict_timeout_s=60.0,
     predictor_threads=1,
     slow_request_s=1.0,
-    show_samples=False,
+    show_samples=None,
     log_format=None,
 )
 
