@@ -26,7 +26,7 @@ APP_ROUTES = {
         SimpleNamespace(settings=SimpleNamespace(show_samples=False))
     ).url_map.iter_rules()
 }
-POD_OF_A_BUILD = {"/tmp/build", "/var/cache/blobs", "/var/lib/containers/storage"}
+POD_OF_A_BUILD = {"/tmp/build", "/var/cache/blobs", "/var/lib/containers/cache"}
 """Where the build controller mounts what is its own; a volume for the same path is refused."""
 
 
