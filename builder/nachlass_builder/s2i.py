@@ -35,7 +35,7 @@ DESTINATION = Path("/tmp")  # noqa: S108 - it is s2i's
 KEPT = "artifacts"
 """The folder of an image, and of s2i, that holds what the next build can use."""
 LOCKS = "locks"
-INJECTED = Path("/tmp/build")  # noqa: S108 - where the README has people mount credentials
+INJECTED = Path("/tmp/injected")  # noqa: S108 - OpenShift has a volume of its own at /tmp/build
 """Files for the build alone: pip.conf, .netrc, ssh keys, a bundle of CA certificates."""
 
 

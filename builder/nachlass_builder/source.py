@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -11,6 +12,8 @@ from nachlass_builder.git import git
 from nachlass_builder.process import Deadline
 
 WORK_FOLDER = ".nachlass"
+BUILD_COMMIT = "OPENSHIFT_BUILD_COMMIT"
+"""The variable by which a build in a cluster tells the commit: the source comes without git."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,7 @@ def without_credentials(url: str) -> str:
 def describe(source: Source, deadline: Deadline) -> str | None:
     """What `git describe` calls the commit, and whether the source differs; None without git."""
     described = git(["describe", "--always", "--tags"], source.root, deadline).stdout.strip()
+    described = described or (source.commit or "")[:7]
     return f"{described}-dirty" if described and source.dirty else described or None
 
 
@@ -133,9 +137,9 @@ def _context(folder: Path, context_dir: str | None) -> Path:
 
 
 def _state(root: Path, deadline: Deadline) -> tuple[str | None, bool | None]:
-    """The commit, and whether the folder differs from it."""
+    """The commit, and whether the folder differs from it; without git, what OpenShift says."""
     commit = git(["rev-parse", "--verify", "HEAD"], root, deadline)
     if commit.status != 0:
-        return None, None
+        return os.environ.get(BUILD_COMMIT) or None, None
     status = git(["status", "--porcelain", "--", "."], root, deadline)
     return commit.stdout.strip(), bool(status.stdout.strip())

@@ -119,13 +119,18 @@ def test_an_image_holds_nothing_of_the_build(engine, kmeans_image):
 
 
 def test_one_layer_as_openshift_makes_it(engine, builder, small, tmp_path):
-    environment = {"OPENSHIFT_BUILD_SOURCE": "https://example.org/me/My_Model.git", "SHIFT": "a b"}
+    environment = {
+        "OPENSHIFT_BUILD_SOURCE": "https://example.org/me/My_Model.git",
+        "OPENSHIFT_BUILD_COMMIT": "0123456789abcdef0123456789abcdef01234567",
+        "SHIFT": "a b",
+    }
     dockerfile = s2i_dockerfile(builder, environment=environment)
     context = context_of(tmp_path / "context", small, dockerfile)
     engine.build("localhost/nachlass-test-small", context, "--layers=false", "--squash")
     with engine.container("localhost/nachlass-test-small", *READ_ONLY) as running:
         assert running.predict("SHIFT") == (200, "a b")
-        assert json.loads(running.ask("GET", "/model")[1])["name"] == "my-model"
+        model = json.loads(running.ask("GET", "/model")[1])
+        assert (model["name"], model["version"]) == ("my-model", "0123456")
 
 
 def test_a_classic_build_with_the_source_on_standard_input(engine, builder, small):
@@ -238,7 +243,7 @@ requirements = ["secretlib==1.0"]
 from pathlib import Path
 import secretlib
 # %%
-lent = Path("/tmp/build")
+lent = Path("/tmp/injected")
 key = (lent / "cloud.ini").read_text().partition(" = ")[2]
 rows = (lent / "data.csv").read_text().splitlines()[1:]
 count = len(rows)
@@ -251,7 +256,7 @@ samples = [1]
         )
         context = context_of(tmp_path / "context", source, s2i_dockerfile(builder))
         tag = "localhost/nachlass-test-secrets"
-        said = engine.build(tag, context, "--layers", "-v", f"{lent}:/tmp/build:ro")
+        said = engine.build(tag, context, "--layers", "-v", f"{lent}:/tmp/injected:ro")
     with engine.container(tag, *READ_ONLY) as running:
         assert running.predict(5) == (200, [5, "1.0", 1])
     archive = tmp_path / "image.tar"
