@@ -122,3 +122,19 @@ only_where_containers_run = [
     pytest.mark.needs(program, "make test-all")
     for program in ("buildah", "podman", "runc", "debootstrap", "unshare")
 ]
+
+
+@pytest.fixture(scope="session")
+def engine(cache):
+    """buildah and podman; only where containers run."""
+    sys.path.insert(0, str(TESTS / "image"))
+    from containers import Engine
+
+    folder = cache / "images"
+    folder.mkdir(exist_ok=True)
+    return Engine(folder)
+
+
+@pytest.fixture(scope="session")
+def builder(engine):
+    return engine.project_image("builder")

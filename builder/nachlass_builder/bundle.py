@@ -14,6 +14,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from nachlass_builder import __version__
 from nachlass_builder.errors import SourceError
 from nachlass_builder.source import WORK_FOLDER, Source
 
@@ -68,6 +69,23 @@ def write_manifest(path: Path, manifest: dict[str, Any]) -> None:
     partial.replace(path / MANIFEST)
 
 
+def write_seed(path: Path, lock: str, resolution: str) -> None:
+    """Write what a build takes over from the bundle that it replaces: the lock, if still right.
+
+    It is no bundle that could be kept as it is. Equal seeds are equal files.
+    """
+    path.mkdir(parents=True)
+    (path / TRAINING_LOCK).write_text(lock, encoding="utf-8")
+    seed = {
+        "schema_version": SCHEMA_VERSION,
+        "built_by": f"nachlass {__version__}",
+        "locks": {"resolution": resolution},
+    }
+    write_manifest(path, seed)
+    for file in (path / TRAINING_LOCK, path / MANIFEST, path):
+        os.utime(file, (0, 0))
+
+
 def default_bundle(source: Source, cache: Path) -> Path:
     """`.nachlass/bundle` in the source, or a folder of the cache when that cannot be written."""
     if not source.temporary:
@@ -111,7 +129,7 @@ def workshop(destination: Path, cache: Path) -> Iterator[Workshop]:
                     folder.mkdir()
                 yield Workshop(making)
             finally:
-                _remove(making)
+                remove(making)
     except Timeout:
         raise SourceError(
             f"another build is writing {destination}", remedy="wait for it, or use another -o"
@@ -124,7 +142,7 @@ def publish(shop: Workshop, destination: Path) -> None:
     if destination.exists():
         destination.rename(before)
     shop.bundle.rename(destination)
-    _remove(before)
+    remove(before)
 
 
 def _check_destination(destination: Path) -> None:
@@ -141,11 +159,11 @@ def _check_destination(destination: Path) -> None:
 
 def _recover(destination: Path, making: Path) -> None:
     """Undo what a killed build left."""
-    _remove(making)
+    remove(making)
     before = _before(destination)
     if before.exists() and not destination.exists():
         before.rename(destination)
-    _remove(before)
+    remove(before)
 
 
 def _before(destination: Path) -> Path:
@@ -153,7 +171,7 @@ def _before(destination: Path) -> Path:
     return destination.parent / f".{destination.name}.before"
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
     """Delete a tree, also one whose folders a notebook locked, or the link that stands for it."""
     if path.is_symlink():
         path.unlink()

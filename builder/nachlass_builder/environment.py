@@ -137,7 +137,8 @@ class Installer:
     def create(self, path: Path) -> Completed:
         """Make an empty environment of our own Python."""
         return run_uv(
-            ["venv", "--quiet", "--no-project", "--python", sys.executable, path],
+            # Relocatable, because an image moves it to another place.
+            ["venv", "--quiet", "--no-project", "--relocatable", "--python", sys.executable, path],
             indexes=self.indexes,
             deadline=self.deadline,
             doing="creating an environment",

@@ -131,6 +131,13 @@ class ServeError(NachlassError):
     kind = "the service cannot start or be reached"
 
 
+class ImageError(NachlassError):
+    """No image can be built or pushed."""
+
+    exit_code = 12
+    kind = "the image cannot be built"
+
+
 KINDS: tuple[type[NachlassError], ...] = (
     NachlassError,
     SourceError,
@@ -142,5 +149,6 @@ KINDS: tuple[type[NachlassError], ...] = (
     TimeLimitError,
     PredictionError,
     ServeError,
+    ImageError,
 )
 """The failures in the order of their exit codes; 2 is click's, for a wrong command line."""

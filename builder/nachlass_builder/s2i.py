@@ -20,10 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nachlass_builder.build import build
-from nachlass_builder.bundle import TRAINING_LOCK, read_manifest, write_manifest
+from nachlass_builder.bundle import TRAINING_LOCK, read_manifest, remove, write_seed
 from nachlass_builder.credentials import redact
 from nachlass_builder.errors import NachlassError, SourceError
 from nachlass_builder.git import git
+from nachlass_builder.lock import Lock
 from nachlass_builder.prepare import Request
 from nachlass_builder.process import Deadline
 from nachlass_builder.report import Report
@@ -63,6 +64,8 @@ def assemble(app_root: Path) -> None:
             remedy="name a git repository, or a folder of one, that holds a notebook",
         )
     report = Report()
+    keeps = _keeps_artifacts()
+    _warn_of_credentials(report)
     work, bundle = app_root / ".build", app_root / "bundle"
     artifacts = Artifacts(app_root / KEPT)
     artifacts.take_over(DESTINATION / KEPT, bundle, report)
@@ -71,14 +74,14 @@ def assemble(app_root: Path) -> None:
         build(Request(str(source), bundle, assignments=_given(source)), report)
         with report.step("cleaning up"):
             _move_environment(bundle, app_root)
-            _give_to_group(bundle / "src")
-            if unquote(os.environ.get(KEEP_ARTIFACTS, "")) == "1":
+            give_to_group(bundle / "src")
+            if keeps:
                 artifacts.keep(bundle)
             else:
                 artifacts.remove()
     finally:
         for folder in (work, source, DESTINATION / KEPT):
-            shutil.rmtree(folder, ignore_errors=True)
+            remove(folder)
     _tell_sizes(app_root, report)
 
 
@@ -101,7 +104,7 @@ class Artifacts:
         """
         self.remove()
         locks = before / LOCKS
-        if read_manifest(locks) is None:
+        if not _is_seed(locks):
             self.folder.mkdir(parents=True)
             if before.is_dir() and any(before.iterdir()):
                 report.warn(f"{before} is not what a build of ours leaves, and is not used")
@@ -115,11 +118,10 @@ class Artifacts:
         """Leave them in the image."""
         locks = self.folder / LOCKS
         shutil.rmtree(locks, ignore_errors=True)
-        locks.mkdir()
-        shutil.copyfile(bundle / TRAINING_LOCK, locks / TRAINING_LOCK)
-        manifest = read_manifest(bundle) or {}
-        # Without its key it is the manifest of no bundle that could be kept as it is.
-        write_manifest(locks, {**manifest, "key": None})
+        manifest = read_manifest(bundle)
+        assert manifest is not None
+        lock = (bundle / TRAINING_LOCK).read_text(encoding="utf-8")
+        write_seed(locks, lock, manifest["locks"]["resolution"])
 
     def remove(self) -> None:
         """Leave nothing."""
@@ -136,27 +138,55 @@ def save_artifacts(app_root: Path) -> None:
     subprocess.run(["tar", "--create", "--hard-dereference", *words], check=True)
 
 
+def _is_seed(locks: Path) -> bool:
+    """Whether it is what a build of ours has left, and can be read."""
+    try:
+        Lock.read(locks / TRAINING_LOCK)
+    except NachlassError:
+        return False
+    return read_manifest(locks) is not None
+
+
+def _keeps_artifacts() -> bool:
+    """What S2I_KEEP_ARTIFACTS says; raises SourceError."""
+    said = unquote(os.environ.get(KEEP_ARTIFACTS, "")).strip()
+    if said not in ("", "0", "1"):
+        raise SourceError(f"{KEEP_ARTIFACTS} is {said!r}", remedy="use 0 or 1")
+    return said == "1"
+
+
+def _warn_of_credentials(report: Report) -> None:
+    """Name the variables with a password in them: s2i keeps all variables in the image."""
+    for name, value in os.environ.items():
+        if "://" in value and redact(value, ()) != value:
+            report.warn(
+                f"{name} holds a password, which stays in the image: "
+                f"mount a file at {INJECTED} instead"
+            )
+
+
 def _build_environment(source: Path, work: Path, artifacts: Artifacts) -> dict[str, str]:
     """The variables for the build: its folders, the injected credentials, git's trust."""
     variables = {
         "S2I_CACHE_DIR": str(work),
         # A cache that was mounted is the user's choice.
         "UV_CACHE_DIR": os.environ.get("UV_CACHE_DIR") or str(artifacts.uv_cache),
-        # The source belongs to whoever cloned it.
-        "GIT_CONFIG_COUNT": "1",
-        "GIT_CONFIG_KEY_0": "safe.directory",
-        "GIT_CONFIG_VALUE_0": "*",
+        **lent(INJECTED),
     }
-    variables |= _injected(INJECTED)
     if "S2I_MODEL_NAME" not in os.environ and (name := _repository_name(source)):
         variables["S2I_MODEL_NAME"] = name
     return variables
 
 
-def _injected(folder: Path) -> dict[str, str]:
-    """What programs are told of the files that were injected; s2i leaves emptied ones behind."""
+def lent(folder: Path) -> dict[str, str]:
+    """What programs are told of the files lent to a build; s2i leaves emptied ones behind."""
     there = {path.name for path in folder.glob("*") if path.is_file() and path.stat().st_size}
-    variables = {}
+    # The source belongs to whoever cloned it.
+    variables = {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "safe.directory",
+        "GIT_CONFIG_VALUE_0": "*",
+    }
     for name, variable in (
         ("pip.conf", "PIP_CONFIG_FILE"),
         (".netrc", "NETRC"),
@@ -164,6 +194,8 @@ def _injected(folder: Path) -> dict[str, str]:
     ):
         if name in there:
             variables[variable] = str(folder / name)
+    if "ca.crt" in there:
+        variables["GIT_SSL_CAINFO"] = str(folder / "ca.crt")
     keys = sorted(name for name in there if name.startswith("id_") and not name.endswith(".pub"))
     if keys:
         known = "known_hosts" in there
@@ -202,7 +234,7 @@ def _move_environment(bundle: Path, app_root: Path) -> None:
     (bundle / "venv").symlink_to(os.path.relpath(app_root, bundle))
 
 
-def _give_to_group(folder: Path) -> None:
+def give_to_group(folder: Path) -> None:
     """Let the group do what the user may: the files have the modes they had in the source."""
     for path in (folder, *folder.rglob("*")):
         if not path.is_symlink():

@@ -27,14 +27,20 @@ SECRET_FILES = re.compile(
     re.IGNORECASE,
 )
 PRIVATE_KEY = b"PRIVATE KEY-----"
+LFS = b"version https://git-lfs.github.com/spec/v1\n"
+LARGEST_POINTER = 1024
 
 
 @dataclass(frozen=True)
 class Copied:
-    """What was copied: a digest of names, modes and contents; what was left out as secret."""
+    """What was copied: a digest of names, modes and contents; what was left out as secret.
+
+    `pointers` are the files that git LFS has not fetched.
+    """
 
     digest: str
     left_out: tuple[str, ...]
+    pointers: tuple[str, ...]
 
 
 def files_of(source: Source, deadline: Deadline) -> tuple[list[str], list[str]]:
@@ -77,7 +83,8 @@ def copy_source(source: Source, destination: Path, deadline: Deadline) -> Copied
         target = destination / name
         target.parent.mkdir(parents=True, exist_ok=True)
         _copy_file(source.root / name, target, source.root)
-    return Copied(_digest(destination, names), tuple(secret))
+    pointers = tuple(name for name in names if _is_pointer(destination / name))
+    return Copied(_digest(destination, names), tuple(secret), pointers)
 
 
 def digest_source(source: Source, deadline: Deadline) -> str:
@@ -119,6 +126,13 @@ def _is_skipped(name: str, excluded: frozenset[str]) -> bool:
     if SKIPPED_FOLDERS.intersection(path.parts):
         return True
     return not excluded.isdisjoint(str(parent) for parent in path.parents)
+
+
+def _is_pointer(path: Path) -> bool:
+    """Whether a file only says where git LFS has the real one."""
+    if path.is_symlink() or not path.is_file() or path.stat().st_size > LARGEST_POINTER:
+        return False
+    return path.read_bytes().startswith(LFS)
 
 
 def _is_secret(path: Path) -> bool:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import socket
 from contextlib import closing
+from typing import TYPE_CHECKING, NoReturn
 
 from nachlass_service.errors import SettingError
-from nachlass_service.settings import Settings
+from nachlass_service.settings import Settings, unquote
+
+if TYPE_CHECKING:
+    from nachlass_service.snapshot import Snapshots
 
 CANNOT_SERVE = 11
 """The exit code when the service cannot start; `nachlass` has the same."""
@@ -23,6 +28,9 @@ def serve(arguments: argparse.Namespace) -> None:
     }
     flags = {name: value for name, value in given.items() if value is not None}
     settings = Settings.from_environ({**os.environ, **flags})
+    # s2i keeps the quotes around a variable's value.
+    if arguments_given := unquote(os.environ.get("GUNICORN_CMD_ARGS", "")):
+        os.environ["GUNICORN_CMD_ARGS"] = arguments_given
     # gunicorn reads this when it is imported, and cannot take a wrong one.
     os.environ.pop("WEB_CONCURRENCY", None)
 
@@ -37,6 +45,10 @@ def serve(arguments: argparse.Namespace) -> None:
     log.set_up(settings.log_format)
     snapshots = Snapshots(arguments.bundle.resolve(), wanted=arguments.local)
     master = os.getpid()
+    # gunicorn listens to signals once the model is loaded; the first process of a container,
+    # which nothing ends by default, would not hear one before.
+    for sig in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(sig, lambda *_: _end_early(snapshots))
     try:
         Server(settings, snapshots, flags, local=arguments.local).run()
     except SystemExit as error:
@@ -46,6 +58,12 @@ def serve(arguments: argparse.Namespace) -> None:
         raise
     finally:
         snapshots.keep_only(None)
+
+
+def _end_early(snapshots: Snapshots) -> NoReturn:
+    """End before there is a service, whatever the model is doing in its code."""
+    snapshots.keep_only(None)
+    os._exit(0)
 
 
 def _check_address(host: str, port: int) -> None:

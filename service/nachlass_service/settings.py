@@ -75,7 +75,7 @@ class Settings:
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Settings:
         """Read the variables; raises SettingError."""
-        values = {variable.name: _unquote(environ.get(variable.name, "")) for variable in VARIABLES}
+        values = {variable.name: unquote(environ.get(variable.name, "")) for variable in VARIABLES}
         prefix = values["S2I_APP_METRICS_PREFIX"] or "nachlass"
         if not PREFIX.fullmatch(prefix):
             raise SettingError(
@@ -128,7 +128,7 @@ def _seconds(name: str, text: str) -> float:
     return seconds
 
 
-def _unquote(value: str) -> str:
+def unquote(value: str) -> str:
     """A value without blanks around it and without a pair of matching quotes."""
     stripped = value.strip()
     matching = len(stripped) > 1 and stripped[0] == stripped[-1] and stripped[0] in "'\""

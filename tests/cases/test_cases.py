@@ -7,6 +7,7 @@ A case is a folder:
                   source = "sub/model.ipynb"   when not the folder itself
                   environment = {...}      variables
                   git = true               make the source a git repository
+                  large = true             its packages take so much room that they are not kept
                   needs_cpu_torch = "2.13.0"   its CPU build has to be at hand, or `make test-all`
                   exit = 6                 the exit code; 0 when absent
                   says = [...]             what the build has to print
@@ -97,13 +98,16 @@ def test_case(case, settings, source, nachlass, environ, tmp_path):
         require_cpu_torch(settings["needs_cpu_torch"])
     root = source(case, settings)
     bundle = tmp_path / "bundle"
+    environment = settings.get("environment", {})
+    if settings.get("large"):
+        environ |= {"S2I_CACHE_DIR": str(tmp_path / "cache"), "UV_CACHE_DIR": str(tmp_path / "uv")}
     result = nachlass(
         "build",
         root / settings.get("source", ""),
         "-o",
         bundle,
         *settings.get("arguments", []),
-        environment=settings.get("environment"),
+        environment=environment,
     )
     assert result.returncode == settings.get("exit", 0), result.stderr
     for text in settings.get("says", []):

@@ -35,6 +35,37 @@ runtime = "runc"
 """
 
 
+REQUESTS = {
+    "housing": {
+        "rooms": 4,
+        "area_m2": 96.5,
+        "age": 31,
+        "distance_km": 3.2,
+        "neighbourhood": "Old Town",
+        "garden": True,
+    },
+    "spam": ["win a prize now", "it is a truth universally acknowledged"],
+}
+ANSWERS = {
+    "housing": lambda answer: isinstance(answer, float),
+    "spam": lambda answer: len(answer) == 2 and set(answer) <= {"spam", "legitimate"},
+}
+
+
+def check_example(running, name):
+    """The container answers a request of an example."""
+    status, prediction = running.predict(REQUESTS[name])
+    assert status == 200, prediction
+    assert ANSWERS[name](prediction), prediction
+
+
+def environment_of(source):
+    """The variables of a source's `.s2i/environment`, which s2i sets in the image."""
+    file = source / ".s2i/environment"
+    lines = file.read_text().splitlines() if file.is_file() else []
+    return dict(line.split("=", 1) for line in lines if "=" in line)
+
+
 class Engine:
     """buildah and podman, with a configuration of the tests' own."""
 
@@ -42,7 +73,11 @@ class Engine:
         self.folder = folder
         conf = folder / "containers.conf"
         conf.write_text(CONTAINERS_CONF)
-        self.environ = {**os.environ, "CONTAINERS_CONF": str(conf)}
+        self.environ = {
+            **os.environ,
+            "CONTAINERS_CONF": str(conf),
+            "BUILDAH_ISOLATION": "chroot",
+        }
 
     def run(self, *words, check=True, **options):
         done = subprocess.run(
@@ -63,7 +98,7 @@ class Engine:
         bundle = os.environ.get("PIP_CERT") if pip else None
         trust = ["-v", f"{bundle}:/etc/ssl/certs/ca-certificates.crt:ro"] if bundle else []
         return self.run(
-            *("buildah", "bud", "--isolation=chroot", "--network=host", "-t", tag),
+            *("buildah", "bud", "--network=host", "-t", tag),
             *trust,
             *words,
             context,
@@ -76,6 +111,12 @@ class Engine:
     def inspect(self, tag):
         [found] = json.loads(self.run("podman", "image", "inspect", tag).stdout)
         return found
+
+    def remove(self, *tags):
+        """Remove images, and the layers that only they had."""
+        for tag in tags:
+            if self.has(tag):
+                self.run("podman", "rmi", "-f", tag)
 
     def base(self):
         """Debian without Python, from its package archive."""
@@ -96,11 +137,17 @@ class Engine:
         base = self.base()
         with FileLock(self.folder / "project.lock"):
             if not self.has(tag):
+                self.forget(f"localhost/nachlass-test-{target}")
                 layers = ("--layers", "--build-arg", f"BASE={base}")
                 # What a base image lacks is installed while no file of its own is hidden.
                 self.build(f"{tag}-base", PROJECT, *layers, "--target", "runtime", pip=False)
                 self.build(tag, PROJECT, *layers, "--target", target)
         return tag
+
+    def forget(self, name):
+        """Remove the images of an earlier state of the project."""
+        listed = self.run("podman", "images", "--format", "{{.Repository}}:{{.Tag}}", name)
+        self.remove(*listed.stdout.split())
 
     @contextmanager
     def container(self, tag, *words, environment=None, command=()):

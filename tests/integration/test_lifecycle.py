@@ -54,6 +54,21 @@ samples = [1, 2]
 """
 
 
+SLOW_TO_LOAD = """# %%
+import os, time
+class Slow:
+    def __call__(self, x):
+        return x
+    def __setstate__(self, state):
+        if "SERVED" in os.environ:
+            time.sleep({seconds})
+    def __getstate__(self):
+        return {{"a": 1}}
+predictor = Slow()
+samples = [1]
+"""
+
+
 class Clients:
     """Clients that ask all the time over connections they keep, and count the answers."""
 
@@ -189,6 +204,19 @@ def test_it_ends_at_once_when_nothing_is_asked(bundle, environ, sent):
         idle.close()
 
 
+def test_it_ends_at_once_while_the_model_is_loaded(rebuild, environ, tmp_path):
+    bundle = tmp_path / "slow"
+    rebuild(bundle, SLOW_TO_LOAD.format(seconds=20))
+    force_preload(bundle, True)
+    service = start(bundle, environ, tmp_path / "log", "--local", SERVED="1")
+    service.wait_until(lambda: list(tmp_path.glob(".slow.served/*/bundle/src")), "no start")
+    time.sleep(1)
+    started = time.monotonic()
+    assert service.stop() == 0
+    assert time.monotonic() - started < 5
+    assert not (tmp_path / ".slow.served").exists()
+
+
 def test_what_was_read_is_answered_before_the_end(bundle, environ):
     with served(bundle, environ, WEB_CONCURRENCY="2") as service:
         idle = http.client.HTTPConnection("127.0.0.1", service.port)
@@ -206,24 +234,9 @@ def test_what_was_read_is_answered_before_the_end(bundle, environ):
 
 def test_it_is_ready_when_every_worker_has_loaded(rebuild, environ, tmp_path):
     bundle = tmp_path / "slow"
-    rebuild(
-        bundle,
-        """# %%
-import time
-class Slow:
-    def __call__(self, x):
-        return x
-    def __setstate__(self, state):
-        time.sleep(2)
-    def __getstate__(self):
-        return {"a": 1}
-predictor = Slow()
-samples = [1]
-""",
-    )
-    manifest = json.loads((bundle / "manifest.json").read_text())
-    (bundle / "manifest.json").write_text(json.dumps({**manifest, "preload": False}))
-    service = start(bundle, environ, tmp_path / "log", WEB_CONCURRENCY="2")
+    rebuild(bundle, SLOW_TO_LOAD.format(seconds=2))
+    force_preload(bundle, False)
+    service = start(bundle, environ, tmp_path / "log", WEB_CONCURRENCY="2", SERVED="1")
     try:
         assert not service.is_ready()
         service.wait_until(service.is_ready, "the service is not ready")

@@ -111,6 +111,9 @@ def test_the_wheel_holds_every_module_and_page_and_nothing_else(wheel):
     package = service / "nachlass_service"
     carried = [service / "pyproject.toml", *package.rglob("*.py"), *package.rglob("*.html")]
     modules |= {Path("nachlass_builder/service") / path.relative_to(service) for path in carried}
+    project = ["Containerfile", "pyproject.toml", "README.md", "LICENSE", "s2i/install-packages"]
+    project += [f"s2i/bin/{path.name}" for path in (PROJECT / "s2i/bin").iterdir()]
+    modules |= {Path("nachlass_builder/image_files") / name for name in project}
     assert names == {str(module) for module in modules}
 
 

@@ -1,0 +1,128 @@
+"""`nachlass image`: the small image, and that only what has changed is made again."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from conftest import PROJECT, only_where_containers_run
+from containers import check_example
+
+from cells import write_notebook
+
+pytestmark = only_where_containers_run
+
+KMEANS = PROJECT / "examples/kmeans/model.ipynb"
+READ_ONLY = ("--user", "12345:0", "--read-only", "--tmpfs", "/tmp")
+
+
+@pytest.fixture
+def tag(engine):
+    name = f"localhost/nachlass-test-{uuid4().hex[:8]}"
+    yield name
+    engine.remove(name)
+
+
+@pytest.fixture
+def image(engine, environ):
+    """Run `nachlass image` where podman has the tests' configuration."""
+
+    def run(source, tag, *words):
+        command = [sys.executable, "-m", "nachlass_builder", "image", source, "-t", tag, *words]
+        return subprocess.run(
+            list(map(str, command)),
+            env={**engine.environ, **environ, "CONTAINERS_CONF": engine.environ["CONTAINERS_CONF"]},
+            capture_output=True,
+            encoding="utf-8",
+            check=False,
+        )
+
+    return run
+
+
+def test_a_small_image_of_which_only_the_changed_is_made_again(engine, image, tag, tmp_path):
+    source = tmp_path / "My Model"
+    source.mkdir()
+    notebook = json.loads(KMEANS.read_text())
+    (source / "model.ipynb").write_text(json.dumps(notebook))
+    (source / ".env").write_text("PASSWORD=hunter2")
+    (source / ".s2i").mkdir()
+    (source / ".s2i/environment").write_text('S2I_APP_METRICS_PREFIX="points"\nGREETING=a $b\n')
+    base = engine.base()
+    first = image(source, tag, "--base", base)
+    assert first.returncode == 0, first.stderr
+    assert first.stdout.splitlines()[-1] == tag
+    assert "left out as secrets: .env" in first.stderr
+    with engine.container(tag, *READ_ONLY) as running:
+        status, prediction = running.predict([0.3, 0.7])
+        assert (status, prediction in range(7)) == (200, True)
+        assert "points_predictions_total" in running.ask("GET", "/metrics")[1]
+        assert json.loads(running.ask("GET", "/model")[1])["name"] == "my-model"
+        greeting = engine.run("podman", "exec", running.id, "printenv", "GREETING")
+        assert greeting.stdout == "a $b\n"
+        for program in ("uv", "pip", "jupyter", "gcc", "git"):
+            found = engine.run("podman", "exec", running.id, "which", program, check=False)
+            assert found.returncode != 0, program
+        assert running.stop()[0] == 0
+    notebook["cells"][-1]["source"] = "changed = True"
+    (source / "model.ipynb").write_text(json.dumps(notebook))
+    again = image(source, tag, "--base", base)
+    assert again.returncode == 0, again.stderr
+    said = again.stdout + again.stderr
+    assert "executing the notebook" in said
+    assert "the lock of the bundle before is kept" in said
+    assert len(re.findall("Using cache", said)) >= 3
+    assert "Installed" not in said
+    engine.forget("localhost/nachlass-builder")
+
+
+def test_a_builder_that_is_there_is_used(engine, builder, image, tag, tmp_path):
+    cells = "# %%\ndef predictor(x):\n    return [x]\nsamples = [1]\n"
+    write_notebook(tmp_path / "source/model.ipynb", cells)
+    done = image(tmp_path / "source", tag, "--builder", builder)
+    assert done.returncode == 0, done.stderr
+    assert "making the builder image" not in done.stderr
+    with engine.container(tag, *READ_ONLY) as running:
+        assert running.predict(5) == (200, [5])
+
+
+@pytest.mark.parametrize("name", ["housing", "spam"])
+def test_the_other_examples_are_built_too(engine, builder, image, tag, name):
+    done = image(PROJECT / "examples" / name, tag, "--builder", builder)
+    assert done.returncode == 0, done.stderr
+    with engine.container(tag, *READ_ONLY) as running:
+        check_example(running, name)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--builder", "localhost/no-such-builder"], "there is no image localhost/no-such-builder"),
+        (["--secret", "/no/such/file"], "--secret /no/such/file: there is no such file"),
+    ],
+)
+def test_what_is_not_there_is_told_before_anything_is_built(image, tag, tmp_path, words, said):
+    write_notebook(tmp_path / "source/model.ipynb", "# %%\ndef predictor(x):\n    return x\n")
+    refused = image(tmp_path / "source", tag, *words)
+    assert refused.returncode == 12
+    assert said in refused.stderr
+
+
+def test_a_notebook_that_fails_makes_no_image(engine, builder, image, tag, tmp_path):
+    cells = "# %%\nx = 1\n# %%\n1 / 0\ndef predictor(x):\n    return x\n"
+    write_notebook(tmp_path / "source/model.ipynb", cells)
+    failed = image(tmp_path / "source", tag, "--builder", builder)
+    assert failed.returncode == 12
+    assert "model.ipynb, cell 2" in failed.stdout + failed.stderr
+    assert not engine.has(tag)
+
+
+def test_without_an_engine_it_says_what_else_there_is(nachlass, tmp_path):
+    write_notebook(tmp_path / "source/model.ipynb", "# %%\ndef predictor(x):\n    return x\n")
+    path = str(Path(sys.executable).parent)
+    refused = nachlass("image", tmp_path / "source", "-t", "x", environment={"PATH": path})
+    assert refused.returncode == 12
+    assert "there is neither podman nor buildah nor docker" in refused.stderr
