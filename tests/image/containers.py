@@ -113,10 +113,9 @@ class Engine:
         return found
 
     def remove(self, *tags):
-        """Remove images, and the layers that only they had."""
+        """Remove images, and the layers that only they had and that no build is using."""
         for tag in tags:
-            if self.has(tag):
-                self.run("podman", "rmi", "-f", tag)
+            self.run("podman", "rmi", tag, check=False)
 
     def base(self):
         """Debian without Python, from its package archive."""
