@@ -189,3 +189,11 @@ def test_a_bundle_inside_the_source_is_not_part_of_it(folder):
         "data/manifest.json",
         "data/model.pickle",
     ]
+
+
+def test_pointers_of_git_lfs_are_noticed(folder, tmp_path):
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
+    (folder / "weights.bin").write_text(pointer)
+    (folder / "notes.txt").write_text(f"see {pointer}")
+    copied = copy_source(locate(folder, tmp_path), tmp_path / "copy", FOREVER)
+    assert copied.pointers == ("weights.bin",)
