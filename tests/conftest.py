@@ -19,6 +19,7 @@ from cells import write_notebook  # noqa: E402 - found by the path above
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "needs(program, enable): a program the machine must have")
+    config.addinivalue_line("markers", "needs_elsewhere(program, what): no machine of ours has it")
     config.addinivalue_line("markers", "only_all(reason): runs in `make test-all` alone")
 
 
@@ -27,6 +28,9 @@ def pytest_runtest_setup(item):
         program, enable = mark.args
         if shutil.which(program) is None:
             _cannot_run(f"{program} is missing; to enable: {enable}")
+    for mark in item.iter_markers("needs_elsewhere"):
+        if shutil.which(mark.args[0]) is None:
+            pytest.skip(f"{mark.args[0]} is missing; to enable: install {mark.args[1]}")
     for mark in item.iter_markers("only_all"):
         if not ALL:
             pytest.skip(f"{mark.args[0]}; to enable: make test-all")

@@ -82,7 +82,8 @@ def assemble(app_root: Path) -> None:
     finally:
         for folder in (work, source, DESTINATION / KEPT):
             remove(folder)
-    _tell_sizes(app_root, report)
+    parts = {"the environment": app_root / "lib", "the bundle": bundle}
+    tell_sizes({**parts, "artifacts for the next build": artifacts.folder}, report)
 
 
 @dataclass(frozen=True)
@@ -242,15 +243,11 @@ def give_to_group(folder: Path) -> None:
             path.chmod(mode | (mode & stat.S_IRWXU) >> 3)
 
 
-def _tell_sizes(app_root: Path, report: Report) -> None:
-    """Say what the image grew by."""
-    for name, entry in (
-        ("the environment", app_root / "lib"),
-        ("the bundle", app_root / "bundle"),
-        ("artifacts for the next build", app_root / KEPT),
-    ):
-        if entry.is_dir():
-            report.note(f"{name}: {_size(entry) / 1e6:.0f} MB")
+def tell_sizes(folders: Mapping[str, Path], report: Report) -> None:
+    """Say what an image is made of."""
+    for name, folder in folders.items():
+        if folder.is_dir():
+            report.note(f"{name}: {_size(folder) / 1e6:.0f} MB")
 
 
 def _size(folder: Path) -> int:

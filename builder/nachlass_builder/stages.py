@@ -25,7 +25,7 @@ from nachlass_builder.pip_settings import IndexSettings
 from nachlass_builder.prepare import Request
 from nachlass_builder.process import Deadline
 from nachlass_builder.report import Report
-from nachlass_builder.s2i import APP_ROOT, DESTINATION, INJECTED, give_to_group, lent
+from nachlass_builder.s2i import APP_ROOT, DESTINATION, INJECTED, give_to_group, lent, tell_sizes
 from nachlass_builder.settings import Settings
 
 SOURCE = DESTINATION / "src"
@@ -101,6 +101,7 @@ def make_model(report: Report) -> None:
     link.unlink()
     link.symlink_to("..")
     give_to_group(BUNDLE / "src")
+    tell_sizes({"the environment": SERVING, "the bundle": BUNDLE}, report)
 
 
 if __name__ == "__main__":

@@ -228,7 +228,7 @@ def s2i_dockerfile(builder, *, environment=None, injected=None, cached=None):
         ]
     lines += [f"FROM {builder}", 'LABEL "io.k8s.display-name"="app"']
     lines += [f'ENV {name}="{value}"' for name, value in (environment or {}).items()]
-    lines += ["USER root", "COPY --chown=1001:0 upload/src /tmp/src"]
+    lines += ["COPY --chown=1001:0 upload/src /tmp/src"]
     for folder, place in (injected or {}).items():
         lines.append(f"COPY --chown=1001:0 upload/injections/{folder} {place}")
     if cached:

@@ -79,6 +79,37 @@ def test_a_small_image_of_which_only_the_changed_is_made_again(engine, image, ta
     engine.forget("localhost/nachlass-builder")
 
 
+def test_what_a_build_is_lent_is_not_in_the_image(engine, builder, image, tag, tmp_path):
+    mark, data = "key-that-only-the-build-may-see", tmp_path / "data"
+    (data / "cloud").mkdir(parents=True)
+    (data / "cloud/rows.csv").write_text(f"{mark}\n1\n2\n")
+    (tmp_path / "database.ini").write_text(f"password = {mark}\n")
+    write_notebook(
+        tmp_path / "source/model.ipynb",
+        """# %%
+from pathlib import Path
+known = Path("/tmp/injected/database.ini").read_text().partition(" = ")[2]
+rows = len(Path("/data/cloud/rows.csv").read_text().splitlines()[1:])
+# %%
+def predictor(x):
+    return rows
+# %%
+samples = [1]
+""",
+    )
+    words = ("--secret", tmp_path / "database.ini", "--volume", f"{data}:/data:ro")
+    done = image(tmp_path / "source", tag, "--builder", builder, *words)
+    assert done.returncode == 0, done.stderr
+    assert "the bundle: " in done.stdout + done.stderr
+    with engine.container(tag, *READ_ONLY) as running:
+        assert running.predict(1) == (200, 2)
+    archive = tmp_path / "image.tar"
+    engine.run("podman", "save", "-o", archive, tag)
+    contents = archive.read_bytes() + (done.stdout + done.stderr).encode()
+    assert b"predictor" in contents, "the layers are compressed, and were not searched"
+    assert mark.encode() not in contents
+
+
 def test_a_builder_that_is_there_is_used(engine, builder, image, tag, tmp_path):
     cells = "# %%\ndef predictor(x):\n    return [x]\nsamples = [1]\n"
     write_notebook(tmp_path / "source/model.ipynb", cells)

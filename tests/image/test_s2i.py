@@ -228,6 +228,21 @@ def test_the_second_incremental_build_needs_no_network(engine, builder, small, t
         assert running.predict("HOME")[0] == 200
 
 
+@pytest.mark.needs_elsewhere("s2i", "s2i, from github.com/openshift/source-to-image")
+def test_our_dockerfiles_are_those_of_s2i(engine, builder, small, tmp_path):
+    words = ("--as-dockerfile", tmp_path / "context/Dockerfile", "-e", "SHIFT=1")
+    engine.run("s2i", "build", "--copy", *words, small, builder, "app")
+    written = (tmp_path / "context/Dockerfile").read_text()
+    ours = s2i_dockerfile(builder, environment={"SHIFT": "1"})
+
+    def steps(text):
+        lines = text.replace("\\\n", " ").splitlines()
+        return [" ".join(line.split()) for line in lines if line and not line.startswith("LABEL")]
+
+    assert steps(written) == steps(ours)
+    assert (tmp_path / "context/upload/src/model.ipynb").is_file()
+
+
 def test_there_is_nothing_to_save_unless_it_was_asked_for(engine, kmeans_image):
     command = ("podman", "run", "--rm", "--pull=never", kmeans_image)
     saved = subprocess.run(
