@@ -19,6 +19,7 @@ from cells import write_notebook  # noqa: E402 - found by the path above
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "needs(program, enable): a program the machine must have")
+    config.addinivalue_line("markers", "needs_room(gigabytes): disk that has to be free")
     config.addinivalue_line("markers", "needs_elsewhere(program, what): no machine of ours has it")
     config.addinivalue_line("markers", "only_all(reason): runs in `make test-all` alone")
 
@@ -28,6 +29,10 @@ def pytest_runtest_setup(item):
         program, enable = mark.args
         if shutil.which(program) is None:
             _cannot_run(f"{program} is missing; to enable: {enable}")
+    for mark in item.iter_markers("needs_room"):
+        free_gb = shutil.disk_usage(PROJECT).free / 1e9
+        if free_gb < mark.args[0]:
+            pytest.skip(f"{free_gb:.0f} GB of disk are free; to enable: have {mark.args[0]} GB")
     for mark in item.iter_markers("needs_elsewhere"):
         if shutil.which(mark.args[0]) is None:
             pytest.skip(f"{mark.args[0]} is missing; to enable: install {mark.args[1]}")
@@ -123,8 +128,11 @@ def unruly(built, tmp_path_factory):
 
 
 only_where_containers_run = [
-    pytest.mark.needs(program, "make test-all")
-    for program in ("buildah", "podman", "runc", "debootstrap", "unshare")
+    pytest.mark.needs_room(15),
+    *(
+        pytest.mark.needs(program, "make test-all")
+        for program in ("buildah", "podman", "runc", "debootstrap", "unshare")
+    ),
 ]
 
 
