@@ -129,14 +129,20 @@ def test_a_worker_that_ends_takes_no_snapshot_with_it(bundle):
 # Other services of the same bundle.
 
 
-def test_what_a_killed_service_left_is_cleared(bundle):
+def another_service(bundle):
+    """A process that serves a snapshot, until it is killed."""
+
     def serve(say):
         snapshots = Snapshots(bundle, wanted=True)
         snapshots.take()
         say()
         signal.pause()
 
-    with killed(serve):
+    return killed(serve)
+
+
+def test_what_a_killed_service_left_is_cleared(bundle):
+    with another_service(bundle):
         (left,) = folder_of(bundle).iterdir()
     assert left.exists()
     snapshots = Snapshots(bundle, wanted=True)
@@ -147,13 +153,7 @@ def test_what_a_killed_service_left_is_cleared(bundle):
 
 
 def test_what_a_living_service_has_stays(bundle):
-    def serve(say):
-        snapshots = Snapshots(bundle, wanted=True)
-        snapshots.take()
-        say()
-        signal.pause()
-
-    with killed(serve):
+    with another_service(bundle):
         (living,) = folder_of(bundle).iterdir()
         snapshots = Snapshots(bundle, wanted=True)
         path = snapshots.take()
