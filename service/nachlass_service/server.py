@@ -16,7 +16,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
 from ipaddress import ip_address
 from logging import ERROR, WARNING
 from types import FrameType
@@ -34,6 +33,7 @@ from nachlass_service.bundle import Bundle
 from nachlass_service.capacity import capacity
 from nachlass_service.core import FACE_THREADS, Core
 from nachlass_service.errors import BundleError, ServiceError, SettingError
+from nachlass_service.forks import leave_forks_alone
 from nachlass_service.meter import Meter
 from nachlass_service.model import leave_model, load_model
 from nachlass_service.page import curl_line
@@ -263,7 +263,7 @@ class Server(BaseApplication):
     def _enter(self, _arbiter: Arbiter, worker: Worker) -> None:
         """Take the slot, and tell the master that we live while the model is loaded."""
         _reseed()
-        os.register_at_fork(after_in_child=partial(_leave_to_parent, worker))
+        leave_forks_alone(worker.SIGNALS, worker.sockets)
         self.meter.slots.use(self._slots[worker.age])
         self._begun = threading.Event()
 
@@ -364,15 +364,6 @@ def _url(address: str | int | tuple[str, int]) -> str | None:
     if host in ("0.0.0.0", "::", ""):  # noqa: S104 - all addresses, this machine's among them
         host = "localhost"
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def _leave_to_parent(worker: Worker) -> None:
-    """Make a process that the model forks an ordinary one: the port and the signals are ours."""
-    for sig in worker.SIGNALS:
-        signal.signal(sig, signal.SIG_DFL)
-    signal.set_wakeup_fd(-1)
-    for listener in worker.sockets:
-        listener.close()
 
 
 def _reseed() -> None:
