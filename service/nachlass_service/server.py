@@ -318,6 +318,7 @@ class Master(Arbiter):
 
     app: Server
     is_ending = False
+    is_halting = False
 
     def signal(self, sig: int, frame: FrameType | None) -> None:
         """Take note of a signal."""
@@ -329,9 +330,11 @@ class Master(Arbiter):
         try:
             super().reap_workers()
         except HaltServer as error:
-            if not self.app.meter.slots.is_ready:
+            if self.app.meter.slots.is_ready:
+                log.event("worker_died", level=ERROR, error=error.reason)
+            elif not self.is_halting:  # it reaps the other workers, too, while it halts
+                self.is_halting = True
                 raise
-            log.event("worker_died", level=ERROR, error=error.reason)
 
     def reload(self) -> None:
         """Start workers with the new bundle and let the old ones end, if it can be served."""

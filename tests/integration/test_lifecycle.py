@@ -285,7 +285,7 @@ def test_a_bundle_that_cannot_be_loaded_is_not_served(bundle, environ, tmp_path,
     (bundle / "model.pickle").write_bytes(b"\x80\x04cno_such_module\nname\n.")
     manifest = json.loads((bundle / "manifest.json").read_text())
     (bundle / "manifest.json").write_text(json.dumps({**manifest, "preload": preload}))
-    service = start(bundle, environ, tmp_path / "log")
+    service = start(bundle, environ, tmp_path / "log", WEB_CONCURRENCY="6")
     assert service.process.wait(30) == 11
     assert "no_such_module" in service.events("failed")[0]["error"]
 

@@ -456,14 +456,22 @@ def becomes(condition, within_s):
     return False
 
 
+@pytest.fixture
+def interruptible():
+    """A shell that starts the tests in the background has them ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_control_c_ends_the_kernel(execution):
     made = execution(
         "# %%\nimport os, time\nopen('pid', 'w').write(str(os.getpid()))\ntime.sleep(60)"
     )
     wait = 'while [ ! -s "$0" ]; do sleep 0.05; done; kill -INT "$1"'
-    press = subprocess.Popen(["sh", "-c", wait, made.root / "pid", str(os.getpid())])
-    with pytest.raises(KeyboardInterrupt):
+    press = ["sh", "-c", wait, made.root / "pid", str(os.getpid())]
+    with subprocess.Popen(press), pytest.raises(KeyboardInterrupt):
         run(made)
-    press.wait()
     assert not is_alive(int((made.root / "pid").read_text()))
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
