@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -145,6 +146,14 @@ def engine(cache):
     folder = cache / "images"
     folder.mkdir(exist_ok=True)
     return Engine(folder)
+
+
+@pytest.fixture
+def tag(engine):
+    """The name of an image that is gone after the test, and so is its second."""
+    name = f"localhost/nachlass-test-{uuid4().hex[:8]}"
+    yield name
+    engine.remove(name, f"{name}-second")
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from nachlass_builder.bundle import (
@@ -64,32 +63,6 @@ def build(request: Request, report: Report) -> Built:
 
 
 @dataclass(frozen=True)
-class Locked:
-    """A lock, the digest of what decided it, and the requirements it began with."""
-
-    lock: Lock
-    resolution: str
-    roots: tuple[str, ...]
-
-
-def lock_source(request: Request, report: Report) -> Locked:
-    """The lock that a build of the source would have; executes nothing but its first pass."""
-    with prepared_source(request, report) as prepared, TemporaryDirectory() as folder:
-        shop = Workshop(Path(folder))
-        for inner in (shop.bundle, shop.work):
-            inner.mkdir()
-        _key, checked = _Build(prepared, shop, shop.bundle, report, fresh=True).read()
-        locking = Locking(prepared, shop, checked.requirements, report)
-        lock, resolution = locking.lock(locking.indexes(), None)
-    return Locked(lock, resolution, tuple(_roots(checked)))
-
-
-def _roots(checked: Checked) -> list[str]:
-    """What has to be in the environment that serves: the user's requirements and the service's."""
-    return [*(req.text for req in checked.requirements.merged), *service_requirements()]
-
-
-@dataclass(frozen=True)
 class _Build:
     """One build in its workshop."""
 
@@ -103,7 +76,7 @@ class _Build:
         """Make the whole bundle in the workshop."""
         from nachlass_builder.second_pass import SecondPass
 
-        key, checked = self.read()
+        key, checked = self._read()
         locking = Locking(self.prepared, self.shop, checked.requirements, self.report)
         indexes = locking.indexes()
         lock, resolution = locking.lock(indexes, None if self.fresh else self.destination)
@@ -123,7 +96,8 @@ class _Build:
             ).run()
             self._tell_capture(outcome)
         with self.report.step("making the serving environment"):
-            kept = closure(training.site_packages, _roots(checked))
+            roots = [req.text for req in checked.requirements.merged]
+            kept = closure(training.site_packages, [*roots, *service_requirements()])
             serving_lock = lock.subset(kept)
             serving = self._environment(serving_lock, "serving", indexes)
         self.shop.source.rename(self.shop.bundle / "src")
@@ -135,7 +109,7 @@ class _Build:
         with self.report.step("writing the bundle"):
             self._write(manifest, checked, lock, serving_lock, serving, indexes)
 
-    def read(self) -> tuple[str, Checked]:
+    def _read(self) -> tuple[str, Checked]:
         """Copy the source and read what can be known without running it."""
         prepared, report = self.prepared, self.report
         with report.step("reading the notebook"):

@@ -86,6 +86,12 @@ def write_seed(path: Path, lock: str, resolution: str) -> None:
         os.utime(file, (0, 0))
 
 
+def seed_of(bundle: Path) -> tuple[str, str]:
+    """A bundle's lock, and the digest of what decided it: what `write_seed` takes."""
+    manifest = json.loads((bundle / MANIFEST).read_text(encoding="utf-8"))
+    return (bundle / TRAINING_LOCK).read_text(encoding="utf-8"), manifest["locks"]["resolution"]
+
+
 def default_bundle(source: Source, cache: Path) -> Path:
     """`.nachlass/bundle` in the source, or a folder of the cache when that cannot be written."""
     if not source.temporary:

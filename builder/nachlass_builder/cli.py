@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import traceback
+from errno import ENOSPC
 from pathlib import Path
 
 import click
@@ -57,6 +59,11 @@ class Group(click.Group):
         except KeyboardInterrupt:
             click.echo("interrupted; nothing was left behind", err=True)
             sys.exit(INTERRUPTED)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:  # noqa: BLE001 - the last line says what to do, of any of them
+            _tell_defect(error)
+            sys.exit(NachlassError.exit_code)
 
 
 def _tell(error: NachlassError) -> None:
@@ -64,6 +71,17 @@ def _tell(error: NachlassError) -> None:
     from nachlass_builder.credentials import redact
 
     click.echo(redact(str(error), ()), err=True)
+
+
+def _tell_defect(error: Exception) -> None:
+    """Print what no one has foreseen: where it happened, then what it was."""
+    what = f"{type(error).__name__}: {error}"
+    if isinstance(error, OSError) and error.errno == ENOSPC:
+        _tell(NachlassError(f"the disk is full: {what}", remedy="free some of it, then try again"))
+        return
+    trace = "".join(traceback.format_exception(error))
+    remedy = "report it with the lines above"
+    _tell(NachlassError(f"a defect of nachlass: {what}", details=trace, remedy=remedy))
 
 
 @click.group(cls=Group, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
@@ -235,6 +253,7 @@ def serve(
     multiple=True,
     help="A folder for the build alone, training data for instance; may be repeated.",
 )
+@click.option("--force", is_flag=True, help="Build although nothing changed, and resolve anew.")
 @click.option("--push", is_flag=True, help="Push the image to its registry.")
 @context_option
 @assignments_option
@@ -248,6 +267,7 @@ def image(
     context_dir: str | None,
     assignments: tuple[str, ...],
     *,
+    force: bool,
     push: bool,
 ) -> None:
     """Build a container image, without s2i."""
@@ -255,6 +275,6 @@ def image(
     from nachlass_builder.prepare import Request
     from nachlass_builder.settings import parse_assignments
 
-    request = Request(source, None, context_dir, parse_assignments(assignments))
+    request = Request(source, None, context_dir, parse_assignments(assignments), force)
     asked = ImageRequest(request, tag, builder, base, push, secrets, volumes)
     click.echo(build_image(asked, Report()))

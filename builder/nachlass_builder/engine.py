@@ -41,8 +41,12 @@ class Engine:
         arguments: Mapping[str, str],
         secrets: Mapping[str, Path],
         volumes: Sequence[str] = (),
+        fresh: bool = False,
     ) -> None:
-        """Build an image, layer by layer so that unchanged ones are kept; raises ImageError."""
+        """Build an image, layer by layer so that unchanged ones are kept; raises ImageError.
+
+        With `fresh` none is kept.
+        """
         if volumes and self.program == "docker":
             raise ImageError(
                 "docker mounts no volumes while it builds",
@@ -51,6 +55,7 @@ class Engine:
         words = ["bud", "--layers"] if self.program == "buildah" else ["build"]
         words += ["--tag", tag, "--file", str(file)]
         words += ["--target", target] if target else []
+        words += ["--no-cache"] if fresh else []
         for name, value in arguments.items():
             words += ["--build-arg", f"{name}={value}"]
         for name, path in secrets.items():

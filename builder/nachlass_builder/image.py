@@ -1,8 +1,8 @@
 """Builds a container image from a source, without s2i. Builder environment.
 
-Several stages, so that what has not changed is not made again: the environments
-depend on the locks alone, and the image is the small runtime with the serving
-environment and the bundle. stages.py is what runs in them.
+Several stages, so that what has not changed is not made again: the one with the
+serving environment depends on the lock alone, the image adds the bundle to it,
+and environments are kept in a cache that is mounted. stages.py runs in them.
 """
 
 from __future__ import annotations
@@ -16,8 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nachlass_builder import __version__
+from nachlass_builder.bundle import SERVING_LOCK
 from nachlass_builder.engine import Engine
 from nachlass_builder.errors import ImageError
+from nachlass_builder.hooks import HOOKS
+from nachlass_builder.in_image import APP_ROOT, CACHE, INJECTED, MADE, SOURCE
+from nachlass_builder.pip_settings import WHEELHOUSE
 from nachlass_builder.prepare import Prepared, Request, prepared_source
 from nachlass_builder.report import Report
 from nachlass_builder.service_wheel import PACKAGE, service_source
@@ -25,8 +29,9 @@ from nachlass_builder.settings import read_environment_file, unquote
 from nachlass_builder.source import BUILD_COMMIT
 from nachlass_builder.source_files import copy_source
 
+HOME = "/opt/nachlass"
+"""The builder's own environment in its image."""
 BASE_LABEL = "io.github.nachlass.base"
-INJECTED = "/tmp/injected"  # noqa: S108 - see s2i.py
 CA_VARIABLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 PIP_OPTIONS = ("index-url", "extra-index-url", "trusted-host", "no-index", "timeout", "retries")
 
@@ -57,6 +62,8 @@ def build_image(request: ImageRequest, report: Report) -> str:
         with report.step(f"building {request.tag}"):
             context = work / "context"
             left_out = copy_source(prepared.source, context / "src", prepared.deadline).left_out
+            if (prepared.source.root / HOOKS).is_dir():
+                shutil.copytree(prepared.source.root / HOOKS, context / "src" / HOOKS)
             if left_out:
                 report.note(f"left out as secrets: {', '.join(left_out)}")
             file = work / "Dockerfile"
@@ -70,6 +77,7 @@ def build_image(request: ImageRequest, report: Report) -> str:
                 arguments={},
                 secrets=secrets,
                 volumes=request.volumes,
+                fresh=request.source.force,
             )
         _tell_size(engine, request.tag, runtime, report)
         if request.push:
@@ -83,37 +91,41 @@ def _dockerfile(
 ) -> str:
     """The stages; see the module."""
     source, settings = prepared.source, prepared.settings
-    mounts = "".join(f"--mount=type=secret,id={s},target={INJECTED}/{s},uid=1001 " for s in secrets)
-    run = f"RUN {mounts}/opt/nachlass/bin/python -m nachlass_builder.stages"
+    mounts = [f"type=secret,id={s},target={INJECTED}/{s},uid=1001" for s in secrets]
+    home = f"type=bind,from={builder},source={HOME},target={HOME}"
+    mounts.append(f"type=cache,id=nachlass,target={CACHE},uid=1001,gid=0,mode=0775")
+    python = f"{HOME}/bin/python -m nachlass_builder.stages"
     given = {**read_environment_file(source.root), **request.source.assignments}
     public = {n: unquote(v) for n, v in given.items() if n not in settings.index}
     variables = [f"ENV {name}={_quoted(value)}" for name, value in sorted(public.items())]
     name = settings.model_name or source.root.name
     known = [f"ENV S2I_MODEL_NAME={_quoted(name)}"]
     known += [f"ENV {BUILD_COMMIT}={source.commit}"] if source.commit else []
-    below = "/opt/app-root"
     copy = "COPY --chown=1001:0"
+    wheels = f"src/{WHEELHOUSE}"
+    has_wheels = (source.root / WHEELHOUSE).is_dir()
     lines = [
-        f"FROM {builder} AS locks",
-        *variables,
-        f"{copy} src /tmp/src",
-        f"{run} locks",
-        f"FROM {builder} AS environments",
-        f"{copy} --from=locks {below}/.build/locks {below}/.build/locks",
-        f"{run} environments",
-        "FROM environments AS model",
+        f"FROM {builder} AS model",
         *variables,
         *known,
-        f"{copy} src /tmp/src",
-        f"{run} model",
-        f"FROM {runtime}",
+        f"{copy} src {SOURCE}",
+        f"RUN {_mounted(mounts)} {python} model{' --force' if request.source.force else ''}",
+        f"FROM {runtime} AS environment",
+        f"{copy} --from=model {MADE}/{SERVING_LOCK} {APP_ROOT}/",
+        *([f"{copy} {wheels} {APP_ROOT}/{wheels}"] if has_wheels else []),
+        f"RUN {_mounted([*mounts, home])} {python} environment",
+        "FROM environment",
         *variables,
-        f"{copy} --from=environments {below}/.build/serving {below}",
-        f"{copy} --from=model {below}/bundle {below}/bundle",
+        f"{copy} --from=model {MADE.parent}/ {APP_ROOT}/",
         f"LABEL org.opencontainers.image.title={_quoted(name)}",
         *([f"LABEL org.opencontainers.image.revision={source.commit}"] if source.commit else []),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _mounted(mounts: Sequence[str]) -> str:
+    """The options of RUN for what is mounted."""
+    return " ".join(f"--mount={mount}" for mount in mounts)
 
 
 def _images(

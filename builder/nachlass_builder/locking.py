@@ -36,6 +36,9 @@ class Locking:
         indexes = indexes.with_options(self.requirements.options)
         if indexes.wheelhouse:
             self.report.note("wheels/ is used as a wheelhouse")
+        if indexes.unsupported:
+            options = ", ".join(indexes.unsupported)
+            self.report.warn(f"settings of pip's that have no effect here: {options}")
         for link in indexes.missing_links:
             self.report.warn(f"pip's find-links names {link}, which is not there")
         return indexes

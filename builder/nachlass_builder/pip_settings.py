@@ -41,6 +41,12 @@ WORDS = {
     "proxy": "proxy",
 }
 SWITCHES = {"no-index": "no_index", "pre": "pre"}
+MEANINGLESS = {
+    "break-system-packages", "cache-dir", "config-file", "debug", "disable-pip-version-check",
+    "log", "no-cache-dir", "no-color", "no-input", "progress-bar", "quiet", "root-user-action",
+    "user", "verbose", "yes",
+}  # fmt: skip
+"""What changes nothing about what is installed."""
 
 PYPI = "https://pypi.org/simple"
 INDEX_VARIABLES = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX", "UV_EXTRA_INDEX_URL")
@@ -52,7 +58,8 @@ class IndexSettings:
 
     `find_links` and `constraints` hold absolute paths or URLs. `root` is the
     source, `wheelhouse` its `wheels/` when that has wheels, `missing_links`
-    the folders that are configured but do not exist (pip passes over them).
+    the folders that are configured but do not exist (pip passes over them),
+    `unsupported` the options of pip's that uv has nothing for.
     `only_binary` and `no_binary` hold normalised names, or `:all:`. `environ`
     is what all this was read from.
     """
@@ -74,14 +81,18 @@ class IndexSettings:
     proxy: str | None = field(default=None, repr=False)
     wheelhouse: Path | None = None
     missing_links: tuple[str, ...] = ()
+    unsupported: tuple[str, ...] = ()
     environ: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def read(cls, environ: Mapping[str, str], root: Path | None) -> IndexSettings:
         """Read the variables and files that pip would read."""
         settings = cls(root=root, environ=dict(environ))
-        for name, value in read_values(environ).items():
+        values = read_values(environ)
+        for name, value in values.items():
             settings = settings._with(name, value, here=Path.cwd())
+        known = SWITCHES.keys() | WORDS.keys() | LISTS.keys() | MEANINGLESS
+        settings = replace(settings, unsupported=tuple(sorted(values.keys() - known)))
         wheelhouse = root / WHEELHOUSE if root else None
         if wheelhouse and any(wheelhouse.glob("*.whl")):
             links = (*settings.find_links, str(wheelhouse.absolute()))

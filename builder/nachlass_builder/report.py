@@ -49,12 +49,15 @@ class Report:
         self.console = Console(file=sys.stderr, highlight=False, markup=False, soft_wrap=True)
         self.seconds: dict[str, float] = {}
         self._line: _Activity | None = None
+        self._steps = 0
 
     @contextmanager
     def step(self, text: str) -> Iterator[None]:
         """Announce a step of the build, and its seconds when it has ended well."""
         if not self.quiet:
-            self.console.print(f"---> {text}", style="bold" if self.console.is_terminal else None)
+            self._steps += 1
+            title = f"---> {self._steps}. {text}"
+            self.console.print(title, style="bold" if self.console.is_terminal else None)
         started = time.monotonic()
         with self._activity(text):
             yield

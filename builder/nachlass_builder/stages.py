@@ -1,107 +1,106 @@
-"""What `nachlass image` runs in the builder image, stage by stage. Builder environment.
+"""What `nachlass image` runs in its stages. Builder environment.
 
-    python -m nachlass_builder.stages locks|environments|model
+    python -m nachlass_builder.stages model [--force]
+    python -m nachlass_builder.stages environment
 
-A stage is run again only when what it starts from has changed: `locks` and
-`model` start from the source, `environments` from the locks alone, so that a
-changed cell installs nothing. The locks are therefore written so that equal
-ones are equal files, times included.
+`model` executes the notebook and makes the bundle. Its environments are in a
+cache that is mounted, and so in no layer. `environment` then makes the one that
+serves; it starts from the bundle's lock alone, so that an engine runs it again
+only when that has changed. The lock is therefore written so that equal ones are
+equal files, times included.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import sys
+from pathlib import Path
+from urllib.parse import quote
+from uuid import uuid4
 
-from nachlass_builder.build import build, lock_source
-from nachlass_builder.bundle import TRAINING_LOCK, write_seed
-from nachlass_builder.credentials import redact
-from nachlass_builder.environment import closure, ensure_environment
-from nachlass_builder.errors import NachlassError
+import click
+from filelock import FileLock
+
+from nachlass_builder.build import build
+from nachlass_builder.bundle import SERVING_LOCK, remove, seed_of, write_seed
+from nachlass_builder.cli import Group
+from nachlass_builder.environment import ensure_environment
+from nachlass_builder.hooks import keep_pre_run, run_hook
+from nachlass_builder.in_image import (
+    APP_ROOT,
+    CACHE,
+    INJECTED,
+    MADE,
+    SOURCE,
+    lent,
+    place_environment,
+    settle_bundle,
+    tell_sizes,
+)
 from nachlass_builder.lock import Lock
-from nachlass_builder.pip_settings import IndexSettings
+from nachlass_builder.pip_settings import WHEELHOUSE, IndexSettings
 from nachlass_builder.prepare import Request
 from nachlass_builder.process import Deadline
 from nachlass_builder.report import Report
-from nachlass_builder.s2i import APP_ROOT, DESTINATION, INJECTED, give_to_group, lent, tell_sizes
-from nachlass_builder.settings import Settings
-
-SOURCE = DESTINATION / "src"
-WORK = APP_ROOT / ".build"
-LOCKS = WORK / "locks"
-SERVING = WORK / "serving"
-"""The serving environment, which the image gets as its root of applications."""
-BUNDLE = APP_ROOT / "bundle"
-ROOTS = "roots.json"
-WHEELS = "wheels"
 
 
+@click.group(cls=Group)
 def main() -> None:
-    """Run one stage."""
-    os.environ.update({"S2I_CACHE_DIR": str(WORK / "cache"), **lent(INJECTED)})
-    stages = {"locks": make_locks, "environments": make_environments, "model": make_model}
-    if len(sys.argv) != 2 or sys.argv[1] not in stages:  # noqa: PLR2004
-        sys.exit(f"usage: python -m nachlass_builder.stages {'|'.join(stages)}")
-    try:
-        stages[sys.argv[1]](Report())
-    except NachlassError as error:
-        sys.stderr.write(f"{redact(str(error), ())}\n")
-        sys.exit(error.exit_code)
+    """Run a stage of `nachlass image`."""
+    os.umask(0o002)
+    os.environ.update({"S2I_CACHE_DIR": str(CACHE), **lent(INJECTED)})
 
 
-def make_locks(report: Report) -> None:
-    """Lock the source's requirements; nothing is executed, nothing installed."""
-    locked = lock_source(Request(str(SOURCE)), report)
-    write_seed(LOCKS, locked.lock.text, locked.resolution)
-    roots = LOCKS / ROOTS
-    roots.write_text(json.dumps(locked.roots), encoding="utf-8")
-    if (SOURCE / WHEELS).is_dir():  # the lock names its wheels, below `src`
-        shutil.copytree(SOURCE / WHEELS, LOCKS / "src" / WHEELS)
-    for path in (*LOCKS.rglob("*"), LOCKS):
-        os.utime(path, (0, 0))
+@main.command()
+@click.option("--force", is_flag=True, help="Resolve the requirements anew.")
+def model(*, force: bool) -> None:
+    """Execute the notebook and make the bundle."""
+    report = Report()
+    seed = CACHE / "seeds" / quote(os.environ["S2I_MODEL_NAME"], safe="")
+    alone = FileLock(CACHE / "seeds.lock")
+    # Two builds share the cache, and its lock for each place where a bundle is made.
+    made = MADE.with_name(uuid4().hex)
+    with alone:
+        if seed.is_dir():
+            shutil.copytree(seed, made)
+    run_hook(SOURCE, "pre_assemble", report)
+    build(Request(str(SOURCE), made, force=force), report)
+    made.rename(MADE)
+    with alone:
+        remove(seed)
+        write_seed(seed, *seed_of(MADE))
+    tell_sizes({"the environment": (MADE / "venv").resolve(), "the bundle": MADE}, report)
+    settle_bundle(MADE)
+    keep_pre_run(SOURCE, MADE.parent)
+    run_hook(SOURCE, "post_assemble", report)
+    os.utime(MADE / SERVING_LOCK, (0, 0))
 
 
-def make_environments(report: Report) -> None:
-    """Make the environments that the notebook runs in and that the model is served from."""
-    settings = Settings.from_environ(os.environ, {})
-    lock = Lock.read(LOCKS / TRAINING_LOCK)
-    roots = json.loads((LOCKS / ROOTS).read_text(encoding="utf-8"))
-    indexes = IndexSettings.read(os.environ, LOCKS / "src")
-    with report.step("making the training environment"):
-        training = ensure_environment(
-            lock,
-            purpose="training",
-            cache=settings.cache,
-            indexes=indexes,
-            deadline=Deadline(),
-            note=report.note,
-        )
-    with report.step("making the serving environment"):
-        serving = ensure_environment(
-            lock.subset(closure(training.site_packages, roots)),
+@main.command()
+def environment() -> None:
+    """Make the environment that serves, from the bundle's lock."""
+    report, lock, source = Report(), APP_ROOT / SERVING_LOCK, APP_ROOT / "src"
+    with report.step("placing the serving environment"):
+        made = ensure_environment(
+            Lock.read(lock),
             purpose="serving",
-            cache=settings.cache,
-            indexes=indexes,
+            cache=CACHE,
+            indexes=IndexSettings.read(os.environ, source),
             deadline=Deadline(),
             note=report.note,
         )
-    serving.path.rename(SERVING)
-    serving.path.symlink_to(SERVING)
+        place_environment(made.path, _copy)
+    # The bundle has both, too.
+    lock.unlink()
+    remove(source / WHEELHOUSE)
 
 
-def make_model(report: Report) -> None:
-    """Execute the notebook, and make the bundle, in the environments that are there."""
-    shutil.copytree(LOCKS, BUNDLE)
-    build(Request(str(SOURCE), BUNDLE), report)
-    link = BUNDLE / "venv"
-    if link.resolve() != SERVING:
-        raise NachlassError(f"the bundle needs another environment than {SERVING}")
-    link.unlink()
-    link.symlink_to("..")
-    give_to_group(BUNDLE / "src")
-    tell_sizes({"the environment": SERVING, "the bundle": BUNDLE}, report)
+def _copy(entry: Path, target: Path) -> None:
+    """Copy a file, a link or a folder as it is."""
+    if entry.is_dir() and not entry.is_symlink():
+        shutil.copytree(entry, target, symlinks=True)
+    else:
+        shutil.copy2(entry, target, follow_symlinks=False)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ def steps(said):
     name = None
     for line in said.splitlines():
         if line.startswith("---> "):
-            name = line.removeprefix("---> ")
+            name = line.partition(". ")[2]
         elif name and line.startswith("     ") and line.endswith(" s") and line.count(" ") == 6:
             yield name, float(line.split()[0])
 

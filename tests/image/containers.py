@@ -143,6 +143,12 @@ class Engine:
                 self.build(tag, PROJECT, *layers, "--target", target)
         return tag
 
+    def not_the_groups(self, tag):
+        """What an arbitrary user of the group 0 could not write to."""
+        writable = ("find", "/opt/app-root", "-xdev", "(", "!", "-gid", "0", "-o")
+        writable += ("!", "-type", "l", "!", "-perm", "-g=w", ")")
+        return self.run("podman", "run", "--rm", "--pull=never", tag, *writable).stdout
+
     def forget(self, name):
         """Remove the images of an earlier state of the project."""
         listed = self.run("podman", "images", "--format", "{{.Repository}}:{{.Tag}}", name)

@@ -8,7 +8,6 @@ import subprocess
 import tarfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from uuid import uuid4
 
 import pytest
 from conftest import PROJECT, only_where_containers_run
@@ -45,14 +44,6 @@ def kmeans_image(engine, builder, tmp_path_factory):
 
 
 @pytest.fixture
-def tag(engine):
-    """The name of an image that is gone after the test."""
-    name = f"localhost/nachlass-test-{uuid4().hex[:8]}"
-    yield name
-    engine.remove(name, f"{name}-second")
-
-
-@pytest.fixture
 def small(tmp_path):
     """A source that needs next to nothing."""
     write_notebook(tmp_path / "small/model.ipynb", SMALL)
@@ -69,6 +60,15 @@ def test_the_builder_says_what_platforms_look_for(engine, builder):
     assert "builder" in labels["io.openshift.tags"].split(",")
     assert "OnBuild" not in config or not config["OnBuild"]
     assert "Volumes" not in config or not config["Volumes"]
+
+
+def test_the_builder_has_the_programs_that_s2i_uses(engine, builder):
+    programs = "sh bash tar truncate find git ssh"
+    script = f"for name in {programs}; do command -v $name || exit 1; done"
+    found = engine.run("podman", "run", "--rm", "--pull=never", builder, "sh", "-c", script)
+    assert len(found.stdout.splitlines()) == len(programs.split())
+    trusted = ("podman", "run", "--rm", "--pull=never", builder, "ls", "/etc/ssl/certs")
+    assert "ca-certificates.crt" in engine.run(*trusted).stdout.split()
 
 
 @pytest.mark.parametrize("user", USERS)
@@ -158,10 +158,60 @@ def test_an_image_holds_nothing_of_the_build(engine, kmeans_image):
     assert "/opt/app-root/bundle/manifest.json" in listed
     assert not [path for path in listed if path.startswith("/tmp/")]
     assert "/opt/app-root/.build" not in listed
-    writable = ("find", "/opt/app-root", "-xdev", "(", "!", "-gid", "0", "-o")
-    writable += ("!", "-type", "l", "!", "-perm", "-g=w", ")")
-    left = engine.run("podman", "run", "--rm", "--pull=never", kmeans_image, *writable).stdout
-    assert left == ""
+    assert engine.not_the_groups(kmeans_image) == ""
+
+
+def test_hooks_and_scripts_that_wrap_ours_run(engine, builder, small, tag, tmp_path):
+    """Also: a destination that the platform chooses, and a home that can be written."""
+    hooks = small / ".s2i/action_hooks"
+    hooks.mkdir(parents=True)
+    (hooks / "pre_assemble").write_text("cp model.ipynb kept.txt && echo before\n")
+    (hooks / "post_assemble").write_text("echo after\n")
+    (hooks / "pre_run").write_text("export HOOKED=1\n")
+    wrapper = small / ".s2i/bin/assemble"
+    wrapper.parent.mkdir()
+    wrapper.write_text("#!/bin/bash\necho wrapped\n/usr/libexec/s2i/assemble && echo done\n")
+    wrapper.chmod(0o755)
+    dockerfile = s2i_dockerfile(builder).replace(
+        "RUN /usr/libexec/s2i/assemble", "RUN /tmp/src/.s2i/bin/assemble"
+    )
+    context = context_of(tmp_path / "context", small, dockerfile)
+    said = engine.build(tag, context, "--layers=false").stdout.splitlines()
+    order = [said.index(word) for word in ("wrapped", "before", "after", "done")]
+    assert order == sorted(order)
+    with engine.container(tag, "--user", "12345:0", *READ_ONLY) as running:
+        assert running.predict("HOOKED") == (200, "1")
+        assert running.predict("HOME") == (200, "/tmp")
+        kept = ("podman", "exec", running.id, "cat", "/opt/app-root/bundle/src/kept.txt")
+        assert "cells" in engine.run(*kept).stdout
+
+
+def test_a_dockerfile_in_stages_as_the_readme_has_it(engine, builder, small, tag):
+    runtime = engine.project_image("runtime")
+    readme = (PROJECT / "README.md").read_text()
+    dockerfile = readme.partition("```dockerfile\n")[2].partition("```")[0]
+    named = dockerfile.replace("FROM nachlass-runtime", f"FROM {runtime}")
+    (small / "Dockerfile").write_text(named.replace("FROM nachlass ", f"FROM {builder} "))
+    engine.build(tag, small, "--layers=false")
+    with engine.container(tag, "--user", "12345:0", *READ_ONLY) as running:
+        assert running.predict("HOME") == (200, "/tmp")
+        found = engine.run("podman", "exec", running.id, "ls", "/opt/nachlass", check=False)
+        assert found.returncode != 0
+    assert engine.not_the_groups(tag) == ""
+
+
+def test_an_image_can_be_built_upon(engine, builder, small, tag, tmp_path):
+    """An image that was built is a builder, too: nothing of the model before stays."""
+    context = context_of(tmp_path / "first", small, s2i_dockerfile(builder))
+    engine.build(tag, context, "--layers=false")
+    cells = "# %%\ndef predictor(x):\n    return [x]\nsamples = [1]\n"
+    write_notebook(tmp_path / "other/model.ipynb", cells)
+    context = context_of(tmp_path / "second", tmp_path / "other", s2i_dockerfile(tag))
+    engine.build(f"{tag}-second", context, "--layers=false")
+    with engine.container(f"{tag}-second", *READ_ONLY) as running:
+        assert running.predict(5) == (200, [5])
+        imported = ("podman", "exec", running.id, "python", "-c", "import six")
+        assert engine.run(*imported, check=False).returncode != 0
 
 
 def test_one_layer_as_openshift_makes_it(engine, builder, small, tag, tmp_path):

@@ -137,6 +137,12 @@ def test_an_odd_switch_is_refused(machine):
         read(machine, PIP_NO_INDEX="maybe")
 
 
+def test_options_without_effect_are_told_unless_they_change_nothing(machine):
+    given = read(machine, PIP_REQUIRE_HASHES="1", PIP_QUIET="1", PIP_RETRIES="3")
+    assert given.unsupported == ("require-hashes",)
+    assert given.with_options(["--pre"]).unsupported == ("require-hashes",)
+
+
 def test_the_rest_is_translated(tmp_path, machine):
     settings = read(
         machine,

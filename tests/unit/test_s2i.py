@@ -1,73 +1,27 @@
 """The parts of assemble that need no image; tests/image runs the whole."""
 
+import os
+import subprocess
+
 import pytest
+from conftest import PROJECT
 
 from nachlass_builder import s2i
-from nachlass_builder.bundle import read_manifest, write_seed
-from nachlass_builder.errors import SourceError
+from nachlass_builder.errors import ExecutionError, SourceError
+from nachlass_builder.hooks import HOOKS, PRE_RUN, keep_pre_run, run_hook
+from nachlass_builder.in_image import lent
 from nachlass_builder.report import Report
 
-LOCK = 'lock-version = "1.0"\ncreated-by = "uv"\npackages = []\n'
-
-
-@pytest.fixture
-def before(tmp_path):
-    """What s2i brings from the image before."""
-    folder = tmp_path / "artifacts"
-    write_seed(folder / s2i.LOCKS, LOCK, "decided")
-    (folder / "uv").mkdir()
-    (folder / "uv/cached").touch()
-    return folder
-
-
-def take_over(before, tmp_path):
-    artifacts = s2i.Artifacts(tmp_path / "root/artifacts")
-    artifacts.take_over(before, tmp_path / "root/bundle", Report())
-    return artifacts
-
-
-def test_artifacts_are_taken_over_with_their_lock(before, tmp_path, capsys):
-    artifacts = take_over(before, tmp_path)
-    assert (artifacts.uv_cache / "cached").is_file()
-    assert read_manifest(tmp_path / "root/bundle")["locks"] == {"resolution": "decided"}
-    assert "artifacts of the build before are used" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("damage", ["lock", "manifest", "foreign"])
-def test_artifacts_that_cannot_be_read_are_left_alone(before, tmp_path, capsys, damage):
-    locks = before / s2i.LOCKS
-    if damage == "lock":
-        (locks / "pylock.training.toml").write_text("no [toml")
-    elif damage == "manifest":
-        (locks / "manifest.json").write_text("{")
-    else:
-        (locks / "manifest.json").write_text('{"schema_version": 1}')
-    artifacts = take_over(before, tmp_path)
-    assert not artifacts.uv_cache.exists()
-    assert not (tmp_path / "root/bundle").exists()
-    assert "is not used" in capsys.readouterr().err
-
-
-def test_the_first_build_has_none_and_says_nothing(tmp_path, capsys):
-    assert not list(take_over(tmp_path / "absent", tmp_path).folder.iterdir())
-    assert capsys.readouterr().err == ""
-
-
-def test_equal_seeds_are_equal_files(tmp_path):
-    for name in ("one", "other"):
-        write_seed(tmp_path / name, LOCK, "decided")
-    facts = [
-        [(path.name, path.stat().st_mtime, path.read_bytes()) for path in sorted(folder.iterdir())]
-        for folder in (tmp_path / "one", tmp_path / "other")
-    ]
-    assert facts[0] == facts[1]
+NOTHING_LENT = {"GIT_CONFIG_COUNT", "GIT_CONFIG_KEY_0", "GIT_CONFIG_VALUE_0"}
 
 
 def test_programs_are_told_of_what_is_lent(tmp_path):
-    for name in ("pip.conf", ".netrc", "ca.crt", "id_ed25519", "id_ed25519.pub", "known_hosts"):
+    names = ("pip.conf", "constraints.txt", ".netrc", "ca.crt")
+    for name in (*names, "id_ed25519", "id_ed25519.pub", "known_hosts"):
         (tmp_path / name).write_text("x")
-    told = s2i.lent(tmp_path)
+    told = lent(tmp_path)
     assert told["PIP_CONFIG_FILE"] == str(tmp_path / "pip.conf")
+    assert told["PIP_CONSTRAINT"] == str(tmp_path / "constraints.txt")
     assert told["NETRC"] == str(tmp_path / ".netrc")
     assert told["SSL_CERT_FILE"] == told["GIT_SSL_CAINFO"] == str(tmp_path / "ca.crt")
     assert f"-i {tmp_path}/id_ed25519 " in told["GIT_SSH_COMMAND"]
@@ -78,7 +32,7 @@ def test_programs_are_told_of_what_is_lent(tmp_path):
 def test_files_that_s2i_has_emptied_are_not_there(tmp_path):
     for name in ("pip.conf", ".netrc", "ca.crt", "id_rsa"):
         (tmp_path / name).touch()
-    assert set(s2i.lent(tmp_path)) == {"GIT_CONFIG_COUNT", "GIT_CONFIG_KEY_0", "GIT_CONFIG_VALUE_0"}
+    assert set(lent(tmp_path)) == NOTHING_LENT
 
 
 def test_a_password_in_a_variable_is_warned_of(monkeypatch, capsys):
@@ -98,3 +52,82 @@ def test_a_flag_says_yes_or_no(monkeypatch):
     monkeypatch.setenv("S2I_KEEP_ARTIFACTS", "false")
     with pytest.raises(SourceError, match="S2I_KEEP_ARTIFACTS is 'false'"):
         s2i._keeps_artifacts()
+
+
+def test_a_mounted_cache_is_used_when_it_can_be_written(monkeypatch, tmp_path, capsys):
+    monkeypatch.delenv("UV_CACHE_DIR", raising=False)
+    monkeypatch.delenv("PIP_CACHE_DIR", raising=False)
+    assert s2i._mounted_cache(Report()) is None
+    monkeypatch.setenv("PIP_CACHE_DIR", str(tmp_path))
+    assert s2i._mounted_cache(Report()) == tmp_path / "uv"
+    monkeypatch.setenv("UV_CACHE_DIR", "/proc/no/such/folder")
+    assert s2i._mounted_cache(Report()) == tmp_path / "uv"
+    assert "cannot be written" in capsys.readouterr().err
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path))
+    assert s2i._mounted_cache(Report()) == tmp_path
+
+
+@pytest.fixture
+def source(tmp_path):
+    (tmp_path / HOOKS).mkdir(parents=True)
+    return tmp_path
+
+
+def test_a_hook_runs_in_the_source(source):
+    (source / HOOKS / "pre_assemble").write_text("pwd > here\n")
+    run_hook(source, "pre_assemble", Report())
+    assert (source / "here").read_text().strip() == str(source)
+    run_hook(source, "post_assemble", Report())  # there is none
+
+
+def test_the_hook_of_another_source_is_not_kept(source, tmp_path):
+    (source / HOOKS / PRE_RUN).write_text("export X=1\n")
+    keep_pre_run(source, tmp_path)
+    assert (tmp_path / PRE_RUN).read_text() == "export X=1\n"
+    keep_pre_run(tmp_path / "other", tmp_path)
+    assert not (tmp_path / PRE_RUN).exists()
+
+
+def test_a_hook_that_fails_ends_the_build(source):
+    hook = source / HOOKS / "post_assemble"
+    hook.write_text("#!/bin/bash\nexit 7\n")
+    hook.chmod(0o755)
+    with pytest.raises(ExecutionError, match="post_assemble ended with 7"):
+        run_hook(source, "post_assemble", Report())
+
+
+def packages_asked_for(tmp_path, words, programs):
+    """What `install-packages` asks the package manager for, where only `programs` are there."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name, script in programs.items():
+        (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+        (folder / name).chmod(0o755)
+    asked = tmp_path / "asked"
+    subprocess.run(
+        ["/bin/sh", PROJECT / "s2i/install-packages", *words],
+        env={**os.environ, "PATH": str(folder), "ASKED": str(asked)},
+        check=True,
+    )
+    return asked.read_text().splitlines() if asked.exists() else []
+
+
+NOTES = 'echo "$@" >> "$ASKED"'
+
+
+def test_a_base_with_dnf_gets_a_newer_python(tmp_path):
+    programs = {"microdnf": NOTES, "python3": "exit 1"}
+    asked = packages_asked_for(tmp_path, ["python"], programs)
+    assert asked[0].startswith("install -y ")
+    assert asked[0].endswith(" ca-certificates python3.12 tar")
+    assert asked[1:] == ["clean all"]
+
+
+def test_a_base_with_dnf_gets_what_a_build_needs(tmp_path):
+    programs = {"dnf": NOTES, "python3": "exit 1", "python3.12": 'test "$2" != "import ensurepip"'}
+    asked = packages_asked_for(tmp_path, ["build"], programs)
+    assert asked[0].endswith(" git-core openssh-clients tar findutils python3.12-pip")
+
+
+def test_a_base_with_a_new_python_keeps_it(tmp_path):
+    assert packages_asked_for(tmp_path, ["python"], {"microdnf": NOTES, "python3": "exit 0"}) == []
