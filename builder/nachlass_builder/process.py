@@ -42,7 +42,10 @@ class Deadline:
 
 @dataclass(frozen=True)
 class Completed:
-    """What a program left behind: its exit status and both streams, decoded as UTF-8."""
+    """What a program left behind: its exit status and both streams, decoded as UTF-8.
+
+    `stdout` may hold names of files that are not UTF-8, as Python holds them.
+    """
 
     status: int
     stdout: str
@@ -85,10 +88,10 @@ def run(
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-        return Completed(status, _text(out), _text(said))
+        return Completed(status, _text(out, "surrogateescape"), _text(said, "replace"))
 
 
-def _text(file: IO[bytes]) -> str:
+def _text(file: IO[bytes], errors: str) -> str:
     """The content of a file that a program has written."""
     file.seek(0)
-    return file.read().decode("utf-8", errors="replace")
+    return file.read().decode("utf-8", errors)

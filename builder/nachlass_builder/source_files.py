@@ -179,5 +179,5 @@ def _digest(root: Path, names: list[str]) -> str:
             kind = "program" if os.access(path, os.X_OK) else "file"
         else:
             continue
-        total.update(f"{name}\0{kind}\0{content.hexdigest()}\n".encode())
+        total.update(os.fsencode(f"{name}\0{kind}\0{content.hexdigest()}\n"))
     return total.hexdigest()

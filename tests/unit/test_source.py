@@ -1,3 +1,4 @@
+import os
 import subprocess
 from pathlib import Path
 
@@ -78,6 +79,17 @@ def test_git_decides_what_is_copied(repository, tmp_path):
     assert "it is a secret" in left_out(source, Path(".env"), FOREVER)
     assert left_out(source, Path("model.ipynb"), FOREVER) is None
     assert left_out(source, Path("absent.csv"), FOREVER) is None
+
+
+@pytest.mark.parametrize("kind", ["repository", "folder"])
+def test_a_name_that_is_not_utf_8_is_copied(kind, request, tmp_path):
+    root = request.getfixturevalue(kind)
+    name = os.fsdecode(b"caf\xe9.csv")
+    (root / name).write_text("x")
+    source = locate(root, tmp_path)
+    copied = copy_source(source, tmp_path / "copy", FOREVER)
+    assert (tmp_path / "copy" / name).read_text() == "x"
+    assert copied.digest == digest_source(source, FOREVER)
 
 
 def test_without_git_everything_is_copied(folder, tmp_path):
