@@ -4,12 +4,13 @@
     python -P -m nachlass_service load BUNDLE
     python -P -m nachlass_service prove BUNDLE ANSWER [--forked SECONDS [--batch]]
     python -P -m nachlass_service predict BUNDLE ANSWER < sample.json
+    python -P -m nachlass_service score BUNDLE ANSWER < samples.jsonl
 
 `serve` is described in serve.py. `load` tries whether a bundle can be served:
 its status is 0, or 1 and a line that says why not. The others answer the builder
 with JSON, written to the file ANSWER, so that what the user's code prints cannot
-spoil it: `prove` is described in prove.py; `predict` answers {"prediction": ...}
-or {"error": ...}, the latter as in failure.py.
+spoil it: `prove` is described in prove.py, `score` in score.py; `predict` answers
+{"prediction": ...} or {"error": ...}, the latter as in failure.py.
 """
 
 from __future__ import annotations
@@ -54,7 +55,13 @@ def _answer(arguments: argparse.Namespace) -> None:
     answer_file = arguments.answer.resolve()
     bundle = Bundle.open(arguments.bundle)
     try:
-        answer = _prove(bundle, arguments) if arguments.command == "prove" else _predict(bundle)
+        match arguments.command:
+            case "prove":
+                answer = _prove(bundle, arguments)
+            case "score":
+                answer = _score(bundle)
+            case _:
+                answer = _predict(bundle)
     except ServiceError as error:
         answer = {"error": as_data(error, bundle)}
     answer_file.write_text(dumps(answer), encoding="utf-8")
@@ -69,6 +76,13 @@ def _predict(bundle: Bundle) -> dict[str, Any]:
     return {"prediction": in_another_thread(partial(model.answer, request))}
 
 
+def _score(bundle: Bundle) -> dict[str, Any]:
+    from nachlass_service.score import score
+    from nachlass_service.strict_json import loads
+
+    return score(bundle, [loads(line) for line in sys.stdin.buffer])
+
+
 def _prove(bundle: Bundle, arguments: argparse.Namespace) -> dict[str, Any]:
     from nachlass_service.prove import prove, prove_forked
 
@@ -81,10 +95,11 @@ def _parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(prog="nachlass_service")
     commands = parser.add_subparsers(dest="command", required=True)
-    words = {name: commands.add_parser(name) for name in ("serve", "load", "prove", "predict")}
+    names = ("serve", "load", "prove", "predict", "score")
+    words = {name: commands.add_parser(name) for name in names}
     for command in words.values():
         command.add_argument("bundle", type=Path)
-    for name in ("prove", "predict"):
+    for name in ("prove", "predict", "score"):
         words[name].add_argument("answer", type=Path)
     words["prove"].add_argument("--forked", type=float, metavar="SECONDS")
     words["prove"].add_argument("--batch", action="store_true")

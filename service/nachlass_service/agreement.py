@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
-from typing import Any
+from typing import Any, Literal
 
 RELATIVE_TOLERANCE = 1e-6
 ABSOLUTE_TOLERANCE = 1e-9
@@ -36,3 +37,37 @@ def agree(one: Any, other: Any, *, types_only: bool = False) -> bool:
                 agree(one[key], other[key], types_only=types_only) for key in one
             )
     return False
+
+
+def compare(one: Any, other: Any) -> Literal["identical", "close", "different"]:
+    """How two predictions in their JSON form compare: "close" agree, but are not the same JSON."""
+    if agree(one, other):
+        return "identical" if _text(one) == _text(other) else "close"
+    return "different"
+
+
+def largest_difference(one: Any, other: Any) -> float | None:
+    """The largest difference of numbers at the same places, relative to the larger of the two.
+
+    None when there are none at the same places. Numbers that differ by no more
+    than the absolute tolerance count as equal.
+    """
+    match one, other:
+        case (bool(), _) | (_, bool()):
+            return None
+        case ((int() | float()), (int() | float())):
+            apart = abs(one - other)
+            return apart / max(abs(one), abs(other)) if apart > ABSOLUTE_TOLERANCE else 0.0
+        case list(), list():
+            pairs = list(zip(one, other, strict=False))
+        case dict(), dict():
+            pairs = [(one[key], other[key]) for key in one.keys() & other.keys()]
+        case _:
+            return None
+    found = [largest_difference(*pair) for pair in pairs]
+    return max((difference for difference in found if difference is not None), default=None)
+
+
+def _text(value: Any) -> str:
+    """A value as JSON, whatever the order of its keys: 1 is not 1.0."""
+    return json.dumps(value, sort_keys=True)

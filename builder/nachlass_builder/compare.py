@@ -1,0 +1,116 @@
+"""Compares a bundle's predictions with those that another recorded. Builder environment."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from nachlass_builder.errors import ProofError
+from nachlass_builder.prediction import read_samples
+from nachlass_builder.process import Deadline
+from nachlass_builder.proof import ask_service
+
+MOST_EXAMPLES = 10
+
+
+@dataclass(frozen=True)
+class Example:
+    """A sample that is answered otherwise; `error` says why when there is no answer `after`."""
+
+    index: int
+    sample: Any
+    before: Any
+    after: Any
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How many of `count` samples are answered as before.
+
+    `close` ones are equal within the tolerance of the proof; `failed` ones were
+    refused or raised. `largest` is the largest difference of two numbers,
+    relative to the larger; None when no numbers were compared. `examples` has
+    the first samples that are different or failed, at most 10.
+    """
+
+    count: int
+    identical: int
+    close: int
+    different: int
+    failed: int
+    largest: float | None
+    examples: tuple[Example, ...]
+
+    @property
+    def agrees(self) -> bool:
+        """Whether every sample is answered as before, within the tolerance."""
+        return not self.different and not self.failed
+
+
+def compare(
+    bundle: Path,
+    python: Path,
+    recorded: Path,
+    *,
+    environment: Mapping[str, str],
+    deadline: Deadline,
+) -> Comparison:
+    """Score the samples of another bundle's samples.jsonl, and compare with what it recorded.
+
+    `python` is the interpreter of the bundle's environment, `environment` its
+    process's, as proof.service_environment makes it. Without the file
+    `recorded` there are no samples. Raises ProofError when the model does not
+    answer at all.
+    """
+    before = read_samples(recorded)
+    if not before:
+        return Comparison(0, 0, 0, 0, 0, None, ())
+    with TemporaryDirectory(prefix="nachlass-") as work:
+        answer, _said = ask_service(
+            python,
+            "score",
+            bundle,
+            work=Path(work),
+            environment=environment,
+            deadline=deadline,
+            stdin=recorded.read_text(encoding="utf-8"),
+        )
+    if error := answer.get("error"):
+        raise ProofError(
+            f"the samples of the bundle before cannot be scored: {error['message']}",
+            details=error["traceback"],
+        )
+    return _summary(before, answer["answers"])
+
+
+def _summary(before: list[tuple[Any, Any]], answers: list[dict[str, Any]]) -> Comparison:
+    """Count the answers, and keep the first that are not as before."""
+    verdicts = Counter(answer.get("agreement", "failed") for answer in answers)
+    differences = [
+        difference for answer in answers if (difference := answer.get("difference")) is not None
+    ]
+    examples = [
+        Example(
+            index,
+            sample,
+            prediction,
+            answer.get("prediction"),
+            answer["error"]["message"] if "error" in answer else None,
+        )
+        for index, ((sample, prediction), answer) in enumerate(zip(before, answers, strict=True))
+        if answer.get("agreement") not in ("identical", "close")
+    ]
+    return Comparison(
+        count=len(before),
+        identical=verdicts["identical"],
+        close=verdicts["close"],
+        different=verdicts["different"],
+        failed=verdicts["failed"],
+        largest=max(differences, default=None),
+        examples=tuple(examples[:MOST_EXAMPLES]),
+    )

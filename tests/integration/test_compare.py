@@ -1,0 +1,69 @@
+"""The predictions of a bundle against those that another recorded."""
+
+import json
+
+import pytest
+
+from nachlass_builder.compare import compare
+from nachlass_builder.process import Deadline
+from nachlass_builder.proof import service_environment
+
+
+@pytest.fixture
+def compared(kmeans, tmp_path):
+    """Compare the answers of `examples/kmeans` with entries made from its own."""
+
+    def run(entries):
+        recorded = tmp_path / "samples.jsonl"
+        recorded.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
+        return compare(
+            kmeans,
+            kmeans / "venv/bin/python",
+            recorded,
+            environment=service_environment({}),
+            deadline=Deadline(),
+        )
+
+    return run
+
+
+def recorded_by(bundle):
+    return [json.loads(line) for line in (bundle / "samples.jsonl").read_text().splitlines()]
+
+
+def test_the_same_bundle_answers_identically(kmeans, compared):
+    entries = recorded_by(kmeans)
+    found = compared(entries)
+    assert (found.count, found.identical) == (len(entries), len(entries))
+    assert found.agrees
+    assert found.examples == ()
+
+
+def test_every_kind_of_answer_is_counted(kmeans, compared):
+    entries = recorded_by(kmeans)[:4]
+    wrong = 1 - entries[1]["prediction"]
+    entries[1]["prediction"] = wrong
+    entries[2]["prediction"] = float(entries[2]["prediction"])
+    entries[3]["sample"] = "no sample"
+    found = compared(entries)
+    assert (found.count, found.identical, found.close, found.different, found.failed) == (
+        4, 1, 1, 1, 1,
+    )  # fmt: skip
+    assert not found.agrees
+    different, failed = found.examples
+    assert (different.index, different.before, different.after) == (1, wrong, 1 - wrong)
+    assert different.sample == entries[1]["sample"]
+    assert (failed.index, failed.after) == (3, None)
+    assert failed.error
+
+
+def test_at_most_ten_examples(kmeans, compared):
+    found = compared([{**entry, "prediction": "other"} for entry in recorded_by(kmeans)[:12]])
+    assert found.different == 12
+    assert [example.index for example in found.examples] == list(range(10))
+    assert found.largest is None
+
+
+def test_no_samples(compared):
+    assert compared([]).count == 0
+    assert compared([]).agrees
