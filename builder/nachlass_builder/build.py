@@ -13,22 +13,25 @@ from nachlass_builder.bundle import (
     TRAINING_LOCK,
     Workshop,
     default_bundle,
+    is_bundle,
     publish,
     workshop,
     write_manifest,
 )
 from nachlass_builder.check import Checked, check
+from nachlass_builder.compare import Comparison, compare, verdict
 from nachlass_builder.credentials import redact
 from nachlass_builder.environment import Environment, Purpose, closure, ensure_environment
-from nachlass_builder.errors import Place
+from nachlass_builder.errors import Place, SourceError
 from nachlass_builder.first_pass import compute_requirements
 from nachlass_builder.locate import last_binding
 from nachlass_builder.lock import Lock
+from nachlass_builder.locked import Locks, check_whole, take_over
 from nachlass_builder.locking import Locking
 from nachlass_builder.manifest import compose_manifest
 from nachlass_builder.pip_settings import IndexSettings
 from nachlass_builder.prepare import Prepared, Request, prepared_source
-from nachlass_builder.proof import prove
+from nachlass_builder.proof import prove, service_environment
 from nachlass_builder.report import Report, counted
 from nachlass_builder.requirements import Requirements, gather
 from nachlass_builder.service_wheel import service_requirements
@@ -39,10 +42,11 @@ from nachlass_builder.unchanged import build_key, is_current
 
 @dataclass(frozen=True)
 class Built:
-    """The folder of a bundle, and the settings that it was built with."""
+    """The folder of a bundle, the settings that it was built with, and how it answers now."""
 
     bundle: Path
     settings: Settings
+    comparison: Comparison | None = None
 
 
 def build(request: Request, report: Report) -> Built:
@@ -54,12 +58,24 @@ def build(request: Request, report: Report) -> Built:
             destination = default_bundle(found.source, settings.cache)
         prepared = replace(found, source=found.source.without(destination))
         key = build_key(prepared, digest_source(prepared.source, prepared.deadline))
-        if not request.force and is_current(destination, key, prepared, report):
+        always = request.force or request.locked
+        if not always and is_current(destination, key, prepared, report):
             return Built(destination, settings)
+        comparison = None
         with workshop(destination, settings.cache) as shop:
-            _Build(prepared, shop, destination, report, fresh=request.force).run()
+            if request.compare and not is_bundle(destination):
+                raise SourceError(
+                    f"there is no bundle at {destination} to compare with",
+                    remedy="build without --compare, or name the bundle with -o",
+                )
+            building = _Build(
+                prepared, shop, destination, report, fresh=request.force, locked=request.locked
+            )
+            building.run()
+            if request.compare:
+                comparison = building.compare()
             publish(shop, destination)
-    return Built(destination, settings)
+    return Built(destination, settings, comparison)
 
 
 @dataclass(frozen=True)
@@ -71,6 +87,7 @@ class _Build:
     destination: Path
     report: Report
     fresh: bool
+    locked: bool = False
 
     def run(self) -> None:
         """Make the whole bundle in the workshop."""
@@ -79,9 +96,15 @@ class _Build:
         key, checked = self._read()
         locking = Locking(self.prepared, self.shop, checked.requirements, self.report)
         indexes = locking.indexes()
-        lock, resolution = locking.lock(indexes, None if self.fresh else self.destination)
+        locks = self._take_over(checked, locking) if self.locked else None
+        if locks:
+            lock, resolution = locks.training, locks.resolution
+        else:
+            lock, resolution = locking.lock(indexes, None if self.fresh else self.destination)
         with self.report.step("making the training environment"):
             training = self._environment(lock, "training", indexes)
+            if locks:
+                check_whole(locks, training.site_packages, checked)
         with self.report.step("executing the notebook"):
             outcome = SecondPass(
                 located=checked.located,
@@ -98,7 +121,7 @@ class _Build:
         with self.report.step("making the serving environment"):
             roots = [req.text for req in checked.requirements.merged]
             kept = closure(training.site_packages, [*roots, *service_requirements()])
-            serving_lock = lock.subset(kept)
+            serving_lock = locks.serving if locks else lock.subset(kept)
             serving = self._environment(serving_lock, "serving", indexes)
         self.shop.source.rename(self.shop.bundle / "src")
         manifest = compose_manifest(
@@ -108,6 +131,34 @@ class _Build:
             self._prove(manifest, checked, serving, training)
         with self.report.step("writing the bundle"):
             self._write(manifest, checked, lock, serving_lock, serving, indexes)
+
+    def compare(self) -> Comparison:
+        """Ask the new bundle for its answers to the samples of the one that it replaces."""
+        bundle = self.shop.bundle
+        with self.report.step("comparing with the bundle before"):
+            comparison = compare(
+                bundle,
+                bundle / "venv" / "bin" / "python",
+                self.destination / "samples.jsonl",
+                environment=service_environment(self.prepared.settings.parameters),
+                deadline=self.prepared.deadline,
+            )
+            self.report.note(verdict(comparison))
+        return comparison
+
+    def _take_over(self, checked: Checked, locking: Locking) -> Locks:
+        """The locks that are there, instead of resolving."""
+        with self.report.step("taking over the locks"):
+            locks = take_over(self.destination, self.shop, checked, locking.constraints())
+            training, serving = locks.training, locks.serving
+            self.report.note(
+                f"{counted(len(training.packages), 'package')} in the lock, "
+                f"{len(serving.packages)} to serve with"
+            )
+            if training.built_from_source:
+                names = ", ".join(training.built_from_source)
+                self.report.warn(f"what it takes to build {names} from source is not locked")
+        return locks
 
     def _read(self) -> tuple[str, Checked]:
         """Copy the source and read what can be known without running it."""

@@ -144,6 +144,12 @@ def check(
     help="The bundle's folder. [default: SOURCE/.nachlass/bundle]",
 )
 @click.option("--force", is_flag=True, help="Build although nothing changed, and resolve anew.")
+@click.option(
+    "--locked", is_flag=True, help="Build in the environments of the locks there are; resolve none."
+)
+@click.option(
+    "--compare", is_flag=True, help="With --locked: compare the predictions with those before."
+)
 @click.option("-q", "--quiet", is_flag=True, help="Only warnings and errors.")
 @context_option
 @assignments_option
@@ -154,15 +160,26 @@ def build(
     assignments: tuple[str, ...],
     *,
     force: bool,
+    locked: bool,
+    compare: bool,
     quiet: bool,
 ) -> None:
     """Execute the notebook, and write a proven bundle."""
     from nachlass_builder.build import build as run_build
+    from nachlass_builder.compare import difference
     from nachlass_builder.prepare import Request
     from nachlass_builder.settings import parse_assignments
 
-    request = Request(source, output, context_dir, parse_assignments(assignments), force)
-    click.echo(run_build(request, Report(quiet=quiet)).bundle)
+    if force and locked:
+        raise click.UsageError("--force resolves anew, and --locked resolves nothing")
+    if compare and not locked:
+        raise click.UsageError("--compare goes with --locked")
+    given = parse_assignments(assignments)
+    request = Request(source, output, context_dir, given, force, locked, compare)
+    built = run_build(request, Report(quiet=quiet))
+    click.echo(built.bundle)
+    if built.comparison and (error := difference(built.comparison)):
+        raise error
 
 
 @main.command(context_settings={"ignore_unknown_options": True})

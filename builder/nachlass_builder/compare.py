@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,12 +10,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from nachlass_builder.errors import ProofError
+from nachlass_builder.errors import DifferenceError, ProofError
 from nachlass_builder.prediction import read_samples
 from nachlass_builder.process import Deadline
 from nachlass_builder.proof import ask_service
+from nachlass_builder.report import counted
 
 MOST_EXAMPLES = 10
+LONGEST_VALUE = 100
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,51 @@ def compare(
             details=error["traceback"],
         )
     return _summary(before, answer["answers"])
+
+
+def verdict(comparison: Comparison) -> str:
+    """What a comparison shows, in one line."""
+    if not comparison.count:
+        return "the bundle before has no samples: there is nothing to compare"
+    counted_samples = counted(comparison.count, "sample")
+    if comparison.identical == comparison.count:
+        return f"the predictions on {counted_samples} are identical"
+    word = "equal within the tolerance" if comparison.agrees else "different"
+    counts = {
+        "identical": comparison.identical,
+        "equal within the tolerance": comparison.close,
+        "different": comparison.different,
+        "failed": comparison.failed,
+    }
+    parts = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    text = f"the predictions are {word}: of {counted_samples}, {parts}"
+    if comparison.largest:
+        text += f"; numbers differ by up to {comparison.largest:.2g} (relative)"
+    return text
+
+
+def difference(comparison: Comparison) -> DifferenceError | None:
+    """The failure for a model that answers otherwise; None for one that agrees."""
+    if comparison.agrees:
+        return None
+    return DifferenceError(
+        verdict(comparison),
+        details="\n".join(map(_line, comparison.examples)),
+        remedy="the new bundle is in place; with these packages, it is the code, the data or "
+        "chance (set the seeds) that made the difference",
+    )
+
+
+def _line(example: Example) -> str:
+    """An example in one line."""
+    now = example.error or f"now {_short(example.after)}"
+    return f"sample {example.index}, {_short(example.sample)}: was {_short(example.before)}, {now}"
+
+
+def _short(value: Any) -> str:
+    """A value as JSON, of a length that can be read."""
+    text = json.dumps(value)
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}..."
 
 
 def _summary(before: list[tuple[Any, Any]], answers: list[dict[str, Any]]) -> Comparison:

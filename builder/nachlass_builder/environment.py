@@ -9,6 +9,7 @@ that outlived its build still writes there.
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import sys
 import tomllib
@@ -36,6 +37,7 @@ __all__ = ["Environment", "Purpose", "closure", "ensure_environment", "installed
 Purpose = Literal["training", "serving"]
 
 MARKER = "complete"
+NOT_AS_LOCKED = re.compile(r"Hash mismatch for `([^`]+)`")
 SYNC = ("pip", "sync", "--quiet", "--preview-features", "pylock", "--allow-empty-requirements")
 
 
@@ -192,6 +194,12 @@ def _with_wheel(text: str, wheel: Path) -> str:
 
 def _not_installed(completed: Completed, lock: Lock) -> RequirementsError:
     """The failure for a lock that uv could not install."""
+    if found := NOT_AS_LOCKED.search(completed.stderr):
+        return RequirementsError(
+            f"{found[1]} is not the file that was locked: another is there under its name",
+            details=quote(completed),
+            remedy="find out who changed it; if it is meant, `nachlass build --force` locks it",
+        )
     sources = lock.built_from_source
     here = lock.only_here
     if sources:

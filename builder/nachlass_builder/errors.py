@@ -138,6 +138,13 @@ class ImageError(NachlassError):
     kind = "the image cannot be built"
 
 
+class DifferenceError(NachlassError):
+    """The retrained model does not answer as the one before: `build --locked --compare`."""
+
+    exit_code = 13
+    kind = "the retrained model answers otherwise"
+
+
 KINDS: tuple[type[NachlassError], ...] = (
     NachlassError,
     SourceError,
@@ -150,5 +157,6 @@ KINDS: tuple[type[NachlassError], ...] = (
     PredictionError,
     ServeError,
     ImageError,
+    DifferenceError,
 )
 """The failures in the order of their exit codes; 2 is click's, for a wrong command line."""

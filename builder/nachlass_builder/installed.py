@@ -23,11 +23,19 @@ def installed(site_packages: Path) -> dict[str, Distribution]:
 def closure(site_packages: Path, roots: Iterable[str]) -> frozenset[str]:
     """The names of all that `roots` (requirements, extras included) need, they themselves too.
 
-    Markers are evaluated for this Python, which is the environment's. What is
-    not installed is left out.
+    What is not installed is left out.
+    """
+    return frozenset(needs(site_packages, roots))
+
+
+def needs(site_packages: Path, roots: Iterable[str]) -> dict[str, frozenset[str]]:
+    """By name, for all that `roots` need and is installed: the names that each needs itself.
+
+    Markers are evaluated for this Python, which is the environment's.
     """
     there = installed(site_packages)
     reached: dict[str, set[str]] = {}
+    found: dict[str, frozenset[str]] = {}
     waiting = [Requirement(root) for root in roots]
     while waiting:
         wanted = waiting.pop()
@@ -36,8 +44,11 @@ def closure(site_packages: Path, roots: Iterable[str]) -> frozenset[str]:
         fresh = extras - reached.get(name, set())
         if name in there and fresh:
             reached.setdefault(name, set()).update(fresh)
-            waiting += _needs(there[name], fresh)
-    return frozenset(reached)
+            needed = _needs(there[name], fresh)
+            names = {canonicalize_name(requirement.name) for requirement in needed}
+            found[name] = found.get(name, frozenset()) | names
+            waiting += needed
+    return found
 
 
 def _needs(distribution: Distribution, extras: Iterable[str]) -> list[Requirement]:

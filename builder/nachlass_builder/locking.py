@@ -48,7 +48,7 @@ class Locking:
 
         The lock of the bundle `before` is kept when that digest is the same.
         """
-        merged, constraints, as_of = self.requirements.merged, self._constraints(), self._as_of()
+        merged, constraints, as_of = self.requirements.merged, self.constraints(), self._as_of()
         ours = (*OURS_FOR_KERNEL, *self.requirements.for_kernel, *service_requirements())
         texts = sorted(requirement.text for requirement in merged)
         house = sorted(path.name for path in (indexes.wheelhouse or Path()).glob("*.whl"))
@@ -73,7 +73,7 @@ class Locking:
             self._tell(lock)
         return lock, resolution
 
-    def _constraints(self) -> list[str]:
+    def constraints(self) -> list[str]:
         """The lines of `-c` files, and the pins of a uv.lock."""
         requirements = self.requirements
         if requirements.uv_lock is None:

@@ -24,6 +24,8 @@ class Request:
     context_dir: str | None = None
     assignments: Mapping[str, str] = field(default_factory=dict)
     force: bool = False
+    locked: bool = False
+    compare: bool = False
 
 
 @dataclass(frozen=True)

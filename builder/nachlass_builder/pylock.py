@@ -1,7 +1,8 @@
 """Reads and rewrites PEP 751 lock files. Builder environment.
 
 What uv locks names absolute paths and may carry credentials. `installable`
-is the form to install from on this machine, `public` the form for the bundle.
+is the form to install from on this machine, `public` the form for the bundle,
+`chosen` what an installer takes of either here.
 """
 
 from __future__ import annotations
@@ -11,17 +12,33 @@ import re
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
+from packaging.markers import default_environment
+from packaging.pylock import (
+    Package,
+    PackageArchive,
+    PackageDirectory,
+    PackageSdist,
+    PackageVcs,
+    PackageWheel,
+    Pylock,
+)
 from packaging.utils import canonicalize_name
 
 from nachlass_builder.credentials import public_url
 
 Table = dict[str, Any]
+File = PackageVcs | PackageDirectory | PackageArchive | PackageWheel | PackageSdist
 
 SOURCE_FOLDER = "src"
 """Where the bundle, beside its lock files, keeps the source."""
+
+PINNED_MARKERS: tuple[
+    Literal["implementation_name", "python_version", "sys_platform", "platform_machine"], ...
+] = ("implementation_name", "python_version", "sys_platform", "platform_machine")
+"""What a lock is made for."""
 
 _NOT_CONTENT = re.compile(r"(^|/)(__pycache__|\.git|build|[^/]*\.egg-info)(/|$)|\.pyc$")
 
@@ -72,7 +89,18 @@ def public(document: Table, root: Path | None) -> Table:
         elif "url" in table:
             table["url"] = public_url(table["url"])
 
-    return {**_rewritten(document, publish), "created-by": "nachlass"}
+    said = {"created-by": "nachlass", "environments": document.get("environments", [_here()])}
+    return {**_rewritten(document, publish), **said}
+
+
+def chosen(document: Table) -> dict[str, tuple[Package, File]]:
+    """What is installed here, by name: the package, and which of its files.
+
+    Raises PylockValidationError for what is no lock (PEP 751), PylockSelectError
+    for one of another Python or platform.
+    """
+    selected = Pylock.from_dict(document).select()
+    return {str(package.name): (package, file) for package, file in selected}
 
 
 def local_files(document: Table) -> list[str]:
@@ -94,6 +122,11 @@ def folder_digest(folder: Path) -> str:
             digest.update(f"{name}\0{path.stat().st_size}\0".encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+def _here() -> str:
+    """The Python and the platform that a lock is made for, as a marker."""
+    return " and ".join(f"{name} == '{default_environment()[name]}'" for name in PINNED_MARKERS)
 
 
 def _rewritten(document: Table, change: Callable[[Table], None]) -> Table:
