@@ -1,0 +1,180 @@
+"""`nachlass build --locked`: the packages of the locks, whatever the index has become."""
+
+import json
+import shutil
+import subprocess
+
+import pytest
+from private_servers import SPELLINGS, USERINFO, private_server
+from uv import find_uv_bin
+from wheels import make_index, make_wheel
+
+from cells import write_notebook
+
+LOCKS = ("pylock.training.toml", "pylock.serving.toml")
+
+MODEL = """\
+# %%
+requirements = ["secretlib"]
+# %%
+import secretlib, json
+factor = json.load(open("factor.json"))
+
+
+def predictor(x):
+    return [x * factor, secretlib.VERSION]
+# %%
+samples = [1, 2, 4]
+"""
+
+
+class Project:
+    """A source, its private index, and a cache of its own."""
+
+    def __init__(self, root, uv_cache, nachlass):
+        self.root = root
+        self.source = root / "repo"
+        self.bundle = root / "bundle"
+        self._nachlass = nachlass
+        self.environment = {
+            "S2I_CACHE_DIR": str(root / "cache"),
+            "UV_CACHE_DIR": str(uv_cache),
+        }
+        write_notebook(self.source / "model.ipynb", MODEL)
+        self.train_with(2.0)
+        self.publish("1.0")
+
+    def train_with(self, factor):
+        (self.source / "factor.json").write_text(json.dumps(factor))
+
+    def publish(self, version, content="first"):
+        wheel = make_wheel(self.root / "server/files", "secretlib", version, [])
+        if content != "first":
+            wheel = make_wheel(self.root / "other", "secretlib", version, [f"{content}<0"])
+            wheel.replace(self.root / "server/files" / wheel.name)
+        make_index(self.root / "server")
+
+    def forget(self):
+        """Forget what was downloaded of secretlib, and all environments."""
+        shutil.rmtree(self.root / "cache")
+        words = [find_uv_bin(), "cache", "clean", "--quiet", "secretlib"]
+        subprocess.run(words, env=self.environment, check=True)
+
+    def build(self, *words):
+        return self._nachlass(
+            "build", self.source, "-o", self.bundle, *words, environment=self.environment
+        )
+
+    def predict(self):
+        asked = self._nachlass("predict", self.bundle, "1", environment=self.environment)
+        return json.loads(asked.stdout)
+
+    def locks(self):
+        return [(self.bundle / name).read_text() for name in LOCKS]
+
+
+@pytest.fixture(scope="session")
+def uv_cache(pytestconfig):
+    """A cache of wheels that these tests may take things out of."""
+    return pytestconfig.cache.mkdir("uv-of-locked")
+
+
+@pytest.fixture
+def project(tmp_path, uv_cache, nachlass):
+    project = Project(tmp_path, uv_cache, nachlass)
+    with private_server(tmp_path / "server") as address:
+        project.environment["PIP_EXTRA_INDEX_URL"] = f"http://{USERINFO}@{address}/simple/"
+        built = project.build()
+        assert built.returncode == 0, built.stderr
+        yield project
+    shutil.rmtree(tmp_path / "cache", ignore_errors=True)  # environments are large
+
+
+def test_a_changed_index_changes_nothing(project):
+    before = project.locks()
+    project.publish("2.0")
+    project.forget()
+    # No page that says which versions there are: only the locked files can be fetched.
+    shutil.rmtree(project.root / "server/simple")
+    built = project.build("--locked", "--compare")
+    assert built.returncode == 0, built.stderr
+    assert "the predictions on 3 samples are identical" in built.stderr
+    assert project.predict() == [2.0, "1.0"]
+    assert project.locks() == before
+    assert not any(secret in built.stderr + "".join(before) for secret in SPELLINGS)
+
+    (project.source / "requirements.txt").write_text("secretlib>=2\n")
+    refused = project.build("--locked")
+    assert refused.returncode == 5
+    assert refused.stderr.endswith(
+        "error: requirements.txt, line 1: secretlib>=2 is not met: "
+        "pylock.training.toml has secretlib 1.0\nhelp: build without --locked to lock anew\n"
+    )
+    make_index(project.root / "server")
+    built = project.build("--force")
+    assert built.returncode == 0, built.stderr
+    assert project.predict() == [2.0, "2.0"]
+
+
+def test_another_file_under_the_same_name_is_refused(project):
+    project.publish("1.0", content="second")
+    project.forget()
+    refused = project.build("--locked")
+    assert refused.returncode == 5
+    assert "error: secretlib==1.0 is not the file that was locked" in refused.stderr
+    assert not any(secret in refused.stderr for secret in SPELLINGS)
+    assert not list(project.root.glob(".*.making"))
+
+
+def test_a_comparison_counts_and_names(project):
+    project.train_with(2.0 + 1e-8)
+    close = project.build("--locked", "--compare")
+    assert close.returncode == 0, close.stderr
+    assert (
+        "the predictions are equal within the tolerance: of 3 samples, "
+        "3 equal within the tolerance; numbers differ by up to 5e-09 (relative)"
+    ) in close.stderr
+
+    project.train_with(4.0)
+    different = project.build("--locked", "--compare")
+    assert different.returncode == 13
+    assert different.stdout == f"{project.bundle}\n"
+    text = different.stderr[different.stderr.index("error:") :]
+    verdict = "of 3 samples, 3 different; numbers differ by up to 0.5 (relative)"
+    assert text.splitlines()[:3] == [
+        f"error: the predictions are different: {verdict}",
+        "",
+        '    sample 0, 1: was [2.00000001, "1.0"], now [4.0, "1.0"]',
+    ]
+    assert project.predict() == [4.0, "1.0"]
+
+
+def test_locks_that_the_source_carries(project, tmp_path):
+    for name in LOCKS:
+        shutil.copy(project.bundle / name, project.source)
+    project.publish("2.0")
+    project.forget()
+    project.bundle = tmp_path / "new"
+    refused = project.build("--locked", "--compare")
+    assert refused.returncode == 3
+    assert f"error: there is no bundle at {project.bundle} to compare with" in refused.stderr
+    built = project.build("--locked")
+    assert built.returncode == 0, built.stderr
+    assert project.predict() == [2.0, "1.0"]
+    # They are for --locked alone: a build without it resolves.
+    built = project.build("--force")
+    assert built.returncode == 0, built.stderr
+    assert project.predict() == [2.0, "2.0"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--locked", "--force"], "--force resolves anew, and --locked resolves nothing"),
+        (["--compare"], "--compare goes with --locked"),
+    ],
+)
+def test_options_that_do_not_go_together(nachlass, tmp_path, words, said):
+    refused = nachlass("build", tmp_path, *words)
+    assert refused.returncode == 2
+    assert said in refused.stderr
