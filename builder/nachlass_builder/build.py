@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nachlass_builder.bundle import (
+    SBOM,
     SERVING_LOCK,
     TRAINING_LOCK,
     Workshop,
@@ -274,12 +275,17 @@ class _Build:
         serving: Environment,
         indexes: IndexSettings,
     ) -> None:
-        """Complete the bundle: locks, executed notebooks, the link to the environment."""
+        """Complete the bundle: locks, their bill, executed notebooks, the environment's link."""
         from nachlass_builder.render import write_executed
+        from nachlass_builder.sbom import bill_of_materials
 
         bundle = self.shop.bundle
         (bundle / TRAINING_LOCK).write_text(lock.text, encoding="utf-8")
         (bundle / SERVING_LOCK).write_text(serving_lock.text, encoding="utf-8")
+        requirements = [requirement.text for requirement in checked.requirements.merged]
+        bill = bill_of_materials(manifest, serving_lock, serving.site_packages, requirements)
+        (bundle / SBOM).write_text(bill.text, encoding="utf-8")
+        self.report.note(bill.summary)
         for notebook, entry in zip(
             checked.located.notebooks, manifest["source"]["notebooks"], strict=True
         ):

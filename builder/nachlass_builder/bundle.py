@@ -22,6 +22,7 @@ SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
 TRAINING_LOCK = "pylock.training.toml"
 SERVING_LOCK = "pylock.serving.toml"
+SBOM = "sbom.cdx.json"
 
 
 @dataclass(frozen=True)

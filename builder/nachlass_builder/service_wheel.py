@@ -16,6 +16,7 @@ from nachlass_builder.process import Deadline, run
 from nachlass_builder.pylock import folder_digest
 
 PACKAGE = "nachlass_service"
+DISTRIBUTION = "nachlass-service"
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", "*.egg-info")
 
 
