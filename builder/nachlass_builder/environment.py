@@ -37,6 +37,7 @@ __all__ = ["Environment", "Purpose", "closure", "ensure_environment", "installed
 Purpose = Literal["training", "serving"]
 
 MARKER = "complete"
+MADE_ELSEWHERE = re.compile(r"not supported by the lockfile|incompatible with the `pylock.toml`")
 NOT_AS_LOCKED = re.compile(r"Hash mismatch for `([^`]+)`")
 SYNC = ("pip", "sync", "--quiet", "--preview-features", "pylock", "--allow-empty-requirements")
 
@@ -199,6 +200,12 @@ def _not_installed(completed: Completed, lock: Lock) -> RequirementsError:
             f"{found[1]} is not the file that was locked: another is there under its name",
             details=quote(completed),
             remedy="find out who changed it; if it is meant, `nachlass build --force` locks it",
+        )
+    if MADE_ELSEWHERE.search(completed.stderr):
+        return RequirementsError(
+            "the lock is for another Python or platform",
+            details=quote(completed),
+            remedy="use the Python that it was made with, or build anew",
         )
     sources = lock.built_from_source
     here = lock.only_here

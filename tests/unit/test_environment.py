@@ -3,9 +3,11 @@ import pickle
 import signal
 import subprocess
 import sys
+import tomllib
 from multiprocessing.pool import ThreadPool
 
 import pytest
+import tomli_w
 from wheels import make_sdist, make_wheel
 
 from nachlass_builder.environment import MARKER, closure, ensure_environment, installed
@@ -169,6 +171,15 @@ def test_another_file_than_the_locked_one_is_refused(ensure, lock, tmp_path):
         ensure(forged)
     assert "0" * 64 in raised.value.details
     assert not list(tmp_path.glob(f"envs/*/{MARKER}"))
+
+
+@pytest.mark.parametrize(
+    "said", [{"environments": ["python_version == '3.9'"]}, {"requires-python": "<3.11"}]
+)
+def test_a_lock_made_elsewhere_is_said_to_be(ensure, lock, said):
+    text = tomli_w.dumps({**tomllib.loads(lock.install_text), **said})
+    with pytest.raises(RequirementsError, match="another Python or platform"):
+        ensure(Lock(text, text))
 
 
 def test_nothing_of_the_lock_is_left_in_the_environment(ensure, lock):
