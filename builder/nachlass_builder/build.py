@@ -261,6 +261,7 @@ class _Build:
             place=last_binding(notebook, "predictor") or Place(notebook.name),
             gone=self.shop.source,
             deadline=self.prepared.deadline,
+            lock=SERVING_LOCK if self.locked else None,
         )
         manifest.update(batch=proof.batch, preload=proof.preload, memory=dict(proof.memory))
         for text in proof.notes:

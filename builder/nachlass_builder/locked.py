@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from platform import machine, python_version, system
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from packaging.pylock import (
     Package,
@@ -197,23 +197,25 @@ def _check(
 
 def _leads_there(url: str, package: Package) -> bool:
     """Whether a package was locked from a link; what is in the source is known by its name."""
-    parts = urlsplit(url)._replace(fragment="")
+    parts = urlsplit(url)
     vcs, archive = package.vcs, package.archive
     if vcs and vcs.url:
         path, _, revision = parts.path.partition("@")
-        place = parts._replace(scheme=parts.scheme.partition("+")[2], path=path).geturl()
-        same = _repository(place) == _repository(vcs.url)
-        return same and revision in {vcs.requested_revision or "", vcs.commit_id}
+        place = parts._replace(scheme=parts.scheme.partition("+")[2], path=path)
+        return _address(place) == _address(urlsplit(vcs.url)) and revision in {
+            vcs.requested_revision or "",
+            vcs.commit_id,
+        }
     if archive and archive.url:
-        return public_url(parts.geturl()) == public_url(archive.url)
+        return _address(parts) == _address(urlsplit(archive.url))
     if archive and archive.path:
         return PurePosixPath(parts.path).name == PurePosixPath(archive.path).name
     return bool(vcs or package.directory)
 
 
-def _repository(url: str) -> str:
-    """A repository's address in one spelling."""
-    return public_url(url).removesuffix(".git")
+def _address(parts: SplitResult) -> str:
+    """Where a link leads, in one spelling."""
+    return unquote(public_url(parts._replace(fragment="").geturl())).removesuffix(".git")
 
 
 def _constrained(line: str) -> str | None:

@@ -93,12 +93,14 @@ def prove(
     place: Place,
     gone: Path,
     deadline: Deadline,
+    lock: str | None = None,
 ) -> Proof:
     """Prove the bundle with the serving environment's Python; raises ProofError.
 
     `training` tells, when that fails, whether the pickle or the environment is
-    to blame; `gone` is the folder that the cells ran in. The manifest must say
-    how many samples there are.
+    to blame; `gone` is the folder that the cells ran in. `lock` names the lock that
+    decided what is in the serving environment, when it was given. The manifest
+    must say how many samples there are.
     """
     environment = service_environment(parameters)
     answer, _said = ask_service(
@@ -110,7 +112,8 @@ def prove(
         )
         if error.get("where"):
             place = Place(error["where"])
-        raise _refusal(error, in_training="error" not in other, place=place, gone=gone)
+        in_training = "error" not in other
+        raise _refusal(error, in_training=in_training, place=place, gone=gone, lock=lock)
     notes, memory = [], answer["memory"]
     if answer["batch"] is False:
         notes.append(f"batch_predictor is not used: {answer['batch_reason']}")
@@ -134,11 +137,18 @@ def prove(
 
 
 def _refusal(
-    error: Mapping[str, Any], *, in_training: bool, place: Place, gone: Path
+    error: Mapping[str, Any], *, in_training: bool, place: Place, gone: Path, lock: str | None
 ) -> ProofError:
     """Turn a failed proof into a sentence."""
     details = error.get("traceback")
     missing = error.get("missing")
+    if in_training and lock:
+        return ProofError(
+            f"{lock} lacks what the model needs: {error['message']}",
+            place=place,
+            details=details,
+            remedy="build without --locked to lock anew",
+        )
     if in_training and missing:
         distribution = DISTRIBUTIONS.get(missing.partition(".")[0], missing)
         return ProofError(

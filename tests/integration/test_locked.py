@@ -3,8 +3,10 @@
 import json
 import shutil
 import subprocess
+import tomllib
 
 import pytest
+import tomli_w
 from private_servers import SPELLINGS, USERINFO, private_server
 from uv import find_uv_bin
 from wheels import make_index, make_wheel
@@ -124,6 +126,19 @@ def test_another_file_under_the_same_name_is_refused(project):
     assert "error: secretlib==1.0 is not the file that was locked" in refused.stderr
     assert not any(secret in refused.stderr for secret in SPELLINGS)
     assert not list(project.root.glob(".*.making"))
+
+
+def test_what_the_serving_lock_lacks_is_found_by_the_proof(project):
+    lock = project.bundle / "pylock.serving.toml"
+    document = tomllib.loads(lock.read_text())
+    document["packages"] = [one for one in document["packages"] if one["name"] != "secretlib"]
+    lock.write_text(tomli_w.dumps(document))
+    refused = project.build("--locked")
+    assert refused.returncode == 8
+    text = refused.stderr[refused.stderr.index("error:") :]
+    assert "pylock.serving.toml lacks what the model needs: " in text
+    assert "No module named 'secretlib'" in text
+    assert text.endswith("help: build without --locked to lock anew\n")
 
 
 def test_a_comparison_counts_and_names(project):

@@ -229,6 +229,26 @@ def test_a_repository(taken, bundle, source, requirement, revision, fits):
         assert "secret" not in str(error)
 
 
+@pytest.mark.parametrize(
+    ("link", "fits"),
+    [
+        ("https://ada:secret@example.org/kappa%201-1.0.zip#sha256=00", True),
+        ("https://example.org/kappa%201-1.1.zip", False),
+    ],
+)
+def test_an_archive(taken, bundle, source, link, fits):
+    document = tomllib.loads(lock_of(TRAINED))
+    archive = {"url": "https://example.org/kappa%201-1.0.zip", "hashes": {"sha256": DIGEST}}
+    document["packages"].append({"name": "kappa", "archive": archive})
+    (bundle / TRAINING_LOCK).write_text(tomli_w.dumps(document))
+    (bundle / SERVING_LOCK).write_text(lock_of(SERVED))
+    (source / "requirements.txt").write_text(f"kappa @ {link}\n")
+    if fits:
+        assert taken().training.built_from_source == ("kappa",)
+    else:
+        assert refusal(taken).message.endswith("pylock.training.toml has it from another place")
+
+
 def test_folders_and_files_are_taken_from_the_source(taken, bundle, source):
     document = tomllib.loads(lock_of({**TRAINED, "alpha": "1.5"}))
     document["packages"].append({"name": "mine", "directory": {"path": "src/mine"}})
