@@ -162,7 +162,7 @@ class Server(BaseApplication):
         return {
             "bind": self._address(),
             "workers": workers,
-            "worker_class": "gthread",
+            "worker_class": ThreadWorker,
             "threads": FACE_THREADS,
             "preload_app": preload,
             "keepalive": KEEP_ALIVE_S,
@@ -311,6 +311,14 @@ class Server(BaseApplication):
         while not self._warm_up(core):
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
             time.sleep(pause_s)
+
+
+class ThreadWorker(gthread.ThreadWorker):
+    """gunicorn's worker with threads."""
+
+    def handle_quit(self, sig: int, frame: FrameType | None) -> None:
+        """End now, without a look at the pool: what the signal interrupts may hold its lock."""
+        Worker.handle_quit(self, sig, frame)
 
 
 class Master(Arbiter):
