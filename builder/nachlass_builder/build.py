@@ -30,6 +30,7 @@ from nachlass_builder.lock import Lock
 from nachlass_builder.locked import Locks, check_whole, take_over
 from nachlass_builder.locking import Locking
 from nachlass_builder.manifest import compose_manifest
+from nachlass_builder.parameters import shown_parameters
 from nachlass_builder.pip_settings import IndexSettings
 from nachlass_builder.prepare import Prepared, Request, prepared_source
 from nachlass_builder.proof import prove, service_environment
@@ -293,5 +294,8 @@ class _Build:
             write_executed(
                 notebook.node, bundle, entry["executed"], lambda text: redact(text, indexes.secrets)
             )
+        manifest["parameters"] = shown_parameters(
+            self.prepared.settings.parameters, indexes.secrets
+        )
         (bundle / "venv").symlink_to(serving.path)
         write_manifest(bundle, manifest)

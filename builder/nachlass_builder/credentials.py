@@ -18,6 +18,26 @@ _SIGNED = re.compile(
 )
 _SECRET_NAME = re.compile(r"(?i)(token|password|passwd|secret|api_?key)(?!.*_(file|path|dir)$)")
 
+_SECRET_PARAMETER = re.compile(
+    r"(?i)token(?!iz|is)|passw|passphrase|secret|credential|api_?key|(^|_)(key|pwd|pass|auth|salt)(_|$)"
+)
+_TOKEN = re.compile(
+    r"\b(gh[opsur]_|github_pat_|gl[a-z]{2,5}-|xox[a-z]-|hf_|npm_|pypi-|dop_v1_|AIza|sk[-_]|AKIA|ASIA)"
+    r"[\w.-]{12,}"
+    r"|\beyJ[\w-]{8,}\.[\w-]{8,}|PRIVATE KEY-----"
+)
+_ASSIGNED = re.compile(r"(?i)\b(password|passwd|pwd|secret|token|(api|account|access)_?key)\s*[=:]")
+
+
+def redact_parameter(name: str, value: str, secrets: Iterable[str]) -> str:
+    """A parameter's value as one may show it: nothing of it when it is called, or looks, secret."""
+    file = name.upper().endswith(("_FILE", "_PATH", "_DIR"))
+    if value and not file and _SECRET_PARAMETER.search(name):
+        return HIDDEN
+    if _TOKEN.search(value) or _ASSIGNED.search(value):
+        return HIDDEN
+    return redact(value, secrets)
+
 
 def redact(text: str, secrets: Iterable[str]) -> str:
     """`text` with every secret, and every credential inside a URL, replaced."""

@@ -20,7 +20,7 @@ from nachlass_builder.cell_failure import FailedCell
 from nachlass_builder.cell_output import CellClient
 from nachlass_builder.credentials import HIDDEN
 from nachlass_builder.errors import ExecutionError, TimeLimitError
-from nachlass_builder.hidden_code import DESCRIBE, CodeError
+from nachlass_builder.hidden_code import DESCRIBE, WATCH_READS, CodeError, isolated
 from nachlass_builder.kernel import Kernel, started_kernel
 from nachlass_builder.notebook import Cell, Notebook
 from nachlass_builder.overrun import OverrunError
@@ -70,6 +70,8 @@ def executed(execution: Execution) -> Iterator[Kernel]:
         pythonpath=execution.pythonpath,
         deadline=execution.deadline,
     ) as kernel:
+        watch = isolated(WATCH_READS.format(root=str(execution.root)))
+        kernel.run(watch, doing="preparing the kernel")
         _Run(execution, kernel).run()
         yield kernel
 

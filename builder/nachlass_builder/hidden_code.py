@@ -37,6 +37,12 @@ DESCRIBE = (
 )
 """Writes what the kernel knows of its last exception to a file."""
 
+WATCH_READS = "__import__('nachlass_kernel.reads', fromlist=['watch']).watch({root!r})"
+"""Begins to observe which files are read."""
+
+REPORT_READS = "__import__('nachlass_kernel.reads', fromlist=['write_reads']).write_reads({path!r})"
+"""Writes what has been read to a file."""
+
 
 class CodeError(ExecutionError):
     """Hidden code raised in the kernel: the exception's type, its value and its traceback."""

@@ -69,6 +69,7 @@ def compose_manifest(
             "resolution": resolution,
         },
         "source": {**source, "notebooks": _notebooks(checked, bundle)},
+        "data": outcome["data"],
         "built_by": f"nachlass {__version__}",
         "key": key,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -10,6 +10,7 @@ from typing import Any
 
 from nachlass_builder.bundle import Workshop
 from nachlass_builder.check import SAVE_FILE
+from nachlass_builder.data_files import data_notes, data_section, observed_reads
 from nachlass_builder.errors import CaptureError, NachlassError, Place
 from nachlass_builder.execute import Execution, Kernel, executed
 from nachlass_builder.locate import Located, last_binding, last_change
@@ -43,7 +44,7 @@ class SecondPass:
         """Execute every notebook; return the outcome of the last one's capture.
 
         The bundle in the making gets model.pickle or stages.json with the
-        stages, and samples.jsonl.
+        stages, and samples.jsonl; the outcome's `data` is the manifest's section.
         """
         if self.located.contract == "function":
             return self._run_function(self.located.notebooks[0])
@@ -52,18 +53,21 @@ class SecondPass:
     def _run_function(self, notebook: Notebook) -> dict[str, Any]:
         """The function contract: one notebook, which defines `predictor`."""
         with executed(self._execution(notebook, self.environment)) as kernel:
-            return self._capture(kernel, notebook, {"capture": "function"})
+            data = self._data([observed_reads(kernel)])
+            return {**self._capture(kernel, notebook, {"capture": "function"}), "data": data}
 
     def _run_pipeline(self, notebooks: Sequence[Notebook]) -> dict[str, Any]:
         """The pipeline contract: each notebook saves a stage; the last one's kernel scores."""
         stages: list[list[str]] = []
         cells: dict[str, str] = {}
+        reads: list[dict[str, Any]] = []
         outcome: dict[str, Any] = {}
         for index, notebook in enumerate(notebooks):
             file = _stage_file(notebook.name)
             path = self.shop.bundle / file
             environment = {**self.environment, SAVE_FILE: str(path)}
             with executed(self._execution(notebook, environment)) as kernel:
+                reads.append(observed_reads(kernel))
                 _require_stage(path, notebook)
                 stages.append([notebook.name, file])
                 what = "samples"
@@ -72,7 +76,14 @@ class SecondPass:
                     (self.shop.bundle / "stages.json").write_text(text, encoding="utf-8")
                 outcome = self._capture(kernel, notebook, {"capture": what, "stages": stages})
                 cells |= outcome["cells"]
-        return {**outcome, "cells": cells}
+        return {**outcome, "cells": cells, "data": self._data(reads)}
+
+    def _data(self, reads: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """What the notebooks read, for the manifest and in short for the report."""
+        data = data_section(reads, self.shop.source)
+        for text in data_notes(data):
+            self.report.note(text)
+        return data
 
     def _execution(self, notebook: Notebook, environment: Mapping[str, str]) -> Execution:
         """How one notebook is executed."""

@@ -69,7 +69,7 @@ def files_of(source: Source, deadline: Deadline) -> tuple[list[str], list[str]]:
             inner, hidden = files_of(nested, deadline)
             chosen += [f"{name.rstrip('/')}/{file}" for file in inner]
             secret += [f"{name.rstrip('/')}/{file}" for file in hidden]
-        elif _is_secret(path):
+        elif is_secret(path):
             secret.append(name)
         else:
             chosen.append(name)
@@ -135,7 +135,7 @@ def _is_pointer(path: Path) -> bool:
     return path.read_bytes().startswith(LFS)
 
 
-def _is_secret(path: Path) -> bool:
+def is_secret(path: Path) -> bool:
     """Whether a file is a credential by its name, or holds a private key."""
     if SECRET_FILES.fullmatch(path.name):
         return True

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from nachlass_builder import __version__
 from nachlass_builder.bundle import SERVING_LOCK, read_manifest, write_manifest
+from nachlass_builder.data_files import CHANGED, changed_outside
 from nachlass_builder.environment import ensure_environment
 from nachlass_builder.lock import Lock
 from nachlass_builder.manifest import source_section
@@ -47,10 +48,16 @@ def is_current(destination: Path, key: str, prepared: Prepared, report: Report) 
     """Whether the bundle there is what a build would make; its environment is made if need be.
 
     A commit that changed no file changes only what the manifest says of git.
+    Data outside the source that has changed is read again; that is gone cannot be.
     """
     manifest = read_manifest(destination)
-    if manifest is None or manifest.get("key") != key:
+    if manifest is None or manifest.get("key") != key or "data" not in manifest:
         return False
+    for path, what in changed_outside(manifest["data"]):
+        if what == CHANGED:
+            report.note(f"{path} {what} since the notebook read it")
+            return False
+        report.warn(f"{path}, which the notebook read, {what}")
     restore_environment(destination, prepared.settings, prepared.deadline, report)
     section = {**manifest["source"], **source_section(prepared.source, prepared.deadline)}
     if section != manifest["source"]:

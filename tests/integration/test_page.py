@@ -19,7 +19,7 @@ from nachlass_service.bundle import Bundle
 from nachlass_service.core import Core
 from nachlass_service.meter import Meter
 from nachlass_service.model import Model
-from nachlass_service.page import MOST_LABELS, PLACEHOLDER
+from nachlass_service.page import MOST_LABELS, PLACEHOLDER, model_document
 from nachlass_service.settings import Settings
 
 EXAMPLE = (TESTS / "manifest.example.json").read_text(encoding="utf-8")
@@ -123,6 +123,15 @@ def page_of(manifest, path, *, show_samples=True):
     assert answer.content_type == "text/html; charset=utf-8"
     assert answer.headers["Content-Security-Policy"] == PAGE_POLICY
     return Page(answer.text)
+
+
+def test_what_a_model_was_made_from_is_not_published(tmp_path):
+    manifest = json.loads(EXAMPLE)
+    manifest["data"]["files"] = [{"path": "/home/me/data.csv"}]
+    manifest["parameters"] = {"DEPTH": "private"}
+    published = json.dumps(model_document(Bundle(tmp_path, manifest), Settings.from_environ({})))
+    assert "data.csv" not in published
+    assert "private" not in published
 
 
 def test_the_page_of_a_built_model(nachlass, tmp_path):
