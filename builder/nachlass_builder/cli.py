@@ -14,6 +14,7 @@ from nachlass_builder.errors import KINDS, NachlassError
 from nachlass_builder.report import Report
 
 INTERRUPTED = 130
+DIFFERS = 14
 
 EXIT_CODES = "\n".join(
     [
@@ -24,7 +25,11 @@ EXIT_CODES = "\n".join(
             f"  {code:2d}  {text}"
             for code, text in sorted(
                 [(kind.exit_code, kind.kind) for kind in KINDS]
-                + [(2, "the command line is wrong"), (INTERRUPTED, "interrupted")]
+                + [
+                    (2, "the command line is wrong"),
+                    (DIFFERS, "the two bundles differ (`nachlass diff --exit-code`)"),
+                    (INTERRUPTED, "interrupted"),
+                ]
             )
         ),
     ]
@@ -99,6 +104,7 @@ def main() -> None:
       nachlass predict . '[0.3, 0.7]'      one prediction of it
       nachlass serve .                     a service at http://localhost:8080
       nachlass image . -t my-model         a container image of that service
+      nachlass diff OLD .                  what a new bundle has changed
     """  # noqa: D301 - click's \b
 
 
@@ -211,6 +217,45 @@ def predict(
     else:
         answer = run_predict(words[0], text, context_dir, parse_assignments(assignments))
     click.echo(answer.encode("utf-8"))
+
+
+@main.command()
+@click.argument("old")
+@click.argument("new")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "markdown", "json"]),
+    default="text",
+    help="For a terminal, a pull request or a program. [default: text]",
+)
+@click.option("--exit-code", is_flag=True, help=f"End with {DIFFERS} if anything differs.")
+@context_option
+@assignments_option
+def diff(
+    old: str,
+    new: str,
+    form: str,
+    context_dir: str | None,
+    assignments: tuple[str, ...],
+    *,
+    exit_code: bool,
+) -> None:
+    """Say what two bundles differ in: code, data, packages, predictions.
+
+    OLD and NEW are bundles, or what `build` takes, which is built if it
+    changed. The new model answers the samples of the old one.
+    """
+    from nachlass_builder.diff import diff as run_diff
+    from nachlass_builder.diff_markdown import as_markdown
+    from nachlass_builder.diff_text import as_text
+    from nachlass_builder.settings import parse_assignments
+
+    found = run_diff(old, new, context_dir, parse_assignments(assignments))
+    show = {"text": as_text, "markdown": as_markdown, "json": type(found).as_json}[form]
+    click.echo(show(found))
+    if exit_code and not found.identical:
+        sys.exit(DIFFERS)
 
 
 @main.command(help=f"Build what changed, then serve it until Ctrl-C.\n\n{SOURCE_HELP}")

@@ -4,7 +4,7 @@ import re
 
 from conftest import PROJECT
 
-from nachlass_builder.cli import INTERRUPTED
+from nachlass_builder.cli import DIFFERS, INTERRUPTED
 from nachlass_builder.errors import KINDS
 from nachlass_builder.settings import VARIABLES as BUILDER
 from nachlass_service.settings import VARIABLES as SERVICE
@@ -37,6 +37,7 @@ def test_the_table_of_exit_codes():
     assert documented == {
         0: "done",
         2: "the command line is wrong",
+        DIFFERS: "the two bundles differ (`nachlass diff --exit-code`)",
         INTERRUPTED: "interrupted",
         **expected,
     }
