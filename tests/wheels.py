@@ -1,5 +1,6 @@
 """Tiny wheels and indexes of them, made by hand: tests need no network and no builds."""
 
+import base64
 import hashlib
 import tarfile
 import zipfile
@@ -10,20 +11,41 @@ ELSEWHERE = "cp39-cp39-manylinux1_x86_64"
 """A tag that fits no Python that Nachlass runs on."""
 
 
-def make_wheel(folder, name, version="1.0", requires=(), tag="py3-none-any"):
-    """Write a wheel of one module into a folder."""
+def make_wheel(
+    folder,
+    name,
+    version="1.0",
+    requires=(),
+    tag="py3-none-any",
+    files=None,
+    extras=(),
+    entry_points="",
+):
+    """Write a wheel of one module, or of the `files` given, into a folder; equal ones are equal."""
     Path(folder).mkdir(parents=True, exist_ok=True)
-    path = Path(folder) / f"{name}-{version}-{tag}.whl"
+    module = name.replace("-", "_")
+    path = Path(folder) / f"{module}-{version}-{tag}.whl"
+    info = f"{module}-{version}.dist-info"
     metadata = [f"Name: {name}", f"Version: {version}", *(f"Requires-Dist: {r}" for r in requires)]
+    metadata += [f"Provides-Extra: {extra}" for extra in extras]
+    contents = {
+        **(files or {f"{module}.py": f"VERSION = {version!r}\n"}),
+        f"{info}/METADATA": "\n".join(["Metadata-Version: 2.1", *metadata, ""]),
+        f"{info}/WHEEL": f"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {tag}\n",
+        f"{info}/entry_points.txt": entry_points,
+    }
+    record = [f"{file},{_digest(text)},{len(text.encode())}" for file, text in contents.items()]
+    contents[f"{info}/RECORD"] = "\n".join([*record, f"{info}/RECORD,,", ""])
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr(f"{name}.py", f"VERSION = {version!r}\n")
-        info = f"{name}-{version}.dist-info"
-        archive.writestr(f"{info}/METADATA", "\n".join(["Metadata-Version: 2.1", *metadata, ""]))
-        archive.writestr(
-            f"{info}/WHEEL", f"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {tag}\n"
-        )
-        archive.writestr(f"{info}/RECORD", "")
+        for file, text in contents.items():
+            archive.writestr(zipfile.ZipInfo(file), text)
     return path
+
+
+def _digest(text):
+    """A digest as RECORD has it."""
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"sha256={base64.urlsafe_b64encode(digest).decode().rstrip('=')}"
 
 
 def make_sdist(folder, name, version="1.0"):

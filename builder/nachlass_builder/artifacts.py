@@ -1,4 +1,8 @@
-"""What one s2i build leaves to the next: uv's cache, and the lock. Builder environment."""
+"""What one s2i build leaves to the next. Builder environment.
+
+That is uv's cache, the lock with what decided it, and what was found to be
+needed for serving.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,7 @@ from nachlass_builder.bundle import TRAINING_LOCK, read_manifest, remove, seed_o
 from nachlass_builder.errors import NachlassError
 from nachlass_builder.lock import Lock
 from nachlass_builder.report import Report
+from nachlass_builder.serving import SUBSETS
 
 LOCKS = "locks"
 SIZES = "sizes"
@@ -51,8 +56,13 @@ class Artifacts:
         shutil.copytree(before / LOCKS, bundle)
         report.note("artifacts of the build before are used")
 
-    def keep(self, bundle: Path, report: Report) -> None:
+    def remind(self, cache: Path) -> None:
+        """Let a build with this cache know what was needed for serving."""
+        _copy_if_there(self.folder / SUBSETS, cache / SUBSETS)
+
+    def keep(self, bundle: Path, cache: Path, report: Report) -> None:
         """Leave them in the image, unless they have grown too large."""
+        _copy_if_there(cache / SUBSETS, self.folder / SUBSETS)
         size = sum(path.lstat().st_size for path in self.folder.rglob("*"))
         if size > LIMIT_BYTES:
             report.warn(f"{size / 1e9:.0f} GB of artifacts are too many, and are not kept")
@@ -86,6 +96,13 @@ class Artifacts:
                 sys.stderr.write("warning: the artifacts cannot be read, and are not saved\n")
             archive.seek(0)
             shutil.copyfileobj(archive, sys.stdout.buffer)
+
+
+def _copy_if_there(folder: Path, place: Path) -> None:
+    """Copy a folder, in place of another."""
+    shutil.rmtree(place, ignore_errors=True)
+    if folder.is_dir():
+        shutil.copytree(folder, place)
 
 
 def _why_unusable(before: Path) -> str | None:

@@ -22,10 +22,9 @@ from nachlass_builder.bundle import (
 from nachlass_builder.check import Checked, check
 from nachlass_builder.compare import Comparison, compare, verdict
 from nachlass_builder.credentials import redact
-from nachlass_builder.environment import Environment, Purpose, closure, ensure_environment
-from nachlass_builder.errors import Place, SourceError
+from nachlass_builder.environment import Environment, Purpose, ensure_environment
+from nachlass_builder.errors import SourceError
 from nachlass_builder.first_pass import compute_requirements
-from nachlass_builder.locate import last_binding
 from nachlass_builder.lock import Lock
 from nachlass_builder.locked import Locks, check_whole, take_over
 from nachlass_builder.locking import Locking
@@ -33,10 +32,10 @@ from nachlass_builder.manifest import compose_manifest
 from nachlass_builder.parameters import shown_parameters
 from nachlass_builder.pip_settings import IndexSettings
 from nachlass_builder.prepare import Prepared, Request, prepared_source
-from nachlass_builder.proof import prove, service_environment
+from nachlass_builder.proof import service_environment
 from nachlass_builder.report import Report, counted
 from nachlass_builder.requirements import Requirements, gather
-from nachlass_builder.service_wheel import service_requirements
+from nachlass_builder.serving import Serving, require_locked
 from nachlass_builder.settings import Settings, is_index_variable
 from nachlass_builder.source_files import copy_source, digest_source, files_of, left_out
 from nachlass_builder.unchanged import build_key, is_current
@@ -95,6 +94,7 @@ class _Build:
         """Make the whole bundle in the workshop."""
         from nachlass_builder.second_pass import SecondPass
 
+        settings = self.prepared.settings
         key, checked = self._read()
         locking = Locking(self.prepared, self.shop, checked.requirements, self.report)
         indexes = locking.indexes()
@@ -103,6 +103,7 @@ class _Build:
             lock, resolution = locks.training, locks.resolution
         else:
             lock, resolution = locking.lock(indexes, None if self.fresh else self.destination)
+        require_locked(settings, lock)
         with self.report.step("making the training environment"):
             training = self._environment(lock, "training", indexes)
             if locks:
@@ -113,24 +114,29 @@ class _Build:
                 shop=self.shop,
                 python=training.python,
                 environment=self._kernel_environment(),
-                settings=self.prepared.settings,
+                settings=settings,
                 import_folders=self._import_folders(checked.requirements),
                 explain_missing_file=self._explain_missing_file,
                 deadline=self.prepared.deadline,
                 report=self.report,
             ).run()
             self._tell_capture(outcome)
-        with self.report.step("making the serving environment"):
-            roots = [req.text for req in checked.requirements.merged]
-            kept = closure(training.site_packages, [*roots, *service_requirements()])
-            serving_lock = locks.serving if locks else lock.subset(kept)
-            serving = self._environment(serving_lock, "serving", indexes)
         self.shop.source.rename(self.shop.bundle / "src")
         manifest = compose_manifest(
-            self.prepared, checked, outcome, lock, serving_lock, resolution, key, self.shop.bundle
+            self.prepared, checked, outcome, lock, resolution, key, self.shop.bundle
         )
-        with self.report.step("proving the model in a fresh interpreter"):
-            self._prove(manifest, checked, serving, training)
+        serving_lock, serving = Serving(
+            prepared=self.prepared,
+            shop=self.shop,
+            checked=checked,
+            lock=lock,
+            training=training,
+            make=lambda lock: self._environment(lock, "serving", indexes),
+            manifest=manifest,
+            report=self.report,
+            fresh=self.fresh,
+            given=locks.serving if locks else None,
+        ).run()
         with self.report.step("writing the bundle"):
             self._write(manifest, checked, lock, serving_lock, serving, indexes)
 
@@ -242,31 +248,6 @@ class _Build:
                 f"the pickle holds the path of this build's folder ({self.shop.source}), "
                 "which is gone afterwards: open files by relative paths"
             )
-
-    def _prove(
-        self,
-        manifest: dict[str, Any],
-        checked: Checked,
-        serving: Environment,
-        training: Environment,
-    ) -> None:
-        """Prove the bundle, and let the manifest say what was shown."""
-        notebook = checked.located.notebooks[-1]
-        write_manifest(self.shop.bundle, manifest)
-        proof = prove(
-            serving.python,
-            training.python,
-            self.shop.bundle,
-            work=self.shop.work / "proof",
-            parameters=self.prepared.settings.parameters,
-            place=last_binding(notebook, "predictor") or Place(notebook.name),
-            gone=self.shop.source,
-            deadline=self.prepared.deadline,
-            lock=SERVING_LOCK if self.locked else None,
-        )
-        manifest.update(batch=proof.batch, preload=proof.preload, memory=dict(proof.memory))
-        for text in proof.notes:
-            self.report.note(text)
 
     def _write(
         self,

@@ -15,7 +15,10 @@ from nachlass_builder.notebook import Cell, Notebook, syntax_error
 from nachlass_builder.requirements import Requirements, gather
 from nachlass_builder.settings import Settings
 
-CONTRACT = ("predictor", "validator", "samples", "batch_predictor", "requirements")
+CONTRACT = (
+    *("predictor", "validator", "samples", "batch_predictor"),
+    *("requirements", "serving_requirements"),
+)
 SAVE_FILE = "S2I_PIPELINE_STAGE_SAVE_FILE"
 
 

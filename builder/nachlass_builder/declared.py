@@ -1,5 +1,7 @@
 """Reads the notebook's `requirements` variable without running it. Builder environment.
 
+So is `serving_requirements` read, which has the same forms.
+
 Literals are followed over several cells through assignment, `+=`, `append`,
 `extend`, `insert` and `update`. Anything else that changes the variable makes
 it computed: its value is known only to the first pass (first_pass.py).
@@ -19,12 +21,14 @@ from nachlass_builder.notebook import Cell, Notebook
 from nachlass_builder.requirement import Requirement
 
 NAME = "requirements"
+SERVING_NAME = "serving_requirements"
+"""Another variable of the same forms: what serving needs although nothing shows it."""
 FORMS = 'write it as [["numpy", "1.26"], ["pandas", "2.2"]], or as strings such as "numpy>=1.26"'
 
 
 @dataclass
 class Declared:
-    """What the cells say of `requirements`.
+    """What the cells say of `requirements`, or of another variable `name` of that form.
 
     `requirements` holds what could be read; when `computed_in` is not empty
     the first pass has to run those cells, and what could be read is void.
@@ -33,14 +37,15 @@ class Declared:
     requirements: list[Requirement] = field(default_factory=list)
     computed_in: list[Cell] = field(default_factory=list)
     place: Place | None = None
+    name: str = NAME
 
 
 class _ComputedError(Exception):
     """The statement needs to run before its effect is known."""
 
 
-def read_declared(notebook: Notebook) -> Declared:
-    """Follow `requirements` through the cells of a notebook; raises RequirementsError."""
+def read_declared(notebook: Notebook, name: str = NAME) -> Declared:
+    """Follow a variable through the cells of a notebook; raises RequirementsError."""
     entries: list[tuple[Any, Place]] = []
     changing: list[Cell] = []
     computed = False
@@ -48,7 +53,7 @@ def read_declared(notebook: Notebook) -> Declared:
     literals: dict[str, Any] = {}
     for cell in notebook.cells:
         for statement in cell.tree.body if cell.tree else ():
-            if not changes(statement, NAME):
+            if not changes(statement, name):
                 _remember_literal(statement, literals)
                 continue
             place = notebook.place(cell, statement.lineno)
@@ -59,9 +64,9 @@ def read_declared(notebook: Notebook) -> Declared:
             except _ComputedError:
                 computed = True
     if computed:
-        return Declared(computed_in=changing, place=place)
+        return Declared(computed_in=changing, place=place, name=name)
     found = [parse_entry(entry, where) for entry, where in entries]
-    return Declared(requirements=found, place=place)
+    return Declared(requirements=found, place=place, name=name)
 
 
 def parse_value(value: Any, place: Place) -> list[Requirement]:

@@ -24,15 +24,12 @@ import tomli_w
 from filelock import FileLock, Timeout
 
 from nachlass_builder.errors import RequirementsError
-from nachlass_builder.installed import closure, installed
 from nachlass_builder.lock import Lock
 from nachlass_builder.pip_settings import IndexSettings
 from nachlass_builder.process import Completed, Deadline
 from nachlass_builder.resolver import within_build_limit
 from nachlass_builder.service_wheel import build_service_wheel, service_digest
 from nachlass_builder.uv_program import quote, run_uv, uv_arguments
-
-__all__ = ["Environment", "Purpose", "closure", "ensure_environment", "installed"]
 
 Purpose = Literal["training", "serving"]
 

@@ -11,9 +11,9 @@ from base64 import b64encode
 from collections.abc import Sequence
 from pathlib import Path
 
-from nachlass_builder.declared import NAME, Declared, parse_value
+from nachlass_builder.declared import Declared, parse_value
 from nachlass_builder.errors import RequirementsError
-from nachlass_builder.notebook import Cell, Notebook
+from nachlass_builder.notebook import Notebook
 from nachlass_builder.process import Deadline, run
 from nachlass_builder.requirement import Requirement
 
@@ -26,34 +26,35 @@ ALONE = (
 
 def compute_requirements(
     root: Path, computed: Sequence[tuple[Notebook, Declared]], deadline: Deadline
-) -> dict[str, list[Requirement]]:
-    """Execute, in order, the cells that change `requirements`; return its value by notebook.
+) -> dict[tuple[str, str], list[Requirement]]:
+    """Execute, in order, the cells that change a variable; return its value by notebook and name.
 
     `root` holds the copy of the source; a notebook's cells run in its folder.
     """
     found = {}
     for notebook, declared in computed:
-        value = _run_cells(root, notebook, declared.computed_in, deadline)
+        value = _run_cells(root, notebook, declared, deadline)
         assert declared.place is not None
-        found[notebook.name] = parse_value(value, declared.place)
+        found[notebook.name, declared.name] = parse_value(value, declared.place)
     return found
 
 
-def _run_cells(root: Path, notebook: Notebook, cells: Sequence[Cell], deadline: Deadline) -> object:
+def _run_cells(root: Path, notebook: Notebook, declared: Declared, deadline: Deadline) -> object:
     """Run the cells in a child and return the variable's value, as JSON carries it."""
+    cells, name = declared.computed_in, declared.name
     trees = [(cell.number, _without_magics(cell.tree)) for cell in cells if cell.tree]
     with tempfile.TemporaryDirectory(prefix="nachlass-") as folder:
         answer = Path(folder) / "answer.json"
         completed = run(
-            [sys.executable, "-I", "-S", CHILD, NAME, answer],
-            doing="computing `requirements`",
+            [sys.executable, "-I", "-S", CHILD, name, answer],
+            doing=f"computing `{name}`",
             deadline=deadline,
             cwd=(root / notebook.name).parent,
             stdin=b64encode(pickle.dumps(trees)).decode(),
         )
         if not answer.is_file():
             raise RequirementsError(
-                f"computing `requirements` ended the interpreter (status {completed.status})",
+                f"computing `{name}` ended the interpreter (status {completed.status})",
                 place=notebook.place(cells[0]),
                 details=completed.stderr[-2000:] or None,
                 remedy=ALONE,
@@ -63,7 +64,7 @@ def _run_cells(root: Path, notebook: Notebook, cells: Sequence[Cell], deadline: 
         number = outcome["cell"]
         cell = next((cell for cell in cells if cell.number == number), None)
         raise RequirementsError(
-            f"computing `requirements` failed: {outcome['error']}",
+            f"computing `{name}` failed: {outcome['error']}",
             place=notebook.place(cell, outcome.get("line")),
             remedy=ALONE,
         )

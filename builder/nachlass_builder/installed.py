@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
@@ -20,34 +22,43 @@ def installed(site_packages: Path) -> dict[str, Distribution]:
     return found
 
 
-def closure(site_packages: Path, roots: Iterable[str]) -> frozenset[str]:
-    """The names of all that `roots` (requirements, extras included) need, they themselves too.
+@dataclass
+class Need:
+    """Something that is needed: `by` what (None: it is a root), and what it `needs` itself."""
 
-    What is not installed is left out.
+    by: str | None
+    needs: set[str] = field(default_factory=set)
+
+
+def needed(
+    there: Mapping[str, Distribution], roots: Iterable[str], *, with_extras: bool = False
+) -> dict[str, Need]:
+    """All of `there` that `roots` (requirements, extras included) need, they themselves too.
+
+    Markers are evaluated for this Python, which is the environment's. What is
+    not installed is left out, but for the names in `needs`. `with_extras`
+    follows all extras, also those that nobody asked for.
     """
-    return frozenset(needs(site_packages, roots))
-
-
-def needs(site_packages: Path, roots: Iterable[str]) -> dict[str, frozenset[str]]:
-    """By name, for all that `roots` need and is installed: the names that each needs itself.
-
-    Markers are evaluated for this Python, which is the environment's.
-    """
-    there = installed(site_packages)
+    found: dict[str, Need] = {}
     reached: dict[str, set[str]] = {}
-    found: dict[str, frozenset[str]] = {}
-    waiting = [Requirement(root) for root in roots]
+    waiting: deque[tuple[Requirement, str | None]] = deque(
+        (Requirement(root), None) for root in roots
+    )
     while waiting:
-        wanted = waiting.pop()
+        wanted, parent = waiting.popleft()
         name = canonicalize_name(wanted.name)
-        extras = {canonicalize_name(extra) for extra in wanted.extras} | {""}
-        fresh = extras - reached.get(name, set())
-        if name in there and fresh:
+        if name not in there:
+            continue
+        asked = [*wanted.extras, ""]
+        if with_extras:
+            asked += there[name].metadata.get_all("Provides-Extra") or ()
+        fresh = {canonicalize_name(extra) for extra in asked} - reached.get(name, set())
+        if fresh:
             reached.setdefault(name, set()).update(fresh)
-            needed = _needs(there[name], fresh)
-            names = {canonicalize_name(requirement.name) for requirement in needed}
-            found[name] = found.get(name, frozenset()) | names
-            waiting += needed
+            requirements = _needs(there[name], fresh)
+            names = {canonicalize_name(requirement.name) for requirement in requirements}
+            found.setdefault(name, Need(parent)).needs.update(names)
+            waiting += ((requirement, name) for requirement in requirements)
     return found
 
 

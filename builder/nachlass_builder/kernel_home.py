@@ -51,6 +51,11 @@ rm -rf -- "$1"
 """
 
 
+def bytecode_folder(python: Path) -> Path:
+    """Where the bytecode of an environment is kept, apart from what is installed."""
+    return python.parent.parent / "pycache"
+
+
 def kernel_environment(
     base: Mapping[str, str], python: Path, folder: Path, pythonpath: Sequence[Path]
 ) -> dict[str, str]:
@@ -69,7 +74,7 @@ def kernel_environment(
         "PATH": os.pathsep.join(path),
         "PYTHONPATH": os.pathsep.join(map(str, [IN_KERNEL, *pythonpath])),
         # Compiled once for every kernel of this environment, and never beside the source.
-        "PYTHONPYCACHEPREFIX": str(python.parent.parent / "pycache"),
+        "PYTHONPYCACHEPREFIX": str(bytecode_folder(python)),
         "IPYTHONDIR": str(folder / "ipython"),
         "JUPYTER_CONFIG_DIR": str(folder / "jupyter"),
         "JUPYTER_DATA_DIR": str(folder / "jupyter"),

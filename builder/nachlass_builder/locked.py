@@ -24,7 +24,7 @@ from nachlass_builder.bundle import SERVING_LOCK, TRAINING_LOCK, Workshop, read_
 from nachlass_builder.check import Checked
 from nachlass_builder.credentials import public_url, redact
 from nachlass_builder.errors import Place, RequirementsError
-from nachlass_builder.installed import installed, needs
+from nachlass_builder.installed import installed, needed
 from nachlass_builder.lock import OURS_FOR_KERNEL, Lock
 from nachlass_builder.service_wheel import service_requirements
 from nachlass_builder.unchanged import digest_of
@@ -111,8 +111,8 @@ def check_whole(locks: Locks, site_packages: Path, checked: Checked) -> None:
     """
     there = installed(site_packages)
     for requirement in checked.requirements.merged:
-        for name, needed in needs(site_packages, [requirement.text]).items():
-            if missing := sorted(needed - there.keys()):
+        for name, need in needed(there, [requirement.text]).items():
+            if missing := sorted(need.needs - there.keys()):
                 raise RequirementsError(
                     f"{redact(requirement.text, ())} is not met: {name} needs "
                     f"{', '.join(missing)}, and {TRAINING_LOCK} has no such package",

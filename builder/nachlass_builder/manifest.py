@@ -27,12 +27,15 @@ def compose_manifest(
     checked: Checked,
     outcome: Mapping[str, Any],
     training: Lock,
-    serving: Lock,
     resolution: str,
     key: str,
     bundle: Path,
 ) -> dict[str, Any]:
-    """The manifest before the proof: `batch`, `preload` and `memory` have yet to be shown."""
+    """The manifest before the proof.
+
+    `packages`, `slim`, the lock for serving, `batch`, `preload` and `memory`
+    have yet to be shown.
+    """
     located = checked.located
     samples = read_samples(bundle / "samples.jsonl")
     pipeline = located.contract == "pipeline"
@@ -61,11 +64,12 @@ def compose_manifest(
         "batch": False,
         "preload": False,
         "memory": {},
+        "slim": {},
         "python": platform.python_version(),
-        "packages": dict(sorted(serving.packages)),
+        "packages": {},
         "locks": {
             "training": training.digest,
-            "serving": serving.digest,
+            "serving": None,
             "resolution": resolution,
         },
         "source": {**source, "notebooks": _notebooks(checked, bundle)},

@@ -38,7 +38,8 @@ def predict(source: str, text: str, context_dir: str | None, assignments: Mappin
     if "error" in answer:
         error = answer["error"]
         details = error["traceback"] if error["code"] not in REMEDIES else None
-        raise PredictionError(error["message"], details=details, remedy=REMEDIES.get(error["code"]))
+        remedy = error["remedy"] or REMEDIES.get(error["code"])
+        raise PredictionError(error["message"], details=details, remedy=remedy)
     sys.stderr.write(said)
     return _line(answer["prediction"])
 

@@ -85,7 +85,7 @@ def service_environment(parameters: Mapping[str, str]) -> dict[str, str]:
 
 def prove(
     serving: Path,
-    training: Path,
+    training: Path | None,
     bundle: Path,
     *,
     work: Path,
@@ -98,21 +98,24 @@ def prove(
     """Prove the bundle with the serving environment's Python; raises ProofError.
 
     `training` tells, when that fails, whether the pickle or the environment is
-    to blame; `gone` is the folder that the cells ran in. `lock` names the lock that
-    decided what is in the serving environment, when it was given. The manifest
-    must say how many samples there are.
+    to blame; None where nobody is told. `gone` is the folder that the cells ran
+    in. `lock` names the lock that decided what is in the serving environment, when
+    it was given. The manifest must say how many samples there are.
     """
     environment = service_environment(parameters)
     answer, _said = ask_service(
         serving, "prove", bundle, work=work, environment=environment, deadline=deadline
     )
     if error := answer.get("error"):
-        other, _said = ask_service(
-            training, "prove", bundle, work=work, environment=environment, deadline=deadline
+        in_training = (
+            training is not None
+            and "error"
+            not in ask_service(
+                training, "prove", bundle, work=work, environment=environment, deadline=deadline
+            )[0]
         )
         if error.get("where"):
             place = Place(error["where"])
-        in_training = "error" not in other
         raise _refusal(error, in_training=in_training, place=place, gone=gone, lock=lock)
     notes, memory = [], answer["memory"]
     if answer["batch"] is False:
@@ -150,9 +153,10 @@ def _refusal(
             remedy="build without --locked to lock anew",
         )
     if in_training and missing:
-        distribution = DISTRIBUTIONS.get(missing.partition(".")[0], missing)
+        module = missing[0]
+        distribution = DISTRIBUTIONS.get(module.partition(".")[0], module)
         return ProofError(
-            f"the predictor needs {missing}, which only the notebook's kernel brought along",
+            f"the predictor needs {module}, which only the notebook's kernel brought along",
             place=place,
             details=details,
             remedy=f'add "{distribution}" to `requirements`',

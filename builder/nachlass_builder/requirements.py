@@ -1,7 +1,8 @@
 """Gathers the requirements of a source from everywhere they may stand. Builder environment.
 
 The order of precedence: the variable `requirements`, PEP 723 blocks,
-requirements.txt, pyproject.toml, environment.yml, pip lines.
+requirements.txt, pyproject.toml, environment.yml, pip lines, and the variable
+`serving_requirements`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from platform import python_version
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from nachlass_builder.cell_requirements import read_pip_lines, read_script_block
-from nachlass_builder.declared import Declared, read_declared
+from nachlass_builder.declared import NAME, SERVING_NAME, Declared, read_declared
 from nachlass_builder.errors import Place, RequirementsError
 from nachlass_builder.notebook import Notebook
 from nachlass_builder.requirement import Requirement
@@ -49,7 +50,8 @@ class Requirements:
     `computed` names the notebooks whose `requirements` only the first pass can
     know; `local` the repository's own folders to import from; `uv_lock` the
     project folder whose uv.lock constrains the versions; `for_kernel` what the
-    cells' magics need.
+    cells' magics need; `serving` are the distributions that the notebooks name
+    in `serving_requirements`.
     """
 
     merged: list[Requirement] = field(default_factory=list)
@@ -61,24 +63,28 @@ class Requirements:
     notes: list[str] = field(default_factory=list)
     uv_lock: str | None = None
     for_kernel: list[str] = field(default_factory=list)
+    serving: list[str] = field(default_factory=list)
 
 
 def gather(
     root: Path,
     notebooks: Sequence[Notebook],
-    computed: Mapping[str, Sequence[Requirement]] | None = None,
+    computed: Mapping[tuple[str, str], Sequence[Requirement]] | None = None,
 ) -> Requirements:
     """Read every source below `root`, and merge them; raises RequirementsError.
 
-    `computed` holds, by notebook name, what the first pass found.
+    `computed` holds, by the names of notebook and variable, what the first pass found.
     """
     gathered = Requirements()
     sources: list[Sequence[Requirement]] = []
-    for notebook in notebooks:
-        declared = read_declared(notebook)
-        if declared.computed_in:
-            gathered.computed.append((notebook, declared))
-        sources.append((computed or {}).get(notebook.name, declared.requirements))
+
+    def declared(notebook: Notebook, variable: str) -> Sequence[Requirement]:
+        found = read_declared(notebook, variable)
+        if found.computed_in:
+            gathered.computed.append((notebook, found))
+        return (computed or {}).get((notebook.name, variable), found.requirements)
+
+    sources += [declared(notebook, NAME) for notebook in notebooks]
     for notebook in notebooks:
         block, specifier, place = read_script_block(notebook)
         sources.append(block)
@@ -96,7 +102,9 @@ def gather(
             sources.append(read_pyproject(root, str(name)))
     if any(RUNS_NOTEBOOK.search(cell.source) for book in notebooks for cell in book.cells):
         gathered.for_kernel.append("nbformat>=5.10")
-    _merge(sources, gathered)
+    serving = [declared(notebook, SERVING_NAME) for notebook in notebooks]
+    _merge([*sources, *serving], gathered)
+    gathered.serving = [requirement.name for found in serving for requirement in found]
     return gathered
 
 

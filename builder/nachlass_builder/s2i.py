@@ -79,6 +79,7 @@ def _assemble(work: Path, artifacts: Artifacts, brought: Path, report: Report) -
     keeps = _keeps_artifacts()
     _warn_of_credentials(report)
     artifacts.take_over(brought, BUNDLE, report)
+    artifacts.remind(work)
     os.environ.update(_build_environment(work, artifacts, report))
     run_hook(SOURCE, "pre_assemble", report)
     build(Request(str(SOURCE), BUNDLE, assignments=_given(SOURCE)), report)
@@ -87,7 +88,7 @@ def _assemble(work: Path, artifacts: Artifacts, brought: Path, report: Report) -
         settle_bundle(BUNDLE)
         keep_pre_run(SOURCE, APP_ROOT)
         if keeps:
-            artifacts.keep(BUNDLE, report)
+            artifacts.keep(BUNDLE, work, report)
         else:
             artifacts.remove()
     run_hook(SOURCE, "post_assemble", report)

@@ -48,7 +48,7 @@ from packaging.tags import Tag, sys_tags
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from nachlass_builder import __version__, pylock
-from nachlass_builder.installed import installed, needs
+from nachlass_builder.installed import installed, needed
 from nachlass_builder.licences import licences_of
 from nachlass_builder.lock import Lock
 from nachlass_builder.report import counted
@@ -107,11 +107,12 @@ def bill_of_materials(
         components=components.values(),
     )
     asked = list(requirements)
-    needed = needs(site_packages, [*asked, *there])
+    found = needed(there, [*asked, *there])
     for name, component in components.items():
-        bom.register_dependency(component, [components[n] for n in needed[name] if n in components])
+        inner = sorted(found[name].needs & components.keys())
+        bom.register_dependency(component, [components[other] for other in inner])
     direct = {canonicalize_name(Requirement(text).name) for text in asked} | {DISTRIBUTION}
-    indirect = {inner for name, names in needed.items() for inner in names if inner != name}
+    indirect = {inner for name, need in found.items() for inner in need.needs - {name}}
     roots = [one for name, one in components.items() if name in direct or name not in indirect]
     bom.register_dependency(model, roots)
     text = make_outputter(bom, OutputFormat.JSON, SchemaVersion.V1_6).output_as_string(indent=2)

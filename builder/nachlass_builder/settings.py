@@ -6,12 +6,14 @@ is what the rest of the builder sees of the environment.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 import platformdirs
+from packaging.utils import canonicalize_name
 
 from nachlass_builder.errors import Place, SourceError
 
@@ -53,6 +55,17 @@ VARIABLES: tuple[Variable, ...] = (
         "",
         "`label`, `number`, `object` or `mixed`, when what the samples show is not what you mean",
     ),
+    Variable(
+        "S2I_SLIM",
+        "1",
+        "0: serve with all of the requirements, also those that the model does not need",
+    ),
+    Variable(
+        "S2I_SERVING_REQUIREMENTS",
+        "",
+        "locked distributions that serving needs although nothing shows it, "
+        "separated by commas or blanks",
+    ),
     Variable("S2I_MODEL_NAME", "the source's name", "what the model is called"),
     Variable("S2I_MODEL_PATH", "", "the bundle to write or to use; the flag -o says the same"),
     Variable(
@@ -87,6 +100,8 @@ class Settings:
     cell_timeout_s: float | None
     build_timeout_s: float | None
     prediction_kind: str | None
+    slim: bool
+    serving_requirements: tuple[str, ...]
     model_name: str | None
     model_path: Path | None
     cache: Path
@@ -121,6 +136,8 @@ class Settings:
             cell_timeout_s=_seconds("S2I_CELL_TIMEOUT", values),
             build_timeout_s=_seconds("S2I_BUILD_TIMEOUT", values),
             prediction_kind=kind,
+            slim=_switch("S2I_SLIM", values, default=True),
+            serving_requirements=_names("S2I_SERVING_REQUIREMENTS", values),
             model_name=values["S2I_MODEL_NAME"] or None,
             model_path=Path(model_path).absolute() if model_path else None,
             cache=Path(cache).absolute() if cache else _default_cache(),
@@ -196,6 +213,26 @@ def _seconds(name: str, values: Mapping[str, str]) -> float | None:
     if not 0 <= seconds < float("inf"):
         raise SourceError(f"{name} is {text!r}", remedy="use a number of seconds, such as 600")
     return seconds or None
+
+
+def _switch(name: str, values: Mapping[str, str], *, default: bool) -> bool:
+    """Read a 0 or a 1."""
+    text = values[name]
+    if text not in ("", "0", "1"):
+        raise SourceError(f"{name} is {text!r}", remedy="use 0 or 1")
+    return text == "1" if text else default
+
+
+def _names(name: str, values: Mapping[str, str]) -> tuple[str, ...]:
+    """Read the normalised names of distributions."""
+    words = re.split(r"[\s,]+", values[name].strip(", \t"))
+    for word in filter(None, words):
+        if not re.fullmatch(r"[A-Za-z0-9]([\w.-]*[A-Za-z0-9])?", word):
+            raise SourceError(
+                f"{name} holds {word!r}, which is not the name of a distribution",
+                remedy="use names alone, such as scikit-image; versions stand in `requirements`",
+            )
+    return tuple(canonicalize_name(word) for word in words if word)
 
 
 def _check_date(text: str) -> None:

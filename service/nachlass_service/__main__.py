@@ -2,7 +2,7 @@
 
     python -P -m nachlass_service serve BUNDLE [--host --port --workers --local]
     python -P -m nachlass_service load BUNDLE
-    python -P -m nachlass_service prove BUNDLE ANSWER [--forked SECONDS [--batch]]
+    python -P -m nachlass_service prove BUNDLE ANSWER [--forked SECONDS [--batch] | --without FILE]
     python -P -m nachlass_service predict BUNDLE ANSWER < sample.json
     python -P -m nachlass_service score BUNDLE ANSWER < samples.jsonl
 
@@ -16,6 +16,7 @@ spoil it: `prove` is described in prove.py, `score` in score.py; `predict` answe
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from functools import partial
 from pathlib import Path
@@ -84,8 +85,10 @@ def _score(bundle: Bundle) -> dict[str, Any]:
 
 
 def _prove(bundle: Bundle, arguments: argparse.Namespace) -> dict[str, Any]:
-    from nachlass_service.prove import prove, prove_forked
+    from nachlass_service.prove import prove, prove_forked, prove_without
 
+    if arguments.without:
+        return prove_without(bundle, json.loads(arguments.without.read_text(encoding="utf-8")))
     if arguments.forked is None:
         return prove(bundle)
     return prove_forked(bundle, arguments.forked, batch=arguments.batch)
@@ -103,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
         words[name].add_argument("answer", type=Path)
     words["prove"].add_argument("--forked", type=float, metavar="SECONDS")
     words["prove"].add_argument("--batch", action="store_true")
+    words["prove"].add_argument("--without", type=Path, metavar="FILE")
     words["serve"].add_argument("--host", metavar="ADDRESS")
     words["serve"].add_argument("--port", metavar="NUMBER")
     words["serve"].add_argument("--workers", metavar="NUMBER")

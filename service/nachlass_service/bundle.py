@@ -88,6 +88,16 @@ class Bundle:
         path, source = Path(filename), self.path / "src"
         return str(path.relative_to(source)) if path.is_relative_to(source) else None
 
+    def left_out(self, missing: str) -> str | None:
+        """The distribution that the build left out, by its name or that of a module of it."""
+        left_out: dict[str, list[str]] = self.manifest.get("slim", {}).get("left_out", {})
+        if missing in left_out:
+            return missing
+        for distribution, modules in left_out.items():
+            if any(missing == module or missing.startswith(f"{module}.") for module in modules):
+                return distribution
+        return None
+
     def samples(self) -> Iterator[tuple[Any, Any]]:
         """The samples, each with its proven prediction."""
         path = self.path / "samples.jsonl"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Iterator
 from typing import Any
 
 from nachlass_service.bundle import Bundle
@@ -13,18 +14,42 @@ from nachlass_service.model import describe
 def as_data(error: ServiceError, bundle: Bundle) -> dict[str, Any]:
     """A failure as JSON: its code and message, the user's part of the traceback.
 
-    `where` is the user's line at which it was raised, `missing` the module that
-    an import did not find; both may be None.
+    `where` is the user's line at which it was raised, `remedy` the next step;
+    both may be None. `missing` are the modules and distributions that were not
+    found, if that is why.
     """
     cause = error.__cause__
     frames = [] if cause is None else _user_frames(cause, bundle)
+    missing = [raised.name for raised in _chain(cause) if isinstance(raised, ImportError)]
+    named = [name for name in missing if name]
     return {
         "code": error.code,
         "message": str(error),
-        "missing": cause.name if isinstance(cause, ModuleNotFoundError) else None,
+        "missing": named,
+        "remedy": next(filter(None, (_remedy(name, bundle) for name in named)), None),
         "where": f"{frames[-1][0]}, line {frames[-1][1].lineno}" if frames else None,
         "traceback": None if cause is None else user_traceback(cause, bundle),
     }
+
+
+def _remedy(missing: str, bundle: Bundle) -> str | None:
+    """What brings back a module that the build left out; None when it was not there at all."""
+    distribution = bundle.left_out(missing)
+    return distribution and (
+        f"{distribution} was left out of the serving environment: "
+        f"build again with S2I_SERVING_REQUIREMENTS={distribution}"
+    )
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An exception, and those that it was raised from, or while they were handled."""
+    waiting, seen = [error], set[int]()
+    while waiting:
+        raised = waiting.pop()
+        if raised is not None and id(raised) not in seen:
+            seen.add(id(raised))
+            yield raised
+            waiting += [raised.__context__, raised.__cause__]
 
 
 def user_traceback(error: BaseException, bundle: Bundle) -> str | None:

@@ -54,6 +54,7 @@ def failure(error: ServiceError, bundle: Bundle, **fields: Any) -> None:
         code=data["code"],
         error=data["message"],
         where=data["where"],
+        remedy=data["remedy"],
         **fields,
         traceback=data["traceback"],
     )

@@ -62,11 +62,16 @@ class Model:
         return convert(prediction)
 
     def validate(self, sample: Any) -> None:
-        """Ask the validator; RefusedError when it says no or raises."""
+        """Ask the validator; RefusedError when it says no or raises.
+
+        A module that it does not find is no fault of the sample: PredictorError.
+        """
         if self.validator is None:
             return
         try:
             accepted = bool(self.validator(sample))
+        except ModuleNotFoundError as error:
+            raise PredictorError(f"the validator raised {describe(error)}") from error
         except FAILURES as error:
             raise RefusedError(f"the validator raised {describe(error)}") from error
         if not accepted:

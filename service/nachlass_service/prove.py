@@ -8,17 +8,20 @@ does: libraries whose threads do not survive a fork hang there.
 
 from __future__ import annotations
 
+import math
 import os
 import resource
 import signal
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import islice
 from typing import Any
 
 from nachlass_service.agreement import agree
+from nachlass_service.blocker import Blocker
 from nachlass_service.bundle import Bundle
 from nachlass_service.errors import BundleError, ServiceError
 from nachlass_service.failure import as_data
@@ -29,11 +32,15 @@ from nachlass_service.strict_json import dumps
 CHILDREN = 4
 FORKED_SAMPLES = 200
 """Samples that a forked child scores alone: what a fork breaks, it breaks at once."""
+ENOUGH_S = 5.0
+"""A model that takes longer for its samples has shown what it imports, for a first proof."""
 AGREES, DIFFERS = 0, 1
 
 
-def prove(bundle: Bundle) -> dict[str, Any]:
+def prove(bundle: Bundle, enough_s: float = math.inf) -> dict[str, Any]:
     """Load the model and compare its answers with the recorded ones.
+
+    Samples that are not scored after `enough_s` seconds are not scored at all.
 
     Returns {"samples": count, "seconds": of scoring, "memory": largest resident
     sizes in bytes after loading and after scoring one by one, "batch": true,
@@ -46,7 +53,20 @@ def prove(bundle: Bundle) -> dict[str, Any]:
         return {"error": as_data(error, bundle)}
     loaded = largest_resident_size()
     # As it will be served: the main thread is not where predictions are made.
-    return in_another_thread(partial(_compare, bundle, model, loaded))
+    return in_another_thread(partial(_compare, bundle, model, loaded, enough_s))
+
+
+def prove_without(bundle: Bundle, hidden: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """Prove with distributions hidden; `hidden` has the modules of each.
+
+    Returns what `prove` does, for as many samples as soon show what is missing,
+    and "stopped": the hidden distributions that were asked for, "imported": all
+    modules that are imported at the end.
+    """
+    blocker = Blocker(hidden)
+    blocker.install()
+    answer = prove(bundle, ENOUGH_S)
+    return {**answer, "stopped": sorted(blocker.stopped), "imported": sorted(sys.modules)}
 
 
 def prove_forked(bundle: Bundle, limit_s: float, *, batch: bool) -> dict[str, Any]:
@@ -61,7 +81,7 @@ def prove_forked(bundle: Bundle, limit_s: float, *, batch: bool) -> dict[str, An
     return {"forked": False, "reason": reasons[0]} if reasons else {"forked": True}
 
 
-def _compare(bundle: Bundle, model: Model, loaded: int) -> dict[str, Any]:
+def _compare(bundle: Bundle, model: Model, loaded: int, enough_s: float) -> dict[str, Any]:
     """Score the samples and compare: what `prove` answers."""
     started = time.monotonic()
     types_only = not bundle.manifest["samples"]["deterministic"]
@@ -75,10 +95,12 @@ def _compare(bundle: Bundle, model: Model, loaded: int) -> dict[str, Any]:
             message = f"the notebook answered {dumps(recorded)}, the pickle {dumps(answer)}"
             return {"error": {"code": "differs", "message": message, "sample": index}}
         count += 1
+        if time.monotonic() - started > enough_s:
+            break
     seconds = time.monotonic() - started
     scoring = largest_resident_size()
     # Read anew: a predictor may have changed the samples it was given.
-    reason = _batch_problem(model, list(bundle.samples()), types_only=types_only)
+    reason = _batch_problem(model, list(islice(bundle.samples(), count)), types_only=types_only)
     has_batch = model.batch_predictor is not None and count > 0
     return {
         "samples": count,

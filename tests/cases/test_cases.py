@@ -16,6 +16,7 @@ A case is a folder:
                   [[predict]]              sample, and its prediction; or `fails`, in the log;
                                            by = "command": asked without a service
                   service = {...}          variables of the service
+                  wheels = [{...}]         wheels to make in wheels/: what make_wheel takes
     repo/         the source; NAME.nb.txt becomes NAME.ipynb (tests/cells.py)
     refusal.txt   the whole error message, when the exit code is not 0
 
@@ -33,6 +34,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ALL
+from wheels import make_wheel
 
 from cells import write_notebook
 from nachlass_builder.pip_settings import IndexSettings
@@ -41,6 +43,8 @@ from nachlass_builder.uv_program import run_uv
 from nachlass_service.agreement import agree
 from served import check_samples, served
 
+NOWHERE_ELSE = "9999"
+"""The version of a case's wheels: an index may have others of the same name."""
 HERE = Path(__file__).parent
 CASES = sorted(path.parent for path in HERE.glob("*/case.toml"))
 
@@ -55,6 +59,8 @@ def source(tmp_path):
                 text.parent / f"{text.name.removesuffix('.nb.txt')}.ipynb", text.read_text()
             )
             text.unlink()
+        for wheel in settings.get("wheels", []):
+            make_wheel(root / "wheels", version=NOWHERE_ELSE, **wheel)
         if settings.get("git"):
             commit(root)
         return root

@@ -1,13 +1,22 @@
 """Every example does what its README says."""
 
+import csv
 import json
+import os
 import re
 import shlex
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from nachlass_builder.environment import ensure_environment
+from nachlass_builder.lock import Lock
+from nachlass_builder.pip_settings import IndexSettings
+from nachlass_builder.process import Deadline
+from nachlass_service.agreement import agree
+from nachlass_service.bundle import Bundle
 from served import check_samples, served
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -68,6 +77,17 @@ MANIFEST = {
     )
 }
 
+SERVICE = {"blinker", "click", "cloudpickle", "flask", "gunicorn", "itsdangerous", "jinja2"} | {
+    "markupsafe", "prometheus-client", "werkzeug",
+}  # fmt: skip
+SKLEARN = {"joblib", "narwhals", "numpy", "scikit-learn", "scipy", "threadpoolctl"}
+KEPT = {
+    "housing": SERVICE | SKLEARN | {"pandas", "python-dateutil", "tzdata"},
+    "kmeans": SERVICE | SKLEARN,
+    "spam": SERVICE | SKLEARN,
+}
+"""What is served with: no plots, no parquet files, no kernel."""
+
 ANSWERS = {
     "housing": lambda answer: isinstance(answer, float) and 100_000 < answer < 2_000_000,
     "kmeans": lambda answer: answer in range(7),
@@ -81,6 +101,17 @@ REFUSED = {
 }
 
 
+ASK = """
+import json, sys
+from pathlib import Path
+from nachlass_service.bundle import Bundle
+from nachlass_service.model import load_model
+
+model = load_model(Bundle.open(Path(sys.argv[1])))
+print(json.dumps([model.predict(sample) for sample in json.load(sys.stdin)]))
+"""
+
+
 def copy_of(name, folder):
     """The example as git would hand it out."""
     ignored = shutil.ignore_patterns(".nachlass", "__pycache__", ".ipynb_checkpoints", "*.sav")
@@ -92,6 +123,55 @@ def requests(name):
     readme = (EXAMPLES / name / "README.md").read_text()
     commands = re.findall(r"^    nachlass predict \. (.*)$", readme, re.MULTILINE)
     return [shlex.split(command)[0] for command in commands]
+
+
+def unseen(name, bundle):
+    """Samples that the build has not seen."""
+    match name:
+        case "housing":
+            with (EXAMPLES / name / "data/houses.csv").open(newline="") as file:
+                houses = list(csv.DictReader(file))[::5]
+            decode = {"neighbourhood": str, "garden": lambda text: text == "True"}
+            return [
+                {
+                    key: decode.get(key, float)(text) if text else None
+                    for key, text in house.items()
+                    if key != "price"
+                }
+                for house in houses
+            ]
+        case "kmeans":
+            return [[number * 0.37 % 1, number * 0.71 % 1] for number in range(300)]
+        case "spam":
+            return [" ".join(sorted(text.split())) for text, _label in bundle.samples()]
+
+
+def compare_with_the_whole_environment(name, bundle, cache):
+    """What serves answers samples that the build has not seen as the training environment does."""
+    training = ensure_environment(
+        Lock.read(bundle.path / "pylock.training.toml"),
+        purpose="training",
+        cache=cache,
+        indexes=IndexSettings.read(os.environ, None),
+        deadline=Deadline(),
+        note=print,
+    )
+    samples = unseen(name, bundle)
+    slim, whole = (
+        json.loads(
+            subprocess.run(
+                [python, "-P", "-c", ASK, bundle.path],
+                input=json.dumps(samples),
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout
+        )
+        for python in (bundle.path / "venv/bin/python", training.python)
+    )
+    assert len(slim) == len(whole) == len(samples) >= 100
+    assert all(map(agree, slim, whole))
+    assert len({str(answer) for answer in slim}) > 1
 
 
 def summary(manifest):
@@ -113,20 +193,23 @@ def test_check_says_what_would_be_built(name, nachlass, tmp_path):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_it_builds_and_answers_as_its_readme_says(name, nachlass, environ, tmp_path):
+def test_it_builds_and_answers_as_its_readme_says(name, nachlass, environ, cache, tmp_path):
     # One test and not several, so that parallel workers build each example once.
     source = copy_of(name, tmp_path)
     built = nachlass("build", ".", cwd=source, timeout=900)
     assert built.returncode == 0, built.stderr
     manifest = json.loads((source / ".nachlass/bundle/manifest.json").read_text())
     assert summary(manifest) == MANIFEST[name]
-    assert not {"ipykernel", "ipython", "pyzmq"} & manifest["packages"].keys()
+    assert manifest["packages"].keys() == KEPT[name]
+    training = len(manifest["packages"]) + len(manifest["slim"]["left_out"])
+    assert len(manifest["packages"]) <= training / 2
     asked = requests(name)
     assert asked, "the README shows no request"
     for sample in asked:
         answer = nachlass("predict", ".", sample, cwd=source)
         assert answer.returncode == 0, answer.stderr
         assert ANSWERS[name](json.loads(answer.stdout)), answer.stdout
+    compare_with_the_whole_environment(name, Bundle.open(source / ".nachlass/bundle"), cache)
     with served(source / ".nachlass/bundle", environ) as service:
         check_samples(source / ".nachlass/bundle", service)
     sample, reason = REFUSED[name]

@@ -12,6 +12,7 @@ from nachlass_builder import artifacts
 from nachlass_builder.artifacts import Artifacts
 from nachlass_builder.bundle import TRAINING_LOCK, read_manifest, write_seed
 from nachlass_builder.report import Report
+from nachlass_builder.serving import SUBSETS
 
 LOCK = 'lock-version = "1.0"\ncreated-by = "uv"\npackages = []\n'
 
@@ -23,7 +24,9 @@ def kept(tmp_path):
     left = Artifacts(tmp_path / "kept")
     left.uv_cache.mkdir(parents=True)
     (left.uv_cache / "cached").write_text("wheel")
-    left.keep(tmp_path / "built", Report())
+    (tmp_path / "cache" / SUBSETS).mkdir(parents=True)
+    (tmp_path / "cache" / SUBSETS / "lock.json").write_text("{}")
+    left.keep(tmp_path / "built", tmp_path / "cache", Report())
     return left.folder
 
 
@@ -39,6 +42,11 @@ def test_artifacts_are_taken_over_with_their_lock(kept, tmp_path, capsys):
     assert read_manifest(tmp_path / "root/bundle")["locks"] == {"resolution": "decided"}
     assert (tmp_path / "root/bundle" / TRAINING_LOCK).read_text() == LOCK
     assert "artifacts of the build before are used" in capsys.readouterr().err
+
+
+def test_what_serving_needs_is_left_to_the_next_build(kept, tmp_path):
+    take_over(kept, tmp_path).remind(tmp_path / "other")
+    assert (tmp_path / "other" / SUBSETS / "lock.json").read_text() == "{}"
 
 
 @pytest.mark.parametrize(
@@ -66,7 +74,7 @@ def test_the_first_build_has_none_and_says_nothing(tmp_path, capsys):
 
 def test_too_many_are_not_kept(kept, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(artifacts, "LIMIT_BYTES", 3)
-    Artifacts(kept).keep(tmp_path / "built", Report())
+    Artifacts(kept).keep(tmp_path / "built", tmp_path / "cache", Report())
     assert not kept.exists()
     assert "are too many" in capsys.readouterr().err
 

@@ -8,7 +8,7 @@ from cells import write_notebook
 from nachlass_builder.bundle import SERVING_LOCK, TRAINING_LOCK, Workshop, write_manifest
 from nachlass_builder.check import check
 from nachlass_builder.errors import RequirementsError
-from nachlass_builder.installed import needs
+from nachlass_builder.installed import Need, installed, needed
 from nachlass_builder.locked import Locks, check_whole, take_over
 from nachlass_builder.settings import Settings
 
@@ -267,7 +267,8 @@ def test_what_an_extra_needs_has_to_be_installed(source, tmp_path):
         info.mkdir(parents=True)
         lines = [f"Name: {name}", "Version: 1.0", *(f"Requires-Dist: {text}" for text in requires)]
         (info / "METADATA").write_text("\n".join(["Metadata-Version: 2.1", *lines, ""]))
-    assert needs(tmp_path / "site", ["gamma"]) == {"gamma": {"alpha"}, "alpha": {"beta"}}
+    found = needed(installed(tmp_path / "site"), ["gamma"])
+    assert found == {"gamma": Need(None, {"alpha"}), "alpha": Need("gamma", {"beta"})}
     locks = Locks(None, None, "", "build without --locked")
     (source / "requirements.txt").write_text("alpha\n")
     checked = check(source, ["sub/model.ipynb"], Settings.from_environ({}, {}), None)

@@ -54,6 +54,16 @@ def test_the_higher_source_wins_and_both_places_are_told(found):
     )
 
 
+def test_serving_requirements_are_locked_like_the_others_and_lowest(found):
+    cells = '# %%\nrequirements = ["numpy"]\nserving_requirements = [["numpy", "2.0"], "Dill"]'
+    gathered = found({"requirements.txt": "dill==0.3.8\n"}, cells)
+    assert shown(gathered) == [
+        "numpy==2.0 (model.ipynb, cell 1, line 2)",
+        "dill==0.3.8 (requirements.txt, line 1)",
+    ]
+    assert gathered.serving == ["numpy", "dill"]
+
+
 def test_a_bare_name_differs_from_nothing(found):
     gathered = found({"requirements.txt": "numpy==1.26\n"}, '# %%\nrequirements = ["numpy"]')
     assert shown(gathered) == ["numpy==1.26 (requirements.txt, line 1)"]

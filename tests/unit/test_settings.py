@@ -24,6 +24,17 @@ def test_lists_and_limits():
     assert settings.build_timeout_s == 2.5
 
 
+def test_what_serving_needs():
+    settings = Settings.from_environ({}, {})
+    assert settings.slim
+    assert settings.serving_requirements == ()
+    settings = Settings.from_environ(
+        {"S2I_SLIM": "0", "S2I_SERVING_REQUIREMENTS": "'PyArrow, zope.event  a_b,'"}, {}
+    )
+    assert not settings.slim
+    assert settings.serving_requirements == ("pyarrow", "zope-event", "a-b")
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -32,6 +43,8 @@ def test_lists_and_limits():
         ("S2I_BUILD_TIMEOUT", "nan"),
         ("S2I_PREDICTION_KIND", "colour"),
         ("S2I_RESOLVE_AS_OF", "yesterday"),
+        ("S2I_SLIM", "yes"),
+        ("S2I_SERVING_REQUIREMENTS", "numpy>=2"),
     ],
 )
 def test_values_that_mean_nothing_are_refused_by_name(name, value):

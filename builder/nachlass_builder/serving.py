@@ -1,0 +1,238 @@
+"""Chooses, makes and proves the environment that serves. Builder environment.
+
+The smallest one first (slim.py); where that is not enough, all that the user
+requires.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nachlass_builder.bundle import SERVING_LOCK, Workshop, write_manifest
+from nachlass_builder.check import Checked
+from nachlass_builder.environment import Environment, environment_key
+from nachlass_builder.errors import Place, ProofError, RequirementsError
+from nachlass_builder.locate import last_binding
+from nachlass_builder.lock import Lock
+from nachlass_builder.prepare import Prepared
+from nachlass_builder.proof import prove
+from nachlass_builder.report import Report
+from nachlass_builder.settings import Settings
+from nachlass_builder.slim import (
+    BEFORE,
+    IMPORTED,
+    LOADED,
+    NOTEBOOK,
+    OPTIONAL,
+    SCORED,
+    SERVICE,
+    STRING,
+    VARIABLE,
+    Memory,
+    Model,
+    Subset,
+    Training,
+    UndecidedError,
+    Wishes,
+    decide,
+)
+
+ORDER = {
+    reason: place
+    for place, reason in enumerate(
+        (
+            IMPORTED,
+            STRING,
+            NOTEBOOK,
+            VARIABLE,
+            SCORED,
+            LOADED,
+            "needed by",
+            OPTIONAL,
+            BEFORE,
+            SERVICE,
+        )
+    )
+}
+"""The order in which the reasons are told."""
+
+SUBSETS = "slim"
+"""The folder of the cache in which proven subsets are remembered."""
+
+
+def wishes(checked: Checked, settings: Settings) -> Wishes:
+    """What the user asks of the serving environment."""
+    notebook = dict.fromkeys(checked.requirements.serving, NOTEBOOK)
+    return Wishes(
+        tuple(requirement.text for requirement in checked.requirements.merged),
+        {**notebook, **dict.fromkeys(settings.serving_requirements, VARIABLE)},
+    )
+
+
+def require_locked(settings: Settings, lock: Lock) -> None:
+    """Refuse names in S2I_SERVING_REQUIREMENTS that are not in the lock."""
+    locked = {name for name, _version in lock.packages}
+    for name in settings.serving_requirements:
+        if name not in locked:
+            raise RequirementsError(
+                f"S2I_SERVING_REQUIREMENTS names {name}, which is not in the lock",
+                remedy=f'add "{name}" to `requirements`, or to `serving_requirements`',
+            )
+
+
+@dataclass(frozen=True)
+class Serving:
+    """A model that waits for its environment: its bundle in the making, and what it ran in."""
+
+    prepared: Prepared
+    shop: Workshop
+    checked: Checked
+    lock: Lock
+    training: Environment
+    make: Callable[[Lock], Environment]
+    manifest: dict[str, Any]
+    report: Report
+    fresh: bool
+    given: Lock | None = None
+    """The lock to serve with, when nothing is to be chosen."""
+
+    def run(self) -> tuple[Lock, Environment]:
+        """The environment in which the model is proven, and its lock; raises ProofError.
+
+        The manifest gets what was chosen and what was shown.
+        """
+        settings = self.prepared.settings
+        asked = wishes(self.checked, settings)
+        training = Training(self.training.site_packages, asked)
+        if self.given:
+            self._describe(training, self.given, None, None)
+            return self.given, self._make_and_prove(self.given, is_all=True)
+        memory = self._memory(asked)
+        if self.fresh:
+            memory.forget()
+        why_all = None if settings.slim else "S2I_SLIM is 0"
+        while True:
+            subset = None
+            if why_all is None:
+                with self.report.step("choosing what serving needs"):
+                    subset, why_all = self._choose(training, asked, memory)
+            kept = subset.why.keys() if subset else training.everything
+            lock = self.lock.subset(kept)
+            self._describe(training, lock, subset, why_all)
+            try:
+                environment = self._make_and_prove(lock, is_all=kept == training.everything)
+            except ProofError as error:
+                if kept == training.everything:
+                    raise
+                if subset and subset.before:
+                    self.report.note(f"what an earlier build chose is not enough: {error.message}")
+                else:
+                    why_all = f"with less, {error.message}"
+                memory.forget()
+                continue
+            if subset and not subset.before:
+                memory.write(subset, careful=not self._has_samples)
+            return lock, environment
+
+    def _choose(
+        self, training: Training, asked: Wishes, memory: Memory
+    ) -> tuple[Subset | None, str | None]:
+        """The smallest subset, or the reason why there is none."""
+        entry = self.manifest["entry"]
+        model = Model(
+            bundle=self.shop.bundle,
+            import_folders=[self.shop.bundle / "src" / name for name in entry["import_folders"]],
+            has_samples=self._has_samples,
+            python=self.training.python,
+            work=self.shop.work / "slim",
+            parameters=self.prepared.settings.parameters,
+            deadline=self.prepared.deadline,
+        )
+        write_manifest(self.shop.bundle, self.manifest)
+        try:
+            subset = decide(model, training, memory, asked)
+        except UndecidedError as error:
+            return None, str(error)
+        for reason, names in _by_reason(subset.why):
+            self.report.note(f"{reason}: {', '.join(names)}")
+        if subset.before:
+            self.report.note("as in an earlier build with this lock")
+        if not self._has_samples and subset.why.keys() != training.everything:
+            self.report.note("without samples, all that might be used is kept, too")
+        return subset, None
+
+    def _describe(
+        self, training: Training, lock: Lock, subset: Subset | None, why_all: str | None
+    ) -> None:
+        """Write into the manifest, and say, what the environment has and what it has not."""
+        kept = {name for name, _version in lock.packages}
+        left_out = training.without(kept)
+        self.manifest["packages"] = dict(sorted(lock.packages))
+        self.manifest["locks"]["serving"] = lock.digest
+        self.manifest["slim"] = {
+            "all_because": why_all,
+            "kept": dict(sorted(subset.why.items())) if subset else {},
+            "left_out": left_out,
+        }
+        if why_all:
+            self.report.note(f"all that `requirements` need is kept: {why_all}")
+        size, whole = training.size(kept), training.size(kept | left_out.keys())
+        self.report.note(
+            f"serving environment: {len(kept)} of {len(kept | left_out.keys())} distributions, "
+            f"{size / 1e6:.0f} of {whole / 1e6:.0f} MB"
+        )
+
+    def _make_and_prove(self, lock: Lock, *, is_all: bool) -> Environment:
+        """Make the environment, prove the bundle there, and let the manifest say what was shown."""
+        prepared, report, notebook = self.prepared, self.report, self.checked.located.notebooks[-1]
+        with report.step("making the serving environment"):
+            environment = self._make(lock)
+        with report.step("proving the model in a fresh interpreter"):
+            write_manifest(self.shop.bundle, self.manifest)
+            proof = prove(
+                environment.python,
+                self.training.python if is_all else None,
+                self.shop.bundle,
+                work=self.shop.work / "proof",
+                parameters=prepared.settings.parameters,
+                place=last_binding(notebook, "predictor") or Place(notebook.name),
+                gone=self.shop.source,
+                deadline=prepared.deadline,
+                lock=SERVING_LOCK if self.given else None,
+            )
+            self.manifest.update(
+                batch=proof.batch, preload=proof.preload, memory=dict(proof.memory)
+            )
+            for text in proof.notes:
+                report.note(text)
+        return environment
+
+    def _make(self, lock: Lock) -> Environment:
+        """Make the environment while the source, whose wheels a lock names, is where it was."""
+        kept, before = self.shop.bundle / "src", self.shop.source
+        kept.rename(before)
+        try:
+            return self.make(lock)
+        finally:
+            before.rename(kept)
+
+    def _memory(self, asked: Wishes) -> Memory:
+        """What is remembered for this lock, Python and service."""
+        key = environment_key(self.lock, "training")
+        folder = self.prepared.settings.cache / SUBSETS
+        return Memory(folder / f"{key}.json", tuple(sorted(asked.named)))
+
+    @property
+    def _has_samples(self) -> bool:
+        return bool(self.manifest["samples"]["count"])
+
+
+def _by_reason(why: Mapping[str, str]) -> Iterator[tuple[str, list[str]]]:
+    """The distributions of each reason: what the model imports first, the service last."""
+    grouped: dict[str, list[str]] = {}
+    for name, reason in sorted(why.items()):
+        grouped.setdefault(reason, []).append(name)
+    for reason in sorted(grouped, key=lambda reason: ORDER.get(reason, ORDER["needed by"])):
+        yield reason, grouped[reason]

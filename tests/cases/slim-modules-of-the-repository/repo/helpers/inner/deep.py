@@ -1,0 +1,5 @@
+from .. import further
+
+
+def answer():
+    return further.deep_tool.__name__

@@ -1,0 +1,132 @@
+"""What serving needs is decided once for a lock, and steered by the user."""
+
+import json
+
+import pytest
+from wheels import make_wheel
+
+from cells import write_notebook
+
+MODEL = """\
+# %%
+requirements = ["toolbox", "far-engine", "plot-tool", "hidden-tool"]
+# %%
+import plot_tool
+import toolbox
+
+plot_tool.VERSION
+# %%
+def predictor(x):
+    return toolbox.answer(x) + 1
+# %%
+samples = [1, 2]
+"""
+
+TOOLBOX = """
+import importlib
+
+
+def answer(x):
+    return x + len(importlib.import_module('far_' + ('engine' if x else 'away')).VERSION)
+"""
+
+
+@pytest.fixture
+def repo(tmp_path):
+    """A source with its wheelhouse, whose notebook can be written anew."""
+
+    def write(text=MODEL):
+        write_notebook(tmp_path / "repo/model.ipynb", text)
+        return tmp_path / "repo"
+
+    for wheel in (
+        {"name": "toolbox", "files": {"toolbox.py": TOOLBOX}},
+        {"name": "far-engine"},
+        {"name": "plot-tool"},
+        {"name": "hidden-tool"},
+    ):
+        make_wheel(write() / "wheels", version="9999", **wheel)
+    return write
+
+
+@pytest.fixture
+def build(repo, nachlass, tmp_path):
+    """Build with a cache of one's own: what the build said, and the manifest."""
+    bundle = tmp_path / "bundle"
+
+    def build(text=MODEL, *words, **variables):
+        environment = {"S2I_CACHE_DIR": str(tmp_path / "cache"), **variables}
+        built = nachlass("build", repo(text), "-o", bundle, *words, environment=environment)
+        assert built.returncode == 0, built.stderr
+        return built.stderr, json.loads((bundle / "manifest.json").read_text())
+
+    return build
+
+
+def environment_of(tmp_path):
+    return (tmp_path / "bundle/venv").readlink()
+
+
+def remembered(tmp_path):
+    (file,) = (tmp_path / "cache/slim").iterdir()
+    return file
+
+
+def user_packages(manifest):
+    return {name for name, version in manifest["packages"].items() if version == "9999"}
+
+
+def test_a_changed_cell_keeps_the_environment_and_a_new_need_changes_it(build, tmp_path):
+    said, manifest = build()
+    assert "imported by the model: toolbox" in said
+    assert "asked for while samples were scored: far-engine" in said
+    assert user_packages(manifest) == {"toolbox", "far-engine"}
+    before = environment_of(tmp_path)
+
+    said, manifest = build(MODEL.replace("toolbox.answer(x) + 1", "-x"))
+    assert "as in an earlier build with this lock" in said
+    assert "needed by an earlier build with this lock: toolbox" in said
+    assert user_packages(manifest) == {"toolbox", "far-engine"}
+    assert environment_of(tmp_path) == before
+
+    needs_more = MODEL.replace("def predictor(x):", "def predictor(x):\n    import hidden_tool")
+    said, manifest = build(needs_more)
+    assert "as in an earlier build" not in said
+    assert user_packages(manifest) == {"toolbox", "far-engine", "hidden-tool"}
+
+    said, manifest = build(MODEL, "--force")
+    assert user_packages(manifest) == {"toolbox", "far-engine"}
+    assert environment_of(tmp_path) == before
+
+
+def test_what_is_removed_by_hand_is_missed_by_the_proof(build, tmp_path):
+    build()
+    file = remembered(tmp_path)
+    kept = json.loads(file.read_text())
+    del kept["why"]["far-engine"]
+    file.write_text(json.dumps(kept))
+    said, manifest = build(MODEL.replace("+ 1", "+ 2"))
+    assert "what an earlier build chose is not enough: sample 0 fails outside the notebook" in said
+    assert "No module named 'far_engine'" in said
+    assert user_packages(manifest) == {"toolbox", "far-engine"}
+    assert json.loads(remembered(tmp_path).read_text())["why"]["far-engine"]
+
+
+def test_what_is_missing_is_named_to_whoever_asks_and_can_be_added(build, nachlass, tmp_path):
+    text = MODEL.replace("toolbox.answer(x) + 1", '__import__(f"hidden_{x}").VERSION if x else x')
+    text = text.replace("[1, 2]", "[0, 0]")
+    build(text)
+    asked = nachlass("predict", tmp_path / "bundle", '"tool"')
+    assert asked.returncode == 10
+    assert "No module named 'hidden_tool'" in asked.stderr
+    assert "build again with S2I_SERVING_REQUIREMENTS=hidden-tool" in asked.stderr
+    said, _manifest = build(text, S2I_SERVING_REQUIREMENTS="hidden-tool")
+    assert "S2I_SERVING_REQUIREMENTS: hidden-tool" in said
+    assert nachlass("predict", tmp_path / "bundle", '"tool"').stdout == '"9999"\n'
+
+
+def test_serving_requirements_may_be_computed(build):
+    text = MODEL + '# %%\nserving_requirements = [f"hidden-{name}" for name in ["tool"]]\n'
+    said, manifest = build(text)
+    assert "first pass: computing" in said
+    assert manifest["slim"]["kept"]["hidden-tool"] == "serving_requirements"
