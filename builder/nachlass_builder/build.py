@@ -37,7 +37,7 @@ from nachlass_builder.report import Report, counted
 from nachlass_builder.requirements import Requirements, gather
 from nachlass_builder.serving import Serving, require_locked
 from nachlass_builder.settings import Settings, is_index_variable
-from nachlass_builder.source_files import copy_source, digest_source, files_of, left_out
+from nachlass_builder.source_files import copy_source, digest_source, files_of, why_left_out
 from nachlass_builder.unchanged import build_key, is_current
 
 
@@ -174,7 +174,13 @@ class _Build:
         with report.step("reading the notebook"):
             copied = copy_source(prepared.source, self.shop.source, prepared.deadline)
             files = files_of(prepared.source, prepared.deadline)[0]
-            checked = check(self.shop.source, files, prepared.settings, prepared.source.notebook)
+            checked = check(
+                self.shop.source,
+                files,
+                prepared.settings,
+                prepared.source.notebook,
+                self._explain_missing_file,
+            )
             if checked.errors:
                 raise checked.errors[0]
             names = ", ".join(notebook.name for notebook in checked.located.notebooks)
@@ -224,10 +230,7 @@ class _Build:
 
     def _explain_missing_file(self, name: str) -> str | None:
         """Why a file that the user has is not in the build; None when they have none either."""
-        source = self.prepared.source
-        path = Path(os.path.normpath(name))
-        reason = None if path.is_absolute() else left_out(source, path, self.prepared.deadline)
-        return reason and f"{name} is in your folder, but {reason}"
+        return why_left_out(self.prepared.source, name, self.prepared.deadline)
 
     def _tell_capture(self, outcome: Mapping[str, Any]) -> None:
         """Say what was captured and inferred."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from nachlass_builder.errors import NachlassError, NotebookError, Place
 from nachlass_builder.import_names import DISTRIBUTIONS
-from nachlass_builder.locate import Located, last_binding, locate, may_define_unseen
+from nachlass_builder.locate import Explain, Located, last_binding, locate, may_define_unseen
 from nachlass_builder.notebook import Cell, Notebook, syntax_error
 from nachlass_builder.requirements import Requirements, gather
 from nachlass_builder.settings import Settings
@@ -43,12 +43,19 @@ class Checked:
                     yield name, place
 
 
-def check(root: Path, files: list[str], settings: Settings, given: str | None) -> Checked:
+def check(
+    root: Path,
+    files: list[str],
+    settings: Settings,
+    given: str | None,
+    explain: Explain = lambda _name: None,
+) -> Checked:
     """Read the notebooks and their requirements, and look for what cannot work.
 
-    Raises the first failure that leaves nothing to look at.
+    The arguments are those of `locate`. Raises the first failure that leaves
+    nothing to look at.
     """
-    located = locate(root, files, settings, given)
+    located = locate(root, files, settings, given, explain)
     checked = Checked(located, gather(root, located.notebooks))
     for notebook in located.notebooks:
         for cell in notebook.cells:

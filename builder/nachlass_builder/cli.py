@@ -122,14 +122,20 @@ def check(
     from nachlass_builder.check import check as run_check
     from nachlass_builder.prepare import Request, prepared_source
     from nachlass_builder.settings import parse_assignments
-    from nachlass_builder.source_files import files_of
+    from nachlass_builder.source_files import files_of, why_left_out
     from nachlass_builder.summary import print_checked, print_requirements
 
     request = Request(source, None, context_dir, parse_assignments(assignments))
     with prepared_source(request, Report(quiet=True)) as prepared:
         root = prepared.source.root
         files, _secrets = files_of(prepared.source, prepared.deadline)
-        checked = run_check(root, files, prepared.settings, prepared.source.notebook)
+        checked = run_check(
+            root,
+            files,
+            prepared.settings,
+            prepared.source.notebook,
+            lambda name: why_left_out(prepared.source, name, prepared.deadline),
+        )
         if requirements:
             print_requirements(checked)
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -13,6 +13,8 @@ from nachlass_builder.notebook import Notebook, read_notebook
 from nachlass_builder.settings import Settings
 
 DEFAULT_NOTEBOOK = "model.ipynb"
+
+Explain = Callable[[str], str | None]
 
 
 @dataclass(frozen=True)
@@ -31,20 +33,27 @@ class Located:
         return PurePosixPath(self.notebooks[0].name).parent
 
 
-def locate(root: Path, files: Sequence[str], settings: Settings, given: str | None) -> Located:
+def locate(
+    root: Path,
+    files: Sequence[str],
+    settings: Settings,
+    given: str | None,
+    explain: Explain = lambda _name: None,
+) -> Located:
     """Find and read the notebooks: those named, or the one that can be meant.
 
     `files` are the source's files; `given` is the notebook named as SOURCE.
+    `explain` says why a file that the user has is not among them.
     """
     if settings.notebook_list and not given:
-        _require(root, settings.notebook_list, "S2I_SOURCE_NOTEBOOK_LIST", files)
+        _require(settings.notebook_list, "S2I_SOURCE_NOTEBOOK_LIST", files, explain)
         notebooks = tuple(read_notebook(root, name) for name in settings.notebook_list)
         return Located("pipeline", notebooks, "S2I_SOURCE_NOTEBOOK_LIST")
     if name := given or settings.notebook:
-        _require(root, [name], "S2I_SOURCE_NOTEBOOK", files)
+        _require([name], "SOURCE" if given else "S2I_SOURCE_NOTEBOOK", files, explain)
         reason = "named as the source" if given else "S2I_SOURCE_NOTEBOOK"
         return Located("function", (read_notebook(root, name),), reason)
-    name, reason = _find(root, [file for file in files if file.endswith(".ipynb")])
+    name, reason = _find(root, [file for file in files if file.endswith(".ipynb")], explain)
     return Located("function", (read_notebook(root, name),), reason)
 
 
@@ -76,11 +85,13 @@ def may_define_unseen(notebook: Notebook) -> bool:
     return any(cell.tree is not None and binds_unseen(cell.tree) for cell in notebook.cells)
 
 
-def _require(root: Path, names: Sequence[str], variable: str, files: Sequence[str]) -> None:
+def _require(names: Sequence[str], variable: str, files: Sequence[str], explain: Explain) -> None:
     """Refuse a named notebook that is not there."""
     for name in names:
-        if (root / name).is_file() and ".." not in PurePosixPath(name).parts:
+        if str(PurePosixPath(name)) in files:
             continue
+        if reason := explain(name):
+            raise SourceError(f"{variable} names {name}: {reason}")
         found = [file for file in files if file.endswith(".ipynb")]
         raise SourceError(
             f"{variable} names {name}, and there is no such file in the source",
@@ -88,13 +99,15 @@ def _require(root: Path, names: Sequence[str], variable: str, files: Sequence[st
         )
 
 
-def _find(root: Path, notebooks: Sequence[str]) -> tuple[str, str]:
+def _find(root: Path, notebooks: Sequence[str], explain: Explain) -> tuple[str, str]:
     """The notebook that is meant when none was named, and why."""
     if DEFAULT_NOTEBOOK in notebooks:
         return DEFAULT_NOTEBOOK, "the default name"
     at_root = [name for name in notebooks if "/" not in name]
     if len(at_root) == 1:
         return at_root[0], "the only notebook at the root"
+    if not notebooks and (reason := explain(DEFAULT_NOTEBOOK)):
+        raise SourceError(reason)
     if not notebooks:
         raise SourceError(
             "there is no notebook in the source",

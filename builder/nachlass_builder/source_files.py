@@ -92,15 +92,19 @@ def digest_source(source: Source, deadline: Deadline) -> str:
     return _digest(source.root, files_of(source, deadline)[0])
 
 
-def left_out(source: Source, path: Path, deadline: Deadline) -> str | None:
+def why_left_out(source: Source, name: str, deadline: Deadline) -> str | None:
     """Why a file that exists in the source is not in the copy, and what to do; None if it is."""
-    files, secrets = files_of(source, deadline)
-    if not (source.root / path).exists() or str(path) in files:
+    path = os.path.normpath(name)
+    if os.path.isabs(path) or not (source.root / path).exists():  # noqa: PTH117
         return None
-    if str(path) in secrets:
-        return "it is a secret, which no bundle holds: pass what it says with -e NAME=VALUE"
+    files, secrets = files_of(source, deadline)
+    if path in files:
+        return None
+    here = f"{name} is in your folder, but"
+    if path in secrets:
+        return f"{here} it is a secret, which no bundle holds: pass what it says with -e NAME=VALUE"
     return (
-        "git ignores it, so it is not part of the source: "
+        f"{here} git ignores it, so it is not part of the source: "
         "take it out of .gitignore, or let a cell make it"
     )
 

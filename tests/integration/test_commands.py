@@ -50,6 +50,7 @@ def test_a_folder_becomes_a_bundle_inside_it(source, nachlass):
         "samples.jsonl",
         "pylock.training.toml",
         "pylock.serving.toml",
+        "sbom.cdx.json",
         "notebook.ipynb",
         "notebook.html",
         "src",

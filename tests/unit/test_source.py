@@ -8,7 +8,7 @@ from conftest import TESTS
 from nachlass_builder.errors import SourceError
 from nachlass_builder.process import Deadline
 from nachlass_builder.source import commit_time, locate_source, without_credentials
-from nachlass_builder.source_files import copy_source, digest_source, files_of, left_out
+from nachlass_builder.source_files import copy_source, digest_source, files_of, why_left_out
 
 FOREVER = Deadline()
 
@@ -75,10 +75,22 @@ def test_git_decides_what_is_copied(repository, tmp_path):
     assert copied.left_out == (".env", ".netrc", "deploy.key", "mine.pem")
     assert copied.digest == digest_source(source, FOREVER)
     assert source.dirty is True
-    assert "git ignores it" in left_out(source, Path("data.csv"), FOREVER)
-    assert "it is a secret" in left_out(source, Path(".env"), FOREVER)
-    assert left_out(source, Path("model.ipynb"), FOREVER) is None
-    assert left_out(source, Path("absent.csv"), FOREVER) is None
+    assert "git ignores it" in why_left_out(source, "data.csv", FOREVER)
+    assert "it is a secret" in why_left_out(source, ".env", FOREVER)
+    assert why_left_out(source, "model.ipynb", FOREVER) is None
+    assert why_left_out(source, "absent.csv", FOREVER) is None
+
+
+def test_a_notebook_that_git_ignores_is_told_as_such(repository, nachlass, tmp_path):
+    (repository / ".gitignore").write_text("*.ipynb\n")
+    for path in repository.glob("*.ipynb"):
+        git = ["git", "-C", repository, "rm", "--quiet", "--cached", path.name]
+        subprocess.run(git, check=True)
+    build = ["build", "-o", tmp_path / "bundle"]
+    for words in (["check"], build, [*build, "-e", "S2I_SOURCE_NOTEBOOK=./model.ipynb"]):
+        refused = nachlass(*words, repository)
+        assert refused.returncode == 3
+        assert "model.ipynb is in your folder, but git ignores it" in refused.stderr
 
 
 @pytest.mark.parametrize("kind", ["repository", "folder"])
