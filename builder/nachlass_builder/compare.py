@@ -22,10 +22,12 @@ LONGEST_VALUE = 100
 
 @dataclass(frozen=True)
 class Example:
-    """A sample that is answered otherwise; `error` says why when there is no answer `after`."""
+    """A sample that is answered otherwise; `error` says why when there is no answer `after`.
+
+    The sample itself, which may be a row of training data, is in no report.
+    """
 
     index: int
-    sample: Any
     before: Any
     after: Any
     error: str | None = None
@@ -127,7 +129,7 @@ def difference(comparison: Comparison) -> DifferenceError | None:
 def _line(example: Example) -> str:
     """An example in one line."""
     now = example.error or f"now {_short(example.after)}"
-    return f"sample {example.index}, {_short(example.sample)}: was {_short(example.before)}, {now}"
+    return f"sample {example.index}: was {_short(example.before)}, {now}"
 
 
 def _short(value: Any) -> str:
@@ -145,12 +147,11 @@ def _summary(before: list[tuple[Any, Any]], answers: list[dict[str, Any]]) -> Co
     examples = [
         Example(
             index,
-            sample,
             prediction,
             answer.get("prediction"),
             answer["error"]["message"] if "error" in answer else None,
         )
-        for index, ((sample, prediction), answer) in enumerate(zip(before, answers, strict=True))
+        for index, ((_sample, prediction), answer) in enumerate(zip(before, answers, strict=True))
         if answer.get("agreement") not in ("identical", "close")
     ]
     return Comparison(

@@ -159,7 +159,7 @@ def test_a_comparison_counts_and_names(project):
     assert text.splitlines()[:3] == [
         f"error: the predictions are different: {verdict}",
         "",
-        '    sample 0, 1: was [2.00000001, "1.0"], now [4.0, "1.0"]',
+        '    sample 0: was [2.00000001, "1.0"], now [4.0, "1.0"]',
     ]
     assert project.predict() == [4.0, "1.0"]
 
