@@ -16,11 +16,12 @@ from nachlass_builder.bundle import (
     default_bundle,
     is_bundle,
     publish,
+    read_manifest,
     workshop,
     write_manifest,
 )
 from nachlass_builder.check import Checked, check
-from nachlass_builder.compare import Comparison, compare, verdict
+from nachlass_builder.compare import Comparison, compare
 from nachlass_builder.credentials import redact
 from nachlass_builder.environment import Environment, Purpose, ensure_environment
 from nachlass_builder.errors import SourceError
@@ -151,8 +152,9 @@ class _Build:
                 environment=service_environment(self.prepared.settings.parameters),
                 deadline=self.prepared.deadline,
             )
-            self.report.note(verdict(comparison))
-        return comparison
+        manifests = [read_manifest(path) for path in (self.destination, bundle)]
+        always = all(manifest and manifest["samples"]["deterministic"] for manifest in manifests)
+        return replace(comparison, deterministic=always)
 
     def _take_over(self, checked: Checked, locking: Locking) -> Locks:
         """The locks that are there, instead of resolving."""

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 
 from nachlass_builder import __version__
 from nachlass_builder.errors import SourceError
+from nachlass_builder.pylock import SOURCE_FOLDER
 from nachlass_builder.source import WORK_FOLDER, Source
 
 SCHEMA_VERSION = 1
@@ -23,6 +24,7 @@ MANIFEST = "manifest.json"
 TRAINING_LOCK = "pylock.training.toml"
 SERVING_LOCK = "pylock.serving.toml"
 SBOM = "sbom.cdx.json"
+SAMPLES = "samples.jsonl"
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,35 @@ class Workshop:
 def is_bundle(path: Path) -> bool:
     """Whether a folder is a bundle rather than a source."""
     return read_manifest(path) is not None
+
+
+def missing_parts(path: Path, manifest: Mapping[str, Any]) -> list[str]:
+    """What a bundle should have, and has not; its environment may always be made anew."""
+    parts = [manifest["entry"]["model"], TRAINING_LOCK, SERVING_LOCK, SOURCE_FOLDER]
+    parts += [SAMPLES] if manifest["samples"]["count"] else []
+    return [part for part in parts if not (path / part).exists()]
+
+
+def require_whole(path: Path, manifest: Mapping[str, Any]) -> None:
+    """Refuse a bundle that lacks a part; raises SourceError."""
+    if missing := missing_parts(path, manifest):
+        raise SourceError(
+            f"{path} is a damaged bundle: it has no {', '.join(missing)}",
+            remedy="build the source again",
+        )
+
+
+def is_damaged(path: Path) -> bool:
+    """Whether a folder is a bundle, by its files, whose manifest cannot be read."""
+    if not all((path / name).is_file() for name in (TRAINING_LOCK, SERVING_LOCK)):
+        return False
+    if not any((path / name).is_file() for name in ("model.pickle", "stages.json")):
+        return False
+    try:
+        json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return True
+    return False
 
 
 def read_manifest(path: Path) -> dict[str, Any] | None:

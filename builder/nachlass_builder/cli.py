@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import traceback
 from errno import ENOSPC
@@ -106,6 +107,8 @@ def main() -> None:
       nachlass image . -t my-model         a container image of that service
       nachlass diff OLD .                  what a new bundle has changed
     """  # noqa: D301 - click's \b
+    # What ends a job in CI leaves as little behind as Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @main.command(help=f"Say what would be built, without executing anything.\n\n{SOURCE_HELP}")
@@ -178,7 +181,7 @@ def build(
 ) -> None:
     """Execute the notebook, and write a proven bundle."""
     from nachlass_builder.build import build as run_build
-    from nachlass_builder.compare import difference
+    from nachlass_builder.compare import difference, verdict
     from nachlass_builder.prepare import Request
     from nachlass_builder.settings import parse_assignments
 
@@ -190,8 +193,10 @@ def build(
     request = Request(source, output, context_dir, given, force, locked, compare)
     built = run_build(request, Report(quiet=quiet))
     click.echo(built.bundle)
-    if built.comparison and (error := difference(built.comparison)):
-        raise error
+    if built.comparison:
+        if error := difference(built.comparison):
+            raise error
+        click.echo(verdict(built.comparison), err=True)
 
 
 @main.command(context_settings={"ignore_unknown_options": True})

@@ -50,11 +50,13 @@ class Comparison:
     failed: int
     largest: float | None
     examples: tuple[Example, ...]
+    deterministic: bool = True
+    """Whether the new model answers a sample always in the same way."""
 
     @property
     def agrees(self) -> bool:
         """Whether every sample is answered as before, within the tolerance."""
-        return not self.different and not self.failed
+        return not self.failed and not (self.different and self.deterministic)
 
 
 def compare(
@@ -109,6 +111,8 @@ def verdict(comparison: Comparison) -> str:
     }
     parts = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
     text = f"the predictions are {word}: of {counted_samples}, {parts}"
+    if not comparison.deterministic:
+        return f"{text}; the model answers one sample in different ways, so this shows nothing"
     if comparison.largest:
         text += f"; numbers differ by up to {comparison.largest:.2g} (relative)"
     return text

@@ -19,14 +19,17 @@ _SIGNED = re.compile(
 _SECRET_NAME = re.compile(r"(?i)(token|password|passwd|secret|api_?key)(?!.*_(file|path|dir)$)")
 
 _SECRET_PARAMETER = re.compile(
-    r"(?i)token(?!iz|is)|passw|passphrase|secret|credential|api_?key|(^|_)(key|pwd|pass|auth|salt)(_|$)"
+    r"(?i)token(?!iz|is)|passw|passphrase|passcode|secret|credential|(api|private|access)_?key"
+    r"|(^|_)(key|pwd|pass|auth|salt|creds?)(_|$)"
 )
 _TOKEN = re.compile(
     r"\b(gh[opsur]_|github_pat_|gl[a-z]{2,5}-|xox[a-z]-|hf_|npm_|pypi-|dop_v1_|AIza|sk[-_]|AKIA|ASIA)"
     r"[\w.-]{12,}"
-    r"|\beyJ[\w-]{8,}\.[\w-]{8,}|PRIVATE KEY-----"
+    r"|\beyJ[\w-]{8,}\.[\w-]{8,}|PRIVATE KEY-----|^([Bb]earer|[Bb]asic) \S+"
 )
-_ASSIGNED = re.compile(r"(?i)\b(password|passwd|pwd|secret|token|(api|account|access)_?key)\s*[=:]")
+_ASSIGNED = re.compile(
+    r"(?i)\b(password|passwd|pwd|secret|token|(api|account|access)_?key)[\"']?\s*[=:]"
+)
 
 
 def redact_parameter(name: str, value: str, secrets: Iterable[str]) -> str:

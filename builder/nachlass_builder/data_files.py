@@ -27,7 +27,8 @@ LENT = ("/tmp/injected/", "/run/secrets/", "/var/run/secrets/")  # noqa: S108 - 
 FEW = 3
 CHANGED = "has changed"
 SECRET_WORD = re.compile(
-    r"(?i)(^|[._-])(token|password|passwd|secrets?|credentials?|api_?key)([._-]|$)"
+    r"(?i)(^|[._-])((my)?token|password|passwd|secrets?(_?keys?)?|credentials?|api_?key)"
+    r"([._-]|$)|\.env$"
 )
 
 

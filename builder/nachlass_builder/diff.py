@@ -9,7 +9,7 @@ from typing import Any
 
 from nachlass_builder import __version__
 from nachlass_builder.build import build
-from nachlass_builder.bundle import MANIFEST, TRAINING_LOCK, is_bundle, read_manifest
+from nachlass_builder.bundle import MANIFEST, TRAINING_LOCK, is_bundle, read_manifest, require_whole
 from nachlass_builder.compare import compare
 from nachlass_builder.diff_code import change_of, changed_code
 from nachlass_builder.difference import Change, Difference, Example, Predictions, Side
@@ -20,8 +20,8 @@ from nachlass_builder.prepare import Request
 from nachlass_builder.process import Deadline
 from nachlass_builder.report import Report
 
-NEEDED = ("data", "parameters")
-"""What manifests had not from the beginning."""
+NEEDED = ("data", "parameters", "packages", "python", "samples", "source", "entry")
+"""What is compared, or says where it is; not all manifests had it from the beginning."""
 
 
 def diff(old: str, new: str, context_dir: str | None, assignments: Mapping[str, str]) -> Difference:
@@ -75,7 +75,8 @@ def _refuse_other_bundles(path: Path) -> None:
 
 def _bundle(source: str, context_dir: str | None, assignments: Mapping[str, str]) -> Path:
     """The bundle of a source, or the bundle itself; its environment is not needed."""
-    if is_bundle(Path(source)):
+    if manifest := read_manifest(Path(source)):
+        require_whole(Path(source), manifest)
         return Path(source).absolute()
     return build(Request(source, None, context_dir, assignments), Report()).bundle
 

@@ -83,6 +83,8 @@ def example_columns(example: Example) -> tuple[str, str, str, str]:
 
 def not_shown(answers: Predictions) -> int:
     """The samples that are answered otherwise and are not among the examples."""
+    if answers.reason:
+        return 0
     return answers.different + answers.failed - len(answers.examples)
 
 

@@ -113,12 +113,11 @@ def _create(folder: Path, lock: Lock, installer: Installer, note: Callable[[str]
     for left in folder.glob("env-*"):
         shutil.rmtree(left, ignore_errors=True)
     path = folder / f"env-{uuid4().hex[:8]}"
-    made = installer.create(path)
-    if made.status:
-        raise RequirementsError(f"no environment can be made in {path}", details=quote(made))
-    completed = installer.install(path, lock)
-    if completed.status:
-        raise _not_installed(completed, lock)
+    try:
+        installer.fill(path, lock)
+    except BaseException:
+        shutil.rmtree(path, ignore_errors=True)
+        raise
     unfinished = folder / f"{MARKER}.part"
     unfinished.write_text(path.name, encoding="utf-8")
     unfinished.replace(folder / MARKER)
@@ -133,6 +132,15 @@ class Installer:
     cache: Path
     indexes: IndexSettings
     deadline: Deadline
+
+    def fill(self, path: Path, lock: Lock) -> None:
+        """Make an environment with what the lock names; raises RequirementsError."""
+        made = self.create(path)
+        if made.status:
+            raise RequirementsError(f"no environment can be made in {path}", details=quote(made))
+        completed = self.install(path, lock)
+        if completed.status:
+            raise _not_installed(completed, lock)
 
     def create(self, path: Path) -> Completed:
         """Make an empty environment of our own Python."""

@@ -93,7 +93,7 @@ class ExecutionError(NachlassError):
     """A cell failed, or its kernel died."""
 
     exit_code = 6
-    kind = "a cell failed"
+    kind = "a cell, or a hook of an image, failed"
 
 
 class CaptureError(NachlassError):

@@ -22,10 +22,18 @@ def run_hook(source: Path, name: str, report: Report) -> None:
         return
     with report.step(f"running {HOOKS / name}"):
         command = [str(hook)] if os.access(hook, os.X_OK) else ["/bin/sh", str(hook)]
-        status = subprocess.run(command, cwd=source, check=False).returncode
+        try:
+            status = subprocess.run(command, cwd=source, check=False).returncode
+        except OSError as error:
+            raise ExecutionError(
+                f"{HOOKS / name} cannot be run: {error.strerror}",
+                remedy="begin it with #!/bin/sh, and end its lines as Unix does",
+            ) from None
+    if status < 0:
+        raise ExecutionError(f"{HOOKS / name} was killed by signal {-status}")
     if status:
         raise ExecutionError(
-            f"{HOOKS / name} ended with {status}", remedy="its own words are above"
+            f"{HOOKS / name} ended with {status}", remedy="its own words are above, if it said any"
         )
 
 

@@ -39,7 +39,10 @@ def predict(source: str, text: str, context_dir: str | None, assignments: Mappin
         error = answer["error"]
         details = error["traceback"] if error["code"] not in REMEDIES else None
         remedy = error["remedy"] or REMEDIES.get(error["code"])
-        raise PredictionError(error["message"], details=details, remedy=remedy)
+        message = error["message"]
+        if error["code"] == "not_json":
+            message = f"the sample is not JSON: {message}"
+        raise PredictionError(message, details=details, remedy=remedy)
     sys.stderr.write(said)
     return _line(answer["prediction"])
 

@@ -10,6 +10,8 @@ from typing import Any
 
 from genson import SchemaBuilder
 
+from nachlass_builder.errors import Place, SourceError
+
 SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 HUGE = 1e300
 """Larger numbers overflow on the way to a quantile."""
@@ -30,8 +32,15 @@ def read_samples(path: Path) -> list[tuple[Any, Any]]:
     if not path.is_file():
         return []
     lines = path.read_text(encoding="utf-8").split("\n")
-    entries = [json.loads(line) for line in lines if line]
-    return [(entry["sample"], entry["prediction"]) for entry in entries]
+    try:
+        entries = [json.loads(line) for line in lines if line]
+        return [(entry["sample"], entry["prediction"]) for entry in entries]
+    except (ValueError, TypeError, KeyError) as error:
+        raise SourceError(
+            f"the samples cannot be read: {error}",
+            place=Place(str(path)),
+            remedy="build the source again",
+        ) from None
 
 
 def describe_input(samples: Sequence[Any]) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from nachlass_builder.bundle import is_damaged
+from nachlass_builder.errors import SourceError
 from nachlass_builder.process import Deadline
 from nachlass_builder.report import Report
 from nachlass_builder.settings import Settings, read_environment_file
@@ -55,6 +57,11 @@ def _prepare(request: Request, clones: Path) -> Prepared:
         Settings.from_environ(os.environ, request.assignments).build_timeout_s
     )
     source = locate_source(request.source, request.context_dir, clones, deadline)
+    if is_damaged(source.root):
+        raise SourceError(
+            f"{source.root} is a damaged bundle: its manifest.json cannot be read",
+            remedy="build the source again",
+        )
     parameters = {**read_environment_file(source.root), **request.assignments}
     settings = Settings.from_environ(os.environ, parameters)
     if settings.build_timeout_s != deadline.limit_s:

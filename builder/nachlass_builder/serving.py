@@ -38,6 +38,7 @@ from nachlass_builder.slim import (
     Wishes,
     decide,
 )
+from nachlass_builder.unchanged import digest_of
 
 ORDER = {
     reason: place
@@ -107,6 +108,7 @@ class Serving:
         asked = wishes(self.checked, settings)
         training = Training(self.training.site_packages, asked)
         if self.given:
+            self._require_given(self.given, training, asked)
             self._describe(training, self.given, None, None)
             return self.given, self._make_and_prove(self.given, is_all=True)
         memory = self._memory(asked)
@@ -136,6 +138,18 @@ class Serving:
                 memory.write(subset, careful=not self._has_samples)
             return lock, environment
 
+    def _require_given(self, given: Lock, training: Training, asked: Wishes) -> None:
+        """Refuse a given lock that lacks what the user wants to be served with."""
+        there = {name for name, _version in given.packages}
+        wanted: dict[str, str] = dict(asked.named)
+        if not self.prepared.settings.slim:
+            wanted |= dict.fromkeys(training.everything, "S2I_SLIM=0")
+        if missing := sorted(wanted.keys() - there):
+            raise RequirementsError(
+                f"{SERVING_LOCK} lacks {', '.join(missing)}, which {wanted[missing[0]]} asks for",
+                remedy="build without --locked to lock anew",
+            )
+
     def _choose(
         self, training: Training, asked: Wishes, memory: Memory
     ) -> tuple[Subset | None, str | None]:
@@ -160,7 +174,10 @@ class Serving:
         if subset.before:
             self.report.note("as in an earlier build with this lock")
         if not self._has_samples and subset.why.keys() != training.everything:
-            self.report.note("without samples, all that might be used is kept, too")
+            self.report.warn(
+                "without samples nothing shows what scoring imports: name what is missing in "
+                "`serving_requirements`, or keep all with S2I_SLIM=0"
+            )
         return subset, None
 
     def _describe(
@@ -219,10 +236,11 @@ class Serving:
             before.rename(kept)
 
     def _memory(self, asked: Wishes) -> Memory:
-        """What is remembered for this lock, Python and service."""
-        key = environment_key(self.lock, "training")
+        """What is remembered of this model, for this lock, Python and service."""
+        names = [notebook.name for notebook in self.checked.located.notebooks]
+        key = digest_of([environment_key(self.lock, "training"), self.manifest["name"], names])
         folder = self.prepared.settings.cache / SUBSETS
-        return Memory(folder / f"{key}.json", tuple(sorted(asked.named)))
+        return Memory(folder / f"{key[:32]}.json", tuple(sorted(asked.named)))
 
     @property
     def _has_samples(self) -> bool:

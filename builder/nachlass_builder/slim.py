@@ -251,8 +251,10 @@ class Memory:
             is_whole = training.grown(why).keys() == why.keys()
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return {}
-        seen_now = (IMPORTED, STRING, VARIABLE, NOTEBOOK)
-        told = {name: BEFORE if reason in seen_now else reason for name, reason in why.items()}
+        told = {
+            name: reason if reason == SERVICE or reason.startswith("needed by ") else BEFORE
+            for name, reason in why.items()
+        }
         return told if holds and is_whole else {}
 
     def write(self, subset: Subset, *, careful: bool) -> None:

@@ -16,7 +16,7 @@ def print_checked(checked: Checked) -> None:
     click.echo(f"chosen by     {located.reason}")
     click.echo(f"contract      {located.contract}")
     for name, place in checked.contract():
-        click.echo(f"  {name:16s}{place}")
+        click.echo(f"  {name:15s} {place}")
     requirements = checked.requirements
     click.echo(f"requirements  {len(requirements.merged)}")
     for requirement in requirements.merged:

@@ -10,9 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from nachlass_builder import __version__
-from nachlass_builder.bundle import SERVING_LOCK, read_manifest, write_manifest
+from nachlass_builder.bundle import SERVING_LOCK, missing_parts, read_manifest, write_manifest
 from nachlass_builder.data_files import CHANGED, changed_outside
 from nachlass_builder.environment import ensure_environment
+from nachlass_builder.errors import Place, RequirementsError
 from nachlass_builder.lock import Lock
 from nachlass_builder.manifest import source_section
 from nachlass_builder.pip_settings import IndexSettings
@@ -53,6 +54,9 @@ def is_current(destination: Path, key: str, prepared: Prepared, report: Report) 
     manifest = read_manifest(destination)
     if manifest is None or manifest.get("key") != key or "data" not in manifest:
         return False
+    if missing := missing_parts(destination, manifest):
+        report.note(f"{destination} has no {missing[0]} any more")
+        return False
     for path, what in changed_outside(manifest["data"]):
         if what == CHANGED:
             report.note(f"{path} {what} since the notebook read it")
@@ -75,9 +79,17 @@ def restore_environment(
     python = link / "bin" / "python"
     if python.exists():
         return python
+    lock = Lock.read(bundle / SERVING_LOCK)
+    manifest = read_manifest(bundle)
+    if manifest and lock.digest != manifest["locks"]["serving"]:
+        raise RequirementsError(
+            "the lock is not the one that the model was proven with",
+            place=Place(str(bundle / SERVING_LOCK)),
+            remedy="build the source again",
+        )
     with report.step("making the serving environment"):
         environment = ensure_environment(
-            Lock.read(bundle / SERVING_LOCK),
+            lock,
             purpose="serving",
             cache=settings.cache,
             indexes=IndexSettings.read({**os.environ, **settings.index}, bundle / "src"),

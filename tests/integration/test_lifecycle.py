@@ -366,7 +366,8 @@ def test_a_bundle_of_another_lock_is_refused_and_the_old_one_served(bundle, rebu
     rebuild(bundle, constant("old"))
     with served(bundle, environ, "--local", WEB_CONCURRENCY="2") as service:
         before = service.workers
-        rebuild(bundle, constant("new", '["six"]'))
+        kept = '# %%\nserving_requirements = ["six"]\n'
+        rebuild(bundle, constant("new", '["six"]') + kept)
         os.kill(service.pid, signal.SIGHUP)
         service.wait_until(lambda: service.events("reload_refused"), "nothing is logged")
         assert "restart the service" in service.events("reload_refused")[0]["error"]
