@@ -85,7 +85,7 @@ def test_a_changed_cell_keeps_the_environment_and_a_new_need_changes_it(build, t
 
     said, manifest = build(MODEL.replace("toolbox.answer(x) + 1", "-x"))
     assert "as in an earlier build with this lock" in said
-    assert "needed by an earlier build with this lock: toolbox" in said
+    assert "needed by an earlier build with this lock: far-engine, toolbox" in said
     assert user_packages(manifest) == {"toolbox", "far-engine"}
     assert environment_of(tmp_path) == before
 
