@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nachlass_builder.bundle import (
+    SAMPLES,
     SBOM,
     SERVING_LOCK,
     TRAINING_LOCK,
@@ -148,7 +149,7 @@ class _Build:
             comparison = compare(
                 bundle,
                 bundle / "venv" / "bin" / "python",
-                self.destination / "samples.jsonl",
+                self.destination / SAMPLES,
                 environment=service_environment(self.prepared.settings.parameters),
                 deadline=self.prepared.deadline,
             )

@@ -9,7 +9,14 @@ from typing import Any
 
 from nachlass_builder import __version__
 from nachlass_builder.build import build
-from nachlass_builder.bundle import MANIFEST, TRAINING_LOCK, is_bundle, read_manifest, require_whole
+from nachlass_builder.bundle import (
+    MANIFEST,
+    SAMPLES,
+    TRAINING_LOCK,
+    is_bundle,
+    read_manifest,
+    require_whole,
+)
 from nachlass_builder.compare import compare
 from nachlass_builder.diff_code import change_of, changed_code
 from nachlass_builder.difference import Change, Difference, Example, Predictions, Side
@@ -149,7 +156,7 @@ def _predictions(
             found = compare(
                 model.bundle,
                 model.python,
-                before / "samples.jsonl",
+                before / SAMPLES,
                 environment=model.environment,
                 deadline=Deadline(),
             )

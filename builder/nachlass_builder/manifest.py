@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nachlass_builder import __version__
-from nachlass_builder.bundle import SCHEMA_VERSION
+from nachlass_builder.bundle import SAMPLES, SCHEMA_VERSION
 from nachlass_builder.check import Checked
 from nachlass_builder.errors import Place
 from nachlass_builder.locate import last_binding
@@ -37,7 +37,7 @@ def compose_manifest(
     have yet to be shown.
     """
     located = checked.located
-    samples = read_samples(bundle / "samples.jsonl")
+    samples = read_samples(bundle / SAMPLES)
     pipeline = located.contract == "pipeline"
     source = source_section(prepared.source, prepared.deadline)
     return {
