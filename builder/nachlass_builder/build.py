@@ -22,7 +22,7 @@ from nachlass_builder.bundle import (
     write_manifest,
 )
 from nachlass_builder.check import Checked, check
-from nachlass_builder.compare import Comparison, compare
+from nachlass_builder.compare import Predictions, compare
 from nachlass_builder.credentials import redact
 from nachlass_builder.environment import Environment, Purpose, ensure_environment
 from nachlass_builder.errors import SourceError
@@ -49,7 +49,7 @@ class Built:
 
     bundle: Path
     settings: Settings
-    comparison: Comparison | None = None
+    comparison: Predictions | None = None
 
 
 def build(request: Request, report: Report) -> Built:
@@ -142,7 +142,7 @@ class _Build:
         with self.report.step("writing the bundle"):
             self._write(manifest, checked, lock, serving_lock, serving, indexes)
 
-    def compare(self) -> Comparison:
+    def compare(self) -> Predictions:
         """Ask the new bundle for its answers to the samples of the one that it replaces."""
         bundle = self.shop.bundle
         with self.report.step("comparing with the bundle before"):

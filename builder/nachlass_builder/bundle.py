@@ -25,6 +25,12 @@ TRAINING_LOCK = "pylock.training.toml"
 SERVING_LOCK = "pylock.serving.toml"
 SBOM = "sbom.cdx.json"
 SAMPLES = "samples.jsonl"
+SECTIONS = (
+    *("schema_version", "name", "version", "contract", "entry", "prediction", "input", "samples"),
+    *("batch", "preload", "memory", "slim", "python", "packages", "locks", "source", "data"),
+    *("parameters", "built_by", "key", "created"),
+)
+"""What every manifest has."""
 
 
 @dataclass(frozen=True)
@@ -61,26 +67,39 @@ def missing_parts(path: Path, manifest: Mapping[str, Any]) -> list[str]:
     return [part for part in parts if not (path / part).exists()]
 
 
-def require_whole(path: Path, manifest: Mapping[str, Any]) -> None:
-    """Refuse a bundle that lacks a part; raises SourceError."""
-    if missing := missing_parts(path, manifest):
-        raise SourceError(
-            f"{path} is a damaged bundle: it has no {', '.join(missing)}",
-            remedy="build the source again",
-        )
+def bundle_at(path: Path) -> dict[str, Any] | None:
+    """The manifest of the bundle that somebody named; None for what is none.
 
-
-def is_damaged(path: Path) -> bool:
-    """Whether a folder is a bundle, by its files, whose manifest cannot be read."""
-    if not all((path / name).is_file() for name in (TRAINING_LOCK, SERVING_LOCK)):
-        return False
-    if not any((path / name).is_file() for name in ("model.pickle", "stages.json")):
-        return False
+    Raises SourceError for a bundle that is damaged, or another version's.
+    """
     try:
-        json.loads((path / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return True
-    return False
+        manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        if _has_parts_of_bundle(path):
+            raise _unusable(f"{path} is a damaged bundle: its {MANIFEST} cannot be read") from error
+        return None
+    if not isinstance(manifest, dict) or not str(manifest.get("built_by")).startswith("nachlass "):
+        return None
+    if manifest.get("schema_version") != SCHEMA_VERSION:
+        raise _unusable(f"{path} is not a bundle that nachlass {__version__} reads")
+    if missing := [section for section in SECTIONS if section not in manifest]:
+        raise _unusable(f"{path} is a damaged bundle: its {MANIFEST} has no {', '.join(missing)}")
+    if missing := missing_parts(path, manifest):
+        raise _unusable(f"{path} is a damaged bundle: it has no {', '.join(missing)}")
+    return manifest
+
+
+def _has_parts_of_bundle(path: Path) -> bool:
+    """Whether a folder looks like a bundle without its manifest: a source has locks at most."""
+    locks = (TRAINING_LOCK, SERVING_LOCK)
+    models = ("model.pickle", "stages.json")
+    return all((path / name).is_file() for name in locks) and any(
+        (path / name).is_file() for name in models
+    )
+
+
+def _unusable(message: str) -> SourceError:
+    return SourceError(message, remedy="build the source again, with this version")
 
 
 def read_manifest(path: Path) -> dict[str, Any] | None:
@@ -185,7 +204,7 @@ def publish(shop: Workshop, destination: Path) -> None:
 
 def _check_destination(destination: Path) -> None:
     """Refuse to replace what is not a bundle."""
-    if not os.path.lexists(destination) or is_bundle(destination):
+    if not os.path.lexists(destination) or _was_bundle(destination):
         return
     if destination.is_dir() and not any(destination.iterdir()):
         return
@@ -193,6 +212,14 @@ def _check_destination(destination: Path) -> None:
         f"{destination} exists and is not a bundle",
         remedy="name a new folder with -o; only a bundle is ever replaced",
     )
+
+
+def _was_bundle(path: Path) -> bool:
+    """Whether a folder is a bundle, be it damaged or another version's."""
+    try:
+        return bundle_at(path) is not None
+    except SourceError:
+        return True
 
 
 def _recover(destination: Path, making: Path) -> None:

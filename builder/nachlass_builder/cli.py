@@ -181,7 +181,7 @@ def build(
 ) -> None:
     """Execute the notebook, and write a proven bundle."""
     from nachlass_builder.build import build as run_build
-    from nachlass_builder.compare import difference, verdict
+    from nachlass_builder.compare_words import difference, verdict
     from nachlass_builder.prepare import Request
     from nachlass_builder.settings import parse_assignments
 
@@ -196,7 +196,7 @@ def build(
     if built.comparison:
         if error := difference(built.comparison):
             raise error
-        click.echo(verdict(built.comparison), err=True)
+        click.echo(f"the predictions are {verdict(built.comparison)}", err=True)
 
 
 @main.command(context_settings={"ignore_unknown_options": True})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,51 +9,52 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from nachlass_builder.errors import DifferenceError, ProofError
+from nachlass_builder.errors import ProofError
 from nachlass_builder.prediction import read_samples
 from nachlass_builder.process import Deadline
 from nachlass_builder.proof import ask_service
-from nachlass_builder.report import counted
 
 MOST_EXAMPLES = 10
-LONGEST_VALUE = 100
 
 
 @dataclass(frozen=True)
 class Example:
-    """A sample that is answered otherwise; `error` says why when there is no answer `after`.
+    """A sample that is answered otherwise: its line in the old bundle's samples.jsonl, from 0.
 
     The sample itself, which may be a row of training data, is in no report.
+    `error` says why there is no `new` answer.
     """
 
     index: int
-    before: Any
-    after: Any
+    old: Any
+    new: Any
     error: str | None = None
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """How many of `count` samples are answered as before.
+class Predictions:
+    """How many of `count` samples a new bundle answers as the old one did.
 
-    `close` ones are equal within the tolerance of the proof; `failed` ones were
-    refused or raised. `largest` is the largest difference of two numbers,
-    relative to the larger; None when no numbers were compared. `examples` has
-    the first samples that are different or failed, at most 10.
+    `reason` says why they were not compared: there are none, or the new model
+    does not answer at all, and all have failed. `close` are equal within the
+    tolerance of the proof, `failed` were refused or raised. `largest` is the
+    largest difference of two numbers, relative to the larger; None when no
+    numbers were compared. `examples` has the first samples that are different
+    or failed. Unless both models are `deterministic`, differences prove nothing.
     """
 
-    count: int
-    identical: int
-    close: int
-    different: int
-    failed: int
-    largest: float | None
-    examples: tuple[Example, ...]
+    reason: str | None = None
     deterministic: bool = True
-    """Whether the new model answers a sample always in the same way."""
+    count: int = 0
+    identical: int = 0
+    close: int = 0
+    different: int = 0
+    failed: int = 0
+    largest: float | None = None
+    examples: tuple[Example, ...] = ()
 
     @property
-    def agrees(self) -> bool:
+    def agree(self) -> bool:
         """Whether every sample is answered as before, within the tolerance."""
         return not self.failed and not (self.different and self.deterministic)
 
@@ -66,7 +66,7 @@ def compare(
     *,
     environment: Mapping[str, str],
     deadline: Deadline,
-) -> Comparison:
+) -> Predictions:
     """Score the samples of another bundle's samples.jsonl, and compare with what it recorded.
 
     `python` is the interpreter of the bundle's environment, `environment` its
@@ -76,7 +76,7 @@ def compare(
     """
     before = read_samples(recorded)
     if not before:
-        return Comparison(0, 0, 0, 0, 0, None, ())
+        return Predictions("the old bundle has no samples")
     with TemporaryDirectory(prefix="nachlass-") as work:
         answer, _said = ask_service(
             python,
@@ -95,54 +95,7 @@ def compare(
     return _summary(before, answer["answers"])
 
 
-def verdict(comparison: Comparison) -> str:
-    """What a comparison shows, in one line."""
-    if not comparison.count:
-        return "the bundle before has no samples: there is nothing to compare"
-    counted_samples = counted(comparison.count, "sample")
-    if comparison.identical == comparison.count:
-        return f"the predictions on {counted_samples} are identical"
-    word = "equal within the tolerance" if comparison.agrees else "different"
-    counts = {
-        "identical": comparison.identical,
-        "equal within the tolerance": comparison.close,
-        "different": comparison.different,
-        "failed": comparison.failed,
-    }
-    parts = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-    text = f"the predictions are {word}: of {counted_samples}, {parts}"
-    if not comparison.deterministic:
-        return f"{text}; the model answers one sample in different ways, so this shows nothing"
-    if comparison.largest:
-        text += f"; numbers differ by up to {comparison.largest:.2g} (relative)"
-    return text
-
-
-def difference(comparison: Comparison) -> DifferenceError | None:
-    """The failure for a model that answers otherwise; None for one that agrees."""
-    if comparison.agrees:
-        return None
-    return DifferenceError(
-        verdict(comparison),
-        details="\n".join(map(_line, comparison.examples)),
-        remedy="the new bundle is in place; with these packages, it is the code, the data or "
-        "chance (set the seeds) that made the difference",
-    )
-
-
-def _line(example: Example) -> str:
-    """An example in one line."""
-    now = example.error or f"now {_short(example.after)}"
-    return f"sample {example.index}: was {_short(example.before)}, {now}"
-
-
-def _short(value: Any) -> str:
-    """A value as JSON, of a length that can be read."""
-    text = json.dumps(value)
-    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}..."
-
-
-def _summary(before: list[tuple[Any, Any]], answers: list[dict[str, Any]]) -> Comparison:
+def _summary(before: list[tuple[Any, Any]], answers: list[dict[str, Any]]) -> Predictions:
     """Count the answers, and keep the first that are not as before."""
     verdicts = Counter(answer.get("agreement", "failed") for answer in answers)
     differences = [
@@ -158,7 +111,7 @@ def _summary(before: list[tuple[Any, Any]], answers: list[dict[str, Any]]) -> Co
         for index, ((_sample, prediction), answer) in enumerate(zip(before, answers, strict=True))
         if answer.get("agreement") not in ("identical", "close")
     ]
-    return Comparison(
+    return Predictions(
         count=len(before),
         identical=verdicts["identical"],
         close=verdicts["close"],

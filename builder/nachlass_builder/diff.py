@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nachlass_builder import __version__
 from nachlass_builder.build import build
-from nachlass_builder.bundle import (
-    MANIFEST,
-    SAMPLES,
-    TRAINING_LOCK,
-    is_bundle,
-    read_manifest,
-    require_whole,
-)
-from nachlass_builder.compare import compare
+from nachlass_builder.bundle import SAMPLES, TRAINING_LOCK, bundle_at, read_manifest
+from nachlass_builder.compare import Predictions, compare
 from nachlass_builder.diff_code import change_of, changed_code
-from nachlass_builder.difference import Change, Difference, Example, Predictions, Side
-from nachlass_builder.errors import ProofError, SourceError
+from nachlass_builder.difference import Change, Difference, Side
+from nachlass_builder.errors import ProofError
 from nachlass_builder.lock import Lock
 from nachlass_builder.model import Model, ready_model
 from nachlass_builder.prepare import Request
 from nachlass_builder.process import Deadline
 from nachlass_builder.report import Report
-
-NEEDED = ("data", "parameters", "packages", "python", "samples", "source", "entry")
-"""What is compared, or says where it is; not all manifests had it from the beginning."""
 
 
 def diff(old: str, new: str, context_dir: str | None, assignments: Mapping[str, str]) -> Difference:
@@ -38,7 +27,7 @@ def diff(old: str, new: str, context_dir: str | None, assignments: Mapping[str, 
     the old one answers is recorded in its bundle.
     """
     for source in (old, new):
-        _refuse_other_bundles(Path(source))
+        bundle_at(Path(source))  # refuses what is no whole one before anything is built
     before = _bundle(old, context_dir, assignments)
     model = ready_model(new, context_dir, assignments)
     was, is_now = read_manifest(before), read_manifest(model.bundle)
@@ -60,30 +49,9 @@ def diff(old: str, new: str, context_dir: str | None, assignments: Mapping[str, 
     )
 
 
-def _refuse_other_bundles(path: Path) -> None:
-    """Refuse a bundle that cannot be compared; any other folder may be a source."""
-    try:
-        manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return
-    if not isinstance(manifest, dict) or not str(manifest.get("built_by")).startswith("nachlass "):
-        return
-    remedy = "build it again, with this version"
-    if not is_bundle(path):
-        raise SourceError(
-            f"{path} is not a bundle that nachlass {__version__} reads", remedy=remedy
-        )
-    if missing := [name for name in NEEDED if name not in manifest]:
-        raise SourceError(
-            f"{path} does not say what it was made from: no {', '.join(missing)} in its manifest",
-            remedy=remedy,
-        )
-
-
 def _bundle(source: str, context_dir: str | None, assignments: Mapping[str, str]) -> Path:
     """The bundle of a source, or the bundle itself; its environment is not needed."""
-    if manifest := read_manifest(Path(source)):
-        require_whole(Path(source), manifest)
+    if bundle_at(Path(source)):
         return Path(source).absolute()
     return build(Request(source, None, context_dir, assignments), Report()).bundle
 
@@ -149,8 +117,6 @@ def _predictions(
 ) -> Predictions:
     """Let the new model score what the old one has scored."""
     deterministic = was["samples"]["deterministic"] and is_now["samples"]["deterministic"]
-    if not was["samples"]["count"]:
-        return Predictions("the old bundle has no samples", deterministic)
     try:
         with Report().step("asking the new model the old one's samples"):
             found = compare(
@@ -162,15 +128,5 @@ def _predictions(
             )
     except ProofError as error:
         count = was["samples"]["count"]
-        return Predictions(error.message, deterministic, count, failed=count)
-    return Predictions(
-        None,
-        deterministic,
-        found.count,
-        found.identical,
-        found.close,
-        found.different,
-        found.failed,
-        found.largest,
-        tuple(Example(one.index, one.before, one.after, one.error) for one in found.examples),
-    )
+        found = Predictions(error.message, count=count, failed=count)
+    return replace(found, deterministic=deterministic)

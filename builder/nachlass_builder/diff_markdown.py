@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from nachlass_builder.compare import Predictions
+from nachlass_builder.compare_words import example_columns, not_shown, verdict
 from nachlass_builder.credentials import redact
 from nachlass_builder.diff_code import CodeChange
 from nachlass_builder.diff_words import (
@@ -15,13 +17,10 @@ from nachlass_builder.diff_words import (
     code_nouns,
     counted_changes,
     data_columns,
-    example_columns,
     identity,
-    not_shown,
     shortened,
-    verdict,
 )
-from nachlass_builder.difference import Change, Difference, Predictions, Side
+from nachlass_builder.difference import Change, Difference, Side
 
 MOST_ROWS = 50
 MOST_CHARACTERS = 30_000

@@ -6,18 +6,17 @@ from collections.abc import Iterator, Sequence
 
 import click
 
+from nachlass_builder.compare import Predictions
+from nachlass_builder.compare_words import example_columns, not_shown, verdict
 from nachlass_builder.credentials import redact
 from nachlass_builder.diff_code import CodeChange
 from nachlass_builder.diff_words import (
     before_and_after,
     data_columns,
-    example_columns,
     identity,
-    not_shown,
     shortened,
-    verdict,
 )
-from nachlass_builder.difference import Difference, Predictions
+from nachlass_builder.difference import Difference
 
 COLORS = {"+": "green", "-": "red", "@": "cyan"}
 

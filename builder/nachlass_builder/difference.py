@@ -10,6 +10,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from nachlass_builder.compare import Predictions
 from nachlass_builder.diff_code import CodeChange
 
 FORMAT_VERSION = 1
@@ -39,41 +40,6 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Example:
-    """A sample that is answered otherwise: its line in the old bundle's samples.jsonl, from 0.
-
-    The sample itself is data, and not shown. `error` says why there is no new answer.
-    """
-
-    index: int
-    old: Any
-    new: Any
-    error: str | None
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """The new bundle's answers to the old one's samples, beside the old answers.
-
-    `reason` says why they were not compared: there are none, or the new model
-    does not answer at all, and all have failed. `close` are equal within the
-    tolerance of the proof, `failed` were refused or raised. `largest` is the
-    largest difference of two numbers relative to the larger. Unless both models
-    are `deterministic`, differences prove nothing.
-    """
-
-    reason: str | None
-    deterministic: bool
-    count: int = 0
-    identical: int = 0
-    close: int = 0
-    different: int = 0
-    failed: int = 0
-    largest: float | None = None
-    examples: tuple[Example, ...] = ()
-
-
-@dataclass(frozen=True)
 class Difference:
     """All that two bundles differ in; `identical` when that is nothing.
 
@@ -95,9 +61,8 @@ class Difference:
     def identical(self) -> bool:
         """Whether nothing differs, predictions within the tolerance of the proof."""
         changes = (self.code, self.data, self.packages, self.training_packages)
-        answers = self.predictions
-        moved = answers.failed or (answers.different and answers.deterministic)
-        return not (any((*changes, self.python, self.parameters)) or moved)
+        changed = any((*changes, self.python, self.parameters))
+        return self.predictions.agree and not changed
 
     def as_json(self) -> str:
         """The difference for programs."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nachlass_builder.build import build
-from nachlass_builder.bundle import read_manifest, require_whole
+from nachlass_builder.bundle import bundle_at
 from nachlass_builder.prepare import Request
 from nachlass_builder.process import Deadline
 from nachlass_builder.proof import service_environment
@@ -31,8 +31,7 @@ def ready_model(source: str, context_dir: str | None, assignments: Mapping[str, 
 
     Of a bundle, what the source's `.s2i/environment` said is not known.
     """
-    if manifest := read_manifest(Path(source)):
-        require_whole(Path(source), manifest)
+    if bundle_at(Path(source)):
         bundle, settings = Path(source).absolute(), Settings.from_environ(os.environ, assignments)
     else:
         built = build(Request(source, None, context_dir, assignments), Report())

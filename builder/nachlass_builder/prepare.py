@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from nachlass_builder.bundle import is_damaged
+from nachlass_builder.bundle import bundle_at
 from nachlass_builder.errors import SourceError
 from nachlass_builder.process import Deadline
 from nachlass_builder.report import Report
@@ -57,10 +57,10 @@ def _prepare(request: Request, clones: Path) -> Prepared:
         Settings.from_environ(os.environ, request.assignments).build_timeout_s
     )
     source = locate_source(request.source, request.context_dir, clones, deadline)
-    if is_damaged(source.root):
+    if bundle_at(source.root):
         raise SourceError(
-            f"{source.root} is a damaged bundle: its manifest.json cannot be read",
-            remedy="build the source again",
+            f"{source.root} is a bundle, and no source",
+            remedy="name the folder, the notebook or the git URL that it was built from",
         )
     parameters = {**read_environment_file(source.root), **request.assignments}
     settings = Settings.from_environ(os.environ, parameters)

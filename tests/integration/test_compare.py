@@ -35,7 +35,7 @@ def test_the_same_bundle_answers_identically(kmeans, compared):
     entries = recorded_by(kmeans)
     found = compared(entries)
     assert (found.count, found.identical) == (len(entries), len(entries))
-    assert found.agrees
+    assert found.agree
     assert found.examples == ()
 
 
@@ -49,10 +49,10 @@ def test_every_kind_of_answer_is_counted(kmeans, compared):
     assert (found.count, found.identical, found.close, found.different, found.failed) == (
         4, 1, 1, 1, 1,
     )  # fmt: skip
-    assert not found.agrees
+    assert not found.agree
     different, failed = found.examples
-    assert (different.index, different.before, different.after) == (1, wrong, 1 - wrong)
-    assert (failed.index, failed.after) == (3, None)
+    assert (different.index, different.old, different.new) == (1, wrong, 1 - wrong)
+    assert (failed.index, failed.new) == (3, None)
     assert failed.error
 
 
@@ -65,4 +65,4 @@ def test_at_most_ten_examples(kmeans, compared):
 
 def test_no_samples(compared):
     assert compared([]).count == 0
-    assert compared([]).agrees
+    assert compared([]).agree

@@ -72,18 +72,19 @@ def test_a_changed_cell_of_kmeans(built, kmeans, nachlass, difference, tmp_path)
     assert len(answers["examples"]) == 10
     assert all(one["old"] != one["new"] for one in answers["examples"])
     text = nachlass("diff", kmeans, new).stdout
-    assert f"{answers['different']} of 200 samples differ" in text
+    verdict = f"different: of 200 samples, {answers['different']} different"
+    assert verdict in text
     assert "unchanged: data, packages, Python, parameters" in text
     assert "\x1b" not in text
     markdown = nachlass("diff", kmeans, new, "--format", "markdown").stdout
-    assert f"| Predictions | {answers['different']} of 200 samples differ" in markdown
+    assert f"| Predictions | {verdict}" in markdown
     assert "```diff\n" in markdown
 
 
 def test_a_bundle_does_not_differ_from_itself(kmeans, nachlass):
     done = nachlass("diff", kmeans, kmeans, "--exit-code")
     assert done.returncode == 0, done.stderr
-    assert "all 200 samples answered as before" in done.stdout
+    assert "identical on 200 samples" in done.stdout
     assert "unchanged: code, data, packages, Python, parameters" in done.stdout
 
 
@@ -131,7 +132,7 @@ def test_samples_that_the_new_model_refuses(source, difference):
     ("change", "said"),
     [
         ({"schema_version": 0}, "is not a bundle that nachlass"),
-        ({"data": None}, "does not say what it was made from: no data in its manifest"),
+        ({"data": None}, "is a damaged bundle: its manifest.json has no data"),
     ],
 )
 def test_other_bundles_are_refused(kmeans, nachlass, tmp_path, change, said):
@@ -142,7 +143,7 @@ def test_other_bundles_are_refused(kmeans, nachlass, tmp_path, change, said):
         done = nachlass("diff", *pair)
         assert done.returncode == 3
         assert said in done.stderr
-        assert "help: build it again" in done.stderr
+        assert "help: build the source again" in done.stderr
 
 
 def test_a_source_may_have_a_manifest_of_its_own(source, difference):

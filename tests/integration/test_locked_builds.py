@@ -100,7 +100,7 @@ def test_a_changed_index_changes_nothing(project):
     shutil.rmtree(project.root / "server/simple")
     built = project.build("--locked", "--compare")
     assert built.returncode == 0, built.stderr
-    assert "the predictions on 3 samples are identical" in built.stderr
+    assert "the predictions are identical on 3 samples" in built.stderr
     assert project.predict() == [2.0, "1.0"]
     assert project.locks() == before
     assert not any(secret in built.stderr + "".join(before) for secret in SPELLINGS)
@@ -147,7 +147,7 @@ def test_a_comparison_counts_and_names(project):
     assert close.returncode == 0, close.stderr
     assert (
         "the predictions are equal within the tolerance: of 3 samples, "
-        "3 equal within the tolerance; numbers differ by up to 5e-09 (relative)"
+        "3 equal within the tolerance; numbers differ by up to 5e-07 % of the larger"
     ) in close.stderr
 
     project.train_with(4.0)
@@ -155,11 +155,11 @@ def test_a_comparison_counts_and_names(project):
     assert different.returncode == 13
     assert different.stdout == f"{project.bundle}\n"
     text = different.stderr[different.stderr.index("error:") :]
-    verdict = "of 3 samples, 3 different; numbers differ by up to 0.5 (relative)"
+    verdict = "of 3 samples, 3 different; numbers differ by up to 50 % of the larger"
     assert text.splitlines()[:3] == [
         f"error: the predictions are different: {verdict}",
         "",
-        '    sample 0: was [2.00000001, "1.0"], now [4.0, "1.0"]',
+        '    sample 0: was [2.0, "1.0"], now [4.0, "1.0"]',
     ]
     assert project.predict() == [4.0, "1.0"]
 

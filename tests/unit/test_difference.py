@@ -4,10 +4,11 @@ from dataclasses import replace
 import pytest
 
 from cells import write_notebook
+from nachlass_builder.compare import Example, Predictions
 from nachlass_builder.diff_code import CodeChange, changed_code
 from nachlass_builder.diff_markdown import as_markdown
 from nachlass_builder.diff_text import as_text
-from nachlass_builder.difference import Change, Difference, Example, Predictions, Side
+from nachlass_builder.difference import Change, Difference, Side
 
 OLD = """\
 # %%
@@ -148,8 +149,8 @@ OTHER = replace(
     ),
 )
 VERDICT = (
-    "12 of 200 samples differ, 1 of 200 samples fail, 1 equal within the tolerance, "
-    "numbers by up to 40 % of the larger"
+    "different: of 200 samples, 12 different, 1 failed, 1 equal within the tolerance, "
+    "186 identical; numbers differ by up to 40 % of the larger"
 )
 
 
@@ -199,7 +200,7 @@ def test_the_text_of_what_is_the_same():
     assert text.splitlines()[2:] == [
         "",
         "predictions",
-        "  all 200 samples answered as before, 2 equal within the tolerance",
+        "  equal within the tolerance: of 200 samples, 2 equal within the tolerance, 198 identical",
         "",
         "unchanged: code, data, packages, Python, parameters",
     ]
@@ -256,7 +257,7 @@ def test_other_predictions_are_a_difference(facts):
 
 
 def test_bundles_without_samples_can_be_identical():
-    found = replace(SAME, predictions=Predictions("there are none", deterministic=True))
+    found = replace(SAME, predictions=Predictions("there are none"))
     assert found.identical
     assert "not compared: there are none" in as_text(found)
 
@@ -264,4 +265,4 @@ def test_bundles_without_samples_can_be_identical():
 def test_a_random_model_is_said_to_be_one():
     predictions = replace(SAME.predictions, deterministic=False, different=3)
     text = as_text(replace(SAME, predictions=predictions))
-    assert "but a model here answers one sample in different ways" in text
+    assert "a model here answers one sample in different ways" in text
