@@ -119,12 +119,11 @@ def test_a_builder_that_is_there_is_used(engine, builder, image, tag, tmp_path):
         assert running.predict(5) == (200, [5])
 
 
-@pytest.mark.parametrize("name", ["housing", "spam"])
-def test_the_other_examples_are_built_too(engine, builder, image, tag, name):
-    done = image(PROJECT / "examples" / name, tag, "--builder", builder)
+def test_the_largest_example_is_built_too(engine, builder, image, tag):
+    done = image(PROJECT / "examples/housing", tag, "--builder", builder)
     assert done.returncode == 0, done.stderr
     with engine.container(tag, *READ_ONLY) as running:
-        check_example(running, name)
+        check_example(running, "housing")
 
 
 @pytest.mark.parametrize(

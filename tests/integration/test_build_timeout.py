@@ -27,11 +27,11 @@ def test_a_cell_that_ignores_interrupts_is_killed(nachlass, tmp_path):
     assert nachlass("build", write_notebook(tmp_path / "a.ipynb", MODEL)).returncode == 0
     source = write_notebook(tmp_path / "repo" / "model.ipynb", MODEL + STUBBORN).parent
     started = time.monotonic()
-    built = nachlass("build", source, "-e", "S2I_BUILD_TIMEOUT=4")
-    assert time.monotonic() - started < 4 + 4 + 5
+    built = nachlass("build", source, "-e", "S2I_BUILD_TIMEOUT=10")
+    assert time.monotonic() - started < 60
     assert built.returncode == 9, built.stderr
     assert (
-        "error: model.ipynb, cell 2: the build exceeded S2I_BUILD_TIMEOUT (4 s) while running "
+        "error: model.ipynb, cell 2: the build exceeded S2I_BUILD_TIMEOUT (10 s) while running "
         "this cell; it ignored interrupts and was killed" in built.stderr
     )
     assert "    4 |     try:" in built.stderr

@@ -70,7 +70,7 @@ def test_an_unchanged_source_is_not_executed_again(source, nachlass):
     created = manifest(bundle)["created"]
     started = time.monotonic()
     again = nachlass("build", source)
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 30
     assert "unchanged" in again.stderr
     assert manifest(bundle)["created"] == created
     write_notebook(source / "model.ipynb", MODEL.replace("sum", "max"))

