@@ -67,9 +67,11 @@ class Project:
             "build", self.source, "-o", self.bundle, *words, environment=self.environment
         )
 
+    def ask(self, sample):
+        return self._nachlass("predict", self.bundle, sample, environment=self.environment)
+
     def predict(self):
-        asked = self._nachlass("predict", self.bundle, "1", environment=self.environment)
-        return json.loads(asked.stdout)
+        return json.loads(self.ask("1").stdout)
 
     def locks(self):
         return [(self.bundle / name).read_text() for name in LOCKS]
@@ -90,6 +92,13 @@ def project(tmp_path, uv_cache, nachlass):
         assert built.returncode == 0, built.stderr
         yield project
     shutil.rmtree(tmp_path / "cache", ignore_errors=True)  # environments are large
+
+
+def without_secretlib(lock):
+    """Take one distribution out of a lock."""
+    document = tomllib.loads(lock.read_text())
+    document["packages"] = [one for one in document["packages"] if one["name"] != "secretlib"]
+    lock.write_text(tomli_w.dumps(document))
 
 
 def test_a_changed_index_changes_nothing(project):
@@ -128,11 +137,25 @@ def test_another_file_under_the_same_name_is_refused(project):
     assert not list(project.root.glob(".*.making"))
 
 
+def test_a_lock_that_lacks_what_is_asked_for_is_refused(project):
+    refused = project.build("--locked", "-e", "S2I_SERVING_REQUIREMENTS=ipykernel")
+    assert refused.returncode == 5
+    assert refused.stderr.endswith(
+        "error: pylock.serving.toml lacks ipykernel, which S2I_SERVING_REQUIREMENTS asks for\n"
+        "help: build without --locked to lock anew\n"
+    )
+
+
+def test_a_lock_that_was_changed_by_hand_is_not_served_with(project):
+    without_secretlib(project.bundle / "pylock.serving.toml")
+    (project.bundle / "venv").unlink()
+    refused = project.ask("1")
+    assert refused.returncode == 5
+    assert "the lock is not the one that the model was proven with" in refused.stderr
+
+
 def test_what_the_serving_lock_lacks_is_found_by_the_proof(project):
-    lock = project.bundle / "pylock.serving.toml"
-    document = tomllib.loads(lock.read_text())
-    document["packages"] = [one for one in document["packages"] if one["name"] != "secretlib"]
-    lock.write_text(tomli_w.dumps(document))
+    without_secretlib(project.bundle / "pylock.serving.toml")
     refused = project.build("--locked")
     assert refused.returncode == 8
     text = refused.stderr[refused.stderr.index("error:") :]

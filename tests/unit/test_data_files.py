@@ -77,6 +77,11 @@ def test_a_private_key_is_known_by_its_content(tmp_path):
         ("X", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln", "***"),
         ("X", "-----BEGIN PRIVATE KEY-----\nMII", "***"),
         ("X", "known-to-the-index", "***"),
+        ("PASSCODE", "1234", "***"),
+        ("PRIVATEKEY", "abc", "***"),
+        ("AWS_CREDS", "a", "***"),
+        ("HEADER", "Bearer abcdef", "***"),
+        ("OPTIONS", '{"user": "me", "password": "x"}', "***"),
         ("X", "sk-learn is no token", "sk-learn is no token"),
     ],
 )

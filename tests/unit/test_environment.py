@@ -10,7 +10,7 @@ import pytest
 import tomli_w
 from wheels import make_sdist, make_wheel
 
-from nachlass_builder.environment import MARKER, ensure_environment
+from nachlass_builder.environment import MARKER, Installer, ensure_environment
 from nachlass_builder.errors import Place, RequirementsError
 from nachlass_builder.installed import installed, needed
 from nachlass_builder.lock import Lock
@@ -141,6 +141,16 @@ def test_what_a_killed_build_left_is_made_again(ensure, lock, tmp_path, indexes)
     environment = ensure(lock)
     assert not environment.reused
     assert list(tmp_path.glob("envs/*/env-*/pyvenv.cfg")) == [environment.path / "pyvenv.cfg"]
+
+
+def test_an_interrupted_installation_leaves_nothing(ensure, lock, tmp_path, monkeypatch):
+    def interrupted(*_given):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Installer, "install", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        ensure(lock)
+    assert not list(tmp_path.glob("envs/*/env-*"))
 
 
 def test_two_builds_at_once_make_it_once(ensure, lock):

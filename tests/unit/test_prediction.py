@@ -1,6 +1,12 @@
 import pytest
 
-from nachlass_builder.prediction import LADDER, describe_input, describe_predictions
+from nachlass_builder.errors import SourceError
+from nachlass_builder.prediction import (
+    LADDER,
+    describe_input,
+    describe_predictions,
+    read_samples,
+)
 
 
 @pytest.mark.parametrize(
@@ -67,3 +73,14 @@ def test_floats_are_labels_where_the_user_says_so():
     described = describe_predictions([1.0, 2.5, 1.0], "label")
     assert described["labels"] == {"": ["1.0", "2.5"]}
     assert describe_predictions([1.0, 2.5], None)["labels"] == {}
+
+
+@pytest.mark.parametrize("line", ["{", "[]", '{"sample": 1}', "1"])
+def test_damaged_samples_are_named(tmp_path, line):
+    path = tmp_path / "samples.jsonl"
+    path.write_text('{"sample": 1, "prediction": 2}\n')
+    assert read_samples(path) == [(1, 2)]
+    path.write_text(f"{path.read_text()}{line}\n")
+    with pytest.raises(SourceError, match="the samples cannot be read") as caught:
+        read_samples(path)
+    assert str(caught.value.place) == str(path)
