@@ -1,4 +1,4 @@
-"""The service's HTTP face: a complete Flask application. Model environment.
+"""The service's pages: a complete Flask application. Model environment.
 
 It carries bytes and headers to the core and back; what is taken, answered and
 counted is the core's to say.
@@ -16,7 +16,7 @@ from flask import Flask, Response, abort, g, request
 from werkzeug.exceptions import ClientDisconnected, HTTPException
 
 from nachlass_service import log
-from nachlass_service.core import Core
+from nachlass_service.core import Asked, Core
 from nachlass_service.errors import (
     OverloadedError,
     ServiceError,
@@ -49,13 +49,10 @@ def create_app(core: Core) -> Flask:
     @app.post("/predict")
     def predict() -> Response:
         headers = request.headers
-        text = core.answer(
-            headers.get("Content-Type", ""),
-            headers.get("Content-Encoding", ""),
-            read_body(core),
-            request_id(),
+        asked = Asked(
+            headers.get("Content-Type", ""), headers.get("Content-Encoding", ""), read_body(core)
         )
-        return json_response(text)
+        return json_response(core.answer(asked, request_id()))
 
     @app.route("/metrics", methods=["GET", "POST"])
     def metrics() -> Response:
@@ -68,9 +65,7 @@ def create_app(core: Core) -> Flask:
 
     @app.get("/readyz")
     def readyz() -> Response:
-        reason = core.why_not_ready
-        if reason is None and not core.meter.slots.is_ready:
-            reason = "other workers are still loading"
+        reason = core.not_ready()
         if reason is None:
             return json_response({"ready": True})
         return problem_response(HTTPStatus.SERVICE_UNAVAILABLE, "The service is not ready", reason)

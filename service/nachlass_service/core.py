@@ -6,24 +6,40 @@ All rules are here; a face (app.py) only carries bytes and headers.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from logging import WARNING
+from typing import Any, NamedTuple
 
 from nachlass_service import log
 from nachlass_service.bundle import Bundle
 from nachlass_service.errors import REJECTED, ServiceError
 from nachlass_service.meter import Meter
 from nachlass_service.model import Model
-from nachlass_service.pool import Pool
 from nachlass_service.rehearsal import score_few
 from nachlass_service.request_body import read_body
 from nachlass_service.settings import Settings
 from nachlass_service.strict_json import encode
 
-FACE_THREADS = 64
-"""Threads that carry requests, of which those that wait for a prediction leave some free."""
-HEALTH_THREADS = 8
+Run = Callable[[Callable[[], Any]], Any]
+"""Does a piece of work where predictions are made; what it raises is raised."""
+
+
+class Asked(NamedTuple):
+    """A request for a prediction: two of its headers, empty when absent, and its body."""
+
+    content_type: str
+    content_encoding: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A prediction as JSON, and the predictions in it that are counted."""
+
+    text: bytes
+    predictions: Sequence[Any]
 
 
 class Core:
@@ -36,18 +52,20 @@ class Core:
         self.why_not_ready: str | None = "the model has not been warmed up yet"
         self._model = model
 
-    def start(self, on_lost: Callable[[], None]) -> None:
-        """Start the threads that predict.
+    def start(self, run: Run) -> None:
+        """Have predictions, also those of the warm-up, made by `run`."""
+        self._run = run
 
-        `on_lost` is called when a predictor has not come back: the process
-        should be replaced.
-        """
-        self._pool = Pool(
-            self.settings.predictor_threads,
-            limit_s=self.settings.predict_timeout_s,
-            longest_queue=FACE_THREADS - HEALTH_THREADS,
-            on_lost=on_lost,
-        )
+    @property
+    def batches(self) -> bool:
+        """Whether several samples may be scored at once: it is proven to give the same."""
+        return bool(self.bundle.manifest["batch"])
+
+    def not_ready(self) -> str | None:
+        """Why the service cannot answer yet; None when it can."""
+        if self.why_not_ready is None and not self.meter.slots.is_ready:
+            return "other workers are still loading"
+        return self.why_not_ready
 
     def warm_up(self) -> None:
         """Score a few samples, so that the first request is as fast as the others.
@@ -56,30 +74,68 @@ class Core:
         the worker is not ready, and it can be tried again.
         """
         try:
-            score_few(self.bundle, self._model, self._pool.run)
+            score_few(self.bundle, self._model, self._run)
         except ServiceError as error:
             self.why_not_ready = f"the warm-up failed: {error}"
             raise
         self.why_not_ready = None
 
-    def answer(
-        self, content_type: str, content_encoding: str, body: bytes, request_id: str
-    ) -> bytes:
-        """The prediction for a request, as JSON; raises ServiceError."""
+    def answer(self, asked: Asked, request_id: str) -> bytes:
+        """The prediction for a request, as JSON, counted; raises ServiceError."""
         started = time.monotonic()
         try:
-            request = read_body(content_type, content_encoding, body)
-            prediction = self._pool.run(partial(self._model.answer, request))
-            text = encode(prediction)
+            request = read_body(*asked)
+            answered = self._answered(request, self._run(partial(self._model.answer, request)))
         except ServiceError as error:
             self.turn_down(error, request_id, time.monotonic() - started)
             raise
-        seconds = time.monotonic() - started
-        is_batch = self._model.takes_as_batch(request)
-        self.meter.count(prediction if is_batch else [prediction], seconds)
+        self.count(answered, request_id, time.monotonic() - started)
+        return answered.text
+
+    def ask(self, asked: Asked) -> Answered | BaseException:
+        """The prediction for a request, or why there is none, in this thread; nothing is counted.
+
+        What is no ServiceError is a defect.
+        """
+        try:
+            request = read_body(*asked)
+            return self._answered(request, self._model.answer(request))
+        except BaseException as error:  # noqa: BLE001 - the caller has it
+            return error
+
+    def ask_many(self, all_asked: Sequence[Asked]) -> list[Answered | BaseException]:
+        """As `ask`, for requests that are scored at once; a bad one spoils no other."""
+        outcomes: list[Answered | BaseException | None] = [None] * len(all_asked)
+        samples = {}
+        for place, asked in enumerate(all_asked):
+            try:
+                request = read_body(*asked)
+                if not self._model.takes_as_batch(request):
+                    self._model.validate(request)
+                    samples[place] = request
+            except BaseException as error:  # noqa: BLE001 - the caller has it
+                outcomes[place] = error
+        if len(samples) > 1:
+            try:
+                predictions = self._model.predict_batch(list(samples.values()))
+                for place, prediction in zip(samples, predictions, strict=True):
+                    outcomes[place] = Answered(encode(prediction), [prediction])
+            except ServiceError:
+                pass  # one of them may be what fails: they are scored one by one
+        return [
+            self.ask(asked) if outcome is None else outcome
+            for asked, outcome in zip(all_asked, outcomes, strict=True)
+        ]
+
+    def count(self, answered: Answered, request_id: str, seconds: float) -> None:
+        """Count a request that is answered, and log it if it was slow."""
+        self.meter.count(answered.predictions, seconds)
         if seconds >= self.settings.slow_request_s:
             log.event("slow", level=WARNING, request=request_id, seconds=round(seconds, 3))
-        return text
+
+    def _answered(self, request: Any, prediction: Any) -> Answered:
+        is_batch = self._model.takes_as_batch(request)
+        return Answered(encode(prediction), prediction if is_batch else [prediction])
 
     def turn_down(self, error: ServiceError, request_id: str, seconds: float = 0.0) -> None:
         """Count, and log, a request for a prediction that is not answered with one."""

@@ -82,8 +82,11 @@ class Meter(Collector):
         """Count an answered request: its predictions, in their JSON form, and its duration."""
         with self._lock:
             for prediction in predictions:
-                for field, value in islice(plain_values(prediction), MAX_VALUES):
-                    self._count_value(field, value)
+                if isinstance(prediction, dict | list):
+                    for field, value in islice(plain_values(prediction), MAX_VALUES):
+                        self._count_value(field, value)
+                else:
+                    self._count_value("", prediction)
             self._observe(SECONDS, SECONDS_BOUNDS, seconds)
 
     def count_rejected(self, code: str) -> None:
@@ -249,11 +252,15 @@ def _inside(path: str, value: dict[str, Any] | list[Any]) -> Iterator[tuple[str,
 
 def label_of(value: Any) -> str:
     """A value as a label: text as it is, the rest as JSON, cut to a bearable length."""
+    if type(value) is int:
+        return _bearable(str(value))
     return _bearable(value if isinstance(value, str) else json.dumps(value))
 
 
 def _bearable(text: str) -> str:
     """A text as metrics can carry it: not too long, and lone surrogates escaped."""
+    if len(text) <= LONGEST_LABEL and text.isascii():
+        return text
     start = text[: LONGEST_LABEL + 1].encode("utf-8", "backslashreplace").decode("utf-8")
     return start if len(start) <= LONGEST_LABEL else f"{start[: LONGEST_LABEL - 1]}\u2026"
 

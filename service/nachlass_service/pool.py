@@ -14,15 +14,10 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
-from nachlass_service.errors import OverloadedError, TimeLimitError
+from nachlass_service.errors import TimeLimitError
+from nachlass_service.pace import SHORT_WAIT_S, Pace, not_its_turn, overloaded
 
 T = TypeVar("T")
-
-SMOOTHING = 0.2
-"""The weight of the latest call in the average of what calls take."""
-
-SHORT_WAIT_S = 1.0
-"""A queue that is over so soon may have any length."""
 
 
 class Pool:
@@ -44,7 +39,7 @@ class Pool:
         self._queue: SimpleQueue[_Call[Any]] = SimpleQueue()
         self._waiting = 0
         self._running: dict[_Call[Any], float] = {}
-        self._average_s = 0.0
+        self._pace = Pace(limit_s)
         for _ in range(threads):
             self._add_thread()
 
@@ -69,16 +64,13 @@ class Pool:
 
     def _admit(self) -> None:
         """Refuse a call that would wait too long, or take the place of a health check."""
-        wait_s = self._average_s * self._waiting / self._threads
+        running_s = 0.0
         if len(self._running) >= self._threads:
-            wait_s += time.monotonic() - min(self._running.values())
-        if wait_s <= SHORT_WAIT_S:
-            return
-        if wait_s > self._limit_s or self._waiting >= self._longest_queue:
-            raise OverloadedError(
-                f"{self._waiting} requests are waiting, for about {wait_s:.0f} s",
-                max(1, round(wait_s / 2)),
-            )
+            running_s = time.monotonic() - min(self._running.values())
+        self._pace.refuse_if_hopeless(self._waiting, self._threads, running_s)
+        wait_s = self._pace.wait_s(self._waiting, self._threads, running_s)
+        if wait_s > SHORT_WAIT_S and self._waiting >= self._longest_queue:
+            raise overloaded(self._waiting, wait_s)
 
     def _begun_at(self, call: _Call[T]) -> float:
         """When a call's turn came; OverloadedError, and it is left out, when it has not come."""
@@ -87,10 +79,7 @@ class Pool:
                 call.done.release()
             elif call not in self._running:
                 call.left_out = True
-                raise OverloadedError(
-                    f"the request waited {self._limit_s:g} s for its turn",
-                    max(1, round(self._limit_s)),
-                )
+                raise not_its_turn(self._limit_s)
             return self._running.get(call, 0.0)
 
     def _give_up(self, call: _Call[T]) -> T:
@@ -118,8 +107,7 @@ class Pool:
                 begun_at = self._running[call] = time.monotonic()
             call.run()
             with self._lock:
-                took_s = min(time.monotonic() - begun_at, self._limit_s)
-                self._average_s += SMOOTHING * (took_s - self._average_s)
+                self._pace.note(time.monotonic() - begun_at)
                 given_up = self._running.pop(call, None) is None
                 call.done.release()
             del call

@@ -8,6 +8,7 @@ manifest says that this one does, otherwise by each worker.
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
 import struct
@@ -16,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from importlib.util import find_spec
 from ipaddress import ip_address
 from logging import ERROR, WARNING
 from types import FrameType
@@ -29,18 +31,23 @@ from gunicorn.workers.base import Worker
 
 from nachlass_service import log
 from nachlass_service.app import create_app
+from nachlass_service.balance import Balance
 from nachlass_service.bundle import Bundle
 from nachlass_service.capacity import capacity
-from nachlass_service.core import FACE_THREADS, Core
+from nachlass_service.core import Core
 from nachlass_service.errors import BundleError, ServiceError, SettingError
 from nachlass_service.forks import leave_forks_alone
 from nachlass_service.meter import Meter
 from nachlass_service.model import leave_model, load_model
 from nachlass_service.page import curl_line
+from nachlass_service.pool import Pool
 from nachlass_service.rehearsal import rehearse
 from nachlass_service.settings import Settings
 from nachlass_service.snapshot import Snapshots
 
+FACE_THREADS = 64
+"""Threads that carry requests, of which those that wait for a prediction leave some free."""
+HEALTH_THREADS = 8
 SILENCE_S = 10
 """A client that sends nothing for so long, in the middle of a request, is let go."""
 FIRST_WORD_S = 1.0
@@ -86,6 +93,7 @@ class Server(BaseApplication):
         self.bundle = Bundle.open(snapshots.take())
         self.meter = self._new_meter()
         self.core: Core | None = None
+        self.balance = Balance()
         self._slots: dict[int, int] = {}  # of living workers, by their age
         super().__init__()
 
@@ -116,6 +124,8 @@ class Server(BaseApplication):
         environ_args = parser.parse_args(self.cfg.get_cmd_args_from_env())
         asked = {k: v for k, v in vars(environ_args).items() if v is not None and k != "args"}
         settings = self._defaults()
+        if asked.get("worker_class", "certfile" in asked and "gthread") == "gthread":
+            asked["worker_class"] = ThreadWorker  # the loop does not speak TLS
         if "workers" in asked:
             self._why = "GUNICORN_CMD_ARGS"
         for name, value in {**settings, **asked, **self._from_flags()}.items():
@@ -162,7 +172,7 @@ class Server(BaseApplication):
         return {
             "bind": self._address(),
             "workers": workers,
-            "worker_class": ThreadWorker,
+            "worker_class": _fastest_worker(),
             "threads": FACE_THREADS,
             "preload_app": preload,
             "keepalive": KEEP_ALIVE_S,
@@ -245,6 +255,7 @@ class Server(BaseApplication):
         slot = next(slot for slot in range(len(taken) + 1) if slot not in taken)
         self._slots[worker.age] = slot
         self.meter.slots.prepare(slot)
+        self.balance.prepare(slot)
 
     # In a worker; `load` also in the master, when the model is loaded before the fork.
 
@@ -265,6 +276,7 @@ class Server(BaseApplication):
         _reseed()
         leave_forks_alone(worker.SIGNALS, worker.sockets)
         self.meter.slots.use(self._slots[worker.age])
+        self.balance.use(self._slots[worker.age])
         self._begun = threading.Event()
 
         def live() -> None:
@@ -279,16 +291,26 @@ class Server(BaseApplication):
         core = self.core
         assert core is not None
 
-        def leave() -> None:
+        def leave(why: str) -> None:
             if core.why_not_ready:  # its successor will not do better at once
                 time.sleep(WARM_UP_PAUSE_S)
             worker.alive = False
-            log.event("worker_replaced", level=WARNING, why="a predictor has not come back")
+            log.event("worker_replaced", level=WARNING, why=why)
 
-        core.start(leave)
+        begin = getattr(worker, "begin", None)
+        core.start(begin(core, self.balance, leave) if begin else self._pool(leave).run)
         if not self._warm_up(core):
             threading.Thread(target=self._keep_trying, args=[core], daemon=True).start()
         self._begun.set()
+
+    def _pool(self, leave: Callable[[str], None]) -> Pool:
+        """The threads that predict, beside those that carry requests."""
+        return Pool(
+            self.settings.predictor_threads,
+            limit_s=self.settings.predict_timeout_s,
+            longest_queue=FACE_THREADS - HEALTH_THREADS,
+            on_lost=lambda: leave("a predictor has not come back"),
+        )
 
     def _warm_up(self, core: Core) -> bool:
         """Warm up; say so when this was the last worker to be ready."""
@@ -350,6 +372,15 @@ class Master(Arbiter):
             super().reload()
             self.app.say("reloaded")
             self.app.forget_before()
+
+
+def _fastest_worker() -> type[Worker]:
+    """The worker with a loop, where there is what it needs; else the one with threads."""
+    if hasattr(select, "epoll") and hasattr(os, "eventfd") and find_spec("httptools"):
+        from nachlass_service.loop_worker import LoopWorker
+
+        return LoopWorker
+    return ThreadWorker
 
 
 def _refuse(message: str) -> NoReturn:

@@ -19,12 +19,16 @@ from uuid import UUID
 
 from nachlass_service.errors import NotJsonError, UnserialisableError
 
+SURELY_FINITE = 300
+"""So many digits, without an exponent, make no number that is too large for a float."""
+
 
 def loads(text: str | bytes) -> Any:
     """Decode one JSON text; NaN and infinities are refused. Raises NotJsonError."""
     try:
         decoded = text.decode("utf-8") if isinstance(text, bytes) else text
-        return json.loads(decoded, parse_constant=_refuse_constant, parse_float=_finite)
+        may_be_infinite = len(decoded) > SURELY_FINITE or "e" in decoded or "E" in decoded
+        return (_careful if may_be_infinite else _quick).decode(decoded)
     except UnicodeDecodeError as error:
         raise NotJsonError(f"not UTF-8: {error.reason} at byte {error.start}") from None
     except RecursionError:
@@ -45,7 +49,9 @@ def encode(plain: Any) -> bytes:
     """Encode what `convert` gave as one line of strict JSON. Raises UnserialisableError."""
     try:
         try:
-            return json.dumps(plain, ensure_ascii=False, allow_nan=False).encode("utf-8")
+            if type(plain) is int:  # spares the common case most of what the encoder does
+                return str(plain).encode("ascii")
+            return _encoder.encode(plain).encode("utf-8")
         except UnicodeEncodeError:  # a lone surrogate: legal only as an escape
             return json.dumps(plain, allow_nan=False).encode("ascii")
     except (ValueError, RecursionError) as error:  # an integer of more than 4,300 digits
@@ -190,3 +196,8 @@ def _finite(text: str) -> float:
     if math.isinf(number):
         raise ValueError(f"{text[:40]} is too large for a number")
     return number
+
+
+_quick = json.JSONDecoder(parse_constant=_refuse_constant)
+_careful = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
+_encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False)

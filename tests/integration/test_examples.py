@@ -78,7 +78,7 @@ MANIFEST = {
 }
 
 SERVICE = {"blinker", "click", "cloudpickle", "flask", "gunicorn", "itsdangerous", "jinja2"} | {
-    "markupsafe", "prometheus-client", "werkzeug",
+    "httptools", "markupsafe", "prometheus-client", "werkzeug",
 }  # fmt: skip
 SKLEARN = {"joblib", "narwhals", "numpy", "scikit-learn", "scipy", "threadpoolctl"}
 KEPT = {

@@ -16,10 +16,12 @@ JSON = {"Content-Type": "application/json"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
-@pytest.fixture(scope="module")
-def service(unruly, cache):
+@pytest.fixture(scope="module", params=["", "-k gthread"], ids=["loop", "threads"])
+def service(unruly, cache, request):
+    """Both faces: our loop, which is the default, and Flask alone in gunicorn's threads."""
     environ = environment_of_a_user(cache)
-    with served(unruly, environ, S2I_MAX_BODY_BYTES="1000000", WEB_CONCURRENCY="2") as service:
+    variables = {"S2I_MAX_BODY_BYTES": "1000000", "GUNICORN_CMD_ARGS": request.param}
+    with served(unruly, environ, WEB_CONCURRENCY="2", **variables) as service:
         yield service
 
 

@@ -156,8 +156,8 @@ def test_a_lost_call_that_ends_late_does_not_make_the_pool_look_slow():
         pool.run(lambda: leave.wait(20))
     time.sleep(0.4)
     leave.set()
-    wait_until(lambda: pool._average_s > 0)
-    assert pool._average_s < 0.05
+    wait_until(lambda: pool._pace.average_s > 0)
+    assert pool._pace.average_s < 0.05
 
 
 def test_the_time_in_the_queue_is_not_the_predictors():
@@ -237,7 +237,7 @@ def test_so_many_may_wait_when_the_model_is_slow():
 def test_a_call_that_would_wait_longer_than_the_limit_is_turned_away_at_once():
     pool = pool_of(limit_s=3)
     with callers(1) as executor, busy(pool):
-        pool._average_s = 4.0
+        pool._pace.average_s = 4.0
         queued = executor.submit(pool.run, lambda: "queued")
         wait_until(lambda: pool._waiting == 1)
         with pytest.raises(OverloadedError, match="about 4 s") as caught:

@@ -1,0 +1,54 @@
+"""gunicorn's worker around our own loop. Model environment."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+
+from gunicorn.workers.base import Worker
+
+from nachlass_service.balance import Balance
+from nachlass_service.core import Core, Run
+from nachlass_service.hot import Hot
+
+NOTIFY_S = 1.0
+
+
+class LoopWorker(Worker):
+    """A worker whose main thread only listens to signals, and sees that the loop is not held up."""
+
+    def begin(self, core: Core, balance: Balance, leave: Callable[[str], None]) -> Run:
+        """Start the loop, without a port yet; how predictions are made there."""
+
+        def wake_and_leave(why: str) -> None:
+            leave(why)
+            os.write(self.PIPE[1], b".")
+
+        self._hot = Hot(
+            core,
+            self.wsgi,
+            self.cfg,
+            self.log,
+            balance,
+            wake_fd=self.PIPE[1],
+            leave=wake_and_leave,
+        )
+        self._hot.loop.start()
+        return self._hot.run
+
+    def run(self) -> None:
+        """Serve until a signal says otherwise, or the master is gone."""
+        hot = self._hot
+        hot.loop.post(lambda: hot.door.open(self.sockets))
+        notified_at = 0.0
+        while self.alive and self.ppid == os.getppid():
+            if time.monotonic() - notified_at >= NOTIFY_S:
+                self.notify()
+                notified_at = time.monotonic()
+            hot.loop.watch(self.PIPE[0], NOTIFY_S)
+        hot.loop.post(hot.door.drain)
+        ends_at = time.monotonic() + self.cfg.graceful_timeout
+        while not hot.is_empty and time.monotonic() < ends_at:
+            self.notify()
+            hot.loop.watch(self.PIPE[0], 0.05)

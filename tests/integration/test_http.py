@@ -1,0 +1,249 @@
+"""HTTP as our own loop speaks it: what well-behaved, odd and hostile clients get."""
+
+import json
+import os
+import signal
+import socket
+import time
+from contextlib import ExitStack
+
+import pytest
+from conftest import environment_of_a_user
+
+from served import served
+
+POST = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+LIVE = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.fixture(scope="module")
+def service(unruly, cache):
+    environ = environment_of_a_user(cache)
+    with served(unruly, environ, S2I_MAX_BODY_BYTES="1000000", WEB_CONCURRENCY="2") as service:
+        yield service
+
+
+def connect(service):
+    return socket.create_connection(("127.0.0.1", service.port), timeout=30)
+
+
+def predict(body, *headers):
+    lines = b"".join(header + b"\r\n" for header in headers)
+    return POST + lines + b"Content-Length: %d\r\n\r\n" % len(body) + body
+
+
+def rest(connection):
+    """What comes until the service closes."""
+    received = b""
+    while piece := connection.recv(65536):
+        received += piece
+    return received
+
+
+def until(connection, end):
+    received = b""
+    while end not in received:
+        piece = connection.recv(65536)
+        assert piece, received
+        received += piece
+    return received
+
+
+def exchange(service, *pieces):
+    """Send pieces, one after the other, and return what comes until the service closes."""
+    with connect(service) as connection:
+        for piece in pieces:
+            connection.sendall(piece)
+            time.sleep(0.02)
+        return rest(connection)
+
+
+def test_pipelined_requests_are_answered_in_their_order(service):
+    numbers = range(300)
+    asked = b"".join(predict(b"%d" % n) + LIVE for n in numbers)
+    page = b"GET /model HTTP/1.1\r\nHost: x\r\n\r\n"
+    answered = exchange(service, page + asked + predict(b'"last"', b"Connection: close"))
+    bodies = [part.splitlines()[-1] for part in answered.split(b"HTTP/1.1 ")[1:]]
+    assert json.loads(bodies[0])["name"]
+    seen = [json.loads(body) for body in bodies[1:]]
+    assert seen == [
+        *[answer for n in numbers for answer in ({"seen": n}, {"live": True})],
+        {"seen": "last"},
+    ]
+
+
+def test_what_is_wrong_after_a_request_does_not_spoil_its_answer(service):
+    answered = exchange(service, predict(b"1") + b"GARBAGE\r\n\r\n")
+    assert answered.startswith(b"HTTP/1.1 200")
+    assert b'{"seen": 1}' in answered
+    assert b"HTTP/1.1 400" in answered
+
+
+def test_a_request_in_single_bytes(service):
+    data = predict(b'["bits"]', b"Connection: close")
+    assert b'{"seen": ["bits"]}' in exchange(service, *[bytes([byte]) for byte in data])
+    chunked = b"2\r\n[1\r\n1\r\n]\r\n0\r\nTrailer: x\r\n\r\n"
+    head = POST + b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+    assert b'{"seen": [1]}' in exchange(service, head, *[bytes([byte]) for byte in chunked])
+
+
+def test_a_client_that_asks_before_sending(service):
+    head = POST + b"Expect: 100-continue\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+    with connect(service) as connection:
+        connection.sendall(head % 1)
+        assert until(connection, b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(b"1")
+        assert b'{"seen": 1}' in rest(connection)
+    assert exchange(service, head % 2_000_000).startswith(b"HTTP/1.1 413")
+
+
+def test_old_clients(service):
+    old = POST.replace(b"HTTP/1.1", b"HTTP/1.0") + b"Content-Length: 1\r\n"
+    assert b'{"seen": 1}' in exchange(service, old + b"\r\n1")
+    kept = old + b"Connection: keep-alive\r\n\r\n1"
+    answered = exchange(service, kept, old + b"\r\n2")
+    assert answered.lower().count(b"connection: keep-alive") == 1
+    assert b'{"seen": 2}' in answered
+
+
+def test_a_head_has_no_body(service):
+    answered = exchange(service, b"HEAD /model HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    head, body = answered.split(b"\r\n\r\n", 1)
+    assert b"Content-Length: " in head
+    assert b"Content-Length: 0" not in head
+    assert body == b""
+
+
+def test_half_a_close_is_no_close(service):
+    with connect(service) as connection:
+        connection.sendall(predict(b'{"sleep": 0.3}'))
+        connection.shutdown(socket.SHUT_WR)
+        assert b"200 OK" in rest(connection)
+
+
+@pytest.mark.parametrize(
+    "target", [b"/predict?a=b", b"/predict/", b"/%70redict", b"http://x/predict"]
+)
+def test_other_names_of_the_same_path(service, target):
+    data = predict(b"1", b"Connection: close").replace(b"/predict", target, 1)
+    assert b'{"seen": 1}' in exchange(service, data)
+
+
+def test_another_protocol_is_not_spoken(service):
+    headers = (b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AA")
+    assert b'{"seen": 1}' in exchange(service, predict(b"1", *headers))
+    assert exchange(service, b"CONNECT x:80 HTTP/1.1\r\nHost: x\r\n\r\n").startswith(b"HTTP/1.1 40")
+
+
+def test_a_target_that_is_too_long(service):
+    asked = b"GET /" + b"x" * 10_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n"
+    assert exchange(service, asked).startswith(b"HTTP/1.1 414")
+    many = b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X: y\r\n" * 200 + b"\r\n"
+    assert exchange(service, many).startswith(b"HTTP/1.1 431")
+    endless = b"GET / HTTP/1.1\r\nX: " + b"y" * 200_000
+    assert exchange(service, endless).startswith(b"HTTP/1.1 431")
+
+
+def test_a_client_that_reads_slowly_gets_everything(service):
+    large = b'"' + b"x" * 900_000 + b'"'
+    with connect(service) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        for _ in range(3):
+            connection.sendall(predict(large))
+        time.sleep(0.5)
+        assert b"200 OK" in until(connection, b"x" * 1000)
+        connection.sendall(predict(b"2", b"Connection: close"))
+        assert rest(connection).endswith(b'{"seen": 2}\n')
+
+
+def test_clients_that_say_nothing_are_let_go(service):
+    with ExitStack() as opened:
+        connections = [opened.enter_context(connect(service)) for _ in range(3)]
+        connections[1].sendall(LIVE)
+        assert b"true" in until(connections[1], b"}\n")
+        connections[2].sendall(LIVE + b"GET / HT")
+        assert b"true" in until(connections[2], b"}\n")
+        assert [rest(connection) for connection in connections] == [b""] * 3
+    assert not service.events("gunicorn")
+
+
+def test_a_client_that_leaves_is_not_answered_for(service, tmp_path):
+    trace = tmp_path / "touched"
+    with connect(service) as slow:
+        slow.sendall(predict(b'{"sleep": 0.5}'))
+        time.sleep(0.1)
+        for _ in range(4):  # two workers: at least one of them is behind the slow one
+            with connect(service) as leaving:
+                leaving.sendall(predict(b"1"))
+                leaving.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        assert b"200 OK" in until(slow, b"}\n")
+    assert service.predict({"touch": str(trace)})[0] == 200
+    assert trace.exists()
+
+
+def test_too_many_connections_are_turned_away(unruly, environ):
+    variables = {"GUNICORN_CMD_ARGS": "--worker-connections 3", "WEB_CONCURRENCY": "1"}
+    with served(unruly, environ, **variables) as service, ExitStack() as opened:
+        service.wait_until(lambda: b"200" in exchange(service, closing(LIVE)), "not answered")
+        kept = [opened.enter_context(connect(service)) for _ in range(3)]
+        for connection in kept:
+            connection.sendall(LIVE)
+            assert b"true" in until(connection, b"}\n")
+        answered = exchange(service)
+        assert answered.startswith(b"HTTP/1.1 503")
+        assert b"Retry-After" in answered
+        kept[0].sendall(LIVE)
+        assert b"true" in until(kept[0], b"}\n")
+
+
+def closing(request):
+    return request.replace(b"Host: x", b"Host: x\r\nConnection: close")
+
+
+def test_health_is_answered_while_the_only_worker_predicts(unruly, environ):
+    variables = {"WEB_CONCURRENCY": "1", "S2I_PREDICT_TIMEOUT": "5"}
+    with served(unruly, environ, **variables) as service, connect(service) as connection:
+        connection.sendall(predict(b'"spin"'))  # pure Python, for as long as it may
+        time.sleep(0.2)
+        for path in ("/livez", "/readyz", "/metrics", "/model"):
+            assert service.ask("GET", path)[0] == 200
+        connection.setblocking(False)
+        with pytest.raises(BlockingIOError):  # no answer yet
+            connection.recv(1)
+        connection.settimeout(30)
+        assert until(connection, b"}\n").startswith(b"HTTP/1.1 504")
+
+
+def test_connections_are_shared_out_among_the_workers(unruly, environ):
+    with served(unruly, environ, WEB_CONCURRENCY="2") as service, ExitStack() as opened:
+        workers = []
+        for _ in range(8):
+            connection = opened.enter_context(connect(service))
+            connection.sendall(predict(b'"pid"'))
+            answered = until(connection, b"\r\n\r\n")
+            body = answered.partition(b"\r\n\r\n")[2] or until(connection, b"\n")
+            workers.append(int(body))
+        assert sorted(map(workers.count, service.workers)) == [4, 4]
+
+
+def test_it_ends_soon_whatever_clients_do(unruly, environ):
+    with served(unruly, environ, WEB_CONCURRENCY="2") as service, ExitStack() as opened:
+        for sent in (b"", LIVE, b"GET / HT", POST, POST + b"Content-Length: 9\r\n\r\n[", LIVE * 50):
+            connection = opened.enter_context(connect(service))
+            connection.sendall(sent)
+        time.sleep(0.3)
+        last = opened.enter_context(connect(service))
+        last.sendall(predict(b'{"sleep": 0.5}'))
+        time.sleep(0.2)
+        os.kill(service.pid, signal.SIGTERM)
+        assert b"200 OK" in rest(last)
+        assert service.process.wait(20) == 0
+
+
+def test_an_access_log_only_when_asked(unruly, environ):
+    variables = {"GUNICORN_CMD_ARGS": "--access-logfile -", "WEB_CONCURRENCY": "1"}
+    with served(unruly, environ, **variables) as service:
+        service.predict(1)
+        service.wait_until(
+            lambda: '"POST /predict HTTP/1.1" 200' in service.log_file.read_text(), "no line"
+        )

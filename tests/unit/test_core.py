@@ -1,0 +1,106 @@
+"""Requests that are scored at once: each gets what it would have got alone."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from nachlass_service.core import Answered, Asked, Core
+from nachlass_service.errors import NotJsonError, PredictorError, RefusedError
+from nachlass_service.model import Model
+
+
+def validator(x):
+    return x != "refused"
+
+
+def predictor(x):
+    if x == "bad":
+        raise ValueError(x)
+    if x == "object":
+        return object()
+    return [x]
+
+
+class Batches:
+    def __init__(self):
+        self.seen = []
+
+    def __call__(self, xs):
+        self.seen.append(xs)
+        return [predictor(x) for x in xs]
+
+
+def core_of(model):
+    bundle = SimpleNamespace(manifest={"batch": True})
+    return Core(bundle, model, meter=None, settings=None)
+
+
+def asked(*bodies):
+    return [Asked("application/json", "", body) for body in bodies]
+
+
+def told(outcomes):
+    """Answers as values, failures as types."""
+    return [
+        json.loads(outcome.text) if isinstance(outcome, Answered) else type(outcome)
+        for outcome in outcomes
+    ]
+
+
+def test_good_samples_are_scored_at_once():
+    batches = Batches()
+    core = core_of(Model(predictor, validator, batches))
+    assert told(core.ask_many(asked(b"1", b'"a"', b"null"))) == [[1], ["a"], [None]]
+    assert batches.seen == [[1, "a", None]]
+
+
+def test_what_cannot_be_scored_is_told_to_whoever_sent_it_alone():
+    batches = Batches()
+    core = core_of(Model(predictor, validator, batches))
+    outcomes = core.ask_many(asked(b"1", b"[", b'"refused"', b"2"))
+    assert told(outcomes) == [[1], NotJsonError, RefusedError, [2]]
+    assert batches.seen == [[1, 2]]
+
+
+@pytest.mark.parametrize("bad", ["bad", "object"])
+def test_a_batch_that_fails_is_scored_one_by_one(bad):
+    core = core_of(Model(predictor, validator, Batches()))
+    requests = asked(b"1", json.dumps(bad).encode(), b"2")
+    one, failure, two = core.ask_many(requests)
+    assert told([one, two]) == [[1], [2]]
+    assert isinstance(failure, type(core.ask(requests[1])))
+
+
+def test_samples_are_read_anew_after_a_batch_that_changed_them():
+    def spoil(xs):
+        for x in xs:
+            x.append("spoilt")
+        raise ValueError
+
+    core = core_of(Model(predictor, None, spoil))
+    assert told(core.ask_many(asked(b"[1]", b"[2]"))) == [[[1]], [[2]]]
+
+
+@pytest.mark.parametrize("answer", [[1], 5, None, [[1]] * 3])
+def test_an_answer_of_another_length_is_none(answer):
+    core = core_of(Model(predictor, None, lambda _xs: answer))
+    assert told(core.ask_many(asked(b"1", b"2"))) == [[1], [2]]
+
+
+def test_lists_of_samples_of_a_pipeline_stay_what_they_are():
+    batches = Batches()
+    core = core_of(Model(predictor, None, batches, listwise=True))
+    assert told(core.ask_many(asked(b"[1, 2]", b"3", b"[4]", b"5"))) == [
+        *([[1], [2]], [3]),
+        *([[4]], [5]),
+    ]
+    assert sorted(batches.seen, key=str) == [[1, 2], [3, 5], [4]]
+
+
+def test_nothing_that_a_model_raises_gets_out():
+    def leave(_x):
+        raise SystemExit
+
+    core = core_of(Model(leave, None, leave))
+    assert told(core.ask_many(asked(b"1", b"2"))) == [PredictorError, PredictorError]
