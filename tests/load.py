@@ -1,7 +1,7 @@
 """Asks a service without pause over kept connections, while workers are killed.
 
 Run by tests/integration/test_load.py for some seconds, and by tests/bench/load.py
-for two minutes.
+for minutes.
 """
 
 import http.client
@@ -11,50 +11,83 @@ import random
 import signal
 import threading
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 
 HEADERS = {"Content-Type": "application/json"}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A body, and how it has to be answered; the answer counts if the status is 200."""
+
+    body: str
+    status: int = 200
+    answer: object = None
 
 
 @dataclass
 class Tally:
     """What became of the requests: answered, wrongly answered, lost with their worker."""
 
-    answered: int = 0
+    statuses: Counter = field(default_factory=Counter)
     lost: int = 0
     wrong: list = field(default_factory=list)
 
+    @property
+    def answered(self):
+        return self.statuses[200]
+
     def __add__(self, other):
-        wrong = self.wrong + other.wrong
-        return Tally(self.answered + other.answered, self.lost + other.lost, wrong)
+        return Tally(
+            self.statuses + other.statuses, self.lost + other.lost, self.wrong + other.wrong
+        )
 
 
-def ask(port, samples, ends_at, tally):
+def good(samples):
+    """The cases of samples with their predictions."""
+    return [Case(json.dumps(sample), 200, prediction) for sample, prediction in samples]
+
+
+def mixed():
+    """Good, bad, slow and huge requests of the unruly predictor, whose bodies end at 100,000."""
+    return [
+        *[Case(json.dumps([n]), 200, {"seen": [n]}) for n in range(40)],
+        Case('{"sleep": 0.05}', 200, {"seen": {"sleep": 0.05}}),
+        Case(json.dumps("x" * 90_000), 200, {"seen": "x" * 90_000}),
+        Case("[1, 2", 400),
+        Case('"' + "x" * 1_000_000 + '"', 413),
+        Case('"no"', 422),
+        Case('"raise"', 500),
+    ]
+
+
+def ask(port, cases, ends_at, tally):
     """One client: one connection after the other, each kept as long as it lasts."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     choose = random.Random(threading.get_ident())
     while time.monotonic() < ends_at:
-        sample, expected = choose.choice(samples)
+        case = choose.choice(cases)
         try:
-            connection.request("POST", "/predict", json.dumps(sample), HEADERS)
+            connection.request("POST", "/predict", case.body, HEADERS)
             with connection.getresponse() as response:
                 answer = json.loads(response.read())
         except (OSError, http.client.HTTPException, ValueError):
             tally.lost += 1
             connection.close()
             continue
-        tally.answered += 1
-        if (response.status, answer) != (200, expected):
-            tally.wrong.append((sample, response.status, answer))
+        tally.statuses[response.status] += 1
+        if response.status != case.status or (case.status == 200 and answer != case.answer):
+            tally.wrong.append((case.body[:100], response.status, answer))
     connection.close()
 
 
-def load(service, samples, *, connections, seconds, kill_every_s):
+def load(service, cases, *, connections, seconds, kill_every_s):
     """Ask over so many connections, and kill a worker every few seconds: what became of it."""
     ends_at = time.monotonic() + seconds
     tallies = [Tally() for _ in range(connections)]
     clients = [
-        threading.Thread(target=ask, args=(service.port, samples, ends_at, tally))
+        threading.Thread(target=ask, args=(service.port, cases, ends_at, tally))
         for tally in tallies
     ]
     for client in clients:

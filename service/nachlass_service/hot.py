@@ -259,8 +259,8 @@ class Hot:
 
     def _work(self) -> None:
         """Begin what can be begun: the last call here may have cost this thread the lead."""
-        ends_at = self.loop.now + TURN_S
-        while time.monotonic() < ends_at:
+        ends_at = time.monotonic() + TURN_S
+        while True:
             page = self._pages.popleft() if self._pages and self._pages_running < PAGES else None
             if page:
                 self._pages_running += 1
@@ -269,7 +269,9 @@ class Hot:
                 self._begin()
             elif not page:
                 return
-        self.loop.come_back()
+            if time.monotonic() > ends_at:
+                self.loop.come_back()
+                return
 
     def _begin(self) -> None:
         """Begin with the one that waits longest, and those that can be answered with it."""

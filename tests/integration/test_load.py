@@ -1,16 +1,19 @@
 """Workers are killed under load: no answer is wrong, and the metrics count what was answered."""
 
-from load import load
+from load import good, load, mixed
 from nachlass_service.bundle import Bundle
 from served import served
 
 CONNECTIONS = 16
+MIX = mixed()
 
 
 def test_killed_workers_lose_only_what_they_had_begun(kmeans, environ):
     samples = list(Bundle.open(kmeans).samples())
     with served(kmeans, environ, WEB_CONCURRENCY="2") as service:
-        tally, killed = load(service, samples, connections=CONNECTIONS, seconds=8, kill_every_s=2)
+        tally, killed = load(
+            service, good(samples), connections=CONNECTIONS, seconds=8, kill_every_s=2
+        )
         metrics = service.metrics()
         assert service.stop() == 0
     assert tally.wrong == []
@@ -20,3 +23,23 @@ def test_killed_workers_lose_only_what_they_had_begun(kmeans, environ):
     counted = sum(v for name, v in metrics.items() if name.startswith("nachlass_predictions_total"))
     assert abs(metrics["nachlass_processing_seconds_count"] - counted) <= killed
     assert tally.answered <= counted <= tally.answered + tally.lost
+
+
+def test_every_kind_of_request_is_answered_as_it_should_be_while_workers_are_killed(
+    unruly, environ
+):
+    with served(unruly, environ, WEB_CONCURRENCY="2", S2I_MAX_BODY_BYTES="100000") as service:
+        tally, killed = load(service, MIX, connections=CONNECTIONS, seconds=8, kill_every_s=3)
+        metrics = service.metrics()
+        assert service.stop() == 0
+    assert tally.wrong == []
+    assert tally.statuses.keys() == {200, 400, 413, 422, 500}
+    assert tally.lost <= killed * CONNECTIONS
+    for status, name in (
+        (200, "nachlass_processing_seconds_count"),
+        (400, 'nachlass_rejected_total{reason="not_json"}'),
+        (413, 'nachlass_rejected_total{reason="too_large"}'),
+        (422, 'nachlass_rejected_total{reason="refused"}'),
+        (500, "nachlass_failures_total"),
+    ):
+        assert tally.statuses[status] <= metrics[name] <= tally.statuses[status] + tally.lost
