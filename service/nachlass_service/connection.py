@@ -303,6 +303,9 @@ class Connection:
         request.method = parser.get_method()
         request.is_old = parser.get_http_version() == "1.0"
         request.keep_alive = parser.should_keep_alive()
+        coding = request.header(b"transfer-encoding").lower()
+        if coding not in ("", "chunked"):
+            self._fail(501, f"the transfer coding {coding} is not known here")
         declared = request.header(b"content-length")
         if declared.isdecimal() and int(declared) > self._face.max_body_bytes:
             self._too_large()

@@ -97,6 +97,11 @@ def test_a_client_that_asks_before_sending(service):
     assert exchange(service, head % 2_000_000).startswith(b"HTTP/1.1 413")
 
 
+def test_a_body_that_is_coded_otherwise(service):
+    coded = POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n1\r\n1\r\n0\r\n\r\n"
+    assert exchange(service, coded).startswith(b"HTTP/1.1 501")
+
+
 def test_old_clients(service):
     old = POST.replace(b"HTTP/1.1", b"HTTP/1.0") + b"Content-Length: 1\r\n"
     assert b'{"seen": 1}' in exchange(service, old + b"\r\n1")
