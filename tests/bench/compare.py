@@ -4,8 +4,8 @@ Every server has the same predictors, two workers and the same load (wrk, on the
 same machine), in rounds that take turns; the figures are medians of the samples
 during which nobody else used the machine, and of all where there is none. A
 second client checks answers in each round: wrk sees only their status. Peers are
-installed in environments of their own, which are kept in BENCH_DIR (default
-`.bench`). ROUNDS and SECONDS say how long it takes.
+installed in environments of their own, which are kept in BENCH_DIR (default: in
+the user's cache folder). ROUNDS and SECONDS say how long it takes.
 """
 
 import json
@@ -22,6 +22,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
+from platformdirs import user_cache_path
+
 TESTS = Path(__file__).parents[1]
 sys.path.insert(0, str(TESTS))
 
@@ -31,7 +33,7 @@ from nachlass_service.bundle import Bundle  # noqa: E402
 from served import free_port  # noqa: E402
 
 HERE = Path(__file__).parent / "peers"
-FOLDER = Path(os.environ.get("BENCH_DIR", TESTS.parent / ".bench")).resolve()
+FOLDER = Path(os.environ.get("BENCH_DIR", user_cache_path("nachlass") / "bench")).resolve()
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
 SECONDS = int(os.environ.get("SECONDS", "2"))
 CONNECTIONS = (1, 16, 64)
@@ -110,7 +112,7 @@ class Results:
 
 
 def main():
-    FOLDER.mkdir(exist_ok=True)
+    FOLDER.mkdir(parents=True, exist_ok=True)
     bundles = build_models()
     environments = {name: environment(name, bundles["A"]) for name in PEERS}
     results, loops = Results(), {"A": [], "C": []}
