@@ -21,6 +21,7 @@ from nachlass_builder.proof import prove
 from nachlass_builder.report import Report
 from nachlass_builder.settings import Settings
 from nachlass_builder.slim import (
+    ARROW,
     BEFORE,
     IMPORTED,
     LOADED,
@@ -48,6 +49,7 @@ ORDER = {
             STRING,
             NOTEBOOK,
             VARIABLE,
+            ARROW,
             SCORED,
             LOADED,
             "needed by",
@@ -63,13 +65,19 @@ SUBSETS = "slim"
 """The folder of the cache in which proven subsets are remembered."""
 
 
+OPTIONAL_OF_SERVICE = {"pyarrow": ARROW}
+"""What the service uses where the user requires it, and why it is kept then."""
+
+
 def wishes(checked: Checked, settings: Settings) -> Wishes:
     """What the user asks of the serving environment."""
+    merged = checked.requirements.merged
+    required = {requirement.name for requirement in merged}
+    used = {name: why for name, why in OPTIONAL_OF_SERVICE.items() if name in required}
     notebook = dict.fromkeys(checked.requirements.serving, NOTEBOOK)
-    return Wishes(
-        tuple(requirement.text for requirement in checked.requirements.merged),
-        {**notebook, **dict.fromkeys(settings.serving_requirements, VARIABLE)},
-    )
+    variable = dict.fromkeys(settings.serving_requirements, VARIABLE)
+    requirements = tuple(requirement.text for requirement in merged)
+    return Wishes(requirements, {**used, **notebook, **variable})
 
 
 def require_locked(settings: Settings, lock: Lock) -> None:

@@ -34,6 +34,7 @@ from nachlass_builder.service_wheel import PACKAGE, service_requirements
 SERVICE = "the service"
 IMPORTED = "imported by the model"
 STRING = "named by a string"
+ARROW = "the service's Arrow and Parquet"
 VARIABLE = "S2I_SERVING_REQUIREMENTS"
 NOTEBOOK = "serving_requirements"
 SCORED = "asked for while samples were scored"
