@@ -10,12 +10,15 @@ import re
 import secrets
 import time
 from http import HTTPStatus
+from itertools import chain
 from logging import ERROR
 
 from flask import Flask, Response, abort, g, request
 from werkzeug.exceptions import ClientDisconnected, HTTPException
 
 from nachlass_service import log
+from nachlass_service.batches import Asked as AskedBatch
+from nachlass_service.batches import Batches, is_batch
 from nachlass_service.core import Asked, Core
 from nachlass_service.errors import (
     OverloadedError,
@@ -45,10 +48,13 @@ def create_app(core: Core) -> Flask:
     """The application that answers with a core, which has to be started in each worker."""
     app = Flask("nachlass_service", static_folder=None)
     app.url_map.strict_slashes = False
+    batches = Batches(core)
 
     @app.post("/predict")
     def predict() -> Response:
         headers = request.headers
+        if is_batch(headers.get("Content-Type", "")):
+            return batch_response(core, batches)
         asked = Asked(
             headers.get("Content-Type", ""), headers.get("Content-Encoding", ""), read_body(core)
         )
@@ -129,6 +135,27 @@ def create_app(core: Core) -> Flask:
         return response
 
     return app
+
+
+def batch_response(core: Core, batches: Batches) -> Response:
+    """The answer to a request with many samples, most of which is made while it is sent."""
+    asked = AskedBatch(
+        request.headers.get("Content-Type", ""),
+        request.headers.get("Content-Encoding", ""),
+        request.accept_mimetypes,
+        request.content_length,
+        request.stream.read,
+        request_id(),
+    )
+    try:
+        media_type, pieces = batches.answer(asked)
+        first = next(pieces)
+    except ServiceError as error:
+        core.turn_down(error, request_id())
+        raise
+    response = Response(chain([first], pieces), content_type=media_type)
+    response.call_on_close(pieces.close)
+    return response
 
 
 def read_body(core: Core) -> bytes:

@@ -38,12 +38,14 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 class Request:
     """A request: its head in bytes, header names in lower case, and its body.
 
-    `error` is why its body is not there; `id` what the log calls it.
+    `error` is why its body is not there; `id` what the log calls it. One that
+    `is_streamed` is handed on with its head: its body comes in `pieces`, until
+    it `is_whole`.
     """
 
     __slots__ = (
         *("method", "target", "headers", "body", "is_old", "keep_alive"),
-        *("arrived_at", "error", "id"),
+        *("arrived_at", "error", "id", "is_streamed", "is_whole", "pieces"),
     )
 
     def __init__(self) -> None:
@@ -56,6 +58,8 @@ class Request:
         self.arrived_at = 0.0
         self.error: ServiceError | None = None
         self.id = ""
+        self.is_streamed = self.is_whole = False
+        self.pieces: deque[bytes] = deque()
 
     def header(self, wanted: bytes) -> str:
         """A header's value, the first of that name; empty when there is none."""
@@ -75,6 +79,9 @@ class Face(Protocol):
     field_bytes: int
     fields: int
 
+    def is_streamed(self, request: Request) -> bool:
+        """Whether to hand a request on before its body is there."""
+
     def handle(self, connection: Connection, request: Request) -> None:
         """Answer a request, now or later."""
 
@@ -89,7 +96,7 @@ class Face(Protocol):
 
 
 class Connection:
-    """A client; all methods are the leader's."""
+    """A client; all methods are the leader's, unless the connection is lent."""
 
     def __init__(self, sock: socket.socket, peer: Any, face: Face) -> None:
         self.peer = peer
@@ -166,6 +173,39 @@ class Connection:
                     self.deadline = self._loop.now + may_take_s
                 self._look(READ)
                 return
+
+    def lend(self) -> None:
+        """Leave the loop for the current request: only a thread of its own uses us until the end.
+
+        It calls `receive` and `transmit`, which wait, and raise OSError.
+        """
+        self._loop.remove(self._fd)
+        self._socket.settimeout(SILENCE_S)
+
+    def take_back(self, *, close: bool) -> None:
+        """Go on in the loop after the current request has been answered."""
+        self._socket.settimeout(0)
+        self._events = READ
+        self._loop.add(self._fd, self._happened)
+        self.answer(b"", close=close)
+        self.go_on()
+
+    def receive(self) -> bool:
+        """Wait for more of what a streamed request consists of; whether still more may come."""
+        data, self._unread = self._unread, b""
+        if not (data or self._is_last):
+            data = self._socket.recv(PIECE_BYTES)
+        if data:
+            self._parse(data)
+        else:
+            self._is_last = True
+        return self._request is not None and not self._is_last
+
+    def transmit(self, data: bytes) -> None:
+        """Send, and wait until the client has taken it."""
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self._socket.send(rest[:PIECE_BYTES]) :]
 
     def pass_deadline(self) -> None:
         """Let go of a client that has been waited for in vain."""
@@ -306,7 +346,8 @@ class Connection:
         coding = request.header(b"transfer-encoding").lower()
         if coding not in ("", "chunked"):
             self._fail(501, f"the transfer coding {coding} is not known here")
-        declared = request.header(b"content-length")
+        request.is_streamed = self._face.is_streamed(request)
+        declared = "" if request.is_streamed else request.header(b"content-length")
         if declared.isdecimal() and int(declared) > self._face.max_body_bytes:
             self._too_large()
         if request.header(b"expect").lower() == "100-continue" and not request.is_old:
@@ -316,10 +357,16 @@ class Connection:
                 raise _NoMoreError
             if not (self._is_busy or self._requests):
                 self._send(CONTINUE)
+        if request.is_streamed:
+            request.arrived_at = self._loop.now
+            self._requests.append(request)
 
     def on_body(self, piece: bytes) -> None:
         """A piece of the body."""
         request = self._reading()
+        if request.is_streamed:
+            request.pieces.append(piece)
+            return
         self._size += len(piece)
         now = self._loop.now
         if request.error is None:
@@ -334,11 +381,14 @@ class Connection:
         """The request is there."""
         request = self._reading()
         self._request = None
+        if not request.keep_alive:
+            self._is_last = True
+        if request.is_streamed:
+            request.is_whole = True
+            return
         request.body = b"".join(self._pieces)
         self._pieces = []
         request.arrived_at = self._loop.now
-        if not request.keep_alive:
-            self._is_last = True
         self._requests.append(request)
 
     def _reading(self) -> Request:
@@ -363,9 +413,10 @@ class Connection:
         self._request = None
         request.error = error
         request.keep_alive = False
-        request.arrived_at = self._loop.now
         self._is_last = True
-        self._requests.append(request)
+        if not request.is_streamed:
+            request.arrived_at = self._loop.now
+            self._requests.append(request)
         self.go_on()
 
     def _send(self, data: bytes | bytearray) -> None:

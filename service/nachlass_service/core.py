@@ -5,22 +5,31 @@ All rules are here; a face (app.py) only carries bytes and headers.
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from logging import WARNING
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from nachlass_service import log
 from nachlass_service.bundle import Bundle
-from nachlass_service.errors import REJECTED, ServiceError
+from nachlass_service.errors import REJECTED, ServiceError, TimeLimitError
 from nachlass_service.meter import Meter
 from nachlass_service.model import Model
 from nachlass_service.rehearsal import score_few
 from nachlass_service.request_body import read_body
 from nachlass_service.settings import Settings
 from nachlass_service.strict_json import encode
+
+TURN_S = 0.05
+"""What rows are scored in one turn should not take longer: others wait meanwhile."""
+FEWEST_ROWS, MOST_ROWS = 16, 4096
+ROWS = 256
+"""Rows that are read at once when they are scored one by one: the turn's length is the limit."""
+BATCHES = 4
+"""Batches that a worker answers at once."""
 
 Run = Callable[[Callable[[], Any]], Any]
 """Does a piece of work where predictions are made; what it raises is raised."""
@@ -32,6 +41,16 @@ class Asked(NamedTuple):
     content_type: str
     content_encoding: str
     body: bytes
+
+
+class Rows(Protocol):
+    """Some rows of a batch, as they were sent."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def samples(self) -> list[Any]:
+        """The samples that the rows are, made anew; a ServiceError in the place of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +69,8 @@ class Core:
         self.meter = meter
         self.settings = settings
         self.why_not_ready: str | None = "the model has not been warmed up yet"
+        self.room_for_batches = threading.Semaphore(BATCHES)
+        self._rows_at_once = 4 * FEWEST_ROWS
         self._model = model
 
     def start(self, run: Run) -> None:
@@ -60,6 +81,11 @@ class Core:
     def batches(self) -> bool:
         """Whether several samples may be scored at once: it is proven to give the same."""
         return bool(self.bundle.manifest["batch"])
+
+    @property
+    def rows_at_once(self) -> int:
+        """How many rows of a batch to read before they are scored."""
+        return self._rows_at_once if self.batches else ROWS
 
     def not_ready(self) -> str | None:
         """Why the service cannot answer yet; None when it can."""
@@ -127,9 +153,77 @@ class Core:
             for asked, outcome in zip(all_asked, outcomes, strict=True)
         ]
 
+    def score(self, rows: Rows) -> Iterator[list[Any]]:
+        """The prediction for each row, or a ServiceError in its place; nothing is counted.
+
+        They come in the order of the rows, as many at a time as are ready. A
+        ServiceError that is raised is not about one row: those that have not
+        come are not answered.
+        """
+        if self.batches and len(rows) > 1:
+            outcomes = self._run(partial(self._score_at_once, rows))
+            if outcomes is not None:
+                yield outcomes
+                return
+        samples = iter(rows.samples())
+        left = len(rows)
+        while left:
+            outcomes = []
+            try:
+                self._run(partial(self._score_some, samples, outcomes))
+            except TimeLimitError:
+                yield outcomes[:]  # the thread that is lost has the list, too
+                raise
+            left -= len(outcomes)
+            yield outcomes
+
+    def _score_at_once(self, rows: Rows) -> list[Any] | None:
+        """The outcome for each row; None if the valid ones cannot be scored together."""
+        started = time.monotonic()
+        outcomes = rows.samples()
+        valid = []
+        for place, sample in enumerate(outcomes):
+            try:
+                if not isinstance(sample, ServiceError):
+                    self._model.validate(sample)
+                    valid.append(place)
+            except ServiceError as error:
+                outcomes[place] = error
+        if valid:
+            try:
+                predictions = self._model.predict_batch([outcomes[place] for place in valid])
+            except ServiceError:
+                return None
+            for place, prediction in zip(valid, predictions, strict=True):
+                outcomes[place] = prediction
+        self._adapt(len(rows), time.monotonic() - started)
+        return outcomes
+
+    def _score_some(self, samples: Iterator[Any], outcomes: list[Any]) -> None:
+        """Add the outcomes of samples, one by one, until their turn is over."""
+        ends_at = time.monotonic() + TURN_S
+        for sample in samples:
+            try:
+                failed = isinstance(sample, ServiceError)
+                outcomes.append(sample if failed else self._model.predict(sample))
+            except ServiceError as error:
+                outcomes.append(error)
+            if time.monotonic() > ends_at:
+                return
+
+    def _adapt(self, rows: int, seconds: float) -> None:
+        """Choose how many rows to score at once from how long so many have taken."""
+        fitting = int(rows * TURN_S / max(seconds, 1e-6))
+        if seconds > TURN_S or rows == self._rows_at_once:
+            self._rows_at_once = max(FEWEST_ROWS, min(fitting, 4 * rows, MOST_ROWS))
+
     def count(self, answered: Answered, request_id: str, seconds: float) -> None:
         """Count a request that is answered, and log it if it was slow."""
         self.meter.count(answered.predictions, seconds)
+        self.log_if_slow(request_id, seconds)
+
+    def log_if_slow(self, request_id: str, seconds: float) -> None:
+        """Log a request that took long."""
         if seconds >= self.settings.slow_request_s:
             log.event("slow", level=WARNING, request=request_id, seconds=round(seconds, 3))
 
@@ -137,10 +231,20 @@ class Core:
         is_batch = self._model.takes_as_batch(request)
         return Answered(encode(prediction), prediction if is_batch else [prediction])
 
-    def turn_down(self, error: ServiceError, request_id: str, seconds: float = 0.0) -> None:
-        """Count, and log, a request for a prediction that is not answered with one."""
+    def turn_down(
+        self,
+        error: ServiceError,
+        request_id: str,
+        seconds: float = 0.0,
+        *,
+        row: int | None = None,
+        logged: bool = True,
+    ) -> None:
+        """Count, and log, a request for a prediction, or a row, that is not answered with one."""
         if isinstance(error, REJECTED):
             self.meter.count_rejected(error.code)
-        else:
-            self.meter.count_failed()
-            log.failure(error, self.bundle, request=request_id, seconds=round(seconds, 3))
+            return
+        self.meter.count_failed()
+        if logged:
+            told = {"seconds": round(seconds, 3)} if row is None else {"row": row}
+            log.failure(error, self.bundle, request=request_id, **told)

@@ -36,6 +36,34 @@ class NotJsonError(ServiceError):
     title = "The body is not JSON"
 
 
+class MalformedError(ServiceError):
+    """A body of rows cannot be read, or not any further."""
+
+    code = "malformed"
+    status = 400
+    title = "The body cannot be read"
+
+
+class BadRowError(ServiceError):
+    """A row of a batch is none that can be read; `pointer` is where in it, a JSON pointer."""
+
+    code = "bad_row"
+    status = 400
+    title = "The row cannot be read"
+
+    def __init__(self, message: str, pointer: str = "") -> None:
+        super().__init__(message)
+        self.pointer = pointer
+
+
+class NotAcceptableError(ServiceError):
+    """There is no form of the answer that the client takes."""
+
+    code = "not_acceptable"
+    status = 406
+    title = "The answer has no form that is accepted"
+
+
 class SlowBodyError(ServiceError):
     """The client stopped sending in the middle of its body."""
 
@@ -104,6 +132,9 @@ class TimeLimitError(ServiceError):
 
 REJECTED = (
     NotJsonError,
+    MalformedError,
+    BadRowError,
+    NotAcceptableError,
     SlowBodyError,
     TooLargeError,
     MediaTypeError,

@@ -7,6 +7,7 @@ Flask application (app.py) for everything else.
 from __future__ import annotations
 
 import secrets
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -23,15 +24,17 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from nachlass_service import log
 from nachlass_service.app import REQUEST_ID
 from nachlass_service.balance import Balance
+from nachlass_service.batches import is_batch
 from nachlass_service.connection import Connection, Request
 from nachlass_service.core import Answered, Asked, Core
 from nachlass_service.door import Door
 from nachlass_service.errors import OverloadedError, ServiceError, TimeLimitError
+from nachlass_service.lent import Answer, Arriving
 from nachlass_service.loop import Loop
 from nachlass_service.pace import Pace, not_its_turn
 from nachlass_service.problem import MEDIA_TYPE, problem, problem_of
 from nachlass_service.strict_json import encode
-from nachlass_service.wsgi import WSGI, Headers, answer_of, environ_of, path_of
+from nachlass_service.wsgi import WSGI, Headers, answer_of, begin, end, environ_of, path_of
 
 if TYPE_CHECKING:
     from gunicorn.config import Config
@@ -134,7 +137,16 @@ class Hot:
                 return error
 
         call = Call(caught, outcome.put, time.monotonic())
-        self.loop.post(lambda: self._waiting.append(call))
+
+        def ask() -> None:
+            try:
+                self._refuse_if_hopeless()
+            except OverloadedError as error:
+                outcome.put(error)
+            else:
+                self._waiting.append(call)
+
+        self.loop.post(ask)
         value = outcome.get()
         if isinstance(value, BaseException):
             raise value
@@ -142,10 +154,22 @@ class Hot:
 
     # What a connection calls.
 
+    def is_streamed(self, request: Request) -> bool:
+        """Whether a request is a batch, which may be larger than memory."""
+        return (
+            request.method == b"POST"
+            and is_batch(request.header(b"content-type"))
+            and path_of(request.target).rstrip(b"/") == b"/predict"
+        )
+
     def handle(self, connection: Connection, request: Request) -> None:
         """Answer a request, or have it answered."""
         target = request.target
-        if target == b"/predict" and request.method == b"POST":
+        if request.is_streamed:
+            connection.lend()
+            work = partial(self._answer_lent, connection, request)
+            threading.Thread(target=work, name="batch", daemon=True).start()
+        elif target == b"/predict" and request.method == b"POST":
             self._predict(connection, request)
         elif request.error is not None:
             self._answer_problem(connection, request, request.error)
@@ -187,10 +211,7 @@ class Hot:
         try:
             if request.error is not None:
                 raise request.error
-            running_s = self.loop.now - min(
-                (running.begun_at for running in self._running), default=self.loop.now
-            )
-            self._pace.refuse_if_hopeless(len(self._waiting), self._threads, running_s)
+            self._refuse_if_hopeless()
         except ServiceError as error:
             self._core.turn_down(error, request_id)
             self._answer_problem(connection, request, error)
@@ -206,6 +227,13 @@ class Hot:
         self._waiting.append(
             Call(work, done, request.arrived_at, asked, lambda: connection.is_open)
         )
+
+    def _refuse_if_hopeless(self) -> None:
+        """Raise OverloadedError when one more call would wait too long."""
+        running_s = self.loop.now - min(
+            (running.begun_at for running in self._running), default=self.loop.now
+        )
+        self._pace.refuse_if_hopeless(len(self._waiting), self._threads, running_s)
 
     def _predicted(
         self,
@@ -229,8 +257,7 @@ class Hot:
 
     def _answer_page(self, connection: Connection, request: Request) -> None:
         """Have the Flask application answer."""
-        scheme, server = self._scheme(connection, request), connection.server
-        environ = environ_of(request, scheme=scheme, server=server, peer=connection.peer)
+        environ = self._environ(connection, request)
 
         def work() -> tuple[int, Headers, bytes] | BaseException:
             try:
@@ -244,16 +271,49 @@ class Hot:
                 self._answer_defect(connection, request, outcome)
             else:
                 status, headers, body = outcome
-                lines = b"".join(
-                    f"{name}: {value}\r\n".encode("latin-1")
-                    for name, value in headers
-                    if name.lower() != "content-length"
-                )
-                length = next((v for n, v in headers if n.lower() == "content-length"), len(body))
-                self._send(connection, request, status, lines, body, int(length))
+                lines, length = _lines_of(headers)
+                self._send(connection, request, status, lines, body, int(length or len(body)))
             connection.go_on()
 
         self._pages.append(Call(work, done, request.arrived_at))
+
+    def _answer_lent(self, connection: Connection, request: Request) -> None:
+        """Have the Flask application answer in this thread, while the body still comes."""
+        body, answer = Arriving(connection, request), Answer(connection)
+        environ = self._environ(connection, request)
+        environ |= {
+            "wsgi.input": body,
+            "wsgi.input_terminated": True,
+            "CONTENT_LENGTH": request.header(b"content-length"),
+        }
+        close = True
+        try:
+            status, headers, pieces = begin(self._application, environ)
+            try:
+                lines, length = _lines_of(headers)
+                chunked = length is None and not request.is_old
+                length_line = b"" if length is None else b"Content-Length: %d\r\n" % int(length)
+                framing = b"Transfer-Encoding: chunked\r\n" if chunked else length_line
+                may_stay = (chunked or length is not None) and request.keep_alive
+                may_stay = may_stay and not self.door.is_draining
+                head = self._head(status, lines + framing, close=not may_stay)
+                answer.send(status, head, pieces, chunked=chunked)
+            finally:
+                end(pieces)
+            body.throw_away()
+            close = not (may_stay and request.is_whole)
+        except OSError:
+            pass  # the client is gone, or does not read
+        except BaseException as error:  # noqa: BLE001 - the client sees that the answer has no end
+            self.defect(error)
+        self.loop.post(partial(self._lent_answered, connection, request, answer, close=close))
+
+    def _lent_answered(
+        self, connection: Connection, request: Request, answer: Answer, *, close: bool
+    ) -> None:
+        """Go on with a connection that comes back."""
+        connection.take_back(close=close)
+        self._note_answered(connection, request, answer.status, answer.size)
 
     # What the loop calls.
 
@@ -289,7 +349,9 @@ class Hot:
             work: Callable[[], Sequence[Any]] = lambda: [one()]  # noqa: E731 - it is the shorter
         else:
             work = partial(self._core.ask_many, [call.asked for call in calls if call.asked])
-        self.loop.outside(work, partial(self._finish, running), is_slow=self._pace.is_slow)
+        # What is no request of its own is many rows of a batch, or was given up before.
+        is_slow = self._pace.is_slow or calls[0].asked is None
+        self.loop.outside(work, partial(self._finish, running), is_slow=is_slow)
 
     def _finish(self, running: Running, outcomes: Sequence[Any]) -> None:
         """Answer what was asked, unless it was given up."""
@@ -377,14 +439,24 @@ class Hot:
         if not connection.is_open:
             return
         close = not request.keep_alive or self.door.is_draining
-        kept = b"Connection: close\r\n" if close else b"Connection: keep-alive\r\n"
-        head = b"HTTP/1.1 %d %b\r\nDate: %b\r\n%bContent-Length: %d\r\n%b\r\n" % (
-            *(status, REASONS.get(status, b"")),
-            *(self._date, lines, length, kept),
-        )
+        head = self._head(status, lines + b"Content-Length: %d\r\n" % length, close=close)
         connection.answer(head if request.method == b"HEAD" else head + body, close=close)
+        self._note_answered(connection, request, status, len(body))
+
+    def _head(self, status: int, lines: bytes, *, close: bool) -> bytes:
+        """The head of an answer with these headers, and those that are the protocol's."""
+        kept = b"Connection: close\r\n" if close else b"Connection: keep-alive\r\n"
+        return b"HTTP/1.1 %d %b\r\nDate: %b\r\n%b%b\r\n" % (
+            *(status, REASONS.get(status, b"")),
+            *(self._date, lines, kept),
+        )
+
+    def _note_answered(
+        self, connection: Connection, request: Request, status: int, size: int
+    ) -> None:
+        """Log an answer where that is wanted, and leave after so many as were asked for."""
         if self._logger:
-            self._log_access(self._logger, connection, request, status, len(body))
+            self._log_access(self._logger, connection, request, status, size)
         if self._left is not None:
             self._left -= 1
             if self._left == 0:
@@ -410,6 +482,10 @@ class Hot:
             request.id = given if REQUEST_ID.fullmatch(given) else next(self._ids)
         return request.id
 
+    def _environ(self, connection: Connection, request: Request) -> dict[str, Any]:
+        scheme, server = self._scheme(connection, request), connection.server
+        return environ_of(request, scheme=scheme, server=server, peer=connection.peer)
+
     def _scheme(self, connection: Connection, request: Request) -> str:
         """What the client speaks with a proxy that is trusted."""
         peer = connection.peer
@@ -418,3 +494,13 @@ class Hot:
             self._secure.get(name) == value.decode("latin-1") for name, value in request.headers
         )
         return "https" if trusted and said else "http"
+
+
+def _lines_of(headers: Headers) -> tuple[bytes, str | None]:
+    """Headers as they are sent, and the length that they tell, which is not among them."""
+    lines = b"".join(
+        f"{name}: {value}\r\n".encode("latin-1")
+        for name, value in headers
+        if name.lower() != "content-length"
+    )
+    return lines, next((v for n, v in headers if n.lower() == "content-length"), None)

@@ -80,6 +80,11 @@ class Meter(Collector):
 
     def count(self, predictions: Sequence[Any], seconds: float) -> None:
         """Count an answered request: its predictions, in their JSON form, and its duration."""
+        self.count_predictions(predictions)
+        self.count_answered(seconds)
+
+    def count_predictions(self, predictions: Sequence[Any]) -> None:
+        """Count predictions of a request that may not be answered yet."""
         with self._lock:
             for prediction in predictions:
                 if isinstance(prediction, dict | list):
@@ -87,6 +92,10 @@ class Meter(Collector):
                         self._count_value(field, value)
                 else:
                     self._count_value("", prediction)
+
+    def count_answered(self, seconds: float) -> None:
+        """Count an answered request, whose predictions are counted, by its duration."""
+        with self._lock:
             self._observe(SECONDS, SECONDS_BOUNDS, seconds)
 
     def count_rejected(self, code: str) -> None:

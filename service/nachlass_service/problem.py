@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
-from nachlass_service.errors import ServiceError
+from nachlass_service.errors import BadRowError, ServiceError
 
 MEDIA_TYPE = "application/problem+json"
 TYPE = "urn:nachlass:problem:"
@@ -16,6 +16,12 @@ def problem_of(error: ServiceError, request_id: str) -> dict[str, Any]:
     hidden = error.status >= HTTPStatus.INTERNAL_SERVER_ERROR and error.code in ("raised", "bundle")
     detail = "the log names the cause under this request id" if hidden else str(error)
     return problem(error.status, error.title, detail, request_id, TYPE + error.code)
+
+
+def problem_of_row(error: ServiceError, request_id: str, row: int) -> dict[str, Any]:
+    """What a client is told of a row of a batch; rows are counted from 0."""
+    pointer = {"pointer": error.pointer} if isinstance(error, BadRowError) else {}
+    return {**problem_of(error, request_id), "row": row, **pointer}
 
 
 def problem(

@@ -56,18 +56,29 @@ def environ_of(request: Request, *, scheme: str, server: Any, peer: Any) -> dict
 
 def answer_of(application: WSGI, environ: dict[str, Any]) -> tuple[int, Headers, bytes]:
     """What the application answers: status, headers, body."""
-    started: list[tuple[str, Headers]] = []
-    written: list[bytes] = []
-
-    def start_response(status: str, headers: Headers, _error: Any = None) -> Any:
-        started[:] = [(status, headers)]
-        return written.append
-
-    result = application(environ, start_response)
+    status, headers, pieces = begin(application, environ)
     try:
-        body = b"".join([*written, *result])
+        return status, headers, b"".join(pieces)
     finally:
-        if close := getattr(result, "close", None):
-            close()
+        end(pieces)
+
+
+def begin(application: WSGI, environ: dict[str, Any]) -> tuple[int, Headers, Iterable[bytes]]:
+    """What the application answers: status, headers, and its body, which has to be ended.
+
+    It is Flask, which never calls what `start_response` is to return.
+    """
+    started: list[tuple[str, Headers]] = []
+
+    def start_response(status: str, headers: Headers, _error: Any = None) -> None:
+        started[:] = [(status, headers)]
+
+    pieces = application(environ, start_response)
     [(status, headers)] = started
-    return int(status[:3]), headers, body
+    return int(status[:3]), headers, pieces
+
+
+def end(pieces: Iterable[bytes]) -> None:
+    """Have the application clean up after a body, whether or not all of it was taken."""
+    if close := getattr(pieces, "close", None):
+        close()
