@@ -35,6 +35,8 @@ from nachlass_service.rows_csv import CsvReader, CsvWriter
 from nachlass_service.rows_json import LineReader, LineWriter, ListWriter
 
 PIECE_BYTES = 1 << 16
+AHEAD_BYTES = 1 << 20
+"""So much of a body is read before its rows are scored: mostly all of it."""
 LOGGED = 10
 """Failed rows of a batch that the log names; the others are counted."""
 JSON = "application/json"
@@ -126,7 +128,7 @@ class Batches:
         if not room.acquire(blocking=False):
             raise OverloadedError("as many batches as may are being answered", 1)
         try:
-            buffered = BufferedReader(body, PIECE_BYTES)
+            buffered = BufferedReader(body, AHEAD_BYTES)
             reader = self._reader(media_type, buffered)
             batch = Batch(self._core, reader, self._writer(answered_as), request_id)
             yield from batch.pieces(body)
@@ -192,6 +194,7 @@ class Body(io.RawIOBase):
     def __init__(self, read: Callable[[int], bytes], length: int | None) -> None:
         super().__init__()
         self._read, self._left = read, length
+        self._is_broken = False
         self.is_whole = length == 0
 
     def readable(self) -> bool:
@@ -199,16 +202,32 @@ class Body(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Read some bytes; none at the end."""
-        try:
-            data = self._read(len(buffer))
-        except (ClientDisconnected, OSError) as error:
-            raise SlowBodyError("the body ended before it was complete") from error
-        buffer[: len(data)] = data
-        if self._left is not None:
-            self._left -= len(data)
-        self.is_whole = not data or self._left == 0
-        return len(data)
+        """Fill the buffer, unless the body ends before."""
+        filled = 0
+        while filled < len(buffer) and not self.is_whole:
+            data = self._piece(len(buffer) - filled)
+            if data is None:
+                if filled:
+                    break
+                raise SlowBodyError("the body ended before it was complete")
+            buffer[filled : filled + len(data)] = data
+            filled += len(data)
+        return filled
+
+    def _piece(self, size: int) -> bytes | None:
+        """Some bytes, none at the end; None when the rest does not come."""
+        if not self._is_broken:
+            try:
+                data = self._read(min(size, PIECE_BYTES))
+            except (ClientDisconnected, OSError):
+                data = None
+            if data is not None and (data or not self._left):
+                if self._left is not None:
+                    self._left -= len(data)
+                self.is_whole = not data or self._left == 0
+                return data
+            self._is_broken = True
+        return None
 
 
 class Batch:
@@ -218,6 +237,7 @@ class Batch:
         self._core, self._reader, self._writer = core, reader, writer
         self._request_id = request_id
         self._began_at = time.monotonic()
+        self._stride = core.stride()
         self._row = 0
         self._failures = 0
 
@@ -235,7 +255,8 @@ class Batch:
             if held and (body.is_whole or len(held) > size):
                 yield bytes(held)
                 held.clear()
-        yield bytes(held) + self._writer.end()
+        held += self._writer.end()
+        yield bytes(held)
         seconds = time.monotonic() - self._began_at
         self._core.meter.count_answered(seconds)
         self._core.log_if_slow(self._request_id, seconds)
@@ -243,8 +264,8 @@ class Batch:
     def _rows(self) -> Iterator[bytes]:
         """The rows, written; what ends them too early is the last."""
         try:
-            while rows := self._reader.read(self._core.rows_at_once):
-                for outcomes in self._core.score(rows):
+            while rows := self._reader.read(self._stride.rows):
+                for outcomes in self._core.score(rows, self._stride):
                     yield from self._written(outcomes)
         except ServiceError as error:
             if self._row == 0:

@@ -365,7 +365,8 @@ class Connection:
         """A piece of the body."""
         request = self._reading()
         if request.is_streamed:
-            request.pieces.append(piece)
+            if piece:  # the parser has empty ones, too, which would look like an end
+                request.pieces.append(piece)
             return
         self._size += len(piece)
         now = self._loop.now

@@ -25,9 +25,7 @@ from nachlass_service.strict_json import encode
 
 TURN_S = 0.05
 """What rows are scored in one turn should not take longer: others wait meanwhile."""
-FEWEST_ROWS, MOST_ROWS = 16, 4096
-ROWS = 256
-"""Rows that are read at once when they are scored one by one: the turn's length is the limit."""
+FIRST_ROWS, MOST_ROWS = 64, 4096
 BATCHES = 4
 """Batches that a worker answers at once."""
 
@@ -53,6 +51,23 @@ class Rows(Protocol):
         """The samples that the rows are, made anew; a ServiceError in the place of one."""
 
 
+class Stride:
+    """How many rows of a batch to score next: about as many as fit in a turn.
+
+    It grows step by step in each batch, because rows of another one may take
+    much longer.
+    """
+
+    def __init__(self, rows: int) -> None:
+        self.rows = rows
+
+    def note(self, rows: int, seconds: float) -> None:
+        """Take note of how long so many rows have taken."""
+        if seconds > TURN_S or rows >= self.rows:
+            fitting = int(rows * TURN_S / max(seconds, 1e-6))
+            self.rows = max(1, min(fitting, 4 * rows, MOST_ROWS))
+
+
 @dataclass(frozen=True, slots=True)
 class Answered:
     """A prediction as JSON, and the predictions in it that are counted."""
@@ -70,7 +85,7 @@ class Core:
         self.settings = settings
         self.why_not_ready: str | None = "the model has not been warmed up yet"
         self.room_for_batches = threading.Semaphore(BATCHES)
-        self._rows_at_once = 4 * FEWEST_ROWS
+        self._first_rows = FIRST_ROWS // 4
         self._model = model
 
     def start(self, run: Run) -> None:
@@ -82,10 +97,9 @@ class Core:
         """Whether several samples may be scored at once: it is proven to give the same."""
         return bool(self.bundle.manifest["batch"])
 
-    @property
-    def rows_at_once(self) -> int:
-        """How many rows of a batch to read before they are scored."""
-        return self._rows_at_once if self.batches else ROWS
+    def stride(self) -> Stride:
+        """How many rows of a new batch to begin with."""
+        return Stride(self._first_rows)
 
     def not_ready(self) -> str | None:
         """Why the service cannot answer yet; None when it can."""
@@ -153,7 +167,7 @@ class Core:
             for asked, outcome in zip(all_asked, outcomes, strict=True)
         ]
 
-    def score(self, rows: Rows) -> Iterator[list[Any]]:
+    def score(self, rows: Rows, stride: Stride) -> Iterator[list[Any]]:
         """The prediction for each row, or a ServiceError in its place; nothing is counted.
 
         They come in the order of the rows, as many at a time as are ready. A
@@ -161,25 +175,32 @@ class Core:
         come are not answered.
         """
         if self.batches and len(rows) > 1:
-            outcomes = self._run(partial(self._score_at_once, rows))
+            outcomes, seconds = self._run(partial(self._score_at_once, rows))
+            stride.note(len(rows), seconds)
+            self._first_rows = min(stride.rows, FIRST_ROWS)
             if outcomes is not None:
                 yield outcomes
                 return
         samples = iter(rows.samples())
-        left = len(rows)
+        left, total_s = len(rows), 0.0
         while left:
             outcomes = []
             try:
-                self._run(partial(self._score_some, samples, outcomes))
+                total_s += self._run(partial(self._score_some, samples, outcomes))
             except TimeLimitError:
                 yield outcomes[:]  # the thread that is lost has the list, too
                 raise
             left -= len(outcomes)
             yield outcomes
+        stride.note(len(rows), total_s)
 
-    def _score_at_once(self, rows: Rows) -> list[Any] | None:
-        """The outcome for each row; None if the valid ones cannot be scored together."""
+    def _score_at_once(self, rows: Rows) -> tuple[list[Any] | None, float]:
+        """The outcome for each row, None if they cannot be scored together; and the seconds."""
         started = time.monotonic()
+        outcomes = self._outcomes(rows)
+        return outcomes, time.monotonic() - started
+
+    def _outcomes(self, rows: Rows) -> list[Any] | None:
         outcomes = rows.samples()
         valid = []
         for place, sample in enumerate(outcomes):
@@ -196,26 +217,20 @@ class Core:
                 return None
             for place, prediction in zip(valid, predictions, strict=True):
                 outcomes[place] = prediction
-        self._adapt(len(rows), time.monotonic() - started)
         return outcomes
 
-    def _score_some(self, samples: Iterator[Any], outcomes: list[Any]) -> None:
-        """Add the outcomes of samples, one by one, until their turn is over."""
-        ends_at = time.monotonic() + TURN_S
+    def _score_some(self, samples: Iterator[Any], outcomes: list[Any]) -> float:
+        """Add the outcomes of samples, one by one, until their turn is over; the seconds."""
+        started = time.monotonic()
         for sample in samples:
             try:
                 failed = isinstance(sample, ServiceError)
                 outcomes.append(sample if failed else self._model.predict(sample))
             except ServiceError as error:
                 outcomes.append(error)
-            if time.monotonic() > ends_at:
-                return
-
-    def _adapt(self, rows: int, seconds: float) -> None:
-        """Choose how many rows to score at once from how long so many have taken."""
-        fitting = int(rows * TURN_S / max(seconds, 1e-6))
-        if seconds > TURN_S or rows == self._rows_at_once:
-            self._rows_at_once = max(FEWEST_ROWS, min(fitting, 4 * rows, MOST_ROWS))
+            if time.monotonic() - started > TURN_S:
+                break
+        return time.monotonic() - started
 
     def count(self, answered: Answered, request_id: str, seconds: float) -> None:
         """Count a request that is answered, and log it if it was slow."""

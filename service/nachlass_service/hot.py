@@ -281,11 +281,7 @@ class Hot:
         """Have the Flask application answer in this thread, while the body still comes."""
         body, answer = Arriving(connection, request), Answer(connection)
         environ = self._environ(connection, request)
-        environ |= {
-            "wsgi.input": body,
-            "wsgi.input_terminated": True,
-            "CONTENT_LENGTH": request.header(b"content-length"),
-        }
+        environ |= {"wsgi.input": body, "wsgi.input_terminated": True}
         close = True
         try:
             status, headers, pieces = begin(self._application, environ)

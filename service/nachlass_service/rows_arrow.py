@@ -21,7 +21,7 @@ from nachlass_service.errors import (
     MediaTypeError,
     TooLargeError,
 )
-from nachlass_service.rows_json import CHUNK_BYTES
+from nachlass_service.rows_text import CHUNK_BYTES
 from nachlass_service.strict_json import convert
 
 SAFE_VERSION = [14, 0, 1]

@@ -11,7 +11,8 @@ from typing import Any
 
 from nachlass_service.columns import Columns, Schema, reader_of_text
 from nachlass_service.errors import BadRowError, MalformedError, ServiceError, TooLargeError
-from nachlass_service.rows_json import BOM, CHUNK_BYTES, texts_of
+from nachlass_service.rows_json import texts_of
+from nachlass_service.rows_text import BOM, Gatherer
 from nachlass_service.strict_json import encode
 
 Record = list[str] | str
@@ -37,26 +38,20 @@ class CsvReader:
 
     def __init__(self, body: BufferedIOBase, schema: Schema, most_bytes: int) -> None:
         self._body, self._most_bytes = body, most_bytes
-        self._size = self._record_bytes = 0
+        self._record_bytes = 0
         csv.field_size_limit(max(csv.field_size_limit(), most_bytes))
         self._reader = csv.reader(self._lines(), strict=True)
         header = self._record()
         if not isinstance(header, list):
             raise MalformedError(f"the header cannot be read: {header or 'the body is empty'}")
         self._width = len(header)
+        self._gatherer = Gatherer(self._records())
         self._columns = Columns(schema, header)
         self._cell_readers = [reader_of_text(schema) for schema in self._columns.schemas]
 
     def read(self, most_rows: int) -> Records:
         """The next rows; none at the end."""
-        records: list[Record] = []
-        self._size = 0
-        while len(records) < most_rows and self._size < CHUNK_BYTES:
-            record = self._record()
-            if record is None:
-                break
-            records.append(record)
-        return Records(records, self)
+        return Records(self._gatherer.take(most_rows), self)
 
     def sample(self, record: Record) -> Any:
         """The sample that a record is, or a BadRowError."""
@@ -77,6 +72,11 @@ class CsvReader:
                 return BadRowError(str(error), pointer)
         return self._columns.sample(cells)
 
+    def _records(self) -> Iterator[tuple[Record, int]]:
+        """Each record, and its size."""
+        while (record := self._record()) is not None:
+            yield record, self._record_bytes
+
     def _record(self) -> Record | None:
         """The next record that is no empty line; None at the end."""
         self._record_bytes = 0
@@ -94,7 +94,6 @@ class CsvReader:
         while line := self._body.readline(self._most_bytes + 1):
             if is_first:
                 line, is_first = line.removeprefix(BOM), False
-            self._size += len(line)
             self._record_bytes += len(line)
             if self._record_bytes > self._most_bytes:
                 raise TooLargeError(f"at most {self._most_bytes} bytes are taken for a row")

@@ -7,11 +7,8 @@ from io import BufferedIOBase
 from typing import Any
 
 from nachlass_service.errors import NotJsonError, ServiceError, TooLargeError
+from nachlass_service.rows_text import BOM, Gatherer
 from nachlass_service.strict_json import encode, loads
-
-BOM = b"\xef\xbb\xbf"
-CHUNK_BYTES = 1 << 20
-"""Rows of so many bytes are scored even if there could be more of them."""
 
 
 class Lines:
@@ -41,25 +38,22 @@ class LineReader:
 
     def __init__(self, body: BufferedIOBase, most_bytes: int) -> None:
         self._body, self._most_bytes = body, most_bytes
-        self._is_first = True
+        self._gatherer = Gatherer(self._lines())
 
     def read(self, most_rows: int) -> Lines:
         """The next rows; none at the end."""
-        lines: list[bytes | None] = []
-        size = 0
-        while len(lines) < most_rows and size < CHUNK_BYTES:
-            line = self._body.readline(self._most_bytes + 1)
-            if self._is_first:
-                line, self._is_first = line.removeprefix(BOM), False
-            elif not line:
-                break
-            size += len(line)
+        return Lines(self._gatherer.take(most_rows), self._most_bytes)
+
+    def _lines(self) -> Iterator[tuple[bytes | None, int]]:
+        """Each line, None if it is too long, and its size."""
+        start = BOM
+        while line := self._body.readline(self._most_bytes + 1):
             if len(line) > self._most_bytes and not line.endswith(b"\n"):
                 self._skip_line()
-                lines.append(None)
-            elif line.strip():
-                lines.append(line)
-        return Lines(lines, self._most_bytes)
+                yield None, 0
+            elif text := line.removeprefix(start).strip():
+                yield text, len(text)
+            start = b""
 
     def _skip_line(self) -> None:
         while (rest := self._body.readline(self._most_bytes)) and not rest.endswith(b"\n"):

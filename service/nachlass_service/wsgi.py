@@ -49,7 +49,8 @@ def environ_of(request: Request, *, scheme: str, server: Any, peer: Any) -> dict
         key = key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
         text = value.decode("latin-1")
         environ[key] = f"{environ[key]},{text}" if key in environ else text
-    environ["CONTENT_LENGTH"] = str(len(request.body))  # also of one that came in chunks
+    if not request.is_streamed:
+        environ["CONTENT_LENGTH"] = str(len(request.body))  # also of one that came in chunks
     environ.pop("HTTP_TRANSFER_ENCODING", None)
     return environ
 

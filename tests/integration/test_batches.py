@@ -1,0 +1,472 @@
+"""Batches in one request, on both faces: formats, bad rows, streams that break off, limits."""
+
+import csv
+import io
+import json
+import os
+import re
+import socket
+import struct
+import threading
+import time
+import uuid
+from contextlib import ExitStack
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from conftest import TESTS, environment_of_a_user
+
+from cells import write_notebook
+from served import served
+
+LINES = "application/x-ndjson"
+CSV = "text/csv"
+ARROW = "application/vnd.apache.arrow.stream"
+PARQUET = "application/vnd.apache.parquet"
+JSON = "application/json"
+FORMATS = [LINES, CSV, ARROW, PARQUET]
+FACES = pytest.mark.parametrize("face", ["", "-k gthread"], ids=["loop", "threads"])
+MOST_BYTES = 1_000_000
+ROW = {"id": "007", "text": "a", "n": 1.5, "ok": True, "tags": ["x"]}
+
+
+@pytest.fixture(scope="module")
+def bundle(built, tmp_path_factory):
+    source = tmp_path_factory.mktemp("rows") / "rows"
+    write_notebook(source / "model.ipynb", (TESTS / "rows.nb.txt").read_text())
+    bundle = built(source)
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    assert manifest["batch"] is True
+    assert manifest["slim"]["kept"]["pyarrow"] == "the service's Arrow and Parquet"
+    return bundle
+
+
+@pytest.fixture(scope="module", params=["", "-k gthread"], ids=["loop", "threads"])
+def service(bundle, cache, request):
+    """Both faces: our loop, which is the default, and Flask alone in gunicorn's threads."""
+    variables = {"S2I_MAX_BODY_BYTES": str(MOST_BYTES), "GUNICORN_CMD_ARGS": request.param}
+    with served(bundle, environment_of_a_user(cache), WEB_CONCURRENCY="1", **variables) as service:
+        yield service
+
+
+@pytest.fixture(autouse=True)
+def no_worker_is_lost(request):
+    """Nothing of what follows may cost a worker, unless it has a service of its own."""
+    if "service" not in request.fixturenames:
+        yield
+        return
+    service = request.getfixturevalue("service")
+    before = service.workers
+    yield
+    assert service.workers == before
+    assert service.ask("GET", "/livez")[0] == 200
+
+
+def rows_of(*texts):
+    return [{**ROW, "id": f"{n:03}", "text": text} for n, text in enumerate(texts)]
+
+
+def written(rows, media_type):
+    """Rows as a body."""
+    if media_type == LINES:
+        return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+    if media_type == CSV:
+        out = io.StringIO()
+        writer = csv.writer(out)
+        writer.writerow(ROW)
+        for row in rows:
+            writer.writerow([*list(row.values())[:-1], json.dumps(row["tags"])])
+        return out.getvalue().encode()
+    schema = pa.schema(
+        [
+            ("id", pa.string()),
+            ("text", pa.dictionary(pa.int32(), pa.string())),
+            ("n", pa.float64()),
+            ("ok", pa.bool_()),
+            ("tags", pa.list_(pa.string())),
+        ]
+    )
+    table = pa.Table.from_pylist(rows, schema)
+    sink = io.BytesIO()
+    if media_type == PARQUET:
+        pq.write_table(table, sink)
+    else:
+        with pa.ipc.new_stream(sink, schema) as writer:
+            writer.write_table(table, max_chunksize=3)
+    return sink.getvalue()
+
+
+def read(body, media_type):
+    """The rows of an answer: predictions, and problems as objects."""
+    if media_type == LINES:
+        rows = list(map(json.loads, body.splitlines()))
+    elif media_type == JSON:
+        rows = json.loads(body)
+    elif media_type == CSV:
+        rows = [
+            {
+                name: json.loads(cell) if name == "error" else cell
+                for name, cell in row.items()
+                if cell
+            }
+            for row in csv.DictReader(io.StringIO(body.decode(), newline=""))
+        ]
+    else:
+        table = (
+            pa.ipc.open_stream(body).read_all()
+            if media_type == ARROW
+            else pq.read_table(io.BytesIO(body))
+        )
+        assert pa.types.is_dictionary(table.schema.field("prediction").type)
+        rows = [
+            {"error": json.loads(row["error"])}
+            if row["error"]
+            else {"prediction": row["prediction"]}
+            for row in table.to_pylist()
+        ]
+    assert all(len(row) == 1 for row in rows)
+    return [row.get("error", row.get("prediction")) for row in rows]
+
+
+def ask(service, body, media_type, accept=None, **headers):
+    headers = {"Content-Type": media_type, **headers}
+    if accept:
+        headers["Accept"] = accept
+    return service.ask("POST", "/predict", body, headers)
+
+
+def answers(service, body, media_type, accept=None):
+    """The rows of an answer, whose type has to be the one that is accepted."""
+    status, headers, text = ask(service, body, media_type, accept)
+    assert status == 200, text
+    assert headers["Content-Type"].partition(";")[0] == accept or media_type
+    return read(text, accept or media_type)
+
+
+def problem(answer, status):
+    assert answer[0] == status, answer
+    assert answer[1]["Content-Type"] == "application/problem+json"
+    return json.loads(answer[2])["detail"]
+
+
+def predictions(rows):
+    return [json.dumps(row, ensure_ascii=False, sort_keys=True) for row in rows]
+
+
+@pytest.mark.parametrize("accept", [None, *FORMATS, JSON])
+@pytest.mark.parametrize("media_type", FORMATS)
+def test_every_format_in_and_out(service, media_type, accept):
+    rows = rows_of("a", "ä€😀", 'a "quoted", cell\r\nof two lines', "", "007", "a" * 300)
+    assert answers(service, written(rows, media_type), media_type, accept) == predictions(rows)
+    assert answers(service, written([], media_type), media_type, accept) == []
+
+
+@pytest.mark.parametrize("media_type", FORMATS)
+def test_a_bad_row_gets_its_own_error(service, media_type):
+    rows = rows_of("a", "raise", "no", "b", "bad", "object", "c")
+    before = service.metrics()
+    given = answers(service, written(rows, media_type), media_type)
+    good = [n for n, row in enumerate(rows) if len(row["text"]) == 1]
+    assert [given[n] for n in good] == predictions(rows[n] for n in good)
+    bad = {n: given[n] for n in range(len(rows)) if n not in good}
+    assert {n: error["row"] for n, error in bad.items()} == {n: n for n in bad}
+    assert [error["status"] for error in bad.values()] == [500, 422, 422, 500]
+    assert "hunter2" not in str(given)
+    told = [one for one in service.events("failed") if one["request"] == bad[1]["request_id"]]
+    assert [one["row"] for one in told] == [1, 5]
+    after = service.metrics()
+    grown = {name: after[name] - before.get(name, 0) for name in after}
+    assert grown["nachlass_processing_seconds_count"] == 1
+    assert grown["nachlass_failures_total"] == 2
+    assert grown['nachlass_rejected_total{reason="refused"}'] == 2
+    assert sum(by for name, by in grown.items() if "predictions_total" in name) == 3
+
+
+def test_rows_that_cannot_be_read(service):
+    lines = b'{"text": "a"}\nnope\n{"text": NaN}\n{"text": "\xff"}\n\n  \n' + b"[" * 9999
+    given = answers(service, lines + b'\n{"text": "b"}', LINES)
+    assert [given[0], given[-1]] == predictions([{"text": "a"}, {"text": "b"}])
+    assert [(error["row"], error["status"]) for error in given[1:-1]] == [
+        *((1, 400), (2, 400), (3, 400), (4, 400))
+    ]
+    text = b'\xef\xbb\xbftext,n\r\na,1\r\nb\r\nc,x\r\n\xff,1\r\n"d"e,2\r\nf,\r\n'
+    given = answers(service, text, CSV, LINES)
+    assert [given[0], given[-1]] == predictions([{"text": "a", "n": 1}, {"text": "f", "n": None}])
+    assert [(error["row"], error.get("pointer")) for error in given[1:-1]] == [
+        *((1, ""), (2, "/n"), (3, "/text"), (4, ""))
+    ]
+
+
+def test_json_is_what_it_was(service):
+    headers = {"Content-Type": JSON, "Accept": "text/csv"}
+    status, _headers, body = service.ask("POST", "/predict", json.dumps(ROW), headers)
+    assert (status, json.loads(body)) == (200, predictions([ROW])[0])
+
+
+@pytest.mark.parametrize(
+    ("accept", "answered"),
+    [
+        ("*/*", CSV),
+        ("application/*", JSON),
+        (f"{JSON};q=0.5, {LINES}", LINES),
+        (f"image/png, {JSON};q=0.1", JSON),
+        ("text/*", CSV),
+    ],
+)
+def test_what_is_accepted_decides(service, accept, answered):
+    _status, headers, _body = ask(service, written([ROW], CSV), CSV, accept)
+    assert headers["Content-Type"].partition(";")[0] == answered
+
+
+@pytest.mark.parametrize(
+    ("media_type", "headers", "status", "said"),
+    [
+        (CSV, {"Accept": "image/png"}, 406, "application/json"),
+        (CSV, {"Accept": f"{CSV};q=0"}, 406, "answered as"),
+        (LINES, {"Content-Encoding": "gzip"}, 415, "gzip"),
+        (f"{CSV}; charset=latin-1", {}, 415, "latin-1"),
+        ("application/vnd.apache.arrow.file", {}, 415, "is not read"),
+    ],
+)
+def test_what_is_not_taken(service, media_type, headers, status, said):
+    answer = ask(service, written([ROW], CSV), media_type, **headers)
+    assert said in problem(answer, status)
+
+
+@pytest.mark.parametrize(
+    ("media_type", "body"),
+    [
+        (CSV, b""),
+        (CSV, b'"a'),
+        (CSV, b"a,a\n1,2\n"),
+        (ARROW, b""),
+        (ARROW, b"\xff\xff\xff\xff\xff\xff\xff\xff"),
+        (ARROW, b"\x80\x04K\x01." * 100),
+        (ARROW, written([ROW], ARROW)[:100]),
+        (ARROW, written([ROW], PARQUET)),
+        (PARQUET, b""),
+        (PARQUET, b"PAR1" * 100),
+        (PARQUET, written([ROW], PARQUET)[:-100]),
+    ],
+)
+def test_what_makes_no_sense_from_the_start(service, media_type, body):
+    assert problem(ask(service, body, media_type), 400)
+
+
+def test_a_stream_that_breaks_off_is_answered_up_to_there(service):
+    rows = rows_of(*"abcdefgh")
+    body = written(rows, ARROW)
+    *given, last = answers(service, body[:-500], ARROW)
+    assert given == predictions(rows[:6])
+    assert (last["row"], last["status"]) == (6, 400)
+    *given, last = answers(service, body[:-500], ARROW, JSON)
+    assert (len(given), last["row"]) == (6, 6)
+    *given, last = answers(service, written(rows, CSV) + b'9,"open', CSV)
+    assert given == predictions(rows)
+    assert (last["row"], last["status"]) == (8, 400)
+
+
+def test_a_row_is_limited_and_the_body_is_not(service):
+    wide = {"text": "x" * MOST_BYTES}
+    rows = [{"text": "a"}, wide, *rows_of(*["number"] * 20_000), {"text": "b"}]
+    body = written(rows, LINES)
+    assert len(body) > 2 * MOST_BYTES
+    given = answers(service, body, LINES)
+    assert len(given) == len(rows)
+    assert (given[1]["row"], given[1]["status"]) == (1, 413)
+    assert given[-1] == predictions([{"text": "b"}])[0]
+    [first, last] = answers(service, b"text\na\n" + b"x" * 2 * MOST_BYTES, CSV, LINES)
+    assert first == predictions([{"text": "a"}])[0]
+    assert (last["row"], last["status"]) == (1, 413)
+    incompressible = os.urandom(MOST_BYTES).hex()
+    for media_type in (ARROW, PARQUET):
+        answer = ask(service, written([{**ROW, "text": incompressible}], media_type), media_type)
+        assert str(MOST_BYTES) in problem(answer, 413)
+
+
+def test_a_message_that_inflates_is_refused_before_it_does(service):
+    sink = io.BytesIO()
+    options = pa.ipc.IpcWriteOptions(compression="zstd")
+    text = pa.record_batch([pa.array(["x" * 100_000_000])], names=["text"])
+    with pa.ipc.new_stream(sink, text.schema, options=options) as writer:
+        writer.write_batch(text)
+    assert len(sink.getvalue()) < MOST_BYTES / 10
+    before = resident(service)
+    assert str(MOST_BYTES) in problem(ask(service, sink.getvalue(), ARROW), 413)
+    assert resident(service) - before < 50_000_000
+
+
+def resident(service):
+    """The most memory that the worker has had, in bytes."""
+    [worker] = service.workers
+    status = Path(f"/proc/{worker}/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) * 1024
+
+
+def test_memory_is_bounded(service):
+    line = json.dumps({"text": "number", "id": "x" * 470}).encode() + b"\n"
+    before = resident(service)
+    status, _headers, body = ask(service, (line * 200 for _ in range(500)), LINES)
+    assert (status, body.count(b"\n")) == (200, 100_000)
+    assert resident(service) - before < 25_000_000
+
+
+def test_a_client_that_reads_gets_answers_before_it_has_sent_everything(service):
+    head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\n"
+    row = b'{"text": "huge", "id": "%b"}\n' % (b"x" * 30_000)
+    with socket.create_connection(("127.0.0.1", service.port), timeout=30) as connection:
+        connection.sendall(head + b"Content-Length: %d\r\n\r\n" % (100 * len(row)))
+        connection.sendall(row * 99)
+        assert connection.recv(15) == b"HTTP/1.1 200 OK"
+        received = 0
+        while received < MOST_BYTES:
+            received += len(connection.recv(1 << 16))
+        connection.sendall(row)
+        received = b""
+        while not received.endswith(b"\r\n0\r\n\r\n"):
+            piece = connection.recv(1 << 16)
+            assert piece
+            received = received[-10:] + piece
+
+
+def test_a_client_that_leaves_stops_the_scoring(service):
+    trace = Path("/dev/shm") / f"rows-{uuid.uuid4().hex}"
+    rows = [{"text": "seen", "id": trace.name}] * 5000
+    body = written(rows, LINES)
+    head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\n"
+    try:
+        with socket.create_connection(("127.0.0.1", service.port), timeout=30) as connection:
+            connection.sendall(head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+            assert connection.recv(15) == b"HTTP/1.1 200 OK"
+            leave_at_once(connection)
+        service.wait_until(lambda: is_over(trace), "it goes on")
+        assert 0 < trace.stat().st_size < len(rows) / 2
+    finally:
+        trace.unlink(missing_ok=True)
+
+
+def leave_at_once(connection):
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def is_over(trace):
+    before = trace.stat().st_size
+    time.sleep(0.5)
+    return trace.stat().st_size == before
+
+
+def test_a_client_that_stops_sending_gets_what_it_has_sent(service):
+    head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\n"
+    with socket.create_connection(("127.0.0.1", service.port), timeout=30) as connection:
+        connection.sendall(head + b'Content-Length: 99\r\n\r\n{"text": "a"}\n')
+        connection.shutdown(socket.SHUT_WR)
+        received = b""
+        while piece := connection.recv(1 << 16):
+            received += piece
+    assert received.startswith(b"HTTP/1.1 200")
+    assert received.index(b'{"prediction": ') < received.index(b'{"error": {')
+    assert b'"status": 408' in received
+    assert b'"row": 1' in received
+
+
+def test_a_connection_goes_on_after_a_batch(service):
+    body = written(rows_of("a"), LINES)
+    batch = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\n"
+    batch += b"Content-Length: %d\r\n" % len(body)
+    alone = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    alone += b"Content-Length: 13\r\n"
+    sent = [batch + b"\r\n" + body, alone + b'\r\n{"text": "b"}'] * 2
+    sent.append(batch + b"Connection: close\r\n\r\n" + body)
+    with socket.create_connection(("127.0.0.1", service.port), timeout=30) as connection:
+        connection.sendall(b"".join(sent))
+        received = b""
+        while piece := connection.recv(1 << 16):
+            received += piece
+    assert received.count(b"HTTP/1.1 200 OK") == 5
+    assert received.count(b'{"prediction": ') == 3
+
+
+def test_old_clients_and_those_that_ask_before_sending(service):
+    body = written(rows_of("a"), LINES)
+    head = b"POST /predict HTTP/1.0\r\nContent-Type: application/x-ndjson\r\nContent-Length: %d\r\n"
+    with socket.create_connection(("127.0.0.1", service.port), timeout=30) as connection:
+        connection.sendall(head % len(body) + b"\r\n" + body)
+        received = b""
+        while piece := connection.recv(1 << 16):
+            received += piece
+    assert received.partition(b"\r\n\r\n")[2].startswith(b'{"prediction": ')
+    head = head.replace(b"1.0\r\n", b"1.1\r\nHost: x\r\nExpect: 100-continue\r\n")
+    with socket.create_connection(("127.0.0.1", service.port), timeout=30) as connection:
+        connection.sendall(head % len(body) + b"\r\n")
+        assert connection.recv(100).startswith(b"HTTP/1.1 100 Continue")
+        connection.sendall(body)
+        assert connection.recv(100).startswith(b"HTTP/1.1 200 OK")
+
+
+def test_others_are_answered_beside_a_batch(service):
+    body = written(rows_of(*["nap"] * 40), LINES)
+    ended = threading.Event()
+
+    def ask_and_end():
+        answers(service, body, LINES)
+        ended.set()
+
+    thread = threading.Thread(target=ask_and_end)
+    thread.start()
+    time.sleep(0.2)
+    for path in ("/livez", "/readyz", "/metrics"):
+        assert service.ask("GET", path)[0] == 200
+    assert service.predict({"text": "b"})[0] == 200
+    assert not ended.is_set()
+    thread.join()
+
+
+def test_so_many_batches_at_once_and_no_more(service):
+    head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\n"
+    with ExitStack() as opened:
+        for _ in range(4):
+            address = ("127.0.0.1", service.port)
+            connection = opened.enter_context(socket.create_connection(address, timeout=30))
+            connection.sendall(head + b"Content-Length: 99\r\n\r\ntext\na\n")
+        time.sleep(0.3)
+        answer = ask(service, b"text\na\n", CSV)
+        assert problem(answer, 503)
+        assert answer[1]["Retry-After"]
+    service.wait_until(lambda: ask(service, b"text\na\n", CSV)[0] == 200, "there is no room")
+
+
+def test_nothing_is_unpickled(service):
+    class Touch:
+        def __reduce__(self):
+            return open, (str(trap), "w")
+
+    trap = Path("/dev/shm") / f"created-{uuid.uuid4().hex}"
+    field = pa.field(
+        "text",
+        pa.string(),
+        metadata={
+            "ARROW:extension:name": "arrow.py_extension_type",
+            "ARROW:extension:metadata": __import__("pickle").dumps(Touch()),
+        },
+    )
+    schema = pa.schema([field])
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, schema) as writer:
+        writer.write_batch(pa.record_batch([pa.array(["a"])], schema=schema))
+    ask(service, sink.getvalue(), ARROW)
+    assert not trap.exists()
+
+
+@FACES
+def test_a_row_that_takes_too_long_ends_the_batch(bundle, environ, face):
+    variables = {"S2I_PREDICT_TIMEOUT": "1", "GUNICORN_CMD_ARGS": face, "WEB_CONCURRENCY": "1"}
+    with served(bundle, environ, **variables) as service:
+        rows = rows_of("a", "raise", "forever", "b")
+        *given, last = answers(service, written(rows, LINES), LINES)
+        assert (last["status"], last["row"]) == (504, len(given))
+        [worker] = service.workers
+        service.wait_until(lambda: service.workers not in ([worker], []), "it is not replaced")
+        service.wait_until(service.is_ready, "its successor is not ready")
+        assert answers(service, written([ROW], LINES), LINES) == predictions([ROW])
