@@ -29,6 +29,7 @@ bench: .venv/test-installed ## measure a build beside pip and venv, a service un
 	.venv/bin/python tests/bench/build_steps.py
 	.venv/bin/python tests/bench/load.py
 	.venv/bin/python tests/bench/compare.py
+	.venv/bin/python tests/bench/batches.py
 
 clean: ## remove the virtual environment and caches
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache

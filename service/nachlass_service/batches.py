@@ -278,9 +278,8 @@ class Batch:
         predictions = [None if n in failed else one for n, one in enumerate(outcomes)]
         forms, unwritable = self._writer.forms(predictions)
         failed |= unwritable
-        self._core.meter.count_predictions(
-            [one for n, one in enumerate(predictions) if n not in failed]
-        )
+        good = [one for n, one in enumerate(predictions) if n not in failed]
+        self._core.meter.count_predictions(good)
         problems = {n: self._problem(error, self._row + n) for n, error in failed.items()}
         self._row += len(outcomes)
         yield from self._writer.rows(forms, problems)

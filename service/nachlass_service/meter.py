@@ -80,18 +80,23 @@ class Meter(Collector):
 
     def count(self, predictions: Sequence[Any], seconds: float) -> None:
         """Count an answered request: its predictions, in their JSON form, and its duration."""
-        self.count_predictions(predictions)
-        self.count_answered(seconds)
+        with self._lock:
+            for prediction in predictions:
+                self._count(prediction)
+            self._observe(SECONDS, SECONDS_BOUNDS, seconds)
 
     def count_predictions(self, predictions: Sequence[Any]) -> None:
-        """Count predictions of a request that may not be answered yet."""
+        """Count many predictions of a request that is not answered yet; equal ones at once."""
+        plain: dict[tuple[type, Any], int] = {}
         with self._lock:
             for prediction in predictions:
                 if isinstance(prediction, dict | list):
-                    for field, value in islice(plain_values(prediction), MAX_VALUES):
-                        self._count_value(field, value)
+                    self._count(prediction)
                 else:
-                    self._count_value("", prediction)
+                    key = (type(prediction), prediction)  # 1, 1.0 and True are equal
+                    plain[key] = plain.get(key, 0) + 1
+            for (_kind, prediction), times in plain.items():
+                self._count_value("", prediction, times)
 
     def count_answered(self, seconds: float) -> None:
         """Count an answered request, whose predictions are counted, by its duration."""
@@ -185,21 +190,29 @@ class Meter(Collector):
         for field, bounds in self._buckets.items():
             yield ("number", field), len(bounds) + 2
 
-    def _count_value(self, path: str, value: Any) -> None:
-        """Count one plain value, as a number or as a label."""
+    def _count(self, prediction: Any) -> None:
+        """Count one prediction."""
+        if isinstance(prediction, dict | list):
+            for field, value in islice(plain_values(prediction), MAX_VALUES):
+                self._count_value(field, value)
+        else:
+            self._count_value("", prediction)
+
+    def _count_value(self, path: str, value: Any, times: int = 1) -> None:
+        """Count a plain value, as a number or as a label."""
         field = _bearable(path)
         number = _number(value)
         labels_only = field in self._labels and field not in self._buckets
         numbers_only = field in self._buckets and field not in self._labels
         if number is not None and not labels_only and (numbers_only or isinstance(value, float)):
             series = self._place(("number", field), ("number", OTHER))
-            self._observe(series, self._bounds(series[1]), number)
+            self._observe(series, self._bounds(series[1]), number, times)
         else:
             label = label_of(value)
             series = self._place(
                 ("label", field, label), ("label", field, OTHER), ("label", OTHER, OTHER)
             )
-            self.slots.add(series, {0: 1})
+            self.slots.add(series, {0: times})
 
     def _place(self, *candidates: Series) -> Series:
         """The first of the series that is there, or that may be entered."""
@@ -234,9 +247,11 @@ class Meter(Collector):
         """The upper bounds of a field's buckets."""
         return self._buckets.get(field) or self._ladder
 
-    def _observe(self, series: Series, bounds: Sequence[float], value: float) -> None:
+    def _observe(
+        self, series: Series, bounds: Sequence[float], value: float, times: int = 1
+    ) -> None:
         """Add a value to its bucket, and to the sum, which is the row's last cell."""
-        self.slots.add(series, {bisect_left(bounds, value): 1, len(bounds) + 1: value})
+        self.slots.add(series, {bisect_left(bounds, value): times, len(bounds) + 1: times * value})
 
 
 def plain_values(prediction: Any) -> Iterator[tuple[str, Any]]:

@@ -1,4 +1,4 @@
-"""The predictor of the bundle that BUNDLE names, as JSON can carry its answers."""
+"""What the bundle that BUNDLE names answers with; `predictor` as JSON can carry its answers."""
 
 import os
 import sys
@@ -9,7 +9,8 @@ import cloudpickle
 bundle = Path(os.environ["BUNDLE"])
 sys.path.append(str(bundle / "src"))
 with (bundle / "model.pickle").open("rb") as file:
-    function = cloudpickle.load(file)[1]
+    _validator, function, *batch = cloudpickle.load(file)
+batch_predictor = batch[0] if batch else None
 
 
 def predictor(x):

@@ -1,0 +1,164 @@
+"""A batch of 1,000 samples in one request, beside `batch_predictor` on the ready list.
+
+Models A and C of compare.py, one worker, one client that keeps its connection;
+the two take turns, and the ratio is that of the medians. Answers are checked.
+BATCH_ROUNDS says how often.
+"""
+
+import http.client
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from itertools import cycle, islice
+from pathlib import Path
+from statistics import median
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+TESTS = Path(__file__).parents[1]
+sys.path.insert(0, str(TESTS))
+
+from compare import FOLDER, HERE, TEXTS  # noqa: E402
+
+from cells import write_notebook  # noqa: E402
+from nachlass_service.agreement import agree  # noqa: E402
+from nachlass_service.bundle import Bundle  # noqa: E402
+from served import served  # noqa: E402
+
+ROUNDS = int(os.environ.get("BATCH_ROUNDS", "40"))
+ROWS = 1000
+LINES = "application/x-ndjson"
+ARROW = "application/vnd.apache.arrow.stream"
+GOALS = {("C", ARROW): 1.5, ("C", LINES): 2.0}
+BATCH = "# %%\ndef batch_predictor(xs):\n    return model.predict(xs)\n"
+
+
+def main():
+    FOLDER.mkdir(exist_ok=True)
+    for name, write in (("C", write_texts), ("A", write_kmeans)):
+        bundle = build(name, write)
+        entries = list(islice(cycle(Bundle.open(bundle).samples()), ROWS))
+        samples = [sample for sample, _prediction in entries]
+        ready, asked = measure(bundle, samples, [prediction for _sample, prediction in entries])
+        print(f"{name}, {ROWS} samples: batch_predictor on the ready list {1000 * ready:.2f} ms")
+        for media_type, seconds in asked.items():
+            goal = GOALS.get((name, media_type))
+            said = f" (goal: at most {goal})" if goal else ""
+            print(f"  {media_type:36} {1000 * seconds:7.2f} ms, ratio {seconds / ready:.2f}{said}")
+
+
+def write_texts(source):
+    write_notebook(source / "model.ipynb", TEXTS + BATCH)
+
+
+def write_kmeans(source):
+    shutil.copytree(TESTS.parent / "examples/kmeans", source, dirs_exist_ok=True)
+
+
+def build(name, write):
+    """The bundle of a model with a batch_predictor, and pyarrow beside it."""
+    bundle = FOLDER / f"batches-{name}/bundle"
+    with tempfile.TemporaryDirectory() as folder:  # git ignores ours, and so would the build
+        source = Path(folder) / name
+        write(source)
+        (source / "requirements.txt").write_text("pyarrow\n")
+        command = [sys.executable, "-m", "nachlass_builder", "build"]
+        subprocess.run([*command, source, "-o", bundle, "-q"], check=True)
+    return bundle
+
+
+def measure(bundle, samples, expected):
+    """The median seconds of a call, and of a request of each type."""
+    bodies = bodies_of(samples)
+    called, asked = [], {media_type: [] for media_type in bodies}
+    with (
+        ready_list(bundle, samples) as call,
+        served(bundle, os.environ, "--workers", "1") as service,
+    ):
+        connection = http.client.HTTPConnection("127.0.0.1", service.port)
+        for media_type, body in bodies.items():
+            for answer, _seconds in (ask(connection, media_type, body) for _ in range(5)):
+                check(answer, media_type, expected)
+            call()
+        for _ in range(ROUNDS):
+            called.append(call())
+            for media_type, body in bodies.items():
+                asked[media_type].append(ask(connection, media_type, body)[1])
+        connection.close()
+    return median(called), {media_type: median(seconds) for media_type, seconds in asked.items()}
+
+
+@contextmanager
+def ready_list(bundle, samples):
+    """A process that calls batch_predictor; the function returns the seconds of one call."""
+    file = FOLDER / "samples.json"
+    file.write_text(json.dumps(samples))
+    command = [bundle / "venv/bin/python", "batch_loop.py", file]
+    process = subprocess.Popen(
+        list(map(str, command)),
+        cwd=HERE,
+        env={**os.environ, "BUNDLE": str(bundle), "OMP_NUM_THREADS": "2"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "ready\n"
+
+    def call():
+        process.stdin.write("\n")
+        process.stdin.flush()
+        return float(process.stdout.readline())
+
+    try:
+        yield call
+    finally:
+        process.stdin.close()
+        process.wait()
+
+
+def bodies_of(samples):
+    """The samples as a body of each type."""
+    if isinstance(samples[0], list):
+        table = pa.table({f"x{n}": column for n, column in enumerate(zip(*samples, strict=True))})
+    else:
+        table = pa.table({"text": samples})
+    stream, file = io.BytesIO(), io.BytesIO()
+    with pa.ipc.new_stream(stream, table.schema) as writer:
+        writer.write_table(table)
+    pq.write_table(table, file)
+    return {
+        ARROW: stream.getvalue(),
+        LINES: b"".join(json.dumps(sample).encode() + b"\n" for sample in samples),
+        "application/vnd.apache.parquet": file.getvalue(),
+    }
+
+
+def ask(connection, media_type, body):
+    """The answer, and the seconds that it took."""
+    started = time.perf_counter()
+    connection.request("POST", "/predict", body, {"Content-Type": media_type})
+    answer = connection.getresponse().read()
+    return answer, time.perf_counter() - started
+
+
+def check(answer, media_type, expected):
+    """The predictions are those of the notebook."""
+    if media_type == LINES:
+        given = [json.loads(line)["prediction"] for line in answer.splitlines()]
+    elif media_type == ARROW:
+        given = pa.ipc.open_stream(answer).read_all()["prediction"].to_pylist()
+    else:
+        given = pq.read_table(io.BytesIO(answer))["prediction"].to_pylist()
+    if not agree(expected, given):
+        raise RuntimeError(f"{media_type}: the answers are not the notebook's")
+
+
+if __name__ == "__main__":
+    main()
