@@ -141,7 +141,7 @@ def stream_reader(body: BufferedIOBase, schema: Schema, most_bytes: int) -> Arro
     ipc = pyarrow().ipc
     with readable("the schema"):
         stream = ipc.open_stream(Messages(body, most_bytes))
-    return ArrowReader(iter(stream), stream.schema, schema)
+        return ArrowReader(iter(stream), stream.schema, schema)
 
 
 def parquet_reader(body: BufferedIOBase, schema: Schema, most_bytes: int) -> ArrowReader:
@@ -152,8 +152,8 @@ def parquet_reader(body: BufferedIOBase, schema: Schema, most_bytes: int) -> Arr
         raise TooLargeError(f"at most {most_bytes} bytes are taken as Parquet")
     with readable("the footer"):
         file = module.ParquetFile(library.BufferReader(data))
-        arrow_schema = file.schema_arrow
-    return ArrowReader(file.iter_batches(READ_ROWS, use_threads=False), arrow_schema, schema)
+        batches = file.iter_batches(READ_ROWS, use_threads=False)
+        return ArrowReader(batches, file.schema_arrow, schema)
 
 
 @contextmanager

@@ -39,10 +39,9 @@ class Form:
             return library.dictionary(library.int32(), library.string())
         if kinds == {bool}:
             return library.bool_()
-        if kinds == {int} and all(map(_is_int64, recorded)):
-            return library.int64()
         if kinds and kinds <= {int, float}:
-            return library.float64()
+            found = library.int64() if kinds == {int} else library.float64()
+            return found if self._holds(recorded, found) else library.string()
         if kinds <= {list} or kinds <= {dict}:
             try:
                 found = library.infer_type(recorded) if kinds else library.string()
