@@ -8,6 +8,7 @@ from typing import Any
 
 from flask import render_template
 
+from nachlass_service.batches import types_taken
 from nachlass_service.bundle import Bundle
 from nachlass_service.settings import Settings
 from nachlass_service.strict_json import encode
@@ -25,6 +26,7 @@ def model_document(bundle: Bundle, settings: Settings) -> dict[str, Any]:
     return {
         **{name: manifest[name] for name in ("name", "version", "contract", "prediction")},
         "input": {"schema": manifest["input"]["schema"], **shown},
+        "batches": types_taken(),
         "samples": manifest["samples"],
         "python": manifest["python"],
         "packages": manifest["packages"],
@@ -61,6 +63,7 @@ def index_page(bundle: Bundle, settings: Settings, base_url: str) -> str:
         # A list as long as a picture's is better read as one line.
         example=_indented(example) if isinstance(example, dict) else _line(example),
         answer=_answer(bundle) if has_example else None,
+        batches=types_taken(),
         schema=_indented(manifest["input"]["schema"]),
         most_labels=MOST_LABELS,
     )

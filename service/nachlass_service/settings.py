@@ -34,7 +34,12 @@ VARIABLES: tuple[Variable, ...] = (
         "any of gunicorn's settings, such as `--access-logfile -`; flags of ours are stronger",
     ),
     Variable("S2I_APP_METRICS_PREFIX", "nachlass", "what the names of all metrics begin with"),
-    Variable("S2I_MAX_BODY_BYTES", "16777216", "the largest body of a request that is taken"),
+    Variable(
+        "S2I_MAX_BODY_BYTES",
+        "16777216",
+        "the largest body of a request that is taken; of a batch, the largest row, Arrow record "
+        "batch or Parquet file",
+    ),
     Variable(
         "S2I_PREDICT_TIMEOUT",
         "60",

@@ -1,5 +1,6 @@
 """Every command of the README runs, in a clone."""
 
+import json
 import os
 import re
 import shlex
@@ -40,7 +41,7 @@ def clone(tmp_path_factory):
 def test_commands_of_the_readme(clone, nachlass):
     ran = 0
     for command in commands():
-        if command in ELSEWHERE or command.startswith("curl "):
+        if command in ELSEWHERE or "curl " in command:
             continue
         program, *words = shlex.split(command)
         assert program == "nachlass", f"the README's {command!r} is run by no test"
@@ -51,7 +52,7 @@ def test_commands_of_the_readme(clone, nachlass):
 
 
 def curls():
-    return [command for command in commands() if command.startswith("curl ")]
+    return [command for command in commands() if "curl " in command]
 
 
 @contextmanager
@@ -79,13 +80,22 @@ def in_foreground(command, cwd, environ, log):
 
 def check_curls(service):
     """What the README asks with curl is answered as it says."""
-    predict, metrics = curls()
-    asked = predict.replace("8080", str(service.port))
-    answer = subprocess.run(asked, shell=True, capture_output=True, text=True, check=True).stdout
-    assert int(answer) in range(7)
-    asked = metrics.replace("8080", str(service.port))
-    counts = subprocess.run(asked, shell=True, capture_output=True, text=True, check=True).stdout
-    assert f'nachlass_predictions_total{{field="",value="{int(answer)}"}} 1.0' in counts
+    predict, metrics, lines, table = (
+        subprocess.run(
+            command.replace("8080", str(service.port)),
+            shell=True,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for command in curls()
+    )
+    assert int(predict) in range(7)
+    assert f'nachlass_predictions_total{{field="",value="{int(predict)}"}} 1.0' in metrics
+    first, second, bad = map(json.loads, lines.splitlines())
+    assert json.loads(table) == [first, second]
+    assert first == {"prediction": int(predict)}
+    assert bad["error"]["row"] == 2
 
 
 def test_what_is_served_answers_as_the_readme_says(clone, environ, tmp_path):
