@@ -259,7 +259,7 @@ class Batch:
         yield bytes(held)
         seconds = time.monotonic() - self._began_at
         self._core.meter.count_answered(seconds)
-        self._core.log_if_slow(self._request_id, seconds)
+        self._core.log_if_slow(self._request_id, seconds, self._row)
 
     def _rows(self) -> Iterator[bytes]:
         """The rows, written; what ends them too early is the last."""

@@ -5,6 +5,7 @@ All rules are here; a face (app.py) only carries bytes and headers.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +16,7 @@ from typing import Any, NamedTuple, Protocol
 
 from nachlass_service import log
 from nachlass_service.bundle import Bundle
-from nachlass_service.errors import REJECTED, ServiceError, TimeLimitError
+from nachlass_service.errors import REJECTED, OverloadedError, ServiceError, TimeLimitError
 from nachlass_service.meter import Meter
 from nachlass_service.model import Model
 from nachlass_service.rehearsal import score_few
@@ -26,6 +27,8 @@ from nachlass_service.strict_json import encode
 TURN_S = 0.05
 """What rows are scored in one turn should not take longer: others wait meanwhile."""
 FIRST_ROWS, MOST_ROWS = 64, 4096
+FAREWELL_S = 20
+"""How long batches go on after a worker was told to end: less than it is waited for."""
 BATCHES = 4
 """Batches that a worker answers at once."""
 
@@ -86,11 +89,16 @@ class Core:
         self.why_not_ready: str | None = "the model has not been warmed up yet"
         self.room_for_batches = threading.Semaphore(BATCHES)
         self._first_rows = FIRST_ROWS // 4
+        self._ends_at = math.inf
         self._model = model
 
     def start(self, run: Run) -> None:
         """Have predictions, also those of the warm-up, made by `run`."""
         self._run = run
+
+    def end_soon(self) -> None:
+        """Let batches end what they can soon; also called by a handler of signals."""
+        self._ends_at = time.monotonic() + FAREWELL_S
 
     @property
     def batches(self) -> bool:
@@ -174,6 +182,7 @@ class Core:
         ServiceError that is raised is not about one row: those that have not
         come are not answered.
         """
+        self._refuse_at_the_end()
         if self.batches and len(rows) > 1:
             outcomes, seconds = self._run(partial(self._score_at_once, rows))
             stride.note(len(rows), seconds)
@@ -184,6 +193,7 @@ class Core:
         samples = iter(rows.samples())
         left, total_s = len(rows), 0.0
         while left:
+            self._refuse_at_the_end()
             outcomes = []
             try:
                 total_s += self._run(partial(self._score_some, samples, outcomes))
@@ -193,6 +203,11 @@ class Core:
             left -= len(outcomes)
             yield outcomes
         stride.note(len(rows), total_s)
+
+    def _refuse_at_the_end(self) -> None:
+        """Raise OverloadedError when there is no time for more rows."""
+        if time.monotonic() > self._ends_at:
+            raise OverloadedError("the worker is ending: send the rows from here on again", 1)
 
     def _score_at_once(self, rows: Rows) -> tuple[list[Any] | None, float]:
         """The outcome for each row, None if they cannot be scored together; and the seconds."""
@@ -237,10 +252,11 @@ class Core:
         self.meter.count(answered.predictions, seconds)
         self.log_if_slow(request_id, seconds)
 
-    def log_if_slow(self, request_id: str, seconds: float) -> None:
-        """Log a request that took long."""
+    def log_if_slow(self, request_id: str, seconds: float, rows: int | None = None) -> None:
+        """Log a request that took long; `rows` are those of a batch."""
         if seconds >= self.settings.slow_request_s:
-            log.event("slow", level=WARNING, request=request_id, seconds=round(seconds, 3))
+            took = round(seconds, 3)
+            log.event("slow", level=WARNING, request=request_id, seconds=took, rows=rows)
 
     def _answered(self, request: Any, prediction: Any) -> Answered:
         is_batch = self._model.takes_as_batch(request)

@@ -156,9 +156,11 @@ class Hot:
 
     def is_streamed(self, request: Request) -> bool:
         """Whether a request is a batch, which may be larger than memory."""
+        content_type = request.header(b"content-type")
         return (
-            request.method == b"POST"
-            and is_batch(request.header(b"content-type"))
+            content_type != JSON_TYPE  # most are that, and should be told apart quickly
+            and request.method == b"POST"
+            and is_batch(content_type)
             and path_of(request.target).rstrip(b"/") == b"/predict"
         )
 

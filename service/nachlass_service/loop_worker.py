@@ -25,6 +25,7 @@ class LoopWorker(Worker):
             leave(why)
             os.write(self.PIPE[1], b".")
 
+        self._core = core
         self._hot = Hot(
             core,
             self.wsgi,
@@ -47,6 +48,7 @@ class LoopWorker(Worker):
                 self.notify()
                 notified_at = time.monotonic()
             hot.loop.watch(self.PIPE[0], NOTIFY_S)
+        self._core.end_soon()
         hot.loop.post(hot.door.drain)
         ends_at = time.monotonic() + self.cfg.graceful_timeout
         while not hot.is_empty and time.monotonic() < ends_at:

@@ -338,6 +338,14 @@ class Server(BaseApplication):
 class ThreadWorker(gthread.ThreadWorker):
     """gunicorn's worker with threads."""
 
+    app: Server
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """End when everything is answered, and batches as far as they can be."""
+        if self.app.core:
+            self.app.core.end_soon()
+        super().handle_exit(sig, frame)
+
     def handle_quit(self, sig: int, frame: FrameType | None) -> None:
         """End now, without a look at the pool: what the signal interrupts may hold its lock."""
         Worker.handle_quit(self, sig, frame)

@@ -5,8 +5,16 @@ from types import SimpleNamespace
 
 import pytest
 
-from nachlass_service.core import Answered, Asked, Core
-from nachlass_service.errors import NotJsonError, PredictorError, RefusedError
+from nachlass_service.core import Answered, Asked, Core, Stride
+from nachlass_service.errors import (
+    BadRowError,
+    NotJsonError,
+    OverloadedError,
+    PredictorError,
+    RefusedError,
+    TimeLimitError,
+    UnserialisableError,
+)
 from nachlass_service.model import Model
 
 
@@ -104,3 +112,97 @@ def test_nothing_that_a_model_raises_gets_out():
 
     core = core_of(Model(leave, None, leave))
     assert told(core.ask_many(asked(b"1", b"2"))) == [PredictorError, PredictorError]
+
+
+# Batches in one request.
+
+
+class Rows:
+    """Rows of a batch, from JSON texts; an error is one."""
+
+    def __init__(self, *texts):
+        self.texts = texts
+
+    def __len__(self):
+        return len(self.texts)
+
+    def samples(self):
+        return [text if isinstance(text, Exception) else json.loads(text) for text in self.texts]
+
+
+def scored(model, *texts, run=lambda work: work()):
+    """The outcomes of rows, failures as types."""
+    core = core_of(model)
+    core.start(run)
+    outcomes = [one for some in core.score(Rows(*texts), core.stride()) for one in some]
+    return [type(one) if isinstance(one, Exception) else one for one in outcomes]
+
+
+def test_rows_are_scored_at_once_without_bad_ones():
+    batches = Batches()
+    model = Model(predictor, validator, batches)
+    outcomes = scored(model, "1", BadRowError("x"), '"refused"', "2")
+    assert outcomes == [[1], BadRowError, RefusedError, [2]]
+    assert batches.seen == [[1, 2]]
+
+
+@pytest.mark.parametrize("bad", ["bad", "object"])
+def test_rows_that_fail_at_once_are_scored_one_by_one(bad):
+    model = Model(predictor, validator, Batches())
+    *given, failed, last = scored(model, "1", '"refused"', json.dumps(bad), "2")
+    assert [*given, last] == [[1], RefusedError, [2]]
+    assert failed in (PredictorError, UnserialisableError)
+
+
+def test_rows_are_read_anew_after_a_batch_that_changed_them():
+    def spoil(xs):
+        for x in xs:
+            x.append("spoilt")
+        raise ValueError
+
+    assert scored(Model(predictor, None, spoil), "[1]", "[2]") == [[[1]], [[2]]]
+
+
+def test_rows_that_take_long_are_scored_in_turns(monkeypatch):
+    monkeypatch.setattr("nachlass_service.core.TURN_S", 0.0)
+    turns = []
+    core = core_of(Model(predictor))
+    core.bundle.manifest["batch"] = False
+    core.start(lambda work: turns.append(1) or work())
+    assert list(core.score(Rows("1", "2", "3"), core.stride())) == [[[1]], [[2]], [[3]]]
+    assert len(turns) == 3
+
+
+def test_rows_before_a_call_that_is_given_up_are_answered():
+    def give_up(work):
+        work()
+        raise TimeLimitError("too long")
+
+    core = core_of(Model(predictor))
+    core.bundle.manifest["batch"] = False
+    core.start(give_up)
+    found = core.score(Rows("1", "2"), core.stride())
+    assert next(found) == [[1], [2]]
+    with pytest.raises(TimeLimitError):
+        next(found)
+
+
+def test_a_worker_that_ends_scores_no_more_rows(monkeypatch):
+    monkeypatch.setattr("nachlass_service.core.FAREWELL_S", 0.0)
+    core = core_of(Model(predictor))
+    core.start(lambda work: work())
+    found = core.score(Rows("1"), core.stride())
+    assert next(found) == [[1]]
+    core.end_soon()
+    with pytest.raises(OverloadedError, match="ending"):
+        next(core.score(Rows("1"), core.stride()))
+
+
+def test_the_stride_fits_the_turn():
+    stride = Stride(16)
+    for rows, seconds, expected in (
+        *((16, 0.0001, 64), (64, 0.001, 256), (10, 0.001, 256), (256, 0.025, 512)),
+        *((512, 0.1, 256), (256, 1000, 1), (1, 0.04, 1), (1, 0.0, 4)),
+    ):
+        stride.note(rows, seconds)
+        assert stride.rows == expected
