@@ -470,3 +470,30 @@ def test_a_row_that_takes_too_long_ends_the_batch(bundle, environ, face):
         service.wait_until(lambda: service.workers not in ([worker], []), "it is not replaced")
         service.wait_until(service.is_ready, "its successor is not ready")
         assert answers(service, written([ROW], LINES), LINES) == predictions([ROW])
+
+
+@FACES
+def test_a_batch_is_answered_although_the_service_ends(bundle, environ, face):
+    with served(bundle, environ, WEB_CONCURRENCY="1", GUNICORN_CMD_ARGS=face) as service:
+        rows = rows_of(*["nap"] * 30)
+        given = []
+        thread = threading.Thread(
+            target=lambda: given.extend(answers(service, written(rows, LINES), LINES))
+        )
+        thread.start()
+        time.sleep(0.4)
+        assert service.stop() == 0
+        thread.join()
+        assert given == predictions(rows)
+
+
+def test_without_pyarrow(unruly, environ):
+    with served(unruly, environ, WEB_CONCURRENCY="1") as service:
+        for media_type in (ARROW, PARQUET):
+            answer = ask(service, written([ROW], media_type), media_type)
+            assert "no pyarrow: name it in the notebook's `requirements`" in problem(answer, 415)
+        assert "S2I_SERVING_REQUIREMENTS" in problem(ask(service, b"a\n1\n", CSV, ARROW), 406)
+        assert answers(service, b"1\n", LINES) == [{"seen": 1}]
+        assert json.loads(service.ask("GET", "/model")[2])["batches"] == [
+            *(LINES, "application/jsonl", CSV)
+        ]
