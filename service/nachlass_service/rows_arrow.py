@@ -21,6 +21,7 @@ from nachlass_service.errors import (
     MediaTypeError,
     TooLargeError,
 )
+from nachlass_service.parquet_pages import look_at
 from nachlass_service.rows_text import CHUNK_BYTES
 from nachlass_service.strict_json import convert
 
@@ -150,9 +151,12 @@ def parquet_reader(body: BufferedIOBase, schema: Schema, most_bytes: int) -> Arr
     data = body.read(most_bytes + 1)
     if len(data) > most_bytes:
         raise TooLargeError(f"at most {most_bytes} bytes are taken as Parquet")
-    with readable("the footer"):
-        file = module.ParquetFile(library.BufferReader(data))
-        batches = file.iter_batches(READ_ROWS, use_threads=False)
+    content = look_at(memoryview(data), most_bytes)
+    rows = max(1, min(READ_ROWS, most_bytes // max(1, content.row_bytes)))
+    with readable("the Parquet file"):
+        # Text stays as it is encoded: decoded, it may be much larger than the file.
+        file = module.ParquetFile(library.BufferReader(data), read_dictionary=content.texts)
+        batches = file.iter_batches(rows, use_threads=False)
         return ArrowReader(batches, file.schema_arrow, schema)
 
 
@@ -216,13 +220,11 @@ def _address(array: Any) -> tuple[int, ...]:
 
 
 def _plain_type(arrow_type: Any, name: str) -> Any:
-    """The type without nanoseconds and dictionaries, whose values Python has; or MalformedError."""
+    """The type without nanoseconds, whose values Python has; MalformedError when there is none."""
     library = pyarrow()
     types = library.types
 
     def plain(inside: Any) -> Any:
-        if types.is_dictionary(inside):
-            return plain(inside.value_type)
         if types.is_timestamp(inside):
             return library.timestamp("us", inside.tz) if inside.unit == "ns" else inside
         if types.is_time64(inside):

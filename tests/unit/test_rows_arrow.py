@@ -75,7 +75,6 @@ MOMENT = datetime.datetime.fromisoformat("2024-05-06T07:08:09.123456")
         (pa.array([1500], pa.duration("ms")), [1.5]),
         (pa.array([{"a": [float("nan")], "b": None}]), [{"a": [None], "b": None}]),
         (pa.array([[1, 2], [3, 4]], pa.list_(pa.int8(), 2)), [[1, 2], [3, 4]]),
-        (pa.array([["a"]], pa.list_(pa.dictionary(pa.int8(), pa.string()))), [["a"]]),
         (pa.array(["a", "b", None, "a"]).dictionary_encode(), ["a", "b", None, "a"]),
         (pa.array([1.5, float("nan")]).dictionary_encode(), [1.5, None]),
     ],
@@ -97,6 +96,7 @@ def test_a_value_beyond_python_is_one_bad_row():
         pa.binary(),
         pa.map_(pa.string(), pa.int8()),
         pa.list_(pa.binary()),
+        pa.list_(pa.dictionary(pa.int8(), pa.string())),
         pa.string_view(),
         pa.run_end_encoded(pa.int32(), pa.int8()),
         pa.month_day_nano_interval(),
@@ -171,6 +171,32 @@ def test_parquet():
         parquet_reader(io.BytesIO(data), True, len(data) - 1)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        *({}, {"compression": "zstd"}, {"use_dictionary": False}, {"data_page_version": "2.0"}),
+        {"row_group_size": 100, "data_page_size": 100},
+    ],
+    ids=str,
+)
+def test_parquet_in_its_variants(options):
+    table = pa.table(
+        {
+            "a": [1, None, 3] * 500,
+            "s": ["x", "yy", None] * 500,
+            "c": pa.array(["p", "q", None] * 500).dictionary_encode(),
+            "l": [[1, 2], [], None] * 500,
+            "o": [{"u": 1.5, "v": "k"}, None, {"u": None, "v": ""}] * 500,
+            "t": [["a"], None, ["b", "c"]] * 500,
+            "n": [f"row {number}" for number in range(1500)],
+        }
+    )
+    sink = io.BytesIO()
+    pq.write_table(table, sink, **options)
+    reader = parquet_reader(io.BytesIO(sink.getvalue()), True, MOST_BYTES)
+    assert samples_of(reader) == table.to_pylist()
+
+
 # What a hostile client sends.
 
 X = pa.record_batch([pa.array(["abc", "def"])], names=["x"])
@@ -212,6 +238,49 @@ def test_what_a_message_declares_is_limited():
         read(b"\xff\xff\xff\xff" + struct.pack("<i", MOST_BYTES + 1))
     with pytest.raises(MalformedError):
         read(b"\xff\xff\xff\xff" + struct.pack("<i", -8))
+
+
+@pytest.mark.parametrize(
+    ("column", "said"),
+    [
+        (["x" * 100_000_000], "in a page"),
+        ([[None] * 100_000] * 300, "may hold too much"),
+        ([["x" * 100_000] * 1000] * 2, "may hold too much"),
+    ],
+    ids=["page", "nulls", "texts"],
+)
+def test_parquet_that_inflates_is_refused(column, said):
+    sink = io.BytesIO()
+    table = pa.table({"x": pa.array(column)})
+    options = {"use_dictionary": said != "in a page", "write_statistics": False}
+    pq.write_table(table, sink, compression="zstd", **options)
+    assert len(sink.getvalue()) < MOST_BYTES / 10
+    with pytest.raises(TooLargeError, match=said):
+        parquet_reader(io.BytesIO(sink.getvalue()), True, MOST_BYTES)
+
+
+def test_parquet_that_inflates_row_by_row_is_read_so():
+    wide = "x" * (MOST_BYTES // 2)
+    labels = pa.DictionaryArray.from_arrays(pa.array([0] * 5000, pa.int32()), [wide])
+    for table, options in (
+        (pa.table({"x": labels}), {}),
+        (pa.table({"x": [wide] * 20}), {"use_dictionary": False, "data_page_size": 1}),
+    ):
+        sink = io.BytesIO()
+        pq.write_table(table, sink, compression="zstd", write_batch_size=1, **options)
+        before = pa.total_allocated_bytes()
+        reader = parquet_reader(io.BytesIO(sink.getvalue()), True, MOST_BYTES)
+        rows = reader.read(100)
+        assert rows.samples()[0] == {"x": wide}
+        assert pa.total_allocated_bytes() - before < 8 * MOST_BYTES
+
+
+def test_parquet_that_begins_each_text_as_the_one_before_is_refused():
+    sink = io.BytesIO()
+    options = {"use_dictionary": False, "column_encoding": {"x": "DELTA_BYTE_ARRAY"}}
+    pq.write_table(pa.table({"x": ["a" * 1000] * 9}), sink, **options)
+    with pytest.raises(MalformedError, match="encoded incrementally"):
+        parquet_reader(io.BytesIO(sink.getvalue()), True, MOST_BYTES)
 
 
 @pytest.mark.parametrize("version", [None, "14.0.0", "9.0.0"])
