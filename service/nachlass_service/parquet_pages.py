@@ -23,7 +23,7 @@ MOST_FOOTER_BYTES = 1 << 22
 MOST_PAGES = 100_000
 ROW_GROUPS, COLUMNS, METADATA = 4, 1, 3
 """Fields of FileMetaData, RowGroup and ColumnChunk."""
-TYPE, PATH, SIZE, DATA_OFFSET, DICTIONARY_OFFSET = 1, 3, 7, 9, 11
+TYPE, PATH, VALUES, SIZE, DATA_OFFSET, DICTIONARY_OFFSET = 1, 3, 5, 7, 9, 11
 """Fields of ColumnMetaData."""
 UNCOMPRESSED_SIZE, COMPRESSED_SIZE, DATA, DICTIONARY, DATA_V2 = 2, 3, 5, 7, 8
 """Fields of a PageHeader."""
@@ -76,10 +76,10 @@ def _chunks(data: memoryview) -> Iterator[Fields]:
     if len(data) < TAIL_BYTES or bytes(data[-4:]) != MAGIC:
         raise MalformedError("this is no Parquet file")
     [length] = struct.unpack_from("<I", data, len(data) - TAIL_BYTES)
-    if length > MOST_FOOTER_BYTES:
-        raise TooLargeError(f"at most {MOST_FOOTER_BYTES} bytes are taken in a footer")
     if length + TAIL_BYTES > len(data):
         raise MalformedError("the Parquet file has no whole footer")
+    if length > MOST_FOOTER_BYTES:
+        raise TooLargeError(f"at most {MOST_FOOTER_BYTES} bytes are taken in a footer")
     footer = Compact(data, len(data) - TAIL_BYTES - length).struct()
     for group in footer.get(ROW_GROUPS, ()):
         for column in group[COLUMNS]:
@@ -108,6 +108,8 @@ def _bytes_of_a_row(pages: Iterable[Fields], most_bytes: int, *, is_nested: bool
 
 def _pages(data: memoryview, chunk: Fields) -> Iterator[Fields]:
     """The headers of the pages of a column chunk, as pyarrow finds them."""
+    if chunk[VALUES] <= 0:  # then nothing is read
+        return
     place = chunk[DATA_OFFSET]
     if 0 < chunk.get(DICTIONARY_OFFSET, 0) < place:
         place = chunk[DICTIONARY_OFFSET]

@@ -195,6 +195,9 @@ def test_parquet_in_its_variants(options):
     pq.write_table(table, sink, **options)
     reader = parquet_reader(io.BytesIO(sink.getvalue()), True, MOST_BYTES)
     assert samples_of(reader) == table.to_pylist()
+    sink = io.BytesIO()
+    pq.write_table(table.slice(0, 0), sink, **options)
+    assert samples_of(parquet_reader(io.BytesIO(sink.getvalue()), True, MOST_BYTES)) == []
 
 
 # What a hostile client sends.
