@@ -17,6 +17,9 @@ from nachlass_builder.settings import is_index_variable
 FORK_ALLOWANCE_S = 10.0
 """Seconds that forked workers get beyond ten times what the scoring took alone."""
 
+FEW_SAMPLES = 50
+"""With fewer samples than this the service gives no verdict on drift."""
+
 NOT_THERE = (
     "what the predictor needs must be defined in the notebook, lie in the repository "
     "(opened by a relative path) or be installed through `requirements`"
@@ -29,12 +32,14 @@ GONE = "the folder of the build is gone afterwards: open files by paths relative
 class Proof:
     """What the proof showed: whether batches may be used, whether the model survives a fork.
 
-    `memory` has the largest resident sizes, in bytes, after loading and after scoring.
+    `memory` has the largest resident sizes, in bytes, after loading and after scoring;
+    `baseline` how the service counts the samples and their predictions.
     """
 
     batch: bool
     preload: bool
     memory: Mapping[str, int]
+    baseline: Mapping[str, Any]
     notes: tuple[str, ...]
 
 
@@ -117,11 +122,17 @@ def prove(
         if error.get("where"):
             place = Place(error["where"])
         raise _refusal(error, in_training=in_training, place=place, gone=gone, lock=lock)
-    notes, memory = [], answer["memory"]
+    notes, memory, baseline = [], answer["memory"], answer["baseline"]
     if answer["batch"] is False:
         notes.append(f"batch_predictor is not used: {answer['batch_reason']}")
     if not answer["samples"]:
-        return Proof(bool(answer["batch"]), preload=False, memory=memory, notes=tuple(notes))
+        return Proof(
+            bool(answer["batch"]),
+            preload=False,
+            memory=memory,
+            baseline=baseline,
+            notes=tuple(notes),
+        )
     limit_s = FORK_ALLOWANCE_S + 10 * answer["seconds"]
     forked, _said = ask_service(
         serving,
@@ -136,7 +147,12 @@ def prove(
     if not preload:
         reason = forked.get("reason") or forked["error"]["message"]
         notes.append(f"each worker will load the model for itself: {reason}")
-    return Proof(bool(answer["batch"]), preload, memory, tuple(notes))
+    if answer["samples"] < FEW_SAMPLES:
+        notes.append(
+            f"{answer['samples']} samples are too few to notice drift: from {FEW_SAMPLES} on, "
+            "predictions are compared with theirs"
+        )
+    return Proof(bool(answer["batch"]), preload, memory, baseline, tuple(notes))
 
 
 def _refusal(

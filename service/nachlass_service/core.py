@@ -69,14 +69,15 @@ class Core:
         started = time.monotonic()
         try:
             request = read_body(content_type, content_encoding, body)
+            is_batch = self._model.takes_as_batch(request)
+            inputs = self.meter.look_at(request if is_batch else [request])
             prediction = self._pool.run(partial(self._model.answer, request))
             text = encode(prediction)
         except ServiceError as error:
             self.turn_down(error, request_id, time.monotonic() - started)
             raise
         seconds = time.monotonic() - started
-        is_batch = self._model.takes_as_batch(request)
-        self.meter.count(prediction if is_batch else [prediction], seconds)
+        self.meter.count(prediction if is_batch else [prediction], seconds, inputs)
         if seconds >= self.settings.slow_request_s:
             log.event("slow", level=WARNING, request=request_id, seconds=round(seconds, 3))
         return text

@@ -8,12 +8,13 @@ renders them.
 from __future__ import annotations
 
 import json
-import math
 import threading
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import accumulate, islice
+from operator import sub
+from random import Random
 from typing import Any
 
 from prometheus_client import CollectorRegistry
@@ -27,7 +28,10 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
+from nachlass_service.bundle import Bundle
 from nachlass_service.errors import REJECTED
+from nachlass_service.history import History
+from nachlass_service.inputs import Inputs, finite, intervals
 from nachlass_service.slots import Series, Slots
 
 MAX_FIELDS = 50
@@ -46,41 +50,80 @@ SECONDS_BOUNDS = (
 )
 
 
+NO_FEATURES: Mapping[str, Any] = {"labels": {}, "buckets": {}}
+
+Counts = dict[str, dict[str, float]]
+"""How often each value occurred, by field; numbers by the interval that they are in."""
+
+
 class Meter(Collector):
     """The metrics of one service, laid out from the manifest before the fork.
 
     `prediction` is the manifest's section of that name. A field with labels
     only counts every value as a label; one with buckets only counts numbers in
     them; one with both, or one that the build did not see, counts floats as
-    numbers and the rest as labels.
+    numbers and the rest as labels. `features` are those of the input, counted
+    for a share `input_rate` of the requests; `baseline` is what the build
+    counted (`count_samples`), shown beside what is counted now.
     """
 
     def __init__(
-        self, prediction: Mapping[str, Any], *, prefix: str, info: Mapping[str, str]
+        self,
+        prediction: Mapping[str, Any],
+        *,
+        prefix: str,
+        info: Mapping[str, str],
+        features: Mapping[str, Any] = NO_FEATURES,
+        baseline: Mapping[str, Any] | None = None,
+        input_rate: float = 1.0,
+        window_s: float = 3600,
     ) -> None:
         self._prefix = prefix
         self._info = dict(info)
         self._labels: dict[str, Sequence[str]] = _named(prediction["labels"])
         self._buckets: dict[str, Sequence[float]] = _named(prediction["buckets"])
         self._ladder: Sequence[float] = prediction["ladder"]
-        self._layout = (self._labels, self._buckets, self._ladder)
+        self._layout = (self._labels, self._buckets, self._ladder, features)
+        self.inputs = Inputs(features)
+        self.baseline = baseline or {"predictions": {}, "inputs": {}}
+        self._input_rate = input_rate if self.inputs.bins else 0.0
+        self._draw = Random().random  # noqa: S311 - and not the user's, who may have seeded it
+        self._window_s = window_s
         self._full: set[str] = set()  # fields that have all the labels they may
         self._all_fields: set[str] = set()  # once there are as many as there may be
         self._lock = threading.Lock()
         self._registry = CollectorRegistry()
         self._registry.register(self)
         self.slots = Slots(self._known())
+        self.history = History(self.slots, window_s)
 
     def go_on_from(self, before: Meter) -> None:
         """Take over the counts of the meter before, when they mean the same things."""
         if before._layout == self._layout:
-            self.slots = before.slots
+            self.slots, self.history = before.slots, before.history
         elif before.slots.is_ready:  # the workers before answer until the new ones do
             self.slots.stay_ready()
 
-    def count(self, predictions: Sequence[Any], seconds: float) -> None:
-        """Count an answered request: its predictions, in their JSON form, and its duration."""
+    def look_at(self, samples: Sequence[Any]) -> list[tuple[str, int]]:
+        """What `count` is to count of the input of a request: nothing, for most requests.
+
+        It is called before the predictor is, which may change its sample.
+        """
+        if self._draw() >= self._input_rate:
+            return []
+        return [found for sample in samples for found in self.inputs.look_at(sample)]
+
+    def count(
+        self,
+        predictions: Sequence[Any],
+        seconds: float,
+        inputs: Sequence[tuple[str, int]] = (),
+    ) -> None:
+        """Count an answered request: its predictions, in their JSON form, duration and input."""
         with self._lock:
+            self.history.keep()
+            for feature, position in inputs:
+                self.slots.add(("input", feature), {position: 1})
             for prediction in predictions:
                 for field, value in islice(plain_values(prediction), MAX_VALUES):
                     self._count_value(field, value)
@@ -131,11 +174,93 @@ class Meter(Collector):
             "Requests that the model could not answer.",
             value=rows[FAILED][0],
         )
+        yield from self._distributions(rows)
         info = GaugeMetricFamily(
             f"{self._prefix}_model_info", "What is served; always 1.", labels=list(self._info)
         )
         info.add_metric(list(self._info.values()), 1)
         yield info
+
+    def counts(self, rows: Mapping[Series, Sequence[float]]) -> tuple[Counts, Counts]:
+        """The rows of predictions, and those of inputs, as counts by value."""
+        predictions: Counts = {}
+        inputs: Counts = {}
+        for (kind, *name), row in rows.items():
+            if kind == "label":
+                predictions.setdefault(name[0], {})[name[1]] = row[0]
+            elif kind == "number":
+                names = intervals(self._bounds(name[0]))
+                field = predictions.setdefault(name[0], {})
+                field.update(zip(names, row[:-1], strict=True))
+            elif kind == "input":
+                inputs[name[0]] = dict(zip(self.inputs.bins[name[0]], row, strict=True))
+        return predictions, inputs
+
+    def recent(self) -> tuple[Counts, Counts, float]:
+        """Predictions and inputs that were counted within the window, and its seconds.
+
+        As History.since: the window is longer when nothing was counted for a
+        while, and shorter soon after the start.
+        """
+        with self._lock:
+            self.history.keep()
+            before, seconds = self.history.since(self._window_s)
+            rows = {
+                series: list(map(sub, self.slots.sums(series), before(series)))
+                for series in self.slots.series()
+            }
+        return *self.counts(rows), seconds
+
+    def ordered(self, field: str) -> list[str]:
+        """The bins of a field's numbers, from the smallest up; none when it has labels only."""
+        return intervals(self._buckets[field]) if field in self._buckets else []
+
+    def _distributions(self, rows: Mapping[Series, Sequence[float]]) -> Iterator[Metric]:
+        """What compares with the baseline, and the baseline: equal names, equal labels."""
+        bins = CounterMetricFamily(
+            f"{self._prefix}_prediction_bins",
+            "Predicted numbers by the interval that they are in.",
+            labels=["field", "value"],
+        )
+        for series, row in rows.items():
+            if series[0] == "number":
+                for value, count in zip(intervals(self._bounds(series[1])), row, strict=False):
+                    bins.add_metric([series[1], value], count)
+        yield bins
+        inputs = CounterMetricFamily(
+            f"{self._prefix}_inputs",
+            "Values of the input's features, of the requests that are looked at.",
+            labels=["field", "value"],
+        )
+        for feature, counts in self.counts(rows)[1].items():
+            for value, count in counts.items():
+                inputs.add_metric([feature, value], count)
+        yield inputs
+        for name, what in (("predictions", "predictions"), ("inputs", "values of the input")):
+            family = GaugeMetricFamily(
+                f"{self._prefix}_{name}_baseline",
+                f"The build's {what}, by value or interval; constant.",
+                labels=["field", "value"],
+            )
+            for field, counts in self.baseline[name].items():
+                for value, count in counts.items():
+                    family.add_metric([field, value], count)
+            yield family
+        yield self._cumulative_baseline()
+
+    def _cumulative_baseline(self) -> Metric:
+        """The baseline of numbers with the buckets of their histogram."""
+        family = GaugeMetricFamily(
+            f"{self._prefix}_prediction_value_baseline",
+            "The build's predicted numbers up to each bound; constant.",
+            labels=["field", "le"],
+        )
+        for field, counts in self.baseline["predictions"].items():
+            names = [*map(floatToGoString, self._buckets.get(field, ())), "+Inf"]
+            numbers = [counts.get(value, 0) for value in self.ordered(field)]
+            for le, count in zip(names, accumulate(numbers), strict=False):
+                family.add_metric([field, le], count)
+        return family
 
     def _predictions(self, rows: Mapping[Series, list[float]]) -> Metric:
         """How often each label was predicted."""
@@ -172,11 +297,13 @@ class Meter(Collector):
                 yield ("label", field, label), 1
         for field, bounds in self._buckets.items():
             yield ("number", field), len(bounds) + 2
+        for feature, bins in self.inputs.bins.items():
+            yield ("input", feature), len(bins)
 
     def _count_value(self, path: str, value: Any) -> None:
         """Count one plain value, as a number or as a label."""
         field = _bearable(path)
-        number = _number(value)
+        number = finite(value)
         labels_only = field in self._labels and field not in self._buckets
         numbers_only = field in self._buckets and field not in self._labels
         if number is not None and not labels_only and (numbers_only or isinstance(value, float)):
@@ -227,6 +354,31 @@ class Meter(Collector):
         self.slots.add(series, {bisect_left(bounds, value): 1, len(bounds) + 1: value})
 
 
+def count_samples(bundle: Bundle) -> dict[str, dict[str, dict[str, int]]]:
+    """Count the recorded samples as a service would: the manifest's `baseline`.
+
+    {"predictions": {field: {value: count}}, "inputs": the same of features}.
+    """
+    manifest = bundle.manifest
+    meter = Meter(
+        manifest["prediction"], prefix="n", info={}, features=manifest["input"]["features"]
+    )
+    meter.slots.prepare(0)
+    for sample, prediction in bundle.samples():
+        meter.count([prediction], 0.0, meter.look_at([sample]))
+    predictions, inputs, _seconds = meter.recent()
+    return {"predictions": _whole(predictions), "inputs": _whole(inputs)}
+
+
+def _whole(counts: Counts) -> dict[str, dict[str, int]]:
+    """Counts as integers, of the fields that were seen."""
+    return {
+        field: {value: int(count) for value, count in values.items()}
+        for field, values in counts.items()
+        if any(values.values())
+    }
+
+
 def plain_values(prediction: Any) -> Iterator[tuple[str, Any]]:
     """The plain values inside a prediction, each with its field: `0`, `scores.a`, or ``."""
     # No recursion: what one thread could build may be too deep for another.
@@ -261,17 +413,6 @@ def _bearable(text: str) -> str:
 def _named(by_field: Mapping[str, Any]) -> dict[str, Any]:
     """What the manifest says of fields, by their names in metrics."""
     return {_bearable(field): said for field, said in by_field.items()}
-
-
-def _number(value: Any) -> float | None:
-    """A number as a finite float; None for what is none."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:  # an integer beyond any float
-        return None
-    return number if math.isfinite(number) else None
 
 
 def _add_histogram(

@@ -34,7 +34,7 @@ from nachlass_service.capacity import capacity
 from nachlass_service.core import FACE_THREADS, Core
 from nachlass_service.errors import BundleError, ServiceError, SettingError
 from nachlass_service.forks import leave_forks_alone
-from nachlass_service.meter import Meter
+from nachlass_service.meter import NO_FEATURES, Meter
 from nachlass_service.model import leave_model, load_model
 from nachlass_service.page import curl_line
 from nachlass_service.rehearsal import rehearse
@@ -202,8 +202,15 @@ class Server(BaseApplication):
             "version": manifest["version"],
             "commit": manifest["source"]["commit"] or "",
         }
-        prefix = self.settings.metrics_prefix
-        return Meter(manifest["prediction"], prefix=prefix, info=info)
+        return Meter(
+            manifest["prediction"],
+            prefix=self.settings.metrics_prefix,
+            info=info,
+            features=manifest["input"].get("features", NO_FEATURES),
+            baseline=manifest.get("baseline"),
+            input_rate=self.settings.input_metrics_rate,
+            window_s=self.settings.drift_window_s,
+        )
 
     def _check_environment(self, bundle: Bundle) -> None:
         """Refuse a bundle that needs other packages than this process has."""

@@ -1,0 +1,109 @@
+import random
+
+import pytest
+
+from nachlass_builder.features import LEAST_OF_A_LABEL, MAX_FEATURES, describe_features
+from nachlass_service.inputs import OTHER, Inputs, intervals
+
+NUMBERS = [number / 10 for number in range(101)]
+
+
+def counted(features, samples):
+    """How often a service would count each bin of each feature."""
+    inputs = Inputs(features)
+    counts = {feature: dict.fromkeys(bins, 0) for feature, bins in inputs.bins.items()}
+    for sample in samples:
+        for feature, position in inputs.look_at(sample):
+            counts[feature][inputs.bins[feature][position]] += 1
+    return counts
+
+
+def test_rows_are_lists_objects_or_plain_values():
+    rows = [[number, "ab"[number % 2]] for number in range(40)]
+    for samples, names in [
+        (rows, ["1", "0"]),
+        ([{"size": number, "kind": kind} for number, kind in rows], ["kind", "size"]),
+        ([number for number, _kind in rows], [""]),
+    ]:
+        described = describe_features(samples)
+        assert [*described["labels"], *described["buckets"]] == names
+        assert all(list(labels) == ["a", "b"] for labels in described["labels"].values())
+        assert all(sum(c.values()) == 40 for c in counted(described, samples).values())
+
+
+def test_deciles_hold_equal_parts_of_the_samples():
+    counts = counted(describe_features(NUMBERS), NUMBERS)[""]
+    assert list(counts.values()) == [11, *[10] * 9, 0]
+    assert list(counts)[-1] == OTHER
+
+
+def test_a_value_that_many_share_has_a_bin_of_its_own():
+    samples = [0.0] * 300 + [random.Random(1).random() + n for n in range(100)]
+    counts = counted(describe_features(samples), samples)[""]
+    assert 300 in counts.values()
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [
+        [f"a text that is free, number {number}" for number in range(100)],
+        [[[number]] for number in range(100)],
+        [None] * 4,
+        [],
+    ],
+)
+def test_what_has_no_distribution_is_no_feature(samples):
+    assert describe_features(samples) == {"labels": {}, "buckets": {}}
+
+
+def test_what_few_samples_share_is_not_named():
+    samples = ["usual"] * 40 + ["Ada Lovelace"] * (LEAST_OF_A_LABEL - 1) + ["rare"] * 5
+    described = describe_features(samples)
+    assert described["labels"] == {"": ["rare", "usual"]}
+    assert counted(described, samples) == {"": {"rare": 5, "usual": 40, OTHER: 4}}
+
+
+def test_there_are_not_too_many_features():
+    described = describe_features([[float(n + i) for i in range(50)] for n in range(30)])
+    assert list(described["buckets"]) == [str(number) for number in range(MAX_FEATURES)]
+
+
+@pytest.mark.parametrize(
+    ("sample", "expected"),
+    [
+        ([1, "a"], ("1", "a")),
+        ([1.0, "a"], ("1", "a")),
+        ([True, "b"], (OTHER, OTHER)),
+        ([2], (OTHER, OTHER)),
+        ([[1], {"a": 1}], (OTHER, OTHER)),
+        ({"0": 1, "1": "a", "2": 0}, ("1", "a")),
+        ({}, (OTHER, OTHER)),
+        ("a", (OTHER, OTHER)),
+        (None, (OTHER, OTHER)),
+        ([10**400, "a"], (OTHER, "a")),
+    ],
+)
+def test_whatever_is_asked_is_in_one_bin_of_each_feature(sample, expected):
+    inputs = Inputs({"labels": {"0": ["1"], "1": ["a"]}, "buckets": {}})
+    found = {feature: inputs.bins[feature][n] for feature, n in inputs.look_at(sample)}
+    assert tuple(found.values()) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (-1, "(-Inf, 0.0]"),
+        (0, "(-Inf, 0.0]"),
+        (0.5, "(0.0, 1.5]"),
+        (9, "(1.5, +Inf)"),
+        (10**400, OTHER),
+        ("9", OTHER),
+        (True, OTHER),
+        (None, OTHER),
+    ],
+)
+def test_numbers_are_in_the_interval_that_holds_them(value, expected):
+    inputs = Inputs({"labels": {}, "buckets": {"": [0.0, 1.5]}})
+    [(feature, position)] = inputs.look_at(value)
+    assert inputs.bins[feature][position] == expected
+    assert intervals([0.0, 1.5]) == ["(-Inf, 0.0]", "(0.0, 1.5]", "(1.5, +Inf)"]
