@@ -39,7 +39,7 @@ LEAST_LIVE = 200
 LEAST_BASELINE = 50
 """Fewer values of the baseline are given no verdict: they do not say what is usual."""
 
-Verdict = Literal["moved", "steady", "too few predictions", "too few samples", "no baseline"]
+Verdict = Literal["moved", "steady", "too little traffic", "too few samples", "no baseline"]
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,12 @@ class Drift:
         return [
             (value, n / live, self.baseline[value] / baseline) for value, n in self.live.items()
         ]
+
+    @property
+    def excess(self) -> float:
+        """How far the statistics are, as a multiple of their limits: above 1 they have moved."""
+        far = self.ks / self.ks_limit if self.ks is not None and self.ks_limit else 0.0
+        return max(far, self.psi / self.psi_limit if self.psi_limit else 0.0)
 
     def as_json(self) -> dict[str, Any]:
         """What /drift says of the field."""
@@ -123,7 +129,7 @@ def compare(
     elif m < LEAST_BASELINE:
         verdict = "too few samples"
     elif n < LEAST_LIVE:
-        verdict = "too few predictions"
+        verdict = "too little traffic"
     else:
         far = distance is not None and distance_limit is not None and distance > distance_limit
         verdict = "moved" if far or index > index_limit else "steady"

@@ -35,10 +35,9 @@ class Inputs:
         self._features = list(self.bins)
         self._positions = [int(f) if f.isascii() and f.isdigit() else -1 for f in self._features]
 
-    @property
-    def ordered(self) -> set[str]:
-        """The features whose bins, but for the last, are in the order of numbers."""
-        return set(self._bounds)
+    def ordered(self, feature: str) -> list[str]:
+        """The bins of a feature's numbers, from the smallest up; none when it has labels."""
+        return self.bins[feature][:-1] if feature in self._bounds else []
 
     def look_at(self, sample: Any) -> Iterator[tuple[str, int]]:
         """Each feature with the position of the bin that the sample is in."""

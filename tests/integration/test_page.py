@@ -70,7 +70,7 @@ class Page(HTMLParser):
 
     @property
     def statuses(self):
-        return {int(text) for text in self.blocks["th"] if text.isdigit()}
+        return {int(text) for text in self.blocks["th"] if re.fullmatch(r"\d{3}", text)}
 
 
 def example(**sections):
@@ -110,7 +110,9 @@ def hostile():
 
 
 def app_of(bundle, *, show_samples=True):
-    meter = Meter(example()["prediction"], prefix="nachlass", info={})
+    meter = Meter(
+        example()["prediction"], prefix="nachlass", info={}, baseline=bundle.manifest["baseline"]
+    )
     settings = Settings.from_environ({"S2I_SHOW_SAMPLES": "1" if show_samples else "0"})
     return create_app(Core(bundle, Model(lambda sample: sample), meter, settings))
 
@@ -148,7 +150,7 @@ def test_the_page_of_a_built_model(nachlass, tmp_path):
     assert json.loads(shown) == sample
     assert json.loads(schema) == bundle.manifest["input"]["schema"]
     assert bundle.function in page.everything
-    assert page.links == {"/model", "/metrics", "/readyz", "/livez", "/notebook/1"}
+    assert page.links == {"/model", "/drift", "/metrics", "/readyz", "/livez", "/notebook/1"}
     client = app_of(bundle).test_client()
     found = {link: client.get(link).status_code for link in page.links}
     assert found == {**dict.fromkeys(page.links, 200), "/readyz": 503}  # it was not started
@@ -201,7 +203,7 @@ def test_samples_are_hidden_unless_they_may_be_shown(contract, tmp_path):
     page = page_of(manifest, tmp_path, show_samples=False)
     assert not re.search("Lovelace|Babbage", page.everything)
     assert shlex.split(page.curl)[-1] == PLACEHOLDER
-    assert page.links == {"/model", "/metrics", "/readyz", "/livez"}
+    assert page.links == {"/model", "/drift", "/metrics", "/readyz", "/livez"}
 
 
 def test_a_notebook_without_samples(tmp_path):
