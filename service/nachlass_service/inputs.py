@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Mapping, Sequence
+from itertools import accumulate, islice, pairwise
 from typing import Any
 
 from prometheus_client.utils import floatToGoString
@@ -20,41 +21,61 @@ OTHER = "other"
 
 
 class Inputs:
-    """The features of a model's samples; `bins` has the names of each one's bins."""
+    """The features of a model's samples; `bins` has the names of each one's bins.
+
+    The bins of all features are the cells of one row, one feature after the other.
+    """
 
     def __init__(self, features: Mapping[str, Any]) -> None:
-        self._labels: dict[str, dict[str, int]] = {
-            feature: {label: position for position, label in enumerate(labels)}
-            for feature, labels in features["labels"].items()
-        }
+        labels: dict[str, list[str]] = features["labels"]
         self._bounds: dict[str, Sequence[float]] = features["buckets"]
         self.bins: dict[str, list[str]] = {
-            **{feature: [*labels, OTHER] for feature, labels in self._labels.items()},
-            **{feature: [*intervals(bounds), OTHER] for feature, bounds in self._bounds.items()},
+            **{feature: [*labels[feature], OTHER] for feature in labels},
+            **{feature: [*intervals(self._bounds[feature]), OTHER] for feature in self._bounds},
         }
-        self._features = list(self.bins)
-        self._positions = [int(f) if f.isascii() and f.isdigit() else -1 for f in self._features]
+        starts = [0, *accumulate(map(len, self.bins.values()))]
+        self.width = starts.pop()
+        self._plan = [
+            (
+                feature,
+                int(feature) if feature.isascii() and feature.isdigit() else sys.maxsize,
+                start,
+                self._bounds.get(feature),
+                {label: number for number, label in enumerate(labels.get(feature, ()))},
+            )
+            for start, feature in zip(starts, self.bins, strict=True)
+        ]
 
     def ordered(self, feature: str) -> list[str]:
         """The bins of a feature's numbers, from the smallest up; none when it has labels."""
         return self.bins[feature][:-1] if feature in self._bounds else []
 
-    def look_at(self, sample: Any) -> Iterator[tuple[str, int]]:
-        """Each feature with the position of the bin that the sample is in."""
-        for feature, position in zip(self._features, self._positions, strict=True):
-            if isinstance(sample, dict):
+    def look_at(self, sample: Any) -> list[int]:
+        """The cell of each feature's bin that the sample is in."""
+        cells = []
+        is_list, is_object = isinstance(sample, list), isinstance(sample, dict)
+        for feature, index, start, bounds, labels in self._plan:
+            if is_list:
+                value = sample[index] if index < len(sample) else None
+            elif is_object:
                 value = sample.get(feature)
-            elif not isinstance(sample, list):
-                value = sample if feature == "" else None
             else:
-                value = sample[position] if 0 <= position < len(sample) else None
-            bounds = self._bounds.get(feature)
+                value = None if feature else sample
             if bounds is None:
-                labels = self._labels[feature]
-                yield feature, labels.get(_text(value), len(labels))
+                cells.append(start + labels.get(_text(value), len(labels)))
+            elif (number := finite(value)) is None:
+                cells.append(start + len(bounds) + 1)
             else:
-                number = finite(value)
-                yield feature, len(bounds) + 1 if number is None else bisect_left(bounds, number)
+                cells.append(start + bisect_left(bounds, number))
+        return cells
+
+    def counts(self, row: Sequence[float]) -> dict[str, dict[str, float]]:
+        """A row of cells as counts by feature and bin."""
+        cells = iter(row)
+        return {
+            feature: dict(zip(bins, islice(cells, len(bins)), strict=True))
+            for feature, bins in self.bins.items()
+        }
 
 
 def intervals(bounds: Sequence[float]) -> list[str]:
@@ -66,6 +87,8 @@ def intervals(bounds: Sequence[float]) -> list[str]:
 
 def finite(value: Any) -> float | None:
     """A number as a finite float; None for what is none."""
+    if type(value) is float:  # nearly always
+        return value if math.isfinite(value) else None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:

@@ -42,6 +42,7 @@ MAX_VALUES = 1000
 OTHER = "other"
 """The field, and the label, of whatever there are too many of."""
 
+INPUTS = ("inputs",)
 SECONDS = ("seconds",)
 FAILED = ("failed",)
 SECONDS_BOUNDS = (
@@ -104,26 +105,26 @@ class Meter(Collector):
         elif before.slots.is_ready:  # the workers before answer until the new ones do
             self.slots.stay_ready()
 
-    def look_at(self, samples: Sequence[Any]) -> list[tuple[str, int]]:
+    def look_at(self, samples: Sequence[Any]) -> list[list[int]]:
         """What `count` is to count of the input of a request: nothing, for most requests.
 
         It is called before the predictor is, which may change its sample.
         """
         if self._draw() >= self._input_rate:
             return []
-        return [found for sample in samples for found in self.inputs.look_at(sample)]
+        return [self.inputs.look_at(sample) for sample in samples]
 
     def count(
         self,
         predictions: Sequence[Any],
         seconds: float,
-        inputs: Sequence[tuple[str, int]] = (),
+        inputs: Sequence[Sequence[int]] = (),
     ) -> None:
         """Count an answered request: its predictions, in their JSON form, duration and input."""
         with self._lock:
             self.history.keep()
-            for feature, position in inputs:
-                self.slots.add(("input", feature), {position: 1})
+            for cells in inputs:
+                self.slots.add(INPUTS, dict.fromkeys(cells, 1))
             for prediction in predictions:
                 for field, value in islice(plain_values(prediction), MAX_VALUES):
                     self._count_value(field, value)
@@ -184,7 +185,6 @@ class Meter(Collector):
     def counts(self, rows: Mapping[Series, Sequence[float]]) -> tuple[Counts, Counts]:
         """The rows of predictions, and those of inputs, as counts by value."""
         predictions: Counts = {}
-        inputs: Counts = {}
         for (kind, *name), row in rows.items():
             if kind == "label":
                 predictions.setdefault(name[0], {})[name[1]] = row[0]
@@ -192,9 +192,7 @@ class Meter(Collector):
                 names = intervals(self._bounds(name[0]))
                 field = predictions.setdefault(name[0], {})
                 field.update(zip(names, row[:-1], strict=True))
-            elif kind == "input":
-                inputs[name[0]] = dict(zip(self.inputs.bins[name[0]], row, strict=True))
-        return predictions, inputs
+        return predictions, self.inputs.counts(rows.get(INPUTS, ()))
 
     def recent(self) -> tuple[Counts, Counts, float]:
         """Predictions and inputs that were counted within the window, and its seconds.
@@ -297,8 +295,7 @@ class Meter(Collector):
                 yield ("label", field, label), 1
         for field, bounds in self._buckets.items():
             yield ("number", field), len(bounds) + 2
-        for feature, bins in self.inputs.bins.items():
-            yield ("input", feature), len(bins)
+        yield INPUTS, self.inputs.width
 
     def _count_value(self, path: str, value: Any) -> None:
         """Count one plain value, as a number or as a label."""

@@ -1,0 +1,75 @@
+"""The rules say what the service says: the same limits, the same parameters."""
+
+import inspect
+import re
+
+import pytest
+
+from nachlass_builder import alerting, proof
+from nachlass_builder.alerting import Subject, Thresholds, rule_groups
+from nachlass_builder.cli import monitoring
+from nachlass_builder.dashboard import dashboard, queries
+from nachlass_service import drift
+
+SUBJECT = Subject("m", "n", predictions=3, inputs=7)
+
+
+def expressions(subject=SUBJECT, **limits):
+    groups = rule_groups(subject, Thresholds(**limits))
+    rules = [rule for group in groups for rule in group["rules"]]
+    return {rule.get("record") or rule["alert"]: rule["expr"] for rule in rules}
+
+
+def test_builder_and_service_have_the_same_defaults():
+    limits = Thresholds()
+    assert limits.false_alarms == drift.FALSE_ALARMS
+    assert (limits.psi_floor, limits.ks_floor) == (drift.PSI_FLOOR, drift.KS_FLOOR)
+    assert limits.least == drift.LEAST_LIVE
+    assert alerting.LEAST_BASELINE == proof.FEW_SAMPLES == drift.LEAST_BASELINE
+
+
+def test_the_command_has_the_same_defaults_and_explains_each():
+    options = {option.name: option for option in monitoring.params}
+    for name in inspect.signature(Thresholds).parameters:
+        assert options[name].default == getattr(Thresholds(), name)
+        assert options[name].help.endswith(".")
+
+
+@pytest.mark.parametrize("of", ["predictions", "inputs"])
+@pytest.mark.parametrize("bins", [2, 3, 11, 100])
+def test_rules_and_service_have_the_same_limit(of, bins):
+    name = f'n:drift:bins{{of="{of}"}}'
+    text = alerting._chi2_quantile(name, 0.001)
+    one, many = re.fullmatch(r"\(0 \* .* \+ ([\d.]+) or (.*)\)", text).groups()
+    python = many.replace(name, str(bins)).replace("^", "**")
+    found = float(one) if bins == 2 else eval(python, {"sqrt": lambda x: x**0.5})
+    assert found == pytest.approx(drift.chi2_quantile(bins - 1, 0.001), rel=1e-4)
+    assert text in expressions(Subject("m", "n", 1, 1), false_alarms=0.001)["n:drift:psi_limit"]
+
+
+def test_the_limit_respects_how_many_fields_are_tested():
+    one = expressions(Subject("m", "n", 1, 1))["n:drift:psi_limit"]
+    many = expressions(Subject("m", "n", 1, 20))["n:drift:psi_limit"]
+    quantiles = [float(text) for text in re.findall(r"\+ ([\d.]+) or", f"{one} {many}")]
+    assert quantiles[0] == quantiles[1] == quantiles[2] < quantiles[3]
+    assert quantiles[3] == pytest.approx(drift.chi2_quantile(1, drift.FALSE_ALARMS / 20), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("window", "seconds", "interval"),
+    [("60s", 60, 5), ("1m", 60, 5), ("1h", 3600, 60), ("7d", 604800, 60)],
+)
+def test_windows(window, seconds, interval):
+    limits = Thresholds(window=window)
+    assert (limits.window_s, limits.interval_s) == (seconds, interval)
+    assert f"[{window}]" in expressions(window=window)["n:drift_live:count"]
+
+
+def test_the_dashboard_shows_what_the_rules_record():
+    recorded = {name for name in expressions() if ":" in name}
+    board = dashboard(SUBJECT, Thresholds())
+    used = set(re.findall(r"n:[a-z_:]+", " ".join(queries(board))))
+    assert used
+    assert used <= recorded
+    places = [(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in board["panels"]]
+    assert len({*places}) == len(places)
