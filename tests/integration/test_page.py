@@ -109,10 +109,12 @@ def hostile():
     )
 
 
-def app_of(bundle, *, show_samples=True):
+def app_of(bundle, *, show_samples=True, answered=()):
     meter = Meter(
         example()["prediction"], prefix="nachlass", info={}, baseline=bundle.manifest["baseline"]
     )
+    meter.slots.prepare(0)
+    meter.count(answered, 0.1)
     settings = Settings.from_environ({"S2I_SHOW_SAMPLES": "1" if show_samples else "0"})
     return create_app(Core(bundle, Model(lambda sample: sample), meter, settings))
 
@@ -245,6 +247,43 @@ def test_the_fields_of_a_prediction_are_listed(tmp_path):
     assert (
         "label one of these spam scores.a a number mixed a number, or one of these unknown" in text
     )
+
+
+@pytest.mark.parametrize(
+    ("answered", "verdict", "said"),
+    [
+        (
+            [0, 1, 2, 3, 4, 5, 6] * 100,
+            "steady",
+            "distributed as at build: PSI 0.02 over the last 7",
+        ),
+        ([4] * 1500, "moved", "Predictions have moved: PSI 6.90 over the last 1,500."),
+        ([4] * 10, "too little traffic", "Too few predictions for a verdict: 10 within"),
+    ],
+)
+def test_the_page_and_the_document_say_whether_predictions_have_moved(
+    answered, verdict, said, tmp_path
+):
+    client = app_of(Bundle(tmp_path, example()), answered=answered).test_client()
+    page = client.get("/", headers={"Accept": "text/html"}).text
+    text = re.sub(r"\s+", " ", Page(page).everything)
+    assert said in text
+    share = 100 * answered.count(4) / len(answered)
+    assert f" 4 {share:.1f} %14.0 %" in text
+    assert re.findall(r'class="live" x="0" y="1" width="([\d.]+)"', page)[4] == str(
+        round(100 * share / max(share, 17.5), 2)
+    )
+    document = client.get("/drift").get_json()
+    assert document["verdict"] == verdict
+    assert document["sentence"] in text
+    assert document["predictions"][0]["values"][4]["baseline_share"] == 0.14
+
+
+def test_labels_of_drift_are_escaped(tmp_path):
+    manifest = example(baseline={"predictions": {HOSTILE: {HOSTILE: 100}}, "inputs": {}})
+    page = page_of(manifest, tmp_path)
+    assert HOSTILE in page.everything
+    assert {*page.tags} <= {*page_of(example(), tmp_path).tags, "code"}
 
 
 @pytest.mark.parametrize("validator", [True, False])
