@@ -25,9 +25,11 @@ lint: .venv/lint-installed ## ruff, mypy and shellcheck
 	.venv/bin/mypy builder/nachlass_builder/in_kernel
 	.venv/bin/shellcheck .ci/run .ci/system-packages s2i/install-packages s2i/bin/*
 
-bench: .venv/test-installed ## measure a build beside pip and venv, and a service under load
+bench: .venv/test-installed ## measure builds, a service under load, and what drift costs and notices
 	.venv/bin/python tests/bench/build_steps.py
 	.venv/bin/python tests/bench/load.py
+	.venv/bin/python tests/bench/drift_cost.py
+	.venv/bin/python tests/bench/drift_power.py
 
 clean: ## remove the virtual environment and caches
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache

@@ -138,7 +138,8 @@ def _ks(subject: Subject, limits: Thresholds) -> Iterator[dict[str, Any]]:
     """Kolmogorov and Smirnov's distance of predicted numbers, and its limit."""
     p, value = subject.prefix, f"{subject.prefix}_prediction_value"
     by = f"{JOB}, field"
-    size = f"sum by ({by}) (increase({value}_count[{limits.window}]))"
+    # A histogram with negative buckets has no sum, and then no count of its own.
+    size = f'sum by ({by}) (increase({value}_bucket{{le="+Inf"}}[{limits.window}]))'
     samples = f'max by ({by}) ({value}_baseline{{le="+Inf"}})'
     live = f"sum by ({by}, le) (increase({value}_bucket[{limits.window}]))"
     yield _record(

@@ -179,7 +179,7 @@ class _Traffic:
                 self.series(f"{name}_bucket", labels, self._rate(up_to["now"] * size)),
                 self.series(f"{name}_baseline", labels, then),
             ]
-        return [*found, self.series(f"{name}_count", '{job="test", field=""}', self._rate(size))]
+        return found
 
     def _rate(self, in_window: float, until: int | None = None) -> str:
         """A counter that grows by so much in a window, for two windows or some steps."""
