@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
 
+from nachlass_builder.features import LEAST_SAMPLES
+
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 JOB = "namespace, job"
 """What makes out a service; a label that is not there is an empty one."""
-LEAST_BASELINE = 50
 LONGEST_INTERVAL_S = 60
 
 
@@ -102,12 +103,12 @@ def _counts(p: str, limits: Thresholds) -> Iterator[dict[str, Any]]:
         count = f"{p}:drift_{side}:count"
         yield _record(f"{p}:drift_{side}:size", f"sum by ({JOB}, of, field) ({count})")
     yield _record(f"{p}:drift:bins", f"count by ({JOB}, of, field) ({p}:drift_live:count)")
-    # After a deployment the window holds predictions of two models.
-    versions = f"count by ({JOB}, name, version, commit)"
+    # After a deployment the window holds predictions of two models; a version may be built twice.
+    versions = f"count by ({JOB}, name, version, created)"
     yield _record(
         f"{p}:drift:judged",
         f"{p}:drift_live:size >= {limits.least} "
-        f"and {p}:drift_baseline:size >= {LEAST_BASELINE} and on ({JOB}) "
+        f"and {p}:drift_baseline:size >= {LEAST_SAMPLES} and on ({JOB}) "
         f"count by ({JOB}) ({versions} (last_over_time({p}_model_info[{limits.window}]))) == 1",
     )
 
@@ -192,7 +193,7 @@ def _service_alerts(subject: Subject, limits: Thresholds) -> Iterator[dict[str, 
     yield _alert(
         "ServiceMissing",
         f'absent({p}_model_info{{name="{subject.name}"}})',
-        f"{subject.name}: no service of this name is scraped",
+        "{{ $labels.name }}: no service of this name is scraped",
         "It is down, or Prometheus does not find it.",
         "critical",
     )
@@ -225,12 +226,13 @@ def _service_alerts(subject: Subject, limits: Thresholds) -> Iterator[dict[str, 
 def _chi2_quantile(bins: str, alpha: float) -> str:
     """What a chi-square of as many degrees as there are bins, less one, passes with alpha.
 
-    Exact for one degree, else Wilson and Hilferty's approximation.
+    Exact for one degree, which a single bin is given, too; otherwise Wilson and
+    Hilferty's approximation.
     """
     one, z = NormalDist().inv_cdf(1 - alpha / 2) ** 2, NormalDist().inv_cdf(1 - alpha)
     part = f"2 / (9 * ({bins} - 1))"
     many = f"({bins} - 1) * (1 - {part} + {z:.6g} * sqrt({part})) ^ 3"
-    return f"(0 * ({bins} == 2) + {one:.6g} or {many})"
+    return f"(0 * ({bins} <= 2) + {one:.6g} or {many})"
 
 
 def _labelled(of: str, vector: str) -> str:

@@ -10,7 +10,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nachlass_builder.alerting import LEAST_BASELINE, Subject, Thresholds
+from nachlass_builder.alerting import Subject, Thresholds
+from nachlass_builder.features import LEAST_SAMPLES
 
 STEPS = 12
 """Scrapes in a window."""
@@ -29,8 +30,7 @@ def rule_tests(subject: Subject, limits: Thresholds, rules: str) -> dict[str, An
     traffic = _Traffic(subject, limits)
     size = 10 * limits.least
     steady = [*traffic.served(size), *traffic.labels("predictions", EVEN, EVEN, size)]
-    info, version = f"{subject.prefix}_model_info", '{{job="test", name="{}", version="{}"}}'
-    other = traffic.series(info, version.format(subject.name, "other"), f"1+0x{STEPS * 3 // 2}")
+    before = traffic.info("before", f"1+0x{STEPS * 3 // 2}")
     moved = traffic.labels("predictions", EVEN, UNEVEN, size)
     thirds = dict.fromkeys(BINS, 1 / 3)
     rising = dict(zip(BINS, (0.1, 0.3, 0.6), strict=True))
@@ -52,10 +52,16 @@ def rule_tests(subject: Subject, limits: Thresholds, rules: str) -> dict[str, An
         ),
         (
             "moved, but too few samples",
-            traffic.labels("predictions", EVEN, UNEVEN, size, LEAST_BASELINE // 2),
+            traffic.labels("predictions", EVEN, UNEVEN, size, LEAST_SAMPLES // 2),
             [],
         ),
-        ("moved, but another model was deployed", [*moved, other], []),
+        ("moved, but another build was deployed", [*moved, *before], []),
+        (
+            "a second value, where the build saw one",
+            [*traffic.served(size), *traffic.labels("predictions", {"a": 1}, EVEN, size)],
+            ["PredictionsMoved"],
+        ),
+        ("one value, as at build", traffic.labels("predictions", {"a": 1}, {"a": 1}, size), []),
         (
             "numbers have moved",
             traffic.numbers(thirds, rising, size),
@@ -110,10 +116,11 @@ class _Traffic:
     def series(self, name: str, labels: str, values: str) -> dict[str, str]:
         return {"series": f"{name}{labels}", "values": values}
 
-    def info(self) -> Series:
+    def info(self, created: str = "now", values: str | None = None) -> Series:
         """What is served."""
-        labels = f'{{job="test", name="{self._subject.name}", version="this"}}'
-        return [self.series(f"{self._subject.prefix}_model_info", labels, self._constant(1))]
+        labels = f'{{job="test", name="{self._subject.name}", created="{created}"}}'
+        name = f"{self._subject.prefix}_model_info"
+        return [self.series(name, labels, values or self._constant(1))]
 
     def served(
         self,

@@ -84,7 +84,7 @@ def _panels(p: str, window: str) -> Iterator[dict[str, Any]]:
             (f"sum by (reason) (rate({p}_rejected_total{job}[5m]))", "{{reason}}"),
         ]),
         ("What is served", "table", "none", [
-            (f"count by (name, version, commit) ({p}_model_info{job})", ""),
+            (f"count by (name, version, commit, created) ({p}_model_info{job})", ""),
         ]),
     ]  # fmt: skip
     for number, (title, kind, unit, targets) in enumerate(shown):

@@ -19,8 +19,13 @@ BINS = 10
 MAX_LABELS = 20
 DIGITS = 6
 """Of bounds, which people read."""
+LEAST_SAMPLES = 50
+"""Fewer have no distribution to compare with: their deciles would be somebody's numbers."""
 LEAST_OF_A_LABEL = 5
-"""A value that fewer samples share is not named in metrics: it might be somebody's."""
+"""A value that fewer samples share has no bin of its own: it says little, and is somebody's."""
+LONGEST_NAME = 128
+OTHER = "other"
+"""The bin of whatever has none."""
 
 
 def describe_features(samples: Sequence[Any]) -> dict[str, Any]:
@@ -28,20 +33,24 @@ def describe_features(samples: Sequence[Any]) -> dict[str, Any]:
 
     A row is a list or an object; a plain value is a row of one feature, named
     "". Numbers have buckets (upper bounds, deciles of the samples) unless they
-    have few values. What has too many values, such as free text, is no feature.
+    have few values. What has too many values, such as free text, is no feature,
+    and neither is what a metric cannot name. Too few samples have none at all.
     """
-    columns = _columns(samples)
+    columns = _columns(samples) if len(samples) >= LEAST_SAMPLES else {}
     labels: dict[str, list[str]] = {}
     buckets: dict[str, list[float]] = {}
     for name, column in columns.items():
         if len(labels) + len(buckets) == MAX_FEATURES:
             break
+        if not _is_nameable(name):
+            continue
         numbers = [value for value in column if _is_number(value)]
         texts = Counter(map(_text, column))
         if len(texts) > MAX_LABELS and 2 * len(numbers) > len(column):
             buckets[name] = _deciles([float(number) for number in numbers])
         elif len(texts) <= MAX_LABELS:
-            named = sorted(t for t, count in texts.items() if count >= LEAST_OF_A_LABEL)
+            shared = (text for text, count in texts.items() if count >= LEAST_OF_A_LABEL)
+            named = sorted(text for text in shared if _is_nameable(text) and text != OTHER)
             labels.update({name: named} if named else {})
     return {"labels": labels, "buckets": buckets}
 
@@ -70,6 +79,11 @@ def _text(value: Any) -> str:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def _is_nameable(text: str) -> bool:
+    """Whether a text can be a label of a metric, and be read there."""
+    return len(text) <= LONGEST_NAME and (text.isprintable() or not text)
 
 
 def _is_number(value: Any) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,13 +14,15 @@ import yaml
 from nachlass_builder.alerting import Subject, Thresholds, rule_groups
 from nachlass_builder.alerting_tests import rule_tests
 from nachlass_builder.build import build
-from nachlass_builder.bundle import is_bundle, read_manifest
+from nachlass_builder.bundle import read_manifest
 from nachlass_builder.dashboard import dashboard
 from nachlass_builder.errors import SourceError
 from nachlass_builder.prepare import Request
 from nachlass_builder.report import Report
+from nachlass_builder.settings import Settings, unquote
 
 PREFIX = "S2I_APP_METRICS_PREFIX"
+PREFIX_FORM = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 RULES, TESTS = "rules.yml", "rules_test.yml"
 ADDRESS = "localhost:8080"
 
@@ -36,13 +40,12 @@ def monitoring(
     them with; the rules as an object of the Prometheus operator's, with a
     ServiceMonitor; a dashboard for Grafana. Returns the files.
     """
-    bundle, parameters = Path(source), assignments
-    if not is_bundle(bundle):
+    manifest, settings = read_manifest(Path(source)), Settings.from_environ(os.environ, assignments)
+    if manifest is None:
         built = build(Request(source, None, context_dir, assignments), Report())
-        bundle, parameters = built.bundle, built.settings.parameters
-    manifest = read_manifest(bundle)
-    assert manifest is not None
-    subject = _subject(manifest, parameters.get(PREFIX) or "nachlass")
+        manifest, settings = read_manifest(built.bundle), built.settings
+        assert manifest is not None
+    subject = _subject(manifest, settings.parameters)
     groups = rule_groups(subject, limits)
     texts = {
         RULES: _yaml({"groups": groups}),
@@ -63,8 +66,11 @@ def monitoring(
     return [folder / name for name in texts]
 
 
-def _subject(manifest: Mapping[str, Any], prefix: str) -> Subject:
-    """What is watched of a bundle; SourceError when it has nothing to compare with."""
+def _subject(manifest: Mapping[str, Any], parameters: Mapping[str, str]) -> Subject:
+    """What is watched of a bundle; SourceError when it cannot be."""
+    prefix = unquote(parameters.get(PREFIX, "")).strip() or "nachlass"
+    if not PREFIX_FORM.fullmatch(prefix):
+        raise SourceError(f"{PREFIX} is {prefix!r}", remedy="use letters, digits and underscores")
     if "baseline" not in manifest:
         raise SourceError(
             f"{manifest['name']} {manifest['version']} has no baseline in its manifest",

@@ -10,15 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from nachlass_builder.errors import Place, ProofError
+from nachlass_builder.features import LEAST_SAMPLES
 from nachlass_builder.import_names import DISTRIBUTIONS
 from nachlass_builder.process import Deadline, run
 from nachlass_builder.settings import is_index_variable
 
 FORK_ALLOWANCE_S = 10.0
 """Seconds that forked workers get beyond ten times what the scoring took alone."""
-
-FEW_SAMPLES = 50
-"""With fewer samples than this the service gives no verdict on drift."""
 
 NOT_THERE = (
     "what the predictor needs must be defined in the notebook, lie in the repository "
@@ -147,9 +145,9 @@ def prove(
     if not preload:
         reason = forked.get("reason") or forked["error"]["message"]
         notes.append(f"each worker will load the model for itself: {reason}")
-    if answer["samples"] < FEW_SAMPLES:
+    if answer["samples"] < LEAST_SAMPLES:
         notes.append(
-            f"{answer['samples']} samples are too few to notice drift: from {FEW_SAMPLES} on, "
+            f"{answer['samples']} samples are too few to notice drift: from {LEAST_SAMPLES} on, "
             "predictions are compared with theirs"
         )
     return Proof(bool(answer["batch"]), preload, memory, baseline, tuple(notes))

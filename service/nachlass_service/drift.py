@@ -116,11 +116,12 @@ def compare(
     now = {value: live.get(value, 0) for value in values}
     then = {value: baseline.get(value, 0) for value in values}
     n, m = sum(now.values()), sum(then.values())
+    numbers, numbers_then = [now[v] for v in ordered], [then[v] for v in ordered]
     alpha = FALSE_ALARMS / max(1, tests)
     distance = distance_limit = None
-    if ordered and n and m:
-        distance = ks([now[v] for v in ordered], [then[v] for v in ordered])
-        distance_limit = ks_limit(n, m, alpha)
+    if sum(numbers) and sum(numbers_then):
+        distance = ks(numbers, numbers_then)
+        distance_limit = ks_limit(sum(numbers), sum(numbers_then), alpha)
     index = psi(list(now.values()), list(then.values())) if n and m else 0.0
     index_limit = psi_limit(len(values), n, m, alpha) if n and m else 0.0
     verdict: Verdict
@@ -144,9 +145,9 @@ def psi(live: Sequence[float], baseline: Sequence[float]) -> float:
 
 def ks(live: Sequence[float], baseline: Sequence[float]) -> float:
     """The largest distance between the cumulative shares of two rows of counts."""
-    n, m = sum(live) or 1, sum(baseline) or 1
+    n, m = sum(live), sum(baseline)
     pairs = zip(accumulate(live), accumulate(baseline), strict=True)
-    return max((abs(p / n - q / m) for p, q in pairs), default=0.0)
+    return max(abs(p / n - q / m) for p, q in pairs)
 
 
 def psi_limit(bins: int, n: float, m: float, alpha: float) -> float:
@@ -161,9 +162,7 @@ def ks_limit(n: float, m: float, alpha: float) -> float:
 
 def chi2_quantile(degrees: int, alpha: float) -> float:
     """What a chi-square of so many degrees passes with probability alpha."""
-    if degrees < 1:
-        return 0.0
-    if degrees == 1:
+    if degrees <= 1:  # a value alone waits for a second one
         return NormalDist().inv_cdf(1 - alpha / 2) ** 2
     part = 2 / (9 * degrees)
     return float(degrees * (1 - part + NormalDist().inv_cdf(1 - alpha) * math.sqrt(part)) ** 3)

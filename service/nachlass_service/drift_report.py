@@ -14,7 +14,8 @@ from nachlass_service.drift import (
     Verdict,
     compare,
 )
-from nachlass_service.meter import Counts, Meter
+from nachlass_service.inputs import Counts
+from nachlass_service.meter import Meter
 
 WORST: tuple[Verdict, ...] = (
     "moved", "steady", "too little traffic", "too few samples", "no baseline",
@@ -40,7 +41,7 @@ class DriftReport:
         """The verdict on the predictions in plain words."""
         verdict = self.verdict
         if verdict == "no baseline":
-            return "The build had no samples to compare predictions with."
+            return "The bundle has no baseline to compare predictions with."
         drift = next(drift for drift in self.predictions if drift.verdict == verdict)
         if verdict == "too few samples":
             count = drift.baseline_size

@@ -27,26 +27,20 @@ class History:
         self._every_s = window_s / PARTS
         memory = memoryview(mmap.mmap(-1, 8 * (1 + MOMENTS * (1 + CELLS))))
         self._values = memory.cast("d")
-        self._values[0] = time.monotonic()  # of the last moment that was kept
-        self._values[1] = self._values[0]  # the first moment: nothing was counted yet
-        for number in range(1, MOMENTS):
+        for number in range(MOMENTS):
             self._values[self._start(number)] = float("inf")
+        self._keep(0)
 
     def keep(self) -> None:
         """Keep the sums as they are, when it is time to."""
         if time.monotonic() < self._values[0] + self._every_s:
             return
         with self._slots.alone():
-            now = time.monotonic()
-            if now < self._values[0] + self._every_s:  # another worker was first
+            if time.monotonic() < self._values[0] + self._every_s:  # another worker was first
                 return
             stamps = [self._values[self._start(number)] for number in range(MOMENTS)]
             free = [number for number, stamp in enumerate(stamps) if stamp == float("inf")]
-            number = free[0] if free else stamps.index(min(stamps))
-            start = self._start(number)
-            totals = self._slots.totals()
-            self._values[start + 1 : start + 1 + len(totals)] = totals
-            self._values[start] = self._values[0] = now
+            self._keep(free[0] if free else stamps.index(min(stamps)))
 
     def since(self, window_s: float) -> tuple[Callable[[Series], list[float]], float]:
         """The sums of a series at the start of the window, and the seconds since then.
@@ -62,6 +56,12 @@ class History:
             start = self._start(stamps[stamp]) + 1
             then = self._values[start : start + CELLS].tolist()
         return lambda series: [then[cell] for cell in self._slots.cells(series)], now - stamp
+
+    def _keep(self, number: int) -> None:
+        """Keep the sums as moment of this number; the first cell says when the last was kept."""
+        start, totals = self._start(number), self._slots.totals()
+        self._values[start + 1 : start + 1 + len(totals)] = totals
+        self._values[start] = self._values[0] = time.monotonic()
 
     @staticmethod
     def _start(number: int) -> int:

@@ -3,6 +3,8 @@
 The bins are laid out by the build (`input.features` of the manifest): a few
 features, each with labels or with upper bounds of buckets. Whatever is in none
 of a feature's bins, a missing value among it, is in its last one, `other`.
+Labels are values of samples: they are numbered, and not named, where samples
+may not be shown.
 """
 
 from __future__ import annotations
@@ -19,18 +21,26 @@ from prometheus_client.utils import floatToGoString
 
 OTHER = "other"
 
+Counts = dict[str, dict[str, float]]
+"""How often each value occurred, by field or feature; numbers by the interval that they are in."""
+
 
 class Inputs:
     """The features of a model's samples; `bins` has the names of each one's bins.
 
     The bins of all features are the cells of one row, one feature after the other.
+    Labels that are not `named` are `#1`, `#2`, ... in the manifest's order.
     """
 
-    def __init__(self, features: Mapping[str, Any]) -> None:
+    def __init__(self, features: Mapping[str, Any], *, named: bool = True) -> None:
         labels: dict[str, list[str]] = features["labels"]
         self._bounds: dict[str, Sequence[float]] = features["buckets"]
+        self._shown = {
+            feature: {label: label if named else f"#{n}" for n, label in enumerate(found, start=1)}
+            for feature, found in labels.items()
+        }
         self.bins: dict[str, list[str]] = {
-            **{feature: [*labels[feature], OTHER] for feature in labels},
+            **{feature: [*shown.values(), OTHER] for feature, shown in self._shown.items()},
             **{feature: [*intervals(self._bounds[feature]), OTHER] for feature in self._bounds},
         }
         starts = [0, *accumulate(map(len, self.bins.values()))]
@@ -69,7 +79,14 @@ class Inputs:
                 cells.append(start + bisect_left(bounds, number))
         return cells
 
-    def counts(self, row: Sequence[float]) -> dict[str, dict[str, float]]:
+    def shown(self, counts: Counts) -> Counts:
+        """Counts by the manifest's names, by the names of the bins."""
+        return {
+            feature: {self._shown.get(feature, {}).get(name, name): n for name, n in values.items()}
+            for feature, values in counts.items()
+        }
+
+    def counts(self, row: Sequence[float]) -> Counts:
         """A row of cells as counts by feature and bin."""
         cells = iter(row)
         return {

@@ -31,7 +31,7 @@ from prometheus_client.utils import floatToGoString
 from nachlass_service.bundle import Bundle
 from nachlass_service.errors import REJECTED
 from nachlass_service.history import History
-from nachlass_service.inputs import Inputs, finite, intervals
+from nachlass_service.inputs import Counts, Inputs, finite, intervals
 from nachlass_service.slots import Series, Slots
 
 MAX_FIELDS = 50
@@ -53,9 +53,6 @@ SECONDS_BOUNDS = (
 
 NO_FEATURES: Mapping[str, Any] = {"labels": {}, "buckets": {}}
 
-Counts = dict[str, dict[str, float]]
-"""How often each value occurred, by field; numbers by the interval that they are in."""
-
 
 class Meter(Collector):
     """The metrics of one service, laid out from the manifest before the fork.
@@ -64,8 +61,9 @@ class Meter(Collector):
     only counts every value as a label; one with buckets only counts numbers in
     them; one with both, or one that the build did not see, counts floats as
     numbers and the rest as labels. `features` are those of the input, counted
-    for a share `input_rate` of the requests; `baseline` is what the build
-    counted (`count_samples`), shown beside what is counted now.
+    for a share `input_rate` of the requests, their labels shown by name or by
+    number (`named_inputs`); `baseline` is what the build counted
+    (`count_samples`), shown beside what is counted now.
     """
 
     def __init__(
@@ -77,6 +75,7 @@ class Meter(Collector):
         features: Mapping[str, Any] = NO_FEATURES,
         baseline: Mapping[str, Any] | None = None,
         input_rate: float = 1.0,
+        named_inputs: bool = True,
         window_s: float = 3600,
     ) -> None:
         self._prefix = prefix
@@ -85,8 +84,9 @@ class Meter(Collector):
         self._buckets: dict[str, Sequence[float]] = _named(prediction["buckets"])
         self._ladder: Sequence[float] = prediction["ladder"]
         self._layout = (self._labels, self._buckets, self._ladder, features)
-        self.inputs = Inputs(features)
-        self.baseline = baseline or {"predictions": {}, "inputs": {}}
+        self.inputs = Inputs(features, named=named_inputs)
+        self.baseline: dict[str, Counts] = {"predictions": {}, "inputs": {}, **(baseline or {})}
+        self.baseline["inputs"] = self.inputs.shown(self.baseline["inputs"])
         self._input_rate = input_rate if self.inputs.bins else 0.0
         self._draw = Random().random  # noqa: S311 - and not the user's, who may have seeded it
         self._window_s = window_s
@@ -101,7 +101,8 @@ class Meter(Collector):
     def go_on_from(self, before: Meter) -> None:
         """Take over the counts of the meter before, when they mean the same things."""
         if before._layout == self._layout:
-            self.slots, self.history = before.slots, before.history
+            self.slots = before.slots
+            self.history = History(self.slots, self._window_s)  # of this model's predictions
         elif before.slots.is_ready:  # the workers before answer until the new ones do
             self.slots.stay_ready()
 

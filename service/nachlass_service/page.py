@@ -69,6 +69,7 @@ def index_page(bundle: Bundle, settings: Settings, base_url: str, drift: DriftRe
         schema=_indented(manifest["input"]["schema"]),
         most_labels=MOST_LABELS,
         drift=drift,
+        numbered=bool(drift.inputs) and not settings.show_samples,
         charts={
             "": [_chart(field) for field in drift.predictions[:MOST_CHARTS]],
             "Input": [_chart(field) for field in drift.inputs[:MOST_CHARTS]],

@@ -84,10 +84,10 @@ class Server(BaseApplication):
         self._local = local
         self._started_at = time.monotonic()
         self.bundle = Bundle.open(snapshots.take())
-        self.meter = self._new_meter()
         self.core: Core | None = None
         self._slots: dict[int, int] = {}  # of living workers, by their age
         super().__init__()
+        self.meter = self._new_meter()
 
     # In the master.
 
@@ -201,6 +201,7 @@ class Server(BaseApplication):
             "name": manifest["name"],
             "version": manifest["version"],
             "commit": manifest["source"]["commit"] or "",
+            "created": manifest["created"],
         }
         return Meter(
             manifest["prediction"],
@@ -209,6 +210,7 @@ class Server(BaseApplication):
             features=manifest["input"].get("features", NO_FEATURES),
             baseline=manifest.get("baseline"),
             input_rate=self.settings.input_metrics_rate,
+            named_inputs=bool(self.settings.show_samples),
             window_s=self.settings.drift_window_s,
         )
 

@@ -49,7 +49,8 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         "S2I_SHOW_SAMPLES",
         "0; 1 in `nachlass serve` on loopback",
-        "1: show what holds training data, the executed notebook and an example of a sample",
+        "1: show what holds training data: the executed notebook, an example of a sample, "
+        "the values of features",
     ),
     Variable(
         "S2I_INPUT_METRICS_RATE",

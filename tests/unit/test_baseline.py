@@ -8,6 +8,7 @@ from prometheus_client import parser
 from nachlass_builder.features import describe_features
 from nachlass_builder.prediction import describe_predictions
 from nachlass_service.bundle import Bundle
+from nachlass_service.drift_report import report
 from nachlass_service.meter import Meter, count_samples
 
 CASES = {
@@ -70,6 +71,18 @@ def test_samples_that_are_served_are_counted_as_in_the_baseline(predictions, tmp
     assert read(meter, "n_inputs_total") == read(meter, "n_inputs_baseline")
     buckets = read(meter, "n_prediction_value_bucket")
     assert buckets == read(meter, "n_prediction_value_baseline")
+
+
+def test_where_samples_may_not_be_shown_no_label_of_the_input_is(tmp_path):
+    bundle = bundle_of(tmp_path, CASES["labels"])
+    meter = meter_of(bundle, named_inputs=False)
+    serve(meter, bundle)
+    counts = read(meter, "n_inputs_total")
+    assert counts == read(meter, "n_inputs_baseline")
+    shown = {dict(labels)["value"] for labels in counts if dict(labels)["field"] == "1"}
+    assert shown == {"#1", "#2", "other"}
+    compared = {drift.field: drift for drift in report(meter).inputs}
+    assert {value for value, _now, _then in compared["1"].shares} == shown
 
 
 def test_without_samples_there_is_no_baseline(tmp_path):

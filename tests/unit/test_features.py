@@ -2,7 +2,13 @@ import random
 
 import pytest
 
-from nachlass_builder.features import LEAST_OF_A_LABEL, MAX_FEATURES, describe_features
+from nachlass_builder.features import (
+    LEAST_OF_A_LABEL,
+    LEAST_SAMPLES,
+    LONGEST_NAME,
+    MAX_FEATURES,
+    describe_features,
+)
 from nachlass_service.inputs import OTHER, Inputs, intervals
 
 NUMBERS = [number / 10 for number in range(101)]
@@ -32,7 +38,7 @@ def counted(features, samples):
 
 
 def test_rows_are_lists_objects_or_plain_values():
-    rows = [[number, "ab"[number % 2]] for number in range(40)]
+    rows = [[number, "ab"[number % 2]] for number in range(60)]
     for samples, names in [
         (rows, ["1", "0"]),
         ([{"size": number, "kind": kind} for number, kind in rows], ["kind", "size"]),
@@ -41,7 +47,7 @@ def test_rows_are_lists_objects_or_plain_values():
         described = describe_features(samples)
         assert [*described["labels"], *described["buckets"]] == names
         assert all(list(labels) == ["a", "b"] for labels in described["labels"].values())
-        assert all(sum(c.values()) == 40 for c in counted(described, samples).values())
+        assert all(sum(c.values()) == 60 for c in counted(described, samples).values())
 
 
 def test_deciles_hold_equal_parts_of_the_samples():
@@ -61,7 +67,12 @@ def test_a_value_that_many_share_has_a_bin_of_its_own():
     [
         [f"a text that is free, number {number}" for number in range(100)],
         [[[number]] for number in range(100)],
-        [None] * 4,
+        [number / 7 for number in range(LEAST_SAMPLES - 1)],
+        ["ab"[number % 2] for number in range(LEAST_SAMPLES - 1)],
+        [["a", "b"][number % 2] * (LONGEST_NAME + 1) for number in range(100)],
+        ["a\nb", "\ud800"] * 50,
+        [{"x" * (LONGEST_NAME + 1): number % 2, "a\nb": 1, "\ud800": 2} for number in range(100)],
+        [OTHER] * 100,
         [],
     ],
 )
@@ -70,14 +81,31 @@ def test_what_has_no_distribution_is_no_feature(samples):
 
 
 def test_what_few_samples_share_is_not_named():
-    samples = ["usual"] * 40 + ["Ada Lovelace"] * (LEAST_OF_A_LABEL - 1) + ["rare"] * 5
+    samples = ["usual"] * 60 + ["Ada Lovelace"] * (LEAST_OF_A_LABEL - 1) + ["rare"] * 5
     described = describe_features(samples)
     assert described["labels"] == {"": ["rare", "usual"]}
-    assert counted(described, samples) == {"": {"rare": 5, "usual": 40, OTHER: 4}}
+    assert counted(described, samples) == {"": {"rare": 5, "usual": 60, OTHER: 4}}
+
+
+def test_a_value_called_other_is_in_that_bin():
+    samples = [OTHER] * 40 + ["a"] * 30
+    assert counted(describe_features(samples), samples) == {"": {"a": 30, OTHER: 40}}
+
+
+def test_labels_are_numbered_where_samples_may_not_be_shown():
+    described = {"labels": {"name": ["Ada", "Bob"]}, "buckets": {"size": [1.5]}}
+    hidden = Inputs(described, named=False)
+    assert named(hidden, {"name": "Bob", "size": 1}) == {"name": "#2", "size": "(-Inf, 1.5]"}
+    baseline = {"name": {"Bob": 3, "Ada": 4, OTHER: 5}, "size": {"(1.5, +Inf)": 6}}
+    assert hidden.shown(baseline) == {
+        "name": {"#2": 3, "#1": 4, OTHER: 5},
+        "size": {"(1.5, +Inf)": 6},
+    }
+    assert Inputs(described).shown(baseline) == baseline
 
 
 def test_there_are_not_too_many_features():
-    described = describe_features([[float(n + i) for i in range(50)] for n in range(30)])
+    described = describe_features([[float(n + i) for i in range(500)] for n in range(60)])
     assert list(described["buckets"]) == [str(number) for number in range(MAX_FEATURES)]
 
 
