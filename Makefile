@@ -3,10 +3,10 @@
 PYTHON ?= python3
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo test test-all lint bench clean
+.PHONY: help demo test test-all lint bench bench-drift clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: .venv/installed ## build examples/kmeans and serve it on port 8080
 	.venv/bin/nachlass serve examples/kmeans
@@ -31,6 +31,9 @@ bench: .venv/test-installed ## measure builds, a service under load, and what dr
 	.venv/bin/python tests/bench/drift_cost.py
 	.venv/bin/python tests/bench/drift_power.py
 
+bench-drift: .venv/frouros/installed ## compare our drift statistics with those of frouros, a library
+	PYTHONPATH=service .venv/frouros/bin/python tests/bench/drift_library.py
+
 clean: ## remove the virtual environment and caches
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache
 
@@ -42,6 +45,11 @@ clean: ## remove the virtual environment and caches
 
 .venv/test-installed: .venv/installed
 	.venv/bin/pip install --quiet --group test --editable service
+	touch $@
+
+.venv/frouros/installed: .venv/installed
+	$(PYTHON) -m venv .venv/frouros
+	.venv/frouros/bin/pip install --quiet frouros
 	touch $@
 
 .venv/lint-installed: .venv/test-installed

@@ -5,8 +5,8 @@ are the windows in which each rule says that they differ, in per cent: without a
 shift these are false alarms. The customary rules (PSI above 0.25, p below 0.05)
 stand beside ours, and beside the library's tests at our probability of 0.0005.
 
-    python -m venv /tmp/frouros && /tmp/frouros/bin/pip install frouros
-    PYTHONPATH=service /tmp/frouros/bin/python tests/bench/drift_library.py [WINDOWS]
+    make bench-drift
+    PYTHONPATH=service .venv/frouros/bin/python tests/bench/drift_library.py [WINDOWS]
 """
 
 import sys
