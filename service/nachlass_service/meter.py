@@ -2,7 +2,7 @@
 
 Each number is written at once to the worker's slot of shared memory (slots.py),
 so that the sums are exact whatever becomes of a worker; prometheus_client only
-renders them.
+renders them (exposition.py).
 """
 
 from __future__ import annotations
@@ -12,24 +12,21 @@ import threading
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from itertools import accumulate, islice
+from itertools import islice
 from operator import sub
 from random import Random
 from typing import Any
 
-from prometheus_client import CollectorRegistry
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
     HistogramMetricFamily,
     Metric,
 )
-from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
-from prometheus_client.utils import floatToGoString
 
-from nachlass_service.bundle import Bundle
 from nachlass_service.errors import REJECTED
+from nachlass_service.exposition import add_histogram, as_text, by_value, up_to
 from nachlass_service.history import History
 from nachlass_service.inputs import Counts, Inputs, finite, intervals
 from nachlass_service.slots import Series, Slots
@@ -63,7 +60,7 @@ class Meter(Collector):
     numbers and the rest as labels. `features` are those of the input, counted
     for a share `input_rate` of the requests, their labels shown by name or by
     number (`named_inputs`); `baseline` is what the build counted
-    (`count_samples`), shown beside what is counted now.
+    (baseline.py), shown beside what is counted now.
     """
 
     def __init__(
@@ -93,8 +90,6 @@ class Meter(Collector):
         self._full: set[str] = set()  # fields that have all the labels they may
         self._all_fields: set[str] = set()  # once there are as many as there may be
         self._lock = threading.Lock()
-        self._registry = CollectorRegistry()
-        self._registry.register(self)
         self.slots = Slots(self._known())
         self.history = History(self.slots, window_s)
 
@@ -143,57 +138,68 @@ class Meter(Collector):
 
     def exposition(self, accept: str) -> tuple[bytes, str]:
         """All metrics as text, and its content type, as an Accept header asks."""
-        try:
-            encode, content_type = choose_encoder(accept)
-        except TypeError:  # it asks for a version that is no number
-            encode, content_type = choose_encoder("")
-        return encode(self._registry), content_type
+        return as_text(self, accept)
 
     def describe(self) -> list[Metric]:
         """Nothing: the registry need not know the names beforehand."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """Every metric, added up over all workers."""
+        """Every metric, added up over all workers; the baseline has equal labels."""
+        p = self._prefix
         with self._lock:
             rows = {series: self.slots.sums(series) for series in self.slots.series()}
-        yield self._predictions(rows)
-        yield self._values(rows)
-        seconds = HistogramMetricFamily(
-            f"{self._prefix}_processing_seconds", "Seconds that answering a request took."
+        labels, bins = self._by_value(rows)
+        inputs = self.inputs.counts(rows[INPUTS])
+        yield by_value(
+            CounterMetricFamily, f"{p}_predictions", "Predictions by their value.", labels
         )
-        _add_histogram(seconds, {}, SECONDS_BOUNDS, rows[SECONDS])
+        values = HistogramMetricFamily(
+            f"{p}_prediction_value", "The numbers that were predicted.", labels=["field"]
+        )
+        for field in bins:
+            add_histogram(values, [field], self._bounds(field), rows["number", field])
+        yield values
+        yield by_value(
+            CounterMetricFamily,
+            f"{p}_prediction_bins",
+            "Predicted numbers by the interval that they are in.",
+            bins,
+        )
+        yield by_value(
+            CounterMetricFamily,
+            f"{p}_inputs",
+            "Values of the input's features, of the requests that are looked at.",
+            inputs,
+        )
+        for name, what in (("predictions", "predictions"), ("inputs", "values of the input")):
+            yield by_value(
+                GaugeMetricFamily,
+                f"{p}_{name}_baseline",
+                f"The build's {what}, by value or interval; constant.",
+                self.baseline[name],
+            )
+        yield self._cumulative_baseline()
+        seconds = HistogramMetricFamily(
+            f"{p}_processing_seconds", "Seconds that answering a request took."
+        )
+        add_histogram(seconds, [], SECONDS_BOUNDS, rows[SECONDS])
         yield seconds
         rejected = CounterMetricFamily(
-            f"{self._prefix}_rejected", "Requests that were turned away.", labels=["reason"]
+            f"{p}_rejected", "Requests that were turned away.", labels=["reason"]
         )
         for series, row in rows.items():
             if series[0] == "rejected":
                 rejected.add_metric([series[1]], row[0])
         yield rejected
         yield CounterMetricFamily(
-            f"{self._prefix}_failures",
-            "Requests that the model could not answer.",
-            value=rows[FAILED][0],
+            f"{p}_failures", "Requests that the model could not answer.", value=rows[FAILED][0]
         )
-        yield from self._distributions(rows)
         info = GaugeMetricFamily(
-            f"{self._prefix}_model_info", "What is served; always 1.", labels=list(self._info)
+            f"{p}_model_info", "What is served; always 1.", labels=list(self._info)
         )
         info.add_metric(list(self._info.values()), 1)
         yield info
-
-    def counts(self, rows: Mapping[Series, Sequence[float]]) -> tuple[Counts, Counts]:
-        """The rows of predictions, and those of inputs, as counts by value."""
-        predictions: Counts = {}
-        for (kind, *name), row in rows.items():
-            if kind == "label":
-                predictions.setdefault(name[0], {})[name[1]] = row[0]
-            elif kind == "number":
-                names = intervals(self._bounds(name[0]))
-                field = predictions.setdefault(name[0], {})
-                field.update(zip(names, row[:-1], strict=True))
-        return predictions, self.inputs.counts(rows.get(INPUTS, ()))
 
     def recent(self) -> tuple[Counts, Counts, float]:
         """Predictions and inputs that were counted within the window, and its seconds.
@@ -208,81 +214,40 @@ class Meter(Collector):
                 series: list(map(sub, self.slots.sums(series), before(series)))
                 for series in self.slots.series()
             }
-        return *self.counts(rows), seconds
+        labels, bins = self._by_value(rows)
+        predictions = {
+            field: {**bins.get(field, {}), **labels.get(field, {})} for field in {**bins, **labels}
+        }
+        return predictions, self.inputs.counts(rows[INPUTS]), seconds
 
     def ordered(self, field: str) -> list[str]:
         """The bins of a field's numbers, from the smallest up; none when it has labels only."""
         return intervals(self._buckets[field]) if field in self._buckets else []
 
-    def _distributions(self, rows: Mapping[Series, Sequence[float]]) -> Iterator[Metric]:
-        """What compares with the baseline, and the baseline: equal names, equal labels."""
-        bins = CounterMetricFamily(
-            f"{self._prefix}_prediction_bins",
-            "Predicted numbers by the interval that they are in.",
-            labels=["field", "value"],
-        )
-        for series, row in rows.items():
-            if series[0] == "number":
-                for value, count in zip(intervals(self._bounds(series[1])), row, strict=False):
-                    bins.add_metric([series[1], value], count)
-        yield bins
-        inputs = CounterMetricFamily(
-            f"{self._prefix}_inputs",
-            "Values of the input's features, of the requests that are looked at.",
-            labels=["field", "value"],
-        )
-        for feature, counts in self.counts(rows)[1].items():
-            for value, count in counts.items():
-                inputs.add_metric([feature, value], count)
-        yield inputs
-        for name, what in (("predictions", "predictions"), ("inputs", "values of the input")):
-            family = GaugeMetricFamily(
-                f"{self._prefix}_{name}_baseline",
-                f"The build's {what}, by value or interval; constant.",
-                labels=["field", "value"],
-            )
-            for field, counts in self.baseline[name].items():
-                for value, count in counts.items():
-                    family.add_metric([field, value], count)
-            yield family
-        yield self._cumulative_baseline()
+    def _by_value(self, rows: Mapping[Series, Sequence[float]]) -> tuple[Counts, Counts]:
+        """The rows of predictions as counts: of labels, and of numbers by their interval."""
+        labels: Counts = {}
+        bins: Counts = {}
+        for (kind, *name), row in rows.items():
+            if kind == "label":
+                labels.setdefault(name[0], {})[name[1]] = row[0]
+            elif kind == "number":
+                names = intervals(self._bounds(name[0]))
+                bins[name[0]] = dict(zip(names, row[:-1], strict=True))
+        return labels, bins
 
     def _cumulative_baseline(self) -> Metric:
-        """The baseline of numbers with the buckets of their histogram."""
+        """The baseline of numbers, with the buckets of their histogram."""
         family = GaugeMetricFamily(
             f"{self._prefix}_prediction_value_baseline",
             "The build's predicted numbers up to each bound; constant.",
             labels=["field", "le"],
         )
         for field, counts in self.baseline["predictions"].items():
-            names = [*map(floatToGoString, self._buckets.get(field, ())), "+Inf"]
-            numbers = [counts.get(value, 0) for value in self.ordered(field)]
-            for le, count in zip(names, accumulate(numbers), strict=False):
-                family.add_metric([field, le], count)
-        return family
-
-    def _predictions(self, rows: Mapping[Series, list[float]]) -> Metric:
-        """How often each label was predicted."""
-        family = CounterMetricFamily(
-            f"{self._prefix}_predictions",
-            "Predictions by their value.",
-            labels=["field", "value"],
-        )
-        for series, row in rows.items():
-            if series[0] == "label":
-                family.add_metric(series[1:], row[0])
-        return family
-
-    def _values(self, rows: Mapping[Series, list[float]]) -> Metric:
-        """The distribution of numbers that were predicted."""
-        family = HistogramMetricFamily(
-            f"{self._prefix}_prediction_value",
-            "The numbers that were predicted.",
-            labels=["field"],
-        )
-        for series, row in rows.items():
-            if series[0] == "number":
-                _add_histogram(family, {"field": series[1]}, self._bounds(series[1]), row)
+            if field in self._buckets:
+                numbers = [counts.get(value, 0) for value in self.ordered(field)]
+                for le, count in up_to(self._buckets[field], numbers):
+                    family.add_metric([field, le], count)
         return family
 
     def _known(self) -> Iterator[tuple[Series, int]]:
@@ -352,31 +317,6 @@ class Meter(Collector):
         self.slots.add(series, {bisect_left(bounds, value): 1, len(bounds) + 1: value})
 
 
-def count_samples(bundle: Bundle) -> dict[str, dict[str, dict[str, int]]]:
-    """Count the recorded samples as a service would: the manifest's `baseline`.
-
-    {"predictions": {field: {value: count}}, "inputs": the same of features}.
-    """
-    manifest = bundle.manifest
-    meter = Meter(
-        manifest["prediction"], prefix="n", info={}, features=manifest["input"]["features"]
-    )
-    meter.slots.prepare(0)
-    for sample, prediction in bundle.samples():
-        meter.count([prediction], 0.0, meter.look_at([sample]))
-    predictions, inputs, _seconds = meter.recent()
-    return {"predictions": _whole(predictions), "inputs": _whole(inputs)}
-
-
-def _whole(counts: Counts) -> dict[str, dict[str, int]]:
-    """Counts as integers, of the fields that were seen."""
-    return {
-        field: {value: int(count) for value, count in values.items()}
-        for field, values in counts.items()
-        if any(values.values())
-    }
-
-
 def plain_values(prediction: Any) -> Iterator[tuple[str, Any]]:
     """The plain values inside a prediction, each with its field: `0`, `scores.a`, or ``."""
     # No recursion: what one thread could build may be too deep for another.
@@ -411,16 +351,3 @@ def _bearable(text: str) -> str:
 def _named(by_field: Mapping[str, Any]) -> dict[str, Any]:
     """What the manifest says of fields, by their names in metrics."""
     return {_bearable(field): said for field, said in by_field.items()}
-
-
-def _add_histogram(
-    family: HistogramMetricFamily,
-    labels: Mapping[str, str],
-    bounds: Sequence[float],
-    row: Sequence[float],
-) -> None:
-    """Add a row of buckets and a sum to a histogram."""
-    *counts, total = row
-    names = [*map(floatToGoString, bounds), "+Inf"]
-    buckets = list(zip(names, accumulate(counts), strict=True))
-    family.add_metric(list(labels.values()), buckets=buckets, sum_value=total)

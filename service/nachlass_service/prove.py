@@ -21,11 +21,11 @@ from itertools import islice
 from typing import Any
 
 from nachlass_service.agreement import agree
+from nachlass_service.baseline import count_samples
 from nachlass_service.blocker import Blocker
 from nachlass_service.bundle import Bundle
 from nachlass_service.errors import BundleError, ServiceError
 from nachlass_service.failure import as_data
-from nachlass_service.meter import count_samples
 from nachlass_service.model import Model, load_model
 from nachlass_service.pool import in_another_thread
 from nachlass_service.strict_json import dumps
@@ -46,7 +46,7 @@ def prove(bundle: Bundle, enough_s: float = math.inf) -> dict[str, Any]:
     Returns {"samples": count, "seconds": of scoring, "memory": largest resident
     sizes in bytes after loading and after scoring one by one, "batch": true,
     false or null without batch_predictor, "batch_reason": why not,
-    "baseline": as meter.count_samples} or
+    "baseline": as baseline.count_samples} or
     {"error": the failure as in failure.py, and the "sample" at which it happened}.
     """
     try:

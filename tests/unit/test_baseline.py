@@ -7,9 +7,10 @@ from prometheus_client import parser
 
 from nachlass_builder.features import describe_features
 from nachlass_builder.prediction import describe_predictions
+from nachlass_service.baseline import count_samples
 from nachlass_service.bundle import Bundle
 from nachlass_service.drift_report import report
-from nachlass_service.meter import Meter, count_samples
+from nachlass_service.meter import Meter
 
 CASES = {
     "labels": ["spam", "ham", "ham"] * 20,
