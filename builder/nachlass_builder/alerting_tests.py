@@ -86,7 +86,7 @@ def rule_tests(subject: Subject, limits: Thresholds, rules: str) -> dict[str, An
         traffic.test("the index", [*moved, *traffic.info()], {psi: numbers}),
         traffic.test("nobody there", [], {FIRING: _fired(["ServiceMissing"])}),
     ]
-    interval = f"{limits.interval_s}s"
+    interval = f"{traffic.step_s}s"
     return {"rule_files": [rules], "evaluation_interval": interval, "tests": tests}
 
 
@@ -95,9 +95,9 @@ class _Traffic:
 
     def __init__(self, subject: Subject, limits: Thresholds) -> None:
         self._subject = subject
-        self._step_s = max(1, limits.window_s // STEPS)
+        self.step_s = max(1, limits.window_s // STEPS)
         self._window_s = limits.window_s
-        self._in_window = limits.window_s / self._step_s
+        self._in_window = limits.window_s / self.step_s
 
     def test(
         self, name: str, series: Series, expected: Mapping[str, Sequence[Mapping[str, Any]]]
@@ -105,7 +105,7 @@ class _Traffic:
         """One test: what the expressions are after two windows."""
         return {
             "name": name,
-            "interval": f"{self._step_s}s",
+            "interval": f"{self.step_s}s",
             "input_series": series,
             "promql_expr_test": [
                 {"expr": expr, "eval_time": f"{2 * self._window_s}s", "exp_samples": samples}
@@ -156,7 +156,7 @@ class _Traffic:
         samples: int = SAMPLES,
         counter: str | None = None,
     ) -> Series:
-        """Values by their shares, at build and now, from two replicas."""
+        """Values by their shares, at build and now, from two replicas; one is restarted."""
         p = self._subject.prefix
         found = []
         for instance in ("one", "two"):
@@ -167,7 +167,7 @@ class _Traffic:
                 found.append(self.series(f"{p}_{of}_baseline", labels, constant))
             for value, share in live.items():
                 labels = f'{{{at}, value="{value}"}}'
-                rate = self._rate(share * size / 2)
+                rate = self._rate(share * size / 2, restarted=instance == "two")
                 found.append(self.series(f"{p}_{counter or of}_total", labels, rate))
         return found
 
@@ -188,13 +188,18 @@ class _Traffic:
             ]
         return found
 
-    def _rate(self, in_window: float, until: int | None = None) -> str:
-        """A counter that grows by so much in a window, for two windows or some steps."""
-        grows = in_window / self._in_window
+    def _rate(self, in_window: float, until: int | None = None, *, restarted: bool = False) -> str:
+        """A counter that grows by so much in a window, for two windows or some steps.
+
+        A restart, in the second window, begins it again.
+        """
+        grows = f"{in_window / self._in_window:.12g}"
         steps = math.ceil(2 * self._in_window)
-        if until is None:
-            return f"0+{grows:.12g}x{steps}"
-        return f"0+{grows:.12g}x{until} {grows * until:.12g}+0x{steps - until}"
+        if until is not None:
+            return f"0+{grows}x{until} {float(grows) * until:.12g}+0x{steps - until}"
+        if restarted:
+            return f"0+{grows}x{3 * steps // 4} {grows}+{grows}x{steps - 3 * steps // 4 - 1}"
+        return f"0+{grows}x{steps}"
 
     def _constant(self, value: float) -> str:
         return f"{value:.12g}+0x{math.ceil(2 * self._in_window)}"

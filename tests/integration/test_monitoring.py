@@ -23,7 +23,7 @@ from served import free_port, served
 
 needs_prometheus = pytest.mark.needs("promtool", "apt-get install prometheus")
 
-NAMES = ["Ada Lovelace", 'Grace "\\"\n{{Hopper}} $job']
+NAMES = ["Ada Lovelace", 'Grace "\\" {{Hopper}} $job']
 NUMBERS = f"""\
 # %%
 import random
@@ -33,7 +33,7 @@ names = {NAMES!r}
 samples = [[draw.gauss(0, 1), draw.choice(names)] for _ in range(400)]
 # %%
 def predictor(row):
-    return [3.0 * row[0] + names.index(row[1]), row[1].upper()]
+    return [3.0 * row[0] + names.index(row[1]), row[1].upper() + chr(10)]
 """
 
 
