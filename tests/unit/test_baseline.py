@@ -19,6 +19,10 @@ CASES = {
     "objects": [{"label": "a", "score": number / 60, "x": [1, 2]} for number in range(60)],
     "mixed": ["unknown", *[number / 7 for number in range(60)]],
     "a constant": [1.5] * 60,
+    "one label": ["ham"] * 60,
+    "nothing": [None] * 60,
+    "too many labels": [f"label {number}" for number in range(1000)],
+    "too many fields": [{f"field {number}": number for number in range(500)}] * 60,
     "long": ["x" * 300, "y"] * 30,
 }
 
