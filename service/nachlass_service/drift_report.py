@@ -50,7 +50,7 @@ class DriftReport:
             size = f"{drift.live_size:,} within {self.span}"
             return f"Too few predictions for a verdict: {size}, and {LEAST_LIVE} are the least."
         what = f"{_statistic(drift)} over the last {drift.live_size:,}"
-        field = f" in {drift.field}" if drift.field else ""
+        field = f" in the field {drift.field}" if drift.field else ""
         if verdict == "moved":
             return f"Predictions have moved{field}: {what}."
         return f"Predictions are distributed as at build: {what}."

@@ -140,7 +140,7 @@ def test_the_field_that_moved_farthest_is_first():
     found = report(meter)
     verdicts = [(field.field, field.verdict) for field in found.predictions]
     assert verdicts == [("b", "moved"), ("c", "moved"), ("a", "steady")]
-    assert "moved in b: PSI" in found.sentence
+    assert "moved in the field b: PSI" in found.sentence
 
 
 def test_numbers_are_compared_in_their_buckets():
