@@ -23,6 +23,8 @@ UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 JOB = "namespace, job"
 """What makes out a service; a label that is not there is an empty one."""
 LONGEST_INTERVAL_S = 60
+TESTS_OF_A_FEATURE = 2
+"""As in the service, which says why."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,10 @@ def _psi(subject: Subject, limits: Thresholds) -> Iterator[dict[str, Any]]:
     sizes = f"(1 / {p}:drift_live:size + 1 / {p}:drift_baseline:size)"
     quantiles = " or ".join(
         _chi2_quantile(f'{p}:drift:bins{{of="{of}"}}', limits.false_alarms / max(1, tests))
-        for of, tests in (("predictions", subject.predictions), ("inputs", subject.inputs))
+        for of, tests in (
+            ("predictions", subject.predictions),
+            ("inputs", TESTS_OF_A_FEATURE * subject.inputs),
+        )
     )
     yield _record(f"{p}:drift:psi_limit", f"clamp_min(({quantiles}) * {sizes}, {limits.psi_floor})")
 

@@ -10,6 +10,7 @@ from nachlass_service.drift import (
     FALSE_ALARMS,
     LEAST_BASELINE,
     LEAST_LIVE,
+    TESTS_OF_A_FEATURE,
     Drift,
     Verdict,
     compare,
@@ -85,14 +86,14 @@ def report(meter: Meter) -> DriftReport:
     predictions, inputs, seconds = meter.recent()
     baseline = meter.baseline
     return DriftReport(
-        _compared(predictions, baseline["predictions"], meter.ordered),
-        _compared(inputs, baseline["inputs"], meter.inputs.ordered),
+        _compared(predictions, baseline["predictions"], meter.ordered, 1),
+        _compared(inputs, baseline["inputs"], meter.inputs.ordered, TESTS_OF_A_FEATURE),
         seconds,
     )
 
 
 def _compared(
-    live: Counts, baseline: Counts, ordered: Callable[[str], Sequence[str]]
+    live: Counts, baseline: Counts, ordered: Callable[[str], Sequence[str]], tests_of_each: int
 ) -> list[Drift]:
     """Each field that the baseline or the traffic has."""
     seen = (field for field, counts in live.items() if any(counts.values()))
@@ -102,7 +103,7 @@ def _compared(
             live.get(field, {}),
             baseline.get(field, {}),
             ordered=ordered(field),
-            tests=len(baseline),
+            tests=tests_of_each * len(baseline),
         )
         for field in dict.fromkeys((*baseline, *seen))
     ]

@@ -12,12 +12,19 @@ import sys
 
 import numpy as np
 
-from nachlass_service.drift import FALSE_ALARMS, chi2_quantile, ks_limit, psi_limit
+from nachlass_service.drift import (
+    FALSE_ALARMS,
+    TESTS_OF_A_FEATURE,
+    chi2_quantile,
+    ks_limit,
+    psi_limit,
+)
 
 CHUNK = 5_000
 BASELINES, SIZES = (50, 200, 1000), (200, 1000, 10_000)
 CUSTOMARY_PSI = 0.25
-CUTS = 20
+CUTS, DECILES = 20, 10
+FEATURES = 20
 
 
 def smoothed(counts):
@@ -60,13 +67,13 @@ def of_labels(before, now):
     return draw
 
 
-def of_numbers(shift):
+def of_numbers(shift, cuts=CUTS):
     """Draws rows of counts for a logistic variable that moves by `shift` standard deviations."""
     move = shift * np.pi / np.sqrt(3)
 
     def draw(rng, rows, m, n):
         samples = np.sort(rng.logistic(size=(rows, m)), axis=1)
-        at = np.linspace(0, m - 1, CUTS + 1)
+        at = np.linspace(0, m - 1, cuts + 1)
         low = np.floor(at).astype(int)
         bounds = samples[:, low]
         bounds += (at - low) * (samples[:, np.minimum(low + 1, m - 1)] - bounds)
@@ -77,9 +84,13 @@ def of_numbers(shift):
     return draw
 
 
-def shares(draw, m, n, windows, seed=1):
-    """The share of windows in which each rule says that the predictions have moved."""
-    rng = np.random.default_rng(seed)
+def shares(draw, m, n, windows, fields=1, tests=1):
+    """The share of windows in which each rule says that any of so many fields has moved.
+
+    The fields do not depend on each other, so that one is drawn for all of them;
+    `tests` is how many they count as.
+    """
+    rng, alpha = np.random.default_rng(1), FALSE_ALARMS / tests
     said = dict.fromkeys(("PSI", "KS", "either", "chi2", "PSI>0.25"), 0)
     done = 0
     while done < windows:
@@ -87,17 +98,17 @@ def shares(draw, m, n, windows, seed=1):
         live, base = draw(rng, rows, m, n)
         bins = live.shape[1]
         index = psi(live, base)
-        moved = index > psi_limit(bins, n, m, FALSE_ALARMS)
-        far = ks(live, base) > ks_limit(n, m, FALSE_ALARMS)
+        moved = index > psi_limit(bins, n, m, alpha)
+        far = ks(live, base) > ks_limit(n, m, alpha)
         statistic, degrees = chi2(live, base)
-        limits = np.array([chi2_quantile(int(d), FALSE_ALARMS) for d in range(bins)])
+        limits = np.array([chi2_quantile(int(d), alpha) for d in range(bins)])
         said["PSI"] += moved.sum()
         said["KS"] += far.sum()
         said["either"] += (moved | far).sum()
         said["chi2"] += (statistic > limits[degrees]).sum()
         said["PSI>0.25"] += (index > CUSTOMARY_PSI).sum()
         done += rows
-    return {name: count / windows for name, count in said.items()}
+    return {name: fields * count / windows for name, count in said.items()}
 
 
 def main():
@@ -111,6 +122,13 @@ def main():
     }
     print(f"false alarms per 1,000 windows, {windows:,} windows, alpha {FALSE_ALARMS}")
     show(quiet, [(m, n) for m in BASELINES for n in SIZES], windows, 1000)
+    print(f"\nthe same, of {FEATURES} features of the input together")
+    features = {
+        "2 labels, 90/10": of_labels(two(0.9), two(0.9)),
+        "deciles": of_numbers(0.0, DECILES),
+    }
+    tests = TESTS_OF_A_FEATURE * FEATURES
+    show(features, [(m, n) for m in BASELINES for n in SIZES], windows, 1000, FEATURES, tests)
     moved = {
         "2 labels, 50 to 60 %": of_labels(two(0.5), two(0.6)),
         "numbers, 0.25 sd": of_numbers(0.25),
@@ -120,11 +138,11 @@ def main():
     show(moved, list(dict.fromkeys(sizes)), windows, 100)
 
 
-def show(cases, sizes, windows, scale):
+def show(cases, sizes, windows, scale, fields=1, tests=1):
     print(f"{'':24}{'M':>6}{'N':>7}{'PSI':>8}{'KS':>8}{'either':>8}{'chi2':>8}{'PSI>0.25':>10}")
     for name, draw in cases.items():
         for m, n in sizes:
-            found = shares(draw, m, n, windows)
+            found = shares(draw, m, n, windows, fields, tests)
             cells = "".join(f"{scale * found[k]:8.2f}" for k in ("PSI", "KS", "either", "chi2"))
             print(f"{name:24}{m:6}{n:7}{cells}{scale * found['PSI>0.25']:10.2f}", flush=True)
 
