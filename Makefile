@@ -3,10 +3,10 @@
 PYTHON ?= python3
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo test test-all lint bench clean
+.PHONY: help demo test test-all lint bench bench-drift clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: .venv/installed ## build examples/kmeans and serve it on port 8080
 	.venv/bin/nachlass serve examples/kmeans
@@ -25,11 +25,16 @@ lint: .venv/lint-installed ## ruff, mypy and shellcheck
 	.venv/bin/mypy builder/nachlass_builder/in_kernel
 	.venv/bin/shellcheck .ci/run .ci/system-packages s2i/install-packages s2i/bin/*
 
-bench: .venv/test-installed ## measure a build beside pip and venv, a service under load and beside other servers
+bench: .venv/test-installed ## measure builds, a service under load, alone and beside others, and drift
 	.venv/bin/python tests/bench/build_steps.py
 	.venv/bin/python tests/bench/load.py
 	.venv/bin/python tests/bench/compare.py
 	.venv/bin/python tests/bench/batches.py
+	.venv/bin/python tests/bench/drift_cost.py
+	.venv/bin/python tests/bench/drift_power.py
+
+bench-drift: .venv/frouros/installed ## compare our drift statistics with those of frouros, a library
+	PYTHONPATH=service .venv/frouros/bin/python tests/bench/drift_library.py
 
 clean: ## remove the virtual environment and caches
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache
@@ -42,6 +47,11 @@ clean: ## remove the virtual environment and caches
 
 .venv/test-installed: .venv/installed
 	.venv/bin/pip install --quiet --group test --editable service
+	touch $@
+
+.venv/frouros/installed: .venv/installed
+	$(PYTHON) -m venv .venv/frouros
+	.venv/frouros/bin/pip install --quiet frouros
 	touch $@
 
 .venv/lint-installed: .venv/test-installed

@@ -7,6 +7,7 @@ import sys
 import traceback
 from errno import ENOSPC
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -16,6 +17,7 @@ from nachlass_builder.report import Report
 
 INTERRUPTED = 130
 DIFFERS = 14
+LEAST_WINDOW_S = 60
 
 EXIT_CODES = "\n".join(
     [
@@ -106,6 +108,7 @@ def main() -> None:
       nachlass serve .                     a service at http://localhost:8080
       nachlass image . -t my-model         a container image of that service
       nachlass diff OLD .                  what a new bundle has changed
+      nachlass monitoring . -o FOLDER      alerts and a dashboard for it
     """  # noqa: D301 - click's \b
     # What ends a job in CI leaves as little behind as Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -267,6 +270,100 @@ def diff(
     click.echo(show(found))
     if exit_code and not found.identical:
         sys.exit(DIFFERS)
+
+
+@main.command(help=f"Write rules for Prometheus, and a dashboard for Grafana.\n\n{SOURCE_HELP}")
+@click.argument("source", metavar="SOURCE|BUNDLE")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FOLDER",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where to write the files.",
+)
+@click.option(
+    "--window",
+    default="1h",
+    show_default=True,
+    metavar="DURATION",
+    help="How much traffic is compared: long enough for a thousand predictions, short enough to "
+    "hear of a change in time. `30m`, `1h`, `1d`.",
+)
+@click.option(
+    "--false-alarms",
+    default=0.0005,
+    show_default=True,
+    type=click.FloatRange(1e-9, 0.5),
+    help="The probability that a window without a change alerts, over all fields together: "
+    "the fewer, the larger a shift has to be.",
+)
+@click.option(
+    "--psi-floor",
+    default=0.02,
+    show_default=True,
+    type=click.FloatRange(0),
+    help="The least PSI that alerts, however much traffic there is: 0.02 is a shift of two equal "
+    "classes by 7 points, 0.1 by 16.",
+)
+@click.option(
+    "--ks-floor",
+    default=0.05,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="The least KS distance that alerts: the share of predictions that crossed some number.",
+)
+@click.option(
+    "--least",
+    default=200,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Windows with fewer predictions are not judged: fewer say little.",
+)
+@click.option(
+    "--errors",
+    default=0.01,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="The share of failed requests that alerts: what users may see.",
+)
+@click.option(
+    "--rejections",
+    default=0.1,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="The share of rejected requests that alerts: above what clients usually get wrong.",
+)
+@click.option(
+    "--latency",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(0),
+    help="The seconds that alert when one request in a hundred takes longer.",
+)
+@context_option
+@assignments_option
+def monitoring(
+    source: str,
+    output: Path,
+    context_dir: str | None,
+    assignments: tuple[str, ...],
+    **thresholds: Any,
+) -> None:
+    """Write rules for Prometheus, and a dashboard for Grafana."""
+    from nachlass_builder.alerting import Thresholds
+    from nachlass_builder.monitoring import monitoring as run_monitoring
+    from nachlass_builder.settings import parse_assignments
+
+    limits = Thresholds(**thresholds)
+    try:
+        if limits.window_s < LEAST_WINDOW_S:
+            raise ValueError(limits.window)  # noqa: TRY301 - as one that is no duration
+    except ValueError:
+        raise click.UsageError("--window is a duration of at least a minute: 30m, 1h") from None
+    given = parse_assignments(assignments)
+    for path in run_monitoring(source, output, context_dir, given, limits):
+        click.echo(path)
 
 
 @main.command(help=f"Build what changed, then serve it until Ctrl-C.\n\n{SOURCE_HELP}")

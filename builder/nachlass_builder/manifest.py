@@ -14,6 +14,7 @@ from nachlass_builder import __version__
 from nachlass_builder.bundle import SAMPLES, SCHEMA_VERSION
 from nachlass_builder.check import Checked
 from nachlass_builder.errors import Place
+from nachlass_builder.features import describe_features
 from nachlass_builder.locate import last_binding
 from nachlass_builder.lock import Lock
 from nachlass_builder.prediction import describe_input, describe_predictions, read_samples
@@ -33,8 +34,8 @@ def compose_manifest(
 ) -> dict[str, Any]:
     """The manifest before the proof.
 
-    `packages`, `slim`, the lock for serving, `batch`, `preload` and `memory`
-    have yet to be shown.
+    `packages`, `slim`, the lock for serving, `batch`, `preload`, `memory` and
+    `baseline` have yet to be shown.
     """
     located = checked.located
     samples = read_samples(bundle / SAMPLES)
@@ -56,7 +57,10 @@ def compose_manifest(
         "prediction": describe_predictions(
             [prediction for _, prediction in samples], prepared.settings.prediction_kind
         ),
-        "input": describe_input([sample for sample, _ in samples]),
+        "input": {
+            **describe_input([sample for sample, _ in samples]),
+            "features": describe_features([sample for sample, _ in samples]),
+        },
         "samples": {
             "count": len(samples),
             "deterministic": outcome["samples"].get("deterministic", True),
@@ -64,6 +68,7 @@ def compose_manifest(
         "batch": False,
         "preload": False,
         "memory": {},
+        "baseline": {},
         "slim": {},
         "python": platform.python_version(),
         "packages": {},

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nachlass_builder.errors import Place, ProofError
+from nachlass_builder.features import LEAST_SAMPLES
 from nachlass_builder.import_names import DISTRIBUTIONS
 from nachlass_builder.process import Deadline, run
 from nachlass_builder.settings import is_index_variable
@@ -29,12 +30,14 @@ GONE = "the folder of the build is gone afterwards: open files by paths relative
 class Proof:
     """What the proof showed: whether batches may be used, whether the model survives a fork.
 
-    `memory` has the largest resident sizes, in bytes, after loading and after scoring.
+    `memory` has the largest resident sizes, in bytes, after loading and after scoring;
+    `baseline` how the service counts the samples and their predictions.
     """
 
     batch: bool
     preload: bool
     memory: Mapping[str, int]
+    baseline: Mapping[str, Any]
     notes: tuple[str, ...]
 
 
@@ -117,11 +120,17 @@ def prove(
         if error.get("where"):
             place = Place(error["where"])
         raise _refusal(error, in_training=in_training, place=place, gone=gone, lock=lock)
-    notes, memory = [], answer["memory"]
+    notes, memory, baseline = [], answer["memory"], answer["baseline"]
     if answer["batch"] is False:
         notes.append(f"batch_predictor is not used: {answer['batch_reason']}")
     if not answer["samples"]:
-        return Proof(bool(answer["batch"]), preload=False, memory=memory, notes=tuple(notes))
+        return Proof(
+            bool(answer["batch"]),
+            preload=False,
+            memory=memory,
+            baseline=baseline,
+            notes=tuple(notes),
+        )
     limit_s = FORK_ALLOWANCE_S + 10 * answer["seconds"]
     forked, _said = ask_service(
         serving,
@@ -136,7 +145,12 @@ def prove(
     if not preload:
         reason = forked.get("reason") or forked["error"]["message"]
         notes.append(f"each worker will load the model for itself: {reason}")
-    return Proof(bool(answer["batch"]), preload, memory, tuple(notes))
+    if answer["samples"] < LEAST_SAMPLES:
+        notes.append(
+            f"{answer['samples']} samples are too few to notice drift: from {LEAST_SAMPLES} on, "
+            "predictions are compared with theirs"
+        )
+    return Proof(bool(answer["batch"]), preload, memory, baseline, tuple(notes))
 
 
 def _refusal(

@@ -228,7 +228,10 @@ class Serving:
                 lock=SERVING_LOCK if self.given else None,
             )
             self.manifest.update(
-                batch=proof.batch, preload=proof.preload, memory=dict(proof.memory)
+                batch=proof.batch,
+                preload=proof.preload,
+                memory=dict(proof.memory),
+                baseline=dict(proof.baseline),
             )
             for text in proof.notes:
                 report.note(text)

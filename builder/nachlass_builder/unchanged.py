@@ -23,6 +23,9 @@ from nachlass_builder.report import Report
 from nachlass_builder.service_wheel import service_digest
 from nachlass_builder.settings import Settings
 
+NEWEST = {"data", "baseline"}
+"""Sections that bundles of before do not have: they are built again."""
+
 
 def build_key(prepared: Prepared, source_digest: str) -> str:
     """What makes a build "unchanged": the source, the settings, Python and Nachlass."""
@@ -52,7 +55,7 @@ def is_current(destination: Path, key: str, prepared: Prepared, report: Report) 
     Data outside the source that has changed is read again; that is gone cannot be.
     """
     manifest = read_manifest(destination)
-    if manifest is None or manifest.get("key") != key or "data" not in manifest:
+    if manifest is None or manifest.get("key") != key or not manifest.keys() >= NEWEST:
         return False
     if missing := missing_parts(destination, manifest):
         report.note(f"{destination} has no {missing[0]} any more")

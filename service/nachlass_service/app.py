@@ -16,7 +16,7 @@ from logging import ERROR
 from flask import Flask, Response, abort, g, request
 from werkzeug.exceptions import ClientDisconnected, HTTPException
 
-from nachlass_service import log
+from nachlass_service import drift_report, log
 from nachlass_service.batches import Asked as AskedBatch
 from nachlass_service.batches import Batches, is_batch
 from nachlass_service.core import Asked, Core
@@ -80,11 +80,16 @@ def create_app(core: Core) -> Flask:
     def model() -> Response:
         return json_response(model_document(core.bundle, core.settings))
 
+    @app.get("/drift")
+    def drift() -> Response:
+        return json_response(drift_report.report(core.meter).as_json())
+
     @app.get("/")
     def index() -> Response:
         match request.accept_mimetypes.best_match(ACCEPTED, "text/plain"):
             case "text/html":
-                page = index_page(core.bundle, core.settings, request.host_url)
+                drift = drift_report.report(core.meter)
+                page = index_page(core.bundle, core.settings, request.host_url, drift)
                 return Response(page, headers={"Content-Security-Policy": PAGE_POLICY})
             case "application/json":
                 return json_response(model_document(core.bundle, core.settings))

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Protocol
 from nachlass_service import log
 from nachlass_service.bundle import Bundle
 from nachlass_service.errors import REJECTED, OverloadedError, ServiceError, TimeLimitError
-from nachlass_service.meter import Meter
+from nachlass_service.meter import Looked, Meter
 from nachlass_service.model import Model
 from nachlass_service.rehearsal import score_few
 from nachlass_service.request_body import read_body
@@ -73,10 +73,11 @@ class Stride:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A prediction as JSON, and the predictions in it that are counted."""
+    """A prediction as JSON; the predictions in it, and of its input, that are counted."""
 
     text: bytes
     predictions: Sequence[Any]
+    inputs: Looked
 
 
 class Core:
@@ -133,7 +134,9 @@ class Core:
         started = time.monotonic()
         try:
             request = read_body(*asked)
-            answered = self._answered(request, self._run(partial(self._model.answer, request)))
+            inputs = self._look_at(request)
+            prediction = self._run(partial(self._model.answer, request))
+            answered = self._answered(request, prediction, inputs)
         except ServiceError as error:
             self.turn_down(error, request_id, time.monotonic() - started)
             raise
@@ -147,27 +150,28 @@ class Core:
         """
         try:
             request = read_body(*asked)
-            return self._answered(request, self._model.answer(request))
+            inputs = self._look_at(request)
+            return self._answered(request, self._model.answer(request), inputs)
         except BaseException as error:  # noqa: BLE001 - the caller has it
             return error
 
     def ask_many(self, all_asked: Sequence[Asked]) -> list[Answered | BaseException]:
         """As `ask`, for requests that are scored at once; a bad one spoils no other."""
         outcomes: list[Answered | BaseException | None] = [None] * len(all_asked)
-        samples = {}
+        samples, inputs = {}, {}
         for place, asked in enumerate(all_asked):
             try:
                 request = read_body(*asked)
                 if not self._model.takes_as_batch(request):
                     self._model.validate(request)
-                    samples[place] = request
+                    samples[place], inputs[place] = request, self._look_at(request)
             except BaseException as error:  # noqa: BLE001 - the caller has it
                 outcomes[place] = error
         if len(samples) > 1:
             try:
                 predictions = self._model.predict_batch(list(samples.values()))
                 for place, prediction in zip(samples, predictions, strict=True):
-                    outcomes[place] = Answered(encode(prediction), [prediction])
+                    outcomes[place] = Answered(encode(prediction), [prediction], inputs[place])
             except ServiceError:
                 pass  # one of them may be what fails: they are scored one by one
         return [
@@ -176,7 +180,7 @@ class Core:
         ]
 
     def score(self, rows: Rows, stride: Stride) -> Iterator[list[Any]]:
-        """The prediction for each row, or a ServiceError in its place; nothing is counted.
+        """The prediction for each row, or a ServiceError in its place; only input is counted.
 
         They come in the order of the rows, as many at a time as are ready. A
         ServiceError that is raised is not about one row: those that have not
@@ -226,10 +230,13 @@ class Core:
             except ServiceError as error:
                 outcomes[place] = error
         if valid:
+            samples = [outcomes[place] for place in valid]
+            inputs = self.meter.look_at(samples)
             try:
-                predictions = self._model.predict_batch([outcomes[place] for place in valid])
+                predictions = self._model.predict_batch(samples)
             except ServiceError:
                 return None
+            self.meter.count_inputs(inputs)
             for place, prediction in zip(valid, predictions, strict=True):
                 outcomes[place] = prediction
         return outcomes
@@ -239,8 +246,11 @@ class Core:
         started = time.monotonic()
         for sample in samples:
             try:
-                failed = isinstance(sample, ServiceError)
-                outcomes.append(sample if failed else self._model.predict(sample))
+                if isinstance(sample, ServiceError):
+                    raise sample
+                inputs = self.meter.look_at([sample])
+                outcomes.append(self._model.predict(sample))
+                self.meter.count_inputs(inputs)
             except ServiceError as error:
                 outcomes.append(error)
             if time.monotonic() - started > TURN_S:
@@ -249,7 +259,7 @@ class Core:
 
     def count(self, answered: Answered, request_id: str, seconds: float) -> None:
         """Count a request that is answered, and log it if it was slow."""
-        self.meter.count(answered.predictions, seconds)
+        self.meter.count(answered.predictions, seconds, answered.inputs)
         self.log_if_slow(request_id, seconds)
 
     def log_if_slow(self, request_id: str, seconds: float, rows: int | None = None) -> None:
@@ -258,9 +268,14 @@ class Core:
             took = round(seconds, 3)
             log.event("slow", level=WARNING, request=request_id, seconds=took, rows=rows)
 
-    def _answered(self, request: Any, prediction: Any) -> Answered:
+    def _look_at(self, request: Any) -> Looked:
+        """What is counted of the request's input, if it is answered."""
         is_batch = self._model.takes_as_batch(request)
-        return Answered(encode(prediction), prediction if is_batch else [prediction])
+        return self.meter.look_at(request if is_batch else [request])
+
+    def _answered(self, request: Any, prediction: Any, inputs: Looked) -> Answered:
+        is_batch = self._model.takes_as_batch(request)
+        return Answered(encode(prediction), prediction if is_batch else [prediction], inputs)
 
     def turn_down(
         self,

@@ -2,32 +2,33 @@
 
 Each number is written at once to the worker's slot of shared memory (slots.py),
 so that the sums are exact whatever becomes of a worker; prometheus_client only
-renders them.
+renders them (exposition.py).
 """
 
 from __future__ import annotations
 
 import json
-import math
 import threading
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from itertools import accumulate, islice
+from itertools import islice
+from operator import sub
+from random import Random
 from typing import Any
 
-from prometheus_client import CollectorRegistry
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
     HistogramMetricFamily,
     Metric,
 )
-from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
-from prometheus_client.utils import floatToGoString
 
 from nachlass_service.errors import REJECTED
+from nachlass_service.exposition import add_histogram, as_text, by_value, up_to
+from nachlass_service.history import History
+from nachlass_service.inputs import Counts, Inputs, finite, intervals
 from nachlass_service.slots import Series, Slots
 
 MAX_FIELDS = 50
@@ -38,6 +39,7 @@ MAX_VALUES = 1000
 OTHER = "other"
 """The field, and the label, of whatever there are too many of."""
 
+INPUTS = ("inputs",)
 SECONDS = ("seconds",)
 FAILED = ("failed",)
 SECONDS_BOUNDS = (
@@ -46,41 +48,75 @@ SECONDS_BOUNDS = (
 )
 
 
+Looked = Sequence[Sequence[int]]
+"""The bins that the features of samples are in: what is counted of the input."""
+NO_FEATURES: Mapping[str, Any] = {"labels": {}, "buckets": {}}
+
+
 class Meter(Collector):
     """The metrics of one service, laid out from the manifest before the fork.
 
     `prediction` is the manifest's section of that name. A field with labels
     only counts every value as a label; one with buckets only counts numbers in
     them; one with both, or one that the build did not see, counts floats as
-    numbers and the rest as labels.
+    numbers and the rest as labels. `features` are those of the input, counted
+    for a share `input_rate` of the requests, their labels shown by name or by
+    number (`named_inputs`); `baseline` is what the build counted
+    (baseline.py), shown beside what is counted now.
     """
 
     def __init__(
-        self, prediction: Mapping[str, Any], *, prefix: str, info: Mapping[str, str]
+        self,
+        prediction: Mapping[str, Any],
+        *,
+        prefix: str,
+        info: Mapping[str, str],
+        features: Mapping[str, Any] = NO_FEATURES,
+        baseline: Mapping[str, Any] | None = None,
+        input_rate: float = 1.0,
+        named_inputs: bool = True,
+        window_s: float = 3600,
     ) -> None:
         self._prefix = prefix
         self._info = dict(info)
         self._labels: dict[str, Sequence[str]] = _named(prediction["labels"])
         self._buckets: dict[str, Sequence[float]] = _named(prediction["buckets"])
         self._ladder: Sequence[float] = prediction["ladder"]
-        self._layout = (self._labels, self._buckets, self._ladder)
+        self._layout = (self._labels, self._buckets, self._ladder, features)
+        self.inputs = Inputs(features, named=named_inputs)
+        self.baseline: dict[str, Counts] = {"predictions": {}, "inputs": {}, **(baseline or {})}
+        self.baseline["inputs"] = self.inputs.shown(self.baseline["inputs"])
+        self._input_rate = input_rate if self.inputs.bins else 0.0
+        self._draw = Random().random  # noqa: S311 - and not the user's, who may have seeded it
+        self._window_s = window_s
         self._full: set[str] = set()  # fields that have all the labels they may
         self._all_fields: set[str] = set()  # once there are as many as there may be
         self._lock = threading.Lock()
-        self._registry = CollectorRegistry()
-        self._registry.register(self)
         self.slots = Slots(self._known())
+        self.history = History(self.slots, window_s)
 
     def go_on_from(self, before: Meter) -> None:
         """Take over the counts of the meter before, when they mean the same things."""
         if before._layout == self._layout:
             self.slots = before.slots
+            self.history = History(self.slots, self._window_s)  # of this model's predictions
         elif before.slots.is_ready:  # the workers before answer until the new ones do
             self.slots.stay_ready()
 
-    def count(self, predictions: Sequence[Any], seconds: float) -> None:
-        """Count an answered request: its predictions, in their JSON form, and its duration."""
+    def look_at(self, samples: Sequence[Any]) -> Looked:
+        """What `count` is to count of the input of a request: nothing, for most requests.
+
+        It is called before the predictor is, which may change its sample.
+        """
+        if self._draw() >= self._input_rate:
+            return []
+        return [self.inputs.look_at(sample) for sample in samples]
+
+    def count(self, predictions: Sequence[Any], seconds: float, inputs: Looked = ()) -> None:
+        """Count an answered request: its predictions, in their JSON form, duration and input."""
+        self.count_inputs(inputs)
         with self._lock:
+            self.history.keep()
             for prediction in predictions:
                 self._count(prediction)
             self._observe(SECONDS, SECONDS_BOUNDS, seconds)
@@ -89,6 +125,7 @@ class Meter(Collector):
         """Count many predictions of a request that is not answered yet; equal ones at once."""
         plain: dict[tuple[type, Any], int] = {}
         with self._lock:
+            self.history.keep()
             for prediction in predictions:
                 if isinstance(prediction, dict | list):
                     self._count(prediction)
@@ -97,6 +134,13 @@ class Meter(Collector):
                     plain[key] = plain.get(key, 0) + 1
             for (_kind, prediction), times in plain.items():
                 self._count_value("", prediction, times)
+
+    def count_inputs(self, inputs: Looked) -> None:
+        """Count what `look_at` has seen."""
+        if inputs:
+            with self._lock:
+                for cells in inputs:
+                    self.slots.add(INPUTS, dict.fromkeys(cells, 1))
 
     def count_answered(self, seconds: float) -> None:
         """Count an answered request, whose predictions are counted, by its duration."""
@@ -115,67 +159,116 @@ class Meter(Collector):
 
     def exposition(self, accept: str) -> tuple[bytes, str]:
         """All metrics as text, and its content type, as an Accept header asks."""
-        try:
-            encode, content_type = choose_encoder(accept)
-        except TypeError:  # it asks for a version that is no number
-            encode, content_type = choose_encoder("")
-        return encode(self._registry), content_type
+        return as_text(self, accept)
 
     def describe(self) -> list[Metric]:
         """Nothing: the registry need not know the names beforehand."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """Every metric, added up over all workers."""
+        """Every metric, added up over all workers; the baseline has equal labels."""
+        p = self._prefix
         with self._lock:
             rows = {series: self.slots.sums(series) for series in self.slots.series()}
-        yield self._predictions(rows)
-        yield self._values(rows)
-        seconds = HistogramMetricFamily(
-            f"{self._prefix}_processing_seconds", "Seconds that answering a request took."
+        labels, bins = self._by_value(rows)
+        inputs = self.inputs.counts(rows[INPUTS])
+        yield by_value(
+            CounterMetricFamily, f"{p}_predictions", "Predictions by their value.", labels
         )
-        _add_histogram(seconds, {}, SECONDS_BOUNDS, rows[SECONDS])
+        values = HistogramMetricFamily(
+            f"{p}_prediction_value", "The numbers that were predicted.", labels=["field"]
+        )
+        for field in bins:
+            add_histogram(values, [field], self._bounds(field), rows["number", field])
+        yield values
+        yield by_value(
+            CounterMetricFamily,
+            f"{p}_prediction_bins",
+            "Predicted numbers by the interval that they are in.",
+            bins,
+        )
+        yield by_value(
+            CounterMetricFamily,
+            f"{p}_inputs",
+            "Values of the input's features, of the requests that are looked at.",
+            inputs,
+        )
+        for name, what in (("predictions", "predictions"), ("inputs", "values of the input")):
+            yield by_value(
+                GaugeMetricFamily,
+                f"{p}_{name}_baseline",
+                f"The build's {what}, by value or interval; constant.",
+                self.baseline[name],
+            )
+        yield self._cumulative_baseline()
+        seconds = HistogramMetricFamily(
+            f"{p}_processing_seconds", "Seconds that answering a request took."
+        )
+        add_histogram(seconds, [], SECONDS_BOUNDS, rows[SECONDS])
         yield seconds
         rejected = CounterMetricFamily(
-            f"{self._prefix}_rejected", "Requests that were turned away.", labels=["reason"]
+            f"{p}_rejected", "Requests that were turned away.", labels=["reason"]
         )
         for series, row in rows.items():
             if series[0] == "rejected":
                 rejected.add_metric([series[1]], row[0])
         yield rejected
         yield CounterMetricFamily(
-            f"{self._prefix}_failures",
-            "Requests that the model could not answer.",
-            value=rows[FAILED][0],
+            f"{p}_failures", "Requests that the model could not answer.", value=rows[FAILED][0]
         )
         info = GaugeMetricFamily(
-            f"{self._prefix}_model_info", "What is served; always 1.", labels=list(self._info)
+            f"{p}_model_info", "What is served; always 1.", labels=list(self._info)
         )
         info.add_metric(list(self._info.values()), 1)
         yield info
 
-    def _predictions(self, rows: Mapping[Series, list[float]]) -> Metric:
-        """How often each label was predicted."""
-        family = CounterMetricFamily(
-            f"{self._prefix}_predictions",
-            "Predictions by their value.",
-            labels=["field", "value"],
-        )
-        for series, row in rows.items():
-            if series[0] == "label":
-                family.add_metric(series[1:], row[0])
-        return family
+    def recent(self) -> tuple[Counts, Counts, float]:
+        """Predictions and inputs that were counted within the window, and its seconds.
 
-    def _values(self, rows: Mapping[Series, list[float]]) -> Metric:
-        """The distribution of numbers that were predicted."""
-        family = HistogramMetricFamily(
-            f"{self._prefix}_prediction_value",
-            "The numbers that were predicted.",
-            labels=["field"],
+        As History.since: the window is longer when nothing was counted for a
+        while, and shorter soon after the start.
+        """
+        with self._lock:
+            self.history.keep()
+            before, seconds = self.history.since(self._window_s)
+            rows = {
+                series: list(map(sub, self.slots.sums(series), before(series)))
+                for series in self.slots.series()
+            }
+        labels, bins = self._by_value(rows)
+        predictions = {
+            field: {**bins.get(field, {}), **labels.get(field, {})} for field in {**bins, **labels}
+        }
+        return predictions, self.inputs.counts(rows[INPUTS]), seconds
+
+    def ordered(self, field: str) -> list[str]:
+        """The bins of a field's numbers, from the smallest up; none when it has labels only."""
+        return intervals(self._buckets[field]) if field in self._buckets else []
+
+    def _by_value(self, rows: Mapping[Series, Sequence[float]]) -> tuple[Counts, Counts]:
+        """The rows of predictions as counts: of labels, and of numbers by their interval."""
+        labels: Counts = {}
+        bins: Counts = {}
+        for (kind, *name), row in rows.items():
+            if kind == "label":
+                labels.setdefault(name[0], {})[name[1]] = row[0]
+            elif kind == "number":
+                names = intervals(self._bounds(name[0]))
+                bins[name[0]] = dict(zip(names, row[:-1], strict=True))
+        return labels, bins
+
+    def _cumulative_baseline(self) -> Metric:
+        """The baseline of numbers, with the buckets of their histogram."""
+        family = GaugeMetricFamily(
+            f"{self._prefix}_prediction_value_baseline",
+            "The build's predicted numbers up to each bound; constant.",
+            labels=["field", "le"],
         )
-        for series, row in rows.items():
-            if series[0] == "number":
-                _add_histogram(family, {"field": series[1]}, self._bounds(series[1]), row)
+        for field, counts in self.baseline["predictions"].items():
+            if field in self._buckets:
+                numbers = [counts.get(value, 0) for value in self.ordered(field)]
+                for le, count in up_to(self._buckets[field], numbers):
+                    family.add_metric([field, le], count)
         return family
 
     def _known(self) -> Iterator[tuple[Series, int]]:
@@ -189,6 +282,7 @@ class Meter(Collector):
                 yield ("label", field, label), 1
         for field, bounds in self._buckets.items():
             yield ("number", field), len(bounds) + 2
+        yield INPUTS, self.inputs.width
 
     def _count(self, prediction: Any) -> None:
         """Count one prediction."""
@@ -201,7 +295,7 @@ class Meter(Collector):
     def _count_value(self, path: str, value: Any, times: int = 1) -> None:
         """Count a plain value, as a number or as a label."""
         field = _bearable(path)
-        number = _number(value)
+        number = finite(value)
         labels_only = field in self._labels and field not in self._buckets
         numbers_only = field in self._buckets and field not in self._labels
         if number is not None and not labels_only and (numbers_only or isinstance(value, float)):
@@ -292,27 +386,3 @@ def _bearable(text: str) -> str:
 def _named(by_field: Mapping[str, Any]) -> dict[str, Any]:
     """What the manifest says of fields, by their names in metrics."""
     return {_bearable(field): said for field, said in by_field.items()}
-
-
-def _number(value: Any) -> float | None:
-    """A number as a finite float; None for what is none."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:  # an integer beyond any float
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _add_histogram(
-    family: HistogramMetricFamily,
-    labels: Mapping[str, str],
-    bounds: Sequence[float],
-    row: Sequence[float],
-) -> None:
-    """Add a row of buckets and a sum to a histogram."""
-    *counts, total = row
-    names = [*map(floatToGoString, bounds), "+Inf"]
-    buckets = list(zip(names, accumulate(counts), strict=True))
-    family.add_metric(list(labels.values()), buckets=buckets, sum_value=total)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from typing import Any
 
@@ -10,12 +11,16 @@ from flask import render_template
 
 from nachlass_service.batches import types_taken
 from nachlass_service.bundle import Bundle
+from nachlass_service.drift import Drift
+from nachlass_service.drift_report import DriftReport
 from nachlass_service.settings import Settings
 from nachlass_service.strict_json import encode
 
 PLACEHOLDER = "SAMPLE AS JSON"
 """What stands in the place of a sample where none may be shown."""
 MOST_LABELS = 20
+MOST_CHARTS = 6
+NUMBER = re.compile(r"-?\d+\.\d+(?:e[+-]?\d+)?")
 
 
 def model_document(bundle: Bundle, settings: Settings) -> dict[str, Any]:
@@ -48,7 +53,7 @@ def index_text(bundle: Bundle) -> str:
     return f"{bundle.title}: make a prediction by POSTing one sample as JSON to /predict\n"
 
 
-def index_page(bundle: Bundle, settings: Settings, base_url: str) -> str:
+def index_page(bundle: Bundle, settings: Settings, base_url: str, drift: DriftReport) -> str:
     """The page for people."""
     manifest = bundle.manifest
     example, has_example = manifest["input"]["example"], _has_example(bundle, settings)
@@ -66,9 +71,36 @@ def index_page(bundle: Bundle, settings: Settings, base_url: str) -> str:
         batches=types_taken(),
         schema=_indented(manifest["input"]["schema"]),
         most_labels=MOST_LABELS,
+        drift=drift,
+        numbered=bool(drift.inputs) and not settings.show_samples,
+        charts={
+            "": [_chart(field) for field in drift.predictions[:MOST_CHARTS]],
+            "Input": [_chart(field) for field in drift.inputs[:MOST_CHARTS]],
+        },
     )
     # JSON may hold half of a surrogate pair, UTF-8 may not.
     return page.encode("utf-8", "replace").decode("utf-8")
+
+
+def _chart(drift: Drift) -> dict[str, Any]:
+    """What a chart shows: for each value its shares, and the lengths of their bars in %."""
+    shares = drift.shares
+    more = 0
+    if drift.ks is None and len(shares) > MOST_LABELS:
+        shares = sorted(shares, key=lambda row: -max(row[1:]))[:MOST_LABELS]
+        more = len(drift.shares) - MOST_LABELS
+    longest = max((share for _value, *both in shares for share in both), default=0) or 1
+    rows = [
+        {
+            "value": NUMBER.sub(lambda found: f"{float(found[0]):.4g}", value),
+            "live": live,
+            "baseline": baseline,
+            "live_bar": round(100 * live / longest, 2),
+            "baseline_bar": round(100 * baseline / longest, 2),
+        }
+        for value, live, baseline in shares
+    ]
+    return {"drift": drift, "rows": rows, "more": more}
 
 
 def curl_line(bundle: Bundle, settings: Settings, base_url: str) -> str:

@@ -21,6 +21,7 @@ from itertools import islice
 from typing import Any
 
 from nachlass_service.agreement import agree
+from nachlass_service.baseline import count_samples
 from nachlass_service.blocker import Blocker
 from nachlass_service.bundle import Bundle
 from nachlass_service.errors import BundleError, ServiceError
@@ -44,7 +45,8 @@ def prove(bundle: Bundle, enough_s: float = math.inf) -> dict[str, Any]:
 
     Returns {"samples": count, "seconds": of scoring, "memory": largest resident
     sizes in bytes after loading and after scoring one by one, "batch": true,
-    false or null without batch_predictor, "batch_reason": why not} or
+    false or null without batch_predictor, "batch_reason": why not,
+    "baseline": as baseline.count_samples} or
     {"error": the failure as in failure.py, and the "sample" at which it happened}.
     """
     try:
@@ -108,6 +110,7 @@ def _compare(bundle: Bundle, model: Model, loaded: int, enough_s: float) -> dict
         "memory": {"loaded": loaded, "scoring": scoring},
         "batch": reason is None if has_batch else None,
         "batch_reason": reason,
+        "baseline": count_samples(bundle),
     }
 
 

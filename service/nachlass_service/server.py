@@ -37,7 +37,7 @@ from nachlass_service.capacity import capacity
 from nachlass_service.core import Core
 from nachlass_service.errors import BundleError, ServiceError, SettingError
 from nachlass_service.forks import leave_forks_alone
-from nachlass_service.meter import Meter
+from nachlass_service.meter import NO_FEATURES, Meter
 from nachlass_service.model import leave_model, load_model
 from nachlass_service.page import curl_line
 from nachlass_service.pool import Pool
@@ -91,11 +91,11 @@ class Server(BaseApplication):
         self._local = local
         self._started_at = time.monotonic()
         self.bundle = Bundle.open(snapshots.take())
-        self.meter = self._new_meter()
         self.core: Core | None = None
         self.balance = Balance()
         self._slots: dict[int, int] = {}  # of living workers, by their age
         super().__init__()
+        self.meter = self._new_meter()
 
     # In the master.
 
@@ -211,9 +211,18 @@ class Server(BaseApplication):
             "name": manifest["name"],
             "version": manifest["version"],
             "commit": manifest["source"]["commit"] or "",
+            "created": manifest["created"],
         }
-        prefix = self.settings.metrics_prefix
-        return Meter(manifest["prediction"], prefix=prefix, info=info)
+        return Meter(
+            manifest["prediction"],
+            prefix=self.settings.metrics_prefix,
+            info=info,
+            features=manifest["input"].get("features", NO_FEATURES),
+            baseline=manifest.get("baseline"),
+            input_rate=self.settings.input_metrics_rate,
+            named_inputs=bool(self.settings.show_samples),
+            window_s=self.settings.drift_window_s,
+        )
 
     def _check_environment(self, bundle: Bundle) -> None:
         """Refuse a bundle that needs other packages than this process has."""

@@ -54,7 +54,18 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         "S2I_SHOW_SAMPLES",
         "0; 1 in `nachlass serve` on loopback",
-        "1: show what holds training data, the executed notebook and an example of a sample",
+        "1: show what holds training data: the executed notebook, an example of a sample, "
+        "the values of features",
+    ),
+    Variable(
+        "S2I_INPUT_METRICS_RATE",
+        "0.1",
+        "the share of requests whose input is counted, feature by feature; 0: none",
+    ),
+    Variable(
+        "S2I_DRIFT_WINDOW",
+        "3600",
+        "seconds of predictions that the page and `/drift` compare with the samples'",
     ),
     Variable("S2I_LOG_FORMAT", "text on a terminal, else json", "`text` or `json`"),
 )
@@ -74,6 +85,8 @@ class Settings:
     predict_timeout_s: float
     predictor_threads: int
     slow_request_s: float
+    input_metrics_rate: float
+    drift_window_s: float
     show_samples: bool | None
     log_format: str | None
 
@@ -108,6 +121,10 @@ class Settings:
                 "S2I_PREDICTOR_THREADS", values["S2I_PREDICTOR_THREADS"] or "1", 1, 32
             ),
             slow_request_s=_seconds("S2I_SLOW_REQUEST", values["S2I_SLOW_REQUEST"] or "1"),
+            input_metrics_rate=_share(
+                "S2I_INPUT_METRICS_RATE", values["S2I_INPUT_METRICS_RATE"] or "0.1"
+            ),
+            drift_window_s=_seconds("S2I_DRIFT_WINDOW", values["S2I_DRIFT_WINDOW"] or "3600"),
             show_samples=show == "1" if show else None,
             log_format=log_format,
         )
@@ -131,6 +148,17 @@ def _seconds(name: str, text: str) -> float:
             f"{name} is {text!r}: use a number of seconds above 0, at most {MOST_SECONDS}"
         )
     return seconds
+
+
+def _share(name: str, text: str) -> float:
+    """Read a number from 0 to 1."""
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1
+    if not 0 <= share <= 1:
+        raise SettingError(f"{name} is {text!r}: use a number from 0 to 1")
+    return share
 
 
 def unquote(value: str) -> str:

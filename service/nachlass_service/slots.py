@@ -14,6 +14,7 @@ import json
 import mmap
 import os
 import threading
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from tempfile import TemporaryFile
@@ -69,7 +70,7 @@ class Slots:
         The service is ready once `workers` are, and stays so: that one of them
         is replaced later does not take the others away.
         """
-        with self._alone():
+        with self.alone():
             self._header[FLAGS + self._slot] = 1
             if self.is_ready or sum(self._header[FLAGS:]) < workers:
                 return False
@@ -105,12 +106,23 @@ class Slots:
         slots = range(0, self._header[USED] * CELLS, CELLS)
         return [sum(cells[slot + cell] for slot in slots) for cell in self._rows[series]]
 
+    def cells(self, series: Series) -> range:
+        """The cells of a series, in every slot."""
+        return self._rows[series]
+
+    def totals(self) -> array[float]:
+        """All cells, added up over all slots."""
+        self._read_directory()
+        size = self._next_cell
+        slots = range(0, self._header[USED] * CELLS, CELLS)
+        return array("d", map(sum, zip(*(self._cells[s : s + size] for s in slots), strict=True)))
+
     def enter(self, series: Series, width: int, allowed: Callable[[list[Series]], bool]) -> bool:
         """Enter a series of so many cells, if `allowed` says so of those there are by then.
 
         False when it is not allowed, or when there is no more room.
         """
-        with self._alone():
+        with self.alone():
             there = self.series()
             if series in self._rows:
                 return True
@@ -140,7 +152,7 @@ class Slots:
         self._next_cell += width
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def alone(self) -> Iterator[None]:
         """Keep other workers away; the kernel lets go for a worker that is killed."""
         with self._lock:  # the file's lock is the process's: any of its threads would let go
             fcntl.lockf(self._lock_file, fcntl.LOCK_EX)

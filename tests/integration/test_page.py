@@ -70,7 +70,7 @@ class Page(HTMLParser):
 
     @property
     def statuses(self):
-        return {int(text) for text in self.blocks["th"] if text.isdigit()}
+        return {int(text) for text in self.blocks["th"] if re.fullmatch(r"\d{3}", text)}
 
 
 def example(**sections):
@@ -109,8 +109,12 @@ def hostile():
     )
 
 
-def app_of(bundle, *, show_samples=True):
-    meter = Meter(example()["prediction"], prefix="nachlass", info={})
+def app_of(bundle, *, show_samples=True, answered=()):
+    meter = Meter(
+        example()["prediction"], prefix="nachlass", info={}, baseline=bundle.manifest["baseline"]
+    )
+    meter.slots.prepare(0)
+    meter.count(answered, 0.1)
     settings = Settings.from_environ({"S2I_SHOW_SAMPLES": "1" if show_samples else "0"})
     return create_app(Core(bundle, Model(lambda sample: sample), meter, settings))
 
@@ -148,7 +152,7 @@ def test_the_page_of_a_built_model(nachlass, tmp_path):
     assert json.loads(shown) == sample
     assert json.loads(schema) == bundle.manifest["input"]["schema"]
     assert bundle.function in page.everything
-    assert page.links == {"/model", "/metrics", "/readyz", "/livez", "/notebook/1"}
+    assert page.links == {"/model", "/drift", "/metrics", "/readyz", "/livez", "/notebook/1"}
     client = app_of(bundle).test_client()
     found = {link: client.get(link).status_code for link in page.links}
     assert found == {**dict.fromkeys(page.links, 200), "/readyz": 503}  # it was not started
@@ -201,7 +205,7 @@ def test_samples_are_hidden_unless_they_may_be_shown(contract, tmp_path):
     page = page_of(manifest, tmp_path, show_samples=False)
     assert not re.search("Lovelace|Babbage", page.everything)
     assert shlex.split(page.curl)[-1] == PLACEHOLDER
-    assert page.links == {"/model", "/metrics", "/readyz", "/livez"}
+    assert page.links == {"/model", "/drift", "/metrics", "/readyz", "/livez"}
 
 
 def test_a_notebook_without_samples(tmp_path):
@@ -243,6 +247,43 @@ def test_the_fields_of_a_prediction_are_listed(tmp_path):
     assert (
         "label one of these spam scores.a a number mixed a number, or one of these unknown" in text
     )
+
+
+@pytest.mark.parametrize(
+    ("answered", "verdict", "said"),
+    [
+        (
+            [0, 1, 2, 3, 4, 5, 6] * 100,
+            "steady",
+            "distributed as at build: PSI 0.02 over the last 7",
+        ),
+        ([4] * 1500, "moved", "Predictions have moved: PSI 6.90 over the last 1,500."),
+        ([4] * 10, "too little traffic", "Too few predictions for a verdict: 10 within"),
+    ],
+)
+def test_the_page_and_the_document_say_whether_predictions_have_moved(
+    answered, verdict, said, tmp_path
+):
+    client = app_of(Bundle(tmp_path, example()), answered=answered).test_client()
+    page = client.get("/", headers={"Accept": "text/html"}).text
+    text = re.sub(r"\s+", " ", Page(page).everything)
+    assert said in text
+    share = 100 * answered.count(4) / len(answered)
+    assert f" 4 {share:.1f} %14.0 %" in text
+    assert re.findall(r'class="live" x="0" y="1" width="([\d.]+)"', page)[4] == str(
+        round(100 * share / max(share, 17.5), 2)
+    )
+    document = client.get("/drift").get_json()
+    assert document["verdict"] == verdict
+    assert document["sentence"] in text
+    assert document["predictions"][0]["values"][4]["baseline_share"] == 0.14
+
+
+def test_labels_of_drift_are_escaped(tmp_path):
+    manifest = example(baseline={"predictions": {HOSTILE: {HOSTILE: 100}}, "inputs": {}})
+    page = page_of(manifest, tmp_path)
+    assert HOSTILE in page.everything
+    assert {*page.tags} <= {*page_of(example(), tmp_path).tags, "code"}
 
 
 @pytest.mark.parametrize("validator", [True, False])

@@ -11,6 +11,8 @@ DEFAULTS = Settings(
     predict_timeout_s=60.0,
     predictor_threads=1,
     slow_request_s=1.0,
+    input_metrics_rate=0.1,
+    drift_window_s=3600.0,
     show_samples=None,
     log_format=None,
 )
@@ -43,6 +45,8 @@ def test_the_table_tells_the_defaults():
         ("S2I_PREDICT_TIMEOUT", "86400", "predict_timeout_s", 86400.0),
         ("S2I_PREDICTOR_THREADS", "32", "predictor_threads", 32),
         ("S2I_SLOW_REQUEST", "1e-3", "slow_request_s", 0.001),
+        ("S2I_INPUT_METRICS_RATE", "1", "input_metrics_rate", 1.0),
+        ("S2I_DRIFT_WINDOW", "60", "drift_window_s", 60.0),
         ("S2I_SHOW_SAMPLES", "1", "show_samples", True),
         ("S2I_SHOW_SAMPLES", "0", "show_samples", False),
         ("S2I_LOG_FORMAT", "text", "log_format", "text"),
@@ -66,6 +70,8 @@ BAD = {
     "S2I_PREDICT_TIMEOUT": SECONDS,
     "S2I_PREDICTOR_THREADS": (*WHOLE, "0", "33"),
     "S2I_SLOW_REQUEST": SECONDS,
+    "S2I_INPUT_METRICS_RATE": ("-0.1", "1.1", "nan", "inf", "10%", "all"),
+    "S2I_DRIFT_WINDOW": SECONDS,
     "S2I_SHOW_SAMPLES": ("2", "yes", "true", "-1"),
     "S2I_LOG_FORMAT": ("xml", "JSON", "text,json"),
 }

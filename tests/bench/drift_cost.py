@@ -1,0 +1,105 @@
+"""What drift costs: microseconds of CPU a prediction, milliseconds a scrape.
+
+A model with one label and 20 numeric features, at the default rate; a scrape of
+8 workers that all have counted, before and after 100 of them were replaced.
+
+    python tests/bench/drift_cost.py
+"""
+
+import random
+import statistics
+import sys
+import time
+from itertools import pairwise
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from forked import in_child
+
+from nachlass_builder.features import describe_features
+from nachlass_builder.prediction import describe_predictions
+from nachlass_service.drift_report import report
+from nachlass_service.inputs import Inputs
+from nachlass_service.meter import Meter
+from nachlass_service.settings import Settings
+
+FEATURES, WORKERS, RESTARTS = 20, 8, 100
+CALLS, ROUNDS = 20_000, 9
+RATE = Settings.from_environ({}).input_metrics_rate
+
+
+def main():
+    draw = random.Random(1)
+    samples = [[draw.gauss(0, 1) for _ in range(FEATURES)] for _ in range(1000)]
+    predictions = [draw.choice(["ham", "spam"]) for _ in samples]
+    features = describe_features(samples)
+    baseline = baseline_of(features, samples, predictions)
+    described = describe_predictions(predictions, None)
+    whole = Meter(
+        described, prefix="n", info={}, features=features, baseline=baseline, input_rate=RATE
+    )
+    bare = Meter(described, prefix="n", info={})
+    for meter in (whole, bare):
+        for slot in range(WORKERS):
+            meter.slots.prepare(slot)
+    without = [cost_us(bare, samples, looks=False) for _ in range(ROUNDS)]
+    with_drift = [cost_us(whole, samples, looks=True) for _ in range(ROUNDS)]
+    print(
+        f"a prediction: {min(without):.2f} us counted, {min(with_drift):.2f} us with drift "
+        f"({FEATURES} features at a rate of {RATE}): {min(with_drift) - min(without):.2f} us more"
+    )
+    print(f"{WORKERS} workers: {scrape(whole)}")
+    for number in range(RESTARTS):
+        replace_worker(whole, number % WORKERS, samples)
+    print(f"after {RESTARTS} restarts: {scrape(whole)}")
+
+
+def baseline_of(features, samples, predictions):
+    """The baseline as the build writes it."""
+    inputs = Inputs(features)
+    row = [0] * inputs.width
+    for sample in samples:
+        for cell in inputs.look_at(sample):
+            row[cell] += 1
+    labels = {label: predictions.count(label) for label in set(predictions)}
+    return {"predictions": {"": labels}, "inputs": inputs.counts(row)}
+
+
+def cost_us(meter, samples, *, looks):
+    started = time.process_time()
+    for number in range(CALLS):
+        inputs = meter.look_at([samples[number % 1000]]) if looks else ()
+        meter.count(["spam"], 0.01, inputs)
+    return (time.process_time() - started) / CALLS * 1e6
+
+
+def scrape(meter):
+    seconds = [time.process_time()]
+    for _ in range(50):
+        text, _content_type = meter.exposition("")
+        seconds.append(time.process_time())
+    scrapes = [1000 * (after - before) for before, after in pairwise(seconds)]
+    started = time.process_time()
+    report(meter)
+    judged = 1000 * (time.process_time() - started)
+    return (
+        f"a scrape {statistics.median(scrapes):.1f} ms (median, most {max(scrapes):.1f}), "
+        f"{len(text) / 1000:.0f} kB; /drift {judged:.1f} ms"
+    )
+
+
+def replace_worker(meter, slot, samples):
+    """A worker that counts and ends, whose slot the next one gets."""
+    meter.slots.prepare(slot)
+
+    def work():
+        meter.slots.use(slot)
+        for sample in samples[:50]:
+            meter.count(["ham"], 0.01, meter.look_at([sample]))
+
+    in_child(work)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,348 @@
+"""A real Prometheus, with the rules that `nachlass monitoring` writes, notices what has moved."""
+
+import json
+import math
+import random
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+import urllib.parse
+import urllib.request
+from contextlib import ExitStack, contextmanager
+
+import pytest
+import yaml
+from conftest import PROJECT
+
+from cells import write_notebook
+from nachlass_builder.dashboard import queries
+from served import free_port, served
+
+needs_prometheus = pytest.mark.needs("promtool", "apt-get install prometheus")
+
+NAMES = ["Ada Lovelace", 'Grace "\\" {{Hopper}} $job']
+NUMBERS = f"""\
+# %%
+import random
+requirements = []
+draw = random.Random(1)
+names = {NAMES!r}
+samples = [[draw.gauss(0, 1), draw.choice(names)] for _ in range(400)]
+# %%
+def predictor(row):
+    return [3.0 * row[0] + names.index(row[1]), row[1].upper() + chr(10)]
+"""
+
+
+@pytest.fixture(scope="session")
+def spam(built):
+    return built(PROJECT / "examples/spam")
+
+
+@pytest.fixture(scope="session")
+def numbers(built, tmp_path_factory):
+    source = tmp_path_factory.mktemp("numbers") / "numbers"
+    source.mkdir()
+    write_notebook(source / "model.ipynb", NUMBERS)
+    return built(source)
+
+
+def write_monitoring(nachlass, bundle, folder, *words):
+    done = nachlass("monitoring", bundle, "-o", folder, *words)
+    assert done.returncode == 0, done.stderr
+    assert sorted(done.stdout.split()) == sorted(str(path) for path in folder.iterdir())
+    return folder
+
+
+def promtool(folder, *words):
+    done = subprocess.run(
+        ["promtool", *words], cwd=folder, capture_output=True, encoding="utf-8", check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@needs_prometheus
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["--window", "1m"],
+        ["--window", "1d", "--false-alarms", "0.01", "--least", "1000", "--latency", "5"],
+        ["-e", "S2I_APP_METRICS_PREFIX=mine"],
+    ],
+)
+def test_promtool_accepts_the_rules_and_their_tests(words, nachlass, numbers, tmp_path):
+    folder = write_monitoring(nachlass, numbers, tmp_path / "monitoring", *words)
+    promtool(folder, "check", "rules", "rules.yml")
+    promtool(folder, "check", "config", "prometheus.yml")
+    assert "SUCCESS" in promtool(folder, "test", "rules", "rules_test.yml")
+
+
+DURATION = r"(\d+y)?(\d+w)?(\d+d)?(\d+h)?(\d+m)?(\d+s)?(\d+ms)?"
+RULE = {"expr": str, "labels": dict, "annotations": dict}
+ENDPOINT = {"targetPort": int, "path": str, "interval": str}
+
+
+def test_the_operator_gets_the_same_rules(nachlass, numbers, tmp_path):
+    """The objects have the form that the operator's API reference gives.
+
+    Checked are: the kinds, names as Kubernetes takes them, no field besides
+    those that are documented and used here, their types, durations, that each
+    rule either records or alerts, and that groups have different names. The
+    expressions themselves are promtool's matter. The operator's own schema,
+    which is not ours to ship, has accepted the same objects (0.93.0).
+    """
+    folder = write_monitoring(nachlass, numbers, tmp_path / "monitoring")
+    rules = yaml.safe_load((folder / "rules.yml").read_text())
+    rule, monitor = yaml.safe_load_all((folder / "kubernetes.yaml").read_text())
+    assert rule["spec"] == rules
+    for made, kind in ((rule, "PrometheusRule"), (monitor, "ServiceMonitor")):
+        assert made.keys() == {"apiVersion", "kind", "metadata", "spec"}
+        assert (made["apiVersion"], made["kind"]) == ("monitoring.coreos.com/v1", kind)
+        assert made["metadata"] == {"name": "numbers", "labels": {"app": "numbers"}}
+    assert rule["spec"].keys() == {"groups"}
+    groups = rule["spec"]["groups"]
+    assert len({group["name"] for group in groups}) == len(groups) > 1
+    for group in groups:
+        assert group.keys() == {"name", "interval", "rules"}
+        assert re.fullmatch(DURATION, group["interval"])
+        for one in group["rules"]:
+            [name] = one.keys() - RULE.keys()
+            assert name in ("record", "alert")
+            assert re.fullmatch(r"[a-zA-Z_:][a-zA-Z0-9_:]*", one[name])
+            assert all(isinstance(one[field], RULE[field]) for field in one.keys() - {name})
+            if name == "alert":
+                texts = {**one["labels"], **one["annotations"]}
+                assert all(isinstance(text, str) for text in texts.values())
+    assert monitor["spec"].keys() == {"selector", "endpoints"}
+    assert monitor["spec"]["selector"] == {"matchLabels": {"app": "numbers"}}
+    [endpoint] = monitor["spec"]["endpoints"]
+    assert {field: type(value) for field, value in endpoint.items()} == ENDPOINT
+    assert re.fullmatch(DURATION, endpoint["interval"])
+
+
+@pytest.mark.parametrize("window", ["0s", "1", "an hour", "30s", "-1h", "1h30m"])
+def test_a_window_that_is_none_is_refused(window, nachlass, numbers, tmp_path):
+    done = nachlass("monitoring", numbers, "-o", tmp_path / "monitoring", "--window", window)
+    assert done.returncode == 2
+    assert "--window is a duration" in done.stderr
+    assert not (tmp_path / "monitoring").exists()
+
+
+@pytest.mark.parametrize("prefix", ["1st", "my-model", 'a"b', "{{x}}"])
+def test_a_prefix_that_no_metric_can_have_is_refused(prefix, nachlass, numbers, tmp_path):
+    given = ["-e", f"S2I_APP_METRICS_PREFIX={prefix}"]
+    done = nachlass("monitoring", numbers, "-o", tmp_path / "monitoring", *given)
+    assert done.returncode == 3
+    assert f"S2I_APP_METRICS_PREFIX is {prefix!r}" in done.stderr
+
+
+def test_the_prefix_of_the_environment_is_known(nachlass, numbers, tmp_path):
+    variables = {"S2I_APP_METRICS_PREFIX": "mine"}
+    done = nachlass("monitoring", numbers, "-o", tmp_path, environment=variables)
+    assert done.returncode == 0, done.stderr
+    assert "mine_predictions_total" in (tmp_path / "rules.yml").read_text()
+
+
+def test_a_folder_that_cannot_be_written_is_named(nachlass, numbers, tmp_path):
+    (tmp_path / "file").write_text("")
+    done = nachlass("monitoring", numbers, "-o", tmp_path / "file" / "folder")
+    assert done.returncode == 3
+    assert "cannot be written" in done.stderr
+
+
+def test_values_of_samples_show_only_where_they_may(numbers, environ):
+    for words, shown in (((), False), (("--local",), True)):
+        with served(numbers, environ, *words, S2I_INPUT_METRICS_RATE="1") as service:
+            assert service.predict([0.0, NAMES[0]])[0] == 200
+            ask = [("/metrics", "*/*"), ("/drift", "*/*"), ("/", "text/html"), ("/model", "*/*")]
+            said = {
+                path: service.ask("GET", path, headers={"Accept": accept})[2].decode()
+                for path, accept in ask
+            }
+        assert {path for path, text in said.items() if "Lovelace" in text} == (
+            {"/metrics", "/drift", "/", "/model"} if shown else set()
+        )
+        name = NAMES[0] if shown else "#1"
+        assert f'nachlass_inputs_total{{field="1",value="{name}"}} 1.0' in said["/metrics"]
+
+
+def test_a_bundle_of_before_has_no_baseline_and_is_served(nachlass, numbers, environ, tmp_path):
+    bundle = shutil.copytree(numbers, tmp_path / "bundle", symlinks=True)
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    del manifest["baseline"], manifest["input"]["features"]
+    (bundle / "manifest.json").write_text(json.dumps(manifest))
+    with served(bundle, environ) as service:
+        assert service.predict([0.0, NAMES[0]])[0] == 200
+        assert json.loads(service.ask("GET", "/drift")[2])["verdict"] == "no baseline"
+        page = service.ask("GET", "/", headers={"Accept": "text/html"})[2].decode()
+        assert "The bundle has no baseline to compare predictions with." in page
+        assert not [name for name in service.metrics() if "baseline" in name or "inputs" in name]
+    done = nachlass("monitoring", bundle, "-o", tmp_path / "monitoring")
+    assert done.returncode == 3
+    assert "has no baseline in its manifest" in done.stderr
+
+
+class Prometheus:
+    """A Prometheus that scrapes the services of each job, with the rules in a folder."""
+
+    def __init__(self, folder, jobs):
+        self.port = free_port()
+        self._folder = folder
+        path = folder / "prometheus.yml"
+        config = yaml.safe_load(path.read_text())
+        config["scrape_configs"] = [
+            {"job_name": job, "static_configs": [{"targets": [f"127.0.0.1:{p}" for p in ports]}]}
+            for job, ports in jobs.items()
+        ]
+        path.write_text(yaml.safe_dump(config))
+
+    @contextmanager
+    def running(self):
+        words = [
+            "--config.file=prometheus.yml",
+            "--storage.tsdb.path=data",
+            f"--web.listen-address=127.0.0.1:{self.port}",
+        ]
+        with (self._folder / "prometheus.log").open("w") as log:
+            process = subprocess.Popen(
+                ["prometheus", *words], cwd=self._folder, stdout=log, stderr=log
+            )
+        try:
+            yield
+        finally:
+            process.terminate()
+            process.wait(30)
+
+    def query(self, expression):
+        """What an expression is now: values by their labels."""
+        asked = urllib.parse.urlencode({"query": expression})
+        url = f"http://127.0.0.1:{self.port}/api/v1/query?{asked}"
+        with urllib.request.urlopen(url, timeout=10) as response:
+            answer = json.load(response)
+        assert answer["status"] == "success", answer
+        return [(entry["metric"], float(entry["value"][1])) for entry in answer["data"]["result"]]
+
+    def firing(self, job):
+        found = self.query(f'ALERTS{{alertstate="firing", job="{job}"}}')
+        return {labels["alertname"] for labels, _value in found}
+
+    def value(self, expression):
+        [(_labels, value)] = self.query(expression)
+        return value
+
+    def wait_until(self, reached, within_s):
+        """Wait until something is so: after how many seconds it was."""
+        started = time.monotonic()
+        while not reached():
+            assert time.monotonic() < started + within_s, self.query("ALERTS")
+            time.sleep(0.5)
+        return time.monotonic() - started
+
+
+@contextmanager
+def asked(service, shift):
+    """Ask a service for numbers, of samples that `shift()` moves."""
+    ended = threading.Event()
+
+    def ask():
+        while not ended.wait(0.02):
+            status, _body = service.predict([random.gauss(0, 1) + shift(), random.choice(NAMES)])
+            assert status == 200
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+@contextmanager
+def replayed(bundle, services, share):
+    """Mail with a share of spam is sent to the services."""
+    command = [sys.executable, PROJECT / "examples/spam/replay.py", bundle]
+    words = [*(service.url for service in services), "--spam", share, "--seconds", 300]
+    process = subprocess.Popen(list(map(str, [*command, *words])))
+    try:
+        yield
+        assert process.poll() is None
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+@needs_prometheus
+@pytest.mark.only_all("it takes three minutes")
+def test_prometheus_notices_when_predictions_move(nachlass, environ, spam, numbers, tmp_path):
+    """The original's experiment, at two replicas of two workers, with a window of a minute."""
+    folder = write_monitoring(nachlass, spam, tmp_path / "monitoring", "--window", "1m")
+    moved = 0.0
+    with ExitStack() as stack:
+        options = {
+            "WEB_CONCURRENCY": "2",
+            "S2I_INPUT_METRICS_RATE": "1",
+            "S2I_SHOW_SAMPLES": "1",
+            "S2I_DRIFT_WINDOW": "60",
+        }
+        replicas = [stack.enter_context(served(spam, environ, **options)) for _ in range(2)]
+        other = stack.enter_context(served(numbers, environ, **options))
+        ports = {"spam": [replica.port for replica in replicas], "numbers": [other.port]}
+        prometheus = Prometheus(folder, ports)
+        stack.enter_context(prometheus.running())
+        stack.enter_context(asked(other, lambda: moved))
+
+        def fires(job, *alerts):
+            return lambda: {*alerts} <= prometheus.firing(job)
+
+        def share_of_spam():
+            share = 'nachlass:drift_live:share{job="spam", value="spam"}'
+            return prometheus.value(share)
+
+        # As in training: nothing fires in all of a window and more.
+        with replayed(spam, replicas, 0.53):
+            time.sleep(70)
+        alerts = {
+            labels["alertname"] for labels, _ in prometheus.query("max_over_time(ALERTS[5m])")
+        }
+        assert alerts <= {"ServiceMissing"}, "that one is there until the first scrape"
+        assert prometheus.value('nachlass:drift_live:size{job="spam"}') > 1000
+        assert prometheus.query("nachlass:drift:judged{job='numbers'}")
+
+        # 5 % legitimate: the alert fires within a minute.
+        moved = 2.0
+        with replayed(spam, replicas, 0.95):
+            seconds = prometheus.wait_until(fires("spam", "PredictionsMoved"), 60)
+            print(f"the alert fired after {seconds:.0f} s")
+            expected = ("PredictionsMoved", "PredictionsMovedInValue", "InputMoved")
+            prometheus.wait_until(fires("numbers", *expected), 60)
+
+        # 25 % legitimate, which is nearer to training: it goes on firing.
+        with replayed(spam, replicas, 0.75):
+            time.sleep(30)
+            assert prometheus.firing("spam") == {"PredictionsMoved"}
+            assert 0.65 < share_of_spam() < 0.95
+
+        # All legitimate. On its way the window passes the training ratio, and the alert may
+        # rest; then it fires for the opposite reason.
+        with replayed(spam, replicas, 0):
+            prometheus.wait_until(lambda: share_of_spam() < 0.3, 60)
+            assert prometheus.firing("spam") == {"PredictionsMoved"}
+            by_service = json.loads(replicas[0].ask("GET", "/drift")[2])
+            assert by_service["sentence"].startswith("Predictions have moved: PSI")
+
+        # Every query of the dashboard has an answer, for one of the two at least.
+        asked_for = queries(json.loads((folder / "dashboard.json").read_text()))
+        assert len(asked_for) > 10
+        for query in asked_for:
+            answers = [prometheus.query(query.replace("$job", job)) for job in ("spam", "numbers")]
+            assert any(math.isfinite(value) for found in answers for _labels, value in found), query
+        inputs = prometheus.query(
+            'nachlass:drift_live:share{job="numbers", of="inputs", field="1"}'
+        )
+        assert {labels["value"] for labels, _value in inputs} == {*NAMES, "other"}
