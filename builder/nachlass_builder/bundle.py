@@ -28,7 +28,7 @@ SAMPLES = "samples.jsonl"
 SECTIONS = (
     *("schema_version", "name", "version", "contract", "entry", "prediction", "input", "samples"),
     *("batch", "preload", "memory", "slim", "python", "packages", "locks", "source", "data"),
-    *("parameters", "built_by", "key", "created"),
+    *("baseline", "parameters", "built_by", "key", "created"),
 )
 """What every manifest has."""
 

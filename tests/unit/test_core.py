@@ -15,6 +15,7 @@ from nachlass_service.errors import (
     TimeLimitError,
     UnserialisableError,
 )
+from nachlass_service.meter import INPUTS, Meter
 from nachlass_service.model import Model
 
 
@@ -39,9 +40,21 @@ class Batches:
         return [predictor(x) for x in xs]
 
 
-def core_of(model):
-    bundle = SimpleNamespace(manifest={"batch": True})
-    return Core(bundle, model, meter=None, settings=None)
+def core_of(model, *, batch=True):
+    bundle = SimpleNamespace(manifest={"batch": batch})
+    meter = Meter(
+        {"labels": {}, "buckets": {}, "ladder": [1.0]},
+        prefix="n",
+        info={},
+        features={"labels": {}, "buckets": {"": [1.5]}},
+    )
+    meter.slots.prepare(0)
+    return Core(bundle, model, meter, settings=None)
+
+
+def seen(core):
+    """How many inputs up to 1.5, above it, and others were counted."""
+    return core.meter.slots.sums(INPUTS)
 
 
 def asked(*bodies):
@@ -61,6 +74,28 @@ def test_good_samples_are_scored_at_once():
     core = core_of(Model(predictor, validator, batches))
     assert told(core.ask_many(asked(b"1", b'"a"', b"null"))) == [[1], ["a"], [None]]
     assert batches.seen == [[1, "a", None]]
+
+
+def test_the_input_is_looked_at_before_it_is_scored():
+    def spoiling(xs):
+        answers = [[x] for x in xs]
+        xs[:] = [0] * len(xs)
+        return answers
+
+    core = core_of(Model(predictor, validator, spoiling))
+    outcomes = core.ask_many(asked(b"1", b"2", b'"a"', b'"refused"'))
+    assert [one.inputs for one in outcomes[:3]] == [[[0]], [[1]], [[2]]]
+    assert core.ask(asked(b"2")[0]).inputs == [[1]]
+    assert sum(seen(core)) == 0  # until they are answered
+
+
+def test_the_input_of_rows_is_counted_once_for_those_that_are_answered():
+    for batch in (True, False):
+        core = core_of(Model(predictor, validator, Batches()), batch=batch)
+        score(core, "1", "2", '"a"', '"refused"')
+        assert seen(core) == [1, 1, 1]
+        score(core, "1", '"bad"')  # together they fail
+        assert seen(core) == [2, 1, 1]
 
 
 def test_what_cannot_be_scored_is_told_to_whoever_sent_it_alone():
@@ -130,11 +165,15 @@ class Rows:
         return [text if isinstance(text, Exception) else json.loads(text) for text in self.texts]
 
 
+def score(core, *texts, run=lambda work: work()):
+    """The outcomes of rows."""
+    core.start(run)
+    return [one for some in core.score(Rows(*texts), core.stride()) for one in some]
+
+
 def scored(model, *texts, run=lambda work: work()):
     """The outcomes of rows, failures as types."""
-    core = core_of(model)
-    core.start(run)
-    outcomes = [one for some in core.score(Rows(*texts), core.stride()) for one in some]
+    outcomes = score(core_of(model), *texts, run=run)
     return [type(one) if isinstance(one, Exception) else one for one in outcomes]
 
 

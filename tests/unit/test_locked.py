@@ -16,6 +16,7 @@ SERVED = {
     "cloudpickle": "3.1",
     "flask": "3.1",
     "gunicorn": "27.0",
+    "httptools": "0.7",
     "prometheus-client": "0.22",
 }
 TRAINED = {**SERVED, "ipykernel": "6.30"}
