@@ -125,8 +125,8 @@ class Connection:
 
     @property
     def server(self) -> Any:
-        """The address that the client has connected to."""
-        return self._socket.getsockname()
+        """The address that the client has connected to; nothing once it is closed."""
+        return self._socket.getsockname() if self.is_open else ""
 
     @property
     def is_idle(self) -> bool:

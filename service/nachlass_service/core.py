@@ -26,7 +26,10 @@ from nachlass_service.strict_json import encode
 
 TURN_S = 0.05
 """What rows are scored in one turn should not take longer: others wait meanwhile."""
-FIRST_ROWS, MOST_ROWS = 64, 4096
+FEWEST_ROWS, MOST_ROWS = 16, 4096
+"""Rows that are scored at once: in the first batch to begin with, and at most."""
+CAUTION = 4
+"""The rows of a batch may take so much longer than those of the one before, and still fit."""
 FAREWELL_S = 20
 """How long batches go on after a worker was told to end: less than it is waited for."""
 BATCHES = 4
@@ -57,8 +60,8 @@ class Rows(Protocol):
 class Stride:
     """How many rows of a batch to score next: about as many as fit in a turn.
 
-    It grows step by step in each batch, because rows of another one may take
-    much longer.
+    It grows step by step in each batch, because its rows may take much longer
+    than those before.
     """
 
     def __init__(self, rows: int) -> None:
@@ -68,7 +71,7 @@ class Stride:
         """Take note of how long so many rows have taken."""
         if seconds > TURN_S or rows >= self.rows:
             fitting = int(rows * TURN_S / max(seconds, 1e-6))
-            self.rows = max(1, min(fitting, 4 * rows, MOST_ROWS))
+            self.rows = max(1, min(fitting, CAUTION * rows, MOST_ROWS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,7 @@ class Core:
         self.settings = settings
         self.why_not_ready: str | None = "the model has not been warmed up yet"
         self.room_for_batches = threading.Semaphore(BATCHES)
-        self._first_rows = FIRST_ROWS // 4
+        self._first_rows = FEWEST_ROWS
         self._ends_at = math.inf
         self._model = model
 
@@ -190,7 +193,7 @@ class Core:
         if self.batches and len(rows) > 1:
             outcomes, seconds = self._run(partial(self._score_at_once, rows))
             stride.note(len(rows), seconds)
-            self._first_rows = min(stride.rows, FIRST_ROWS)
+            self._first_rows = max(1, min(stride.rows, MOST_ROWS // 2) // CAUTION)
             if outcomes is not None:
                 yield outcomes
                 return
