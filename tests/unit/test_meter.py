@@ -278,6 +278,18 @@ def test_requests_are_counted_by_how_they_end():
     assert found["n_failures_total",] == 2
 
 
+def test_many_predictions_are_counted_as_if_one_by_one():
+    predictions = [1, 1.0, True, "1", None, 1, 2.5, 2.5, {"a": 1}, {"a": 1}, [1.5], "1"] * 3
+    alone, together = meter_of(*predictions), meter_of(*predictions)
+    for prediction in predictions:
+        alone.count([prediction], 0.5)
+    together.count_predictions(predictions)
+    assert not [key for key, count in read(together).items() if "seconds" in key[0] and count]
+    for _ in predictions:
+        together.count_answered(0.5)
+    assert read(together) == read(alone)
+
+
 def test_the_model_is_named():
     meter = new_meter(describe_predictions([], None), name='a "model"', version="1")
     assert read(meter)["n_model_info", 'a "model"', "1"] == 1
