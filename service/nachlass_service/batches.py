@@ -265,8 +265,12 @@ class Batch:
         """The rows, written; what ends them too early is the last."""
         try:
             while rows := self._reader.read(self._stride.rows):
+                size = 0
                 for outcomes in self._core.score(rows, self._stride):
-                    yield from self._written(outcomes)
+                    for piece in self._written(outcomes):
+                        size += len(piece)
+                        yield piece
+                self._stride.note_size(len(rows), size)
         except ServiceError as error:
             if self._row == 0:
                 raise

@@ -26,6 +26,8 @@ from nachlass_service.strict_json import encode
 
 TURN_S = 0.05
 """What rows are scored in one turn should not take longer: others wait meanwhile."""
+TURN_BYTES = 1 << 22
+"""Nor should their answers be larger."""
 FEWEST_ROWS, MOST_ROWS = 16, 4096
 """Rows that are scored at once: in the first batch to begin with, and at most."""
 CAUTION = 4
@@ -66,6 +68,10 @@ class Stride:
 
     def __init__(self, rows: int) -> None:
         self.rows = rows
+
+    def note_size(self, rows: int, size: int) -> None:
+        """Take note of how many bytes the answers to so many rows have."""
+        self.rows = max(1, min(self.rows, rows * TURN_BYTES // max(1, size)))
 
     def note(self, rows: int, seconds: float) -> None:
         """Take note of how long so many rows have taken."""

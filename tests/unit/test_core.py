@@ -245,3 +245,5 @@ def test_the_stride_fits_the_turn():
     ):
         stride.note(rows, seconds)
         assert stride.rows == expected
+    stride.note_size(64, 1 << 30)
+    assert stride.rows == 1
