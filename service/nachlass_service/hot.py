@@ -42,8 +42,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-TURN_S = 0.005
-"""After so long in a turn, others are listened to first: somebody may ask for the health."""
+TURN_S = 0.0005
+"""After so long in a turn, others are listened to first: somebody may ask for the health, and
+requests are seen in the order of their arrival only if they are looked for often."""
 PAGES = 4
 """Calls of the Flask application at once; they are short."""
 MOST_IN_BATCH = 64
