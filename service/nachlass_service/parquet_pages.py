@@ -34,6 +34,8 @@ DELTA_BYTE_ARRAY = 7
 """The encoding in which each text repeats what it shares with the one before."""
 DEEPEST = 8
 VALUE_BYTES = 8
+LONGEST_NUMBER = 63
+"""The most bits that may come before the last seven of a number."""
 
 Fields = dict[int, Any]
 
@@ -183,6 +185,8 @@ class Compact:
         while (byte := self._byte()) & 128:
             number |= (byte & 127) << shift
             shift += 7
+            if shift > LONGEST_NUMBER:
+                raise MalformedError("the Parquet file has a number of more than 64 bits")
         return number | byte << shift
 
     def _signed(self) -> int:

@@ -278,6 +278,13 @@ def test_parquet_that_inflates_row_by_row_is_read_so():
         assert pa.total_allocated_bytes() - before < 8 * MOST_BYTES
 
 
+def test_a_number_without_an_end_is_refused():
+    footer = b"\x15" + b"\xff" * 3_000_000
+    data = b"PAR1" + footer + struct.pack("<I", len(footer)) + b"PAR1"
+    with pytest.raises(MalformedError, match="more than 64 bits"):
+        parquet_reader(io.BytesIO(data), True, 1 << 24)
+
+
 def test_parquet_that_begins_each_text_as_the_one_before_is_refused():
     sink = io.BytesIO()
     options = {"use_dictionary": False, "column_encoding": {"x": "DELTA_BYTE_ARRAY"}}
