@@ -152,7 +152,7 @@ def test_a_target_that_is_too_long(service):
 def test_a_client_that_reads_slowly_gets_everything(service):
     large = b'"' + b"x" * 900_000 + b'"'
     with connect(service) as connection:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         for _ in range(3):
             connection.sendall(predict(large))
         time.sleep(0.5)
