@@ -189,11 +189,11 @@ def _drift_alerts(p: str, limits: Thresholds) -> Iterator[dict[str, Any]]:
 def _service_alerts(subject: Subject, limits: Thresholds) -> Iterator[dict[str, Any]]:
     """Nobody asks, nobody is there, or the answers are not what they should be."""
     p, window = subject.prefix, limits.window
-    answered = f"sum by ({JOB}) (increase({p}_processing_seconds_count[{window}]))"
+    answered = f"sum by ({JOB}) (increase({p}_samples_total[{window}]))"
     failed = f"sum by ({JOB}) (increase({p}_failures_total[{window}]))"
     rejected = f"sum by ({JOB}) (increase({p}_rejected_total[{window}]))"
     long_s = max(UNITS["d"], 7 * limits.window_s)
-    before = f"sum by ({JOB}) (increase({p}_processing_seconds_count[{long_s}s]))"
+    before = f"sum by ({JOB}) (increase({p}_samples_total[{long_s}s]))"
     asked = f"({answered} + {failed} + {rejected})"
     yield _alert(
         "ServiceMissing",
@@ -215,7 +215,7 @@ def _service_alerts(subject: Subject, limits: Thresholds) -> Iterator[dict[str, 
         yield _alert(
             alert,
             f"{count} / {asked} > {limit} and {asked} >= {limits.least}",
-            f"{{{{ $labels.job }}}}: {{{{ $value | humanizePercentage }}}} of requests {what}",
+            f"{{{{ $labels.job }}}}: {{{{ $value | humanizePercentage }}}} of samples {what}",
             "The service's log names the requests, and the place in the notebook.",
         )
     buckets = f"sum by ({JOB}, le) (rate({p}_processing_seconds_bucket[{window}]))"

@@ -140,7 +140,9 @@ class _Traffic:
                 self.series(f"{name}_bucket", f'{{job="test", le="{le}"}}', self._rate(count))
                 for le, count in buckets.items()
             ),
-            self.series(f"{name}_count", '{job="test"}', self._rate(size, until)),
+            self.series(
+                f"{self._subject.prefix}_samples_total", '{job="test"}', self._rate(size, until)
+            ),
             *(
                 self.series(f"{self._subject.prefix}_{what}_total", '{job="test"}', self._rate(n))
                 for what, n in (("failures", failed), ("rejected", rejected))

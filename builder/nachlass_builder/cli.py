@@ -302,7 +302,7 @@ def diff(
     "--psi-floor",
     default=0.02,
     show_default=True,
-    type=click.FloatRange(0),
+    type=click.FloatRange(0, 0.5),
     help="The least PSI that alerts, however much traffic there is: 0.02 is a shift of two equal "
     "classes by 7 points, 0.1 by 16.",
 )
@@ -317,28 +317,28 @@ def diff(
     "--least",
     default=200,
     show_default=True,
-    type=click.IntRange(1),
+    type=click.IntRange(20),
     help="Windows with fewer predictions are not judged: fewer say little.",
 )
 @click.option(
     "--errors",
     default=0.01,
     show_default=True,
-    type=click.FloatRange(0, 1),
+    type=click.FloatRange(0, 0.4),
     help="The share of failed requests that alerts: what users may see.",
 )
 @click.option(
     "--rejections",
     default=0.1,
     show_default=True,
-    type=click.FloatRange(0, 1),
+    type=click.FloatRange(0, 0.4),
     help="The share of rejected requests that alerts: above what clients usually get wrong.",
 )
 @click.option(
     "--latency",
     default=1.0,
     show_default=True,
-    type=click.FloatRange(0),
+    type=click.FloatRange(0.02, 30),
     help="The seconds that alert when one request in a hundred takes longer.",
 )
 @context_option

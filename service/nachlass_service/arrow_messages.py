@@ -15,6 +15,7 @@ from io import BufferedIOBase
 from nachlass_service.errors import MalformedError, TooLargeError
 
 CONTINUATION = b"\xff\xff\xff\xff"
+VALUE_BYTES = 8
 DICTIONARY, RECORDS = 2, 3
 """Types of messages that have buffers, in the `MessageHeader` union of Message.fbs."""
 
@@ -108,6 +109,15 @@ def _message(metadata: bytes) -> _Table:
     return _Table(metadata, _unpack("<I", metadata, 0))
 
 
+def _values_in_lists(metadata: bytes, nodes: int, rows: int) -> int:
+    """The values that the columns have beyond one a row: those of lists, which may be empty."""
+    if not nodes:
+        return 0
+    count = _unpack("<I", metadata, nodes)
+    lengths = (struct.unpack_from("<q", metadata, nodes + 4 + 16 * n)[0] for n in range(count))
+    return sum(length for length in lengths if length > rows)
+
+
 def _body_length(metadata: bytes) -> int:
     return _message(metadata).number(3, "<q")
 
@@ -120,8 +130,11 @@ def _inflated_bytes(metadata: bytes, body: bytes) -> int:
         return 0
     table = _Table(metadata, header)
     if kind == DICTIONARY:
+        if table.number(2, "<B"):  # it would have to be decoded anew each time
+            raise ValueError("a dictionary is sent in pieces")
         table = _Table(metadata, table.target(1))
     rows = table.number(0, "<q")  # a column of nulls has no bytes
+    rows = max(rows, _values_in_lists(metadata, table.target(1), rows) * VALUE_BYTES)
     buffers = table.target(2)
     if not table.field(3) or not buffers:
         return rows

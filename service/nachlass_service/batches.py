@@ -112,7 +112,10 @@ class Batches:
         """
         refuse_encoded(asked.content_encoding)
         media_type = media_type_of(asked.content_type)
-        charset = parse_options_header(asked.content_type)[1].get("charset", "utf-8")
+        parameters = parse_options_header(asked.content_type)[1]
+        if parameters.get("header", "present").lower() != "present":
+            raise MediaTypeError("a header with the columns' names is needed")
+        charset = parameters.get("charset", "utf-8")
         if charset.lower() not in ("utf-8", "utf8", "us-ascii"):
             raise MediaTypeError(f"the charset is {charset[:40]}: send UTF-8")
         if media_type in (ARROW, PARQUET):
@@ -124,11 +127,12 @@ class Batches:
     def _pieces(
         self, media_type: str, answered_as: str, body: Body, request_id: str
     ) -> Generator[bytes, None, None]:
+        buffered = BufferedReader(body, AHEAD_BYTES)
+        buffered.peek(1)  # a client that sends nothing takes nobody's place
         room = self._core.room_for_batches
         if not room.acquire(blocking=False):
             raise OverloadedError("as many batches as may are being answered", 1)
         try:
-            buffered = BufferedReader(body, AHEAD_BYTES)
             reader = self._reader(media_type, buffered)
             batch = Batch(self._core, reader, self._writer(answered_as), request_id)
             yield from batch.pieces(body)
@@ -180,7 +184,7 @@ def _answered_as(media_type: str, accept: MIMEAccept) -> str:
     if found is None:
         raise NotAcceptableError(
             f"a batch is answered as {', '.join(dict.fromkeys(offered))}"
-            + ("" if find_spec("pyarrow") else f"; for Arrow and Parquet, {rows_arrow.ADD_IT}")
+            + ("" if find_spec("pyarrow") else f"; others need pyarrow: {rows_arrow.ADD_IT}")
         )
     return found
 

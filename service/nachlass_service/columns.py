@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -19,7 +20,10 @@ Schema = Any
 """A JSON Schema as the manifest has it: an object, or true."""
 
 JSON_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?", re.ASCII)
-NUMBER = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*", re.ASCII)
+NUMBER = re.compile(r"\s*[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\s*", re.ASCII)
+LONGEST_NUMBER = 400
+"""Characters of a number that has to be read: no float has more digits that matter."""
+MOST_COLUMNS = 1 << 14
 PLAIN = {"string", "number", "integer", "boolean", "null"}
 
 
@@ -27,6 +31,8 @@ class Columns:
     """The columns of a batch; `lists` says which hold lists. Raises MalformedError."""
 
     def __init__(self, schema: Schema, names: Sequence[str], lists: Sequence[bool] = ()) -> None:
+        if len(names) > MOST_COLUMNS:
+            raise MalformedError(f"there are more than {MOST_COLUMNS} columns")
         types = types_of(schema)
         is_one = len(names) == 1
         if types and types <= PLAIN:
@@ -42,8 +48,8 @@ class Columns:
             is_whole = is_one and any(lists) and "array" not in types_of(self.schemas[0])
             self.sample = _only if is_whole else list
         else:
-            if len(set(names)) < len(names):
-                twice = next(name for name in names if list(names).count(name) > 1)
+            [(twice, times)] = Counter(names).most_common(1) or [("", 0)]
+            if times > 1:
                 raise MalformedError(f"there are several columns of the name {twice[:80]!r}")
             self.schemas = [inner(schema, "properties", name) for name in names]
             self.pointers = [
@@ -121,12 +127,12 @@ def reader_of_text(schema: Schema) -> Callable[[str], Any]:
 
 def _json_number(text: str) -> int | float | None:
     """A number in JSON's grammar, in which 007 is none."""
-    return _number(text) if JSON_NUMBER.fullmatch(text) else None
+    return _number(text) if len(text) <= LONGEST_NUMBER and JSON_NUMBER.fullmatch(text) else None
 
 
 def _known_number(text: str) -> int | float | None:
     """A number where one is expected, also with leading zeros or a sign."""
-    return _number(text) if NUMBER.fullmatch(text) else None
+    return _number(text) if len(text) <= LONGEST_NUMBER and NUMBER.fullmatch(text) else None
 
 
 def _number(text: str) -> int | float | None:

@@ -283,11 +283,11 @@ class Connection:
             if self._wrong is None:
                 self._wrong = (HTTPStatus.BAD_REQUEST, f"this is not HTTP: {error}")
             self._request = None
-        if self._request is not None and self._is_head:
-            self._head_bytes += len(data)
+        if self._request is not None:
+            self._head_bytes += len(data)  # and of trailers: `on_body` begins anew
             if self._head_bytes > MOST_HEAD_BYTES:
                 self._request = None
-                self._wrong = (431, "the header is too long")
+                self._wrong = (431, "the header, or what comes behind the body, is too long")
 
     def _decline(self, remaining: bytes) -> None:
         """Go on with HTTP although the client offers another protocol, as it may be told to."""
@@ -334,7 +334,10 @@ class Connection:
         if len(headers) >= self._face.fields:
             self._fail(431, f"there are more than {self._face.fields} headers")
         if self._is_head:  # nothing that comes behind the body counts
-            headers.append((name.lower(), value))
+            lowered = name.lower()
+            if lowered == b"host" and self._reading().header(b"host"):
+                self._fail(400, "there are two Host headers")
+            headers.append((lowered, value))
 
     def on_headers_complete(self) -> None:
         """The head is there."""
@@ -364,6 +367,7 @@ class Connection:
     def on_body(self, piece: bytes) -> None:
         """A piece of the body."""
         request = self._reading()
+        self._head_bytes = 0
         if request.is_streamed:
             if piece:  # the parser has empty ones, too, which would look like an end
                 request.pieces.append(piece)

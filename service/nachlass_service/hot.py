@@ -15,6 +15,7 @@ from datetime import timedelta
 from email.utils import formatdate
 from functools import partial
 from http import HTTPStatus
+from ipaddress import ip_address
 from itertools import count
 from logging import ERROR
 from queue import SimpleQueue
@@ -96,6 +97,7 @@ class Hot:
         balance: Balance,
         *,
         wake_fd: int,
+        most_requests: int,
         leave: Callable[[str], None],
     ) -> None:
         settings = core.settings
@@ -107,7 +109,8 @@ class Hot:
         self._core, self._application = core, application
         self._leave = leave
         self._logger = logger if cfg.accesslog or cfg.logconfig or cfg.statsd_host else None
-        self._trusted = cfg.forwarded_allow_ips
+        self._trusts_all = "*" in cfg.forwarded_allow_ips
+        self._trusted = cfg.forwarded_allow_networks()
         self._secure = {k.lower().encode(): v for k, v in cfg.secure_scheme_headers.items()}
         self._limit_s = settings.predict_timeout_s
         self._threads = settings.predictor_threads
@@ -116,7 +119,7 @@ class Hot:
         self._running: set[Running] = set()
         self._pages: deque[Call[Any]] = deque()
         self._pages_running = 0
-        self._left = cfg.max_requests or None
+        self._left = most_requests
         self._ids = map(f"{secrets.token_hex(4)}{{:08x}}".format, count())
         self._date = b""
         self.loop = Loop(self._work, self._tick, self._loop_ended, wake_fd)
@@ -169,9 +172,7 @@ class Hot:
         """Answer a request, or have it answered."""
         target = request.target
         if request.is_streamed:
-            connection.lend()
-            work = partial(self._answer_lent, connection, request)
-            threading.Thread(target=work, name="batch", daemon=True).start()
+            self._lend(connection, request)
         elif target == b"/predict" and request.method == b"POST":
             self._predict(connection, request)
         elif request.error is not None:
@@ -188,6 +189,16 @@ class Hot:
             self._predict(connection, request)
         else:
             self._answer_page(connection, request)
+
+    def _lend(self, connection: Connection, request: Request) -> None:
+        """Have a batch answered by a thread of its own, to which the connection is lent."""
+        connection.lend()
+        work = partial(self._answer_lent, connection, request)
+        try:
+            threading.Thread(target=work, name="batch", daemon=True).start()
+        except RuntimeError as error:  # the system has no room for more
+            self.defect(error)
+            connection.take_back(close=True)
 
     def refuse(self, connection: Connection, status: int, detail: str) -> None:
         """Answer what is no request, and close."""
@@ -456,10 +467,9 @@ class Hot:
         """Log an answer where that is wanted, and leave after so many as were asked for."""
         if self._logger:
             self._log_access(self._logger, connection, request, status, size)
-        if self._left is not None:
-            self._left -= 1
-            if self._left == 0:
-                self._leave("it has answered as many requests as it may")
+        self._left -= 1
+        if self._left == 0:
+            self._leave("it has answered as many requests as it may")
 
     def _log_access(
         self, logger: Logger, connection: Connection, request: Request, status: int, sent: int
@@ -488,11 +498,14 @@ class Hot:
     def _scheme(self, connection: Connection, request: Request) -> str:
         """What the client speaks with a proxy that is trusted."""
         peer = connection.peer
-        trusted = not isinstance(peer, tuple) or "*" in self._trusted or peer[0] in self._trusted
         said = any(
             self._secure.get(name) == value.decode("latin-1") for name, value in request.headers
         )
-        return "https" if trusted and said else "http"
+        if not said:
+            return "http"
+        trusted = self._trusts_all or not isinstance(peer, tuple)
+        trusted = trusted or any(ip_address(peer[0]) in network for network in self._trusted)
+        return "https" if trusted else "http"
 
 
 def _lines_of(headers: Headers) -> tuple[bytes, str | None]:

@@ -145,6 +145,7 @@ class Loop:
             sys.setswitchinterval(SWITCH_S)
         self._term += 1
         self._is_outside = False
+        self._is_pressed = True  # what the leader before has left need not wait
         if self._parked:
             self._parked -= 1
             self._baton.put(self._term)

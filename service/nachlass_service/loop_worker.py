@@ -13,6 +13,8 @@ from nachlass_service.core import Core, Run
 from nachlass_service.hot import Hot
 
 NOTIFY_S = 1.0
+STANDSTILL_S = 10
+"""A loop that has not turned for so long is given up: the master is not notified any more."""
 
 
 class LoopWorker(Worker):
@@ -33,6 +35,7 @@ class LoopWorker(Worker):
             self.log,
             balance,
             wake_fd=self.PIPE[1],
+            most_requests=self.max_requests,
             leave=wake_and_leave,
         )
         self._hot.loop.start()
@@ -44,9 +47,10 @@ class LoopWorker(Worker):
         hot.loop.post(lambda: hot.door.open(self.sockets))
         notified_at = 0.0
         while self.alive and self.ppid == os.getppid():
-            if time.monotonic() - notified_at >= NOTIFY_S:
+            now = time.monotonic()
+            if now - notified_at >= NOTIFY_S and now - hot.loop.now < STANDSTILL_S:
                 self.notify()
-                notified_at = time.monotonic()
+                notified_at = now
             hot.loop.watch(self.PIPE[0], NOTIFY_S)
         self._core.end_soon()
         hot.loop.post(hot.door.drain)

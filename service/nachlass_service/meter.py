@@ -41,6 +41,7 @@ OTHER = "other"
 
 INPUTS = ("inputs",)
 SECONDS = ("seconds",)
+ANSWERED = ("answered",)
 FAILED = ("failed",)
 SECONDS_BOUNDS = (
     *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
@@ -60,7 +61,7 @@ class Meter(Collector):
     only counts every value as a label; one with buckets only counts numbers in
     them; one with both, or one that the build did not see, counts floats as
     numbers and the rest as labels. `features` are those of the input, counted
-    for a share `input_rate` of the requests, their labels shown by name or by
+    for a share `input_rate` of the samples, their labels shown by name or by
     number (`named_inputs`); `baseline` is what the build counted
     (baseline.py), shown beside what is counted now.
     """
@@ -104,36 +105,24 @@ class Meter(Collector):
             self.slots.stay_ready()
 
     def look_at(self, samples: Sequence[Any]) -> Looked:
-        """What `count` is to count of the input of a request: nothing, for most requests.
+        """What `count` is to count of the input of a request: nothing, for most samples.
 
         It is called before the predictor is, which may change its sample.
         """
-        if self._draw() >= self._input_rate:
-            return []
-        return [self.inputs.look_at(sample) for sample in samples]
+        draw, rate = self._draw, self._input_rate
+        return [self.inputs.look_at(sample) for sample in samples if draw() < rate]
 
     def count(self, predictions: Sequence[Any], seconds: float, inputs: Looked = ()) -> None:
         """Count an answered request: its predictions, in their JSON form, duration and input."""
         self.count_inputs(inputs)
         with self._lock:
-            self.history.keep()
-            for prediction in predictions:
-                self._count(prediction)
+            self._count_all(predictions)
             self._observe(SECONDS, SECONDS_BOUNDS, seconds)
 
     def count_predictions(self, predictions: Sequence[Any]) -> None:
-        """Count many predictions of a request that is not answered yet; equal ones at once."""
-        plain: dict[tuple[type, Any], int] = {}
+        """Count predictions of a request that is not answered yet."""
         with self._lock:
-            self.history.keep()
-            for prediction in predictions:
-                if isinstance(prediction, dict | list):
-                    self._count(prediction)
-                else:
-                    key = (type(prediction), prediction)  # 1, 1.0 and True are equal
-                    plain[key] = plain.get(key, 0) + 1
-            for (_kind, prediction), times in plain.items():
-                self._count_value("", prediction, times)
+            self._count_all(predictions)
 
     def count_inputs(self, inputs: Looked) -> None:
         """Count what `look_at` has seen."""
@@ -214,6 +203,9 @@ class Meter(Collector):
                 rejected.add_metric([series[1]], row[0])
         yield rejected
         yield CounterMetricFamily(
+            f"{p}_samples", "Samples that were answered.", value=rows[ANSWERED][0]
+        )
+        yield CounterMetricFamily(
             f"{p}_failures", "Requests that the model could not answer.", value=rows[FAILED][0]
         )
         info = GaugeMetricFamily(
@@ -274,6 +266,7 @@ class Meter(Collector):
     def _known(self) -> Iterator[tuple[Series, int]]:
         """The series that exist from the start."""
         yield SECONDS, len(SECONDS_BOUNDS) + 2
+        yield ANSWERED, 1
         yield FAILED, 1
         for error in REJECTED:
             yield ("rejected", error.code), 1
@@ -283,6 +276,20 @@ class Meter(Collector):
         for field, bounds in self._buckets.items():
             yield ("number", field), len(bounds) + 2
         yield INPUTS, self.inputs.width
+
+    def _count_all(self, predictions: Sequence[Any]) -> None:
+        """Count predictions, equal plain ones at once."""
+        self.history.keep()
+        self.slots.add(ANSWERED, {0: len(predictions)})
+        plain: dict[tuple[type, Any], int] = {}
+        for prediction in predictions:
+            if len(predictions) == 1 or isinstance(prediction, dict | list):
+                self._count(prediction)
+            else:
+                key = (type(prediction), prediction)  # 1, 1.0 and True are equal
+                plain[key] = plain.get(key, 0) + 1
+        for (_kind, prediction), times in plain.items():
+            self._count_value("", prediction, times)
 
     def _count(self, prediction: Any) -> None:
         """Count one prediction."""

@@ -20,6 +20,7 @@ from nachlass_service.errors import MalformedError, TooLargeError
 MAGIC = b"PAR1"
 TAIL_BYTES = 8
 MOST_FOOTER_BYTES = 1 << 22
+"""Of the footer, and of all headers of pages together."""
 MOST_PAGES = 100_000
 ROW_GROUPS, COLUMNS, METADATA = 4, 1, 3
 """Fields of FileMetaData, RowGroup and ColumnChunk."""
@@ -56,13 +57,17 @@ def look_at(data: memoryview, most_bytes: int) -> Content:
     largest: dict[str, int] = {}
     left = MOST_PAGES
     texts: dict[str, None] = {}
+    header_bytes = MOST_FOOTER_BYTES
     try:
         for chunk in _chunks(data):
             path = b".".join(chunk[PATH]).decode("utf-8")
             is_nested = len(chunk[PATH]) > 1
             if chunk[TYPE] == BYTE_ARRAY and not is_nested:
                 texts[path] = None
-            pages = list(islice(_pages(data, chunk), left))
+            pages = []
+            for page, size in islice(_pages(data, chunk, header_bytes), left):
+                pages.append(page)
+                header_bytes -= size
             left -= len(pages)
             if not left:
                 raise TooLargeError(f"less than {MOST_PAGES} pages are taken")
@@ -108,8 +113,12 @@ def _bytes_of_a_row(pages: Iterable[Fields], most_bytes: int, *, is_nested: bool
     return largest
 
 
-def _pages(data: memoryview, chunk: Fields) -> Iterator[Fields]:
-    """The headers of the pages of a column chunk, as pyarrow finds them."""
+def _pages(data: memoryview, chunk: Fields, header_bytes: int) -> Iterator[tuple[Fields, int]]:
+    """The headers of the pages of a column chunk, as pyarrow finds them, with their sizes.
+
+    There may be so many bytes of them: a header may be as long as the file, and
+    that of many chunks.
+    """
     if chunk[VALUES] <= 0:  # then nothing is read
         return
     place = chunk[DATA_OFFSET]
@@ -119,11 +128,13 @@ def _pages(data: memoryview, chunk: Fields) -> Iterator[Fields]:
     if not 0 <= place <= end <= len(data):
         raise MalformedError("a column is outside of the Parquet file")
     while place < end:
-        header = Compact(data, place)
+        header = Compact(data[: place + header_bytes], place)
         fields = header.struct()
+        size = header.place - place
+        header_bytes -= size
         if fields[COMPRESSED_SIZE] < 0 or fields[UNCOMPRESSED_SIZE] < 0:
             raise MalformedError("a page has a negative size")
-        yield fields
+        yield fields, size
         place = header.place + fields[COMPRESSED_SIZE]
 
 

@@ -60,7 +60,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         "S2I_INPUT_METRICS_RATE",
         "0.1",
-        "the share of requests whose input is counted, feature by feature; 0: none",
+        "the share of samples whose input is counted, feature by feature; 0: none",
     ),
     Variable(
         "S2I_DRIFT_WINDOW",

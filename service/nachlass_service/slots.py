@@ -18,6 +18,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from tempfile import TemporaryFile
+from weakref import finalize
 
 SLOTS = 256
 """Workers that can live at the same moment, old and new ones during a reload."""
@@ -50,6 +51,7 @@ class Slots:
         self._slot = 0
         self._lock = threading.Lock()
         self._lock_file = _lock_file()
+        finalize(self, os.close, self._lock_file).atexit = False
         for series, width in known:
             self._lay_out(series, width)
 

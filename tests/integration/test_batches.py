@@ -322,7 +322,9 @@ def test_a_client_that_reads_gets_answers_before_it_has_sent_everything(service)
         assert connection.recv(15) == b"HTTP/1.1 200 OK"
         received = 0
         while received < MOST_BYTES:
-            received += len(connection.recv(1 << 16))
+            piece = connection.recv(1 << 16)
+            assert piece
+            received += len(piece)
         connection.sendall(row)
         received = b""
         while not received.endswith(b"\r\n0\r\n\r\n"):
@@ -425,12 +427,15 @@ def test_others_are_answered_beside_a_batch(service):
 
 def test_so_many_batches_at_once_and_no_more(service):
     head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\n"
+    rows = b"text\n" + (b"a" * 999 + b"\n") * 1200
     with ExitStack() as opened:
-        for _ in range(4):
+        for sent in (*[b"text\n"] * 8, *[rows] * 4):  # who has sent little takes no place
             address = ("127.0.0.1", service.port)
             connection = opened.enter_context(socket.create_connection(address, timeout=30))
-            connection.sendall(head + b"Content-Length: 99\r\n\r\ntext\na\n")
-        time.sleep(0.3)
+            connection.sendall(head + b"Content-Length: 9999999\r\n\r\n" + sent)
+            if sent != rows:
+                assert ask(service, b"text\na\n", CSV)[0] == 200
+        time.sleep(1)
         answer = ask(service, b"text\na\n", CSV)
         assert problem(answer, 503)
         assert answer[1]["Retry-After"]

@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pytest
 from conftest import environment_of_a_user
@@ -100,6 +100,18 @@ def test_a_client_that_asks_before_sending(service):
 def test_a_body_that_is_coded_otherwise(service):
     coded = POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n1\r\n1\r\n0\r\n\r\n"
     assert exchange(service, coded).startswith(b"HTTP/1.1 501")
+
+
+def test_trailers_have_an_end(service):
+    head = POST + b"Transfer-Encoding: chunked\r\n\r\n1\r\n1\r\n0\r\nX: "
+    with connect(service) as connection, suppress(OSError):
+        connection.sendall(head + b"a" * 1_000_000)
+        assert rest(connection).startswith(b"HTTP/1.1 431")
+
+
+def test_two_hosts_are_refused(service):
+    twice = b"GET /livez HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"
+    assert exchange(service, twice).startswith(b"HTTP/1.1 400")
 
 
 def test_old_clients(service):

@@ -243,6 +243,7 @@ def test_requests_are_counted_by_what_became_of_them(service):
         'nachlass_rejected_total{reason="too_large"}': 1,
         'nachlass_predictions_total{field="seen",value="counted"}': 1,
         "nachlass_processing_seconds_count": 1,
+        "nachlass_samples_total": 1,
     }
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from nachlass_builder.prediction import describe_input
-from nachlass_service.columns import Columns, inner, reader_of_text
+from nachlass_service.columns import MOST_COLUMNS, Columns, inner, reader_of_text
 from nachlass_service.errors import MalformedError
 
 
@@ -110,3 +110,32 @@ def test_a_cell_that_cannot_be_what_the_samples_have(values, text):
     schema = inner(schema_of(*({"x": value} for value in values)), "properties", "x")
     with pytest.raises(ValueError, match="is no "):
         reader_of_text(schema)(text)
+
+
+@pytest.mark.parametrize("schema", [True, {"type": "number"}])
+def test_a_cell_like_an_endless_number_is_read_at_once(schema):
+    read = reader_of_text(schema)
+    text = "1" * 5_000_000 + "x"  # hours, if each of its beginnings were tried
+    if schema is True:
+        assert read(text) == text
+    else:
+        with pytest.raises(ValueError, match="is no number"):
+            read(text)
+
+
+@pytest.mark.parametrize("text", ["+7", "007", ".5", "5.", " 1e3 ", "-1.25E-2"])
+def test_numbers_where_they_are_expected(text):
+    assert reader_of_text({"type": "number"})(text) == float(text)
+
+
+def test_a_name_that_comes_twice_is_found_at_once():
+    names = [str(number) for number in range(MOST_COLUMNS - 1)]
+    with pytest.raises(MalformedError, match="several columns of the name '7'"):
+        Columns(True, [*names, "7"])
+
+
+def test_there_may_be_so_many_columns():
+    Columns(True, list(map(str, range(MOST_COLUMNS))))
+    with pytest.raises(MalformedError, match="more than"):
+        Columns(True, list(map(str, range(MOST_COLUMNS + 1))))
+    assert Columns(True, []).sample([]) == {}
