@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from filelock import FileLock, Timeout
 
@@ -78,7 +78,7 @@ def bundle_at(path: Path) -> dict[str, Any] | None:
         if _has_parts_of_bundle(path):
             raise _unusable(f"{path} is a damaged bundle: its {MANIFEST} cannot be read") from error
         return None
-    if not isinstance(manifest, dict) or not str(manifest.get("built_by")).startswith("nachlass "):
+    if not _is_ours(manifest):
         return None
     if manifest.get("schema_version") != SCHEMA_VERSION:
         raise _unusable(f"{path} is not a bundle that nachlass {__version__} reads")
@@ -108,8 +108,13 @@ def read_manifest(path: Path) -> dict[str, Any] | None:
         manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    ours = isinstance(manifest, dict) and str(manifest.get("built_by")).startswith("nachlass ")
-    return manifest if ours and manifest.get("schema_version") == SCHEMA_VERSION else None
+    ours = _is_ours(manifest) and manifest.get("schema_version") == SCHEMA_VERSION
+    return manifest if ours else None
+
+
+def _is_ours(manifest: Any) -> TypeGuard[dict[str, Any]]:
+    """Whether a document is a manifest, of whatever version."""
+    return isinstance(manifest, dict) and str(manifest.get("built_by")).startswith("nachlass ")
 
 
 def write_manifest(path: Path, manifest: dict[str, Any]) -> None:

@@ -50,30 +50,33 @@ def _panels(p: str, window: str) -> Iterator[dict[str, Any]]:
     rate = f'sum by (field, value) (rate({p}_predictions_total{{job="$job"}}[5m]))'
     buckets = f'sum by (le) (rate({p}_processing_seconds_bucket{{job="$job"}}[5m]))'
     now, then = f"{p}:drift_live:share", f"{p}:drift_baseline:share"
+
+    def psi(of: str) -> list[tuple[str, str]]:
+        return [
+            (f"{p}:drift:psi{of}", "PSI {{field}}"),
+            (f"{p}:drift:psi_limit{of}", "limit {{field}}"),
+        ]
+
+    def shares(of: str) -> list[tuple[str, str]]:
+        return [
+            (f"{now}{of}", "{{field}} {{value}}, now"),
+            (f"{then}{of}", "{{field}} {{value}}, at build"),
+        ]
+
     shown = [
-        ("Predictions: PSI, and its limit", "timeseries", "none", [
-            (f"{p}:drift:psi{predictions}", "PSI {{field}}"),
-            (f"{p}:drift:psi_limit{predictions}", "limit {{field}}"),
-        ]),
+        ("Predictions: PSI, and its limit", "timeseries", "none", psi(predictions)),
         ("Predicted numbers: KS, and its limit", "timeseries", "none", [
             (f"{p}:drift:ks{job}", "KS {{field}}"),
             (f"{p}:drift:ks_limit{job}", "limit {{field}}"),
         ]),
-        (f"Predictions: the last {window}, and at build", "bargauge", "percentunit", [
-            (f"{now}{predictions}", "{{field}} {{value}}, now"),
-            (f"{then}{predictions}", "{{field}} {{value}}, at build"),
-        ]),
+        (f"Predictions: the last {window}, and at build", "bargauge", "percentunit",
+         shares(predictions)),
         ("Predictions by value, over time", "timeseries", "percentunit", [
             (f"{now}{predictions}", "{{field}} {{value}}"),
         ]),
-        ("Input: PSI by feature, and its limit", "timeseries", "none", [
-            (f"{p}:drift:psi{inputs}", "PSI {{field}}"),
-            (f"{p}:drift:psi_limit{inputs}", "limit {{field}}"),
-        ]),
-        (f"Input: the last {window}, and at build", "bargauge", "percentunit", [
-            (f"{now}{inputs}", "{{field}} {{value}}, now"),
-            (f"{then}{inputs}", "{{field}} {{value}}, at build"),
-        ]),
+        ("Input: PSI by feature, and its limit", "timeseries", "none", psi(inputs)),
+        (f"Input: the last {window}, and at build", "bargauge", "percentunit",
+         shares(inputs)),
         ("Predictions a second", "timeseries", "reqps", [(rate, "{{field}} {{value}}")]),
         ("Seconds to answer", "timeseries", "s", [
             (f"histogram_quantile(0.5, {buckets})", "half of the requests"),

@@ -27,7 +27,7 @@ from nachlass_service.errors import (
     TooLargeError,
 )
 from nachlass_service.page import index_page, index_text, model_document
-from nachlass_service.problem import MEDIA_TYPE, problem, problem_of
+from nachlass_service.problem import MEDIA_TYPE, problem, problem_of, problem_of_defect
 from nachlass_service.strict_json import encode
 
 PIECE_BYTES = 1 << 16
@@ -129,10 +129,8 @@ def create_app(core: Core) -> Flask:
         if request.path == "/predict":
             core.meter.count_failed()
         log.event("defect", level=ERROR, request=request_id(), path=request.path, exc_info=error)
-        title = "The service has a defect"
-        return problem_response(
-            HTTPStatus.INTERNAL_SERVER_ERROR, title, "the log names it under this request id"
-        )
+        document = problem_of_defect(request_id())
+        return json_response(document, HTTPStatus.INTERNAL_SERVER_ERROR, MEDIA_TYPE)
 
     @app.after_request
     def add_request_id(response: Response) -> Response:

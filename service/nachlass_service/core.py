@@ -142,10 +142,7 @@ class Core:
         """The prediction for a request, as JSON, counted; raises ServiceError."""
         started = time.monotonic()
         try:
-            request = read_body(*asked)
-            inputs = self._look_at(request)
-            prediction = self._run(partial(self._model.answer, request))
-            answered = self._answered(request, prediction, inputs)
+            answered = self._answered(asked, self._predict_elsewhere)
         except ServiceError as error:
             self.turn_down(error, request_id, time.monotonic() - started)
             raise
@@ -158,9 +155,7 @@ class Core:
         What is no ServiceError is a defect.
         """
         try:
-            request = read_body(*asked)
-            inputs = self._look_at(request)
-            return self._answered(request, self._model.answer(request), inputs)
+            return self._answered(asked, self._model.answer)
         except BaseException as error:  # noqa: BLE001 - the caller has it
             return error
 
@@ -173,7 +168,7 @@ class Core:
                 request = read_body(*asked)
                 if not self._model.takes_as_batch(request):
                     self._model.validate(request)
-                    samples[place], inputs[place] = request, self._look_at(request)
+                    samples[place], inputs[place] = request, self.meter.look_at([request])
             except BaseException as error:  # noqa: BLE001 - the caller has it
                 outcomes[place] = error
         if len(samples) > 1:
@@ -277,13 +272,15 @@ class Core:
             took = round(seconds, 3)
             log.event("slow", level=WARNING, request=request_id, seconds=took, rows=rows)
 
-    def _look_at(self, request: Any) -> Looked:
-        """What is counted of the request's input, if it is answered."""
-        is_batch = self._model.takes_as_batch(request)
-        return self.meter.look_at(request if is_batch else [request])
+    def _predict_elsewhere(self, request: Any) -> Any:
+        return self._run(partial(self._model.answer, request))
 
-    def _answered(self, request: Any, prediction: Any, inputs: Looked) -> Answered:
+    def _answered(self, asked: Asked, predict: Callable[[Any], Any]) -> Answered:
+        """The prediction that `predict` makes of a request."""
+        request = read_body(*asked)
         is_batch = self._model.takes_as_batch(request)
+        inputs = self.meter.look_at(request if is_batch else [request])
+        prediction = predict(request)
         return Answered(encode(prediction), prediction if is_batch else [prediction], inputs)
 
     def turn_down(

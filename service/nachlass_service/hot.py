@@ -33,7 +33,7 @@ from nachlass_service.errors import OverloadedError, ServiceError, TimeLimitErro
 from nachlass_service.lent import Answer, Arriving
 from nachlass_service.loop import Loop
 from nachlass_service.pace import Pace, not_its_turn
-from nachlass_service.problem import MEDIA_TYPE, problem, problem_of
+from nachlass_service.problem import MEDIA_TYPE, problem, problem_of, problem_of_defect
 from nachlass_service.strict_json import encode
 from nachlass_service.wsgi import WSGI, Headers, answer_of, begin, end, environ_of, path_of
 
@@ -61,7 +61,7 @@ class Call(Generic[T]):
     `asked` is set for a request that may be answered together with others.
     """
 
-    __slots__ = ("asked", "begun_at", "done", "is_wanted", "made_at", "work")
+    __slots__ = ("asked", "done", "is_wanted", "made_at", "work")
 
     def __init__(
         self,
@@ -418,10 +418,8 @@ class Hot:
         request_id = self._id(request)
         path = request.target.decode("latin-1")
         log.event("defect", level=ERROR, request=request_id, path=path, exc_info=error)
-        document = problem(
-            500, "The service has a defect", "the log names it under this request id", request_id
-        )
-        self._respond(connection, request, 500, MEDIA_TYPE, encode(document) + b"\n")
+        text = encode(problem_of_defect(request_id)) + b"\n"
+        self._respond(connection, request, 500, MEDIA_TYPE, text)
 
     def _respond(
         self,

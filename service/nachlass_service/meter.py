@@ -283,21 +283,14 @@ class Meter(Collector):
         self.slots.add(ANSWERED, {0: len(predictions)})
         plain: dict[tuple[type, Any], int] = {}
         for prediction in predictions:
-            if len(predictions) == 1 or isinstance(prediction, dict | list):
-                self._count(prediction)
+            if isinstance(prediction, dict | list):
+                for field, value in islice(plain_values(prediction), MAX_VALUES):
+                    self._count_value(field, value)
             else:
                 key = (type(prediction), prediction)  # 1, 1.0 and True are equal
                 plain[key] = plain.get(key, 0) + 1
         for (_kind, prediction), times in plain.items():
             self._count_value("", prediction, times)
-
-    def _count(self, prediction: Any) -> None:
-        """Count one prediction."""
-        if isinstance(prediction, dict | list):
-            for field, value in islice(plain_values(prediction), MAX_VALUES):
-                self._count_value(field, value)
-        else:
-            self._count_value("", prediction)
 
     def _count_value(self, path: str, value: Any, times: int = 1) -> None:
         """Count a plain value, as a number or as a label."""

@@ -24,6 +24,12 @@ def problem_of_row(error: ServiceError, request_id: str, row: int) -> dict[str, 
     return {**problem_of(error, request_id), "row": row, **pointer}
 
 
+def problem_of_defect(request_id: str) -> dict[str, Any]:
+    """What a client is told of a failure that is the service's own."""
+    title, detail = "The service has a defect", "the log names it under this request id"
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, title, detail, request_id)
+
+
 def problem(
     status: int, title: str, detail: str, request_id: str, kind: str = "about:blank"
 ) -> dict[str, Any]:
