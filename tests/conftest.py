@@ -123,12 +123,21 @@ def kmeans(built):
 
 
 @pytest.fixture(scope="session")
-def unruly(built, tmp_path_factory):
+def built_cells(built, tmp_path_factory):
+    """Build a notebook of these cells, in a source of this name: the path of its bundle."""
+
+    def build(name, cells):
+        source = tmp_path_factory.mktemp(name) / name
+        write_notebook(source / "model.ipynb", cells)
+        return built(source)
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def unruly(built_cells):
     """The bundle of a predictor that does whatever its sample says."""
-    source = tmp_path_factory.mktemp("unruly") / "unruly"
-    source.mkdir()
-    write_notebook(source / "model.ipynb", (TESTS / "unruly.nb.txt").read_text())
-    return built(source)
+    return built_cells("unruly", (TESTS / "unruly.nb.txt").read_text())
 
 
 only_where_containers_run = [

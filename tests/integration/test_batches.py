@@ -18,7 +18,6 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import TESTS, environment_of_a_user
 
-from cells import write_notebook
 from served import served
 
 LINES = "application/x-ndjson"
@@ -33,10 +32,8 @@ ROW = {"id": "007", "text": "a", "n": 1.5, "ok": True, "tags": ["x"]}
 
 
 @pytest.fixture(scope="module")
-def bundle(built, tmp_path_factory):
-    source = tmp_path_factory.mktemp("rows") / "rows"
-    write_notebook(source / "model.ipynb", (TESTS / "rows.nb.txt").read_text())
-    bundle = built(source)
+def bundle(built_cells):
+    bundle = built_cells("rows", (TESTS / "rows.nb.txt").read_text())
     manifest = json.loads((bundle / "manifest.json").read_text())
     assert manifest["batch"] is True
     assert manifest["slim"]["kept"]["pyarrow"] == "the service's Arrow and Parquet"

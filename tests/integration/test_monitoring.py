@@ -17,7 +17,6 @@ import pytest
 import yaml
 from conftest import PROJECT
 
-from cells import write_notebook
 from nachlass_builder.dashboard import queries
 from served import free_port, served
 
@@ -43,11 +42,8 @@ def spam(built):
 
 
 @pytest.fixture(scope="session")
-def numbers(built, tmp_path_factory):
-    source = tmp_path_factory.mktemp("numbers") / "numbers"
-    source.mkdir()
-    write_notebook(source / "model.ipynb", NUMBERS)
-    return built(source)
+def numbers(built_cells):
+    return built_cells("numbers", NUMBERS)
 
 
 def write_monitoring(nachlass, bundle, folder, *words):
