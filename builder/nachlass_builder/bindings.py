@@ -75,6 +75,15 @@ def _expressions(statement: ast.stmt) -> Iterator[ast.AST]:
             pending.extend(ast.iter_child_nodes(node))
 
 
+def takes_one_argument(function: ast.FunctionDef) -> bool:
+    """Whether a function can be called with one positional argument and nothing else."""
+    arguments = function.args
+    positional = len(arguments.posonlyargs) + len(arguments.args)
+    required = positional - len(arguments.defaults)
+    takes_any = positional > 0 or arguments.vararg is not None
+    return required <= 1 and takes_any and None not in arguments.kw_defaults
+
+
 def binds_unseen(tree: ast.Module) -> bool:
     """Whether the cell may bind names that its text does not show: `import *`, `exec`, `%run`."""
     for node in ast.walk(tree):

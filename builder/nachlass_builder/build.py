@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from nachlass_builder.bundle import (
     write_manifest,
 )
 from nachlass_builder.check import Checked, check
-from nachlass_builder.compare import Predictions, compare
+from nachlass_builder.compare import Predictions, compare, random_fields
 from nachlass_builder.credentials import redact
 from nachlass_builder.environment import Environment, Purpose, ensure_environment
 from nachlass_builder.errors import SourceError
@@ -33,6 +32,7 @@ from nachlass_builder.locking import Locking
 from nachlass_builder.manifest import compose_manifest
 from nachlass_builder.parameters import shown_parameters
 from nachlass_builder.pip_settings import IndexSettings
+from nachlass_builder.prediction import read_samples
 from nachlass_builder.prepare import Prepared, Request, prepared_source
 from nachlass_builder.proof import service_environment
 from nachlass_builder.report import Report, counted
@@ -95,6 +95,7 @@ class _Build:
     def run(self) -> None:
         """Make the whole bundle in the workshop."""
         from nachlass_builder.second_pass import SecondPass
+        from nachlass_builder.tell_capture import tell_capture
 
         settings = self.prepared.settings
         key, checked = self._read()
@@ -122,10 +123,16 @@ class _Build:
                 deadline=self.prepared.deadline,
                 report=self.report,
             ).run()
-            self._tell_capture(outcome)
+            samples = read_samples(self.shop.bundle / SAMPLES)
+            tell_capture(outcome, samples, checked, settings.samples or "", self.report)
+            if outcome["holds_build_path"]:
+                self.report.warn(
+                    f"the pickle holds the path of this build's folder ({self.shop.source}), "
+                    "which is gone afterwards: open files by relative paths"
+                )
         self.shop.source.rename(self.shop.bundle / "src")
         manifest = compose_manifest(
-            self.prepared, checked, outcome, lock, resolution, key, self.shop.bundle
+            self.prepared, checked, outcome, samples, lock, resolution, key, self.shop.bundle
         )
         serving_lock, serving = Serving(
             prepared=self.prepared,
@@ -145,17 +152,16 @@ class _Build:
     def compare(self) -> Predictions:
         """Ask the new bundle for its answers to the samples of the one that it replaces."""
         bundle = self.shop.bundle
+        manifests = [read_manifest(path) or {} for path in (self.destination, bundle)]
         with self.report.step("comparing with the bundle before"):
-            comparison = compare(
+            return compare(
                 bundle,
                 bundle / "venv" / "bin" / "python",
                 self.destination / SAMPLES,
+                random_fields=random_fields(*manifests),
                 environment=service_environment(self.prepared.settings.parameters),
                 deadline=self.prepared.deadline,
             )
-        manifests = [read_manifest(path) for path in (self.destination, bundle)]
-        always = all(manifest and manifest["samples"]["deterministic"] for manifest in manifests)
-        return replace(comparison, deterministic=always)
 
     def _take_over(self, checked: Checked, locking: Locking) -> Locks:
         """The locks that are there, instead of resolving."""
@@ -234,26 +240,6 @@ class _Build:
     def _explain_missing_file(self, name: str) -> str | None:
         """Why a file that the user has is not in the build; None when they have none either."""
         return why_left_out(self.prepared.source, name, self.prepared.deadline)
-
-    def _tell_capture(self, outcome: Mapping[str, Any]) -> None:
-        """Say what was captured and inferred."""
-        note, samples = self.report.note, outcome["samples"]
-        note(f"pickled: {outcome['pickle_bytes'] / 1e6:.1f} MB")
-        if samples["count"] < samples.get("total", 0):
-            note(f"{samples['count']} of {samples['total']} samples are used")
-        elif samples["count"]:
-            note(counted(samples["count"], "sample"))
-        if samples["problem"]:
-            note(
-                f"no samples are used, so nothing is proven but that it loads: {samples['problem']}"
-            )
-        elif not samples["deterministic"]:
-            note("the model answers one sample in different ways: only types are compared")
-        if outcome["holds_build_path"]:
-            self.report.warn(
-                f"the pickle holds the path of this build's folder ({self.shop.source}), "
-                "which is gone afterwards: open files by relative paths"
-            )
 
     def _write(
         self,

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from nachlass_builder.bindings import names_bound, takes_one_argument
 from nachlass_builder.errors import NachlassError, NotebookError, Place
 from nachlass_builder.import_names import DISTRIBUTIONS
 from nachlass_builder.locate import Explain, Located, last_binding, locate, may_define_unseen
 from nachlass_builder.notebook import Cell, Notebook, syntax_error
 from nachlass_builder.requirements import Requirements, gather
-from nachlass_builder.settings import Settings
+from nachlass_builder.settings import SAMPLES_VARIABLE, Settings
 
 CONTRACT = (
     *("predictor", "validator", "samples", "batch_predictor"),
     *("requirements", "serving_requirements"),
 )
 SAVE_FILE = "S2I_PIPELINE_STAGE_SAVE_FILE"
+NAME_SAMPLES = f"let {SAMPLES_VARIABLE} name a variable of the notebook, or nothing"
 
 
 @dataclass
@@ -64,6 +66,8 @@ def check(
         checked.warnings += _unprovided_imports(notebook, checked.requirements, root)
     if located.contract == "function" and not checked.errors:
         checked.errors += _contract_errors(located.notebooks[0])
+        checked.errors += _argument_errors(located.notebooks[0])
+    checked.errors += _samples_errors(located.notebooks, settings.samples)
     checked.warnings += [str(conflict) for conflict in checked.requirements.conflicts]
     checked.warnings += checked.requirements.notes
     return checked
@@ -89,6 +93,48 @@ def _contract_errors(notebook: Notebook) -> list[NachlassError]:
             "no cell defines `predictor`",
             place=notebook.place(),
             remedy="define predictor(x), which scores one sample, in a cell of its own",
+        )
+    ]
+
+
+def _argument_errors(notebook: Notebook) -> Iterator[NachlassError]:
+    """Functions of the contract that cannot be called with one argument."""
+    for name in ("predictor", "validator", "batch_predictor"):
+        defined = [
+            (cell, statement)
+            for cell in notebook.cells
+            for bound, statement in (names_bound(cell.tree) if cell.tree else ())
+            if bound == name
+        ]
+        match defined[-1:]:
+            case [(cell, ast.FunctionDef(decorator_list=[]) as function)]:
+                if not takes_one_argument(function) and not may_define_unseen(notebook):
+                    yield NotebookError(
+                        f"`{name}({ast.unparse(function.args)})` "
+                        "cannot be called with one argument",
+                        place=notebook.place(cell, function.lineno),
+                        remedy=one_argument(name),
+                    )
+
+
+def one_argument(name: str) -> str:
+    """What to do about a function of the contract that takes anything but one argument."""
+    if name == "batch_predictor":
+        return "define batch_predictor(xs), which takes a list of samples"
+    return f"define {name}(x), which takes one sample: a list or an object, if it has many values"
+
+
+def _samples_errors(notebooks: Sequence[Notebook], name: str | None) -> list[NachlassError]:
+    """A variable named in S2I_SAMPLES that no cell can define."""
+    if name in (None, "samples"):
+        return []
+    if any(last_binding(book, name) or may_define_unseen(book) for book in notebooks):
+        return []
+    return [
+        NotebookError(
+            f"{SAMPLES_VARIABLE} names `{name}`, and no cell defines it",
+            place=notebooks[-1].place(),
+            remedy=NAME_SAMPLES,
         )
     ]
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -40,11 +40,12 @@ class Predictions:
     tolerance of the proof, `failed` were refused or raised. `largest` is the
     largest difference of two numbers, relative to the larger; None when no
     numbers were compared. `examples` has the first samples that are different
-    or failed. Unless both models are `deterministic`, differences prove nothing.
+    or failed. Of the `random_fields` of either model only the types are
+    compared; "" stands for the whole prediction.
     """
 
     reason: str | None = None
-    deterministic: bool = True
+    random_fields: tuple[str, ...] = ()
     count: int = 0
     identical: int = 0
     close: int = 0
@@ -56,7 +57,7 @@ class Predictions:
     @property
     def agree(self) -> bool:
         """Whether every sample is answered as before, within the tolerance."""
-        return not self.failed and not (self.different and self.deterministic)
+        return not self.failed and not self.different
 
 
 def compare(
@@ -64,11 +65,13 @@ def compare(
     python: Path,
     recorded: Path,
     *,
+    random_fields: Sequence[str],
     environment: Mapping[str, str],
     deadline: Deadline,
 ) -> Predictions:
     """Score the samples of another bundle's samples.jsonl, and compare with what it recorded.
 
+    Of `random_fields` only the types are compared.
     `python` is the interpreter of the bundle's environment, `environment` its
     process's, as proof.service_environment makes it. Without the file
     `recorded` there are no samples. Raises ProofError when the model does not
@@ -85,6 +88,7 @@ def compare(
             work=Path(work),
             environment=environment,
             deadline=deadline,
+            words=tuple(f"--random={field}" for field in random_fields),
             stdin=recorded.read_text(encoding="utf-8"),
         )
     if error := answer.get("error"):
@@ -92,7 +96,13 @@ def compare(
             f"the samples of the bundle before cannot be scored: {error['message']}",
             details=error["traceback"],
         )
-    return _summary(before, answer["answers"])
+    summary = _summary(before, answer["answers"])
+    return replace(summary, random_fields=tuple(random_fields))
+
+
+def random_fields(*manifests: Mapping[str, Any]) -> list[str]:
+    """The fields that are random in the predictions of any of the bundles."""
+    return sorted({field for one in manifests for field in one["samples"]["random_fields"]})
 
 
 def _summary(before: list[tuple[Any, Any]], answers: list[dict[str, Any]]) -> Predictions:

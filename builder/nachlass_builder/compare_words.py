@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from nachlass_builder.compare import Example, Predictions
@@ -10,6 +11,7 @@ from nachlass_builder.errors import DifferenceError
 from nachlass_builder.report import counted
 
 LONGEST_VALUE = 60
+MOST_FIELDS = 5
 
 
 def verdict(answers: Predictions) -> str:
@@ -28,11 +30,20 @@ def verdict(answers: Predictions) -> str:
     }
     parts = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
     text = f"{word}: of {samples}, {parts}"
-    if not answers.deterministic:
-        return f"{text}; a model here answers one sample in different ways, so this shows nothing"
     if answers.largest:
         text += f"; numbers differ by up to {100 * answers.largest:.3g} % of the larger"
+    if answers.random_fields:
+        text += f"; {random_words(answers.random_fields)} random: only the types are compared"
     return text
+
+
+def random_words(fields: Sequence[str]) -> str:
+    """The random fields of predictions as the subject of a sentence, with its verb."""
+    if "" in fields:
+        return "the predictions are"
+    shown = ", ".join(f"`{field}`" for field in fields[:MOST_FIELDS])
+    more = f" and {len(fields) - MOST_FIELDS} more" if len(fields) > MOST_FIELDS else ""
+    return f"{shown}{more} {'is' if len(fields) == 1 else 'are'}"
 
 
 def difference(answers: Predictions) -> DifferenceError | None:

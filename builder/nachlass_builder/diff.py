@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from nachlass_builder.build import build
 from nachlass_builder.bundle import SAMPLES, TRAINING_LOCK, bundle_at, read_manifest
-from nachlass_builder.compare import Predictions, compare
+from nachlass_builder.compare import Predictions, compare, random_fields
 from nachlass_builder.diff_code import change_of, changed_code
 from nachlass_builder.difference import Change, Difference, Side
 from nachlass_builder.errors import ProofError
@@ -116,17 +115,16 @@ def _predictions(
     before: Path, was: Mapping[str, Any], is_now: Mapping[str, Any], model: Model
 ) -> Predictions:
     """Let the new model score what the old one has scored."""
-    deterministic = was["samples"]["deterministic"] and is_now["samples"]["deterministic"]
     try:
         with Report().step("asking the new model the old one's samples"):
-            found = compare(
+            return compare(
                 model.bundle,
                 model.python,
                 before / SAMPLES,
+                random_fields=random_fields(was, is_now),
                 environment=model.environment,
                 deadline=Deadline(),
             )
     except ProofError as error:
         count = was["samples"]["count"]
-        found = Predictions(error.message, count=count, failed=count)
-    return replace(found, deterministic=deterministic)
+        return Predictions(error.message, count=count, failed=count)

@@ -104,10 +104,10 @@ class CaptureError(NachlassError):
 
 
 class ProofError(NachlassError):
-    """The pickled model does not answer in a fresh interpreter as it did in the notebook."""
+    """The model fails for its samples, or not as in the notebook once it is pickled."""
 
     exit_code = 8
-    kind = "the captured model does not work outside the notebook"
+    kind = "the captured model does not work"
 
 
 class TimeLimitError(NachlassError):

@@ -84,7 +84,7 @@ class _Run:
         self.notebook = execution.notebook
         self.kernel = kernel
         self.client = CellClient(kernel, self.notebook.node)
-        self.numbers: dict[int, int] = {}
+        self.numbers = kernel.cell_numbers
 
     def run(self) -> None:
         """Run every cell that is not blank."""

@@ -62,6 +62,8 @@ class Kernel:
         self.deadline = deadline
         self.missing_pips = folder / "missing"
         self.language_info: dict[str, Any] = {}
+        self.cell_numbers: dict[int, int] = {}
+        """The numbers of cells by execution count, which differ once a cell was skipped."""
         self.folder = folder
         self._runner = asyncio.Runner()
         self._context = zmq.asyncio.Context()

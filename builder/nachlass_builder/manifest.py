@@ -5,19 +5,19 @@ from __future__ import annotations
 import hashlib
 import platform
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from nachlass_builder import __version__
-from nachlass_builder.bundle import SAMPLES, SCHEMA_VERSION
+from nachlass_builder.bundle import SCHEMA_VERSION
 from nachlass_builder.check import Checked
 from nachlass_builder.errors import Place
 from nachlass_builder.features import describe_features
 from nachlass_builder.locate import last_binding
 from nachlass_builder.lock import Lock
-from nachlass_builder.prediction import describe_input, describe_predictions, read_samples
+from nachlass_builder.prediction import describe_input, describe_predictions
 from nachlass_builder.prepare import Prepared
 from nachlass_builder.process import Deadline
 from nachlass_builder.source import Source, describe
@@ -27,18 +27,18 @@ def compose_manifest(
     prepared: Prepared,
     checked: Checked,
     outcome: Mapping[str, Any],
+    samples: Sequence[tuple[Any, Any]],
     training: Lock,
     resolution: str,
     key: str,
     bundle: Path,
 ) -> dict[str, Any]:
-    """The manifest before the proof.
+    """The manifest before the proof; `samples` are those scored, with their predictions.
 
     `packages`, `slim`, the lock for serving, `batch`, `preload`, `memory` and
     `baseline` have yet to be shown.
     """
     located = checked.located
-    samples = read_samples(bundle / SAMPLES)
     pipeline = located.contract == "pipeline"
     source = source_section(prepared.source, prepared.deadline)
     return {
@@ -63,7 +63,8 @@ def compose_manifest(
         },
         "samples": {
             "count": len(samples),
-            "deterministic": outcome["samples"].get("deterministic", True),
+            "deterministic": not outcome["samples"]["random_fields"],
+            "random_fields": outcome["samples"]["random_fields"],
         },
         "batch": False,
         "preload": False,

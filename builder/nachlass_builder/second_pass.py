@@ -9,10 +9,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from nachlass_builder.bundle import Workshop
-from nachlass_builder.check import SAVE_FILE
+from nachlass_builder.check import NAME_SAMPLES, SAVE_FILE, one_argument
 from nachlass_builder.data_files import data_notes, data_section, observed_reads
-from nachlass_builder.errors import CaptureError, NachlassError, Place
+from nachlass_builder.errors import CaptureError, NachlassError, NotebookError, Place, ProofError
 from nachlass_builder.execute import Execution, Kernel, executed
+from nachlass_builder.failing_samples import FailingSample, or_else
 from nachlass_builder.locate import Located, last_binding, last_change
 from nachlass_builder.notebook import Notebook
 from nachlass_builder.process import Deadline
@@ -110,18 +111,40 @@ class SecondPass:
             **request,
             "root": str(self.shop.source),
             "output": str(self.shop.bundle),
+            "samples": self.settings.samples,
             "limit": MAX_SAMPLES,
             "budget_s": SCORING_BUDGET_S,
         }
         (folder / "request.json").write_text(json.dumps(request), encoding="utf-8")
         kernel.run(RUN_CAPTURE.format(folder=str(folder)), doing="capturing the predictor")
         outcome: dict[str, Any] = json.loads((folder / "outcome.json").read_text(encoding="utf-8"))
-        if "error" in outcome:
-            raise _refusal(outcome["error"], notebook)
+        if error := outcome.get("error"):
+            if error["code"] == "fails":
+                failing = self._failing_sample(kernel, notebook, error["first"])
+                counts = (error["failed"], error["scored"], error["given"])
+                raise failing.error(*counts, self.settings.samples or "")
+            raise _refusal(error, notebook)
+        numbers = kernel.cell_numbers
         outcome["cells"] = {
-            file: str(Place(notebook.name, number)) for file, number in outcome["cells"].items()
+            file: str(Place(notebook.name, numbers.get(count, count)))
+            for file, count in outcome["cells"].items()
         }
+        if first := outcome.get("samples", {}).get("first"):
+            outcome["samples"]["first"] = str(self._failing_sample(kernel, notebook, first))
         return outcome
+
+    def _failing_sample(
+        self, kernel: Kernel, notebook: Notebook, described: Mapping[str, Any]
+    ) -> FailingSample:
+        """A sample for which the model fails, with what it takes to explain it."""
+        return FailingSample(
+            described,
+            "`predictor`" if self.located.contract == "function" else "the pipeline",
+            notebook,
+            kernel.cell_numbers,
+            self.shop.source,
+            self.explain_missing_file,
+        )
 
 
 def _stage_file(notebook: str) -> str:
@@ -145,8 +168,8 @@ def _require_stage(path: Path, notebook: Notebook) -> None:
 
 def _refusal(error: Mapping[str, Any], notebook: Notebook) -> NachlassError:
     """Turn a failed capture into a sentence that names the cell."""
-    code, name = error["code"], error.get("name")
-    place = last_binding(notebook, name or "predictor") or notebook.place()
+    code, name = error["code"], error.get("name") or "predictor"
+    place = last_binding(notebook, name) or notebook.place()
     match code:
         case "unpicklable":
             return CaptureError(
@@ -170,15 +193,16 @@ def _refusal(error: Mapping[str, Any], notebook: Notebook) -> NachlassError:
                 place=notebook.place(),
                 remedy=error["remedy"],
             )
-        case "no_json":
-            return CaptureError(
+        case "samples":
+            return ProofError(
                 error["message"],
                 place=place,
-                remedy=(
-                    "return numbers, text, lists or dicts of them; "
-                    "numpy and pandas values are converted"
-                ),
+                remedy=f"let it be a list of inputs of `predictor`; {or_else(name)}",
             )
+        case "no_samples":
+            return NotebookError(error["message"], place=place, remedy=NAME_SAMPLES)
+        case "arguments":
+            return NotebookError(error["message"], place=place, remedy=one_argument(name))
         case "no_predictor":
             return CaptureError(
                 error["message"],

@@ -18,6 +18,7 @@ from packaging.utils import canonicalize_name
 from nachlass_builder.errors import Place, SourceError
 
 KEEP_ARTIFACTS = "S2I_KEEP_ARTIFACTS"
+SAMPLES_VARIABLE = "S2I_SAMPLES"
 ENVIRONMENT_FILE = Path(".s2i/environment")
 
 
@@ -47,6 +48,11 @@ VARIABLES: tuple[Variable, ...] = (
         "",
         "resolve unpinned requirements as of a date (YYYY-MM-DD), or `commit`: "
         "the notebook's last commit",
+    ),
+    Variable(
+        SAMPLES_VARIABLE,
+        "`samples`",
+        "the variable of the notebook that holds the samples; set and empty: there are none",
     ),
     Variable("S2I_CELL_TIMEOUT", "", "seconds a cell may run; empty: no limit"),
     Variable("S2I_BUILD_TIMEOUT", "", "seconds a build may take; empty: no limit"),
@@ -87,7 +93,8 @@ PREDICTION_KINDS = ("label", "number", "object", "mixed")
 class Settings:
     """What the environment asks of a build, validated.
 
-    `notebook` is None when the user named none. Times are in seconds, None
+    `notebook` is None when the user named none, `samples` when there is to be no
+    such variable. Times are in seconds, None
     when unlimited. `parameters` are the variables given for the notebook (from
     `.s2i/environment` and `-e`, and the process's S2I_ variables), `index` those
     given for pip and uv, which no cell gets to see. All are part of what makes
@@ -96,6 +103,7 @@ class Settings:
 
     notebook: str | None
     notebook_list: tuple[str, ...]
+    samples: str | None
     resolve_as_of: str | None
     cell_timeout_s: float | None
     build_timeout_s: float | None
@@ -132,6 +140,7 @@ class Settings:
                 for name in values["S2I_SOURCE_NOTEBOOK_LIST"].split(",")
                 if name.strip()
             ),
+            samples=_identifier(SAMPLES_VARIABLE, merged, default="samples"),
             resolve_as_of=as_of,
             cell_timeout_s=_seconds("S2I_CELL_TIMEOUT", values),
             build_timeout_s=_seconds("S2I_BUILD_TIMEOUT", values),
@@ -221,6 +230,14 @@ def _switch(name: str, values: Mapping[str, str], *, default: bool) -> bool:
     if text not in ("", "0", "1"):
         raise SourceError(f"{name} is {text!r}", remedy="use 0 or 1")
     return text == "1" if text else default
+
+
+def _identifier(name: str, environ: Mapping[str, str], *, default: str) -> str | None:
+    """Read the name of a variable of the notebook; None when it is set and empty."""
+    text = unquote(environ.get(name, default)).strip()
+    if text and not text.isidentifier():
+        raise SourceError(f"{name} is {text!r}", remedy="use the name of a variable, or nothing")
+    return text or None
 
 
 def _names(name: str, values: Mapping[str, str]) -> tuple[str, ...]:

@@ -70,6 +70,12 @@ class Bundle:
         return (self.path / f"{executed[number - 1]}.html").read_text(encoding="utf-8")
 
     @property
+    def random_fields(self) -> list[str]:
+        """The fields of predictions of which only the types are proven, see agreement.py."""
+        fields: list[str] = self.manifest["samples"]["random_fields"]
+        return fields
+
+    @property
     def working_directory(self) -> Path:
         """The folder the notebook ran in, inside `src/`."""
         folder: str = self.manifest["entry"]["working_directory"]

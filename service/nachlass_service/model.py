@@ -15,7 +15,7 @@ import cloudpickle
 
 from nachlass_service.bundle import Bundle
 from nachlass_service.errors import BundleError, PredictorError, RefusedError
-from nachlass_service.strict_json import convert
+from nachlass_service.strict_json import by_position, convert
 
 Function = Callable[[Any], Any]
 
@@ -91,7 +91,7 @@ class Model:
             answered = self.batch_predictor(list(samples))
         except FAILURES as error:
             raise PredictorError(describe(error)) from error
-        predictions = convert(answered)
+        predictions = convert(by_position(answered))
         if not isinstance(predictions, list) or len(predictions) != len(samples):
             count = len(predictions) if isinstance(predictions, list) else "no list of"
             raise PredictorError(

@@ -14,7 +14,7 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import islice
@@ -86,14 +86,14 @@ def prove_forked(bundle: Bundle, limit_s: float, *, batch: bool) -> dict[str, An
 def _compare(bundle: Bundle, model: Model, loaded: int, enough_s: float) -> dict[str, Any]:
     """Score the samples and compare: what `prove` answers."""
     started = time.monotonic()
-    types_only = not bundle.manifest["samples"]["deterministic"]
+    random = bundle.random_fields
     count = 0
     for index, (sample, recorded) in enumerate(bundle.samples()):
         try:
             answer = model.predict(sample)
         except ServiceError as error:
             return {"error": {**as_data(error, bundle), "sample": index}}
-        if not agree(recorded, answer, types_only=types_only):
+        if not agree(recorded, answer, random):
             message = f"the notebook answered {dumps(recorded)}, the pickle {dumps(answer)}"
             return {"error": {"code": "differs", "message": message, "sample": index}}
         count += 1
@@ -102,7 +102,7 @@ def _compare(bundle: Bundle, model: Model, loaded: int, enough_s: float) -> dict
     seconds = time.monotonic() - started
     scoring = largest_resident_size()
     # Read anew: a predictor may have changed the samples it was given.
-    reason = _batch_problem(model, list(islice(bundle.samples(), count)), types_only=types_only)
+    reason = _batch_problem(model, list(islice(bundle.samples(), count)), random)
     has_batch = model.batch_predictor is not None and count > 0
     return {
         "samples": count,
@@ -120,7 +120,9 @@ def largest_resident_size() -> int:
     return largest if sys.platform == "darwin" else largest * 1024
 
 
-def _batch_problem(model: Model, samples: list[tuple[Any, Any]], *, types_only: bool) -> str | None:
+def _batch_problem(
+    model: Model, samples: list[tuple[Any, Any]], random: Collection[str]
+) -> str | None:
     """Why the batch predictor is not to be used; None when it agrees, or is not there."""
     if model.batch_predictor is None or not samples:
         return None
@@ -129,7 +131,7 @@ def _batch_problem(model: Model, samples: list[tuple[Any, Any]], *, types_only: 
     except ServiceError as error:
         return str(error)
     for index, ((_, recorded), answer) in enumerate(zip(samples, answers, strict=True)):
-        if not agree(recorded, answer, types_only=types_only):
+        if not agree(recorded, answer, random):
             return f"sample {index}: alone {dumps(recorded)}, in a batch {dumps(answer)}"
     return None
 
@@ -152,11 +154,11 @@ def _fork(bundle: Bundle, model: Model, *, batch: bool) -> int:
 
 def _score_forked(bundle: Bundle, model: Model, *, batch: bool) -> bool:
     """Score the samples as a batch and alone; whether the answers are the recorded ones."""
-    types_only = not bundle.manifest["samples"]["deterministic"]
+    random = bundle.random_fields
     if batch:
         model.validate_and_predict_batch([sample for sample, _ in bundle.samples()])
     few = islice(bundle.samples(), FORKED_SAMPLES)
-    return all(agree(r, model.predict(s), types_only=types_only) for s, r in few)
+    return all(agree(r, model.predict(s), random) for s, r in few)
 
 
 def _wait(child: int, deadline: float, limit_s: float) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,21 +14,24 @@ from nachlass_service.model import Model, load_model
 from nachlass_service.pool import in_another_thread
 
 
-def score(bundle: Bundle, recorded: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def score(
+    bundle: Bundle, recorded: Sequence[dict[str, Any]], random: Collection[str]
+) -> dict[str, Any]:
     """Score {"sample", "prediction"} entries, as a bundle's samples.jsonl has them.
 
     Returns {"answers": [...]}, one for each entry: {"prediction": ...,
     "agreement": "identical", "close" or "different", "difference": as
-    agreement.largest_difference} or {"error": as in failure.py}. Raises BundleError.
+    agreement.largest_difference} or {"error": as in failure.py}. Of the fields
+    in `random` only the types are compared. Raises BundleError.
     """
     model = load_model(bundle)
     # As it is served: the main thread is not where predictions are made.
-    answers = in_another_thread(partial(_answers, bundle, model, recorded))
+    answers = in_another_thread(partial(_answers, bundle, model, recorded, random))
     return {"answers": answers}
 
 
 def _answers(
-    bundle: Bundle, model: Model, recorded: Sequence[dict[str, Any]]
+    bundle: Bundle, model: Model, recorded: Sequence[dict[str, Any]], random: Collection[str]
 ) -> list[dict[str, Any]]:
     """The answer for each entry."""
     answers: list[dict[str, Any]] = []
@@ -42,8 +45,8 @@ def _answers(
         answers.append(
             {
                 "prediction": after,
-                "agreement": compare(before, after),
-                "difference": largest_difference(before, after),
+                "agreement": compare(before, after, random),
+                "difference": largest_difference(before, after, random),
             }
         )
     return answers

@@ -10,7 +10,7 @@ import datetime
 import json
 import math
 from collections import deque
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from decimal import Decimal
 from enum import Enum
 from pathlib import PurePath
@@ -78,8 +78,9 @@ def jsonable(value: Any) -> Any:
     """Turn a value into what JSON has: None, bool, int, float, str, list, dict with text keys.
 
     NaN, infinities and missing values become None; dates ISO 8601 text; time
-    spans seconds; a frame a list of row objects; a series a list, or an object
-    when its index says more than the position. Raises UnserialisableError.
+    spans seconds; a series an object by its index; a frame a list of row
+    objects, with its index unless that counts 0, 1, 2, ... Raises
+    UnserialisableError, also for two keys that JSON writes alike.
     """
     match value:
         case None | bool():
@@ -93,12 +94,25 @@ def jsonable(value: Any) -> Any:
         case str():
             return str(value)
         case Mapping():
-            return {_key(key): jsonable(item) for key, item in value.items()}
+            return _object(list(value.keys()), [jsonable(item) for item in value.values()])
         case list() | tuple() | deque() | range():
             return [jsonable(item) for item in value]
         case Set():
             return [jsonable(item) for item in _ordered(value)]
     return _uncommon(value)
+
+
+def by_position(value: Any) -> Any:
+    """A series as a list and a frame without its index: for what is counted, not looked up."""
+    kind = type(value)
+    if kind.__module__.partition(".")[0] != "pandas":
+        return value
+    match kind.__name__:
+        case "Series":
+            return value.tolist()
+        case "DataFrame":
+            return value.reset_index(drop=True)
+    return value
 
 
 def _uncommon(value: Any) -> Any:
@@ -140,17 +154,54 @@ def _from_library(value: Any) -> Any:
 def _from_pandas(value: Any, kind: str) -> Any:
     """A frame, series, index, categorical, interval or period of pandas."""
     if kind == "DataFrame":
-        columns = [_key(column) for column in value.columns]
-        rows = value.itertuples(index=False, name=None)
-        return [dict(zip(columns, map(jsonable, row), strict=True)) for row in rows]
+        return _rows(value if _counts_rows(value.index) else _with_index(value))
     if kind == "Series":
         items = [jsonable(item) for item in value.tolist()]
-        if type(value.index).__name__ == "RangeIndex":
-            return items
-        return dict(zip(map(_key, value.index.tolist()), items, strict=True))
+        return _object(value.index.tolist(), items, "index label")
     if callable(convert := getattr(value, "tolist", None)):
         return jsonable(convert())
     return str(value)
+
+
+def _rows(frame: Any) -> list[dict[str, Any]]:
+    """The rows of a frame as objects, without its index."""
+    columns = frame.columns.tolist()
+    names = list(_object(columns, columns, "column"))
+    rows = frame.itertuples(index=False, name=None)
+    return [dict(zip(names, map(jsonable, row), strict=True)) for row in rows]
+
+
+def _counts_rows(index: Any) -> bool:
+    """Whether an index has no name and says nothing but 0, 1, 2, ..."""
+    return index.nlevels == 1 and index.name is None and index.tolist() == list(range(len(index)))
+
+
+def _with_index(frame: Any) -> Any:
+    """A frame whose index has become columns."""
+    try:
+        return frame.reset_index()
+    except ValueError as error:  # a column has the name of the index
+        raise UnserialisableError(
+            f"the index of the frame cannot become a column: {error}; "
+            "rename it, or drop it with reset_index(drop=True)"
+        ) from error
+
+
+def _object(keys: Sequence[Any], values: Sequence[Any], noun: str = "key") -> dict[str, Any]:
+    """An object with an entry for each key; UnserialisableError when two have one name."""
+    entries = dict(zip(map(_key, keys), values, strict=True))
+    if len(entries) == len(keys):
+        return entries
+    alike: dict[str, Any] = {}
+    for key in keys:
+        if (name := _key(key)) in alike:
+            break
+        alike[name] = key
+    one, other = repr(alike[name]), repr(key)
+    which = (
+        f"the {noun} {one} occurs twice and" if one == other else f"the {noun}s {one} and {other}"
+    )
+    raise UnserialisableError(f"{which} would be one name in JSON, {encode(name).decode()}")
 
 
 def _is_missing(value: Any) -> bool:

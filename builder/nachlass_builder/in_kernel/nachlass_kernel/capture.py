@@ -5,10 +5,11 @@ outcome is written beside it. Both are JSON files:
 
 request.json   {"capture": "function" | "samples" | "pipeline", "root": the copy
                of the source, "output": the bundle in the making, "stages":
-               [[notebook, file], ...], "limit": most samples, "budget_s":
-               seconds that one scoring may take}
-outcome.json   what `capture` returns, or {"error": {"code",
-               "message", "path", "name", "type"}}
+               [[notebook, file], ...], "samples": the variable that holds them, or
+               null, "limit": most samples, "budget_s": seconds that one scoring
+               may take}
+outcome.json   what `capture` returns, or {"error": {"code", "message", and what
+               the code needs to be explained}}
 
 Failures are data: the builder turns them into sentences.
 """
@@ -20,34 +21,24 @@ import json
 import os
 import pickle
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import cloudpickle
-from IPython import get_ipython
 
 import __main__
 from nachlass_kernel import reducers
 from nachlass_kernel.culprit import find_culprit
-from nachlass_service.agreement import agree
-from nachlass_service.errors import BundleError, ServiceError, UnserialisableError
+from nachlass_kernel.exception import cell_counts
+from nachlass_kernel.failure import CaptureFailure, a
+from nachlass_kernel.samples import Samples, read_samples
+from nachlass_kernel.scoring import score
+from nachlass_service.errors import BundleError
 from nachlass_service.model import Model, unpickle_model
-from nachlass_service.strict_json import dumps, jsonable
 
-
-class CaptureFailure(Exception):  # noqa: N818 - it is data on its way to the builder
-    """Why there is nothing to serve."""
-
-    def __init__(self, code: str, message: str, **facts: object) -> None:
-        super().__init__(message)
-        self.code = code
-        self.facts = facts
-
-    def as_data(self) -> dict[str, object]:
-        """The failure as JSON."""
-        return {"code": self.code, "message": str(self), **self.facts}
+KEPT_SAMPLES = "kept_samples.json"
+"""Where the bundle in the making has the samples of a pipeline's earlier notebook."""
 
 
 def run(folder: str) -> None:
@@ -67,7 +58,7 @@ def capture(request: Mapping[str, Any]) -> dict[str, Any]:
     Every outcome has `cells`: the number of the cell behind each file name
     that code objects of this kernel carry.
     """
-    return {**_capture(request), "cells": getattr(get_ipython().compile, "_filename_map", {})}
+    return {**_capture(request), "cells": dict(cell_counts())}
 
 
 def _capture(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,21 +67,21 @@ def _capture(request: Mapping[str, Any]) -> dict[str, Any]:
     match request["capture"]:
         case "samples":
             _check_stage(output / request["stages"][-1][1], last=False)
-            return _keep_samples(output, request["limit"])
+            return _keep_samples(output, request)
         case "pipeline":
             _check_stage(output / request["stages"][-1][1], last=True)
             outcome = _check_stages(output, request["stages"])
             model = _load_stages(output)
-            samples = _kept_samples(output, request["limit"])
+            samples = _kept_samples(output, request)
         case _:
             functions = _functions()
             outcome = _pickle_functions(functions, output / "model.pickle")
             model = Model(
                 functions["predictor"], functions["validator"], functions["batch_predictor"]
             )
-            samples = _read_samples(request["limit"])
+            samples = read_samples(request["samples"], request["limit"])
     outcome["import_folders"] = _import_folders(Path(request["root"]))
-    outcome["samples"] = _score(model, samples, output / "samples.jsonl", request["budget_s"])
+    outcome["samples"] = score(model, samples, output / "samples.jsonl", request["budget_s"])
     return outcome
 
 
@@ -113,10 +104,25 @@ def _functions() -> dict[str, Any]:
         if not absent and not callable(function):
             raise CaptureFailure(
                 "not_callable",
-                f"`{name}` is {_a(function)}, not a function",
+                f"`{name}` is {a(function)}, not a function",
                 name=name,
             )
+        if not absent:
+            _require_one_argument(name, function)
     return found
+
+
+def _require_one_argument(name: str, function: Any) -> None:
+    """Refuse a function that cannot be called with one argument, where its signature is known."""
+    try:
+        signature = inspect.signature(function)
+    except (ValueError, TypeError):  # some compiled functions have none
+        return
+    try:
+        signature.bind(None)
+    except TypeError:
+        message = f"`{name}{signature}` cannot be called with one argument"
+        raise CaptureFailure("arguments", message, name=name) from None
 
 
 def _pickle_functions(functions: Mapping[str, Any], path: Path) -> dict[str, Any]:
@@ -177,7 +183,7 @@ def _check_stage(path: Path, *, last: bool) -> None:
     if not isinstance(stage, str) and not hasattr(stage, "predict" if last else "transform"):
         raise CaptureFailure(
             "stage",
-            f"is {_a(stage)}, not a fitted scikit-learn estimator",
+            f"is {a(stage)}, not a fitted scikit-learn estimator",
             remedy="save a transformer, or a model as the last stage",
         )
 
@@ -214,103 +220,18 @@ def _import_folders(root: Path) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _read_samples(limit: int) -> tuple[list[Any], int, str | None]:
-    """The variable `samples` as JSON would deliver it: entries used, their total, why none."""
-    if not hasattr(__main__, "samples"):
-        return [], 0, "the notebook has no variable `samples`"
-    try:
-        entries = json.loads(dumps(_entries(__main__.samples)))
-    except (ServiceError, TypeError) as error:
-        return [], 0, f"`samples` is not a list of JSON values: {error}"
-    total = len(entries)
-    if total > limit:
-        entries = [entries[index * total // limit] for index in range(limit)]
-    return entries, total, None if entries else "`samples` is empty"
-
-
-def _entries(samples: Any) -> list[Any]:
-    """A list, array, series or frame as a list of samples; a frame's row is an object."""
-    if isinstance(samples, str | bytes | Mapping):
-        raise TypeError(f"it is {_a(samples)}")
-    if type(samples).__name__ == "Series":
-        samples = samples.tolist()
-    plain = jsonable(samples)
-    if not isinstance(plain, list):
-        raise TypeError(f"it is {_a(samples)}")
-    return plain
-
-
-def _a(value: Any) -> str:
-    """A value's type with its article."""
-    name = type(value).__name__
-    return f"an {name}" if name[0] in "aeiouAEIOU" else f"a {name}"
-
-
-def _keep_samples(output: Path, limit: int) -> dict[str, Any]:
+def _keep_samples(output: Path, request: Mapping[str, Any]) -> dict[str, Any]:
     """Keep the samples of a pipeline's notebook until the pipeline can score them."""
-    entries, total, problem = _read_samples(limit)
-    if problem is None:
-        (output / "kept_samples.json").write_text(dumps([entries, total]), encoding="utf-8")
-    return {"kept": problem is None}
+    name = request["samples"]
+    if name and hasattr(__main__, name):
+        samples = read_samples(name, request["limit"])
+        if samples.absent is None:
+            samples.write(output / KEPT_SAMPLES)
+    return {}
 
 
-def _kept_samples(output: Path, limit: int) -> tuple[list[Any], int, str | None]:
+def _kept_samples(output: Path, request: Mapping[str, Any]) -> Samples:
     """The samples that an earlier notebook of the pipeline left, or this one's."""
-    path = output / "kept_samples.json"
-    if not path.is_file():
-        return _read_samples(limit)
-    entries, total = json.loads(path.read_text(encoding="utf-8"))
-    path.unlink()
-    return entries, total, None
-
-
-def _score(
-    model: Model, found: tuple[list[Any], int, str | None], path: Path, budget_s: float
-) -> dict[str, Any]:
-    """Score the samples twice and record the first answers.
-
-    A variable that merely is called `samples` fails here: then there are none.
-    """
-    samples, total, problem = found
-    if problem is not None:
-        return {"count": 0, "problem": problem}
-    try:
-        first = _predictions(model, samples, budget_s)
-        samples = samples[: len(first)]
-        second = _predictions(model, samples, None)
-    except _SampleError as error:
-        return {"count": 0, "problem": str(error)}
-    lines = [
-        dumps({"sample": s, "prediction": p}) + "\n" for s, p in zip(samples, first, strict=True)
-    ]
-    path.write_text("".join(lines), encoding="utf-8")
-    return {
-        "count": len(samples),
-        "total": total,
-        "deterministic": all(map(agree, first, second)),
-        "problem": None,
-    }
-
-
-class _SampleError(Exception):
-    """An entry of `samples` that validator or predictor do not take."""
-
-
-def _predictions(model: Model, samples: list[Any], budget_s: float | None) -> list[Any]:
-    """Score samples one by one, each as JSON delivers it, until the budget is spent."""
-    started, predictions = time.monotonic(), []
-    for index, sample in enumerate(samples):
-        delivered = json.loads(json.dumps(sample))
-        try:
-            predictions.append(json.loads(dumps(model.predict(delivered))))
-        except UnserialisableError as error:
-            raise CaptureFailure(
-                "no_json",
-                f"`predictor` answers entry {index} of `samples` with what JSON cannot carry: "
-                f"{error}",
-            ) from error
-        except ServiceError as error:
-            raise _SampleError(f"its entry {index} is no sample: {error}") from error
-        if budget_s is not None and time.monotonic() - started > budget_s:
-            break
-    return predictions
+    path = output / KEPT_SAMPLES
+    kept = Samples.take(path) if path.is_file() else None
+    return kept or read_samples(request["samples"], request["limit"])

@@ -24,19 +24,22 @@ DEEPEST_CAUSE = 1
 
 def write_last_exception(path: str) -> None:
     """Write what the kernel knows of its last exception."""
-    cells = getattr(get_ipython().compile, "_filename_map", {})
-    known = _described(getattr(sys, "last_value", None), cells, depth=0)
+    known = described(getattr(sys, "last_value", None))
     with Path(path).open("w", encoding="utf-8", errors="replace") as file:
         json.dump(known, file)
 
 
-def _described(
-    error: BaseException | None, cells: Mapping[str, int], depth: int
-) -> dict[str, object] | None:
-    """An exception and its cause; `cells` maps the files of cells to execution counts."""
+def cell_counts() -> Mapping[str, int]:
+    """The execution count of the cell behind each file name that code of this kernel carries."""
+    counts: Mapping[str, int] = getattr(get_ipython().compile, "_filename_map", {})
+    return counts
+
+
+def described(error: BaseException | None, depth: int = 0) -> dict[str, object] | None:
+    """An exception and its cause, as JSON."""
     if error is None or depth > DEEPEST_CAUSE:
         return None
-    value = _value(error)
+    value, cells = _value(error), cell_counts()
     context = None if error.__suppress_context__ else error.__context__
     return {
         "ename": type(error).__name__,
@@ -45,7 +48,7 @@ def _described(
         "name": str(getattr(error, "name", None) or ""),
         "filename": str(getattr(error, "filename", None) or ""),
         "cwd": os.getcwd(),  # noqa: PTH109 - as a string
-        "cause": _described(error.__cause__ or context, cells, depth + 1),
+        "cause": described(error.__cause__ or context, depth + 1),
         "files": {file: count for file, count in cells.items() if file in value},
     }
 

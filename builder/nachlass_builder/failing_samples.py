@@ -1,0 +1,130 @@
+"""Explains a model that fails for its samples: which, where, what to do. Builder environment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nachlass_builder.cell_failure import FailedCell
+from nachlass_builder.errors import Place, ProofError
+from nachlass_builder.locate import last_binding
+from nachlass_builder.notebook import Notebook
+from nachlass_builder.raised import Raised
+from nachlass_builder.report import counted
+from nachlass_builder.settings import SAMPLES_VARIABLE
+
+ONE_ROW = "one row is not a list of rows: model.predict([x])[0] scores a single one"
+ONE_OBJECT = "the predictor gets one row as an object: pd.DataFrame([x]) makes a frame of it"
+ONE_LIST = "the predictor gets one row as a list: np.array(x) makes an array of it"
+ROWS = (
+    "the predictor gets one row; a function of a list of rows is called batch_predictor, "
+    "and predictor(x) can be batch_predictor([x])[0]"
+)
+TEXT = "a sample holds text where the model takes numbers: convert it in `predictor`, or mend it"
+
+HINTS = (
+    (r"'dict' object has no attribute|'dict' object is not callable", "dict", ONE_OBJECT),
+    (r"If using all scalar values, you must pass an index", "dict", ONE_OBJECT),
+    (r"Expected 2D array|must be 2 dimensional|not 'dict'", "dict", ONE_OBJECT),
+    (r"'list' object has no attribute|not 'list'", "list", ONE_LIST),
+    (r"Expected 2D array|must be 2 dimensional", "list", ONE_ROW),
+    (r"Expected 2D array|must be 2 dimensional", "", "the model takes a list of rows: [[x]]"),
+    (r"'(int|float|bool|str|NoneType)' object is not (iterable|subscriptable)", "list", ROWS),
+    (r"object of type '(int|float|bool|NoneType)' has no len\(\)", "list", ROWS),
+    (r"could not convert string to float|can't multiply sequence", "", TEXT),
+    (r"can only concatenate str|must be real number, not str", "", TEXT),
+    (r"unsupported operand type\(s\) for .*'str'", "", TEXT),
+)
+"""What is likely to be wrong: by a sign in the exception and the Python type of the sample."""
+
+JSON_FORMS = "return numbers, text, lists or dicts of them; numpy and pandas values are converted"
+
+
+@dataclass(frozen=True)
+class FailingSample:
+    """The first sample for which a model fails, as nachlass_kernel.scoring describes it.
+
+    `scorer` is what scores: "`predictor`", or "the pipeline" of a notebook without one.
+    `numbers`, `root` and `explain_missing_file` are those of a FailedCell.
+    """
+
+    described: Mapping[str, Any]
+    scorer: str
+    notebook: Notebook
+    numbers: Mapping[int, int]
+    root: Path
+    explain_missing_file: Callable[[str], str | None] | None = None
+
+    def __str__(self) -> str:
+        """Where, which sample, and why."""
+        return f"{self.place()}: sample {self.described['index']}: {self._message()}"
+
+    def place(self) -> Place:
+        """The innermost line of a cell, or where the failing function is defined."""
+        cell = self._failed_cell()
+        return cell.place() if cell else self._definition()
+
+    def error(self, failed: int, scored: int, given: int, variable: str) -> ProofError:
+        """The failure of a model that fails for `failed` of the `scored` of the `given` samples."""
+        cell = self._failed_cell()
+        how_many = f"{'all' if failed == scored else f'{failed} of'} {counted(scored, 'sample')}"
+        if scored < given:
+            how_many += f" tried of {given}"
+        hints = [hint for hint in (cell and cell.remedy(), self._hint()) if hint]
+        return ProofError(
+            f"{self._function()} fails for {how_many}; "
+            f"sample {self.described['index']}: {self._message()}",
+            place=self.place(),
+            details=cell.details() if cell else None,
+            remedy="\n".join([*hints[:1], f"mend {self._function()}; {or_else(variable)}"]),
+        )
+
+    def _function(self) -> str:
+        """What fails."""
+        return "`validator`" if self.described["code"] == "refused" else self.scorer
+
+    def _message(self) -> str:
+        """What it said first."""
+        cell = self._failed_cell()
+        return cell.message() if cell else self.described["message"]
+
+    def _definition(self) -> Place:
+        """Where the failing function is defined."""
+        return last_binding(self.notebook, self._function().strip("`")) or self.notebook.place()
+
+    def _failed_cell(self) -> FailedCell | None:
+        """The cell of the exception's innermost line in a cell, else that of the definition."""
+        if not self.described["raised"]:
+            return None
+        raised = Raised.read(self.described["raised"])
+        counts = [frame.count for frame in raised.frames if frame.count is not None]
+        in_cells = [self.numbers[count] for count in counts if count in self.numbers]
+        number = in_cells[-1] if in_cells else self._definition().cell
+        if number is None:
+            return None
+        cell = self.notebook.cells[number - 1]
+        return FailedCell(
+            self.notebook, cell, raised, self.numbers, self.root, self.explain_missing_file
+        )
+
+    def _hint(self) -> str | None:
+        """What is likely to be wrong, if there is a sign of it."""
+        raised, kind = self.described["raised"], self.described["sample_type"]
+        if not raised:
+            return JSON_FORMS if "has no JSON form" in self.described["message"] else None
+        if raised["ename"] == "NameError":
+            return f"no cell leaves `{raised['name']}` defined; an earlier session may have done so"
+        said = f"{raised['ename']}: {raised['evalue']}"
+        found = (hint for sign, of, hint in HINTS if of in ("", kind) and re.search(sign, said))
+        return next(found, None)
+
+
+def or_else(variable: str) -> str:
+    """What to do when the variable does not hold the samples; it goes on after a semicolon."""
+    return (
+        f"or, if `{variable}` holds something else than samples, name another variable with "
+        f"{SAMPLES_VARIABLE}=NAME, or none with {SAMPLES_VARIABLE}="
+    )
