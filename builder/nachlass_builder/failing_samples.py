@@ -73,13 +73,13 @@ class FailingSample:
         how_many = f"{'all' if failed == scored else f'{failed} of'} {counted(scored, 'sample')}"
         if scored < given:
             how_many += f" tried of {given}"
-        hints = [hint for hint in (cell and cell.remedy(), self._hint()) if hint]
+        hint = (cell and cell.remedy()) or self._hint() or f"mend {self._function()}"
         return ProofError(
             f"{self._function()} fails for {how_many}; "
             f"sample {self.described['index']}: {self._message()}",
             place=self.place(),
             details=cell.details() if cell else None,
-            remedy="\n".join([*hints[:1], f"mend {self._function()}; {or_else(variable)}"]),
+            remedy=f"{hint}\n{or_else(variable)}",
         )
 
     def _function(self) -> str:
@@ -123,7 +123,7 @@ class FailingSample:
 
 
 def or_else(variable: str) -> str:
-    """What to do when the variable does not hold the samples; it goes on after a semicolon."""
+    """What to do when the variable does not hold the samples: a second line of a remedy."""
     return (
         f"or, if `{variable}` holds something else than samples, name another variable with "
         f"{SAMPLES_VARIABLE}=NAME, or none with {SAMPLES_VARIABLE}="

@@ -197,7 +197,7 @@ def _refusal(error: Mapping[str, Any], notebook: Notebook) -> NachlassError:
             return ProofError(
                 error["message"],
                 place=place,
-                remedy=f"let it be a list of inputs of `predictor`; {or_else(name)}",
+                remedy=f"let it be a list of inputs of `predictor`\n{or_else(name)}",
             )
         case "no_samples":
             return NotebookError(error["message"], place=place, remedy=NAME_SAMPLES)

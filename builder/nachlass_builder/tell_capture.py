@@ -85,7 +85,7 @@ def _require_answers(predictions: Sequence[Any], place: Place, variable: str) ->
         raise ProofError(
             f"`predictor` returns None or NaN for all {counted(len(predictions), 'sample')}",
             place=place,
-            remedy=f"let it end with `return` and its prediction; {or_else(variable)}",
+            remedy=f"let it end with `return` and its prediction\n{or_else(variable)}",
         )
 
 

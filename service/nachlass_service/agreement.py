@@ -16,28 +16,23 @@ def agree(one: Any, other: Any, random: Collection[str] = (), field: str = "") -
     """Compare two predictions in their JSON form: floats to 1e-6 relative, the rest exactly.
 
     Of the fields in `random`, as random_fields names them, only the types are
-    compared, and lists may differ in length. `field` is the one compared.
+    compared. `field` is the path of what is compared.
     """
-    types_only = field in random
+    if field in random:
+        return _json_type(one) is _json_type(other)
     match one, other:
         case ((bool() | str() | None), _):
-            return type(one) is type(other) and (types_only or one == other)
+            return type(one) is type(other) and bool(one == other)
         case ((int() | float()), (int() | float())):
-            return not isinstance(other, bool) and (types_only or _is_close(one, other))
+            return not isinstance(other, bool) and _is_close(one, other)
         case list(), list():
-            if types_only:
-                return True
-            return len(one) == len(other) and all(
-                agree(*pair, random, _inside(field, index))
-                for index, pair in enumerate(zip(one, other, strict=True))
-            )
+            keys: Iterable[Any] = range(len(one))
+            same = len(one) == len(other)
         case dict(), dict():
-            # What is in a random field is random, too.
-            return one.keys() == other.keys() and all(
-                agree(one[key], other[key], random, field if types_only else _inside(field, key))
-                for key in one
-            )
-    return False
+            keys, same = one, one.keys() == other.keys()
+        case _:
+            return False
+    return same and all(agree(one[key], other[key], random, _inside(field, key)) for key in keys)
 
 
 def random_fields(pairs: Sequence[tuple[Any, Any]]) -> list[str]:
@@ -89,6 +84,11 @@ def _entries(value: Any) -> Iterator[tuple[Any, Any]]:
             yield from enumerate(value)
         case dict():
             yield from value.items()
+
+
+def _json_type(value: Any) -> type:
+    """The type of a value, of which JSON has one for all numbers."""
+    return float if type(value) is int else type(value)
 
 
 def _inside(field: str, key: object) -> str:

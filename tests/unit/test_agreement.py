@@ -1,6 +1,6 @@
 import pytest
 
-from nachlass_service.agreement import agree, compare, largest_difference
+from nachlass_service.agreement import agree, compare, largest_difference, random_fields
 
 
 @pytest.mark.parametrize(
@@ -37,12 +37,50 @@ def test_another_answer(one, other):
     assert not agree(other, one)
 
 
-def test_types_only():
-    assert agree({"a": 1.0}, {"a": 2.0}, types_only=True)
-    assert agree([1], [1, 2], types_only=True)
-    assert agree("a", "b", types_only=True)
-    assert not agree("a", 1, types_only=True)
-    assert not agree({"a": 1}, {"b": 1}, types_only=True)
+def test_of_a_random_prediction_only_types_are_compared():
+    whole = [""]
+    assert agree({"a": 1.0}, {"a": 2.0}, whole)
+    assert agree([1], [1, 2], whole)
+    assert agree("a", "b", whole)
+    assert not agree("a", 1, whole)
+    assert agree({"a": 1}, {"b": 1}, whole)
+    assert agree(1, 0.5, whole)
+    assert not agree(1, True, whole)
+
+
+def test_a_random_field_leaves_the_others_exact():
+    random = ["interval.low", "draws"]
+    one = {"mean": 1.0, "interval": {"low": 0.1, "high": 2.0}, "draws": [1, 2]}
+    assert agree(one, {**one, "interval": {"low": 0.7, "high": 2.0}, "draws": [3]}, random)
+    assert not agree(one, {**one, "mean": 1.1}, random)
+    assert not agree(one, {**one, "interval": {"low": 0.1, "high": 2.1}}, random)
+    assert not agree(one, {**one, "interval": {"low": "0.1", "high": 2.0}}, random)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "fields"),
+    [
+        ([], []),
+        ([(1.0, 1.0 + 1e-9), ({"a": [1]}, {"a": [1]})], []),
+        ([(1, 1), (1, 2)], [""]),
+        ([({"a": 1, "b": 2}, {"a": 1, "b": 3})], ["b"]),
+        ([({"a": {"x": 1}}, {"a": {"x": 2}})], ["a.x"]),
+        ([({"a": {"x": 1}}, {"a": {"y": 1}})], ["a"]),
+        ([(["sure", 0.1], ["sure", 0.2]), (["no", 0.1], ["no", 0.1])], ["1"]),
+        ([({"a": [1, 2]}, {"a": [1, 3]}), ({"a": [1]}, {"a": [1]})], ["a"]),
+        ([([[1], [2]], [[1], [3]]), ([[1], [2]], [[1], [2]])], ["1.0"]),
+        ([({"a": 1}, {"a": 2}), ({"a": 1}, "text")], [""]),
+        ([(None, 0.5)], [""]),
+    ],
+)
+def test_the_fields_that_differ_from_one_scoring_to_the_next(pairs, fields):
+    assert random_fields(pairs) == fields
+    assert all(agree(one, other, fields) for one, other in pairs if type(one) is type(other))
+
+
+def test_random_fields_have_no_largest_difference():
+    assert largest_difference({"a": 1.0, "b": 2.0}, {"a": 9.0, "b": 4.0}, ["a"]) == 0.5
+    assert compare({"a": 1.0}, {"a": 9.0}, ["a"]) == "close"
 
 
 @pytest.mark.parametrize(

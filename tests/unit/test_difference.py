@@ -105,7 +105,7 @@ SAME = Difference(
     training_packages=(),
     python=(),
     parameters=(),
-    predictions=Predictions(None, deterministic=True, count=200, identical=198, close=2),
+    predictions=Predictions(None, count=200, identical=198, close=2),
 )
 
 
@@ -134,7 +134,6 @@ OTHER = replace(
     parameters=(Change("DEPTH", "changed", "3", "4"),),
     predictions=Predictions(
         None,
-        deterministic=True,
         count=200,
         identical=186,
         close=1,
@@ -263,6 +262,6 @@ def test_bundles_without_samples_can_be_identical():
 
 
 def test_a_random_model_is_said_to_be_one():
-    predictions = replace(SAME.predictions, deterministic=False, different=3)
+    predictions = replace(SAME.predictions, random_fields=("low", "high"))
     text = as_text(replace(SAME, predictions=predictions))
-    assert "a model here answers one sample in different ways" in text
+    assert "`low`, `high` are random: only the types are compared" in text

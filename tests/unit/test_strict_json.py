@@ -7,6 +7,7 @@ import enum
 import json
 import math
 import pathlib
+import re
 import uuid
 
 import numpy as np
@@ -14,7 +15,7 @@ import pandas as pd
 import pytest
 
 from nachlass_service.errors import NotJsonError, UnserialisableError
-from nachlass_service.strict_json import convert, dumps, encode, jsonable, loads
+from nachlass_service.strict_json import by_position, convert, dumps, encode, jsonable, loads
 
 
 class Colour(enum.Enum):
@@ -80,7 +81,22 @@ def test_python_values(value, expected):
         (pd.NaT, None),
         (pd.NA, None),
         (pd.Timedelta("1min"), 60.0),
-        (pd.Series([1, 2]), [1, 2]),
+        (pd.Series([1, 2]), {"0": 1, "1": 2}),
+        (pd.Series([1, 2, 3])[[False, True, True]], {"1": 2, "2": 3}),
+        (
+            pd.Series([1, 2], index=pd.to_datetime(["2026-01-30", "2026-01-31"])),
+            {"2026-01-30T00:00:00": 1, "2026-01-31T00:00:00": 2},
+        ),
+        (pd.DataFrame({"a": [1, 2]}, index=[3, 3]), [{"index": 3, "a": 1}, {"index": 3, "a": 2}]),
+        (
+            pd.DataFrame({"a": [1]}, index=pd.to_datetime(["2026-01-31"])),
+            [{"index": "2026-01-31T00:00:00", "a": 1}],
+        ),
+        (pd.DataFrame({"a": [1]}, index=pd.Index(["x"], name="key")), [{"key": "x", "a": 1}]),
+        (
+            pd.DataFrame({"a": [1]}, index=pd.MultiIndex.from_tuples([(0, "x")])),
+            [{"level_0": 0, "level_1": "x", "a": 1}],
+        ),
         (pd.Series({"a": 1.5, "b": np.nan}), {"a": 1.5, "b": None}),
         (pd.DataFrame({"a": [1, 2], 3: ["x", None]}), [{"a": 1, "3": "x"}, {"a": 2, "3": None}]),
         (pd.Categorical(["a", "b"]), ["a", "b"]),
@@ -99,6 +115,37 @@ def test_values_of_numpy_and_pandas(value, expected):
 def test_what_has_no_json_form_is_refused_by_name(value):
     with pytest.raises(UnserialisableError, match="has no JSON form"):
         dumps(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ({1: "a", "1": "b"}, "the keys 1 and '1' would be one name in JSON, \"1\""),
+        ({True: 1, "true": 2}, "the keys True and 'true' would be one name in JSON, \"true\""),
+        ({None: 1, float("nan"): 2}, 'the keys None and nan would be one name in JSON, "null"'),
+        ([{"in": {(1,): 1, "[1]": 2}}], "the keys (1,) and '[1]' would be one name"),
+        (pd.Series([1, 2], index=["a", "a"]), "the index label 'a' occurs twice and would be one"),
+        (pd.Series([1, 2], index=[1, "1"]), "the index labels 1 and '1' would be one name"),
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), "the column 'a' occurs twice"),
+        (pd.DataFrame([[1, 2]], columns=[1, "1"]), "the columns 1 and '1' would be one name"),
+        (pd.DataFrame({"a": [1]}, index=pd.Index([5], name="a")), "reset_index(drop=True)"),
+    ],
+)
+def test_values_that_would_share_a_name_are_refused(value, said):
+    with pytest.raises(UnserialisableError, match=re.escape(said)):
+        dumps(value)
+
+
+@pytest.mark.parametrize("threshold", [-1, 1, 2])
+def test_a_filtered_series_is_an_object_whatever_is_left(threshold):
+    series = pd.Series([1, 2, 3])
+    assert isinstance(jsonable(series[series > threshold]), dict)
+
+
+def test_what_is_counted_needs_no_index():
+    assert jsonable(by_position(pd.Series([1, 2], index=["a", "a"]))) == [1, 2]
+    assert jsonable(by_position(pd.DataFrame({"a": [1]}, index=[7]))) == [{"a": 1}]
+    assert by_position(7) == 7
 
 
 def test_a_value_that_holds_itself_is_refused():

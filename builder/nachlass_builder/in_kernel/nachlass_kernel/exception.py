@@ -31,7 +31,8 @@ def write_last_exception(path: str) -> None:
 
 def cell_counts() -> Mapping[str, int]:
     """The execution count of the cell behind each file name that code of this kernel carries."""
-    counts: Mapping[str, int] = getattr(get_ipython().compile, "_filename_map", {})
+    compiler = getattr(get_ipython(), "compile", None)
+    counts: Mapping[str, int] = getattr(compiler, "_filename_map", {})
     return counts
 
 
