@@ -55,8 +55,8 @@ def tell_capture(
         report.warn(f"{_used(samples)}: to score all takes more than {SCORING_BUDGET_S:g} s")
     if samples["failed"]:
         report.warn(
-            f"{samples['failed']} of {counted(samples['scored'], 'sample')} failed "
-            f"and are left out; the first: {samples['first']}"
+            f"{samples['failed']} of {counted(samples['scored'], 'sample')} left out "
+            f"because the model fails; the first: {samples['first']}"
         )
     if samples["index"]:
         report.warn(
