@@ -3,9 +3,9 @@
 A secret is a literal in the format of a well-known token, a URL with a
 password, or a literal that a name such as `API_KEY` gets and that is no word or
 placeholder. Entropy alone is no sign: notebooks are full of digests and
-encoded data. detect-secrets knows more
-formats, but misses more of these and calls names of columns and files secrets
-(10 of 17, and 7 of 29, of our tests), and has had no release since 2024.
+encoded data. detect-secrets knows more formats, but finds 10 of the 16 secrets
+of our tests and 7 of the 28 texts that are none, takes a second, and has had no
+release since 2024.
 """
 
 from __future__ import annotations
@@ -88,18 +88,18 @@ def secrets_of_modules(root: Path, files: Sequence[str]) -> Iterator[str]:
 def _warning(place: Place | str, what: str) -> str:
     """What to say of a secret; never the secret."""
     return (
-        f"{place}: {what}, and the bundle keeps this text: read it from a variable "
-        "(os.environ) or a file below /tmp/injected, and replace the one that stands here"
+        f"{place}: {what}, and the bundle keeps this text: read it from os.environ or from a "
+        "file outside of the source, and revoke the one that stands here"
     )
 
 
 def _secrets(source: str, tree: ast.AST | None) -> list[tuple[int, str]]:
     """The lines with a secret, once each, and what it looks like."""
     found: dict[int, str] = {}
-    for line, what in _known(source):
-        found.setdefault(line, what)
     for line, name in _named(source, tree):
         found.setdefault(line, f"`{name}` looks like a secret")
+    for line, what in _known(source):
+        found.setdefault(line, what)
     return sorted(found.items())
 
 

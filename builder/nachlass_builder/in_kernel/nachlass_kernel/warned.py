@@ -20,12 +20,15 @@ import json
 import linecache
 import sys
 import warnings
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO
 
 from IPython import get_ipython
+
+from nachlass_kernel.exception import cell_counts
 
 MOST = 1000
 """Different warnings that are told; who warns of each row is not listened to for ever."""
@@ -62,19 +65,17 @@ def _tell(
     if (category, text) in told:
         return
     told.add((category, text))
-    shell = get_ipython()
-    cells = getattr(shell.compile, "_filename_map", {})
     known = {
         "kinds": [kind.__name__ for kind in category.__mro__ if issubclass(kind, Warning)],
         "message": text,
-        "count": shell.execution_count,
-        "frame": _frame(sys._getframe(2), cells),
+        "count": get_ipython().execution_count,
+        "frame": _frame(sys._getframe(2), cell_counts()),
     }
     with Path(path).open("a", encoding="utf-8", errors="replace") as file:
         file.write(json.dumps(known) + "\n")
 
 
-def _frame(frame: FrameType | None, cells: dict[str, int]) -> list[Any] | None:
+def _frame(frame: FrameType | None, cells: Mapping[str, int]) -> list[Any] | None:
     """The innermost frame in a cell, as `exception` describes one."""
     while frame is not None:
         file = frame.f_code.co_filename
