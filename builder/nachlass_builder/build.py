@@ -101,7 +101,7 @@ class _Build:
         key, checked = self._read()
         locking = Locking(self.prepared, self.shop, checked.requirements, self.report)
         indexes = locking.indexes()
-        locks = self._take_over(checked, locking) if self.locked else None
+        locks = self._take_over(checked, locking, indexes) if self.locked else None
         if locks:
             lock, resolution = locks.training, locks.resolution
         else:
@@ -163,10 +163,11 @@ class _Build:
                 deadline=self.prepared.deadline,
             )
 
-    def _take_over(self, checked: Checked, locking: Locking) -> Locks:
+    def _take_over(self, checked: Checked, locking: Locking, indexes: IndexSettings) -> Locks:
         """The locks that are there, instead of resolving."""
         with self.report.step("taking over the locks"):
-            locks = take_over(self.destination, self.shop, checked, locking.constraints())
+            constraints, hashes = locking.constraints(), locking.hashes(indexes)
+            locks = take_over(self.destination, self.shop, checked, constraints, hashes)
             training, serving = locks.training, locks.serving
             self.report.note(
                 f"{counted(len(training.packages), 'package')} in the lock, "

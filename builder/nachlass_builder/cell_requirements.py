@@ -12,6 +12,7 @@ from nachlass_builder.errors import Place, RequirementsError
 from nachlass_builder.notebook import Cell, Notebook
 from nachlass_builder.requirement import Requirement
 from nachlass_builder.requirement_files import Listed, read_words
+from nachlass_builder.unmet import unmet_in_block
 
 # The pattern of PEP 723.
 SCRIPT_BLOCK = re.compile(r"^# /// script$\s(?P<content>(^#(| .*)$\s)+)^# ///$", re.MULTILINE)
@@ -25,8 +26,13 @@ SYSTEM_INSTALL = re.compile(
 )
 
 
-def read_script_block(notebook: Notebook) -> tuple[list[Requirement], str | None, Place]:
-    """Read the notebook's PEP 723 block: dependencies, requires-python and the latter's place."""
+def read_script_block(
+    notebook: Notebook, notes: list[str]
+) -> tuple[list[Requirement], str | None, Place]:
+    """Read the notebook's PEP 723 block: dependencies, requires-python and the latter's place.
+
+    What has no effect is added to `notes`.
+    """
     found: list[Requirement] = []
     requires_python, where = None, notebook.place()
     for cell in notebook.cells:
@@ -41,6 +47,7 @@ def read_script_block(notebook: Notebook) -> tuple[list[Requirement], str | None
                 raise RequirementsError(
                     f"the `# /// script` block is not TOML: {error}", place=place
                 ) from None
+            notes += unmet_in_block(content, place)
             found += [
                 Requirement.parse(str(entry), place) for entry in content.get("dependencies", ())
             ]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nachlass_builder.bindings import names_bound, takes_one_argument
+from nachlass_builder.cell_secrets import secrets_of_modules, secrets_of_notebook
 from nachlass_builder.errors import NachlassError, NotebookError, Place
 from nachlass_builder.import_names import DISTRIBUTIONS
 from nachlass_builder.locate import Explain, Located, last_binding, locate, may_define_unseen
@@ -64,6 +65,8 @@ def check(
             if problem := syntax_error(notebook, cell):
                 checked.errors.append(problem)
         checked.warnings += _unprovided_imports(notebook, checked.requirements, root)
+        checked.warnings += secrets_of_notebook(notebook)
+    checked.warnings += secrets_of_modules(root, files)
     if located.contract == "function" and not checked.errors:
         checked.errors += _contract_errors(located.notebooks[0])
         checked.errors += _argument_errors(located.notebooks[0])

@@ -18,9 +18,16 @@ from nbclient.exceptions import CellExecutionError, DeadKernelError
 
 from nachlass_builder.cell_failure import FailedCell
 from nachlass_builder.cell_output import CellClient
+from nachlass_builder.cell_warnings import CellWarnings
 from nachlass_builder.credentials import HIDDEN
 from nachlass_builder.errors import ExecutionError, TimeLimitError
-from nachlass_builder.hidden_code import DESCRIBE, WATCH_READS, CodeError, isolated
+from nachlass_builder.hidden_code import (
+    DESCRIBE,
+    WATCH_READS,
+    WATCH_WARNINGS,
+    CodeError,
+    isolated,
+)
 from nachlass_builder.kernel import Kernel, started_kernel
 from nachlass_builder.notebook import Cell, Notebook
 from nachlass_builder.overrun import OverrunError
@@ -72,8 +79,12 @@ def executed(execution: Execution) -> Iterator[Kernel]:
     ) as kernel:
         watch = isolated(WATCH_READS.format(root=str(execution.root)))
         kernel.run(watch, doing="preparing the kernel")
-        _Run(execution, kernel).run()
-        yield kernel
+        run = _Run(execution, kernel)
+        run.run()
+        try:
+            yield kernel
+        finally:
+            run.tell_last_warnings()
 
 
 class _Run:
@@ -85,9 +96,14 @@ class _Run:
         self.kernel = kernel
         self.client = CellClient(kernel, self.notebook.node)
         self.numbers = kernel.cell_numbers
+        self.warnings = CellWarnings(
+            kernel.folder / "warnings", self.notebook, self.numbers, execution.environment
+        )
 
     def run(self) -> None:
         """Run every cell that is not blank."""
+        watch = isolated(WATCH_WARNINGS.format(path=str(self.warnings.path)))
+        self.kernel.run(watch, doing="preparing the kernel")
         node, total = self.notebook.node, len(self.notebook.cells)
         node.metadata["language_info"] = self.kernel.language_info
         indices = [
@@ -97,8 +113,22 @@ class _Run:
         ]
         for cell, index in zip(self.notebook.cells, indices, strict=True):
             with self.execution.report.cell(self.notebook.name, cell.number, total):
-                self._run_cell(cell, index)
+                try:
+                    self._run_cell(cell, index)
+                finally:
+                    self._tell_warnings()
         self.client.set_widgets_metadata()
+
+    def tell_last_warnings(self) -> None:
+        """Say what else was warned of, by what ran after the cells; and what is only counted."""
+        self._tell_warnings()
+        if summary := self.warnings.summary():
+            self.execution.report.note(summary)
+
+    def _tell_warnings(self) -> None:
+        """Say what the cells have warned of since the last time."""
+        for text in self.warnings.new():
+            self.execution.report.warn(text)
 
     def _run_cell(self, cell: Cell, index: int) -> None:
         """Run a cell to its end, or say why it has none."""

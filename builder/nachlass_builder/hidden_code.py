@@ -40,6 +40,9 @@ DESCRIBE = (
 WATCH_READS = "__import__('nachlass_kernel.reads', fromlist=['watch']).watch({root!r})"
 """Begins to observe which files are read."""
 
+WATCH_WARNINGS = "__import__('nachlass_kernel.warned', fromlist=['watch']).watch({path!r})"
+"""Begins to write warnings that cells show to a file."""
+
 REPORT_READS = "__import__('nachlass_kernel.reads', fromlist=['write_reads']).write_reads({path!r})"
 """Writes what has been read to a file."""
 

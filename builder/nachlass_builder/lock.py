@@ -14,6 +14,7 @@ from packaging.utils import canonicalize_name
 
 from nachlass_builder import pylock
 from nachlass_builder.errors import Place, RequirementsError
+from nachlass_builder.requirement_hashes import Hashed, restrict
 
 OURS_FOR_KERNEL = ("ipykernel>=6.29",)
 """What the notebook's kernel needs beside the user's requirements."""
@@ -79,6 +80,10 @@ class Lock:
     def only_here(self) -> tuple[str, ...]:
         """The names of packages locked to files of this machine, which others do not have."""
         return tuple(pylock.local_files(tomllib.loads(self.text)))
+
+    def restricted(self, hashes: Sequence[Hashed]) -> Lock:
+        """The lock with only the files that have the demanded hashes, or RequirementsError."""
+        return Lock(restrict(self.text, hashes), restrict(self.install_text, hashes), self.notes)
 
     def subset(self, names: Collection[str]) -> Lock:
         """The same pins for fewer packages."""

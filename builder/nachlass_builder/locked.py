@@ -26,6 +26,7 @@ from nachlass_builder.credentials import public_url, redact
 from nachlass_builder.errors import Place, RequirementsError
 from nachlass_builder.installed import installed, needed
 from nachlass_builder.lock import OURS_FOR_KERNEL, Lock
+from nachlass_builder.requirement_hashes import Hashed
 from nachlass_builder.service_wheel import service_requirements
 from nachlass_builder.unchanged import digest_of
 
@@ -73,7 +74,11 @@ class _Contents:
 
 
 def take_over(
-    destination: Path, shop: Workshop, checked: Checked, constraints: Sequence[str]
+    destination: Path,
+    shop: Workshop,
+    checked: Checked,
+    constraints: Sequence[str],
+    hashes: Sequence[Hashed] = (),
 ) -> Locks:
     """The locks that the source carries, else those of the bundle at `destination`.
 
@@ -101,7 +106,7 @@ def take_over(
     if folder is None and manifest is not None:
         resolution = manifest["locks"]["resolution"]
     _check(checked, trained_with, served_with, constraints=constraints, remedy=remedy)
-    return Locks(training, serving, resolution, remedy)
+    return Locks(training.restricted(hashes), serving.restricted(hashes), resolution, remedy)
 
 
 def check_whole(locks: Locks, site_packages: Path, checked: Checked) -> None:

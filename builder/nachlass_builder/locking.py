@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from nachlass_builder.bundle import TRAINING_LOCK, Workshop, read_manifest
@@ -12,12 +13,14 @@ from nachlass_builder.lock import OURS_FOR_KERNEL, Lock
 from nachlass_builder.pip_settings import IndexSettings
 from nachlass_builder.prepare import Prepared
 from nachlass_builder.report import Report, counted
+from nachlass_builder.requirement_files import read_constraint_hashes
+from nachlass_builder.requirement_hashes import Hashed
 from nachlass_builder.requirements import Requirements
 from nachlass_builder.resolve import resolve
 from nachlass_builder.service_wheel import service_requirements
 from nachlass_builder.source import commit_time
 from nachlass_builder.unchanged import digest_of
-from nachlass_builder.uv_lock import locked_versions
+from nachlass_builder.uv_lock import UvLock, read_uv_lock
 
 
 @dataclass(frozen=True)
@@ -48,11 +51,15 @@ class Locking:
 
         The lock of the bundle `before` is kept when that digest is the same.
         """
-        merged, constraints, as_of = self.requirements.merged, self.constraints(), self._as_of()
+        merged, as_of = self.requirements.merged, self._as_of()
+        constraints, hashes = self.constraints(), self.hashes(indexes)
+        required = self.requirements.require_hashes
         ours = (*OURS_FOR_KERNEL, *self.requirements.for_kernel, *service_requirements())
         texts = sorted(requirement.text for requirement in merged)
         house = sorted(path.name for path in (indexes.wheelhouse or Path()).glob("*.whl"))
-        decided = [texts, ours, constraints, as_of, indexes.places, house]
+        decided: list[object] = [texts, ours, constraints, as_of, indexes.places, house]
+        if hashes or required:
+            decided.append([bool(required), [one.demand for one in hashes]])
         resolution = digest_of([*decided, platform.python_version()])
         with self.report.step(f"locking {counted(len(texts), 'requirement')}"):
             for requirement in merged:
@@ -66,6 +73,8 @@ class Locking:
                 ours,
                 indexes=indexes,
                 constraints=constraints,
+                hashes=hashes,
+                require_hashes=required,
                 as_of=as_of,
                 work=self.shop.work,
                 deadline=self.prepared.deadline,
@@ -75,9 +84,20 @@ class Locking:
 
     def constraints(self) -> list[str]:
         """The lines of `-c` files, and the pins of a uv.lock."""
+        return [*self.requirements.constraints, *self._uv_lock.pins]
+
+    def hashes(self, indexes: IndexSettings) -> list[Hashed]:
+        """What the source, its uv.lock and pip's own constraints demand of locked files."""
+        files = [Path(name) for name in indexes.constraints if Path(name).is_file()]
+        given = [hashed for file in files for hashed in read_constraint_hashes(file)]
+        return [*self.requirements.hashes, *self._uv_lock.hashes, *given]
+
+    @cached_property
+    def _uv_lock(self) -> UvLock:
+        """What the source's uv.lock says, except of what a higher source pins."""
         requirements = self.requirements
         if requirements.uv_lock is None:
-            return requirements.constraints
+            return UvLock()
         overruled = {
             requirement.name
             for requirement in requirements.merged
@@ -85,8 +105,7 @@ class Locking:
             and requirement.parsed.specifier
         }
         project = self.shop.source / requirements.uv_lock
-        pins = locked_versions(project, overruled, self.prepared.deadline)
-        return [*requirements.constraints, *pins]
+        return read_uv_lock(project, overruled, self.prepared.deadline)
 
     def _as_of(self) -> str | None:
         """The date that unpinned requirements are resolved as of."""

@@ -14,8 +14,11 @@ from urllib.parse import urlsplit
 import yaml
 
 from nachlass_builder.errors import Place, RequirementsError
+from nachlass_builder.pip_options import said_in_vain
 from nachlass_builder.requirement import Requirement
+from nachlass_builder.requirement_hashes import Hashed, split_hashes
 from nachlass_builder.settings import unquote
+from nachlass_builder.unmet import unmet_in_conda
 
 OPTIONS_WITH_VALUE = frozenset(
     "-i --index-url --extra-index-url -f --find-links --trusted-host --no-binary --only-binary"
@@ -32,7 +35,8 @@ class Listed:
 
     `options` are pip's options for the index; `constraints` the lines of `-c`
     files; `local` the repository's own folders (`-e .`), which are imported
-    from the source rather than installed; `notes` what was passed over; `files`
+    from the source rather than installed; `notes` what was passed over; `hashes`
+    what `--hash` demands, `require_hashes` the place of a `--require-hashes`; `files`
     what has been read, which ends the recursion of files that include each other.
     """
 
@@ -41,6 +45,8 @@ class Listed:
     constraints: list[str] = field(default_factory=list)
     local: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    hashes: list[Hashed] = field(default_factory=list)
+    require_hashes: Place | None = None
     files: set[str] = field(default_factory=set)
 
 
@@ -67,12 +73,23 @@ def read_words(root: Path, folder: str, words: Sequence[str], place: Place, list
             value = remaining.pop(0) if remaining else ""
         elif len(word) > 2 and word[:2] in _FILE_OPTIONS and word[1] != "-":  # noqa: PLR2004
             option, value = word[:2], word[2:]
+        listed.notes += said_in_vain(option, place)
         if option in _FILE_OPTIONS and value:
             _follow(option, value, root, folder, place, listed)
+        elif option == "--require-hashes":
+            listed.require_hashes = listed.require_hashes or place
         elif option in OPTIONS_WITH_VALUE:
             listed.options += [option, value]
         elif option in ("--no-index", "--pre", "--prefer-binary"):
             listed.options.append(option)
+
+
+def read_constraint_hashes(path: Path) -> Iterator[Hashed]:
+    """The hashes in a file of constraints that pip's own settings name."""
+    for number, line in logical_lines(path.read_text(encoding="utf-8-sig")):
+        text, digests = split_hashes(line)
+        if digests:
+            yield Hashed(Requirement.parse(text, Place(str(path), line=number)), digests)
 
 
 def read_pyproject(root: Path, name: str) -> list[Requirement]:
@@ -109,9 +126,11 @@ def read_environment_yml(root: Path, name: str) -> Listed:
         if isinstance(entry, dict):
             for line in entry.get("pip") or ():
                 place = _place(name, text, str(line))
-                read_words(root, str(PurePosixPath(name).parent), _words(str(line)), place, listed)
+                _read_line(root, str(PurePosixPath(name).parent), str(line), place, listed)
         elif re.split(r"[=<>! ]", str(entry))[0] not in ("python", "pip"):
             conda.append(str(entry))
+    if isinstance(content, dict):
+        listed.notes += unmet_in_conda(content, name, text)
     if conda:
         listed.notes.append(
             f"{name}: its conda packages are not installed ({', '.join(conda)}); "
@@ -150,14 +169,32 @@ def _read_file(root: Path, name: str, listed: Listed, *, constraint: bool) -> No
         return
     listed.files.add(name)
     folder = str(PurePosixPath(name).parent)
-    for number, line in _lines((root / name).read_text(encoding="utf-8-sig")):
+    for number, line in logical_lines((root / name).read_text(encoding="utf-8-sig")):
+        place = Place(name, line=number)
         if constraint and not line.startswith("-"):
-            listed.constraints.append(_without_hashes(line))
+            text, digests = split_hashes(line)
+            text = _without_options(text, place, listed)
+            listed.constraints.append(text)
+            if digests:
+                listed.hashes.append(Hashed(Requirement.parse(text, place), digests))
         else:
-            read_words(root, folder, _words(line), Place(name, line=number), listed)
+            _read_line(root, folder, line, place, listed)
 
 
-def _lines(text: str) -> Iterator[tuple[int, str]]:
+def _read_line(root: Path, folder: str, line: str, place: Place, listed: Listed) -> None:
+    """Read one line that is a requirement, its hashes behind it, or an option."""
+    text, digests = split_hashes(line)
+    if not text.startswith("-"):
+        text = _without_options(text, place, listed)
+    before = len(listed.requirements)
+    read_words(root, folder, _words(text), place, listed)
+    added = listed.requirements[before:]
+    if digests and not added:
+        raise RequirementsError("a folder has no hash to check", place=place, remedy="take it out")
+    listed.hashes += [Hashed(requirement, digests) for requirement in added if digests]
+
+
+def logical_lines(text: str) -> Iterator[tuple[int, str]]:
     """The logical lines of a pip file: continued lines joined, comments and blanks dropped."""
     joined, first = "", 0
     for number, line in enumerate(text.splitlines(), start=1):
@@ -174,8 +211,7 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _words(line: str) -> list[str]:
-    """The words of a logical line: options split, a requirement kept whole, hashes dropped."""
-    line = _without_hashes(line)
+    """The words of a logical line: options split, a requirement kept whole."""
     return (
         re.split(r"[ =]", line, maxsplit=1)
         if line.startswith("--") and " " in line
@@ -183,9 +219,12 @@ def _words(line: str) -> list[str]:
     )
 
 
-def _without_hashes(line: str) -> str:
-    """Drop `--hash` and other options behind a requirement: the lock has hashes of its own."""
-    return line if line.startswith("-") else re.split(r"\s--", line, maxsplit=1)[0].strip()
+def _without_options(line: str, place: Place, listed: Listed) -> str:
+    """Drop the options behind a requirement, which are noted if they ask for something."""
+    text, *options = re.split(r"\s(?=--)", line)
+    for option in options:
+        listed.notes += said_in_vain(re.split(r"[ =]", option)[0], place)
+    return text.strip()
 
 
 def _add(text: str, folder: str, place: Place, listed: Listed) -> None:
@@ -200,7 +239,12 @@ def _add(text: str, folder: str, place: Place, listed: Listed) -> None:
         path = PurePosixPath(folder) / text
         listed.requirements.append(Requirement(f"{name} @ {path}", place))
     elif re.match(r"\.{1,2}($|[/\[])|/", text):
-        listed.local.append(str(PurePosixPath(folder) / re.sub(r"\[.*\]$", "", text)))
+        bare, bracket, _extras = text.partition("[")
+        listed.local.append(str(PurePosixPath(folder) / bare))
+        if bracket:
+            listed.notes.append(
+                f"{place}: the extras of {text} are not installed: list what they need"
+            )
     else:
         listed.requirements.append(Requirement.parse(text, place))
 

@@ -27,6 +27,8 @@ from nachlass_builder.requirement_files import (
     read_requirements_txt,
     requires_python,
 )
+from nachlass_builder.requirement_hashes import Hashed, hashes_of_links
+from nachlass_builder.unmet import unmet_in_pyproject
 
 OLDEST_PYTHON = "3.11"
 RUNS_NOTEBOOK = re.compile(r"^\s*%?run\s.*\.ipynb\b", re.MULTILINE)
@@ -51,7 +53,9 @@ class Requirements:
     know; `local` the repository's own folders to import from; `uv_lock` the
     project folder whose uv.lock constrains the versions; `for_kernel` what the
     cells' magics need; `serving` are the distributions that the notebooks name
-    in `serving_requirements`.
+    in `serving_requirements`; `hashes` are demanded of whatever is locked, also
+    by a requirement that a higher source repeats without them, and
+    `require_hashes` is the place where a file demands them of everything.
     """
 
     merged: list[Requirement] = field(default_factory=list)
@@ -64,6 +68,8 @@ class Requirements:
     uv_lock: str | None = None
     for_kernel: list[str] = field(default_factory=list)
     serving: list[str] = field(default_factory=list)
+    hashes: list[Hashed] = field(default_factory=list)
+    require_hashes: Place | None = None
 
 
 def gather(
@@ -86,7 +92,7 @@ def gather(
 
     sources += [declared(notebook, NAME) for notebook in notebooks]
     for notebook in notebooks:
-        block, specifier, place = read_script_block(notebook)
+        block, specifier, place = read_script_block(notebook, gathered.notes)
         sources.append(block)
         _check_python(specifier, place)
     for listed in _files(root, notebooks, gathered):
@@ -104,6 +110,8 @@ def gather(
         gathered.for_kernel.append("nbformat>=5.10")
     serving = [declared(notebook, SERVING_NAME) for notebook in notebooks]
     _merge([*sources, *serving], gathered)
+    for source in (*sources, *serving):
+        gathered.hashes += hashes_of_links(source)
     gathered.serving = [requirement.name for found in serving for requirement in found]
     return gathered
 
@@ -114,7 +122,9 @@ def _files(root: Path, notebooks: Sequence[Notebook], gathered: Requirements) ->
     if name := _nearest(root, notebooks, "requirements.txt"):
         found.append(read_requirements_txt(root, name))
     if name := _nearest(root, notebooks, "pyproject.toml"):
-        found.append(Listed(requirements=read_pyproject(root, name)))
+        listed = Listed(requirements=read_pyproject(root, name))
+        listed.notes += unmet_in_pyproject(root, name)
+        found.append(listed)
         _check_python(*requires_python(root, name))
         folder = PurePosixPath(name).parent
         if (root / folder / "src").is_dir():
@@ -160,6 +170,8 @@ def _take_over(listed: Listed, gathered: Requirements) -> None:
     gathered.constraints += listed.constraints
     gathered.local += [folder for folder in listed.local if folder not in gathered.local]
     gathered.notes += listed.notes
+    gathered.hashes += listed.hashes
+    gathered.require_hashes = gathered.require_hashes or listed.require_hashes
 
 
 def _merge(sources: Sequence[Sequence[Requirement]], gathered: Requirements) -> None:

@@ -13,11 +13,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from nachlass_builder import pylock
+from nachlass_builder.errors import Place
 from nachlass_builder.explain_resolution import explain, no_wheel
 from nachlass_builder.lock import Lock
 from nachlass_builder.pip_settings import IndexSettings
 from nachlass_builder.process import Deadline
 from nachlass_builder.requirement import Requirement
+from nachlass_builder.requirement_hashes import Hashed, check_all_hashed, restrict
 from nachlass_builder.resolver import Resolver, each
 from nachlass_builder.wanted import Wanted
 
@@ -31,6 +33,8 @@ def resolve(
     *,
     indexes: IndexSettings,
     constraints: Sequence[str] = (),
+    hashes: Sequence[Hashed] = (),
+    require_hashes: Place | None = None,
     as_of: str | None,
     work: Path,
     deadline: Deadline,
@@ -38,7 +42,8 @@ def resolve(
     """Lock the user's requirements together with ours; raises RequirementsError.
 
     `as_of` dates the user's requirements and what they depend on. Ours are
-    not dated: they may need what was not published then.
+    not dated: they may need what was not published then. Neither need they
+    have `hashes` where a file of the user's says that all have to.
     """
     resolver = Resolver(indexes, work, deadline, constraints=tuple(constraints))
     theirs = [Wanted(requirement.text, requirement) for requirement in requirements]
@@ -47,7 +52,10 @@ def resolve(
     if as_of and theirs:
         dated = _pins(_settle(replace(resolver, as_of=as_of), theirs))
         resolver, wanted = _dated(resolver, dated, wanted)
-    text = _settle(resolver, wanted)
+    text = restrict(_settle(resolver, wanted), hashes)
+    if require_hashes and theirs:
+        alone = pylock.packages(tomllib.loads(_settle(resolver, theirs)))
+        check_all_hashed(require_hashes, requirements, alone, hashes)
     notes = _sources(text, indexes)
     newer = [name for name, version in _pins(text).items() if dated.get(name, version) != version]
     if newer:

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from nachlass_builder.bundle import Workshop
+from nachlass_builder.captured import capture_warnings
 from nachlass_builder.check import NAME_SAMPLES, SAVE_FILE, one_argument
 from nachlass_builder.data_files import data_notes, data_section, observed_reads
 from nachlass_builder.errors import CaptureError, NachlassError, NotebookError, Place, ProofError
@@ -125,6 +126,8 @@ class SecondPass:
                 raise failing.error(*counts, self.settings.samples or "")
             raise _refusal(error, notebook)
         numbers = kernel.cell_numbers
+        for text in capture_warnings(outcome, notebook, numbers):
+            self.report.warn(text)
         outcome["cells"] = {
             file: str(Place(notebook.name, numbers.get(count, count)))
             for file, count in outcome["cells"].items()

@@ -6,6 +6,7 @@ import click
 
 from nachlass_builder.check import Checked
 from nachlass_builder.credentials import public_url, redact
+from nachlass_builder.requirement import Requirement
 
 
 def print_checked(checked: Checked) -> None:
@@ -33,9 +34,20 @@ def print_requirements(checked: Checked) -> None:
     for option in _paired(checked.requirements.options):
         click.echo(public_url(option))
     for requirement in checked.requirements.merged:
-        click.echo(f"{public_url(requirement.text)}  # {requirement.place}")
+        hashes = "".join(f" --hash={digest}" for digest in _digests(requirement, checked))
+        click.echo(f"{public_url(requirement.text)}{hashes}  # {requirement.place}")
     for notebook, _declared in checked.requirements.computed:
         click.echo(f"# {notebook.name}: computed, known only at build")
+
+
+def _digests(requirement: Requirement, checked: Checked) -> list[str]:
+    """The hashes that are demanded of a requirement, wherever it is repeated with them."""
+    same = [
+        {*hashed.digests}
+        for hashed in checked.requirements.hashes
+        if str(hashed.requirement.parsed) == str(requirement.parsed)
+    ]
+    return sorted(set.intersection(*same)) if same else []
 
 
 def _paired(words: list[str]) -> list[str]:

@@ -1,8 +1,9 @@
-"""Reads the versions that a project's uv.lock has chosen. Builder environment."""
+"""Reads the versions and hashes that a project's uv.lock has chosen. Builder environment."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 
 from packaging.requirements import InvalidRequirement
@@ -12,15 +13,26 @@ from uv import find_uv_bin
 
 from nachlass_builder.errors import Place, RequirementsError
 from nachlass_builder.process import Deadline, run
+from nachlass_builder.requirement import Requirement
+from nachlass_builder.requirement_files import logical_lines
+from nachlass_builder.requirement_hashes import Hashed, split_hashes
 
 EXPORT_OPTIONS = (
     *("--frozen", "--offline", "--quiet", "--all-extras"),
-    *("--no-hashes", "--no-emit-project", "--no-header", "--no-annotate"),
+    *("--no-emit-project", "--no-header", "--no-annotate"),
 )
 
 
-def locked_versions(project: Path, overruled: Collection[str], deadline: Deadline) -> list[str]:
-    """The pins of a uv.lock as constraints, except for the `overruled` distributions."""
+@dataclass(frozen=True)
+class UvLock:
+    """The pins of a uv.lock as constraints, and the hashes that go with them."""
+
+    pins: tuple[str, ...] = ()
+    hashes: tuple[Hashed, ...] = ()
+
+
+def read_uv_lock(project: Path, overruled: Collection[str], deadline: Deadline) -> UvLock:
+    """What a uv.lock holds, except for the `overruled` distributions."""
     completed = run(
         [find_uv_bin(), "export", *EXPORT_OPTIONS],
         doing="reading uv.lock",
@@ -34,7 +46,13 @@ def locked_versions(project: Path, overruled: Collection[str], deadline: Deadlin
             details=completed.stderr.strip() or None,
             remedy="run `uv lock` again, or remove uv.lock",
         )
-    return [line for line in completed.stdout.splitlines() if _name(line) not in {None, *overruled}]
+    lines = [split_hashes(line) for _number, line in logical_lines(completed.stdout)]
+    held = [(pin, digests) for pin, digests in lines if _name(pin) not in {None, *overruled}]
+    place = Place("uv.lock")
+    return UvLock(
+        tuple(pin for pin, _digests in held),
+        tuple(Hashed(Requirement(pin, place), digests) for pin, digests in held if digests),
+    )
 
 
 def _name(line: str) -> str | None:

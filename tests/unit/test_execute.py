@@ -475,3 +475,32 @@ def test_control_c_ends_the_kernel(execution):
         run(made)
     assert not is_alive(int((made.root / "pid").read_text()))
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_shown_warnings_are_told_and_the_others_left_alone(execution, capsys):
+    outputs = run(
+        execution(
+            "# %%\nimport logging, warnings\n\n"
+            "with warnings.catch_warnings(record=True) as caught:\n"
+            '    warnings.warn("recorded")\nassert len(caught) == 1\n'
+            'with warnings.catch_warnings():\n    warnings.simplefilter("ignore")\n'
+            '    warnings.warn("ignored")\n'
+            "# %%\n%%capture\n"
+            'def f():\n    warnings.warn("captured")\nf()\n'
+            "# %%\nlogging.captureWarnings(True)\n"
+            'warnings.warn("logged")\nlogging.captureWarnings(False)\n'
+            '# %%\nwarnings.warn("shown")\nwarnings.warn("shown")\n'
+        )
+    )
+    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning: ")]
+    assert told == [
+        "warning: model.ipynb, cell 2, line 3: UserWarning: captured",
+        "warning: model.ipynb, cell 4, line 1: UserWarning: shown",
+    ]
+    assert text_of(outputs[0]) == text_of(outputs[1]) == ""
+    assert text_of(outputs[3]).count("UserWarning: shown") == 2
+
+
+def test_warnings_before_a_failure_are_told(execution, capsys):
+    refuse(execution("# %%\nimport warnings\nwarnings.warn('made by another version')\n1 / 0"))
+    assert "cell 1, line 2: UserWarning: made by another version" in capsys.readouterr().err

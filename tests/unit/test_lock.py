@@ -18,6 +18,7 @@ from nachlass_builder.lock import Lock
 from nachlass_builder.pip_settings import IndexSettings
 from nachlass_builder.process import Deadline
 from nachlass_builder.requirement import Requirement
+from nachlass_builder.requirement_hashes import Hashed
 from nachlass_builder.resolve import resolve
 
 HERE = f"Python {sys.version_info.major}.{sys.version_info.minor}"
@@ -62,7 +63,16 @@ def environ(tmp_path, published):
 def ask(tmp_path, environ):
     """Resolve requirements, each on a line of its own of requirements.txt."""
 
-    def ask(*texts, ours=(), constraints=(), root=None, as_of=None, **variables):
+    def ask(
+        *texts,
+        ours=(),
+        constraints=(),
+        hashes=(),
+        required=None,
+        root=None,
+        as_of=None,
+        **variables,
+    ):
         indexes = IndexSettings.read({**environ, **variables}, root)
         return resolve(
             [
@@ -72,6 +82,8 @@ def ask(tmp_path, environ):
             ours,
             indexes=indexes,
             constraints=constraints,
+            hashes=hashes,
+            require_hashes=required,
             as_of=as_of,
             work=tmp_path,
             deadline=Deadline(),
@@ -381,3 +393,27 @@ def test_a_date_holds_for_the_users_requirements_and_not_for_ours(ask, dated):
         )
         error = refusal(ask, "xi", ours=["xi>=2"], as_of="2022-06-01", **index)
         assert error.message == "xi==1.0 and xi>=2 (needed by the service) cannot be met together"
+
+
+def test_the_lock_holds_what_hashes_allow(ask, published):
+    place = Place("requirements.txt", line=1)
+    digest = sha256((published / "files" / "alpha-2.0-py3-none-any.whl").read_bytes()).hexdigest()
+    held = Hashed(Requirement("alpha==2.0", place), (f"sha256:{digest}",))
+    assert ask("alpha==2.0", hashes=[held], required=place).packages == (("alpha", "2.0"),)
+    other = Hashed(Requirement("alpha==3.0", place), ("sha256:aa",))
+    assert ask("alpha==2.0", hashes=[other]).packages == (("alpha", "2.0"),)
+    with pytest.raises(RequirementsError, match=r"no file of alpha 3\.0"):
+        ask("alpha", hashes=[other])
+
+
+def test_require_hashes_reaches_what_requirements_need_but_not_what_we_need(ask, published):
+    place = Place("requirements.txt", line=1)
+    path = published / "files" / "gamma-1.0-py3-none-any.whl"
+    digest = sha256(path.read_bytes()).hexdigest()
+    held = Hashed(Requirement("gamma==1.0", place), (f"sha256:{digest}",))
+    with pytest.raises(RequirementsError, match=r"alpha 3\.0 has no hash"):
+        ask("gamma==1.0", ours=["delta"], hashes=[held], required=place)
+    alpha = sha256((published / "files" / "alpha-3.0-py3-none-any.whl").read_bytes()).hexdigest()
+    all_held = [held, Hashed(Requirement("alpha", place), (f"sha256:{alpha}",))]
+    lock = ask("gamma==1.0", ours=["delta"], hashes=all_held, required=place)
+    assert ("delta", "1.5") in lock.packages

@@ -7,9 +7,11 @@ from packaging.pylock import Pylock
 from cells import write_notebook
 from nachlass_builder.bundle import SERVING_LOCK, TRAINING_LOCK, Workshop, write_manifest
 from nachlass_builder.check import check
-from nachlass_builder.errors import RequirementsError
+from nachlass_builder.errors import Place, RequirementsError
 from nachlass_builder.installed import Need, installed, needed
 from nachlass_builder.locked import Locks, check_whole, take_over
+from nachlass_builder.requirement import Requirement
+from nachlass_builder.requirement_hashes import Hashed
 from nachlass_builder.settings import Settings
 
 SERVED = {
@@ -70,10 +72,10 @@ def source(tmp_path):
 def taken(tmp_path, source):
     """Take the locks over as a build does."""
 
-    def take(constraints=(), bundle=tmp_path / "bundle"):
+    def take(constraints=(), hashes=(), bundle=tmp_path / "bundle"):
         checked = check(source, ["sub/model.ipynb"], Settings.from_environ({}, {}), None)
         assert not checked.errors
-        return take_over(bundle, Workshop(tmp_path), checked, constraints)
+        return take_over(bundle, Workshop(tmp_path), checked, constraints, hashes)
 
     return take
 
@@ -126,6 +128,14 @@ def test_what_is_no_lock_is_refused(taken, bundle, text):
     error = refusal(taken)
     assert error.message.startswith("the lock cannot be read: ")
     assert str(error.place) == str(bundle / TRAINING_LOCK)
+
+
+def test_locks_with_other_hashes_than_the_source_demands_are_refused(taken, bundle):
+    alpha = Requirement("alpha==1.5", Place("requirements.txt", line=3))
+    taken(hashes=[Hashed(alpha, (f"sha256:{DIGEST}",))])
+    refused = refusal(taken, hashes=[Hashed(alpha, ("sha256:00",))])
+    assert "no file of alpha 1.5" in refused.message
+    assert refused.place == alpha.place
 
 
 def test_a_lock_without_hashes_is_refused(taken, bundle):

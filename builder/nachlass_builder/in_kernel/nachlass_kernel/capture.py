@@ -34,6 +34,7 @@ from nachlass_kernel.exception import cell_counts
 from nachlass_kernel.failure import CaptureFailure, a
 from nachlass_kernel.samples import Samples, read_samples
 from nachlass_kernel.scoring import score
+from nachlass_kernel.survey import survey
 from nachlass_service.errors import BundleError
 from nachlass_service.model import Model, unpickle_model
 
@@ -76,6 +77,7 @@ def _capture(request: Mapping[str, Any]) -> dict[str, Any]:
         case _:
             functions = _functions()
             outcome = _pickle_functions(functions, output / "model.pickle")
+            outcome |= survey(functions, Path(request["root"]), outcome["pickle_bytes"])
             model = Model(
                 functions["predictor"], functions["validator"], functions["batch_predictor"]
             )

@@ -64,7 +64,7 @@ def _parts(value: Any) -> Iterator[tuple[str, str | None, Any]]:
     """What a value refers to: how to say it, the notebook's name if it has one, and the part."""
     match value:
         case FunctionType():
-            yield from _parts_of_function(value)
+            yield from parts_of_function(value)
         case MethodType():
             yield "its object", None, value.__self__
         case type():
@@ -81,7 +81,7 @@ def _parts(value: Any) -> Iterator[tuple[str, str | None, Any]]:
             yield from _parts_of_object(value)
 
 
-def _parts_of_function(function: FunctionType) -> Iterator[tuple[str, str | None, Any]]:
+def parts_of_function(function: FunctionType) -> Iterator[tuple[str, str | None, Any]]:
     """Globals, closure and defaults of a function, the nested functions' globals included."""
     for name in sorted(_global_names(function.__code__)):
         if name in function.__globals__:

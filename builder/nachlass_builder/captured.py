@@ -1,0 +1,53 @@
+"""Says what a pickle holds that its author may not know of. Builder environment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from nachlass_builder.cell_failure import line_in_cell
+from nachlass_builder.credentials import redact
+from nachlass_builder.errors import Place
+from nachlass_builder.locate import last_binding
+from nachlass_builder.notebook import Notebook
+from nachlass_builder.quote import brief
+from nachlass_builder.raised import Frame
+
+MOST_PATHS = 5
+
+
+def capture_warnings(
+    outcome: Mapping[str, Any], notebook: Notebook, numbers: Mapping[int, int]
+) -> Iterator[str]:
+    """The warnings of captured functions: paths of this machine, a large global.
+
+    `numbers` maps execution counts to numbers of cells.
+    """
+    paths: Sequence[Sequence[Any]] = outcome.get("paths", ())
+    for path, frame, name in paths[:MOST_PATHS]:
+        place = last_binding(notebook, name) if name else _place(frame, notebook, numbers)
+        yield (
+            f"{place or notebook.place()}: the predictor holds a path of this machine, "
+            f"{brief(redact(path, ()))!r}: commit the file, and open it by a path relative to "
+            "the notebook"
+        )
+    if len(paths) > MOST_PATHS:
+        yield f"the predictor holds {len(paths) - MOST_PATHS} more paths of this machine"
+    if outcome.get("largest"):
+        name, function, size = outcome["largest"]
+        place = last_binding(notebook, name) or notebook.place()
+        yield (
+            f"{place}: the pickle holds {outcome['pickle_bytes'] / 1e6:.0f} MB, "
+            f"{size / 1e6:.0f} MB of them `{name}`, which `{function}` uses: right for a model; "
+            "of data keep only what serving needs, in a variable of its own"
+        )
+
+
+def _place(frame: Sequence[Any], notebook: Notebook, numbers: Mapping[int, int]) -> Place | None:
+    """The line of a cell that code is on."""
+    found = Frame(*frame)
+    number = numbers.get(found.count or 0)
+    if number is None:
+        return None
+    cell = notebook.cells[number - 1]
+    return notebook.place(cell, line_in_cell(cell.source, found))

@@ -1,0 +1,126 @@
+"""Says what Python's warnings said while cells ran. Builder environment.
+
+Shown is whatever may mean that results are wrong or not what was meant: all
+but what warns of later versions, which a lock keeps away and which is only
+counted, and what a build without a display always says.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nachlass_builder.cell_failure import TIMED, line_in_cell
+from nachlass_builder.credentials import redact, secrets_in
+from nachlass_builder.errors import Place
+from nachlass_builder.notebook import Cell, Notebook
+from nachlass_builder.quote import brief, plain
+from nachlass_builder.raised import Frame
+
+MOST_A_CELL = 5
+OF_LATER_VERSIONS = ("DeprecationWarning", "PendingDeprecationWarning", "FutureWarning")
+NOISE = re.compile(r"IProgress not found|FigureCanvas\w+ is non-interactive")
+"""What there is no reason to mend: progress bars and figures without a browser."""
+
+
+@dataclass(frozen=True)
+class Warned:
+    """One warning: its category's names, its message, the cell that ran and the frame in it."""
+
+    kinds: tuple[str, ...]
+    message: str
+    count: int
+    frame: Frame | None
+
+    @property
+    def is_of_later_versions(self) -> bool:
+        """Whether it is about code that some later version will not take."""
+        return any(kind in OF_LATER_VERSIONS or "Deprecat" in kind for kind in self.kinds)
+
+    @property
+    def text(self) -> str:
+        """The category and the first line of the message."""
+        lines = plain(self.message).strip().splitlines()
+        return f"{self.kinds[0]}: {lines[0].strip() if lines else ''}".removesuffix(": ")
+
+
+@dataclass
+class CellWarnings:
+    """The warnings of one notebook, as its kernel writes them to a file.
+
+    `numbers` maps execution counts to numbers of cells.
+    """
+
+    path: Path
+    notebook: Notebook
+    numbers: Mapping[int, int]
+    environment: Mapping[str, str]
+    read: int = 0
+    later: int = 0
+    cells: set[int] = field(default_factory=set)
+
+    def new(self) -> Iterator[str]:
+        """What to say of the warnings since the last call."""
+        said: dict[int | None, int] = {}
+        for warned in self._new():
+            place = self._place(warned)
+            if NOISE.search(warned.message):
+                continue
+            if warned.is_of_later_versions:
+                self.later += 1
+                self.cells |= {place.cell} if place.cell else set()
+                continue
+            said[place.cell] = said.get(place.cell, 0) + 1
+            if said[place.cell] <= MOST_A_CELL:
+                text = redact(warned.text, secrets_in((), self.environment))
+                yield f"{place}: {brief(text)}"
+        for number, count in said.items():
+            if count > MOST_A_CELL:
+                place = Place(self.notebook.name, number)
+                yield f"{place}: {count - MOST_A_CELL} more warnings, see the executed notebook"
+
+    def summary(self) -> str | None:
+        """How many warnings of later versions there were, and in which cells."""
+        if not self.later:
+            return None
+        what = "1 warning" if self.later == 1 else f"{self.later} warnings"
+        numbers = ", ".join(map(str, sorted(self.cells)))
+        where = f", cell{'s' * (len(self.cells) > 1)} {numbers}" if numbers else ""
+        return (
+            f"{self.notebook.name}{where}: {what} of what later versions change; "
+            "the lock keeps the present ones"
+        )
+
+    def _new(self) -> list[Warned]:
+        """The warnings written since the last call; a line that is being written can wait."""
+        try:
+            lines = self.path.read_bytes().splitlines(keepends=True)[self.read :]
+        except FileNotFoundError:
+            return []
+        whole = [line for line in lines if line.endswith(b"\n")]
+        self.read += len(whole)
+        return [_read(line) for line in whole]
+
+    def _place(self, warned: Warned) -> Place:
+        """The line of a cell that led to the warning, else the cell that ran."""
+        frame = warned.frame
+        if frame is None:
+            return self.notebook.place(self._cell(warned.count))
+        count = warned.count if frame.file in TIMED or frame.count is None else frame.count
+        cell = self._cell(count)
+        return self.notebook.place(cell, line_in_cell(cell.source, frame))
+
+    def _cell(self, count: int) -> Cell:
+        """The cell of an execution count; after the last one, its own."""
+        number = self.numbers.get(count) or max(self.numbers.values(), default=1)
+        return self.notebook.cells[number - 1]
+
+
+def _read(line: bytes) -> Warned:
+    """A line of the file that `nachlass_kernel.warned` writes."""
+    known = json.loads(line)
+    frame = Frame(*known["frame"]) if known["frame"] else None
+    return Warned(tuple(known["kinds"]), known["message"], known["count"], frame)

@@ -1,0 +1,213 @@
+"""Looks at what a pickle would hold: paths of this machine, large globals. Notebook's kernel.
+
+Only what is pickled by value is looked at: the notebook's functions and
+classes, and what they reach by globals, closures, defaults and attributes.
+"""
+
+from __future__ import annotations
+
+import dis
+import functools
+import linecache
+import re
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path, PurePath
+from types import CodeType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+import cloudpickle
+
+from nachlass_kernel.culprit import parts_of_function
+from nachlass_kernel.exception import cell_counts
+
+LARGE = 100_000_000
+"""Bytes of a pickle from which on its largest global is looked for."""
+DEEPEST = 6
+MOST_ENTRIES = 100
+"""Entries of a container that are searched for paths."""
+MOST_PATHS = 20
+LONGEST_PATH = 1000
+
+_HOME = re.compile(r"/(home|Users)/[^/\s]+/|/root/.|[A-Za-z]:[\\/](?!/)[^\\/:*?\"<>|\n]+[\\/][^\n]")
+_SYSTEM = re.compile(r"/(dev|proc|sys|usr|bin|sbin|lib|lib64|etc|run)(/|$)")
+
+
+@dataclass(frozen=True)
+class Reached:
+    """A value, what it is called, the function that uses it, and how deep it was found."""
+
+    value: Any
+    name: str
+    function: str
+    depth: int = 0
+
+    def part(self, value: Any, name: str | None = None, function: str | None = None) -> Reached:
+        """What this leads to."""
+        return Reached(value, name or self.name, function or self.function, self.depth + 1)
+
+
+def survey(functions: Mapping[str, Any], root: Path, size: int) -> dict[str, Any]:
+    """What there is to say of functions that were pickled to `size` bytes.
+
+    `paths` are [path, frame, name]: the frame, as `exception` describes one, is
+    of the code that holds it, else the name is of a variable. `largest` is
+    [name, function, bytes], of the variable that weighs most in a pickle that
+    is large.
+    """
+    paths: list[list[Any]] = []
+    leaves: list[Reached] = []
+    for one, parts in _reached(functions):
+        paths += _paths(one, root)
+        if not parts:
+            leaves.append(one)
+    first = {path: [path, *rest] for path, *rest in reversed(paths)}
+    return {
+        "paths": list(reversed(first.values()))[:MOST_PATHS],
+        "largest": _largest(leaves) if size > LARGE else None,
+    }
+
+
+def _reached(functions: Mapping[str, Any]) -> Iterator[tuple[Reached, list[Reached]]]:
+    """Everything that functions reach by name, each value once, with what it leads to."""
+    seen: set[int] = set()
+    waiting = deque(
+        Reached(function, name, name) for name, function in functions.items() if function
+    )
+    while waiting:
+        one = waiting.popleft()
+        if id(one.value) in seen or one.depth > DEEPEST:
+            continue
+        seen.add(id(one.value))
+        parts = _parts(one)
+        yield one, parts
+        waiting.extend(parts)
+
+
+def _parts(one: Reached) -> list[Reached]:
+    """What a function, or a class or an instance of the notebook's, refers to."""
+    match one.value:
+        case functools._lru_cache_wrapper():
+            return [one.part(one.value.__wrapped__)]
+        case functools.partial():
+            return [one.part(x) for x in (one.value.func, one.value.args, one.value.keywords)]
+        case MethodType():
+            return [one.part(one.value.__self__), one.part(one.value.__func__)]
+        case FunctionType() if one.value.__module__ == "__main__":
+            return [
+                one.part(part, name or _quoted(step), one.value.__name__)
+                for step, name, part in parts_of_function(one.value)
+            ]
+        case type() if one.value.__module__ == "__main__":
+            parts = vars(one.value).values()
+            return [one.part(getattr(x, "fget", None) or getattr(x, "__func__", x)) for x in parts]
+        case value if type(value).__module__ == "__main__":
+            attributes = getattr(value, "__dict__", {}).values()
+            return [one.part(type(value)), *map(one.part, attributes)]
+    return []
+
+
+def _quoted(step: str) -> str | None:
+    """The name in a step such as "variable `train`"."""
+    return step.split("`")[1] if "`" in step else None
+
+
+def _paths(one: Reached, root: Path) -> Iterator[list[Any]]:
+    """The paths of this machine: in code with their line, in variables with their name."""
+    if isinstance(one.value, FunctionType) and one.value.__module__ == "__main__":
+        for text, frame in _constants(one.value.__code__):
+            if _is_of_machine(text, root):
+                yield [text, frame, None]
+    for text in _texts(one.value):
+        if _is_of_machine(text, root):
+            yield [text, None, one.name]
+
+
+def _constants(code: CodeType) -> Iterator[tuple[str, list[Any]]]:
+    """The texts in code and in what is nested in it, each with its frame."""
+    file, count = code.co_filename, cell_counts().get(code.co_filename)
+    for step in dis.get_instructions(code):
+        for text in _texts(step.argval) if step.opname.endswith("_CONST") else ():
+            line = step.positions.lineno if step.positions else None
+            source = linecache.getline(file, line).strip() if line else ""
+            yield text, [file, line, code.co_name, source or None, count]
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _constants(constant)
+
+
+def _texts(value: object) -> Iterator[str]:
+    """The texts and paths in a value: itself, or a container's entries."""
+    match value:
+        case str() | PurePath():
+            yield str(value)
+        case dict():
+            yield from _entries(value.values())
+        case list() | tuple() | set() | frozenset():
+            yield from _entries(value)
+
+
+def _entries(values: Iterable[object]) -> Iterator[str]:
+    """The texts and paths among the first of many values."""
+    for value in islice(values, MOST_ENTRIES):
+        if isinstance(value, str | PurePath):
+            yield str(value)
+
+
+def _is_of_machine(text: str, root: Path) -> bool:
+    """Whether a text is a path outside of the source: of somebody's home, or of what is here."""
+    if len(text) > LONGEST_PATH or text.startswith("//"):
+        return False
+    if not (text.startswith("/") or re.match(r"[A-Za-z]:[\\/]", text)) or "\n" in text:
+        return False
+    path = Path(text)
+    if path.is_relative_to(root) or _SYSTEM.match(text):
+        return False
+    if _HOME.match(text):
+        return True
+    with suppress(OSError, ValueError):
+        return len(path.parts) > 2 and path.exists()  # noqa: PLR2004 - `/` alone is a separator
+    return False
+
+
+def _largest(leaves: list[Reached]) -> list[Any] | None:
+    """The variable that weighs most, the function that uses it, and its bytes."""
+    weighed = [
+        (_weight(one.value), index)
+        for index, one in enumerate(leaves)
+        if not isinstance(one.value, FunctionType | type | ModuleType)
+    ]
+    if not weighed:
+        return None
+    size, index = max(weighed)
+    return [leaves[index].name, leaves[index].function, size]
+
+
+class _Counter:
+    """A file that only counts."""
+
+    def __init__(self) -> None:
+        self.size = 0
+
+    def write(self, data: Any) -> int:
+        """Count bytes."""
+        length = memoryview(data).nbytes
+        self.size += length
+        return length
+
+
+def _weight(value: object) -> int:
+    """The bytes of a value's pickle, without making it; 0 when it cannot be pickled alone."""
+    counter = _Counter()
+
+    def count(buffer: Any) -> None:
+        counter.size += buffer.raw().nbytes
+
+    try:
+        cloudpickle.Pickler(counter, protocol=5, buffer_callback=count).dump(value)
+    except Exception:  # noqa: BLE001 - with all the others it could
+        return 0
+    return counter.size
