@@ -31,7 +31,8 @@ class Proof:
     """What the proof showed: whether batches may be used, whether the model survives a fork.
 
     `memory` has the largest resident sizes, in bytes, after loading and after scoring;
-    `baseline` how the service counts the samples and their predictions.
+    `baseline` how the service counts the samples and their predictions. `batch_problem`
+    says why a batch_predictor that is there may not be used.
     """
 
     batch: bool
@@ -39,6 +40,7 @@ class Proof:
     memory: Mapping[str, int]
     baseline: Mapping[str, Any]
     notes: tuple[str, ...]
+    batch_problem: str | None
 
 
 def ask_service(
@@ -120,9 +122,8 @@ def prove(
         if error.get("where"):
             place = Place(error["where"])
         raise _refusal(error, in_training=in_training, place=place, gone=gone, lock=lock)
-    notes, memory, baseline = [], answer["memory"], answer["baseline"]
-    if answer["batch"] is False:
-        notes.append(f"batch_predictor is not used: {answer['batch_reason']}")
+    notes: list[str] = []
+    memory, baseline = answer["memory"], answer["baseline"]
     if not answer["samples"]:
         return Proof(
             bool(answer["batch"]),
@@ -130,6 +131,7 @@ def prove(
             memory=memory,
             baseline=baseline,
             notes=tuple(notes),
+            batch_problem=answer["batch_reason"],
         )
     limit_s = FORK_ALLOWANCE_S + 10 * answer["seconds"]
     forked, _said = ask_service(
@@ -150,7 +152,9 @@ def prove(
             f"{answer['samples']} samples are too few to notice drift: from {LEAST_SAMPLES} on, "
             "predictions are compared with theirs"
         )
-    return Proof(bool(answer["batch"]), preload, memory, baseline, tuple(notes))
+    return Proof(
+        bool(answer["batch"]), preload, memory, baseline, tuple(notes), answer["batch_reason"]
+    )
 
 
 def _refusal(

@@ -235,6 +235,9 @@ class Serving:
             )
             for text in proof.notes:
                 report.note(text)
+            if proof.batch_problem:
+                where = last_binding(notebook, "batch_predictor") or notebook.place()
+                report.warn(f"{where}: batch_predictor is not used: {proof.batch_problem}")
         return environment
 
     def _make(self, lock: Lock) -> Environment:

@@ -22,6 +22,7 @@ import os
 import pickle
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,8 @@ def _capture(request: Mapping[str, Any]) -> dict[str, Any]:
         case _:
             functions = _functions()
             outcome = _pickle_functions(functions, output / "model.pickle")
-            outcome |= survey(functions, Path(request["root"]), outcome["pickle_bytes"])
+            with suppress(Exception):  # it looks into objects of the user's, and only warns
+                outcome |= survey(functions, Path(request["root"]), outcome["pickle_bytes"])
             model = Model(
                 functions["predictor"], functions["validator"], functions["batch_predictor"]
             )
