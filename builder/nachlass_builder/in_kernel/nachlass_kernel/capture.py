@@ -26,10 +26,10 @@ from pathlib import Path
 from typing import Any
 
 import cloudpickle
-from IPython import get_ipython
 
 import __main__
 from nachlass_kernel import reducers
+from nachlass_kernel.cells import cell_files
 from nachlass_kernel.culprit import find_culprit
 from nachlass_service.agreement import agree
 from nachlass_service.errors import BundleError, ServiceError, UnserialisableError
@@ -67,7 +67,7 @@ def capture(request: Mapping[str, Any]) -> dict[str, Any]:
     Every outcome has `cells`: the number of the cell behind each file name
     that code objects of this kernel carry.
     """
-    return {**_capture(request), "cells": getattr(get_ipython().compile, "_filename_map", {})}
+    return {**_capture(request), "cells": dict(cell_files())}
 
 
 def _capture(request: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Mapping
 from pathlib import Path
 
-from IPython import get_ipython
+from nachlass_kernel.cells import cell_files
 
 MOST_FRAMES = 200
 LONGEST_VALUE = 20_000
@@ -24,8 +24,7 @@ DEEPEST_CAUSE = 1
 
 def write_last_exception(path: str) -> None:
     """Write what the kernel knows of its last exception."""
-    cells = getattr(get_ipython().compile, "_filename_map", {})
-    known = _described(getattr(sys, "last_value", None), cells, depth=0)
+    known = _described(getattr(sys, "last_value", None), cell_files(), depth=0)
     with Path(path).open("w", encoding="utf-8", errors="replace") as file:
         json.dump(known, file)
 
