@@ -2,6 +2,10 @@
 
 PYTHON ?= python3
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# A virtual environment that is made, or made anew, has the newest versions.
+NEWEST = --upgrade --upgrade-strategy eager
+# What depends on other projects and is quick: of the kernel's tests two.
+QUICK = tests/unit --ignore tests/unit/test_artifacts.py -k "not test_execute or in_jupyter or kept_within"
 
 .PHONY: help demo test test-all lint bench bench-drift clean
 
@@ -14,9 +18,10 @@ demo: .venv/installed ## build examples/kmeans and serve it on port 8080
 test: .venv/test-installed ## run the tests; what cannot run here is listed at the end
 	.venv/bin/python -m pytest -n 2 --dist worksteal
 
-test-all: .venv/test-installed ## as test, with the system packages installed and nothing skipped
+test-all: .venv/test-installed .venv/lowest/installed ## as test, with nothing skipped, then with the oldest versions
 	.ci/system-packages
 	NACHLASS_TEST_ALL=1 .venv/bin/python -m pytest -n 2 --dist worksteal
+	.venv/lowest/bin/python -m pytest -n 2 --dist worksteal $(QUICK)
 
 lint: .venv/lint-installed ## ruff, mypy and shellcheck
 	.venv/bin/ruff check .
@@ -42,11 +47,16 @@ clean: ## remove the virtual environment and caches
 .venv/installed: pyproject.toml service/pyproject.toml
 	$(PYTHON) -m venv .venv
 	.venv/bin/pip install --quiet --upgrade pip
-	.venv/bin/pip install --quiet --editable .
+	.venv/bin/pip install --quiet $(NEWEST) --editable .
 	touch $@
 
 .venv/test-installed: .venv/installed
-	.venv/bin/pip install --quiet --group test --editable service
+	.venv/bin/pip install --quiet $(NEWEST) --group test --editable service
+	touch $@
+
+.venv/lowest/installed: .venv/installed
+	$(PYTHON) -m venv --clear .venv/lowest
+	.venv/bin/python tests/install_lowest.py .venv/lowest/bin/python
 	touch $@
 
 .venv/frouros/installed: .venv/installed

@@ -51,7 +51,8 @@ class Execution:
 
     `notebook.node` gets the outputs. `root` is the copy of the repository,
     `cwd` the folder in it where the cells run, `environment` what they may see
-    of the environment, `pythonpath` further folders to import from.
+    of the environment, `pythonpath` further folders to import from, `prepare`
+    hidden code that runs before the first cell.
     `explain_missing_file` knows why a file, named from the root, is not there.
     """
 
@@ -64,6 +65,7 @@ class Execution:
     deadline: Deadline
     report: Report
     pythonpath: Sequence[Path] = ()
+    prepare: Sequence[str] = ()
     explain_missing_file: Callable[[str], str | None] | None = None
 
 
@@ -77,8 +79,9 @@ def executed(execution: Execution) -> Iterator[Kernel]:
         pythonpath=execution.pythonpath,
         deadline=execution.deadline,
     ) as kernel:
-        watch = isolated(WATCH_READS.format(root=str(execution.root)))
-        kernel.run(watch, doing="preparing the kernel")
+        watch = WATCH_READS.format(root=str(execution.root))
+        for code in (*execution.prepare, watch):
+            kernel.run(isolated(code), doing="preparing the kernel")
         run = _Run(execution, kernel)
         run.run()
         try:

@@ -46,6 +46,9 @@ WATCH_WARNINGS = "__import__('nachlass_kernel.warned', fromlist=['watch']).watch
 REPORT_READS = "__import__('nachlass_kernel.reads', fromlist=['write_reads']).write_reads({path!r})"
 """Writes what has been read to a file."""
 
+KEEP_PLACES = "__import__('nachlass_kernel.code_places', fromlist=['keep_places']).keep_places()"
+"""Lets what cells pickle keep its place in the notebook; only where cloudpickle is installed."""
+
 
 class CodeError(ExecutionError):
     """Hidden code raised in the kernel: the exception's type, its value and its traceback."""

@@ -15,6 +15,7 @@ from nachlass_builder.data_files import data_notes, data_section, observed_reads
 from nachlass_builder.errors import CaptureError, NachlassError, NotebookError, Place, ProofError
 from nachlass_builder.execute import Execution, Kernel, executed
 from nachlass_builder.failing_samples import FailingSample, or_else
+from nachlass_builder.hidden_code import KEEP_PLACES
 from nachlass_builder.locate import Located, last_binding, last_change
 from nachlass_builder.notebook import Notebook
 from nachlass_builder.process import Deadline
@@ -99,6 +100,8 @@ class SecondPass:
             deadline=self.deadline,
             report=self.report,
             pythonpath=tuple(self.import_folders),
+            # A pipeline's cells pickle for themselves.
+            prepare=(KEEP_PLACES,) if self.located.contract == "pipeline" else (),
             explain_missing_file=self.explain_missing_file,
         )
 

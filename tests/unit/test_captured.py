@@ -15,7 +15,7 @@ def surveyed(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(IN_KERNEL)
     from nachlass_kernel import survey as surveys
 
-    monkeypatch.setattr(surveys, "cell_counts", lambda: {"cell": 1})
+    monkeypatch.setattr(surveys, "cell_files", lambda: {"cell": 1})
     monkeypatch.setattr(surveys, "LARGE", 1000)
 
     def look(code, size=0, **names):

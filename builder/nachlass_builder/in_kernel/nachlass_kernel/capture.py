@@ -30,8 +30,8 @@ import cloudpickle
 
 import __main__
 from nachlass_kernel import reducers
+from nachlass_kernel.cells import cell_files
 from nachlass_kernel.culprit import find_culprit
-from nachlass_kernel.exception import cell_counts
 from nachlass_kernel.failure import CaptureFailure, a
 from nachlass_kernel.samples import Samples, read_samples
 from nachlass_kernel.scoring import score
@@ -60,7 +60,7 @@ def capture(request: Mapping[str, Any]) -> dict[str, Any]:
     Every outcome has `cells`: the number of the cell behind each file name
     that code objects of this kernel carry.
     """
-    return {**_capture(request), "cells": dict(cell_counts())}
+    return {**_capture(request), "cells": dict(cell_files())}
 
 
 def _capture(request: Mapping[str, Any]) -> dict[str, Any]:

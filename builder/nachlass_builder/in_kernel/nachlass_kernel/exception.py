@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Mapping
 from pathlib import Path
 
-from IPython import get_ipython
+from nachlass_kernel.cells import cell_files
 
 MOST_FRAMES = 200
 LONGEST_VALUE = 20_000
@@ -29,18 +29,11 @@ def write_last_exception(path: str) -> None:
         json.dump(known, file)
 
 
-def cell_counts() -> Mapping[str, int]:
-    """The execution count of the cell behind each file name that code of this kernel carries."""
-    compiler = getattr(get_ipython(), "compile", None)
-    counts: Mapping[str, int] = getattr(compiler, "_filename_map", {})
-    return counts
-
-
 def described(error: BaseException | None, depth: int = 0) -> dict[str, object] | None:
     """An exception and its cause, as JSON."""
     if error is None or depth > DEEPEST_CAUSE:
         return None
-    value, cells = _value(error), cell_counts()
+    value, cells = _value(error), cell_files()
     context = None if error.__suppress_context__ else error.__context__
     return {
         "ename": type(error).__name__,

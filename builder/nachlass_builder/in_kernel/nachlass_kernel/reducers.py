@@ -8,9 +8,12 @@ from typing import Any
 
 from IPython.utils.text import LSString, SList
 
+from nachlass_kernel.code_places import keep_places
+
 
 def register() -> None:
-    """Let functions keep their `lru_cache`, and the output of `!command` become plain."""
+    """Let code keep its place, functions their `lru_cache`; output of `!command` becomes plain."""
+    keep_places()
     copyreg.pickle(functools._lru_cache_wrapper, _reduce_cached)
     copyreg.pickle(SList, _reduce_output)
     copyreg.pickle(LSString, _reduce_output)

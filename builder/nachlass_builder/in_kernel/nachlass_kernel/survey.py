@@ -21,8 +21,8 @@ from typing import Any
 
 import cloudpickle
 
+from nachlass_kernel.cells import cell_files
 from nachlass_kernel.culprit import parts_of_function
-from nachlass_kernel.exception import cell_counts
 
 LARGE = 100_000_000
 """Bytes of a pickle from which on its largest global is looked for."""
@@ -128,7 +128,7 @@ def _paths(one: Reached, root: Path) -> Iterator[list[Any]]:
 
 def _constants(code: CodeType) -> Iterator[tuple[str, list[Any]]]:
     """The texts in code and in what is nested in it, each with its frame."""
-    file, count = code.co_filename, cell_counts().get(code.co_filename)
+    file, count = code.co_filename, cell_files().get(code.co_filename)
     for step in dis.get_instructions(code):
         for text in _texts(step.argval) if step.opname.endswith("_CONST") else ():
             line = step.positions.lineno if step.positions else None

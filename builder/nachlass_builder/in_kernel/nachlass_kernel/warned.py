@@ -28,7 +28,7 @@ from typing import Any, TextIO
 
 from IPython import get_ipython
 
-from nachlass_kernel.exception import cell_counts
+from nachlass_kernel.cells import cell_files
 
 MOST = 1000
 """Different warnings that are told; who warns of each row is not listened to for ever."""
@@ -69,7 +69,7 @@ def _tell(
         "kinds": [kind.__name__ for kind in category.__mro__ if issubclass(kind, Warning)],
         "message": text,
         "count": get_ipython().execution_count,
-        "frame": _frame(sys._getframe(2), cell_counts()),
+        "frame": _frame(sys._getframe(2), cell_files()),
     }
     with Path(path).open("a", encoding="utf-8", errors="replace") as file:
         file.write(json.dumps(known) + "\n")

@@ -1,0 +1,732 @@
+"""What Nachlass relies on although its owners do not promise it: one check for each detail.
+
+A detail is an attribute or a behaviour that is not documented, a class that is
+subclassed beyond its documented hooks, or the wording of another program. When
+a check fails, a new version has changed the detail: its sentence says what has
+changed, and which file has to follow.
+"""
+
+import ast
+import functools
+import inspect
+import os
+import pickletools
+import re
+import subprocess
+import sys
+import sysconfig
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from importlib import metadata
+from pathlib import Path
+from types import CodeType
+
+import cloudpickle
+import httptools
+import pytest
+import uv
+import zmq.asyncio
+from conftest import PROJECT
+from gunicorn import config as gunicorn_config
+from gunicorn import util as gunicorn_util
+from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
+from gunicorn.errors import HaltServer
+from gunicorn.glogging import Logger
+from gunicorn.workers import gthread
+from gunicorn.workers.base import Worker
+from ipykernel import zmqshell
+from IPython.core import compilerop, interactiveshell
+from IPython.core.magics import execution
+from IPython.utils.text import LSString, SList
+from jupyter_client.channels import AsyncZMQSocketChannel
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
+from nbconvert.exporters import HTMLExporter
+from prometheus_client import exposition, utils
+from wheels import make_wheel
+
+from nachlass_builder import environment, notebook, resolver, uv_lock, uv_program
+from nachlass_service import model
+
+BUILDER, SERVICE = "builder/nachlass_builder", "service/nachlass_service"
+KERNEL = f"{BUILDER}/in_kernel/nachlass_kernel"
+
+
+@dataclass(frozen=True)
+class Detail:
+    """A detail of `project`: `sign` is how the file that relies on it mentions it."""
+
+    project: str
+    what: str
+    used_in: str
+    sign: str
+    holds: Callable[[], object]
+
+    def broken(self) -> str | None:
+        """What has changed and which file relies on it; None if nothing has."""
+        try:
+            why = None if self.holds() else "it is not so"
+        except Exception as error:  # noqa: BLE001 - whatever a check meets is a change
+            why = f"{type(error).__name__}: {error}"
+        return why and f"{self.project}: {self.what}; {self.used_in} relies on it; now: {why}"
+
+
+DETAILS: list[Detail] = []
+
+
+def relies_on(project, what, used_in, sign):
+    """Add a check to the table: a function that says whether the detail still holds."""
+
+    def add(holds):
+        DETAILS.append(Detail(project, what, used_in, sign, holds))
+        return holds
+
+    return add
+
+
+# cloudpickle
+
+
+@relies_on(
+    "cloudpickle",
+    "Pickler.dispatch_table can be changed and has the reducer of code",
+    f"{KERNEL}/code_places.py",
+    "dispatch_table",
+)
+def cloudpickle_dispatch_table():
+    table = cloudpickle.Pickler.dispatch_table
+    table[CodeType] = reduce = table[CodeType]
+    return reduce(compile("0", "f", "exec"))[0] is CodeType
+
+
+@relies_on(
+    "cloudpickle",
+    "pickles name _builtin_type for code and subimport for modules",
+    f"{BUILDER}/references.py",
+    '"_builtin_type"',
+)
+def cloudpickle_names():
+    names = {"__name__": "__main__"}
+    exec("import json\ndef f(): return json", names)
+    steps = pickletools.genops(cloudpickle.dumps(names["f"]))
+    texts = {argument for _step, argument, _at in steps if isinstance(argument, str)}
+    return {"_builtin_type", "CodeType", "subimport"} <= texts
+
+
+# CPython
+
+
+@relies_on(
+    "CPython",
+    "functools._lru_cache_wrapper(function, maxsize, typed, _CacheInfo) makes a cache",
+    f"{KERNEL}/reducers.py",
+    "functools._CacheInfo",
+)
+def cpython_lru_cache():
+    cached = functools._lru_cache_wrapper(abs, 3, False, functools._CacheInfo)
+    assert type(functools.lru_cache(abs)) is functools._lru_cache_wrapper
+    return (cached(-1), cached.cache_info()) == (1, functools._CacheInfo(0, 1, 3, 1))
+
+
+@relies_on(
+    "CPython",
+    "a missing name is told as \"Can't get attribute 'x' on <module '__main__'\"",
+    f"{SERVICE}/model.py",
+    "Can't get attribute",
+)
+def cpython_missing_attribute():
+    program = "import pickle, sys; pickle.loads(b'c__main__\\nabsent\\n.')"
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    said = done.stderr.splitlines()[-1].removeprefix("AttributeError: ")
+    return model.BY_NAME.match(said)[1] == "absent"
+
+
+@relies_on(
+    "CPython",
+    "syntax of Python 2 has messages of its own",
+    f"{BUILDER}/notebook.py",
+    "PYTHON_2_MESSAGES",
+)
+def cpython_python_2():
+    sources = ("print 'x'", "exec 'x'", "try: x\nexcept A, b as c: x", "010")
+    for source, said in zip(sources, notebook.PYTHON_2_MESSAGES, strict=True):
+        with pytest.raises(SyntaxError) as caught:
+            ast.parse(source)
+        assert caught.value.msg.startswith(said), caught.value.msg
+    return True
+
+
+@relies_on(
+    "CPython",
+    "importlib.metadata.entry_points selects with EntryPoints.select",
+    f"{SERVICE}/blocker.py",
+    "EntryPoints.select = watched",
+)
+def cpython_entry_points():
+    asked = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(metadata.EntryPoints, "select", lambda *_, **params: asked.append(params))
+        metadata.entry_points(group="a")
+    return asked == [{"group": "a"}]
+
+
+@relies_on(
+    "CPython",
+    "an import's bytecode follows its level and names, as constants",
+    f"{BUILDER}/references.py",
+    "IMPORT_NAME",
+)
+def cpython_import_bytecode():
+    from nachlass_builder.references import _imports
+
+    code = compile("from ..a.b import c, d\nimport e", "f", "exec")
+    return list(_imports(code)) == [("a.b", ("c", "d"), 2), ("e", (), 0)]
+
+
+@relies_on(
+    "CPython",
+    "a virtual environment has bin/python and lib/pythonX.Y/site-packages",
+    f"{BUILDER}/environment.py",
+    "site-packages",
+)
+def cpython_venv_layout():
+    made = environment.Environment(Path("/e"), reused=False)
+    folders = {"base": "/e", "platbase": "/e"}
+    paths = sysconfig.get_paths("venv" if "venv" in sysconfig.get_scheme_names() else None, folders)
+    return (paths["purelib"], paths["scripts"]) == (
+        str(made.site_packages),
+        str(made.python.parent),
+    )
+
+
+# gunicorn
+
+
+@relies_on(
+    "gunicorn",
+    "gthread.ThreadWorker waits DEFAULT_WORKER_DATA_TIMEOUT for first bytes",
+    f"{SERVICE}/server.py",
+    "DEFAULT_WORKER_DATA_TIMEOUT",
+)
+def gunicorn_first_word():
+    assert gthread.DEFAULT_WORKER_DATA_TIMEOUT > 0
+    return "DEFAULT_WORKER_DATA_TIMEOUT)" in inspect.getsource(gthread.ThreadWorker)
+
+
+@relies_on(
+    "gunicorn",
+    "a Worker has PIPE, SIGNALS and the other attributes that a loop needs",
+    f"{SERVICE}/loop_worker.py",
+    "self.PIPE[1]",
+)
+def gunicorn_worker():
+    source = inspect.getsource(Worker)
+    names = "PIPE age alive app cfg log max_requests ppid sockets wsgi".split()
+    assert [name for name in names if f"self.{name} = " not in source] == []
+    assert Worker.SIGNALS
+    parameters = [[*inspect.signature(getattr(Worker, n)).parameters] for n in ("run", "notify")]
+    return parameters == [["self"], ["self"]]
+
+
+@relies_on(
+    "gunicorn",
+    "workers handle signals in handle_exit and handle_quit",
+    f"{SERVICE}/server.py",
+    "def handle_quit",
+)
+def gunicorn_worker_signals():
+    methods = (gthread.ThreadWorker.handle_exit, Worker.handle_quit)
+    assert "signal.signal(signal.SIGTERM, self.handle_exit)" in inspect.getsource(Worker)
+    return all([*inspect.signature(m).parameters] == ["self", "sig", "frame"] for m in methods)
+
+
+@relies_on(
+    "gunicorn",
+    "the Arbiter's methods signal, reap_workers and reload can be overridden",
+    f"{SERVICE}/server.py",
+    "class Master(Arbiter)",
+)
+def gunicorn_arbiter():
+    source = inspect.getsource(Arbiter)
+    assert [*inspect.signature(Arbiter.signal).parameters] == ["self", "sig", "frame"]
+    for call in ("self.signal", "self.reap_workers()", "self.reload()", "self.LISTENERS"):
+        assert call in source, call
+    assert isinstance(Arbiter.WORKERS, dict)
+    assert isinstance(Arbiter.WORKER_BOOT_ERROR, int)
+    return HaltServer("why", 3).reason == "why"
+
+
+@relies_on(
+    "gunicorn",
+    "BaseApplication reads its settings in methods that can be overridden",
+    f"{SERVICE}/server.py",
+    "class Server(BaseApplication)",
+)
+def gunicorn_application():
+    source = inspect.getsource(BaseApplication)
+    for name in ("do_load_config", "load_default_config", "load_config", "self.callable"):
+        assert name in source, name
+    config = gunicorn_config.Config()
+    config.parser().parse_args(config.get_cmd_args_from_env())
+    config.forwarded_allow_networks()
+    return True
+
+
+@relies_on(
+    "gunicorn",
+    "the settings that the service sets exist",
+    f"{SERVICE}/server.py",
+    '"control_socket_disable"',
+)
+def gunicorn_settings():
+    source = ast.parse((PROJECT / SERVICE / "server.py").read_text())
+    [defaults] = [
+        node
+        for node in ast.walk(source)
+        if isinstance(node, ast.FunctionDef) and node.name == "_defaults"
+    ]
+    [table] = [node.value for node in ast.walk(defaults) if isinstance(node, ast.Return)]
+    names = {key.value for key in table.keys}
+    assert len(names) > 10
+    assert names - gunicorn_config.Config().settings.keys() == set()
+    return True
+
+
+@relies_on(
+    "gunicorn",
+    "WEB_CONCURRENCY is read when gunicorn.config is imported",
+    f"{SERVICE}/serve.py",
+    "gunicorn reads this when it is imported",
+)
+def gunicorn_web_concurrency():
+    return 'default = int(os.environ.get("WEB_CONCURRENCY"' in inspect.getsource(gunicorn_config)
+
+
+@relies_on(
+    "gunicorn",
+    "a worker class that cannot be loaded raises RuntimeError",
+    f"{SERVICE}/server.py",
+    "except RuntimeError",
+)
+def gunicorn_runtime_error():
+    with pytest.raises(RuntimeError):
+        gunicorn_util.load_class("no_such_module.Worker")
+    return True
+
+
+@relies_on(
+    "gunicorn",
+    "Logger has setup(cfg), error_log and access(response, request, environ, time)",
+    f"{SERVICE}/log.py",
+    "self.error_log.handlers",
+)
+def gunicorn_logger():
+    assert [*inspect.signature(Logger.access).parameters][1:] == (
+        ["resp", "req", "environ", "request_time"]
+    )
+    return Logger(gunicorn_config.Config()).error_log.handlers
+
+
+# prometheus-client and httptools
+
+
+@relies_on(
+    "prometheus-client",
+    "utils.floatToGoString writes a number as Prometheus does",
+    f"{SERVICE}/inputs.py",
+    "floatToGoString",
+)
+def prometheus_numbers():
+    return [utils.floatToGoString(n) for n in (1, 2.5, 1e9)] == ["1.0", "2.5", "1e+09"]
+
+
+@relies_on(
+    "prometheus-client",
+    "exposition.choose_encoder(accept) gives an encoder and a media type",
+    f"{SERVICE}/exposition.py",
+    "choose_encoder",
+)
+def prometheus_encoder():
+    encode, media_type = exposition.choose_encoder("")
+    return callable(encode) and media_type.startswith("text/plain")
+
+
+@relies_on(
+    "httptools",
+    "HttpParserUpgrade says how many bytes were read",
+    f"{SERVICE}/connection.py",
+    "offered.args[0]",
+)
+def httptools_upgrade():
+    head = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+    with pytest.raises(httptools.HttpParserUpgrade) as caught:
+        httptools.HttpRequestParser(object()).feed_data(head + b"more")
+    return caught.value.args[0] == len(head)
+
+
+# Jupyter
+
+
+@relies_on(
+    "IPython",
+    "the compiler of a kernel maps files of cells to execution counts in _filename_map",
+    f"{KERNEL}/cells.py",
+    "_filename_map",
+)
+def ipython_filename_map():
+    compiler = compilerop.CachingCompiler()
+    name = compiler.cache("x = 1", 7)
+    assert issubclass(zmqshell.ZMQInteractiveShell.compiler_class.default_value, type(compiler))
+    return compiler._filename_map[name] == 7
+
+
+@relies_on(
+    "IPython",
+    "interactiveshell._modified_open is the `open` that %reset puts back",
+    f"{BUILDER}/hidden_code.py",
+    "_modified_open",
+)
+def ipython_open():
+    assert callable(interactiveshell._modified_open)
+    return "_modified_open" in inspect.getsource(interactiveshell.InteractiveShell)
+
+
+@relies_on(
+    "IPython",
+    "code below %%time is called <timed exec> and <timed eval>",
+    f"{BUILDER}/cell_failure.py",
+    "<timed exec>",
+)
+def ipython_timed():
+    source = inspect.getsource(execution)
+    return "<timed exec>" in source and "<timed eval>" in source
+
+
+@relies_on(
+    "IPython",
+    "the output of !command is an SList, or an LSString",
+    f"{KERNEL}/reducers.py",
+    "LSString, SList",
+)
+def ipython_output():
+    return issubclass(SList, list) and issubclass(LSString, str)
+
+
+@relies_on(
+    "ipykernel",
+    "zmqshell.system runs what `!command` says",
+    f"{BUILDER}/hidden_code.py",
+    "zmqshell.system",
+)
+def ipykernel_system():
+    assert callable(zmqshell.system)
+    return "system(" in inspect.getsource(zmqshell.ZMQInteractiveShell.system_piped)
+
+
+@relies_on(
+    "ipykernel",
+    "exit() puts a payload from `ask_exit` into the reply",
+    f"{BUILDER}/execute.py",
+    '"ask_exit"',
+)
+def ipykernel_exit():
+    return 'source="ask_exit"' in inspect.getsource(zmqshell.ZMQInteractiveShell.ask_exit)
+
+
+@relies_on(
+    "nbclient",
+    "NotebookClient's output and process_message can be overridden",
+    f"{BUILDER}/cell_output.py",
+    "def process_message",
+)
+def nbclient_methods():
+    named = {
+        name: [*inspect.signature(getattr(NotebookClient, name)).parameters]
+        for name in ("output", "process_message", "async_execute_cell")
+    }
+    assert named["output"] == ["self", "outs", "msg", "display_id", "cell_index"]
+    assert named["process_message"] == ["self", "msg", "cell", "cell_index"]
+    assert named["async_execute_cell"][:3] == ["self", "cell", "cell_index"]
+    settings = {"on_cell_executed", "iopub_timeout", "record_timing"}
+    assert settings - NotebookClient.class_traits().keys() == set()
+    source = inspect.getsource(NotebookClient)
+    assert "self.process_message(" in source
+    return "self.output(" in source
+
+
+@relies_on(
+    "nbclient",
+    "on_cell_executed is told the execute_reply",
+    f"{BUILDER}/cell_output.py",
+    "execute_reply",
+)
+def nbclient_reply():
+    return "execute_reply=exec_reply" in inspect.getsource(NotebookClient)
+
+
+@relies_on(
+    "jupyter-client",
+    "the kernel's process is provisioner.process, and its specification a property",
+    f"{BUILDER}/kernel.py",
+    "provisioner.process",
+)
+def jupyter_client_manager():
+    from jupyter_client.provisioning import LocalProvisioner
+
+    assert isinstance(inspect.getattr_static(AsyncKernelManager, "kernel_spec"), property)
+    return hasattr(LocalProvisioner, "process")
+
+
+@relies_on(
+    "jupyter-client",
+    "a channel of the client has its ZeroMQ socket",
+    f"{BUILDER}/kernel.py",
+    "shell_channel.socket",
+)
+def jupyter_client_socket():
+    with zmq.asyncio.Context() as context, context.socket(zmq.DEALER) as socket:
+        return AsyncZMQSocketChannel(socket, session=None).socket is socket
+
+
+@relies_on(
+    "nbconvert",
+    "HTMLExporter takes the addresses of scripts, which are left empty",
+    f"{BUILDER}/render.py",
+    "mermaid_js_url",
+)
+def nbconvert_addresses():
+    tree = ast.parse((PROJECT / BUILDER / "render.py").read_text())
+    [call] = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "HTMLExporter"
+    ]
+    assert {keyword.arg for keyword in call.keywords} - HTMLExporter.class_traits().keys() == set()
+    return True
+
+
+# uv
+
+
+def run_uv(*words, cwd=None, stdin=None, **variables):
+    """What uv answers, as Nachlass runs it."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("UV_")}
+    return subprocess.run(
+        [uv.find_uv_bin(), *words, "--color", "never"],
+        env={**kept, "UV_NO_PROGRESS": "1", "UV_PYTHON_DOWNLOADS": "never", **variables},
+        cwd=cwd,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def uv_has(command, options):
+    said = run_uv("help", *command).stdout
+    missing = [option for option in options if option.startswith("--") and option not in said]
+    assert missing == [], said
+    return True
+
+
+@relies_on(
+    "uv", "`uv pip sync` has the options used", f"{BUILDER}/environment.py", "--preview-features"
+)
+def uv_sync_options():
+    options = {*environment.SYNC, "--python", "--offline", "--compile-bytecode", "--no-index"}
+    return uv_has(["pip", "sync"], options - {"--preview-features"})
+
+
+@relies_on(
+    "uv", "`uv pip compile` has the options used", f"{BUILDER}/resolver.py", "--generate-hashes"
+)
+def uv_compile_options():
+    used = "--format --generate-hashes --no-deps --constraints --only-binary --no-binary"
+    used += " --exclude-newer --index-strategy --resolution --prerelease --python --no-index"
+    options = {*resolver.COMPILE, *resolver.ANYWHERE, *used.split()}
+    return uv_has(["pip", "compile"], options)
+
+
+@relies_on("uv", "`uv venv` has the options used", f"{BUILDER}/environment.py", "--relocatable")
+def uv_venv_options():
+    return uv_has(["venv"], {"--relocatable", "--no-project", "--python"})
+
+
+@relies_on("uv", "`uv export` has the options used", f"{BUILDER}/uv_lock.py", "EXPORT_OPTIONS")
+def uv_export_options():
+    return uv_has(["export"], uv_lock.EXPORT_OPTIONS)
+
+
+LOCK = """
+lock-version = "1.0"
+created-by = "nobody"
+{above}
+[[packages]]
+name = "tiny"
+version = "1.0"
+{below}
+archive = {{ path = "{wheel}", hashes = {{ sha256 = "{digest}" }} }}
+"""
+
+
+def install(folder, *, above="", below="", digest="0" * 64):
+    """Install a lock of one wheel into a folder, without any index."""
+    wheel = make_wheel(folder, "tiny")
+    lock = folder / "pylock.toml"
+    lock.write_text(LOCK.format(above=above, below=below, wheel=wheel, digest=digest))
+    words = [*environment.SYNC, "--python", sys.executable, "--target", folder / "target"]
+    return run_uv(*words, "--offline", "--no-cache", lock, cwd=folder)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@relies_on(
+    "uv",
+    'a file with another digest is told as "Hash mismatch for `name`"',
+    f"{BUILDER}/environment.py",
+    "Hash mismatch for",
+)
+def uv_hash_mismatch():
+    said = install(Path.cwd()).stderr
+    found = environment.NOT_AS_LOCKED.search(said)
+    assert found, said
+    return found[1].startswith("tiny")
+
+
+@relies_on(
+    "uv",
+    "a lock for another Python is told as incompatible",
+    f"{BUILDER}/environment.py",
+    "MADE_ELSEWHERE",
+)
+def uv_another_python():
+    said = install(Path.cwd(), above='requires-python = ">=3.99"').stderr
+    assert environment.MADE_ELSEWHERE.search(said), said
+    return True
+
+
+@relies_on(
+    "uv",
+    "a lock for another platform is told as not supported",
+    f"{BUILDER}/environment.py",
+    "MADE_ELSEWHERE",
+)
+def uv_another_platform():
+    said = install(Path.cwd(), above="environments = [\"sys_platform == 'nowhere'\"]").stderr
+    assert environment.MADE_ELSEWHERE.search(said), said
+    return True
+
+
+@relies_on(
+    "uv",
+    "the exit status is 1 for requirements that cannot be met, 2 for other failures",
+    f"{BUILDER}/uv_program.py",
+    "UNSOLVABLE",
+)
+def uv_exit_status():
+    words = [*resolver.COMPILE, "--no-index"]
+    unmet = run_uv(*words, "-", stdin="no-such-distribution")
+    malformed = run_uv(*words, "-", stdin="no such distribution")
+    return (unmet.returncode, malformed.returncode) == (uv_program.UNSOLVABLE, 2)
+
+
+class Refusing(BaseHTTPRequestHandler):
+    """An index that wants to know who asks."""
+
+    def do_GET(self):
+        self.send_error(401)
+
+    def log_message(self, *_):
+        pass
+
+
+@relies_on(
+    "uv",
+    "the refusal of an index is quoted as 401 Unauthorized or 403 Forbidden",
+    f"{BUILDER}/resolver.py",
+    "401 Unauthorized",
+)
+def uv_refusal():
+    with HTTPServer(("127.0.0.1", 0), Refusing) as index:
+        threading.Thread(target=index.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{index.server_port}/simple"
+        said = run_uv(*resolver.COMPILE, "-", stdin="tiny", UV_DEFAULT_INDEX=url).stderr
+        index.shutdown()
+    assert resolver.DENIED.search(said), said
+    return True
+
+
+# pip
+
+
+@relies_on(
+    "pip",
+    "the settings that are translated for uv are options of `pip install`",
+    f"{BUILDER}/pip_settings.py",
+    "LISTS",
+)
+def pip_options():
+    from nachlass_builder import pip_settings
+
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", "install", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    names = {*pip_settings.LISTS, *pip_settings.SWITCHES, *pip_settings.WORDS}
+    # Names that pip takes in files and variables, and does not show.
+    names -= {"default-timeout", "pypi-url"}
+    missing = [name for name in sorted(names) if f"--{name}" not in done.stdout]
+    assert missing == []
+    return True
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("detail", DETAILS, ids=lambda detail: detail.holds.__name__)
+def test_detail(detail):
+    assert not (broken := detail.broken()), broken
+
+
+@pytest.mark.parametrize("detail", DETAILS, ids=lambda detail: detail.holds.__name__)
+def test_the_file_still_relies_on_it(detail):
+    assert detail.sign in (PROJECT / detail.used_in).read_text(), detail
+
+
+def no_settings(config):
+    config.settings = {}
+
+
+CHANGES = [
+    (cloudpickle_dispatch_table, cloudpickle.Pickler, "dispatch_table", {}),
+    (cpython_lru_cache, functools, "_CacheInfo", None),
+    (cpython_missing_attribute, model, "BY_NAME", re.compile("no such name: (.*)")),
+    (gunicorn_first_word, gthread, "ThreadWorker", Worker),
+    (gunicorn_worker, Worker, "notify", lambda self, when: None),
+    (gunicorn_arbiter, Arbiter, "signal", lambda self, sig: None),
+    (gunicorn_settings, gunicorn_config.Config, "__init__", no_settings),
+    (prometheus_numbers, utils, "floatToGoString", str),
+    (ipython_filename_map, compilerop.CachingCompiler, "cache", lambda *_: "<cell>"),
+    (nbclient_methods, NotebookClient, "output", lambda self, outs, msg: None),
+    (uv_hash_mismatch, environment, "NOT_AS_LOCKED", re.compile("other bytes: (.*)")),
+    (uv_another_python, environment, "MADE_ELSEWHERE", re.compile("for others")),
+    (uv_exit_status, uv_program, "UNSOLVABLE", 7),
+    (uv_export_options, uv_lock, "EXPORT_OPTIONS", ("--no-such-option",)),
+]
+"""Changes, each with the check that has to notice it."""
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(("holds", "owner", "name", "changed"), CHANGES)
+def test_a_change_is_noticed(monkeypatch, holds, owner, name, changed):
+    [detail] = [detail for detail in DETAILS if detail.holds is holds]
+    monkeypatch.setattr(owner, name, changed)
+    assert detail.used_in in detail.broken()
