@@ -20,6 +20,7 @@ def compared(kmeans, tmp_path):
             kmeans,
             kmeans / "venv/bin/python",
             recorded,
+            random_fields=(),
             environment=service_environment({}),
             deadline=Deadline(),
         )
