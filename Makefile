@@ -3,7 +3,10 @@
 PYTHON ?= python3
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo test test-all lint bench bench-drift clean
+# .venv holds what a user installs and nothing else: the tests start its commands, and run elsewhere.
+TEST = .venv/test/bin
+
+.PHONY: help demo test test-all test-unit lint bench bench-drift clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -11,32 +14,35 @@ help: ## list the commands
 demo: .venv/installed ## build examples/kmeans and serve it on port 8080
 	.venv/bin/nachlass serve examples/kmeans
 
-test: .venv/test-installed ## run the tests; what cannot run here is listed at the end
-	.venv/bin/python -m pytest -n 2 --dist worksteal
+test: .venv/test/installed ## run the tests; what cannot run here is listed at the end
+	$(TEST)/python -m pytest -n 2 --dist worksteal
 
-test-all: .venv/test-installed ## as test, with the system packages installed and nothing skipped
+test-all: .venv/test/installed ## as test, with the system packages installed and nothing skipped
 	.ci/system-packages
-	NACHLASS_TEST_ALL=1 .venv/bin/python -m pytest -n 2 --dist worksteal
+	NACHLASS_TEST_ALL=1 $(TEST)/python -m pytest -n 2 --dist worksteal
 
-lint: .venv/lint-installed ## ruff, mypy and shellcheck
-	.venv/bin/ruff check .
-	.venv/bin/ruff format --check .
-	.venv/bin/mypy --exclude in_kernel builder service
-	.venv/bin/mypy builder/nachlass_builder/in_kernel
-	.venv/bin/shellcheck .ci/run .ci/system-packages s2i/install-packages s2i/bin/*
+test-unit: .venv/test/installed ## run the tests that start no service and build no bundle
+	$(TEST)/python -m pytest tests/unit
 
-bench: .venv/test-installed ## measure builds, a service under load, alone and beside others, and drift
-	.venv/bin/python tests/bench/build_steps.py
-	.venv/bin/python tests/bench/load.py
-	.venv/bin/python tests/bench/compare.py
-	.venv/bin/python tests/bench/batches.py
-	.venv/bin/python tests/bench/drift_cost.py
-	.venv/bin/python tests/bench/drift_power.py
+lint: .venv/test/lint-installed ## ruff, mypy and shellcheck
+	$(TEST)/ruff check .
+	$(TEST)/ruff format --check .
+	$(TEST)/mypy --exclude in_kernel builder service
+	$(TEST)/mypy builder/nachlass_builder/in_kernel
+	$(TEST)/shellcheck .ci/run .ci/system-packages s2i/install-packages s2i/bin/*
+
+bench: .venv/test/installed ## measure builds, a service under load, alone and beside others, and drift
+	$(TEST)/python tests/bench/build_steps.py
+	$(TEST)/python tests/bench/load.py
+	$(TEST)/python tests/bench/compare.py
+	$(TEST)/python tests/bench/batches.py
+	$(TEST)/python tests/bench/drift_cost.py
+	$(TEST)/python tests/bench/drift_power.py
 
 bench-drift: .venv/frouros/installed ## compare our drift statistics with those of frouros, a library
 	PYTHONPATH=service .venv/frouros/bin/python tests/bench/drift_library.py
 
-clean: ## remove the virtual environment and caches
+clean: ## remove the virtual environments and caches
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache
 
 .venv/installed: pyproject.toml service/pyproject.toml
@@ -45,15 +51,16 @@ clean: ## remove the virtual environment and caches
 	.venv/bin/pip install --quiet --editable .
 	touch $@
 
-.venv/test-installed: .venv/installed
-	.venv/bin/pip install --quiet --group test --editable service
+.venv/test/installed: .venv/installed
+	$(PYTHON) -m venv --without-pip .venv/test
+	.venv/bin/pip --python .venv/test install --quiet --group test --editable . --editable service
+	touch $@
+
+.venv/test/lint-installed: .venv/test/installed
+	.venv/bin/pip --python .venv/test install --quiet --group lint
 	touch $@
 
 .venv/frouros/installed: .venv/installed
 	$(PYTHON) -m venv .venv/frouros
 	.venv/frouros/bin/pip install --quiet frouros
-	touch $@
-
-.venv/lint-installed: .venv/test-installed
-	.venv/bin/pip install --quiet --group lint
 	touch $@

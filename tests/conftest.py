@@ -16,6 +16,7 @@ ALL = bool(os.environ.get("NACHLASS_TEST_ALL"))
 sys.path.insert(0, str(TESTS))
 
 from cells import write_notebook  # noqa: E402 - found by the path above
+from command import NACHLASS  # noqa: E402
 
 
 def pytest_configure(config):
@@ -85,7 +86,7 @@ def nachlass(environ):
 
     def run(*words, environment=None, stdin=None, cwd=None, timeout=300):
         return subprocess.run(
-            [sys.executable, "-m", "nachlass_builder", *map(str, words)],
+            [NACHLASS, *map(str, words)],
             env={**environ, **(environment or {})},
             input=stdin,
             stdin=subprocess.DEVNULL if stdin is None else None,
@@ -108,7 +109,7 @@ def built(tmp_path_factory, cache):
         key = (source, *words)
         if key not in bundles:
             bundle = tmp_path_factory.mktemp("built") / "bundle"
-            command = [sys.executable, "-m", "nachlass_builder", "build", source, "-o", bundle]
+            command = [NACHLASS, "build", source, "-o", bundle]
             environ = environment_of_a_user(cache)
             subprocess.run([*command, *words], env=environ, check=True, capture_output=True)
             bundles[key] = bundle

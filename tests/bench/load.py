@@ -15,6 +15,7 @@ TESTS = Path(__file__).parents[1]
 sys.path.insert(0, str(TESTS))
 
 from cells import write_notebook  # noqa: E402
+from command import NACHLASS  # noqa: E402
 from load import good, load, mixed  # noqa: E402
 from nachlass_service.bundle import Bundle  # noqa: E402
 from served import served  # noqa: E402
@@ -31,7 +32,7 @@ COUNTED = (
 def main():
     with tempfile.TemporaryDirectory() as folder:
         bundle = Path(folder) / "bundle"
-        command = [sys.executable, "-m", "nachlass_builder", "build"]
+        command = [NACHLASS, "build"]
         subprocess.run([*command, TESTS.parent / "examples/kmeans", "-o", bundle, "-q"], check=True)
         measure_memory(bundle)
         measure_load(bundle)
@@ -75,7 +76,7 @@ def measure_load(bundle):
 def soak(folder):
     """Good, bad, slow and huge requests for minutes: wrong answers, losses, counts, memory."""
     write_notebook(folder / "unruly/model.ipynb", (TESTS / "unruly.nb.txt").read_text())
-    command = [sys.executable, "-m", "nachlass_builder", "build", folder / "unruly", "-q"]
+    command = [NACHLASS, "build", folder / "unruly", "-q"]
     subprocess.run([*command, "-o", folder / "unruly-bundle"], check=True)
     variables = {"WEB_CONCURRENCY": "2", "S2I_MAX_BODY_BYTES": "100000"}
     with served(folder / "unruly-bundle", os.environ, **variables) as service:
