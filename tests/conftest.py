@@ -16,7 +16,7 @@ ALL = bool(os.environ.get("NACHLASS_TEST_ALL"))
 sys.path.insert(0, str(TESTS))
 
 from cells import write_notebook  # noqa: E402 - found by the path above
-from command import NACHLASS  # noqa: E402
+from command import NACHLASS, running_forks  # noqa: E402
 
 
 def pytest_configure(config):
@@ -98,6 +98,13 @@ def nachlass(environ):
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def forked_command(tmp_path_factory):
+    """Run the command as `nachlass` does, in a fork of a process that has imported it."""
+    with running_forks(tmp_path_factory.mktemp("forked")) as run:
+        yield run
 
 
 @pytest.fixture(scope="session")
