@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 # .venv holds what a user installs and nothing else: the tests start its commands, and run elsewhere.
 TEST = .venv/test/bin
 
-.PHONY: help demo test test-all test-unit lint bench bench-drift clean
+.PHONY: help demo test test-all test-unit lint bench soak bench-drift clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ bench: .venv/test/installed ## measure builds, a service under load, alone and b
 	$(TEST)/python tests/bench/drift_cost.py
 	$(TEST)/python tests/bench/drift_power.py
 
+soak: .venv/test/installed ## ask a service for ten minutes while its workers are killed
+	$(TEST)/python tests/bench/soak.py
+
 bench-drift: .venv/frouros/installed ## compare our drift statistics with those of frouros, a library
 	PYTHONPATH=service .venv/frouros/bin/python tests/bench/drift_library.py
 
@@ -53,11 +56,11 @@ clean: ## remove the virtual environments and caches
 
 .venv/test/installed: .venv/installed
 	$(PYTHON) -m venv --without-pip .venv/test
-	.venv/bin/pip --python .venv/test install --quiet --group test --editable . --editable service
+	.venv/bin/pip --python .venv/test install --quiet --no-compile --group test --editable . --editable service
 	touch $@
 
 .venv/test/lint-installed: .venv/test/installed
-	.venv/bin/pip --python .venv/test install --quiet --group lint
+	.venv/bin/pip --python .venv/test install --quiet --no-compile --group lint
 	touch $@
 
 .venv/frouros/installed: .venv/installed

@@ -1,5 +1,6 @@
 """What all tests share: the command, a cache of environments, and a list of what could not run."""
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -8,6 +9,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from filelock import FileLock
 
 TESTS = Path(__file__).parent
 PROJECT = TESTS.parent
@@ -108,19 +110,33 @@ def forked_command(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory, cache):
-    """Build a source once: the path of its bundle, which no test may change."""
-    bundles = {}
+def shared(tmp_path_factory):
+    """A folder that the workers of one run share."""
+    folder = tmp_path_factory.getbasetemp()
+    shared = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "shared"
+    shared.mkdir(exist_ok=True)
+    return shared
+
+
+def name_of(*facts):
+    """A name for whatever is made from these facts."""
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
+
+
+@pytest.fixture(scope="session")
+def built(shared, cache):
+    """Build a source once, by whichever worker: its bundle, which no test may change."""
 
     def build(source, *words):
-        key = (source, *words)
-        if key not in bundles:
-            bundle = tmp_path_factory.mktemp("built") / "bundle"
-            command = [NACHLASS, "build", source, "-o", bundle]
-            environ = environment_of_a_user(cache)
-            subprocess.run([*command, *words], env=environ, check=True, capture_output=True)
-            bundles[key] = bundle
-        return bundles[key]
+        folder = shared / name_of(str(source), words)
+        folder.mkdir(parents=True, exist_ok=True)
+        bundle = folder / "bundle"
+        with FileLock(folder / "lock"):
+            if not bundle.exists():
+                environ = environment_of_a_user(cache)
+                command = [NACHLASS, "build", source, "-o", bundle, *words]
+                subprocess.run(command, env=environ, check=True, capture_output=True)
+        return bundle
 
     return build
 
@@ -131,12 +147,14 @@ def kmeans(built):
 
 
 @pytest.fixture(scope="session")
-def built_cells(built, tmp_path_factory):
+def built_cells(built, shared):
     """Build a notebook of these cells, in a source of this name: the path of its bundle."""
 
     def build(name, cells):
-        source = tmp_path_factory.mktemp(name) / name
-        write_notebook(source / "model.ipynb", cells)
+        source = shared / name_of(name, cells) / name
+        with FileLock(shared / "sources.lock"):
+            if not source.exists():
+                write_notebook(source / "model.ipynb", cells)
         return built(source)
 
     return build
