@@ -21,8 +21,8 @@ test-all: .venv/test/installed ## as test, with the system packages installed an
 	.ci/system-packages
 	NACHLASS_TEST_ALL=1 $(TEST)/python -m pytest -n 2 --dist worksteal
 
-test-unit: .venv/test/installed ## run the tests that start no service and build no bundle
-	$(TEST)/python -m pytest tests/unit
+test-unit: .venv/test/installed ## run the tests that start no kernel, no service and no build
+	$(TEST)/python -m pytest -n 2 tests/unit -m "not starts_programs"
 
 lint: .venv/test/lint-installed ## ruff, mypy and shellcheck
 	$(TEST)/ruff check .

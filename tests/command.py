@@ -7,12 +7,13 @@ from pathlib import Path
 
 TESTS = Path(__file__).parent
 NACHLASS = TESTS.parent / ".venv/bin/nachlass"
+PYTHON = NACHLASS.with_name("python")
 
 
 @contextmanager
 def running_forks(folder):
     """Run commands in forks of one process: a function of their words and their environment."""
-    command = [NACHLASS.with_name("python"), TESTS / "forked_command.py"]
+    command = [PYTHON, TESTS / "forked_command.py"]
     out, err = folder / "out", folder / "err"
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8"

@@ -25,6 +25,7 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "needs(program, enable): a program the machine must have")
     config.addinivalue_line("markers", "needs_room(gigabytes): disk that has to be free")
     config.addinivalue_line("markers", "needs_elsewhere(program, what): no machine of ours has it")
+    config.addinivalue_line("markers", "starts_programs: kernels, uv, builds; not in test-unit")
     config.addinivalue_line("markers", "only_all(reason): runs in `make test-all` alone")
 
 

@@ -19,6 +19,8 @@ from nachlass_builder.notebook import read_notebook
 from nachlass_builder.process import Deadline
 from nachlass_builder.report import Report
 
+pytestmark = pytest.mark.starts_programs
+
 
 def make_environment(folder, *requirements):
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
