@@ -1,5 +1,6 @@
 """What all tests share: the command, a cache of environments, and a list of what could not run."""
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -8,6 +9,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from filelock import FileLock
 
 TESTS = Path(__file__).parent
 PROJECT = TESTS.parent
@@ -16,12 +18,14 @@ ALL = bool(os.environ.get("NACHLASS_TEST_ALL"))
 sys.path.insert(0, str(TESTS))
 
 from cells import write_notebook  # noqa: E402 - found by the path above
+from command import NACHLASS, running_forks  # noqa: E402
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "needs(program, enable): a program the machine must have")
     config.addinivalue_line("markers", "needs_room(gigabytes): disk that has to be free")
     config.addinivalue_line("markers", "needs_elsewhere(program, what): no machine of ours has it")
+    config.addinivalue_line("markers", "starts_programs: kernels, uv, builds; not in test-unit")
     config.addinivalue_line("markers", "only_all(reason): runs in `make test-all` alone")
 
 
@@ -85,7 +89,7 @@ def nachlass(environ):
 
     def run(*words, environment=None, stdin=None, cwd=None, timeout=300):
         return subprocess.run(
-            [sys.executable, "-m", "nachlass_builder", *map(str, words)],
+            [NACHLASS, *map(str, words)],
             env={**environ, **(environment or {})},
             input=stdin,
             stdin=subprocess.DEVNULL if stdin is None else None,
@@ -100,19 +104,40 @@ def nachlass(environ):
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory, cache):
-    """Build a source once: the path of its bundle, which no test may change."""
-    bundles = {}
+def forked_command(tmp_path_factory):
+    """Run the command as `nachlass` does, in a fork of a process that has imported it."""
+    with running_forks(tmp_path_factory.mktemp("forked")) as run:
+        yield run
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory):
+    """A folder that the workers of one run share."""
+    folder = tmp_path_factory.getbasetemp()
+    shared = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "shared"
+    shared.mkdir(exist_ok=True)
+    return shared
+
+
+def name_of(*facts):
+    """A name for whatever is made from these facts."""
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
+
+
+@pytest.fixture(scope="session")
+def built(shared, cache):
+    """Build a source once, by whichever worker: its bundle, which no test may change."""
 
     def build(source, *words):
-        key = (source, *words)
-        if key not in bundles:
-            bundle = tmp_path_factory.mktemp("built") / "bundle"
-            command = [sys.executable, "-m", "nachlass_builder", "build", source, "-o", bundle]
-            environ = environment_of_a_user(cache)
-            subprocess.run([*command, *words], env=environ, check=True, capture_output=True)
-            bundles[key] = bundle
-        return bundles[key]
+        folder = shared / name_of(str(source), words)
+        folder.mkdir(parents=True, exist_ok=True)
+        bundle = folder / "bundle"
+        with FileLock(folder / "lock"):
+            if not bundle.exists():
+                environ = environment_of_a_user(cache)
+                command = [NACHLASS, "build", source, "-o", bundle, *words]
+                subprocess.run(command, env=environ, check=True, capture_output=True)
+        return bundle
 
     return build
 
@@ -123,12 +148,14 @@ def kmeans(built):
 
 
 @pytest.fixture(scope="session")
-def built_cells(built, tmp_path_factory):
+def built_cells(built, shared):
     """Build a notebook of these cells, in a source of this name: the path of its bundle."""
 
     def build(name, cells):
-        source = tmp_path_factory.mktemp(name) / name
-        write_notebook(source / "model.ipynb", cells)
+        source = shared / name_of(name, cells) / name
+        with FileLock(shared / "sources.lock"):
+            if not source.exists():
+                write_notebook(source / "model.ipynb", cells)
         return built(source)
 
     return build

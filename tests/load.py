@@ -1,7 +1,7 @@
 """Asks a service without pause over kept connections, while workers are killed.
 
 Run by tests/integration/test_load.py for some seconds, and by tests/bench/load.py
-for minutes.
+and tests/bench/soak.py for minutes.
 """
 
 import http.client
@@ -13,6 +13,7 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 
 HEADERS = {"Content-Type": "application/json"}
 
@@ -100,3 +101,11 @@ def load(service, cases, *, connections, seconds, kill_every_s):
     for client in clients:
         client.join()
     return sum(tallies, Tally()), killed
+
+
+def proportional_mib(pid):
+    """The proportional set size of a process."""
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) / 1024
+    raise RuntimeError("no Pss")

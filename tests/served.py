@@ -125,7 +125,8 @@ def start(bundle, environ, log_file, *words, **variables):
 @contextmanager
 def served(bundle, environ, *words, **variables):
     """A service that is ready; killed at the end, if it was not stopped."""
-    log_file = Path(bundle).parent / f"{Path(bundle).name}-service.log"
+    # Two processes of tests may serve one bundle.
+    log_file = Path(bundle).parent / f"{Path(bundle).name}-service-{os.getpid()}.log"
     log_file.unlink(missing_ok=True)
     service = start(bundle, environ, log_file, *words, **variables)
     try:

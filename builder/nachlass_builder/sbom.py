@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from importlib.metadata import Distribution
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -154,13 +155,18 @@ def _wheels(
         return [file] if where.suffix == ".whl" else []
     if package is None or not isinstance(file, PackageWheel):
         return []
-    here = set(sys_tags())
-    fit = [wheel for wheel in package.wheels or () if _tags(wheel) & here]
+    fit = [wheel for wheel in package.wheels or () if _tags(wheel) & _tags_of_here()]
     # What was installed says for which platforms it is.
     lines = (distribution.read_text("WHEEL") or "").splitlines()
     said = {line.partition(":")[2].strip() for line in lines if line.startswith("Tag:")}
     same = [wheel for wheel in fit if {str(tag) for tag in _tags(wheel)} == said]
     return [*(same if len(same) == 1 else fit)]
+
+
+@cache
+def _tags_of_here() -> frozenset[Tag]:
+    """What this Python can install."""
+    return frozenset(sys_tags())
 
 
 def _tags(wheel: PackageWheel) -> frozenset[Tag]:

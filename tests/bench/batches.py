@@ -28,6 +28,7 @@ sys.path.insert(0, str(TESTS))
 from compare import FOLDER, HERE, TEXTS  # noqa: E402
 
 from cells import write_notebook  # noqa: E402
+from command import NACHLASS  # noqa: E402
 from nachlass_service.agreement import agree  # noqa: E402
 from nachlass_service.bundle import Bundle  # noqa: E402
 from served import served  # noqa: E402
@@ -69,7 +70,7 @@ def build(name, write):
         source = Path(folder) / name
         write(source)
         (source / "requirements.txt").write_text("pyarrow\n")
-        command = [sys.executable, "-m", "nachlass_builder", "build"]
+        command = [NACHLASS, "build"]
         subprocess.run([*command, source, "-o", bundle, "-q"], check=True)
     return bundle
 

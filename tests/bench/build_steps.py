@@ -16,6 +16,9 @@ import tomllib
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[2]
+sys.path.insert(0, str(PROJECT / "tests"))
+
+from command import NACHLASS  # noqa: E402
 
 
 def timed(command, **options):
@@ -35,7 +38,7 @@ def steps(said):
 
 
 def build(source, cache):
-    command = [sys.executable, "-m", "nachlass_builder", "build", source]
+    command = [NACHLASS, "build", source]
     return timed(command, env={**os.environ, "S2I_CACHE_DIR": str(cache)})
 
 

@@ -28,6 +28,7 @@ TESTS = Path(__file__).parents[1]
 sys.path.insert(0, str(TESTS))
 
 from cells import write_notebook  # noqa: E402
+from command import NACHLASS  # noqa: E402
 from nachlass_service.agreement import agree  # noqa: E402
 from nachlass_service.bundle import Bundle  # noqa: E402
 from served import free_port  # noqa: E402
@@ -139,7 +140,7 @@ def build_models():
         source = given if isinstance(given, Path) else folder / "source"
         if isinstance(given, str):
             write_notebook(source / "model.ipynb", given)
-        command = [sys.executable, "-m", "nachlass_builder", "build"]
+        command = [NACHLASS, "build"]
         subprocess.run([*command, source, "-o", folder / "bundle", "-q"], check=True)
         bundles[name] = folder / "bundle"
     alone = FOLDER / "A/bundle"

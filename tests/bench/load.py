@@ -1,4 +1,4 @@
-"""Load while workers are killed, a soak of mixed requests, and what one and four workers take.
+"""Load while workers are killed, and what one and four workers take.
 
 Prints what the closing note of a change to the service has to say: answers, losses
 and counts; requests a second; the seconds from start to ready; the memory.
@@ -14,28 +14,21 @@ from pathlib import Path
 TESTS = Path(__file__).parents[1]
 sys.path.insert(0, str(TESTS))
 
-from cells import write_notebook  # noqa: E402
-from load import good, load, mixed  # noqa: E402
+from command import NACHLASS  # noqa: E402
+from load import good, load, proportional_mib  # noqa: E402
 from nachlass_service.bundle import Bundle  # noqa: E402
 from served import served  # noqa: E402
 
 SECONDS = float(os.environ.get("LOAD_SECONDS", "120"))
-SOAK_SECONDS = float(os.environ.get("SOAK_SECONDS", "600"))
-
-COUNTED = (
-    *("nachlass_processing_seconds_count", "nachlass_failures_total"),
-    *(f'nachlass_rejected_total{{reason="{r}"}}' for r in ("not_json", "too_large", "refused")),
-)
 
 
 def main():
     with tempfile.TemporaryDirectory() as folder:
         bundle = Path(folder) / "bundle"
-        command = [sys.executable, "-m", "nachlass_builder", "build"]
+        command = [NACHLASS, "build"]
         subprocess.run([*command, TESTS.parent / "examples/kmeans", "-o", bundle, "-q"], check=True)
         measure_memory(bundle)
         measure_load(bundle)
-        soak(Path(folder))
 
 
 def measure_memory(bundle):
@@ -70,38 +63,6 @@ def measure_load(bundle):
         f"{SECONDS:g} s at 16 connections, {killed} workers killed: {tally.answered} answered, "
         f"{len(tally.wrong)} of them wrong, {tally.lost} lost, {counted:.0f} counted"
     )
-
-
-def soak(folder):
-    """Good, bad, slow and huge requests for minutes: wrong answers, losses, counts, memory."""
-    write_notebook(folder / "unruly/model.ipynb", (TESTS / "unruly.nb.txt").read_text())
-    command = [sys.executable, "-m", "nachlass_builder", "build", folder / "unruly", "-q"]
-    subprocess.run([*command, "-o", folder / "unruly-bundle"], check=True)
-    variables = {"WEB_CONCURRENCY": "2", "S2I_MAX_BODY_BYTES": "100000"}
-    with served(folder / "unruly-bundle", os.environ, **variables) as service:
-        rounds = max(1, round(SOAK_SECONDS / 60))
-        for number in range(rounds):
-            before = service.metrics()
-            tally, killed = load(
-                service, mixed(), connections=16, seconds=SOAK_SECONDS / rounds, kill_every_s=10
-            )
-            after = service.metrics()
-            counted = sum(after[name] - before.get(name, 0) for name in COUNTED)
-            size = sum(proportional_mib(pid) for pid in (service.pid, *service.workers))
-            print(
-                f"soak, part {number + 1} of {rounds}: {sum(tally.statuses.values())} answered, "
-                f"{len(tally.wrong)} of them wrong, {tally.lost} lost with {killed} workers, "
-                f"{counted:.0f} counted, {size:.0f} MiB",
-                flush=True,
-            )
-
-
-def proportional_mib(pid):
-    """The proportional set size of a process."""
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1]) / 1024
-    raise RuntimeError("no Pss")
 
 
 if __name__ == "__main__":

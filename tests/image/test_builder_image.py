@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from conftest import PROJECT, only_where_containers_run
 from containers import check_example, context_of, environment_of, s2i_dockerfile
+from filelock import FileLock
 from private_servers import PASSWORD, SPELLINGS, USER, USERINFO, private_server
 from wheels import make_index, make_wheel
 
@@ -35,12 +36,20 @@ samples = ["HOME"]
 
 
 @pytest.fixture(scope="session")
-def kmeans_image(engine, builder, tmp_path_factory):
-    """As `s2i build --as-dockerfile` and buildah make it: many layers, CMD in shell form."""
-    context = context_of(tmp_path_factory.mktemp("kmeans"), KMEANS, s2i_dockerfile(builder))
-    engine.build("localhost/nachlass-test-kmeans", context, "--layers=false")
-    yield "localhost/nachlass-test-kmeans"
-    engine.remove("localhost/nachlass-test-kmeans")
+def kmeans_image(engine, builder, shared):
+    """As `s2i build --as-dockerfile` and buildah make it: many layers, CMD in shell form.
+
+    Whichever worker is first makes it; it stays until the next run does.
+    """
+    name, folder = "localhost/nachlass-test-kmeans", shared / "kmeans-image"
+    with FileLock(shared / "kmeans-image.lock"):
+        if not (folder / "made").exists():
+            engine.remove(name)
+            folder.mkdir(exist_ok=True)
+            context = context_of(folder, KMEANS, s2i_dockerfile(builder))
+            engine.build(name, context, "--layers=false")
+            (folder / "made").touch()
+    return name
 
 
 @pytest.fixture

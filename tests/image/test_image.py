@@ -2,14 +2,13 @@
 
 import json
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from conftest import PROJECT, only_where_containers_run
 from containers import check_example
 
 from cells import write_notebook
+from command import NACHLASS
 
 pytestmark = only_where_containers_run
 
@@ -22,7 +21,7 @@ def image(engine, environ):
     """Run `nachlass image` where podman has the tests' configuration."""
 
     def run(source, tag, *words):
-        command = [sys.executable, "-m", "nachlass_builder", "image", source, "-t", tag, *words]
+        command = [NACHLASS, "image", source, "-t", tag, *words]
         return subprocess.run(
             list(map(str, command)),
             env={**engine.environ, **environ, "CONTAINERS_CONF": engine.environ["CONTAINERS_CONF"]},
@@ -151,7 +150,7 @@ def test_a_notebook_that_fails_makes_no_image(engine, builder, image, tag, tmp_p
 
 def test_without_an_engine_it_says_what_else_there_is(nachlass, tmp_path):
     write_notebook(tmp_path / "source/model.ipynb", "# %%\ndef predictor(x):\n    return x\n")
-    path = str(Path(sys.executable).parent)
+    path = str(NACHLASS.parent)
     refused = nachlass("image", tmp_path / "source", "-t", "x", environment={"PATH": path})
     assert refused.returncode == 12
     assert "there is neither podman nor buildah nor docker" in refused.stderr

@@ -2,11 +2,11 @@
 
 import signal
 import subprocess
-import sys
 
 import pytest
 
 from cells import write_notebook
+from command import NACHLASS
 
 STEPS = (
     "reading the notebook",
@@ -34,7 +34,7 @@ def source(tmp_path):
 def kill_at(step, source, environ):
     """Start a build and kill it, children excepted, when it says it reached a step."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "nachlass_builder", "build", source],
+        [NACHLASS, "build", source],
         env=environ,
         stderr=subprocess.PIPE,
         encoding="utf-8",

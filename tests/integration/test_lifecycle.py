@@ -7,7 +7,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ import pytest
 from conftest import TESTS
 
 from cells import write_notebook
+from command import NACHLASS
 from served import Served, free_port, served, start
 
 JSON = {"Content-Type": "application/json"}
@@ -518,7 +518,7 @@ def test_nachlass_serves_a_source(nachlass, environ, tmp_path):
     source = tmp_path / "source"
     write_notebook(source / "model.ipynb", (TESTS / "unruly.nb.txt").read_text())
     port, log = free_port(), tmp_path / "log"
-    command = [sys.executable, "-m", "nachlass_builder", "serve", source, "--port", str(port)]
+    command = [NACHLASS, "serve", source, "--port", str(port)]
     with log.open("wb") as out:
         process = subprocess.Popen(command, env=environ, stdout=out, stderr=out)
     service = Served(process, port, log)

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from cells import write_notebook
+from command import NACHLASS
 from nachlass_builder.lock import OURS_FOR_KERNEL
 from nachlass_builder.service_wheel import service_requirements
 
@@ -65,7 +66,7 @@ def offline(environ, tmp_path, nachlass):
 
     def run(*words):
         return subprocess.run(
-            [*cut, sys.executable, "-m", "nachlass_builder", *map(str, words)],
+            [*cut, NACHLASS, *map(str, words)],
             env={**environ, **environment},
             capture_output=True,
             encoding="utf-8",

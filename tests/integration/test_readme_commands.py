@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import pytest
 from conftest import PROJECT
 
+from command import NACHLASS
 from served import Served, free_port
 
 ELSEWHERE = {
@@ -99,7 +100,7 @@ def check_curls(service):
 
 
 def test_what_is_served_answers_as_the_readme_says(clone, environ, tmp_path):
-    command = [sys.executable, "-m", "nachlass_builder", "serve", "examples/kmeans"]
+    command = [NACHLASS, "serve", "examples/kmeans"]
     with in_foreground(command, clone, environ, tmp_path / "log") as service:
         check_curls(service)
     assert service.process.returncode == 0

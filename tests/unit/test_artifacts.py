@@ -3,11 +3,11 @@
 import io
 import os
 import subprocess
-import sys
 import tarfile
 
 import pytest
 
+from command import PYTHON
 from nachlass_builder import artifacts
 from nachlass_builder.artifacts import Artifacts
 from nachlass_builder.bundle import TRAINING_LOCK, read_manifest, write_seed
@@ -84,7 +84,7 @@ def saved(folder, path=None):
     script = "import sys; from pathlib import Path; from nachlass_builder.artifacts import *; "
     script += "Artifacts(Path(sys.argv[1])).save()"
     environ = {**os.environ, **({"PATH": path} if path else {})}
-    command = [sys.executable, "-c", script, folder]
+    command = [PYTHON, "-c", script, folder]
     done = subprocess.run(command, env=environ, capture_output=True, check=True)
     with tarfile.open(fileobj=io.BytesIO(done.stdout)) as tar:
         return {member.name: member.isfile() for member in tar}, done.stderr.decode()

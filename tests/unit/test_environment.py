@@ -10,6 +10,7 @@ import pytest
 import tomli_w
 from wheels import make_sdist, make_wheel
 
+from command import PYTHON
 from nachlass_builder.environment import MARKER, Installer, ensure_environment
 from nachlass_builder.errors import Place, RequirementsError
 from nachlass_builder.installed import installed, needed
@@ -19,6 +20,8 @@ from nachlass_builder.process import Deadline
 from nachlass_builder.requirement import Requirement
 from nachlass_builder.resolve import resolve
 from nachlass_builder.service_wheel import build_service_wheel, service_digest, service_requirements
+
+pytestmark = pytest.mark.starts_programs
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +137,7 @@ environment.ensure_environment(
 
 def test_what_a_killed_build_left_is_made_again(ensure, lock, tmp_path, indexes):
     given = pickle.dumps((lock, tmp_path, indexes))
-    killed = subprocess.run([sys.executable, "-c", KILLED], input=given, check=False)
+    killed = subprocess.run([PYTHON, "-c", KILLED], input=given, check=False)
     assert killed.returncode == -signal.SIGKILL
     left = list(tmp_path.glob("envs/*/env-*/pyvenv.cfg"))
     assert len(left) == 1

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from cells import write_notebook
 from nachlass_builder import kernel as kernels
@@ -18,6 +19,8 @@ from nachlass_builder.kernel_home import IN_KERNEL, kernel_environment
 from nachlass_builder.notebook import read_notebook
 from nachlass_builder.process import Deadline
 from nachlass_builder.report import Report
+
+pytestmark = pytest.mark.starts_programs
 
 
 def make_environment(folder, *requirements):
@@ -30,8 +33,13 @@ def make_environment(folder, *requirements):
 
 
 @pytest.fixture(scope="session")
-def training_python(tmp_path_factory):
-    return make_environment(tmp_path_factory.mktemp("training") / "venv", "ipykernel")
+def training_python(shared):
+    folder, made = shared / "training", shared / "training-made"
+    with FileLock(shared / "training.lock"):
+        if not made.exists():
+            make_environment(folder, "ipykernel")
+            made.touch()
+    return folder / "bin/python"
 
 
 @pytest.fixture

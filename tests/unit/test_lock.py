@@ -21,6 +21,8 @@ from nachlass_builder.requirement import Requirement
 from nachlass_builder.requirement_hashes import Hashed
 from nachlass_builder.resolve import resolve
 
+pytestmark = pytest.mark.starts_programs
+
 HERE = f"Python {sys.version_info.major}.{sys.version_info.minor}"
 PASSWORD = "open/sesame"
 ENCODED = "open%2Fsesame"

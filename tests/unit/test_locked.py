@@ -294,6 +294,7 @@ def test_what_an_extra_needs_has_to_be_installed(source, tmp_path):
     assert str(raised.value.place) == "requirements.txt, line 1"
 
 
+@pytest.mark.starts_programs
 @pytest.mark.parametrize("name", [TRAINING_LOCK, SERVING_LOCK])
 def test_the_locks_of_a_bundle_are_pep_751(kmeans, name):
     text = (kmeans / name).read_text()

@@ -202,6 +202,7 @@ def test_licences_come_from_the_metadata(tmp_path, lines, licences):
     assert licences_of(Distribution.at(info)) == licences
 
 
+@pytest.mark.starts_programs
 def test_the_bill_of_a_bundle(kmeans):
     text = (kmeans / "sbom.cdx.json").read_text()
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None

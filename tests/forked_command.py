@@ -1,0 +1,61 @@
+"""Runs commands in forks of one process that has imported them: most of a command is imports.
+
+Each line of standard input asks for one: {"words", "environ", "out", "err"}, the
+last two being files; its exit status is the answer. Tests of the command line
+itself start it anew, as users do.
+"""
+
+import json
+import os
+import sys
+from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import nbformat
+
+MODULES = ("nachlass_builder.build", "nachlass_builder.sbom", "nachlass_builder.render")
+
+
+def main():
+    requests, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 0)
+    os.dup2(nothing, 1)
+    for name in MODULES:
+        import_module(name)
+    render_anything()
+    for line in requests:
+        request = json.loads(line)
+        child = os.fork()
+        if child == 0:
+            requests.close()
+            answers.close()
+            run(request)
+        _pid, status = os.waitpid(child, 0)
+        print(os.waitstatus_to_exitcode(status), file=answers, flush=True)
+
+
+def render_anything():
+    """Compile the patterns by which notebooks are rendered, once for all forks."""
+    from nachlass_builder.render import write_executed
+
+    cells = [nbformat.v4.new_code_cell("1"), nbformat.v4.new_markdown_cell("*1*")]
+    with TemporaryDirectory() as folder:
+        write_executed(nbformat.v4.new_notebook(cells=cells), Path(folder), "any", str)
+
+
+def run(request):
+    """Become the command: its files, its environment, its end."""
+    from nachlass_builder.cli import main as command
+
+    for number, name in ((1, request["out"]), (2, request["err"])):
+        os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+    os.environ.clear()
+    os.environ.update(request["environ"])
+    sys.argv = ["nachlass", *request["words"]]
+    command()
+
+
+if __name__ == "__main__":
+    main()

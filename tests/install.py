@@ -1,0 +1,26 @@
+"""Installs what the tests need, with uv and with the settings that pip has on this machine.
+
+    python tests/install.py ENVIRONMENT OPTION...
+
+ENVIRONMENT is the folder of a virtual environment, the options are those of
+`uv pip install`. pip itself takes longer and cannot choose the oldest versions.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from nachlass_builder.pip_settings import IndexSettings
+from nachlass_builder.process import Deadline
+from nachlass_builder.uv_program import run_uv
+
+if __name__ == "__main__":
+    folder, *options = sys.argv[1:]
+    done = run_uv(
+        ["pip", "install", "--quiet", "--python", f"{folder}/bin/python", *options],
+        indexes=IndexSettings.read(os.environ, None),
+        deadline=Deadline(),
+        doing="installing what the tests need",
+        cwd=Path(__file__).parent.parent,
+    )
+    sys.exit(done.stderr if done.status else 0)
