@@ -14,7 +14,7 @@ _BUILDING = "packages are built as they say themselves"
 _PLACE = "packages go into the environment of the build"
 _HERE = "the lock is for this Python and platform"
 _ALL = "what a package needs is locked with it"
-IN_VAIN = {
+WITHOUT_EFFECT = {
     "--no-deps": _ALL,
     "--no-dependencies": _ALL,
     "--ignore-requires-python": _HERE,
@@ -49,7 +49,7 @@ IN_VAIN = {
 """What has no effect here, and why, or what to do instead."""
 
 
-def said_in_vain(option: str, place: Place) -> Iterator[str]:
+def without_effect(option: str, place: Place) -> Iterator[str]:
     """What to say of an option that has no effect, if it asks for something."""
-    if option in IN_VAIN:
-        yield f"{place}: {option} has no effect in a build: {IN_VAIN[option]}"
+    if option in WITHOUT_EFFECT:
+        yield f"{place}: {option} has no effect in a build: {WITHOUT_EFFECT[option]}"

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from nachlass_builder.errors import Place, RequirementsError
-from nachlass_builder.pip_options import said_in_vain
+from nachlass_builder.pip_options import without_effect
 from nachlass_builder.requirement import Requirement
 from nachlass_builder.requirement_hashes import Hashed, split_hashes
 from nachlass_builder.settings import unquote
@@ -73,7 +73,7 @@ def read_words(root: Path, folder: str, words: Sequence[str], place: Place, list
             value = remaining.pop(0) if remaining else ""
         elif len(word) > 2 and word[:2] in _FILE_OPTIONS and word[1] != "-":  # noqa: PLR2004
             option, value = word[:2], word[2:]
-        listed.notes += said_in_vain(option, place)
+        listed.notes += without_effect(option, place)
         if option in _FILE_OPTIONS and value:
             _follow(option, value, root, folder, place, listed)
         elif option == "--require-hashes":
@@ -223,7 +223,7 @@ def _without_options(line: str, place: Place, listed: Listed) -> str:
     """Drop the options behind a requirement, which are noted if they ask for something."""
     text, *options = re.split(r"\s(?=--)", line)
     for option in options:
-        listed.notes += said_in_vain(re.split(r"[ =]", option)[0], place)
+        listed.notes += without_effect(re.split(r"[ =]", option)[0], place)
     return text.strip()
 
 
