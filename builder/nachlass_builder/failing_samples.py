@@ -13,7 +13,6 @@ from nachlass_builder.errors import Place, ProofError
 from nachlass_builder.locate import last_binding
 from nachlass_builder.notebook import Notebook
 from nachlass_builder.raised import Raised
-from nachlass_builder.report import counted
 from nachlass_builder.settings import SAMPLES_VARIABLE
 
 ONE_ROW = "one row is not a list of rows: model.predict([x])[0] scores a single one"
@@ -70,7 +69,9 @@ class FailingSample:
     def error(self, failed: int, scored: int, given: int, variable: str) -> ProofError:
         """The failure of a model that fails for `failed` of the `scored` of the `given` samples."""
         cell = self._failed_cell()
-        how_many = f"{'all' if failed == scored else f'{failed} of'} {counted(scored, 'sample')}"
+        how_many = f"{failed} of {scored} samples"
+        if failed == scored:
+            how_many = f"all {scored} samples" if scored > 1 else "the only sample"
         if scored < given:
             how_many += f" tried of {given}"
         hint = (cell and cell.remedy()) or self._hint() or f"mend {self._function()}"

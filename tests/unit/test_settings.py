@@ -45,12 +45,27 @@ def test_what_serving_needs():
         ("S2I_RESOLVE_AS_OF", "yesterday"),
         ("S2I_SLIM", "yes"),
         ("S2I_SERVING_REQUIREMENTS", "numpy>=2"),
+        ("S2I_SAMPLES", "df.head()"),
     ],
 )
 def test_values_that_mean_nothing_are_refused_by_name(name, value):
     with pytest.raises(SourceError, match=name) as caught:
         Settings.from_environ({name: value}, {})
     assert caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("environ", "name"),
+    [
+        ({}, "samples"),
+        ({"S2I_SAMPLES": " inputs "}, "inputs"),
+        ({"S2I_SAMPLES": '"inputs"'}, "inputs"),
+        ({"S2I_SAMPLES": ""}, None),
+        ({"S2I_SAMPLES": "''"}, None),
+    ],
+)
+def test_the_variable_of_the_samples(environ, name):
+    assert Settings.from_environ(environ, {}).samples == name
 
 
 def test_the_environment_file(tmp_path):
