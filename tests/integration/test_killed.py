@@ -20,6 +20,8 @@ STEPS = (
     "proving the model",
     "writing the bundle",
 )
+WITH_A_BUNDLE = ("model.ipynb, cell", "writing the bundle")
+"""Where a build is killed that would replace a bundle, which only its end does."""
 
 
 @pytest.fixture
@@ -49,8 +51,14 @@ def kill_at(step, source, environ):
     assert process.wait() == -signal.SIGKILL, "".join(said)
 
 
-@pytest.mark.parametrize("before", [False, True], ids=["no bundle before", "a bundle before"])
-def test_killed_at_every_step(source, environ, tmp_path, before, nachlass):
+@pytest.mark.parametrize(
+    ("before", "steps"),
+    [
+        pytest.param(False, STEPS, id="no bundle before"),
+        pytest.param(True, WITH_A_BUNDLE, id="a bundle before"),
+    ],
+)
+def test_killed_at_every_step(source, environ, tmp_path, before, steps, nachlass):
     # A cache of its own, so that environments are made, and die half-made.
     environ = {**environ, "S2I_CACHE_DIR": str(tmp_path / "cache")}
     bundle = source / ".nachlass" / "bundle"
@@ -58,7 +66,7 @@ def test_killed_at_every_step(source, environ, tmp_path, before, nachlass):
         assert nachlass("build", source, environment=environ).returncode == 0
         with (source / "model.ipynb").open("a") as file:
             file.write("\n")
-    for step in STEPS:
+    for step in steps:
         kill_at(step, source, environ)
         assert bundle.exists() is before, step
         assert not (bundle / "work").exists()
