@@ -101,17 +101,19 @@ def _contract_errors(notebook: Notebook) -> list[NachlassError]:
 
 
 def _argument_errors(notebook: Notebook) -> Iterator[NachlassError]:
-    """Functions of the contract that cannot be called with one argument."""
+    """Functions of the contract that certainly cannot be called with one argument."""
+    run = [cell for cell in notebook.cells if cell.tree and not cell.is_skipped]
     for name in ("predictor", "validator", "batch_predictor"):
         defined = [
             (cell, statement)
-            for cell in notebook.cells
+            for cell in run
             for bound, statement in (names_bound(cell.tree) if cell.tree else ())
             if bound == name
         ]
         match defined[-1:]:
             case [(cell, ast.FunctionDef(decorator_list=[]) as function)]:
-                if not takes_one_argument(function) and not may_define_unseen(notebook):
+                is_certain = cell.tree is not None and function in cell.tree.body
+                if is_certain and not (takes_one_argument(function) or may_define_unseen(notebook)):
                     yield NotebookError(
                         f"`{name}({ast.unparse(function.args)})` "
                         "cannot be called with one argument",

@@ -40,7 +40,6 @@ __all__ = ["CodeError", "Execution", "Kernel", "executed"]
 
 ASKING_LIMIT_S = 5.0
 """How long the kernel may take to describe an exception."""
-SKIP_TAG = "skip-execution"
 PIP_CALL = re.compile(r"\bpip\d?\b.*\binstall\b")
 LEAVING = re.compile(r"\b(exit|quit)\b")
 
@@ -137,7 +136,7 @@ class _Run:
         """Run a cell to its end, or say why it has none."""
         if not self.kernel.is_alive():
             raise self._dead(self.notebook.cells[max(cell.number - 2, 0)])
-        if SKIP_TAG in self.notebook.node.cells[index].metadata.get("tags", []):
+        if cell.is_skipped:
             return
         self.numbers[len(self.numbers) + 1] = cell.number
         limit_s, by_build = self._limit()

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from nachlass_builder.cell_failure import FailedCell
+from nachlass_builder.cell_failure import TIMED, FailedCell
 from nachlass_builder.errors import Place, ProofError
 from nachlass_builder.locate import last_binding
 from nachlass_builder.notebook import Notebook
+from nachlass_builder.quote import brief, plain
 from nachlass_builder.raised import Raised
+from nachlass_builder.report import counted
 from nachlass_builder.settings import SAMPLES_VARIABLE
 
 ONE_ROW = "one row is not a list of rows: model.predict([x])[0] scores a single one"
@@ -46,38 +48,53 @@ JSON_FORMS = "return numbers, text, lists or dicts of them; numpy and pandas val
 class FailingSample:
     """The first sample for which a model fails, as nachlass_kernel.scoring describes it.
 
-    `scorer` is what scores: "`predictor`", or "the pipeline" of a notebook without one.
-    `numbers`, `root` and `explain_missing_file` are those of a FailedCell.
+    `count` is how many fail in this way. `scorer` is what scores: "`predictor`", or
+    "the pipeline" of a notebook without one. `numbers`, `root` and
+    `explain_missing_file` are those of a FailedCell; `cells` are the places of the
+    files of other notebooks' cells.
     """
 
     described: Mapping[str, Any]
+    count: int
     scorer: str
     notebook: Notebook
     numbers: Mapping[int, int]
     root: Path
     explain_missing_file: Callable[[str], str | None] | None = None
+    cells: Mapping[str, str] = field(default_factory=dict)
 
-    def __str__(self) -> str:
-        """Where, which sample, and why."""
-        return f"{self.place()}: sample {self.described['index']}: {self._message()}"
+    def left_out(self, scored: int) -> str:
+        """What to say of a few samples of many."""
+        return (
+            f"{self._function()} {self._verb()} {self.count} of {counted(scored, 'sample')}, "
+            f"which are left out; the first: {self.place()}: sample {self.described['number']}: "
+            f"{self._message()}"
+        )
 
     def place(self) -> Place:
         """The innermost line of a cell, or where the failing function is defined."""
-        cell = self._failed_cell()
-        return cell.place() if cell else self._definition()
+        if cell := self._failed_cell():
+            return cell.place()
+        frames = self._raised().frames if self.described["raised"] else ()
+        elsewhere = [frame for frame in frames if frame.file in self.cells]
+        if elsewhere:
+            return Place(f"{self.cells[elsewhere[-1].file]}, line {elsewhere[-1].line}")
+        return self._definition()
 
-    def error(self, failed: int, scored: int, given: int, variable: str) -> ProofError:
-        """The failure of a model that fails for `failed` of the `scored` of the `given` samples."""
+    def error(self, scored: int, given: int, variable: str) -> ProofError:
+        """The failure of a model that fails for so many of the `scored` of the `given` samples."""
         cell = self._failed_cell()
-        how_many = f"{failed} of {scored} samples"
-        if failed == scored:
+        how_many = f"{self.count} of {scored} samples"
+        if self.count == scored:
             how_many = f"all {scored} samples" if scored > 1 else "the only sample"
         if scored < given:
             how_many += f" tried of {given}"
+        elif 2 * self.count <= scored:
+            how_many += ", the first ones among them"
         hint = (cell and cell.remedy()) or self._hint() or f"mend {self._function()}"
         return ProofError(
-            f"{self._function()} fails for {how_many}; "
-            f"sample {self.described['index']}: {self._message()}",
+            f"{self._function()} {self._verb()} {how_many}; "
+            f"sample {self.described['number']}: {self._message()}",
             place=self.place(),
             details=cell.details() if cell else None,
             remedy=f"{hint}\n{or_else(variable)}",
@@ -87,26 +104,36 @@ class FailingSample:
         """What fails."""
         return "`validator`" if self.described["code"] == "refused" else self.scorer
 
+    def _verb(self) -> str:
+        """What it does; `for` and the samples may follow."""
+        return "refuses" if self.described["code"] == "refused" else "fails for"
+
     def _message(self) -> str:
-        """What it said first."""
-        cell = self._failed_cell()
-        return cell.message() if cell else self.described["message"]
+        """The exception, or what cannot be written as JSON."""
+        if self.described["code"] == "unserialisable" or not self.described["raised"]:
+            return brief(self.described["message"])
+        raised = self._raised()
+        return brief(f"{raised.ename}: {plain(raised.evalue)}".strip(": ").splitlines()[0])
+
+    def _raised(self) -> Raised:
+        """The exception without the frames of `%%time`, whose cells are not known any more."""
+        raised = Raised.read(self.described["raised"])
+        return replace(raised, frames=tuple(f for f in raised.frames if f.file not in TIMED))
 
     def _definition(self) -> Place:
         """Where the failing function is defined."""
         return last_binding(self.notebook, self._function().strip("`")) or self.notebook.place()
 
     def _failed_cell(self) -> FailedCell | None:
-        """The cell of the exception's innermost line in a cell, else that of the definition."""
+        """The cell of the exception's innermost line that is in one."""
         if not self.described["raised"]:
             return None
-        raised = Raised.read(self.described["raised"])
+        raised = self._raised()
         counts = [frame.count for frame in raised.frames if frame.count is not None]
         in_cells = [self.numbers[count] for count in counts if count in self.numbers]
-        number = in_cells[-1] if in_cells else self._definition().cell
-        if number is None:
+        if not in_cells:
             return None
-        cell = self.notebook.cells[number - 1]
+        cell = self.notebook.cells[in_cells[-1] - 1]
         return FailedCell(
             self.notebook, cell, raised, self.numbers, self.root, self.explain_missing_file
         )
@@ -114,8 +141,11 @@ class FailingSample:
     def _hint(self) -> str | None:
         """What is likely to be wrong, if there is a sign of it."""
         raised, kind = self.described["raised"], self.described["sample_type"]
+        if self.described["code"] == "unserialisable":
+            has_none = "has no JSON form" in self.described["message"]
+            return JSON_FORMS if has_none else "rename what would have the same name in JSON"
         if not raised:
-            return JSON_FORMS if "has no JSON form" in self.described["message"] else None
+            return None
         if raised["ename"] == "NameError":
             return f"no cell leaves `{raised['name']}` defined; an earlier session may have done so"
         said = f"{raised['ename']}: {raised['evalue']}"
@@ -126,6 +156,6 @@ class FailingSample:
 def or_else(variable: str) -> str:
     """What to do when the variable does not hold the samples: a second line of a remedy."""
     return (
-        f"or, if `{variable}` holds something else than samples, name another variable with "
+        f"or, if `{variable}` holds something other than samples, name another variable with "
         f"{SAMPLES_VARIABLE}=NAME, or none with {SAMPLES_VARIABLE}="
     )

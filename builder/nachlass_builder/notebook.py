@@ -6,7 +6,7 @@ import ast
 import json
 import re
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from nbformat.warnings import DuplicateCellId, MissingIDFieldWarning
 
 from nachlass_builder.errors import NotebookError, Place, SourceError
 
+SKIP_TAG = "skip-execution"
 TRANSPARENT_MAGICS = frozenset({"capture", "prun", "time"})
 """Cell magics whose body runs in the notebook's own namespace."""
 
@@ -43,6 +44,7 @@ PYTHON_2_LINE = re.compile(r"\s*raise\s+[\w.]+\s*,|.*`[^`]+`|.*<>")
 class Cell:
     """A code cell that is not blank.
 
+    `is_skipped` says that a tag keeps it from running, `may_raise` that it may fail.
     `number` is the one Jupyter shows after "Restart and run all"; `tree` is
     None when the cell is not Python (`%%bash`) or does not parse (`problem`).
     """
@@ -52,6 +54,7 @@ class Cell:
     may_raise: bool
     tree: ast.Module | None
     problem: SyntaxError | None = None
+    is_skipped: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,10 @@ def read_notebook(root: Path, name: str) -> Notebook:
         if cell.cell_type == "code" and cell.source.strip()
     ]
     cells = tuple(
-        _parse_cell(number, source, may_raise="raises-exception" in tags)
+        replace(
+            _parse_cell(number, source, may_raise="raises-exception" in tags),
+            is_skipped=SKIP_TAG in tags,
+        )
         for number, (source, tags) in enumerate(sources, start=1)
     )
     return Notebook(name, node, cells)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -42,6 +42,8 @@ class SecondPass:
     explain_missing_file: Callable[[str], str | None]
     deadline: Deadline
     report: Report
+    cells: dict[str, str] = field(default_factory=dict)
+    """The places of the cells' files of the notebooks that have run."""
 
     def run(self) -> dict[str, Any]:
         """Execute every notebook; return the outcome of the last one's capture.
@@ -62,7 +64,6 @@ class SecondPass:
     def _run_pipeline(self, notebooks: Sequence[Notebook]) -> dict[str, Any]:
         """The pipeline contract: each notebook saves a stage; the last one's kernel scores."""
         stages: list[list[str]] = []
-        cells: dict[str, str] = {}
         reads: list[dict[str, Any]] = []
         outcome: dict[str, Any] = {}
         for index, notebook in enumerate(notebooks):
@@ -78,8 +79,8 @@ class SecondPass:
                     what, text = "pipeline", json.dumps(stages)
                     (self.shop.bundle / "stages.json").write_text(text, encoding="utf-8")
                 outcome = self._capture(kernel, notebook, {"capture": what, "stages": stages})
-                cells |= outcome["cells"]
-        return {**outcome, "cells": cells, "data": self._data(reads)}
+                self.cells.update(outcome["cells"])
+        return {**outcome, "cells": dict(self.cells), "data": self._data(reads)}
 
     def _data(self, reads: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """What the notebooks read, for the manifest and in short for the report."""
@@ -124,9 +125,8 @@ class SecondPass:
         outcome: dict[str, Any] = json.loads((folder / "outcome.json").read_text(encoding="utf-8"))
         if error := outcome.get("error"):
             if error["code"] == "fails":
-                failing = self._failing_sample(kernel, notebook, error["first"])
-                counts = (error["failed"], error["scored"], error["given"])
-                raise failing.error(*counts, self.settings.samples or "")
+                failing = self._failing_samples(kernel, notebook, error["failures"])
+                raise failing[0].error(error["scored"], error["given"], self.settings.samples or "")
             raise _refusal(error, notebook)
         numbers = kernel.cell_numbers
         for text in capture_warnings(outcome, notebook, numbers):
@@ -135,22 +135,28 @@ class SecondPass:
             file: str(Place(notebook.name, numbers.get(count, count)))
             for file, count in outcome["cells"].items()
         }
-        if first := outcome.get("samples", {}).get("first"):
-            outcome["samples"]["first"] = str(self._failing_sample(kernel, notebook, first))
+        if samples := outcome.get("samples"):
+            failing = self._failing_samples(kernel, notebook, samples["failures"])
+            samples["left_out"] = [sample.left_out(samples["scored"]) for sample in failing]
         return outcome
 
-    def _failing_sample(
-        self, kernel: Kernel, notebook: Notebook, described: Mapping[str, Any]
-    ) -> FailingSample:
-        """A sample for which the model fails, with what it takes to explain it."""
-        return FailingSample(
-            described,
-            "`predictor`" if self.located.contract == "function" else "the pipeline",
-            notebook,
-            kernel.cell_numbers,
-            self.shop.source,
-            self.explain_missing_file,
-        )
+    def _failing_samples(
+        self, kernel: Kernel, notebook: Notebook, failures: Sequence[Mapping[str, Any]]
+    ) -> list[FailingSample]:
+        """The first sample of each kind of failure, with what it takes to explain it."""
+        return [
+            FailingSample(
+                failure["first"],
+                failure["count"],
+                "`predictor`" if self.located.contract == "function" else "the pipeline",
+                notebook,
+                kernel.cell_numbers,
+                self.shop.source,
+                self.explain_missing_file,
+                self.cells,
+            )
+            for failure in failures
+        ]
 
 
 def _stage_file(notebook: str) -> str:

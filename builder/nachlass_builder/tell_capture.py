@@ -46,18 +46,16 @@ def tell_capture(
     if samples["scored"] and not cut:
         report.note(_used(samples))
     if samples["absent"]:
+        how = "let it name one" if not variable else "add one"
         report.warn(
             f"{notebook.place()}: {samples['absent']}, so only that the model loads is proven, "
             "not that it predicts, and there is no baseline to detect drift; "
-            "add a list of inputs, such as samples = X_test[:100].tolist()"
+            f"{how}, a list of inputs such as X_test[:100].tolist()"
         )
     if cut:
         report.warn(f"{_used(samples)}: to score all takes more than {SCORING_BUDGET_S:g} s")
-    if samples["failed"]:
-        report.warn(
-            f"{samples['failed']} of {counted(samples['scored'], 'sample')} left out "
-            f"because the model fails; the first: {samples['first']}"
-        )
+    for text in samples["left_out"]:
+        report.warn(text)
     if samples["index"]:
         report.warn(
             f"{notebook.place()}: the index of the samples ({samples['index']}) is no part of "
@@ -65,10 +63,11 @@ def tell_capture(
         )
     if samples["random_fields"]:
         report.warn(
-            f"{place}: {random_words(samples['random_fields'])} random: only types are compared "
-            "there, as two predictions of one sample differ; set a seed, such as random_state=0"
+            f"{place}: {random_words(samples['random_fields'])} different when a sample is scored "
+            "twice, so only types are proven there; set a seed, such as random_state=0, "
+            "or keep no state between calls"
         )
-    for text in _oddities(pairs):
+    for text in _oddities(pairs, samples["numbers"]):
         report.warn(f"{place}: {text}")
 
 
@@ -85,17 +84,18 @@ def _require_answers(predictions: Sequence[Any], place: Place, variable: str) ->
         raise ProofError(
             f"`predictor` returns None or NaN for all {counted(len(predictions), 'sample')}",
             place=place,
-            remedy=f"let it end with `return` and its prediction\n{or_else(variable)}",
+            remedy="return the prediction; None, NaN and infinities are null in JSON\n"
+            + or_else(variable),
         )
 
 
-def _oddities(pairs: Sequence[tuple[Any, Any]]) -> Iterator[str]:
-    """What predictions have that their callers hardly expect."""
+def _oddities(pairs: Sequence[tuple[Any, Any]], numbers: Sequence[int]) -> Iterator[str]:
+    """What predictions have that their callers hardly expect; `numbers` are the samples'."""
     first: dict[str, int] = {}
-    for index, (_, prediction) in enumerate(pairs):
-        first.setdefault(JSON_TYPES[type(prediction)], index)
+    for number, (_, prediction) in zip(numbers, pairs, strict=True):
+        first.setdefault(JSON_TYPES[type(prediction)], number)
     if len(first) > 1:
-        kinds = ", ".join(f"{kind} (sample {index})" for kind, index in first.items())
+        kinds = ", ".join(f"{kind} (sample {number})" for kind, number in first.items())
         yield f"`predictor` returns different JSON types: {kinds}"
     if pairs and all(_is_answered_by_row(sample, prediction) for sample, prediction in pairs):
         yield (

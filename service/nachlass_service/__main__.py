@@ -4,7 +4,7 @@
     python -P -m nachlass_service load BUNDLE
     python -P -m nachlass_service prove BUNDLE ANSWER [--forked SECONDS [--batch] | --without FILE]
     python -P -m nachlass_service predict BUNDLE ANSWER < sample.json
-    python -P -m nachlass_service score BUNDLE ANSWER [--random FIELD]... < samples.jsonl
+    python -P -m nachlass_service score BUNDLE ANSWER < random fields as JSON, samples.jsonl
 
 `serve` is described in serve.py. `load` tries whether a bundle can be served:
 its status is 0, or 1 and a line that says why not. The others answer the builder
@@ -60,7 +60,7 @@ def _answer(arguments: argparse.Namespace) -> None:
             case "prove":
                 answer = _prove(bundle, arguments)
             case "score":
-                answer = _score(bundle, arguments.random)
+                answer = _score(bundle)
             case _:
                 answer = _predict(bundle)
     except ServiceError as error:
@@ -77,11 +77,12 @@ def _predict(bundle: Bundle) -> dict[str, Any]:
     return {"prediction": in_another_thread(partial(model.answer, request))}
 
 
-def _score(bundle: Bundle, random: list[str]) -> dict[str, Any]:
+def _score(bundle: Bundle) -> dict[str, Any]:
     from nachlass_service.score import score
     from nachlass_service.strict_json import loads
 
-    return score(bundle, [loads(line) for line in sys.stdin.buffer], random)
+    random, *recorded = (loads(line) for line in sys.stdin.buffer)
+    return score(bundle, recorded, frozenset(random))
 
 
 def _prove(bundle: Bundle, arguments: argparse.Namespace) -> dict[str, Any]:
@@ -107,7 +108,6 @@ def _parser() -> argparse.ArgumentParser:
     words["prove"].add_argument("--forked", type=float, metavar="SECONDS")
     words["prove"].add_argument("--batch", action="store_true")
     words["prove"].add_argument("--without", type=Path, metavar="FILE")
-    words["score"].add_argument("--random", action="append", default=[], metavar="FIELD")
     words["serve"].add_argument("--host", metavar="ADDRESS")
     words["serve"].add_argument("--port", metavar="NUMBER")
     words["serve"].add_argument("--workers", metavar="NUMBER")

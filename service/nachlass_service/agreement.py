@@ -4,35 +4,53 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from itertools import chain
 from typing import Any, Literal
 
 RELATIVE_TOLERANCE = 1e-6
 ABSOLUTE_TOLERANCE = 1e-9
 """For answers at zero, where no relative difference is small."""
+MOST_OF_A_LIST = 20
+"""Random entries of a list from which on the list is one random field."""
 
 
-def agree(one: Any, other: Any, random: Collection[str] = (), field: str = "") -> bool:
+def agree(one: Any, other: Any, random: Set[str] = frozenset()) -> bool:
     """Compare two predictions in their JSON form: floats to 1e-6 relative, the rest exactly.
 
     Of the fields in `random`, as random_fields names them, only the types are
-    compared. `field` is the path of what is compared.
+    compared; a random value may be null.
+    """
+    return first_difference(one, other, random) is None
+
+
+def first_difference(
+    one: Any, other: Any, random: Set[str] = frozenset(), field: str = ""
+) -> tuple[str, Any, Any] | None:
+    """The innermost field at which two predictions first differ, and both values; else None.
+
+    `field` is the path of what is compared.
     """
     if field in random:
-        return _json_type(one) is _json_type(other)
+        same = one is None or other is None or _json_type(one) is _json_type(other)
+        return None if same else (field, one, other)
+    keys: Iterable[Any] = ()
     match one, other:
         case ((bool() | str() | None), _):
-            return type(one) is type(other) and bool(one == other)
+            same = type(one) is type(other) and one == other
         case ((int() | float()), (int() | float())):
-            return not isinstance(other, bool) and _is_close(one, other)
+            same = not isinstance(other, bool) and _is_close(one, other)
         case list(), list():
-            keys: Iterable[Any] = range(len(one))
-            same = len(one) == len(other)
+            keys, same = range(len(one)), len(one) == len(other)
         case dict(), dict():
             keys, same = one, one.keys() == other.keys()
         case _:
-            return False
-    return same and all(agree(one[key], other[key], random, _inside(field, key)) for key in keys)
+            same = False
+    if not same:
+        return field, one, other
+    inner = (first_difference(one[key], other[key], random, inside(field, key)) for key in keys)
+    return next((found for found in inner if found is not None), None)
 
 
 def random_fields(pairs: Sequence[tuple[Any, Any]]) -> list[str]:
@@ -40,16 +58,22 @@ def random_fields(pairs: Sequence[tuple[Any, Any]]) -> list[str]:
 
     A field is named by its path, as in metrics: `interval.low`, `0`; "" is the
     whole prediction. A list is one field unless all predictions have as many
-    entries there.
+    entries there and few of them differ.
     """
     lengths: dict[str, set[int]] = {}
-    found: dict[str, None] = {}
-    for one, other in pairs:
-        _note_lengths(one, "", lengths)
-        _note_lengths(other, "", lengths)
-    for one, other in pairs:
-        found.update(dict.fromkeys(_differing(one, other, "", lengths)))
-    return [field for field in found if not _is_inside(field, found)]
+    for prediction in chain.from_iterable(pairs):
+        _note_lengths(prediction, "", lengths)
+    paths = {path for one, other in pairs for path in _differing(one, other, ("",), lengths)}
+    while crowded := _crowded_lists(paths, lengths):
+        paths = {path[:-1] if path[-2:-1] and path[-2] in crowded else path for path in paths}
+    fields = {path[-1] for path in paths}
+    return sorted({path[-1] for path in paths if fields.isdisjoint(path[:-1])})
+
+
+def _crowded_lists(paths: Set[tuple[str, ...]], lengths: Mapping[str, set[int]]) -> set[str]:
+    """The lists that have many random entries."""
+    counts = Counter(path[-2] for path in paths if len(path) > 1 and path[-2] in lengths)
+    return {field for field, count in counts.items() if count > MOST_OF_A_LIST}
 
 
 def _note_lengths(value: Any, field: str, lengths: dict[str, set[int]]) -> None:
@@ -57,13 +81,15 @@ def _note_lengths(value: Any, field: str, lengths: dict[str, set[int]]) -> None:
     if isinstance(value, list):
         lengths.setdefault(field, set()).add(len(value))
     for key, item in _entries(value):
-        _note_lengths(item, _inside(field, key), lengths)
+        _note_lengths(item, inside(field, key), lengths)
 
 
-def _differing(one: Any, other: Any, field: str, lengths: Mapping[str, set[int]]) -> Iterator[str]:
-    """The innermost fields in which two predictions differ."""
+def _differing(
+    one: Any, other: Any, path: tuple[str, ...], lengths: Mapping[str, set[int]]
+) -> Iterator[tuple[str, ...]]:
+    """The innermost fields in which two predictions differ, each after those it is inside of."""
     match one, other:
-        case (list(), list()) if len(lengths[field]) == 1:
+        case (list(), list()) if len(lengths[path[-1]]) == 1:
             is_one_field = False
         case dict(), dict():
             is_one_field = one.keys() != other.keys()
@@ -71,10 +97,10 @@ def _differing(one: Any, other: Any, field: str, lengths: Mapping[str, set[int]]
             is_one_field = True
     if is_one_field:
         if not agree(one, other):
-            yield field
+            yield path
         return
     for key, item in _entries(one):
-        yield from _differing(item, other[key], _inside(field, key), lengths)
+        yield from _differing(item, other[key], (*path, inside(path[-1], key)), lengths)
 
 
 def _entries(value: Any) -> Iterator[tuple[Any, Any]]:
@@ -86,19 +112,15 @@ def _entries(value: Any) -> Iterator[tuple[Any, Any]]:
             yield from value.items()
 
 
+def inside(field: str, key: str | int) -> str:
+    """The path of an entry of a field; a key that could be taken for a path is quoted."""
+    name = json.dumps(key) if key == "" or "." in str(key) else str(key)
+    return f"{field}.{name}" if field else name
+
+
 def _json_type(value: Any) -> type:
     """The type of a value, of which JSON has one for all numbers."""
     return float if type(value) is int else type(value)
-
-
-def _inside(field: str, key: object) -> str:
-    """The path of an entry of a field."""
-    return f"{field}.{key}" if field else str(key)
-
-
-def _is_inside(field: str, others: Collection[str]) -> bool:
-    """Whether a field is part of another one that is named."""
-    return any(other != field and (not other or field.startswith(f"{other}.")) for other in others)
 
 
 def _is_close(one: float, other: float) -> bool:
@@ -109,7 +131,7 @@ def _is_close(one: float, other: float) -> bool:
 
 
 def compare(
-    one: Any, other: Any, random: Collection[str] = ()
+    one: Any, other: Any, random: Set[str] = frozenset()
 ) -> Literal["identical", "close", "different"]:
     """How two predictions in their JSON form compare: "close" agree, but are not the same JSON."""
     if agree(one, other, random):
@@ -118,7 +140,7 @@ def compare(
 
 
 def largest_difference(
-    one: Any, other: Any, random: Collection[str] = (), field: str = ""
+    one: Any, other: Any, random: Set[str] = frozenset(), field: str = ""
 ) -> float | None:
     """The largest difference of numbers at the same places, relative to the larger of the two.
 
@@ -139,9 +161,7 @@ def largest_difference(
             shared = one.keys() & other.keys()
         case _:
             return None
-    found = [
-        largest_difference(one[key], other[key], random, _inside(field, key)) for key in shared
-    ]
+    found = [largest_difference(one[key], other[key], random, inside(field, key)) for key in shared]
     return max((difference for difference in found if difference is not None), default=None)
 
 

@@ -70,10 +70,9 @@ class Bundle:
         return (self.path / f"{executed[number - 1]}.html").read_text(encoding="utf-8")
 
     @property
-    def random_fields(self) -> list[str]:
+    def random_fields(self) -> frozenset[str]:
         """The fields of predictions of which only the types are proven, see agreement.py."""
-        fields: list[str] = self.manifest["samples"]["random_fields"]
-        return fields
+        return frozenset(self.manifest["samples"]["random_fields"])
 
     @property
     def working_directory(self) -> Path:

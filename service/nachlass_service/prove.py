@@ -14,13 +14,13 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
 from functools import partial
 from itertools import islice
 from typing import Any
 
-from nachlass_service.agreement import agree
+from nachlass_service.agreement import agree, first_difference
 from nachlass_service.baseline import count_samples
 from nachlass_service.blocker import Blocker
 from nachlass_service.bundle import Bundle
@@ -36,6 +36,8 @@ FORKED_SAMPLES = 200
 ENOUGH_S = 5.0
 """A model that takes longer for its samples has shown what it imports, for a first proof."""
 AGREES, DIFFERS = 0, 1
+LONGEST = 100
+"""Characters of a prediction that a message shows."""
 
 
 def prove(bundle: Bundle, enough_s: float = math.inf) -> dict[str, Any]:
@@ -93,8 +95,9 @@ def _compare(bundle: Bundle, model: Model, loaded: int, enough_s: float) -> dict
             answer = model.predict(sample)
         except ServiceError as error:
             return {"error": {**as_data(error, bundle), "sample": index}}
-        if not agree(recorded, answer, random):
-            message = f"the notebook answered {dumps(recorded)}, the pickle {dumps(answer)}"
+        if difference := first_difference(recorded, answer, random):
+            where, notebook, pickled = _shown(*difference)
+            message = f"the notebook answered {notebook}{where}, the pickle {pickled}"
             return {"error": {"code": "differs", "message": message, "sample": index}}
         count += 1
         if time.monotonic() - started > enough_s:
@@ -120,9 +123,7 @@ def largest_resident_size() -> int:
     return largest if sys.platform == "darwin" else largest * 1024
 
 
-def _batch_problem(
-    model: Model, samples: list[tuple[Any, Any]], random: Collection[str]
-) -> str | None:
+def _batch_problem(model: Model, samples: list[tuple[Any, Any]], random: Set[str]) -> str | None:
     """Why the batch predictor is not to be used; None when it agrees, or is not there."""
     if model.batch_predictor is None or not samples:
         return None
@@ -131,9 +132,17 @@ def _batch_problem(
     except ServiceError as error:
         return str(error)
     for index, ((_, recorded), answer) in enumerate(zip(samples, answers, strict=True)):
-        if not agree(recorded, answer, random):
-            return f"sample {index}: alone {dumps(recorded)}, in a batch {dumps(answer)}"
+        if difference := first_difference(recorded, answer, random):
+            where, alone, in_batch = _shown(*difference)
+            return f"sample {index}: alone {alone}{where}, in a batch {in_batch}"
     return None
+
+
+def _shown(field: str, *values: Any) -> tuple[str, ...]:
+    """Where two predictions differ, and what they have there, cut to a length that is read."""
+    texts = (dumps(value) for value in values)
+    cut = (text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…" for text in texts)
+    return f" in `{field}`" if field else "", *cut
 
 
 def _fork(bundle: Bundle, model: Model, *, batch: bool) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence, Set
 from functools import partial
 from typing import Any
 
@@ -14,9 +14,7 @@ from nachlass_service.model import Model, load_model
 from nachlass_service.pool import in_another_thread
 
 
-def score(
-    bundle: Bundle, recorded: Sequence[dict[str, Any]], random: Collection[str]
-) -> dict[str, Any]:
+def score(bundle: Bundle, recorded: Sequence[dict[str, Any]], random: Set[str]) -> dict[str, Any]:
     """Score {"sample", "prediction"} entries, as a bundle's samples.jsonl has them.
 
     Returns {"answers": [...]}, one for each entry: {"prediction": ...,
@@ -31,7 +29,7 @@ def score(
 
 
 def _answers(
-    bundle: Bundle, model: Model, recorded: Sequence[dict[str, Any]], random: Collection[str]
+    bundle: Bundle, model: Model, recorded: Sequence[dict[str, Any]], random: Set[str]
 ) -> list[dict[str, Any]]:
     """The answer for each entry."""
     answers: list[dict[str, Any]] = []

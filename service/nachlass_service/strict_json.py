@@ -19,6 +19,8 @@ from uuid import UUID
 
 from nachlass_service.errors import NotJsonError, UnserialisableError
 
+LONGEST_KEY = 60
+"""Characters of a key that a message shows."""
 SURELY_FINITE = 300
 """So many digits, without an exponent, make no number that is too large for a float."""
 
@@ -66,11 +68,13 @@ def convert(value: Any) -> Any:
         raise
     except RecursionError:
         raise UnserialisableError(
-            f"a {_name(type(value))} that is nested too deeply, or holds itself, has no JSON form"
+            f"{with_article(_name(type(value)))} that is nested too deeply, or holds itself, "
+            "has no JSON form"
         ) from None
     except BaseException as error:
         raise UnserialisableError(
-            f"a {_name(type(value))} cannot be turned into JSON: {type(error).__name__}: {error}"
+            f"{with_article(_name(type(value)))} cannot be turned into JSON: "
+            f"{type(error).__name__}: {error}"
         ) from error
 
 
@@ -140,6 +144,8 @@ def _from_library(value: Any) -> Any:
     library = kind.__module__.partition(".")[0]
     if library == "pandas":
         return _from_pandas(value, kind.__name__)
+    if library == "numpy" and value.dtype.names:
+        return _from_structured(value)
     if library == "numpy" and value.dtype.kind in "mM":
         # Without this, nanoseconds come out as integers.
         return jsonable(value.astype(f"{value.dtype.kind}8[us]").tolist())
@@ -148,7 +154,14 @@ def _from_library(value: Any) -> Any:
             converted = convert()
             if type(converted) is not kind:
                 return jsonable(converted)
-    raise UnserialisableError(f"a {_name(kind)} has no JSON form")
+    raise UnserialisableError(f"{with_article(_name(kind))} has no JSON form")
+
+
+def _from_structured(value: Any) -> Any:
+    """A numpy record as an object by its fields, an array of them as a list."""
+    if getattr(value, "ndim", 0):
+        return [_from_structured(item) for item in value]
+    return {name: jsonable(value[name]) for name in value.dtype.names}
 
 
 def _from_pandas(value: Any, kind: str) -> Any:
@@ -173,7 +186,9 @@ def _rows(frame: Any) -> list[dict[str, Any]]:
 
 def _counts_rows(index: Any) -> bool:
     """Whether an index has no name and says nothing but 0, 1, 2, ..."""
-    return index.nlevels == 1 and index.name is None and index.tolist() == list(range(len(index)))
+    if index.nlevels > 1 or index.name is not None or index.dtype.kind not in "iu":
+        return False
+    return bool(index.tolist() == list(range(len(index))))
 
 
 def _with_index(frame: Any) -> Any:
@@ -197,11 +212,13 @@ def _object(keys: Sequence[Any], values: Sequence[Any], noun: str = "key") -> di
         if (name := _key(key)) in alike:
             break
         alike[name] = key
-    one, other = repr(alike[name]), repr(key)
+    one, other = (f"{value!r:.{LONGEST_KEY}}" for value in (alike[name], key))
     which = (
         f"the {noun} {one} occurs twice and" if one == other else f"the {noun}s {one} and {other}"
     )
-    raise UnserialisableError(f"{which} would be one name in JSON, {encode(name).decode()}")
+    raise UnserialisableError(
+        f"{which} would be one name in JSON, {encode(name).decode():.{LONGEST_KEY}}"
+    )
 
 
 def _is_missing(value: Any) -> bool:
@@ -234,6 +251,11 @@ def _ordered(values: Set[Any]) -> list[Any]:
 def _name(kind: type) -> str:
     """A type's name with its module, unless it is built in."""
     return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+
+
+def with_article(name: str) -> str:
+    """The name of a type with its article."""
+    return f"an {name}" if name[0] in "aeiouAEIOU" else f"a {name}"
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -71,11 +71,21 @@ def test_a_random_field_leaves_the_others_exact():
         ([([[1], [2]], [[1], [3]]), ([[1], [2]], [[1], [2]])], ["1.0"]),
         ([({"a": 1}, {"a": 2}), ({"a": 1}, "text")], [""]),
         ([(None, 0.5)], [""]),
+        ([({"": 1, "a": 2}, {"": 3, "a": 2})], ['""']),
+        ([({"a.b": 1, "a": {"b": 2}}, {"a.b": 3, "a": {"b": 2}})], ['"a.b"']),
+        ([({"draws": [0] * 30}, {"draws": [1] * 30})], ["draws"]),
+        ([([[0] * 30] * 30, [[1] * 30] * 30)], [""]),
     ],
 )
 def test_the_fields_that_differ_from_one_scoring_to_the_next(pairs, fields):
     assert random_fields(pairs) == fields
-    assert all(agree(one, other, fields) for one, other in pairs if type(one) is type(other))
+    alike = [pair for pair in pairs if None in pair or type(pair[0]) is type(pair[1])]
+    assert all(agree(one, other, frozenset(fields)) for one, other in alike)
+
+
+def test_a_random_field_may_be_null():
+    assert agree({"a": None}, {"a": 0.5}, {"a"})
+    assert not agree({"a": "text"}, {"a": 0.5}, {"a"})
 
 
 def test_random_fields_have_no_largest_difference():

@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from collections import Counter
 from itertools import pairwise
 
 import numpy as np
@@ -33,7 +34,9 @@ def kernel(monkeypatch):
         @staticmethod
         def score(predictor, entries, path, budget_s=30.0, **functions):
             model = Model(predictor, **functions)
-            return scoring.score(model, samples.Samples(entries, len(entries)), path, budget_s)
+            numbers = list(range(len(entries)))
+            given = samples.Samples(entries, numbers, len(entries))
+            return scoring.score(model, given, path, budget_s)
 
     return Kernel
 
@@ -82,7 +85,7 @@ def test_samples_that_are_absent(kernel, value, why):
         ("text", "`samples` is a str, not a list of samples"),
         ({"a": [1]}, "`samples` is a dict, not a list of samples"),
         ((x for x in [1]), "`samples` is a generator, not a list of samples"),
-        ([1, object()], "entry 1 of `samples` is no sample: a object has no JSON form"),
+        ([1, object()], "entry 1 of `samples` is no sample: an object has no JSON form"),
         ([{1: 2, "1": 3}], "entry 0 of `samples` is no sample: the keys 1 and '1' would be"),
         (pd.DataFrame([[1, 2]], columns=["a", "a"]), "the column 'a' occurs twice"),
     ],
@@ -95,7 +98,10 @@ def test_what_is_no_list_of_samples_is_refused(kernel, value, said):
 
 def test_of_many_samples_some_are_taken_evenly(kernel):
     read = kernel.read(list(range(5000)), limit=4)
-    assert (read.entries, read.total) == ([0, 1250, 2500, 3750], 5000)
+    assert read.entries == read.numbers == [0, 1250, 2500, 3750]
+    assert read.total == 5000
+    with pytest.raises(kernel.Failure, match="entry 2500 of"):
+        kernel.read([0] * 2500 + [object()] + [0] * 2499, limit=4)
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 7, 64, 200, 2000])
@@ -117,7 +123,8 @@ def test_a_cut_scoring_covers_the_whole_range(kernel, path):
 
     outcome = kernel.score(slow, list(range(400)), path, budget_s=0.4)
     used = [entry["sample"] for entry in recorded(path)]
-    assert 2 < outcome["count"] == outcome["scored"] < 300
+    assert 2 < len(used) == outcome["scored"] < 300
+    assert 0.3 < sum(number % 2 for number in used) / len(used) < 0.7
     assert used == sorted(used)
     assert used[0] < 100 < used[-1]
     assert abs(sum(used) / len(used) - 200) < 80
@@ -125,10 +132,11 @@ def test_a_cut_scoring_covers_the_whole_range(kernel, path):
 
 def test_a_few_failing_samples_are_left_out_and_the_first_is_told(kernel, path):
     outcome = kernel.score(lambda x: 1 / x, [2, 4, 0, 5, 0, 8], path)
-    assert (outcome["count"], outcome["scored"], outcome["failed"]) == (4, 6, 2)
+    assert (outcome["numbers"], outcome["scored"]) == ([0, 1, 3, 5], 6)
     assert [entry["sample"] for entry in recorded(path)] == [2, 4, 5, 8]
-    assert outcome["first"]["index"] == 2
-    assert outcome["first"]["raised"]["ename"] == "ZeroDivisionError"
+    [failure] = outcome["failures"]
+    assert (failure["count"], failure["first"]["number"]) == (2, 2)
+    assert failure["first"]["raised"]["ename"] == "ZeroDivisionError"
 
 
 @pytest.mark.parametrize(
@@ -137,7 +145,7 @@ def test_a_few_failing_samples_are_left_out_and_the_first_is_told(kernel, path):
         ([0], 1, 1),
         ([0, 1, 0], 2, 3),
         ([0] * 10 + [1] * 90, 10, 100),
-        ([0] * 200, 10, 10),
+        ([0] * 200, 20, 20),
         ([1] + [0] * 11 + [1] * 3, 11, 15),
     ],
 )
@@ -147,13 +155,39 @@ def test_a_model_that_fails_for_most_or_for_each_of_the_first_is_refused(
     with pytest.raises(kernel.Failure) as caught:
         kernel.score(lambda x: 1 / x, samples, path)
     facts = caught.value.facts
-    assert (facts["failed"], facts["scored"], facts["given"]) == (failed, scored, len(samples))
+    assert sum(failure["count"] for failure in facts["failures"]) == failed
+    assert (facts["scored"], facts["given"]) == (scored, len(samples))
     assert not path.exists()
 
 
-@pytest.mark.parametrize("samples", [[0, 1], [1] + [0] * 9 + [1] * 10])
+@pytest.mark.parametrize(
+    "samples",
+    [[0, 1], [1] + [0] * 9 + [1] * 10, [0, 1] * 10, [number % 64 for number in range(1000)]],
+)
 def test_a_model_that_fails_for_no_more_than_half_is_not(kernel, path, samples):
-    assert kernel.score(lambda x: 1 / x, samples, path)["failed"] == samples.count(0)
+    [failure] = kernel.score(lambda x: 1 / x, samples, path)["failures"]
+    assert failure["count"] == samples.count(0)
+
+
+def test_each_scoring_counts_its_own_failures(kernel, path):
+    """Ten samples fail in the first scoring, and the first one scored fails in the second."""
+    asked = Counter()
+
+    def predictor(x):
+        asked[x] += 1
+        return 1 / (asked[x] - 2 if x == 0 else x % 10)
+
+    outcome = kernel.score(predictor, list(range(100)), path)
+    assert sum(failure["count"] for failure in outcome["failures"]) == 10
+    assert len(outcome["numbers"]) == 90
+
+
+def test_refusals_and_failures_are_told_apart(kernel, path):
+    outcome = kernel.score(
+        lambda x: 1 / x, [0, 0, 1, 2, 3, -1, 4, 5], path, validator=lambda x: x >= 0
+    )
+    counts = {failure["first"]["code"]: failure["count"] for failure in outcome["failures"]}
+    assert counts == {"raised": 2, "refused": 1}
 
 
 def test_whatever_the_failure_it_counts(kernel, path):
@@ -168,7 +202,8 @@ def test_whatever_the_failure_it_counts(kernel, path):
         return x
 
     outcome = kernel.score(predictor, list(range(9)), path, validator=lambda x: x != 3)
-    assert (outcome["failed"], outcome["count"]) == (4, 5)
+    assert sum(failure["count"] for failure in outcome["failures"]) == 4
+    assert outcome["numbers"] == [4, 5, 6, 7, 8]
 
 
 def test_a_model_that_answers_only_once_is_refused(kernel, path):
@@ -185,5 +220,5 @@ def test_a_random_field_is_named_and_the_rest_stays_exact(kernel, path):
 
 def test_without_samples_nothing_is_written(kernel, path):
     outcome = kernel.score(lambda x: x, [], path)
-    assert (outcome["count"], outcome["failed"], outcome["random_fields"]) == (0, 0, [])
+    assert (outcome["numbers"], outcome["failures"], outcome["random_fields"]) == ([], [], [])
     assert not path.exists()

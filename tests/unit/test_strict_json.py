@@ -81,6 +81,12 @@ def test_python_values(value, expected):
         (pd.NaT, None),
         (pd.NA, None),
         (pd.Timedelta("1min"), 60.0),
+        (np.array([(1, 2.5)], dtype=[("a", int), ("b", float)]), [{"a": 1, "b": 2.5}]),
+        (np.array([(1, 2.5)], dtype=[("a", int), ("b", float)])[0], {"a": 1, "b": 2.5}),
+        (
+            pd.DataFrame({"p": [0.3, 0.7]}, index=[False, True]),
+            [{"index": False, "p": 0.3}, {"index": True, "p": 0.7}],
+        ),
         (pd.Series([1, 2]), {"0": 1, "1": 2}),
         (pd.Series([1, 2, 3])[[False, True, True]], {"1": 2, "2": 3}),
         (

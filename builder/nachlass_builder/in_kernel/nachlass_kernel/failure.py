@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from nachlass_service.strict_json import with_article
+
 
 class CaptureFailure(Exception):  # noqa: N818 - it is data on its way to the builder
     """Why there is nothing to serve."""
@@ -18,5 +20,4 @@ class CaptureFailure(Exception):  # noqa: N818 - it is data on its way to the bu
 
 def a(value: object) -> str:
     """A value's type with its article."""
-    name = type(value).__name__
-    return f"an {name}" if name[0] in "aeiouAEIOU" else f"a {name}"
+    return with_article(type(value).__name__)

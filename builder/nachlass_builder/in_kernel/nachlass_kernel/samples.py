@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,14 @@ USUAL_NAME = "samples"
 
 @dataclass(frozen=True)
 class Samples:
-    """The samples to score, and how many the variable has.
+    """The samples to score, their numbers in the variable, and how many that has.
 
     `absent` says why there are none; `index` names the index of a frame or series
     that is no part of a sample.
     """
 
     entries: list[Any]
+    numbers: list[int]
     total: int = 0
     absent: str | None = None
     index: str | None = None
@@ -48,46 +49,42 @@ def read_samples(name: str | None, limit: int) -> Samples:
     anything but a list of JSON values.
     """
     if name is None:
-        return Samples([], absent="S2I_SAMPLES is empty")
+        return Samples([], [], absent="S2I_SAMPLES is empty")
     value = getattr(__main__, name, None)
     if value is None:
         how = "is None" if hasattr(__main__, name) else "is not defined"
         if name != USUAL_NAME:
             message = f"S2I_SAMPLES names `{name}`, which {how}"
             raise CaptureFailure("no_samples", message, name=name)
-        return Samples([], absent=f"`{name}` {how}")
-    if isinstance(value, list | tuple):
-        entries, total = _delivered(name, _spaced(value, limit)), len(value)
-    else:
-        everything = _delivered_whole(name, value)
-        entries, total = _spaced(everything, limit), len(everything)
+        return Samples([], [], absent=f"`{name}` {how}")
+    everything = value if isinstance(value, list | tuple) else _delivered(name, value)
+    total = len(everything)
     if not total:
-        return Samples([], absent=f"`{name}` is empty")
-    return Samples(entries, total, index=_telling_index(value))
+        return Samples([], [], absent=f"`{name}` is empty")
+    numbers = _spaced(total, limit)
+    entries = [everything[number] for number in numbers]
+    if everything is value:
+        entries = [_delivered_entry(name, number, value[number]) for number in numbers]
+    return Samples(entries, numbers, total, index=_telling_index(value))
 
 
-def _spaced(entries: Sequence[Any], limit: int) -> list[Any]:
-    """At most `limit` entries, evenly spaced."""
-    total = len(entries)
-    if total <= limit:
-        return list(entries)
-    return [entries[index * total // limit] for index in range(limit)]
+def _spaced(total: int, limit: int) -> list[int]:
+    """The numbers of at most `limit` entries, evenly spaced."""
+    return (
+        [number * total // limit for number in range(limit)] if total > limit else [*range(total)]
+    )
 
 
-def _delivered(name: str, entries: Sequence[Any]) -> list[Any]:
-    """Entries as they arrive in requests."""
-    delivered = []
-    for entry in entries:
-        try:
-            delivered.append(json.loads(dumps(entry)))
-        except UnserialisableError as error:
-            raise CaptureFailure(
-                "samples", f"entry {len(delivered)} of `{name}` is no sample: {error}", name=name
-            ) from None
-    return delivered
+def _delivered_entry(name: str, number: int, entry: Any) -> Any:
+    """An entry of a list as it arrives in a request."""
+    try:
+        return json.loads(dumps(entry))
+    except UnserialisableError as error:
+        message = f"entry {number} of `{name}` is no sample: {error}"
+        raise CaptureFailure("samples", message, name=name) from None
 
 
-def _delivered_whole(name: str, value: Any) -> list[Any]:
+def _delivered(name: str, value: Any) -> list[Any]:
     """The entries of an array, frame or series as they arrive in requests."""
     not_a_list = f"`{name}` is {a(value)}, not a list of samples"
     if isinstance(value, str | bytes | Mapping) or not hasattr(value, "__len__"):

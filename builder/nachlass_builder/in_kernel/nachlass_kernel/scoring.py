@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,107 +13,118 @@ from nachlass_kernel.exception import described
 from nachlass_kernel.failure import CaptureFailure
 from nachlass_kernel.samples import Samples
 from nachlass_service.agreement import random_fields
-from nachlass_service.errors import ServiceError
+from nachlass_service.errors import RefusedError, ServiceError
 from nachlass_service.model import Model
 from nachlass_service.strict_json import dumps
 
 FIRST = 10
-"""A model that fails for each of so many samples is not asked for more."""
+"""A model that fails for each of the first so many samples is refused."""
+HOPELESS = 20
+"""A model that fails for as many and succeeds for none is not asked for more."""
+GOLDEN_RATIO = 0.6180339887498949
 
 
 def score(model: Model, samples: Samples, path: Path, budget_s: float) -> dict[str, Any]:
     """Score the samples twice, and write those that succeed to `path` with their predictions.
 
     Samples that are not scored within `budget_s` seconds are left out. Returns
-    {"count": samples written, "total": entries of the variable, "absent": why there
-    are none, "scored": how many were tried, "failed": how many of them failed,
-    "first": the first failure as _Scoring describes it, "index": as in Samples,
-    "random_fields": as agreement.random_fields}. Raises CaptureFailure when the
-    model fails for more than half of the samples, or for each of the first ten.
+    {"numbers": of the samples written, "total": entries of the variable, "absent": why
+    there are none, "scored": how many were tried, "failures": as _Scoring describes
+    them, "index": as in Samples, "random_fields": as agreement.random_fields}. Raises
+    CaptureFailure when the model fails for more than half of the samples, or for
+    each of the first ten.
     """
-    scoring = _Scoring(model, samples.entries)
+    scoring = _Scoring(model, samples)
     first = scoring.predict(spread(len(samples.entries)), budget_s)
     scoring.require_success(first)
     second = scoring.predict(list(first), None)
     scoring.require_success(second)
+    written = sorted(second)
     lines = (
         dumps({"sample": samples.entries[index], "prediction": first[index]}) + "\n"
-        for index in sorted(second)
+        for index in written
     )
-    if second:
+    if written:
         path.write_text("".join(lines), encoding="utf-8")
     return {
-        "count": len(second),
+        "numbers": [samples.numbers[index] for index in written],
         "total": samples.total,
         "absent": samples.absent,
-        "scored": len(second) + len(scoring.failed),
-        "failed": len(scoring.failed),
-        "first": scoring.first,
+        "scored": len(written) + len(scoring.failed),
+        "failures": scoring.failures(),
         "index": samples.index,
-        "random_fields": random_fields([(first[index], second[index]) for index in second]),
+        "random_fields": random_fields([(first[index], second[index]) for index in written]),
     }
 
 
 def spread(count: int) -> list[int]:
     """The numbers below `count` in an order whose every beginning is spread evenly over them.
 
-    It is that of their reversed bits: a van der Corput sequence.
+    They are ordered by the fractional part of their multiple of the golden ratio
+    (Weyl's equidistribution): a beginning has gaps of at most three lengths, and no
+    period that samples may have, too.
     """
-    bits = max(count - 1, 1).bit_length()
-    return sorted(range(count), key=lambda number: int(f"{number:0{bits}b}"[::-1], 2))
+    return sorted(range(count), key=lambda number: number * GOLDEN_RATIO % 1)
 
 
 class _Scoring:
-    """A model and its samples; the numbers of those that failed, and a description of the first.
+    """A model, its samples, and for which of them it has failed, by the code of the failure."""
 
-    It is {"index": the sample's, "code", "message": as of ServiceError,
-    "sample_type": its Python type, "raised": as in exception.py, or null}.
-    """
-
-    def __init__(self, model: Model, samples: Sequence[Any]) -> None:
+    def __init__(self, model: Model, samples: Samples) -> None:
         self.model = model
         self.samples = samples
-        self.failed: set[int] = set()
-        self.first: dict[str, Any] | None = None
+        self.failed: dict[int, str] = {}
+        self._first: dict[str, dict[str, Any]] = {}
 
     def predict(self, order: Sequence[int], budget_s: float | None) -> dict[int, Any]:
-        """Predictions by the number of the sample, until the budget is spent."""
-        started, predictions = time.monotonic(), {}
-        for index in order:
+        """Predictions by the index of the sample, until the budget is spent."""
+        started = time.monotonic()
+        predictions: dict[int, Any] = {}
+        for tried, index in enumerate(order):
+            if tried >= HOPELESS and not predictions:
+                break
             # Scored as it arrives in a request, and recorded as the client gets it.
-            sample = json.loads(json.dumps(self.samples[index]))
+            sample = json.loads(json.dumps(self.samples.entries[index]))
             try:
                 predictions[index] = json.loads(dumps(self.model.predict(sample)))
             except ServiceError as error:
                 self._fail(index, error)
-            if len(self.failed) >= FIRST and not predictions:
-                break
             if budget_s is not None and time.monotonic() - started > budget_s:
                 break
         return predictions
 
     def require_success(self, predictions: Mapping[int, Any]) -> None:
         """Refuse a model that fails for most samples, or for each of the first."""
-        scored = len(predictions) + len(self.failed)
-        most = 2 * len(self.failed) > scored
-        if most or (self.failed and self.failed.issuperset(range(min(FIRST, len(self.samples))))):
+        given, failed = len(self.samples.entries), len(self.failed)
+        scored = len(predictions) + failed
+        all_first = self.failed.keys() >= {*range(min(FIRST, given))}
+        if failed and (2 * failed > scored or all_first):
             raise CaptureFailure(
-                "fails",
-                "the model fails",
-                first=self.first,
-                failed=len(self.failed),
-                scored=scored,
-                given=len(self.samples),
+                "fails", "the model fails", failures=self.failures(), scored=scored, given=given
             )
 
+    def failures(self) -> list[dict[str, Any]]:
+        """The failures by kind, refusals of the validator and all others, the more frequent first.
+
+        Each is {"count", "first": {"number": of the sample in its variable, "code",
+        "message": as of ServiceError, "sample_type": its Python type, "raised": as in
+        exception.py, or null}}.
+        """
+        counts = Counter(self.failed.values())
+        return [
+            {"count": count, "first": self._first[kind]} for kind, count in counts.most_common()
+        ]
+
     def _fail(self, index: int, error: ServiceError) -> None:
-        """Note a failure."""
-        if self.first is None or index < self.first["index"]:
-            self.first = {
-                "index": index,
+        """Note a failure, and describe the first of its kind."""
+        kind = "refused" if isinstance(error, RefusedError) else "failed"
+        number = self.samples.numbers[index]
+        if kind not in self._first or number < self._first[kind]["number"]:
+            self._first[kind] = {
+                "number": number,
                 "code": error.code,
                 "message": str(error),
-                "sample_type": type(self.samples[index]).__name__,
+                "sample_type": type(self.samples.entries[index]).__name__,
                 "raised": described(error.__cause__),
             }
-        self.failed.add(index)
+        self.failed[index] = kind
