@@ -19,7 +19,7 @@ from nachlass_builder.errors import Place
 from nachlass_builder.notebook import Notebook
 
 _WORD = r"(?:[a-z]+\d{0,2}|\d{1,4})"
-_WORDS = rf"(?:{_WORD}[-_])+{_WORD}"
+_WORDS = rf"(?:{_WORD}[-_]){{1,12}}{_WORD}"
 """An identifier of words and numbers in lower case: `user_id_2024_01`."""
 
 FORMATS = {
