@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path, PurePath
 from typing import Any
 
 from nachlass_builder.cell_failure import line_in_cell
@@ -19,7 +20,7 @@ MOST_PATHS = 5
 def capture_warnings(
     outcome: Mapping[str, Any], notebook: Notebook, numbers: Mapping[int, int]
 ) -> Iterator[str]:
-    """The warnings of captured functions: paths of this machine, a large global.
+    """The warnings of captured functions: absolute paths, a large global.
 
     `numbers` maps execution counts to numbers of cells.
     """
@@ -27,12 +28,11 @@ def capture_warnings(
     for path, frame, name in paths[:MOST_PATHS]:
         place = last_binding(notebook, name) if name else _place(frame, notebook, numbers)
         yield (
-            f"{place or notebook.place()}: the predictor holds a path of this machine, "
-            f"{brief(redact(path, ()))!r}: commit the file, and open it by a path relative to "
-            "the notebook"
+            f"{place or notebook.place()}: the predictor holds an absolute path, "
+            f"{brief(redact(path, ()))!r}: {_remedy(path)} by a path relative to the notebook"
         )
     if len(paths) > MOST_PATHS:
-        yield f"the predictor holds {len(paths) - MOST_PATHS} more paths of this machine"
+        yield f"the predictor holds {len(paths) - MOST_PATHS} more absolute paths"
     if outcome.get("largest"):
         name, function, size = outcome["largest"]
         place = last_binding(notebook, name) or notebook.place()
@@ -41,6 +41,14 @@ def capture_warnings(
             f"{size / 1e6:.0f} MB of them `{name}`, which `{function}` uses: right for a model; "
             "of data keep only what serving needs, in a variable of its own"
         )
+
+
+def _remedy(path: str) -> str:
+    """What to do about a path: a folder, which may be of another machine, has no suffix."""
+    is_folder = path.endswith(("/", "\\")) or Path(path).is_dir()
+    if is_folder or not (PurePath(path).suffix or Path(path).is_file()):
+        return "commit its files, and open them"
+    return "commit the file, and open it"
 
 
 def _place(frame: Sequence[Any], notebook: Notebook, numbers: Mapping[int, int]) -> Place | None:

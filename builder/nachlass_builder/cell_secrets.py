@@ -12,11 +12,15 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from nachlass_builder.errors import Place
 from nachlass_builder.notebook import Notebook
+
+_WORD = r"(?:[a-z]+\d{0,2}|\d{1,4})"
+_WORDS = rf"(?:{_WORD}[-_]){{1,12}}{_WORD}"
+"""An identifier of words and numbers in lower case: `user_id_2024_01`."""
 
 FORMATS = {
     "a token of GitHub": r"\bgh[opsur]_[A-Za-z0-9]{20,}|\bgithub_pat_\w{20,}",
@@ -31,47 +35,81 @@ FORMATS = {
     "a key of Google": r"\bAIza[\w-]{30,}",
     "a key of Stripe": r"\b[rs]k_(?:live|test)_[A-Za-z0-9]{16,}",
     "a key of SendGrid": r"\bSG\.[\w-]{16,}\.[\w-]{16,}",
-    "an API key": r"\bsk-(?=[\w-]*\d[\w-]*\d)(?:[a-z0-9]+-){0,3}[A-Za-z0-9_]{12,}",
+    "an API key": (
+        rf"\bsk-(?!{_WORDS}(?![\w-]))(?=[\w-]*\d[\w-]*\d)(?:[a-z0-9]+-){{0,3}}[A-Za-z0-9_]{{12,}}"
+        r"(?!\w|\.[a-z])"
+    ),
+    "a token in a header": (
+        r"(?i)\b(?:bearer|authorization[\"']?\s*[:=,]\s*[\"']?(?:basic|token))\s+"
+        r"((?=[\w.~+/-]*\d)[\w.~+/-]{16,})"
+    ),
     "a signed token (JWT)": r"\beyJ[\w-]{10,}\.eyJ[\w-]{8,}\.[\w-]{8,}",
     "a private key": r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----",
-    "a password in a URL": r"\b[a-z][a-z0-9+.-]{0,20}://[^\s:/@'\"<>{}$*]+:[^\s/@'\"<>{}$*]{3,}@[\w\[]",
+    "a password in a URL": r"\b[a-z][a-z0-9+.-]{0,20}://[^\s:/@'\"<>{}$*]+:([^\s/@'\"<>{}$*]{3,})@[\w\[]",
 }
-"""What well-known secrets look like: enough of each that prose and names do not."""
+"""What well-known secrets look like: enough of each that prose and names do not.
+
+A group is the part that may be a placeholder.
+"""
 
 _KNOWN = [(what, re.compile(pattern)) for what, pattern in FORMATS.items()]
 _NAME = re.compile(
-    r"(?i)(?:^|_)(?:(?P<word>passw(?:or)?d|passphrase|pwd)"
-    r"|(?:api_?|access_?|account_?|secret_?|private_?|signing_?|encryption_?|auth_?)key"
-    r"|secret|(?P<token>token))$"
+    r"(?i)(?:^|_)(?:(?P<word>passw(?:or)?d|passphrase|pwd|(?:db|user|root|admin|smtp|ftp)_?pass)"
+    r"|(?:api|access|account|secret|private|signing|encryption|auth|wandb|openai|anthropic|aws"
+    r"|azure|google|gcp|stripe|sendgrid|cohere|mistral|kaggle|comet|neptune|github|hf)_?key"
+    r"|secret|(?P<token>(?<!pad_)(?<!eos_)(?<!bos_)(?<!unk_)(?<!sep_)(?<!cls_)(?<!mask_)token))$"
 )
 _PLACEHOLDER = re.compile(
     r"(?i)^(?:your|my|insert|enter|add|put|some|the|an?|example|dummy|fake|sample|change|replace"
-    r"|placeholder|todo)(?:[-_ .]|$|me)|^[<\[{(%$].*|.*(?:\.\.\.|\*\*\*|xxx|<|\{\{).*"
+    r"|placeholder|todo)(?:[-_ .]|$|me)|^(?:[<\[{(%$]|__).*"
+    r"|.*(?:\.\.\.|\*\*\*|xxx|<|\{\{|example).*"
+    r"|(?:passw(?:or)?d|pass|pwd|secret|token|user(?:name)?|(?:api[-_]?)?key)$"
+)
+_PATH = re.compile(
+    r"(?:~|\.{1,2})/|/(?:[a-z]{2,}|Users)/|[A-Za-z]:[\\/]|[\w./-]+\.(?:txt|json|[ct]sv|ya?ml|toml"
+    r"|ini|env|pem|key|crt|cfg|conf|py|ipynb|parquet|pkl|pickle|zip|gz|db|npy|npz|h5|pt|bin|xml)$"
 )
 _PREFIXED = re.compile(r"(?:sk|pk|rk|gh[a-z]|hf|key|tok)[-_][\w-]{12,}$")
 _ASSIGNED = re.compile(r"^\s*(?:export\s+|set\s+)?([A-Za-z_]\w*)=[\"']?([^\s\"']+)")
+_CONNECTION = re.compile(r"(?i)(?:^|[;\s])(password|pwd)=([^;\s'\"]+)")
 LEAST = {"word": 6, "token": 16}
 """Characters that a literal needs, by what the name says; others need LEAST_OF_KEYS."""
 LEAST_OF_KEYS = 12
 LONGEST = 500
 """Characters of a literal that a name makes a secret; longer ones are data."""
 LARGEST_MODULE = 2**20
+TAKE_NAME_AND_VALUE = ("setdefault", "get", "getenv", "putenv", "setenv", "__setitem__")
+"""Functions that get a name and its value, or its default."""
+REMEDY = (
+    ", and the bundle keeps this text: read it from os.environ or from a file outside of the "
+    "source, and revoke the one that stands here"
+)
 
 
 def secrets_of_notebook(notebook: Notebook) -> Iterator[str]:
     """Warnings of secrets in the cells, the text between them included."""
+    yield from _with_remedy(_found_in_notebook(notebook))
+
+
+def _found_in_notebook(notebook: Notebook) -> Iterator[str]:
+    """The places of secrets in a notebook, and what they look like."""
     for cell in notebook.cells:
         for line, what in _secrets(cell.source, cell.tree):
-            yield _warning(notebook.place(cell, line), what)
+            yield f"{notebook.place(cell, line)}: {what}"
     for index, node in enumerate(notebook.node.cells, start=1):
         if node.cell_type != "code":
             for line, what in _known(node.source):
                 place = f"{notebook.name}, {node.cell_type} cell (number {index} of all cells)"
-                yield _warning(f"{place}, line {line}", what)
+                yield f"{place}, line {line}: {what}"
 
 
 def secrets_of_modules(root: Path, files: Sequence[str]) -> Iterator[str]:
     """Warnings of secrets in the Python files of a source."""
+    yield from _with_remedy(_found_in_modules(root, files))
+
+
+def _found_in_modules(root: Path, files: Sequence[str]) -> Iterator[str]:
+    """The places of secrets in Python files, and what they look like."""
     for name in files:
         path = root / name
         if not name.endswith(".py") or not path.is_file() or path.stat().st_size > LARGEST_MODULE:
@@ -82,15 +120,13 @@ def secrets_of_modules(root: Path, files: Sequence[str]) -> Iterator[str]:
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             tree = None
         for line, what in _secrets(text, tree):
-            yield _warning(Place(name, line=line), what)
+            yield f"{Place(name, line=line)}: {what}"
 
 
-def _warning(place: Place | str, what: str) -> str:
-    """What to say of a secret; never the secret."""
-    return (
-        f"{place}: {what}, and the bundle keeps this text: read it from os.environ or from a "
-        "file outside of the source, and revoke the one that stands here"
-    )
+def _with_remedy(found: Iterable[str]) -> Iterator[str]:
+    """What to say of secrets, never the secrets: the first says what to do."""
+    for index, text in enumerate(found):
+        yield text if index else f"{text}{REMEDY}"
 
 
 def _secrets(source: str, tree: ast.AST | None) -> list[tuple[int, str]]:
@@ -108,7 +144,7 @@ def _known(source: str) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(source.splitlines(), start=1):
         for what, pattern in _KNOWN:
             match = pattern.search(line)
-            if match and not _PLACEHOLDER.match(match[0].rpartition("@")[0] or match[0]):
+            if match and not _PLACEHOLDER.match(match[match.lastindex or 0]):
                 yield number, f"this looks like {what}"
                 break
 
@@ -117,8 +153,7 @@ def _named(source: str, tree: ast.AST | None) -> Iterator[tuple[int, str]]:
     """The lines in which a name of a secret gets a literal that is one, and the name."""
     if tree is None:  # %%bash, %%writefile
         for number, line in enumerate(source.splitlines(), start=1):
-            if (match := _ASSIGNED.match(line)) and _is_secret(match[1], match[2]):
-                yield number, match[1]
+            yield from ((number, name) for name in _assigned(line))
         return
     for node in ast.walk(tree):
         for name, value in _bindings(node):
@@ -126,14 +161,24 @@ def _named(source: str, tree: ast.AST | None) -> Iterator[tuple[int, str]]:
             if text and _is_secret(name, text):
                 yield value.lineno, name
         # %env NAME=... is a call with such a text
-        if (match := _ASSIGNED.match(_text(node))) and _is_secret(match[1], match[2]):
-            yield node.lineno, match[1]  # type: ignore[attr-defined]
+        for name in _assigned(_text(node)):
+            yield node.lineno, name  # type: ignore[attr-defined]
+
+
+def _assigned(text: str) -> Iterator[str]:
+    """The names that get a secret in a text: `export NAME=...`, `Server=...;Password=...`."""
+    found = [_ASSIGNED.match(text), _CONNECTION.search(text[:LONGEST])]
+    yield from (match[1] for match in found if match and _is_secret(match[1], match[2]))
 
 
 def _text(node: ast.AST) -> str:
     """The text of a literal; empty for anything else."""
     match node:
         case ast.Constant(value=str(text)):
+            return text
+        case ast.Constant(value=bytes(data)):
+            return data.decode("utf-8", errors="replace")
+        case ast.JoinedStr(values=[ast.Constant(value=str(text))]):
             return text
     return ""
 
@@ -142,8 +187,11 @@ def _bindings(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
     """The names that a node gives values to: variables, attributes, keys, arguments."""
     match node:
         case ast.Assign(targets=targets, value=value):
-            yield from ((_name(target), value) for target in targets)
+            for target in targets:
+                yield from _unpacked(target, value)
         case ast.AnnAssign(target=target, value=ast.expr() as value):
+            yield _name(target), value
+        case ast.NamedExpr(target=target, value=value):
             yield _name(target), value
         case ast.keyword(arg=str(name), value=value):
             yield name, value
@@ -151,10 +199,33 @@ def _bindings(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
             for key, value in zip(keys, values, strict=True):
                 if isinstance(key, ast.Constant):
                     yield str(key.value), value
-        case ast.arguments(args=args, defaults=defaults):
-            yield from ((a.arg, d) for a, d in zip(args[::-1], defaults[::-1], strict=False))
-        case ast.Call(func=ast.Attribute(attr="setdefault"), args=[ast.Constant(value=key), value]):
-            yield str(key), value
+        case ast.arguments():
+            yield from _defaults(node)
+        case ast.Call(func=function, args=[ast.Constant(value=str(key)), value]):
+            if _name(function) in TAKE_NAME_AND_VALUE:
+                yield key, value
+
+
+def _unpacked(target: ast.expr, value: ast.expr) -> Iterator[tuple[str, ast.expr]]:
+    """The names of a target that may be a tuple, each with its value."""
+    match target, value:
+        case ast.Tuple() | ast.List(), ast.Tuple() | ast.List():
+            for one, part in zip(target.elts, value.elts, strict=False):
+                if isinstance(one, ast.Starred):  # what is behind it has another number
+                    return
+                yield from _unpacked(one, part)
+        case _:
+            yield _name(target), value
+
+
+def _defaults(arguments: ast.arguments) -> Iterator[tuple[str, ast.expr]]:
+    """The arguments of a function that have a default, and it."""
+    named = [*arguments.posonlyargs, *arguments.args][::-1]
+    for argument, value in zip(named, arguments.defaults[::-1], strict=False):
+        yield argument.arg, value
+    for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
+        if default:
+            yield argument.arg, default
 
 
 def _name(target: ast.expr) -> str:
@@ -169,13 +240,15 @@ def _name(target: ast.expr) -> str:
 
 def _is_secret(name: str, value: str) -> bool:
     """Whether a literal is more than a word or a placeholder, where a name says "secret"."""
-    match = _NAME.search(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name))
+    match = _NAME.search(re.sub(r"(?<=[a-z])(?=[A-Z])|-", "_", name))
     if not match or len(value) > LONGEST or re.search(r"\s|://", value):
         return False
-    if _PLACEHOLDER.match(value):
+    if _PLACEHOLDER.match(value) or _PATH.match(value):
         return False
     if _PREFIXED.match(value):
         return True
+    if not match["word"] and re.fullmatch(_WORDS, value):
+        return False
     kinds = (r"[a-z]", r"[A-Z]", r"\d", r"[^\w.:/-]")
     least = LEAST["word"] if match["word"] else LEAST["token"] if match["token"] else LEAST_OF_KEYS
     mixed = sum(bool(re.search(kind, value)) for kind in kinds) > 1

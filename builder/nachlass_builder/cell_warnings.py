@@ -2,14 +2,16 @@
 
 Shown is whatever may mean that results are wrong or not what was meant: all
 but what warns of later versions, which a lock keeps away and which is only
-counted, and what a build without a display always says.
+counted, and what a build without a display always says. Warnings of one
+category and line are one message with their number: they often differ only in
+values of the samples.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -64,7 +66,21 @@ class CellWarnings:
 
     def new(self) -> Iterator[str]:
         """What to say of the warnings since the last call."""
-        said: dict[int | None, int] = {}
+        more: dict[tuple[int | None, bool], list[int]] = {}
+        for (_kind, place, is_of_cells), several in self._alike().items():
+            counts = more.setdefault((place.cell, is_of_cells), [])
+            counts.append(len(several))
+            if len(counts) <= MOST_A_CELL:
+                yield f"{place}: {self._told(several)}"
+        for (number, is_of_cells), counts in more.items():
+            if left := sum(counts[MOST_A_CELL:]):
+                what = "1 more warning" if left == 1 else f"{left} more warnings"
+                where = ", see the executed notebook" if is_of_cells else " after the cells"
+                yield f"{Place(self.notebook.name, number)}: {what}{where}"
+
+    def _alike(self) -> dict[tuple[str, Place, bool], list[Warned]]:
+        """The new warnings by category, place, and whether a cell ran; others are counted."""
+        alike: dict[tuple[str, Place, bool], list[Warned]] = {}
         for warned in self._new():
             place = self._place(warned)
             if NOISE.search(warned.message):
@@ -73,14 +89,14 @@ class CellWarnings:
                 self.later += 1
                 self.cells |= {place.cell} if place.cell else set()
                 continue
-            said[place.cell] = said.get(place.cell, 0) + 1
-            if said[place.cell] <= MOST_A_CELL:
-                text = redact(warned.text, secrets_in((), self.environment))
-                yield f"{place}: {brief(text)}"
-        for number, count in said.items():
-            if count > MOST_A_CELL:
-                place = Place(self.notebook.name, number)
-                yield f"{place}: {count - MOST_A_CELL} more warnings, see the executed notebook"
+            key = (warned.kinds[0], place, warned.count in self.numbers)
+            alike.setdefault(key, []).append(warned)
+        return alike
+
+    def _told(self, alike: Sequence[Warned]) -> str:
+        """The first of the warnings of one category and line, and how many there are."""
+        text = brief(redact(alike[0].text, secrets_in((), self.environment)))
+        return text if len(alike) == 1 else f"{text} (and {len(alike) - 1} more like it)"
 
     def summary(self) -> str | None:
         """How many warnings of later versions there were, and in which cells."""

@@ -184,6 +184,12 @@ def _read_file(root: Path, name: str, listed: Listed, *, constraint: bool) -> No
 def _read_line(root: Path, folder: str, line: str, place: Place, listed: Listed) -> None:
     """Read one line that is a requirement, its hashes behind it, or an option."""
     text, digests = split_hashes(line)
+    if digests and not text:
+        raise RequirementsError(
+            "this hash is of no requirement",
+            place=place,
+            remedy="end the line before it with a backslash",
+        )
     if not text.startswith("-"):
         text = _without_options(text, place, listed)
     before = len(listed.requirements)

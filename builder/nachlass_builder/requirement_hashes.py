@@ -23,13 +23,16 @@ from packaging.pylock import PackageSdist, PylockSelectError
 from nachlass_builder import pylock
 from nachlass_builder.credentials import redact
 from nachlass_builder.errors import Place, RequirementsError
+from nachlass_builder.quote import brief
 from nachlass_builder.requirement import Requirement
 
 ALGORITHM = "sha256"
 """What locks have; other hashes could only be compared once a file has been fetched."""
+DIGITS = 64
+"""Hexadecimal digits of such a hash."""
 
-_HASH = re.compile(r"\s--hash(?:=|\s+)(\S+)")
-_FRAGMENT = re.compile(r"(?:^|&)(sha1|sha224|sha256|sha384|sha512|md5)=([0-9a-fA-F]+)")
+_HASH = re.compile(r"(?:^|\s)--hash(?:=|\s+|$)(\S*)")
+_FRAGMENT = re.compile(r"(?:^|&)(sha1|sha224|sha256|sha384|sha512|md5)=([^&]*)")
 
 
 @dataclass(frozen=True)
@@ -40,12 +43,13 @@ class Hashed:
     digests: tuple[str, ...]
 
     def __post_init__(self) -> None:
+        for digest in self.digests:
+            _check_form(digest, self.requirement.place)
         if not any(digest.startswith(f"{ALGORITHM}:") for digest in self.digests):
-            algorithms = " and ".join(sorted({one.partition(":")[0] for one in self.digests}))
-            raise RequirementsError(
-                f"a hash by {algorithms} cannot be checked: locks have {ALGORITHM}",
-                place=self.requirement.place,
-                remedy=f"write --hash={ALGORITHM}:..., as `pip hash FILE` prints it",
+            algorithms = sorted({one.partition(":")[0] for one in self.digests})
+            raise _unreadable(
+                f"{_hashes_of(algorithms)} cannot be checked: the lock has {ALGORITHM} hashes",
+                self.requirement.place,
             )
 
     @property
@@ -65,9 +69,33 @@ class Hashed:
         return version is None or parsed.specifier.contains(str(version), prereleases=True)
 
 
+def _check_form(digest: str, place: Place) -> None:
+    """Refuse what is no hash, which would otherwise demand nothing, or what no file can have."""
+    algorithm, colon, digits = digest.partition(":")
+    if not (colon and algorithm and digits):
+        raise _unreadable(f"--hash={digest} is no hash, but has to be ALGORITHM:DIGITS", place)
+    if algorithm == ALGORITHM and not re.fullmatch(rf"[0-9a-f]{{{DIGITS}}}", digits):
+        raise _unreadable(
+            f"{brief(digest)} is no hash: a {ALGORITHM} has {DIGITS} hexadecimal digits", place
+        )
+
+
+def _hashes_of(algorithms: Sequence[str]) -> str:
+    """Hashes by their algorithms: `an md5 hash`, `md5 and sha1 hashes`."""
+    if len(algorithms) > 1:
+        return f"{' and '.join(algorithms)} hashes"
+    return f"{'an' if algorithms[0].startswith('m') else 'a'} {algorithms[0]} hash"
+
+
+def _unreadable(message: str, place: Place) -> RequirementsError:
+    """The failure for a hash that nothing can be compared with."""
+    remedy = f"write --hash={ALGORITHM}:..., as `pip hash FILE` prints it"
+    return RequirementsError(message, place=place, remedy=remedy)
+
+
 def split_hashes(line: str) -> tuple[str, tuple[str, ...]]:
     """A line of a requirements file without its `--hash` options, and their values."""
-    digests = tuple(digest.lower() for digest in _HASH.findall(line))
+    digests = tuple(digest.strip("\"'").lower() for digest in _HASH.findall(line))
     return _HASH.sub("", line).strip(), digests
 
 
@@ -128,7 +156,7 @@ def _restrict_package(document: Mapping[str, Any], package: dict[str, Any], dema
     if not files:
         raise RequirementsError(
             f"{redact(demand.requirement.text, ())} is a folder or a repository, "
-            "which no hash can be checked of",
+            "for which no hash can be checked",
             place=demand.requirement.place,
             remedy="take the hash out, and name a commit instead: NAME @ git+https://...@COMMIT",
         )
@@ -156,7 +184,7 @@ def _refused(
         place=demand.requirement.place,
         details="\n".join(known) or None,
         remedy="find out where the other file comes from (the index, wheels/); if it is meant, "
-        "write its hash, or all hashes anew with `uv pip compile --generate-hashes`",
+        "write its hash, or all hashes again with `uv pip compile --generate-hashes`",
     )
 
 

@@ -34,19 +34,19 @@ def surveyed(tmp_path, monkeypatch):
             "def predictor(x):\n    return open(r'C:\\Users\\me\\d.csv')",
             [("C:\\Users\\me\\d.csv", 2)],
         ),
-        ("def predictor(x):\n    return [f'/Users/me/{y}' for y in x]", [("/Users/me/", 2)]),
-        ("def predictor(x):\n    return x in ('a', '/root/b')", [("/root/b", 2)]),
-        ("P = '/home/me/d'\ndef helper(): return P\ndef predictor(x): return helper()", ["P"]),
-        ("import pathlib\nP = pathlib.Path('/home/me/d')\ndef predictor(x): return P", ["P"]),
-        ("C = {'model': '/home/me/d'}\ndef predictor(x): return C", ["C"]),
-        ("def predictor(x, path='/home/me/d'): return path", ["predictor"]),
+        ("def predictor(x):\n    return [f'/Users/me/x/{y}' for y in x]", [("/Users/me/x/", 2)]),
+        ("def predictor(x):\n    return x in ('a', '/root/b/')", [("/root/b/", 2)]),
+        ("P = '/home/me/d.h5'\ndef helper(): return P\ndef predictor(x): return helper()", ["P"]),
+        ("import pathlib\nP = pathlib.Path('/home/me/d.h5')\ndef predictor(x): return P", ["P"]),
+        ("C = {'model': '/home/me/d.h5'}\ndef predictor(x): return C", ["C"]),
+        ("def predictor(x, path='/home/me/d.h5'): return path", ["predictor"]),
         (
-            "class M:\n  def predict(self, x):\n    return '/home/me/d'\npredictor = M().predict",
+            "class M:\n  def predict(s, x):\n    return '/home/me/d.h5'\npredictor = M().predict",
             None,
         ),
-        ("@functools.lru_cache\ndef predictor(x): return '/home/me/d'", None),
-        ("predictor = functools.partial(lambda p, x: p, '/home/me/d')", ["predictor"]),
-        ("def make():\n  p = '/home/me/d'\n  return lambda x: p\npredictor = make()", ["p"]),
+        ("@functools.lru_cache\ndef predictor(x): return '/home/me/d.h5'", None),
+        ("predictor = functools.partial(lambda p, x: p, '/home/me/d.h5')", ["predictor"]),
+        ("def make():\n  p = '/home/me/d.h5'\n  return lambda x: p\npredictor = make()", ["p"]),
     ],
 )
 def test_paths_of_a_machine_are_found(surveyed, code, paths):
@@ -60,6 +60,7 @@ def test_paths_of_a_machine_are_found(surveyed, code, paths):
     [
         "/", "//", "/predict/v1", "data/x.csv", "/dev/null", "/usr/share/dict", "https://a/home/me/x",
         "/home", "a:b", "d:\\\\w+", "/etc/ssl/certs", "/tmp", "a" * 5000, "/nowhere/at/all",
+        "/Users/list/all", "/home/user/profile", "/home/user/", "/root/x",
     ],
 )  # fmt: skip
 def test_what_is_no_path_of_a_machine_is_left_alone(surveyed, text):
@@ -74,6 +75,23 @@ def test_what_exists_outside_of_the_source_is_of_this_machine(surveyed, tmp_path
     outside.touch()
     found = surveyed("def predictor(x): return A, B", A=str(inside), B=Path(outside))
     assert found["paths"] == [[str(outside), None, "B"]]
+
+
+@pytest.mark.parametrize("text", ["base + '/home/me/d.csv'", "f'{base}/home/me/d.csv'"])
+def test_what_continues_a_text_is_no_path(surveyed, text):
+    assert surveyed(f"base = ''\ndef predictor(x): return {text}")["paths"] == []
+
+
+def test_attributes_of_the_instances_of_modules_are_looked_at(surveyed, tmp_path, monkeypatch):
+    (tmp_path / "repo").mkdir()
+    text = "class Model:\n  def __init__(self): self.file = '/home/me/d.csv'\n"
+    (tmp_path / "repo" / "own_models.py").write_text(text)
+    (tmp_path / "other_models.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path / "repo")
+    code = "from {} import Model\nM = Model()\ndef predictor(x): return M"
+    assert surveyed(code.format("own_models"))["paths"] == [["/home/me/d.csv", None, "M"]]
+    assert surveyed(code.format("other_models"))["paths"] == []
 
 
 def test_the_largest_variable_of_a_large_pickle_is_found(surveyed):
@@ -107,3 +125,14 @@ def test_warnings_name_cell_and_line(tmp_path):
     ]
     assert "the pickle holds 321 MB, 320 MB of them `train`, which `predictor` uses" in told[2]
     assert list(capture_warnings({"kept": True}, read_notebook(tmp_path, "model.ipynb"), {})) == []
+
+
+def test_of_a_folder_the_files_are_to_be_committed(tmp_path):
+    write_notebook(tmp_path / "model.ipynb", "# %%\nA = B = 1")
+    paths = [["/home/me/d/", None, "A"], [str(tmp_path), None, "B"], ["/home/me/d.csv", None, "A"]]
+    told = capture_warnings({"paths": paths}, read_notebook(tmp_path, "model.ipynb"), {})
+    assert [("its files" in text, "the file," in text) for text in told] == [
+        (True, False),
+        (True, False),
+        (False, True),
+    ]

@@ -24,8 +24,8 @@ SECRETS = [
     'API_KEY = "{}"'.format(parts("sk-", "abcdefghijklmnopqrst")),
     'x = "{}"'.format(parts("gh", "p_", "0123456789abcdefghijABCDEFGHIJ012345")),
     "# was {}".format(parts("hf", "_", "AbCdEfGhIjKlMnOpQrStUvWx")),
-    'boto3.client("s3", aws_access_key_id="{}")'.format(parts("AKIA", "IOSFODNN7EXAMPLE")),
-    'aws_secret_access_key = "{}"'.format(parts("wJalrXUtnFEMI/K7MDENG/", "bPxRfiCYEXAMPLEKEY")),
+    'boto3.client("s3", aws_access_key_id="{}")'.format(parts("AKIA", "IOSFODNN7QXAMBLE")),
+    'aws_secret_access_key = "{}"'.format(parts("wJalrXUtnFEMI/K7MDENG/", "bPxRfiCYQXAMBLEKEY")),
     'engine = create_engine("postgresql://me:s3cr3t@db.example.org/x")',
     'os.environ["DB_PASSWORD"] = "hunter2!"',
     'connect(password="Tr0ub4dor&3")',
@@ -36,6 +36,23 @@ SECRETS = [
     'def f(token: str = "9f86d081884c7d659a2feaa0"): pass',
     'KEY = """-----BEGIN RSA {} KEY-----\\n"""'.format("PRIVATE"),
     "%%bash\nexport API_KEY=9f86d081884c7d659a2feaa0",
+    'user, password = "bob", "Tr0ub4dor&3"',
+    'def f(*, password="Tr0ub4dor&3"): pass',
+    'def f(password="Tr0ub4dor&3", /): pass',
+    'API_KEY = b"9f86d081884c7d659a2f"',
+    'API_KEY = f"9f86d081884c7d659a2f"',
+    'print(pw_token := "9f86d081884c7d659a2feaa0")',
+    'print(db_password := "Tr0ub4dor&3")',
+    'db_pass = "Tr0ub4dor&3"',
+    'wandb_key = "9f86d081884c7d659a2feaa0"',
+    'headers = {"Authorization": "Bearer 9f86d081884c7d659a2feaa0"}',
+    "# curl -H 'Authorization: Bearer 9f86d081884c7d659a2feaa0'",
+    'headers = {"X-Api-Key": "9f86d081884c7d659a2feaa0"}',
+    'os.putenv("API_KEY", "9f86d081884c7d659a2feaa0")',
+    'os.getenv("TOKEN", "9f86d081884c7d659a2feaa0")',
+    'os.environ.get("TOKEN", "9f86d081884c7d659a2feaa0")',
+    'connect("Server=db;User Id=me;Password=Tr0ub4dor&3;")',
+    'connect(f"host={host} password=Tr0ub4dor&3")',
 ]
 
 
@@ -79,12 +96,32 @@ def test_a_secret_is_found_and_not_shown(warnings, source):
         'secret = "column_of_the_secret"',
         'password_column = "password2"',
         'x = "a: b@c"',
+        'url = "postgresql://user:password@localhost/db"',
+        'name = "sk-2023-01-dataset_full_v2.csv"',
+        'name = "sk-2023-01-dataset_full_v2"',
+        'auth_token = "/run/secrets/token_1"',
+        'auth_token = "secrets/auth_token_2024.txt"',
+        'access_key = "user_id_2024_01"',
+        'f(pad_token="__PAD_TOKEN_2__xx")',
+        'api_key = "AKIAIOSFODNN7EXAMPLE"',
+        'headers = {"Authorization": f"Bearer {token}"}',
+        'headers = {"Authorization": "Bearer your-token-goes-here-1"}',
+        "# the bearer authentication2 of the service",
+        'execute("SELECT 1 FROM t WHERE password = %s")',
+        'connect(f"Server=db;Password={password};")',
+        "user, *password = names",
         'time = "10:30@noon"',
         'image = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAUA"',
     ],
 )
 def test_what_is_no_secret_is_left_alone(warnings, source):
     assert warnings(f"# %%\n{source}") == []
+
+
+def test_the_remedy_is_said_once(warnings):
+    found = warnings(f"# %%\n{SECRETS[0]}\n{SECRETS[2]}\n# %% markdown\nuse {SECRETS[2]}")
+    assert [("os.environ" in text) for text in found] == [True, False, False]
+    assert found[1] == "model.ipynb, cell 1, line 2: this looks like a token of GitHub"
 
 
 def test_text_between_cells_is_read(warnings):

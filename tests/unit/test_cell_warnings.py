@@ -54,10 +54,29 @@ def test_cells_that_were_skipped_and_magics_are_counted(warned):
     ]
 
 
-def test_the_sixth_warning_of_a_cell_is_counted(warned):
-    told = warned(*(user(str(number)) for number in range(8)))
+def kinds(count, number, execution=1):
+    return [
+        ([f"Kind{kind}", "Warning"], text, execution, None)
+        for kind in range(count)
+        for text in "abc"[:number]
+    ]
+
+
+def test_the_sixth_kind_of_a_cell_is_counted(warned):
+    told = warned(*kinds(8, 2))
     assert len(told) == 6
-    assert told[-1] == "model.ipynb, cell 1: 3 more warnings, see the executed notebook"
+    assert told[-1] == "model.ipynb, cell 1: 6 more warnings, see the executed notebook"
+    told = warned(*kinds(6, 1, execution=3))
+    assert told[-1] == "model.ipynb, cell 3: 1 more warning after the cells"
+
+
+def test_warnings_of_one_line_are_counted(warned):
+    odd = [user(f"sample {n} is odd", 3, ["cell", 2, "predictor", None, 1]) for n in range(1, 302)]
+    other = (["RuntimeWarning", "Warning"], "overflow", 3, ["cell", 2, "predictor", None, 1])
+    assert warned(*odd, other) == [
+        "model.ipynb, cell 1, line 2: UserWarning: sample 1 is odd (and 300 more like it)",
+        "model.ipynb, cell 1, line 2: RuntimeWarning: overflow",
+    ]
 
 
 def test_later_versions_are_counted_in_one_line(warned):

@@ -374,7 +374,7 @@ subprocess.run([sys.executable, "-m", "pip", "install", f"{name}==1.0"])
 )
 def test_pip_compares_with_what_is_installed(tmp_path, words, missing):
     (tmp_path / "requirements.txt").write_text("packaging # yes\n-r more.txt\n")
-    (tmp_path / "more.txt").write_text("absent \\\n  >=2 --hash=sha256:00\n")
+    (tmp_path / "more.txt").write_text(f"absent \\\n  >=2 --hash=sha256:{'0' * 64}\n")
     write_distribution(tmp_path / "site", "own", "https://host/own.git")
     write_distribution(tmp_path / "site", "archive", "https://host/file?a=1")
     record = tmp_path / "missing"

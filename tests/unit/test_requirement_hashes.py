@@ -65,9 +65,9 @@ def files(*demands):
         ([demand("alpha==1.0", SDIST)], [SDIST]),
         ([demand("alpha==1.0", SDIST, OTHER)], [SDIST]),
         ([demand("alpha==1.0", WHEEL, SDIST), demand("alpha<2", WHEEL)], [WHEEL]),
-        ([demand("alpha==0.9", "f")], [WHEEL, OTHER, SDIST]),
-        ([demand("alpha==1.0; python_version < '3'", "f")], [WHEEL, OTHER, SDIST]),
-        ([demand("alpha @ https://elsewhere.example/a.whl", "f")], [WHEEL, OTHER, SDIST]),
+        ([demand("alpha==0.9", "f" * 64)], [WHEEL, OTHER, SDIST]),
+        ([demand("alpha==1.0; python_version < '3'", "f" * 64)], [WHEEL, OTHER, SDIST]),
+        ([demand("alpha @ https://elsewhere.example/a.whl", "f" * 64)], [WHEEL, OTHER, SDIST]),
     ],
 )
 def test_a_lock_keeps_the_files_that_have_the_hashes(demands, left):
@@ -96,20 +96,26 @@ def test_the_hash_of_a_link_is_enforced():
     restrict(LOCK, [demand("beta @ https://i.test/beta-2.0-py3-none-any.whl", WHEEL)])
 
 
+def test_a_link_with_an_unreadable_hash_is_refused():
+    link = Requirement("beta @ https://i.test/beta-2.0.zip#sha256=", Place("x"))
+    with pytest.raises(RequirementsError, match="x: --hash=sha256: is no hash"):
+        list(hashes_of_links([link]))
+
+
 def test_a_repository_has_no_hash():
     with pytest.raises(RequirementsError, match="a folder or a repository"):
         restrict(LOCK, [demand("gamma @ git+https://i.test/gamma.git", WHEEL)])
 
 
 def test_hashes_that_no_lock_has_are_refused():
-    with pytest.raises(RequirementsError, match="a hash by sha384 and sha512 cannot be checked"):
+    with pytest.raises(RequirementsError, match="sha384 and sha512 hashes cannot be checked"):
         Hashed(Requirement("alpha", Place("x")), ("sha512:aa", "sha384:bb"))
 
 
 def test_hashes_are_read_in_every_spelling():
-    assert split_hashes("a==1 --hash=sha256:AA --hash sha256:bb") == (
+    assert split_hashes("a==1 --hash=sha256:AA --hash sha256:bb --hash='sha256:cc'") == (
         "a==1",
-        ("sha256:aa", "sha256:bb"),
+        ("sha256:aa", "sha256:bb", "sha256:cc"),
     )
 
 
@@ -118,19 +124,23 @@ def test_hashes_of_files_and_what_they_include_are_found(found):  # noqa: F811
         {
             "requirements.txt": (
                 "-r more.txt\n-c limits.txt\n"
-                "alpha==1 ; python_version > '3' \\\n  --hash=sha256:aa \\\n  --hash=sha256:bb\n"
+                "alpha==1 ; python_version > '3' \\\n"
+                f"  --hash=sha256:{WHEEL} \\\n  --hash=sha256:{SDIST}\n"
             ),
-            "more.txt": "beta==1 --hash=sha256:cc --no-deps\n--require-hashes\n",
-            "limits.txt": "gamma==3 \\\n    --hash=sha256:dd\n",
-            "environment.yml": "dependencies:\n  - pip:\n    - delta==1 --hash=sha256:ee\n",
+            "more.txt": f"beta==1 --hash=sha256:{OTHER} --no-deps\n--require-hashes\n",
+            "limits.txt": f"gamma==3 \\\n    --hash=sha256:{WHEEL}\n",
+            "environment.yml": f"dependencies:\n  - pip:\n    - delta==1 --hash=sha256:{SDIST}\n",
         },
         f'# %%\nrequirements = ["alpha==1", "eta @ https://i.test/eta-1.zip#sha256={WHEEL}"]',
     )
     assert [(str(one.requirement), one.digests) for one in gathered.hashes] == [
-        ("beta==1 (more.txt, line 1)", ("sha256:cc",)),
-        ("gamma==3 (limits.txt, line 1)", ("sha256:dd",)),
-        ("alpha==1 ; python_version > '3' (requirements.txt, line 3)", ("sha256:aa", "sha256:bb")),
-        ("delta==1 (environment.yml, line 3)", ("sha256:ee",)),
+        ("beta==1 (more.txt, line 1)", (f"sha256:{OTHER}",)),
+        ("gamma==3 (limits.txt, line 1)", (f"sha256:{WHEEL}",)),
+        (
+            "alpha==1 ; python_version > '3' (requirements.txt, line 3)",
+            (f"sha256:{WHEEL}", f"sha256:{SDIST}"),
+        ),
+        ("delta==1 (environment.yml, line 3)", (f"sha256:{SDIST}",)),
         (
             f"eta @ https://i.test/eta-1.zip#sha256={WHEEL} (model.ipynb, cell 1, line 1)",
             (f"sha256:{WHEEL}",),
@@ -144,6 +154,29 @@ def test_hashes_of_files_and_what_they_include_are_found(found):  # noqa: F811
 def test_a_folder_with_a_hash_is_refused(found):  # noqa: F811
     with pytest.raises(RequirementsError, match="a folder has no hash"):
         found({"requirements.txt": "-e ./tool --hash=sha256:aa\n"})
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("a==1 --hash=", "--hash= is no hash"),
+        ("a==1 --hash", "--hash= is no hash"),
+        ("a==1 --hash=sha256:", "--hash=sha256: is no hash"),
+        (f"a==1 --hash={WHEEL}", f"--hash={WHEEL} is no hash"),
+        (f"a==1 --hash=sha256:{WHEEL} --hash=sha256:00", "a sha256 has 64 hexadecimal digits"),
+        (f"a==1 --hash=sha256:{'g' * 64}", "a sha256 has 64 hexadecimal digits"),
+        ("a==1 --hash=md5:00", "an md5 hash cannot be checked: the lock has sha256 hashes"),
+        ("a==1 --hash=sha1:00", "a sha1 hash cannot be checked"),
+        (f"--hash=sha256:{WHEEL}", "this hash is of no requirement"),
+    ],
+)
+def test_what_is_no_hash_is_refused(found, line, said):  # noqa: F811
+    with pytest.raises(RequirementsError) as refused:
+        found({"requirements.txt": f"six\n{line}\n"})
+    assert str(refused.value).startswith("error: requirements.txt, line 2: ")
+    assert said in str(refused.value)
+    with pytest.raises(RequirementsError, match=r"limits\.txt, line 1: "):
+        found({"requirements.txt": "-c limits.txt", "limits.txt": line})
 
 
 @pytest.mark.parametrize(
@@ -170,10 +203,10 @@ def test_require_hashes_is_content_with_hashes():
 
 def test_printed_requirements_keep_their_hashes(tmp_path, capsys):
     write_notebook(tmp_path / "model.ipynb", '# %%\nrequirements = ["alpha==1"]\npredictor = id\n')
-    (tmp_path / "requirements.txt").write_text("alpha == 1 --hash=sha256:aa\nbeta\n")
+    (tmp_path / "requirements.txt").write_text(f"alpha == 1 --hash=sha256:{WHEEL}\nbeta\n")
     print_requirements(check(tmp_path, ["model.ipynb"], Settings.from_environ({}, {}), None))
     assert capsys.readouterr().out.splitlines() == [
-        "alpha==1 --hash=sha256:aa  # model.ipynb, cell 1, line 1",
+        f"alpha==1 --hash=sha256:{WHEEL}  # model.ipynb, cell 1, line 1",
         "beta  # requirements.txt, line 2",
     ]
 

@@ -83,7 +83,7 @@ def test_pip_formats(found):
                 "--extra-index-url=https://other.example.org/simple\n"
                 "-r more/base.txt\n"
                 "-c limits.txt\n"
-                "scipy==1.14 \\\n    --hash=sha256:aa \\\n    --hash=sha256:bb\n"
+                f"scipy==1.14 \\\n    --hash=sha256:{'a' * 64} \\\n    --hash=sha256:{'b' * 64}\n"
                 "git+https://example.org/team/tool.git@v1#egg=tool\n"
                 "git+ssh://git@example.org/team/other.git\n"
                 'old; python_version < "3"\n'

@@ -1,7 +1,8 @@
-"""Looks at what a pickle would hold: paths of this machine, large globals. Notebook's kernel.
+"""Looks at what a pickle would hold: absolute paths, large globals. Notebook's kernel.
 
 Only what is pickled by value is looked at: the notebook's functions and
-classes, and what they reach by globals, closures, defaults and attributes.
+classes, and what they reach by globals, closures, defaults and attributes. Of
+instances of the repository's modules these are the attributes.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import dis
 import functools
 import linecache
 import re
+import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -32,7 +34,9 @@ MOST_ENTRIES = 100
 MOST_PATHS = 20
 LONGEST_PATH = 1000
 
-_HOME = re.compile(r"/(home|Users)/[^/\s]+/|/root/.|[A-Za-z]:[\\/](?!/)[^\\/:*?\"<>|\n]+[\\/][^\n]")
+_HOME = re.compile(r"/(?:home|Users)/[^/\s]+/(?P<rest>.+)|/root/(?P<of_root>.+)", re.DOTALL)
+_DRIVE = re.compile(r"[A-Za-z]:[\\/](?!/)[^\\/:*?\"<>|\n]+[\\/][^\n]")
+_FORMATTED = ("FORMAT_VALUE", "FORMAT_SIMPLE", "FORMAT_WITH_SPEC")
 _SYSTEM = re.compile(r"/(dev|proc|sys|usr|bin|sbin|lib|lib64|etc|run)(/|$)")
 
 
@@ -60,7 +64,7 @@ def survey(functions: Mapping[str, Any], root: Path, size: int) -> dict[str, Any
     """
     paths: list[list[Any]] = []
     leaves: list[Reached] = []
-    for one, parts in _reached(functions):
+    for one, parts in _reached(functions, root):
         paths += _paths(one, root)
         if not parts:
             leaves.append(one)
@@ -71,7 +75,7 @@ def survey(functions: Mapping[str, Any], root: Path, size: int) -> dict[str, Any
     }
 
 
-def _reached(functions: Mapping[str, Any]) -> Iterator[tuple[Reached, list[Reached]]]:
+def _reached(functions: Mapping[str, Any], root: Path) -> Iterator[tuple[Reached, list[Reached]]]:
     """Everything that functions reach by name, each value once, with what it leads to."""
     seen: set[int] = set()
     waiting = deque(
@@ -82,13 +86,13 @@ def _reached(functions: Mapping[str, Any]) -> Iterator[tuple[Reached, list[Reach
         if id(one.value) in seen or one.depth > DEEPEST:
             continue
         seen.add(id(one.value))
-        parts = _parts(one)
+        parts = _parts(one, root)
         yield one, parts
         waiting.extend(parts)
 
 
-def _parts(one: Reached) -> list[Reached]:
-    """What a function, or a class or an instance of the notebook's, refers to."""
+def _parts(one: Reached, root: Path) -> list[Reached]:
+    """What a function, a class or an instance of the notebook's or repository's refers to."""
     match one.value:
         case functools._lru_cache_wrapper():
             return [one.part(one.value.__wrapped__)]
@@ -105,9 +109,23 @@ def _parts(one: Reached) -> list[Reached]:
             parts = vars(one.value).values()
             return [one.part(getattr(x, "fget", None) or getattr(x, "__func__", x)) for x in parts]
         case value if type(value).__module__ == "__main__":
-            attributes = getattr(value, "__dict__", {}).values()
-            return [one.part(type(value)), *map(one.part, attributes)]
+            return [one.part(type(value)), *map(one.part, _attributes(value))]
+        case value if _is_of_repository(type(value).__module__, root):
+            return [one.part(attribute) for attribute in _attributes(value)]
     return []
+
+
+def _attributes(value: object) -> list[object]:
+    """The values of an instance's attributes."""
+    return list(getattr(value, "__dict__", {}).values())
+
+
+def _is_of_repository(module: str, root: Path) -> bool:
+    """Whether a module is a file of the source, and no installed one."""
+    file = getattr(sys.modules.get(module), "__file__", None)
+    if not file or "site-packages" in Path(file).parts:
+        return False
+    return Path(file).is_relative_to(root)
 
 
 def _quoted(step: str) -> str | None:
@@ -116,7 +134,7 @@ def _quoted(step: str) -> str | None:
 
 
 def _paths(one: Reached, root: Path) -> Iterator[list[Any]]:
-    """The paths of this machine: in code with their line, in variables with their name."""
+    """The absolute paths: in code with their line, in variables with their name."""
     if isinstance(one.value, FunctionType) and one.value.__module__ == "__main__":
         for text, frame in _constants(one.value.__code__):
             if _is_of_machine(text, root):
@@ -129,14 +147,24 @@ def _paths(one: Reached, root: Path) -> Iterator[list[Any]]:
 def _constants(code: CodeType) -> Iterator[tuple[str, list[Any]]]:
     """The texts in code and in what is nested in it, each with its frame."""
     file, count = code.co_filename, cell_files().get(code.co_filename)
-    for step in dis.get_instructions(code):
-        for text in _texts(step.argval) if step.opname.endswith("_CONST") else ():
+    steps = list(dis.get_instructions(code))
+    for before, step, after in zip([None, *steps], steps, [*steps[1:], None], strict=False):
+        if not step.opname.endswith("_CONST") or _is_appended(before, after):
+            continue
+        for text in _texts(step.argval):
             line = step.positions.lineno if step.positions else None
             source = linecache.getline(file, line).strip() if line else ""
             yield text, [file, line, code.co_name, source or None, count]
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield from _constants(constant)
+
+
+def _is_appended(before: dis.Instruction | None, after: dis.Instruction | None) -> bool:
+    """Whether a constant continues a text: of an f-string, or behind a `+`."""
+    if before and before.opname in _FORMATTED:
+        return True
+    return bool(after and after.opname == "BINARY_OP" and after.argrepr.startswith("+"))
 
 
 def _texts(value: object) -> Iterator[str]:
@@ -166,11 +194,20 @@ def _is_of_machine(text: str, root: Path) -> bool:
     path = Path(text)
     if path.is_relative_to(root) or _SYSTEM.match(text):
         return False
-    if _HOME.match(text):
+    if _DRIVE.match(text) or _is_data_of_home(text):
         return True
     with suppress(OSError, ValueError):
         return len(path.parts) > 2 and path.exists()  # noqa: PLR2004 - `/` alone is a separator
     return False
+
+
+def _is_data_of_home(text: str) -> bool:
+    """Whether a text is a path in a home, and rather of data than of a web service."""
+    match = _HOME.match(text)
+    if not match:
+        return False
+    rest = match["rest"] or match["of_root"]
+    return bool(PurePath(rest).suffix or len(PurePath(rest).parts) > 1 or rest.endswith("/"))
 
 
 def _largest(leaves: list[Reached]) -> list[Any] | None:
