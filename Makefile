@@ -7,6 +7,8 @@ TEST = .venv/test/bin
 INSTALL = .venv/bin/python tests/install.py
 OURS = --group test --editable . --editable service
 QUICK = tests/unit -m "not starts_programs"
+# Three on two cores: now and then one waits for Prometheus, an image or a time limit.
+WORKERS = -n 3 --dist worksteal
 
 .PHONY: help demo test test-all test-unit lint bench soak bench-drift clean
 
@@ -17,12 +19,12 @@ demo: .venv/installed ## build examples/kmeans and serve it on port 8080
 	.venv/bin/nachlass serve examples/kmeans
 
 test: .venv/test/installed ## run the tests; what cannot run here is listed at the end
-	$(TEST)/python -m pytest -n 2 --dist worksteal
+	$(TEST)/python -m pytest $(WORKERS)
 
 test-all: .venv/test/installed .venv/lowest/installed ## as test, with nothing skipped, then with the oldest versions
 	.ci/system-packages
-	NACHLASS_TEST_ALL=1 $(TEST)/python -m pytest -n 2 --dist worksteal
-	.venv/lowest/bin/python -m pytest -n 2 --dist worksteal $(QUICK)
+	NACHLASS_TEST_ALL=1 $(TEST)/python -m pytest $(WORKERS)
+	.venv/lowest/bin/python -m pytest -n 2 $(QUICK)
 	.venv/lowest/bin/nachlass build examples/kmeans -o .venv/lowest/bundle --force
 
 test-unit: .venv/test/installed ## run the tests that start no kernel, no service and no build
