@@ -16,25 +16,34 @@ MOST_OF_A_LIST = 20
 """Random entries of a list from which on the list is one random field."""
 
 
+Path = tuple[str | int, ...]
+"""Keys and indices, from the whole prediction inwards."""
+
+
 def agree(one: Any, other: Any, random: Set[str] = frozenset()) -> bool:
     """Compare two predictions in their JSON form: floats to 1e-6 relative, the rest exactly.
 
     Of the fields in `random`, as random_fields names them, only the types are
     compared; a random value may be null.
     """
-    return first_difference(one, other, random) is None
+    return _first_difference(one, other, random, ()) is None
 
 
 def first_difference(
-    one: Any, other: Any, random: Set[str] = frozenset(), field: str = ""
+    one: Any, other: Any, random: Set[str] = frozenset()
 ) -> tuple[str, Any, Any] | None:
-    """The innermost field at which two predictions first differ, and both values; else None.
+    """The innermost field at which two predictions first differ, and both values; else None."""
+    found = _first_difference(one, other, random, ())
+    return found and (name_of(found[0]), *found[1:])
 
-    `field` is the path of what is compared.
-    """
-    if field in random:
+
+def _first_difference(
+    one: Any, other: Any, random: Set[str], path: Path
+) -> tuple[Path, Any, Any] | None:
+    """As first_difference, of what is at a path; a path is named only where that is needed."""
+    if random and name_of(path) in random:
         same = one is None or other is None or _json_type(one) is _json_type(other)
-        return None if same else (field, one, other)
+        return None if same else (path, one, other)
     keys: Iterable[Any] = ()
     match one, other:
         case ((bool() | str() | None), _):
@@ -48,9 +57,11 @@ def first_difference(
         case _:
             same = False
     if not same:
-        return field, one, other
-    inner = (first_difference(one[key], other[key], random, inside(field, key)) for key in keys)
-    return next((found for found in inner if found is not None), None)
+        return path, one, other
+    for key in keys:
+        if found := _first_difference(one[key], other[key], random, (*path, key)):
+            return found
+    return None
 
 
 def random_fields(pairs: Sequence[tuple[Any, Any]]) -> list[str]:
@@ -60,36 +71,40 @@ def random_fields(pairs: Sequence[tuple[Any, Any]]) -> list[str]:
     whole prediction. A list is one field unless all predictions have as many
     entries there and few of them differ.
     """
-    lengths: dict[str, set[int]] = {}
+    lengths: dict[Path, set[int]] = {}
     for prediction in chain.from_iterable(pairs):
-        _note_lengths(prediction, "", lengths)
-    paths = {path for one, other in pairs for path in _differing(one, other, ("",), lengths)}
+        _note_lengths(prediction, (), lengths)
+    paths = {path for one, other in pairs for path in _differing(one, other, (), lengths)}
     while crowded := _crowded_lists(paths, lengths):
-        paths = {path[:-1] if path[-2:-1] and path[-2] in crowded else path for path in paths}
-    fields = {path[-1] for path in paths}
-    return sorted({path[-1] for path in paths if fields.isdisjoint(path[:-1])})
+        paths = {path[:-1] if path[:-1] in crowded and path else path for path in paths}
+    return sorted(
+        name_of(path)
+        for path in paths
+        if not any(path[:length] in paths for length in range(len(path)))
+    )
 
 
-def _crowded_lists(paths: Set[tuple[str, ...]], lengths: Mapping[str, set[int]]) -> set[str]:
+def _crowded_lists(paths: Set[Path], lengths: Mapping[Path, set[int]]) -> set[Path]:
     """The lists that have many random entries."""
-    counts = Counter(path[-2] for path in paths if len(path) > 1 and path[-2] in lengths)
-    return {field for field, count in counts.items() if count > MOST_OF_A_LIST}
+    counts = Counter(path[:-1] for path in paths if path and path[:-1] in lengths)
+    return {path for path, count in counts.items() if count > MOST_OF_A_LIST}
 
 
-def _note_lengths(value: Any, field: str, lengths: dict[str, set[int]]) -> None:
+def _note_lengths(value: Any, path: Path, lengths: dict[Path, set[int]]) -> None:
     """Collect the lengths of the lists at each path."""
     if isinstance(value, list):
-        lengths.setdefault(field, set()).add(len(value))
+        lengths.setdefault(path, set()).add(len(value))
     for key, item in _entries(value):
-        _note_lengths(item, inside(field, key), lengths)
+        if isinstance(item, list | dict):
+            _note_lengths(item, (*path, key), lengths)
 
 
 def _differing(
-    one: Any, other: Any, path: tuple[str, ...], lengths: Mapping[str, set[int]]
-) -> Iterator[tuple[str, ...]]:
-    """The innermost fields in which two predictions differ, each after those it is inside of."""
+    one: Any, other: Any, path: Path, lengths: Mapping[Path, set[int]]
+) -> Iterator[Path]:
+    """The innermost fields in which two predictions differ."""
     match one, other:
-        case (list(), list()) if len(lengths[path[-1]]) == 1:
+        case (list(), list()) if len(lengths[path]) == 1:
             is_one_field = False
         case dict(), dict():
             is_one_field = one.keys() != other.keys()
@@ -100,7 +115,7 @@ def _differing(
             yield path
         return
     for key, item in _entries(one):
-        yield from _differing(item, other[key], (*path, inside(path[-1], key)), lengths)
+        yield from _differing(item, other[key], (*path, key), lengths)
 
 
 def _entries(value: Any) -> Iterator[tuple[Any, Any]]:
@@ -112,10 +127,9 @@ def _entries(value: Any) -> Iterator[tuple[Any, Any]]:
             yield from value.items()
 
 
-def inside(field: str, key: str | int) -> str:
-    """The path of an entry of a field; a key that could be taken for a path is quoted."""
-    name = json.dumps(key) if key == "" or "." in str(key) else str(key)
-    return f"{field}.{name}" if field else name
+def name_of(path: Path) -> str:
+    """A path as metrics name fields: `scores.a`, `0`; a key that looks like a path is quoted."""
+    return ".".join(json.dumps(key) if key == "" or "." in str(key) else str(key) for key in path)
 
 
 def _json_type(value: Any) -> type:
@@ -140,14 +154,14 @@ def compare(
 
 
 def largest_difference(
-    one: Any, other: Any, random: Set[str] = frozenset(), field: str = ""
+    one: Any, other: Any, random: Set[str] = frozenset(), path: Path = ()
 ) -> float | None:
     """The largest difference of numbers at the same places, relative to the larger of the two.
 
     None when there are none at the same places outside of the `random` fields.
     Numbers that differ by no more than the absolute tolerance count as equal.
     """
-    if field in random:
+    if random and name_of(path) in random:
         return None
     match one, other:
         case (bool(), _) | (_, bool()):
@@ -161,7 +175,7 @@ def largest_difference(
             shared = one.keys() & other.keys()
         case _:
             return None
-    found = [largest_difference(one[key], other[key], random, inside(field, key)) for key in shared]
+    found = [largest_difference(one[key], other[key], random, (*path, key)) for key in shared]
     return max((difference for difference in found if difference is not None), default=None)
 
 

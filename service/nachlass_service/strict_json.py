@@ -98,7 +98,9 @@ def jsonable(value: Any) -> Any:
         case str():
             return str(value)
         case Mapping():
-            return _object(list(value.keys()), [jsonable(item) for item in value.values()])
+            entries = {_key(key): jsonable(item) for key, item in value.items()}
+            # As many as there were, or two had one name: which ones is asked only then.
+            return entries if len(entries) == len(value) else _object([*value], [*value.values()])
         case list() | tuple() | deque() | range():
             return [jsonable(item) for item in value]
         case Set():
