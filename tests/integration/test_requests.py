@@ -212,7 +212,7 @@ def test_a_predictor_that_configures_logging_does_not_silence_ours(service):
 
 def test_a_prediction_without_json_form_is_told_by_its_type(service):
     answer = service.ask("POST", "/predict", '"object"', JSON)
-    assert "a object has no JSON form" in problem(answer, 500)["detail"]
+    assert "an object has no JSON form" in problem(answer, 500)["detail"]
     problem(service.ask("POST", "/predict", '"deep"', JSON), 500)
 
 
