@@ -125,11 +125,6 @@ class _Build:
             ).run()
             samples = read_samples(self.shop.bundle / SAMPLES)
             tell_capture(outcome, samples, checked, settings.samples or "", self.report)
-            if outcome["holds_build_path"]:
-                self.report.warn(
-                    f"the pickle holds the path of this build's folder ({self.shop.source}), "
-                    "which is gone afterwards: open files by relative paths"
-                )
         self.shop.source.rename(self.shop.bundle / "src")
         manifest = compose_manifest(
             self.prepared, checked, outcome, samples, lock, resolution, key, self.shop.bundle

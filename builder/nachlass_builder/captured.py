@@ -18,11 +18,11 @@ MOST_PATHS = 5
 
 
 def capture_warnings(
-    outcome: Mapping[str, Any], notebook: Notebook, numbers: Mapping[int, int]
+    outcome: Mapping[str, Any], notebook: Notebook, numbers: Mapping[int, int], source: Path
 ) -> Iterator[str]:
-    """The warnings of captured functions: absolute paths, a large global.
+    """The warnings of what was captured: absolute paths, the build's own folder, a large global.
 
-    `numbers` maps execution counts to numbers of cells.
+    `numbers` maps execution counts to numbers of cells, `source` is where the cells ran.
     """
     paths: Sequence[Sequence[Any]] = outcome.get("paths", ())
     for path, frame, name in paths[:MOST_PATHS]:
@@ -33,6 +33,11 @@ def capture_warnings(
         )
     if len(paths) > MOST_PATHS:
         yield f"the predictor holds {len(paths) - MOST_PATHS} more absolute paths"
+    if outcome.get("holds_build_path"):
+        yield (
+            f"the pickle holds the path of this build's folder ({source}), "
+            "which is gone afterwards: open files by relative paths"
+        )
     if outcome.get("largest"):
         name, function, size = outcome["largest"]
         place = last_binding(notebook, name) or notebook.place()

@@ -113,12 +113,13 @@ class CellWarnings:
     def _new(self) -> list[Warned]:
         """The warnings written since the last call; a line that is being written can wait."""
         try:
-            lines = self.path.read_bytes().splitlines(keepends=True)[self.read :]
+            with self.path.open("rb") as file:
+                file.seek(self.read)
+                whole, newline, _begun = file.read().rpartition(b"\n")
         except FileNotFoundError:
             return []
-        whole = [line for line in lines if line.endswith(b"\n")]
-        self.read += len(whole)
-        return [_read(line) for line in whole]
+        self.read += len(whole + newline)
+        return [_read(line) for line in whole.splitlines()]
 
     def _place(self, warned: Warned) -> Place:
         """The line of a cell that led to the warning, else the cell that ran."""

@@ -8,11 +8,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nachlass_builder.bindings import names_bound, takes_one_argument
+from nachlass_builder.bindings import takes_one_argument
 from nachlass_builder.cell_secrets import secrets_of_modules, secrets_of_notebook
 from nachlass_builder.errors import NachlassError, NotebookError, Place
 from nachlass_builder.import_names import DISTRIBUTIONS
-from nachlass_builder.locate import Explain, Located, last_binding, locate, may_define_unseen
+from nachlass_builder.locate import (
+    Explain,
+    Located,
+    bindings_of,
+    last_binding,
+    locate,
+    may_define_unseen,
+)
 from nachlass_builder.notebook import Cell, Notebook, syntax_error
 from nachlass_builder.requirements import Requirements, gather
 from nachlass_builder.settings import SAMPLES_VARIABLE, Settings
@@ -102,15 +109,9 @@ def _contract_errors(notebook: Notebook) -> list[NachlassError]:
 
 def _argument_errors(notebook: Notebook) -> Iterator[NachlassError]:
     """Functions of the contract that certainly cannot be called with one argument."""
-    run = [cell for cell in notebook.cells if cell.tree and not cell.is_skipped]
     for name in ("predictor", "validator", "batch_predictor"):
-        defined = [
-            (cell, statement)
-            for cell in run
-            for bound, statement in (names_bound(cell.tree) if cell.tree else ())
-            if bound == name
-        ]
-        match defined[-1:]:
+        run = [found for found in bindings_of(notebook, name) if not found[0].is_skipped]
+        match run[-1:]:
             case [(cell, ast.FunctionDef(decorator_list=[]) as function)]:
                 is_certain = cell.tree is not None and function in cell.tree.body
                 if is_certain and not (takes_one_argument(function) or may_define_unseen(notebook)):

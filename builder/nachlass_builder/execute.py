@@ -78,10 +78,11 @@ def executed(execution: Execution) -> Iterator[Kernel]:
         pythonpath=execution.pythonpath,
         deadline=execution.deadline,
     ) as kernel:
-        watch = WATCH_READS.format(root=str(execution.root))
-        for code in (*execution.prepare, watch):
-            kernel.run(isolated(code), doing="preparing the kernel")
         run = _Run(execution, kernel)
+        reads = WATCH_READS.format(root=str(execution.root))
+        warnings = WATCH_WARNINGS.format(path=str(run.warnings.path))
+        for code in (*execution.prepare, reads, warnings):
+            kernel.run(isolated(code), doing="preparing the kernel")
         run.run()
         try:
             yield kernel
@@ -104,8 +105,6 @@ class _Run:
 
     def run(self) -> None:
         """Run every cell that is not blank."""
-        watch = isolated(WATCH_WARNINGS.format(path=str(self.warnings.path)))
-        self.kernel.run(watch, doing="preparing the kernel")
         node, total = self.notebook.node, len(self.notebook.cells)
         node.metadata["language_info"] = self.kernel.language_info
         indices = [

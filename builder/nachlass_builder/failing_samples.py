@@ -112,6 +112,8 @@ class FailingSample:
         """The exception, or what cannot be written as JSON."""
         if self.described["code"] == "unserialisable" or not self.described["raised"]:
             return brief(self.described["message"])
+        if cell := self._failed_cell():
+            return cell.message()
         raised = self._raised()
         return brief(f"{raised.ename}: {plain(raised.evalue)}".strip(": ").splitlines()[0])
 

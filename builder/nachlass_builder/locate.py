@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -9,7 +10,7 @@ from typing import Literal
 
 from nachlass_builder.bindings import binds_unseen, changes, names_bound
 from nachlass_builder.errors import NachlassError, NotebookError, Place, SourceError
-from nachlass_builder.notebook import Notebook, read_notebook
+from nachlass_builder.notebook import Cell, Notebook, read_notebook
 from nachlass_builder.settings import Settings
 
 DEFAULT_NOTEBOOK = "model.ipynb"
@@ -57,16 +58,21 @@ def locate(
     return Located("function", (read_notebook(root, name),), reason)
 
 
-def last_binding(notebook: Notebook, name: str) -> Place | None:
-    """Where a name gets its last value at the top level; None when no cell's text binds it."""
-    found = [
-        notebook.place(cell, statement.lineno)
+def bindings_of(notebook: Notebook, name: str) -> list[tuple[Cell, ast.stmt]]:
+    """The statements that give a name a value at the top level of a cell, in order."""
+    return [
+        (cell, statement)
         for cell in notebook.cells
         if cell.tree is not None
         for bound, statement in names_bound(cell.tree)
         if bound == name
     ]
-    return found[-1] if found else None
+
+
+def last_binding(notebook: Notebook, name: str) -> Place | None:
+    """Where a name gets its last value at the top level; None when no cell's text binds it."""
+    found = bindings_of(notebook, name)
+    return notebook.place(found[-1][0], found[-1][1].lineno) if found else None
 
 
 def last_change(notebook: Notebook, name: str) -> Place | None:

@@ -122,38 +122,34 @@ def prove(
         if error.get("where"):
             place = Place(error["where"])
         raise _refusal(error, in_training=in_training, place=place, gone=gone, lock=lock)
-    notes: list[str] = []
-    memory, baseline = answer["memory"], answer["baseline"]
-    if not answer["samples"]:
-        return Proof(
-            bool(answer["batch"]),
-            preload=False,
-            memory=memory,
-            baseline=baseline,
-            notes=tuple(notes),
-            batch_problem=answer["batch_reason"],
+    preload, notes = False, []
+    if answer["samples"]:
+        limit_s = FORK_ALLOWANCE_S + 10 * answer["seconds"]
+        forked, _said = ask_service(
+            serving,
+            "prove",
+            bundle,
+            work=work,
+            environment={**environment, "OMP_NUM_THREADS": "2"},
+            deadline=deadline,
+            words=("--forked", f"{limit_s:.1f}", *(["--batch"] if answer["batch"] else [])),
         )
-    limit_s = FORK_ALLOWANCE_S + 10 * answer["seconds"]
-    forked, _said = ask_service(
-        serving,
-        "prove",
-        bundle,
-        work=work,
-        environment={**environment, "OMP_NUM_THREADS": "2"},
-        deadline=deadline,
-        words=("--forked", f"{limit_s:.1f}", *(["--batch"] if answer["batch"] else [])),
-    )
-    preload = bool(forked.get("forked"))
-    if not preload:
-        reason = forked.get("reason") or forked["error"]["message"]
-        notes.append(f"each worker will load the model for itself: {reason}")
-    if answer["samples"] < LEAST_SAMPLES:
-        notes.append(
-            f"{answer['samples']} samples are too few to notice drift: from {LEAST_SAMPLES} on, "
-            "predictions are compared with theirs"
-        )
+        preload = bool(forked.get("forked"))
+        if not preload:
+            reason = forked.get("reason") or forked["error"]["message"]
+            notes.append(f"each worker will load the model for itself: {reason}")
+        if answer["samples"] < LEAST_SAMPLES:
+            notes.append(
+                f"{answer['samples']} samples are too few to notice drift: from {LEAST_SAMPLES} "
+                "on, predictions are compared with theirs"
+            )
     return Proof(
-        bool(answer["batch"]), preload, memory, baseline, tuple(notes), answer["batch_reason"]
+        batch=bool(answer["batch"]),
+        preload=preload,
+        memory=answer["memory"],
+        baseline=answer["baseline"],
+        notes=tuple(notes),
+        batch_problem=answer["batch_reason"],
     )
 
 

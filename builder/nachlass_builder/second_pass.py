@@ -129,7 +129,7 @@ class SecondPass:
                 raise failing[0].error(error["scored"], error["given"], self.settings.samples or "")
             raise _refusal(error, notebook)
         numbers = kernel.cell_numbers
-        for text in capture_warnings(outcome, notebook, numbers):
+        for text in capture_warnings(outcome, notebook, numbers, self.shop.source):
             self.report.warn(text)
         outcome["cells"] = {
             file: str(Place(notebook.name, numbers.get(count, count)))

@@ -34,8 +34,7 @@ def tell_capture(
     """Report the outcome of the second pass.
 
     `pairs` are the samples with their predictions, `variable` is what holds the
-    samples. Raises ProofError for a model
-    that predicts null for all of them.
+    samples. Raises ProofError for a model that predicts null for all of them.
     """
     notebook, samples = checked.located.notebooks[-1], outcome["samples"]
     place = last_binding(notebook, "predictor") or notebook.place()

@@ -117,20 +117,25 @@ def test_warnings_name_cell_and_line(tmp_path):
         "paths": [["/home/me/d", None, "P"], ["/home/me/e", frame, None]],
         "largest": ["train", "predictor", 320_400_000],
     }
-    told = list(capture_warnings(outcome, read_notebook(tmp_path, "model.ipynb"), {1: 1, 2: 2}))
+    told = list(
+        capture_warnings(outcome, read_notebook(tmp_path, "model.ipynb"), {1: 1, 2: 2}, tmp_path)
+    )
     assert [text.partition(": ")[0] for text in told] == [
         "model.ipynb, cell 2, line 1",
         "model.ipynb, cell 2, line 3",
         "model.ipynb, cell 1, line 1",
     ]
     assert "the pickle holds 321 MB, 320 MB of them `train`, which `predictor` uses" in told[2]
-    assert list(capture_warnings({"kept": True}, read_notebook(tmp_path, "model.ipynb"), {})) == []
+    assert (
+        list(capture_warnings({"kept": True}, read_notebook(tmp_path, "model.ipynb"), {}, tmp_path))
+        == []
+    )
 
 
 def test_of_a_folder_the_files_are_to_be_committed(tmp_path):
     write_notebook(tmp_path / "model.ipynb", "# %%\nA = B = 1")
     paths = [["/home/me/d/", None, "A"], [str(tmp_path), None, "B"], ["/home/me/d.csv", None, "A"]]
-    told = capture_warnings({"paths": paths}, read_notebook(tmp_path, "model.ipynb"), {})
+    told = capture_warnings({"paths": paths}, read_notebook(tmp_path, "model.ipynb"), {}, tmp_path)
     assert [("its files" in text, "the file," in text) for text in told] == [
         (True, False),
         (True, False),

@@ -601,6 +601,13 @@ def uv_hash_mismatch():
     return found[1].startswith("tiny")
 
 
+def is_told_as_made_elsewhere(above):
+    """Whether uv says so of a lock that begins with these lines."""
+    said = install(Path.cwd(), above=above).stderr
+    assert environment.MADE_ELSEWHERE.search(said), said
+    return True
+
+
 @relies_on(
     "uv",
     "a lock for another Python is told as incompatible",
@@ -608,9 +615,7 @@ def uv_hash_mismatch():
     "MADE_ELSEWHERE",
 )
 def uv_another_python():
-    said = install(Path.cwd(), above='requires-python = ">=3.99"').stderr
-    assert environment.MADE_ELSEWHERE.search(said), said
-    return True
+    return is_told_as_made_elsewhere('requires-python = ">=3.99"')
 
 
 @relies_on(
@@ -620,9 +625,7 @@ def uv_another_python():
     "MADE_ELSEWHERE",
 )
 def uv_another_platform():
-    said = install(Path.cwd(), above="environments = [\"sys_platform == 'nowhere'\"]").stderr
-    assert environment.MADE_ELSEWHERE.search(said), said
-    return True
+    return is_told_as_made_elsewhere("environments = [\"sys_platform == 'nowhere'\"]")
 
 
 @relies_on(

@@ -57,22 +57,23 @@ def read_samples(name: str | None, limit: int) -> Samples:
             message = f"S2I_SAMPLES names `{name}`, which {how}"
             raise CaptureFailure("no_samples", message, name=name)
         return Samples([], [], absent=f"`{name}` {how}")
-    everything = value if isinstance(value, list | tuple) else _delivered(name, value)
+    is_list = isinstance(value, list | tuple)
+    everything = value if is_list else _delivered(name, value)
     total = len(everything)
     if not total:
         return Samples([], [], absent=f"`{name}` is empty")
     numbers = _spaced(total, limit)
-    entries = [everything[number] for number in numbers]
-    if everything is value:
+    if is_list:  # only what is used is converted
         entries = [_delivered_entry(name, number, value[number]) for number in numbers]
+    else:
+        entries = [everything[number] for number in numbers]
     return Samples(entries, numbers, total, index=_telling_index(value))
 
 
 def _spaced(total: int, limit: int) -> list[int]:
     """The numbers of at most `limit` entries, evenly spaced."""
-    return (
-        [number * total // limit for number in range(limit)] if total > limit else [*range(total)]
-    )
+    count = min(total, limit)
+    return [number * total // count for number in range(count)]
 
 
 def _delivered_entry(name: str, number: int, entry: Any) -> Any:
