@@ -2,13 +2,15 @@
 
 PYTHON ?= python3
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# The tests start thousands of Pythons: what these import is compiled once.
+unexport PYTHONDONTWRITEBYTECODE
 # .venv holds what a user installs and nothing else: the tests start its commands, and run elsewhere.
 TEST = .venv/test/bin
 INSTALL = .venv/bin/python tests/install.py
 OURS = --group test --editable . --editable service
 QUICK = tests/unit -m "not starts_programs"
-# Three on two cores: now and then one waits for Prometheus, an image or a time limit.
-WORKERS = -n 3 --dist worksteal
+# Four on two cores: now and then one waits for Prometheus, an image or a time limit.
+WORKERS = -n 4 --dist worksteal
 
 .PHONY: help demo test test-all test-unit lint bench soak bench-drift clean
 

@@ -1,30 +1,78 @@
 """The command that tests start: as users install it, with nothing of the tests beside it."""
 
 import json
+import os
+import select
+import signal
 import subprocess
-from contextlib import contextmanager
 from pathlib import Path
 
 TESTS = Path(__file__).parent
 NACHLASS = TESTS.parent / ".venv/bin/nachlass"
 PYTHON = NACHLASS.with_name("python")
+READ_AT_THE_START = ("HOME", "LANG", "LC_", "PATH", "PYTHON", "TMPDIR", "XDG_")
+"""Variables that Python, or a module that is imported, reads before the command runs."""
 
 
-@contextmanager
-def running_forks(folder):
-    """Run commands in forks of one process: a function of their words and their environment."""
-    command = [PYTHON, TESTS / "forked_command.py"]
-    out, err = folder / "out", folder / "err"
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8"
-    ) as process:
+class Command:
+    """Runs `nachlass`: in a fork of a process that has imported it, or anew.
 
-        def run(*words, environ):
-            request = {"words": list(map(str, words)), "environ": environ}
-            json.dump({**request, "out": str(out), "err": str(err)}, process.stdin)
-            print(file=process.stdin, flush=True)
-            status = int(process.stdout.readline())
-            texts = (path.read_text(encoding="utf-8") for path in (out, err))
-            return subprocess.CompletedProcess(words, status, *texts)
+    Its imports are most of a command. It is started anew, as users do, when variables
+    are given that a fork would not heed.
+    """
 
-        yield run
+    def __init__(self, folder):
+        self._out, self._err, self._in = (folder / name for name in ("out", "err", "in"))
+        self._server = None
+
+    def __call__(
+        self, *words, environ, environment=None, stdin=None, cwd=None, timeout=300, anew=False
+    ):
+        """Run it with some words; the result has returncode, stdout and stderr."""
+        given = environment or {}
+        words = list(map(str, words))
+        if anew or any(name.startswith(READ_AT_THE_START) for name in given):
+            return subprocess.run(
+                [NACHLASS, *words],
+                env={**environ, **given},
+                input=stdin,
+                stdin=subprocess.DEVNULL if stdin is None else None,
+                cwd=cwd,
+                capture_output=True,
+                encoding="utf-8",
+                timeout=timeout,
+                check=False,
+            )
+        self._in.write_text(stdin or "", encoding="utf-8")
+        request = {
+            "words": words,
+            "environ": {**environ, **given},
+            "cwd": str(cwd or Path.cwd()),
+            "files": list(map(str, (self._in, self._out, self._err))),
+        }
+        status = self._ask(json.dumps(request), timeout)
+        texts = (path.read_text(encoding="utf-8") for path in (self._out, self._err))
+        return subprocess.CompletedProcess(words, status, *texts)
+
+    def _ask(self, request, timeout):
+        """The exit status of a fork."""
+        if self._server is None:
+            self._server = subprocess.Popen(
+                [PYTHON, TESTS / "forked_command.py"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                encoding="utf-8",
+                start_new_session=True,
+            )
+        print(request, file=self._server.stdin, flush=True)
+        if not select.select([self._server.stdout], [], [], timeout)[0]:
+            self.end()
+            raise subprocess.TimeoutExpired(request, timeout)
+        return int(self._server.stdout.readline())
+
+    def end(self):
+        """End the process that forks, and the fork."""
+        if self._server:
+            os.killpg(self._server.pid, signal.SIGKILL)
+            self._server.communicate()
+            self._server = None

@@ -1,10 +1,11 @@
 """What all tests share: the command, a cache of environments, and a list of what could not run."""
 
 import hashlib
+import json
 import os
 import shutil
-import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -15,10 +16,12 @@ TESTS = Path(__file__).parent
 PROJECT = TESTS.parent
 ALL = bool(os.environ.get("NACHLASS_TEST_ALL"))
 
-sys.path.insert(0, str(TESTS))
+NOT_IN_GIT = shutil.ignore_patterns(".nachlass", "__pycache__", ".ipynb_checkpoints", "*.sav")
+
+sys.path[:0] = [str(TESTS), str(TESTS / "image")]
 
 from cells import write_notebook  # noqa: E402 - found by the path above
-from command import NACHLASS, running_forks  # noqa: E402
+from command import Command  # noqa: E402
 
 
 def pytest_configure(config):
@@ -83,31 +86,18 @@ def environ(cache):
     return environment_of_a_user(cache)
 
 
-@pytest.fixture
-def nachlass(environ):
-    """Run the command as a user does; the result has returncode, stdout and stderr."""
-
-    def run(*words, environment=None, stdin=None, cwd=None, timeout=300):
-        return subprocess.run(
-            [NACHLASS, *map(str, words)],
-            env={**environ, **(environment or {})},
-            input=stdin,
-            stdin=subprocess.DEVNULL if stdin is None else None,
-            cwd=cwd,
-            capture_output=True,
-            encoding="utf-8",
-            timeout=timeout,
-            check=False,
-        )
-
-    return run
-
-
 @pytest.fixture(scope="session")
-def forked_command(tmp_path_factory):
-    """Run the command as `nachlass` does, in a fork of a process that has imported it."""
-    with running_forks(tmp_path_factory.mktemp("forked")) as run:
-        yield run
+def command(tmp_path_factory, cache):
+    """The command, with the environment of a user: see command.py."""
+    made = Command(tmp_path_factory.mktemp("command"))
+    yield partial(made, environ=environment_of_a_user(cache))
+    made.end()
+
+
+@pytest.fixture
+def nachlass(command, environ):
+    """Run the command, with the environment of the test."""
+    return partial(command, environ=environ)
 
 
 @pytest.fixture(scope="session")
@@ -125,7 +115,7 @@ def name_of(*facts):
 
 
 @pytest.fixture(scope="session")
-def built(shared, cache):
+def built(shared, command):
     """Build a source once, by whichever worker: its bundle, which no test may change."""
 
     def build(source, *words):
@@ -134,17 +124,33 @@ def built(shared, cache):
         bundle = folder / "bundle"
         with FileLock(folder / "lock"):
             if not bundle.exists():
-                environ = environment_of_a_user(cache)
-                command = [NACHLASS, "build", source, "-o", bundle, *words]
-                subprocess.run(command, env=environ, check=True, capture_output=True)
+                done = command("build", source, "-o", bundle, *words)
+                assert done.returncode == 0, done.stderr
         return bundle
 
     return build
 
 
 @pytest.fixture(scope="session")
-def kmeans(built):
-    return built(PROJECT / "examples/kmeans")
+def example(shared, command):
+    """An example as git hands it out, built once: the folder, which no test may change."""
+
+    def build(name):
+        folder = shared / "examples" / name
+        folder.parent.mkdir(exist_ok=True)
+        with FileLock(folder.with_suffix(".lock")):
+            if not folder.exists():
+                shutil.copytree(PROJECT / "examples" / name, folder, ignore=NOT_IN_GIT)
+                done = command("build", ".", cwd=folder, timeout=900)
+                assert done.returncode == 0, done.stderr
+        return folder
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def kmeans(example):
+    return example("kmeans") / ".nachlass/bundle"
 
 
 @pytest.fixture(scope="session")
@@ -179,7 +185,6 @@ only_where_containers_run = [
 @pytest.fixture(scope="session")
 def engine(cache):
     """buildah and podman; only where containers run."""
-    sys.path.insert(0, str(TESTS / "image"))
     from containers import Engine
 
     folder = cache / "images"
@@ -188,13 +193,24 @@ def engine(cache):
 
 
 @pytest.fixture
-def tag(engine):
-    """The name of an image that is gone after the test, and so is its second."""
-    name = f"localhost/nachlass-test-{uuid4().hex[:8]}"
-    yield name
-    engine.remove(name, f"{name}-second")
+def tag():
+    """The name of an image that is there until the next run of the tests."""
+    from containers import OF_A_RUN
+
+    return f"{OF_A_RUN}{uuid4().hex[:8]}"
 
 
 @pytest.fixture(scope="session")
-def builder(engine):
-    return engine.project_image("builder")
+def project_images(engine, cache, shared):
+    """The names of the builder and the runtime, which the first worker makes."""
+    names = shared / "images.json"
+    with FileLock(shared / "images.lock"):
+        if not names.exists():
+            made = engine.project_images(shared / "smallest", environment_of_a_user(cache))
+            names.write_text(json.dumps(made))
+    return json.loads(names.read_text())
+
+
+@pytest.fixture(scope="session")
+def builder(project_images):
+    return project_images[0]

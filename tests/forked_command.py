@@ -1,10 +1,10 @@
 """Runs commands in forks of one process that has imported them: most of a command is imports.
 
-Each line of standard input asks for one: {"words", "environ", "out", "err"}, the
-last two being files; its exit status is the answer. Tests of the command line
-itself start it anew, as users do.
+Each line of standard input asks for one: {"words", "environ", "cwd", "files"}, the
+last being those of its standard input, output and error; its exit status is the answer.
 """
 
+import gc
 import json
 import os
 import sys
@@ -25,6 +25,7 @@ def main():
     for name in MODULES:
         import_module(name)
     render_anything()
+    gc.freeze()  # the forks collect only what is theirs
     for line in requests:
         request = json.loads(line)
         child = os.fork()
@@ -37,7 +38,7 @@ def main():
 
 
 def render_anything():
-    """Compile the patterns by which notebooks are rendered, once for all forks."""
+    """Compile the patterns and templates by which notebooks are rendered, once for all forks."""
     from nachlass_builder.render import write_executed
 
     cells = [nbformat.v4.new_code_cell("1"), nbformat.v4.new_markdown_cell("*1*")]
@@ -46,11 +47,12 @@ def render_anything():
 
 
 def run(request):
-    """Become the command: its files, its environment, its end."""
+    """Become the command: its folder, its files, its environment, its end."""
     from nachlass_builder.cli import main as command
 
-    for number, name in ((1, request["out"]), (2, request["err"])):
-        os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+    os.chdir(request["cwd"])
+    for number, name in enumerate(request["files"]):
+        os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC if number else 0), number)
     os.environ.clear()
     os.environ.update(request["environ"])
     sys.argv = ["nachlass", *request["words"]]

@@ -59,6 +59,7 @@ def build_image(request: ImageRequest, report: Report) -> str:
         work = Path(temporary)
         secrets = _secrets(request.secrets, work)
         builder, runtime = _images(engine, request, work / "project", secrets, report)
+        report.note(f"with the builder {builder} and the runtime {runtime}")
         with report.step(f"building {request.tag}"):
             context = work / "context"
             left_out = copy_source(prepared.source, context / "src", prepared.deadline).left_out

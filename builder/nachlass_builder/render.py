@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import nbformat
@@ -17,7 +18,17 @@ def write_executed(
     """Write `stem`.ipynb and `stem`.html, which refers to nothing outside itself."""
     text = redact(nbformat.writes(notebook))
     (folder / f"{stem}.ipynb").write_text(text, encoding="utf-8")
-    exporter = HTMLExporter(
+    with warnings.catch_warnings():
+        # Images without an alternative text are the notebook's own affair.
+        warnings.simplefilter("ignore")
+        html, _resources = _exporter().from_notebook_node(nbformat.reads(text, as_version=4))
+    (folder / f"{stem}.html").write_text(html, encoding="utf-8")
+
+
+@cache
+def _exporter() -> HTMLExporter:
+    """Compiles its templates once."""
+    return HTMLExporter(
         embed_images=False,
         mathjax_url="",
         require_js_url="",
@@ -27,8 +38,3 @@ def write_executed(
         mermaid_js_url="",
         mermaid_layout_elk_js_url="",
     )
-    with warnings.catch_warnings():
-        # Images without an alternative text are the notebook's own affair.
-        warnings.simplefilter("ignore")
-        html, _resources = exporter.from_notebook_node(nbformat.reads(text, as_version=4))
-    (folder / f"{stem}.html").write_text(html, encoding="utf-8")

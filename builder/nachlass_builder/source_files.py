@@ -79,6 +79,7 @@ def files_of(source: Source, deadline: Deadline) -> tuple[list[str], list[str]]:
 def copy_source(source: Source, destination: Path, deadline: Deadline) -> Copied:
     """Copy the source's files to a new folder, and digest them on the way."""
     names, secret = files_of(source, deadline)
+    destination.mkdir(parents=True, exist_ok=True)
     for name in names:
         target = destination / name
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -99,7 +99,7 @@ def parameters():
 
 
 @pytest.mark.parametrize(("case", "settings"), list(parameters()))
-def test_case(case, settings, source, nachlass, forked_command, environ, tmp_path):
+def test_case(case, settings, source, nachlass, environ, tmp_path):
     if "needs_cpu_torch" in settings:
         require_cpu_torch(settings["needs_cpu_torch"])
     root = source(case, settings)
@@ -109,11 +109,7 @@ def test_case(case, settings, source, nachlass, forked_command, environ, tmp_pat
         environ |= {"S2I_CACHE_DIR": str(tmp_path / "cache"), "UV_CACHE_DIR": str(tmp_path / "uv")}
     words = ["build", root / settings.get("source", ""), "-o", bundle]
     words += settings.get("arguments", [])
-    # What variables do to Python itself shows in a Python that starts with them.
-    if environment:
-        result = nachlass(*words, environment=environment)
-    else:
-        result = forked_command(*words, environ=environ)
+    result = nachlass(*words, environment=environment)
     assert result.returncode == settings.get("exit", 0), result.stderr
     for text in settings.get("says", []):
         assert text in result.stderr

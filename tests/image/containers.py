@@ -1,31 +1,37 @@
 """Makes and runs images with buildah and podman, without a registry."""
 
-import hashlib
 import http.client
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
-from conftest import PROJECT
 from filelock import FileLock
 
+from cells import write_notebook
+from command import NACHLASS
 from served import free_port
 
 BASE = "localhost/nachlass-test-debian:bookworm"
-INGREDIENTS = (
-    "Containerfile",
-    "pyproject.toml",
-    "README.md",
-    "LICENSE",
-    "builder",
-    "service",
-    "s2i",
-)
+OF_A_RUN = "localhost/nachlass-test/"
+"""How the names of images begin that are there until the tests run again."""
+SMALL = """\
+# %%
+requirements = ["six"]
+import os
+# %%
+def predictor(x):
+    return os.environ.get(x)
+# %%
+samples = ["HOME"]
+"""
+SMALLEST = "# %%\ndef predictor(x):\n    return [x]\nsamples = [1]\n"
+DOWNLOADS = "/var/cache/downloads"
+"""Where s2i's builds have the packages that all tests share."""
 CONTAINERS_CONF = """\
 [containers]
 default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]
@@ -33,30 +39,6 @@ netns = "host"
 [engine]
 runtime = "runc"
 """
-
-
-REQUESTS = {
-    "housing": {
-        "rooms": 4,
-        "area_m2": 96.5,
-        "age": 31,
-        "distance_km": 3.2,
-        "neighbourhood": "Old Town",
-        "garden": True,
-    },
-    "spam": ["win a prize now", "it is a truth universally acknowledged"],
-}
-ANSWERS = {
-    "housing": lambda answer: isinstance(answer, float),
-    "spam": lambda answer: len(answer) == 2 and set(answer) <= {"spam", "legitimate"},
-}
-
-
-def check_example(running, name):
-    """The container answers a request of an example."""
-    status, prediction = running.predict(REQUESTS[name])
-    assert status == 200, prediction
-    assert ANSWERS[name](prediction), prediction
 
 
 def environment_of(source):
@@ -71,6 +53,10 @@ class Engine:
 
     def __init__(self, folder):
         self.folder = folder
+        self.downloads = folder / "downloads"
+        self.downloads.mkdir(exist_ok=True)
+        self.downloads.chmod(0o777)  # also for the builder's user
+        self.lent_downloads = ("-v", f"{self.downloads}:{DOWNLOADS}")
         conf = folder / "containers.conf"
         conf.write_text(CONTAINERS_CONF)
         self.environ = {
@@ -112,10 +98,30 @@ class Engine:
         [found] = json.loads(self.run("podman", "image", "inspect", tag).stdout)
         return found
 
+    def named(self, pattern):
+        """The images whose repository matches."""
+        words = ("--format", "{{.Repository}}:{{.Tag}}", "--filter", f"reference={pattern}")
+        return self.run("podman", "images", *words).stdout.split()
+
     def remove(self, *tags):
-        """Remove images, and the layers that only they had and that no build is using."""
+        """Remove images, and the layers that only they had."""
         for tag in tags:
             self.run("podman", "rmi", tag, check=False)
+
+    def holds(self, tag, base, text):
+        """Whether an image has a text: in a layer that its base has not, or in what it says."""
+        said = self.run("podman", "image", "inspect", tag).stdout
+        said += self.run("podman", "history", "--no-trunc", tag).stdout
+        layers = self._layers(tag) - self._layers(base)
+        assert layers
+        found = self.run("grep", "-r", "-q", "-a", "-F", "-e", text, *layers, check=False)
+        assert found.returncode in (0, 1), found.stderr
+        return text in said or found.returncode == 0
+
+    def _layers(self, tag):
+        """The folders of an image's layers."""
+        data = self.inspect(tag)["GraphDriver"]["Data"]
+        return {data["UpperDir"], *filter(None, data.get("LowerDir", "").split(":"))}
 
     def base(self):
         """Debian without Python, from its package archive."""
@@ -130,29 +136,47 @@ class Engine:
                 archive.unlink()
         return BASE
 
-    def project_image(self, target):
-        """The `builder` or `runtime` of the Containerfile, made once for each state of it."""
-        tag = f"localhost/nachlass-test-{target}:{_digest()[:16]}"
-        base = self.base()
-        with FileLock(self.folder / "project.lock"):
-            if not self.has(tag):
-                self.forget(f"localhost/nachlass-test-{target}")
-                layers = ("--layers", "--build-arg", f"BASE={base}")
-                # What a base image lacks is installed while no file of its own is hidden.
-                self.build(f"{tag}-base", PROJECT, *layers, "--target", "runtime", pip=False)
-                self.build(tag, PROJECT, *layers, "--target", target)
-        return tag
+    def nachlass_image(self, source, tag, *words, environ):
+        """Run `nachlass image`, where podman has the tests' configuration."""
+        return subprocess.run(
+            list(map(str, [NACHLASS, "image", source, "-t", tag, *words])),
+            env={**self.environ, **environ, "CONTAINERS_CONF": self.environ["CONTAINERS_CONF"]},
+            capture_output=True,
+            encoding="utf-8",
+            check=False,
+        )
+
+    def project_images(self, source, environ):
+        """The names of the builder and the runtime, which `nachlass image` makes for a source.
+
+        What the last run has left is removed now: no build is going on that would miss it.
+        """
+        self.remove(*self.named(f"{OF_A_RUN}*"))
+        write_notebook(source / "model.ipynb", SMALLEST)
+        made = self.nachlass_image(
+            source, f"{OF_A_RUN}smallest", "--base", self.base(), environ=environ
+        )
+        assert made.returncode == 0, made.stderr
+        names = re.search(r"with the builder (\S+) and the runtime (\S+)", made.stderr).groups()
+        for name in names:
+            self.remove(*{*self.named(name.rpartition(":")[0])} - {name})
+        return names
+
+    def s2i_build(
+        self, tag, folder, source, builder, *words, environment=None, edit=str, check=True
+    ):
+        """Build as `s2i build --as-dockerfile` and buildah do, with downloads that tests share."""
+        variables = {"UV_CACHE_DIR": DOWNLOADS, **(environment or {})}
+        dockerfile = edit(s2i_dockerfile(builder, environment=variables))
+        context = context_of(folder, source, dockerfile)
+        words = ("--layers=false", *self.lent_downloads, *words)
+        return self.build(tag, context, *words, check=check)
 
     def not_the_groups(self, tag):
         """What an arbitrary user of the group 0 could not write to."""
         writable = ("find", "/opt/app-root", "-xdev", "(", "!", "-gid", "0", "-o")
         writable += ("!", "-type", "l", "!", "-perm", "-g=w", ")")
         return self.run("podman", "run", "--rm", "--pull=never", tag, *writable).stdout
-
-    def forget(self, name):
-        """Remove the images of an earlier state of the project."""
-        listed = self.run("podman", "images", "--format", "{{.Repository}}:{{.Tag}}", name)
-        self.remove(*listed.stdout.split())
 
     @contextmanager
     def container(self, tag, *words, environment=None, command=()):
@@ -215,11 +239,10 @@ class Container:
         return int(code.stdout), seconds
 
 
-def s2i_dockerfile(builder, *, environment=None, injected=None, cached=None):
+def s2i_dockerfile(builder, *, environment=None, cached=None):
     """The Dockerfile that `s2i build --as-dockerfile` writes for a builder without labels to read.
 
-    `injected` maps folders of the context to places in the image; `cached` is
-    the image of the build before.
+    `cached` is the image of the build before.
     """
     lines = []
     if cached:
@@ -235,8 +258,6 @@ def s2i_dockerfile(builder, *, environment=None, injected=None, cached=None):
     lines += [f"FROM {builder}", 'LABEL "io.k8s.display-name"="app"']
     lines += [f'ENV {name}="{value}"' for name, value in (environment or {}).items()]
     lines += ["COPY --chown=1001:0 upload/src /tmp/src"]
-    for folder, place in (injected or {}).items():
-        lines.append(f"COPY --chown=1001:0 upload/injections/{folder} {place}")
     if cached:
         lines += [
             "COPY --chown=1001:0 --from=cached /tmp/artifacts.tar /tmp/artifacts.tar",
@@ -247,33 +268,14 @@ def s2i_dockerfile(builder, *, environment=None, injected=None, cached=None):
             ),
         ]
     lines += ["USER 1001", "RUN /usr/libexec/s2i/assemble"]
-    for folder, place in (injected or {}).items():
-        lines.append(f"RUN rm -r {place}/* {place}/.[a-z]* || true # {folder}")
     lines += ["CMD /usr/libexec/s2i/run"]
     return "\n".join(lines) + "\n"
 
 
-def context_of(folder, source, dockerfile, injections=None):
-    """A build context as s2i lays it out: the source, what is injected, the Dockerfile."""
+def context_of(folder, source, dockerfile):
+    """A build context as s2i lays it out: the source, the Dockerfile."""
     shutil.copytree(
         source, folder / "upload/src", symlinks=True, ignore=shutil.ignore_patterns(".nachlass")
     )
-    for name, files in (injections or {}).items():
-        for file, text in files.items():
-            path = folder / "upload/injections" / name / file
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
     (folder / "Dockerfile").write_text(dockerfile)
     return folder
-
-
-def _digest():
-    """A digest of what goes into the images."""
-    digest = hashlib.sha256()
-    for name in INGREDIENTS:
-        path = PROJECT / name
-        files = [path] if path.is_file() else sorted(path.rglob("*"))
-        for file in files:
-            if file.is_file() and "__pycache__" not in file.parts:
-                digest.update(f"{Path(file).relative_to(PROJECT)}\0".encode() + file.read_bytes())
-    return digest.hexdigest()

@@ -11,7 +11,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from conftest import PROJECT, only_where_containers_run
-from containers import check_example, context_of, environment_of, s2i_dockerfile
+from containers import (
+    DOWNLOADS,
+    OF_A_RUN,
+    SMALL,
+    SMALLEST,
+    context_of,
+    environment_of,
+    s2i_dockerfile,
+)
 from filelock import FileLock
 from private_servers import PASSWORD, SPELLINGS, USER, USERINFO, private_server
 from wheels import make_index, make_wheel
@@ -20,34 +28,24 @@ from cells import write_notebook
 
 pytestmark = only_where_containers_run
 
-KMEANS = PROJECT / "examples/kmeans"
+SPAM = PROJECT / "examples/spam"
+MAIL = "win a prize now"
+NONE = f"{OF_A_RUN}none"
 USERS = ("1001", "100001:0", "12345:0")
 READ_ONLY = ("--read-only", "--tmpfs", "/tmp")
-SMALL = """\
-# %%
-requirements = ["six"]
-import os
-# %%
-def predictor(x):
-    return os.environ.get(x)
-# %%
-samples = ["HOME"]
-"""
 
 
 @pytest.fixture(scope="session")
-def kmeans_image(engine, builder, shared):
-    """As `s2i build --as-dockerfile` and buildah make it: many layers, CMD in shell form.
+def spam_image(engine, builder, shared):
+    """A pipeline of notebooks, as s2i makes it: many layers, CMD in shell form.
 
-    Whichever worker is first makes it; it stays until the next run does.
+    Whichever worker is first makes it.
     """
-    name, folder = "localhost/nachlass-test-kmeans", shared / "kmeans-image"
-    with FileLock(shared / "kmeans-image.lock"):
+    name, folder = f"{OF_A_RUN}spam", shared / "spam-image"
+    with FileLock(shared / "spam-image.lock"):
         if not (folder / "made").exists():
-            engine.remove(name)
-            folder.mkdir(exist_ok=True)
-            context = context_of(folder, KMEANS, s2i_dockerfile(builder))
-            engine.build(name, context, "--layers=false")
+            environment = environment_of(SPAM)
+            engine.s2i_build(name, folder, SPAM, builder, environment=environment)
             (folder / "made").touch()
     return name
 
@@ -88,12 +86,10 @@ def test_the_builder_alone_says_how_to_use_it(engine, builder, user):
 
 
 @pytest.mark.parametrize("user", USERS)
-def test_an_image_serves_as_any_user_from_a_read_only_root(engine, kmeans_image, user):
-    with engine.container(kmeans_image, "--user", user, *READ_ONLY) as running:
-        status, prediction = running.predict([0.3, 0.7])
-        assert (status, prediction) == (200, prediction)
-        assert prediction in range(7)
-        counted = f'nachlass_predictions_total{{field="",value="{prediction}"}} 1.0'
+def test_an_image_serves_as_any_user_from_a_read_only_root(engine, spam_image, user):
+    with engine.container(spam_image, "--user", user, *READ_ONLY) as running:
+        assert running.predict([MAIL]) == (200, ["spam"])
+        counted = 'nachlass_predictions_total{field="",value="spam"} 1.0'
         assert counted in running.ask("GET", "/metrics")[1]
         first = engine.run("podman", "exec", running.id, "cat", "/proc/1/cmdline").stdout
         assert "nachlass_service" in first.split("\0")
@@ -104,19 +100,19 @@ def test_an_image_serves_as_any_user_from_a_read_only_root(engine, kmeans_image,
         assert seconds < 10
 
 
-def test_it_answers_what_it_has_read_when_it_is_stopped_under_load(engine, kmeans_image):
+def test_it_answers_what_it_has_read_when_it_is_stopped_under_load(engine, spam_image):
     answers, refused = [], []
 
     def ask_on(running):
         while not refused:
             try:
-                answers.append(running.predict([0.3, 0.7]))
+                answers.append(running.predict([MAIL]))
             except ConnectionRefusedError as error:
                 refused.append(error)
             except (OSError, http.client.HTTPException) as error:
                 answers.append(repr(error))
 
-    with engine.container(kmeans_image, *READ_ONLY) as running:
+    with engine.container(spam_image, *READ_ONLY) as running:
         with ThreadPoolExecutor(8) as clients:
             asking = [clients.submit(ask_on, running) for _ in range(8)]
             time.sleep(2)
@@ -131,46 +127,37 @@ def test_it_answers_what_it_has_read_when_it_is_stopped_under_load(engine, kmean
     assert len(answers) - len(good) <= 8
 
 
-def test_programs_of_the_environment_start(engine, kmeans_image):
+def test_programs_of_the_environment_start(engine, spam_image):
     for words in (["gunicorn", "--version"], ["sh", "-ic", "python -m flask --version"]):
-        command = ("podman", "run", "--rm", "--pull=never", kmeans_image, *words)
+        command = ("podman", "run", "--rm", "--pull=never", spam_image, *words)
         assert engine.run(*command).stdout.strip()
     checked = "python -P -m nachlass_service load /opt/app-root/bundle"
-    engine.run("podman", "run", "--rm", "--pull=never", kmeans_image, "sh", "-ic", checked)
+    engine.run("podman", "run", "--rm", "--pull=never", spam_image, "sh", "-ic", checked)
 
 
-def test_a_pipeline_of_notebooks_is_built_too(engine, builder, tag, tmp_path):
-    source = PROJECT / "examples/spam"
-    environment = environment_of(source)
-    dockerfile = s2i_dockerfile(builder, environment=environment)
-    context = context_of(tmp_path / "context", source, dockerfile)
-    engine.build(tag, context, "--layers=false")
-    with engine.container(tag, "--user", "12345:0", *READ_ONLY) as running:
-        check_example(running, "spam")
-
-
-def test_limits_of_a_container_decide_how_many_workers(engine, kmeans_image):
+def test_limits_of_a_container_decide_how_many_workers(engine, spam_image):
     limits = ("--memory", "512m", "--cpus", "0.5")
-    with engine.container(kmeans_image, *limits, *READ_ONLY) as running:
+    with engine.container(spam_image, *limits, *READ_ONLY) as running:
         [serving] = [line for line in running.log().splitlines() if '"serving"' in line]
         assert json.loads(serving)["workers"] == 1
         assert re.match(r"0\.5 cores, 512 MiB of memory", json.loads(serving)["because"])
-        assert running.predict([0.3, 0.7])[0] == 200
+        assert running.predict([MAIL])[0] == 200
 
 
-def test_an_image_holds_nothing_of_the_build(engine, kmeans_image):
+def test_an_image_holds_nothing_of_the_build(engine, spam_image):
     listed = engine.run(
-        "podman", "run", "--rm", "--pull=never", kmeans_image,
+        "podman", "run", "--rm", "--pull=never", spam_image,
         "find", "/opt/app-root", "/tmp", "-xdev", "-maxdepth", "2",
     ).stdout.split()  # fmt: skip
     assert "/opt/app-root/bundle/manifest.json" in listed
-    assert not [path for path in listed if path.startswith("/tmp/")]
+    # Where the builder itself was lent files, an empty folder is left.
+    assert {path for path in listed if path.startswith("/tmp/")} <= {"/tmp/injected"}
     assert "/opt/app-root/.build" not in listed
-    assert engine.not_the_groups(kmeans_image) == ""
+    assert engine.not_the_groups(spam_image) == ""
 
 
-def test_hooks_and_scripts_that_wrap_ours_run(engine, builder, small, tag, tmp_path):
-    """Also: a destination that the platform chooses, and a home that can be written."""
+def test_one_layer_with_hooks_and_scripts_that_wrap_ours(engine, builder, small, tag, tmp_path):
+    """As OpenShift makes it, which names the source; and a home that can be written."""
     hooks = small / ".s2i/action_hooks"
     hooks.mkdir(parents=True)
     (hooks / "pre_assemble").write_text("cp model.ipynb kept.txt && echo before\n")
@@ -180,22 +167,33 @@ def test_hooks_and_scripts_that_wrap_ours_run(engine, builder, small, tag, tmp_p
     wrapper.parent.mkdir()
     wrapper.write_text("#!/bin/bash\necho wrapped\n/usr/libexec/s2i/assemble && echo done\n")
     wrapper.chmod(0o755)
-    dockerfile = s2i_dockerfile(builder).replace(
-        "RUN /usr/libexec/s2i/assemble", "RUN /tmp/src/.s2i/bin/assemble"
-    )
-    context = context_of(tmp_path / "context", small, dockerfile)
-    said = engine.build(tag, context, "--layers=false").stdout.splitlines()
+    environment = {
+        "OPENSHIFT_BUILD_SOURCE": "https://example.org/me/My_Model.git",
+        "OPENSHIFT_BUILD_COMMIT": "0123456789abcdef0123456789abcdef01234567",
+        "SHIFT": "a b",
+    }
+
+    def wrapped(dockerfile):
+        return dockerfile.replace("RUN /usr/libexec/s2i/assemble", "RUN /tmp/src/.s2i/bin/assemble")
+
+    context = tmp_path / "context"
+    said = engine.s2i_build(
+        tag, context, small, builder, "--squash", environment=environment, edit=wrapped
+    ).stdout.splitlines()
     order = [said.index(word) for word in ("wrapped", "before", "after", "done")]
     assert order == sorted(order)
     with engine.container(tag, "--user", "12345:0", *READ_ONLY) as running:
         assert running.predict("HOOKED") == (200, "1")
         assert running.predict("HOME") == (200, "/tmp")
+        assert running.predict("SHIFT") == (200, "a b")
+        model = json.loads(running.ask("GET", "/model")[1])
+        assert (model["name"], model["version"]) == ("my-model", "0123456")
         kept = ("podman", "exec", running.id, "cat", "/opt/app-root/bundle/src/kept.txt")
         assert "cells" in engine.run(*kept).stdout
 
 
-def test_a_dockerfile_in_stages_as_the_readme_has_it(engine, builder, small, tag):
-    runtime = engine.project_image("runtime")
+def test_a_dockerfile_in_stages_as_the_readme_has_it(engine, project_images, small, tag):
+    builder, runtime = project_images
     readme = (PROJECT / "README.md").read_text()
     dockerfile = readme.partition("```dockerfile\n")[2].partition("```")[0]
     named = dockerfile.replace("FROM nachlass-runtime", f"FROM {runtime}")
@@ -208,48 +206,20 @@ def test_a_dockerfile_in_stages_as_the_readme_has_it(engine, builder, small, tag
     assert engine.not_the_groups(tag) == ""
 
 
-def test_an_image_can_be_built_upon(engine, builder, small, tag, tmp_path):
-    """An image that was built is a builder, too: nothing of the model before stays."""
-    context = context_of(tmp_path / "first", small, s2i_dockerfile(builder))
-    engine.build(tag, context, "--layers=false")
-    cells = "# %%\ndef predictor(x):\n    return [x]\nsamples = [1]\n"
-    write_notebook(tmp_path / "other/model.ipynb", cells)
-    context = context_of(tmp_path / "second", tmp_path / "other", s2i_dockerfile(tag))
-    engine.build(f"{tag}-second", context, "--layers=false")
-    with engine.container(f"{tag}-second", *READ_ONLY) as running:
-        assert running.predict(5) == (200, [5])
-        imported = ("podman", "exec", running.id, "python", "-c", "import six")
-        assert engine.run(*imported, check=False).returncode != 0
-
-
-def test_one_layer_as_openshift_makes_it(engine, builder, small, tag, tmp_path):
-    environment = {
-        "OPENSHIFT_BUILD_SOURCE": "https://example.org/me/My_Model.git",
-        "OPENSHIFT_BUILD_COMMIT": "0123456789abcdef0123456789abcdef01234567",
-        "SHIFT": "a b",
-    }
-    dockerfile = s2i_dockerfile(builder, environment=environment)
-    context = context_of(tmp_path / "context", small, dockerfile)
-    engine.build(tag, context, "--layers=false", "--squash")
-    with engine.container(tag, *READ_ONLY) as running:
-        assert running.predict("SHIFT") == (200, "a b")
-        model = json.loads(running.ask("GET", "/model")[1])
-        assert (model["name"], model["version"]) == ("my-model", "0123456")
-
-
 def test_a_classic_build_with_the_source_on_standard_input(engine, builder, small, tag):
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
         tar.add(small, "src")
     script = "tar -C /tmp -xf - && /usr/libexec/s2i/assemble"
-    trust = []
+    lent = engine.lent_downloads
     if bundle := engine.environ.get("PIP_CERT"):
-        trust = ["-v", f"{bundle}:/etc/ssl/certs/ca-certificates.crt:ro"]
+        lent += ("-v", f"{bundle}:/etc/ssl/certs/ca-certificates.crt:ro")
     name = "nachlass-test-classic"
     engine.run("podman", "rm", "-f", name, check=False)
     done = subprocess.run(
         [
-            *("podman", "run", "-i", "--name", name, "--pull=never", *trust),
+            *("podman", "run", "-i", "--name", name, "--pull=never", *lent),
+            *("-e", f"UV_CACHE_DIR={DOWNLOADS}"),
             *("--entrypoint", "/usr/bin/env", builder, "/bin/sh", "-c", script),
         ],
         input=archive.getvalue(),
@@ -267,7 +237,9 @@ def test_a_classic_build_with_the_source_on_standard_input(engine, builder, smal
         assert running.stop()[0] == 0
 
 
-def test_the_second_incremental_build_needs_no_network(engine, builder, small, tag, tmp_path):
+def test_a_second_build_needs_no_network_and_another_keeps_nothing_of_it(
+    engine, builder, small, tag, tmp_path
+):
     keep = {"S2I_KEEP_ARTIFACTS": "1"}
     first = context_of(tmp_path / "first", small, s2i_dockerfile(builder, environment=keep))
     said = engine.build(tag, first, "--layers=false")
@@ -284,6 +256,13 @@ def test_the_second_incremental_build_needs_no_network(engine, builder, small, t
     assert "artifacts of the build before are used" in said.stdout + said.stderr
     with engine.container(f"{tag}-second") as running:
         assert running.predict("HOME")[0] == 200
+    # An image that was built is a builder, too: nothing of the model before stays.
+    write_notebook(tmp_path / "other/model.ipynb", SMALLEST)
+    engine.s2i_build(f"{tag}-third", tmp_path / "third", tmp_path / "other", tag)
+    with engine.container(f"{tag}-third", *READ_ONLY) as running:
+        assert running.predict(5) == (200, [5])
+        imported = ("podman", "exec", running.id, "python", "-c", "import six")
+        assert engine.run(*imported, check=False).returncode != 0
 
 
 @pytest.mark.needs_elsewhere("s2i", "s2i, from github.com/openshift/source-to-image")
@@ -301,8 +280,8 @@ def test_our_dockerfiles_are_those_of_s2i(engine, builder, small, tmp_path):
     assert (tmp_path / "context/upload/src/model.ipynb").is_file()
 
 
-def test_there_is_nothing_to_save_unless_it_was_asked_for(engine, kmeans_image):
-    command = ("podman", "run", "--rm", "--pull=never", kmeans_image)
+def test_there_is_nothing_to_save_unless_it_was_asked_for(engine, spam_image):
+    command = ("podman", "run", "--rm", "--pull=never", spam_image)
     saved = subprocess.run(
         [*command, "/usr/libexec/s2i/save-artifacts"],
         env=engine.environ,
@@ -317,7 +296,6 @@ def test_there_is_nothing_to_save_unless_it_was_asked_for(engine, kmeans_image):
     ("cells", "said"),
     [
         ("# %%\nx = 1\n# %%\ny = 1 / 0\ndef predictor(x):\n    return x\n", "model.ipynb, cell 2"),
-        ("# %%\nx = 1\n", "no cell defines `predictor`"),
         (None, "there is nothing in /tmp/src"),
     ],
 )
@@ -326,11 +304,10 @@ def test_a_build_that_fails_says_why_and_makes_no_image(engine, builder, tmp_pat
     source.mkdir()
     if cells:
         write_notebook(source / "model.ipynb", cells)
-    context = context_of(tmp_path / "context", source, s2i_dockerfile(builder))
-    failed = engine.build("localhost/nachlass-test-none", context, "--layers=false", check=False)
+    failed = engine.s2i_build(NONE, tmp_path / "context", source, builder, check=False)
     assert failed.returncode != 0
     assert said in failed.stdout + failed.stderr
-    assert not engine.has("localhost/nachlass-test-none")
+    assert not engine.has(NONE)
 
 
 def test_what_a_build_is_lent_stays_in_no_layer(engine, builder, tag, tmp_path):
@@ -372,13 +349,12 @@ def predictor(x):
 samples = [1]
 """,
         )
-        context = context_of(tmp_path / "context", source, s2i_dockerfile(builder))
-        said = engine.build(tag, context, "-v", f"{lent}:/tmp/injected:ro")
+        said = engine.s2i_build(
+            tag, tmp_path / "context", source, builder, "-v", f"{lent}:/tmp/injected:ro"
+        )
     with engine.container(tag, *READ_ONLY) as running:
         assert running.predict(5) == (200, [5, "1.0", 1])
-    archive = tmp_path / "image.tar"
-    engine.run("podman", "save", "-o", archive, tag)
-    contents = archive.read_bytes() + (said.stdout + said.stderr).encode()
-    assert b"secretlib" in contents, "the layers are compressed, and were not searched"
+    assert engine.holds(tag, builder, "secretlib"), "nothing is found"
     for secret in (*marks.values(), *SPELLINGS):
-        assert secret.encode() not in contents, secret
+        assert secret not in said.stdout + said.stderr
+        assert not engine.holds(tag, builder, secret), secret

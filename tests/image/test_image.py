@@ -1,83 +1,68 @@
 """`nachlass image`: the small image, and that only what has changed is made again."""
 
 import json
-import subprocess
 
 import pytest
-from conftest import PROJECT, only_where_containers_run
-from containers import check_example
+from conftest import only_where_containers_run
+from containers import SMALL
 
 from cells import write_notebook
 from command import NACHLASS
 
 pytestmark = only_where_containers_run
 
-KMEANS = PROJECT / "examples/kmeans/model.ipynb"
 READ_ONLY = ("--user", "12345:0", "--read-only", "--tmpfs", "/tmp")
 
 
 @pytest.fixture
 def image(engine, environ):
-    """Run `nachlass image` where podman has the tests' configuration."""
-
     def run(source, tag, *words):
-        command = [NACHLASS, "image", source, "-t", tag, *words]
-        return subprocess.run(
-            list(map(str, command)),
-            env={**engine.environ, **environ, "CONTAINERS_CONF": engine.environ["CONTAINERS_CONF"]},
-            capture_output=True,
-            encoding="utf-8",
-            check=False,
-        )
+        return engine.nachlass_image(source, tag, *words, environ=environ)
 
     return run
 
 
-def test_a_small_image_of_which_only_the_changed_is_made_again(engine, image, tag, tmp_path):
+def test_a_small_image_of_which_only_the_changed_is_made_again(
+    engine, builder, image, tag, tmp_path
+):
     source = tmp_path / "My Model"
-    source.mkdir()
-    notebook = json.loads(KMEANS.read_text())
-    (source / "model.ipynb").write_text(json.dumps(notebook))
+    write_notebook(source / "model.ipynb", SMALL)
     (source / ".env").write_text("PASSWORD=hunter2")
     (source / ".s2i/action_hooks").mkdir(parents=True)
     (source / ".s2i/action_hooks/pre_run").write_text("export HOOKED=yes\n")
     (source / ".s2i/environment").write_text('S2I_APP_METRICS_PREFIX="points"\nGREETING=a $b\n')
-    base = engine.base()
-    first = image(source, tag, "--base", base)
+    words = ("--builder", builder)
+    first = image(source, tag, *words)
     assert first.returncode == 0, first.stderr
     assert first.stdout.splitlines()[-1] == tag
+    assert "making the builder image" not in first.stderr
     assert "left out as secrets: .env" in first.stderr
     with engine.container(tag, *READ_ONLY) as running:
-        status, prediction = running.predict([0.3, 0.7])
-        assert (status, prediction in range(7)) == (200, True)
-        assert "points_predictions_total" in running.ask("GET", "/metrics")[1]
+        assert running.predict("HOOKED") == (200, "yes")
+        assert running.predict("GREETING") == (200, "a $b")
+        assert "points_processing_seconds_count 2.0" in running.ask("GET", "/metrics")[1]
         assert json.loads(running.ask("GET", "/model")[1])["name"] == "my-model"
-        environ = ("podman", "exec", running.id, "cat", "/proc/1/environ")
-        assert "HOOKED=yes" in engine.run(*environ).stdout.split("\0")
-        greeting = engine.run("podman", "exec", running.id, "printenv", "GREETING")
-        assert greeting.stdout == "a $b\n"
         assert engine.not_the_groups(tag) == ""
         for program in ("uv", "pip", "jupyter", "gcc", "git"):
             found = engine.run("podman", "exec", running.id, "which", program, check=False)
             assert found.returncode != 0, program
         assert running.stop()[0] == 0
-    notebook["cells"][-1]["source"] = "changed = True"
-    (source / "model.ipynb").write_text(json.dumps(notebook))
-    again = image(source, tag, "--base", base)
+    write_notebook(source / "model.ipynb", f"{SMALL}# %%\nchanged = True\n")
+    again = image(source, tag, *words)
     assert again.returncode == 0, again.stderr
     said = again.stdout + again.stderr
     assert "executing the notebook" in said
     assert "the lock of the bundle before is kept" in said
     assert said.count("unchanged: the environment is reused") == 2
     assert "placing the serving environment" not in said
-    assert image(source, tag, "--base", base).stderr.count("executing the notebook") == 0
-    forced = image(source, tag, "--base", base, "--force").stderr
+    assert image(source, tag, *words).stderr.count("executing the notebook") == 0
+    forced = image(source, tag, *words, "--force").stderr
     assert "executing the notebook" in forced
     assert "is kept" not in forced
-    engine.forget("localhost/nachlass-builder")
 
 
-def test_what_a_build_is_lent_is_not_in_the_image(engine, builder, image, tag, tmp_path):
+def test_what_a_build_is_lent_is_not_in_the_image(engine, project_images, image, tag, tmp_path):
+    builder, runtime = project_images
     mark, data = "key-that-only-the-build-may-see", tmp_path / "data"
     (data / "cloud").mkdir(parents=True)
     (data / "cloud/rows.csv").write_text(f"{mark}\n1\n2\n")
@@ -101,28 +86,9 @@ samples = [1]
     assert "the bundle: " in done.stdout + done.stderr
     with engine.container(tag, *READ_ONLY) as running:
         assert running.predict(1) == (200, 2)
-    archive = tmp_path / "image.tar"
-    engine.run("podman", "save", "-o", archive, tag)
-    contents = archive.read_bytes() + (done.stdout + done.stderr).encode()
-    assert b"predictor" in contents, "the layers are compressed, and were not searched"
-    assert mark.encode() not in contents
-
-
-def test_a_builder_that_is_there_is_used(engine, builder, image, tag, tmp_path):
-    cells = "# %%\ndef predictor(x):\n    return [x]\nsamples = [1]\n"
-    write_notebook(tmp_path / "source/model.ipynb", cells)
-    done = image(tmp_path / "source", tag, "--builder", builder)
-    assert done.returncode == 0, done.stderr
-    assert "making the builder image" not in done.stderr
-    with engine.container(tag, *READ_ONLY) as running:
-        assert running.predict(5) == (200, [5])
-
-
-def test_the_largest_example_is_built_too(engine, builder, image, tag):
-    done = image(PROJECT / "examples/housing", tag, "--builder", builder)
-    assert done.returncode == 0, done.stderr
-    with engine.container(tag, *READ_ONLY) as running:
-        check_example(running, "housing")
+    assert mark not in done.stdout + done.stderr
+    assert engine.holds(tag, runtime, "predictor"), "nothing is found"
+    assert not engine.holds(tag, runtime, mark)
 
 
 @pytest.mark.parametrize(

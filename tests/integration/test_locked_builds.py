@@ -31,34 +31,29 @@ samples = [1, 2, 4]
 
 
 class Project:
-    """A source, its private index, and a cache of its own."""
+    """A source and its bundle, with a private index that a test may change."""
 
-    def __init__(self, root, uv_cache, nachlass):
+    def __init__(self, root, server, environment, nachlass):
         self.root = root
+        self.server = server
         self.source = root / "repo"
         self.bundle = root / "bundle"
+        self.environment = environment
         self._nachlass = nachlass
-        self.environment = {
-            "S2I_CACHE_DIR": str(root / "cache"),
-            "UV_CACHE_DIR": str(uv_cache),
-        }
-        write_notebook(self.source / "model.ipynb", MODEL)
-        self.train_with(2.0)
-        self.publish("1.0")
 
     def train_with(self, factor):
         (self.source / "factor.json").write_text(json.dumps(factor))
 
     def publish(self, version, content="first"):
-        wheel = make_wheel(self.root / "server/files", "secretlib", version, [])
+        wheel = make_wheel(self.server / "files", "secretlib", version, [])
         if content != "first":
             wheel = make_wheel(self.root / "other", "secretlib", version, [f"{content}<0"])
-            wheel.replace(self.root / "server/files" / wheel.name)
-        make_index(self.root / "server")
+            wheel.replace(self.server / "files" / wheel.name)
+        make_index(self.server)
 
     def forget(self):
         """Forget what was downloaded of secretlib, and all environments."""
-        shutil.rmtree(self.root / "cache")
+        self.environment["S2I_CACHE_DIR"] = str(self.root / "cache")
         words = [find_uv_bin(), "cache", "clean", "--quiet", "secretlib"]
         subprocess.run(words, env=self.environment, check=True)
 
@@ -77,21 +72,38 @@ class Project:
         return [(self.bundle / name).read_text() for name in LOCKS]
 
 
-@pytest.fixture(scope="session")
-def uv_cache(pytestconfig):
-    """A cache of wheels that these tests may take things out of."""
-    return pytestconfig.cache.mkdir("uv-of-locked")
+@pytest.fixture(scope="module")
+def first(tmp_path_factory, pytestconfig, command):
+    """A project that was built once, with the index that it was built from."""
+    root = tmp_path_factory.mktemp("locked")
+    environment = {
+        "S2I_CACHE_DIR": str(root / "cache"),
+        # These tests take things out of it.
+        "UV_CACHE_DIR": str(pytestconfig.cache.mkdir("uv-of-locked")),
+    }
+    project = Project(root, root / "server", environment, command)
+    write_notebook(project.source / "model.ipynb", MODEL)
+    project.train_with(2.0)
+    project.publish("1.0")
+    with private_server(project.server) as address:
+        environment["PIP_EXTRA_INDEX_URL"] = f"http://{USERINFO}@{address}/simple/"
+        built = project.build()
+        assert built.returncode == 0, built.stderr
+        shutil.copytree(project.server, root / "as it was")
+        yield project
+    shutil.rmtree(root / "cache")  # environments are large
 
 
 @pytest.fixture
-def project(tmp_path, uv_cache, nachlass):
-    project = Project(tmp_path, uv_cache, nachlass)
-    with private_server(tmp_path / "server") as address:
-        project.environment["PIP_EXTRA_INDEX_URL"] = f"http://{USERINFO}@{address}/simple/"
-        built = project.build()
-        assert built.returncode == 0, built.stderr
-        yield project
-    shutil.rmtree(tmp_path / "cache", ignore_errors=True)  # environments are large
+def project(first, tmp_path, nachlass):
+    """A copy of the project, with the index as it was."""
+    shutil.rmtree(first.server)
+    shutil.copytree(first.root / "as it was", first.server)
+    copy = Project(tmp_path, first.server, dict(first.environment), nachlass)
+    shutil.copytree(first.source, copy.source)
+    shutil.copytree(first.bundle, copy.bundle, symlinks=True)
+    yield copy
+    shutil.rmtree(tmp_path / "cache", ignore_errors=True)
 
 
 def without_secretlib(lock):
@@ -106,7 +118,7 @@ def test_a_changed_index_changes_nothing(project):
     project.publish("2.0")
     project.forget()
     # No page that says which versions there are: only the locked files can be fetched.
-    shutil.rmtree(project.root / "server/simple")
+    shutil.rmtree(project.server / "simple")
     built = project.build("--locked", "--compare")
     assert built.returncode == 0, built.stderr
     assert "the predictions are identical on 3 samples" in built.stderr
@@ -121,7 +133,7 @@ def test_a_changed_index_changes_nothing(project):
         "error: requirements.txt, line 1: secretlib>=2 is not met: "
         "pylock.training.toml has secretlib 1.0\nhelp: build without --locked to lock anew\n"
     )
-    make_index(project.root / "server")
+    make_index(project.server)
     built = project.build("--force")
     assert built.returncode == 0, built.stderr
     assert project.predict() == [2.0, "2.0"]

@@ -37,8 +37,8 @@ def predictor(row):
 
 
 @pytest.fixture(scope="session")
-def spam(built):
-    return built(PROJECT / "examples/spam")
+def spam(example):
+    return example("spam") / ".nachlass/bundle"
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from filelock import FileLock
 
 from cells import write_notebook
 from command import NACHLASS
@@ -33,12 +34,13 @@ def wheelhouse(pytestconfig):
     """All wheels that the kernel, the service and the notebook need; downloaded once."""
     known = hashlib.sha256(repr((sys.version_info[:2], WANTED)).encode()).hexdigest()[:12]
     folder = pytestconfig.cache.mkdir("wheelhouse") / known
-    if not folder.exists():
-        making = folder.with_name(f"{known}.making")
-        shutil.rmtree(making, ignore_errors=True)
-        words = ["download", "--quiet", "--only-binary", ":all:", "--dest", making]
-        subprocess.run([sys.executable, "-m", "pip", *words, *WANTED], check=True)
-        making.rename(folder)
+    with FileLock(folder.with_suffix(".lock")):
+        if not folder.exists():
+            making = folder.with_name(f"{known}.making")
+            shutil.rmtree(making, ignore_errors=True)
+            words = ["download", "--quiet", "--only-binary", ":all:", "--dest", making]
+            subprocess.run([sys.executable, "-m", "pip", *words, *WANTED], check=True)
+            making.rename(folder)
     return folder
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
-from conftest import PROJECT, environment_of_a_user
+from conftest import environment_of_a_user
 
 from served import served
 
@@ -22,8 +22,8 @@ FORM = {**ANY, "Content-Type": "application/x-www-form-urlencoded"}
 
 
 @pytest.fixture(scope="module")
-def service(built, cache):
-    bundle = built(PROJECT / "examples/spam")
+def service(example, cache):
+    bundle = example("spam") / ".nachlass/bundle"
     variables = {"S2I_APP_METRICS_PREFIX": "pipeline", "WEB_CONCURRENCY": "2"}
     with served(bundle, environment_of_a_user(cache), **variables) as service:
         yield service

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from html.parser import HTMLParser
 
 import pytest
-from conftest import PROJECT, TESTS
+from conftest import TESTS
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from nachlass_service import errors
@@ -138,10 +138,8 @@ def test_what_a_model_was_made_from_is_not_published(tmp_path):
     assert "private" not in published
 
 
-def test_the_page_of_a_built_model(nachlass, tmp_path):
-    built = nachlass("build", PROJECT / "examples/kmeans", "-o", tmp_path / "bundle")
-    assert built.returncode == 0, built.stderr
-    bundle = Bundle.open(tmp_path / "bundle")
+def test_the_page_of_a_built_model(kmeans):
+    bundle = Bundle.open(kmeans)
     sample, prediction = next(bundle.samples())
     page = page_of(bundle.manifest, bundle.path)
     assert page.blocks["title"] == [bundle.title]

@@ -50,12 +50,13 @@ def installed(wheel, pytestconfig):
             if other.name != f"venv-{required}":
                 shutil.rmtree(other)
         venv, state = folder / f"venv-{required}", folder / f"venv-{required}" / "holds"
-        pip = [venv / "bin" / "python", "-m", "pip", "install", "--quiet"]
+        install = [sys.executable, PROJECT / "tests/install.py", venv, wheel]
         if not state.exists():
-            subprocess.run([sys.executable, "-m", "venv", "--clear", venv], check=True)
-            subprocess.run([*pip, wheel], check=True)
+            made = [sys.executable, "-m", "venv", "--clear", "--without-pip", venv]
+            subprocess.run(made, check=True)
+            subprocess.run(install, check=True)
         elif state.read_text() != content:
-            subprocess.run([*pip, "--no-deps", "--force-reinstall", wheel], check=True)
+            subprocess.run([*install, "--no-deps", "--reinstall-package", "nachlass"], check=True)
         state.write_text(content)
     return venv / "bin" / "nachlass"
 
