@@ -10,7 +10,7 @@ from pathlib import Path
 TESTS = Path(__file__).parent
 NACHLASS = TESTS.parent / ".venv/bin/nachlass"
 PYTHON = NACHLASS.with_name("python")
-READ_AT_THE_START = ("HOME", "LANG", "LC_", "PATH", "PYTHON", "TMPDIR", "XDG_")
+READ_AT_THE_START = ("LANG", "LC_", "PYTHON", "TMPDIR")
 """Variables that Python, or a module that is imported, reads before the command runs."""
 
 

@@ -174,6 +174,7 @@ def unruly(built_cells):
 
 
 only_where_containers_run = [
+    pytest.mark.only_all("it makes images"),
     pytest.mark.needs_room(15),
     *(
         pytest.mark.needs(program, "make test-all")

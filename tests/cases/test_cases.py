@@ -7,8 +7,8 @@ A case is a folder:
                   source = "sub/model.ipynb"   when not the folder itself
                   environment = {...}      variables
                   git = true               make the source a git repository
-                  large = true             its packages take so much room that they are not kept
-                  needs_cpu_torch = "2.13.0"   its CPU build has to be at hand, or `make test-all`
+                  large = true             its packages take so much room that they are not kept,
+                                           and it runs in `make test-all` alone
                   exit = 6                 the exit code; 0 when absent
                   says = [...]             what the build has to print
                   silent = [...]           what it must not print
@@ -37,9 +37,6 @@ from conftest import ALL
 from wheels import make_wheel
 
 from cells import write_notebook
-from nachlass_builder.pip_settings import IndexSettings
-from nachlass_builder.process import Deadline
-from nachlass_builder.uv_program import run_uv
 from nachlass_service.agreement import agree
 from served import check_samples, served
 
@@ -74,23 +71,6 @@ def commit(root):
         subprocess.run(["git", "-C", root, *identity, *words], check=True)
 
 
-def require_cpu_torch(version):
-    """Skip where pip's settings lead to torch's CUDA build alone, which has gigabytes."""
-    found = run_uv(
-        ["pip", "compile", "--no-deps", "--quiet", "-"],
-        indexes=IndexSettings.read(os.environ, None),
-        deadline=Deadline(),
-        doing="looking for torch",
-        cwd=HERE,
-        stdin=f"torch=={version}",
-    )
-    if "+cpu" not in found.stdout and not ALL:
-        pytest.skip(
-            "torch's CPU build is not at hand; to enable: "
-            "export PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu"
-        )
-
-
 def parameters():
     """Every case with its settings."""
     for case in CASES:
@@ -100,8 +80,8 @@ def parameters():
 
 @pytest.mark.parametrize(("case", "settings"), list(parameters()))
 def test_case(case, settings, source, nachlass, environ, tmp_path):
-    if "needs_cpu_torch" in settings:
-        require_cpu_torch(settings["needs_cpu_torch"])
+    if settings.get("large") and not ALL:
+        pytest.skip("its packages are large; to enable: make test-all")
     root = source(case, settings)
     bundle = tmp_path / "bundle"
     environment = settings.get("environment", {})

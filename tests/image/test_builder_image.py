@@ -295,7 +295,7 @@ def test_there_is_nothing_to_save_unless_it_was_asked_for(engine, spam_image):
 @pytest.mark.parametrize(
     ("cells", "said"),
     [
-        ("# %%\nx = 1\n# %%\ny = 1 / 0\ndef predictor(x):\n    return x\n", "model.ipynb, cell 2"),
+        ("# %%\nx = 1\n# %%\ndef predictor(x, y):\n    return x\n", "model.ipynb, cell 2"),
         (None, "there is nothing in /tmp/src"),
     ],
 )

@@ -22,21 +22,43 @@ def image(engine, environ):
     return run
 
 
+MARK = "key-that-only-the-build-may-see"
+LENT = """\
+# %%
+from pathlib import Path
+known = Path("/tmp/injected/database.ini").read_text().partition(" = ")[2]
+rows = len(Path("/data/cloud/rows.csv").read_text().splitlines()[1:])
+# %%
+assert rows == 2
+"""
+
+
 def test_a_small_image_of_which_only_the_changed_is_made_again(
-    engine, builder, image, tag, tmp_path
+    engine, project_images, image, tag, tmp_path
 ):
-    source = tmp_path / "My Model"
-    write_notebook(source / "model.ipynb", SMALL)
+    """What the build is lent is in no layer of it."""
+    builder, runtime = project_images
+    source, data = tmp_path / "My Model", tmp_path / "data"
+    write_notebook(source / "model.ipynb", f"{SMALL}{LENT}")
     (source / ".env").write_text("PASSWORD=hunter2")
     (source / ".s2i/action_hooks").mkdir(parents=True)
     (source / ".s2i/action_hooks/pre_run").write_text("export HOOKED=yes\n")
     (source / ".s2i/environment").write_text('S2I_APP_METRICS_PREFIX="points"\nGREETING=a $b\n')
-    words = ("--builder", builder)
+    (data / "cloud").mkdir(parents=True)
+    (data / "cloud/rows.csv").write_text(f"{MARK}\n1\n2\n")
+    (tmp_path / "database.ini").write_text(f"password = {MARK}\n")
+    words = ("--builder", builder, "--secret", tmp_path / "database.ini")
+    words += ("--volume", f"{data}:/data:ro")
+
     first = image(source, tag, *words)
     assert first.returncode == 0, first.stderr
     assert first.stdout.splitlines()[-1] == tag
     assert "making the builder image" not in first.stderr
     assert "left out as secrets: .env" in first.stderr
+    assert MARK not in first.stdout + first.stderr
+    assert engine.holds(tag, runtime, "predictor"), "nothing is found"
+    for secret in (MARK, "hunter2"):
+        assert not engine.holds(tag, runtime, secret)
     with engine.container(tag, *READ_ONLY) as running:
         assert running.predict("HOOKED") == (200, "yes")
         assert running.predict("GREETING") == (200, "a $b")
@@ -47,7 +69,8 @@ def test_a_small_image_of_which_only_the_changed_is_made_again(
             found = engine.run("podman", "exec", running.id, "which", program, check=False)
             assert found.returncode != 0, program
         assert running.stop()[0] == 0
-    write_notebook(source / "model.ipynb", f"{SMALL}# %%\nchanged = True\n")
+
+    write_notebook(source / "model.ipynb", f"{SMALL}{LENT}# %%\nchanged = True\n")
     again = image(source, tag, *words)
     assert again.returncode == 0, again.stderr
     said = again.stdout + again.stderr
@@ -59,36 +82,6 @@ def test_a_small_image_of_which_only_the_changed_is_made_again(
     forced = image(source, tag, *words, "--force").stderr
     assert "executing the notebook" in forced
     assert "is kept" not in forced
-
-
-def test_what_a_build_is_lent_is_not_in_the_image(engine, project_images, image, tag, tmp_path):
-    builder, runtime = project_images
-    mark, data = "key-that-only-the-build-may-see", tmp_path / "data"
-    (data / "cloud").mkdir(parents=True)
-    (data / "cloud/rows.csv").write_text(f"{mark}\n1\n2\n")
-    (tmp_path / "database.ini").write_text(f"password = {mark}\n")
-    write_notebook(
-        tmp_path / "source/model.ipynb",
-        """# %%
-from pathlib import Path
-known = Path("/tmp/injected/database.ini").read_text().partition(" = ")[2]
-rows = len(Path("/data/cloud/rows.csv").read_text().splitlines()[1:])
-# %%
-def predictor(x):
-    return rows
-# %%
-samples = [1]
-""",
-    )
-    words = ("--secret", tmp_path / "database.ini", "--volume", f"{data}:/data:ro")
-    done = image(tmp_path / "source", tag, "--builder", builder, *words)
-    assert done.returncode == 0, done.stderr
-    assert "the bundle: " in done.stdout + done.stderr
-    with engine.container(tag, *READ_ONLY) as running:
-        assert running.predict(1) == (200, 2)
-    assert mark not in done.stdout + done.stderr
-    assert engine.holds(tag, runtime, "predictor"), "nothing is found"
-    assert not engine.holds(tag, runtime, mark)
 
 
 @pytest.mark.parametrize(
