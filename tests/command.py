@@ -25,13 +25,11 @@ class Command:
         self._out, self._err, self._in = (folder / name for name in ("out", "err", "in"))
         self._server = None
 
-    def __call__(
-        self, *words, environ, environment=None, stdin=None, cwd=None, timeout=300, anew=False
-    ):
+    def __call__(self, *words, environ, environment=None, stdin=None, cwd=None, timeout=300):
         """Run it with some words; the result has returncode, stdout and stderr."""
         given = environment or {}
         words = list(map(str, words))
-        if anew or any(name.startswith(READ_AT_THE_START) for name in given):
+        if any(name.startswith(READ_AT_THE_START) for name in given):
             return subprocess.run(
                 [NACHLASS, *words],
                 env={**environ, **given},

@@ -20,6 +20,8 @@ NOT_IN_GIT = shutil.ignore_patterns(".nachlass", "__pycache__", ".ipynb_checkpoi
 
 sys.path[:0] = [str(TESTS), str(TESTS / "image")]
 
+from containers import OF_A_RUN, Engine  # noqa: E402
+
 from cells import write_notebook  # noqa: E402 - found by the path above
 from command import Command  # noqa: E402
 
@@ -139,8 +141,9 @@ def example(shared, command):
         folder = shared / "examples" / name
         folder.parent.mkdir(exist_ok=True)
         with FileLock(folder.with_suffix(".lock")):
-            if not folder.exists():
-                shutil.copytree(PROJECT / "examples" / name, folder, ignore=NOT_IN_GIT)
+            if not (folder / ".nachlass/bundle").exists():
+                source = PROJECT / "examples" / name
+                shutil.copytree(source, folder, ignore=NOT_IN_GIT, dirs_exist_ok=True)
                 done = command("build", ".", cwd=folder, timeout=900)
                 assert done.returncode == 0, done.stderr
         return folder
@@ -151,6 +154,11 @@ def example(shared, command):
 @pytest.fixture(scope="session")
 def kmeans(example):
     return example("kmeans") / ".nachlass/bundle"
+
+
+@pytest.fixture(scope="session")
+def spam(example):
+    return example("spam") / ".nachlass/bundle"
 
 
 @pytest.fixture(scope="session")
@@ -186,8 +194,6 @@ only_where_containers_run = [
 @pytest.fixture(scope="session")
 def engine(cache):
     """buildah and podman; only where containers run."""
-    from containers import Engine
-
     folder = cache / "images"
     folder.mkdir(exist_ok=True)
     return Engine(folder)
@@ -196,8 +202,6 @@ def engine(cache):
 @pytest.fixture
 def tag():
     """The name of an image that is there until the next run of the tests."""
-    from containers import OF_A_RUN
-
     return f"{OF_A_RUN}{uuid4().hex[:8]}"
 
 

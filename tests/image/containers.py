@@ -57,6 +57,9 @@ class Engine:
         self.downloads.mkdir(exist_ok=True)
         self.downloads.chmod(0o777)  # also for the builder's user
         self.lent_downloads = ("-v", f"{self.downloads}:{DOWNLOADS}")
+        authorities = os.environ.get("PIP_CERT")
+        place = "/etc/ssl/certs/ca-certificates.crt"
+        self.trust = ("-v", f"{authorities}:{place}:ro") if authorities else ()
         conf = folder / "containers.conf"
         conf.write_text(CONTAINERS_CONF)
         self.environ = {
@@ -79,13 +82,11 @@ class Engine:
         assert not check or done.returncode == 0, f"{words}\n{said}"
         return done
 
-    def build(self, tag, context, *words, check=True, pip=True):
-        """Build an image; `pip` lets it reach an index that a CA of the machine's own signs."""
-        bundle = os.environ.get("PIP_CERT") if pip else None
-        trust = ["-v", f"{bundle}:/etc/ssl/certs/ca-certificates.crt:ro"] if bundle else []
+    def build(self, tag, context, *words, check=True):
+        """Build an image, which may reach an index that a CA of the machine's own signs."""
         return self.run(
             *("buildah", "bud", "--network=host", "-t", tag),
-            *trust,
+            *self.trust,
             *words,
             context,
             check=check,
@@ -267,8 +268,7 @@ def s2i_dockerfile(builder, *, environment=None, cached=None):
                 " && rm /tmp/artifacts.tar"
             ),
         ]
-    lines += ["USER 1001", "RUN /usr/libexec/s2i/assemble"]
-    lines += ["CMD /usr/libexec/s2i/run"]
+    lines += ["USER 1001", "RUN /usr/libexec/s2i/assemble", "CMD /usr/libexec/s2i/run"]
     return "\n".join(lines) + "\n"
 
 

@@ -211,14 +211,12 @@ def test_a_classic_build_with_the_source_on_standard_input(engine, builder, smal
     with tarfile.open(fileobj=archive, mode="w") as tar:
         tar.add(small, "src")
     script = "tar -C /tmp -xf - && /usr/libexec/s2i/assemble"
-    lent = engine.lent_downloads
-    if bundle := engine.environ.get("PIP_CERT"):
-        lent += ("-v", f"{bundle}:/etc/ssl/certs/ca-certificates.crt:ro")
     name = "nachlass-test-classic"
     engine.run("podman", "rm", "-f", name, check=False)
     done = subprocess.run(
         [
-            *("podman", "run", "-i", "--name", name, "--pull=never", *lent),
+            *("podman", "run", "-i", "--name", name, "--pull=never"),
+            *(*engine.trust, *engine.lent_downloads),
             *("-e", f"UV_CACHE_DIR={DOWNLOADS}"),
             *("--entrypoint", "/usr/bin/env", builder, "/bin/sh", "-c", script),
         ],

@@ -12,16 +12,6 @@ from command import NACHLASS
 pytestmark = only_where_containers_run
 
 READ_ONLY = ("--user", "12345:0", "--read-only", "--tmpfs", "/tmp")
-
-
-@pytest.fixture
-def image(engine, environ):
-    def run(source, tag, *words):
-        return engine.nachlass_image(source, tag, *words, environ=environ)
-
-    return run
-
-
 MARK = "key-that-only-the-build-may-see"
 LENT = """\
 # %%
@@ -31,6 +21,14 @@ rows = len(Path("/data/cloud/rows.csv").read_text().splitlines()[1:])
 # %%
 assert rows == 2
 """
+
+
+@pytest.fixture
+def image(engine, environ):
+    def run(source, tag, *words):
+        return engine.nachlass_image(source, tag, *words, environ=environ)
+
+    return run
 
 
 def test_a_small_image_of_which_only_the_changed_is_made_again(

@@ -5,7 +5,7 @@ import shutil
 
 import nbformat
 import pytest
-from conftest import PROJECT
+from conftest import NOT_IN_GIT, PROJECT
 from wheels import make_wheel
 
 from cells import write_notebook
@@ -55,7 +55,7 @@ def difference(nachlass):
 
 def test_a_changed_cell_of_kmeans(built, kmeans, nachlass, difference, tmp_path):
     source = tmp_path / "kmeans"
-    shutil.copytree(PROJECT / "examples/kmeans", source, ignore=shutil.ignore_patterns(".nachlass"))
+    shutil.copytree(PROJECT / "examples/kmeans", source, ignore=NOT_IN_GIT)
     notebook = nbformat.read(source / "model.ipynb", 4)
     for cell in notebook.cells:
         cell.source = cell.source.replace("n_clusters=7", "n_clusters=3")

@@ -37,11 +37,6 @@ def predictor(row):
 
 
 @pytest.fixture(scope="session")
-def spam(example):
-    return example("spam") / ".nachlass/bundle"
-
-
-@pytest.fixture(scope="session")
 def numbers(built_cells):
     return built_cells("numbers", NUMBERS)
 

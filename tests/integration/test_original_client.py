@@ -22,10 +22,9 @@ FORM = {**ANY, "Content-Type": "application/x-www-form-urlencoded"}
 
 
 @pytest.fixture(scope="module")
-def service(example, cache):
-    bundle = example("spam") / ".nachlass/bundle"
+def service(spam, cache):
     variables = {"S2I_APP_METRICS_PREFIX": "pipeline", "WEB_CONCURRENCY": "2"}
-    with served(bundle, environment_of_a_user(cache), **variables) as service:
+    with served(spam, environment_of_a_user(cache), **variables) as service:
         yield service
         assert service.stop() == 0
 

@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from conftest import NOT_IN_GIT
 from filelock import FileLock
 
 from cells import write_notebook
@@ -115,8 +116,7 @@ def test_the_wheel_holds_every_module_and_page_and_nothing_else(wheel):
 
 @pytest.mark.needs("unshare", "apt-get install util-linux")
 def test_a_read_only_source_is_built_into_the_cache(installed, run, read_only, cache, tmp_path):
-    ignored = shutil.ignore_patterns(".nachlass", "__pycache__")
-    source = Path(shutil.copytree(EXAMPLES / "kmeans", tmp_path / "kmeans", ignore=ignored))
+    source = Path(shutil.copytree(EXAMPLES / "kmeans", tmp_path / "kmeans", ignore=NOT_IN_GIT))
     for shadow in SHADOWS:
         (source / shadow).write_text(NOT_OURS)
     before = sorted(source.rglob("*"))

@@ -221,3 +221,10 @@ def test_pointers_of_git_lfs_are_noticed(folder, tmp_path):
     (folder / "notes.txt").write_text(f"see {pointer}")
     copied = copy_source(locate(folder, tmp_path), tmp_path / "copy", FOREVER)
     assert copied.pointers == ("weights.bin",)
+
+
+def test_a_source_of_which_git_ignores_everything_is_copied_as_an_empty_folder(folder, tmp_path):
+    (folder / ".gitignore").write_text("*\n")
+    git(folder, "init", "-q")
+    copy_source(locate(folder, tmp_path), tmp_path / "copy", FOREVER)
+    assert list((tmp_path / "copy").iterdir()) == []
