@@ -23,6 +23,7 @@ from uuid import uuid4
 import tomli_w
 from filelock import FileLock, Timeout
 
+from nachlass_builder.bytecode import bytecode_folder, link_standard_library
 from nachlass_builder.errors import RequirementsError
 from nachlass_builder.lock import Lock
 from nachlass_builder.pip_settings import IndexSettings
@@ -141,6 +142,8 @@ class Installer:
         completed = self.install(path, lock)
         if completed.status:
             raise _not_installed(completed, lock)
+        if self.purpose == "training":
+            link_standard_library(bytecode_folder(path / "bin" / "python"))
 
     def create(self, path: Path) -> Completed:
         """Make an empty environment of our own Python."""

@@ -18,6 +18,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from nachlass_builder.bytecode import bytecode_folder
+
 CHILDREN_GRACE_S = 0.5
 
 IN_KERNEL = Path(__file__).parent / "in_kernel"
@@ -49,11 +51,6 @@ sleep 0.5
 kill -s KILL -- "-$0"
 rm -rf -- "$1"
 """
-
-
-def bytecode_folder(python: Path) -> Path:
-    """Where the bytecode of an environment is kept, apart from what is installed."""
-    return python.parent.parent / "pycache"
 
 
 def kernel_environment(

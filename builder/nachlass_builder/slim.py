@@ -23,8 +23,8 @@ from typing import Any
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from nachlass_builder.bytecode import bytecode_folder
 from nachlass_builder.installed import installed, needed
-from nachlass_builder.kernel_home import bytecode_folder
 from nachlass_builder.process import Deadline
 from nachlass_builder.proof import ask_service, service_environment
 from nachlass_builder.provided import Provided

@@ -11,6 +11,7 @@ import tomli_w
 from wheels import make_sdist, make_wheel
 
 from command import PYTHON
+from nachlass_builder.bytecode import bytecode_folder
 from nachlass_builder.environment import MARKER, Installer, ensure_environment
 from nachlass_builder.errors import Place, RequirementsError
 from nachlass_builder.installed import installed, needed
@@ -219,3 +220,13 @@ def test_the_environments_python_is_the_builders(ensure, lock):
     environment = ensure(lock)
     config = (environment.path / "pyvenv.cfg").read_text()
     assert config.startswith(f"home = {sys.base_prefix}")
+
+
+def test_a_kernel_compiles_nothing_of_the_standard_library(ensure, lock):
+    python = ensure(lock, "training").python
+    folder = bytecode_folder(python)
+    environment = {"PYTHONPYCACHEPREFIX": str(folder)}
+    import_them = "import argparse, email.message, json.decoder, alpha"
+    subprocess.run([python, "-c", import_them], env=environment, check=True)
+    own = {path.name.partition(".")[0] for path in folder.rglob("*.pyc") if not path.is_symlink()}
+    assert own == {"alpha"}
