@@ -20,6 +20,7 @@ from nachlass_builder.bundle import (
     workshop,
     write_manifest,
 )
+from nachlass_builder.bytecode import Bytecode, bytecode_folder
 from nachlass_builder.check import Checked, check
 from nachlass_builder.compare import Predictions, compare, random_fields
 from nachlass_builder.credentials import redact
@@ -135,7 +136,7 @@ class _Build:
             checked=checked,
             lock=lock,
             training=training,
-            make=lambda lock: self._environment(lock, "serving", indexes),
+            make=lambda lock: self._serving_environment(lock, training, indexes),
             manifest=manifest,
             report=self.report,
             fresh=self.fresh,
@@ -219,6 +220,15 @@ class _Build:
         if environment.reused:
             self.report.note("unchanged: the environment is reused")
         return environment
+
+    def _serving_environment(
+        self, lock: Lock, training: Environment, indexes: IndexSettings
+    ) -> Environment:
+        """An environment to serve with, which is spared what the other one has compiled."""
+        if not training.reused:
+            folder = bytecode_folder(training.python)
+            Bytecode(self.prepared.settings.cache).keep(training.site_packages, folder)
+        return self._environment(lock, "serving", indexes)
 
     def _kernel_environment(self) -> dict[str, str]:
         """What the cells see of the environment: no settings or credentials of indexes."""

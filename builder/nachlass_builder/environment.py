@@ -23,7 +23,12 @@ from uuid import uuid4
 import tomli_w
 from filelock import FileLock, Timeout
 
-from nachlass_builder.bytecode import bytecode_folder, link_standard_library
+from nachlass_builder.bytecode import (
+    Bytecode,
+    bytecode_folder,
+    compile_all,
+    link_standard_library,
+)
 from nachlass_builder.errors import RequirementsError
 from nachlass_builder.lock import Lock
 from nachlass_builder.pip_settings import IndexSettings
@@ -142,8 +147,19 @@ class Installer:
         completed = self.install(path, lock)
         if completed.status:
             raise _not_installed(completed, lock)
+        self._compile(Environment(path, reused=False))
+
+    def _compile(self, environment: Environment) -> None:
+        """Spare a training environment what others have compiled, and compile a serving one."""
+        bytecode, site_packages = Bytecode(self.cache), environment.site_packages
         if self.purpose == "training":
-            link_standard_library(bytecode_folder(path / "bin" / "python"))
+            folder = bytecode_folder(environment.python)
+            link_standard_library(folder)
+            bytecode.give(site_packages, folder)
+            return
+        bytecode.give(site_packages)
+        compile_all(site_packages, environment.python, self.deadline)
+        bytecode.keep(site_packages)
 
     def create(self, path: Path) -> Completed:
         """Make an empty environment of our own Python."""
@@ -170,8 +186,6 @@ class Installer:
             listed.write_text(_with_wheel(lock.install_text, wheel), encoding="utf-8")
             words: list[str | Path] = [*SYNC, "--python", path / "bin" / "python"]
             words += uv_arguments(self.indexes)
-            if self.purpose == "serving":
-                words.append("--compile-bytecode")
             cached = self._sync([*words, "--offline", listed], Path(folder))
             return self._sync([*words, listed], Path(folder)) if cached.status else cached
 
@@ -190,7 +204,7 @@ class Installer:
 
 
 def _with_wheel(text: str, wheel: Path) -> str:
-    """The lock's text with one more package, so that one call installs and compiles all."""
+    """The lock's text with one more package, so that one call installs all."""
     document = tomllib.loads(text)
     name, version = wheel.name.split("-")[:2]
     archive = {

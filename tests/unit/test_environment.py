@@ -11,7 +11,7 @@ import tomli_w
 from wheels import make_sdist, make_wheel
 
 from command import PYTHON
-from nachlass_builder.bytecode import bytecode_folder
+from nachlass_builder.bytecode import Bytecode, bytecode_folder
 from nachlass_builder.environment import MARKER, Installer, ensure_environment
 from nachlass_builder.errors import Place, RequirementsError
 from nachlass_builder.installed import installed, needed
@@ -34,6 +34,8 @@ def indexes(tmp_path_factory):
     make_wheel(root / "wheels", "gamma", requires=["alpha"])
     make_wheel(root / "wheels", "delta")
     make_sdist(root / "wheels", "epsilon")
+    zeta = {"zeta/__init__.py": "", "zeta/old.py": "print 1\n", "zeta/tests/test_zeta.py": ""}
+    make_wheel(root / "wheels", "zeta", files=zeta)
     environ = {
         "HOME": str(root / "home"),
         "PATH": os.environ["PATH"],
@@ -222,11 +224,35 @@ def test_the_environments_python_is_the_builders(ensure, lock):
     assert config.startswith(f"home = {sys.base_prefix}")
 
 
+def imported(environment, names):
+    """Import modules as a kernel does: the names of those that had to be compiled."""
+    folder = bytecode_folder(environment.python)
+    environ = {"PYTHONPYCACHEPREFIX": str(folder)}
+    subprocess.run([environment.python, "-c", f"import {names}"], env=environ, check=True)
+    compiled = (path for path in folder.rglob("*.pyc") if path.lstat().st_nlink == 1)
+    return {path.name.partition(".")[0] for path in compiled if not path.is_symlink()}
+
+
 def test_a_kernel_compiles_nothing_of_the_standard_library(ensure, lock):
-    python = ensure(lock, "training").python
-    folder = bytecode_folder(python)
-    environment = {"PYTHONPYCACHEPREFIX": str(folder)}
-    import_them = "import argparse, email.message, json.decoder, alpha"
-    subprocess.run([python, "-c", import_them], env=environment, check=True)
-    own = {path.name.partition(".")[0] for path in folder.rglob("*.pyc") if not path.is_symlink()}
-    assert own == {"alpha"}
+    names = "argparse, email.message, json.decoder, alpha"
+    assert imported(ensure(lock), names) == {"alpha"}
+
+
+def test_a_kernel_compiles_nothing_that_another_environment_has_compiled(ensure, lock, indexes):
+    ensure(lock_of(indexes, "alpha"), "serving")
+    assert imported(ensure(lock), "alpha, beta, delta") == {"delta"}
+
+
+def test_a_serving_environment_gets_what_a_kernel_has_compiled(ensure, lock, tmp_path):
+    training = ensure(lock)
+    assert imported(training, "alpha") == {"alpha"}
+    folder = bytecode_folder(training.python)
+    Bytecode(tmp_path).keep(training.site_packages, folder)
+    name = f"alpha.{sys.implementation.cache_tag}.pyc"
+    [compiled] = folder.rglob(name)
+    assert compiled.samefile(ensure(lock, "serving").site_packages / "__pycache__" / name)
+
+
+def test_neither_tests_nor_files_of_another_language_are_compiled(ensure, indexes):
+    package = ensure(lock_of(indexes, "zeta"), "serving").site_packages / "zeta"
+    assert [path.name.partition(".")[0] for path in package.rglob("*.pyc")] == ["__init__"]
