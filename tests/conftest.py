@@ -76,6 +76,16 @@ def cache(pytestconfig):
     return folder
 
 
+@pytest.fixture
+def own_cache(cache, tmp_path):
+    """A cache without environments for one test; what the others have compiled is lent to it."""
+    folder = tmp_path / "cache"
+    folder.mkdir()
+    (cache / "bytecode").mkdir(exist_ok=True)
+    (folder / "bytecode").symlink_to(cache / "bytecode")
+    return folder
+
+
 def environment_of_a_user(cache):
     """Our environment, without what would steer a build or a service."""
     steering = ("S2I_", "NACHLASS_", "GUNICORN_", "OMP_", "PORT", "WEB_CONCURRENCY")

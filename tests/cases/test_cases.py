@@ -111,7 +111,6 @@ def test_case(case, settings, source, nachlass, environ, tmp_path):
                 assert json.loads(told.stdout) == asked["prediction"], told.stderr
             else:
                 compare_prediction(service, asked)
-        assert service.stop() == 0
 
 
 def compare_refusal(case, refusal):

@@ -71,7 +71,7 @@ def uv_cache():
 
 
 @pytest.fixture
-def build(nachlass, tmp_path, home, source, uv_cache):
+def build(nachlass, tmp_path, home, source, uv_cache, own_cache):
     """Build as a user with a home of their own, then look for the password everywhere.
 
     `held_by` names the files, below tmp_path, in which the user has written it.
@@ -82,7 +82,7 @@ def build(nachlass, tmp_path, home, source, uv_cache):
             "HOME": str(home),
             "XDG_CONFIG_HOME": str(home / ".config"),
             "UV_CACHE_DIR": uv_cache,
-            "S2I_CACHE_DIR": str(tmp_path / "cache"),
+            "S2I_CACHE_DIR": str(own_cache),
             **(environment or {}),
         }
         bundle = tmp_path / "bundle"
@@ -98,7 +98,7 @@ def build(nachlass, tmp_path, home, source, uv_cache):
         return built, bundle, environment
 
     yield run
-    shutil.rmtree(tmp_path / "cache", ignore_errors=True)  # environments are large
+    shutil.rmtree(own_cache, ignore_errors=True)  # environments are large
 
 
 def holding(secrets, root, folders):

@@ -58,9 +58,9 @@ def kill_at(step, source, environ):
         pytest.param(True, WITH_A_BUNDLE, id="a bundle before"),
     ],
 )
-def test_killed_at_every_step(source, environ, tmp_path, before, steps, nachlass):
-    # A cache of its own, so that environments are made, and die half-made.
-    environ = {**environ, "S2I_CACHE_DIR": str(tmp_path / "cache")}
+def test_killed_at_every_step(source, environ, own_cache, before, steps, nachlass):
+    # Environments are made, and die half-made.
+    environ = {**environ, "S2I_CACHE_DIR": str(own_cache)}
     bundle = source / ".nachlass" / "bundle"
     if before:
         assert nachlass("build", source, environment=environ).returncode == 0

@@ -50,12 +50,12 @@ def repo(tmp_path):
 
 
 @pytest.fixture
-def build(repo, nachlass, tmp_path):
+def build(repo, nachlass, tmp_path, own_cache):
     """Build with a cache of one's own: what the build said, and the manifest."""
     bundle = tmp_path / "bundle"
 
     def build(text=MODEL, *words, **variables):
-        environment = {"S2I_CACHE_DIR": str(tmp_path / "cache"), **variables}
+        environment = {"S2I_CACHE_DIR": str(own_cache), **variables}
         built = nachlass("build", repo(text), "-o", bundle, *words, environment=environment)
         assert built.returncode == 0, built.stderr
         return built.stderr, json.loads((bundle / "manifest.json").read_text())
