@@ -5,17 +5,40 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import Distribution, distributions
+from functools import cached_property
+from importlib.metadata import Distribution, PackageMetadata, distributions
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 
+class _Installed(Distribution):
+    """A distribution whose metadata is parsed once."""
+
+    def __init__(self, found: Distribution) -> None:
+        self._found = found
+
+    @cached_property
+    def metadata(self) -> PackageMetadata:
+        """What its METADATA says."""
+        return self._found.metadata
+
+    def read_text(self, filename: str) -> str | None:
+        """A file of its *.dist-info."""
+        return self._found.read_text(filename)
+
+    def locate_file(self, path: str | PathLike[str]) -> Any:
+        """Where one of its files is."""
+        return self._found.locate_file(path)
+
+
 def installed(site_packages: Path) -> dict[str, Distribution]:
     """The distributions of an environment, by normalised name."""
     found: dict[str, Distribution] = {}
-    for distribution in distributions(path=[str(site_packages)]):
+    for distribution in map(_Installed, distributions(path=[str(site_packages)])):
         name = distribution.metadata["Name"]
         if name:
             found[canonicalize_name(name)] = distribution

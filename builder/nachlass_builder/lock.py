@@ -62,7 +62,7 @@ class Lock:
         document["packages"] = sorted(pylock.packages(document), key=pylock.name_of)
         return hashlib.sha256(tomli_w.dumps(document).encode()).hexdigest()
 
-    @property
+    @cached_property
     def packages(self) -> tuple[tuple[str, str], ...]:
         """Names and versions; the version of a folder is empty, it is known once built."""
         return tuple(
@@ -70,13 +70,13 @@ class Lock:
             for package in pylock.packages(tomllib.loads(self.text))
         )
 
-    @property
+    @cached_property
     def built_from_source(self) -> tuple[str, ...]:
         """The names of packages that installing builds: no wheel of them is locked."""
         found = pylock.packages(tomllib.loads(self.text))
         return tuple(pylock.name_of(package) for package in found if pylock.is_source(package))
 
-    @property
+    @cached_property
     def only_here(self) -> tuple[str, ...]:
         """The names of packages locked to files of this machine, which others do not have."""
         return tuple(pylock.local_files(tomllib.loads(self.text)))

@@ -38,15 +38,18 @@ def service_requirements() -> tuple[str, ...]:
     return tuple(tomllib.loads(text)["project"]["dependencies"])
 
 
+@cache
 def service_digest() -> str:
     """A digest of the service's source: it tells one version's environments from another's."""
-    return _digest(service_source())
+    source = service_source()
+    project = hashlib.sha256((source / "pyproject.toml").read_bytes()).hexdigest()
+    return f"{project[:16]}{folder_digest(source / PACKAGE)[:16]}"
 
 
 def build_service_wheel(cache: Path, deadline: Deadline) -> Path:
     """The service's wheel, built without an index; once for each state of the source."""
     source = service_source()
-    folder = cache / "service" / _digest(source)
+    folder = cache / "service" / service_digest()
     built = _wheel_in(folder)
     if built:
         return built
@@ -74,9 +77,3 @@ def build_service_wheel(cache: Path, deadline: Deadline) -> Path:
 
 def _wheel_in(folder: Path) -> Path | None:
     return next(iter(sorted(folder.glob("*.whl"))), None)
-
-
-def _digest(source: Path) -> str:
-    """A digest of what goes into the wheel."""
-    project = hashlib.sha256((source / "pyproject.toml").read_bytes()).hexdigest()
-    return f"{project[:16]}{folder_digest(source / PACKAGE)[:16]}"
