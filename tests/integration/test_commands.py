@@ -140,8 +140,8 @@ def test_a_bundle_answers_without_its_source_and_after_its_environment_went(
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "[NaN]", '["a"]', "{"])
-def test_a_bad_sample_is_an_error_on_standard_error(source, nachlass, text):
-    asked = nachlass("predict", source, "-", stdin=text)
+def test_a_bad_sample_is_an_error_on_standard_error(built_cells, nachlass, text):
+    asked = nachlass("predict", built_cells("sum", MODEL), "-", stdin=text)
     assert asked.returncode == 10
     assert asked.stdout == ""
     assert "error: " in asked.stderr
