@@ -56,7 +56,13 @@ def run(request):
     os.environ.clear()
     os.environ.update(request["environ"])
     sys.argv = ["nachlass", *request["words"]]
-    command()
+    try:
+        command()
+    except SystemExit as ended:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # To take an interpreter down, all of whose objects are shared, takes as long as a start.
+        os._exit(ended.code or 0)
 
 
 if __name__ == "__main__":

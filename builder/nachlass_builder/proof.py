@@ -15,9 +15,6 @@ from nachlass_builder.import_names import DISTRIBUTIONS
 from nachlass_builder.process import Deadline, run
 from nachlass_builder.settings import is_index_variable
 
-FORK_ALLOWANCE_S = 10.0
-"""Seconds that forked workers get beyond ten times what the scoring took alone."""
-
 NOT_THERE = (
     "what the predictor needs must be defined in the notebook, lie in the repository "
     "(opened by a relative path) or be installed through `requirements`"
@@ -107,7 +104,8 @@ def prove(
     in. `lock` names the lock that decided what is in the serving environment, when
     it was given. The manifest must say how many samples there are.
     """
-    environment = service_environment(parameters)
+    # As in a worker that shares the cores: libraries that start threads start more than one.
+    environment = {**service_environment(parameters), "OMP_NUM_THREADS": "2"}
     answer, _said = ask_service(
         serving, "prove", bundle, work=work, environment=environment, deadline=deadline
     )
@@ -124,20 +122,9 @@ def prove(
         raise _refusal(error, in_training=in_training, place=place, gone=gone, lock=lock)
     preload, notes = False, []
     if answer["samples"]:
-        limit_s = FORK_ALLOWANCE_S + 10 * answer["seconds"]
-        forked, _said = ask_service(
-            serving,
-            "prove",
-            bundle,
-            work=work,
-            environment={**environment, "OMP_NUM_THREADS": "2"},
-            deadline=deadline,
-            words=("--forked", f"{limit_s:.1f}", *(["--batch"] if answer["batch"] else [])),
-        )
-        preload = bool(forked.get("forked"))
+        preload = answer["forked"]
         if not preload:
-            reason = forked.get("reason") or forked["error"]["message"]
-            notes.append(f"each worker will load the model for itself: {reason}")
+            notes.append(f"each worker will load the model for itself: {answer['forked_reason']}")
         if answer["samples"] < LEAST_SAMPLES:
             notes.append(
                 f"{answer['samples']} samples are too few to notice drift: from {LEAST_SAMPLES} "

@@ -2,7 +2,7 @@
 
     python -P -m nachlass_service serve BUNDLE [--host --port --workers --local]
     python -P -m nachlass_service load BUNDLE
-    python -P -m nachlass_service prove BUNDLE ANSWER [--forked SECONDS [--batch] | --without FILE]
+    python -P -m nachlass_service prove BUNDLE ANSWER [--without FILE]
     python -P -m nachlass_service predict BUNDLE ANSWER < sample.json
     python -P -m nachlass_service score BUNDLE ANSWER < random fields as JSON, samples.jsonl
 
@@ -86,13 +86,11 @@ def _score(bundle: Bundle) -> dict[str, Any]:
 
 
 def _prove(bundle: Bundle, arguments: argparse.Namespace) -> dict[str, Any]:
-    from nachlass_service.prove import prove, prove_forked, prove_without
+    from nachlass_service.prove import prove, prove_without
 
     if arguments.without:
         return prove_without(bundle, json.loads(arguments.without.read_text(encoding="utf-8")))
-    if arguments.forked is None:
-        return prove(bundle)
-    return prove_forked(bundle, arguments.forked, batch=arguments.batch)
+    return prove(bundle)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -105,8 +103,6 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("bundle", type=Path)
     for name in ("prove", "predict", "score"):
         words[name].add_argument("answer", type=Path)
-    words["prove"].add_argument("--forked", type=float, metavar="SECONDS")
-    words["prove"].add_argument("--batch", action="store_true")
     words["prove"].add_argument("--without", type=Path, metavar="FILE")
     words["serve"].add_argument("--host", metavar="ADDRESS")
     words["serve"].add_argument("--port", metavar="NUMBER")
