@@ -49,6 +49,12 @@ class Served:
     def events(self, name):
         return [line for line in self.log if line["event"] == name]
 
+    def event(self, name):
+        """The one event of this name, which may be written only after what it says has happened."""
+        self.wait_until(lambda: self.events(name), f"{name} is not logged")
+        [event] = self.events(name)
+        return event
+
     @property
     def workers(self):
         """The workers' pids."""

@@ -241,7 +241,7 @@ def test_it_is_ready_when_every_worker_has_loaded(rebuild, environ, tmp_path):
     try:
         assert not service.is_ready()
         service.wait_until(service.is_ready, "the service is not ready")
-        [ready] = service.events("ready")
+        ready = service.event("ready")
         assert ready["seconds"] >= 2
         assert len(service.workers) == 2
         assert service.predict(5) == (200, 5)
@@ -526,7 +526,7 @@ def test_nachlass_serves_a_source(nachlass, environ, tmp_path):
     service = Served(process, port, log)
     try:
         service.wait_until(service.is_ready, "the service is not ready", 120)
-        [ready] = service.events("ready")
+        ready = service.event("ready")
         done = subprocess.run(ready["curl"], shell=True, capture_output=True, text=True, check=True)
         assert json.loads(done.stdout) == {"seen": "a"}
         url = f"http://127.0.0.1:{port}"

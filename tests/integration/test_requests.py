@@ -308,7 +308,7 @@ def test_a_connection_serves_several_requests(service):
 
 
 def test_curl_as_the_service_itself_says(service):
-    [ready] = service.events("ready")
+    ready = service.event("ready")
     command = ready["curl"].replace("'SAMPLE AS JSON'", "'\"a\"'")
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == {"seen": "a"}
