@@ -17,6 +17,7 @@ import sysconfig
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from nachlass_builder.process import Deadline, run
@@ -53,10 +54,12 @@ def link_standard_library(folder: Path) -> None:
 
 def compile_all(site_packages: Path, python: Path, deadline: Deadline) -> None:
     """Compile what has no bytecode yet; what cannot be compiled is left for its import to say."""
-    words = (python, "-I", "-S", "-m", "compileall", "-qq", "-x", TESTS, site_packages)
-    done = run((*words, "-j", "0"), doing="compiling the packages", deadline=deadline)
-    if done.status:  # a file that is no Python of ours, or a container without shared memory
-        run(words, doing="compiling the packages", deadline=deadline)
+    # From inside, or folders above it would count as tests.
+    words = (python, "-I", "-S", "-m", "compileall", "-qq", "-x", TESTS, ".")
+    compiled = partial(run, doing="compiling the packages", deadline=deadline, cwd=site_packages)
+    if compiled((*words, "-j", "0")).status:
+        # A file that is no Python of ours, or a container without shared memory.
+        compiled(words)
 
 
 @dataclass(frozen=True)

@@ -253,6 +253,15 @@ def test_a_serving_environment_gets_what_a_kernel_has_compiled(ensure, lock, tmp
     assert compiled.samefile(ensure(lock, "serving").site_packages / "__pycache__" / name)
 
 
-def test_neither_tests_nor_files_of_another_language_are_compiled(ensure, indexes):
-    package = ensure(lock_of(indexes, "zeta"), "serving").site_packages / "zeta"
+def test_neither_tests_nor_files_of_another_language_are_compiled(indexes, tmp_path):
+    lock = lock_of(indexes, "zeta")
+    made = ensure_environment(
+        lock,
+        purpose="serving",
+        cache=tmp_path / "tests" / "cache",
+        indexes=indexes,
+        deadline=Deadline(),
+        note=print,
+    )
+    package = made.site_packages / "zeta"
     assert [path.name.partition(".")[0] for path in package.rglob("*.pyc")] == ["__init__"]
