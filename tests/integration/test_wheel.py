@@ -166,6 +166,7 @@ def test_a_user_whom_nobody_knows(installed, run, source):
         for path in (Path(folder), *Path(folder).rglob("*")):
             os.chown(path, NOBODY, 0)
         environment = {"HOME": "/", "USER": None, "LOGNAME": None, "TMPDIR": folder}
+        environment |= dict.fromkeys(("UV_CACHE_DIR", "XDG_CACHE_HOME"))  # they may be another's
         environment["S2I_CACHE_DIR"] = f"{folder}/cache"
         built = run(*become, installed, "build", f"{folder}/sum", environment=environment)
         assert built.returncode == 0, built.stderr
