@@ -63,11 +63,11 @@ def lock(indexes):
 def ensure(tmp_path, indexes):
     """Make an environment in a cache of the test's own."""
 
-    def ensure(lock, purpose="training", notes=None):
+    def ensure(lock, purpose="training", notes=None, cache=tmp_path):
         return ensure_environment(
             lock,
             purpose=purpose,
-            cache=tmp_path,
+            cache=cache,
             indexes=indexes,
             deadline=Deadline(),
             note=(notes if notes is not None else []).append,
@@ -253,15 +253,7 @@ def test_a_serving_environment_gets_what_a_kernel_has_compiled(ensure, lock, tmp
     assert compiled.samefile(ensure(lock, "serving").site_packages / "__pycache__" / name)
 
 
-def test_neither_tests_nor_files_of_another_language_are_compiled(indexes, tmp_path):
-    lock = lock_of(indexes, "zeta")
-    made = ensure_environment(
-        lock,
-        purpose="serving",
-        cache=tmp_path / "tests" / "cache",
-        indexes=indexes,
-        deadline=Deadline(),
-        note=print,
-    )
+def test_neither_tests_nor_files_of_another_language_are_compiled(ensure, indexes, tmp_path):
+    made = ensure(lock_of(indexes, "zeta"), "serving", cache=tmp_path / "tests" / "cache")
     package = made.site_packages / "zeta"
     assert [path.name.partition(".")[0] for path in package.rglob("*.pyc")] == ["__init__"]

@@ -537,7 +537,7 @@ def uv_has(command, options):
     "uv", "`uv pip sync` has the options used", f"{BUILDER}/environment.py", "--preview-features"
 )
 def uv_sync_options():
-    options = {*environment.SYNC, "--python", "--offline", "--compile-bytecode", "--no-index"}
+    options = {*environment.SYNC, "--python", "--offline", "--no-index"}
     return uv_has(["pip", "sync"], options - {"--preview-features"})
 
 
