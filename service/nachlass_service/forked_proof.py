@@ -57,9 +57,7 @@ class ForkedProof:
         """End the children that are left."""
         os.close(self._start)
         for child in self._children:
-            with suppress(ProcessLookupError):
-                os.killpg(child, signal.SIGKILL)
-            os.waitpid(child, 0)
+            _wait(child, ends_at=0.0, limit_s=0.0)
 
 
 def _fork(work: Callable[[], int]) -> int:

@@ -40,12 +40,10 @@ def prove(bundle: Bundle) -> dict[str, Any]:
     false or null without batch_predictor, "batch_reason": why not,
     "forked": whether it may be loaded before a fork, "forked_reason": why not,
     "baseline": as baseline.count_samples} or
-    {"error": the failure as in failure.py, and the "sample" at which it happened}.
+    {"error": the failure as in failure.py, and the "sample" at which it happened};
+    raises BundleError for a model that cannot be loaded.
     """
-    try:
-        model = load_model(bundle)
-    except BundleError as error:
-        return {"error": as_data(error, bundle)}
+    model = load_model(bundle)
     loaded = largest_resident_size()
     forked = ForkedProof(bundle, model)
     try:
