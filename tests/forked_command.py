@@ -48,7 +48,7 @@ def render_anything():
 
 def run(request):
     """Become the command: its folder, its files, its environment, its end."""
-    from nachlass_builder.cli import main as command
+    from nachlass_builder.cli.main import main as command
 
     os.chdir(request["cwd"])
     for number, name in enumerate(request["files"]):

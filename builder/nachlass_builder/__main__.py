@@ -1,6 +1,6 @@
 """The `nachlass` command. Builder environment."""
 
-from nachlass_builder.cli import main
+from nachlass_builder.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from nachlass_builder.bundle import TRAINING_LOCK, read_manifest, remove, seed_of, write_seed
+from nachlass_builder.bundle import TRAINING_LOCK, read_manifest, seed_of, write_seed
 from nachlass_builder.errors import NachlassError
 from nachlass_builder.lock import Lock
 from nachlass_builder.report import Report
 from nachlass_builder.serving import SUBSETS
+from nachlass_builder.staging import remove
 
 LOCKS = "locks"
 SIZES = "sizes"

@@ -12,12 +12,8 @@ from nachlass_builder.bundle import (
     SBOM,
     SERVING_LOCK,
     TRAINING_LOCK,
-    Workshop,
-    default_bundle,
     is_bundle,
-    publish,
     read_manifest,
-    workshop,
     write_manifest,
 )
 from nachlass_builder.bytecode import Bytecode, bytecode_folder
@@ -34,13 +30,14 @@ from nachlass_builder.manifest import compose_manifest
 from nachlass_builder.parameters import shown_parameters
 from nachlass_builder.pip_settings import IndexSettings
 from nachlass_builder.prediction import read_samples
-from nachlass_builder.prepare import Prepared, Request, prepared_source
+from nachlass_builder.prepare import Prepared, Request, default_bundle, prepared_source
 from nachlass_builder.proof import service_environment
 from nachlass_builder.report import Report, counted
 from nachlass_builder.requirements import Requirements, gather
 from nachlass_builder.serving import Serving, require_locked
 from nachlass_builder.settings import Settings, is_index_variable
 from nachlass_builder.source_files import copy_source, digest_source, files_of, why_left_out
+from nachlass_builder.staging import Workshop, publish, workshop
 from nachlass_builder.unchanged import build_key, is_current
 
 

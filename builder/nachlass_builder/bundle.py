@@ -1,23 +1,15 @@
-"""Writes bundles: made beside their place, moved there whole. Builder environment."""
+"""What a bundle is: its files, its manifest, and how both are read. Builder environment."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from filelock import FileLock, Timeout
-
 from nachlass_builder import __version__
 from nachlass_builder.errors import SourceError
-from nachlass_builder.pylock import SOURCE_FOLDER
-from nachlass_builder.source import WORK_FOLDER, Source
 
 SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
@@ -25,34 +17,14 @@ TRAINING_LOCK = "pylock.training.toml"
 SERVING_LOCK = "pylock.serving.toml"
 SBOM = "sbom.cdx.json"
 SAMPLES = "samples.jsonl"
+SOURCE_FOLDER = "src"
+"""Where the bundle, beside its lock files, keeps the source."""
 SECTIONS = (
     *("schema_version", "name", "version", "contract", "entry", "prediction", "input", "samples"),
     *("batch", "preload", "memory", "slim", "python", "packages", "locks", "source", "data"),
     *("baseline", "parameters", "built_by", "key", "created"),
 )
 """What every manifest has."""
-
-
-@dataclass(frozen=True)
-class Workshop:
-    """Where a bundle is in the making: `bundle` becomes the bundle, `work` is thrown away."""
-
-    folder: Path
-
-    @property
-    def bundle(self) -> Path:
-        """The bundle in the making."""
-        return self.folder / "bundle"
-
-    @property
-    def work(self) -> Path:
-        """Everything that only the build needs."""
-        return self.folder / "work"
-
-    @property
-    def source(self) -> Path:
-        """The copy of the source that the cells run in; later the bundle's `src/`."""
-        return self.work / "src"
 
 
 def is_bundle(path: Path) -> bool:
@@ -146,108 +118,3 @@ def seed_of(bundle: Path) -> tuple[str, str]:
     """A bundle's lock, and the digest of what decided it: what `write_seed` takes."""
     manifest = json.loads((bundle / MANIFEST).read_text(encoding="utf-8"))
     return (bundle / TRAINING_LOCK).read_text(encoding="utf-8"), manifest["locks"]["resolution"]
-
-
-def default_bundle(source: Source, cache: Path) -> Path:
-    """`.nachlass/bundle` in the source, or a folder of the cache when that cannot be written."""
-    if not source.temporary:
-        folder = source.root / WORK_FOLDER
-        try:
-            folder.mkdir(exist_ok=True)
-            if os.access(folder, os.W_OK):
-                (folder / ".gitignore").write_text("*\n", encoding="utf-8")
-                return folder / "bundle"
-        except OSError:
-            pass
-    keyed = source.origin if source.temporary else str(source.root)
-    return cache / "bundles" / hashlib.sha256(keyed.encode()).hexdigest()[:16] / "bundle"
-
-
-@contextmanager
-def workshop(destination: Path, cache: Path) -> Iterator[Workshop]:
-    """A place to make the bundle for `destination`; one build at a time, nothing left behind.
-
-    What a killed build left is cleared away first, and a bundle that it was
-    about to replace is put back.
-    """
-    _check_destination(destination)
-    locks = cache / "locks"
-    try:
-        locks.mkdir(parents=True, exist_ok=True)
-        destination.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SourceError(
-            f"{error.filename} cannot be written: {error.strerror}",
-            remedy="name another place with -o, or another cache with S2I_CACHE_DIR",
-        ) from error
-    key = hashlib.sha256(str(destination.resolve()).encode()).hexdigest()[:16]
-    making = destination.parent / f".{destination.name}.making"
-    try:
-        with FileLock(locks / f"{key}.lock", timeout=0):
-            _recover(destination, making)
-            try:
-                making.mkdir()
-                for folder in (making / "bundle", making / "work"):
-                    folder.mkdir()
-                yield Workshop(making)
-            finally:
-                remove(making)
-    except Timeout:
-        raise SourceError(
-            f"another build is writing {destination}", remedy="wait for it, or use another -o"
-        ) from None
-
-
-def publish(shop: Workshop, destination: Path) -> None:
-    """Move the finished bundle to its place; the one before goes once it is there."""
-    before = _before(destination)
-    if destination.exists():
-        destination.rename(before)
-    shop.bundle.rename(destination)
-    remove(before)
-
-
-def _check_destination(destination: Path) -> None:
-    """Refuse to replace what is not a bundle."""
-    if not os.path.lexists(destination) or _was_bundle(destination):
-        return
-    if destination.is_dir() and not any(destination.iterdir()):
-        return
-    raise SourceError(
-        f"{destination} exists and is not a bundle",
-        remedy="name a new folder with -o; only a bundle is ever replaced",
-    )
-
-
-def _was_bundle(path: Path) -> bool:
-    """Whether a folder is a bundle, be it damaged or another version's."""
-    try:
-        return bundle_at(path) is not None
-    except SourceError:
-        return True
-
-
-def _recover(destination: Path, making: Path) -> None:
-    """Undo what a killed build left."""
-    remove(making)
-    before = _before(destination)
-    if before.exists() and not destination.exists():
-        before.rename(destination)
-    remove(before)
-
-
-def _before(destination: Path) -> Path:
-    """Where the replaced bundle is for a moment."""
-    return destination.parent / f".{destination.name}.before"
-
-
-def remove(path: Path) -> None:
-    """Delete a tree, also one whose folders a notebook locked, or the link that stands for it."""
-    if path.is_symlink():
-        path.unlink()
-        return
-    for folder, folders, _files in os.walk(path):
-        for inner in (Path(folder, name) for name in folders):
-            if not inner.is_symlink() and not os.access(inner, os.R_OK | os.W_OK | os.X_OK):
-                inner.chmod(0o700)
-    shutil.rmtree(path, ignore_errors=True)

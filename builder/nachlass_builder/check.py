@@ -10,6 +10,7 @@ from pathlib import Path
 
 from nachlass_builder.bindings import takes_one_argument
 from nachlass_builder.cell_secrets import secrets_of_modules, secrets_of_notebook
+from nachlass_builder.contract import CONTRACT, NAME_SAMPLES, SAVE_FILE, one_argument
 from nachlass_builder.errors import NachlassError, NotebookError, Place
 from nachlass_builder.import_names import DISTRIBUTIONS
 from nachlass_builder.locate import (
@@ -23,13 +24,6 @@ from nachlass_builder.locate import (
 from nachlass_builder.notebook import Cell, Notebook, syntax_error
 from nachlass_builder.requirements import Requirements, gather
 from nachlass_builder.settings import SAMPLES_VARIABLE, Settings
-
-CONTRACT = (
-    *("predictor", "validator", "samples", "batch_predictor"),
-    *("requirements", "serving_requirements"),
-)
-SAVE_FILE = "S2I_PIPELINE_STAGE_SAVE_FILE"
-NAME_SAMPLES = f"let {SAMPLES_VARIABLE} name a variable of the notebook, or nothing"
 
 
 @dataclass
@@ -121,13 +115,6 @@ def _argument_errors(notebook: Notebook) -> Iterator[NachlassError]:
                         place=notebook.place(cell, function.lineno),
                         remedy=one_argument(name),
                     )
-
-
-def one_argument(name: str) -> str:
-    """What to do about a function of the contract that takes anything but one argument."""
-    if name == "batch_predictor":
-        return "define batch_predictor(xs), which takes a list of samples"
-    return f"define {name}(x), which takes one sample: a list or an object, if it has many values"
 
 
 def _samples_errors(notebooks: Sequence[Notebook], name: str | None) -> list[NachlassError]:

@@ -20,7 +20,7 @@ from nachlass_builder.bundle import SERVING_LOCK
 from nachlass_builder.engine import Engine
 from nachlass_builder.errors import ImageError
 from nachlass_builder.hooks import HOOKS
-from nachlass_builder.in_image import APP_ROOT, CACHE, INJECTED, MADE, SOURCE
+from nachlass_builder.paths import APP_ROOT, CACHE, INJECTED, MADE, SOURCE
 from nachlass_builder.pip_settings import WHEELHOUSE
 from nachlass_builder.prepare import Prepared, Request, prepared_source
 from nachlass_builder.report import Report

@@ -14,7 +14,8 @@ from packaging.utils import canonicalize_name
 
 from nachlass_builder import pylock
 from nachlass_builder.errors import Place, RequirementsError
-from nachlass_builder.requirement_hashes import Hashed, restrict
+from nachlass_builder.locked_hashes import restrict
+from nachlass_builder.requirement_hashes import Hashed
 
 OURS_FOR_KERNEL = ("ipykernel>=6.29",)
 """What the notebook's kernel needs beside the user's requirements."""

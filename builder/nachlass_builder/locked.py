@@ -20,15 +20,16 @@ from packaging.requirements import Requirement as Pep508
 from packaging.utils import canonicalize_name
 
 from nachlass_builder import pylock
-from nachlass_builder.bundle import SERVING_LOCK, TRAINING_LOCK, Workshop, read_manifest
+from nachlass_builder.bundle import SERVING_LOCK, TRAINING_LOCK, read_manifest
 from nachlass_builder.check import Checked
 from nachlass_builder.credentials import public_url, redact
+from nachlass_builder.digest import digest_of
 from nachlass_builder.errors import Place, RequirementsError
 from nachlass_builder.installed import installed, needed
 from nachlass_builder.lock import OURS_FOR_KERNEL, Lock
 from nachlass_builder.requirement_hashes import Hashed
 from nachlass_builder.service_wheel import service_requirements
-from nachlass_builder.unchanged import digest_of
+from nachlass_builder.staging import Workshop
 
 HERE = f"Python {python_version()} on {system()} {machine()}"
 

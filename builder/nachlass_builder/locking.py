@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from nachlass_builder.bundle import TRAINING_LOCK, Workshop, read_manifest
+from nachlass_builder.bundle import TRAINING_LOCK, read_manifest
+from nachlass_builder.digest import digest_of
 from nachlass_builder.lock import OURS_FOR_KERNEL, Lock
 from nachlass_builder.pip_settings import IndexSettings
 from nachlass_builder.prepare import Prepared
@@ -19,7 +20,7 @@ from nachlass_builder.requirements import Requirements
 from nachlass_builder.resolve import resolve
 from nachlass_builder.service_wheel import service_requirements
 from nachlass_builder.source import commit_time
-from nachlass_builder.unchanged import digest_of
+from nachlass_builder.staging import Workshop
 from nachlass_builder.uv_lock import UvLock, read_uv_lock
 
 

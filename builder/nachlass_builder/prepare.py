@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from nachlass_builder.errors import SourceError
 from nachlass_builder.process import Deadline
 from nachlass_builder.report import Report
 from nachlass_builder.settings import Settings, read_environment_file
-from nachlass_builder.source import Source, is_git_url, locate_source
+from nachlass_builder.source import WORK_FOLDER, Source, is_git_url, locate_source
 
 
 @dataclass(frozen=True)
@@ -67,3 +68,18 @@ def _prepare(request: Request, clones: Path) -> Prepared:
     if settings.build_timeout_s != deadline.limit_s:
         deadline = Deadline.after(settings.build_timeout_s)
     return Prepared(source, settings, deadline)
+
+
+def default_bundle(source: Source, cache: Path) -> Path:
+    """`.nachlass/bundle` in the source, or a folder of the cache when that cannot be written."""
+    if not source.temporary:
+        folder = source.root / WORK_FOLDER
+        try:
+            folder.mkdir(exist_ok=True)
+            if os.access(folder, os.W_OK):
+                (folder / ".gitignore").write_text("*\n", encoding="utf-8")
+                return folder / "bundle"
+        except OSError:
+            pass
+    keyed = source.origin if source.temporary else str(source.root)
+    return cache / "bundles" / hashlib.sha256(keyed.encode()).hexdigest()[:16] / "bundle"

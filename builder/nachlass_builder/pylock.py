@@ -27,13 +27,11 @@ from packaging.pylock import (
 )
 from packaging.utils import canonicalize_name
 
+from nachlass_builder.bundle import SOURCE_FOLDER
 from nachlass_builder.credentials import public_url
 
 Table = dict[str, Any]
 File = PackageVcs | PackageDirectory | PackageArchive | PackageWheel | PackageSdist
-
-SOURCE_FOLDER = "src"
-"""Where the bundle, beside its lock files, keeps the source."""
 
 PINNED_MARKERS: tuple[
     Literal["implementation_name", "python_version", "sys_platform", "platform_machine"], ...

@@ -16,10 +16,11 @@ from nachlass_builder import pylock
 from nachlass_builder.errors import Place
 from nachlass_builder.explain_resolution import explain, no_wheel
 from nachlass_builder.lock import Lock
+from nachlass_builder.locked_hashes import check_all_hashed, restrict
 from nachlass_builder.pip_settings import IndexSettings
 from nachlass_builder.process import Deadline
 from nachlass_builder.requirement import Requirement
-from nachlass_builder.requirement_hashes import Hashed, check_all_hashed, restrict
+from nachlass_builder.requirement_hashes import Hashed
 from nachlass_builder.resolver import Resolver, each
 from nachlass_builder.wanted import Wanted
 

@@ -20,19 +20,18 @@ import click
 
 from nachlass_builder.artifacts import Artifacts
 from nachlass_builder.build import build
-from nachlass_builder.bundle import remove
-from nachlass_builder.cli import Group
+from nachlass_builder.console import Group
 from nachlass_builder.credentials import redact
 from nachlass_builder.errors import SourceError
 from nachlass_builder.git import git
 from nachlass_builder.hooks import keep_pre_run, run_hook
-from nachlass_builder.in_image import (
+from nachlass_builder.injected import lent
+from nachlass_builder.paths import (
     APP_ROOT,
     BUNDLE,
     DESTINATION,
     INJECTED,
     SOURCE,
-    lent,
     place_environment,
     settle_bundle,
     tell_sizes,
@@ -41,6 +40,7 @@ from nachlass_builder.prepare import Request
 from nachlass_builder.process import Deadline
 from nachlass_builder.report import Report
 from nachlass_builder.settings import KEEP_ARTIFACTS, read_environment_file, unquote
+from nachlass_builder.staging import remove
 
 KEPT = "artifacts"
 """The folder of an image, and of s2i, that holds what the next build can use."""

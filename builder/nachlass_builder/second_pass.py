@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from nachlass_builder.bundle import Workshop
 from nachlass_builder.captured import capture_warnings
-from nachlass_builder.check import NAME_SAMPLES, SAVE_FILE, one_argument
+from nachlass_builder.contract import NAME_SAMPLES, SAVE_FILE, one_argument
 from nachlass_builder.data_files import data_notes, data_section, observed_reads
 from nachlass_builder.errors import CaptureError, NachlassError, NotebookError, Place, ProofError
 from nachlass_builder.execute import Execution, Kernel, executed
@@ -21,6 +20,7 @@ from nachlass_builder.notebook import Notebook
 from nachlass_builder.process import Deadline
 from nachlass_builder.report import Report
 from nachlass_builder.settings import Settings
+from nachlass_builder.staging import Workshop
 
 MAX_SAMPLES = 2000
 SCORING_BUDGET_S = 30.0

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nachlass_builder.bundle import SERVING_LOCK, Workshop, write_manifest
+from nachlass_builder.bundle import SERVING_LOCK, write_manifest
 from nachlass_builder.check import Checked
+from nachlass_builder.digest import digest_of
 from nachlass_builder.environment import Environment, environment_key
 from nachlass_builder.errors import Place, ProofError, RequirementsError
 from nachlass_builder.locate import last_binding
@@ -39,7 +40,7 @@ from nachlass_builder.slim import (
     Wishes,
     decide,
 )
-from nachlass_builder.unchanged import digest_of
+from nachlass_builder.staging import Workshop
 
 ORDER = {
     reason: place

@@ -22,26 +22,27 @@ import click
 from filelock import FileLock
 
 from nachlass_builder.build import build
-from nachlass_builder.bundle import SERVING_LOCK, remove, seed_of, write_seed
-from nachlass_builder.cli import Group
+from nachlass_builder.bundle import SERVING_LOCK, seed_of, write_seed
+from nachlass_builder.console import Group
 from nachlass_builder.environment import ensure_environment
 from nachlass_builder.hooks import keep_pre_run, run_hook
-from nachlass_builder.in_image import (
+from nachlass_builder.injected import lent
+from nachlass_builder.lock import Lock
+from nachlass_builder.paths import (
     APP_ROOT,
     CACHE,
     INJECTED,
     MADE,
     SOURCE,
-    lent,
     place_environment,
     settle_bundle,
     tell_sizes,
 )
-from nachlass_builder.lock import Lock
 from nachlass_builder.pip_settings import WHEELHOUSE, IndexSettings
 from nachlass_builder.prepare import Request
 from nachlass_builder.process import Deadline
 from nachlass_builder.report import Report
+from nachlass_builder.staging import remove
 
 
 @click.group(cls=Group)

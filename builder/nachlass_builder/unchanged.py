@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import platform
 from dataclasses import replace
@@ -12,6 +10,7 @@ from pathlib import Path
 from nachlass_builder import __version__
 from nachlass_builder.bundle import SERVING_LOCK, missing_parts, read_manifest, write_manifest
 from nachlass_builder.data_files import CHANGED, changed_outside
+from nachlass_builder.digest import digest_of
 from nachlass_builder.environment import ensure_environment
 from nachlass_builder.errors import Place, RequirementsError
 from nachlass_builder.lock import Lock
@@ -41,11 +40,6 @@ def build_key(prepared: Prepared, source_digest: str) -> str:
             service_digest(),
         ]
     )
-
-
-def digest_of(facts: object) -> str:
-    """A SHA-256 of facts."""
-    return hashlib.sha256(json.dumps(facts, default=str).encode()).hexdigest()
 
 
 def is_current(destination: Path, key: str, prepared: Prepared, report: Report) -> bool:

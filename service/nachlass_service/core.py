@@ -17,12 +17,13 @@ from typing import Any, NamedTuple, Protocol
 from nachlass_service import log
 from nachlass_service.bundle import Bundle
 from nachlass_service.errors import REJECTED, OverloadedError, ServiceError, TimeLimitError
+from nachlass_service.failure import log_failure
 from nachlass_service.meter import Looked, Meter
 from nachlass_service.model import Model
-from nachlass_service.rehearsal import score_few
 from nachlass_service.request_body import read_body
 from nachlass_service.settings import Settings
 from nachlass_service.strict_json import encode
+from nachlass_service.warm_up import score_few
 
 TURN_S = 0.05
 """What rows are scored in one turn should not take longer: others wait meanwhile."""
@@ -299,4 +300,4 @@ class Core:
         self.meter.count_failed()
         if logged:
             told = {"seconds": round(seconds, 3)} if row is None else {"row": row}
-            log.failure(error, self.bundle, request=request_id, **told)
+            log_failure(error, self.bundle, request=request_id, **told)

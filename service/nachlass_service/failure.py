@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import traceback
 from collections.abc import Iterator
 from typing import Any
 
+from nachlass_service import log
 from nachlass_service.bundle import Bundle
 from nachlass_service.errors import ServiceError
 from nachlass_service.model import describe
@@ -30,6 +32,22 @@ def as_data(error: ServiceError, bundle: Bundle) -> dict[str, Any]:
         "where": f"{frames[-1][0]}, line {frames[-1][1].lineno}" if frames else None,
         "traceback": None if cause is None else user_traceback(cause, bundle),
     }
+
+
+def log_failure(error: ServiceError, bundle: Bundle, **fields: Any) -> None:
+    """Write what failed, where in the notebook, and the user's part of the traceback."""
+    data = as_data(error, bundle)
+    log.event(
+        "failed",
+        level=logging.ERROR,
+        status=error.status,
+        code=data["code"],
+        error=data["message"],
+        where=data["where"],
+        remedy=data["remedy"],
+        **fields,
+        traceback=data["traceback"],
+    )
 
 
 def _remedy(missing: str, bundle: Bundle) -> str | None:

@@ -15,10 +15,6 @@ from typing import Any
 from gunicorn.config import Config
 from gunicorn.glogging import Logger as GunicornLogger
 
-from nachlass_service.bundle import Bundle
-from nachlass_service.errors import ServiceError
-from nachlass_service.failure import as_data
-
 _handler = logging.StreamHandler()
 """Records go to it directly: the model may configure logging as it likes."""
 
@@ -42,22 +38,6 @@ def event(
     record = logging.LogRecord("nachlass_service", level, "", 0, name, None, info)
     record.fields = known
     _handler.handle(record)
-
-
-def failure(error: ServiceError, bundle: Bundle, **fields: Any) -> None:
-    """Write what failed, where in the notebook, and the user's part of the traceback."""
-    data = as_data(error, bundle)
-    event(
-        "failed",
-        level=logging.ERROR,
-        status=error.status,
-        code=data["code"],
-        error=data["message"],
-        where=data["where"],
-        remedy=data["remedy"],
-        **fields,
-        traceback=data["traceback"],
-    )
 
 
 class Logger(GunicornLogger):

@@ -5,46 +5,21 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from functools import partial
-from itertools import islice
+from collections.abc import Callable
 from tempfile import TemporaryFile
-from typing import Any
 
 from nachlass_service.bundle import Bundle
 from nachlass_service.errors import BundleError
-from nachlass_service.model import Model, load_model
+from nachlass_service.model import load_model
 from nachlass_service.pool import in_another_thread
+from nachlass_service.warm_up import score_few
 
-FEW_SAMPLES = 8
-ENOUGH_S = 1.0
-"""A model that takes longer for fewer samples has shown enough."""
 LIMIT_S = 300
-
-
-def score_few(bundle: Bundle, model: Model, run: Callable[[Callable[[], Any]], Any]) -> None:
-    """Score a few samples, alone and as a batch where that is proven; raises ServiceError.
-
-    `run` does each piece of work, in whatever thread predictions are made.
-    """
-    ends_at = time.monotonic() + ENOUGH_S
-    for sample in _few(bundle):
-        run(partial(model.predict, sample))
-        if time.monotonic() > ends_at:
-            return
-    # Read anew: a predictor may have changed the samples it was given.
-    if bundle.manifest["batch"] and (samples := list(_few(bundle))):
-        run(partial(model.validate_and_predict_batch, samples))
 
 
 def load_and_score_few(bundle: Bundle) -> None:
     """Load the model and score a few samples, in this process; raises ServiceError."""
     score_few(bundle, load_model(bundle), in_another_thread)
-
-
-def _few(bundle: Bundle) -> Iterator[Any]:
-    """The first samples."""
-    return (sample for sample, _prediction in islice(bundle.samples(), FEW_SAMPLES))
 
 
 def rehearse(bundle: Bundle, is_given_up: Callable[[], bool]) -> None:

@@ -36,6 +36,7 @@ from nachlass_service.bundle import Bundle
 from nachlass_service.capacity import capacity
 from nachlass_service.core import Core
 from nachlass_service.errors import BundleError, ServiceError, SettingError
+from nachlass_service.failure import log_failure
 from nachlass_service.forks import leave_forks_alone
 from nachlass_service.meter import NO_FEATURES, Meter
 from nachlass_service.model import leave_model, load_model
@@ -273,7 +274,7 @@ class Server(BaseApplication):
         try:
             self.core = Core(self.bundle, load_model(self.bundle), self.meter, self.settings)
         except ServiceError as error:
-            log.failure(error, self.bundle)
+            log_failure(error, self.bundle)
             if self.meter.slots.is_ready:  # the others go on; do not try without a pause
                 time.sleep(WARM_UP_PAUSE_S)
                 sys.exit(1)
@@ -326,7 +327,7 @@ class Server(BaseApplication):
         try:
             core.warm_up()
         except ServiceError as error:
-            log.failure(error, self.bundle, during="the warm-up")
+            log_failure(error, self.bundle, during="the warm-up")
             return False
         if self.meter.slots.set_ready(self.cfg.workers):
             seconds = round(time.monotonic() - self._started_at, 1)

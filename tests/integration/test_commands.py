@@ -8,7 +8,7 @@ import time
 import pytest
 
 from cells import write_notebook
-from nachlass_builder.cli import EXIT_CODES
+from nachlass_builder.cli.main import EXIT_CODES
 from nachlass_builder.errors import KINDS
 
 MODEL = """\

@@ -7,7 +7,7 @@ import pytest
 
 from nachlass_builder import alerting, features
 from nachlass_builder.alerting import Subject, Thresholds, rule_groups
-from nachlass_builder.cli import monitoring
+from nachlass_builder.cli.monitoring import monitoring
 from nachlass_builder.dashboard import dashboard, queries
 from nachlass_service import drift
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from nachlass_builder.bundle import SECTIONS, bundle_at, missing_parts, publish, workshop
+from nachlass_builder.bundle import SECTIONS, bundle_at, missing_parts
 from nachlass_builder.errors import SourceError
+from nachlass_builder.staging import publish, workshop
 
 EXAMPLE = json.loads((Path(__file__).parents[1] / "manifest.example.json").read_text())
 

@@ -6,7 +6,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from nachlass_builder.cli import Group
+from nachlass_builder.console import Group
 
 
 def failing(error):

@@ -5,7 +5,7 @@ import tomli_w
 from packaging.pylock import Pylock
 
 from cells import write_notebook
-from nachlass_builder.bundle import SERVING_LOCK, TRAINING_LOCK, Workshop, write_manifest
+from nachlass_builder.bundle import SERVING_LOCK, TRAINING_LOCK, write_manifest
 from nachlass_builder.check import check
 from nachlass_builder.errors import Place, RequirementsError
 from nachlass_builder.installed import Need, installed, needed
@@ -13,6 +13,7 @@ from nachlass_builder.locked import Locks, check_whole, take_over
 from nachlass_builder.requirement import Requirement
 from nachlass_builder.requirement_hashes import Hashed
 from nachlass_builder.settings import Settings
+from nachlass_builder.staging import Workshop
 
 SERVED = {
     "cloudpickle": "3.1",

@@ -4,7 +4,8 @@ import re
 
 from conftest import PROJECT
 
-from nachlass_builder.cli import DIFFERS, INTERRUPTED
+from nachlass_builder.cli.diff import DIFFERS
+from nachlass_builder.console import INTERRUPTED
 from nachlass_builder.errors import KINDS
 from nachlass_builder.settings import VARIABLES as BUILDER
 from nachlass_service.settings import VARIABLES as SERVICE

@@ -6,17 +6,12 @@ from wheels import ELSEWHERE
 
 from cells import write_notebook
 from nachlass_builder.check import check
+from nachlass_builder.cli.summary import print_requirements
 from nachlass_builder.errors import Place, RequirementsError
+from nachlass_builder.locked_hashes import check_all_hashed, restrict
 from nachlass_builder.requirement import Requirement
-from nachlass_builder.requirement_hashes import (
-    Hashed,
-    check_all_hashed,
-    hashes_of_links,
-    restrict,
-    split_hashes,
-)
+from nachlass_builder.requirement_hashes import Hashed, hashes_of_links, split_hashes
 from nachlass_builder.settings import Settings
-from nachlass_builder.summary import print_requirements
 
 WHEEL, SDIST, OTHER = "a" * 64, "b" * 64, "c" * 64
 LOCK = f"""

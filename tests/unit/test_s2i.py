@@ -9,7 +9,7 @@ from conftest import PROJECT
 from nachlass_builder import s2i
 from nachlass_builder.errors import ExecutionError, SourceError
 from nachlass_builder.hooks import HOOKS, PRE_RUN, keep_pre_run, run_hook
-from nachlass_builder.in_image import lent
+from nachlass_builder.injected import lent
 from nachlass_builder.report import Report
 
 NOTHING_LENT = {"GIT_CONFIG_COUNT", "GIT_CONFIG_KEY_0", "GIT_CONFIG_VALUE_0"}

@@ -1,4 +1,4 @@
-"""Serves a model in the foreground, in its own environment. Builder environment."""
+"""`nachlass serve`: serves a model in the foreground, in its own environment."""
 
 from __future__ import annotations
 
@@ -8,30 +8,47 @@ import sys
 from collections.abc import Mapping
 from contextlib import closing
 
+import click
+
+from nachlass_builder.cli.options import SOURCE_HELP, assignments_option, context_option
 from nachlass_builder.errors import ServeError
-from nachlass_builder.model import ready_model
-from nachlass_builder.settings import unquote
+from nachlass_builder.settings import parse_assignments, unquote
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8080
 
 
+@click.command(help=f"Build what changed, then serve it until Ctrl-C.\n\n{SOURCE_HELP}")
+@click.argument("source", metavar="SOURCE|BUNDLE")
+@click.option("--host", help="The address to listen at. [default: 127.0.0.1]")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), help="The port to listen at. [default: PORT, or 8080]"
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 128),
+    help="Worker processes. [default: what cores and memory allow]",
+)
+@context_option
+@assignments_option
 def serve(
     source: str,
-    context_dir: str | None,
-    assignments: Mapping[str, str],
-    *,
     host: str | None,
     port: int | None,
     workers: int | None,
+    context_dir: str | None,
+    assignments: tuple[str, ...],
 ) -> None:
     """Build what changed, then become the service; raises ServeError when the port is taken.
 
     The service is the process itself from then on: signals and the exit code
     are its own.
     """
-    _check_port(host, port, {**os.environ, **assignments})
-    model = ready_model(source, context_dir, assignments)
+    from nachlass_builder.model import ready_model
+
+    given = parse_assignments(assignments)
+    _check_port(host, port, {**os.environ, **given})
+    model = ready_model(source, context_dir, given)
     # The environment, and not the bundle's link to it: a build may let it lead elsewhere.
     environment = (model.bundle / "venv").resolve() / "bin" / "python"
     python = environment if environment.exists() else model.python

@@ -1,4 +1,4 @@
-"""What the commands of the builder image share: places, what is lent. Builder environment."""
+"""Places in an image, and what is put there. Builder environment."""
 
 from __future__ import annotations
 
@@ -21,37 +21,6 @@ INJECTED = DESTINATION / "injected"  # OpenShift has a volume of its own at /tmp
 """Files for the build alone, credentials among them."""
 CACHE = Path("/var/cache/nachlass")
 """Mounted while `nachlass image` builds, and in no image."""
-
-LENT = {
-    "pip.conf": ("PIP_CONFIG_FILE",),
-    "constraints.txt": ("PIP_CONSTRAINT",),
-    ".netrc": ("NETRC",),
-    "ca.crt": ("SSL_CERT_FILE", "GIT_SSL_CAINFO"),
-}
-"""Files that programs are told of, by the variables that name them; ssh keys beside these."""
-
-
-def lent(folder: Path) -> dict[str, str]:
-    """What programs are told of the files lent to a build; s2i leaves emptied ones behind."""
-    there = {path.name for path in folder.glob("*") if path.is_file() and path.stat().st_size}
-    # The source belongs to whoever cloned it.
-    variables = {
-        "GIT_CONFIG_COUNT": "1",
-        "GIT_CONFIG_KEY_0": "safe.directory",
-        "GIT_CONFIG_VALUE_0": "*",
-    }
-    for name in there & LENT.keys():
-        variables |= dict.fromkeys(LENT[name], str(folder / name))
-    keys = sorted(name for name in there if name.startswith("id_") and not name.endswith(".pub"))
-    if keys:
-        known = "known_hosts" in there
-        hosts = f"-o UserKnownHostsFile={folder}/known_hosts" if known else ""
-        checking = "yes" if known else "accept-new"
-        identities = " ".join(f"-i {folder / key}" for key in keys)
-        variables["GIT_SSH_COMMAND"] = (
-            f"ssh {identities} -o StrictHostKeyChecking={checking} {hosts}"
-        )
-    return variables
 
 
 def place_environment(environment: Path, put: Callable[[Path, Path], object]) -> None:

@@ -1,0 +1,60 @@
+"""`nachlass build`: executes the notebook and writes a proven bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from nachlass_builder.cli.options import SOURCE_HELP, assignments_option, context_option
+from nachlass_builder.report import Report
+from nachlass_builder.settings import parse_assignments
+
+
+@click.command(help=f"Execute the notebook, and write a proven bundle.\n\n{SOURCE_HELP}")
+@click.argument("source")
+@click.option(
+    "-o",
+    "--output",
+    metavar="BUNDLE",
+    type=click.Path(path_type=Path),
+    help="The bundle's folder. [default: SOURCE/.nachlass/bundle]",
+)
+@click.option("--force", is_flag=True, help="Build although nothing changed, and resolve anew.")
+@click.option(
+    "--locked", is_flag=True, help="Build in the environments of the locks there are; resolve none."
+)
+@click.option(
+    "--compare", is_flag=True, help="With --locked: compare the predictions with those before."
+)
+@click.option("-q", "--quiet", is_flag=True, help="Only warnings and errors.")
+@context_option
+@assignments_option
+def build(
+    source: str,
+    output: Path | None,
+    context_dir: str | None,
+    assignments: tuple[str, ...],
+    *,
+    force: bool,
+    locked: bool,
+    compare: bool,
+    quiet: bool,
+) -> None:
+    """Execute the notebook, and write a proven bundle."""
+    from nachlass_builder.build import build as run_build
+    from nachlass_builder.compare_words import difference, verdict
+    from nachlass_builder.prepare import Request
+
+    if force and locked:
+        raise click.UsageError("--force resolves anew, and --locked resolves nothing")
+    if compare and not locked:
+        raise click.UsageError("--compare goes with --locked")
+    given = parse_assignments(assignments)
+    request = Request(source, output, context_dir, given, force, locked, compare)
+    built = run_build(request, Report(quiet=quiet))
+    click.echo(built.bundle)
+    if built.comparison:
+        if error := difference(built.comparison):
+            raise error
+        click.echo(f"the predictions are {verdict(built.comparison)}", err=True)

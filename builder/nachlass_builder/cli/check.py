@@ -1,0 +1,49 @@
+"""`nachlass check`: what would be built, without executing anything."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from nachlass_builder.cli.options import SOURCE_HELP, assignments_option, context_option
+from nachlass_builder.console import tell
+from nachlass_builder.report import Report
+from nachlass_builder.settings import parse_assignments
+
+
+@click.command(help=f"Say what would be built, without executing anything.\n\n{SOURCE_HELP}")
+@click.argument("source")
+@click.option(
+    "--requirements", is_flag=True, help="Print the requirements as a requirements file, only."
+)
+@context_option
+@assignments_option
+def check(
+    source: str, context_dir: str | None, assignments: tuple[str, ...], *, requirements: bool
+) -> None:
+    """Say what would be built, without executing anything."""
+    from nachlass_builder.check import check as run_check
+    from nachlass_builder.cli.summary import print_checked, print_requirements
+    from nachlass_builder.prepare import Request, prepared_source
+    from nachlass_builder.source_files import files_of, why_left_out
+
+    request = Request(source, None, context_dir, parse_assignments(assignments))
+    with prepared_source(request, Report(quiet=True)) as prepared:
+        root = prepared.source.root
+        files, _secrets = files_of(prepared.source, prepared.deadline)
+        checked = run_check(
+            root,
+            files,
+            prepared.settings,
+            prepared.source.notebook,
+            lambda name: why_left_out(prepared.source, name, prepared.deadline),
+        )
+        if requirements:
+            print_requirements(checked)
+        else:
+            print_checked(checked)
+    for error in checked.errors:
+        tell(error)
+    if checked.errors:
+        sys.exit(checked.errors[0].exit_code)
