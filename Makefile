@@ -32,11 +32,12 @@ test-all: .venv/test/installed .venv/lowest/installed ## as test, with nothing s
 test-unit: .venv/test/installed ## run the tests that start no kernel, no service and no build
 	$(TEST)/python -m pytest -n 2 $(QUICK)
 
-lint: .venv/test/lint-installed ## ruff, mypy and shellcheck
+lint: .venv/test/lint-installed ## ruff, import-linter, mypy and shellcheck
 	$(TEST)/ruff check .
 	$(TEST)/ruff format --check .
+	$(TEST)/lint-imports --no-logo --no-cache
 	$(TEST)/mypy --exclude in_kernel builder service
-	$(TEST)/mypy builder/nachlass_builder/in_kernel
+	$(TEST)/mypy builder/nachlass_builder/execution/in_kernel
 	$(TEST)/shellcheck .ci/run .ci/system-packages s2i/install-packages s2i/bin/*
 
 bench: .venv/test/installed ## measure builds, a service under load, alone and beside others, and drift

@@ -14,7 +14,11 @@ from tempfile import TemporaryDirectory
 
 import nbformat
 
-MODULES = ("nachlass_builder.build", "nachlass_builder.sbom", "nachlass_builder.render")
+MODULES = (
+    "nachlass_builder.assemble.build",
+    "nachlass_builder.packages.sbom",
+    "nachlass_builder.assemble.render",
+)
 
 
 def main():
@@ -39,7 +43,7 @@ def main():
 
 def render_anything():
     """Compile the patterns and templates by which notebooks are rendered, once for all forks."""
-    from nachlass_builder.render import write_executed
+    from nachlass_builder.assemble.render import write_executed
 
     cells = [nbformat.v4.new_code_cell("1"), nbformat.v4.new_markdown_cell("*1*")]
     with TemporaryDirectory() as folder:

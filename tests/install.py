@@ -11,9 +11,9 @@ import os
 import sys
 from pathlib import Path
 
-from nachlass_builder.pip_settings import IndexSettings
-from nachlass_builder.process import Deadline
-from nachlass_builder.uv_program import run_uv
+from nachlass_builder.foundation.process import Deadline
+from nachlass_builder.packages.pip_settings import IndexSettings
+from nachlass_builder.packages.uv_program import run_uv
 
 if __name__ == "__main__":
     folder, *options = sys.argv[1:]

@@ -12,8 +12,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from nachlass_service.agreement import agree
-from nachlass_service.bundle import Bundle
+from nachlass_service.bundle.agreement import agree
+from nachlass_service.bundle.bundle import Bundle
 
 CLIENTS = 4
 

@@ -1,7 +1,9 @@
-"""Nachlass builds a proven, servable bundle from a Jupyter notebook. Builder environment.
+"""Nachlass builds a proven, servable bundle from a Jupyter notebook.
 
-The code that runs elsewhere is `in_kernel/` (the notebook's kernel) and the
-sibling distribution nachlass-service (the model's environment).
+It runs in an environment of its own. The code that runs elsewhere is
+`execution/in_kernel` (in the notebook's kernel), `requirements/first_pass_child.py`
+(in a clean interpreter) and the sibling distribution nachlass-service (in the
+model's environment).
 """
 
 __version__ = "0.1.0"

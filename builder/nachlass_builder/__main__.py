@@ -1,4 +1,4 @@
-"""The `nachlass` command. Builder environment."""
+"""The `nachlass` command."""
 
 from nachlass_builder.cli.main import main
 

@@ -1,3 +1,3 @@
-"""Nachlass's service loads a bundle and answers with it. Model environment."""
+"""Nachlass's service loads a bundle and answers with it, in the model's environment."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""The service's commands. Model environment.
+"""The service's commands.
 
     python -P -m nachlass_service serve BUNDLE [--host --port --workers --local]
     python -P -m nachlass_service load BUNDLE
@@ -22,8 +22,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from nachlass_service.bundle import Bundle
-from nachlass_service.errors import ServiceError
+from nachlass_service.base.errors import ServiceError
+from nachlass_service.bundle.bundle import Bundle
 
 
 def main() -> None:
@@ -31,17 +31,17 @@ def main() -> None:
     arguments = _parser().parse_args()
     try:
         if arguments.command == "serve":
-            from nachlass_service.serve import serve
+            from nachlass_service.hosting.serve import serve
 
             serve(arguments)
         elif arguments.command == "load":
-            from nachlass_service.rehearsal import load_and_score_few
+            from nachlass_service.proof.rehearsal import load_and_score_few
 
             load_and_score_few(Bundle.open(arguments.bundle))
         else:
             _answer(arguments)
     except ServiceError as error:
-        from nachlass_service.serve import CANNOT_SERVE
+        from nachlass_service.hosting.serve import CANNOT_SERVE
 
         print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the command's own words
         sys.exit(CANNOT_SERVE if arguments.command == "serve" else 1)
@@ -49,8 +49,8 @@ def main() -> None:
 
 def _answer(arguments: argparse.Namespace) -> None:
     """Write the answer for the builder; the status is 0 whenever there is one."""
-    from nachlass_service.failure import as_data
-    from nachlass_service.strict_json import dumps
+    from nachlass_service.bundle.failure import as_data
+    from nachlass_service.bundle.strict_json import dumps
 
     # The model's folder becomes the working directory.
     answer_file = arguments.answer.resolve()
@@ -69,24 +69,24 @@ def _answer(arguments: argparse.Namespace) -> None:
 
 
 def _predict(bundle: Bundle) -> dict[str, Any]:
-    from nachlass_service.model import load_model
-    from nachlass_service.pool import in_another_thread
-    from nachlass_service.strict_json import loads
+    from nachlass_service.bundle.model import load_model
+    from nachlass_service.bundle.strict_json import loads
+    from nachlass_service.scoring.threads import in_another_thread
 
     model, request = load_model(bundle), loads(sys.stdin.buffer.read())
     return {"prediction": in_another_thread(partial(model.answer, request))}
 
 
 def _score(bundle: Bundle) -> dict[str, Any]:
-    from nachlass_service.score import score
-    from nachlass_service.strict_json import loads
+    from nachlass_service.bundle.strict_json import loads
+    from nachlass_service.proof.score import score
 
     random, *recorded = (loads(line) for line in sys.stdin.buffer)
     return score(bundle, recorded, frozenset(random))
 
 
 def _prove(bundle: Bundle, arguments: argparse.Namespace) -> dict[str, Any]:
-    from nachlass_service.prove import prove, prove_without
+    from nachlass_service.proof.prove import prove, prove_without
 
     if arguments.without:
         return prove_without(bundle, json.loads(arguments.without.read_text(encoding="utf-8")))

@@ -29,8 +29,8 @@ sys.path.insert(0, str(TESTS))
 
 from cells import write_notebook  # noqa: E402
 from command import NACHLASS  # noqa: E402
-from nachlass_service.agreement import agree  # noqa: E402
-from nachlass_service.bundle import Bundle  # noqa: E402
+from nachlass_service.bundle.agreement import agree  # noqa: E402
+from nachlass_service.bundle.bundle import Bundle  # noqa: E402
 from served import free_port  # noqa: E402
 
 HERE = Path(__file__).parent / "peers"

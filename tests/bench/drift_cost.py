@@ -17,12 +17,12 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from forked import in_child
 
-from nachlass_builder.features import describe_features
-from nachlass_builder.prediction import describe_predictions
-from nachlass_service.drift_report import report
-from nachlass_service.inputs import Inputs
-from nachlass_service.meter import Meter
-from nachlass_service.settings import Settings
+from nachlass_builder.proof.describe_features import describe_features
+from nachlass_builder.proof.describe_predictions import describe_predictions
+from nachlass_service.base.settings import Settings
+from nachlass_service.metrics.drift_report import report
+from nachlass_service.metrics.inputs import Inputs
+from nachlass_service.metrics.metrics import Meter
 
 FEATURES, WORKERS, RESTARTS = 20, 8, 100
 CALLS, ROUNDS = 20_000, 9

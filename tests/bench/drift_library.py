@@ -15,7 +15,7 @@ from collections import Counter
 import numpy as np
 from frouros.detectors.data_drift import PSI, ChiSquareTest, KSTest
 
-from nachlass_service.drift import FALSE_ALARMS, compare
+from nachlass_service.metrics.drift import FALSE_ALARMS, compare
 
 CUTS = 20
 SIZES = [(50, 1000), (200, 1000), (1000, 1000), (2000, 2000)]

@@ -2,7 +2,7 @@
 
 The baseline is drawn anew for each window, as a build draws its samples, and
 the buckets of numbers are made from it as the build makes them. Prints the
-tables that the defaults in service/nachlass_service/drift.py were chosen from.
+tables that the defaults in service/nachlass_service/metrics/drift.py were chosen from.
 The limits are its own functions; the statistics are its formulas, for arrays.
 
     python tests/bench/drift_power.py [WINDOWS]
@@ -12,7 +12,7 @@ import sys
 
 import numpy as np
 
-from nachlass_service.drift import (
+from nachlass_service.metrics.drift import (
     FALSE_ALARMS,
     TESTS_OF_A_FEATURE,
     chi2_quantile,

@@ -37,7 +37,7 @@ from conftest import ALL
 from wheels import make_wheel
 
 from cells import write_notebook
-from nachlass_service.agreement import agree
+from nachlass_service.bundle.agreement import agree
 from served import check_samples, served
 
 NOWHERE_ELSE = "9999"

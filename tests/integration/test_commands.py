@@ -9,7 +9,7 @@ import pytest
 
 from cells import write_notebook
 from nachlass_builder.cli.main import EXIT_CODES
-from nachlass_builder.errors import KINDS
+from nachlass_builder.foundation.errors import KINDS
 
 MODEL = """\
 # %%

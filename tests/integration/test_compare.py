@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from nachlass_builder.compare import compare
-from nachlass_builder.process import Deadline
-from nachlass_builder.proof import service_environment
+from nachlass_builder.foundation.process import Deadline
+from nachlass_builder.proof.compare import compare
+from nachlass_builder.proof.proof import service_environment
 
 
 @pytest.fixture

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from conftest import NOT_IN_GIT
 
-from nachlass_builder.environment import ensure_environment
-from nachlass_builder.lock import Lock
-from nachlass_builder.pip_settings import IndexSettings
-from nachlass_builder.process import Deadline
-from nachlass_service.agreement import agree
-from nachlass_service.bundle import Bundle
+from nachlass_builder.foundation.process import Deadline
+from nachlass_builder.packages.environment import ensure_environment
+from nachlass_builder.packages.lock import Lock
+from nachlass_builder.packages.pip_settings import IndexSettings
+from nachlass_service.bundle.agreement import agree
+from nachlass_service.bundle.bundle import Bundle
 from served import check_samples, served
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -105,8 +105,8 @@ REFUSED = {
 ASK = """
 import json, sys
 from pathlib import Path
-from nachlass_service.bundle import Bundle
-from nachlass_service.model import load_model
+from nachlass_service.bundle.bundle import Bundle
+from nachlass_service.bundle.model import load_model
 
 model = load_model(Bundle.open(Path(sys.argv[1])))
 print(json.dumps([model.predict(sample) for sample in json.load(sys.stdin)]))

@@ -1,7 +1,7 @@
 """Workers are killed under load: no answer is wrong, and the metrics count what was answered."""
 
 from load import good, load, mixed
-from nachlass_service.bundle import Bundle
+from nachlass_service.bundle.bundle import Bundle
 from served import served
 
 CONNECTIONS = 16

@@ -5,9 +5,9 @@ import json
 import pytest
 from conftest import TESTS
 
-from nachlass_builder.bundle import is_bundle, read_manifest
-from nachlass_service.bundle import Bundle
-from nachlass_service.errors import BundleError
+from nachlass_builder.bundle.layout import is_bundle, read_manifest
+from nachlass_service.base.errors import BundleError
+from nachlass_service.bundle.bundle import Bundle
 
 EXAMPLE = (TESTS / "manifest.example.json").read_text(encoding="utf-8")
 

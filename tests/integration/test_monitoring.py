@@ -17,7 +17,7 @@ import pytest
 import yaml
 from conftest import PROJECT
 
-from nachlass_builder.dashboard import queries
+from nachlass_builder.monitoring.dashboard import queries
 from served import free_port, served
 
 needs_prometheus = pytest.mark.needs("promtool", "apt-get install prometheus")

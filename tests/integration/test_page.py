@@ -13,14 +13,14 @@ import pytest
 from conftest import TESTS
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from nachlass_service import errors
-from nachlass_service.app import PAGE_POLICY, create_app
-from nachlass_service.bundle import Bundle
-from nachlass_service.core import Core
-from nachlass_service.meter import Meter
-from nachlass_service.model import Model
-from nachlass_service.page import MOST_LABELS, PLACEHOLDER, model_document
-from nachlass_service.settings import Settings
+from nachlass_service.base import errors
+from nachlass_service.base.settings import Settings
+from nachlass_service.bundle.bundle import Bundle
+from nachlass_service.bundle.model import Model
+from nachlass_service.metrics.metrics import Meter
+from nachlass_service.scoring.scorer import Core
+from nachlass_service.web.app import PAGE_POLICY, create_app
+from nachlass_service.web.page import MOST_LABELS, PLACEHOLDER, model_document
 
 EXAMPLE = (TESTS / "manifest.example.json").read_text(encoding="utf-8")
 HOSTILE = "</pre></title><script>alert('1')</script><img src=x onerror=\"alert(2)\">&amp;"

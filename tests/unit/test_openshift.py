@@ -11,11 +11,11 @@ import yaml
 from conftest import ALL, PROJECT
 
 from nachlass_builder import __version__
-from nachlass_builder.credentials import redact
-from nachlass_builder.s2i import INJECTED
-from nachlass_service.app import create_app
-from nachlass_service.server import DRAIN_S, GIL_ALLOWANCE_S
-from nachlass_service.settings import Settings
+from nachlass_builder.foundation.credentials import redact
+from nachlass_builder.image.s2i import INJECTED
+from nachlass_service.base.settings import Settings
+from nachlass_service.hosting.server import DRAIN_S, GIL_ALLOWANCE_S
+from nachlass_service.web.app import create_app
 
 FOLDER = PROJECT / "s2i/openshift"
 FILES = sorted(FOLDER.iterdir())

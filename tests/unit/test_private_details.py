@@ -48,11 +48,12 @@ from nbconvert.exporters import HTMLExporter
 from prometheus_client import exposition, utils
 from wheels import make_wheel
 
-from nachlass_builder import environment, notebook, resolver, uv_lock, uv_program
-from nachlass_service import model
+from nachlass_builder.notebook import notebook
+from nachlass_builder.packages import environment, resolver, uv_lock, uv_program
+from nachlass_service.bundle import model
 
 BUILDER, SERVICE = "builder/nachlass_builder", "service/nachlass_service"
-KERNEL = f"{BUILDER}/in_kernel/nachlass_kernel"
+KERNEL = f"{BUILDER}/execution/in_kernel/nachlass_kernel"
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def cloudpickle_dispatch_table():
 @relies_on(
     "cloudpickle",
     "pickles name _builtin_type for code and subimport for modules",
-    f"{BUILDER}/references.py",
+    f"{BUILDER}/slim/references.py",
     '"_builtin_type"',
 )
 def cloudpickle_names():
@@ -134,7 +135,7 @@ def cpython_lru_cache():
 @relies_on(
     "CPython",
     "a missing name is told as \"Can't get attribute 'x' on <module '__main__'\"",
-    f"{SERVICE}/model.py",
+    f"{SERVICE}/bundle/model.py",
     "Can't get attribute",
 )
 def cpython_missing_attribute():
@@ -148,7 +149,7 @@ def cpython_missing_attribute():
 @relies_on(
     "CPython",
     "syntax of Python 2 has messages of its own",
-    f"{BUILDER}/notebook.py",
+    f"{BUILDER}/notebook/notebook.py",
     "PYTHON_2_MESSAGES",
 )
 def cpython_python_2():
@@ -163,7 +164,7 @@ def cpython_python_2():
 @relies_on(
     "CPython",
     "importlib.metadata.entry_points selects with EntryPoints.select",
-    f"{SERVICE}/blocker.py",
+    f"{SERVICE}/proof/import_blocker.py",
     "EntryPoints.select = watched",
 )
 def cpython_entry_points():
@@ -177,11 +178,11 @@ def cpython_entry_points():
 @relies_on(
     "CPython",
     "an import's bytecode follows its level and names, as constants",
-    f"{BUILDER}/references.py",
+    f"{BUILDER}/slim/references.py",
     "IMPORT_NAME",
 )
 def cpython_import_bytecode():
-    from nachlass_builder.references import _imports
+    from nachlass_builder.slim.references import _imports
 
     code = compile("from ..a.b import c, d\nimport e", "f", "exec")
     return list(_imports(code)) == [("a.b", ("c", "d"), 2), ("e", (), 0)]
@@ -190,7 +191,7 @@ def cpython_import_bytecode():
 @relies_on(
     "CPython",
     "a virtual environment has bin/python and lib/pythonX.Y/site-packages",
-    f"{BUILDER}/environment.py",
+    f"{BUILDER}/packages/environment.py",
     "site-packages",
 )
 def cpython_venv_layout():
@@ -209,7 +210,7 @@ def cpython_venv_layout():
 @relies_on(
     "gunicorn",
     "gthread.ThreadWorker waits DEFAULT_WORKER_DATA_TIMEOUT for first bytes",
-    f"{SERVICE}/server.py",
+    f"{SERVICE}/hosting/server.py",
     "DEFAULT_WORKER_DATA_TIMEOUT",
 )
 def gunicorn_first_word():
@@ -220,7 +221,7 @@ def gunicorn_first_word():
 @relies_on(
     "gunicorn",
     "a Worker has PIPE, SIGNALS and the other attributes that a loop needs",
-    f"{SERVICE}/loop_worker.py",
+    f"{SERVICE}/http/loop_worker.py",
     "self.PIPE[1]",
 )
 def gunicorn_worker():
@@ -235,7 +236,7 @@ def gunicorn_worker():
 @relies_on(
     "gunicorn",
     "workers handle signals in handle_exit and handle_quit",
-    f"{SERVICE}/server.py",
+    f"{SERVICE}/hosting/server.py",
     "def handle_quit",
 )
 def gunicorn_worker_signals():
@@ -247,7 +248,7 @@ def gunicorn_worker_signals():
 @relies_on(
     "gunicorn",
     "the Arbiter's methods signal, reap_workers and reload can be overridden",
-    f"{SERVICE}/server.py",
+    f"{SERVICE}/hosting/server.py",
     "class Master(Arbiter)",
 )
 def gunicorn_arbiter():
@@ -263,7 +264,7 @@ def gunicorn_arbiter():
 @relies_on(
     "gunicorn",
     "BaseApplication reads its settings in methods that can be overridden",
-    f"{SERVICE}/server.py",
+    f"{SERVICE}/hosting/server.py",
     "class Server(BaseApplication)",
 )
 def gunicorn_application():
@@ -279,11 +280,11 @@ def gunicorn_application():
 @relies_on(
     "gunicorn",
     "the settings that the service sets exist",
-    f"{SERVICE}/server.py",
+    f"{SERVICE}/hosting/server.py",
     '"control_socket_disable"',
 )
 def gunicorn_settings():
-    source = ast.parse((PROJECT / SERVICE / "server.py").read_text())
+    source = ast.parse((PROJECT / SERVICE / "hosting/server.py").read_text())
     [defaults] = [
         node
         for node in ast.walk(source)
@@ -299,7 +300,7 @@ def gunicorn_settings():
 @relies_on(
     "gunicorn",
     "WEB_CONCURRENCY is read when gunicorn.config is imported",
-    f"{SERVICE}/serve.py",
+    f"{SERVICE}/hosting/serve.py",
     "gunicorn reads this when it is imported",
 )
 def gunicorn_web_concurrency():
@@ -309,7 +310,7 @@ def gunicorn_web_concurrency():
 @relies_on(
     "gunicorn",
     "a worker class that cannot be loaded raises RuntimeError",
-    f"{SERVICE}/server.py",
+    f"{SERVICE}/hosting/server.py",
     "except RuntimeError",
 )
 def gunicorn_runtime_error():
@@ -321,7 +322,7 @@ def gunicorn_runtime_error():
 @relies_on(
     "gunicorn",
     "Logger has setup(cfg), error_log and access(response, request, environ, time)",
-    f"{SERVICE}/log.py",
+    f"{SERVICE}/base/log.py",
     "self.error_log.handlers",
 )
 def gunicorn_logger():
@@ -337,7 +338,7 @@ def gunicorn_logger():
 @relies_on(
     "prometheus-client",
     "utils.floatToGoString writes a number as Prometheus does",
-    f"{SERVICE}/inputs.py",
+    f"{SERVICE}/metrics/inputs.py",
     "floatToGoString",
 )
 def prometheus_numbers():
@@ -347,7 +348,7 @@ def prometheus_numbers():
 @relies_on(
     "prometheus-client",
     "exposition.choose_encoder(accept) gives an encoder and a media type",
-    f"{SERVICE}/exposition.py",
+    f"{SERVICE}/metrics/exposition.py",
     "choose_encoder",
 )
 def prometheus_encoder():
@@ -358,7 +359,7 @@ def prometheus_encoder():
 @relies_on(
     "httptools",
     "HttpParserUpgrade says how many bytes were read",
-    f"{SERVICE}/connection.py",
+    f"{SERVICE}/http/connection.py",
     "offered.args[0]",
 )
 def httptools_upgrade():
@@ -387,7 +388,7 @@ def ipython_filename_map():
 @relies_on(
     "IPython",
     "interactiveshell._modified_open is the `open` that %reset puts back",
-    f"{BUILDER}/hidden_code.py",
+    f"{BUILDER}/execution/hidden_code.py",
     "_modified_open",
 )
 def ipython_open():
@@ -398,7 +399,7 @@ def ipython_open():
 @relies_on(
     "IPython",
     "code below %%time is called <timed exec> and <timed eval>",
-    f"{BUILDER}/cell_failure.py",
+    f"{BUILDER}/execution/cell_failure.py",
     "<timed exec>",
 )
 def ipython_timed():
@@ -419,7 +420,7 @@ def ipython_output():
 @relies_on(
     "ipykernel",
     "zmqshell.system runs what `!command` says",
-    f"{BUILDER}/hidden_code.py",
+    f"{BUILDER}/execution/hidden_code.py",
     "zmqshell.system",
 )
 def ipykernel_system():
@@ -430,7 +431,7 @@ def ipykernel_system():
 @relies_on(
     "ipykernel",
     "exit() puts a payload from `ask_exit` into the reply",
-    f"{BUILDER}/execute.py",
+    f"{BUILDER}/execution/execute.py",
     '"ask_exit"',
 )
 def ipykernel_exit():
@@ -440,7 +441,7 @@ def ipykernel_exit():
 @relies_on(
     "nbclient",
     "NotebookClient's output and process_message can be overridden",
-    f"{BUILDER}/cell_output.py",
+    f"{BUILDER}/execution/cell_output.py",
     "def process_message",
 )
 def nbclient_methods():
@@ -461,7 +462,7 @@ def nbclient_methods():
 @relies_on(
     "nbclient",
     "on_cell_executed is told the execute_reply",
-    f"{BUILDER}/cell_output.py",
+    f"{BUILDER}/execution/cell_output.py",
     "execute_reply",
 )
 def nbclient_reply():
@@ -471,7 +472,7 @@ def nbclient_reply():
 @relies_on(
     "jupyter-client",
     "the kernel's process is provisioner.process, and its specification a property",
-    f"{BUILDER}/kernel.py",
+    f"{BUILDER}/execution/kernel.py",
     "provisioner.process",
 )
 def jupyter_client_manager():
@@ -484,7 +485,7 @@ def jupyter_client_manager():
 @relies_on(
     "jupyter-client",
     "a channel of the client has its ZeroMQ socket",
-    f"{BUILDER}/kernel.py",
+    f"{BUILDER}/execution/kernel.py",
     "shell_channel.socket",
 )
 def jupyter_client_socket():
@@ -495,11 +496,11 @@ def jupyter_client_socket():
 @relies_on(
     "nbconvert",
     "HTMLExporter takes the addresses of scripts, which are left empty",
-    f"{BUILDER}/render.py",
+    f"{BUILDER}/assemble/render.py",
     "mermaid_js_url",
 )
 def nbconvert_addresses():
-    tree = ast.parse((PROJECT / BUILDER / "render.py").read_text())
+    tree = ast.parse((PROJECT / BUILDER / "assemble/render.py").read_text())
     [call] = [
         node
         for node in ast.walk(tree)
@@ -534,7 +535,10 @@ def uv_has(command, options):
 
 
 @relies_on(
-    "uv", "`uv pip sync` has the options used", f"{BUILDER}/environment.py", "--preview-features"
+    "uv",
+    "`uv pip sync` has the options used",
+    f"{BUILDER}/packages/environment.py",
+    "--preview-features",
 )
 def uv_sync_options():
     options = {*environment.SYNC, "--python", "--offline", "--no-index"}
@@ -542,7 +546,10 @@ def uv_sync_options():
 
 
 @relies_on(
-    "uv", "`uv pip compile` has the options used", f"{BUILDER}/resolver.py", "--generate-hashes"
+    "uv",
+    "`uv pip compile` has the options used",
+    f"{BUILDER}/packages/resolver.py",
+    "--generate-hashes",
 )
 def uv_compile_options():
     used = "--format --generate-hashes --no-deps --constraints --only-binary --no-binary"
@@ -551,12 +558,16 @@ def uv_compile_options():
     return uv_has(["pip", "compile"], options)
 
 
-@relies_on("uv", "`uv venv` has the options used", f"{BUILDER}/environment.py", "--relocatable")
+@relies_on(
+    "uv", "`uv venv` has the options used", f"{BUILDER}/packages/environment.py", "--relocatable"
+)
 def uv_venv_options():
     return uv_has(["venv"], {"--relocatable", "--no-project", "--python"})
 
 
-@relies_on("uv", "`uv export` has the options used", f"{BUILDER}/uv_lock.py", "EXPORT_OPTIONS")
+@relies_on(
+    "uv", "`uv export` has the options used", f"{BUILDER}/packages/uv_lock.py", "EXPORT_OPTIONS"
+)
 def uv_export_options():
     return uv_has(["export"], uv_lock.EXPORT_OPTIONS)
 
@@ -591,7 +602,7 @@ def folder(tmp_path, monkeypatch):
 @relies_on(
     "uv",
     'a file with another digest is told as "Hash mismatch for `name`"',
-    f"{BUILDER}/environment.py",
+    f"{BUILDER}/packages/environment.py",
     "Hash mismatch for",
 )
 def uv_hash_mismatch():
@@ -611,7 +622,7 @@ def is_told_as_made_elsewhere(above):
 @relies_on(
     "uv",
     "a lock for another Python is told as incompatible",
-    f"{BUILDER}/environment.py",
+    f"{BUILDER}/packages/environment.py",
     "MADE_ELSEWHERE",
 )
 def uv_another_python():
@@ -621,7 +632,7 @@ def uv_another_python():
 @relies_on(
     "uv",
     "a lock for another platform is told as not supported",
-    f"{BUILDER}/environment.py",
+    f"{BUILDER}/packages/environment.py",
     "MADE_ELSEWHERE",
 )
 def uv_another_platform():
@@ -631,7 +642,7 @@ def uv_another_platform():
 @relies_on(
     "uv",
     "the exit status is 1 for requirements that cannot be met, 2 for other failures",
-    f"{BUILDER}/uv_program.py",
+    f"{BUILDER}/packages/uv_program.py",
     "UNSOLVABLE",
 )
 def uv_exit_status():
@@ -654,7 +665,7 @@ class Refusing(BaseHTTPRequestHandler):
 @relies_on(
     "uv",
     "the refusal of an index is quoted as 401 Unauthorized or 403 Forbidden",
-    f"{BUILDER}/resolver.py",
+    f"{BUILDER}/packages/resolver.py",
     "401 Unauthorized",
 )
 def uv_refusal():
@@ -673,11 +684,11 @@ def uv_refusal():
 @relies_on(
     "pip",
     "the settings that are translated for uv are options of `pip install`",
-    f"{BUILDER}/pip_settings.py",
+    f"{BUILDER}/packages/pip_settings.py",
     "LISTS",
 )
 def pip_options():
-    from nachlass_builder import pip_settings
+    from nachlass_builder.packages import pip_settings
 
     done = subprocess.run(
         [sys.executable, "-m", "pip", "install", "--help"],

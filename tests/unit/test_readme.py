@@ -5,10 +5,10 @@ import re
 from conftest import PROJECT
 
 from nachlass_builder.cli.diff import DIFFERS
-from nachlass_builder.console import INTERRUPTED
-from nachlass_builder.errors import KINDS
-from nachlass_builder.settings import VARIABLES as BUILDER
-from nachlass_service.settings import VARIABLES as SERVICE
+from nachlass_builder.foundation.console import INTERRUPTED
+from nachlass_builder.foundation.errors import KINDS
+from nachlass_builder.foundation.settings import VARIABLES as BUILDER
+from nachlass_service.base.settings import VARIABLES as SERVICE
 
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from nachlass_builder.cli.options import SOURCE_HELP, assignments_option, context_option
-from nachlass_builder.report import Report
-from nachlass_builder.settings import parse_assignments
+from nachlass_builder.foundation.progress import Report
+from nachlass_builder.foundation.settings import parse_assignments
 
 
 @click.command(help=f"Execute the notebook, and write a proven bundle.\n\n{SOURCE_HELP}")
@@ -42,9 +42,9 @@ def build(
     quiet: bool,
 ) -> None:
     """Execute the notebook, and write a proven bundle."""
-    from nachlass_builder.build import build as run_build
-    from nachlass_builder.compare_words import difference, verdict
-    from nachlass_builder.prepare import Request
+    from nachlass_builder.assemble.build import build as run_build
+    from nachlass_builder.proof.compare_words import difference, verdict
+    from nachlass_builder.source.prepare import Request
 
     if force and locked:
         raise click.UsageError("--force resolves anew, and --locked resolves nothing")

@@ -7,9 +7,9 @@ import sys
 import click
 
 from nachlass_builder.cli.options import SOURCE_HELP, assignments_option, context_option
-from nachlass_builder.console import tell
-from nachlass_builder.report import Report
-from nachlass_builder.settings import parse_assignments
+from nachlass_builder.foundation.console import tell
+from nachlass_builder.foundation.progress import Report
+from nachlass_builder.foundation.settings import parse_assignments
 
 
 @click.command(help=f"Say what would be built, without executing anything.\n\n{SOURCE_HELP}")
@@ -23,10 +23,10 @@ def check(
     source: str, context_dir: str | None, assignments: tuple[str, ...], *, requirements: bool
 ) -> None:
     """Say what would be built, without executing anything."""
-    from nachlass_builder.check import check as run_check
     from nachlass_builder.cli.summary import print_checked, print_requirements
-    from nachlass_builder.prepare import Request, prepared_source
-    from nachlass_builder.source_files import files_of, why_left_out
+    from nachlass_builder.requirements.check import check as run_check
+    from nachlass_builder.source.prepare import Request, prepared_source
+    from nachlass_builder.source.source_files import files_of, why_left_out
 
     request = Request(source, None, context_dir, parse_assignments(assignments))
     with prepared_source(request, Report(quiet=True)) as prepared:

@@ -7,7 +7,7 @@ import sys
 import click
 
 from nachlass_builder.cli.options import assignments_option, context_option
-from nachlass_builder.settings import parse_assignments
+from nachlass_builder.foundation.settings import parse_assignments
 
 DIFFERS = 14
 
@@ -39,9 +39,9 @@ def diff(
     OLD and NEW are bundles, or what `build` takes, which is built if it
     changed. The new model answers the samples of the old one.
     """
-    from nachlass_builder.diff import diff as run_diff
-    from nachlass_builder.diff_markdown import as_markdown
-    from nachlass_builder.diff_text import as_text
+    from nachlass_builder.diff.diff import diff as run_diff
+    from nachlass_builder.diff.markdown import as_markdown
+    from nachlass_builder.diff.text import as_text
 
     found = run_diff(old, new, context_dir, parse_assignments(assignments))
     show = {"text": as_text, "markdown": as_markdown, "json": type(found).as_json}[form]

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from nachlass_builder.cli.options import SOURCE_HELP, assignments_option, context_option
-from nachlass_builder.report import Report
-from nachlass_builder.settings import parse_assignments
+from nachlass_builder.foundation.progress import Report
+from nachlass_builder.foundation.settings import parse_assignments
 
 
 @click.command(help=f"Build a container image, without s2i.\n\n{SOURCE_HELP}")
@@ -51,8 +51,8 @@ def image(
     push: bool,
 ) -> None:
     """Build a container image, without s2i."""
-    from nachlass_builder.image import ImageRequest, build_image
-    from nachlass_builder.prepare import Request
+    from nachlass_builder.image.image import ImageRequest, build_image
+    from nachlass_builder.source.prepare import Request
 
     request = Request(source, None, context_dir, parse_assignments(assignments), force)
     asked = ImageRequest(request, tag, builder, base, push, secrets, volumes)

@@ -14,8 +14,8 @@ from nachlass_builder.cli.image import image
 from nachlass_builder.cli.monitoring import monitoring
 from nachlass_builder.cli.predict import predict
 from nachlass_builder.cli.serve import serve
-from nachlass_builder.console import INTERRUPTED, Group
-from nachlass_builder.errors import KINDS
+from nachlass_builder.foundation.console import INTERRUPTED, Group
+from nachlass_builder.foundation.errors import KINDS
 
 EXIT_CODES = "\n".join(
     [

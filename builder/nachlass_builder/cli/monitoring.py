@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from nachlass_builder.cli.options import SOURCE_HELP, assignments_option, context_option
-from nachlass_builder.settings import parse_assignments
+from nachlass_builder.foundation.settings import parse_assignments
 
 LEAST_WINDOW_S = 60
 
@@ -92,8 +92,8 @@ def monitoring(
     **thresholds: Any,
 ) -> None:
     """Write rules for Prometheus, and a dashboard for Grafana."""
-    from nachlass_builder.alerting import Thresholds
-    from nachlass_builder.monitoring import monitoring as run_monitoring
+    from nachlass_builder.monitoring.monitoring import monitoring as run_monitoring
+    from nachlass_builder.monitoring.rules import Thresholds
 
     limits = Thresholds(**thresholds)
     try:

@@ -11,8 +11,8 @@ from pathlib import Path
 import click
 
 from nachlass_builder.cli.options import assignments_option, context_option
-from nachlass_builder.errors import PredictionError
-from nachlass_builder.settings import parse_assignments
+from nachlass_builder.foundation.errors import PredictionError
+from nachlass_builder.foundation.settings import parse_assignments
 
 REMEDIES = {
     "not_json": "give one sample as strict JSON, such as '[0.3, 0.7]'",
@@ -56,9 +56,9 @@ def _predict_here(
 
     `source` is a bundle, or a source, which is built if it changed.
     """
-    from nachlass_builder.model import ready_model
-    from nachlass_builder.process import Deadline
-    from nachlass_builder.proof import ask_service
+    from nachlass_builder.assemble.ready_model import ready_model
+    from nachlass_builder.foundation.process import Deadline
+    from nachlass_builder.proof.proof import ask_service
 
     model = ready_model(source, context_dir, assignments)
     with tempfile.TemporaryDirectory(prefix="nachlass-") as work:

@@ -1,4 +1,4 @@
-"""Asks a running service for a prediction. Builder environment."""
+"""Asks a running service for a prediction."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import urllib.error
 import urllib.request
 from http.client import HTTPException
 
-from nachlass_builder.errors import PredictionError, ServeError
+from nachlass_builder.foundation.errors import PredictionError, ServeError
 
 LIMIT_S = 300
 SERVER_ERROR = 500

@@ -11,8 +11,8 @@ from contextlib import closing
 import click
 
 from nachlass_builder.cli.options import SOURCE_HELP, assignments_option, context_option
-from nachlass_builder.errors import ServeError
-from nachlass_builder.settings import parse_assignments, unquote
+from nachlass_builder.foundation.errors import ServeError
+from nachlass_builder.foundation.settings import parse_assignments, unquote
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8080
@@ -44,7 +44,7 @@ def serve(
     The service is the process itself from then on: signals and the exit code
     are its own.
     """
-    from nachlass_builder.model import ready_model
+    from nachlass_builder.assemble.ready_model import ready_model
 
     given = parse_assignments(assignments)
     _check_port(host, port, {**os.environ, **given})

@@ -1,12 +1,12 @@
-"""Prints what a check found, for people and for pip. Builder environment."""
+"""Prints what a check found, for people and for pip."""
 
 from __future__ import annotations
 
 import click
 
-from nachlass_builder.check import Checked
-from nachlass_builder.credentials import public_url, redact
-from nachlass_builder.requirement import Requirement
+from nachlass_builder.foundation.credentials import public_url, redact
+from nachlass_builder.requirements.check import Checked
+from nachlass_builder.requirements.requirement import Requirement
 
 
 def print_checked(checked: Checked) -> None:

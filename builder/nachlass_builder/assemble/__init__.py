@@ -1,0 +1,1 @@
+"""The whole build, of which `build` is the first file to read."""

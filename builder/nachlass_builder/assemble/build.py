@@ -1,0 +1,277 @@
+"""The whole build, step by step: the first file to read."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from nachlass_builder.assemble.choose_lock import Locking
+from nachlass_builder.assemble.freshness import build_key, is_current
+from nachlass_builder.assemble.manifest import compose_manifest
+from nachlass_builder.assemble.reuse_locks import Locks, check_whole, take_over
+from nachlass_builder.bundle.layout import (
+    SAMPLES,
+    SBOM,
+    SERVING_LOCK,
+    TRAINING_LOCK,
+    is_bundle,
+    read_manifest,
+    write_manifest,
+)
+from nachlass_builder.bundle.staging import Workshop, publish, workshop
+from nachlass_builder.foundation.credentials import redact
+from nachlass_builder.foundation.errors import SourceError
+from nachlass_builder.foundation.progress import Report, counted
+from nachlass_builder.foundation.settings import Settings, is_index_variable
+from nachlass_builder.packages.bytecode import Bytecode, bytecode_folder
+from nachlass_builder.packages.environment import Environment, Purpose, ensure_environment
+from nachlass_builder.packages.lock import Lock
+from nachlass_builder.packages.pip_settings import IndexSettings
+from nachlass_builder.proof.compare import Predictions, compare, random_fields
+from nachlass_builder.proof.describe_predictions import read_samples
+from nachlass_builder.proof.proof import service_environment
+from nachlass_builder.requirements.check import Checked, check
+from nachlass_builder.requirements.first_pass import compute_requirements
+from nachlass_builder.requirements.requirements import Requirements, gather
+from nachlass_builder.slim.choose_environment import Serving, require_locked
+from nachlass_builder.source.parameters import shown_parameters
+from nachlass_builder.source.prepare import Prepared, Request, default_bundle, prepared_source
+from nachlass_builder.source.source_files import copy_source, digest_source, files_of, why_left_out
+
+
+@dataclass(frozen=True)
+class Built:
+    """The folder of a bundle, the settings that it was built with, and how it answers now."""
+
+    bundle: Path
+    settings: Settings
+    comparison: Predictions | None = None
+
+
+def build(request: Request, report: Report) -> Built:
+    """Build the bundle of a source, or keep the one there is."""
+    with prepared_source(request, report) as found:
+        settings = found.settings
+        destination = (request.output or settings.model_path or Path()).absolute()
+        if not request.output and not settings.model_path:
+            destination = default_bundle(found.source, settings.cache)
+        prepared = replace(found, source=found.source.without(destination))
+        key = build_key(prepared, digest_source(prepared.source, prepared.deadline))
+        always = request.force or request.locked
+        if not always and is_current(destination, key, prepared, report):
+            return Built(destination, settings)
+        comparison = None
+        with workshop(destination, settings.cache) as shop:
+            if request.compare and not is_bundle(destination):
+                raise SourceError(
+                    f"there is no bundle at {destination} to compare with",
+                    remedy="build without --compare, or name the bundle with -o",
+                )
+            building = _Build(
+                prepared, shop, destination, report, fresh=request.force, locked=request.locked
+            )
+            building.run()
+            if request.compare:
+                comparison = building.compare()
+            publish(shop, destination)
+    return Built(destination, settings, comparison)
+
+
+@dataclass(frozen=True)
+class _Build:
+    """One build in its workshop."""
+
+    prepared: Prepared
+    shop: Workshop
+    destination: Path
+    report: Report
+    fresh: bool
+    locked: bool = False
+
+    def run(self) -> None:
+        """Make the whole bundle in the workshop."""
+        from nachlass_builder.assemble.tell_capture import tell_capture
+        from nachlass_builder.execution.second_pass import SecondPass
+
+        settings = self.prepared.settings
+        key, checked = self._read()
+        locking = Locking(self.prepared, self.shop, checked.requirements, self.report)
+        indexes = locking.indexes()
+        locks = self._take_over(checked, locking, indexes) if self.locked else None
+        if locks:
+            lock, resolution = locks.training, locks.resolution
+        else:
+            lock, resolution = locking.lock(indexes, None if self.fresh else self.destination)
+        require_locked(settings, lock)
+        with self.report.step("making the training environment"):
+            training = self._environment(lock, "training", indexes)
+            if locks:
+                check_whole(locks, training.site_packages, checked)
+        with self.report.step("executing the notebook"):
+            outcome = SecondPass(
+                located=checked.located,
+                shop=self.shop,
+                python=training.python,
+                environment=self._kernel_environment(),
+                settings=settings,
+                import_folders=self._import_folders(checked.requirements),
+                explain_missing_file=self._explain_missing_file,
+                deadline=self.prepared.deadline,
+                report=self.report,
+            ).run()
+            samples = read_samples(self.shop.bundle / SAMPLES)
+            tell_capture(outcome, samples, checked, settings.samples or "", self.report)
+        self.shop.source.rename(self.shop.bundle / "src")
+        manifest = compose_manifest(
+            self.prepared, checked, outcome, samples, lock, resolution, key, self.shop.bundle
+        )
+        serving_lock, serving = Serving(
+            prepared=self.prepared,
+            shop=self.shop,
+            checked=checked,
+            lock=lock,
+            training=training,
+            make=lambda lock: self._serving_environment(lock, training, indexes),
+            manifest=manifest,
+            report=self.report,
+            fresh=self.fresh,
+            given=locks.serving if locks else None,
+        ).run()
+        with self.report.step("writing the bundle"):
+            self._write(manifest, checked, lock, serving_lock, serving, indexes)
+
+    def compare(self) -> Predictions:
+        """Ask the new bundle for its answers to the samples of the one that it replaces."""
+        bundle = self.shop.bundle
+        manifests = [read_manifest(path) or {} for path in (self.destination, bundle)]
+        with self.report.step("comparing with the bundle before"):
+            return compare(
+                bundle,
+                bundle / "venv" / "bin" / "python",
+                self.destination / SAMPLES,
+                random_fields=random_fields(*manifests),
+                environment=service_environment(self.prepared.settings.parameters),
+                deadline=self.prepared.deadline,
+            )
+
+    def _take_over(self, checked: Checked, locking: Locking, indexes: IndexSettings) -> Locks:
+        """The locks that are there, instead of resolving."""
+        with self.report.step("taking over the locks"):
+            constraints, hashes = locking.constraints(), locking.hashes(indexes)
+            locks = take_over(self.destination, self.shop, checked, constraints, hashes)
+            training, serving = locks.training, locks.serving
+            self.report.note(
+                f"{counted(len(training.packages), 'package')} in the lock, "
+                f"{len(serving.packages)} to serve with"
+            )
+            if training.built_from_source:
+                names = ", ".join(training.built_from_source)
+                self.report.warn(f"what it takes to build {names} from source is not locked")
+        return locks
+
+    def _read(self) -> tuple[str, Checked]:
+        """Copy the source and read what can be known without running it."""
+        prepared, report = self.prepared, self.report
+        with report.step("reading the notebook"):
+            copied = copy_source(prepared.source, self.shop.source, prepared.deadline)
+            files = files_of(prepared.source, prepared.deadline)[0]
+            checked = check(
+                self.shop.source,
+                files,
+                prepared.settings,
+                prepared.source.notebook,
+                self._explain_missing_file,
+            )
+            if checked.errors:
+                raise checked.errors[0]
+            names = ", ".join(notebook.name for notebook in checked.located.notebooks)
+            report.note(f"{names} ({checked.located.reason})")
+            if copied.pointers:
+                report.warn(
+                    f"{', '.join(copied.pointers)}: only the pointer to a file of git LFS is here; "
+                    "fetch the file with `git lfs pull`, or in the builder's clone"
+                )
+            if copied.left_out:
+                report.note(f"left out as secrets: {', '.join(copied.left_out)}")
+        if computed := checked.requirements.computed:
+            with report.step("first pass: computing `requirements`"):
+                found = compute_requirements(self.shop.source, computed, prepared.deadline)
+                gathered = gather(self.shop.source, checked.located.notebooks, found)
+                checked = replace(checked, requirements=gathered)
+        for warning in checked.warnings:
+            report.warn(warning)
+        return build_key(prepared, copied.digest), checked
+
+    def _environment(self, lock: Lock, purpose: Purpose, indexes: IndexSettings) -> Environment:
+        """An environment with exactly what the lock says; the cached one when it is there."""
+        environment = ensure_environment(
+            lock,
+            purpose=purpose,
+            cache=self.prepared.settings.cache,
+            indexes=indexes,
+            deadline=self.prepared.deadline,
+            note=self.report.note,
+        )
+        if environment.reused:
+            self.report.note("unchanged: the environment is reused")
+        return environment
+
+    def _serving_environment(
+        self, lock: Lock, training: Environment, indexes: IndexSettings
+    ) -> Environment:
+        """An environment to serve with, which is spared what the other one has compiled."""
+        if not training.reused:
+            folder = bytecode_folder(training.python)
+            Bytecode(self.prepared.settings.cache).keep(training.site_packages, folder)
+        return self._environment(lock, "serving", indexes)
+
+    def _kernel_environment(self) -> dict[str, str]:
+        """What the cells see of the environment: no settings or credentials of indexes."""
+        kept = {k: v for k, v in os.environ.items() if not is_index_variable(k)}
+        return {**kept, **self.prepared.settings.parameters}
+
+    def _import_folders(self, requirements: Requirements) -> list[Path]:
+        """The folders of the repository's own packages, and a pipeline's root."""
+        folders = []
+        for name in requirements.local:
+            folder = self.shop.source / name
+            folders.append(folder / "src" if (folder / "src").is_dir() else folder)
+        return folders
+
+    def _explain_missing_file(self, name: str) -> str | None:
+        """Why a file that the user has is not in the build; None when they have none either."""
+        return why_left_out(self.prepared.source, name, self.prepared.deadline)
+
+    def _write(
+        self,
+        manifest: dict[str, Any],
+        checked: Checked,
+        lock: Lock,
+        serving_lock: Lock,
+        serving: Environment,
+        indexes: IndexSettings,
+    ) -> None:
+        """Complete the bundle: locks, their bill, executed notebooks, the environment's link."""
+        from nachlass_builder.assemble.render import write_executed
+        from nachlass_builder.packages.sbom import bill_of_materials
+
+        bundle = self.shop.bundle
+        (bundle / TRAINING_LOCK).write_text(lock.text, encoding="utf-8")
+        (bundle / SERVING_LOCK).write_text(serving_lock.text, encoding="utf-8")
+        requirements = [requirement.text for requirement in checked.requirements.merged]
+        bill = bill_of_materials(manifest, serving_lock, serving.site_packages, requirements)
+        (bundle / SBOM).write_text(bill.text, encoding="utf-8")
+        self.report.note(bill.summary)
+        for notebook, entry in zip(
+            checked.located.notebooks, manifest["source"]["notebooks"], strict=True
+        ):
+            write_executed(
+                notebook.node, bundle, entry["executed"], lambda text: redact(text, indexes.secrets)
+            )
+        manifest["parameters"] = shown_parameters(
+            self.prepared.settings.parameters, indexes.secrets
+        )
+        (bundle / "venv").symlink_to(serving.path)
+        write_manifest(bundle, manifest)

@@ -1,0 +1,106 @@
+"""What makes a build unchanged, and what is kept of the one before."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import replace
+from pathlib import Path
+
+from nachlass_builder import __version__
+from nachlass_builder.assemble.manifest import source_section
+from nachlass_builder.bundle.layout import (
+    SERVING_LOCK,
+    missing_parts,
+    read_manifest,
+    write_manifest,
+)
+from nachlass_builder.execution.data_files import CHANGED, changed_outside
+from nachlass_builder.foundation.digest import digest_of
+from nachlass_builder.foundation.errors import Place, RequirementsError
+from nachlass_builder.foundation.process import Deadline
+from nachlass_builder.foundation.progress import Report
+from nachlass_builder.foundation.settings import Settings
+from nachlass_builder.packages.environment import ensure_environment
+from nachlass_builder.packages.lock import Lock
+from nachlass_builder.packages.pip_settings import IndexSettings
+from nachlass_builder.packages.service_wheel import service_digest
+from nachlass_builder.source.prepare import Prepared
+
+NEWEST = {"data", "baseline"}
+"""Sections that bundles of before do not have: they are built again."""
+
+
+def build_key(prepared: Prepared, source_digest: str) -> str:
+    """What makes a build "unchanged": the source, the settings, Python and Nachlass."""
+    settings = prepared.settings
+    steering = replace(settings, model_path=None, cache=Path())
+    return digest_of(
+        [
+            source_digest,
+            prepared.source.notebook,
+            repr(sorted(vars(steering).items(), key=lambda item: item[0])),
+            platform.python_version(),
+            __version__,
+            service_digest(),
+        ]
+    )
+
+
+def is_current(destination: Path, key: str, prepared: Prepared, report: Report) -> bool:
+    """Whether the bundle there is what a build would make; its environment is made if need be.
+
+    A commit that changed no file changes only what the manifest says of git.
+    Data outside the source that has changed is read again; that is gone cannot be.
+    """
+    manifest = read_manifest(destination)
+    if manifest is None or manifest.get("key") != key or not manifest.keys() >= NEWEST:
+        return False
+    if missing := missing_parts(destination, manifest):
+        report.note(f"{destination} has no {missing[0]} any more")
+        return False
+    for path, what in changed_outside(manifest["data"]):
+        if what == CHANGED:
+            report.note(f"{path} {what} since the notebook read it")
+            return False
+        report.warn(f"{path}, which the notebook read, {what}")
+    restore_environment(destination, prepared.settings, prepared.deadline, report)
+    section = {**manifest["source"], **source_section(prepared.source, prepared.deadline)}
+    if section != manifest["source"]:
+        version = section["described"] or key[:12]
+        write_manifest(destination, {**manifest, "version": version, "source": section})
+    report.note(f"unchanged: {destination} is kept")
+    return True
+
+
+def restore_environment(
+    bundle: Path, settings: Settings, deadline: Deadline, report: Report
+) -> Path:
+    """The Python of a bundle's environment, made from its lock when the link leads nowhere."""
+    link = bundle / "venv"
+    python = link / "bin" / "python"
+    if python.exists():
+        return python
+    lock = Lock.read(bundle / SERVING_LOCK)
+    manifest = read_manifest(bundle)
+    if manifest and lock.digest != manifest["locks"]["serving"]:
+        raise RequirementsError(
+            "the lock is not the one that the model was proven with",
+            place=Place(str(bundle / SERVING_LOCK)),
+            remedy="build the source again",
+        )
+    with report.step("making the serving environment"):
+        environment = ensure_environment(
+            lock,
+            purpose="serving",
+            cache=settings.cache,
+            indexes=IndexSettings.read({**os.environ, **settings.index}, bundle / "src"),
+            deadline=deadline,
+            note=report.note,
+        )
+    try:
+        link.unlink(missing_ok=True)
+        link.symlink_to(environment.path)
+    except OSError:  # a bundle that cannot be written is used all the same
+        return environment.python
+    return python

@@ -1,0 +1,120 @@
+"""Composes the manifest, the bundle's table of contents."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from nachlass_builder import __version__
+from nachlass_builder.bundle.layout import SCHEMA_VERSION
+from nachlass_builder.foundation.errors import Place
+from nachlass_builder.foundation.process import Deadline
+from nachlass_builder.notebook.choose_notebook import last_binding
+from nachlass_builder.packages.lock import Lock
+from nachlass_builder.proof.describe_features import describe_features
+from nachlass_builder.proof.describe_predictions import describe_input, describe_predictions
+from nachlass_builder.requirements.check import Checked
+from nachlass_builder.source.prepare import Prepared
+from nachlass_builder.source.source import Source, describe
+
+
+def compose_manifest(
+    prepared: Prepared,
+    checked: Checked,
+    outcome: Mapping[str, Any],
+    samples: Sequence[tuple[Any, Any]],
+    training: Lock,
+    resolution: str,
+    key: str,
+    bundle: Path,
+) -> dict[str, Any]:
+    """The manifest before the proof; `samples` are those scored, with their predictions.
+
+    `packages`, `slim`, the lock for serving, `batch`, `preload`, `memory` and
+    `baseline` have yet to be shown.
+    """
+    located = checked.located
+    pipeline = located.contract == "pipeline"
+    source = source_section(prepared.source, prepared.deadline)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "name": _name(prepared.settings.model_name or prepared.source.root.name),
+        "version": source["described"] or key[:12],
+        "contract": located.contract,
+        "entry": {
+            "model": "stages.json" if pipeline else "model.pickle",
+            "predictor": None if pipeline else str(_predictor(checked)),
+            "validator": outcome["validator"],
+            "working_directory": str(located.folder),
+            "import_folders": outcome["import_folders"],
+            "cells": outcome["cells"],
+        },
+        "prediction": describe_predictions(
+            [prediction for _, prediction in samples], prepared.settings.prediction_kind
+        ),
+        "input": {
+            **describe_input([sample for sample, _ in samples]),
+            "features": describe_features([sample for sample, _ in samples]),
+        },
+        "samples": {
+            "count": len(samples),
+            "deterministic": not outcome["samples"]["random_fields"],
+            "random_fields": outcome["samples"]["random_fields"],
+        },
+        "batch": False,
+        "preload": False,
+        "memory": {},
+        "baseline": {},
+        "slim": {},
+        "python": platform.python_version(),
+        "packages": {},
+        "locks": {
+            "training": training.digest,
+            "serving": None,
+            "resolution": resolution,
+        },
+        "source": {**source, "notebooks": _notebooks(checked, bundle)},
+        "data": outcome["data"],
+        "built_by": f"nachlass {__version__}",
+        "key": key,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def source_section(source: Source, deadline: Deadline) -> dict[str, Any]:
+    """What git says of the source."""
+    return {
+        "origin": source.origin,
+        "commit": source.commit,
+        "dirty": source.dirty,
+        "described": describe(source, deadline) if source.commit else None,
+    }
+
+
+def _notebooks(checked: Checked, bundle: Path) -> list[dict[str, str]]:
+    """The notebooks with their digests, and the stem of the executed copy's name."""
+    notebooks = checked.located.notebooks
+    return [
+        {
+            "name": notebook.name,
+            "digest": hashlib.sha256((bundle / "src" / notebook.name).read_bytes()).hexdigest(),
+            "executed": "notebook" if len(notebooks) == 1 else f"notebook-{index}",
+        }
+        for index, notebook in enumerate(notebooks, start=1)
+    ]
+
+
+def _predictor(checked: Checked) -> Place:
+    """Where the predictor is defined."""
+    notebook = checked.located.notebooks[-1]
+    return last_binding(notebook, "predictor") or Place(notebook.name)
+
+
+def _name(text: str) -> str:
+    """A name for the model: lower case, hyphens."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "model"

@@ -1,0 +1,40 @@
+"""Writes the executed notebooks into the bundle, as .ipynb and as HTML."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import nbformat
+from nbconvert.exporters import HTMLExporter
+from nbformat import NotebookNode
+
+
+def write_executed(
+    notebook: NotebookNode, folder: Path, stem: str, redact: Callable[[str], str]
+) -> None:
+    """Write `stem`.ipynb and `stem`.html, which refers to nothing outside itself."""
+    text = redact(nbformat.writes(notebook))
+    (folder / f"{stem}.ipynb").write_text(text, encoding="utf-8")
+    with warnings.catch_warnings():
+        # Images without an alternative text are the notebook's own affair.
+        warnings.simplefilter("ignore")
+        html, _resources = _exporter().from_notebook_node(nbformat.reads(text, as_version=4))
+    (folder / f"{stem}.html").write_text(html, encoding="utf-8")
+
+
+@cache
+def _exporter() -> HTMLExporter:
+    """Compiles its templates once."""
+    return HTMLExporter(
+        embed_images=False,
+        mathjax_url="",
+        require_js_url="",
+        jquery_url="",
+        jupyter_widgets_base_url="",
+        widget_renderer_url="",
+        mermaid_js_url="",
+        mermaid_layout_elk_js_url="",
+    )

@@ -1,0 +1,239 @@
+"""Takes over locks that are there, for `build --locked`: resolves nothing."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from platform import machine, python_version, system
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from packaging.pylock import (
+    Package,
+    PackageSdist,
+    PylockSelectError,
+    PylockValidationError,
+)
+from packaging.requirements import InvalidRequirement
+from packaging.requirements import Requirement as Pep508
+from packaging.utils import canonicalize_name
+
+from nachlass_builder.bundle.layout import SERVING_LOCK, TRAINING_LOCK, read_manifest
+from nachlass_builder.bundle.staging import Workshop
+from nachlass_builder.foundation.credentials import public_url, redact
+from nachlass_builder.foundation.digest import digest_of
+from nachlass_builder.foundation.errors import Place, RequirementsError
+from nachlass_builder.packages import pylock
+from nachlass_builder.packages.installed import installed, needed
+from nachlass_builder.packages.lock import OURS_FOR_KERNEL, Lock
+from nachlass_builder.packages.service_wheel import service_requirements
+from nachlass_builder.requirements.check import Checked
+from nachlass_builder.requirements.requirement_hashes import Hashed
+
+HERE = f"Python {python_version()} on {system()} {machine()}"
+
+
+@dataclass(frozen=True)
+class Locks:
+    """The locks of both environments, what decided them, and how to have new ones."""
+
+    training: Lock
+    serving: Lock
+    resolution: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class _Contents:
+    """A lock's file name, and what of it is installed here, by name."""
+
+    name: str
+    packages: Mapping[str, Package]
+
+    @property
+    def pins(self) -> list[str]:
+        """The packages as requirements; a folder has no version before it is built."""
+        return [
+            f"{name}=={package.version}" if package.version else name
+            for name, package in self.packages.items()
+        ]
+
+    def problem(self, requirement: Pep508) -> str | None:
+        """What does not meet a requirement; None when all does."""
+        if requirement.marker and not requirement.marker.evaluate():
+            return None
+        package = self.packages.get(canonicalize_name(requirement.name))
+        if package is None:
+            return f"{self.name} has no {requirement.name}"
+        if requirement.url and not _leads_there(requirement.url, package):
+            return f"{self.name} has it from another place"
+        version = package.version
+        if version is None or requirement.specifier.contains(version, prereleases=True):
+            return None
+        return f"{self.name} has {package.name} {version}"
+
+
+def take_over(
+    destination: Path,
+    shop: Workshop,
+    checked: Checked,
+    constraints: Sequence[str],
+    hashes: Sequence[Hashed] = (),
+) -> Locks:
+    """The locks that the source carries, else those of the bundle at `destination`.
+
+    Files of the source that they name are taken from the source as it is now.
+    Raises RequirementsError when there are none, when they are for another
+    Python or platform, or when they do not meet the requirements.
+    """
+    folder = _carried_in(shop.source, checked)
+    manifest = read_manifest(destination)
+    remedy = "build without --locked to lock anew"
+    if folder is not None:
+        remedy += ", and replace the locks in the source by those of the bundle"
+        before, told = shop.source / folder, folder
+    elif manifest is not None:
+        before, told = destination, PurePosixPath(destination)
+    else:
+        raise RequirementsError(
+            f"there is no lock: no bundle is at {destination}, and the source carries "
+            f"no {TRAINING_LOCK} and {SERVING_LOCK}",
+            remedy="build once without --locked",
+        )
+    training, trained_with = _read(before, told, TRAINING_LOCK, shop, remedy)
+    serving, served_with = _read(before, told, SERVING_LOCK, shop, remedy)
+    resolution = digest_of(["carried by the source", training.digest, serving.digest])
+    if folder is None and manifest is not None:
+        resolution = manifest["locks"]["resolution"]
+    _check(checked, trained_with, served_with, constraints=constraints, remedy=remedy)
+    return Locks(training.restricted(hashes), serving.restricted(hashes), resolution, remedy)
+
+
+def check_whole(locks: Locks, site_packages: Path, checked: Checked) -> None:
+    """Refuse a training environment that lacks what its distributions say they need.
+
+    Only what was installed tells which requirements an extra has.
+    """
+    there = installed(site_packages)
+    for requirement in checked.requirements.merged:
+        for name, need in needed(there, [requirement.text]).items():
+            if missing := sorted(need.needs - there.keys()):
+                raise RequirementsError(
+                    f"{redact(requirement.text, ())} is not met: {name} needs "
+                    f"{', '.join(missing)}, and {TRAINING_LOCK} has no such package",
+                    place=requirement.place,
+                    remedy=locks.remedy,
+                )
+
+
+def _carried_in(source: Path, checked: Checked) -> PurePosixPath | None:
+    """The folder of the source that holds locks: the notebook's, or the root."""
+    beside = PurePosixPath(checked.located.notebooks[0].name).parent
+    for folder in (beside, PurePosixPath()):
+        if any((source / folder / name).is_file() for name in (TRAINING_LOCK, SERVING_LOCK)):
+            return folder
+    return None
+
+
+def _read(
+    folder: Path, told: PurePosixPath, name: str, shop: Workshop, remedy: str
+) -> tuple[Lock, _Contents]:
+    """The lock in a folder, which a user calls `told`, and its contents."""
+    place = Place(str(told / name))
+    try:
+        text = (folder / name).read_text(encoding="utf-8")
+        chosen = pylock.chosen(tomllib.loads(text))
+    except FileNotFoundError:
+        raise RequirementsError("there is no such lock", place=place, remedy=remedy) from None
+    except (OSError, ValueError, PylockValidationError) as error:
+        raise RequirementsError(
+            f"the lock cannot be read: {error}", place=place, remedy=remedy
+        ) from None
+    except PylockSelectError as error:
+        raise _made_elsewhere(str(error), place, remedy) from None
+    for package, file in chosen.values():
+        if package.wheels and isinstance(file, PackageSdist):
+            raise _made_elsewhere(f"no wheel of {package.name} fits", place, remedy)
+    # In a bundle, the source is the folder src/ beside the locks; here it is in the workshop.
+    lock = Lock.from_pylock(text, folder=shop.work, root=shop.source)
+    return lock, _Contents(name, {key: package for key, (package, _) in chosen.items()})
+
+
+def _made_elsewhere(reason: str, place: Place, remedy: str) -> RequirementsError:
+    """The failure for a lock that cannot be installed here."""
+    return RequirementsError(
+        f"the lock is for another Python or platform; this is {HERE}",
+        place=place,
+        details=reason,
+        remedy=f"use the Python that it was made with, or {remedy}",
+    )
+
+
+def _check(
+    checked: Checked,
+    training: _Contents,
+    serving: _Contents,
+    *,
+    constraints: Sequence[str],
+    remedy: str,
+) -> None:
+    """Refuse locks that do not meet the requirements, or do not belong together."""
+    requirements, needed = checked.requirements, service_requirements()
+    for_kernel = (*OURS_FOR_KERNEL, *requirements.for_kernel)
+    held = [
+        line for line in constraints if (name := _constrained(line)) and name in training.packages
+    ]
+    asked: list[tuple[str, Place | None, Pep508, _Contents]] = [
+        *((redact(one.text, ()), one.place, one.parsed, training) for one in requirements.merged),
+        *((f"the constraint {line}", None, Pep508(line), training) for line in held),
+        *((f"{text}, for the kernel,", None, Pep508(text), training) for text in for_kernel),
+        *((f"{text}, for the service,", None, Pep508(text), training) for text in needed),
+        *((f"{text}, for the service,", None, Pep508(text), serving) for text in needed),
+        *((f"{pin} of {serving.name}", None, Pep508(pin), training) for pin in serving.pins),
+    ]
+    failures = [
+        (f"{said} is not met: {problem}", place)
+        for said, place, requirement, lock in asked
+        if (problem := lock.problem(requirement))
+    ]
+    if failures:
+        raise _together(failures, remedy)
+
+
+def _leads_there(url: str, package: Package) -> bool:
+    """Whether a package was locked from a link; what is in the source is known by its name."""
+    parts = urlsplit(url)
+    vcs, archive = package.vcs, package.archive
+    if vcs and vcs.url:
+        path, _, revision = parts.path.partition("@")
+        place = parts._replace(scheme=parts.scheme.partition("+")[2], path=path)
+        return _address(place) == _address(urlsplit(vcs.url)) and revision in {
+            vcs.requested_revision or "",
+            vcs.commit_id,
+        }
+    if archive and archive.url:
+        return _address(parts) == _address(urlsplit(archive.url))
+    if archive and archive.path:
+        return PurePosixPath(parts.path).name == PurePosixPath(archive.path).name
+    return bool(vcs or package.directory)
+
+
+def _address(parts: SplitResult) -> str:
+    """Where a link leads, in one spelling."""
+    return unquote(public_url(parts._replace(fragment="").geturl())).removesuffix(".git")
+
+
+def _constrained(line: str) -> str | None:
+    """The distribution that a line of a constraints file is about; None for anything else."""
+    try:
+        return canonicalize_name(Pep508(line).name)
+    except InvalidRequirement:
+        return None
+
+
+def _together(failures: Sequence[tuple[str, Place | None]], remedy: str) -> RequirementsError:
+    """The first of several failures, with a line for each of the others."""
+    (message, place), *others = failures
+    lines = [f"{where}: {text}" if where else text for text, where in others]
+    return RequirementsError(message, place=place, details="\n".join(lines) or None, remedy=remedy)

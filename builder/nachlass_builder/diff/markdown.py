@@ -1,0 +1,126 @@
+"""Says in a pull request what two bundles differ in.
+
+One table tells it all in a line each; the details are folded away.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from nachlass_builder.diff.code import CodeChange
+from nachlass_builder.diff.model import Change, Difference, Side
+from nachlass_builder.diff.words import (
+    before_and_after,
+    code_nouns,
+    counted_changes,
+    data_columns,
+    identity,
+    shortened,
+)
+from nachlass_builder.foundation.credentials import redact
+from nachlass_builder.proof.compare import Predictions
+from nachlass_builder.proof.compare_words import example_columns, not_shown, verdict
+
+MOST_ROWS = 50
+MOST_CHARACTERS = 30_000
+"""Of code; a comment on GitHub may have 65,536 in all."""
+SPECIAL = re.compile(r"([\\`*_{}\[\]<>|~#@$])")
+"""What could be markup, or call somebody, in words that are not ours."""
+
+
+def as_markdown(difference: Difference) -> str:
+    """An overview, then the details of each section that has any."""
+    packages = [*difference.packages, *difference.training_packages]
+    overview = [
+        ("Predictions", _plain(verdict(difference.predictions))),
+        ("Code", counted_changes(code_nouns(difference.code))),
+        ("Data", _counted("file", difference.data)),
+        ("Packages", _counted("package", packages)),
+        ("Python", ", ".join(map(before_and_after, difference.python))),
+        ("Parameters", _counted("parameter", difference.parameters)),
+    ]
+    details = {
+        "Predictions": _predictions(difference.predictions),
+        "Code": _code(difference.code),
+        "Data": _table(
+            ("file", "change", "size"),
+            [(_quoted(change.name), *data_columns(change)) for change in difference.data],
+        ),
+        "Packages": _table(
+            ("package", "change", "only trains"),
+            [
+                (
+                    _quoted(c.name),
+                    _plain(before_and_after(c)),
+                    "yes" * (at >= len(difference.packages)),
+                )
+                for at, c in enumerate(packages)
+            ],
+        ),
+        "Parameters": _table(
+            ("parameter", "change"),
+            [(_quoted(c.name), _quoted(before_and_after(c))) for c in difference.parameters],
+        ),
+    }
+    lines = [
+        f"### {_title(difference.old)} → {_title(difference.new)}",
+        "",
+        *_table(("", "old → new"), [(name, said or "unchanged") for name, said in overview]),
+    ]
+    for name, found in details.items():
+        if body := "\n".join(found).strip():
+            lines += ["", f"<details><summary>{name}</summary>", "", body, "", "</details>"]
+    return redact("\n".join(lines), ())
+
+
+def _title(side: Side) -> str:
+    return _plain(f"{side.name} {identity(side)}")
+
+
+def _counted(noun: str, changes: Sequence[Change]) -> str:
+    return counted_changes((noun, change.change) for change in changes)
+
+
+def _predictions(answers: Predictions) -> Iterator[str]:
+    """The samples that are answered otherwise."""
+    rows = [
+        (index, _quoted(old), _quoted(new), moved)
+        for index, old, new, moved in map(example_columns, answers.examples)
+    ]
+    yield from _table(("sample", "old", "new", ""), rows)
+    if more := not_shown(answers):
+        yield from ("", f"... and {more} more")
+
+
+def _code(changes: Sequence[CodeChange]) -> Iterator[str]:
+    """The diffs, as far as they fit into a comment."""
+    left = MOST_CHARACTERS
+    for change in changes:
+        yield f"{_plain(change.place)}: {change.change}"
+        diff = "\n".join(shortened(change.diff))
+        left -= len(diff)
+        if left >= 0:
+            fence = "`" * max(3, 1 + max(map(len, re.findall("`+", diff)), default=0))
+            yield from ("", f"{fence}diff", diff, fence, "")
+
+
+def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    """A table, not too long; nothing without rows."""
+    if rows:
+        for row in (header, ("---",) * len(header), *rows[:MOST_ROWS]):
+            yield f"| {' | '.join(row)} |"
+    if len(rows) > MOST_ROWS:
+        yield from ("", f"... and {len(rows) - MOST_ROWS} more")
+
+
+def _plain(text: str) -> str:
+    """Words as they are, whatever Markdown would make of them."""
+    return SPECIAL.sub(r"\\\1", " ".join(text.split()))
+
+
+def _quoted(text: str) -> str:
+    """Words as code, in a cell of a table."""
+    fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    space = " " if "`" in text else ""
+    return f"{fence}{space}{' '.join(text.split())}{space}{fence}".replace("|", "\\|")

@@ -1,0 +1,70 @@
+"""What two bundles can differ in, and its form for programs.
+
+`Difference` is what `nachlass diff --format json` prints, beside `format_version`
+and `identical`: its fields, and those of the dataclasses in it, are the keys.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from nachlass_builder.diff.code import CodeChange
+from nachlass_builder.proof.compare import Predictions
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two bundles."""
+
+    bundle: str
+    name: str
+    version: str
+    commit: str | None
+    dirty: bool | None
+    created: str
+    built_by: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """A thing that was "added" (`old` is None), "removed" (`new` is None) or "changed"."""
+
+    name: str
+    change: str
+    old: Any
+    new: Any
+
+
+@dataclass(frozen=True)
+class Difference:
+    """All that two bundles differ in; `identical` when that is nothing.
+
+    `packages` are those that serve, by version; `training_packages` those that
+    only train. `data` has {"bytes", "sha256", "inside", "written"} on each side.
+    """
+
+    old: Side
+    new: Side
+    code: tuple[CodeChange, ...]
+    data: tuple[Change, ...]
+    packages: tuple[Change, ...]
+    training_packages: tuple[Change, ...]
+    python: tuple[Change, ...]
+    parameters: tuple[Change, ...]
+    predictions: Predictions
+
+    @property
+    def identical(self) -> bool:
+        """Whether nothing differs, predictions within the tolerance of the proof."""
+        changes = (self.code, self.data, self.packages, self.training_packages)
+        changed = any((*changes, self.python, self.parameters))
+        return self.predictions.agree and not changed
+
+    def as_json(self) -> str:
+        """The difference for programs."""
+        facts = {"format_version": FORMAT_VERSION, "identical": self.identical, **asdict(self)}
+        return json.dumps(facts, indent=2)

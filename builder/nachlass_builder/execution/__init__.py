@@ -1,0 +1,1 @@
+"""The notebook runs: kernels, cells, their output and their failures."""

@@ -1,0 +1,216 @@
+"""Explains a failed cell: the line, the next step."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+from nachlass_builder.execution.missing_name import explain_missing_name
+from nachlass_builder.execution.raised import Frame, Raised
+from nachlass_builder.foundation.errors import ExecutionError, Place
+from nachlass_builder.foundation.excerpt import AROUND, brief, plain, quoted_source, shortened
+from nachlass_builder.notebook.notebook import Cell, Notebook, source_line
+from nachlass_builder.requirements.import_names import explain_missing_module
+
+MAGIC_HEAD = re.compile(r"\s*%%[^\n]*\n")
+TIMED = ("<timed exec>", "<timed eval>")
+"""What `%%time` calls the file of its cell."""
+
+REMEDIES = {
+    "StdinNotImplementedError": (
+        "nobody answers during a build: read the value from a file, or from a variable "
+        "(os.environ) that .s2i/environment or -e sets"
+    ),
+    "SystemExit": (
+        "remove sys.exit(), exit() or quit(): the kernel must outlive the last cell, "
+        "which is where the predictor is taken from"
+    ),
+    "MemoryError": "give the build more memory, or load less data at a time",
+    "no display name and no $DISPLAY": (
+        "a build has no display: remove matplotlib.use(...) and %matplotlib, and open no windows"
+    ),
+    "'headless' is currently running": (
+        "a build has no display: remove matplotlib.use(...) and %matplotlib"
+    ),
+}
+"""What to do, by a sign in the message."""
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A frame as people see it: a line of a cell or of the user's file, or a library."""
+
+    label: str
+    text: str = ""
+    place: Place | None = None
+    is_library: bool = False
+
+
+@dataclass(frozen=True)
+class FailedCell:
+    """A cell, its exception, and what it takes to explain them.
+
+    `numbers` maps execution counts to numbers of cells, which differ once a
+    cell was skipped; `stderr` is what the cell wrote there last.
+    """
+
+    notebook: Notebook
+    cell: Cell
+    raised: Raised
+    numbers: Mapping[int, int]
+    root: Path
+    explain_missing_file: Callable[[str], str | None] | None = None
+    stderr: str = ""
+
+    def error(self) -> ExecutionError:
+        """The failure to raise."""
+        return ExecutionError(
+            self.message(), place=self.place(), details=self.details(), remedy=self.remedy()
+        )
+
+    def message(self) -> str:
+        """The exception's type and the first line of its message."""
+        return brief(self._said(self.raised)[0])
+
+    def place(self) -> Place:
+        """The cell, and its line that is innermost in the traceback."""
+        places = [spot.place for spot in self._spots(self.raised)]
+        own = [place for place in places if place and place.cell == self.cell.number]
+        return own[-1] if own else self.notebook.place(self.cell)
+
+    def details(self) -> str:
+        """The cell's source with the line marked, then what the traceback adds to it."""
+        parts = [quoted_source(self.cell.source, self.place().line)]
+        if self.raised.cause is not None:
+            parts += [self._traceback(self.raised.cause), "and then:"]
+        if not self._is_marked_line_alone():
+            parts.append(self._traceback(self.raised))
+        elif len(said := shortened(self._said(self.raised))) > 1:
+            parts.append("\n".join(said))
+        if self.raised.ename == "CalledProcessError" and self.stderr.strip():
+            end = plain(self.stderr).strip().splitlines()[-10:]
+            parts.append("\n".join(["the end of its error output:", *map(brief, end)]))
+        return "\n\n".join(parts)
+
+    def remedy(self) -> str | None:
+        """The next step, where it is certain."""
+        raised = self.raised
+        if raised.ename == "ModuleNotFoundError":
+            spots = self._spots(raised)
+            # Of `google.colab` only `google` is reported when that is missing too.
+            dotted = re.search(
+                rf"\b{re.escape(raised.name)}[\w.]*", spots[-1].text if spots else ""
+            )
+            return explain_missing_module(
+                raised.name,
+                dotted[0] if dotted else raised.name,
+                root=Path(os.path.realpath(self.root)),
+                cwd=raised.cwd,
+                explain_file=self._explain_file,
+            )
+        if raised.ename == "FileNotFoundError" and raised.filename:
+            return self._explain_file(raised.filename)
+        if raised.ename == "NameError":
+            return explain_missing_name(raised.name, self.notebook, self.cell)
+        return next((text for sign, text in REMEDIES.items() if sign in self.message()), None)
+
+    def _explain_file(self, name: str) -> str | None:
+        """Why a file is not there, if the caller knows; asked by its path from the root."""
+        if self.explain_missing_file is None:
+            return None
+        root, path = os.path.realpath(self.root), Path(self.raised.cwd, name)
+        if Path(name).is_absolute() and not path.is_relative_to(root):
+            return self.explain_missing_file(name)
+        return self.explain_missing_file(os.path.relpath(path, root))
+
+    def _said(self, raised: Raised) -> list[str]:
+        """The exception's type and message, in lines; paths are relative to the root."""
+        text = plain(raised.evalue)
+        for file, count in raised.files.items():
+            cell = self._cell(count)
+            text = text.replace(f'"{file}"', str(self.notebook.place(cell)))
+        for root in (str(self.root), os.path.realpath(self.root)):
+            text = text.replace(root + os.sep, "")
+        lines = f"{raised.ename}: {text}".strip().removesuffix(":").splitlines()
+        return lines or [raised.ename]
+
+    def _traceback(self, raised: Raised) -> str:
+        """The frames from the cell on, a library's in one line, then what was said."""
+        lines = [line for spots in _runs(self._spots(raised)) for line in spots]
+        if not raised.frames and raised.text:
+            lines = raised.text.splitlines()[-AROUND * 3 :]
+        return "\n".join([*shortened(lines), *shortened(self._said(raised))])
+
+    def _spots(self, raised: Raised) -> list[Spot]:
+        """The frames as people see them, from the first of the user's on."""
+        spots = [self._spot(f) for f in raised.frames if not f.file.startswith("<frozen")]
+        first = next((i for i, spot in enumerate(spots) if not spot.is_library), len(spots))
+        return spots[first:]
+
+    def _is_marked_line_alone(self) -> bool:
+        """Whether the whole traceback is the line that the quoted source marks."""
+        place, spots = self.place(), self._spots(self.raised)
+        alone = self.raised.cause is None and len(spots) == 1
+        return alone and place.line is not None and spots[0].label == str(place)
+
+    def _cell(self, count: int) -> Cell:
+        """The cell of an execution count; what a magic runs counts as one to come."""
+        return self.notebook.cells[self.numbers.get(count, self.cell.number) - 1]
+
+    def _spot(self, frame: Frame) -> Spot:
+        """Whose a frame is, and where."""
+        cell = None if frame.count is None else self._cell(frame.count)
+        if frame.file in TIMED:
+            cell = self.cell
+        inside = f", in {frame.function}" if frame.function not in ("", "<module>") else ""
+        if cell is not None:
+            line = line_in_cell(cell.source, frame)
+            place = self.notebook.place(cell, line)
+            text = source_line(cell.source, line) or frame.text or ""
+            return Spot(f"{place}{inside}", text.strip(), place)
+        path = Path(os.path.realpath(frame.file))
+        if path.is_relative_to(root := os.path.realpath(self.root)):
+            place = Place(str(path.relative_to(root)), line=frame.line)
+            return Spot(f"{place}{inside}", (frame.text or "").strip(), place)
+        return Spot(library_of(frame.file), is_library=True)
+
+
+def line_in_cell(source: str, frame: Frame) -> int | None:
+    """The line of a cell that a frame means.
+
+    IPython drops blank lines at the beginning, and magics such as `%%time` run
+    their cell's body as if it began at line 1: the frame's text decides.
+    """
+    if frame.line is None:
+        return None
+    blank = len(source[: len(source) - len(source.lstrip())].splitlines())
+    magic = MAGIC_HEAD.match(source)
+    body = magic[0].count("\n") if magic else 0
+    guesses = [frame.line + skipped for skipped in (body, blank, 0)]
+    text = (frame.text or "").strip()
+    for guess in guesses if text else ():
+        if (source_line(source, guess) or "").strip() == text:
+            return guess
+    guess = frame.line + (body if frame.file in TIMED else blank)
+    return guess if source_line(source, guess) is not None else None
+
+
+def library_of(file: str) -> str:
+    """The package a file belongs to: `pandas`, or `Python` for the standard library."""
+    parts = re.split(r"(?:site|dist)-packages[/\\]", file)
+    return re.split(r"[/\\.]", parts[-1])[0] if len(parts) > 1 else "Python"
+
+
+def _runs(spots: list[Spot]) -> Iterator[list[str]]:
+    """Lines for each run of frames that are alike."""
+    for spot, group in groupby(spots):
+        count = len(list(group))
+        if spot.is_library:
+            yield [f"  [{count} {'frame' if count == 1 else 'frames'} in {spot.label}]"]
+            continue
+        again = [f"  [{count - 1} more times]"] if count > 1 else []
+        yield [f"  {spot.label}", f"    {spot.text}".rstrip(), *again]

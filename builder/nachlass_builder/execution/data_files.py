@@ -1,0 +1,135 @@
+"""What the notebooks read: for the manifest, and for the next build.
+
+The kernel observes, see in_kernel/nachlass_kernel/reads.py. A credential is
+kept by its path alone: the digest of a short secret can be guessed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from nachlass_builder.execution.hidden_code import REPORT_READS, CodeError, isolated
+from nachlass_builder.execution.kernel import Kernel
+from nachlass_builder.foundation.progress import counted
+from nachlass_builder.source.source_files import is_secret
+
+SECRET_FOLDERS = frozenset(
+    {".ssh", ".aws", ".azure", ".gcloud", "gcloud", ".kube", ".docker", ".gnupg", ".kaggle"}
+)
+LENT = ("/tmp/injected/", "/run/secrets/", "/var/run/secrets/")  # noqa: S108 - see s2i.py
+"""Where what only the build may see is mounted."""
+FEW = 3
+CHANGED = "has changed"
+SECRET_WORD = re.compile(
+    r"(?i)(^|[._-])((my)?token|password|passwd|secrets?(_?keys?)?|credentials?|api_?key)"
+    r"([._-]|$)|\.env$"
+)
+
+
+def observed_reads(kernel: Kernel) -> dict[str, Any]:
+    """What the cells of this kernel have read, as reads.py describes it."""
+    path = kernel.folder / "reads.json"
+    code = isolated(REPORT_READS.format(path=str(path)))
+    try:
+        kernel.run(code, doing="digesting the files that the notebook read")
+        reads: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (CodeError, OSError, ValueError) as error:
+        return {"files": [], "more": 0, "written": [], "problems": [str(error)]}
+    return reads
+
+
+def data_section(reads: Sequence[Mapping[str, Any]], root: Path) -> dict[str, Any]:
+    """The manifest's section: every file once, as the first notebook that read it found it.
+
+    {"files": [{"path": relative to the source, or absolute, "inside": the source,
+    "written": by a notebook, before it was read, "bytes", "modified_ns", "sha256",
+    "reason": why there is no digest}], "more": files that are not listed, "problems"}
+    """
+    root = root.resolve()
+    written: set[str] = set()
+    files: dict[str, dict[str, Any]] = {}
+    for observed in reads:
+        for file in observed["files"]:
+            made_here = file["written"] or file["path"] in written
+            # What notebooks made and removed again is nobody's data.
+            if file["path"] not in files and not (made_here and not os.path.exists(file["path"])):  # noqa: PTH110
+                files[file["path"]] = _entry({**file, "written": made_here}, root)
+        written |= set(observed["written"])
+    return {
+        "files": sorted(files.values(), key=lambda file: (not file["inside"], file["path"])),
+        "more": sum(observed["more"] for observed in reads),
+        "problems": [text for observed in reads for text in observed["problems"]],
+    }
+
+
+def data_notes(data: Mapping[str, Any]) -> Iterator[str]:
+    """What the build says of the files that were read."""
+    count = len(data["files"]) + data["more"]
+    if count:
+        outside = [file["path"] for file in data["files"] if not file["inside"]]
+        few = f": {', '.join(outside)}" if 0 < len(outside) <= FEW else ""
+        also = f", {len(outside)} of them outside the source{few}" if outside else ""
+        yield f"{counted(count, 'file')} read by the notebook{also}"
+    if data["problems"]:
+        yield f"not every file that was read is known: {data['problems'][0]}"
+
+
+def changed_outside(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The files outside the source that are no longer what was read: path, and what happened.
+
+    A file of the same size and time is taken for the same, as make does.
+    """
+    for file in data["files"]:
+        if file["inside"] or file["written"] or file["bytes"] is None:
+            continue
+        path = Path(file["path"])
+        try:
+            state = path.stat()
+            if (state.st_size, state.st_mtime_ns) == (file["bytes"], file["modified_ns"]):
+                continue
+            if state.st_size == file["bytes"] and file["sha256"]:
+                with path.open("rb") as opened:
+                    if hashlib.file_digest(opened, "sha256").hexdigest() == file["sha256"]:
+                        continue
+        except FileNotFoundError:
+            yield file["path"], "is gone"
+        except OSError as error:
+            yield file["path"], f"cannot be read: {error.strerror}"
+        else:
+            yield file["path"], CHANGED
+
+
+def _entry(file: Mapping[str, Any], root: Path) -> dict[str, Any]:
+    """One file of the manifest."""
+    path = Path(file["path"])
+    inside = path.is_relative_to(root)
+    shown = path.relative_to(root) if inside else path
+    entry = {
+        # Names need not be UTF-8, but the manifest is.
+        "path": os.fsencode(shown).decode("utf-8", "backslashreplace"),
+        "inside": inside,
+        "written": file["written"],
+        "bytes": file["bytes"],
+        "modified_ns": None if inside else file["modified_ns"],
+        "sha256": file["sha256"],
+        "reason": file["reason"],
+    }
+    if is_credential(path):
+        entry |= dict.fromkeys(("bytes", "modified_ns", "sha256")) | {"reason": "it is a secret"}
+    return entry
+
+
+def is_credential(path: Path) -> bool:
+    """Whether a file is somebody's secret, by where it is or what it is called."""
+    return (
+        str(path).startswith(LENT)
+        or not SECRET_FOLDERS.isdisjoint(path.parts)
+        or bool(SECRET_WORD.search(path.stem))
+        or is_secret(path)
+    )

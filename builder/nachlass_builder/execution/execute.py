@@ -1,0 +1,252 @@
+"""Runs a notebook's cells in order, each to its end.
+
+nbclient's NotebookClient is used rather than nbconvert's preprocessor around
+it, which ends the kernel before it returns: the capture needs the kernel alive.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nbclient.exceptions import CellExecutionError, DeadKernelError
+
+from nachlass_builder.execution.cell_failure import FailedCell
+from nachlass_builder.execution.cell_output import CellClient
+from nachlass_builder.execution.cell_warnings import CellWarnings
+from nachlass_builder.execution.hidden_code import (
+    DESCRIBE,
+    WATCH_READS,
+    WATCH_WARNINGS,
+    CodeError,
+    isolated,
+)
+from nachlass_builder.execution.kernel import Kernel, started_kernel
+from nachlass_builder.execution.raised import Frame, Raised
+from nachlass_builder.foundation.credentials import HIDDEN
+from nachlass_builder.foundation.errors import ExecutionError, TimeLimitError
+from nachlass_builder.foundation.excerpt import plain, quoted_source
+from nachlass_builder.foundation.overrun import OverrunError
+from nachlass_builder.foundation.process import Deadline
+from nachlass_builder.foundation.progress import Report
+from nachlass_builder.notebook.notebook import Cell, Notebook
+
+__all__ = ["CodeError", "Execution", "Kernel", "executed"]
+
+ASKING_LIMIT_S = 5.0
+"""How long the kernel may take to describe an exception."""
+PIP_CALL = re.compile(r"\bpip\d?\b.*\binstall\b")
+LEAVING = re.compile(r"\b(exit|quit)\b")
+
+
+@dataclass(frozen=True)
+class Execution:
+    """What one notebook's run needs to know.
+
+    `notebook.node` gets the outputs. `root` is the copy of the repository,
+    `cwd` the folder in it where the cells run, `environment` what they may see
+    of the environment, `pythonpath` further folders to import from, `prepare`
+    hidden code that runs before the first cell.
+    `explain_missing_file` knows why a file, named from the root, is not there.
+    """
+
+    notebook: Notebook
+    python: Path
+    root: Path
+    cwd: Path
+    environment: Mapping[str, str]
+    cell_timeout_s: float | None
+    deadline: Deadline
+    report: Report
+    pythonpath: Sequence[Path] = ()
+    prepare: Sequence[str] = ()
+    explain_missing_file: Callable[[str], str | None] | None = None
+
+
+@contextmanager
+def executed(execution: Execution) -> Iterator[Kernel]:
+    """Run every cell; lend the live kernel, which ends with the context."""
+    with started_kernel(
+        execution.python,
+        cwd=execution.cwd,
+        environment=execution.environment,
+        pythonpath=execution.pythonpath,
+        deadline=execution.deadline,
+    ) as kernel:
+        run = _Run(execution, kernel)
+        reads = WATCH_READS.format(root=str(execution.root))
+        warnings = WATCH_WARNINGS.format(path=str(run.warnings.path))
+        for code in (*execution.prepare, reads, warnings):
+            kernel.run(isolated(code), doing="preparing the kernel")
+        run.run()
+        try:
+            yield kernel
+        finally:
+            run.tell_last_warnings()
+
+
+class _Run:
+    """One notebook in one kernel, cell by cell."""
+
+    def __init__(self, execution: Execution, kernel: Kernel) -> None:
+        self.execution = execution
+        self.notebook = execution.notebook
+        self.kernel = kernel
+        self.client = CellClient(kernel, self.notebook.node)
+        self.numbers = kernel.cell_numbers
+        self.warnings = CellWarnings(
+            kernel.folder / "warnings", self.notebook, self.numbers, execution.environment
+        )
+
+    def run(self) -> None:
+        """Run every cell that is not blank."""
+        node, total = self.notebook.node, len(self.notebook.cells)
+        node.metadata["language_info"] = self.kernel.language_info
+        indices = [
+            index
+            for index, cell in enumerate(node.cells)
+            if cell.cell_type == "code" and cell.source.strip()
+        ]
+        for cell, index in zip(self.notebook.cells, indices, strict=True):
+            with self.execution.report.cell(self.notebook.name, cell.number, total):
+                try:
+                    self._run_cell(cell, index)
+                finally:
+                    self._tell_warnings()
+        self.client.set_widgets_metadata()
+
+    def tell_last_warnings(self) -> None:
+        """Say what else was warned of, by what ran after the cells; and what is only counted."""
+        self._tell_warnings()
+        if summary := self.warnings.summary():
+            self.execution.report.note(summary)
+
+    def _tell_warnings(self) -> None:
+        """Say what the cells have warned of since the last time."""
+        for text in self.warnings.new():
+            self.execution.report.warn(text)
+
+    def _run_cell(self, cell: Cell, index: int) -> None:
+        """Run a cell to its end, or say why it has none."""
+        if not self.kernel.is_alive():
+            raise self._dead(self.notebook.cells[max(cell.number - 2, 0)])
+        if cell.is_skipped:
+            return
+        self.numbers[len(self.numbers) + 1] = cell.number
+        limit_s, by_build = self._limit()
+        if limit_s == 0:
+            raise self._exceeded(cell, by_build=by_build)
+        try:
+            self.kernel.call(self.client.run_cell(index), limit_s)
+        except CellExecutionError:
+            self._refuse_missing_pips(cell)
+            raise self._failed(cell, index, self._raised(self.client.reply)).error() from None
+        except DeadKernelError:
+            raise self._dead(cell) from None
+        except OverrunError as overrun:
+            error = self._exceeded(cell, by_build=by_build)
+            raise self._overran(error, cell, index, overrun) from None
+        self._refuse_missing_pips(cell)
+        self._refuse_unseen_ends(cell, index)
+
+    def _refuse_unseen_ends(self, cell: Cell, index: int) -> None:
+        """Refuse what the kernel does not report as failed: exit(), and errors magics swallow."""
+        if any(part.get("source") == "ask_exit" for part in self.client.reply.get("payload", ())):
+            line = line_with(cell.source, LEAVING)
+            frames = (Frame("", line, "", None, len(self.numbers)),)
+            raised = Raised("SystemExit", "the cell ends the kernel", frames)
+            raise self._failed(cell, index, raised).error()
+        for output in self.notebook.node.cells[index].outputs:
+            if output.output_type == "error" and not cell.may_raise:
+                raise self._failed(cell, index, self._raised(output)).error()
+
+    def _refuse_missing_pips(self, cell: Cell) -> None:
+        """Refuse a cell in which pip was asked for what is not in the lock."""
+        if not self.kernel.missing_pips.exists():
+            return
+        texts = self.kernel.missing_pips.read_text(encoding="utf-8").splitlines()
+        asked = [json.loads(text) for text in dict.fromkeys(texts)]
+        wanted = ", ".join(entry["requirement"] for entry in asked)
+        word = re.escape(asked[0]["word"]).replace(re.escape(HIDDEN), r"\S*")
+        line = line_with(cell.source, re.compile(word), PIP_CALL)
+        raise ExecutionError(
+            f"pip cannot install {wanted}: the environment is locked before the cells run",
+            place=self.notebook.place(cell, line),
+            details=quoted_source(cell.source, line),
+            remedy=f"add {', '.join(entry['remedy'] for entry in asked)} to `requirements`",
+        )
+
+    def _limit(self) -> tuple[float | None, bool]:
+        """The seconds a cell has, and whether it is the build's limit that says so."""
+        cell_s, build_s = self.execution.cell_timeout_s, self.execution.deadline.remaining_s()
+        if build_s is not None and (cell_s is None or build_s < cell_s):
+            return build_s, True
+        return cell_s, False
+
+    def _exceeded(self, cell: Cell, *, by_build: bool) -> TimeLimitError:
+        """The failure of a cell that has no time left."""
+        if by_build:
+            error = self.execution.deadline.exceeded("running this cell")
+        else:
+            error = TimeLimitError(
+                f"the cell exceeded S2I_CELL_TIMEOUT ({self.execution.cell_timeout_s:g} s)",
+                remedy="raise S2I_CELL_TIMEOUT, or make the cell faster",
+            )
+        error.place, error.details = self.notebook.place(cell), quoted_source(cell.source, None)
+        return error
+
+    def _overran(
+        self, error: TimeLimitError, cell: Cell, index: int, overrun: OverrunError
+    ) -> TimeLimitError:
+        """Say where a cell was that did not end in time."""
+        if not overrun.interrupted:
+            error.message += "; it ignored interrupts and was killed"
+        elif self.client.reply.get("status") == "error":
+            failed = self._failed(cell, index, self._raised(self.client.reply))
+            error.place, error.details = failed.place(), failed.details()
+        return error
+
+    def _dead(self, cell: Cell) -> ExecutionError:
+        """The failure of a cell whose kernel is gone."""
+        message, remedy = self.kernel.death()
+        place, source = self.notebook.place(cell), quoted_source(cell.source, None)
+        return ExecutionError(message, place=place, details=source, remedy=remedy)
+
+    def _failed(self, cell: Cell, index: int, raised: Raised) -> FailedCell:
+        outputs = self.notebook.node.cells[index].get("outputs", ())
+        return FailedCell(
+            self.notebook,
+            cell,
+            raised,
+            self.numbers,
+            self.execution.root,
+            self.execution.explain_missing_file,
+            "".join(output.text for output in outputs if output.get("name") == "stderr"),
+        )
+
+    def _raised(self, said: Mapping[str, Any]) -> Raised:
+        """Ask the kernel for its last exception; what it said of it will do otherwise."""
+        text = plain("\n".join(said.get("traceback") or []))
+        fallback = Raised(said["ename"], said["evalue"], text=text)
+        answer = self.kernel.folder / "exception.json"
+        request = self.kernel.run_silently(DESCRIBE.format(path=str(answer)))
+        try:
+            self.kernel.call(request, ASKING_LIMIT_S)
+            known = json.loads(answer.read_text(encoding="utf-8"))
+        except (DeadKernelError, OverrunError, OSError, ValueError):
+            return fallback
+        return Raised.read(known) if known and known["ename"] == fallback.ename else fallback
+
+
+def line_with(source: str, *patterns: re.Pattern[str]) -> int | None:
+    """The first line in which the first pattern is found that is found at all."""
+    for pattern in patterns:
+        for number, line in enumerate(source.splitlines(), start=1):
+            if pattern.search(line):
+                return number
+    return None

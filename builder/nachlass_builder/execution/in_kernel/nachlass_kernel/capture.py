@@ -1,0 +1,241 @@
+"""Pickles the predictor, then scores the samples twice. Notebook's kernel.
+
+The builder writes a request and calls `run(folder)` in the live kernel; the
+outcome is written beside it. Both are JSON files:
+
+request.json   {"capture": "function" | "samples" | "pipeline", "root": the copy
+               of the source, "output": the bundle in the making, "stages":
+               [[notebook, file], ...], "samples": the variable that holds them, or
+               null, "limit": most samples, "budget_s": seconds that one scoring
+               may take}
+outcome.json   what `capture` returns, or {"error": {"code", "message", and what
+               the code needs to be explained}}
+
+Failures are data: the builder turns them into sentences.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import pickle
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+
+import __main__
+from nachlass_kernel import reducers
+from nachlass_kernel.cells import cell_files
+from nachlass_kernel.culprit import find_culprit
+from nachlass_kernel.failure import CaptureFailure, a
+from nachlass_kernel.samples import Samples, read_samples
+from nachlass_kernel.scoring import score
+from nachlass_kernel.survey import survey
+from nachlass_service.base.errors import BundleError
+from nachlass_service.bundle.model import Model, unpickle_model
+
+KEPT_SAMPLES = "kept_samples.json"
+"""Where the bundle in the making has the samples of a pipeline's earlier notebook."""
+
+
+def run(folder: str) -> None:
+    """Answer the request in `folder`."""
+    request = json.loads((Path(folder) / "request.json").read_text(encoding="utf-8"))
+    try:
+        outcome = capture(request)
+    except CaptureFailure as failure:
+        outcome = {"error": failure.as_data()}
+    text = json.dumps(outcome)
+    (Path(folder) / "outcome.json").write_text(text, encoding="utf-8")
+
+
+def capture(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Do what the request asks; raises CaptureFailure.
+
+    Every outcome has `cells`: the number of the cell behind each file name
+    that code objects of this kernel carry.
+    """
+    return {**_capture(request), "cells": dict(cell_files())}
+
+
+def _capture(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Capture functions, samples or a pipeline."""
+    output = Path(request["output"])
+    match request["capture"]:
+        case "samples":
+            _check_stage(output / request["stages"][-1][1], last=False)
+            return _keep_samples(output, request)
+        case "pipeline":
+            _check_stage(output / request["stages"][-1][1], last=True)
+            outcome = _check_stages(output, request["stages"])
+            model = _load_stages(output)
+            samples = _kept_samples(output, request)
+        case _:
+            functions = _functions()
+            outcome = _pickle_functions(functions, output / "model.pickle")
+            with suppress(Exception):  # it looks into objects of the user's, and only warns
+                outcome |= survey(functions, Path(request["root"]), outcome["pickle_bytes"])
+            model = Model(
+                functions["predictor"], functions["validator"], functions["batch_predictor"]
+            )
+            samples = read_samples(request["samples"], request["limit"])
+    outcome["import_folders"] = _import_folders(Path(request["root"]))
+    outcome["samples"] = score(model, samples, output / "samples.jsonl", request["budget_s"])
+    return outcome
+
+
+def _functions() -> dict[str, Any]:
+    """The functions of the contract, as the cells left them."""
+    if not hasattr(__main__, "predictor"):
+        raise CaptureFailure("no_predictor", "after the last cell there is no `predictor`")
+    found = {
+        name: getattr(__main__, name, None)
+        for name in ("predictor", "validator", "batch_predictor")
+    }
+    for name, function in found.items():
+        if inspect.iscoroutinefunction(function):
+            raise CaptureFailure(
+                "not_callable",
+                f"`{name}` is a coroutine function (async def): nobody awaits its answer",
+                name=name,
+            )
+        absent = function is None and name != "predictor"
+        if not absent and not callable(function):
+            raise CaptureFailure(
+                "not_callable",
+                f"`{name}` is {a(function)}, not a function",
+                name=name,
+            )
+        if not absent:
+            _require_one_argument(name, function)
+    return found
+
+
+def _require_one_argument(name: str, function: Any) -> None:
+    """Refuse a function that cannot be called with one argument, where its signature is known."""
+    try:
+        signature = inspect.signature(function)
+    except (ValueError, TypeError):  # some compiled functions have none
+        return
+    try:
+        signature.bind(None)
+    except TypeError:
+        message = f"`{name}{signature}` cannot be called with one argument"
+        raise CaptureFailure("arguments", message, name=name) from None
+
+
+def _pickle_functions(functions: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """Write the one dump that is served."""
+    captured = [functions["validator"], functions["predictor"]]
+    if functions["batch_predictor"] is not None:
+        captured.append(functions["batch_predictor"])
+    reducers.register()
+    try:
+        pickled = cloudpickle.dumps(tuple(captured))
+    except Exception as error:
+        culprit = find_culprit({k: v for k, v in functions.items() if v is not None})
+        raise CaptureFailure(
+            "unpicklable",
+            f"{type(error).__name__}: {error}",
+            function=culprit.function,
+            path=culprit.path,
+            name=culprit.name,
+            type=culprit.kind,
+        ) from error
+    path.write_bytes(pickled)
+    return {
+        "pickle_bytes": len(pickled),
+        "validator": functions["validator"] is not None,
+        "batch_predictor": functions["batch_predictor"] is not None,
+        "holds_build_path": os.fsencode(Path.cwd()) in pickled,
+    }
+
+
+class _StageReader(pickle.Unpickler):
+    """Reads a stage as a process would that has never seen the notebook."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Refuse names that only this kernel knows."""
+        if module == "__main__":
+            raise CaptureFailure(
+                "stage",
+                f"does not load outside the notebook: `{name}` is pickled by its name, "
+                "and only the notebook knows that name",
+                remedy="save it with cloudpickle, which keeps what the notebook defines",
+            )
+        return super().find_class(module, name)
+
+
+def _check_stage(path: Path, *, last: bool) -> None:
+    """Refuse a stage that a pipeline cannot use."""
+    try:
+        with path.open("rb") as file:
+            stage = _StageReader(file).load()
+    except CaptureFailure:
+        raise
+    except Exception as error:
+        raise CaptureFailure(
+            "stage",
+            f"does not load: {type(error).__name__}: {error}",
+            remedy="save it with pickle or cloudpickle",
+        ) from error
+    if not isinstance(stage, str) and not hasattr(stage, "predict" if last else "transform"):
+        raise CaptureFailure(
+            "stage",
+            f"is {a(stage)}, not a fitted scikit-learn estimator",
+            remedy="save a transformer, or a model as the last stage",
+        )
+
+
+def _check_stages(output: Path, stages: list[list[str]]) -> dict[str, Any]:
+    """What the stages weigh; that they exist the builder has seen."""
+    size = sum((output / file).stat().st_size for _, file in stages)
+    return {
+        "pickle_bytes": size,
+        "validator": False,
+        "batch_predictor": True,
+        "holds_build_path": any(
+            os.fsencode(Path.cwd()) in (output / file).read_bytes() for _, file in stages
+        ),
+    }
+
+
+def _load_stages(output: Path) -> Model:
+    """The pipeline, loaded as the service will."""
+    try:
+        return unpickle_model(output, pipeline=True)
+    except BundleError as error:
+        raise CaptureFailure("stages", str(error)) from error
+
+
+def _import_folders(root: Path) -> list[str]:
+    """The folders of `sys.path` inside the source, relative to it, in order."""
+    root = root.resolve()
+    found = []
+    for entry in sys.path:
+        folder = Path(entry or ".").resolve()
+        if folder.is_dir() and folder.is_relative_to(root):
+            found.append(folder.relative_to(root).as_posix())
+    return list(dict.fromkeys(found))
+
+
+def _keep_samples(output: Path, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep the samples of a pipeline's notebook until the pipeline can score them."""
+    name = request["samples"]
+    if name and hasattr(__main__, name):
+        samples = read_samples(name, request["limit"])
+        if samples.absent is None:
+            samples.write(output / KEPT_SAMPLES)
+    return {}
+
+
+def _kept_samples(output: Path, request: Mapping[str, Any]) -> Samples:
+    """The samples that an earlier notebook of the pipeline left, or this one's."""
+    path = output / KEPT_SAMPLES
+    kept = Samples.take(path) if path.is_file() else None
+    return kept or read_samples(request["samples"], request["limit"])

@@ -1,0 +1,130 @@
+"""Scores the samples twice, in an order that is spread over them. Notebook's kernel."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from nachlass_kernel.exception import described
+from nachlass_kernel.failure import CaptureFailure
+from nachlass_kernel.samples import Samples
+from nachlass_service.base.errors import RefusedError, ServiceError
+from nachlass_service.bundle.agreement import random_fields
+from nachlass_service.bundle.model import Model
+from nachlass_service.bundle.strict_json import dumps
+
+FIRST = 10
+"""A model that fails for each of the first so many samples is refused."""
+HOPELESS = 20
+"""A model that fails for as many and succeeds for none is not asked for more."""
+GOLDEN_RATIO = 0.6180339887498949
+
+
+def score(model: Model, samples: Samples, path: Path, budget_s: float) -> dict[str, Any]:
+    """Score the samples twice, and write those that succeed to `path` with their predictions.
+
+    Samples that are not scored within `budget_s` seconds are left out. Returns
+    {"numbers": of the samples written, "total": entries of the variable, "absent": why
+    there are none, "scored": how many were tried, "failures": as _Scoring describes
+    them, "index": as in Samples, "random_fields": as agreement.random_fields}. Raises
+    CaptureFailure when the model fails for more than half of the samples, or for
+    each of the first ten.
+    """
+    scoring = _Scoring(model, samples)
+    first = scoring.predict(spread(len(samples.entries)), budget_s)
+    scoring.require_success(first)
+    second = scoring.predict(list(first), None)
+    scoring.require_success(second)
+    written = sorted(second)
+    lines = (
+        dumps({"sample": samples.entries[index], "prediction": first[index]}) + "\n"
+        for index in written
+    )
+    if written:
+        path.write_text("".join(lines), encoding="utf-8")
+    return {
+        "numbers": [samples.numbers[index] for index in written],
+        "total": samples.total,
+        "absent": samples.absent,
+        "scored": len(written) + len(scoring.failed),
+        "failures": scoring.failures(),
+        "index": samples.index,
+        "random_fields": random_fields([(first[index], second[index]) for index in written]),
+    }
+
+
+def spread(count: int) -> list[int]:
+    """The numbers below `count` in an order whose every beginning is spread evenly over them.
+
+    They are ordered by the fractional part of their multiple of the golden ratio
+    (Weyl's equidistribution): a beginning has gaps of at most three lengths, and no
+    period that samples may have, too.
+    """
+    return sorted(range(count), key=lambda number: number * GOLDEN_RATIO % 1)
+
+
+class _Scoring:
+    """A model, its samples, and for which of them it has failed, by the code of the failure."""
+
+    def __init__(self, model: Model, samples: Samples) -> None:
+        self.model = model
+        self.samples = samples
+        self.failed: dict[int, str] = {}
+        self._first: dict[str, dict[str, Any]] = {}
+
+    def predict(self, order: Sequence[int], budget_s: float | None) -> dict[int, Any]:
+        """Predictions by the index of the sample, until the budget is spent."""
+        started = time.monotonic()
+        predictions: dict[int, Any] = {}
+        for tried, index in enumerate(order):
+            if tried >= HOPELESS and not predictions:
+                break
+            # Scored as it arrives in a request, and recorded as the client gets it.
+            sample = json.loads(json.dumps(self.samples.entries[index]))
+            try:
+                predictions[index] = json.loads(dumps(self.model.predict(sample)))
+            except ServiceError as error:
+                self._fail(index, error)
+            if budget_s is not None and time.monotonic() - started > budget_s:
+                break
+        return predictions
+
+    def require_success(self, predictions: Mapping[int, Any]) -> None:
+        """Refuse a model that fails for most samples, or for each of the first."""
+        given, failed = len(self.samples.entries), len(self.failed)
+        scored = len(predictions) + failed
+        all_first = self.failed.keys() >= {*range(min(FIRST, given))}
+        if failed and (2 * failed > scored or all_first):
+            raise CaptureFailure(
+                "fails", "the model fails", failures=self.failures(), scored=scored, given=given
+            )
+
+    def failures(self) -> list[dict[str, Any]]:
+        """The failures by kind, refusals of the validator and all others, the more frequent first.
+
+        Each is {"count", "first": {"number": of the sample in its variable, "code",
+        "message": as of ServiceError, "sample_type": its Python type, "raised": as in
+        exception.py, or null}}.
+        """
+        counts = Counter(self.failed.values())
+        return [
+            {"count": count, "first": self._first[kind]} for kind, count in counts.most_common()
+        ]
+
+    def _fail(self, index: int, error: ServiceError) -> None:
+        """Note a failure, and describe the first of its kind."""
+        kind = "refused" if isinstance(error, RefusedError) else "failed"
+        number = self.samples.numbers[index]
+        if kind not in self._first or number < self._first[kind]["number"]:
+            self._first[kind] = {
+                "number": number,
+                "code": error.code,
+                "message": str(error),
+                "sample_type": type(self.samples.entries[index]).__name__,
+                "raised": described(error.__cause__),
+            }
+        self.failed[index] = kind

@@ -1,0 +1,150 @@
+"""What surrounds a kernel: variables, folder, pip, and its end.
+
+What a kernel needs on disk is in one private folder: connection file, sockets,
+IPython's and Jupyter's folders, the commands pip and pip3. That folder and the
+kernel's processes end with the kernel, and also when the builder is killed.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from nachlass_builder.packages.bytecode import bytecode_folder
+
+CHILDREN_GRACE_S = 0.5
+
+IN_KERNEL = Path(__file__).parent / "in_kernel"
+LONGEST_FOLDER = 80
+"""The path of a socket has some 100 bytes on every system; its name takes the rest."""
+
+DROPPED_VARIABLES = (
+    "DISPLAY",
+    "WAYLAND_DISPLAY",
+    "MPLBACKEND",  # the kernel's own draws into the notebook
+    "PYTHONHOME",
+    "PYTHONSTARTUP",
+    "PYTHONDONTWRITEBYTECODE",
+    "PYTHONSAFEPATH",
+    "PYTHONINSPECT",
+    "PYTHONIOENCODING",
+    "PYTHONUTF8",  # the locale says it, and tells other languages too
+    "JPY_SESSION_NAME",
+    "VIRTUAL_ENV",  # `uv pip install` would write into it, and others share the environment
+)
+SHELLS = ("sh", "bash", "dash", "ksh", "zsh")
+
+# Waits for the end of its input, which is the builder's end, and clears up after it.
+GUARD = """
+read _
+kill -s KILL "$0"
+kill -s TERM -- "-$0"
+sleep 0.5
+kill -s KILL -- "-$0"
+rm -rf -- "$1"
+"""
+
+
+def kernel_environment(
+    base: Mapping[str, str], python: Path, folder: Path, pythonpath: Sequence[Path]
+) -> dict[str, str]:
+    """The variables a kernel sees: UTF-8, no display, and its own environment first."""
+    environment = {
+        name: value
+        for name, value in base.items()
+        if name not in DROPPED_VARIABLES and not name.startswith(("JUPYTER_", "IPYTHON"))
+    }
+    if Path(environment.get("SHELL", "sh")).name not in SHELLS:
+        del environment["SHELL"]
+    path = [str(folder / "bin"), str(python.parent), environment.get("PATH") or os.defpath]
+    return environment | {
+        "LANG": "C.UTF-8",
+        "LC_ALL": "C.UTF-8",
+        "PATH": os.pathsep.join(path),
+        "PYTHONPATH": os.pathsep.join(map(str, [IN_KERNEL, *pythonpath])),
+        # Compiled once for every kernel of this environment, and never beside the source.
+        "PYTHONPYCACHEPREFIX": str(bytecode_folder(python)),
+        "IPYTHONDIR": str(folder / "ipython"),
+        "JUPYTER_CONFIG_DIR": str(folder / "jupyter"),
+        "JUPYTER_DATA_DIR": str(folder / "jupyter"),
+        "JUPYTER_RUNTIME_DIR": str(folder / "jupyter"),
+        "NACHLASS_PIP_MISSING": str(folder / "missing"),
+    }
+
+
+@contextmanager
+def private_folder() -> Iterator[Path]:
+    """A folder that only this user can read, with a path short enough for sockets."""
+    folder = tempfile.mkdtemp(prefix="nachlass-")
+    if len(os.fsencode(folder)) > LONGEST_FOLDER:
+        Path(folder).rmdir()
+        folder = tempfile.mkdtemp(prefix="nachlass-", dir="/tmp")
+    try:
+        yield Path(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def provide_pip(python: Path, folder: Path) -> None:
+    """Let the commands pip and pip3 be the pip of `in_kernel`."""
+    (folder / "bin").mkdir()
+    for name in ("pip", "pip3"):
+        script = folder / "bin" / name
+        script.write_text(f'#!/bin/sh\nexec {shlex.quote(str(python))} -P -m pip "$@"\n')
+        script.chmod(0o755)
+
+
+def guarded(pid: int, folder: Path) -> subprocess.Popen[bytes]:
+    """Start the program that clears up should this one be killed."""
+    return subprocess.Popen(
+        ["/bin/sh", "-c", GUARD, str(pid), str(folder)],
+        cwd="/",
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def kill_family(process: subprocess.Popen[bytes]) -> None:
+    """Kill a session's leader, then what it started.
+
+    In between, multiprocessing's resource trackers get a moment to remove
+    shared memory and semaphores: they outlive SIGTERM, workers do not.
+    """
+    strays = _strays(process.pid)
+    process.kill()
+    process.wait()
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGTERM)
+        until = time.monotonic() + CHILDREN_GRACE_S
+        while time.monotonic() < until:
+            os.killpg(process.pid, 0)
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGKILL)
+    for stray in strays:
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(stray, signal.SIGKILL)
+
+
+def _strays(ancestor: int) -> list[int]:
+    """Descendants of a process that have left its session, where /proc tells them."""
+    parents: dict[int, int] = {}
+    sessions: dict[int, int] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError, ValueError):
+            fields = stat.read_text(errors="replace").rpartition(")")[2].split()
+            pid = int(stat.parent.name)
+            parents[pid], sessions[pid] = int(fields[1]), int(fields[3])
+    family = {ancestor}
+    while found := {pid for pid, parent in parents.items() if parent in family} - family:
+        family |= found
+    return [pid for pid in family if sessions.get(pid) not in (ancestor, None)]

@@ -1,0 +1,36 @@
+"""Says what a name that is not defined needs."""
+
+from __future__ import annotations
+
+import builtins
+from difflib import get_close_matches
+
+from nachlass_builder.notebook.bindings import names_bound
+from nachlass_builder.notebook.notebook import Cell, Notebook
+
+LIKENESS = 0.8
+"""How much of two names must agree, for one to be the other misspelt."""
+
+
+def explain_missing_name(name: str, notebook: Notebook, cell: Cell) -> str | None:
+    """Point at the cell below that defines the name, or at a name much like it."""
+    defined: dict[str, int] = {}
+    for other in notebook.cells:
+        for bound, _ in names_bound(other.tree) if other.tree is not None else ():
+            defined.setdefault(bound, other.number)
+    if name not in defined:
+        alike = _most_alike(name, [*defined, *dir(builtins)])
+        return alike and f"did you mean `{alike}`?"
+    if defined[name] <= cell.number:
+        return None
+    return (
+        f"`{name}` is defined in cell {defined[name]}, below: "
+        "the notebook must run from top to bottom"
+    )
+
+
+def _most_alike(name: str, known: list[str]) -> str | None:
+    """The one of the known names that is spelt much like this one, upper case or lower."""
+    spelt = {other.casefold(): other for other in reversed(known)}
+    alike = get_close_matches(name.casefold(), spelt, n=1, cutoff=LIKENESS)
+    return spelt[alike[0]] if alike else None

@@ -1,0 +1,93 @@
+"""Keeps credentials out of what is written or shown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from urllib.parse import quote, unquote
+
+SHORTEST_SECRET = 6
+"""Shorter ones are hidden only inside URLs: replacing `a` everywhere leaves nonsense."""
+
+HIDDEN = "***"
+
+_USERINFO = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{0,20})://(?P<user>[^/\s'\"<>`]*)@")
+_SIGNED = re.compile(
+    r"(?i)(?P<name>[?&;][\w.-]*(?:token|sig|signature|password|secret|credential|api_?key)[\w-]*=)"
+    r"[^&\s'\"<>#`]+"
+)
+_SECRET_NAME = re.compile(r"(?i)(token|password|passwd|secret|api_?key)(?!.*_(file|path|dir)$)")
+
+_SECRET_PARAMETER = re.compile(
+    r"(?i)token(?!iz|is)|passw|passphrase|passcode|secret|credential|(api|private|access)_?key"
+    r"|(^|_)(key|pwd|pass|auth|salt|creds?)(_|$)"
+)
+_TOKEN = re.compile(
+    r"\b(gh[opsur]_|github_pat_|gl[a-z]{2,5}-|xox[a-z]-|hf_|npm_|pypi-|dop_v1_|AIza|sk[-_]|AKIA|ASIA)"
+    r"[\w.-]{12,}"
+    r"|\beyJ[\w-]{8,}\.[\w-]{8,}|PRIVATE KEY-----|^([Bb]earer|[Bb]asic) \S+"
+)
+_ASSIGNED = re.compile(
+    r"(?i)\b(password|passwd|pwd|secret|token|(api|account|access)_?key)[\"']?\s*[=:]"
+)
+
+
+def redact_parameter(name: str, value: str, secrets: Iterable[str]) -> str:
+    """A parameter's value as one may show it: nothing of it when it is called, or looks, secret."""
+    file = name.upper().endswith(("_FILE", "_PATH", "_DIR"))
+    if value and not file and _SECRET_PARAMETER.search(name):
+        return HIDDEN
+    if _TOKEN.search(value) or _ASSIGNED.search(value):
+        return HIDDEN
+    return redact(value, secrets)
+
+
+def redact(text: str, secrets: Iterable[str]) -> str:
+    """`text` with every secret, and every credential inside a URL, replaced."""
+    text = _USERINFO.sub(_hide_userinfo, text)
+    text = _SIGNED.sub(rf"\g<name>{HIDDEN}", text)
+    for secret in sorted(secrets, key=len, reverse=True):
+        if len(secret) >= SHORTEST_SECRET:
+            text = text.replace(secret, HIDDEN)
+    return text
+
+
+def public_url(url: str) -> str:
+    """A URL that still leads to the same place, for whoever has the credentials."""
+    url = _USERINFO.sub(_drop_userinfo, url)
+    return re.sub(r"\?&+", "?", _SIGNED.sub(lambda match: match["name"][0], url)).rstrip("?&")
+
+
+def secrets_in(urls: Iterable[str], environ: Mapping[str, str]) -> frozenset[str]:
+    """The credentials in URLs and variables, as they stand there and decoded."""
+    found: set[str] = set()
+    for text in (*urls, *(value for value in environ.values() if "://" in value)):
+        for match in _USERINFO.finditer(text):
+            if not _names_only_an_account(match):
+                user, colon, password = match["user"].partition(":")
+                found.add(password if colon and password else user)
+    found |= {value for name, value in environ.items() if _SECRET_NAME.search(name)}
+    spelled = {form(secret) for secret in found for form in (str, unquote, _encoded)}
+    return frozenset(secret for secret in spelled if len(secret) >= SHORTEST_SECRET)
+
+
+def _encoded(secret: str) -> str:
+    return quote(unquote(secret), safe="")
+
+
+def _names_only_an_account(match: re.Match[str]) -> bool:
+    """`git@` and ssh's user names say who, and prove nothing."""
+    ssh = match["scheme"].lower().endswith("ssh")
+    return match["user"] == "git" or (ssh and ":" not in match["user"])
+
+
+def _hide_userinfo(match: re.Match[str]) -> str:
+    return match[0] if _names_only_an_account(match) else f"{match['scheme']}://{HIDDEN}@"
+
+
+def _drop_userinfo(match: re.Match[str]) -> str:
+    if _names_only_an_account(match):
+        return match[0]
+    user = match["user"].partition(":")[0]
+    account = f"{user}@" if match["scheme"].lower().endswith("ssh") else ""
+    return f"{match['scheme']}://{account}"

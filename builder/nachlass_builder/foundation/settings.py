@@ -1,0 +1,263 @@
+"""The variables that steer a build: one table, one reader.
+
+`VARIABLES` is the truth that the README's table is compared with; `Settings`
+is what the rest of the builder sees of the environment.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import platformdirs
+from packaging.utils import canonicalize_name
+
+from nachlass_builder.foundation.errors import Place, SourceError
+
+KEEP_ARTIFACTS = "S2I_KEEP_ARTIFACTS"
+SAMPLES_VARIABLE = "S2I_SAMPLES"
+ENVIRONMENT_FILE = Path(".s2i/environment")
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One variable of the environment: its name, default and meaning."""
+
+    name: str
+    default: str
+    meaning: str
+
+
+VARIABLES: tuple[Variable, ...] = (
+    Variable("S2I_SOURCE_NOTEBOOK", "model.ipynb", "the notebook to build, inside the source"),
+    Variable(
+        "S2I_SOURCE_NOTEBOOK_LIST",
+        "",
+        "comma-separated notebooks of a pipeline, in order; replaces S2I_SOURCE_NOTEBOOK",
+    ),
+    Variable(
+        "S2I_PIPELINE_STAGE_SAVE_FILE",
+        "",
+        "set for each notebook of a pipeline: the file to write its fitted stage to",
+    ),
+    Variable(
+        "S2I_RESOLVE_AS_OF",
+        "",
+        "resolve unpinned requirements as of a date (YYYY-MM-DD), or `commit`: "
+        "the notebook's last commit",
+    ),
+    Variable(
+        SAMPLES_VARIABLE,
+        "`samples`",
+        "the variable of the notebook that holds the samples; set and empty: there are none",
+    ),
+    Variable("S2I_CELL_TIMEOUT", "", "seconds a cell may run; empty: no limit"),
+    Variable("S2I_BUILD_TIMEOUT", "", "seconds a build may take; empty: no limit"),
+    Variable(
+        "S2I_PREDICTION_KIND",
+        "",
+        "`label`, `number`, `object` or `mixed`, when what the samples show is not what you mean",
+    ),
+    Variable(
+        "S2I_SLIM",
+        "1",
+        "0: serve with all of the requirements, also those that the model does not need",
+    ),
+    Variable(
+        "S2I_SERVING_REQUIREMENTS",
+        "",
+        "locked distributions that serving needs although nothing shows it, "
+        "separated by commas or blanks",
+    ),
+    Variable("S2I_MODEL_NAME", "the source's name", "what the model is called"),
+    Variable("S2I_MODEL_PATH", "", "the bundle to write or to use; the flag -o says the same"),
+    Variable(
+        "S2I_CACHE_DIR",
+        "the user's cache folder",
+        "where environments, and the bundles of git URLs, are kept",
+    ),
+    Variable(
+        KEEP_ARTIFACTS,
+        "",
+        "1: an image that s2i builds keeps what the next incremental build can use",
+    ),
+)
+
+PREDICTION_KINDS = ("label", "number", "object", "mixed")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the environment asks of a build, validated.
+
+    `notebook` is None when the user named none, `samples` when there is to be no
+    such variable. Times are in seconds, None
+    when unlimited. `parameters` are the variables given for the notebook (from
+    `.s2i/environment` and `-e`, and the process's S2I_ variables), `index` those
+    given for pip and uv, which no cell gets to see. All are part of what makes
+    a build "unchanged".
+    """
+
+    notebook: str | None
+    notebook_list: tuple[str, ...]
+    samples: str | None
+    resolve_as_of: str | None
+    cell_timeout_s: float | None
+    build_timeout_s: float | None
+    prediction_kind: str | None
+    slim: bool
+    serving_requirements: tuple[str, ...]
+    model_name: str | None
+    model_path: Path | None
+    cache: Path
+    parameters: Mapping[str, str]
+    index: Mapping[str, str]
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str], parameters: Mapping[str, str]) -> Settings:
+        """Read the variables; `parameters` win over the process's environment."""
+        known = {variable.name for variable in VARIABLES}
+        merged = {**environ, **parameters}
+        values = {name: unquote(merged.get(name, "")).strip() for name in known}
+        as_of = values["S2I_RESOLVE_AS_OF"] or None
+        if as_of not in (None, "commit"):
+            _check_date(as_of)
+        kind = values["S2I_PREDICTION_KIND"] or None
+        if kind not in (None, *PREDICTION_KINDS):
+            raise SourceError(
+                f"S2I_PREDICTION_KIND is {kind!r}",
+                remedy=f"use one of {', '.join(PREDICTION_KINDS)}",
+            )
+        model_path = values["S2I_MODEL_PATH"]
+        cache = values["S2I_CACHE_DIR"]
+        return cls(
+            notebook=values["S2I_SOURCE_NOTEBOOK"] or None,
+            notebook_list=tuple(
+                name.strip()
+                for name in values["S2I_SOURCE_NOTEBOOK_LIST"].split(",")
+                if name.strip()
+            ),
+            samples=_identifier(SAMPLES_VARIABLE, merged, default="samples"),
+            resolve_as_of=as_of,
+            cell_timeout_s=_seconds("S2I_CELL_TIMEOUT", values),
+            build_timeout_s=_seconds("S2I_BUILD_TIMEOUT", values),
+            prediction_kind=kind,
+            slim=_switch("S2I_SLIM", values, default=True),
+            serving_requirements=_names("S2I_SERVING_REQUIREMENTS", values),
+            model_name=values["S2I_MODEL_NAME"] or None,
+            model_path=Path(model_path).absolute() if model_path else None,
+            cache=Path(cache).absolute() if cache else _default_cache(),
+            parameters={
+                **{k: v for k, v in environ.items() if k.startswith("S2I_") and k not in known},
+                **{k: unquote(v) for k, v in parameters.items() if not is_index_variable(k)},
+            },
+            index={k: unquote(v) for k, v in parameters.items() if is_index_variable(k)},
+        )
+
+
+def _default_cache() -> Path:
+    """The user's cache folder."""
+    try:
+        return platformdirs.user_cache_path("nachlass")
+    except RuntimeError:  # neither HOME nor an entry in the password database
+        raise SourceError(
+            "there is no home folder to keep a cache in", remedy="set S2I_CACHE_DIR to a folder"
+        ) from None
+
+
+def is_index_variable(name: str) -> bool:
+    """Whether a variable steers pip or uv: it may hold credentials, and is not for cells."""
+    return name.startswith(("PIP_", "UV_"))
+
+
+def unquote(value: str) -> str:
+    """Strip one pair of matching quotes, which s2i and shells leave around values."""
+    if len(value) >= 2 and value[0] == value[-1] and value[0] in "'\"":  # noqa: PLR2004
+        return value[1:-1]
+    return value
+
+
+def parse_assignments(assignments: Sequence[str]) -> dict[str, str]:
+    """Turn `NAME=VALUE` words, as `-e` takes them, into a mapping."""
+    parsed = {}
+    for assignment in assignments:
+        name, equals, value = assignment.partition("=")
+        if not equals or not name.strip():
+            raise SourceError(f"-e {assignment!r} sets nothing", remedy="write it as -e NAME=VALUE")
+        parsed[name.strip()] = value
+    return parsed
+
+
+def read_environment_file(root: Path) -> dict[str, str]:
+    """Read the source's `.s2i/environment`: NAME=VALUE lines, blank lines and # comments."""
+    path = root / ENVIRONMENT_FILE
+    if not path.is_file():
+        return {}
+    parsed = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        stripped = line.strip()
+        if not stripped or stripped.startswith("#"):
+            continue
+        name, equals, value = stripped.partition("=")
+        if not equals or not name.strip():
+            raise SourceError(
+                "the line sets nothing",
+                place=Place(str(ENVIRONMENT_FILE), line=number),
+                remedy="write it as NAME=VALUE",
+            )
+        parsed[name.strip()] = value.strip()
+    return parsed
+
+
+def _seconds(name: str, values: Mapping[str, str]) -> float | None:
+    """Read a time limit in seconds; empty and 0 mean none."""
+    text = values[name]
+    try:
+        seconds = float(text or 0)
+    except ValueError:
+        seconds = -1
+    if not 0 <= seconds < float("inf"):
+        raise SourceError(f"{name} is {text!r}", remedy="use a number of seconds, such as 600")
+    return seconds or None
+
+
+def _switch(name: str, values: Mapping[str, str], *, default: bool) -> bool:
+    """Read a 0 or a 1."""
+    text = values[name]
+    if text not in ("", "0", "1"):
+        raise SourceError(f"{name} is {text!r}", remedy="use 0 or 1")
+    return text == "1" if text else default
+
+
+def _identifier(name: str, environ: Mapping[str, str], *, default: str) -> str | None:
+    """Read the name of a variable of the notebook; None when it is set and empty."""
+    text = unquote(environ.get(name, default)).strip()
+    if text and not text.isidentifier():
+        raise SourceError(f"{name} is {text!r}", remedy="use the name of a variable, or nothing")
+    return text or None
+
+
+def _names(name: str, values: Mapping[str, str]) -> tuple[str, ...]:
+    """Read the normalised names of distributions."""
+    words = re.split(r"[\s,]+", values[name].strip(", \t"))
+    for word in filter(None, words):
+        if not re.fullmatch(r"[A-Za-z0-9]([\w.-]*[A-Za-z0-9])?", word):
+            raise SourceError(
+                f"{name} holds {word!r}, which is not the name of a distribution",
+                remedy="use names alone, such as scikit-image; versions stand in `requirements`",
+            )
+    return tuple(canonicalize_name(word) for word in words if word)
+
+
+def _check_date(text: str) -> None:
+    """Refuse what is not YYYY-MM-DD."""
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        raise SourceError(
+            f"S2I_RESOLVE_AS_OF is {text!r}",
+            remedy="use a date such as 2026-01-31, or `commit`",
+        ) from None

@@ -1,0 +1,44 @@
+"""Runs the hooks that a source has for the making of its image."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from nachlass_builder.foundation.errors import ExecutionError
+from nachlass_builder.foundation.progress import Report
+
+HOOKS = Path(".s2i/action_hooks")
+PRE_RUN = "pre_run"
+"""The hook that is kept in the image, for `run` to source."""
+
+
+def run_hook(source: Path, name: str, report: Report) -> None:
+    """Run a hook in the source, if it has that one; raises ExecutionError when it fails."""
+    hook = source / HOOKS / name
+    if not hook.is_file():
+        return
+    with report.step(f"running {HOOKS / name}"):
+        command = [str(hook)] if os.access(hook, os.X_OK) else ["/bin/sh", str(hook)]
+        try:
+            status = subprocess.run(command, cwd=source, check=False).returncode
+        except OSError as error:
+            raise ExecutionError(
+                f"{HOOKS / name} cannot be run: {error.strerror}",
+                remedy="begin it with #!/bin/sh, and end its lines as Unix does",
+            ) from None
+    if status < 0:
+        raise ExecutionError(f"{HOOKS / name} was killed by signal {-status}")
+    if status:
+        raise ExecutionError(
+            f"{HOOKS / name} ended with {status}", remedy="its own words are above, if it said any"
+        )
+
+
+def keep_pre_run(source: Path, folder: Path) -> None:
+    """Keep the hook that runs before the service, if there is one, and none of before."""
+    (folder / PRE_RUN).unlink(missing_ok=True)
+    if (source / HOOKS / PRE_RUN).is_file():
+        shutil.copyfile(source / HOOKS / PRE_RUN, folder / PRE_RUN)

@@ -1,0 +1,230 @@
+"""Builds a container image from a source, without s2i.
+
+Several stages, so that what has not changed is not made again: the one with the
+serving environment depends on the lock alone, the image adds the bundle to it,
+and environments are kept in a cache that is mounted. image_stages.py runs in them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nachlass_builder import __version__
+from nachlass_builder.bundle.layout import SERVING_LOCK
+from nachlass_builder.foundation.errors import ImageError
+from nachlass_builder.foundation.progress import Report
+from nachlass_builder.foundation.settings import read_environment_file, unquote
+from nachlass_builder.image.engine import Engine
+from nachlass_builder.image.hooks import HOOKS
+from nachlass_builder.image.paths import APP_ROOT, CACHE, INJECTED, MADE, SOURCE
+from nachlass_builder.packages.pip_settings import WHEELHOUSE
+from nachlass_builder.packages.service_wheel import PACKAGE, service_source
+from nachlass_builder.source.prepare import Prepared, Request, prepared_source
+from nachlass_builder.source.source import BUILD_COMMIT
+from nachlass_builder.source.source_files import copy_source
+
+HOME = "/opt/nachlass"
+"""The builder's own environment in its image."""
+BASE_LABEL = "io.github.nachlass.base"
+CA_VARIABLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
+PIP_OPTIONS = ("index-url", "extra-index-url", "trusted-host", "no-index", "timeout", "retries")
+
+
+@dataclass(frozen=True)
+class ImageRequest:
+    """What the command line asks for."""
+
+    source: Request
+    tag: str
+    builder: str | None = None
+    base: str | None = None
+    push: bool = False
+    secrets: tuple[Path, ...] = ()
+    volumes: tuple[str, ...] = ()
+
+
+def build_image(request: ImageRequest, report: Report) -> str:
+    """Build the image and return its tag; raises ImageError."""
+    engine = Engine.find()
+    with (
+        prepared_source(request.source, report) as prepared,
+        tempfile.TemporaryDirectory(prefix="nachlass-image-") as temporary,
+    ):
+        work = Path(temporary)
+        secrets = _secrets(request.secrets, work)
+        builder, runtime = _images(engine, request, work / "project", secrets, report)
+        report.note(f"with the builder {builder} and the runtime {runtime}")
+        with report.step(f"building {request.tag}"):
+            context = work / "context"
+            left_out = copy_source(prepared.source, context / "src", prepared.deadline).left_out
+            if (prepared.source.root / HOOKS).is_dir():
+                shutil.copytree(prepared.source.root / HOOKS, context / "src" / HOOKS)
+            if left_out:
+                report.note(f"left out as secrets: {', '.join(left_out)}")
+            file = work / "Dockerfile"
+            file.write_text(
+                _dockerfile(prepared, request, builder, runtime, list(secrets)), encoding="utf-8"
+            )
+            engine.build(
+                request.tag,
+                context,
+                file,
+                arguments={},
+                secrets=secrets,
+                volumes=request.volumes,
+                fresh=request.source.force,
+            )
+        _tell_size(engine, request.tag, runtime, report)
+        if request.push:
+            with report.step(f"pushing {request.tag}"):
+                engine.push(request.tag)
+    return request.tag
+
+
+def _dockerfile(
+    prepared: Prepared, request: ImageRequest, builder: str, runtime: str, secrets: Sequence[str]
+) -> str:
+    """The stages; see the module."""
+    source, settings = prepared.source, prepared.settings
+    mounts = [f"type=secret,id={s},target={INJECTED}/{s},uid=1001" for s in secrets]
+    home = f"type=bind,from={builder},source={HOME},target={HOME}"
+    mounts.append(f"type=cache,id=nachlass,target={CACHE},uid=1001,gid=0,mode=0775")
+    python = f"{HOME}/bin/python -m nachlass_builder.image.image_stages"
+    given = {**read_environment_file(source.root), **request.source.assignments}
+    public = {n: unquote(v) for n, v in given.items() if n not in settings.index}
+    variables = [f"ENV {name}={_quoted(value)}" for name, value in sorted(public.items())]
+    name = settings.model_name or source.root.name
+    known = [f"ENV S2I_MODEL_NAME={_quoted(name)}"]
+    known += [f"ENV {BUILD_COMMIT}={source.commit}"] if source.commit else []
+    copy = "COPY --chown=1001:0"
+    wheels = f"src/{WHEELHOUSE}"
+    has_wheels = (source.root / WHEELHOUSE).is_dir()
+    lines = [
+        f"FROM {builder} AS model",
+        *variables,
+        *known,
+        f"{copy} src {SOURCE}",
+        f"RUN {_mounted(mounts)} {python} model{' --force' if request.source.force else ''}",
+        f"FROM {runtime} AS environment",
+        f"{copy} --from=model {MADE}/{SERVING_LOCK} {APP_ROOT}/",
+        *([f"{copy} {wheels} {APP_ROOT}/{wheels}"] if has_wheels else []),
+        f"RUN {_mounted([*mounts, home])} {python} environment",
+        "FROM environment",
+        *variables,
+        f"{copy} --from=model {MADE.parent}/ {APP_ROOT}/",
+        f"LABEL org.opencontainers.image.title={_quoted(name)}",
+        *([f"LABEL org.opencontainers.image.revision={source.commit}"] if source.commit else []),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _mounted(mounts: Sequence[str]) -> str:
+    """The options of RUN for what is mounted."""
+    return " ".join(f"--mount={mount}" for mount in mounts)
+
+
+def _images(
+    engine: Engine,
+    request: ImageRequest,
+    context: Path,
+    secrets: Mapping[str, Path],
+    report: Report,
+) -> tuple[str, str]:
+    """The builder and the runtime; made from our own Containerfile where they are not there."""
+    base = request.base
+    if request.builder:
+        if not engine.has(request.builder):
+            raise ImageError(
+                f"there is no image {request.builder}",
+                remedy=f"{engine.program} pull {request.builder}, or leave --builder out",
+            )
+        base = base or engine.label(request.builder, BASE_LABEL)
+    _copy_project(context)
+    arguments = {"VERSION": __version__, **({"BASE": base} if base else {})}
+    digest = _digest(context, base or "")
+    made = {}
+    for target in ("runtime",) if request.builder else ("runtime", "builder"):
+        made[target] = f"localhost/nachlass-{target}:{__version__}-{digest}"
+        if engine.has(made[target]):
+            continue
+        with report.step(f"making the {target} image, once"):
+            engine.build(
+                made[target],
+                context,
+                context / "Containerfile",
+                target=target,
+                arguments=arguments,
+                # What a base lacks is installed by its own package manager, which needs none.
+                secrets=secrets if target == "builder" else {},
+            )
+    return request.builder or made["builder"], made["runtime"]
+
+
+def _copy_project(context: Path) -> None:
+    """Lay out what the Containerfile copies: from a checkout, or from our own wheel."""
+    here = Path(__file__).resolve().parents[1]
+    carried = here / "image_files"
+    root = carried if carried.is_dir() else here.parent.parent
+    ignored = shutil.ignore_patterns("__pycache__", "*.pyc", "*.egg-info", "image_files", "service")
+    context.mkdir()
+    for name in ("Containerfile", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copyfile(root / name, context / name)
+    shutil.copytree(root / "s2i", context / "s2i", ignore=shutil.ignore_patterns("openshift"))
+    for script in (*context.glob("s2i/bin/*"), context / "s2i/install-packages"):
+        script.chmod(0o755)
+    shutil.copytree(here, context / "builder" / here.name, ignore=ignored)
+    service = service_source()
+    (context / "service").mkdir()
+    shutil.copyfile(service / "pyproject.toml", context / "service/pyproject.toml")
+    shutil.copytree(service / PACKAGE, context / "service" / PACKAGE, ignore=ignored)
+
+
+def _secrets(files: Sequence[Path], work: Path) -> dict[str, Path]:
+    """What the build is lent, by the name it has there: files, and this machine's pip settings."""
+    secrets = {}
+    for path in files:
+        if not path.is_file():
+            raise ImageError(f"--secret {path}: there is no such file")
+        secrets[path.name] = path.absolute()
+    authority = next((os.environ[name] for name in CA_VARIABLES if os.environ.get(name)), None)
+    if authority and "ca.crt" not in secrets:
+        secrets["ca.crt"] = Path(authority).absolute()
+    if "pip.conf" not in secrets:
+        variables = {option: f"PIP_{option.upper().replace('-', '_')}" for option in PIP_OPTIONS}
+        named = {option: os.environ.get(variable) for option, variable in variables.items()}
+        lines = [f"{option} = {value}" for option, value in named.items() if value]
+        if "ca.crt" in secrets:
+            lines.append(f"cert = {INJECTED}/ca.crt")
+        if lines:
+            secrets["pip.conf"] = work / "pip.conf"
+            secrets["pip.conf"].touch(mode=0o600)
+            secrets["pip.conf"].write_text("\n".join(["[global]", *lines, ""]), encoding="utf-8")
+    return secrets
+
+
+def _tell_size(engine: Engine, tag: str, runtime: str, report: Report) -> None:
+    """Say what the image is made of."""
+    whole, base = engine.size(tag), engine.size(runtime)
+    if whole and base:
+        report.note(f"{tag}: {whole / 1e6:.0f} MB, {base / 1e6:.0f} of them the runtime")
+
+
+def _quoted(value: str) -> str:
+    """A value as Dockerfiles take it, without expansion."""
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$")
+    return '"' + escaped.replace("\n", "\\\n") + '"'
+
+
+def _digest(context: Path, base: str) -> str:
+    """A digest of what the images are made from."""
+    digest = hashlib.sha256(base.encode())
+    for path in sorted(context.rglob("*")):
+        if path.is_file():
+            digest.update(f"{path.relative_to(context)}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:12]

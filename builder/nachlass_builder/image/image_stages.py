@@ -1,0 +1,108 @@
+"""What `nachlass image` runs in its stages.
+
+    python -m nachlass_builder.image.image_stages model [--force]
+    python -m nachlass_builder.image.image_stages environment
+
+`model` executes the notebook and makes the bundle. Its environments are in a
+cache that is mounted, and so in no layer. `environment` then makes the one that
+serves; it starts from the bundle's lock alone, so that an engine runs it again
+only when that has changed. The lock is therefore written so that equal ones are
+equal files, times included.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from urllib.parse import quote
+from uuid import uuid4
+
+import click
+from filelock import FileLock
+
+from nachlass_builder.assemble.build import build
+from nachlass_builder.bundle.layout import SERVING_LOCK, seed_of, write_seed
+from nachlass_builder.bundle.staging import remove
+from nachlass_builder.foundation.console import Group
+from nachlass_builder.foundation.process import Deadline
+from nachlass_builder.foundation.progress import Report
+from nachlass_builder.image.hooks import keep_pre_run, run_hook
+from nachlass_builder.image.injected import lent
+from nachlass_builder.image.paths import (
+    APP_ROOT,
+    CACHE,
+    INJECTED,
+    MADE,
+    SOURCE,
+    place_environment,
+    settle_bundle,
+    tell_sizes,
+)
+from nachlass_builder.packages.environment import ensure_environment
+from nachlass_builder.packages.lock import Lock
+from nachlass_builder.packages.pip_settings import WHEELHOUSE, IndexSettings
+from nachlass_builder.source.prepare import Request
+
+
+@click.group(cls=Group)
+def main() -> None:
+    """Run a stage of `nachlass image`."""
+    os.umask(0o002)
+    os.environ.update({"S2I_CACHE_DIR": str(CACHE), **lent(INJECTED)})
+
+
+@main.command()
+@click.option("--force", is_flag=True, help="Resolve the requirements anew.")
+def model(*, force: bool) -> None:
+    """Execute the notebook and make the bundle."""
+    report = Report()
+    seed = CACHE / "seeds" / quote(os.environ["S2I_MODEL_NAME"], safe="")
+    alone = FileLock(CACHE / "seeds.lock")
+    # Two builds share the cache, and its lock for each place where a bundle is made.
+    made = MADE.with_name(uuid4().hex)
+    with alone:
+        if seed.is_dir():
+            shutil.copytree(seed, made)
+    run_hook(SOURCE, "pre_assemble", report)
+    build(Request(str(SOURCE), made, force=force), report)
+    made.rename(MADE)
+    with alone:
+        remove(seed)
+        write_seed(seed, *seed_of(MADE))
+    tell_sizes({"the environment": (MADE / "venv").resolve(), "the bundle": MADE}, report)
+    settle_bundle(MADE)
+    keep_pre_run(SOURCE, MADE.parent)
+    run_hook(SOURCE, "post_assemble", report)
+    os.utime(MADE / SERVING_LOCK, (0, 0))
+
+
+@main.command()
+def environment() -> None:
+    """Make the environment that serves, from the bundle's lock."""
+    report, lock, source = Report(), APP_ROOT / SERVING_LOCK, APP_ROOT / "src"
+    with report.step("placing the serving environment"):
+        made = ensure_environment(
+            Lock.read(lock),
+            purpose="serving",
+            cache=CACHE,
+            indexes=IndexSettings.read(os.environ, source),
+            deadline=Deadline(),
+            note=report.note,
+        )
+        place_environment(made.path, _copy)
+    # The bundle has both, too.
+    lock.unlink()
+    remove(source / WHEELHOUSE)
+
+
+def _copy(entry: Path, target: Path) -> None:
+    """Copy a file, a link or a folder as it is."""
+    if entry.is_dir() and not entry.is_symlink():
+        shutil.copytree(entry, target, symlinks=True)
+    else:
+        shutil.copy2(entry, target, follow_symlinks=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""Places in an image, and what is put there."""
+
+from __future__ import annotations
+
+import shutil
+import stat
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from nachlass_builder.foundation.progress import Report
+
+APP_ROOT = Path("/opt/app-root")
+"""The environment that serves; the image's PATH names its `bin`."""
+BUNDLE = APP_ROOT / "bundle"
+MADE = APP_ROOT / ".build/bundle"
+"""Where a stage of its own makes the bundle."""
+DESTINATION = Path("/tmp")  # noqa: S108 - it is s2i's
+"""Where s2i lays down the source, and the artifacts of the build before."""
+SOURCE = DESTINATION / "src"
+INJECTED = DESTINATION / "injected"  # OpenShift has a volume of its own at /tmp/build
+"""Files for the build alone, credentials among them."""
+CACHE = Path("/var/cache/nachlass")
+"""Mounted while `nachlass image` builds, and in no image."""
+
+
+def place_environment(environment: Path, put: Callable[[Path, Path], object]) -> None:
+    """Put an environment, which is relocatable, where the image's PATH expects it."""
+    for entry in environment.iterdir():
+        target = APP_ROOT / entry.name
+        if target.is_dir() and not target.is_symlink():
+            shutil.rmtree(target)
+        else:
+            target.unlink(missing_ok=True)
+        put(entry, target)
+
+
+def settle_bundle(bundle: Path) -> None:
+    """Link the bundle to the environment around it; the group may do what the user may.
+
+    The files of the source have the modes that they had there.
+    """
+    (bundle / "venv").unlink()
+    (bundle / "venv").symlink_to("..")
+    for path in (bundle / "src", *(bundle / "src").rglob("*")):
+        if not path.is_symlink():
+            mode = path.stat().st_mode
+            path.chmod(mode | (mode & stat.S_IRWXU) >> 3)
+
+
+def tell_sizes(folders: Mapping[str, Path], report: Report) -> None:
+    """Say what an image is made of."""
+    for name, folder in folders.items():
+        if folder.is_dir():
+            report.note(f"{name}: {_size(folder) / 1e6:.0f} MB")
+
+
+def _size(folder: Path) -> int:
+    """The bytes of a folder's files, those with several links once."""
+    files = {}
+    for path in folder.rglob("*"):
+        state = path.lstat()
+        files[state.st_ino] = state.st_size
+    return sum(files.values())

@@ -1,0 +1,154 @@
+"""What s2i runs in the builder image.
+
+    python -m nachlass_builder.image.s2i assemble
+    python -m nachlass_builder.image.s2i save-artifacts
+
+`assemble` builds the source that s2i has laid down, and leaves in the image the
+bundle, its environment where the image's PATH expects it, and nothing else. It
+works without a network when the artifacts of the build before are there, which
+an image keeps when S2I_KEEP_ARTIFACTS says so.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from nachlass_builder.assemble.build import build
+from nachlass_builder.bundle.staging import remove
+from nachlass_builder.foundation.console import Group
+from nachlass_builder.foundation.credentials import redact
+from nachlass_builder.foundation.errors import SourceError
+from nachlass_builder.foundation.git import git
+from nachlass_builder.foundation.process import Deadline
+from nachlass_builder.foundation.progress import Report
+from nachlass_builder.foundation.settings import KEEP_ARTIFACTS, read_environment_file, unquote
+from nachlass_builder.image.artifacts import Artifacts
+from nachlass_builder.image.hooks import keep_pre_run, run_hook
+from nachlass_builder.image.injected import lent
+from nachlass_builder.image.paths import (
+    APP_ROOT,
+    BUNDLE,
+    DESTINATION,
+    INJECTED,
+    SOURCE,
+    place_environment,
+    settle_bundle,
+    tell_sizes,
+)
+from nachlass_builder.source.prepare import Request
+
+KEPT = "artifacts"
+"""The folder of an image, and of s2i, that holds what the next build can use."""
+
+
+@click.group(cls=Group)
+def main() -> None:
+    """Run what s2i asks for."""
+
+
+@main.command("save-artifacts")
+def save_artifacts() -> None:
+    """Write what the next build can use to standard output, as a tar."""
+    Artifacts(APP_ROOT / KEPT).save()
+
+
+@main.command("assemble")
+def assemble() -> None:
+    """Build the source, and clear away what only the build needed."""
+    report = Report()
+    work, brought = APP_ROOT / ".build", DESTINATION / KEPT
+    try:
+        _assemble(work, Artifacts(APP_ROOT / KEPT), brought, report)
+    finally:
+        for folder in (work, SOURCE, brought):
+            remove(folder)
+
+
+def _assemble(work: Path, artifacts: Artifacts, brought: Path, report: Report) -> None:
+    """Build, with `work` as the cache; `brought` are the artifacts of the build before."""
+    if not SOURCE.is_dir() or not any(SOURCE.iterdir()):
+        raise SourceError(
+            f"there is nothing in {SOURCE}",
+            remedy="name a git repository, or a folder of one, that holds a notebook",
+        )
+    keeps = _keeps_artifacts()
+    _warn_of_credentials(report)
+    artifacts.take_over(brought, BUNDLE, report)
+    artifacts.remind(work)
+    os.environ.update(_build_environment(work, artifacts, report))
+    run_hook(SOURCE, "pre_assemble", report)
+    build(Request(str(SOURCE), BUNDLE, assignments=_given(SOURCE)), report)
+    with report.step("cleaning up"):
+        place_environment((BUNDLE / "venv").resolve(), shutil.move)
+        settle_bundle(BUNDLE)
+        keep_pre_run(SOURCE, APP_ROOT)
+        if keeps:
+            artifacts.keep(BUNDLE, work, report)
+        else:
+            artifacts.remove()
+    run_hook(SOURCE, "post_assemble", report)
+    parts = {"the environment": APP_ROOT / "lib", "the bundle": BUNDLE}
+    tell_sizes({**parts, "artifacts for the next build": artifacts.folder}, report)
+
+
+def _keeps_artifacts() -> bool:
+    """What S2I_KEEP_ARTIFACTS says; raises SourceError."""
+    said = unquote(os.environ.get(KEEP_ARTIFACTS, "")).strip()
+    if said not in ("", "0", "1"):
+        raise SourceError(f"{KEEP_ARTIFACTS} is {said!r}", remedy="use 0 or 1")
+    return said == "1"
+
+
+def _warn_of_credentials(report: Report) -> None:
+    """Name the variables with a password in them: s2i keeps all variables in the image."""
+    for name, value in os.environ.items():
+        if "://" in value and redact(value, ()) != value:
+            report.warn(
+                f"{name} holds a password, which stays in the image: "
+                f"mount a file at {INJECTED} instead"
+            )
+
+
+def _build_environment(work: Path, artifacts: Artifacts, report: Report) -> dict[str, str]:
+    """The variables for the build: its folders, the injected credentials, git's trust."""
+    variables = {
+        "S2I_CACHE_DIR": str(work),
+        "UV_CACHE_DIR": str(_mounted_cache(report) or artifacts.uv_cache),
+        **lent(INJECTED),
+    }
+    if "S2I_MODEL_NAME" not in os.environ and (name := _repository_name(SOURCE)):
+        variables["S2I_MODEL_NAME"] = name
+    return variables
+
+
+def _mounted_cache(report: Report) -> Path | None:
+    """The cache of downloads that the user has mounted, if it can be written."""
+    for name, inner in (("UV_CACHE_DIR", ""), ("PIP_CACHE_DIR", "uv")):
+        if mounted := os.environ.get(name):
+            if os.access(mounted, os.W_OK):
+                return Path(mounted, inner)
+            report.warn(f"{name} is {mounted}, which cannot be written, and is not used")
+    return None
+
+
+def _given(source: Path) -> Mapping[str, str]:
+    """The source's own variables as the image has them: s2i's `-e` has had the last word."""
+    return {name: os.environ[name] for name in read_environment_file(source) if name in os.environ}
+
+
+def _repository_name(source: Path) -> str | None:
+    """The name of the repository that the source was cloned from."""
+    url = (
+        os.environ.get("OPENSHIFT_BUILD_SOURCE")
+        or git(["config", "--get", "remote.origin.url"], source, Deadline()).stdout.strip()
+    )
+    return url.rstrip("/").rpartition("/")[2].removesuffix(".git") or None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,222 @@
+"""Tests of the rules, for `promtool test rules`: which alerts fire at which traffic.
+
+Each test plays two windows of made-up traffic, and compares what fires at their
+end; one also compares the numbers with what Python makes of the same counts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nachlass_builder.monitoring.rules import Subject, Thresholds
+from nachlass_builder.proof.describe_features import LEAST_SAMPLES
+
+STEPS = 12
+"""Scrapes in a window."""
+SAMPLES = 1000
+EVEN = {"a": 0.5, "b": 0.5}
+UNEVEN = {"a": 0.95, "b": 0.05}
+FIRING = 'count by (alertname) (ALERTS{alertstate="firing"})'
+BINS = ("(-Inf, 1.0]", "(1.0, 2.0]", "(2.0, +Inf)")
+BOUNDS = ("1.0", "2.0", "+Inf")
+
+Series = list[dict[str, str]]
+
+
+def rule_tests(subject: Subject, limits: Thresholds, rules: str) -> dict[str, Any]:
+    """The file that promtool reads; it lies beside `rules`."""
+    traffic = _Traffic(subject, limits)
+    size = 10 * limits.least
+    steady = [*traffic.served(size), *traffic.labels("predictions", EVEN, EVEN, size)]
+    before = traffic.info("before", f"1+0x{STEPS * 3 // 2}")
+    moved = traffic.labels("predictions", EVEN, UNEVEN, size)
+    thirds = dict.fromkeys(BINS, 1 / 3)
+    rising = dict(zip(BINS, (0.1, 0.3, 0.6), strict=True))
+    cases: list[tuple[str, Series, list[str]]] = [
+        ("as at build", steady, []),
+        ("moved", [*traffic.served(size), *moved], ["PredictionsMoved"]),
+        (
+            "a value that the build did not see",
+            [
+                *traffic.served(size),
+                *traffic.labels("predictions", EVEN, {"a": 0.5, "c": 0.5}, size),
+            ],
+            ["PredictionsMoved"],
+        ),
+        (
+            "moved, but too few predictions",
+            traffic.labels("predictions", EVEN, UNEVEN, limits.least // 2),
+            [],
+        ),
+        (
+            "moved, but too few samples",
+            traffic.labels("predictions", EVEN, UNEVEN, size, LEAST_SAMPLES // 2),
+            [],
+        ),
+        ("moved, but another build was deployed", [*moved, *before], []),
+        (
+            "a second value, where the build saw one",
+            [*traffic.served(size), *traffic.labels("predictions", {"a": 1}, EVEN, size)],
+            ["PredictionsMoved"],
+        ),
+        ("one value, as at build", traffic.labels("predictions", {"a": 1}, {"a": 1}, size), []),
+        (
+            "numbers have moved",
+            traffic.numbers(thirds, rising, size),
+            ["PredictionsMoved", "PredictionsMovedInValue"],
+        ),
+        ("numbers as at build", traffic.numbers(thirds, thirds, size), []),
+        ("the input has moved", traffic.labels("inputs", EVEN, UNEVEN, size), ["InputMoved"]),
+        ("failures", traffic.served(size, failed=size), ["PredictionsFail"]),
+        ("rejections", traffic.served(size, rejected=size), ["SamplesRejected"]),
+        ("slow answers", traffic.served(size, slow=True), ["PredictionsSlow"]),
+        ("no more requests", traffic.served(size, until=STEPS // 2), ["NoPredictions"]),
+    ]
+    tests = [
+        traffic.test(name, [*series, *traffic.info()], {FIRING: _fired(alerts)})
+        for name, series, alerts in cases
+    ]
+    psi = f"floor(1e6 * {subject.prefix}:drift:psi)"
+    expected = math.floor(1e6 * _psi(UNEVEN, size, EVEN, SAMPLES))
+    labels = '{job="test", of="predictions"}'
+    numbers = [{"labels": labels, "value": expected}]
+    tests += [
+        traffic.test("the index", [*moved, *traffic.info()], {psi: numbers}),
+        traffic.test("nobody there", [], {FIRING: _fired(["ServiceMissing"])}),
+    ]
+    interval = f"{traffic.step_s}s"
+    return {"rule_files": [rules], "evaluation_interval": interval, "tests": tests}
+
+
+class _Traffic:
+    """Makes series of two windows."""
+
+    def __init__(self, subject: Subject, limits: Thresholds) -> None:
+        self._subject = subject
+        self.step_s = max(1, limits.window_s // STEPS)
+        self._window_s = limits.window_s
+        self._in_window = limits.window_s / self.step_s
+
+    def test(
+        self, name: str, series: Series, expected: Mapping[str, Sequence[Mapping[str, Any]]]
+    ) -> dict[str, Any]:
+        """One test: what the expressions are after two windows."""
+        return {
+            "name": name,
+            "interval": f"{self.step_s}s",
+            "input_series": series,
+            "promql_expr_test": [
+                {"expr": expr, "eval_time": f"{2 * self._window_s}s", "exp_samples": samples}
+                for expr, samples in expected.items()
+            ],
+        }
+
+    def series(self, name: str, labels: str, values: str) -> dict[str, str]:
+        return {"series": f"{name}{labels}", "values": values}
+
+    def info(self, created: str = "now", values: str | None = None) -> Series:
+        """What is served."""
+        labels = f'{{job="test", name="{self._subject.name}", created="{created}"}}'
+        name = f"{self._subject.prefix}_model_info"
+        return [self.series(name, labels, values or self._constant(1))]
+
+    def served(
+        self,
+        size: float,
+        *,
+        slow: bool = False,
+        failed: float = 0,
+        rejected: float = 0,
+        until: int | None = None,
+    ) -> Series:
+        """`size` requests in a window, answered in 10 ms or in a minute; none after `until`."""
+        name = f"{self._subject.prefix}_processing_seconds"
+        quick = 0.0 if slow else size
+        buckets = {"0.01": quick, "60.0": size, "+Inf": size}
+        return [
+            *(
+                self.series(f"{name}_bucket", f'{{job="test", le="{le}"}}', self._rate(count))
+                for le, count in buckets.items()
+            ),
+            self.series(
+                f"{self._subject.prefix}_samples_total", '{job="test"}', self._rate(size, until)
+            ),
+            *(
+                self.series(f"{self._subject.prefix}_{what}_total", '{job="test"}', self._rate(n))
+                for what, n in (("failures", failed), ("rejected", rejected))
+            ),
+        ]
+
+    def labels(
+        self,
+        of: str,
+        baseline: Mapping[str, float],
+        live: Mapping[str, float],
+        size: float,
+        samples: int = SAMPLES,
+        counter: str | None = None,
+    ) -> Series:
+        """Values by their shares, at build and now, from two replicas; one is restarted."""
+        p = self._subject.prefix
+        found = []
+        for instance in ("one", "two"):
+            at = f'job="test", instance="{instance}", field=""'
+            for value, share in baseline.items():
+                constant = self._constant(round(share * samples, 3))
+                labels = f'{{{at}, value="{value}"}}'
+                found.append(self.series(f"{p}_{of}_baseline", labels, constant))
+            for value, share in live.items():
+                labels = f'{{{at}, value="{value}"}}'
+                rate = self._rate(share * size / 2, restarted=instance == "two")
+                found.append(self.series(f"{p}_{counter or of}_total", labels, rate))
+        return found
+
+    def numbers(
+        self, baseline: Mapping[str, float], live: Mapping[str, float], size: float
+    ) -> Series:
+        """Numbers by the shares of their intervals, with the histogram of the same."""
+        name = f"{self._subject.prefix}_prediction_value"
+        found = self.labels("predictions", baseline, live, size, counter="prediction_bins")
+        up_to = {"now": 0.0, "then": 0.0}
+        for bound, value in zip(BOUNDS, BINS, strict=True):
+            labels = f'{{job="test", field="", le="{bound}"}}'
+            up_to = {"now": up_to["now"] + live[value], "then": up_to["then"] + baseline[value]}
+            then = self._constant(round(up_to["then"] * SAMPLES, 3))
+            found += [
+                self.series(f"{name}_bucket", labels, self._rate(up_to["now"] * size)),
+                self.series(f"{name}_baseline", labels, then),
+            ]
+        return found
+
+    def _rate(self, in_window: float, until: int | None = None, *, restarted: bool = False) -> str:
+        """A counter that grows by so much in a window, for two windows or some steps.
+
+        A restart, in the second window, begins it again.
+        """
+        grows = f"{in_window / self._in_window:.12g}"
+        steps = math.ceil(2 * self._in_window)
+        if until is not None:
+            return f"0+{grows}x{until} {float(grows) * until:.12g}+0x{steps - until}"
+        if restarted:
+            return f"0+{grows}x{3 * steps // 4} {grows}+{grows}x{steps - 3 * steps // 4 - 1}"
+        return f"0+{grows}x{steps}"
+
+    def _constant(self, value: float) -> str:
+        return f"{value:.12g}+0x{math.ceil(2 * self._in_window)}"
+
+
+def _fired(alerts: Sequence[str]) -> list[dict[str, Any]]:
+    """What FIRING is when these alerts fire."""
+    return [{"labels": f'{{alertname="{alert}"}}', "value": 1} for alert in alerts]
+
+
+def _psi(live: Mapping[str, float], n: float, baseline: Mapping[str, float], m: float) -> float:
+    """The population stability index of shares that are smoothed."""
+    half = len(baseline) / 2
+    pairs = [
+        ((live[value] * n + 0.5) / (n + half), (baseline[value] * m + 0.5) / (m + half))
+        for value in baseline
+    ]
+    return sum((p - q) * math.log(p / q) for p, q in pairs)

@@ -1,0 +1,1 @@
+"""Reading notebooks: their cells, their names, which of them are built."""

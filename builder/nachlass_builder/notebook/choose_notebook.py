@@ -1,0 +1,147 @@
+"""Decides which notebooks a source is built from, and by which contract."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from nachlass_builder.foundation.errors import NachlassError, NotebookError, Place, SourceError
+from nachlass_builder.foundation.settings import Settings
+from nachlass_builder.notebook.bindings import binds_unseen, changes, names_bound
+from nachlass_builder.notebook.notebook import Cell, Notebook, read_notebook
+
+DEFAULT_NOTEBOOK = "model.ipynb"
+
+Explain = Callable[[str], str | None]
+
+
+@dataclass(frozen=True)
+class Located:
+    """The notebooks to build, in order; `reason` says how they were found."""
+
+    contract: Literal["function", "pipeline"]
+    notebooks: tuple[Notebook, ...]
+    reason: str
+
+    @property
+    def folder(self) -> PurePosixPath:
+        """The working directory of cells and of the service, relative to the source's root."""
+        if self.contract == "pipeline":
+            return PurePosixPath()
+        return PurePosixPath(self.notebooks[0].name).parent
+
+
+def locate(
+    root: Path,
+    files: Sequence[str],
+    settings: Settings,
+    given: str | None,
+    explain: Explain = lambda _name: None,
+) -> Located:
+    """Find and read the notebooks: those named, or the one that can be meant.
+
+    `files` are the source's files; `given` is the notebook named as SOURCE.
+    `explain` says why a file that the user has is not among them.
+    """
+    if settings.notebook_list and not given:
+        _require(settings.notebook_list, "S2I_SOURCE_NOTEBOOK_LIST", files, explain)
+        notebooks = tuple(read_notebook(root, name) for name in settings.notebook_list)
+        return Located("pipeline", notebooks, "S2I_SOURCE_NOTEBOOK_LIST")
+    if name := given or settings.notebook:
+        _require([name], "SOURCE" if given else "S2I_SOURCE_NOTEBOOK", files, explain)
+        reason = "named as the source" if given else "S2I_SOURCE_NOTEBOOK"
+        return Located("function", (read_notebook(root, name),), reason)
+    name, reason = _find(root, [file for file in files if file.endswith(".ipynb")], explain)
+    return Located("function", (read_notebook(root, name),), reason)
+
+
+def bindings_of(notebook: Notebook, name: str) -> list[tuple[Cell, ast.stmt]]:
+    """The statements that give a name a value at the top level of a cell, in order."""
+    return [
+        (cell, statement)
+        for cell in notebook.cells
+        if cell.tree is not None
+        for bound, statement in names_bound(cell.tree)
+        if bound == name
+    ]
+
+
+def last_binding(notebook: Notebook, name: str) -> Place | None:
+    """Where a name gets its last value at the top level; None when no cell's text binds it."""
+    found = bindings_of(notebook, name)
+    return notebook.place(found[-1][0], found[-1][1].lineno) if found else None
+
+
+def last_change(notebook: Notebook, name: str) -> Place | None:
+    """Where a name is last bound, deleted or changed."""
+    found = [
+        notebook.place(cell, statement.lineno)
+        for cell in notebook.cells
+        for statement in (cell.tree.body if cell.tree else ())
+        if changes(statement, name) or getattr(statement, "name", None) == name
+    ]
+    return found[-1] if found else None
+
+
+def may_define_unseen(notebook: Notebook) -> bool:
+    """Whether some cell may bind names that the text does not show."""
+    return any(cell.tree is not None and binds_unseen(cell.tree) for cell in notebook.cells)
+
+
+def _require(names: Sequence[str], variable: str, files: Sequence[str], explain: Explain) -> None:
+    """Refuse a named notebook that is not there."""
+    for name in names:
+        if str(PurePosixPath(name)) in files:
+            continue
+        if reason := explain(name):
+            raise SourceError(f"{variable} names {name}: {reason}")
+        found = [file for file in files if file.endswith(".ipynb")]
+        raise SourceError(
+            f"{variable} names {name}, and there is no such file in the source",
+            remedy=f"it has {_listed(found)}" if found else "the source has no notebook at all",
+        )
+
+
+def _find(root: Path, notebooks: Sequence[str], explain: Explain) -> tuple[str, str]:
+    """The notebook that is meant when none was named, and why."""
+    if DEFAULT_NOTEBOOK in notebooks:
+        return DEFAULT_NOTEBOOK, "the default name"
+    at_root = [name for name in notebooks if "/" not in name]
+    if len(at_root) == 1:
+        return at_root[0], "the only notebook at the root"
+    if not notebooks and (reason := explain(DEFAULT_NOTEBOOK)):
+        raise SourceError(reason)
+    if not notebooks:
+        raise SourceError(
+            "there is no notebook in the source",
+            remedy="name the folder, the notebook or the git URL that holds one (.ipynb)",
+        )
+    defining = [name for name in notebooks if _defines_predictor(root, name)]
+    if len(defining) == 1:
+        return defining[0], "the only notebook that defines `predictor`"
+    candidates = defining or notebooks
+    what = "several notebooks define `predictor`" if defining else "no notebook defines `predictor`"
+    remedy = "say which one with S2I_SOURCE_NOTEBOOK, or S2I_SOURCE_NOTEBOOK_LIST for a pipeline"
+    if not defining:
+        remedy = (
+            "define predictor(x), which scores one sample, in one of them; the notebooks of a "
+            "pipeline are named, in order, in S2I_SOURCE_NOTEBOOK_LIST"
+        )
+    raise NotebookError(f"{what}: {_listed(candidates)}", remedy=remedy)
+
+
+def _defines_predictor(root: Path, name: str) -> bool:
+    """Whether a candidate can be read and defines `predictor`."""
+    try:
+        return last_binding(read_notebook(root, name), "predictor") is not None
+    except NachlassError:
+        return False
+
+
+def _listed(names: Sequence[str], most: int = 10) -> str:
+    """Names as a phrase, the first few when there are many."""
+    shown = ", ".join(names[:most])
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown

@@ -1,0 +1,241 @@
+"""Reads a notebook and its cells, or says why it cannot be one."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import warnings
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from IPython.core.inputtransformer2 import TransformerManager
+from nbformat import NotebookNode
+from nbformat.warnings import DuplicateCellId, MissingIDFieldWarning
+
+from nachlass_builder.foundation.errors import NotebookError, Place, SourceError
+
+SKIP_TAG = "skip-execution"
+TRANSPARENT_MAGICS = frozenset({"capture", "prun", "time"})
+"""Cell magics whose body runs in the notebook's own namespace."""
+
+AUTOMAGIC = frozenset(
+    "alias autoreload cat cd conda config cp env killbgscripts ldir less ll load load_ext ls"
+    " lsmagic mamba man matplotlib mkdir more mv pip pwd pylab reload_ext rm rmdir run sx system"
+    " tb time timeit uv who whos".split()
+)
+"""Line magics that IPython accepts without their per cent sign."""
+
+PYTHON_2_MESSAGES = (
+    "Missing parentheses in call to 'print'",
+    "Missing parentheses in call to 'exec'",
+    "multiple exception types must be parenthesized",
+    "leading zeros in decimal integer literals are not permitted",
+)
+"""What Python 3 says of syntax that only Python 2 had."""
+
+PYTHON_2_LINE = re.compile(r"\s*raise\s+[\w.]+\s*,|.*`[^`]+`|.*<>")
+"""Syntax that only Python 2 had and Python 3 merely calls invalid."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A code cell that is not blank.
+
+    `is_skipped` says that a tag keeps it from running, `may_raise` that it may fail.
+    `number` is the one Jupyter shows after "Restart and run all"; `tree` is
+    None when the cell is not Python (`%%bash`) or does not parse (`problem`).
+    """
+
+    number: int
+    source: str
+    may_raise: bool
+    tree: ast.Module | None
+    problem: SyntaxError | None = None
+    is_skipped: bool = False
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """A notebook as nbformat 4: its name relative to the source's root, its code cells."""
+
+    name: str
+    node: NotebookNode
+    cells: tuple[Cell, ...]
+
+    def place(self, cell: Cell | None = None, line: int | None = None) -> Place:
+        """Where a cell, or a line of it, is."""
+        return Place(self.name, None if cell is None else cell.number, line)
+
+
+def read_notebook(root: Path, name: str) -> Notebook:
+    """Read the notebook `name` below `root`, of format 3 or 4; NotebookError if it is none."""
+    try:
+        text = (root / name).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise NotebookError(
+            "the file is not UTF-8 text", place=Place(name), remedy="save it from Jupyter again"
+        ) from error
+    except OSError as error:
+        raise SourceError(f"{name} cannot be read: {error.strerror}", place=Place(name)) from error
+    content = _parse_json(text, name)
+    _refuse_other_languages(content, name)
+    node = _as_version_4(text, content["nbformat"], name)
+    sources = [
+        (cell.source, frozenset(cell.metadata.get("tags", ())))
+        for cell in node.cells
+        if cell.cell_type == "code" and cell.source.strip()
+    ]
+    cells = tuple(
+        replace(
+            _parse_cell(number, source, may_raise="raises-exception" in tags),
+            is_skipped=SKIP_TAG in tags,
+        )
+        for number, (source, tags) in enumerate(sources, start=1)
+    )
+    return Notebook(name, node, cells)
+
+
+def syntax_error(notebook: Notebook, cell: Cell) -> NotebookError | None:
+    """The refusal of a cell that is not Python 3, or None when it parses (or may fail)."""
+    if cell.problem is None or cell.may_raise:
+        return None
+    place = notebook.place(cell, cell.problem.lineno)
+    said = cell.problem.msg
+    line = source_line(cell.source, cell.problem.lineno)
+    details = None if line is None else f"{cell.problem.lineno} | {line}"
+    if said.startswith(PYTHON_2_MESSAGES) or PYTHON_2_LINE.match(line or ""):
+        return NotebookError(
+            f"the cell is Python 2 code: {said}",
+            place=place,
+            details=details,
+            remedy="rewrite it for Python 3; `2to3` or `futurize` do most of that",
+        )
+    return NotebookError(
+        f"the cell does not parse: {said}",
+        place=place,
+        details=details,
+        remedy="mend the cell, or delete it: every cell is executed",
+    )
+
+
+def source_line(source: str, number: int | None) -> str | None:
+    """A line of a cell's source, counted from 1; None when there is no such line."""
+    lines = source.splitlines()
+    return lines[number - 1] if number is not None and 0 < number <= len(lines) else None
+
+
+def _parse_json(text: str, name: str) -> dict[str, Any]:
+    """Decode the file, naming merge markers as what they are."""
+    try:
+        content = json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        marker = re.search(r"^(<{7}|>{7}|\|{7})( |$)", text, re.MULTILINE)
+        if marker:
+            raise NotebookError(
+                "the notebook holds the markers of an unfinished git merge",
+                place=Place(name, line=text.count("\n", 0, marker.start()) + 1),
+                remedy="finish the merge; `nbdime` merges notebooks cell by cell",
+            ) from None
+        line, said = getattr(error, "lineno", None), getattr(error, "msg", str(error))
+        what = f"the notebook is not JSON: {said}"
+        if not text.strip():
+            line, what = None, "the file is empty"
+        elif getattr(error, "pos", 0) >= len(text.rstrip()):
+            what = "the notebook is not JSON: the file ends too early"
+        raise NotebookError(
+            what,
+            place=Place(name, line=line),
+            remedy="save it from Jupyter again, or restore it from git",
+        ) from None
+    if not isinstance(content, dict) or not isinstance(content.get("nbformat"), int):
+        raise NotebookError(
+            "the file is JSON, but not a notebook: it has no `nbformat`",
+            place=Place(name),
+            remedy=(
+                "restore it from git, or name the notebook that is meant with S2I_SOURCE_NOTEBOOK"
+            ),
+        )
+    return content
+
+
+def _refuse_other_languages(content: dict[str, Any], name: str) -> None:
+    """Refuse a notebook whose kernel is certainly not Python."""
+    metadata = content.get("metadata") or {}
+    kernelspec = metadata.get("kernelspec") or {}
+    language = (metadata.get("language_info") or {}).get("name") or kernelspec.get("language")
+    if not language or language.lower() in ("python", "ipython"):
+        return
+    kernel = kernelspec.get("display_name") or kernelspec.get("name") or language
+    raise NotebookError(
+        f"the notebook is written for another language: {language} (kernel {kernel!r})",
+        place=Place(name),
+        remedy="Nachlass serves Python 3 notebooks only",
+    )
+
+
+def _as_version_4(text: str, version: int, name: str) -> NotebookNode:
+    """Upgrade to nbformat 4.5 with cell ids, and validate."""
+    if version not in (3, 4):
+        raise NotebookError(
+            f"the notebook's format is {version}; 3 and 4 are understood",
+            place=Place(name),
+            remedy="open it in a current Jupyter and save it",
+        )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", MissingIDFieldWarning)
+            warnings.simplefilter("ignore", DuplicateCellId)
+            node: NotebookNode = nbformat.convert(nbformat.reader.reads(text), 4)
+            _, node = nbformat.validator.normalize(node)
+        nbformat.validate(node)
+    except (nbformat.ValidationError, AttributeError, KeyError, TypeError, ValueError) as error:
+        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise NotebookError(
+            f"the notebook is damaged: {said}",
+            place=Place(name),
+            remedy="open it in Jupyter and save it, or restore it from git",
+        ) from error
+    return node
+
+
+def _parse_cell(number: int, source: str, *, may_raise: bool) -> Cell:
+    """Parse a cell's Python, reading through magics that run their body in place."""
+    body, skipped = source, 0
+    while match := re.match(r"\s*%%(\w+)[^\n]*(?:\n|$)|[ \t]*\n", body):
+        if match[1] and match[1] not in TRANSPARENT_MAGICS:
+            return Cell(number, source, may_raise, None)
+        body = body[match.end() :]
+        skipped += match[0].count("\n")
+    # IPython drops blank lines at the beginning; comments keep the numbers of the rest.
+    body = "#\n" * skipped + body
+    try:
+        return Cell(number, source, may_raise, _parse_python(body))
+    except SyntaxError as problem:
+        return Cell(number, source, may_raise, None, problem)
+
+
+def _parse_python(source: str) -> ast.Module:
+    """Parse what IPython would run; lines that begin with a magic's bare name are magics."""
+    lines = source.split("\n")
+    while True:
+        transformed = TransformerManager().transform_cell("\n".join(lines))
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", SyntaxWarning)
+                warnings.simplefilter("ignore", DeprecationWarning)
+                flags = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+                tree = compile(transformed, "<cell>", "exec", flags, dont_inherit=True)
+        except SyntaxError as problem:
+            at = (problem.lineno or 0) - 1
+            words = lines[at].split(maxsplit=1) if 0 <= at < len(lines) else []
+            if not words or words[0] not in AUTOMAGIC:
+                raise
+            lines[at] = "%" + lines[at].lstrip()
+        except ValueError as problem:  # a NUL byte
+            raise SyntaxError(str(problem)) from problem
+        else:
+            assert isinstance(tree, ast.Module)
+            return tree

@@ -1,0 +1,248 @@
+"""Creates the virtual environments of models from locks, once each.
+
+Each attempt has a folder of its own, made in place because scripts in a moved
+environment do not run. A marker names the attempt that came to its end: what a
+killed build left is not named, and cannot disturb the next, even while a uv
+that outlived its build still writes there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import sys
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal
+from uuid import uuid4
+
+import tomli_w
+from filelock import FileLock, Timeout
+
+from nachlass_builder.foundation.errors import RequirementsError
+from nachlass_builder.foundation.process import Completed, Deadline
+from nachlass_builder.packages.bytecode import (
+    Bytecode,
+    bytecode_folder,
+    compile_all,
+    link_standard_library,
+)
+from nachlass_builder.packages.lock import Lock
+from nachlass_builder.packages.pip_settings import IndexSettings
+from nachlass_builder.packages.resolver import within_build_limit
+from nachlass_builder.packages.service_wheel import build_service_wheel, service_digest
+from nachlass_builder.packages.uv_program import quote, run_uv, uv_arguments
+
+Purpose = Literal["training", "serving"]
+
+MARKER = "complete"
+MADE_ELSEWHERE = re.compile(r"not supported by the lockfile|incompatible with the `pylock.toml`")
+NOT_AS_LOCKED = re.compile(r"Hash mismatch for `([^`]+)`")
+SYNC = ("pip", "sync", "--quiet", "--preview-features", "pylock", "--allow-empty-requirements")
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A complete virtual environment; `reused` when it was there before."""
+
+    path: Path
+    reused: bool
+
+    @property
+    def python(self) -> Path:
+        """Its interpreter."""
+        return self.path / "bin" / "python"
+
+    @property
+    def site_packages(self) -> Path:
+        """Where its distributions are."""
+        major, minor = sys.version_info[:2]
+        return self.path / "lib" / f"python{major}.{minor}" / "site-packages"
+
+
+def ensure_environment(
+    lock: Lock,
+    *,
+    purpose: Purpose,
+    cache: Path,
+    indexes: IndexSettings,
+    deadline: Deadline,
+    note: Callable[[str], None],
+) -> Environment:
+    """The environment of a lock, with the service in it; made when it is not in the cache."""
+    folder = cache / "envs" / environment_key(lock, purpose)
+    if path := _complete(folder):
+        return Environment(path, reused=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / "lock", timeout=_seconds(deadline)):
+            if path := _complete(folder):
+                return Environment(path, reused=True)
+            path = _create(folder, lock, Installer(purpose, cache, indexes, deadline), note)
+    except Timeout:
+        raise deadline.exceeded("waiting for another build of the same environment") from None
+    return Environment(path, reused=False)
+
+
+def environment_key(lock: Lock, purpose: Purpose) -> str:
+    """What an environment depends on, as a name."""
+    facts = (
+        lock.digest,
+        sys.implementation.name,
+        sys.version,
+        sys.base_prefix,
+        service_digest(),
+        purpose,
+    )
+    return hashlib.sha256("\0".join(facts).encode()).hexdigest()[:32]
+
+
+def _complete(folder: Path) -> Path | None:
+    """The attempt that came to its end, when its base interpreter is still there."""
+    try:
+        path = folder / (folder / MARKER).read_text(encoding="utf-8")
+    except OSError:
+        return None
+    return path if (path / "bin" / "python").exists() else None
+
+
+def _create(folder: Path, lock: Lock, installer: Installer, note: Callable[[str], None]) -> Path:
+    """Make the environment in a new folder, install, and mark it as complete."""
+    sources = lock.built_from_source
+    if sources and not lock.notes:  # the lock was read: this time nobody has said so yet
+        note(f"built from source: {', '.join(sources)}")
+    (folder / MARKER).unlink(missing_ok=True)
+    for left in folder.glob("env-*"):
+        shutil.rmtree(left, ignore_errors=True)
+    path = folder / f"env-{uuid4().hex[:8]}"
+    try:
+        installer.fill(path, lock)
+    except BaseException:
+        shutil.rmtree(path, ignore_errors=True)
+        raise
+    unfinished = folder / f"{MARKER}.part"
+    unfinished.write_text(path.name, encoding="utf-8")
+    unfinished.replace(folder / MARKER)
+    return path
+
+
+@dataclass(frozen=True)
+class Installer:
+    """How an environment is filled."""
+
+    purpose: Purpose
+    cache: Path
+    indexes: IndexSettings
+    deadline: Deadline
+
+    def fill(self, path: Path, lock: Lock) -> None:
+        """Make an environment with what the lock names; raises RequirementsError."""
+        made = self.create(path)
+        if made.status:
+            raise RequirementsError(f"no environment can be made in {path}", details=quote(made))
+        completed = self.install(path, lock)
+        if completed.status:
+            raise _not_installed(completed, lock)
+        self._compile(Environment(path, reused=False))
+
+    def _compile(self, environment: Environment) -> None:
+        """Spare a training environment what others have compiled, and compile a serving one."""
+        bytecode, site_packages = Bytecode(self.cache), environment.site_packages
+        if self.purpose == "training":
+            folder = bytecode_folder(environment.python)
+            link_standard_library(folder)
+            bytecode.give(site_packages, folder)
+            return
+        bytecode.give(site_packages)
+        compile_all(site_packages, environment.python, self.deadline)
+        bytecode.keep(site_packages)
+
+    def create(self, path: Path) -> Completed:
+        """Make an empty environment of our own Python."""
+        return run_uv(
+            # Relocatable, because an image moves it to another place.
+            ["venv", "--quiet", "--no-project", "--relocatable", "--python", sys.executable, path],
+            indexes=self.indexes,
+            deadline=self.deadline,
+            doing="creating an environment",
+            cwd=path.parent,
+        )
+
+    def install(self, path: Path, lock: Lock) -> Completed:
+        """Install exactly what the lock names, and the service.
+
+        First from uv's cache alone: the hashes say that a file is the right
+        one, and many an index would have it sent again only to be sure.
+        """
+        wheel = build_service_wheel(self.cache, self.deadline)
+        # In the environment's own folder, so that what a killed build leaves goes with it.
+        with TemporaryDirectory(dir=path) as folder:
+            listed = Path(folder) / "pylock.install.toml"
+            listed.touch(mode=0o600)
+            listed.write_text(_with_wheel(lock.install_text, wheel), encoding="utf-8")
+            words: list[str | Path] = [*SYNC, "--python", path / "bin" / "python"]
+            words += uv_arguments(self.indexes)
+            cached = self._sync([*words, "--offline", listed], Path(folder))
+            return self._sync([*words, listed], Path(folder)) if cached.status else cached
+
+    def _sync(self, words: list[str | Path], folder: Path) -> Completed:
+        """Run uv within the limits of a build."""
+        return within_build_limit(
+            self.deadline,
+            lambda deadline: run_uv(
+                words,
+                indexes=self.indexes,
+                deadline=deadline,
+                doing="installing the locked packages",
+                cwd=folder,
+            ),
+        )
+
+
+def _with_wheel(text: str, wheel: Path) -> str:
+    """The lock's text with one more package, so that one call installs all."""
+    document = tomllib.loads(text)
+    name, version = wheel.name.split("-")[:2]
+    archive = {
+        "path": str(wheel),
+        "hashes": {"sha256": hashlib.sha256(wheel.read_bytes()).hexdigest()},
+    }
+    ours = {"name": name.replace("_", "-"), "version": version, "archive": archive}
+    return tomli_w.dumps({**document, "packages": [*document.get("packages", ()), ours]})
+
+
+def _not_installed(completed: Completed, lock: Lock) -> RequirementsError:
+    """The failure for a lock that uv could not install."""
+    if found := NOT_AS_LOCKED.search(completed.stderr):
+        return RequirementsError(
+            f"{found[1]} is not the file that was locked: another is there under its name",
+            details=quote(completed),
+            remedy="find out who changed it; if it is meant, `nachlass build --force` locks it",
+        )
+    if MADE_ELSEWHERE.search(completed.stderr):
+        return RequirementsError(
+            "the lock is for another Python or platform",
+            details=quote(completed),
+            remedy="use the Python that it was made with, or build anew",
+        )
+    sources = lock.built_from_source
+    here = lock.only_here
+    if sources:
+        remedy = f"use versions with a wheel instead of {', '.join(sources)}"
+    elif here:
+        remedy = f"the lock names files of one machine, for {', '.join(here)}"
+    else:
+        remedy = "check the network and the credentials of the package index"
+    return RequirementsError(
+        "the locked packages cannot be installed", details=quote(completed), remedy=remedy
+    )
+
+
+def _seconds(deadline: Deadline) -> float:
+    """The time left, as file locks want it: -1 is for ever."""
+    remaining = deadline.remaining_s()
+    return -1 if remaining is None else remaining

@@ -1,0 +1,251 @@
+"""Says why requirements cannot be met: which, where, and what exists instead.
+
+Answers come from asking uv smaller questions, never from reading its sentences.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from packaging.version import Version
+
+from nachlass_builder.foundation.credentials import redact
+from nachlass_builder.foundation.errors import RequirementsError
+from nachlass_builder.foundation.process import Completed
+from nachlass_builder.packages.resolver import ANYWHERE, WHEELS, Resolver, each, spans
+from nachlass_builder.packages.uv_program import UNSOLVABLE, quote
+from nachlass_builder.packages.wanted import Wanted
+from nachlass_builder.requirements.requirements import OLDEST_PYTHON
+
+HERE = "Python " + ".".join(platform.python_version_tuple()[:2])
+SYSTEM = f"{platform.system()} {platform.machine()}"
+
+SEARCH_LIMIT_S = 20.0
+"""How long the search for the smallest conflict goes on."""
+
+
+def explain(
+    completed: Completed, wanted: Sequence[Wanted], resolver: Resolver
+) -> RequirementsError:
+    """The failure to raise after uv could not lock `wanted`."""
+    for one in wanted:
+        if one.is_link and (fetched := resolver.fetch(one.text)).status:
+            return _not_fetched(one, fetched)
+    if completed.status != UNSOLVABLE:
+        return resolver.unanswered(completed)
+    named = [one for one in wanted if not one.is_link and one.applies]
+    versions = each(lambda one: resolver.version_of(one.alone), named)
+    missing = [one for one, version in zip(named, versions, strict=True) if version is None]
+    return _missing(missing, resolver) if missing else _conflict(completed, wanted, resolver)
+
+
+def no_wheel(one: Wanted, resolver: Resolver) -> RequirementsError:
+    """The failure for a requirement that has wheels, but none for this Python."""
+    pythons = resolver.pythons_with(one.alone, *WHEELS)
+    ways = [_nearest(one, resolver)]
+    if pythons and Version(pythons[-1]) >= Version(OLDEST_PYTHON):
+        ways.append(f"or build with Python {pythons[-1]}")
+    if resolver.version_of(one.alone, "--no-binary", one.name):
+        ways.append(f"or set PIP_NO_BINARY={one.name} to build it from source nevertheless")
+    return RequirementsError(
+        f"{one.text} has no wheel for {HERE}"
+        + (f"; it has for Python {spans(pythons)}" if pythons else ""),
+        place=one.place,
+        remedy="; ".join(ways),
+    )
+
+
+def _missing(missing: Sequence[Wanted], resolver: Resolver) -> RequirementsError:
+    """The failure for requirements that nothing on the indexes meets.
+
+    An index that refuses us comes first: what else is missing may be there.
+    """
+    undated = replace(resolver, as_of=None)
+    there = each(lambda one: _exists(one.name, undated), missing)
+    asked = list(zip(missing, there, strict=True))
+    refusals = [None if exists else undated.refusal_of(one.name) for one, exists in asked]
+    denied = [(one, said) for one, said in zip(missing, refusals, strict=True) if said]
+    failures = [_denied(*denied[0], len(denied) - 1, resolver)] if denied else []
+    for (one, exists), refusal in zip(asked, refusals, strict=True):
+        if not refusal:
+            failures.append(_unavailable(one, resolver) if exists else _unknown(one, resolver))
+    return _together(failures)
+
+
+def _unavailable(one: Wanted, resolver: Resolver) -> RequirementsError:
+    """The failure for a distribution that exists, but not as it is required."""
+    if resolver.as_of and replace(resolver, as_of=None).version_of(one.alone):
+        return RequirementsError(
+            f"{one.text} was not there on {resolver.as_of}, or its index does not say since when",
+            place=one.place,
+            remedy="take a later S2I_RESOLVE_AS_OF, or an earlier version",
+        )
+    if resolver.pythons_with(one.alone, *WHEELS):
+        return no_wheel(one, resolver)
+    if pythons := resolver.pythons_with(one.alone):
+        return RequirementsError(
+            f"{one.text} is not for {HERE}, but for Python {spans(pythons)}",
+            place=one.place,
+            remedy=_nearest(one, resolver),
+        )
+    if resolver.wheel_of(one.alone, *ANYWHERE):
+        return RequirementsError(
+            f"{one.text} is for other systems than {SYSTEM}",
+            place=one.place,
+            remedy=f"leave it out, or say where it is needed, as in "
+            f"`{one.text}; sys_platform == 'win32'`",
+        )
+    return RequirementsError(
+        f"no version of {one.name} meets {one.text}",
+        place=one.place,
+        remedy=_nearest(one, resolver),
+    )
+
+
+def _denied(one: Wanted, refusal: str, others: int, resolver: Resolver) -> RequirementsError:
+    """The failure for an index that wants to know who we are, or does not believe it."""
+    names = f"{one.name} and {others} more" if others else one.name
+    return RequirementsError(
+        "the package index does not let us see whether it has "
+        f"{names} ({', '.join(resolver.indexes.places)})",
+        place=one.place,
+        details=refusal,
+        remedy=resolver.way_in(refusal),
+    )
+
+
+def _unknown(one: Wanted, resolver: Resolver) -> RequirementsError:
+    """The failure for a distribution that no index has."""
+    where = ", ".join(resolver.indexes.places) or "any index: none is set"
+    subject = one.name if one.origin else f"{one.name}, which {one.whose} needs,"
+    return RequirementsError(
+        f"there is no distribution {subject} on {where}",
+        place=one.place,
+        remedy="check the name, and the index it should come from (PIP_INDEX_URL, wheels/)",
+    )
+
+
+def _exists(name: str, resolver: Resolver) -> bool:
+    """Whether any index has anything of that name, for any Python and system."""
+    return bool(
+        resolver.version_of(name, "--prerelease", "allow")
+        or resolver.pythons_with(name)
+        or resolver.version_of(name, *ANYWHERE)
+    )
+
+
+def _nearest(one: Wanted, resolver: Resolver) -> str:
+    """What to use instead: the nearest versions that have a wheel here."""
+    name = one.name
+    if one.pin:
+        lower = resolver.wheel_of(f"{name}<{one.pin}")
+        higher = resolver.wheel_of(f"{name}>{one.pin}", "--resolution", "lowest-direct")
+    else:
+        lower = resolver.wheel_of(name, "--resolution", "lowest-direct")
+        higher = resolver.wheel_of(name)
+    found = list(dict.fromkeys(version for version in (lower, higher) if version))
+    if not found:
+        return f"no version of {name} has a wheel for {HERE}"
+    if not one.pin:
+        return f"{name} has wheels for {HERE} from {found[0]} to {found[-1]}"
+    what = " and ".join(f"{name}=={version}" for version in found)
+    if len(found) > 1:
+        return f"the nearest versions with a wheel for {HERE} are {what}"
+    rest = "earlier" if higher else "later"
+    return f"the nearest version with a wheel for {HERE} is {what} (no {rest} one has)"
+
+
+def _not_fetched(one: Wanted, fetched: Completed) -> RequirementsError:
+    """The failure for a link that leads nowhere, or to something that cannot be built."""
+    return RequirementsError(
+        f"{redact(one.text, ())} cannot be fetched, or not be built",
+        place=one.place,
+        details=quote(fetched),
+        remedy="for a private repository, let git find credentials: an ssh agent, ~/.netrc, "
+        "or a credential helper"
+        if "git+" in one.text
+        else None,
+    )
+
+
+def _conflict(
+    completed: Completed, wanted: Sequence[Wanted], resolver: Resolver
+) -> RequirementsError:
+    """The failure for requirements that exist, but not together."""
+    least = _smallest_conflict(wanted, resolver)
+    theirs = [one for one in least if one.origin]
+    ours = [one for one in least if not one.origin]
+    constrained = resolver.constraints or resolver.indexes.constraints
+    free = replace(resolver, constraints=(), indexes=replace(resolver.indexes, constraints=()))
+    by_constraint = bool(constrained) and free.fit([one.text for one in least])
+    first, *others = [*theirs, *ours]
+    names = " and ".join([redact(first.text, ()) if theirs else str(first), *map(str, others)])
+    if others:
+        message = f"{names} cannot be met together"
+    else:
+        message = f"{names}, with what it depends on, cannot be resolved for {HERE}"
+    if by_constraint:
+        message += " under the constraints that are set"
+    return RequirementsError(
+        message,
+        place=first.place,
+        details=None if _contrary(least, resolver) else _explanation(completed, least, resolver),
+        remedy=_way_out(theirs, ours, resolver, by_constraint=by_constraint),
+    )
+
+
+def _contrary(least: Sequence[Wanted], resolver: Resolver) -> bool:
+    """Whether all is about one distribution, of which no version is the one that all want."""
+    if any(one.is_link for one in least) or len({one.name for one in least}) > 1:
+        return False
+    versions = ",".join(str(one.parsed.specifier) for one in least if one.parsed.specifier)
+    return not resolver.version_of(f"{least[0].name}{versions}")
+
+
+def _explanation(completed: Completed, least: Sequence[Wanted], resolver: Resolver) -> str:
+    """What uv says of the smallest conflict, or at first said of all."""
+    said = resolver.lock([one.text for one in least])
+    return quote(said if said.status else completed)
+
+
+def _smallest_conflict(wanted: Sequence[Wanted], resolver: Resolver) -> list[Wanted]:
+    """Leave out whatever the failure does not need: first what is ours, then the user's."""
+    until = time.monotonic() + SEARCH_LIMIT_S
+    least = list(wanted)
+    theirs = [one for one in wanted if one.origin]
+    if theirs and not resolver.fit([one.text for one in theirs]):
+        least = theirs
+    for one in sorted(least, key=lambda one: one.origin is not None):
+        rest = [other for other in least if other is not one]
+        if time.monotonic() < until and rest and not resolver.fit([other.text for other in rest]):
+            least = rest
+    return least
+
+
+def _way_out(
+    theirs: Sequence[Wanted], ours: Sequence[Wanted], resolver: Resolver, *, by_constraint: bool
+) -> str:
+    """What to do about a conflict."""
+    if by_constraint:
+        return "loosen the constraints (-c files, uv.lock, PIP_CONSTRAINT) or the requirements"
+    if not theirs:
+        return "make it available: on the index, or with all it depends on in wheels/"
+    if not ours and len(theirs) == 1 and theirs[0].pin:
+        return _nearest(theirs[0], resolver)
+    which = " or ".join(dict.fromkeys(one.name for one in theirs))
+    return f"allow other versions of {which}" + (
+        ": what the service and the kernel need cannot be changed" if ours else ""
+    )
+
+
+def _together(failures: Sequence[RequirementsError]) -> RequirementsError:
+    """The first of several failures, with a line for each of the others."""
+    first, *others = failures
+    lines = [str(other).splitlines()[0].removeprefix("error: ") for other in others]
+    details = "\n".join([*([first.details] if first.details else []), *lines])
+    return RequirementsError(
+        first.message, place=first.place, details=details or None, remedy=first.remedy
+    )

@@ -1,0 +1,99 @@
+"""Reads what an environment holds, and what needs what."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.metadata import Distribution, PackageMetadata, distributions
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+
+class _Installed(Distribution):
+    """A distribution whose metadata is parsed once."""
+
+    def __init__(self, found: Distribution) -> None:
+        self._found = found
+
+    @cached_property
+    def metadata(self) -> PackageMetadata:
+        """What its METADATA says."""
+        return self._found.metadata
+
+    def read_text(self, filename: str) -> str | None:
+        """A file of its *.dist-info."""
+        return self._found.read_text(filename)
+
+    def locate_file(self, path: str | PathLike[str]) -> Any:
+        """Where one of its files is."""
+        return self._found.locate_file(path)
+
+
+def installed(site_packages: Path) -> dict[str, Distribution]:
+    """The distributions of an environment, by normalised name."""
+    found: dict[str, Distribution] = {}
+    for distribution in map(_Installed, distributions(path=[str(site_packages)])):
+        name = distribution.metadata["Name"]
+        if name:
+            found[canonicalize_name(name)] = distribution
+    return found
+
+
+@dataclass
+class Need:
+    """Something that is needed: `by` what (None: it is a root), and what it `needs` itself."""
+
+    by: str | None
+    needs: set[str] = field(default_factory=set)
+
+
+def needed(
+    there: Mapping[str, Distribution], roots: Iterable[str], *, with_extras: bool = False
+) -> dict[str, Need]:
+    """All of `there` that `roots` (requirements, extras included) need, they themselves too.
+
+    Markers are evaluated for this Python, which is the environment's. What is
+    not installed is left out, but for the names in `needs`. `with_extras`
+    follows all extras, also those that nobody asked for.
+    """
+    found: dict[str, Need] = {}
+    reached: dict[str, set[str]] = {}
+    waiting: deque[tuple[Requirement, str | None]] = deque(
+        (Requirement(root), None) for root in roots
+    )
+    while waiting:
+        wanted, parent = waiting.popleft()
+        name = canonicalize_name(wanted.name)
+        if name not in there:
+            continue
+        asked = [*wanted.extras, ""]
+        if with_extras:
+            asked += there[name].metadata.get_all("Provides-Extra") or ()
+        fresh = {canonicalize_name(extra) for extra in asked} - reached.get(name, set())
+        if fresh:
+            reached.setdefault(name, set()).update(fresh)
+            requirements = _needs(there[name], fresh)
+            names = {canonicalize_name(requirement.name) for requirement in requirements}
+            found.setdefault(name, Need(parent)).needs.update(names)
+            waiting += ((requirement, name) for requirement in requirements)
+    return found
+
+
+def _needs(distribution: Distribution, extras: Iterable[str]) -> list[Requirement]:
+    """What a distribution requires, with any of the extras."""
+    needed = []
+    for text in distribution.requires or ():
+        try:
+            requirement = Requirement(text)
+        except InvalidRequirement:  # old metadata; uv has already installed what it meant
+            continue
+        marker = requirement.marker
+        if marker is None or any(marker.evaluate({"extra": extra}) for extra in extras):
+            needed.append(requirement)
+    return needed

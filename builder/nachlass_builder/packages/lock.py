@@ -1,0 +1,98 @@
+"""One hashed lock of everything a model needs."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import tomli_w
+from packaging.utils import canonicalize_name
+
+from nachlass_builder.foundation.errors import Place, RequirementsError
+from nachlass_builder.packages import pylock
+from nachlass_builder.packages.locked_hashes import restrict
+from nachlass_builder.requirements.requirement_hashes import Hashed
+
+OURS_FOR_KERNEL = ("ipykernel>=6.29",)
+"""What the notebook's kernel needs beside the user's requirements."""
+
+
+@dataclass(frozen=True)
+class Lock:
+    """Exact versions with hashes, as a PEP 751 file.
+
+    `text` is for the bundle: it has no credentials, and names files of the
+    source below `src/`. `install_text` is what is installed from, on this
+    machine; it may hold credentials and must not be kept. `notes` are what
+    was found out while resolving; a lock that was read has none.
+    """
+
+    text: str
+    install_text: str = field(repr=False)
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def from_pylock(
+        cls, text: str, *, folder: Path, root: Path | None = None, notes: Sequence[str] = ()
+    ) -> Lock:
+        """Take over a lock file's text; its relative paths start at `folder`."""
+        settled = pylock.installable(tomllib.loads(text), folder)
+        shown = pylock.public(settled, root)
+        return cls(tomli_w.dumps(shown), tomli_w.dumps(settled), tuple(notes))
+
+    @classmethod
+    def read(cls, path: Path) -> Lock:
+        """Read the lock of a bundle; raises RequirementsError."""
+        try:
+            text = path.read_text(encoding="utf-8")
+            settled = pylock.installable(tomllib.loads(text), path.parent)
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError) as error:
+            raise RequirementsError(
+                f"the lock cannot be read: {error}", place=Place(str(path))
+            ) from None
+        return cls(text, tomli_w.dumps(settled))
+
+    @cached_property
+    def digest(self) -> str:
+        """What the lock says, whatever the order and layout it says it in."""
+        document = tomllib.loads(self.text)
+        document["packages"] = sorted(pylock.packages(document), key=pylock.name_of)
+        return hashlib.sha256(tomli_w.dumps(document).encode()).hexdigest()
+
+    @cached_property
+    def packages(self) -> tuple[tuple[str, str], ...]:
+        """Names and versions; the version of a folder is empty, it is known once built."""
+        return tuple(
+            (pylock.name_of(package), str(package.get("version", "")))
+            for package in pylock.packages(tomllib.loads(self.text))
+        )
+
+    @cached_property
+    def built_from_source(self) -> tuple[str, ...]:
+        """The names of packages that installing builds: no wheel of them is locked."""
+        found = pylock.packages(tomllib.loads(self.text))
+        return tuple(pylock.name_of(package) for package in found if pylock.is_source(package))
+
+    @cached_property
+    def only_here(self) -> tuple[str, ...]:
+        """The names of packages locked to files of this machine, which others do not have."""
+        return tuple(pylock.local_files(tomllib.loads(self.text)))
+
+    def restricted(self, hashes: Sequence[Hashed]) -> Lock:
+        """The lock with only the files that have the demanded hashes, or RequirementsError."""
+        return Lock(restrict(self.text, hashes), restrict(self.install_text, hashes), self.notes)
+
+    def subset(self, names: Collection[str]) -> Lock:
+        """The same pins for fewer packages."""
+        wanted = {canonicalize_name(name) for name in names}
+
+        def cut(text: str) -> str:
+            document = tomllib.loads(text)
+            kept = [one for one in pylock.packages(document) if pylock.name_of(one) in wanted]
+            return tomli_w.dumps({**document, "packages": kept})
+
+        return Lock(cut(self.text), cut(self.install_text), self.notes)

@@ -1,0 +1,226 @@
+"""Reads pip's settings, which uv ignores.
+
+The precedence is pip's: files from the machine's to the user's to the virtual
+environment's, `[global]` before `[install]`, then PIP_* variables.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from netrc import NetrcParseError, netrc
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from nachlass_builder.foundation.credentials import public_url, secrets_in
+from nachlass_builder.foundation.errors import RequirementsError
+from nachlass_builder.packages.pip_files import read_values
+
+WHEELHOUSE = "wheels"
+
+SHORT_OPTIONS = {"-i": "index-url", "-f": "find-links", "-c": "constraint"}
+LISTS = {
+    "extra-index-url": "extra_index_urls",
+    "find-links": "find_links",
+    "trusted-host": "trusted_hosts",
+    "constraint": "constraints",
+    "only-binary": "only_binary",
+    "no-binary": "no_binary",
+}
+WORDS = {
+    "index-url": "index_url",
+    "pypi-url": "index_url",
+    "cert": "cert",
+    "client-cert": "client_cert",
+    "timeout": "timeout_s",
+    "default-timeout": "timeout_s",
+    "retries": "retries",
+    "proxy": "proxy",
+}
+SWITCHES = {"no-index": "no_index", "pre": "pre"}
+MEANINGLESS = {
+    "break-system-packages", "cache-dir", "config-file", "debug", "disable-pip-version-check",
+    "log", "no-cache-dir", "no-color", "no-input", "progress-bar", "quiet", "root-user-action",
+    "user", "verbose", "yes",
+}  # fmt: skip
+"""What changes nothing about what is installed."""
+
+PYPI = "https://pypi.org/simple"
+INDEX_VARIABLES = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX", "UV_EXTRA_INDEX_URL")
+
+
+@dataclass(frozen=True)
+class IndexSettings:
+    """Where distributions come from, and how they are fetched.
+
+    `find_links` and `constraints` hold absolute paths or URLs. `root` is the
+    source, `wheelhouse` its `wheels/` when that has wheels, `missing_links`
+    the folders that are configured but do not exist (pip passes over them),
+    `unsupported` the options of pip's that uv has nothing for.
+    `only_binary` and `no_binary` hold normalised names, or `:all:`. `environ`
+    is what all this was read from.
+    """
+
+    root: Path | None = None
+    index_url: str | None = field(default=None, repr=False)
+    extra_index_urls: tuple[str, ...] = field(default=(), repr=False)
+    find_links: tuple[str, ...] = field(default=(), repr=False)
+    no_index: bool = False
+    pre: bool = False
+    only_binary: tuple[str, ...] = ()
+    no_binary: tuple[str, ...] = ()
+    constraints: tuple[str, ...] = ()
+    trusted_hosts: tuple[str, ...] = ()
+    cert: str | None = None
+    client_cert: str | None = None
+    timeout_s: str | None = None
+    retries: str | None = None
+    proxy: str | None = field(default=None, repr=False)
+    wheelhouse: Path | None = None
+    missing_links: tuple[str, ...] = ()
+    unsupported: tuple[str, ...] = ()
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str], root: Path | None) -> IndexSettings:
+        """Read the variables and files that pip would read."""
+        settings = cls(root=root, environ=dict(environ))
+        values = read_values(environ)
+        for name, value in values.items():
+            settings = settings._with(name, value, here=Path.cwd())
+        known = SWITCHES.keys() | WORDS.keys() | LISTS.keys() | MEANINGLESS
+        settings = replace(settings, unsupported=tuple(sorted(values.keys() - known)))
+        wheelhouse = root / WHEELHOUSE if root else None
+        if wheelhouse and any(wheelhouse.glob("*.whl")):
+            links = (*settings.find_links, str(wheelhouse.absolute()))
+            settings = replace(settings, find_links=links, wheelhouse=wheelhouse.absolute())
+        return settings
+
+    def with_options(self, options: Sequence[str]) -> IndexSettings:
+        """These settings, changed by the options of a requirements file (words, or whole lines).
+
+        Relative paths are the source's. Options that have no meaning for uv
+        are passed over.
+        """
+        settings = self
+        here = self.root or Path.cwd()
+        for name, value in _options([self._expand(option) for option in options]):
+            settings = settings._with(name, value, here=here)
+        return settings
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """Every password and token known from these settings and the environment."""
+        return secrets_in([*self._urls(), *self.constraints], self.environ)
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """The indexes and folders that are asked, as one may show them."""
+        default = self.environ.get("UV_DEFAULT_INDEX") or self.index_url or PYPI
+        indexes = () if self.no_index else (default, *self.extra_index_urls)
+        return tuple(public_url(place) for place in (*indexes, *self.find_links))
+
+    def user_given(self, refusal: str) -> bool:
+        """Whether user and password are given for an index that uv's message names."""
+        texts = [*self._urls(), *(self.environ.get(name, "") for name in INDEX_VARIABLES)]
+        urls = re.findall(r"https?://[^\s,]*@[^\s,]+", " ".join(texts))
+        if any(public_url(url).rstrip("/") in refusal for url in urls):
+            return True
+        home = Path(self.environ["HOME"]) if "HOME" in self.environ else Path.home()
+        try:
+            hosts = netrc(self.environ.get("NETRC") or home / ".netrc").hosts
+        except (OSError, UnicodeDecodeError, NetrcParseError):
+            return False
+        return any(f"://{host}{end}" in refusal for host in hosts for end in "/:")
+
+    def _with(self, name: str, value: str, *, here: Path) -> IndexSettings:
+        """These settings after one more option of pip's; lists grow, words are replaced."""
+        if name in SWITCHES:
+            return self._set(SWITCHES[name], _is_true(value))
+        if name in ("cert", "client-cert"):
+            return self._set(WORDS[name], str((here / Path(value).expanduser()).absolute()))
+        if name in WORDS:
+            return self._set(WORDS[name], value)
+        if name in ("only-binary", "no-binary"):
+            return self._with_format(name, value)
+        words = value.split()
+        if name in ("find-links", "constraint"):
+            words = [_located(word, here) for word in words]
+        return self._with_listed(name, words) if name in LISTS else self
+
+    def _set(self, attribute: str, value: object) -> IndexSettings:
+        """These settings with one attribute replaced."""
+        return replace(self, **{attribute: value})  # type: ignore[arg-type]
+
+    def _with_listed(self, name: str, words: list[str]) -> IndexSettings:
+        """Lengthen a list; uv stops at a folder that is missing, pip passes over it."""
+        missing = [word for word in words if name == "find-links" and not _may_exist(word)]
+        found = [word for word in words if word not in missing]
+        grown = {LISTS[name]: (*getattr(self, LISTS[name]), *found)}
+        return replace(self, missing_links=(*self.missing_links, *missing), **grown)  # type: ignore[arg-type]
+
+    def _with_format(self, name: str, value: str) -> IndexSettings:
+        """Add to only-binary or no-binary; as for pip, the later one wins and `:none:` empties."""
+        mine, other = LISTS[name], LISTS["no-binary" if name == "only-binary" else "only-binary"]
+        named = tuple(
+            re.sub(r"[-_.]+", "-", word).lower() for word in re.split(r"[\s,]+", value) if word
+        )
+        if ":none:" in named:
+            return self._set(mine, named[named.index(":none:") + 1 :])
+        kept = tuple(word for word in getattr(self, other) if word not in named)
+        return replace(self, **{mine: (*getattr(self, mine), *named), other: kept})  # type: ignore[arg-type]
+
+    def _expand(self, option: str) -> str:
+        """Replace `${NAME}` by the environment's value, as pip does in requirements files."""
+        return re.sub(
+            r"\$\{([A-Z0-9_]+)\}",
+            lambda match: self.environ.get(match[1]) or match[0],
+            option,
+        )
+
+    def _urls(self) -> list[str]:
+        """Every URL that may carry credentials."""
+        urls = [*self.extra_index_urls, *self.find_links]
+        return urls + [url for url in (self.index_url, self.proxy) if url]
+
+
+def _options(words: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """The options' long names and values."""
+    remaining = [part for word in words for part in (shlex.split(word) if " " in word else [word])]
+    while remaining:
+        option, equals, value = remaining.pop(0).partition("=")
+        name = SHORT_OPTIONS.get(option, option.removeprefix("--"))
+        if name in SWITCHES:
+            yield name, "1"
+        elif equals:
+            yield name, value
+        elif (name in WORDS or name in LISTS) and remaining:
+            yield name, remaining.pop(0)
+
+
+def _is_true(value: str) -> bool:
+    """A switch as pip reads it."""
+    if value.lower() in ("y", "yes", "t", "true", "on", "1"):
+        return True
+    if value.lower() in ("n", "no", "f", "false", "off", "0"):
+        return False
+    raise RequirementsError(
+        f"pip's settings hold {value!r} where a switch is expected", remedy="use 1 or 0"
+    )
+
+
+def _located(word: str, here: Path) -> str:
+    """A URL as it is, a path as an absolute one."""
+    if "://" in word or word.startswith("file:"):
+        return word
+    return os.path.normpath(here / Path(word).expanduser())
+
+
+def _may_exist(link: str) -> bool:
+    """False for a local folder that is not there."""
+    if link.startswith("file:"):
+        return Path(unquote(urlsplit(link).path)).exists()
+    return "://" in link or Path(link).exists()

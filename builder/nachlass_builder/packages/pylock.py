@@ -1,0 +1,153 @@
+"""Reads and rewrites PEP 751 lock files.
+
+What uv locks names absolute paths and may carry credentials. `installable`
+is the form to install from on this machine, `public` the form for the bundle,
+`chosen` what an installer takes of either here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import unquote, urlsplit
+
+from packaging.markers import default_environment
+from packaging.pylock import (
+    Package,
+    PackageArchive,
+    PackageDirectory,
+    PackageSdist,
+    PackageVcs,
+    PackageWheel,
+    Pylock,
+)
+from packaging.utils import canonicalize_name
+
+from nachlass_builder.bundle.layout import SOURCE_FOLDER
+from nachlass_builder.foundation.credentials import public_url
+
+Table = dict[str, Any]
+File = PackageVcs | PackageDirectory | PackageArchive | PackageWheel | PackageSdist
+
+PINNED_MARKERS: tuple[
+    Literal["implementation_name", "python_version", "sys_platform", "platform_machine"], ...
+] = ("implementation_name", "python_version", "sys_platform", "platform_machine")
+"""What a lock is made for."""
+
+_NOT_CONTENT = re.compile(r"(^|/)(__pycache__|\.git|build|[^/]*\.egg-info)(/|$)|\.pyc$")
+
+
+def packages(document: Table) -> list[Table]:
+    """The locked packages."""
+    found = document.get("packages", [])
+    return found if isinstance(found, list) else []
+
+
+def name_of(package: Table) -> str:
+    """A package's normalised name."""
+    return str(canonicalize_name(str(package["name"])))
+
+
+def is_source(package: Table) -> bool:
+    """Whether installing the package builds it: nothing locked for it is a wheel."""
+    archive = package.get("archive", {})
+    where = str(archive.get("url") or archive.get("path") or "")
+    return not package.get("wheels") and not urlsplit(where).path.endswith(".whl")
+
+
+def installable(document: Table, folder: Path) -> Table:
+    """The lock with absolute paths, and folders installed as they are now, not linked."""
+
+    def settle(table: Table) -> None:
+        if "path" in table:
+            table["path"] = str((folder / table["path"]).absolute())
+
+    settled = _rewritten(document, settle)
+    for package in packages(settled):
+        if directory := package.get("directory"):
+            directory.pop("editable", None)
+            if Path(directory["path"]).is_dir():
+                digest = folder_digest(Path(directory["path"]))
+                package["tool"] = {"nachlass": {"digest": digest}}
+    return settled
+
+
+def public(document: Table, root: Path | None) -> Table:
+    """The lock without credentials; what lies in the source is named as the bundle holds it."""
+
+    def publish(table: Table) -> None:
+        local = _local_path(table)
+        if local and root and local.is_relative_to(root.absolute()):
+            table.pop("url", None)
+            table["path"] = str(SOURCE_FOLDER / local.relative_to(root.absolute()))
+        elif "url" in table:
+            table["url"] = public_url(table["url"])
+
+    said = {"created-by": "nachlass", "environments": document.get("environments", [_here()])}
+    return {**_rewritten(document, publish), **said}
+
+
+def chosen(document: Table) -> dict[str, tuple[Package, File]]:
+    """What is installed here, by name: the package, and which of its files.
+
+    Raises PylockValidationError for what is no lock (PEP 751), PylockSelectError
+    for one of another Python or platform.
+    """
+    selected = Pylock.from_dict(document).select()
+    return {str(package.name): (package, file) for package, file in selected}
+
+
+def local_files(document: Table) -> list[str]:
+    """The names of packages that only this machine has: files outside the source."""
+    return [
+        name_of(package)
+        for package in packages(document)
+        for local in [next((_local_path(table) for table in _files(package)), None)]
+        if local and local.is_absolute()
+    ]
+
+
+def folder_digest(folder: Path) -> str:
+    """A digest of a folder's files, without what builds leave behind."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_file() and not _NOT_CONTENT.search(name):
+            digest.update(f"{name}\0{path.stat().st_size}\0".encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _here() -> str:
+    """The Python and the platform that a lock is made for, as a marker."""
+    return " and ".join(f"{name} == '{default_environment()[name]}'" for name in PINNED_MARKERS)
+
+
+def _rewritten(document: Table, change: Callable[[Table], None]) -> Table:
+    """A copy of the lock, in which every table that says where a file is was changed."""
+    copy = deepcopy(document)
+    for package in packages(copy):
+        for table in _files(package):
+            change(table)
+        package.pop("index", None) if "@" in str(package.get("index", "")) else None
+    return copy
+
+
+def _files(package: Table) -> Iterator[Table]:
+    """The tables of a package that hold a URL or a path."""
+    yield from package.get("wheels", ())
+    for key in ("sdist", "archive", "vcs", "directory"):
+        if key in package:
+            yield package[key]
+
+
+def _local_path(table: Table) -> Path | None:
+    """The path a table means, when it means one."""
+    if "path" in table:
+        return Path(table["path"])
+    parts = urlsplit(table.get("url", ""))
+    return Path(unquote(parts.path)) if parts.scheme == "file" else None

@@ -1,0 +1,126 @@
+"""Turns the user's requirements and ours into one lock.
+
+A distribution is built from source only where its project publishes no wheel
+of that version for this platform: where there are wheels for other Pythons, a
+build would most likely take minutes and then fail.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from nachlass_builder.foundation.errors import Place
+from nachlass_builder.foundation.process import Deadline
+from nachlass_builder.packages import pylock
+from nachlass_builder.packages.explain_resolution import explain, no_wheel
+from nachlass_builder.packages.lock import Lock
+from nachlass_builder.packages.locked_hashes import check_all_hashed, restrict
+from nachlass_builder.packages.pip_settings import IndexSettings
+from nachlass_builder.packages.resolver import Resolver, each
+from nachlass_builder.packages.wanted import Wanted
+from nachlass_builder.requirements.requirement import Requirement
+from nachlass_builder.requirements.requirement_hashes import Hashed
+
+ROUNDS = 8
+"""How often the choice of what may be built is revised."""
+
+
+def resolve(
+    requirements: Sequence[Requirement],
+    ours: Sequence[str],
+    *,
+    indexes: IndexSettings,
+    constraints: Sequence[str] = (),
+    hashes: Sequence[Hashed] = (),
+    require_hashes: Place | None = None,
+    as_of: str | None,
+    work: Path,
+    deadline: Deadline,
+) -> Lock:
+    """Lock the user's requirements together with ours; raises RequirementsError.
+
+    `as_of` dates the user's requirements and what they depend on. Ours are
+    not dated: they may need what was not published then. Neither need they
+    have `hashes` where a file of the user's says that all have to.
+    """
+    resolver = Resolver(indexes, work, deadline, constraints=tuple(constraints))
+    theirs = [Wanted(requirement.text, requirement) for requirement in requirements]
+    wanted = [*theirs, *(Wanted(text) for text in ours)]
+    dated: dict[str, str] = {}
+    if as_of and theirs:
+        dated = _pins(_settle(replace(resolver, as_of=as_of), theirs))
+        resolver, wanted = _dated(resolver, dated, wanted)
+    text = restrict(_settle(resolver, wanted), hashes)
+    if require_hashes and theirs:
+        alone = pylock.packages(tomllib.loads(_settle(resolver, theirs)))
+        check_all_hashed(require_hashes, requirements, alone, hashes)
+    notes = _sources(text, indexes)
+    newer = [name for name, version in _pins(text).items() if dated.get(name, version) != version]
+    if newer:
+        notes.append(f"newer than {as_of}, for the service and the kernel: {', '.join(newer)}")
+    return Lock.from_pylock(text, folder=resolver.folder, root=indexes.root, notes=notes)
+
+
+def _settle(resolver: Resolver, wanted: Sequence[Wanted]) -> str:
+    """Resolve, and again without building what should not be built; the text of uv's lock."""
+    for _ in range(ROUNDS):
+        completed = resolver.lock([one.text for one in wanted])
+        if completed.status:
+            raise explain(completed, wanted, resolver)
+        refused = _needless_builds(completed.stdout, resolver)
+        if not refused:
+            break
+        for one in wanted:
+            if one.pin and one.name in refused:
+                raise no_wheel(one, resolver)
+        resolver = replace(resolver, only_binary=resolver.only_binary | refused)
+    return completed.stdout
+
+
+def _needless_builds(text: str, resolver: Resolver) -> frozenset[str]:
+    """The packages locked as source that a wheel should be expected of."""
+    allowed = resolver.indexes.no_binary
+    sources = [
+        (pylock.name_of(package), package["version"])
+        for package in pylock.packages(tomllib.loads(text))
+        if "sdist" in package and pylock.is_source(package)
+    ]
+    asked = [pin for pin in sources if not {pin[0], ":all:"} & {*allowed}]
+    found = each(lambda pin: resolver.needlessly_built(*pin), asked)
+    return frozenset(name for (name, _), needless in zip(asked, found, strict=True) if needless)
+
+
+def _sources(text: str, indexes: IndexSettings) -> list[str]:
+    """What is built from source, for want of a wheel or because the user has it so."""
+    notes = []
+    for package in pylock.packages(tomllib.loads(text)):
+        name = pylock.name_of(package)
+        asked = "sdist" not in package or {name, ":all:"} & {*indexes.no_binary}
+        if pylock.is_source(package):
+            notes.append(f"{name} {'is' if asked else 'has no wheel and is'} built from source")
+    return notes
+
+
+def _dated(
+    resolver: Resolver, pins: Mapping[str, str], wanted: Sequence[Wanted]
+) -> tuple[Resolver, list[Wanted]]:
+    """Hold all at its dated version; where ours cannot live with that, only what the user names."""
+    lines = tuple(f"{name}=={version}" for name, version in pins.items())
+    held = replace(resolver, constraints=(*resolver.constraints, *lines))
+    if held.fit([one.text for one in wanted]):
+        return held, [*wanted]
+    return resolver, [
+        one.at(pins[one.name]) if one.origin and one.name in pins else one for one in wanted
+    ]
+
+
+def _pins(text: str) -> dict[str, str]:
+    """The versions of a lock, without what comes from a link or folder."""
+    return {
+        pylock.name_of(package): package["version"]
+        for package in pylock.packages(tomllib.loads(text))
+        if "wheels" in package or "sdist" in package
+    }

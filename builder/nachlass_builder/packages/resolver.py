@@ -1,0 +1,209 @@
+"""Asks uv what fits together, and what exists."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TypeVar
+
+from nachlass_builder.foundation.errors import RequirementsError, TimeLimitError
+from nachlass_builder.foundation.process import Completed, Deadline
+from nachlass_builder.packages.pip_settings import IndexSettings
+from nachlass_builder.packages.uv_program import UNSOLVABLE, quote, run_uv, uv_arguments
+
+BUILD_LIMIT_S = 600.0
+"""How long building a package from source may take."""
+
+PYTHONS = tuple(f"3.{minor}" for minor in range(5, sys.version_info.minor + 5))
+"""The Pythons looked at, to say for which of them a version has wheels."""
+
+ANYWHERE = ("--universal", "--python-version", "3.0")
+"""Options that make uv look at the files for every Python 3 and system."""
+
+DENIED = re.compile(r"\b(401 Unauthorized|403 Forbidden)\b")
+"""What HTTP says of missing credentials, whoever quotes it."""
+
+AT_A_TIME = 4
+WHEELS = ("--only-binary", ":all:")
+COMPILE = ("pip", "compile", "--quiet", "--no-header", "--no-annotate", "--no-strip-extras")
+
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Resolver:
+    """What stays the same from one question to the next.
+
+    `only_binary` names distributions that must not be built, `constraints`
+    holds lines in pip's format, `as_of` hides what was published later.
+    """
+
+    indexes: IndexSettings
+    work: Path
+    deadline: Deadline
+    constraints: tuple[str, ...] = ()
+    only_binary: frozenset[str] = frozenset()
+    as_of: str | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Where relative paths in requirements start."""
+        return self.indexes.root or self.work
+
+    def lock(self, requirements: Sequence[str]) -> Completed:
+        """Resolve requirements to a PEP 751 lock, on standard output."""
+        return self._resolve(requirements, "--format", "pylock.toml", "--generate-hashes")
+
+    def fit(self, requirements: Sequence[str]) -> bool:
+        """Whether the requirements can be met together."""
+        return self._resolve(requirements).status == 0
+
+    def fetch(self, requirement: str) -> Completed:
+        """Fetch one requirement that is a link, and learn its version."""
+        return within_build_limit(
+            self.deadline, lambda deadline: self._compile([requirement], ["--no-deps"], deadline)
+        )
+
+    def version_of(self, requirement: str, *options: str) -> str | None:
+        """The version uv would take of one distribution alone, None when there is none.
+
+        Its dependencies do not matter and nothing is built. Raises
+        RequirementsError when an index does not answer.
+        """
+        completed = self._compile(
+            [requirement], [*self._formats(), "--no-deps", *options], self.deadline
+        )
+        if completed.status not in (0, UNSOLVABLE):
+            raise self.unanswered(completed)
+        _, equals, version = completed.stdout.partition("==")
+        return version.split()[0].rstrip(";") if equals else None
+
+    def refusal_of(self, name: str) -> str | None:
+        """What uv quotes of an index that does not let us see a distribution, else None."""
+        options = ["--no-deps", "--index-strategy", "first-index"]
+        completed = self._compile([name], options, self.deadline)
+        return quote(completed) if DENIED.search(completed.stderr) else None
+
+    def wheel_of(self, requirement: str, *options: str) -> str | None:
+        """As `version_of`, for wheels alone."""
+        return self.version_of(requirement, *WHEELS, *options)
+
+    def pythons_with(self, requirement: str, *options: str) -> list[str]:
+        """The Pythons, on this platform, that a version of the distribution fits."""
+
+        def fits(python: str) -> bool:
+            return self.version_of(requirement, "--python-version", python, *options) is not None
+
+        return [python for python, fit in zip(PYTHONS, each(fits, PYTHONS), strict=True) if fit]
+
+    def needlessly_built(self, name: str, version: str) -> bool:
+        """Whether a version has wheels, though none for us, and its project does make ours."""
+        pin = f"{name}=={version}"
+        if self.pythons_with(pin, *WHEELS):
+            return True
+        return bool(self.wheel_of(pin, *ANYWHERE) and self.wheel_of(name))
+
+    def way_in(self, refusal: str) -> str:
+        """What to do about an index that refuses us."""
+        if self.indexes.user_given(refusal):
+            return "check the user and password of that index (its URL, or ~/.netrc)"
+        return "give user and password in PIP_INDEX_URL or ~/.netrc"
+
+    def unanswered(self, completed: Completed) -> RequirementsError:
+        """The failure for uv giving up for another reason than the requirements."""
+        return RequirementsError(
+            f"the package index cannot be read ({', '.join(self.indexes.places) or 'none is set'})",
+            details=quote(completed),
+            remedy=self.way_in(completed.stderr)
+            if DENIED.search(completed.stderr)
+            else "check the network, the proxy (HTTPS_PROXY), the certificates (SSL_CERT_FILE) "
+            "and PIP_INDEX_URL; to build without a network, keep all wheels in wheels/ "
+            "and set PIP_NO_INDEX=1",
+        )
+
+    def _resolve(self, requirements: Sequence[str], *options: str) -> Completed:
+        """Resolve requirements with everything they depend on, under the constraints."""
+        constraints = list(self.indexes.constraints)
+        with TemporaryDirectory(dir=self.work) as folder:
+            if self.constraints:
+                listed = Path(folder) / "constraints.txt"
+                listed.write_text("\n".join(self.constraints), encoding="utf-8")
+                constraints.append(str(listed))
+            words = [word for path in constraints for word in ("--constraints", path)]
+            return within_build_limit(
+                self.deadline,
+                lambda deadline: self._compile(
+                    requirements, [*self._formats(), *words, *options], deadline
+                ),
+            )
+
+    def _formats(self) -> list[str]:
+        """Which distributions may come as wheels, and which as source."""
+        options = []
+        for name in sorted({*self.indexes.only_binary, *self.only_binary}):
+            options += ["--only-binary", name]
+        for name in self.indexes.no_binary:
+            options += ["--no-binary", name]
+        return options
+
+    def _compile(
+        self, requirements: Sequence[str], options: Iterable[str], deadline: Deadline
+    ) -> Completed:
+        """Run `uv pip compile` on requirements given on its standard input."""
+        as_of = ["--exclude-newer", self.as_of] if self.as_of else []
+        return run_uv(
+            [
+                *COMPILE,
+                *("--python", sys.executable),
+                *uv_arguments(self.indexes),
+                *as_of,
+                *options,
+                "-",
+            ],
+            indexes=self.indexes,
+            deadline=deadline,
+            doing="resolving the requirements",
+            cwd=self.folder,
+            stdin="\n".join(requirements),
+        )
+
+
+def each(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
+    """Ask several questions at a time."""
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
+        return list(pool.map(function, items))
+
+
+def spans(pythons: Sequence[str]) -> str:
+    """Python versions as people list them: `3.6 to 3.8 and 3.10`."""
+    runs: list[list[str]] = []
+    for python in pythons:
+        if runs and PYTHONS.index(python) == PYTHONS.index(runs[-1][-1]) + 1:
+            runs[-1].append(python)
+        else:
+            runs.append([python])
+    spans = []
+    for run in runs:
+        spans += run if len(run) < 3 else [f"{run[0]} to {run[-1]}"]  # noqa: PLR2004
+    return " and ".join([", ".join(spans[:-1]), spans[-1]] if len(spans) > 1 else spans)
+
+
+def within_build_limit(deadline: Deadline, action: Callable[[Deadline], Completed]) -> Completed:
+    """Do something that may build packages; raises RequirementsError when it takes too long."""
+    remaining = deadline.remaining_s()
+    if remaining is not None and remaining <= BUILD_LIMIT_S:
+        return action(deadline)
+    try:
+        return action(Deadline.after(BUILD_LIMIT_S))
+    except TimeLimitError:
+        raise RequirementsError(
+            f"building a package from source took more than {BUILD_LIMIT_S:g} s",
+            remedy="use a version that has a wheel for this Python",
+        ) from None

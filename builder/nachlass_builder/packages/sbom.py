@@ -1,0 +1,230 @@
+"""Writes the bill of materials of a serving environment, as CycloneDX.
+
+The format: https://cyclonedx.org/docs/1.6/json/. The model is the root; its
+components are what is installed. A component has the hash of the file that was
+installed where it is known which one that was: a wheel. Files that it may have
+been made from are references, with their hashes.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from importlib.metadata import Distribution
+from pathlib import Path, PurePosixPath
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+from cyclonedx.contrib.license.factories import LicenseFactory
+from cyclonedx.model import (
+    ExternalReference,
+    ExternalReferenceType,
+    HashAlgorithm,
+    HashType,
+    Property,
+    XsUri,
+)
+from cyclonedx.model.bom import Bom, BomMetaData
+from cyclonedx.model.component import Component, ComponentType
+from cyclonedx.model.license import LicenseAcknowledgement
+from cyclonedx.model.tool import ToolRepository
+from cyclonedx.output import make_outputter
+from cyclonedx.schema import OutputFormat, SchemaVersion
+from packageurl import PackageURL
+from packaging.pylock import (
+    Package,
+    PackageArchive,
+    PackageDirectory,
+    PackageSdist,
+    PackageVcs,
+    PackageWheel,
+)
+from packaging.requirements import Requirement
+from packaging.tags import Tag, sys_tags
+from packaging.utils import canonicalize_name, parse_wheel_filename
+
+from nachlass_builder import __version__
+from nachlass_builder.foundation.progress import counted
+from nachlass_builder.packages import pylock
+from nachlass_builder.packages.installed import installed, needed
+from nachlass_builder.packages.licences import licences_of
+from nachlass_builder.packages.lock import Lock
+from nachlass_builder.packages.service_wheel import DISTRIBUTION
+
+HASHES = {
+    "sha256": HashAlgorithm.SHA_256,
+    "sha384": HashAlgorithm.SHA_384,
+    "sha512": HashAlgorithm.SHA_512,
+}
+LICENCE_PROPERTY = "nachlass:licence"
+UNKNOWN = "unknown"
+MOST_NAMED = 6
+"""Licences that the summary names; the others are counted together."""
+
+
+@dataclass(frozen=True)
+class Bill:
+    """A bill of materials as JSON, and one line about it."""
+
+    text: str
+    summary: str
+
+
+def bill_of_materials(
+    manifest: Mapping[str, Any], lock: Lock, site_packages: Path, requirements: Iterable[str]
+) -> Bill:
+    """The bill of the model that the manifest describes; `requirements` are the user's.
+
+    Everything comes from the lock and from what is installed in `site_packages`:
+    equal ones, of a bundle created at the same time, have equal bills.
+    """
+    there = installed(site_packages)
+    chosen = pylock.chosen(tomllib.loads(lock.text))
+    licences = {name: licences_of(distribution) for name, distribution in there.items()}
+    components = {
+        name: _component(distribution, licences[name], *chosen.get(name, (None, None)))
+        for name, distribution in sorted(there.items())
+    }
+    model = Component(
+        type=ComponentType.MACHINE_LEARNING_MODEL,
+        name=manifest["name"],
+        version=manifest["version"],
+        bom_ref="model",
+    )
+    tool = Component(type=ComponentType.APPLICATION, name="nachlass", version=__version__)
+    facts = [manifest[key] for key in ("name", "version", "created", "built_by")]
+    facts += [lock.digest, sorted(str(component.bom_ref) for component in components.values())]
+    bom = Bom(
+        serial_number=uuid5(NAMESPACE_URL, json.dumps(facts)),
+        metadata=BomMetaData(
+            component=model,
+            timestamp=datetime.fromisoformat(manifest["created"]),
+            tools=ToolRepository(components=[tool]),
+        ),
+        components=components.values(),
+    )
+    asked = list(requirements)
+    found = needed(there, [*asked, *there])
+    for name, component in components.items():
+        inner = sorted(found[name].needs & components.keys())
+        bom.register_dependency(component, [components[other] for other in inner])
+    direct = {canonicalize_name(Requirement(text).name) for text in asked} | {DISTRIBUTION}
+    indirect = {inner for name, need in found.items() for inner in need.needs - {name}}
+    roots = [one for name, one in components.items() if name in direct or name not in indirect]
+    bom.register_dependency(model, roots)
+    text = make_outputter(bom, OutputFormat.JSON, SchemaVersion.V1_6).output_as_string(indent=2)
+    return Bill(text + "\n", _summary(licences.values()))
+
+
+def _component(
+    distribution: Distribution,
+    licences: Iterable[str],
+    package: Package | None,
+    file: pylock.File | None,
+) -> Component:
+    """A distribution; `package` and `file` are what the lock has of it, if anything."""
+    name, version = distribution.metadata["Name"], distribution.version
+    wheels = _wheels(distribution, package, file)
+    known = wheels[0] if len(wheels) == 1 else None
+    make = LicenseFactory().make_from_string
+    declared = LicenseAcknowledgement.DECLARED
+    found = [make(text, license_acknowledgement=declared) for text in licences]
+    unknown = [Property(name=LICENCE_PROPERTY, value=UNKNOWN)]
+    return Component(
+        name=name,
+        version=version,
+        bom_ref=f"{canonicalize_name(name)}=={version}",
+        purl=_purl(name, version, file),
+        licenses=found,
+        hashes=_hashes(known.hashes) if known else (),
+        external_references=_references(wheels, file),
+        properties=() if found else unknown,
+    )
+
+
+def _wheels(
+    distribution: Distribution, package: Package | None, file: pylock.File | None
+) -> list[PackageWheel | PackageArchive]:
+    """The locked wheels that may be the installed one: one, when it is known."""
+    if isinstance(file, PackageArchive):
+        where = PurePosixPath(file.url or file.path or "")
+        return [file] if where.suffix == ".whl" else []
+    if package is None or not isinstance(file, PackageWheel):
+        return []
+    fit = [wheel for wheel in package.wheels or () if _tags(wheel) & _tags_of_here()]
+    # What was installed says for which platforms it is.
+    lines = (distribution.read_text("WHEEL") or "").splitlines()
+    said = {line.partition(":")[2].strip() for line in lines if line.startswith("Tag:")}
+    same = [wheel for wheel in fit if {str(tag) for tag in _tags(wheel)} == said]
+    return [*(same if len(same) == 1 else fit)]
+
+
+@cache
+def _tags_of_here() -> frozenset[Tag]:
+    """What this Python can install."""
+    return frozenset(sys_tags())
+
+
+def _tags(wheel: PackageWheel) -> frozenset[Tag]:
+    """What a wheel's name says it is for."""
+    return parse_wheel_filename(wheel.filename)[-1]
+
+
+def _hashes(hashes: Mapping[str, str]) -> list[HashType]:
+    """The hashes of a locked file."""
+    return [
+        HashType(alg=HASHES[name], content=value)
+        for name, value in hashes.items()
+        if name in HASHES
+    ]
+
+
+def _references(
+    wheels: Iterable[PackageWheel | PackageArchive], file: pylock.File | None
+) -> Iterator[ExternalReference]:
+    """Where the files of a component are, with their hashes; not those of this machine alone."""
+    kind = ExternalReferenceType.DISTRIBUTION
+    found: list[tuple[ExternalReferenceType, str | None, Mapping[str, str]]] = [
+        (kind, wheel.url or wheel.path, wheel.hashes) for wheel in wheels
+    ]
+    match file:
+        case PackageSdist() | PackageArchive() if not found:
+            kind = ExternalReferenceType.SOURCE_DISTRIBUTION
+            found.append((kind, file.url or file.path, file.hashes))
+        case PackageVcs():
+            found.append((ExternalReferenceType.SCM, file.url, {}))
+    for kind, where, hashes in found:
+        if where and not PurePosixPath(where).is_absolute():
+            yield ExternalReference(type=kind, url=XsUri(where), hashes=_hashes(hashes))
+
+
+def _purl(name: str, version: str, file: pylock.File | None) -> PackageURL | None:
+    """A package URL, with the place of what is on no index; none for what is only in the source."""
+    match file:
+        case PackageVcs(url=str(url), commit_id=commit):
+            place = {"vcs_url": f"git+{url}@{commit}"}
+        case PackageArchive(url=str(url)):
+            place = {"download_url": url}
+        case None | PackageVcs() | PackageArchive() | PackageDirectory():
+            return None
+        case _:
+            place = {}
+    return PackageURL("pypi", None, canonicalize_name(name), version, place)
+
+
+def _summary(licences: Iterable[Iterable[str]]) -> str:
+    """How many components there are, and under which licences."""
+    names = Counter(" / ".join(texts) or UNKNOWN for texts in licences)
+    total, unknown = names.total(), names.pop(UNKNOWN, 0)
+    ranked = sorted(names.items(), key=lambda item: (-item[1], item[0]))
+    named = [f"{name} {count}" for name, count in ranked[:MOST_NAMED]]
+    if others := sum(count for _, count in ranked[MOST_NAMED:]):
+        named.append(f"others {others}")
+    if unknown:
+        named.append(f"{UNKNOWN} {unknown}")
+    return f"bill of materials: {counted(total, 'component')}, licences: {', '.join(named)}"

@@ -1,0 +1,79 @@
+"""Makes the wheel of nachlass-service from the source we carry."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sys
+import tomllib
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from nachlass_builder.foundation.errors import NachlassError
+from nachlass_builder.foundation.process import Deadline, run
+from nachlass_builder.packages.pylock import folder_digest
+
+PACKAGE = "nachlass_service"
+DISTRIBUTION = "nachlass-service"
+LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", "*.egg-info")
+
+
+def service_source() -> Path:
+    """The folder of the service's pyproject.toml: in our wheel, or beside a checkout's builder."""
+    here = Path(__file__).resolve().parents[1]
+    for folder in (here / "service", here.parent.parent / "service"):
+        if (folder / "pyproject.toml").is_file():
+            return folder
+    raise NachlassError(
+        "the source of nachlass-service is not there", remedy="install nachlass again"
+    )
+
+
+@cache
+def service_requirements() -> tuple[str, ...]:
+    """What the service needs in the model's environment."""
+    text = (service_source() / "pyproject.toml").read_text(encoding="utf-8")
+    return tuple(tomllib.loads(text)["project"]["dependencies"])
+
+
+@cache
+def service_digest() -> str:
+    """A digest of the service's source: it tells one version's environments from another's."""
+    source = service_source()
+    project = hashlib.sha256((source / "pyproject.toml").read_bytes()).hexdigest()
+    return f"{project[:16]}{folder_digest(source / PACKAGE)[:16]}"
+
+
+def build_service_wheel(cache: Path, deadline: Deadline) -> Path:
+    """The service's wheel, built without an index; once for each state of the source."""
+    source = service_source()
+    folder = cache / "service" / service_digest()
+    built = _wheel_in(folder)
+    if built:
+        return built
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=folder) as temporary:
+        copy, output = Path(temporary) / "source", Path(temporary) / "wheel"
+        copy.mkdir()
+        shutil.copyfile(source / "pyproject.toml", copy / "pyproject.toml")
+        shutil.copytree(source / PACKAGE, copy / PACKAGE, ignore=LEFT_OUT)
+        completed = run(
+            [sys.executable, "-P", "-m", "hatchling", "build", "-t", "wheel", "-d", output],
+            doing="building the service's wheel",
+            deadline=deadline,
+            cwd=copy,
+            environment={k: v for k, v in os.environ.items() if not k.startswith("HATCH_")},
+        )
+        made = _wheel_in(output)
+        if completed.status or not made:
+            raise NachlassError(
+                "the service's wheel cannot be built", details=completed.stderr.strip()
+            )
+        # Another build may do the same at the same moment: one of the equal files stays.
+        return made.replace(folder / made.name)
+
+
+def _wheel_in(folder: Path) -> Path | None:
+    return next(iter(sorted(folder.glob("*.whl"))), None)

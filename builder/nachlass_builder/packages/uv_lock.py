@@ -1,0 +1,63 @@
+"""Reads the versions and hashes that a project's uv.lock has chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.requirements import InvalidRequirement
+from packaging.requirements import Requirement as Pep508
+from packaging.utils import canonicalize_name
+from uv import find_uv_bin
+
+from nachlass_builder.foundation.errors import Place, RequirementsError
+from nachlass_builder.foundation.process import Deadline, run
+from nachlass_builder.requirements.requirement import Requirement
+from nachlass_builder.requirements.requirement_files import logical_lines
+from nachlass_builder.requirements.requirement_hashes import Hashed, split_hashes
+
+EXPORT_OPTIONS = (
+    *("--frozen", "--offline", "--quiet", "--all-extras"),
+    *("--no-emit-project", "--no-header", "--no-annotate"),
+)
+
+
+@dataclass(frozen=True)
+class UvLock:
+    """The pins of a uv.lock as constraints, and the hashes that go with them."""
+
+    pins: tuple[str, ...] = ()
+    hashes: tuple[Hashed, ...] = ()
+
+
+def read_uv_lock(project: Path, overruled: Collection[str], deadline: Deadline) -> UvLock:
+    """What a uv.lock holds, except for the `overruled` distributions."""
+    completed = run(
+        [find_uv_bin(), "export", *EXPORT_OPTIONS],
+        doing="reading uv.lock",
+        deadline=deadline,
+        cwd=project,
+    )
+    if completed.status != 0:
+        raise RequirementsError(
+            "uv.lock cannot be read",
+            place=Place("uv.lock"),
+            details=completed.stderr.strip() or None,
+            remedy="run `uv lock` again, or remove uv.lock",
+        )
+    lines = [split_hashes(line) for _number, line in logical_lines(completed.stdout)]
+    held = [(pin, digests) for pin, digests in lines if _name(pin) not in {None, *overruled}]
+    place = Place("uv.lock")
+    return UvLock(
+        tuple(pin for pin, _digests in held),
+        tuple(Hashed(Requirement(pin, place), digests) for pin, digests in held if digests),
+    )
+
+
+def _name(line: str) -> str | None:
+    """The distribution that a line pins; None for options and local folders."""
+    try:
+        return canonicalize_name(Pep508(line).name)
+    except InvalidRequirement:
+        return None

@@ -1,0 +1,148 @@
+"""Runs uv, the program that resolves and installs.
+
+A UV_* variable of the user's wins over what pip's settings would make of it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import uv
+
+from nachlass_builder.foundation.credentials import redact
+from nachlass_builder.foundation.process import Completed, Deadline, run
+from nachlass_builder.packages.pip_settings import INDEX_VARIABLES, PYPI, IndexSettings
+
+DROPPED = (
+    "PYTHONHOME",
+    "PYTHONPATH",
+    "UV_COMPILE_BYTECODE",
+    "UV_PROJECT_ENVIRONMENT",
+    "UV_PYTHON",
+    "UV_REQUIRE_HASHES",
+    "UV_SYSTEM_PYTHON",
+    "UV_VENV_SEED",
+    "VIRTUAL_ENV",
+)
+"""Variables that would make uv do something else than it is asked here."""
+
+NOT_WORTH_SAYING = (
+    "warning: The `--pylock`",
+    "Using Python ",
+    "Resolved ",
+    "warning: `VIRTUAL_ENV",
+)
+LONGEST_QUOTE = 30
+"""Lines of uv's that a message quotes."""
+
+UNSOLVABLE = 1
+"""uv's exit status when requirements cannot be met; 2 is for everything else that fails."""
+
+
+def run_uv(
+    arguments: Sequence[str | os.PathLike[str]],
+    *,
+    indexes: IndexSettings,
+    deadline: Deadline,
+    doing: str,
+    cwd: Path,
+    stdin: str | None = None,
+) -> Completed:
+    """Run uv with the user's settings; what it says on standard error has no credentials left."""
+    environment = uv_environment(indexes)
+    environment |= {"UV_NO_PROGRESS": "1", "UV_PYTHON_DOWNLOADS": "never", "NO_COLOR": "1"}
+    environment |= {"UV_PROJECT": str(_project(indexes) or cwd)}
+    completed = run(
+        [uv.find_uv_bin(), *arguments, "--color", "never"],
+        doing=doing,
+        deadline=deadline,
+        cwd=cwd,
+        environment=environment,
+        stdin=stdin,
+    )
+    said = redact(completed.stderr, indexes.secrets)
+    return Completed(completed.status, completed.stdout, said)
+
+
+def uv_environment(indexes: IndexSettings) -> dict[str, str]:
+    """The environment for uv: the one read, with the meaning of pip's variables in uv's.
+
+    URLs travel here and not on the command line, where `ps` shows them.
+    """
+    base = indexes.environ
+    chosen = {
+        name: value
+        for name, value in base.items()
+        if not name.startswith("PIP_") and name not in DROPPED
+    }
+    for names, value in _translated(indexes):
+        if value and not any(name in base for name in names):
+            chosen[names[0]] = value
+    links = [link for link in base.get("UV_FIND_LINKS", "").split(",") if link]
+    links += [link for link in indexes.find_links if link not in links]
+    chosen |= {"UV_FIND_LINKS": ",".join(links)} if links else {}
+    if indexes.no_index:
+        for name in INDEX_VARIABLES:
+            chosen.pop(name, None)
+    if "UV_CACHE_DIR" not in base and "S2I_CACHE_DIR" in base and not _can_write_cache(base):
+        chosen["UV_CACHE_DIR"] = str(Path(base["S2I_CACHE_DIR"]).absolute() / "uv")
+    return chosen
+
+
+def _can_write_cache(environ: Mapping[str, str]) -> bool:
+    """Whether uv's own cache, below the user's home, can be written."""
+    home = environ.get("XDG_CACHE_HOME") or environ.get("HOME")
+    if not home:
+        return False
+    folder = Path(home) if environ.get("XDG_CACHE_HOME") else Path(home) / ".cache"
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return folder.is_dir() and os.access(folder, os.W_OK)
+
+
+def uv_arguments(indexes: IndexSettings) -> list[str]:
+    """What uv takes only as an argument."""
+    return ["--no-index"] if indexes.no_index else []
+
+
+def quote(completed: Completed) -> str:
+    """What uv said, cut to what a message can hold."""
+    lines = [
+        line for line in completed.stderr.splitlines() if not line.startswith(NOT_WORTH_SAYING)
+    ]
+    if len(lines) > LONGEST_QUOTE:
+        half = LONGEST_QUOTE // 2
+        lines = [*lines[:half], f"... ({len(lines) - 2 * half} lines) ...", *lines[-half:]]
+    return "\n".join(lines).strip()
+
+
+def _translated(indexes: IndexSettings) -> Iterator[tuple[tuple[str, ...], str | None]]:
+    """Variables of uv's and values; any of the names, set by the user, decides instead."""
+    # Of equal versions uv takes the first index's, and its default index is the last: listed
+    # so, index-url is the first, and a lock names it rather than an extra one.
+    first, *extra = [indexes.index_url or PYPI, *indexes.extra_index_urls]
+    variables = INDEX_VARIABLES if extra else INDEX_VARIABLES[:2]
+    yield ("UV_DEFAULT_INDEX", *variables), extra[-1] if extra else indexes.index_url
+    yield ("UV_INDEX", *variables), " ".join([first, *extra[:-1]]) if extra else None
+    # With one index this would only hide that it refuses our credentials.
+    yield ("UV_INDEX_STRATEGY",), "unsafe-best-match" if extra else None
+    yield ("UV_SYSTEM_CERTS", "UV_NATIVE_TLS"), "1"
+    yield ("SSL_CERT_FILE",), indexes.cert
+    yield ("SSL_CLIENT_CERT",), indexes.client_cert
+    yield ("UV_INSECURE_HOST",), " ".join(indexes.trusted_hosts)
+    yield ("UV_HTTP_TIMEOUT", "UV_REQUEST_TIMEOUT"), indexes.timeout_s
+    yield ("UV_HTTP_RETRIES",), indexes.retries
+    yield ("UV_PRERELEASE",), "allow" if indexes.pre else None
+    yield ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"), indexes.proxy
+    yield ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"), indexes.proxy
+
+
+def _project(indexes: IndexSettings) -> Path | None:
+    """The source, when it configures uv: its indexes and constraints hold here too."""
+    if indexes.root and any(
+        (indexes.root / name).is_file() for name in ("uv.toml", "pyproject.toml")
+    ):
+        return indexes.root
+    return None

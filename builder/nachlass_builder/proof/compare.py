@@ -1,0 +1,135 @@
+"""Compares a bundle's predictions with those that another recorded."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from nachlass_builder.foundation.errors import ProofError
+from nachlass_builder.foundation.process import Deadline
+from nachlass_builder.proof.describe_predictions import read_samples
+from nachlass_builder.proof.proof import ask_service
+
+MOST_EXAMPLES = 10
+
+
+@dataclass(frozen=True)
+class Example:
+    """A sample that is answered otherwise: its line in the old bundle's samples.jsonl, from 0.
+
+    The sample itself, which may be a row of training data, is in no report.
+    `error` says why there is no `new` answer.
+    """
+
+    index: int
+    old: Any
+    new: Any
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """How many of `count` samples a new bundle answers as the old one did.
+
+    `reason` says why they were not compared: there are none, or the new model
+    does not answer at all, and all have failed. `close` are equal within the
+    tolerance of the proof, `failed` were refused or raised. `largest` is the
+    largest difference of two numbers, relative to the larger; None when no
+    numbers were compared. `examples` has the first samples that are different
+    or failed. Of the `random_fields` of either model only the types are
+    compared; "" stands for the whole prediction.
+    """
+
+    reason: str | None = None
+    random_fields: tuple[str, ...] = ()
+    count: int = 0
+    identical: int = 0
+    close: int = 0
+    different: int = 0
+    failed: int = 0
+    largest: float | None = None
+    examples: tuple[Example, ...] = ()
+
+    @property
+    def agree(self) -> bool:
+        """Whether every sample is answered as before, within the tolerance."""
+        return not self.failed and not self.different
+
+
+def compare(
+    bundle: Path,
+    python: Path,
+    recorded: Path,
+    *,
+    random_fields: Sequence[str],
+    environment: Mapping[str, str],
+    deadline: Deadline,
+) -> Predictions:
+    """Score the samples of another bundle's samples.jsonl, and compare with what it recorded.
+
+    Of `random_fields` only the types are compared.
+    `python` is the interpreter of the bundle's environment, `environment` its
+    process's, as proof.service_environment makes it. Without the file
+    `recorded` there are no samples. Raises ProofError when the model does not
+    answer at all.
+    """
+    before = read_samples(recorded)
+    if not before:
+        return Predictions("the old bundle has no samples")
+    with TemporaryDirectory(prefix="nachlass-") as work:
+        answer, _said = ask_service(
+            python,
+            "score",
+            bundle,
+            work=Path(work),
+            environment=environment,
+            deadline=deadline,
+            stdin=f"{json.dumps(list(random_fields))}\n{recorded.read_text(encoding='utf-8')}",
+        )
+    if error := answer.get("error"):
+        raise ProofError(
+            f"the samples of the bundle before cannot be scored: {error['message']}",
+            details=error["traceback"],
+        )
+    summary = _summary(before, answer["answers"])
+    return replace(summary, random_fields=tuple(random_fields))
+
+
+def random_fields(*manifests: Mapping[str, Any]) -> list[str]:
+    """The fields that are random in the predictions of any of the bundles."""
+    # A bundle that an earlier version built names none.
+    found = (one["samples"].get("random_fields", ()) for one in manifests)
+    return sorted({*chain.from_iterable(found)})
+
+
+def _summary(before: list[tuple[Any, Any]], answers: list[dict[str, Any]]) -> Predictions:
+    """Count the answers, and keep the first that are not as before."""
+    verdicts = Counter(answer.get("agreement", "failed") for answer in answers)
+    differences = [
+        difference for answer in answers if (difference := answer.get("difference")) is not None
+    ]
+    examples = [
+        Example(
+            index,
+            prediction,
+            answer.get("prediction"),
+            answer["error"]["message"] if "error" in answer else None,
+        )
+        for index, ((_sample, prediction), answer) in enumerate(zip(before, answers, strict=True))
+        if answer.get("agreement") not in ("identical", "close")
+    ]
+    return Predictions(
+        count=len(before),
+        identical=verdicts["identical"],
+        close=verdicts["close"],
+        different=verdicts["different"],
+        failed=verdicts["failed"],
+        largest=max(differences, default=None),
+        examples=tuple(examples[:MOST_EXAMPLES]),
+    )

@@ -1,0 +1,186 @@
+"""Asks the service to prove a bundle, and says what its answer means."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nachlass_builder.foundation.errors import Place, ProofError
+from nachlass_builder.foundation.process import Deadline, run
+from nachlass_builder.foundation.settings import is_index_variable
+from nachlass_builder.proof.describe_features import LEAST_SAMPLES
+from nachlass_builder.requirements.import_names import DISTRIBUTIONS
+
+NOT_THERE = (
+    "what the predictor needs must be defined in the notebook, lie in the repository "
+    "(opened by a relative path) or be installed through `requirements`"
+)
+
+GONE = "the folder of the build is gone afterwards: open files by paths relative to the notebook"
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What the proof showed: whether batches may be used, whether the model survives a fork.
+
+    `memory` has the largest resident sizes, in bytes, after loading and after scoring;
+    `baseline` how the service counts the samples and their predictions. `batch_problem`
+    says why a batch_predictor that is there may not be used.
+    """
+
+    batch: bool
+    preload: bool
+    memory: Mapping[str, int]
+    baseline: Mapping[str, Any]
+    notes: tuple[str, ...]
+    batch_problem: str | None
+
+
+def ask_service(
+    python: Path,
+    command: str,
+    bundle: Path,
+    *,
+    work: Path,
+    environment: Mapping[str, str],
+    deadline: Deadline,
+    words: tuple[str, ...] = (),
+    stdin: str | None = None,
+) -> tuple[dict[str, Any], str]:
+    """Run a command of nachlass_service in the model's environment: its answer, its stderr.
+
+    It starts in the empty folder `work`, so that no file of the user's shadows
+    a module of the service.
+    """
+    work.mkdir(parents=True, exist_ok=True)
+    answer = work / "answer.json"
+    answer.unlink(missing_ok=True)
+    completed = run(
+        [python, "-P", "-m", "nachlass_service", command, bundle.resolve(), answer, *words],
+        doing=f"asking the model to {command}",
+        deadline=deadline,
+        cwd=work,
+        environment=environment,
+        stdin=stdin,
+    )
+    said = completed.stderr
+    if not answer.is_file():
+        message = f"the interpreter ended with status {completed.status} before it answered"
+        return {"error": {"code": "ended", "message": message, "traceback": said[-4000:]}}, said
+    answered: dict[str, Any] = json.loads(answer.read_text(encoding="utf-8"))
+    return answered, said
+
+
+def service_environment(parameters: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a process that runs the model: the user's, without Python's own knobs."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not (is_index_variable(name) or name.startswith("PYTHON") or name == "VIRTUAL_ENV")
+    }
+    return {**kept, **parameters, "PYTHONUTF8": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def prove(
+    serving: Path,
+    training: Path | None,
+    bundle: Path,
+    *,
+    work: Path,
+    parameters: Mapping[str, str],
+    place: Place,
+    gone: Path,
+    deadline: Deadline,
+    lock: str | None = None,
+) -> Proof:
+    """Prove the bundle with the serving environment's Python; raises ProofError.
+
+    `training` tells, when that fails, whether the pickle or the environment is
+    to blame; None where nobody is told. `gone` is the folder that the cells ran
+    in. `lock` names the lock that decided what is in the serving environment, when
+    it was given. The manifest must say how many samples there are.
+    """
+    # As in a worker that shares the cores: libraries that start threads start more than one.
+    environment = {**service_environment(parameters), "OMP_NUM_THREADS": "2"}
+    answer, _said = ask_service(
+        serving, "prove", bundle, work=work, environment=environment, deadline=deadline
+    )
+    if error := answer.get("error"):
+        in_training = (
+            training is not None
+            and "error"
+            not in ask_service(
+                training, "prove", bundle, work=work, environment=environment, deadline=deadline
+            )[0]
+        )
+        if error.get("where"):
+            place = Place(error["where"])
+        raise _refusal(error, in_training=in_training, place=place, gone=gone, lock=lock)
+    preload, notes = False, []
+    if answer["samples"]:
+        preload = answer["forked"]
+        if not preload:
+            notes.append(f"each worker will load the model for itself: {answer['forked_reason']}")
+        if answer["samples"] < LEAST_SAMPLES:
+            notes.append(
+                f"{answer['samples']} samples are too few to notice drift: from {LEAST_SAMPLES} "
+                "on, predictions are compared with theirs"
+            )
+    return Proof(
+        batch=bool(answer["batch"]),
+        preload=preload,
+        memory=answer["memory"],
+        baseline=answer["baseline"],
+        notes=tuple(notes),
+        batch_problem=answer["batch_reason"],
+    )
+
+
+def _refusal(
+    error: Mapping[str, Any], *, in_training: bool, place: Place, gone: Path, lock: str | None
+) -> ProofError:
+    """Turn a failed proof into a sentence."""
+    details = error.get("traceback")
+    missing = error.get("missing")
+    if in_training and lock:
+        return ProofError(
+            f"{lock} lacks what the model needs: {error['message']}",
+            place=place,
+            details=details,
+            remedy="build without --locked to lock anew",
+        )
+    if in_training and missing:
+        module = missing[0]
+        distribution = DISTRIBUTIONS.get(module.partition(".")[0], module)
+        return ProofError(
+            f"the predictor needs {module}, which only the notebook's kernel brought along",
+            place=place,
+            details=details,
+            remedy=f'add "{distribution}" to `requirements`',
+        )
+    if error["code"] == "differs":
+        return ProofError(
+            f"sample {error['sample']} is answered otherwise outside the notebook",
+            place=place,
+            details=error["message"],
+            remedy=(
+                "the predictor depends on something that the pickle does not hold: "
+                "state of the kernel, a file that changed, or the environment"
+            ),
+        )
+    if in_training:
+        what = f"the model works only beside the notebook's kernel: {error['message']}"
+    elif error["code"] == "bundle":
+        what = f"the pickle loads only inside the notebook: {error['message']}"
+    elif error.get("sample") is not None:
+        what = f"sample {error['sample']} fails outside the notebook: {error['message']}"
+    else:
+        what = f"the model cannot be proven: {error['message']}"
+    remedy = NOT_THERE
+    if str(gone) in error["message"]:
+        remedy = GONE
+    return ProofError(what, place=place, details=details, remedy=remedy)

@@ -1,0 +1,1 @@
+"""What a source asks for, from everywhere it may stand, before anything runs."""

@@ -1,0 +1,163 @@
+"""What can be known of a source without executing anything."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nachlass_builder.foundation.errors import NachlassError, NotebookError, Place
+from nachlass_builder.foundation.settings import SAMPLES_VARIABLE, Settings
+from nachlass_builder.notebook.bindings import takes_one_argument
+from nachlass_builder.notebook.cell_secrets import secrets_of_modules, secrets_of_notebook
+from nachlass_builder.notebook.choose_notebook import (
+    Explain,
+    Located,
+    bindings_of,
+    last_binding,
+    locate,
+    may_define_unseen,
+)
+from nachlass_builder.notebook.contract import CONTRACT, NAME_SAMPLES, SAVE_FILE, one_argument
+from nachlass_builder.notebook.notebook import Cell, Notebook, syntax_error
+from nachlass_builder.requirements.import_names import DISTRIBUTIONS
+from nachlass_builder.requirements.requirements import Requirements, gather
+
+
+@dataclass
+class Checked:
+    """What a check found: the notebooks, their requirements, and problems.
+
+    `errors` make a build certain to fail; `warnings` do not.
+    """
+
+    located: Located
+    requirements: Requirements
+    errors: list[NachlassError] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def contract(self) -> Iterator[tuple[str, Place]]:
+        """The names of the contract that the notebooks define, and where."""
+        for notebook in self.located.notebooks:
+            for name in CONTRACT:
+                place = last_binding(notebook, name)
+                if place is not None:
+                    yield name, place
+
+
+def check(
+    root: Path,
+    files: list[str],
+    settings: Settings,
+    given: str | None,
+    explain: Explain = lambda _name: None,
+) -> Checked:
+    """Read the notebooks and their requirements, and look for what cannot work.
+
+    The arguments are those of `locate`. Raises the first failure that leaves
+    nothing to look at.
+    """
+    located = locate(root, files, settings, given, explain)
+    checked = Checked(located, gather(root, located.notebooks))
+    for notebook in located.notebooks:
+        for cell in notebook.cells:
+            if problem := syntax_error(notebook, cell):
+                checked.errors.append(problem)
+        checked.warnings += _unprovided_imports(notebook, checked.requirements, root)
+        checked.warnings += secrets_of_notebook(notebook)
+    checked.warnings += secrets_of_modules(root, files)
+    if located.contract == "function" and not checked.errors:
+        checked.errors += _contract_errors(located.notebooks[0])
+        checked.errors += _argument_errors(located.notebooks[0])
+    checked.errors += _samples_errors(located.notebooks, settings.samples)
+    checked.warnings += [str(conflict) for conflict in checked.requirements.conflicts]
+    checked.warnings += checked.requirements.notes
+    return checked
+
+
+def _contract_errors(notebook: Notebook) -> list[NachlassError]:
+    """A predictor that no cell can define."""
+    if last_binding(notebook, "predictor") or may_define_unseen(notebook):
+        return []
+    cells = [
+        cell for cell in notebook.cells if SAVE_FILE in cell.source or "serialize_to" in cell.source
+    ]
+    if cells:
+        return [
+            NotebookError(
+                "the notebook saves a stage of a pipeline, and defines no `predictor`",
+                place=notebook.place(cells[-1]),
+                remedy="name the notebooks of the pipeline, in order, in S2I_SOURCE_NOTEBOOK_LIST",
+            )
+        ]
+    return [
+        NotebookError(
+            "no cell defines `predictor`",
+            place=notebook.place(),
+            remedy="define predictor(x), which scores one sample, in a cell of its own",
+        )
+    ]
+
+
+def _argument_errors(notebook: Notebook) -> Iterator[NachlassError]:
+    """Functions of the contract that certainly cannot be called with one argument."""
+    for name in ("predictor", "validator", "batch_predictor"):
+        run = [found for found in bindings_of(notebook, name) if not found[0].is_skipped]
+        match run[-1:]:
+            case [(cell, ast.FunctionDef(decorator_list=[]) as function)]:
+                is_certain = cell.tree is not None and function in cell.tree.body
+                if is_certain and not (takes_one_argument(function) or may_define_unseen(notebook)):
+                    yield NotebookError(
+                        f"`{name}({ast.unparse(function.args)})` "
+                        "cannot be called with one argument",
+                        place=notebook.place(cell, function.lineno),
+                        remedy=one_argument(name),
+                    )
+
+
+def _samples_errors(notebooks: Sequence[Notebook], name: str | None) -> list[NachlassError]:
+    """A variable named in S2I_SAMPLES that no cell can define."""
+    if name in (None, "samples"):
+        return []
+    if any(last_binding(book, name) or may_define_unseen(book) for book in notebooks):
+        return []
+    return [
+        NotebookError(
+            f"{SAMPLES_VARIABLE} names `{name}`, and no cell defines it",
+            place=notebooks[-1].place(),
+            remedy=NAME_SAMPLES,
+        )
+    ]
+
+
+def _unprovided_imports(
+    notebook: Notebook, requirements: Requirements, root: Path
+) -> Iterator[str]:
+    """Imports of well-known libraries that no requirement names."""
+    if requirements.computed or requirements.uv_lock:
+        return
+    provided = {requirement.name for requirement in requirements.merged}
+    seen = set()
+    for cell in notebook.cells:
+        for module, line in _imports(cell):
+            distribution = DISTRIBUTIONS.get(module)
+            if distribution is None or module in seen or module in sys.stdlib_module_names:
+                continue
+            seen.add(module)
+            if distribution not in provided and not list(root.rglob(f"{module}.py")):
+                yield (
+                    f"{notebook.place(cell, line)}: imports {module}, and no requirement names "
+                    f"{distribution}; it works only if another one brings it"
+                )
+
+
+def _imports(cell: Cell) -> Iterator[tuple[str, int]]:
+    """The top-level modules that a cell imports, outside `try`."""
+    for statement in cell.tree.body if cell.tree else ():
+        match statement:
+            case ast.Import(names=aliases, lineno=line):
+                yield from ((alias.name.partition(".")[0], line) for alias in aliases)
+            case ast.ImportFrom(module=str(module), level=0, lineno=line):
+                yield module.partition(".")[0], line

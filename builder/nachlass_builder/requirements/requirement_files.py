@@ -1,0 +1,279 @@
+"""Reads requirements.txt, pyproject.toml and environment.yml."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+
+from nachlass_builder.foundation.errors import Place, RequirementsError
+from nachlass_builder.foundation.settings import unquote
+from nachlass_builder.requirements.pip_options import without_effect
+from nachlass_builder.requirements.requirement import Requirement
+from nachlass_builder.requirements.requirement_hashes import Hashed, split_hashes
+from nachlass_builder.requirements.unmet import unmet_in_conda
+
+OPTIONS_WITH_VALUE = frozenset(
+    "-i --index-url --extra-index-url -f --find-links --trusted-host --no-binary --only-binary"
+    " --timeout --retries --cert --proxy --python-version --platform -t --target --prefix --root"
+    " --src --upgrade-strategy --progress-bar --cache-dir --log --exists-action -C"
+    " --config-settings --global-option --use-feature --root-user-action --report".split()
+)
+"""pip's options whose value is the next word."""
+
+
+@dataclass
+class Listed:
+    """What a requirements file, or a command line of pip, lists.
+
+    `options` are pip's options for the index; `constraints` the lines of `-c`
+    files; `local` the repository's own folders (`-e .`), which are imported
+    from the source rather than installed; `notes` what was passed over; `hashes`
+    what `--hash` demands, `require_hashes` the place of a `--require-hashes`; `files`
+    what has been read, which ends the recursion of files that include each other.
+    """
+
+    requirements: list[Requirement] = field(default_factory=list)
+    options: list[str] = field(default_factory=list)
+    constraints: list[str] = field(default_factory=list)
+    local: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    hashes: list[Hashed] = field(default_factory=list)
+    require_hashes: Place | None = None
+    files: set[str] = field(default_factory=set)
+
+
+def read_requirements_txt(root: Path, name: str) -> Listed:
+    """Read a file in pip's format, with the files it includes."""
+    listed = Listed()
+    _read_file(root, name, listed, constraint=False)
+    return listed
+
+
+def read_words(root: Path, folder: str, words: Sequence[str], place: Place, listed: Listed) -> None:
+    """Add the words of one pip line (requirements and options) to `listed`.
+
+    Paths are taken relative to `folder`, itself relative to `root`.
+    """
+    remaining = list(words)
+    while remaining:
+        word = remaining.pop(0)
+        option, equals, value = word.partition("=")
+        if not word.startswith("-"):
+            _add(word, folder, place, listed)
+            continue
+        if not equals and (option in OPTIONS_WITH_VALUE or option in _FILE_OPTIONS):
+            value = remaining.pop(0) if remaining else ""
+        elif len(word) > 2 and word[:2] in _FILE_OPTIONS and word[1] != "-":  # noqa: PLR2004
+            option, value = word[:2], word[2:]
+        listed.notes += without_effect(option, place)
+        if option in _FILE_OPTIONS and value:
+            _follow(option, value, root, folder, place, listed)
+        elif option == "--require-hashes":
+            listed.require_hashes = listed.require_hashes or place
+        elif option in OPTIONS_WITH_VALUE:
+            listed.options += [option, value]
+        elif option in ("--no-index", "--pre", "--prefer-binary"):
+            listed.options.append(option)
+
+
+def read_constraint_hashes(path: Path) -> Iterator[Hashed]:
+    """The hashes in a file of constraints that pip's own settings name."""
+    for number, line in logical_lines(path.read_text(encoding="utf-8-sig")):
+        text, digests = split_hashes(line)
+        if digests:
+            yield Hashed(Requirement.parse(text, Place(str(path), line=number)), digests)
+
+
+def read_pyproject(root: Path, name: str) -> list[Requirement]:
+    """Read `[project] dependencies`."""
+    text = (root / name).read_text(encoding="utf-8")
+    try:
+        project = tomllib.loads(text).get("project", {})
+    except tomllib.TOMLDecodeError as error:
+        raise RequirementsError(f"the file is not TOML: {error}", place=Place(name)) from None
+    return [
+        Requirement.parse(entry, _place(name, text, entry))
+        for entry in project.get("dependencies", ())
+    ]
+
+
+def requires_python(root: Path, name: str) -> tuple[str | None, Place]:
+    """Read `[project] requires-python`, and its place."""
+    text = (root / name).read_text(encoding="utf-8")
+    specifier = tomllib.loads(text).get("project", {}).get("requires-python")
+    return specifier, _place(name, text, "requires-python")
+
+
+def read_environment_yml(root: Path, name: str) -> Listed:
+    """Read the pip part of a conda environment file; what only conda installs is noted."""
+    text = (root / name).read_text(encoding="utf-8")
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise RequirementsError(f"the file is not YAML: {error}", place=Place(name)) from None
+    listed = Listed()
+    conda: list[str] = []
+    dependencies = content.get("dependencies") if isinstance(content, dict) else None
+    for entry in dependencies or ():
+        if isinstance(entry, dict):
+            for line in entry.get("pip") or ():
+                place = _place(name, text, str(line))
+                _read_line(root, str(PurePosixPath(name).parent), str(line), place, listed)
+        elif re.split(r"[=<>! ]", str(entry))[0] not in ("python", "pip"):
+            conda.append(str(entry))
+    if isinstance(content, dict):
+        listed.notes += unmet_in_conda(content, name, text)
+    if conda:
+        listed.notes.append(
+            f"{name}: its conda packages are not installed ({', '.join(conda)}); "
+            "name those the notebook needs under `pip:`"
+        )
+    return listed
+
+
+_FILE_OPTIONS = {
+    "-r": "requirement",
+    "--requirement": "requirement",
+    "-c": "constraint",
+    "--constraint": "constraint",
+    "-e": "editable",
+    "--editable": "editable",
+}
+
+
+def _follow(option: str, value: str, root: Path, folder: str, place: Place, listed: Listed) -> None:
+    """Act on -r, -c or -e."""
+    match _FILE_OPTIONS[option]:
+        case "editable":
+            _add(value, folder, place, listed)
+        case kind:
+            path = os.path.normpath(os.path.join(folder, value))  # noqa: PTH118 - of text
+            if path.startswith("..") or not (root / path).is_file():
+                raise RequirementsError(
+                    f"{option} {value}: there is no such file in the source", place=place
+                )
+            _read_file(root, path, listed, constraint=kind == "constraint")
+
+
+def _read_file(root: Path, name: str, listed: Listed, *, constraint: bool) -> None:
+    """Read one file, unless it has been read."""
+    if name in listed.files:
+        return
+    listed.files.add(name)
+    folder = str(PurePosixPath(name).parent)
+    for number, line in logical_lines((root / name).read_text(encoding="utf-8-sig")):
+        place = Place(name, line=number)
+        if constraint and not line.startswith("-"):
+            text, digests = split_hashes(line)
+            text = _without_options(text, place, listed)
+            listed.constraints.append(text)
+            if digests:
+                listed.hashes.append(Hashed(Requirement.parse(text, place), digests))
+        else:
+            _read_line(root, folder, line, place, listed)
+
+
+def _read_line(root: Path, folder: str, line: str, place: Place, listed: Listed) -> None:
+    """Read one line that is a requirement, its hashes behind it, or an option."""
+    text, digests = split_hashes(line)
+    if digests and not text:
+        raise RequirementsError(
+            "this hash is of no requirement",
+            place=place,
+            remedy="end the line before it with a backslash",
+        )
+    if not text.startswith("-"):
+        text = _without_options(text, place, listed)
+    before = len(listed.requirements)
+    read_words(root, folder, _words(text), place, listed)
+    added = listed.requirements[before:]
+    if digests and not added:
+        raise RequirementsError("a folder has no hash to check", place=place, remedy="take it out")
+    listed.hashes += [Hashed(requirement, digests) for requirement in added if digests]
+
+
+def logical_lines(text: str) -> Iterator[tuple[int, str]]:
+    """The logical lines of a pip file: continued lines joined, comments and blanks dropped."""
+    joined, first = "", 0
+    for number, line in enumerate(text.splitlines(), start=1):
+        first = first or number
+        stripped = re.sub(r"(^|\s)#.*$", "", line).strip()
+        if stripped.endswith("\\"):
+            joined += stripped[:-1] + " "
+            continue
+        if joined + stripped:
+            yield first, (joined + stripped).strip()
+        joined, first = "", 0
+    if joined.strip():
+        yield first, joined.strip()
+
+
+def _words(line: str) -> list[str]:
+    """The words of a logical line: options split, a requirement kept whole."""
+    return (
+        re.split(r"[ =]", line, maxsplit=1)
+        if line.startswith("--") and " " in line
+        else (line.split(maxsplit=1) if line.startswith("-") else [line])
+    )
+
+
+def _without_options(line: str, place: Place, listed: Listed) -> str:
+    """Drop the options behind a requirement, which are noted if they ask for something."""
+    text, *options = re.split(r"\s(?=--)", line)
+    for option in options:
+        listed.notes += without_effect(re.split(r"[ =]", option)[0], place)
+    return text.strip()
+
+
+def _add(text: str, folder: str, place: Place, listed: Listed) -> None:
+    """Add one requirement, a link, an archive's path, or a local folder."""
+    text = unquote(text.strip())
+    if re.fullmatch(r"(git|hg|svn|bzr)\+\S+|https?://\S+|file://\S+", text):
+        listed.requirements.append(
+            Requirement.parse(f"{_name_of_link(text, place)} @ {text}", place)
+        )
+    elif text.endswith((".whl", ".tar.gz", ".zip")) and "@" not in text:
+        name = PurePosixPath(text).name.split("-")[0]
+        path = PurePosixPath(folder) / text
+        listed.requirements.append(Requirement(f"{name} @ {path}", place))
+    elif re.match(r"\.{1,2}($|[/\[])|/", text):
+        bare, bracket, _extras = text.partition("[")
+        listed.local.append(str(PurePosixPath(folder) / bare))
+        if bracket:
+            listed.notes.append(
+                f"{place}: the extras of {text} are not installed: list what they need"
+            )
+    else:
+        listed.requirements.append(Requirement.parse(text, place))
+
+
+def _name_of_link(link: str, place: Place) -> str:
+    """The distribution a bare link is of: its egg fragment, archive or repository name."""
+    parts = urlsplit(link)
+    egg = re.search(r"egg=([\w.-]+)", parts.fragment)
+    if egg:
+        return egg[1]
+    last = PurePosixPath(parts.path.partition("@")[0]).name
+    name = last.split("-")[0] if last.endswith((".whl", ".tar.gz", ".zip")) else last
+    name = name.removesuffix(".git")
+    if not name:
+        raise RequirementsError(
+            f"{link} names no distribution", place=place, remedy=f"write it as NAME @ {link}"
+        )
+    return name
+
+
+def _place(name: str, text: str, entry: Any) -> Place:
+    """The line of a TOML or YAML file that holds an entry."""
+    for number, line in enumerate(text.splitlines(), start=1):
+        if str(entry) in line:
+            return Place(name, line=number)
+    return Place(name)

@@ -1,0 +1,110 @@
+"""Names what project files ask for and a build does not do."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from platform import python_version
+from typing import Any
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_name
+
+from nachlass_builder.foundation.errors import Place
+from nachlass_builder.requirements.requirement import Requirement
+
+STEERING = frozenset(
+    "index index-url extra-index-url find-links constraint-dependencies override-dependencies"
+    " exclude-dependencies exclude-newer exclude-newer-package prerelease resolution"
+    " index-strategy no-binary no-binary-package no-build no-build-package".split()
+)
+"""What decides, in `[tool.uv]`, which files are locked."""
+
+
+def unmet_in_pyproject(root: Path, name: str) -> Iterator[str]:
+    """What a pyproject.toml says of its dependencies that has no effect.
+
+    uv itself reads `[tool.uv]` at the source's root; a uv.lock holds what came of all of it.
+    """
+    text = (root / name).read_text(encoding="utf-8")
+    document = tomllib.loads(text)
+    project = document.get("project", {})
+    if "dependencies" in project.get("dynamic", ()):
+        yield (
+            f"{_place(name, text, r'dynamic')}: the dependencies are known only once the project "
+            "is built, and are not read: list them there, or in `requirements`"
+        )
+    tool = document.get("tool", {}).get("uv", {})
+    folder = PurePosixPath(name).parent
+    locked = (root / folder / "uv.lock").is_file()
+    names = {
+        Requirement.parse(entry, Place(name)).name for entry in project.get("dependencies", ())
+    }
+    for key, source in tool.get("sources", {}).items():
+        if canonicalize_name(key) in names and not (locked and _is_remote(source)):
+            yield (
+                f"{_place(name, text, re.escape(key) + r'.*=.*[{]')}: the source of {key} has no "
+                f"effect in a build: write `{key} @ URL` where it is required"
+            )
+    ignored = sorted(tool.keys() & STEERING)
+    if ignored and not locked and folder != PurePosixPath():
+        yield (
+            f"{_place(name, text, re.escape(ignored[0]))}: {', '.join(ignored)} of [tool.uv] "
+            "has no effect here, but in pyproject.toml or uv.toml at the root of the source"
+        )
+
+
+def unmet_in_block(content: Mapping[str, Any], place: Place) -> Iterator[str]:
+    """What the `[tool.uv]` of a PEP 723 block asks for, of which nothing is read."""
+    tool = content.get("tool", {}).get("uv", {})
+    keys = sorted(tool.keys() & {*STEERING, "sources"})
+    if keys:
+        yield (
+            f"{place}: {', '.join(keys)} of [tool.uv] has no effect in a block: "
+            "move it to uv.toml or pyproject.toml at the root of the source, "
+            "and a source into its requirement (`NAME @ URL`)"
+        )
+
+
+def unmet_in_conda(content: Mapping[str, Any], name: str, text: str) -> Iterator[str]:
+    """The Python and the variables of a conda environment, which a build does not have."""
+    for entry in content.get("dependencies") or ():
+        match = re.fullmatch(r"python\s*(=|==)?\s*([\d.*]+|[<>!~].*)", str(entry))
+        if match and not _accepts(match[1] or "", match[2]):
+            yield (
+                f"{_place(name, text, re.escape(str(entry)))}: it asks for {entry}, and the build "
+                f"has Python {python_version()}: the Python that runs `nachlass` is the model's"
+            )
+    if content.get("variables"):
+        names = ", ".join(map(str, content["variables"]))
+        yield (
+            f"{_place(name, text, r'variables:')}: the variables {names} are not set in a build: "
+            "put them into .s2i/environment"
+        )
+
+
+def _accepts(equals: str, version: str) -> bool:
+    """Whether this Python is what conda's `python=3.11`, `python>=3.10` mean."""
+    specifier = version if version[0] in "<>!~" else f"=={version.rstrip('.*')}.*"
+    if equals == "==" and version.count(".") > 1:
+        specifier = f"=={version}"
+    try:
+        return SpecifierSet(specifier).contains(python_version(), prereleases=True)
+    except InvalidSpecifier:
+        return True
+
+
+def _is_remote(source: Any) -> bool:
+    """Whether a source of uv's is no folder: of those a uv.lock has no pin."""
+    entries = source if isinstance(source, list) else [source]
+    return not any({"path", "workspace"} & entry.keys() for entry in entries)
+
+
+def _place(name: str, text: str, pattern: str) -> Place:
+    """The first line of a file that begins with a pattern, after blanks and dashes."""
+    for number, line in enumerate(text.splitlines(), start=1):
+        if re.match(rf"[\s\"'-]*{pattern}", line):
+            return Place(name, line=number)
+    return Place(name)

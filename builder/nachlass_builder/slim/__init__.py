@@ -1,0 +1,1 @@
+"""The environment that serves: the smallest one that the proof accepts."""

@@ -1,0 +1,271 @@
+"""Chooses, makes and proves the environment that serves.
+
+The smallest one first (decide.py); where that is not enough, all that the user
+requires.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nachlass_builder.bundle.layout import SERVING_LOCK, write_manifest
+from nachlass_builder.bundle.staging import Workshop
+from nachlass_builder.foundation.digest import digest_of
+from nachlass_builder.foundation.errors import Place, ProofError, RequirementsError
+from nachlass_builder.foundation.progress import Report
+from nachlass_builder.foundation.settings import Settings
+from nachlass_builder.notebook.choose_notebook import last_binding
+from nachlass_builder.packages.environment import Environment, environment_key
+from nachlass_builder.packages.lock import Lock
+from nachlass_builder.proof.proof import prove
+from nachlass_builder.requirements.check import Checked
+from nachlass_builder.slim.decide import (
+    ARROW,
+    BEFORE,
+    IMPORTED,
+    LOADED,
+    NOTEBOOK,
+    OPTIONAL,
+    SCORED,
+    SERVICE,
+    STRING,
+    VARIABLE,
+    Memory,
+    Model,
+    Subset,
+    Training,
+    UndecidedError,
+    Wishes,
+    decide,
+)
+from nachlass_builder.source.prepare import Prepared
+
+ORDER = {
+    reason: place
+    for place, reason in enumerate(
+        (
+            IMPORTED,
+            STRING,
+            NOTEBOOK,
+            VARIABLE,
+            ARROW,
+            SCORED,
+            LOADED,
+            "needed by",
+            OPTIONAL,
+            BEFORE,
+            SERVICE,
+        )
+    )
+}
+"""The order in which the reasons are told."""
+
+SUBSETS = "slim"
+"""The folder of the cache in which proven subsets are remembered."""
+
+
+OPTIONAL_OF_SERVICE = {"pyarrow": ARROW}
+"""What the service uses where the user requires it, and why it is kept then."""
+
+
+def wishes(checked: Checked, settings: Settings) -> Wishes:
+    """What the user asks of the serving environment."""
+    merged = checked.requirements.merged
+    required = {requirement.name for requirement in merged}
+    used = {name: why for name, why in OPTIONAL_OF_SERVICE.items() if name in required}
+    notebook = dict.fromkeys(checked.requirements.serving, NOTEBOOK)
+    variable = dict.fromkeys(settings.serving_requirements, VARIABLE)
+    requirements = tuple(requirement.text for requirement in merged)
+    return Wishes(requirements, {**used, **notebook, **variable})
+
+
+def require_locked(settings: Settings, lock: Lock) -> None:
+    """Refuse names in S2I_SERVING_REQUIREMENTS that are not in the lock."""
+    locked = {name for name, _version in lock.packages}
+    for name in settings.serving_requirements:
+        if name not in locked:
+            raise RequirementsError(
+                f"S2I_SERVING_REQUIREMENTS names {name}, which is not in the lock",
+                remedy=f'add "{name}" to `requirements`, or to `serving_requirements`',
+            )
+
+
+@dataclass(frozen=True)
+class Serving:
+    """A model that waits for its environment: its bundle in the making, and what it ran in."""
+
+    prepared: Prepared
+    shop: Workshop
+    checked: Checked
+    lock: Lock
+    training: Environment
+    make: Callable[[Lock], Environment]
+    manifest: dict[str, Any]
+    report: Report
+    fresh: bool
+    given: Lock | None = None
+    """The lock to serve with, when nothing is to be chosen."""
+
+    def run(self) -> tuple[Lock, Environment]:
+        """The environment in which the model is proven, and its lock; raises ProofError.
+
+        The manifest gets what was chosen and what was shown.
+        """
+        settings = self.prepared.settings
+        asked = wishes(self.checked, settings)
+        training = Training(self.training.site_packages, asked)
+        if self.given:
+            self._require_given(self.given, training, asked)
+            self._describe(training, self.given, None, None)
+            return self.given, self._make_and_prove(self.given, is_all=True)
+        memory = self._memory(asked)
+        if self.fresh:
+            memory.forget()
+        why_all = None if settings.slim else "S2I_SLIM is 0"
+        while True:
+            subset = None
+            if why_all is None:
+                with self.report.step("choosing what serving needs"):
+                    subset, why_all = self._choose(training, asked, memory)
+            kept = subset.why.keys() if subset else training.everything
+            lock = self.lock.subset(kept)
+            self._describe(training, lock, subset, why_all)
+            try:
+                environment = self._make_and_prove(lock, is_all=kept == training.everything)
+            except ProofError as error:
+                if kept == training.everything:
+                    raise
+                if subset and subset.before:
+                    self.report.note(f"what an earlier build chose is not enough: {error.message}")
+                else:
+                    why_all = f"with less, {error.message}"
+                memory.forget()
+                continue
+            if subset and not subset.before:
+                memory.write(subset, careful=not self._has_samples)
+            return lock, environment
+
+    def _require_given(self, given: Lock, training: Training, asked: Wishes) -> None:
+        """Refuse a given lock that lacks what the user wants to be served with."""
+        there = {name for name, _version in given.packages}
+        wanted: dict[str, str] = dict(asked.named)
+        if not self.prepared.settings.slim:
+            wanted |= dict.fromkeys(training.everything, "S2I_SLIM=0")
+        if missing := sorted(wanted.keys() - there):
+            raise RequirementsError(
+                f"{SERVING_LOCK} lacks {', '.join(missing)}, which {wanted[missing[0]]} asks for",
+                remedy="build without --locked to lock anew",
+            )
+
+    def _choose(
+        self, training: Training, asked: Wishes, memory: Memory
+    ) -> tuple[Subset | None, str | None]:
+        """The smallest subset, or the reason why there is none."""
+        entry = self.manifest["entry"]
+        model = Model(
+            bundle=self.shop.bundle,
+            import_folders=[self.shop.bundle / "src" / name for name in entry["import_folders"]],
+            has_samples=self._has_samples,
+            python=self.training.python,
+            work=self.shop.work / "slim",
+            parameters=self.prepared.settings.parameters,
+            deadline=self.prepared.deadline,
+        )
+        write_manifest(self.shop.bundle, self.manifest)
+        try:
+            subset = decide(model, training, memory, asked)
+        except UndecidedError as error:
+            return None, str(error)
+        for reason, names in _by_reason(subset.why):
+            self.report.note(f"{reason}: {', '.join(names)}")
+        if subset.before:
+            self.report.note("as in an earlier build with this lock")
+        if not self._has_samples and subset.why.keys() != training.everything:
+            self.report.warn(
+                "without samples nothing shows what scoring imports: name what is missing in "
+                "`serving_requirements`, or keep all with S2I_SLIM=0"
+            )
+        return subset, None
+
+    def _describe(
+        self, training: Training, lock: Lock, subset: Subset | None, why_all: str | None
+    ) -> None:
+        """Write into the manifest, and say, what the environment has and what it has not."""
+        kept = {name for name, _version in lock.packages}
+        left_out = training.without(kept)
+        self.manifest["packages"] = dict(sorted(lock.packages))
+        self.manifest["locks"]["serving"] = lock.digest
+        self.manifest["slim"] = {
+            "all_because": why_all,
+            "kept": dict(sorted(subset.why.items())) if subset else {},
+            "left_out": left_out,
+        }
+        if why_all:
+            self.report.note(f"all that `requirements` need is kept: {why_all}")
+        size, whole = training.size(kept), training.size(kept | left_out.keys())
+        self.report.note(
+            f"serving environment: {len(kept)} of {len(kept | left_out.keys())} distributions, "
+            f"{size / 1e6:.0f} of {whole / 1e6:.0f} MB"
+        )
+
+    def _make_and_prove(self, lock: Lock, *, is_all: bool) -> Environment:
+        """Make the environment, prove the bundle there, and let the manifest say what was shown."""
+        prepared, report, notebook = self.prepared, self.report, self.checked.located.notebooks[-1]
+        with report.step("making the serving environment"):
+            environment = self._make(lock)
+        with report.step("proving the model in a fresh interpreter"):
+            write_manifest(self.shop.bundle, self.manifest)
+            proof = prove(
+                environment.python,
+                self.training.python if is_all else None,
+                self.shop.bundle,
+                work=self.shop.work / "proof",
+                parameters=prepared.settings.parameters,
+                place=last_binding(notebook, "predictor") or Place(notebook.name),
+                gone=self.shop.source,
+                deadline=prepared.deadline,
+                lock=SERVING_LOCK if self.given else None,
+            )
+            self.manifest.update(
+                batch=proof.batch,
+                preload=proof.preload,
+                memory=dict(proof.memory),
+                baseline=dict(proof.baseline),
+            )
+            for text in proof.notes:
+                report.note(text)
+            if proof.batch_problem:
+                where = last_binding(notebook, "batch_predictor") or notebook.place()
+                report.warn(f"{where}: batch_predictor is not used: {proof.batch_problem}")
+        return environment
+
+    def _make(self, lock: Lock) -> Environment:
+        """Make the environment while the source, whose wheels a lock names, is where it was."""
+        kept, before = self.shop.bundle / "src", self.shop.source
+        kept.rename(before)
+        try:
+            return self.make(lock)
+        finally:
+            before.rename(kept)
+
+    def _memory(self, asked: Wishes) -> Memory:
+        """What is remembered of this model, for this lock, Python and service."""
+        names = [notebook.name for notebook in self.checked.located.notebooks]
+        key = digest_of([environment_key(self.lock, "training"), self.manifest["name"], names])
+        folder = self.prepared.settings.cache / SUBSETS
+        return Memory(folder / f"{key[:32]}.json", tuple(sorted(asked.named)))
+
+    @property
+    def _has_samples(self) -> bool:
+        return bool(self.manifest["samples"]["count"])
+
+
+def _by_reason(why: Mapping[str, str]) -> Iterator[tuple[str, list[str]]]:
+    """The distributions of each reason: what the model imports first, the service last."""
+    grouped: dict[str, list[str]] = {}
+    for name, reason in sorted(why.items()):
+        grouped.setdefault(reason, []).append(name)
+    for reason in sorted(grouped, key=lambda reason: ORDER.get(reason, ORDER["needed by"])):
+        yield reason, grouped[reason]

@@ -1,0 +1,197 @@
+"""Finds what a pickled model refers to, without running it.
+
+The pickle is read by an unpickler that imports nothing and calls nothing: a
+stand-in takes the place of every class and function. Only code objects are
+made, which runs nothing either: cloudpickle pickles the functions and classes
+of a notebook as calls that make them, so every one comes by, whether a closure,
+a global or a container leads to it. Loading the pickle in the training
+environment would show the same functions, but takes seconds for the imports
+alone, and would need a search through whatever objects hold. What a function
+imports is read from its bytecode; modules of the repository are compiled and
+read in the same way, and so are the modules that they import.
+"""
+
+from __future__ import annotations
+
+import dis
+import json
+import pickle
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from importlib.util import resolve_name
+from itertools import islice
+from pathlib import Path
+from types import CodeType
+from typing import IO, Any
+
+from nachlass_builder.packages.provided import Provided
+
+MOST_ENTRIES = 1000
+"""Entries of a container that are searched for strings: names of modules stand in short ones."""
+MOST_CONTAINERS = 100_000
+"""Containers that are searched: a pickle with more of them holds data."""
+DEEPEST = 20
+LONGEST_NAME = 100
+
+
+class References:
+    """What a model refers to: the distributions it `imports`, and those that only strings `name`.
+
+    Modules of the repository are found in `folders`.
+    """
+
+    def __init__(self, provided: Provided, folders: Sequence[Path]) -> None:
+        self.imports: set[str] = set()
+        self.named: set[str] = set()
+        self._provided = provided
+        self._folders = folders
+        self._read: set[Path] = set()
+        self._searched: dict[int, object] = {}
+
+    def read_bundle(self, bundle: Path) -> None:
+        """Read the model of a bundle; raises what unpickling can raise, which is anything."""
+        stages = bundle / "stages.json"
+        files = ["model.pickle"]
+        if stages.is_file():
+            self.add("sklearn.pipeline")  # what the service chains them with
+            files = [file for _notebook, file in json.loads(stages.read_text(encoding="utf-8"))]
+        for name in files:
+            with (bundle / name).open("rb") as file:
+                _Reader(file, self).load()
+
+    def add(self, module: str, taken: Sequence[str] = ()) -> None:
+        """Note an import of a module, and of names taken from it, which may be modules, too."""
+        names = [module, *(f"{module}.{name}" for name in taken)]
+        owners = set().union(*map(self._provided.owners, names)) or self._provided.below(module)
+        self.imports |= owners
+        if not owners:  # as when serving: what is installed comes first
+            for name in names:
+                self._read_local(name)
+
+    def add_strings(self, value: object, depth: int = DEEPEST) -> None:
+        """Note the strings in a value that name something installed."""
+        match value:
+            case str() if len(value) <= LONGEST_NAME:
+                self.named |= self._provided.meant_by(value)
+            case tuple() | list() | set() | frozenset() | dict() if depth:
+                if id(value) in self._searched or len(self._searched) > MOST_CONTAINERS:
+                    return
+                self._searched[id(value)] = value
+                entries = value.items() if isinstance(value, dict) else value
+                for entry in islice(entries, MOST_ENTRIES):
+                    self.add_strings(entry, depth - 1)
+
+    def add_code(self, code: CodeType, package: str = "") -> None:
+        """Note what a code object, and those inside it, import and name."""
+        imports = list(_imports(code))
+        taken_names = [taken for _module, taken, _level in imports]
+        self.add_strings([entry for entry in code.co_consts if entry not in taken_names])
+        for module, taken, level in imports:
+            with suppress(ImportError):  # above the top: importing it fails as well
+                self.add(resolve_name("." * level + module, package) if level else module, taken)
+        for constant in code.co_consts:
+            if isinstance(constant, CodeType):
+                self.add_code(constant, package)
+
+    def _read_local(self, module: str) -> None:
+        """Read a module of the repository, and the packages that it is in."""
+        parts = module.split(".")
+        for length in range(1, len(parts) + 1):
+            for folder in self._folders:
+                path = folder.joinpath(*parts[:length])
+                package = ".".join(parts[:length])
+                self._read_file(path / "__init__.py", package)
+                self._read_file(path.with_suffix(".py"), ".".join(parts[: length - 1]))
+
+    def _read_file(self, path: Path, package: str) -> None:
+        """Read a file of the repository, once."""
+        if path in self._read or not path.is_file():
+            return
+        self._read.add(path)
+        try:
+            code = compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
+        except (SyntaxError, ValueError):  # importing it fails as well
+            return
+        self.add_code(code, package)
+
+
+class _Reader(pickle.Unpickler):
+    """Unpickles to stand-ins, and tells what it comes upon."""
+
+    def __init__(self, file: IO[bytes], found: References) -> None:
+        super().__init__(file)
+        self._found = found
+        self._stand_in = _stand_in(found.add_strings)
+
+    def find_class(self, module: str, name: str) -> Any:
+        """What a name of a module is, here."""
+        self._found.add(module)
+        if module.startswith("cloudpickle"):
+            match name:
+                case "subimport":
+                    return self._import
+                case "_builtin_type":
+                    return self._builtin_type
+        return self._stand_in
+
+    def persistent_load(self, _pid: object) -> Any:
+        """What a pickle keeps outside, here."""
+        return self._stand_in
+
+    def _import(self, name: str) -> Any:
+        self._found.add(name)
+        return self._stand_in
+
+    def _builtin_type(self, name: str) -> Any:
+        return self._code if name == "CodeType" else self._stand_in
+
+    def _code(self, *arguments: Any) -> Any:
+        self._found.add_code(CodeType(*arguments))
+        return self._stand_in
+
+
+def _stand_in(note: Callable[[object], None]) -> Any:
+    """A class that is its own instance, whatever is done to it; `note` is told of all arguments.
+
+    It is a class because a pickle makes instances only of classes, some of
+    which are made in the pickle itself.
+    """
+
+    class Meta(type):
+        def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+            note(args)
+            note(kwargs)
+            return cls
+
+        def __setitem__(cls, key: Any, value: Any) -> None:
+            note((key, value))
+
+    class StandIn(metaclass=Meta):
+        def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+            note(args)
+            note(kwargs)
+            return cls
+
+        @classmethod
+        def __setstate__(cls, state: Any) -> None:
+            note(state)
+
+        append = extend = add = __setstate__
+
+    return StandIn
+
+
+def _imports(code: CodeType) -> Iterator[tuple[str, Sequence[str], int]]:
+    """The imports in a code object: the module, what is taken from it, the level."""
+    steps: Iterable[dis.Instruction] = dis.get_instructions(code)
+    level: Any = 0
+    taken: Any = None
+    for step in steps:
+        match step.opname:
+            case "EXTENDED_ARG":
+                continue
+            case "IMPORT_NAME":
+                names = taken if isinstance(taken, tuple) else ()
+                yield step.argval, names, level if isinstance(level, int) else 0
+        # An import is preceded by its level and the names, as constants.
+        level, taken = taken, step.argval

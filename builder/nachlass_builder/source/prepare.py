@@ -1,0 +1,85 @@
+"""Where every command starts: the source is found, its settings are read."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from nachlass_builder.bundle.layout import bundle_at
+from nachlass_builder.foundation.errors import SourceError
+from nachlass_builder.foundation.process import Deadline
+from nachlass_builder.foundation.progress import Report
+from nachlass_builder.foundation.settings import Settings, read_environment_file
+from nachlass_builder.source.source import WORK_FOLDER, Source, is_git_url, locate_source
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command line asks for. `assignments` are the `-e` ones, the strongest."""
+
+    source: str
+    output: Path | None = None
+    context_dir: str | None = None
+    assignments: Mapping[str, str] = field(default_factory=dict)
+    force: bool = False
+    locked: bool = False
+    compare: bool = False
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A source found and its settings read: what every command starts from."""
+
+    source: Source
+    settings: Settings
+    deadline: Deadline
+
+
+@contextmanager
+def prepared_source(request: Request, report: Report) -> Iterator[Prepared]:
+    """Find the source and read its settings; a clone of a git URL lasts as long as this."""
+    if not is_git_url(request.source):
+        yield _prepare(request, Path())
+        return
+    with TemporaryDirectory(prefix="nachlass-") as clones:
+        with report.step("fetching the source"):
+            prepared = _prepare(request, Path(clones))
+        yield prepared
+
+
+def _prepare(request: Request, clones: Path) -> Prepared:
+    """Find the source and read its settings; a git URL is cloned below `clones`."""
+    deadline = Deadline.after(
+        Settings.from_environ(os.environ, request.assignments).build_timeout_s
+    )
+    source = locate_source(request.source, request.context_dir, clones, deadline)
+    if bundle_at(source.root):
+        raise SourceError(
+            f"{source.root} is a bundle, and no source",
+            remedy="name the folder, the notebook or the git URL that it was built from",
+        )
+    parameters = {**read_environment_file(source.root), **request.assignments}
+    settings = Settings.from_environ(os.environ, parameters)
+    if settings.build_timeout_s != deadline.limit_s:
+        deadline = Deadline.after(settings.build_timeout_s)
+    return Prepared(source, settings, deadline)
+
+
+def default_bundle(source: Source, cache: Path) -> Path:
+    """`.nachlass/bundle` in the source, or a folder of the cache when that cannot be written."""
+    if not source.temporary:
+        folder = source.root / WORK_FOLDER
+        try:
+            folder.mkdir(exist_ok=True)
+            if os.access(folder, os.W_OK):
+                (folder / ".gitignore").write_text("*\n", encoding="utf-8")
+                return folder / "bundle"
+        except OSError:
+            pass
+    keyed = source.origin if source.temporary else str(source.root)
+    return cache / "bundles" / hashlib.sha256(keyed.encode()).hexdigest()[:16] / "bundle"

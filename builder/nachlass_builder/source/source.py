@@ -1,0 +1,145 @@
+"""Finds the source: a folder, a notebook file or a git URL."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+from nachlass_builder.foundation.errors import SourceError
+from nachlass_builder.foundation.git import git
+from nachlass_builder.foundation.process import Deadline
+
+WORK_FOLDER = ".nachlass"
+BUILD_COMMIT = "OPENSHIFT_BUILD_COMMIT"
+"""The variable by which a build in a cluster tells the commit: the source comes without git."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A folder to build from.
+
+    `notebook` is the one the user named by giving a file; `origin` what the
+    user wrote, without credentials; `commit` and `dirty` are git's, None where
+    there is no git; `temporary` tells a clone that the build removes;
+    `excluded` names folders that are not part of it.
+    """
+
+    root: Path
+    origin: str
+    notebook: str | None = None
+    commit: str | None = None
+    dirty: bool | None = None
+    temporary: bool = False
+    excluded: frozenset[str] = frozenset()
+
+    def without(self, path: Path) -> Source:
+        """The same source, `path` and what is put beside it not being part of it."""
+        if not path.parent.resolve().is_relative_to(self.root):
+            return self
+        folder = path.parent.resolve().relative_to(self.root)
+        beside = (f".{path.name}.{what}" for what in ("making", "before", "served"))
+        names = (path.name, *beside)
+        return replace(self, excluded=frozenset((folder / name).as_posix() for name in names))
+
+
+def is_git_url(source: str) -> bool:
+    """Whether SOURCE is to be cloned: a URL, or git's `user@host:path`."""
+    return bool(re.match(r"(https?|ssh|git|file)://|git\+|[\w.-]+@[\w.-]+:", source))
+
+
+def locate_source(source: str, context_dir: str | None, clones: Path, deadline: Deadline) -> Source:
+    """Find the folder to build from; a git URL is cloned below `clones`."""
+    if is_git_url(source):
+        return _clone(source.removeprefix("git+"), context_dir, clones, deadline)
+    path = Path(source).resolve()
+    if not path.exists():
+        raise SourceError(
+            f"there is no {source}", remedy="name a folder, a notebook file or a git URL"
+        )
+    if path.is_dir():
+        root = _context(path, context_dir)
+        return Source(root, source, None, *_state(root, deadline))
+    top = git(["rev-parse", "--show-toplevel"], path.parent, deadline).stdout.strip()
+    root = _context(Path(top) if top else path.parent, context_dir)
+    if not path.is_relative_to(root):
+        raise SourceError(f"{source} is not inside {context_dir}")
+    notebook = path.relative_to(root).as_posix()
+    return Source(root, source, notebook, *_state(root, deadline))
+
+
+def without_credentials(url: str) -> str:
+    """A git URL without user and password; ssh's `git@` stays."""
+    return re.sub(r"(?<=://)[^/@\s]+@", "", url) if url.startswith("http") else url
+
+
+def describe(source: Source, deadline: Deadline) -> str | None:
+    """What `git describe` calls the commit, and whether the source differs; None without git."""
+    described = git(["describe", "--always", "--tags"], source.root, deadline).stdout.strip()
+    described = described or (source.commit or "")[:7]
+    return f"{described}-dirty" if described and source.dirty else described or None
+
+
+def commit_time(source: Source, notebook: str, deadline: Deadline) -> str:
+    """The time of the last commit that changed the notebook, as ISO 8601."""
+    if git(["rev-parse", "--is-shallow-repository"], source.root, deadline).stdout == "true\n":
+        git(["fetch", "--quiet", "--unshallow", "origin"], source.root, deadline)
+    log = git(["log", "-1", "--format=%cI", "--", notebook], source.root, deadline)
+    if not log.stdout.strip():
+        raise SourceError(
+            f"S2I_RESOLVE_AS_OF=commit, but {notebook} is in no git commit",
+            remedy="commit it, or give a date such as 2026-01-31",
+        )
+    return log.stdout.strip()
+
+
+def _clone(url: str, context_dir: str | None, clones: Path, deadline: Deadline) -> Source:
+    """Clone one commit of a git URL; `#ref` names a branch, a tag or a commit."""
+    address, _, ref = url.partition("#")
+    if ref.startswith("-"):
+        raise SourceError(f"{ref!r} is no branch, tag or commit")
+    shown = without_credentials(address)
+    name = PurePosixPath(address.rstrip("/")).name.removesuffix(".git")
+    folder = clones / ("source" if name in ("", ".", "..") else name)
+    folder.mkdir(parents=True)
+    commands = [
+        ["init", "--quiet"],
+        ["remote", "add", "origin", "--", address],
+        ["fetch", "--quiet", "--depth=1", "origin", ref or "HEAD"],
+        ["checkout", "--quiet", "FETCH_HEAD"],
+        ["submodule", "--quiet", "update", "--init", "--recursive", "--depth=1"],
+    ]
+    if re.fullmatch(r"[0-9a-f]{7,40}", ref):
+        # Not every server hands out a commit by its number.
+        commands[2:4] = [["fetch", "--quiet", "--tags", "origin"], ["checkout", "--quiet", ref]]
+    for command in commands:
+        completed = git(command, folder, deadline)
+        if completed.status != 0:
+            said = completed.stderr.replace(address, shown).strip()
+            raise SourceError(
+                f"git cannot fetch {ref or 'the default branch'} of {shown}",
+                details=said or None,
+                remedy="check the address, and what comes after # (a branch, a tag or a commit)",
+            )
+    root = _context(folder, context_dir)
+    commit, _dirty = _state(root, deadline)
+    origin = f"{shown}#{ref}" if ref else shown
+    return Source(root, origin, commit=commit, dirty=False, temporary=True)
+
+
+def _context(folder: Path, context_dir: str | None) -> Path:
+    """The sub-folder to build, which must be inside."""
+    root = (folder / (context_dir or ".").lstrip("/")).resolve()
+    if not root.is_dir() or not root.is_relative_to(folder.resolve()):
+        raise SourceError(f"--context-dir {context_dir}: there is no such folder in the source")
+    return root
+
+
+def _state(root: Path, deadline: Deadline) -> tuple[str | None, bool | None]:
+    """The commit, and whether the folder differs from it; without git, what OpenShift says."""
+    commit = git(["rev-parse", "--verify", "HEAD"], root, deadline)
+    if commit.status != 0:
+        return os.environ.get(BUILD_COMMIT) or None, None
+    status = git(["status", "--porcelain", "--", "."], root, deadline)
+    return commit.stdout.strip(), bool(status.stdout.strip())

@@ -1,0 +1,188 @@
+"""Decides which files of a source count, and copies and digests them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+from nachlass_builder.bundle.layout import MANIFEST, is_bundle
+from nachlass_builder.foundation.git import git
+from nachlass_builder.foundation.process import Deadline
+from nachlass_builder.source.source import WORK_FOLDER, Source
+
+SKIPPED_FOLDERS = frozenset(
+    {".git", WORK_FOLDER, ".s2i", "__pycache__", ".ipynb_checkpoints", ".venv", ".tox"}
+    | {".mypy_cache", ".pytest_cache", ".ruff_cache", "node_modules"}
+)
+SECRET_FILES = re.compile(
+    r"\.env(\.(?!example$|sample$|template$).*)?|\.?_?netrc|\.pypirc|\.npmrc|\.git-credentials"
+    r"|\.pgpass|pip\.conf|pip\.ini|id_(rsa|dsa|ecdsa|ed25519)(\.pub)?|.*\.(key|p12|pfx|jks|ppk)"
+    r"|kubeconfig|credentials\.json|service[-_]account.*\.json",
+    re.IGNORECASE,
+)
+PRIVATE_KEY = b"PRIVATE KEY-----"
+LFS = b"version https://git-lfs.github.com/spec/v1\n"
+LARGEST_POINTER = 1024
+
+
+@dataclass(frozen=True)
+class Copied:
+    """What was copied: a digest of names, modes and contents; what was left out as secret.
+
+    `pointers` are the files that git LFS has not fetched.
+    """
+
+    digest: str
+    left_out: tuple[str, ...]
+    pointers: tuple[str, ...]
+
+
+def files_of(source: Source, deadline: Deadline) -> tuple[list[str], list[str]]:
+    """The files to copy, relative to the root and sorted; and those left out as secret.
+
+    In a git work tree these are the tracked and the untracked ones that are
+    not ignored; elsewhere all.
+    """
+    listing = git(
+        ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], source.root, deadline
+    )
+    names: Iterator[str]
+    if listing.status == 0:
+        names = (name for name in set(listing.stdout.split("\0")) if name)
+    else:
+        names = _walk(source.root)
+    found = sorted(names)
+    skipped = source.excluded | _bundles(source.root, found)
+    chosen, secret = [], []
+    for name in found:
+        path = source.root / name
+        if _is_skipped(name, skipped) or not os.path.lexists(path):
+            continue
+        if path.is_dir() and not path.is_symlink():  # a submodule, or a repository inside
+            nested = replace(source, root=path, excluded=frozenset())
+            inner, hidden = files_of(nested, deadline)
+            chosen += [f"{name.rstrip('/')}/{file}" for file in inner]
+            secret += [f"{name.rstrip('/')}/{file}" for file in hidden]
+        elif is_secret(path):
+            secret.append(name)
+        else:
+            chosen.append(name)
+    return chosen, secret
+
+
+def copy_source(source: Source, destination: Path, deadline: Deadline) -> Copied:
+    """Copy the source's files to a new folder, and digest them on the way."""
+    names, secret = files_of(source, deadline)
+    destination.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        target = destination / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _copy_file(source.root / name, target, source.root)
+    pointers = tuple(name for name in names if _is_pointer(destination / name))
+    return Copied(_digest(destination, names), tuple(secret), pointers)
+
+
+def digest_source(source: Source, deadline: Deadline) -> str:
+    """The digest that copying the source would give."""
+    return _digest(source.root, files_of(source, deadline)[0])
+
+
+def why_left_out(source: Source, name: str, deadline: Deadline) -> str | None:
+    """Why a file that exists in the source is not in the copy, and what to do; None if it is."""
+    path = os.path.normpath(name)
+    if os.path.isabs(path) or not (source.root / path).exists():  # noqa: PTH117
+        return None
+    files, secrets = files_of(source, deadline)
+    if path in files:
+        return None
+    here = f"{name} is in your folder, but"
+    if path in secrets:
+        return f"{here} it is a secret, which no bundle holds: pass what it says with -e NAME=VALUE"
+    return (
+        f"{here} git ignores it, so it is not part of the source: "
+        "take it out of .gitignore, or let a cell make it"
+    )
+
+
+def _walk(root: Path) -> Iterator[str]:
+    """Every file and link below a folder, with the folders nobody means left out."""
+    for folder, folders, files in os.walk(root):
+        links = [name for name in folders if os.path.islink(os.path.join(folder, name))]  # noqa: PTH114, PTH118
+        folders[:] = [n for n in folders if n not in SKIPPED_FOLDERS and n not in links]
+        for name in [*files, *links]:
+            yield (Path(folder) / name).relative_to(root).as_posix()
+
+
+def _bundles(root: Path, names: Iterable[str]) -> frozenset[str]:
+    """The folders that are bundles, which an earlier `-o` put into the source."""
+    folders = (PurePosixPath(name).parent for name in names if name.endswith(f"/{MANIFEST}"))
+    return frozenset(str(folder) for folder in folders if is_bundle(root / folder))
+
+
+def _is_skipped(name: str, excluded: frozenset[str]) -> bool:
+    """Whether a file is in a folder that no build wants, or in a bundle of ours."""
+    path = PurePosixPath(name)
+    if SKIPPED_FOLDERS.intersection(path.parts):
+        return True
+    return not excluded.isdisjoint(str(parent) for parent in path.parents)
+
+
+def _is_pointer(path: Path) -> bool:
+    """Whether a file only says where git LFS has the real one."""
+    if path.is_symlink() or not path.is_file() or path.stat().st_size > LARGEST_POINTER:
+        return False
+    return path.read_bytes().startswith(LFS)
+
+
+def is_secret(path: Path) -> bool:
+    """Whether a file is a credential by its name, or holds a private key."""
+    if SECRET_FILES.fullmatch(path.name):
+        return True
+    if path.suffix != ".pem" or not path.is_file():
+        return False
+    return PRIVATE_KEY in path.read_bytes()
+
+
+def _copy_file(path: Path, target: Path, root: Path) -> None:
+    """Copy a file with its mode, or a link."""
+    if path.is_symlink():
+        target.symlink_to(_link(path, root))
+        return
+    if not stat.S_ISREG(path.stat().st_mode):
+        return
+    shutil.copyfile(path, target)
+    target.chmod(0o755 if os.access(path, os.X_OK) else 0o644)
+
+
+def _link(path: Path, root: Path) -> Path:
+    """Where a link leads in the copy: absolute when out of the source, else never to the user's."""
+    link, resolved = path.readlink(), (path.parent / path.readlink()).resolve()
+    if not resolved.is_relative_to(root.resolve()):
+        return resolved
+    if link.is_absolute():
+        return Path(os.path.relpath(resolved, path.parent.resolve()))
+    return link
+
+
+def _digest(root: Path, names: list[str]) -> str:
+    """A SHA-256 over names, kinds and contents."""
+    total = hashlib.sha256()
+    for name in names:
+        path = root / name
+        if path.is_symlink():
+            content = hashlib.sha256(os.fsencode(_link(path, root)))
+            kind = "link"
+        elif path.is_file():
+            with path.open("rb") as file:
+                content = hashlib.file_digest(file, "sha256")
+            kind = "program" if os.access(path, os.X_OK) else "file"
+        else:
+            continue
+        total.update(os.fsencode(f"{name}\0{kind}\0{content.hexdigest()}\n"))
+    return total.hexdigest()

@@ -1,0 +1,43 @@
+"""Errors as RFC 9457 problem documents."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from nachlass_service.base.errors import BadRowError, ServiceError
+
+MEDIA_TYPE = "application/problem+json"
+TYPE = "urn:nachlass:problem:"
+
+
+def problem_of(error: ServiceError, request_id: str) -> dict[str, Any]:
+    """What a client is told of a failure: never the words of an exception of the model's."""
+    hidden = error.status >= HTTPStatus.INTERNAL_SERVER_ERROR and error.code in ("raised", "bundle")
+    detail = "the log names the cause under this request id" if hidden else str(error)
+    return problem(error.status, error.title, detail, request_id, TYPE + error.code)
+
+
+def problem_of_row(error: ServiceError, request_id: str, row: int) -> dict[str, Any]:
+    """What a client is told of a row of a batch; rows are counted from 0."""
+    pointer = {"pointer": error.pointer} if isinstance(error, BadRowError) else {}
+    return {**problem_of(error, request_id), "row": row, **pointer}
+
+
+def problem_of_defect(request_id: str) -> dict[str, Any]:
+    """What a client is told of a failure that is the service's own."""
+    title, detail = "The service has a defect", "the log names it under this request id"
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, title, detail, request_id)
+
+
+def problem(
+    status: int, title: str, detail: str, request_id: str, kind: str = "about:blank"
+) -> dict[str, Any]:
+    """A problem document."""
+    return {
+        "type": kind,
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "request_id": request_id,
+    }

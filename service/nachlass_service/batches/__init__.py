@@ -1,0 +1,1 @@
+"""Requests with many samples: formats, and the flow of rows."""

@@ -1,0 +1,299 @@
+"""Answers a request with many samples: formats, and the flow of rows.
+
+Rows are read, scored and written some at a time, so that a batch may be larger
+than memory. Only what is told before the first row is a problem of the whole
+request; later ones take the place of a row.
+"""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.util import find_spec
+from io import BufferedIOBase, BufferedReader
+from typing import Any, Protocol
+
+from werkzeug.datastructures import MIMEAccept
+from werkzeug.exceptions import ClientDisconnected
+from werkzeug.http import parse_options_header
+
+from nachlass_service.base.errors import (
+    MediaTypeError,
+    NotAcceptableError,
+    OverloadedError,
+    ServiceError,
+    SlowBodyError,
+)
+from nachlass_service.base.problem import problem_of_row
+from nachlass_service.batches import arrow, arrow_out
+from nachlass_service.batches.csv import CsvReader, CsvWriter
+from nachlass_service.batches.json_lines import LineReader, LineWriter, ListWriter
+from nachlass_service.scoring.request_body import refuse_encoded
+from nachlass_service.scoring.scorer import Core, Rows
+
+PIECE_BYTES = 1 << 16
+AHEAD_BYTES = 1 << 20
+"""So much of a body is read before its rows are scored: mostly all of it."""
+LOGGED = 10
+"""Failed rows of a batch that the log names; the others are counted."""
+JSON = "application/json"
+JSON_LINES = ("application/x-ndjson", "application/jsonl")
+CSV = "text/csv"
+ARROW = "application/vnd.apache.arrow.stream"
+PARQUET = "application/vnd.apache.parquet"
+TYPES = frozenset((*JSON_LINES, CSV, ARROW, PARQUET))
+"""The media types of requests that are batches."""
+
+
+class Reader(Protocol):
+    """Reads rows, some at a time."""
+
+    def read(self, most_rows: int) -> Rows:
+        """The next rows; none at the end. Raises ServiceError when there is no going on."""
+
+
+class Writer(Protocol):
+    """Writes predictions, some at a time."""
+
+    def start(self) -> bytes:
+        """What comes before the rows."""
+
+    def forms(self, predictions: Sequence[Any]) -> tuple[list[Any], dict[int, ServiceError]]:
+        """Predictions as they are written, and why some cannot be, by their places."""
+
+    def rows(self, forms: Sequence[Any], problems: Mapping[int, Any]) -> Iterator[bytes]:
+        """Rows, of which those with problems are no predictions."""
+
+    def end(self) -> bytes:
+        """What comes after the rows."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request's headers, and its body, of which so many bytes are said to come."""
+
+    content_type: str
+    content_encoding: str
+    accept: MIMEAccept
+    length: int | None
+    read: Callable[[int], bytes]
+    request_id: str
+
+
+def is_batch(content_type: str) -> bool:
+    """Whether a body of a type is a batch."""
+    return media_type_of(content_type) in TYPES
+
+
+def media_type_of(content_type: str) -> str:
+    """A content type without its parameters."""
+    return content_type.partition(";")[0].strip().lower()
+
+
+def types_taken() -> list[str]:
+    """The media types of batches that are read here: pyarrow is optional."""
+    return [*JSON_LINES, CSV, *([ARROW, PARQUET] if find_spec("pyarrow") else [])]
+
+
+class Batches:
+    """Answers batches with a core."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    def answer(self, asked: Asked) -> tuple[str, Generator[bytes, None, None]]:
+        """The answer's media type, and its pieces; both may raise ServiceError.
+
+        The first piece comes when it is known that there is an answer, and is
+        never missing.
+        """
+        refuse_encoded(asked.content_encoding)
+        media_type = media_type_of(asked.content_type)
+        parameters = parse_options_header(asked.content_type)[1]
+        if parameters.get("header", "present").lower() != "present":
+            raise MediaTypeError("a header with the columns' names is needed")
+        charset = parameters.get("charset", "utf-8")
+        if charset.lower() not in ("utf-8", "utf8", "us-ascii"):
+            raise MediaTypeError(f"the charset is {charset[:40]}: send UTF-8")
+        if media_type in (ARROW, PARQUET):
+            arrow.pyarrow()
+        answered_as = _answered_as(media_type, asked.accept)
+        body = Body(asked.read, asked.length)
+        return answered_as, self._pieces(media_type, answered_as, body, asked.request_id)
+
+    def _pieces(
+        self, media_type: str, answered_as: str, body: Body, request_id: str
+    ) -> Generator[bytes, None, None]:
+        buffered = BufferedReader(body, AHEAD_BYTES)
+        buffered.peek(1)  # a client that sends nothing takes nobody's place
+        room = self._core.room_for_batches
+        if not room.acquire(blocking=False):
+            raise OverloadedError("as many batches as may are being answered", 1)
+        try:
+            reader = self._reader(media_type, buffered)
+            batch = Batch(self._core, reader, self._writer(answered_as), request_id)
+            yield from batch.pieces(body)
+        finally:
+            room.release()
+
+    def _reader(self, media_type: str, body: BufferedIOBase) -> Reader:
+        schema = self._core.bundle.manifest["input"]["schema"]
+        most_bytes = self._core.settings.max_body_bytes
+        match media_type:
+            case "text/csv":
+                return CsvReader(body, schema, most_bytes)
+            case "application/vnd.apache.arrow.stream":
+                return arrow.stream_reader(body, schema, most_bytes)
+            case "application/vnd.apache.parquet":
+                return arrow.parquet_reader(body, schema, most_bytes)
+        return LineReader(body, most_bytes)
+
+    def _writer(self, media_type: str) -> Writer:
+        match media_type:
+            case "text/csv":
+                return CsvWriter()
+            case "application/vnd.apache.arrow.stream":
+                return arrow_out.ArrowWriter(self._form)
+            case "application/vnd.apache.parquet":
+                return arrow_out.ParquetWriter(self._form)
+            case "application/json":
+                return ListWriter()
+        return LineWriter()
+
+    @property
+    def _form(self) -> arrow_out.Form:
+        """The column for predictions in Arrow."""
+        labels = self._core.bundle.manifest["prediction"]["labels"].get("", ())
+        return arrow_out.Form(self._recorded, labels)
+
+    @cached_property
+    def _recorded(self) -> list[Any]:
+        """The predictions of the samples."""
+        return [prediction for _sample, prediction in self._core.bundle.samples()]
+
+
+def _answered_as(media_type: str, accept: MIMEAccept) -> str:
+    """The type that is answered with: the request's own, unless the client prefers another."""
+    offered = [media_type, JSON, *types_taken()]
+    if not accept:
+        return media_type
+    found = accept.best_match(offered)
+    if found is None:
+        raise NotAcceptableError(
+            f"a batch is answered as {', '.join(dict.fromkeys(offered))}"
+            + ("" if find_spec("pyarrow") else f"; others need pyarrow: {arrow.ADD_IT}")
+        )
+    return found
+
+
+class Body(io.RawIOBase):
+    """A request's body, of so many bytes where that is known; SlowBodyError when it does not come.
+
+    `is_whole` says that all of it has been read.
+    """
+
+    def __init__(self, read: Callable[[int], bytes], length: int | None) -> None:
+        super().__init__()
+        self._read, self._left = read, length
+        self._is_broken = False
+        self.is_whole = length == 0
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill the buffer, unless the body ends before."""
+        filled = 0
+        while filled < len(buffer) and not self.is_whole:
+            data = self._piece(len(buffer) - filled)
+            if data is None:
+                if filled:
+                    break
+                raise SlowBodyError("the body ended before it was complete")
+            buffer[filled : filled + len(data)] = data
+            filled += len(data)
+        return filled
+
+    def _piece(self, size: int) -> bytes | None:
+        """Some bytes, none at the end; None when the rest does not come."""
+        if not self._is_broken:
+            try:
+                data = self._read(min(size, PIECE_BYTES))
+            except (ClientDisconnected, OSError):
+                data = None
+            if data is not None and (data or not self._left):
+                if self._left is not None:
+                    self._left -= len(data)
+                self.is_whole = not data or self._left == 0
+                return data
+            self._is_broken = True
+        return None
+
+
+class Batch:
+    """One request on its way through: `row` is the next that is answered, counted from 0."""
+
+    def __init__(self, core: Core, reader: Reader, writer: Writer, request_id: str) -> None:
+        self._core, self._reader, self._writer = core, reader, writer
+        self._request_id = request_id
+        self._began_at = time.monotonic()
+        self._stride = core.stride()
+        self._row = 0
+        self._failures = 0
+
+    def pieces(self, body: Body) -> Iterator[bytes]:
+        """The answer; a ServiceError, before the first piece, if there is none.
+
+        Many clients read nothing before they have sent everything, and would
+        wait for ever if the service did not read meanwhile. So the answer is
+        held back until the body is there, as far as it is not larger than a
+        body may be.
+        """
+        held, size = bytearray(self._writer.start()), self._core.settings.max_body_bytes
+        for piece in self._rows():
+            held += piece
+            if held and (body.is_whole or len(held) > size):
+                yield bytes(held)
+                held.clear()
+        held += self._writer.end()
+        yield bytes(held)
+        seconds = time.monotonic() - self._began_at
+        self._core.meter.count_answered(seconds)
+        self._core.log_if_slow(self._request_id, seconds, self._row)
+
+    def _rows(self) -> Iterator[bytes]:
+        """The rows, written; what ends them too early is the last."""
+        try:
+            while rows := self._reader.read(self._stride.rows):
+                size = 0
+                for outcomes in self._core.score(rows, self._stride):
+                    for piece in self._written(outcomes):
+                        size += len(piece)
+                        yield piece
+                self._stride.note_size(len(rows), size)
+        except ServiceError as error:
+            if self._row == 0:
+                raise
+            yield from self._written([error])
+
+    def _written(self, outcomes: Sequence[Any]) -> Iterator[bytes]:
+        """Rows, written and counted."""
+        failed = {n: one for n, one in enumerate(outcomes) if isinstance(one, ServiceError)}
+        predictions = [None if n in failed else one for n, one in enumerate(outcomes)]
+        forms, unwritable = self._writer.forms(predictions)
+        failed |= unwritable
+        good = [one for n, one in enumerate(predictions) if n not in failed]
+        self._core.meter.count_predictions(good)
+        problems = {n: self._problem(error, self._row + n) for n, error in failed.items()}
+        self._row += len(outcomes)
+        yield from self._writer.rows(forms, problems)
+
+    def _problem(self, error: ServiceError, row: int) -> dict[str, Any]:
+        """What is told of a row that has no prediction."""
+        self._failures += 1
+        self._core.turn_down(error, self._request_id, row=row, logged=self._failures <= LOGGED)
+        return problem_of_row(error, self._request_id, row)

@@ -1,0 +1,154 @@
+"""What the cells of a row become: the sample that a model takes as JSON.
+
+The build has described the samples by a JSON Schema; without samples there is
+none. By it a row of columns is an object with the columns' names, a list of its
+cells, or the cell of the only column.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from nachlass_service.base.errors import MalformedError, NotJsonError
+from nachlass_service.bundle.strict_json import loads
+
+Schema = Any
+"""A JSON Schema as the manifest has it: an object, or true."""
+
+JSON_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?", re.ASCII)
+NUMBER = re.compile(r"\s*[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\s*", re.ASCII)
+LONGEST_NUMBER = 400
+"""Characters of a number that has to be read: no float has more digits that matter."""
+MOST_COLUMNS = 1 << 14
+PLAIN = {"string", "number", "integer", "boolean", "null"}
+
+
+class Columns:
+    """The columns of a batch; `lists` says which hold lists. Raises MalformedError."""
+
+    def __init__(self, schema: Schema, names: Sequence[str], lists: Sequence[bool] = ()) -> None:
+        if len(names) > MOST_COLUMNS:
+            raise MalformedError(f"there are more than {MOST_COLUMNS} columns")
+        types = types_of(schema)
+        is_one = len(names) == 1
+        if types and types <= PLAIN:
+            if not is_one:
+                raise MalformedError(
+                    f"this model takes one value a row: send one column, not {len(names)}"
+                )
+            self.schemas, self.pointers = [schema], [""]
+            self.sample: Callable[[Sequence[Any]], Any] = _only
+        elif "array" in types and "object" not in types:
+            self.schemas = [inner(schema, "items")] * len(names)
+            self.pointers = [f"/{place}" for place in range(len(names))]
+            is_whole = is_one and any(lists) and "array" not in types_of(self.schemas[0])
+            self.sample = _only if is_whole else list
+        else:
+            [(twice, times)] = Counter(names).most_common(1) or [("", 0)]
+            if times > 1:
+                raise MalformedError(f"there are several columns of the name {twice[:80]!r}")
+            self.schemas = [inner(schema, "properties", name) for name in names]
+            self.pointers = [
+                "/" + name.replace("~", "~0").replace("/", "~1") for name in names
+            ]  # RFC 6901
+            self.sample = lambda cells: dict(zip(names, cells, strict=True))
+
+
+def _only(cells: Sequence[Any]) -> Any:
+    return cells[0]
+
+
+def types_of(schema: Schema) -> set[str]:
+    """The types that a schema allows; none when nothing is known."""
+    types: set[str] = set()
+    for alternative in _alternatives(schema):
+        said = alternative.get("type", ())
+        types.update([said] if isinstance(said, str) else said)
+    return types
+
+
+def inner(schema: Schema, keyword: str, name: str | None = None) -> Schema:
+    """The schema of a list's items, or of an object's property; true when there is none."""
+    found = []
+    for alternative in _alternatives(schema):
+        inside = alternative.get(keyword)
+        inside = inside.get(name) if isinstance(inside, dict) and name is not None else inside
+        if isinstance(inside, dict):
+            found.append(inside)
+    return {"anyOf": found} if found else True
+
+
+def _alternatives(schema: Schema) -> Iterator[dict[str, Any]]:
+    """A schema, and those that it is any of."""
+    if isinstance(schema, dict):
+        yield schema
+        for alternative in schema.get("anyOf", ()):
+            yield from _alternatives(alternative)
+
+
+def reader_of_text(schema: Schema) -> Callable[[str], Any]:
+    """How a cell that is text becomes a value of a schema; the function raises ValueError.
+
+    A cell is text where the samples have text. Elsewhere it is a number, true,
+    false or JSON where they have that, and where nothing is known what JSON
+    would take it for. Nothing is null, unless the samples are texts and never null.
+    """
+    types = types_of(schema)
+    if types == {"string"}:
+        return str
+    if "string" in types:  # text that may also be null: a number among texts is text
+        return lambda text: text or None
+    readers: list[Callable[[str], Any]] = []
+    if not types or types & {"number", "integer"}:
+        readers.append(_known_number if types else _json_number)
+    if not types or "boolean" in types:
+        readers.append(_boolean)
+    if types & {"array", "object"}:
+        readers.append(_json)
+    if not types:
+        readers.append(str)
+    wanted = " or ".join(sorted(types - {"null"})) or "null"
+
+    def read(text: str) -> Any:
+        if not text:
+            return None
+        for reader in readers:
+            value = reader(text)
+            if value is not None:
+                return value
+        raise ValueError(f"{text[:40]!r} is no {wanted}")
+
+    return read
+
+
+def _json_number(text: str) -> int | float | None:
+    """A number in JSON's grammar, in which 007 is none."""
+    return _number(text) if len(text) <= LONGEST_NUMBER and JSON_NUMBER.fullmatch(text) else None
+
+
+def _known_number(text: str) -> int | float | None:
+    """A number where one is expected, also with leading zeros or a sign."""
+    return _number(text) if len(text) <= LONGEST_NUMBER and NUMBER.fullmatch(text) else None
+
+
+def _number(text: str) -> int | float | None:
+    try:
+        return int(text)
+    except ValueError:
+        number = float(text)
+        return number if math.isfinite(number) else None
+
+
+def _boolean(text: str) -> bool | None:
+    return {"true": True, "false": False}.get(text.lower())
+
+
+def _json(text: str) -> Any:
+    try:
+        return loads(text)
+    except NotJsonError:
+        return None

@@ -1,0 +1,143 @@
+"""Rows as CSV (RFC 4180): UTF-8, commas, a header with names."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from io import BufferedIOBase
+from typing import Any
+
+from nachlass_service.base.errors import BadRowError, MalformedError, ServiceError, TooLargeError
+from nachlass_service.batches.columns import Columns, Schema, reader_of_text
+from nachlass_service.batches.json_lines import texts_of
+from nachlass_service.batches.text import BOM, Gatherer
+from nachlass_service.bundle.strict_json import encode
+
+Record = list[str] | str
+"""The cells of a row, or why there are none."""
+
+
+class Records:
+    """Records, of which each is a sample."""
+
+    def __init__(self, records: Sequence[Record], reader: CsvReader) -> None:
+        self._records, self._reader = records, reader
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def samples(self) -> list[Any]:
+        """The samples; a BadRowError in the place of a bad one."""
+        return [self._reader.sample(record) for record in self._records]
+
+
+class CsvReader:
+    """Reads CSV; MalformedError when it has no header, or one that does not fit."""
+
+    def __init__(self, body: BufferedIOBase, schema: Schema, most_bytes: int) -> None:
+        self._body, self._most_bytes = body, most_bytes
+        self._record_bytes = 0
+        csv.field_size_limit(max(csv.field_size_limit(), most_bytes))
+        self._reader = csv.reader(self._lines(), strict=True)
+        header = self._record()
+        if not isinstance(header, list):
+            raise MalformedError(f"the header cannot be read: {header or 'the body is empty'}")
+        self._width = len(header)
+        self._gatherer = Gatherer(self._records())
+        self._columns = Columns(schema, header)
+        self._cell_readers = [reader_of_text(schema) for schema in self._columns.schemas]
+
+    def read(self, most_rows: int) -> Records:
+        """The next rows; none at the end."""
+        return Records(self._gatherer.take(most_rows), self)
+
+    def sample(self, record: Record) -> Any:
+        """The sample that a record is, or a BadRowError."""
+        if isinstance(record, str):
+            return BadRowError(record)
+        if len(record) != self._width:
+            return BadRowError(f"there are {len(record)} cells, but {self._width} columns")
+        cells = []
+        for text, read, pointer in zip(
+            record, self._cell_readers, self._columns.pointers, strict=True
+        ):
+            try:
+                text.encode("utf-8")
+                cells.append(read(text))
+            except UnicodeEncodeError:
+                return BadRowError("not UTF-8", pointer)
+            except ValueError as error:
+                return BadRowError(str(error), pointer)
+        return self._columns.sample(cells)
+
+    def _records(self) -> Iterator[tuple[Record, int]]:
+        """Each record, and its size."""
+        while (record := self._record()) is not None:
+            yield record, self._record_bytes
+
+    def _record(self) -> Record | None:
+        """The next record that is no empty line; None at the end."""
+        self._record_bytes = 0
+        try:
+            for record in self._reader:
+                if record:
+                    return record
+        except csv.Error as error:
+            return f"this is not CSV: {error}"
+        return None
+
+    def _lines(self) -> Iterator[str]:
+        """The body's lines; what is not UTF-8 is in them as surrogates."""
+        is_first = True
+        while line := self._body.readline(self._most_bytes + 1):
+            if is_first:
+                line, is_first = line.removeprefix(BOM), False
+            self._record_bytes += len(line)
+            if self._record_bytes > self._most_bytes:
+                raise TooLargeError(f"at most {self._most_bytes} bytes are taken for a row")
+            yield line.decode("utf-8", "surrogateescape")
+
+
+class CsvWriter:
+    """Writes two columns: `prediction`, which is JSON unless it is plain, and `error`."""
+
+    def start(self) -> bytes:
+        """The header."""
+        return b"prediction,error\r\n"
+
+    def end(self) -> bytes:
+        """Nothing."""
+        return b""
+
+    def forms(self, predictions: Sequence[Any]) -> tuple[list[Any], dict[int, ServiceError]]:
+        """Predictions as cells, and those that cannot be, by their places."""
+        texts, failed = texts_of(predictions)
+        return [
+            _cell(prediction, text) for prediction, text in zip(predictions, texts, strict=True)
+        ], failed
+
+    def rows(self, cells: Sequence[Any], problems: Mapping[int, Any]) -> Iterator[bytes]:
+        """The rows, written."""
+        written = io.StringIO()
+        writer = csv.writer(written)
+        for place, cell in enumerate(cells):
+            if place in problems:
+                writer.writerow(["", encode(problems[place]).decode("utf-8")])
+            else:
+                writer.writerow([cell, ""])
+        yield written.getvalue().encode("utf-8")
+
+
+def _cell(prediction: Any, text: bytes) -> str:
+    """A prediction as a cell: plain text as it is, null as nothing."""
+    if prediction is None:
+        return ""
+    if isinstance(prediction, str):
+        try:
+            prediction.encode("utf-8")
+        except UnicodeEncodeError:  # a lone surrogate: legal only as JSON's escape
+            return json.dumps(prediction)
+        return prediction
+    return text.decode("utf-8")

@@ -1,0 +1,124 @@
+"""Rows as JSON: a line each, or the items of one list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from io import BufferedIOBase
+from typing import Any
+
+from nachlass_service.base.errors import NotJsonError, ServiceError, TooLargeError
+from nachlass_service.batches.text import BOM, Gatherer
+from nachlass_service.bundle.strict_json import encode, loads
+
+
+class Lines:
+    """Lines, of which each is the JSON of a sample; None is one that was too long."""
+
+    def __init__(self, lines: Sequence[bytes | None], most_bytes: int) -> None:
+        self._lines, self._most_bytes = lines, most_bytes
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def samples(self) -> list[Any]:
+        """The samples; a NotJsonError or TooLargeError in the place of a bad line."""
+        return [self._sample(line) for line in self._lines]
+
+    def _sample(self, line: bytes | None) -> Any:
+        if line is None:
+            return TooLargeError(f"at most {self._most_bytes} bytes are taken for a row")
+        try:
+            return loads(line)
+        except NotJsonError as error:
+            return error
+
+
+class LineReader:
+    """Reads NDJSON, in which lines that are empty do not count."""
+
+    def __init__(self, body: BufferedIOBase, most_bytes: int) -> None:
+        self._body, self._most_bytes = body, most_bytes
+        self._gatherer = Gatherer(self._lines())
+
+    def read(self, most_rows: int) -> Lines:
+        """The next rows; none at the end."""
+        return Lines(self._gatherer.take(most_rows), self._most_bytes)
+
+    def _lines(self) -> Iterator[tuple[bytes | None, int]]:
+        """Each line, None if it is too long, and its size."""
+        start = BOM
+        while line := self._body.readline(self._most_bytes + 1):
+            if len(line) > self._most_bytes and not line.endswith(b"\n"):
+                self._skip_line()
+                yield None, 0
+            elif text := line.removeprefix(start).strip():
+                yield text, len(text)
+            start = b""
+
+    def _skip_line(self) -> None:
+        while (rest := self._body.readline(self._most_bytes)) and not rest.endswith(b"\n"):
+            pass
+
+
+def texts_of(predictions: Sequence[Any]) -> tuple[list[Any], dict[int, ServiceError]]:
+    """Predictions as JSON, and those that cannot be, by their places."""
+    texts: list[Any] = []
+    failed: dict[int, ServiceError] = {}
+    for place, prediction in enumerate(predictions):
+        try:
+            texts.append(encode(prediction))
+        except ServiceError as error:
+            failed[place] = error
+            texts.append(b"null")
+    return texts, failed
+
+
+class LineWriter:
+    """Writes a line for each row: {"prediction": ...}, or {"error": ...}."""
+
+    separator, last = b"\n", b"\n"
+    forms = staticmethod(texts_of)
+
+    def start(self) -> bytes:
+        """What comes before the rows."""
+        return b""
+
+    def end(self) -> bytes:
+        """What comes after the rows."""
+        return b""
+
+    def rows(self, texts: Sequence[Any], problems: Mapping[int, Any]) -> Iterator[bytes]:
+        """The rows, written."""
+        if texts:
+            yield (
+                self.separator.join(
+                    b'{"error": %b}' % encode(problems[place])
+                    if place in problems
+                    else b'{"prediction": %b}' % text
+                    for place, text in enumerate(texts)
+                )
+                + self.last
+            )
+
+
+class ListWriter(LineWriter):
+    """Writes one list, with the same for each row."""
+
+    separator, last = b",\n", b""
+
+    def __init__(self) -> None:
+        self._is_first = True
+
+    def start(self) -> bytes:
+        """What comes before the rows."""
+        return b"["
+
+    def end(self) -> bytes:
+        """What comes after the rows."""
+        return b"]\n"
+
+    def rows(self, texts: Sequence[Any], problems: Mapping[int, Any]) -> Iterator[bytes]:
+        """The rows, written."""
+        for text in super().rows(texts, problems):
+            yield text if self._is_first else b",\n" + text
+            self._is_first = False

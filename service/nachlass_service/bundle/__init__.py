@@ -1,0 +1,1 @@
+"""The bundle as the service reads it: manifest, model, samples, JSON."""

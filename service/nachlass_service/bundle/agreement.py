@@ -1,0 +1,184 @@
+"""Whether two predictions are the same answer."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from itertools import chain
+from typing import Any, Literal
+
+RELATIVE_TOLERANCE = 1e-6
+ABSOLUTE_TOLERANCE = 1e-9
+"""For answers at zero, where no relative difference is small."""
+MOST_OF_A_LIST = 20
+"""Random entries of a list from which on the list is one random field."""
+
+
+Path = tuple[str | int, ...]
+"""Keys and indices, from the whole prediction inwards."""
+
+
+def agree(one: Any, other: Any, random: Set[str] = frozenset()) -> bool:
+    """Compare two predictions in their JSON form: floats to 1e-6 relative, the rest exactly.
+
+    Of the fields in `random`, as random_fields names them, only the types are
+    compared; a random value may be null.
+    """
+    return _first_difference(one, other, random, ()) is None
+
+
+def first_difference(
+    one: Any, other: Any, random: Set[str] = frozenset()
+) -> tuple[str, Any, Any] | None:
+    """The innermost field at which two predictions first differ, and both values; else None."""
+    found = _first_difference(one, other, random, ())
+    return found and (name_of(found[0]), *found[1:])
+
+
+def _first_difference(
+    one: Any, other: Any, random: Set[str], path: Path
+) -> tuple[Path, Any, Any] | None:
+    """As first_difference, of what is at a path; a path is named only where that is needed."""
+    if random and name_of(path) in random:
+        same = one is None or other is None or _json_type(one) is _json_type(other)
+        return None if same else (path, one, other)
+    keys: Iterable[Any] = ()
+    match one, other:
+        case ((bool() | str() | None), _):
+            same = type(one) is type(other) and one == other
+        case ((int() | float()), (int() | float())):
+            same = not isinstance(other, bool) and _is_close(one, other)
+        case list(), list():
+            keys, same = range(len(one)), len(one) == len(other)
+        case dict(), dict():
+            keys, same = one, one.keys() == other.keys()
+        case _:
+            same = False
+    if not same:
+        return path, one, other
+    for key in keys:
+        if found := _first_difference(one[key], other[key], random, (*path, key)):
+            return found
+    return None
+
+
+def random_fields(pairs: Sequence[tuple[Any, Any]]) -> list[str]:
+    """The fields in which two predictions for the same sample differ, of all such pairs.
+
+    A field is named by its path, as in metrics: `interval.low`, `0`; "" is the
+    whole prediction. A list is one field unless all predictions have as many
+    entries there and few of them differ.
+    """
+    lengths: dict[Path, set[int]] = {}
+    for prediction in chain.from_iterable(pairs):
+        _note_lengths(prediction, (), lengths)
+    paths = {path for one, other in pairs for path in _differing(one, other, (), lengths)}
+    while crowded := _crowded_lists(paths, lengths):
+        paths = {path[:-1] if path[:-1] in crowded and path else path for path in paths}
+    return sorted(
+        name_of(path)
+        for path in paths
+        if not any(path[:length] in paths for length in range(len(path)))
+    )
+
+
+def _crowded_lists(paths: Set[Path], lengths: Mapping[Path, set[int]]) -> set[Path]:
+    """The lists that have many random entries."""
+    counts = Counter(path[:-1] for path in paths if path and path[:-1] in lengths)
+    return {path for path, count in counts.items() if count > MOST_OF_A_LIST}
+
+
+def _note_lengths(value: Any, path: Path, lengths: dict[Path, set[int]]) -> None:
+    """Collect the lengths of the lists at each path."""
+    if isinstance(value, list):
+        lengths.setdefault(path, set()).add(len(value))
+    for key, item in _entries(value):
+        if isinstance(item, list | dict):
+            _note_lengths(item, (*path, key), lengths)
+
+
+def _differing(
+    one: Any, other: Any, path: Path, lengths: Mapping[Path, set[int]]
+) -> Iterator[Path]:
+    """The innermost fields in which two predictions differ."""
+    match one, other:
+        case (list(), list()) if len(lengths[path]) == 1:
+            is_one_field = False
+        case dict(), dict():
+            is_one_field = one.keys() != other.keys()
+        case _:
+            is_one_field = True
+    if is_one_field:
+        if not agree(one, other):
+            yield path
+        return
+    for key, item in _entries(one):
+        yield from _differing(item, other[key], (*path, key), lengths)
+
+
+def _entries(value: Any) -> Iterator[tuple[Any, Any]]:
+    """The entries of a list or object with their index or key; none of anything else."""
+    match value:
+        case list():
+            yield from enumerate(value)
+        case dict():
+            yield from value.items()
+
+
+def name_of(path: Path) -> str:
+    """A path as metrics name fields: `scores.a`, `0`; a key that looks like a path is quoted."""
+    return ".".join(json.dumps(key) if key == "" or "." in str(key) else str(key) for key in path)
+
+
+def _json_type(value: Any) -> type:
+    """The type of a value, of which JSON has one for all numbers."""
+    return float if type(value) is int else type(value)
+
+
+def _is_close(one: float, other: float) -> bool:
+    """Whether two numbers are the same: integers exactly, floats within the tolerance."""
+    if isinstance(one, int) and isinstance(other, int):
+        return one == other
+    return math.isclose(one, other, rel_tol=RELATIVE_TOLERANCE, abs_tol=ABSOLUTE_TOLERANCE)
+
+
+def compare(
+    one: Any, other: Any, random: Set[str] = frozenset()
+) -> Literal["identical", "close", "different"]:
+    """How two predictions in their JSON form compare: "close" agree, but are not the same JSON."""
+    if agree(one, other, random):
+        return "identical" if _text(one) == _text(other) else "close"
+    return "different"
+
+
+def largest_difference(
+    one: Any, other: Any, random: Set[str] = frozenset(), path: Path = ()
+) -> float | None:
+    """The largest difference of numbers at the same places, relative to the larger of the two.
+
+    None when there are none at the same places outside of the `random` fields.
+    Numbers that differ by no more than the absolute tolerance count as equal.
+    """
+    if random and name_of(path) in random:
+        return None
+    match one, other:
+        case (bool(), _) | (_, bool()):
+            return None
+        case ((int() | float()), (int() | float())):
+            apart = abs(one - other)
+            return apart / max(abs(one), abs(other)) if apart > ABSOLUTE_TOLERANCE else 0.0
+        case list(), list():
+            shared: Iterable[Any] = range(min(len(one), len(other)))
+        case dict(), dict():
+            shared = one.keys() & other.keys()
+        case _:
+            return None
+    found = [largest_difference(one[key], other[key], random, (*path, key)) for key in shared]
+    return max((difference for difference in found if difference is not None), default=None)
+
+
+def _text(value: Any) -> str:
+    """A value as JSON, whatever the order of its keys: 1 is not 1.0."""
+    return json.dumps(value, sort_keys=True)

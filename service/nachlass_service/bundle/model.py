@@ -1,0 +1,170 @@
+"""Loads a bundle's model and asks it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+
+from nachlass_service.base.errors import BundleError, PredictorError, RefusedError
+from nachlass_service.bundle.bundle import Bundle
+from nachlass_service.bundle.strict_json import by_position, convert
+
+Function = Callable[[Any], Any]
+
+FAILURES = (BaseException,)
+"""What the user's code may raise without ending the process: no signal is delivered as one."""
+
+BY_NAME = re.compile(r"Can't get attribute '([^']+)' on <module '[\w.]*__main__'")
+"""What pickle says of a class or function of the notebook that was not pickled by value."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """What a bundle answers with: functions of one sample, or of a list of samples.
+
+    A `listwise` model, which a pipeline is, takes a JSON list as a list of
+    samples.
+    """
+
+    predictor: Function
+    validator: Function | None = None
+    batch_predictor: Function | None = None
+    listwise: bool = False
+
+    def answer(self, request: Any) -> Any:
+        """Answer what a client sent: one sample, or a list of samples of a listwise model."""
+        if self.takes_as_batch(request):
+            return self.predict_batch(request) if request else []
+        return self.predict(request)
+
+    def takes_as_batch(self, request: Any) -> bool:
+        """Whether a request is a list of samples rather than one."""
+        return self.listwise and isinstance(request, list)
+
+    def predict(self, sample: Any) -> Any:
+        """Score one sample, decoded from JSON, and return what JSON can carry.
+
+        Raises RefusedError, PredictorError or UnserialisableError.
+        """
+        self.validate(sample)
+        try:
+            prediction = self.predictor(sample)
+        except FAILURES as error:
+            raise PredictorError(describe(error)) from error
+        return convert(prediction)
+
+    def validate(self, sample: Any) -> None:
+        """Ask the validator; RefusedError when it says no or raises.
+
+        A module that it does not find is no fault of the sample: PredictorError.
+        """
+        if self.validator is None:
+            return
+        try:
+            accepted = bool(self.validator(sample))
+        except ModuleNotFoundError as error:
+            raise PredictorError(f"the validator raised {describe(error)}") from error
+        except FAILURES as error:
+            raise RefusedError(f"the validator raised {describe(error)}") from error
+        if not accepted:
+            raise RefusedError("the validator refused the sample")
+
+    def validate_and_predict_batch(self, samples: Sequence[Any]) -> list[Any]:
+        """Score samples at once, each validated first; RefusedError for the first bad one."""
+        for sample in samples:
+            self.validate(sample)
+        return self.predict_batch(samples)
+
+    def predict_batch(self, samples: Sequence[Any]) -> list[Any]:
+        """Score valid samples at once; PredictorError also when the count is wrong."""
+        if self.batch_predictor is None:
+            raise PredictorError("the bundle has no batch_predictor")
+        try:
+            answered = self.batch_predictor(list(samples))
+        except FAILURES as error:
+            raise PredictorError(describe(error)) from error
+        predictions = convert(by_position(answered))
+        if not isinstance(predictions, list) or len(predictions) != len(samples):
+            count = len(predictions) if isinstance(predictions, list) else "no list of"
+            raise PredictorError(
+                f"batch_predictor answered {len(samples)} samples with {count} predictions"
+            )
+        return predictions
+
+
+def describe(error: BaseException) -> str:
+    """An exception as `Type: message`; the message may be empty, or raise itself."""
+    try:
+        message = str(error)
+    except BaseException:  # noqa: BLE001 - it is the user's code, too
+        message = "its message cannot be shown"
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
+
+
+def load_model(bundle: Bundle) -> Model:
+    """Enter the notebook's folder, and unpickle what the build captured. Raises BundleError.
+
+    The working directory and `sys.path` of the process change, as the user's
+    code expects: a process has one model at a time, see `leave_model`.
+    """
+    try:
+        os.chdir(bundle.working_directory)
+    except OSError as error:
+        raise BundleError(f"{bundle.working_directory} cannot be entered: {error}") from error
+    for folder in bundle.import_folders:
+        if str(folder) not in sys.path:
+            sys.path.append(str(folder))
+    return unpickle_model(bundle.path, pipeline=bundle.is_pipeline)
+
+
+def leave_model(bundle: Bundle) -> None:
+    """Forget the modules that a bundle brought, so that another's of the same names are loaded."""
+    folders = {str(folder) for folder in bundle.import_folders}
+    sys.path[:] = [folder for folder in sys.path if folder not in folders]
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if file and Path(file).is_relative_to(bundle.path):
+            del sys.modules[name]
+
+
+def unpickle_model(path: Path, *, pipeline: bool) -> Model:
+    """Unpickle the model of the bundle at `path` in the process as it is. Raises BundleError."""
+    try:
+        return _load_pipeline(path) if pipeline else _load_functions(path)
+    except FAILURES as error:
+        if by_name := BY_NAME.match(str(error)):
+            raise BundleError(
+                f"`{by_name[1]}` is pickled by its name, and only the notebook knows that name"
+            ) from error
+        raise BundleError(describe(error)) from error
+
+
+def _load_functions(path: Path) -> Model:
+    """Load (validator, predictor) or (validator, predictor, batch_predictor)."""
+    with (path / "model.pickle").open("rb") as file:
+        validator, predictor, *batch = cloudpickle.load(file)
+    return Model(predictor, validator, batch[0] if batch else None)
+
+
+def _load_pipeline(path: Path) -> Model:
+    """Load the stages and chain them; a pipeline predicts lists of samples."""
+    from sklearn.pipeline import Pipeline
+
+    stages = []
+    for notebook, name in json.loads((path / "stages.json").read_text(encoding="utf-8")):
+        with (path / name).open("rb") as file:
+            stages.append((notebook, cloudpickle.load(file)))
+    pipeline = Pipeline(stages)
+    return Model(
+        predictor=lambda sample: pipeline.predict([sample])[0],
+        batch_predictor=pipeline.predict,
+        listwise=True,
+    )

@@ -1,0 +1,1 @@
+"""The service as processes: gunicorn's master and workers, capacity, reloads."""

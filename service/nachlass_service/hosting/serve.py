@@ -1,0 +1,81 @@
+"""The command `serve`: checks what it was told, then runs the server."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import socket
+from contextlib import closing
+from typing import TYPE_CHECKING, NoReturn
+
+from nachlass_service.base.errors import SettingError
+from nachlass_service.base.settings import Settings, unquote
+
+if TYPE_CHECKING:
+    from nachlass_service.hosting.snapshot import Snapshots
+
+CANNOT_SERVE = 11
+"""The exit code when the service cannot start; `nachlass` has the same."""
+
+
+def serve(arguments: argparse.Namespace) -> None:
+    """Serve a bundle in the foreground until a signal ends it; raises ServiceError."""
+    given = {
+        "HOST": arguments.host,
+        "PORT": arguments.port,
+        "WEB_CONCURRENCY": arguments.workers,
+    }
+    flags = {name: value for name, value in given.items() if value is not None}
+    settings = Settings.from_environ({**os.environ, **flags})
+    # s2i keeps the quotes around a variable's value.
+    if arguments_given := unquote(os.environ.get("GUNICORN_CMD_ARGS", "")):
+        os.environ["GUNICORN_CMD_ARGS"] = arguments_given
+    # gunicorn reads this when it is imported, and cannot take a wrong one.
+    os.environ.pop("WEB_CONCURRENCY", None)
+
+    from gunicorn.arbiter import Arbiter
+
+    from nachlass_service.base import log
+    from nachlass_service.hosting.server import DEFAULT_HOST, Server
+    from nachlass_service.hosting.snapshot import Snapshots
+
+    if not os.environ.get("GUNICORN_CMD_ARGS"):  # it may name another address
+        _check_address(arguments.host or DEFAULT_HOST, settings.port)
+    log.set_up(settings.log_format)
+    snapshots = Snapshots(arguments.bundle.resolve(), wanted=arguments.local)
+    master = os.getpid()
+    # gunicorn listens to signals once the model is loaded; the first process of a container,
+    # which nothing ends by default, would not hear one before.
+    for sig in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(sig, lambda *_: _end_early(snapshots))
+    try:
+        Server(settings, snapshots, flags, local=arguments.local).run()
+    except SystemExit as error:
+        not_started = error.code in (Arbiter.WORKER_BOOT_ERROR, Arbiter.APP_LOAD_ERROR)
+        if not_started and os.getpid() == master:
+            raise SystemExit(CANNOT_SERVE) from None
+        raise
+    finally:
+        snapshots.keep_only(None)
+
+
+def _end_early(snapshots: Snapshots) -> NoReturn:
+    """End before there is a service, whatever the model is doing in its code."""
+    snapshots.keep_only(None)
+    os._exit(0)
+
+
+def _check_address(host: str, port: int) -> None:
+    """Refuse an address that cannot be listened at, before anything is loaded."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, protocol, _name, address = found[0]
+        with closing(socket.socket(family, kind, protocol)) as tried:
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            tried.bind(address)
+    except (OSError, UnicodeError) as error:
+        raise SettingError(
+            f"{host}:{port} cannot be listened at: {getattr(error, 'strerror', error)}; "
+            "name another with --host, and --port or PORT"
+        ) from error

@@ -1,0 +1,440 @@
+"""Hosts the service under gunicorn: settings, workers, reload.
+
+The master decides what is served, and never scores: the threads of some
+libraries do not survive a fork. The model is loaded in the master when the
+manifest says that this one does, otherwise by each worker.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import struct
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from importlib.util import find_spec
+from ipaddress import ip_address
+from logging import ERROR, WARNING
+from types import FrameType
+from typing import Any, NoReturn
+
+from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
+from gunicorn.errors import HaltServer
+from gunicorn.workers import gthread
+from gunicorn.workers.base import Worker
+
+from nachlass_service.base import log
+from nachlass_service.base.errors import BundleError, ServiceError, SettingError
+from nachlass_service.base.settings import Settings
+from nachlass_service.bundle.bundle import Bundle
+from nachlass_service.bundle.failure import log_failure
+from nachlass_service.bundle.model import leave_model, load_model
+from nachlass_service.hosting.capacity import capacity
+from nachlass_service.hosting.forks import leave_forks_alone
+from nachlass_service.hosting.snapshot import Snapshots
+from nachlass_service.http.balance import Balance
+from nachlass_service.metrics.metrics import NO_FEATURES, Meter
+from nachlass_service.proof.rehearsal import rehearse
+from nachlass_service.scoring.scorer import Core
+from nachlass_service.scoring.threads import Pool
+from nachlass_service.web.app import create_app
+from nachlass_service.web.page import curl_line
+
+FACE_THREADS = 64
+"""Threads that carry requests, of which those that wait for a prediction leave some free."""
+HEALTH_THREADS = 8
+SILENCE_S = 10
+"""A client that sends nothing for so long, in the middle of a request, is let go."""
+FIRST_WORD_S = 1.0
+"""How long a thread waits for a new client's first bytes; then the worker's loop does."""
+DRAIN_S = 25
+"""The time to answer what was read before a stop; orchestrators kill after 30 s."""
+KEEP_ALIVE_S = 3
+GIL_ALLOWANCE_S = 10
+"""Beyond the predictor's limit: it holds the interpreter then, and only a kill helps."""
+EXIT_S = 3
+"""What libraries get for whatever they do when a process ends."""
+DEFAULT_HOST = "127.0.0.1"
+LOADING_LIMIT_S = 600
+"""A worker that has not loaded its model by then is taken for lost."""
+WARM_UP_PAUSE_S = 2
+LONGEST_PAUSE_S = 60
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)
+
+
+class Server(BaseApplication):
+    """The gunicorn application of a bundle, which its successor can take the place of.
+
+    `flags` are the variables that the command line set, HOST among them: they
+    win over GUNICORN_CMD_ARGS. A `local` service shows samples to this machine
+    unless the settings say otherwise.
+    """
+
+    def __init__(
+        self, settings: Settings, snapshots: Snapshots, flags: Mapping[str, str], *, local: bool
+    ) -> None:
+        # Clients that connect and say nothing would hold up every stop for five seconds.
+        gthread.DEFAULT_WORKER_DATA_TIMEOUT = FIRST_WORD_S  # type: ignore[misc]
+        self.settings = settings
+        self._snapshots = snapshots
+        self._flags = flags
+        self._local = local
+        self._started_at = time.monotonic()
+        self.bundle = Bundle.open(snapshots.take())
+        self.core: Core | None = None
+        self.balance = Balance()
+        self._slots: dict[int, int] = {}  # of living workers, by their age
+        super().__init__()
+        self.meter = self._new_meter()
+
+    # In the master.
+
+    def run(self) -> None:
+        """Serve until a signal says otherwise; ends the process. Raises SettingError."""
+        try:
+            Master(self).run()
+        except RuntimeError as error:
+            said = str(error).partition("\n")[0].rstrip(": ")
+            raise SettingError(f"gunicorn cannot start: {said}") from error
+
+    def do_load_config(self) -> None:
+        """Load the configuration; raises SettingError."""
+        try:
+            self.load_default_config()
+            self.load_config()
+        except SettingError:
+            raise
+        except Exception as error:
+            raise SettingError(f"GUNICORN_CMD_ARGS cannot be used: {error}") from error
+
+    def load_config(self) -> None:
+        """Our defaults, then GUNICORN_CMD_ARGS, then our flags: the later wins."""
+        parser = self.cfg.parser()
+        parser.error = _refuse  # type: ignore[method-assign]
+        environ_args = parser.parse_args(self.cfg.get_cmd_args_from_env())
+        asked = {k: v for k, v in vars(environ_args).items() if v is not None and k != "args"}
+        settings = self._defaults()
+        if asked.get("worker_class", "certfile" in asked and "gthread") == "gthread":
+            asked["worker_class"] = ThreadWorker  # the loop does not speak TLS
+        if "workers" in asked:
+            self._why = "GUNICORN_CMD_ARGS"
+        for name, value in {**settings, **asked, **self._from_flags()}.items():
+            self.cfg.set(name, value)
+        if self.cfg.workers < 1:
+            raise SettingError("GUNICORN_CMD_ARGS asks for no workers")
+        if self.settings.show_samples is None:
+            reached_from_here = self._local and all(map(_is_local, self.cfg.address))
+            self.settings = replace(self.settings, show_samples=reached_from_here)
+        for name in THREAD_VARIABLES:
+            threads = max(1, int(self._capacity.cores // self.cfg.workers))
+            os.environ.setdefault(name, str(threads))
+
+    def renew(self, is_given_up: Callable[[], bool]) -> bool:
+        """Take the bundle that is there now; False, and the old one stays, if that cannot be."""
+        before = self.bundle
+        try:
+            bundle = Bundle.open(self._snapshots.take())
+            self._check_environment(bundle)
+            rehearse(bundle, is_given_up)
+        except ServiceError as error:
+            log.event("reload_refused", level=ERROR, error=str(error), still=before.title)
+            self._snapshots.keep_only(before.path)
+            return False
+        leave_model(before)
+        self.bundle, self.callable = bundle, None
+        meter = self._new_meter()
+        meter.go_on_from(self.meter)
+        self.meter = meter
+        return True
+
+    def forget_before(self) -> None:
+        """Remove what only the workers before a reload needed."""
+        self._snapshots.keep_only(self.bundle.path)
+
+    def _defaults(self) -> dict[str, Any]:
+        """What gunicorn is told unless the user says otherwise."""
+        self._capacity = capacity()
+        memory = self.bundle.manifest["memory"]
+        preload = self.bundle.manifest["preload"]
+        workers, self._why = self._capacity.workers(**memory, preload=preload)
+        if self.settings.workers:
+            workers, self._why = self.settings.workers, "WEB_CONCURRENCY"
+        return {
+            "bind": self._address(),
+            "workers": workers,
+            "worker_class": _fastest_worker(),
+            "threads": FACE_THREADS,
+            "preload_app": preload,
+            "keepalive": KEEP_ALIVE_S,
+            "graceful_timeout": DRAIN_S,
+            "timeout": int(self.settings.predict_timeout_s + GIL_ALLOWANCE_S),
+            "worker_tmp_dir": "/dev/shm" if os.access("/dev/shm", os.W_OK) else None,  # noqa: S108
+            "control_socket_disable": True,
+            "loglevel": "warning",
+            "logger_class": log.Logger,
+            "when_ready": self._listening,
+            "pre_fork": self._prepare,
+            "post_fork": self._enter,
+            "post_worker_init": self._begin,
+            "worker_exit": _end_soon,
+            "on_exit": lambda _arbiter: log.event("stopped"),
+        }
+
+    def _from_flags(self) -> dict[str, Any]:
+        """What the command line says, in gunicorn's words."""
+        asked: dict[str, Any] = {}
+        if {"HOST", "PORT"} & self._flags.keys():
+            asked["bind"] = self._address()
+        if "WEB_CONCURRENCY" in self._flags:
+            asked["workers"] = self.settings.workers
+            self._why = "--workers"
+        return asked
+
+    def _address(self) -> str:
+        host = self._flags.get("HOST", DEFAULT_HOST)
+        return f"[{host}]:{self.settings.port}" if ":" in host else f"{host}:{self.settings.port}"
+
+    def _new_meter(self) -> Meter:
+        """The metrics of the bundle."""
+        manifest = self.bundle.manifest
+        info = {
+            "name": manifest["name"],
+            "version": manifest["version"],
+            "commit": manifest["source"]["commit"] or "",
+            "created": manifest["created"],
+        }
+        return Meter(
+            manifest["prediction"],
+            prefix=self.settings.metrics_prefix,
+            info=info,
+            features=manifest["input"].get("features", NO_FEATURES),
+            baseline=manifest.get("baseline"),
+            input_rate=self.settings.input_metrics_rate,
+            named_inputs=bool(self.settings.show_samples),
+            window_s=self.settings.drift_window_s,
+        )
+
+    def _check_environment(self, bundle: Bundle) -> None:
+        """Refuse a bundle that needs other packages than this process has."""
+        locks = [b.manifest["locks"]["serving"] for b in (self.bundle, bundle)]
+        if locks[0] != locks[1]:
+            raise BundleError(
+                f"{bundle.title} needs other packages than those at hand: restart the service"
+            )
+
+    def _listening(self, arbiter: Arbiter) -> None:
+        """Say what is served, once the port is there and before there are workers."""
+        for listener in arbiter.LISTENERS:
+            # Sockets inherit it from the one that they were accepted at.
+            silence = struct.pack("ll", SILENCE_S, 0)
+            listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, silence)
+            listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, silence)
+        self.say("serving")
+
+    def say(self, event: str) -> None:
+        """Write what is being served."""
+        manifest = self.bundle.manifest
+        log.event(
+            event,
+            model=self.bundle.title,
+            function=self.bundle.function,
+            commit=manifest["source"]["commit"],
+            dirty=manifest["source"]["dirty"] or None,
+            workers=self.cfg.workers,
+            because=self._why,
+            loaded="before the fork" if self.cfg.preload_app else "by each worker",
+            metrics=self.settings.metrics_prefix,
+        )
+
+    def _prepare(self, arbiter: Arbiter, worker: Worker) -> None:
+        """Give a worker the lowest slot that no living worker has."""
+        living = {other.age for other in arbiter.WORKERS.values()}
+        self._slots = {age: slot for age, slot in self._slots.items() if age in living}
+        taken = self._slots.values()
+        slot = next(slot for slot in range(len(taken) + 1) if slot not in taken)
+        self._slots[worker.age] = slot
+        self.meter.slots.prepare(slot)
+        self.balance.prepare(slot)
+
+    # In a worker; `load` also in the master, when the model is loaded before the fork.
+
+    def load(self) -> Any:
+        """The application with its model; ends the process when that cannot be loaded."""
+        try:
+            self.core = Core(self.bundle, load_model(self.bundle), self.meter, self.settings)
+        except ServiceError as error:
+            log_failure(error, self.bundle)
+            if self.meter.slots.is_ready:  # the others go on; do not try without a pause
+                time.sleep(WARM_UP_PAUSE_S)
+                sys.exit(1)
+            sys.exit(Arbiter.WORKER_BOOT_ERROR)
+        return create_app(self.core)
+
+    def _enter(self, _arbiter: Arbiter, worker: Worker) -> None:
+        """Take the slot, and tell the master that we live while the model is loaded."""
+        _reseed()
+        leave_forks_alone(worker.SIGNALS, worker.sockets)
+        self.meter.slots.use(self._slots[worker.age])
+        self.balance.use(self._slots[worker.age])
+        self._begun = threading.Event()
+
+        def live() -> None:
+            ends_at = time.monotonic() + LOADING_LIMIT_S
+            while not self._begun.wait(1) and time.monotonic() < ends_at:
+                worker.notify()
+
+        threading.Thread(target=live, name="loading", daemon=True).start()
+
+    def _begin(self, worker: Worker) -> None:
+        """Start predicting; a worker that cannot be warmed up tries again and again."""
+        core = self.core
+        assert core is not None
+
+        def leave(why: str) -> None:
+            if core.why_not_ready:  # its successor will not do better at once
+                time.sleep(WARM_UP_PAUSE_S)
+            worker.alive = False
+            log.event("worker_replaced", level=WARNING, why=why)
+
+        begin = getattr(worker, "begin", None)
+        core.start(begin(core, self.balance, leave) if begin else self._pool(leave).run)
+        if not self._warm_up(core):
+            threading.Thread(target=self._keep_trying, args=[core], daemon=True).start()
+        self._begun.set()
+
+    def _pool(self, leave: Callable[[str], None]) -> Pool:
+        """The threads that predict, beside those that carry requests."""
+        return Pool(
+            self.settings.predictor_threads,
+            limit_s=self.settings.predict_timeout_s,
+            longest_queue=FACE_THREADS - HEALTH_THREADS,
+            on_lost=lambda: leave("a predictor has not come back"),
+        )
+
+    def _warm_up(self, core: Core) -> bool:
+        """Warm up; say so when this was the last worker to be ready."""
+        try:
+            core.warm_up()
+        except ServiceError as error:
+            log_failure(error, self.bundle, during="the warm-up")
+            return False
+        if self.meter.slots.set_ready(self.cfg.workers):
+            seconds = round(time.monotonic() - self._started_at, 1)
+            url = _url(self.cfg.address[0])
+            command = curl_line(self.bundle, self.settings, url) if url else None
+            log.event("ready", url=url, seconds=seconds, curl=command)
+        return True
+
+    def _keep_trying(self, core: Core) -> None:
+        """Warm up until it works, less and less often."""
+        pause_s = WARM_UP_PAUSE_S
+        time.sleep(pause_s)
+        while not self._warm_up(core):
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+            time.sleep(pause_s)
+
+
+class ThreadWorker(gthread.ThreadWorker):
+    """gunicorn's worker with threads."""
+
+    app: Server
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """End when everything is answered, and batches as far as they can be."""
+        if self.app.core:
+            self.app.core.end_soon()
+        super().handle_exit(sig, frame)
+
+    def handle_quit(self, sig: int, frame: FrameType | None) -> None:
+        """End now, without a look at the pool: what the signal interrupts may hold its lock."""
+        Worker.handle_quit(self, sig, frame)
+
+
+class Master(Arbiter):
+    """gunicorn's master, which on SIGHUP takes a bundle that has changed."""
+
+    app: Server
+    is_ending = False
+    is_halting = False
+
+    def signal(self, sig: int, frame: FrameType | None) -> None:
+        """Take note of a signal."""
+        super().signal(sig, frame)
+        self.is_ending = self.is_ending or sig in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+
+    def reap_workers(self) -> None:
+        """See which workers have ended; a service that was ready does not end with one."""
+        try:
+            super().reap_workers()
+        except HaltServer as error:
+            if self.app.meter.slots.is_ready:
+                log.event("worker_died", level=ERROR, error=error.reason)
+            elif not self.is_halting:  # it reaps the other workers, too, while it halts
+                self.is_halting = True
+                raise
+
+    def reload(self) -> None:
+        """Start workers with the new bundle and let the old ones end, if it can be served."""
+        if self.app.renew(lambda: self.is_ending):
+            super().reload()
+            self.app.say("reloaded")
+            self.app.forget_before()
+
+
+def _fastest_worker() -> type[Worker]:
+    """The worker with a loop, where there is what it needs; else the one with threads."""
+    if hasattr(select, "epoll") and hasattr(os, "eventfd") and find_spec("httptools"):
+        from nachlass_service.http.loop_worker import LoopWorker
+
+        return LoopWorker
+    return ThreadWorker
+
+
+def _refuse(message: str) -> NoReturn:
+    """What argparse does with arguments that it does not understand."""
+    raise SettingError(f"GUNICORN_CMD_ARGS cannot be used: {message}")
+
+
+def _is_local(address: str | int | tuple[str, int]) -> bool:
+    """Whether only this machine reaches an address; a path is a socket of its own."""
+    if not isinstance(address, tuple):
+        return isinstance(address, str)
+    try:
+        return ip_address(address[0]).is_loopback
+    except ValueError:
+        return address[0] == "localhost"
+
+
+def _url(address: str | int | tuple[str, int]) -> str | None:
+    """A listener's address as a client writes it; None for a socket that has none."""
+    if not isinstance(address, tuple):
+        return None
+    host, port = address[:2]
+    if host in ("0.0.0.0", "::", ""):  # noqa: S104 - all addresses, this machine's among them
+        host = "localhost"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _reseed() -> None:
+    """Have libraries that were loaded before the fork draw other numbers in each worker."""
+    if numpy := sys.modules.get("numpy"):
+        numpy.random.seed()
+    if torch := sys.modules.get("torch"):
+        torch.seed()
+
+
+def _end_soon(_arbiter: Arbiter, _worker: Worker) -> None:
+    """Have the kernel end a worker that something keeps from ending."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(EXIT_S)

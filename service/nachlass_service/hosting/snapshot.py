@@ -1,0 +1,103 @@
+"""Keeps what is being served from changing under a running service.
+
+A build replaces a bundle's folder while it may be served. A snapshot is a copy
+beside it, of hard links where the file system has them: it costs no room, and
+what it links to stays whatever becomes of the bundle.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import IO
+
+from nachlass_service.base.errors import BundleError
+
+LOCK = "in-use"
+SOURCE = "src"
+
+
+class Snapshots:
+    """The snapshots of one bundle that one service holds.
+
+    Without `wanted`, in an image, where nothing replaces a bundle, the bundle
+    itself is served; so it is where its folder cannot be written.
+    """
+
+    def __init__(self, bundle: Path, *, wanted: bool) -> None:
+        self._bundle = bundle
+        self._wanted = wanted and os.access(bundle.parent, os.W_OK)
+        self._folder = bundle.parent / f".{bundle.name}.served"
+        self._held: dict[Path, IO[str]] = {}
+        self._owner = os.getpid()
+
+    def take(self) -> Path:
+        """A copy of the bundle as it is now; raises BundleError."""
+        if not self._wanted:
+            return self._bundle
+        self._clear_left_ones()
+        try:
+            self._folder.mkdir(exist_ok=True)
+            path = Path(mkdtemp(dir=self._folder)) / "bundle"
+            self._held[path] = _hold(path.parent)
+            _copy(self._bundle, path)
+        except OSError as error:
+            raise BundleError(f"{self._bundle} cannot be read: {error}") from error
+        return path
+
+    def keep_only(self, kept: Path | None) -> None:
+        """Remove all snapshots but one, or all of them; only the process that took them does."""
+        if os.getpid() != self._owner:
+            return
+        for path in [path for path in self._held if path != kept]:
+            shutil.rmtree(path.parent, ignore_errors=True)
+            self._held.pop(path).close()
+        with suppress(OSError):  # another service has its own there, or there is none
+            self._folder.rmdir()
+
+    def _clear_left_ones(self) -> None:
+        """Remove what killed services left."""
+        for folder in self._folder.glob("*"):
+            try:
+                with (folder / LOCK).open("r+") as file:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(folder, ignore_errors=True)
+            except OSError:  # a service that lives, or that is just starting
+                continue
+
+
+def _hold(folder: Path) -> IO[str]:
+    """Lock a folder, for as long as any process of the service lives."""
+    held = (folder / f"{LOCK}.new").open("w")
+    fcntl.flock(held, fcntl.LOCK_EX)
+    (folder / f"{LOCK}.new").rename(folder / LOCK)  # nobody sees it without its lock
+    return held
+
+
+def _copy(bundle: Path, path: Path) -> None:
+    """Copy a bundle, all of it the same one."""
+    before = bundle.stat()
+    ours = shutil.ignore_patterns(SOURCE)
+    shutil.copytree(
+        bundle,
+        path,
+        symlinks=True,
+        copy_function=_link,
+        ignore=lambda folder, names: ours(folder, names) if Path(folder) == bundle else set(),
+    )
+    # The model may write there, and through a link it would write into the bundle.
+    shutil.copytree(bundle / SOURCE, path / SOURCE, symlinks=True)
+    if not os.path.samestat(before, bundle.stat()):
+        raise FileNotFoundError("it was replaced meanwhile")
+
+
+def _link(source: str, target: str) -> None:
+    """Link a file of ours; copy it where there are no links."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)

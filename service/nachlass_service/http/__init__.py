@@ -1,0 +1,1 @@
+"""What carries the bytes of requests and answers."""

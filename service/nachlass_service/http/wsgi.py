@@ -1,0 +1,85 @@
+"""Calls a WSGI application with a request that has been read."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from nachlass_service.http.connection import Request
+
+WSGI = Callable[[Any, Any], Iterable[bytes]]
+Headers = list[tuple[str, str]]
+
+
+def path_of(target: bytes) -> bytes:
+    """The path of a request's target, decoded."""
+    path = target.partition(b"?")[0]
+    if not path.startswith(b"/"):  # a proxy's `GET http://host/path`
+        path = b"/" + path.partition(b"://")[2].partition(b"/")[2]
+    return unquote_to_bytes(path)
+
+
+def environ_of(request: Request, *, scheme: str, server: Any, peer: Any) -> dict[str, Any]:
+    """The request as PEP 3333 has it; `server` and `peer` are addresses of sockets."""
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": request.method.decode("latin-1"),
+        "SCRIPT_NAME": "",
+        "PATH_INFO": path_of(request.target).decode("latin-1"),
+        "QUERY_STRING": request.target.partition(b"?")[2].decode("latin-1"),
+        "RAW_URI": request.target.decode("latin-1"),
+        "SERVER_PROTOCOL": "HTTP/1.0" if request.is_old else "HTTP/1.1",
+        "REMOTE_ADDR": str(peer[0]) if peer and isinstance(peer, tuple) else "",
+        "SERVER_NAME": str(server[0]) if isinstance(server, tuple) else str(server),
+        "SERVER_PORT": str(server[1]) if isinstance(server, tuple) else "",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scheme,
+        "wsgi.input": io.BytesIO(request.body),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    for name, value in request.headers:
+        if b"_" in name:  # it would take the place of the one with a hyphen
+            continue
+        key = name.decode("latin-1").upper().replace("-", "_")
+        key = key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
+        text = value.decode("latin-1")
+        environ[key] = f"{environ[key]},{text}" if key in environ else text
+    if not request.is_streamed:
+        environ["CONTENT_LENGTH"] = str(len(request.body))  # also of one that came in chunks
+    environ.pop("HTTP_TRANSFER_ENCODING", None)
+    return environ
+
+
+def answer_of(application: WSGI, environ: dict[str, Any]) -> tuple[int, Headers, bytes]:
+    """What the application answers: status, headers, body."""
+    status, headers, pieces = begin(application, environ)
+    try:
+        return status, headers, b"".join(pieces)
+    finally:
+        end(pieces)
+
+
+def begin(application: WSGI, environ: dict[str, Any]) -> tuple[int, Headers, Iterable[bytes]]:
+    """What the application answers: status, headers, and its body, which has to be ended.
+
+    It is Flask, which never calls what `start_response` is to return.
+    """
+    started: list[tuple[str, Headers]] = []
+
+    def start_response(status: str, headers: Headers, _error: Any = None) -> None:
+        started[:] = [(status, headers)]
+
+    pieces = application(environ, start_response)
+    [(status, headers)] = started
+    return int(status[:3]), headers, pieces
+
+
+def end(pieces: Iterable[bytes]) -> None:
+    """Have the application clean up after a body, whether or not all of it was taken."""
+    if close := getattr(pieces, "close", None):
+        close()

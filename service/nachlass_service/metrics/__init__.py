@@ -1,0 +1,1 @@
+"""What is counted, over all workers, and what it says of drift."""

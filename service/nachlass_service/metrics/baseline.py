@@ -1,0 +1,32 @@
+"""Counts the samples as a service would: what it compares itself with."""
+
+from __future__ import annotations
+
+from nachlass_service.bundle.bundle import Bundle
+from nachlass_service.metrics.inputs import Counts
+from nachlass_service.metrics.metrics import Meter
+
+
+def count_samples(bundle: Bundle) -> dict[str, dict[str, dict[str, int]]]:
+    """The manifest's `baseline`, of the recorded samples and predictions.
+
+    {"predictions": {field: {value: count}}, "inputs": the same of features}.
+    """
+    manifest = bundle.manifest
+    meter = Meter(
+        manifest["prediction"], prefix="n", info={}, features=manifest["input"]["features"]
+    )
+    meter.slots.prepare(0)
+    for sample, prediction in bundle.samples():
+        meter.count([prediction], 0.0, meter.look_at([sample]))
+    predictions, inputs, _seconds = meter.recent()
+    return {"predictions": _whole(predictions), "inputs": _whole(inputs)}
+
+
+def _whole(counts: Counts) -> dict[str, dict[str, int]]:
+    """Counts as integers, of the fields that were seen."""
+    return {
+        field: {value: int(count) for value, count in values.items()}
+        for field, values in counts.items()
+        if any(values.values())
+    }

@@ -1,0 +1,178 @@
+"""Whether what is predicted now is distributed as the samples were.
+
+Two statistics compare N values of now with M values of a baseline, counted in
+the same k bins:
+
+- The population stability index, PSI = sum((p - q) * ln(p / q)) over the bins,
+  of shares that are smoothed, p = (n + 1/2) / (N + k/2), so that an empty bin
+  is no infinity (Krichevsky and Trofimov, 1981). Without a shift it is about
+  (1/N + 1/M) times a chi-square of k - 1 degrees (Yurdakul, "Statistical
+  Properties of Population Stability Index", 2018): the customary 0.25 is passed
+  by chance with small samples, and never passed by a shift that matters with
+  large ones. Its limit is that chi-square's quantile, or a floor if that is
+  higher: with much traffic, a shift too small to matter is significant, too.
+- Kolmogorov and Smirnov's, the largest distance between the cumulative shares,
+  for numbers: it knows the order of the bins, which PSI does not. Its limit is
+  the asymptotic sqrt(-ln(alpha / 2) / 2 * (1/N + 1/M)) (Smirnov, 1948), which
+  bins make more cautious, not less; again with a floor.
+
+The chi-square quantile is exact for one degree, and otherwise Wilson and
+Hilferty's (1931), within 3 % on the cautious side: the rules for Prometheus
+have the same formulas.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from statistics import NormalDist
+from typing import Any, Literal
+
+FALSE_ALARMS = 0.0005
+"""The probability that a statistic passes its limit by chance, over all fields together."""
+TESTS_OF_A_FEATURE = 2
+"""With twenty features each limit is so far out that PSI passes it more often than a chi-square
+would, up to twice (tests/bench/drift_power.py): each counts as two.
+"""
+PSI_FLOOR = 0.02
+KS_FLOOR = 0.05
+LEAST_LIVE = 200
+"""Fewer values of now are given no verdict."""
+LEAST_BASELINE = 50
+"""Fewer values of the baseline are given no verdict: they do not say what is usual."""
+
+Verdict = Literal["moved", "steady", "too little traffic", "too few samples", "no baseline"]
+
+
+@dataclass(frozen=True)
+class Drift:
+    """One field's distribution, now and at build. `ks` is None for what has no order."""
+
+    field: str
+    live: Mapping[str, float]
+    baseline: Mapping[str, float]
+    verdict: Verdict
+    psi: float
+    psi_limit: float
+    ks: float | None
+    ks_limit: float | None
+
+    @property
+    def live_size(self) -> int:
+        """The number of values of now."""
+        return int(sum(self.live.values()))
+
+    @property
+    def baseline_size(self) -> int:
+        """The number of values in the baseline."""
+        return int(sum(self.baseline.values()))
+
+    @property
+    def shares(self) -> list[tuple[str, float, float]]:
+        """Each value with its share now and at build."""
+        live, baseline = max(1, self.live_size), max(1, self.baseline_size)
+        return [
+            (value, n / live, self.baseline[value] / baseline) for value, n in self.live.items()
+        ]
+
+    @property
+    def excess(self) -> float:
+        """How far the statistics are, as a multiple of their limits: above 1 they have moved."""
+        far = self.ks / self.ks_limit if self.ks is not None and self.ks_limit else 0.0
+        return max(far, self.psi / self.psi_limit if self.psi_limit else 0.0)
+
+    def as_json(self) -> dict[str, Any]:
+        """What /drift says of the field."""
+        judged = self.live_size > 0 and self.baseline_size > 0
+        return {
+            "field": self.field,
+            "verdict": self.verdict,
+            "size": self.live_size,
+            "baseline_size": self.baseline_size,
+            "psi": round(self.psi, 6) if judged else None,
+            "psi_limit": round(self.psi_limit, 6) if judged else None,
+            "ks": round(self.ks, 6) if judged and self.ks is not None else None,
+            "ks_limit": round(self.ks_limit, 6) if judged and self.ks_limit is not None else None,
+            "values": [
+                {"value": value, "share": round(live, 6), "baseline_share": round(baseline, 6)}
+                for value, live, baseline in self.shares
+            ],
+        }
+
+
+def compare(
+    field: str,
+    live: Mapping[str, float],
+    baseline: Mapping[str, float],
+    *,
+    ordered: Sequence[str],
+    tests: int,
+) -> Drift:
+    """Compare a field's counts by value with the baseline's.
+
+    `ordered` are the bins of numbers, from the smallest up. `tests` is the
+    number of fields that are looked at together: each gets its part of the
+    probability of a false alarm.
+    """
+    values = [*ordered, *(v for v in dict.fromkeys((*baseline, *live)) if v not in set(ordered))]
+    now = {value: live.get(value, 0) for value in values}
+    then = {value: baseline.get(value, 0) for value in values}
+    n, m = sum(now.values()), sum(then.values())
+    numbers, numbers_then = [now[v] for v in ordered], [then[v] for v in ordered]
+    alpha = FALSE_ALARMS / max(1, tests)
+    distance = distance_limit = None
+    if sum(numbers) and sum(numbers_then):
+        distance = ks(numbers, numbers_then)
+        distance_limit = ks_limit(sum(numbers), sum(numbers_then), alpha)
+    index = psi(list(now.values()), list(then.values())) if n and m else 0.0
+    index_limit = psi_limit(len(values), n, m, alpha) if n and m else 0.0
+    verdict: Verdict
+    if not m:
+        verdict = "no baseline"
+    elif m < LEAST_BASELINE:
+        verdict = "too few samples"
+    elif n < LEAST_LIVE:
+        verdict = "too little traffic"
+    else:
+        far = distance is not None and distance_limit is not None and distance > distance_limit
+        verdict = "moved" if far or index > index_limit else "steady"
+    return Drift(field, now, then, verdict, index, index_limit, distance, distance_limit)
+
+
+def psi(live: Sequence[float], baseline: Sequence[float]) -> float:
+    """The population stability index of two rows of counts, in nats."""
+    pairs = zip(_smoothed(live), _smoothed(baseline), strict=True)
+    return sum((p - q) * math.log(p / q) for p, q in pairs)
+
+
+def ks(live: Sequence[float], baseline: Sequence[float]) -> float:
+    """The largest distance between the cumulative shares of two rows of counts."""
+    n, m = sum(live), sum(baseline)
+    pairs = zip(accumulate(live), accumulate(baseline), strict=True)
+    return max(abs(p / n - q / m) for p, q in pairs)
+
+
+def psi_limit(bins: int, n: float, m: float, alpha: float) -> float:
+    """What the PSI of n and m values in bins passes with probability alpha, or the floor."""
+    return max(PSI_FLOOR, chi2_quantile(bins - 1, alpha) * (1 / n + 1 / m))
+
+
+def ks_limit(n: float, m: float, alpha: float) -> float:
+    """What the KS distance of n and m values passes with probability alpha, or the floor."""
+    return max(KS_FLOOR, math.sqrt(-math.log(alpha / 2) / 2 * (1 / n + 1 / m)))
+
+
+def chi2_quantile(degrees: int, alpha: float) -> float:
+    """What a chi-square of so many degrees passes with probability alpha."""
+    if degrees <= 1:  # a value alone waits for a second one
+        return NormalDist().inv_cdf(1 - alpha / 2) ** 2
+    part = 2 / (9 * degrees)
+    return float(degrees * (1 - part + NormalDist().inv_cdf(1 - alpha) * math.sqrt(part)) ** 3)
+
+
+def _smoothed(counts: Sequence[float]) -> list[float]:
+    """Shares, with half a count more in each bin."""
+    total = sum(counts) + len(counts) / 2
+    return [(count + 0.5) / total for count in counts]

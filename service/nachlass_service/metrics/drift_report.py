@@ -1,0 +1,124 @@
+"""What the service says of drift: a document, and the page's sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nachlass_service.metrics.drift import (
+    FALSE_ALARMS,
+    LEAST_BASELINE,
+    LEAST_LIVE,
+    TESTS_OF_A_FEATURE,
+    Drift,
+    Verdict,
+    compare,
+)
+from nachlass_service.metrics.inputs import Counts
+from nachlass_service.metrics.metrics import Meter
+
+WORST: tuple[Verdict, ...] = (
+    "moved", "steady", "too little traffic", "too few samples", "no baseline",
+)  # fmt: skip
+"""What all fields together are: the first of these that any of them is."""
+
+
+@dataclass(frozen=True)
+class DriftReport:
+    """Each field of the predictions, and each feature of the input, in the last `seconds`."""
+
+    predictions: Sequence[Drift]
+    inputs: Sequence[Drift]
+    seconds: float
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict on the predictions."""
+        return _verdict(self.predictions)
+
+    @property
+    def sentence(self) -> str:
+        """The verdict on the predictions in plain words."""
+        verdict = self.verdict
+        if verdict == "no baseline":
+            return "The bundle has no baseline to compare predictions with."
+        drift = next(drift for drift in self.predictions if drift.verdict == verdict)
+        if verdict == "too few samples":
+            count = drift.baseline_size
+            return f"Too few samples for a verdict: {count}, and {LEAST_BASELINE} are the least."
+        if verdict == "too little traffic":
+            size = f"{drift.live_size:,} within {self.span}"
+            return f"Too few predictions for a verdict: {size}, and {LEAST_LIVE} are the least."
+        what = f"{_statistic(drift)} over the last {drift.live_size:,}"
+        field = f" in the field {drift.field}" if drift.field else ""
+        if verdict == "moved":
+            return f"Predictions have moved{field}: {what}."
+        return f"Predictions are distributed as at build: {what}."
+
+    @property
+    def moved_inputs(self) -> list[str]:
+        """The features that have moved."""
+        return [drift.field for drift in self.inputs if drift.verdict == "moved"]
+
+    @property
+    def span(self) -> str:
+        """How long the window is."""
+        for unit, name in ((3600, "h"), (60, "min")):
+            if self.seconds >= 2 * unit:
+                return f"{self.seconds / unit:.0f} {name}"
+        return f"{self.seconds:.0f} s"
+
+    def as_json(self) -> dict[str, Any]:
+        """The document at /drift."""
+        return {
+            "verdict": self.verdict,
+            "sentence": self.sentence,
+            "seconds": round(self.seconds, 1),
+            "false_alarms": FALSE_ALARMS,
+            "predictions": [drift.as_json() for drift in self.predictions],
+            "inputs": [drift.as_json() for drift in self.inputs],
+        }
+
+
+def report(meter: Meter) -> DriftReport:
+    """Compare what was counted within the window with the baseline; the farthest field first."""
+    predictions, inputs, seconds = meter.recent()
+    baseline = meter.baseline
+    return DriftReport(
+        _compared(predictions, baseline["predictions"], meter.ordered, 1),
+        _compared(inputs, baseline["inputs"], meter.inputs.ordered, TESTS_OF_A_FEATURE),
+        seconds,
+    )
+
+
+def _compared(
+    live: Counts, baseline: Counts, ordered: Callable[[str], Sequence[str]], tests_of_each: int
+) -> list[Drift]:
+    """Each field that the baseline or the traffic has."""
+    seen = (field for field, counts in live.items() if any(counts.values()))
+    drifts = [
+        compare(
+            field,
+            live.get(field, {}),
+            baseline.get(field, {}),
+            ordered=ordered(field),
+            tests=tests_of_each * len(baseline),
+        )
+        for field in dict.fromkeys((*baseline, *seen))
+    ]
+    return sorted(drifts, key=lambda drift: (WORST.index(drift.verdict), -drift.excess))
+
+
+def _verdict(drifts: Sequence[Drift]) -> Verdict:
+    """The verdict on fields that are looked at together."""
+    found = {drift.verdict for drift in drifts}
+    return next((verdict for verdict in WORST if verdict in found), "no baseline")
+
+
+def _statistic(drift: Drift) -> str:
+    """The statistic that says so: PSI, unless only KS passed its limit."""
+    by_ks = drift.ks is not None and drift.ks_limit and drift.ks > drift.ks_limit
+    if by_ks and drift.psi <= drift.psi_limit:
+        return f"KS {drift.ks:.2f}"
+    return f"PSI {drift.psi:.2f}"

@@ -1,0 +1,1 @@
+"""Commands that the builder runs: prove a bundle, score samples, try loading it."""

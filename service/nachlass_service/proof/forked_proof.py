@@ -1,0 +1,100 @@
+"""Tries whether a model that was loaded before a fork answers after it.
+
+A preloading server loads in a parent that never scores and scores in several
+children at once. Libraries whose threads do not survive a fork hang there.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import islice
+
+from nachlass_service.bundle.agreement import agree
+from nachlass_service.bundle.bundle import Bundle
+from nachlass_service.bundle.model import Model
+
+CHILDREN = 4
+SAMPLES = 200
+"""Samples that a child scores alone: what a fork breaks, it breaks at once."""
+ALLOWANCE_S = 10.0
+"""Seconds that the children get beyond ten times what the scoring took in the parent."""
+AGREES, DIFFERS = 0, 1
+ALONE, ALSO_AS_A_BATCH = b"a", b"b"
+
+
+class ForkedProof:
+    """Children of a process that has loaded a model and has not scored yet.
+
+    They wait until the parent knows what to ask of them, and end when it ends.
+    """
+
+    def __init__(self, bundle: Bundle, model: Model) -> None:
+        waiting, self._start = os.pipe()
+
+        def prove() -> int:
+            os.close(self._start)
+            told = os.read(waiting, 1)
+            return _score(bundle, model, batch=told == ALSO_AS_A_BATCH) if told else DIFFERS
+
+        self._children = [_fork(prove) for _ in range(CHILDREN)]
+        os.close(waiting)
+
+    def problem(self, seconds: float, *, batch: bool) -> str | None:
+        """Let the children score what took the parent `seconds`; what went wrong, if anything."""
+        limit_s = ALLOWANCE_S + 10 * seconds
+        with suppress(BrokenPipeError):  # all have been killed
+            os.write(self._start, (ALSO_AS_A_BATCH if batch else ALONE) * CHILDREN)
+        ends_at = time.monotonic() + limit_s
+        problems = [_wait(child, ends_at, limit_s) for child in self._children]
+        self._children = []
+        return next(filter(None, problems), None)
+
+    def end(self) -> None:
+        """End the children that are left."""
+        os.close(self._start)
+        for child in self._children:
+            _wait(child, ends_at=0.0, limit_s=0.0)
+
+
+def _fork(work: Callable[[], int]) -> int:
+    """Start a child that ends with the status that `work` returns."""
+    child = os.fork()
+    if child:
+        return child
+    # What the predictor starts ends with this child, see _wait.
+    os.setsid()
+    status = DIFFERS
+    try:
+        # In the main thread, where what a library began before the fork shows most easily.
+        status = work()
+    finally:
+        os._exit(status)
+
+
+def _score(bundle: Bundle, model: Model, *, batch: bool) -> int:
+    """Score the samples as a batch and alone; AGREES when the answers are the recorded ones."""
+    random = bundle.random_fields
+    if batch:
+        model.validate_and_predict_batch([sample for sample, _ in bundle.samples()])
+    few = islice(bundle.samples(), SAMPLES)
+    return AGREES if all(agree(r, model.predict(s), random) for s, r in few) else DIFFERS
+
+
+def _wait(child: int, ends_at: float, limit_s: float) -> str | None:
+    """Wait for a child, and end its processes; what went wrong with it, if anything."""
+    ended, status = os.waitpid(child, os.WNOHANG)
+    while not ended and time.monotonic() < ends_at:
+        time.sleep(0.005)
+        ended, status = os.waitpid(child, os.WNOHANG)
+    with suppress(ProcessLookupError):
+        os.killpg(child, signal.SIGKILL)
+    if not ended:
+        os.waitpid(child, 0)
+        return f"a forked worker did not answer within {limit_s:.0f} s"
+    if os.WIFSIGNALED(status):
+        return f"a forked worker was killed by signal {os.WTERMSIG(status)}"
+    return None if os.WEXITSTATUS(status) == AGREES else "a forked worker answers otherwise"

@@ -1,0 +1,144 @@
+"""Proves that a bundle answers as its notebook did.
+
+The samples are scored as the service would, in an interpreter that has only
+the bundle: one by one, and as a batch, and after a fork (forked_proof.py).
+"""
+
+from __future__ import annotations
+
+import math
+import resource
+import sys
+import time
+from collections.abc import Mapping, Sequence, Set
+from functools import partial
+from itertools import islice
+from typing import Any
+
+from nachlass_service.base.errors import BundleError, ServiceError
+from nachlass_service.bundle.agreement import first_difference
+from nachlass_service.bundle.bundle import Bundle
+from nachlass_service.bundle.failure import as_data
+from nachlass_service.bundle.model import Model, load_model
+from nachlass_service.bundle.strict_json import dumps
+from nachlass_service.metrics.baseline import count_samples
+from nachlass_service.proof.forked_proof import ForkedProof
+from nachlass_service.proof.import_blocker import Blocker
+from nachlass_service.scoring.threads import in_another_thread
+
+ENOUGH_S = 5.0
+"""A model that takes longer for its samples has shown what it imports, for a first proof."""
+LONGEST = 100
+"""Characters of a prediction that a message shows."""
+
+
+def prove(bundle: Bundle) -> dict[str, Any]:
+    """Load the model and compare its answers with the recorded ones.
+
+    Returns {"samples": count, "seconds": of scoring, "memory": largest resident
+    sizes in bytes after loading and after scoring one by one, "batch": true,
+    false or null without batch_predictor, "batch_reason": why not,
+    "forked": whether it may be loaded before a fork, "forked_reason": why not,
+    "baseline": as baseline.count_samples} or
+    {"error": the failure as in failure.py, and the "sample" at which it happened};
+    raises BundleError for a model that cannot be loaded.
+    """
+    model = load_model(bundle)
+    loaded = largest_resident_size()
+    forked = ForkedProof(bundle, model)
+    try:
+        answer = _compare(bundle, model, loaded)
+        if "error" in answer:
+            return answer
+        problem = forked.problem(answer["seconds"], batch=bool(answer["batch"]))
+    finally:
+        forked.end()
+    return {**answer, "forked": problem is None, "forked_reason": problem}
+
+
+def prove_without(bundle: Bundle, hidden: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """Prove with distributions hidden; `hidden` has the modules of each.
+
+    Returns what `prove` does, for as many samples as soon show what is missing,
+    and "stopped": the hidden distributions that were asked for, "imported": all
+    modules that are imported at the end.
+    """
+    blocker = Blocker(hidden)
+    blocker.install()
+    try:
+        model = load_model(bundle)
+    except BundleError as error:
+        answer = {"error": as_data(error, bundle)}
+    else:
+        answer = _compare(bundle, model, largest_resident_size(), ENOUGH_S)
+    return {**answer, "stopped": sorted(blocker.stopped), "imported": sorted(sys.modules)}
+
+
+def _compare(
+    bundle: Bundle, model: Model, loaded: int, enough_s: float = math.inf
+) -> dict[str, Any]:
+    """Score the samples and compare: what `prove` answers, but for forks.
+
+    Samples that are not scored after `enough_s` seconds are not scored at all.
+    """
+    # As it will be served: the main thread is not where predictions are made.
+    return in_another_thread(partial(_compare_here, bundle, model, loaded, enough_s))
+
+
+def _compare_here(bundle: Bundle, model: Model, loaded: int, enough_s: float) -> dict[str, Any]:
+    started = time.monotonic()
+    random = bundle.random_fields
+    count = 0
+    for index, (sample, recorded) in enumerate(bundle.samples()):
+        try:
+            answer = model.predict(sample)
+        except ServiceError as error:
+            return {"error": {**as_data(error, bundle), "sample": index}}
+        if difference := first_difference(recorded, answer, random):
+            where, notebook, pickled = _shown(*difference)
+            message = f"the notebook answered {notebook}{where}, the pickle {pickled}"
+            return {"error": {"code": "differs", "message": message, "sample": index}}
+        count += 1
+        if time.monotonic() - started > enough_s:
+            break
+    seconds = time.monotonic() - started
+    scoring = largest_resident_size()
+    # Read anew: a predictor may have changed the samples it was given.
+    reason = _batch_problem(model, list(islice(bundle.samples(), count)), random)
+    has_batch = model.batch_predictor is not None and count > 0
+    return {
+        "samples": count,
+        "seconds": seconds,
+        "memory": {"loaded": loaded, "scoring": scoring},
+        "batch": reason is None if has_batch else None,
+        "batch_reason": reason,
+        "baseline": count_samples(bundle),
+    }
+
+
+def largest_resident_size() -> int:
+    """The most memory that this process has had, in bytes."""
+    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return largest if sys.platform == "darwin" else largest * 1024
+
+
+def _batch_problem(model: Model, samples: list[tuple[Any, Any]], random: Set[str]) -> str | None:
+    """Why the batch predictor is not to be used; None when it agrees, or is not there."""
+    if model.batch_predictor is None or not samples:
+        return None
+    try:
+        answers = model.validate_and_predict_batch([sample for sample, _ in samples])
+    except ServiceError as error:
+        return str(error)
+    for index, ((_, recorded), answer) in enumerate(zip(samples, answers, strict=True)):
+        if difference := first_difference(recorded, answer, random):
+            where, alone, in_batch = _shown(*difference)
+            return f"sample {index}: alone {alone}{where}, in a batch {in_batch}"
+    return None
+
+
+def _shown(field: str, *values: Any) -> tuple[str, ...]:
+    """Where two predictions differ, and what they have there, cut to a length that is read."""
+    texts = (dumps(value) for value in values)
+    cut = (text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…" for text in texts)
+    return f" in `{field}`" if field else "", *cut

@@ -1,0 +1,53 @@
+"""What calls of a predictor take, and how long one more would wait."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from nachlass_service.base.errors import OverloadedError
+
+SMOOTHING = 0.2
+"""The weight of the latest call in the average of what calls take."""
+SHORT_WAIT_S = 1.0
+"""A queue that is over so soon may have any length."""
+SLOW_S = 0.005
+WINDOW = 16
+
+
+class Pace:
+    """How fast the calls of a predictor have been lately. Times are in seconds."""
+
+    def __init__(self, limit_s: float) -> None:
+        self._limit_s = limit_s
+        self.average_s = 0.0
+        self._last: deque[float] = deque(maxlen=WINDOW)
+        self.is_slow = True
+
+    def note(self, took_s: float, samples: int = 1) -> None:
+        """Take note of a call, and of how many samples it has scored."""
+        self.average_s += SMOOTHING * (min(took_s, self._limit_s) / samples - self.average_s)
+        self._last.append(took_s)
+        # The minimum: a busy machine makes fast calls look slow, never slow ones fast.
+        self.is_slow = min(self._last) >= SLOW_S
+
+    def wait_s(self, ahead: int, threads: int, running_s: float) -> float:
+        """How long a call would wait: so many are ahead, the oldest one runs since `running_s`."""
+        return self.average_s * ahead / threads + running_s
+
+    def refuse_if_hopeless(self, ahead: int, threads: int, running_s: float) -> None:
+        """Raise OverloadedError for a call that would wait too long."""
+        wait_s = self.wait_s(ahead, threads, running_s)
+        if wait_s > max(SHORT_WAIT_S, self._limit_s):
+            raise overloaded(ahead, wait_s)
+
+
+def overloaded(ahead: int, wait_s: float) -> OverloadedError:
+    """What a client is told that would wait too long."""
+    return OverloadedError(
+        f"{ahead} requests are waiting, for about {wait_s:.0f} s", max(1, round(wait_s / 2))
+    )
+
+
+def not_its_turn(limit_s: float) -> OverloadedError:
+    """What a client is told that has waited too long."""
+    return OverloadedError(f"the request waited {limit_s:g} s for its turn", max(1, round(limit_s)))

@@ -1,0 +1,59 @@
+"""Reads the body of a prediction request: which bytes are taken, and as what."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qsl
+
+from nachlass_service.base.errors import MediaTypeError, NotJsonError
+from nachlass_service.bundle.strict_json import loads
+
+FORM = "application/x-www-form-urlencoded"
+MOST_FIELDS = 100
+
+SEND_JSON = "send one sample as JSON, with `content-type: application/json`"
+
+
+def read_body(content_type: str, content_encoding: str, body: bytes) -> Any:
+    """The JSON value that a client sent, as the body or in the form field `json_args`.
+
+    The arguments are HTTP's headers, empty when absent. Raises NotJsonError or
+    MediaTypeError. Nothing is ever unpickled.
+    """
+    refuse_encoded(content_encoding)
+    media_type = content_type.partition(";")[0].strip().lower()
+    if media_type == FORM:
+        return loads(_json_args(body))
+    if media_type in ("", "application/json") or media_type.endswith("+json"):
+        if not body.strip():
+            raise NotJsonError(f"the body is empty: {SEND_JSON}")
+        return loads(body)
+    raise MediaTypeError(f"a body of type {media_type[:80]} is not read: {SEND_JSON}")
+
+
+def refuse_encoded(content_encoding: str) -> None:
+    """Raise MediaTypeError for a body that is compressed: it could become any size."""
+    if content_encoding.strip().lower() not in ("", "identity"):
+        raise MediaTypeError(f"the body is encoded as {content_encoding[:40]}: send it as it is")
+
+
+def _json_args(body: bytes) -> str:
+    """The field `json_args` of a form, as clients of the original send it."""
+    try:
+        pairs = parse_qsl(
+            body.decode("utf-8"),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=MOST_FIELDS,
+        )
+    except ValueError as error:
+        raise NotJsonError(f"the form cannot be read: {error}") from None
+    fields = dict(reversed(pairs))  # of two fields of one name the first counts
+    if "json_args" in fields:
+        return fields["json_args"]
+    if "args" in fields:
+        raise MediaTypeError(f"`args` holds a pickle, which is never read: {SEND_JSON}")
+    raise MediaTypeError(
+        f"the body is sent as a form, but has no field `json_args`: {SEND_JSON} "
+        "(curl needs -H 'content-type: application/json')"
+    )

@@ -1,0 +1,152 @@
+"""Runs the user's code in threads that can be given up.
+
+A thread cannot be killed: one whose call has passed its time limit is counted
+as lost and replaced at once, and whoever made the pool is told, to have the
+process replaced too. The threads are daemons, so that a lost one does not keep
+the process from ending.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Any, Generic, TypeVar
+
+from nachlass_service.base.errors import TimeLimitError
+from nachlass_service.scoring.admission import SHORT_WAIT_S, Pace, not_its_turn, overloaded
+
+T = TypeVar("T")
+
+
+class Pool:
+    """A few threads and a queue; `run` is called from many other threads."""
+
+    def __init__(
+        self,
+        threads: int,
+        *,
+        limit_s: float,
+        longest_queue: int,
+        on_lost: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._limit_s = limit_s
+        self._longest_queue = longest_queue
+        self._on_lost = on_lost
+        self._threads = threads
+        self._lock = threading.Lock()
+        self._queue: SimpleQueue[_Call[Any]] = SimpleQueue()
+        self._waiting = 0
+        self._running: dict[_Call[Any], float] = {}
+        self._pace = Pace(limit_s)
+        for _ in range(threads):
+            self._add_thread()
+
+    def run(self, work: Callable[[], T]) -> T:
+        """Do the work in one of the threads: its value, or whatever it raised.
+
+        Raises OverloadedError when the queue is too long, TimeLimitError when
+        the work was begun but not ended within the limit.
+        """
+        call = _Call(work)
+        with self._lock:
+            self._admit()
+            self._waiting += 1
+        self._queue.put(call)
+        if call.done.acquire(timeout=self._limit_s):
+            return call.outcome()
+        # The time that it waited for its turn is not the predictor's.
+        ends_at = self._begun_at(call) + self._limit_s
+        if call.done.acquire(timeout=max(0.0, ends_at - time.monotonic())):
+            return call.outcome()
+        return self._give_up(call)
+
+    def _admit(self) -> None:
+        """Refuse a call that would wait too long, or take the place of a health check."""
+        running_s = 0.0
+        if len(self._running) >= self._threads:
+            running_s = time.monotonic() - min(self._running.values())
+        self._pace.refuse_if_hopeless(self._waiting, self._threads, running_s)
+        wait_s = self._pace.wait_s(self._waiting, self._threads, running_s)
+        if wait_s > SHORT_WAIT_S and self._waiting >= self._longest_queue:
+            raise overloaded(self._waiting, wait_s)
+
+    def _begun_at(self, call: _Call[T]) -> float:
+        """When a call's turn came; OverloadedError, and it is left out, when it has not come."""
+        with self._lock:
+            if call.done.acquire(blocking=False):
+                call.done.release()
+            elif call not in self._running:
+                call.left_out = True
+                raise not_its_turn(self._limit_s)
+            return self._running.get(call, 0.0)
+
+    def _give_up(self, call: _Call[T]) -> T:
+        """Replace the thread of a call that has passed its limit."""
+        with self._lock:
+            if call.done.acquire(blocking=False):
+                return call.outcome()
+            del self._running[call]
+            self._add_thread()
+        self._on_lost()
+        raise TimeLimitError(f"the predictor did not answer within {self._limit_s:g} s")
+
+    def _add_thread(self) -> None:
+        threading.Thread(target=self._work, name="predictor", daemon=True).start()
+
+    def _work(self) -> None:
+        """What each thread does: take the next call, until one of them was given up."""
+        given_up = False
+        while not given_up:
+            call = self._queue.get()
+            with self._lock:
+                self._waiting -= 1
+                if call.left_out:
+                    continue
+                begun_at = self._running[call] = time.monotonic()
+            call.run()
+            with self._lock:
+                self._pace.note(time.monotonic() - begun_at)
+                given_up = self._running.pop(call, None) is None
+                call.done.release()
+            del call
+
+
+def in_another_thread(work: Callable[[], T]) -> T:
+    """Do the work as a pool would, where it may take as long as it needs: in a new thread.
+
+    Signals and event loops are the main thread's; what needs them fails here,
+    as it does when it is served.
+    """
+    call = _Call(work)
+    thread = threading.Thread(target=call.run, name="predictor", daemon=True)
+    thread.start()
+    thread.join()
+    return call.outcome()
+
+
+class _Call(Generic[T]):
+    """One piece of work, and its outcome once `done` can be acquired."""
+
+    __slots__ = ("_error", "_value", "_work", "done", "left_out")
+
+    def __init__(self, work: Callable[[], T]) -> None:
+        self._work = work
+        self._error: BaseException | None = None
+        self.left_out = False
+        self.done = threading.Lock()
+        self.done.acquire()
+
+    def run(self) -> None:
+        """Do the work; nothing that the user's code raises ends the thread."""
+        try:
+            self._value = self._work()
+        except BaseException as error:  # noqa: BLE001 - it is raised again by whoever waits
+            self._error = error
+
+    def outcome(self) -> T:
+        """What the work returned, or raise what it raised."""
+        if self._error is not None:
+            raise self._error
+        return self._value

@@ -1,0 +1,1 @@
+"""The Flask application: everything but predictions and health."""

@@ -1,0 +1,216 @@
+"""The service's pages: a complete Flask application.
+
+It carries bytes and headers to the core and back; what is taken, answered and
+counted is the core's to say.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from http import HTTPStatus
+from itertools import chain
+from logging import ERROR
+
+from flask import Flask, Response, abort, g, request
+from werkzeug.exceptions import ClientDisconnected, HTTPException
+
+from nachlass_service.base import log
+from nachlass_service.base.errors import (
+    OverloadedError,
+    ServiceError,
+    SlowBodyError,
+    TooLargeError,
+)
+from nachlass_service.base.problem import MEDIA_TYPE, problem, problem_of, problem_of_defect
+from nachlass_service.batches.batches import Asked as AskedBatch
+from nachlass_service.batches.batches import Batches, is_batch
+from nachlass_service.bundle.strict_json import encode
+from nachlass_service.metrics import drift_report
+from nachlass_service.scoring.scorer import Asked, Core
+from nachlass_service.web.page import index_page, index_text, model_document
+
+PIECE_BYTES = 1 << 16
+PATIENCE_S = 5
+"""How long the rest of a body that is too large is read, and thrown away."""
+REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+DETAILS = {
+    404: "there is nothing at {0.path}; predictions are at /predict",
+    405: "{0.path} does not take {0.method}",
+}
+ACCEPTED = ["text/plain", "text/html", "application/json"]
+"""What `/` can answer with; the first is for those who take anything, as curl does."""
+PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+"""The page for people has its style and its icon in itself, and no script."""
+
+
+def create_app(core: Core) -> Flask:
+    """The application that answers with a core, which has to be started in each worker."""
+    app = Flask(__name__, static_folder=None)
+    app.url_map.strict_slashes = False
+    batches = Batches(core)
+
+    @app.post("/predict")
+    def predict() -> Response:
+        headers = request.headers
+        if is_batch(headers.get("Content-Type", "")):
+            return batch_response(core, batches)
+        asked = Asked(
+            headers.get("Content-Type", ""), headers.get("Content-Encoding", ""), read_body(core)
+        )
+        return json_response(core.answer(asked, request_id()))
+
+    @app.route("/metrics", methods=["GET", "POST"])
+    def metrics() -> Response:
+        text, content_type = core.meter.exposition(request.headers.get("Accept", ""))
+        return Response(text, content_type=content_type)
+
+    @app.get("/livez")
+    def livez() -> Response:
+        return json_response({"live": True})
+
+    @app.get("/readyz")
+    def readyz() -> Response:
+        reason = core.not_ready()
+        if reason is None:
+            return json_response({"ready": True})
+        return problem_response(HTTPStatus.SERVICE_UNAVAILABLE, "The service is not ready", reason)
+
+    @app.get("/model")
+    def model() -> Response:
+        return json_response(model_document(core.bundle, core.settings))
+
+    @app.get("/drift")
+    def drift() -> Response:
+        return json_response(drift_report.report(core.meter).as_json())
+
+    @app.get("/")
+    def index() -> Response:
+        match request.accept_mimetypes.best_match(ACCEPTED, "text/plain"):
+            case "text/html":
+                drift = drift_report.report(core.meter)
+                page = index_page(core.bundle, core.settings, request.host_url, drift)
+                return Response(page, headers={"Content-Security-Policy": PAGE_POLICY})
+            case "application/json":
+                return json_response(model_document(core.bundle, core.settings))
+        return Response(index_text(core.bundle), mimetype="text/plain")
+
+    if core.settings.show_samples:
+
+        @app.get("/notebook/<int:number>")
+        def notebook(number: int) -> Response:
+            page = core.bundle.executed_notebook(number)
+            if page is None:
+                abort(HTTPStatus.NOT_FOUND)
+            # Its scripts are the notebook's, and have no business with the service.
+            return Response(page, headers={"Content-Security-Policy": "sandbox allow-scripts"})
+
+    @app.errorhandler(ServiceError)
+    def service_error(error: ServiceError) -> Response:
+        response = json_response(problem_of(error, request_id()), error.status, MEDIA_TYPE)
+        if isinstance(error, OverloadedError):
+            response.headers["Retry-After"] = str(error.retry_after_s)
+        return response
+
+    @app.errorhandler(HTTPException)
+    def http_error(error: HTTPException) -> Response:
+        status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
+        detail = error.description or error.name
+        if status in DETAILS:
+            detail = DETAILS[status].format(request)
+        response = problem_response(status, error.name, detail)
+        for name, value in error.get_headers(request.environ):
+            if name == "Allow":
+                response.headers[name] = value
+        return response
+
+    @app.errorhandler(Exception)
+    def defect(error: Exception) -> Response:
+        if request.path == "/predict":
+            core.meter.count_failed()
+        log.event("defect", level=ERROR, request=request_id(), path=request.path, exc_info=error)
+        document = problem_of_defect(request_id())
+        return json_response(document, HTTPStatus.INTERNAL_SERVER_ERROR, MEDIA_TYPE)
+
+    @app.after_request
+    def add_request_id(response: Response) -> Response:
+        response.headers["X-Request-Id"] = request_id()
+        return response
+
+    return app
+
+
+def batch_response(core: Core, batches: Batches) -> Response:
+    """The answer to a request with many samples, most of which is made while it is sent."""
+    asked = AskedBatch(
+        request.headers.get("Content-Type", ""),
+        request.headers.get("Content-Encoding", ""),
+        request.accept_mimetypes,
+        request.content_length,
+        request.stream.read,
+        request_id(),
+    )
+    try:
+        media_type, pieces = batches.answer(asked)
+        first = next(pieces)
+    except ServiceError as error:
+        core.turn_down(error, request_id())
+        raise
+    response = Response(chain([first], pieces), content_type=media_type)
+    response.call_on_close(pieces.close)
+    return response
+
+
+def read_body(core: Core) -> bytes:
+    """The body of the request; one that is too large, or does not arrive, is turned down."""
+    error: ServiceError
+    try:
+        body = _read_at_most(core.settings.max_body_bytes)
+        if body is not None:
+            return body
+        error = TooLargeError(f"at most {core.settings.max_body_bytes} bytes are taken")
+    except (ClientDisconnected, OSError):
+        error = SlowBodyError("the body ended before it was complete")
+    core.turn_down(error, request_id())
+    raise error
+
+
+def _read_at_most(limit: int) -> bytes | None:
+    """The body, or None when it is larger than the limit."""
+    pieces, size = [], 0
+    too_large = (request.content_length or 0) > limit
+    if too_large and "Expect" in request.headers:  # it asked before sending
+        return None
+    # A client that is not read to the end, for a while, never reads the answer.
+    ends_at = time.monotonic() + PATIENCE_S
+    while piece := request.stream.read(PIECE_BYTES):
+        size += len(piece)
+        too_large = too_large or size > limit
+        if not too_large:
+            pieces.append(piece)
+        elif time.monotonic() > ends_at:
+            break
+    return None if too_large else b"".join(pieces)
+
+
+def request_id() -> str:
+    """What the log calls this request: the name the client gave it, or a new one."""
+    if "request_id" not in g:
+        given = request.headers.get("X-Request-Id", "")
+        g.request_id = given if REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+    found: str = g.request_id
+    return found
+
+
+def problem_response(status: int, title: str, detail: str) -> Response:
+    """A problem document for what is not an error of the core's."""
+    return json_response(problem(status, title, detail, request_id()), status, MEDIA_TYPE)
+
+
+def json_response(
+    value: bytes | dict[str, object], status: int = 200, media_type: str = "application/json"
+) -> Response:
+    """JSON, with a newline at its end for those who read it in a terminal."""
+    text = value if isinstance(value, bytes) else encode(value)
+    return Response(text + b"\n", status, content_type=media_type)

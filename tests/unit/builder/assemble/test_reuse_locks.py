@@ -1,0 +1,307 @@
+import tomllib
+
+import pytest
+import tomli_w
+from packaging.pylock import Pylock
+
+from cells import write_notebook
+from nachlass_builder.assemble.reuse_locks import Locks, check_whole, take_over
+from nachlass_builder.bundle.layout import SERVING_LOCK, TRAINING_LOCK, write_manifest
+from nachlass_builder.bundle.staging import Workshop
+from nachlass_builder.foundation.errors import Place, RequirementsError
+from nachlass_builder.foundation.settings import Settings
+from nachlass_builder.packages.installed import Need, installed, needed
+from nachlass_builder.requirements.check import check
+from nachlass_builder.requirements.requirement import Requirement
+from nachlass_builder.requirements.requirement_hashes import Hashed
+
+SERVED = {
+    "cloudpickle": "3.1",
+    "flask": "3.1",
+    "gunicorn": "27.0",
+    "httptools": "0.7",
+    "prometheus-client": "0.22",
+}
+TRAINED = {**SERVED, "ipykernel": "6.30"}
+DIGEST = "0" * 64
+
+
+def lock_of(versions, tag="py3-none-any", **said):
+    packages = [
+        {
+            "name": name,
+            "version": version,
+            "wheels": [
+                {
+                    "url": f"https://example.org/{name.replace('-', '_')}-{version}-{tag}.whl",
+                    "hashes": {"sha256": DIGEST},
+                }
+            ],
+        }
+        for name, version in versions.items()
+    ]
+    return tomli_w.dumps(
+        {"lock-version": "1.0", "created-by": "hand", **said, "packages": packages}
+    )
+
+
+def write_locks(folder, serving, training=None, **said):
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / TRAINING_LOCK).write_text(lock_of(training or {**TRAINED, **serving}, **said))
+    (folder / SERVING_LOCK).write_text(lock_of({**SERVED, **serving}, **said))
+
+
+@pytest.fixture
+def bundle(tmp_path):
+    """What a bundle has for the next build."""
+    write_locks(tmp_path / "bundle", {"alpha": "1.5"})
+    manifest = {"schema_version": 1, "built_by": "nachlass 0", "locks": {"resolution": "as before"}}
+    write_manifest(tmp_path / "bundle", manifest)
+    return tmp_path / "bundle"
+
+
+@pytest.fixture
+def source(tmp_path):
+    """The workshop's copy of a source."""
+    root = tmp_path / "work" / "src"
+    write_notebook(root / "sub/model.ipynb", "# %%\ndef predictor(x):\n    return x\n")
+    (root / "requirements.txt").write_text("alpha>=1\n")
+    return root
+
+
+@pytest.fixture
+def taken(tmp_path, source):
+    """Take the locks over as a build does."""
+
+    def take(constraints=(), hashes=(), bundle=tmp_path / "bundle"):
+        checked = check(source, ["sub/model.ipynb"], Settings.from_environ({}, {}), None)
+        assert not checked.errors
+        return take_over(bundle, Workshop(tmp_path), checked, constraints, hashes)
+
+    return take
+
+
+def refusal(take, *words, **named):
+    with pytest.raises(RequirementsError) as raised:
+        take(*words, **named)
+    return raised.value
+
+
+def test_the_locks_of_the_bundle_are_taken_as_they_are(taken, bundle):
+    locks = taken()
+    assert dict(locks.serving.packages) == {**SERVED, "alpha": "1.5"}
+    assert dict(locks.training.packages) == {**TRAINED, "alpha": "1.5"}
+    assert locks.resolution == "as before"
+
+
+@pytest.mark.parametrize("folder", [".", "sub"])
+def test_the_locks_of_the_source_win(taken, source, bundle, folder):
+    write_locks(source / folder, {"alpha": "1.6"})
+    locks = taken()
+    assert dict(locks.serving.packages)["alpha"] == "1.6"
+    assert locks.resolution != "as before"
+
+
+def test_the_locks_beside_the_notebook_win_over_those_of_the_root(taken, source):
+    write_locks(source, {"alpha": "1.6"})
+    write_locks(source / "sub", {"alpha": "1.7"})
+    assert dict(taken().training.packages)["alpha"] == "1.7"
+
+
+def test_no_lock(taken):
+    error = refusal(taken)
+    assert error.message.startswith("there is no lock: no bundle is at ")
+    assert error.remedy == "build once without --locked"
+
+
+def test_one_lock_is_not_enough(taken, source):
+    write_locks(source / "sub", {"alpha": "1.6"})
+    (source / "sub" / SERVING_LOCK).unlink()
+    error = refusal(taken)
+    assert str(error.place) == "sub/pylock.serving.toml"
+    assert error.message == "there is no such lock"
+    assert error.remedy.endswith("and replace the locks in the source by those of the bundle")
+
+
+@pytest.mark.parametrize("text", ["=", "", 'lock-version = "1.0"', 'lock-version = "2.0"'])
+def test_what_is_no_lock_is_refused(taken, bundle, text):
+    (bundle / TRAINING_LOCK).write_text(text)
+    error = refusal(taken)
+    assert error.message.startswith("the lock cannot be read: ")
+    assert str(error.place) == str(bundle / TRAINING_LOCK)
+
+
+def test_locks_with_other_hashes_than_the_source_demands_are_refused(taken, bundle):
+    alpha = Requirement("alpha==1.5", Place("requirements.txt", line=3))
+    taken(hashes=[Hashed(alpha, (f"sha256:{DIGEST}",))])
+    refused = refusal(taken, hashes=[Hashed(alpha, (f"sha256:{'f' * 64}",))])
+    assert "no file of alpha 1.5" in refused.message
+    assert refused.place == alpha.place
+
+
+def test_a_lock_without_hashes_is_refused(taken, bundle):
+    text = (bundle / TRAINING_LOCK).read_text().replace(f'sha256 = "{DIGEST}"', "")
+    (bundle / TRAINING_LOCK).write_text(text)
+    assert "hashes" in refusal(taken).message
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"requires-python": "<3.11"},
+        {"environments": ["python_version == '3.9'"]},
+        {"environments": ["sys_platform == 'win32'"]},
+        {"tag": "cp39-cp39-win_amd64"},
+    ],
+)
+def test_a_lock_made_elsewhere_is_refused(taken, bundle, said):
+    write_locks(bundle, {"alpha": "1.5"}, **said)
+    error = refusal(taken)
+    assert error.message.startswith("the lock is for another Python or platform; this is Python ")
+    assert "build without --locked" in error.remedy
+
+
+def test_no_wheel_is_built_from_source_instead(taken, bundle):
+    document = tomllib.loads(lock_of({"alpha": "1.5"}, tag="cp39-cp39-win_amd64"))
+    sdist = {"url": "https://example.org/alpha-1.5.tar.gz", "hashes": {"sha256": DIGEST}}
+    document["packages"][0]["sdist"] = sdist
+    (bundle / TRAINING_LOCK).write_text(tomli_w.dumps(document))
+    assert refusal(taken).details == "no wheel of alpha fits"
+
+
+@pytest.mark.parametrize(
+    ("requirement", "problem"),
+    [
+        ("alpha>=2", "pylock.training.toml has alpha 1.5"),
+        ("beta", "pylock.training.toml has no beta"),
+        (
+            "alpha @ git+https://example.org/alpha.git",
+            "pylock.training.toml has it from another place",
+        ),
+    ],
+)
+def test_a_requirement_that_is_not_met_is_named(taken, bundle, source, requirement, problem):
+    (source / "requirements.txt").write_text(f"\n{requirement}\n")
+    error = refusal(taken)
+    assert str(error.place) == "requirements.txt, line 2"
+    assert error.message == f"{requirement} is not met: {problem}"
+    assert error.remedy == "build without --locked to lock anew"
+
+
+def test_all_that_is_not_met_is_named(taken, bundle, source):
+    (source / "requirements.txt").write_text("alpha>=2\nbeta\n")
+    error = refusal(taken, ["gamma<1", "flask<3", "-r x"])
+    assert error.details.splitlines() == [
+        "requirements.txt, line 2: beta is not met: pylock.training.toml has no beta",
+        "the constraint flask<3 is not met: pylock.training.toml has flask 3.1",
+    ]
+
+
+def test_what_the_service_needs_has_to_be_there(taken, bundle):
+    (bundle / SERVING_LOCK).write_text(lock_of({"alpha": "1.5"}))
+    error = refusal(taken)
+    assert error.message.endswith(
+        "for the service, is not met: pylock.serving.toml has no cloudpickle"
+    )
+
+
+def test_the_serving_lock_is_a_part_of_the_training_lock(taken, bundle):
+    write_locks(bundle, {"alpha": "1.5"}, training={**TRAINED, "alpha": "1.6"})
+    assert refusal(taken).message == (
+        "alpha==1.5 of pylock.serving.toml is not met: pylock.training.toml has alpha 1.6"
+    )
+
+
+@pytest.mark.parametrize(
+    ("requirement", "revision", "fits"),
+    [
+        ("git+https://example.org/iota.git", None, True),
+        ("git+https://ada:secret@example.org/iota#egg=iota", None, True),
+        ("git+https://example.org/iota.git@v1", "v1", True),
+        (f"git+https://example.org/iota.git@{'a' * 40}", None, True),
+        ("git+https://example.org/iota.git@v2", "v1", False),
+        ("git+https://example.org/iota.git", "v1", False),
+        ("git+https://example.org/kappa.git", None, False),
+    ],
+)
+def test_a_repository(taken, bundle, source, requirement, revision, fits):
+    document = tomllib.loads(lock_of(TRAINED))
+    vcs = {"type": "git", "url": "https://example.org/iota.git", "commit-id": "a" * 40}
+    if revision:
+        vcs["requested-revision"] = revision
+    document["packages"].append({"name": "iota", "version": "1.0", "vcs": vcs})
+    (bundle / TRAINING_LOCK).write_text(tomli_w.dumps(document))
+    (bundle / SERVING_LOCK).write_text(lock_of(SERVED))
+    (source / "requirements.txt").write_text(f"iota @ {requirement}\n")
+    if fits:
+        assert taken().training.built_from_source == ("iota",)
+    else:
+        error = refusal(taken)
+        assert error.message.endswith("pylock.training.toml has it from another place")
+        assert "secret" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("link", "fits"),
+    [
+        (f"https://ada:secret@example.org/kappa%201-1.0.zip#sha256={DIGEST}", True),
+        ("https://example.org/kappa%201-1.1.zip", False),
+    ],
+)
+def test_an_archive(taken, bundle, source, link, fits):
+    document = tomllib.loads(lock_of(TRAINED))
+    archive = {"url": "https://example.org/kappa%201-1.0.zip", "hashes": {"sha256": DIGEST}}
+    document["packages"].append({"name": "kappa", "archive": archive})
+    (bundle / TRAINING_LOCK).write_text(tomli_w.dumps(document))
+    (bundle / SERVING_LOCK).write_text(lock_of(SERVED))
+    (source / "requirements.txt").write_text(f"kappa @ {link}\n")
+    if fits:
+        assert taken().training.built_from_source == ("kappa",)
+    else:
+        assert refusal(taken).message.endswith("pylock.training.toml has it from another place")
+
+
+def test_folders_and_files_are_taken_from_the_source(taken, bundle, source):
+    document = tomllib.loads(lock_of({**TRAINED, "alpha": "1.5"}))
+    document["packages"].append({"name": "mine", "directory": {"path": "src/mine"}})
+    (bundle / TRAINING_LOCK).write_text(tomli_w.dumps(document))
+    (source / "mine").mkdir()
+    before = taken().training
+    assert str(source / "mine") in before.install_text
+    assert str(bundle) not in before.install_text
+    (source / "mine" / "mine.py").write_text("changed = True\n")
+    assert taken().training.digest != before.digest
+
+
+def test_what_an_extra_needs_has_to_be_installed(source, tmp_path):
+    for name, requires in {"alpha": ["beta; extra == 'more'"], "gamma": ["alpha[more]"]}.items():
+        info = tmp_path / "site" / f"{name}-1.0.dist-info"
+        info.mkdir(parents=True)
+        lines = [f"Name: {name}", "Version: 1.0", *(f"Requires-Dist: {text}" for text in requires)]
+        (info / "METADATA").write_text("\n".join(["Metadata-Version: 2.1", *lines, ""]))
+    found = needed(installed(tmp_path / "site"), ["gamma"])
+    assert found == {"gamma": Need(None, {"alpha"}), "alpha": Need("gamma", {"beta"})}
+    locks = Locks(None, None, "", "build without --locked")
+    (source / "requirements.txt").write_text("alpha\n")
+    checked = check(source, ["sub/model.ipynb"], Settings.from_environ({}, {}), None)
+    check_whole(locks, tmp_path / "site", checked)
+    (source / "requirements.txt").write_text("gamma\n")
+    checked = check(source, ["sub/model.ipynb"], Settings.from_environ({}, {}), None)
+    with pytest.raises(RequirementsError) as raised:
+        check_whole(locks, tmp_path / "site", checked)
+    assert raised.value.message == (
+        "gamma is not met: alpha needs beta, and pylock.training.toml has no such package"
+    )
+    assert str(raised.value.place) == "requirements.txt, line 1"
+
+
+@pytest.mark.starts_programs
+@pytest.mark.parametrize("name", [TRAINING_LOCK, SERVING_LOCK])
+def test_the_locks_of_a_bundle_are_pep_751(kmeans, name):
+    text = (kmeans / name).read_text()
+    lock = Pylock.from_dict(tomllib.loads(text))
+    assert lock.environments
+    chosen = list(lock.select())
+    assert len(chosen) == len(lock.packages)
+    for _package, file in chosen:
+        assert file.hashes["sha256"]

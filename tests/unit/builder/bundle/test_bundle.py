@@ -1,0 +1,105 @@
+"""What is taken for a bundle, and what is said of one that cannot be used."""
+
+import json
+
+import pytest
+from conftest import TESTS
+
+from nachlass_builder.bundle.layout import SECTIONS, bundle_at, missing_parts
+from nachlass_builder.bundle.staging import publish, workshop
+from nachlass_builder.foundation.errors import SourceError
+
+EXAMPLE = json.loads((TESTS / "manifest.example.json").read_text())
+
+
+@pytest.fixture
+def bundle(tmp_path):
+    """A folder with all the parts that a bundle has."""
+    path = tmp_path / "bundle"
+    path.mkdir()
+    for part in missing_parts(path, EXAMPLE):
+        (path / part).touch()
+    (path / "manifest.json").write_text(json.dumps(EXAMPLE))
+    return path
+
+
+def rewrite(bundle, **changes):
+    """Write another manifest; what is None is left out."""
+    facts = {name: fact for name, fact in {**EXAMPLE, **changes}.items() if fact is not None}
+    (bundle / "manifest.json").write_text(json.dumps(facts))
+
+
+def test_a_whole_bundle_is_taken(bundle):
+    assert bundle_at(bundle) == EXAMPLE
+
+
+def test_a_source_may_have_the_locks_of_a_bundle(bundle):
+    (bundle / "manifest.json").unlink()
+    (bundle / "model.pickle").unlink()
+    assert bundle_at(bundle) is None
+
+
+def test_every_section_is_one_that_the_example_has():
+    assert set(SECTIONS) == EXAMPLE.keys()
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", '{"name": "an app for browsers"}'])
+def test_a_source_may_have_a_manifest(tmp_path, text):
+    (tmp_path / "manifest.json").write_text(text)
+    assert bundle_at(tmp_path) is None
+    assert bundle_at(tmp_path / "missing") is None
+
+
+@pytest.mark.parametrize("section", ["entry", "samples", "data", "key"])
+def test_a_manifest_that_lacks_a_section_is_damaged(bundle, section):
+    rewrite(bundle, **{section: None})
+    with pytest.raises(
+        SourceError, match=f"is a damaged bundle: its manifest.json has no {section}"
+    ):
+        bundle_at(bundle)
+
+
+@pytest.mark.parametrize("part", ["model.pickle", "samples.jsonl", "pylock.serving.toml"])
+def test_a_bundle_that_lacks_a_part_is_damaged(bundle, part):
+    (bundle / part).unlink()
+    with pytest.raises(SourceError, match=f"it has no {part}"):
+        bundle_at(bundle)
+
+
+@pytest.mark.parametrize("text", ["", "{", "\xff"])
+def test_a_bundle_whose_manifest_is_no_json_is_damaged(bundle, text):
+    (bundle / "manifest.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(SourceError, match=r"its manifest\.json cannot be read"):
+        bundle_at(bundle)
+
+
+def test_a_bundle_of_another_version_is_refused(bundle):
+    rewrite(bundle, schema_version=0)
+    with pytest.raises(SourceError, match=r"is not a bundle that nachlass .* reads"):
+        bundle_at(bundle)
+
+
+@pytest.mark.parametrize("harm", ["manifest", "part", "version"])
+def test_a_bundle_that_cannot_be_used_is_replaced(bundle, tmp_path, harm):
+    match harm:
+        case "manifest":
+            (bundle / "manifest.json").unlink()
+        case "part":
+            (bundle / "model.pickle").unlink()
+        case "version":
+            rewrite(bundle, schema_version=0)
+    with workshop(bundle, tmp_path / "cache") as shop:
+        (shop.bundle / "new").touch()
+        publish(shop, bundle)
+    assert [file.name for file in bundle.iterdir()] == ["new"]
+
+
+def test_what_is_no_bundle_is_never_replaced(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/notes.txt").touch()
+    with (
+        pytest.raises(SourceError, match="exists and is not a bundle"),
+        workshop(tmp_path / "mine", tmp_path / "cache"),
+    ):
+        pass
+    assert (tmp_path / "mine/notes.txt").exists()

@@ -1,0 +1,229 @@
+from pathlib import Path
+
+import pytest
+
+from cells import write_notebook
+from nachlass_builder.execution.cell_failure import FailedCell, line_in_cell
+from nachlass_builder.execution.raised import Frame, Raised
+from nachlass_builder.foundation.excerpt import quoted_source
+from nachlass_builder.notebook.notebook import read_notebook
+from nachlass_builder.requirements.import_names import distribution_of, explain_missing_module
+
+CELLS = """
+# %%
+def clean(x):
+    return {}[x]
+# %%
+import helpers
+
+clean("a")
+# %%
+df = 1
+"""
+
+
+@pytest.fixture
+def notebook(tmp_path):
+    write_notebook(tmp_path / "model.ipynb", CELLS)
+    return read_notebook(tmp_path, "model.ipynb")
+
+
+@pytest.fixture
+def failed(notebook, tmp_path):
+    def fail(ename, evalue="", *frames, **facts):
+        raised = Raised(ename, evalue, tuple(Frame(*f) for f in frames), **facts)
+        numbers = {1: 1, 2: 2}
+        return FailedCell(notebook, notebook.cells[1], raised, numbers, tmp_path)
+
+    return fail
+
+
+def test_place_is_the_failing_cells_innermost_line(failed):
+    frames = [
+        ("/env/site-packages/IPython/core/shell.py", 9, "run", "exec(code)", None),
+        ("/tmp/ipykernel_1/2.py", 3, "<module>", 'clean("a")', 2),
+        ("/tmp/ipykernel_1/1.py", 2, "clean", "return {}[x]", 1),
+        ("/env/site-packages/pandas/core/frame.py", 5, "get", "x", None),
+        ("/env/site-packages/pandas/core/index.py", 6, "get", "x", None),
+    ]
+    error = failed("KeyError", "'a'", *frames).error()
+    assert str(error) == (
+        "error: model.ipynb, cell 2, line 3: KeyError: 'a'\n\n"
+        "      1 | import helpers\n"
+        "      2 |\n"
+        '    > 3 | clean("a")\n\n'
+        "      model.ipynb, cell 2, line 3\n"
+        '        clean("a")\n'
+        "      model.ipynb, cell 1, line 2, in clean\n"
+        "        return {}[x]\n"
+        "      [2 frames in pandas]\n"
+        "    KeyError: 'a'"
+    )
+
+
+def test_a_traceback_of_the_marked_line_alone_is_left_out(failed):
+    frame = ("/tmp/2.py", 3, "<module>", 'clean("a")', 2)
+    source = '  1 | import helpers\n  2 |\n> 3 | clean("a")'
+    assert failed("KeyError", "'a'", frame).details() == source
+    assert failed("E", "first\nsecond", frame).details() == f"{source}\n\nE: first\nsecond"
+    assert "and then:" in failed("E", "", frame, cause=Raised("F", "")).details()
+    elsewhere = ("/tmp/1.py", 2, "clean", "return {}[x]", 1)
+    assert "cell 1, line 2, in clean" in failed("E", "", elsewhere).details()
+
+
+def test_no_password_is_shown(notebook, failed):
+    url = "https://ada:s3cret@host"
+    frames = [
+        ("/tmp/2.py", 3, "<module>", 'clean("a")', 2),
+        ("/tmp/1.py", 2, "clean", f"get('{url}')", 7),
+    ]
+    text = str(failed("OSError", f"no {url}\n{url}", *frames).error())
+    assert "s3cret" not in text
+    assert text.count("https://***@host") == 4
+    assert quoted_source(f"get('{url}')", 1) == "> 1 | get('https://***@host')"
+    said = Raised("CalledProcessError", "", text=url)
+    stderr = f"cannot reach {url}"
+    cell = FailedCell(notebook, notebook.cells[0], said, {}, Path(), stderr=stderr)
+    assert "s3cret" not in cell.details()
+
+
+def test_the_users_own_modules_are_named_from_the_root(failed, tmp_path):
+    frames = [
+        ("/tmp/1.py", 1, "<module>", "import helpers", 2),
+        ("<frozen importlib._bootstrap>", 1, "_load", "", None),
+        (f"{tmp_path}/lib/helpers.py", 4, "<module>", "raise X", None),
+    ]
+    details = failed("X", f"see {tmp_path}/lib/data.csv", *frames).details()
+    assert "  lib/helpers.py, line 4\n    raise X\nX: see lib/data.csv" in details
+    assert "importlib" not in details
+
+
+def test_causes_recursion_and_workers_tracebacks_stay_readable(failed):
+    again = ("/tmp/1.py", 2, "clean", "return {}[x]", 1)
+    cause = Raised("KeyError", 'File "/tmp/1.py", line 2', files={"/tmp/1.py": 1})
+    details = failed("RecursionError", "\x1b[31mtoo deep\x1b[0m", *[again] * 50, cause=cause)
+    assert details.details().endswith(
+        "KeyError: File model.ipynb, cell 1, line 2\n\n"
+        "and then:\n\n"
+        "  model.ipynb, cell 1, line 2, in clean\n"
+        "    return {}[x]\n"
+        "  [49 more times]\n"
+        "RecursionError: too deep"
+    )
+
+
+def test_messages_are_bounded(failed):
+    assert len(failed("E", "x" * 10_000).message()) == 300
+    assert failed("E", "first\nsecond").message() == "E: first"
+    assert failed("E").message() == "E"
+    assert len(failed("E", "x\n" * 10_000).details().splitlines()) < 40
+
+
+def test_a_failed_commands_error_output_is_shown(notebook, tmp_path):
+    raised = Raised("CalledProcessError", "exit status 1")
+    failed = FailedCell(notebook, notebook.cells[1], raised, {}, tmp_path, stderr="no such file\n")
+    assert failed.details().endswith("the end of its error output:\nno such file")
+
+
+@pytest.mark.parametrize(
+    ("ename", "evalue", "facts", "expected"),
+    [
+        (
+            "NameError",
+            "name 'df' is not defined",
+            {"name": "df"},
+            "`df` is defined in cell 3, below",
+        ),
+        ("NameError", "name 'clean' is not defined", {"name": "clean"}, None),
+        ("NameError", "name 'pd' is not defined", {"name": "pd"}, None),
+        ("NameError", "", {"name": "helper"}, "did you mean `helpers`?"),
+        ("NameError", "", {"name": "DF"}, "did you mean `df`?"),
+        ("NameError", "", {"name": "true"}, "did you mean `True`?"),
+        ("NameError", "", {"name": "xrange"}, "did you mean `range`?"),
+        ("SystemExit", "0", {}, "remove sys.exit(), exit() or quit()"),
+        ("StdinNotImplementedError", "", {}, "nobody answers during a build"),
+        ("MemoryError", "", {}, "give the build more memory"),
+        ("TclError", "no display name and no $DISPLAY environment variable", {}, "no display"),
+        ("ImportError", "..., as 'headless' is currently running", {}, "no display"),
+        ("ValueError", "anything", {}, None),
+        ("FileNotFoundError", "x", {"filename": "x"}, None),
+    ],
+)
+def test_remedies_are_given_where_they_are_certain(failed, ename, evalue, facts, expected):
+    remedy = failed(ename, evalue, **facts).remedy()
+    assert (remedy is None) if expected is None else (expected in remedy)
+
+
+def test_missing_files_are_asked_for_by_their_path_from_the_root(notebook, tmp_path):
+    def ask(filename):
+        raised = Raised("FileNotFoundError", "", filename=filename, cwd=str(tmp_path / "sub"))
+        cell = notebook.cells[1]
+        return FailedCell(notebook, cell, raised, {}, tmp_path, explain_missing_file=str).remedy()
+
+    assert ask("data/x.csv") == "sub/data/x.csv"
+    assert ask("../x.csv") == "x.csv"
+    assert ask(str(tmp_path / "x.csv")) == "x.csv"
+    assert ask("/elsewhere/x.csv") == "/elsewhere/x.csv"
+
+
+@pytest.mark.parametrize(
+    ("source", "frame", "line"),
+    [
+        ("a\nb", ("/tmp/1.py", 2, "", "b", 1), 2),
+        ("\n\na\nb", ("/tmp/1.py", 2, "", "b", 1), 4),
+        ("%%time\na\nb", ("<timed exec>", 2, "", "", None), 3),
+        ("%%capture out\na\nb", ("/tmp/1.py", 2, "", "b", 1), 3),
+        ("!ls\nb", ("/tmp/1.py", 1, "", "get_ipython().system('ls')", 1), 1),
+        ("a", ("/tmp/1.py", 7, "", "x", 1), None),
+        ("a", ("/tmp/1.py", None, "", "x", 1), None),
+    ],
+)
+def test_lines_are_the_cells_own(source, frame, line):
+    assert line_in_cell(source, Frame(*frame)) == line
+
+
+def test_long_cells_are_shown_around_the_line_or_at_both_ends():
+    source = "\n".join(f"x{i}" for i in range(1, 41))
+    around = quoted_source(source, 20).splitlines()
+    assert around[0] == around[-1] == "  ..."
+    assert around[1] == "  15 | x15"
+    assert around[6] == "> 20 | x20"
+    ends = quoted_source(source, None).splitlines()
+    assert ends[4:7] == ["   5 | x5", "  ...", "  36 | x36"]
+    assert quoted_source(source, 1).splitlines()[0] == "> 1 | x1"
+
+
+def test_distributions_come_from_the_table_alone():
+    assert distribution_of("sklearn.cluster") == "scikit-learn"
+    assert distribution_of("google.cloud.storage.blob") == "google-cloud-storage"
+    assert distribution_of("huggingface_hub") == "huggingface-hub"
+    assert distribution_of("config") is None
+
+
+@pytest.mark.parametrize(
+    ("module", "written", "expected"),
+    [
+        ("sklearn", "sklearn.cluster", 'add ["scikit-learn"] to `requirements`'),
+        ("config", "config", "add the distribution that provides `config` to `requirements`"),
+        ("numpy.nothing", "numpy.nothing", None),
+        ("google", "google.colab", "google.colab exists in Colab alone"),
+        ("tkinter", "tkinter", "tkinter is part of Python"),
+        ("left_out", "left_out", "left_out.py was left out"),
+        ("deep", "deep", "deep.py is in lib, which is not on the import path: before the import"),
+        ("twice", "twice", "add the distribution that provides `twice`"),
+    ],
+)
+def test_missing_modules(tmp_path, module, written, expected):
+    for name in ("lib/deep.py", "lib/twice.py", "old/twice.py", "notebooks/x.txt"):
+        Path(tmp_path, name).parent.mkdir(exist_ok=True)
+        Path(tmp_path, name).write_text("")
+    said = explain_missing_module(
+        module,
+        written,
+        root=tmp_path,
+        cwd=str(tmp_path / "notebooks"),
+        explain_file=lambda name: f"{name} was left out" if name == "left_out.py" else None,
+    )
+    assert (said is None) if expected is None else said.startswith(expected)
+    if module == "deep":
+        assert 'sys.path.append("../lib")' in said

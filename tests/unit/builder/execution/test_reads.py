@@ -1,0 +1,78 @@
+"""The kernel's observer of files, asked without a kernel: its limits."""
+
+import os
+
+import pytest
+
+from nachlass_builder.execution.kernel_process import IN_KERNEL
+
+
+@pytest.fixture
+def reads(monkeypatch):
+    monkeypatch.syspath_prepend(str(IN_KERNEL))
+    from nachlass_kernel import reads
+
+    return reads
+
+
+@pytest.fixture
+def observer(reads, tmp_path):
+    """An observer in a cell, which hears only what a test tells it."""
+    from nachlass_kernel.access_times import AccessTimes
+
+    found = reads._Observer(AccessTimes(str(tmp_path / "nowhere")))
+    found.left_out = ("/proc/",)
+    found.began_ns = 2**63
+    found.begin_cell()
+    return found
+
+
+def test_what_is_too_large_has_no_digest(reads, observer, tmp_path, monkeypatch):
+    monkeypatch.setattr(reads, "LARGEST_FILE", 10)
+    monkeypatch.setattr(reads, "LARGEST_TOTAL", 15)
+    for name, size in (("a", 10), ("b", 11), ("c", 6), ("d", 5)):
+        (tmp_path / name).write_bytes(b"x" * size)
+        observer.hear("open", (str(tmp_path / name), "r", os.O_RDONLY))
+    files = {file["path"][-1]: file for file in observer.report()["files"]}
+    assert [name for name, file in files.items() if file["sha256"]] == ["a", "d"]
+    assert files["b"]["reason"] == files["c"]["reason"].replace("6", "11")
+    assert files["b"]["reason"] == "it is too large to be digested: 11 bytes"
+
+
+@pytest.mark.parametrize("name", [0, "/proc/self/stat", "x.py", "nowhere.csv", ".", b"pipe"])
+def test_what_is_no_data_is_not_kept(observer, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe")
+    (tmp_path / "x.py").write_text("1")
+    observer.hear("open", (name, "r", os.O_RDONLY))
+    assert observer.report() == {"files": [], "more": 0, "written": [], "problems": []}
+
+
+def test_nothing_is_heard_between_cells_and_in_forks(observer, tmp_path):
+    (tmp_path / "a").write_text("a")
+    opened = ("open", (str(tmp_path / "a"), "r", os.O_RDONLY))
+    observer.begin_cell()  # a cell inside the cell
+    observer.end_cell()
+    observer.end_cell()
+    observer.hear(*opened)
+    assert not observer.reads
+    observer.begin_cell()
+    observer.pid += 1
+    observer.hear(*opened)
+    assert not observer.reads
+    observer.pid -= 1
+    observer.hear(*opened)
+    assert observer.reads
+
+
+def test_a_fifo_in_the_place_of_a_file_is_not_waited_for(reads, tmp_path):
+    os.mkfifo(tmp_path / "a")
+    with pytest.raises(OSError, match="no longer a file"):
+        reads._digest(str(tmp_path / "a"))
+
+
+def test_problems_are_few_and_reach_nobody(observer):
+    for _ in range(20):
+        observer.hear("open", ("a\0b", "r", os.O_RDONLY))
+        observer.hear("os.rename", ())
+    assert len(observer.report()["problems"]) == 5

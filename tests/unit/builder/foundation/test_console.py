@@ -1,0 +1,43 @@
+"""What the command says when something happened that no one has foreseen."""
+
+import errno
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from nachlass_builder.foundation.console import Group
+
+
+def failing(error):
+    @click.group(cls=Group)
+    def main():
+        pass
+
+    @main.command()
+    def work():
+        raise error
+
+    return CliRunner().invoke(main, ["work"])
+
+
+def test_a_defect_ends_with_what_to_do():
+    ended = failing(KeyError("https://me:hunter22@example.org"))
+    assert ended.exit_code == 1
+    first, *between, last = ended.stderr.splitlines()
+    assert first.startswith("error: a defect of nachlass: KeyError: ")
+    assert any("test_console.py" in line for line in between)
+    assert last == "help: report it with the lines above"
+    assert "hunter22" not in ended.stderr
+
+
+def test_a_full_disk_is_no_defect():
+    ended = failing(OSError(errno.ENOSPC, "No space left on device", "/a/b"))
+    assert ended.exit_code == 1
+    assert "the disk is full" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(("error", "code"), [(click.UsageError("no"), 2), (SystemExit(7), 7)])
+def test_what_click_handles_stays_its_own(error, code):
+    assert failing(error).exit_code == code

@@ -1,0 +1,121 @@
+"""What one s2i build leaves to the next."""
+
+import io
+import os
+import subprocess
+import tarfile
+
+import pytest
+
+from command import PYTHON
+from nachlass_builder.bundle.layout import TRAINING_LOCK, read_manifest, write_seed
+from nachlass_builder.foundation.progress import Report
+from nachlass_builder.image import artifacts
+from nachlass_builder.image.artifacts import Artifacts
+from nachlass_builder.slim.choose_environment import SUBSETS
+
+LOCK = 'lock-version = "1.0"\ncreated-by = "uv"\npackages = []\n'
+
+
+@pytest.fixture
+def kept(tmp_path):
+    """What a build has left in its image."""
+    write_seed(tmp_path / "built", LOCK, "decided")
+    left = Artifacts(tmp_path / "kept")
+    left.uv_cache.mkdir(parents=True)
+    (left.uv_cache / "cached").write_text("wheel")
+    (tmp_path / "cache" / SUBSETS).mkdir(parents=True)
+    (tmp_path / "cache" / SUBSETS / "lock.json").write_text("{}")
+    left.keep(tmp_path / "built", tmp_path / "cache", Report())
+    return left.folder
+
+
+def take_over(before, tmp_path):
+    taken = Artifacts(tmp_path / "root/artifacts")
+    taken.take_over(before, tmp_path / "root/bundle", Report())
+    return taken
+
+
+def test_artifacts_are_taken_over_with_their_lock(kept, tmp_path, capsys):
+    taken = take_over(kept, tmp_path)
+    assert (taken.uv_cache / "cached").is_file()
+    assert read_manifest(tmp_path / "root/bundle")["locks"] == {"resolution": "decided"}
+    assert (tmp_path / "root/bundle" / TRAINING_LOCK).read_text() == LOCK
+    assert "artifacts of the build before are used" in capsys.readouterr().err
+
+
+def test_what_serving_needs_is_left_to_the_next_build(kept, tmp_path):
+    take_over(kept, tmp_path).remind(tmp_path / "other")
+    assert (tmp_path / "other" / SUBSETS / "lock.json").read_text() == "{}"
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda kept: (kept / "locks" / TRAINING_LOCK).write_text("no [toml"), "not what a build"),
+        (lambda kept: (kept / "locks/manifest.json").write_text("{"), "not what a build"),
+        (lambda kept: (kept / "sizes").unlink(), "not what a build"),
+        (lambda kept: (kept / "uv/cached").write_text(""), "files of it are damaged"),
+        (lambda kept: (kept / "uv/cached").unlink(), "files of it are damaged"),
+    ],
+)
+def test_damaged_artifacts_are_left_alone(kept, tmp_path, capsys, damage, said):
+    damage(kept)
+    taken = take_over(kept, tmp_path)
+    assert not taken.uv_cache.exists()
+    assert not (tmp_path / "root/bundle").exists()
+    assert f"is not used: {said}" in capsys.readouterr().err.replace("it is not", "not")
+
+
+def test_the_first_build_has_none_and_says_nothing(tmp_path, capsys):
+    assert not list(take_over(tmp_path / "absent", tmp_path).folder.iterdir())
+    assert capsys.readouterr().err == ""
+
+
+def test_too_many_are_not_kept(kept, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(artifacts, "LIMIT_BYTES", 3)
+    Artifacts(kept).keep(tmp_path / "built", tmp_path / "cache", Report())
+    assert not kept.exists()
+    assert "are too many" in capsys.readouterr().err
+
+
+def saved(folder, path=None):
+    """The names, and the kinds, in the tar that is written to standard output."""
+    script = (
+        "import sys; from pathlib import Path; from nachlass_builder.image.artifacts import *; "
+    )
+    script += "Artifacts(Path(sys.argv[1])).save()"
+    environ = {**os.environ, **({"PATH": path} if path else {})}
+    command = [PYTHON, "-c", script, folder]
+    done = subprocess.run(command, env=environ, capture_output=True, check=True)
+    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as tar:
+        return {member.name: member.isfile() for member in tar}, done.stderr.decode()
+
+
+def test_hard_links_are_saved_as_files(kept):
+    os.link(kept / "uv/cached", kept / "uv/linked")
+    names, said = saved(kept)
+    assert names["./uv/cached"]
+    assert names["./uv/linked"]
+    assert said == ""
+
+
+def test_what_cannot_be_read_gives_an_empty_tar(kept, tmp_path):
+    broken = tmp_path / "bin/tar"
+    broken.parent.mkdir()
+    script = 'case "$*" in *-C*) echo half; exit 2;; *) exec /bin/tar "$@";; esac'
+    broken.write_text(f"#!/bin/sh\n{script}\n")
+    broken.chmod(0o755)
+    names, said = saved(kept, f"{broken.parent}:{os.environ['PATH']}")
+    assert names == {}
+    assert "cannot be read" in said
+
+
+def test_equal_seeds_are_equal_files(tmp_path):
+    for name in ("one", "other"):
+        write_seed(tmp_path / name, LOCK, "decided")
+    facts = [
+        [(path.name, path.stat().st_mtime, path.read_bytes()) for path in sorted(folder.iterdir())]
+        for folder in (tmp_path / "one", tmp_path / "other")
+    ]
+    assert facts[0] == facts[1]

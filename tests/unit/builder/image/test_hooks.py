@@ -1,0 +1,46 @@
+"""The hooks of a source: what is said of one that fails."""
+
+import pytest
+
+from nachlass_builder.foundation.errors import ExecutionError
+from nachlass_builder.foundation.progress import Report
+from nachlass_builder.image.hooks import HOOKS, run_hook
+
+
+@pytest.fixture
+def hook(tmp_path):
+    """Run a hook with this text."""
+
+    def run(text, mode=0o755):
+        path = tmp_path / HOOKS / "pre_build"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(text.encode())
+        path.chmod(mode)
+        run_hook(tmp_path, "pre_build", Report(quiet=True))
+        return tmp_path / "made"
+
+    return run
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o644])
+def test_it_runs_in_the_source(hook, mode):
+    assert hook("#!/bin/sh\ntouch made\n", mode).exists()
+
+
+def test_a_source_without_hooks(tmp_path):
+    run_hook(tmp_path, "pre_build", Report(quiet=True))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("#!/bin/sh\nexit 3\n", "ended with 3"),
+        ("#!/bin/sh\nkill -9 $$\n", "was killed by signal 9"),
+        ("#!/bin/sh\r\ntrue\r\n", "cannot be run: No such file or directory"),
+        ("\0", "cannot be run: Exec format error"),
+    ],
+)
+def test_what_is_said_of_one_that_fails(hook, text, said):
+    with pytest.raises(ExecutionError, match=said) as caught:
+        hook(text)
+    assert str(HOOKS / "pre_build") in caught.value.message

@@ -1,0 +1,133 @@
+"""The parts of assemble that need no image; tests/image runs the whole."""
+
+import os
+import subprocess
+
+import pytest
+from conftest import PROJECT
+
+from nachlass_builder.foundation.errors import ExecutionError, SourceError
+from nachlass_builder.foundation.progress import Report
+from nachlass_builder.image import s2i
+from nachlass_builder.image.hooks import HOOKS, PRE_RUN, keep_pre_run, run_hook
+from nachlass_builder.image.injected import lent
+
+NOTHING_LENT = {"GIT_CONFIG_COUNT", "GIT_CONFIG_KEY_0", "GIT_CONFIG_VALUE_0"}
+
+
+def test_programs_are_told_of_what_is_lent(tmp_path):
+    names = ("pip.conf", "constraints.txt", ".netrc", "ca.crt")
+    for name in (*names, "id_ed25519", "id_ed25519.pub", "known_hosts"):
+        (tmp_path / name).write_text("x")
+    told = lent(tmp_path)
+    assert told["PIP_CONFIG_FILE"] == str(tmp_path / "pip.conf")
+    assert told["PIP_CONSTRAINT"] == str(tmp_path / "constraints.txt")
+    assert told["NETRC"] == str(tmp_path / ".netrc")
+    assert told["SSL_CERT_FILE"] == told["GIT_SSL_CAINFO"] == str(tmp_path / "ca.crt")
+    assert f"-i {tmp_path}/id_ed25519 " in told["GIT_SSH_COMMAND"]
+    assert ".pub" not in told["GIT_SSH_COMMAND"]
+    assert "StrictHostKeyChecking=yes" in told["GIT_SSH_COMMAND"]
+
+
+def test_files_that_s2i_has_emptied_are_not_there(tmp_path):
+    for name in ("pip.conf", ".netrc", "ca.crt", "id_rsa"):
+        (tmp_path / name).touch()
+    assert set(lent(tmp_path)) == NOTHING_LENT
+
+
+def test_a_password_in_a_variable_is_warned_of(monkeypatch, capsys):
+    monkeypatch.setenv("PIP_INDEX_URL", "https://me:hunter22@example.org/simple")
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "https://example.org/simple")
+    s2i._warn_of_credentials(Report())
+    said = capsys.readouterr().err
+    assert "PIP_INDEX_URL holds a password" in said
+    assert "EXTRA" not in said
+    assert "hunter22" not in said
+
+
+def test_a_flag_says_yes_or_no(monkeypatch):
+    for value, means in (("1", True), ("'1'", True), ("0", False), ("", False)):
+        monkeypatch.setenv("S2I_KEEP_ARTIFACTS", value)
+        assert s2i._keeps_artifacts() is means
+    monkeypatch.setenv("S2I_KEEP_ARTIFACTS", "false")
+    with pytest.raises(SourceError, match="S2I_KEEP_ARTIFACTS is 'false'"):
+        s2i._keeps_artifacts()
+
+
+def test_a_mounted_cache_is_used_when_it_can_be_written(monkeypatch, tmp_path, capsys):
+    monkeypatch.delenv("UV_CACHE_DIR", raising=False)
+    monkeypatch.delenv("PIP_CACHE_DIR", raising=False)
+    assert s2i._mounted_cache(Report()) is None
+    monkeypatch.setenv("PIP_CACHE_DIR", str(tmp_path))
+    assert s2i._mounted_cache(Report()) == tmp_path / "uv"
+    monkeypatch.setenv("UV_CACHE_DIR", "/proc/no/such/folder")
+    assert s2i._mounted_cache(Report()) == tmp_path / "uv"
+    assert "cannot be written" in capsys.readouterr().err
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path))
+    assert s2i._mounted_cache(Report()) == tmp_path
+
+
+@pytest.fixture
+def source(tmp_path):
+    (tmp_path / HOOKS).mkdir(parents=True)
+    return tmp_path
+
+
+def test_a_hook_runs_in_the_source(source):
+    (source / HOOKS / "pre_assemble").write_text("pwd > here\n")
+    run_hook(source, "pre_assemble", Report())
+    assert (source / "here").read_text().strip() == str(source)
+    run_hook(source, "post_assemble", Report())  # there is none
+
+
+def test_the_hook_of_another_source_is_not_kept(source, tmp_path):
+    (source / HOOKS / PRE_RUN).write_text("export X=1\n")
+    keep_pre_run(source, tmp_path)
+    assert (tmp_path / PRE_RUN).read_text() == "export X=1\n"
+    keep_pre_run(tmp_path / "other", tmp_path)
+    assert not (tmp_path / PRE_RUN).exists()
+
+
+def test_a_hook_that_fails_ends_the_build(source):
+    hook = source / HOOKS / "post_assemble"
+    hook.write_text("#!/bin/bash\nexit 7\n")
+    hook.chmod(0o755)
+    with pytest.raises(ExecutionError, match="post_assemble ended with 7"):
+        run_hook(source, "post_assemble", Report())
+
+
+def packages_asked_for(tmp_path, words, programs):
+    """What `install-packages` asks the package manager for, where only `programs` are there."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name, script in programs.items():
+        (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+        (folder / name).chmod(0o755)
+    asked = tmp_path / "asked"
+    subprocess.run(
+        ["/bin/sh", PROJECT / "s2i/install-packages", *words],
+        env={**os.environ, "PATH": str(folder), "ASKED": str(asked)},
+        check=True,
+    )
+    return asked.read_text().splitlines() if asked.exists() else []
+
+
+NOTES = 'echo "$@" >> "$ASKED"'
+
+
+def test_a_base_with_dnf_gets_a_newer_python(tmp_path):
+    programs = {"microdnf": NOTES, "python3": "exit 1"}
+    asked = packages_asked_for(tmp_path, ["python"], programs)
+    assert asked[0].startswith("install -y ")
+    assert asked[0].endswith(" ca-certificates python3.12 tar")
+    assert asked[1:] == ["clean all"]
+
+
+def test_a_base_with_dnf_gets_what_a_build_needs(tmp_path):
+    programs = {"dnf": NOTES, "python3": "exit 1", "python3.12": 'test "$2" != "import ensurepip"'}
+    asked = packages_asked_for(tmp_path, ["build"], programs)
+    assert asked[0].endswith(" git-core openssh-clients tar findutils python3.12-pip")
+
+
+def test_a_base_with_a_new_python_keeps_it(tmp_path):
+    assert packages_asked_for(tmp_path, ["python"], {"microdnf": NOTES, "python3": "exit 0"}) == []

@@ -1,0 +1,78 @@
+"""The rules say what the service says: the same limits, the same parameters."""
+
+import inspect
+import re
+
+import pytest
+
+from nachlass_builder.cli.monitoring import monitoring
+from nachlass_builder.monitoring import rules
+from nachlass_builder.monitoring.dashboard import dashboard, queries
+from nachlass_builder.monitoring.rules import Subject, Thresholds, rule_groups
+from nachlass_builder.proof import describe_features
+from nachlass_service.metrics import drift
+
+SUBJECT = Subject("m", "n", predictions=3, inputs=7)
+
+
+def expressions(subject=SUBJECT, **limits):
+    groups = rule_groups(subject, Thresholds(**limits))
+    rules = [rule for group in groups for rule in group["rules"]]
+    return {rule.get("record") or rule["alert"]: rule["expr"] for rule in rules}
+
+
+def test_builder_and_service_have_the_same_defaults():
+    limits = Thresholds()
+    assert limits.false_alarms == drift.FALSE_ALARMS
+    assert (limits.psi_floor, limits.ks_floor) == (drift.PSI_FLOOR, drift.KS_FLOOR)
+    assert limits.least == drift.LEAST_LIVE
+    assert rules.TESTS_OF_A_FEATURE == drift.TESTS_OF_A_FEATURE
+    assert describe_features.LEAST_SAMPLES == drift.LEAST_BASELINE
+
+
+def test_the_command_has_the_same_defaults_and_explains_each():
+    options = {option.name: option for option in monitoring.params}
+    for name in inspect.signature(Thresholds).parameters:
+        assert options[name].default == getattr(Thresholds(), name)
+        assert options[name].help.endswith(".")
+
+
+@pytest.mark.parametrize("of", ["predictions", "inputs"])
+@pytest.mark.parametrize("bins", [1, 2, 3, 11, 100])
+def test_rules_and_service_have_the_same_limit(of, bins):
+    name = f'n:drift:bins{{of="{of}"}}'
+    text = rules._chi2_quantile(name, 0.001)
+    one, many = re.fullmatch(r"\(0 \* .* \+ ([\d.]+) or (.*)\)", text).groups()
+    python = many.replace(name, str(bins)).replace("^", "**")
+    found = float(one) if bins <= 2 else eval(python, {"sqrt": lambda x: x**0.5})
+    assert found == pytest.approx(drift.chi2_quantile(bins - 1, 0.001), rel=1e-4)
+    alarms = 0.001 if of == "predictions" else 0.002
+    limit = expressions(Subject("m", "n", 1, 1), false_alarms=alarms)["n:drift:psi_limit"]
+    assert text in limit
+
+
+def test_the_limit_respects_how_many_fields_are_tested():
+    limit = expressions(Subject("m", "n", 3, 20))["n:drift:psi_limit"]
+    for quantile, tests in zip(re.findall(r"\+ ([\d.]+) or", limit), (3, 40), strict=True):
+        exact = drift.chi2_quantile(1, drift.FALSE_ALARMS / tests)
+        assert float(quantile) == pytest.approx(exact, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("window", "seconds", "interval"),
+    [("60s", 60, 5), ("1m", 60, 5), ("1h", 3600, 60), ("7d", 604800, 60)],
+)
+def test_windows(window, seconds, interval):
+    limits = Thresholds(window=window)
+    assert (limits.window_s, limits.interval_s) == (seconds, interval)
+    assert f"[{window}]" in expressions(window=window)["n:drift_live:count"]
+
+
+def test_the_dashboard_shows_what_the_rules_record():
+    recorded = {name for name in expressions() if ":" in name}
+    board = dashboard(SUBJECT, Thresholds())
+    used = set(re.findall(r"n:[a-z_:]+", " ".join(queries(board))))
+    assert used
+    assert used <= recorded
+    places = [(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in board["panels"]]
+    assert len({*places}) == len(places)

@@ -1,0 +1,139 @@
+import json
+
+import nbformat
+import pytest
+
+from cells import notebook_of, write_notebook
+from nachlass_builder.foundation.errors import NotebookError, SourceError
+from nachlass_builder.notebook.bindings import binds_unseen, names_bound
+from nachlass_builder.notebook.notebook import read_notebook, syntax_error
+
+
+def read(tmp_path, text):
+    write_notebook(tmp_path / "model.ipynb", text)
+    return read_notebook(tmp_path, "model.ipynb")
+
+
+def problem(tmp_path, source):
+    notebook = read(tmp_path, f"# %%\n{source}")
+    return syntax_error(notebook, notebook.cells[0])
+
+
+def test_cells_are_numbered_as_jupyter_does(tmp_path):
+    notebook = read(tmp_path, "# %% markdown\nText\n# %%\n\n# %%\na = 1\n# %%\n  \n# %%\nb = 2")
+    assert [(cell.number, cell.source) for cell in notebook.cells] == [(1, "a = 1"), (2, "b = 2")]
+    assert str(notebook.place(notebook.cells[1], 1)) == "model.ipynb, cell 2, line 1"
+
+
+@pytest.mark.parametrize("minor", range(6))
+def test_every_format_4_is_read(tmp_path, minor):
+    content = json.loads(nbformat.writes(notebook_of("# %%\nx = 1")))
+    content["nbformat_minor"] = minor
+    for cell in content["cells"]:
+        if minor < 5:
+            del cell["id"]
+    (tmp_path / "model.ipynb").write_text(json.dumps(content))
+    assert read_notebook(tmp_path, "model.ipynb").cells[0].source == "x = 1"
+
+
+def test_format_3_is_upgraded(tmp_path):
+    old = nbformat.convert(notebook_of("# %%\nx = 1"), 3)
+    (tmp_path / "model.ipynb").write_text(json.dumps(old))
+    notebook = read_notebook(tmp_path, "model.ipynb")
+    assert notebook.node.nbformat == 4
+    assert notebook.cells[0].source == "x = 1"
+
+
+R_NOTEBOOK = """\
+{"nbformat": 4, "nbformat_minor": 5, "cells": [],
+ "metadata": {"kernelspec": {"name": "ir", "display_name": "R", "language": "R"}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("content", "said", "line"),
+    [
+        ("", "file is empty", None),
+        ('{"cells": [', "ends too early", 1),
+        ("{'cells': []}", "not JSON: Expecting property name", 1),
+        ('{\n "cells": [\n<<<<<<< HEAD\n1\n=======\n2\n>>>>>>> other\n]}', "git merge", 3),
+        ("[]", "no `nbformat`", None),
+        ('{"nbformat": 2, "nbformat_minor": 0, "worksheets": []}', "format is 2", None),
+        ('{"nbformat": 4, "nbformat_minor": 5, "metadata": {}}', "damaged", None),
+        (
+            R_NOTEBOOK,
+            "another language: R",
+            None,
+        ),
+    ],
+)
+def test_what_is_no_notebook_is_refused(tmp_path, content, said, line):
+    (tmp_path / "model.ipynb").write_text(content)
+    with pytest.raises(NotebookError, match=said) as caught:
+        read_notebook(tmp_path, "model.ipynb")
+    assert caught.value.place.file == "model.ipynb"
+    assert caught.value.place.line == line
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path):
+    (tmp_path / "model.ipynb").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(NotebookError, match="UTF-8"):
+        read_notebook(tmp_path, "model.ipynb")
+    with pytest.raises(SourceError):
+        read_notebook(tmp_path, "absent.ipynb")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "%matplotlib inline\n!ls -la\nfiles = !ls\nx?",
+        "pip install numpy\nx = 1",
+        "cd ..",
+        "await something()",
+        "async for x in y:\n    pass",
+        "%%bash\nthis is not Python",
+        "%%time\nx = 1",
+        "%%capture out\n%%time\nx = 1",
+        "%%html",
+    ],
+)
+def test_what_ipython_runs_is_no_syntax_error(tmp_path, source):
+    assert problem(tmp_path, source) is None
+
+
+@pytest.mark.parametrize(
+    "source", ["print 'a'", "raise ValueError, 'a'", "x = 010", "print `x`", "exec 'x'"]
+)
+def test_python_2_is_called_so(tmp_path, source):
+    refused = problem(tmp_path, f"y = 1\n{source}")
+    assert "Python 2" in refused.message
+    assert (refused.place.cell, refused.place.line) == (1, 2)
+    assert source in refused.details
+
+
+def test_a_syntax_error_is_refused_unless_the_cell_may_raise(tmp_path):
+    assert "does not parse" in problem(tmp_path, "def f(:").message
+    notebook = read(tmp_path, "# %% tags=raises-exception\ndef f(:")
+    assert syntax_error(notebook, notebook.cells[0]) is None
+
+
+def test_names_are_bound_at_the_top_level_only(tmp_path):
+    source = (
+        "import a.b, c as d\nfrom e import f\nx = (y := 1)\ndef g():\n    inner = 1\n"
+        "class H:\n    attribute = 1\nif x:\n    k = 1\nfor i in x:\n    pass\n"
+        "with x as w:\n    pass\ntry:\n    t = 1\nexcept E:\n    u = 1\nv: int = 1\nz += 1"
+    )
+    cell = read(tmp_path, f"# %%\n{source}").cells[0]
+    bound = {name for name, _statement in names_bound(cell.tree)}
+    assert bound == {*"adfxygHkiwtuvz"}
+
+
+def test_magics_that_run_their_body_in_place_keep_their_lines(tmp_path):
+    cell = read(tmp_path, "# %%\n%%time\n\ndef predictor(x):\n    return x").cells[0]
+    assert [(name, node.lineno) for name, node in names_bound(cell.tree)] == [("predictor", 3)]
+
+
+@pytest.mark.parametrize("source", ["from m import *", "exec('x = 1')", "%run other.ipynb"])
+def test_names_may_be_bound_unseen(tmp_path, source):
+    assert binds_unseen(read(tmp_path, f"# %%\n{source}").cells[0].tree)
+    assert not binds_unseen(read(tmp_path, "# %%\n%matplotlib inline\nx = 1").cells[0].tree)

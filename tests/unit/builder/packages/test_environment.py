@@ -1,0 +1,263 @@
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import tomllib
+from multiprocessing.pool import ThreadPool
+
+import pytest
+import tomli_w
+from wheels import make_sdist, make_wheel
+
+from command import PYTHON
+from nachlass_builder.foundation.errors import Place, RequirementsError
+from nachlass_builder.foundation.process import Deadline
+from nachlass_builder.packages.bytecode import Bytecode, bytecode_folder
+from nachlass_builder.packages.environment import MARKER, Installer, ensure_environment
+from nachlass_builder.packages.installed import installed, needed
+from nachlass_builder.packages.lock import Lock
+from nachlass_builder.packages.pip_settings import IndexSettings
+from nachlass_builder.packages.resolve import resolve
+from nachlass_builder.packages.service_wheel import (
+    build_service_wheel,
+    service_digest,
+    service_requirements,
+)
+from nachlass_builder.requirements.requirement import Requirement
+
+pytestmark = pytest.mark.starts_programs
+
+
+@pytest.fixture(scope="module")
+def indexes(tmp_path_factory):
+    """A wheelhouse and nothing else."""
+    root = tmp_path_factory.mktemp("source")
+    make_wheel(root / "wheels", "alpha", requires=["beta[more]", "absent; python_version < '3'"])
+    make_wheel(root / "wheels", "beta", requires=["gamma; extra == 'more'"])
+    make_wheel(root / "wheels", "gamma", requires=["alpha"])
+    make_wheel(root / "wheels", "delta")
+    make_sdist(root / "wheels", "epsilon")
+    zeta = {"zeta/__init__.py": "", "zeta/old.py": "print 1\n", "zeta/tests/test_zeta.py": ""}
+    make_wheel(root / "wheels", "zeta", files=zeta)
+    environ = {
+        "HOME": str(root / "home"),
+        "PATH": os.environ["PATH"],
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_NO_INDEX": "1",
+        "UV_CACHE_DIR": str(root / "uv"),
+        "UV_NO_CONFIG": "1",
+    }
+    return IndexSettings.read(environ, root)
+
+
+def lock_of(indexes, *texts):
+    requirements = [Requirement(text, Place("model.ipynb", 1)) for text in texts]
+    return resolve(
+        requirements, (), indexes=indexes, as_of=None, work=indexes.root, deadline=Deadline()
+    )
+
+
+@pytest.fixture
+def lock(indexes):
+    return lock_of(indexes, "alpha", "delta")
+
+
+@pytest.fixture
+def ensure(tmp_path, indexes):
+    """Make an environment in a cache of the test's own."""
+
+    def ensure(lock, purpose="training", notes=None, cache=tmp_path):
+        return ensure_environment(
+            lock,
+            purpose=purpose,
+            cache=cache,
+            indexes=indexes,
+            deadline=Deadline(),
+            note=(notes if notes is not None else []).append,
+        )
+
+    return ensure
+
+
+def test_an_environment_holds_the_lock_and_the_service_and_no_more(ensure, lock):
+    environment = ensure(lock)
+    assert not environment.reused
+    names = {"alpha", "beta", "gamma", "delta", "nachlass-service"}
+    assert installed(environment.site_packages).keys() == names
+    said = subprocess.run(
+        [environment.python, "-c", "import nachlass_service, sys; print(sys.prefix)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout.strip() == str(environment.path)
+
+
+def test_an_unchanged_lock_reuses_it(ensure, lock):
+    environment = ensure(lock)
+    again = ensure(lock)
+    assert again.reused
+    assert again.path == environment.path
+    assert ensure(lock.subset({"delta"})).path != environment.path
+
+
+def test_only_the_serving_environment_is_compiled(ensure, lock):
+    training, serving = ensure(lock, "training"), ensure(lock, "serving")
+    assert not list(training.site_packages.rglob("*.pyc"))
+    compiled = {path.name.partition(".")[0] for path in serving.site_packages.rglob("*.pyc")}
+    assert {"alpha", "delta", "__init__", "prove"} <= compiled
+
+
+@pytest.mark.parametrize("damage", ["no marker", "no interpreter"])
+def test_what_an_interrupted_build_left_is_made_again(ensure, lock, damage):
+    environment = ensure(lock)
+    if damage == "no marker":
+        (environment.path.parent / MARKER).unlink()
+        (environment.site_packages / "alpha.py").unlink()
+    else:
+        environment.python.unlink()
+        environment.python.symlink_to("/no/such/python")
+    again = ensure(lock)
+    assert not again.reused
+    assert (again.site_packages / "alpha.py").exists()
+    assert ensure(lock).path == again.path
+    assert not environment.path.exists()
+
+
+KILLED = """
+import os, pickle, signal, sys
+from nachlass_builder.packages import environment
+from nachlass_builder.foundation.process import Deadline
+
+def install_and_die(installer, path, lock, install=environment.Installer.install):
+    install(installer, path, lock)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+environment.Installer.install = install_and_die
+lock, cache, indexes = pickle.loads(sys.stdin.buffer.read())
+environment.ensure_environment(
+    lock, purpose="training", cache=cache, indexes=indexes, deadline=Deadline(), note=print
+)
+"""
+
+
+def test_what_a_killed_build_left_is_made_again(ensure, lock, tmp_path, indexes):
+    given = pickle.dumps((lock, tmp_path, indexes))
+    killed = subprocess.run([PYTHON, "-c", KILLED], input=given, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    left = list(tmp_path.glob("envs/*/env-*/pyvenv.cfg"))
+    assert len(left) == 1
+    environment = ensure(lock)
+    assert not environment.reused
+    assert list(tmp_path.glob("envs/*/env-*/pyvenv.cfg")) == [environment.path / "pyvenv.cfg"]
+
+
+def test_an_interrupted_installation_leaves_nothing(ensure, lock, tmp_path, monkeypatch):
+    def interrupted(*_given):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Installer, "install", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        ensure(lock)
+    assert not list(tmp_path.glob("envs/*/env-*"))
+
+
+def test_two_builds_at_once_make_it_once(ensure, lock):
+    with ThreadPool(2) as pool:
+        made = pool.map(ensure, [lock, lock])
+    assert sorted(environment.reused for environment in made) == [False, True]
+
+
+def test_building_from_source_is_said_once_by_whoever_locks(ensure, indexes):
+    lock, notes = lock_of(indexes, "epsilon"), []
+    environment = ensure(lock, notes=notes)
+    assert "epsilon" in installed(environment.site_packages)
+    assert notes == []
+    assert ensure(lock.subset({"epsilon"}), "serving", notes).path != environment.path
+    assert notes == []
+
+
+def test_building_what_a_kept_lock_names_is_said(ensure, indexes, tmp_path):
+    (tmp_path / "pylock.serving.toml").write_text(lock_of(indexes, "epsilon").install_text)
+    notes = []
+    ensure(Lock.read(tmp_path / "pylock.serving.toml"), notes=notes)
+    assert notes == ["built from source: epsilon"]
+
+
+def test_another_file_than_the_locked_one_is_refused(ensure, lock, tmp_path):
+    digest = lock.install_text.partition('sha256 = "')[2][:64]
+    forged = Lock(lock.text, lock.install_text.replace(digest, "0" * 64))
+    with pytest.raises(RequirementsError, match="not the file that was locked") as raised:
+        ensure(forged)
+    assert "0" * 64 in raised.value.details
+    assert not list(tmp_path.glob(f"envs/*/{MARKER}"))
+
+
+@pytest.mark.parametrize(
+    "said", [{"environments": ["python_version == '3.9'"]}, {"requires-python": "<3.11"}]
+)
+def test_a_lock_made_elsewhere_is_said_to_be(ensure, lock, said):
+    text = tomli_w.dumps({**tomllib.loads(lock.install_text), **said})
+    with pytest.raises(RequirementsError, match="another Python or platform"):
+        ensure(Lock(text, text))
+
+
+def test_nothing_of_the_lock_is_left_in_the_environment(ensure, lock):
+    assert not list(ensure(lock).path.glob("**/pylock*"))
+
+
+def test_the_closure_follows_extras_and_markers_and_ends_in_circles(ensure, lock):
+    there = installed(ensure(lock).site_packages)
+    assert needed(there, ["beta"]).keys() == {"beta"}
+    assert needed(there, ["beta[more]"]).keys() == {"beta", "gamma", "alpha"}
+    assert needed(there, ["Alpha>=1", "absent"]).keys() == {"alpha", "beta", "gamma"}
+
+
+def test_the_service_is_built_once_for_each_state_of_its_source(tmp_path):
+    wheel = build_service_wheel(tmp_path, Deadline())
+    assert wheel == build_service_wheel(tmp_path, Deadline())
+    assert wheel.parent == tmp_path / "service" / service_digest()
+    assert [path.name for path in wheel.parent.iterdir()] == [wheel.name]
+    assert any(text.startswith("cloudpickle") for text in service_requirements())
+
+
+def test_the_environments_python_is_the_builders(ensure, lock):
+    environment = ensure(lock)
+    config = (environment.path / "pyvenv.cfg").read_text()
+    assert config.startswith(f"home = {sys.base_prefix}")
+
+
+def imported(environment, names):
+    """Import modules as a kernel does: the names of those that had to be compiled."""
+    folder = bytecode_folder(environment.python)
+    environ = {"PYTHONPYCACHEPREFIX": str(folder)}
+    subprocess.run([environment.python, "-c", f"import {names}"], env=environ, check=True)
+    compiled = (path for path in folder.rglob("*.pyc") if path.lstat().st_nlink == 1)
+    return {path.name.partition(".")[0] for path in compiled if not path.is_symlink()}
+
+
+def test_a_kernel_compiles_nothing_of_the_standard_library(ensure, lock):
+    names = "argparse, email.message, json.decoder, alpha"
+    assert imported(ensure(lock), names) == {"alpha"}
+
+
+def test_a_kernel_compiles_nothing_that_another_environment_has_compiled(ensure, lock, indexes):
+    ensure(lock_of(indexes, "alpha"), "serving")
+    assert imported(ensure(lock), "alpha, beta, delta") == {"delta"}
+
+
+def test_a_serving_environment_gets_what_a_kernel_has_compiled(ensure, lock, tmp_path):
+    training = ensure(lock)
+    assert imported(training, "alpha") == {"alpha"}
+    folder = bytecode_folder(training.python)
+    Bytecode(tmp_path).keep(training.site_packages, folder)
+    name = f"alpha.{sys.implementation.cache_tag}.pyc"
+    [compiled] = folder.rglob(name)
+    assert compiled.samefile(ensure(lock, "serving").site_packages / "__pycache__" / name)
+
+
+def test_neither_tests_nor_files_of_another_language_are_compiled(ensure, indexes, tmp_path):
+    made = ensure(lock_of(indexes, "zeta"), "serving", cache=tmp_path / "tests" / "cache")
+    package = made.site_packages / "zeta"
+    assert [path.name.partition(".")[0] for path in package.rglob("*.pyc")] == ["__init__"]

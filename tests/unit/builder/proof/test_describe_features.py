@@ -1,0 +1,148 @@
+import random
+
+import pytest
+
+from nachlass_builder.proof.describe_features import (
+    LEAST_OF_A_LABEL,
+    LEAST_SAMPLES,
+    LONGEST_NAME,
+    MAX_FEATURES,
+    describe_features,
+)
+from nachlass_service.metrics.inputs import OTHER, Inputs, intervals
+
+NUMBERS = [number / 10 for number in range(101)]
+
+
+def named(inputs, sample):
+    """The bin of each feature that a sample is in."""
+    row = [0] * inputs.width
+    for cell in inputs.look_at(sample):
+        row[cell] = 1
+    return {
+        feature: value
+        for feature, bins in inputs.counts(row).items()
+        for value, count in bins.items()
+        if count
+    }
+
+
+def counted(features, samples):
+    """How often a service would count each bin of each feature."""
+    inputs = Inputs(features)
+    counts = {feature: dict.fromkeys(bins, 0) for feature, bins in inputs.bins.items()}
+    for sample in samples:
+        for feature, value in named(inputs, sample).items():
+            counts[feature][value] += 1
+    return counts
+
+
+def test_rows_are_lists_objects_or_plain_values():
+    rows = [[number, "ab"[number % 2]] for number in range(60)]
+    for samples, names in [
+        (rows, ["1", "0"]),
+        ([{"size": number, "kind": kind} for number, kind in rows], ["kind", "size"]),
+        ([number for number, _kind in rows], [""]),
+    ]:
+        described = describe_features(samples)
+        assert [*described["labels"], *described["buckets"]] == names
+        assert all(list(labels) == ["a", "b"] for labels in described["labels"].values())
+        assert all(sum(c.values()) == 60 for c in counted(described, samples).values())
+
+
+def test_deciles_hold_equal_parts_of_the_samples():
+    counts = counted(describe_features(NUMBERS), NUMBERS)[""]
+    assert list(counts.values()) == [11, *[10] * 9, 0]
+    assert list(counts)[-1] == OTHER
+
+
+def test_a_value_that_many_share_has_a_bin_of_its_own():
+    samples = [0.0] * 300 + [random.Random(1).random() + n for n in range(100)]
+    counts = counted(describe_features(samples), samples)[""]
+    assert 300 in counts.values()
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [
+        [f"a text that is free, number {number}" for number in range(100)],
+        [[[number]] for number in range(100)],
+        [number / 7 for number in range(LEAST_SAMPLES - 1)],
+        ["ab"[number % 2] for number in range(LEAST_SAMPLES - 1)],
+        [["a", "b"][number % 2] * (LONGEST_NAME + 1) for number in range(100)],
+        ["a\nb", "\ud800"] * 50,
+        [{"x" * (LONGEST_NAME + 1): number % 2, "a\nb": 1, "\ud800": 2} for number in range(100)],
+        [OTHER] * 100,
+        [],
+    ],
+)
+def test_what_has_no_distribution_is_no_feature(samples):
+    assert describe_features(samples) == {"labels": {}, "buckets": {}}
+
+
+def test_what_few_samples_share_is_not_named():
+    samples = ["usual"] * 60 + ["Ada Lovelace"] * (LEAST_OF_A_LABEL - 1) + ["rare"] * 5
+    described = describe_features(samples)
+    assert described["labels"] == {"": ["rare", "usual"]}
+    assert counted(described, samples) == {"": {"rare": 5, "usual": 60, OTHER: 4}}
+
+
+def test_a_value_called_other_is_in_that_bin():
+    samples = [OTHER] * 40 + ["a"] * 30
+    assert counted(describe_features(samples), samples) == {"": {"a": 30, OTHER: 40}}
+
+
+def test_labels_are_numbered_where_samples_may_not_be_shown():
+    described = {"labels": {"name": ["Ada", "Bob"]}, "buckets": {"size": [1.5]}}
+    hidden = Inputs(described, named=False)
+    assert named(hidden, {"name": "Bob", "size": 1}) == {"name": "#2", "size": "(-Inf, 1.5]"}
+    baseline = {"name": {"Bob": 3, "Ada": 4, OTHER: 5}, "size": {"(1.5, +Inf)": 6}}
+    assert hidden.shown(baseline) == {
+        "name": {"#2": 3, "#1": 4, OTHER: 5},
+        "size": {"(1.5, +Inf)": 6},
+    }
+    assert Inputs(described).shown(baseline) == baseline
+
+
+def test_there_are_not_too_many_features():
+    described = describe_features([[float(n + i) for i in range(500)] for n in range(60)])
+    assert list(described["buckets"]) == [str(number) for number in range(MAX_FEATURES)]
+
+
+@pytest.mark.parametrize(
+    ("sample", "expected"),
+    [
+        ([1, "a"], ("1", "a")),
+        ([1.0, "a"], ("1", "a")),
+        ([True, "b"], (OTHER, OTHER)),
+        ([2], (OTHER, OTHER)),
+        ([[1], {"a": 1}], (OTHER, OTHER)),
+        ({"0": 1, "1": "a", "2": 0}, ("1", "a")),
+        ({}, (OTHER, OTHER)),
+        ("a", (OTHER, OTHER)),
+        (None, (OTHER, OTHER)),
+        ([10**400, "a"], (OTHER, "a")),
+    ],
+)
+def test_whatever_is_asked_is_in_one_bin_of_each_feature(sample, expected):
+    inputs = Inputs({"labels": {"0": ["1"], "1": ["a"]}, "buckets": {}})
+    assert tuple(named(inputs, sample).values()) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (-1, "(-Inf, 0.0]"),
+        (0, "(-Inf, 0.0]"),
+        (0.5, "(0.0, 1.5]"),
+        (9, "(1.5, +Inf)"),
+        (10**400, OTHER),
+        ("9", OTHER),
+        (True, OTHER),
+        (None, OTHER),
+    ],
+)
+def test_numbers_are_in_the_interval_that_holds_them(value, expected):
+    inputs = Inputs({"labels": {}, "buckets": {"": [0.0, 1.5]}})
+    assert named(inputs, value) == {"": expected}
+    assert intervals([0.0, 1.5]) == ["(-Inf, 0.0]", "(0.0, 1.5]", "(1.5, +Inf)"]

@@ -1,0 +1,172 @@
+import pytest
+
+from cells import write_notebook
+from nachlass_builder.foundation.errors import RequirementsError
+from nachlass_builder.notebook.notebook import read_notebook
+from nachlass_builder.requirements.requirements import gather
+
+
+@pytest.fixture
+def found(tmp_path):
+    def gather_from(files, cells="# %%\nx = 1", notebook="model.ipynb"):
+        for name, text in files.items():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_text(text)
+        write_notebook(tmp_path / notebook, cells)
+        return gather(tmp_path, [read_notebook(tmp_path, notebook)])
+
+    return gather_from
+
+
+def shown(gathered):
+    return [str(requirement) for requirement in gathered.merged]
+
+
+def test_every_source_is_read_with_its_place(found):
+    gathered = found(
+        {
+            "requirements.txt": "scipy==1.14 # why\n",
+            "pyproject.toml": '[project]\nname = "x"\ndependencies = [\n  "joblib>=1.4",\n]\n',
+            "environment.yml": "dependencies:\n  - python=3.11\n  - pip:\n    - dill==0.3.8\n",
+        },
+        '# %%\nrequirements = [["numpy", "2.0"]]\n# %%\n# /// script\n'
+        '# dependencies = ["pandas"]\n# ///\n# %%\n%pip install -q "xgboost>=2"',
+    )
+    assert shown(gathered) == [
+        "numpy==2.0 (model.ipynb, cell 1, line 1)",
+        "pandas (model.ipynb, cell 2, line 1)",
+        "scipy==1.14 (requirements.txt, line 1)",
+        "joblib>=1.4 (pyproject.toml, line 4)",
+        "dill==0.3.8 (environment.yml, line 4)",
+        "xgboost>=2 (model.ipynb, cell 3, line 1)",
+    ]
+    assert gathered.conflicts == []
+
+
+def test_the_higher_source_wins_and_both_places_are_told(found):
+    gathered = found(
+        {"requirements.txt": "NumPy==1.26\n"}, '# %%\nrequirements = [["numpy", "2.0"]]'
+    )
+    assert shown(gathered) == ["numpy==2.0 (model.ipynb, cell 1, line 1)"]
+    assert str(gathered.conflicts[0]) == (
+        "NumPy==1.26 (requirements.txt, line 1) is passed over for "
+        "numpy==2.0 (model.ipynb, cell 1, line 1)"
+    )
+
+
+def test_serving_requirements_are_locked_like_the_others_and_lowest(found):
+    cells = '# %%\nrequirements = ["numpy"]\nserving_requirements = [["numpy", "2.0"], "Dill"]'
+    gathered = found({"requirements.txt": "dill==0.3.8\n"}, cells)
+    assert shown(gathered) == [
+        "numpy==2.0 (model.ipynb, cell 1, line 2)",
+        "dill==0.3.8 (requirements.txt, line 1)",
+    ]
+    assert gathered.serving == ["numpy", "dill"]
+
+
+def test_a_bare_name_differs_from_nothing(found):
+    gathered = found({"requirements.txt": "numpy==1.26\n"}, '# %%\nrequirements = ["numpy"]')
+    assert shown(gathered) == ["numpy==1.26 (requirements.txt, line 1)"]
+    assert gathered.conflicts == []
+
+
+def test_two_spellings_of_one_requirement_agree(found):
+    gathered = found({"requirements.txt": "numpy == 2.0\n"}, '# %%\nrequirements = ["numpy==2.0"]')
+    assert gathered.conflicts == []
+
+
+def test_pip_formats(found):
+    gathered = found(
+        {
+            "requirements.txt": (
+                "--index-url https://index.example.org/simple\n"
+                "--extra-index-url=https://other.example.org/simple\n"
+                "-r more/base.txt\n"
+                "-c limits.txt\n"
+                f"scipy==1.14 \\\n    --hash=sha256:{'a' * 64} \\\n    --hash=sha256:{'b' * 64}\n"
+                "git+https://example.org/team/tool.git@v1#egg=tool\n"
+                "git+ssh://git@example.org/team/other.git\n"
+                'old; python_version < "3"\n'
+                "./wheels/thing-1.0-py3-none-any.whl\n"
+                "-e .\n"
+            ),
+            "more/base.txt": "-r ../requirements.txt\npandas\n",
+            "limits.txt": "pandas<3\n",
+        }
+    )
+    assert [requirement.text for requirement in gathered.merged] == [
+        "pandas",
+        "scipy==1.14",
+        "tool @ git+https://example.org/team/tool.git@v1#egg=tool",
+        "other @ git+ssh://git@example.org/team/other.git",
+        "thing @ wheels/thing-1.0-py3-none-any.whl",
+    ]
+    assert gathered.options == [
+        "--index-url",
+        "https://index.example.org/simple",
+        "--extra-index-url",
+        "https://other.example.org/simple",
+    ]
+    assert gathered.constraints == ["pandas<3"]
+    assert gathered.local == ["."]
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("%pip install numpy scipy==1.14", ["numpy", "scipy==1.14"]),
+        ("!pip install -q numpy > /dev/null 2>&1", ["numpy"]),
+        ("!{sys.executable} -m pip install -U numpy", ["numpy"]),
+        ("%pip install --index-url https://x.example/simple numpy  # why", ["numpy"]),
+        ("pip install numpy", ["numpy"]),
+        ("!pip install numpy && echo done", ["numpy"]),
+        ("!pip install \\\n  numpy", ["numpy"]),
+        ("%%bash\npip install numpy", ["numpy"]),
+        ("x = 'pip install numpy'", []),
+        ("# !pip install numpy", []),
+        ("%pip list", []),
+    ],
+)
+def test_pip_lines(found, line, expected):
+    gathered = found({}, f"# %%\n{line}")
+    assert [requirement.text for requirement in gathered.merged] == expected
+
+
+def test_what_only_the_run_knows_is_told(found):
+    notes = found({}, "# %%\n%pip install {name}\n# %%\n!apt-get install libgomp1").notes
+    assert "model.ipynb, cell 1, line 1: what pip installs here is known only at build" in notes[0]
+    assert "`apt-get install` has no effect in a build" in notes[1]
+
+
+def test_conda_packages_are_told(found):
+    gathered = found({"environment.yml": "dependencies:\n  - numpy=1.26\n  - python=3.11\n"})
+    assert gathered.merged == []
+    assert "numpy=1.26" in gathered.notes[0]
+
+
+def test_the_nearest_file_counts(found):
+    files = {"requirements.txt": "numpy==1.0\n", "sub/requirements.txt": "numpy==2.0\n"}
+    gathered = found(files, notebook="sub/deeper/model.ipynb")
+    assert shown(gathered) == ["numpy==2.0 (sub/requirements.txt, line 1)"]
+
+
+@pytest.mark.parametrize(
+    ("files", "cells", "place"),
+    [
+        ({"requirements.txt": "a\nnumpy=1\n"}, "# %%\nx = 1", "requirements.txt, line 2"),
+        ({"requirements.txt": "-r absent.txt\n"}, "# %%\nx = 1", "requirements.txt, line 1"),
+        ({"pyproject.toml": "not toml"}, "# %%\nx = 1", "pyproject.toml"),
+        ({"environment.yml": "a: [b"}, "# %%\nx = 1", "environment.yml"),
+        (
+            {"pyproject.toml": '[project]\nrequires-python = "<3"\n'},
+            "# %%\nx = 1",
+            "pyproject.toml, line 2",
+        ),
+        ({}, "# %%\nx = 1\n%pip install 'numpy", "model.ipynb, cell 1, line 2"),
+        ({}, "# %%\n# /// script\n# dependencies = [\n# ///", "model.ipynb, cell 1, line 1"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_with_its_place(found, files, cells, place):
+    with pytest.raises(RequirementsError) as caught:
+        found(files, cells)
+    assert str(caught.value.place) == place

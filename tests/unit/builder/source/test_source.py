@@ -1,0 +1,230 @@
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from conftest import TESTS
+
+from nachlass_builder.foundation.errors import SourceError
+from nachlass_builder.foundation.process import Deadline
+from nachlass_builder.source.source import commit_time, locate_source, without_credentials
+from nachlass_builder.source.source_files import copy_source, digest_source, files_of, why_left_out
+
+FOREVER = Deadline()
+
+
+def git(folder, *words):
+    identity = ["-c", "user.name=Nobody", "-c", "user.email=nobody@example.org"]
+    done = subprocess.run(
+        ["git", "-C", folder, *identity, *words], check=True, capture_output=True, text=True
+    )
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    root = tmp_path / "my model"
+    for name, text in {
+        "model.ipynb": "{}",
+        "données/été.csv": "a,b",
+        "data.csv": "ignored",
+        ".gitignore": "data.csv\n",
+        ".env": "PASSWORD=x",
+        ".env.example": "PASSWORD=",
+        "deploy.key": "x",
+        "ca.pem": "-----BEGIN CERTIFICATE-----",
+        "mine.pem": "-----BEGIN RSA PRIVATE KEY-----",
+        ".netrc": "x",
+        ".s2i/environment": "A=b",
+        "__pycache__/x.pyc": "",
+        ".nachlass/bundle/manifest.json": "{}",
+    }.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return root
+
+
+@pytest.fixture
+def repository(folder):
+    git(folder, "init", "-q", "-b", "main")
+    git(folder, "add", "-A")
+    git(folder, "commit", "-q", "-m", "One")
+    git(folder, "tag", "v1")
+    (folder / "model.ipynb").write_text('{"second": true}')
+    git(folder, "commit", "-q", "-a", "-m", "Two")
+    return folder
+
+
+def locate(source, tmp_path, context_dir=None):
+    return locate_source(str(source), context_dir, tmp_path / "clones", FOREVER)
+
+
+def test_git_decides_what_is_copied(repository, tmp_path):
+    (repository / "untracked.txt").write_text("x")
+    source = locate(repository, tmp_path)
+    copied = copy_source(source, tmp_path / "copy", FOREVER)
+    names = {str(p.relative_to(tmp_path / "copy")) for p in (tmp_path / "copy").rglob("*.*")}
+    assert names == {
+        "model.ipynb",
+        "données/été.csv",
+        ".gitignore",
+        ".env.example",
+        "ca.pem",
+        "untracked.txt",
+    }
+    assert copied.left_out == (".env", ".netrc", "deploy.key", "mine.pem")
+    assert copied.digest == digest_source(source, FOREVER)
+    assert source.dirty is True
+    assert "git ignores it" in why_left_out(source, "data.csv", FOREVER)
+    assert "it is a secret" in why_left_out(source, ".env", FOREVER)
+    assert why_left_out(source, "model.ipynb", FOREVER) is None
+    assert why_left_out(source, "absent.csv", FOREVER) is None
+
+
+def test_a_notebook_that_git_ignores_is_told_as_such(repository, nachlass, tmp_path):
+    (repository / ".gitignore").write_text("*.ipynb\n")
+    for path in repository.glob("*.ipynb"):
+        git = ["git", "-C", repository, "rm", "--quiet", "--cached", path.name]
+        subprocess.run(git, check=True)
+    build = ["build", "-o", tmp_path / "bundle"]
+    for words in (["check"], build, [*build, "-e", "S2I_SOURCE_NOTEBOOK=./model.ipynb"]):
+        refused = nachlass(*words, repository)
+        assert refused.returncode == 3
+        assert "model.ipynb is in your folder, but git ignores it" in refused.stderr
+
+
+@pytest.mark.parametrize("kind", ["repository", "folder"])
+def test_a_name_that_is_not_utf_8_is_copied(kind, request, tmp_path):
+    root = request.getfixturevalue(kind)
+    name = os.fsdecode(b"caf\xe9.csv")
+    (root / name).write_text("x")
+    source = locate(root, tmp_path)
+    copied = copy_source(source, tmp_path / "copy", FOREVER)
+    assert (tmp_path / "copy" / name).read_text() == "x"
+    assert copied.digest == digest_source(source, FOREVER)
+
+
+def test_without_git_everything_is_copied(folder, tmp_path):
+    source = locate(folder, tmp_path)
+    assert source.commit is None
+    assert "data.csv" in files_of(source, FOREVER)[0]
+
+
+def test_a_notebook_file_means_its_repository(repository, tmp_path):
+    (repository / "sub").mkdir()
+    (repository / "sub" / "a.ipynb").write_text("{}")
+    source = locate(repository / "sub" / "a.ipynb", tmp_path)
+    assert (source.root, source.notebook) == (repository, "sub/a.ipynb")
+
+
+def test_a_digest_sees_names_modes_and_contents(folder, tmp_path):
+    source = locate(folder, tmp_path)
+    digests = [digest_source(source, FOREVER)]
+    (folder / "data.csv").write_text("other")
+    digests.append(digest_source(source, FOREVER))
+    (folder / "data.csv").chmod(0o755)
+    digests.append(digest_source(source, FOREVER))
+    (folder / "data.csv").rename(folder / "renamed.csv")
+    digests.append(digest_source(source, FOREVER))
+    assert len(set(digests)) == 4
+
+
+def test_links_inside_stay_and_links_outside_become_absolute(folder, tmp_path):
+    (tmp_path / "outside.txt").write_text("outside")
+    (folder / "inside").symlink_to("model.ipynb")
+    (folder / "outside").symlink_to("../outside.txt")
+    (folder / "absolute").symlink_to(folder / "data.csv")
+    source = locate(folder, tmp_path)
+    copied = copy_source(source, tmp_path / "copy", FOREVER)
+    assert copied.digest == digest_source(source, FOREVER)
+    assert str((tmp_path / "copy" / "absolute").readlink()) == "data.csv"
+    assert (tmp_path / "copy" / "inside").readlink().name == "model.ipynb"
+    assert (tmp_path / "copy" / "outside").read_text() == "outside"
+
+
+@pytest.mark.parametrize("ref", ["", "#main", "#v1", "COMMIT"])
+def test_a_git_url_is_cloned_at_its_ref(repository, tmp_path, ref):
+    first = git(repository, "rev-parse", "v1")
+    url = f"file://{repository}".replace(" ", "%20")
+    source = locate(f"{url}#{first}" if ref == "COMMIT" else f"{url}{ref}", tmp_path)
+    old = ref in ("#v1", "COMMIT")
+    assert ((source.root / "model.ipynb").read_text() == "{}") is old
+    assert source.temporary
+    assert (source.commit == first) is old
+
+
+def test_the_time_of_a_notebooks_commit_needs_its_history(repository, tmp_path):
+    (repository / "other.txt").write_text("x")
+    git(repository, "add", "-A")
+    git(repository, "commit", "-q", "-m", "Three", "--date", "2030-01-01T00:00:00Z")
+    expected = git(repository, "log", "-1", "--format=%cI", "HEAD~1")
+    url = f"file://{repository}".replace(" ", "%20")
+    assert commit_time(locate(url, tmp_path), "model.ipynb", FOREVER) == expected
+    with pytest.raises(SourceError, match="in no git commit"):
+        commit_time(locate(repository, tmp_path), "absent.ipynb", FOREVER)
+
+
+@pytest.mark.parametrize(
+    ("source", "context_dir"),
+    [("absent", None), (".", "absent"), (".", "../.."), ("file:///absent.git", None)],
+)
+def test_what_is_not_there_is_refused(folder, tmp_path, monkeypatch, source, context_dir):
+    monkeypatch.chdir(folder)
+    with pytest.raises(SourceError):
+        locate(source, tmp_path, context_dir)
+
+
+def test_credentials_of_a_url_are_not_shown(tmp_path):
+    with pytest.raises(SourceError) as caught:
+        locate("https://user:hunter22@127.0.0.1:1/x.git", tmp_path)
+    assert "hunter22" not in str(caught.value)
+    assert without_credentials("https://a:b@c.example/d") == "https://c.example/d"
+    assert without_credentials("git@c.example:d") == "git@c.example:d"
+
+
+def test_secrets_of_a_repository_inside_stay_behind(repository, tmp_path):
+    inner = repository / "lib"
+    inner.mkdir()
+    git(inner, "init", "-q")
+    for name in ("tool.py", ".env", "ignored.csv"):
+        (inner / name).write_text("x")
+    (inner / ".gitignore").write_text("ignored.csv\n")
+    files, secrets = files_of(locate(repository, tmp_path), FOREVER)
+    assert {"lib/tool.py", "lib/.gitignore"} <= set(files)
+    assert "lib/ignored.csv" not in files
+    assert "lib/.env" in secrets
+
+
+def test_a_ref_is_no_option(repository, tmp_path):
+    with pytest.raises(SourceError, match="no branch"):
+        locate(f"file://{tmp_path}#--upload-pack=/bin/true", tmp_path)
+
+
+def test_a_bundle_inside_the_source_is_not_part_of_it(folder):
+    manifest = (TESTS / "manifest.example.json").read_text()
+    for name in ("out/first", "data"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "model.pickle").touch()
+        (folder / name / "manifest.json").write_text(manifest if name != "data" else "{}")
+    source = locate_source(str(folder), None, Path(), FOREVER)
+    files, _secrets = files_of(source, FOREVER)
+    assert [name for name in files if name.startswith("out")] == []
+    assert [name for name in files if name.startswith("data/")] == [
+        "data/manifest.json",
+        "data/model.pickle",
+    ]
+
+
+def test_pointers_of_git_lfs_are_noticed(folder, tmp_path):
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
+    (folder / "weights.bin").write_text(pointer)
+    (folder / "notes.txt").write_text(f"see {pointer}")
+    copied = copy_source(locate(folder, tmp_path), tmp_path / "copy", FOREVER)
+    assert copied.pointers == ("weights.bin",)
+
+
+def test_a_source_of_which_git_ignores_everything_is_copied_as_an_empty_folder(folder, tmp_path):
+    (folder / ".gitignore").write_text("*\n")
+    git(folder, "init", "-q")
+    copy_source(locate(folder, tmp_path), tmp_path / "copy", FOREVER)
+    assert list((tmp_path / "copy").iterdir()) == []

@@ -1,0 +1,141 @@
+"""What the cells of a row become: by the schema that the build makes of the samples."""
+
+import pytest
+
+from nachlass_builder.proof.describe_predictions import describe_input
+from nachlass_service.base.errors import MalformedError
+from nachlass_service.batches.columns import MOST_COLUMNS, Columns, inner, reader_of_text
+
+
+def schema_of(*samples):
+    return describe_input(samples)["schema"]
+
+
+@pytest.mark.parametrize(
+    ("samples", "names", "cells", "sample"),
+    [
+        ([{"a": 1, "b": "x"}], ["a", "b"], [1, "y"], {"a": 1, "b": "y"}),
+        ([{"a": 1}], ["b"], [None], {"b": None}),
+        ([[1, 2.5]], ["a", "a"], [1, 2], [1, 2]),
+        ([[1]], ["a"], [1], [1]),
+        (["text"], ["anything"], ["a"], "a"),
+        ([1, None], ["x"], [None], None),
+        ([1, {"a": 1}], ["x"], [1], {"x": 1}),
+        ([[1], "x"], ["x", "y"], ["a", "b"], ["a", "b"]),
+        ([], ["x"], ["a"], {"x": "a"}),
+    ],
+)
+def test_a_row_is_what_the_samples_are(samples, names, cells, sample):
+    assert Columns(schema_of(*samples), names).sample(cells) == sample
+
+
+@pytest.mark.parametrize(
+    ("samples", "cell", "sample"),
+    [([[1, 2]], [3, 4], [3, 4]), ([[[1], [2]]], [3, 4], [[3, 4]]), ([{"a": [1]}], [1], {"x": [1]})],
+)
+def test_one_column_of_lists(samples, cell, sample):
+    assert Columns(schema_of(*samples), ["x"], [True]).sample([cell]) == sample
+
+
+@pytest.mark.parametrize(
+    ("samples", "names", "said"),
+    [
+        (["text"], ["a", "b"], "one value a row"),
+        (["text"], [], "one value a row"),
+        ([{"a": 1}], ["a", "b", "a"], "several columns of the name 'a'"),
+        ([], ["x", "x"], "several columns"),
+    ],
+)
+def test_columns_that_make_no_sample(samples, names, said):
+    with pytest.raises(MalformedError, match=said):
+        Columns(schema_of(*samples), names)
+
+
+def test_pointers_are_those_of_rfc_6901():
+    assert Columns(True, ["a/b", "c~d", ""]).pointers == ["/a~1b", "/c~0d", "/"]
+    assert Columns(schema_of([1]), ["a", "b"]).pointers == ["/0", "/1"]
+
+
+@pytest.mark.parametrize(
+    ("values", "text", "value"),
+    [
+        (["x"], "007", "007"),
+        (["x"], "1.5", "1.5"),
+        (["x"], "true", "true"),
+        (["x"], "", ""),
+        (["x", None], "", None),
+        (["x", None], "12", "12"),
+        (["x", 1], "12", "12"),
+        ([1], "12", 12),
+        ([1], "012", 12),
+        ([1], "1.5", 1.5),
+        ([1.5], " +.5 ", 0.5),
+        ([1.5], "9007199254740993", 9007199254740993),
+        ([1.5], "-1e3", -1000.0),
+        ([1.5], "", None),
+        ([True], "FALSE", False),
+        ([True, 1], "1", 1),
+        ([[1]], "[1, {}]", [1, {}]),
+        ([{"a": 1}, 1], "5", 5),
+        ([None], "", None),
+    ],
+)
+def test_a_cell_is_read_as_the_samples_have_it(values, text, value):
+    schema = inner(schema_of(*({"x": value} for value in values)), "properties", "x")
+    read = reader_of_text(schema)(text)
+    assert (read, type(read)) == (value, type(value))
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        *(("1", 1), ("1.5e2", 150.0), ("007", "007"), ("-0", 0), ("true", True), ("", None)),
+        *(("NaN", "NaN"), ("1e999", "1e999"), ("+1", "+1"), ("1_000", "1_000"), ("[1]", "[1]")),
+        ("٣", "٣"),
+    ],
+)
+def test_without_samples_a_cell_is_what_json_takes_it_for(text, value):
+    read = reader_of_text(True)(text)
+    assert (read, type(read)) == (value, type(value))
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        *(([1.5], "x"), ([1.5], "NaN"), ([1.5], "inf"), ([1.5], "1e999"), ([1], "1_000")),
+        *(([True], "1"), ([[1]], "[1"), ([[1]], "[NaN]"), ([None], "x"), ([1], "9" * 5000)),
+    ],
+)
+def test_a_cell_that_cannot_be_what_the_samples_have(values, text):
+    schema = inner(schema_of(*({"x": value} for value in values)), "properties", "x")
+    with pytest.raises(ValueError, match="is no "):
+        reader_of_text(schema)(text)
+
+
+@pytest.mark.parametrize("schema", [True, {"type": "number"}])
+def test_a_cell_like_an_endless_number_is_read_at_once(schema):
+    read = reader_of_text(schema)
+    text = "1" * 5_000_000 + "x"  # hours, if each of its beginnings were tried
+    if schema is True:
+        assert read(text) == text
+    else:
+        with pytest.raises(ValueError, match="is no number"):
+            read(text)
+
+
+@pytest.mark.parametrize("text", ["+7", "007", ".5", "5.", " 1e3 ", "-1.25E-2"])
+def test_numbers_where_they_are_expected(text):
+    assert reader_of_text({"type": "number"})(text) == float(text)
+
+
+def test_a_name_that_comes_twice_is_found_at_once():
+    names = [str(number) for number in range(MOST_COLUMNS - 1)]
+    with pytest.raises(MalformedError, match="several columns of the name '7'"):
+        Columns(True, [*names, "7"])
+
+
+def test_there_may_be_so_many_columns():
+    Columns(True, list(map(str, range(MOST_COLUMNS))))
+    with pytest.raises(MalformedError, match="more than"):
+        Columns(True, list(map(str, range(MOST_COLUMNS + 1))))
+    assert Columns(True, []).sample([]) == {}

@@ -1,0 +1,144 @@
+"""Rows of JSON lines and of CSV, read and written."""
+
+import io
+import json
+
+import pytest
+
+from nachlass_service.base.errors import (
+    BadRowError,
+    MalformedError,
+    NotJsonError,
+    ServiceError,
+    SlowBodyError,
+    TooLargeError,
+    UnserialisableError,
+)
+from nachlass_service.batches.csv import CsvReader, CsvWriter
+from nachlass_service.batches.json_lines import LineReader, LineWriter, ListWriter
+
+MOST_BYTES = 100
+BOM = b"\xef\xbb\xbf"
+
+
+class Breaking(io.RawIOBase):
+    """A body that ends with an error."""
+
+    def __init__(self, data):
+        self.data = io.BytesIO(data)
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        if size := self.data.readinto(buffer):
+            return size
+        raise SlowBodyError("gone")
+
+
+def all_of(reader, most_rows=3):
+    """All samples, and types of errors, of a reader."""
+    found = []
+    while rows := reader.read(most_rows):
+        assert len(rows) <= most_rows
+        samples = rows.samples()
+        assert len(samples) == len(rows)
+        found += samples
+    return [type(one) if isinstance(one, ServiceError) else one for one in found]
+
+
+def lines(body):
+    return all_of(LineReader(io.BufferedReader(io.BytesIO(body)), MOST_BYTES))
+
+
+def cells(body, schema=True):
+    return all_of(CsvReader(io.BufferedReader(io.BytesIO(body)), schema, MOST_BYTES))
+
+
+def test_lines_of_json():
+    assert lines(b"") == lines(b"\n \r\n") == lines(BOM) == []
+    body = BOM + b'1\r\n\n"a"\n  [2]\n{"b": null}\nnull'
+    assert lines(body) == [1, "a", [2], {"b": None}, None]
+    assert lines(b"9007199254740993\n" * 4) == [9007199254740993] * 4
+    bad = b'[1\nNaN\n1 2\n"\xff"\n' + b"[" * 99 + b"\n" + "\u2028".encode()
+    assert lines(bad) == [NotJsonError] * 6
+
+
+def test_a_line_that_is_too_long_is_one_bad_row():
+    long = b'"' + b"x" * 1000 + b'"'
+    assert lines(b"1\n" + long + b"\n2\n" + long) == [1, TooLargeError, 2, TooLargeError]
+    fits = b'"' + b"x" * (MOST_BYTES - 2) + b'"'
+    assert lines(fits + b"\n" + fits) == [json.loads(fits)] * 2
+
+
+def test_rows_before_a_body_that_breaks_off_are_read():
+    reader = LineReader(io.BufferedReader(Breaking(b"1\n2\n3")), MOST_BYTES)
+    assert reader.read(10).samples() == [1, 2]
+    for _ in range(2):
+        with pytest.raises(SlowBodyError):
+            reader.read(10)
+    reader = CsvReader(io.BufferedReader(Breaking(b"a\n1\n2\n3")), True, MOST_BYTES)
+    assert reader.read(10).samples() == [{"a": 1}, {"a": 2}]
+    with pytest.raises(SlowBodyError):
+        reader.read(10)
+
+
+def test_samples_are_made_anew():
+    rows = LineReader(io.BufferedReader(io.BytesIO(b"[1]\n")), MOST_BYTES).read(1)
+    rows.samples()[0].append("spoilt")
+    assert rows.samples() == [[1]]
+
+
+def test_cells():
+    assert cells(b"a,b\n") == cells(b"a,b") == []
+    assert cells(BOM + b'"a",b\r\n1,"x, ""y""\r\nz"\r\n\r\n,\n') == [
+        {"a": 1, "b": 'x, "y"\r\nz'},
+        {"a": None, "b": None},
+    ]
+    assert cells('a\nä€😀\n""\n'.encode(), {"type": "string"}) == ["ä€😀", ""]
+    assert cells(b"x,y\n1,2\n", {"type": "array", "items": {"type": "number"}}) == [[1, 2]]
+
+
+def test_records_that_are_none():
+    assert cells(b'a,b\n1\n1,2,3\n"x"y,1\n\xff,1\n1,2\r3\n1,2\n') == [
+        *[BadRowError] * 5,
+        {"a": 1, "b": 2},
+    ]
+    assert cells(b'a\n1\n"open\n1') == [{"a": 1}, BadRowError]
+    with pytest.raises(MalformedError, match="the body is empty"):
+        cells(b"")
+    with pytest.raises(MalformedError, match="this is not CSV"):
+        cells(b'"a"b\n')
+    with pytest.raises(TooLargeError):
+        cells(b"x" * 1000)
+    reader = CsvReader(io.BufferedReader(io.BytesIO(b'a\n1\n"' + b"x\n" * 99)), True, MOST_BYTES)
+    assert reader.read(10).samples() == [{"a": 1}]
+    with pytest.raises(TooLargeError):
+        reader.read(10)
+
+
+PREDICTIONS = [1, 1.5, "a", None, True, {"a": [1]}, "ä", "\ud800", 10**5000]
+
+
+def written(writer, predictions=PREDICTIONS):
+    """What a writer makes of predictions, whose failures stand in their places."""
+    forms, failed = writer.forms(predictions)
+    assert all(isinstance(error, UnserialisableError) for error in failed.values())
+    problems = {place: {"row": place} for place in failed}
+    return writer.start() + b"".join(writer.rows(forms, problems)) + writer.end()
+
+
+def test_predictions_as_json():
+    *told, failed = map(json.loads, written(LineWriter()).splitlines())
+    assert [row["prediction"] for row in told] == PREDICTIONS[:-1]
+    assert failed == {"error": {"row": 8}}
+    assert json.loads(written(ListWriter())) == [*told, failed]
+    assert written(LineWriter(), []) == b""
+    assert json.loads(written(ListWriter(), [])) == []
+
+
+def test_predictions_as_csv():
+    assert written(CsvWriter(), PREDICTIONS).decode().split("\r\n") == [
+        *("prediction,error", "1,", "1.5,", "a,", ",", "true,", '"{""a"": [1]}",', "ä,"),
+        *('"""\\ud800""",', ',"{""row"": 8}"', ""),
+    ]

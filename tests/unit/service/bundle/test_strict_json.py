@@ -1,0 +1,291 @@
+import collections
+import collections.abc
+import dataclasses
+import datetime
+import decimal
+import enum
+import json
+import math
+import pathlib
+import re
+import uuid
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nachlass_service.base.errors import NotJsonError, UnserialisableError
+from nachlass_service.bundle.strict_json import by_position, convert, dumps, encode, jsonable, loads
+
+
+class Colour(enum.Enum):
+    RED = "red"
+
+
+@dataclasses.dataclass
+class Point:
+    x: float
+    tags: set
+
+
+Pair = collections.namedtuple("Pair", "a b")
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, None),
+        (True, True),
+        (2**80, 2**80),
+        (float("nan"), None),
+        (float("-inf"), None),
+        ("ä", "ä"),
+        ((1, 2), [1, 2]),
+        (Pair(1, 2), [1, 2]),
+        ({3, 1, 2}, [1, 2, 3]),
+        (range(3), [0, 1, 2]),
+        ({2: "a", None: "b", (1, 2): "c"}, {"2": "a", "null": "b", "[1, 2]": "c"}),
+        (datetime.date(2026, 1, 31), "2026-01-31"),
+        (datetime.timedelta(minutes=1), 60.0),
+        (decimal.Decimal("0.10"), 0.1),
+        (decimal.Decimal(7), 7),
+        (decimal.Decimal("NaN"), None),
+        (decimal.Decimal("sNaN"), None),
+        (decimal.Decimal("1" * 400 + ".5"), None),
+        (Colour.RED, "red"),
+        (Point(1.5, {"a"}), {"x": 1.5, "tags": ["a"]}),
+        (pathlib.PurePosixPath("a/b"), "a/b"),
+        (uuid.UUID(int=0), "00000000-0000-0000-0000-000000000000"),
+    ],
+)
+def test_python_values(value, expected):
+    assert jsonable(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (np.int32(4), 4),
+        (np.float64("nan"), None),
+        (np.float32(0.5), 0.5),
+        (np.bool_(True), True),
+        (np.str_("a"), "a"),
+        (np.array([[1, 2], [3, 4]]), [[1, 2], [3, 4]]),
+        (np.array(["a", None], dtype=object), ["a", None]),
+        (np.datetime64("2026-01-31T12:00", "ns"), "2026-01-31T12:00:00"),
+        (np.datetime64("NaT"), None),
+        (np.timedelta64(90, "s"), 90.0),
+        (np.array(["2026-01-31"], dtype="M8[ns]"), ["2026-01-31T00:00:00"]),
+        (np.array(7.5), 7.5),
+        (pd.Timestamp("2026-01-31"), "2026-01-31T00:00:00"),
+        (pd.NaT, None),
+        (pd.NA, None),
+        (pd.Timedelta("1min"), 60.0),
+        (np.array([(1, 2.5)], dtype=[("a", int), ("b", float)]), [{"a": 1, "b": 2.5}]),
+        (np.array([(1, 2.5)], dtype=[("a", int), ("b", float)])[0], {"a": 1, "b": 2.5}),
+        (
+            pd.DataFrame({"p": [0.3, 0.7]}, index=[False, True]),
+            [{"index": False, "p": 0.3}, {"index": True, "p": 0.7}],
+        ),
+        (pd.Series([1, 2]), {"0": 1, "1": 2}),
+        (pd.Series([1, 2, 3])[[False, True, True]], {"1": 2, "2": 3}),
+        (
+            pd.Series([1, 2], index=pd.to_datetime(["2026-01-30", "2026-01-31"])),
+            {"2026-01-30T00:00:00": 1, "2026-01-31T00:00:00": 2},
+        ),
+        (pd.DataFrame({"a": [1, 2]}, index=[3, 3]), [{"index": 3, "a": 1}, {"index": 3, "a": 2}]),
+        (
+            pd.DataFrame({"a": [1]}, index=pd.to_datetime(["2026-01-31"])),
+            [{"index": "2026-01-31T00:00:00", "a": 1}],
+        ),
+        (pd.DataFrame({"a": [1]}, index=pd.Index(["x"], name="key")), [{"key": "x", "a": 1}]),
+        (
+            pd.DataFrame({"a": [1]}, index=pd.MultiIndex.from_tuples([(0, "x")])),
+            [{"level_0": 0, "level_1": "x", "a": 1}],
+        ),
+        (pd.Series({"a": 1.5, "b": np.nan}), {"a": 1.5, "b": None}),
+        (pd.DataFrame({"a": [1, 2], 3: ["x", None]}), [{"a": 1, "3": "x"}, {"a": 2, "3": None}]),
+        (pd.Categorical(["a", "b"]), ["a", "b"]),
+        (pd.Index([1, 2]), [1, 2]),
+        (pd.Interval(0, 1), "(0, 1]"),
+        (pd.Period("2026-01"), "2026-01"),
+        ({np.int64(1): np.float64(2)}, {"1": 2.0}),
+    ],
+)
+def test_values_of_numpy_and_pandas(value, expected):
+    assert jsonable(value) == expected
+    assert json.loads(dumps(value)) == expected
+
+
+@pytest.mark.parametrize("value", [object(), 1j, b"bytes", print, type, {1: object()}])
+def test_what_has_no_json_form_is_refused_by_name(value):
+    with pytest.raises(UnserialisableError, match="has no JSON form"):
+        dumps(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ({1: "a", "1": "b"}, "the keys 1 and '1' would be one name in JSON, \"1\""),
+        ({True: 1, "true": 2}, "the keys True and 'true' would be one name in JSON, \"true\""),
+        ({None: 1, float("nan"): 2}, 'the keys None and nan would be one name in JSON, "null"'),
+        ([{"in": {(1,): 1, "[1]": 2}}], "the keys (1,) and '[1]' would be one name"),
+        (pd.Series([1, 2], index=["a", "a"]), "the index label 'a' occurs twice and would be one"),
+        (pd.Series([1, 2], index=[1, "1"]), "the index labels 1 and '1' would be one name"),
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), "the column 'a' occurs twice"),
+        (pd.DataFrame([[1, 2]], columns=[1, "1"]), "the columns 1 and '1' would be one name"),
+        (pd.DataFrame({"a": [1]}, index=pd.Index([5], name="a")), "reset_index(drop=True)"),
+    ],
+)
+def test_values_that_would_share_a_name_are_refused(value, said):
+    with pytest.raises(UnserialisableError, match=re.escape(said)):
+        dumps(value)
+
+
+@pytest.mark.parametrize("threshold", [-1, 1, 2])
+def test_a_filtered_series_is_an_object_whatever_is_left(threshold):
+    series = pd.Series([1, 2, 3])
+    assert isinstance(jsonable(series[series > threshold]), dict)
+
+
+def test_what_is_counted_needs_no_index():
+    assert jsonable(by_position(pd.Series([1, 2], index=["a", "a"]))) == [1, 2]
+    assert jsonable(by_position(pd.DataFrame({"a": [1]}, index=[7]))) == [{"a": 1}]
+    assert by_position(7) == 7
+
+
+def test_a_value_that_holds_itself_is_refused():
+    value = []
+    value.append(value)
+    with pytest.raises(UnserialisableError, match="holds itself"):
+        dumps(value)
+
+
+@pytest.mark.parametrize("value", ["\ud800", {"a\udfff": ["ä\ud800"]}])
+def test_lone_surrogates_are_escaped(value):
+    text = encode(convert(value))
+    assert text.isascii()
+    assert json.loads(text) == loads(text) == value
+    assert dumps(value) == text.decode()
+
+
+def test_text_is_written_as_it_is():
+    assert encode({"ä": "\U0001f600\u2028\n"}) == '{"ä": "\U0001f600\u2028\\n"}'.encode()
+
+
+class RaisesInItsMethod:
+    def __init__(self, kind):
+        self.kind = kind
+
+    def tolist(self):
+        raise self.kind("no list today")
+
+
+class RaisesInItsItems(collections.abc.Mapping):
+    def __init__(self, kind):
+        self.kind = kind
+
+    def __getitem__(self, _key):
+        raise self.kind("no item today")
+
+    def __iter__(self):
+        return iter("ab")
+
+    def __len__(self):
+        return 2
+
+
+class RaisesAsANumber(int):
+    kind = ValueError
+
+    def __new__(cls, kind):
+        number = super().__new__(cls, 1)
+        number.kind = kind
+        return number
+
+    def __int__(self):
+        raise self.kind("no number today")
+
+
+class RaisesWhenAsked:
+    def __init__(self, kind):
+        self.kind = kind
+
+    def __getattr__(self, name):
+        raise self.kind("no attribute today")
+
+
+@pytest.mark.parametrize("kind", [ValueError, MemoryError, SystemExit, KeyboardInterrupt])
+@pytest.mark.parametrize(
+    "value", [RaisesInItsMethod, RaisesInItsItems, RaisesAsANumber, RaisesWhenAsked]
+)
+def test_what_raises_while_it_is_turned_into_json_is_refused(value, kind):
+    with pytest.raises(UnserialisableError, match=rf"{kind.__name__}: no .* today") as caught:
+        convert([value(kind)])
+    assert type(caught.value.__cause__) is kind
+
+
+def test_a_refusal_keeps_its_own_words():
+    with pytest.raises(UnserialisableError, match=r"^a complex has no JSON form$"):
+        convert({"a": [1j]})
+
+
+class Endless:
+    def tolist(self):
+        return [Endless()]
+
+
+def nested(depth, value=0):
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize("value", [nested(100_000), {"a": nested(5000)}, Endless()])
+def test_what_is_nested_too_deeply_is_refused(value):
+    with pytest.raises(UnserialisableError, match="nested too deeply, or holds itself"):
+        convert(value)
+
+
+def test_what_is_too_deep_to_write_is_refused():
+    with pytest.raises(UnserialisableError, match="cannot be written as JSON"):
+        encode(nested(100_000))
+    with pytest.raises(UnserialisableError, match="cannot be written as JSON"):
+        encode(["\ud800", nested(100_000)])
+
+
+def test_integers_are_exact_up_to_what_can_be_written():
+    assert encode(convert(np.int64(2**63 - 1))) == b"9223372036854775807"
+    longest = 10**4300 - 1
+    assert loads(encode(convert(longest))) == longest
+    assert convert(10**5000) == 10**5000
+    with pytest.raises(UnserialisableError, match="cannot be written as JSON"):
+        encode([10**5000])
+    with pytest.raises(UnserialisableError, match="a dict cannot be turned into JSON"):
+        convert({10**5000: 1})
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, [-math.inf]])
+def test_what_was_not_converted_is_not_written_as_something_else(value):
+    with pytest.raises(UnserialisableError):
+        encode(value)
+
+
+@pytest.mark.parametrize("text", ["1e400", "-1e400", "[1, 1.5e999]", '{"a": 9e99999}', b"2E+308"])
+def test_a_number_that_no_float_holds_is_refused(text):
+    with pytest.raises(NotJsonError, match="too large for a number"):
+        loads(text)
+
+
+def test_numbers_that_floats_hold_are_read():
+    assert loads("[1e308, 1e-400, -0.0, 1E5]") == [1e308, 0.0, 0.0, 100000.0]
+    assert loads(f"1{'0' * 400}") == 10**400
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "nan", "NaN", "[1, Infinity]", "{'a': 1}", b"\xff", "[" * 200000, "1" * 5000, "1 2"],
+)
+def test_only_strict_json_is_read(text):
+    with pytest.raises(NotJsonError):
+        loads(text)

@@ -1,0 +1,49 @@
+"""What the user's code forks does not behave as a worker."""
+
+import os
+import signal
+import socket
+import time
+
+from forked import in_child
+
+from nachlass_service.hosting.forks import leave_forks_alone
+
+
+def fork_and_wait(work):
+    """The status that a process ends with, forked as multiprocessing does it."""
+    child = os.fork()
+    if not child:
+        work()
+        os._exit(0)
+    return os.waitpid(child, 0)[1]
+
+
+def test_a_signal_that_comes_while_a_process_is_forked_ends_it():
+    def worker():
+        signal.signal(signal.SIGTERM, lambda *_: None)
+        # Entered first, so it runs before ours, as a signal may come then.
+        os.register_at_fork(after_in_child=lambda: os.kill(os.getpid(), signal.SIGTERM))
+        leave_forks_alone([signal.SIGTERM], [])
+        status = fork_and_wait(lambda: time.sleep(5))
+        assert os.WIFSIGNALED(status)
+        assert os.WTERMSIG(status) == signal.SIGTERM
+        assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == set()
+
+    in_child(worker)
+
+
+def test_a_forked_process_has_neither_the_port_nor_the_handlers():
+    def worker():
+        signal.signal(signal.SIGINT, lambda *_: None)
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            leave_forks_alone([signal.SIGINT], [listener])
+
+            def look():
+                assert listener.fileno() == -1
+                assert signal.getsignal(signal.SIGINT) == signal.SIG_DFL
+
+            assert fork_and_wait(look) == 0
+            assert listener.fileno() != -1
+
+    in_child(worker)

@@ -1,0 +1,119 @@
+"""The baseline, and what is counted now, have the same names, labels and buckets."""
+
+import json
+
+import pytest
+from prometheus_client import parser
+
+from nachlass_builder.proof.describe_features import describe_features
+from nachlass_builder.proof.describe_predictions import describe_predictions
+from nachlass_service.bundle.bundle import Bundle
+from nachlass_service.metrics.baseline import count_samples
+from nachlass_service.metrics.drift_report import report
+from nachlass_service.metrics.metrics import Meter
+
+CASES = {
+    "labels": ["spam", "ham", "ham"] * 20,
+    "numbers": [number / 7 for number in range(60)],
+    "numbers and nulls": [None, *[number / 7 for number in range(60)]],
+    "objects": [{"label": "a", "score": number / 60, "x": [1, 2]} for number in range(60)],
+    "mixed": ["unknown", *[number / 7 for number in range(60)]],
+    "a constant": [1.5] * 60,
+    "one label": ["ham"] * 60,
+    "nothing": [None] * 60,
+    "too many labels": [f"label {number}" for number in range(1000)],
+    "too many fields": [{f"field {number}": number for number in range(500)}] * 60,
+    "long": ["x" * 300, "y"] * 30,
+}
+
+
+def bundle_of(folder, predictions):
+    """A bundle whose samples are rows with these predictions."""
+    samples = [[number, "ab"[number % 2]] for number in range(len(predictions))]
+    entries = zip(samples, predictions, strict=True)
+    lines = [json.dumps({"sample": s, "prediction": p}) + "\n" for s, p in entries]
+    (folder / "samples.jsonl").write_text("".join(lines))
+    manifest = {
+        "prediction": describe_predictions(predictions, None),
+        "input": {"features": describe_features(samples)},
+    }
+    return Bundle(folder, manifest)
+
+
+def meter_of(bundle, **options):
+    meter = Meter(
+        bundle.manifest["prediction"],
+        prefix="n",
+        info={},
+        features=bundle.manifest["input"]["features"],
+        baseline=count_samples(bundle),
+        **options,
+    )
+    meter.slots.prepare(0)
+    return meter
+
+
+def serve(meter, bundle):
+    for sample, prediction in bundle.samples():
+        meter.count([prediction], 0.1, meter.look_at([sample]))
+
+
+def read(meter, name):
+    """The samples of a metric by their labels."""
+    families = parser.text_string_to_metric_families(meter.exposition("")[0].decode())
+    samples = [sample for family in families for sample in family.samples]
+    return {tuple(s.labels.items()): s.value for s in samples if s.name == name}
+
+
+@pytest.mark.parametrize("predictions", CASES.values(), ids=CASES)
+def test_samples_that_are_served_are_counted_as_in_the_baseline(predictions, tmp_path):
+    bundle = bundle_of(tmp_path, predictions)
+    meter = meter_of(bundle)
+    serve(meter, bundle)
+    live = {**read(meter, "n_predictions_total"), **read(meter, "n_prediction_bins_total")}
+    assert live == read(meter, "n_predictions_baseline")
+    assert sum(live.values()) % len(predictions) == 0
+    assert read(meter, "n_inputs_total") == read(meter, "n_inputs_baseline")
+    buckets = read(meter, "n_prediction_value_bucket")
+    assert buckets == read(meter, "n_prediction_value_baseline")
+
+
+def test_where_samples_may_not_be_shown_no_label_of_the_input_is(tmp_path):
+    bundle = bundle_of(tmp_path, CASES["labels"])
+    meter = meter_of(bundle, named_inputs=False)
+    serve(meter, bundle)
+    counts = read(meter, "n_inputs_total")
+    assert counts == read(meter, "n_inputs_baseline")
+    shown = {dict(labels)["value"] for labels in counts if dict(labels)["field"] == "1"}
+    assert shown == {"#1", "#2", "other"}
+    compared = {drift.field: drift for drift in report(meter).inputs}
+    assert {value for value, _now, _then in compared["1"].shares} == shown
+
+
+def test_without_samples_there_is_no_baseline(tmp_path):
+    bundle = bundle_of(tmp_path, [])
+    meter = meter_of(bundle)
+    meter.count(["a", 0.5], 0.1, meter.look_at([1, 2]))
+    for name in ("predictions", "prediction_value", "inputs"):
+        assert read(meter, f"n_{name}_baseline") == {}
+    assert read(meter, "n_inputs_total") == {}
+
+
+@pytest.mark.parametrize("rate", [0.0, 1.0])
+def test_the_input_is_counted_at_its_rate(rate, tmp_path):
+    bundle = bundle_of(tmp_path, CASES["labels"])
+    meter = meter_of(bundle, input_rate=rate)
+    serve(meter, bundle)
+    counts = read(meter, "n_inputs_total")
+    assert sum(counts.values()) == rate * 2 * len(CASES["labels"])
+
+
+def test_a_predictor_that_seeds_random_does_not_decide_what_is_counted(tmp_path):
+    import random
+
+    meter = meter_of(bundle_of(tmp_path, CASES["labels"]), input_rate=0.5)
+    seen = set()
+    for _ in range(200):
+        random.seed(0)
+        seen.add(bool(meter.look_at([[1, "a"]])))
+    assert seen == {True, False}

@@ -1,0 +1,169 @@
+import math
+
+import pytest
+
+from nachlass_service.metrics import drift
+from nachlass_service.metrics.drift import (
+    LEAST_BASELINE,
+    LEAST_LIVE,
+    chi2_quantile,
+    compare,
+    ks,
+    psi,
+)
+from nachlass_service.metrics.drift_report import report
+from nachlass_service.metrics.metrics import Meter
+
+LABELS = {"kind": "label", "labels": {"": ["ham", "spam"]}, "buckets": {}, "ladder": [0.0]}
+NUMBERS = {"kind": "number", "labels": {}, "buckets": {"": [0.0, 1.0, 2.0]}, "ladder": [0.0]}
+BINS = ["(-Inf, 0.0]", "(0.0, 1.0]", "(1.0, 2.0]", "(2.0, +Inf)"]
+
+
+def meter_of(prediction, baseline, inputs=(), **options):
+    baseline = {"predictions": baseline, "inputs": dict(inputs)}
+    meter = Meter(prediction, prefix="n", info={}, baseline=baseline, **options)
+    meter.slots.prepare(0)
+    return meter
+
+
+def test_psi_is_of_smoothed_shares():
+    p, q = [60.5 / 101, 40.5 / 101], [50.5 / 101, 50.5 / 101]
+    by_hand = sum((a - b) * math.log(a / b) for a, b in zip(p, q, strict=True))
+    assert psi([60, 40], [50, 50]) == pytest.approx(by_hand)
+    assert psi([50, 50], [500, 500]) == pytest.approx(0)
+    assert 0 < psi([100, 0], [50, 50]) < math.inf
+
+
+def test_ks_is_the_largest_distance_of_cumulative_shares():
+    assert ks([10, 20, 70], [30, 30, 40]) == pytest.approx(0.3)
+    assert ks([0, 0, 5], [5, 0, 0]) == 1
+
+
+@pytest.mark.parametrize(
+    ("degrees", "alpha", "exact"),
+    [
+        (1, 0.05, 3.8415),
+        (1, 0.0005, 12.1157),
+        (2, 0.0005, 15.2018),
+        (9, 0.001, 27.8772),
+        (21, 0.0005, 48.9571),
+        (100, 0.01, 135.807),
+    ],
+)
+def test_quantiles_are_right_or_a_little_cautious(degrees, alpha, exact):
+    assert exact * (1 - 1e-3) <= chi2_quantile(degrees, alpha) <= exact * 1.035
+
+
+def test_limits_know_how_many_values_there_are_and_have_a_floor():
+    assert drift.psi_limit(2, 200, 50, 0.0005) == pytest.approx(12.1157 / 40, rel=1e-4)
+    assert drift.psi_limit(2, 1e6, 1e6, 0.0005) == drift.PSI_FLOOR
+    assert drift.ks_limit(1000, 1000, 0.0005) == pytest.approx(0.0911, rel=1e-3)
+    assert drift.ks_limit(1e6, 1e6, 0.0005) == drift.KS_FLOOR
+    assert drift.psi_limit(2, 200, 50, 0.0005 / 20) > drift.psi_limit(2, 200, 50, 0.0005)
+
+
+@pytest.mark.parametrize(
+    ("live", "baseline", "verdict"),
+    [
+        ({"a": 500, "b": 500}, {"a": 100, "b": 100}, "steady"),
+        ({"a": 950, "b": 50}, {"a": 100, "b": 100}, "moved"),
+        ({"a": 1000}, {"a": 200}, "steady"),
+        ({"a": 500, "b": 500}, {"a": 200}, "moved"),
+        ({"null": 1000}, {"a": 200}, "moved"),
+        ({"a": 500, "new": 500}, {"a": 100, "b": 100}, "moved"),
+        ({"a": LEAST_LIVE - 1}, {"a": 100, "b": 100}, "too little traffic"),
+        ({}, {"a": 100, "b": 100}, "too little traffic"),
+        ({"a": 1000}, {"b": LEAST_BASELINE - 1}, "too few samples"),
+        ({"a": 1000}, {}, "no baseline"),
+    ],
+)
+def test_verdicts(live, baseline, verdict):
+    found = compare("", live, baseline, ordered=(), tests=1)
+    assert found.verdict == verdict
+    assert found.as_json()["verdict"] == verdict
+    assert sum(now for _value, now, _then in found.shares) in (0, pytest.approx(1))
+
+
+def test_numbers_that_move_a_little_are_noticed_by_their_order():
+    at_build = dict.fromkeys(map(str, range(20)), 50)
+    now = {value: 50 + round(2.2 * (int(value) - 9.5)) for value in at_build}
+    assert compare("", now, at_build, ordered=list(at_build), tests=1).verdict == "moved"
+    assert compare("", now, at_build, ordered=(), tests=1).verdict == "steady"
+
+
+@pytest.mark.parametrize(
+    ("now", "ks"), [({"1": 600, "2": 400, "null": 1000}, 0.1), ({"null": 1000}, None)]
+)
+def test_only_numbers_are_in_order(now, ks):
+    at_build = {"1": 100, "2": 100, "null": 20}
+    found = compare("", now, at_build, ordered=["1", "2"], tests=1)
+    assert found.verdict == "moved"
+    assert found.ks == (ks and pytest.approx(ks))
+    if ks:
+        assert found.ks_limit == drift.ks_limit(1000, 200, drift.FALSE_ALARMS)
+
+
+def test_the_report_says_it_in_words():
+    meter = meter_of(LABELS, {"": {"ham": 100, "spam": 100}})
+    assert report(meter).sentence.startswith("Too few predictions for a verdict: 0 within 0 s")
+    meter.count(["ham", "spam"] * 500, 0.1)
+    assert report(meter).sentence == (
+        "Predictions are distributed as at build: PSI 0.00 over the last 1,000."
+    )
+    meter.count(["spam"] * 2000, 0.1)
+    found = report(meter)
+    assert found.sentence == "Predictions have moved: PSI 0.54 over the last 3,000."
+    assert found.as_json()["predictions"][0]["psi"] == pytest.approx(
+        psi([500, 2500], [100, 100]), rel=1e-4
+    )
+
+
+@pytest.mark.parametrize(
+    ("baseline", "said"),
+    [
+        ({}, "The bundle has no baseline to compare predictions with."),
+        ({"": {"ham": 7}}, "Too few samples for a verdict: 7, and 50 are the least."),
+    ],
+)
+def test_the_report_says_what_is_missing(baseline, said):
+    meter = meter_of(LABELS, baseline)
+    meter.count(["ham"] * 1000, 0.1)
+    assert report(meter).sentence == said
+
+
+def test_after_a_reload_only_the_new_model_is_judged():
+    before, after = (meter_of(LABELS, {"": {"ham": 100, "spam": 100}}) for _ in range(2))
+    before.count(["spam"] * 1000, 0.1)
+    after.go_on_from(before)
+    assert report(after).verdict == "too little traffic"
+    after.count(["ham", "spam"] * 200, 0.1)
+    assert report(after).predictions[0].live == {"ham": 200, "spam": 200}
+
+
+def test_the_field_that_moved_farthest_is_first():
+    prediction = {**LABELS, "labels": {field: ["x", "y"] for field in "abc"}}
+    meter = meter_of(prediction, {field: {"x": 500, "y": 500} for field in "abc"})
+    meter.count([{"a": "xy"[n % 2], "b": "x", "c": "xy"[n % 4 > 0]} for n in range(1000)], 0.1)
+    found = report(meter)
+    verdicts = [(field.field, field.verdict) for field in found.predictions]
+    assert verdicts == [("b", "moved"), ("c", "moved"), ("a", "steady")]
+    assert "moved in the field b: PSI" in found.sentence
+
+
+def test_numbers_are_compared_in_their_buckets():
+    meter = meter_of(NUMBERS, {"": dict.fromkeys(BINS, 100)})
+    meter.count([0.5, 1.5] * 500, 0.1)
+    [field] = report(meter).predictions
+    assert (field.verdict, field.ks) == ("moved", 0.25)
+    assert [row[0] for row in field.shares] == BINS
+
+
+def test_features_are_compared_too():
+    features = {"labels": {"1": ["a", "b"]}, "buckets": {"0": [0.5]}}
+    inputs = {"0": {"(-Inf, 0.5]": 100, "(0.5, +Inf)": 100}, "1": {"a": 100, "b": 100}}
+    meter = meter_of(LABELS, {}, inputs, features=features)
+    for number in range(1000):
+        meter.count(["ham"], 0.1, meter.look_at([[1.0, "ab"[number % 2]]]))
+    found = report(meter)
+    assert found.moved_inputs == ["0"]
+    assert found.as_json()["inputs"][0]["ks"] == 0.5

@@ -1,0 +1,211 @@
+import os
+import threading
+import time
+
+import pytest
+from forked import fork, in_child, join, killed
+
+from nachlass_service.metrics.shared_counters import CELLS, DIRECTORY_BYTES, SLOTS, Slots
+
+KNOWN = ("known",)
+
+
+def anything(_there):
+    return True
+
+
+def has_ended(child, within_s):
+    ends_at = time.monotonic() + within_s
+    while time.monotonic() < ends_at:
+        if os.waitpid(child, os.WNOHANG)[0]:
+            return True
+        time.sleep(0.005)
+    return False
+
+
+def test_sums_are_exact_when_workers_are_killed_and_their_slots_handed_on():
+    slots = Slots([(("before",), 1), (KNOWN, 2), (("behind",), 1)])
+
+    def count(slot, say):
+        slots.use(slot)
+        for _ in range(1000):
+            slots.add(KNOWN, {0: 1, 1: 0.5})
+        say()
+
+    for slot in (0, 1, 2, 0, 1, 0):
+        slots.prepare(slot)
+        with killed(lambda say, slot=slot: count(slot, say)):
+            pass
+    assert slots.sums(KNOWN) == [6000, 3000]
+    assert slots.sums(("before",)) == slots.sums(("behind",)) == [0]
+
+
+def test_a_worker_that_is_killed_while_it_writes_spoils_no_sum():
+    slots = Slots([(KNOWN, 2)])
+
+    def count(say):
+        slots.use(1)
+        say()
+        while True:
+            slots.add(KNOWN, {0: 1, 1: 1})
+
+    slots.prepare(1)
+    for _ in range(3):
+        before = slots.sums(KNOWN)
+        with killed(count):
+            while slots.sums(KNOWN)[0] < before[0] + 1000:
+                time.sleep(0.001)
+        first, second = slots.sums(KNOWN)
+        assert first - second - (before[0] - before[1]) in (0, 1)
+
+
+def test_workers_that_write_at_once_lose_nothing():
+    slots = Slots([(KNOWN, 1)])
+
+    def count(slot):
+        slots.use(slot)
+        for _ in range(5000):
+            slots.add(KNOWN, {0: 1})
+
+    for slot in range(4):
+        slots.prepare(slot)
+    join(*(fork(lambda slot=slot: count(slot)) for slot in range(4)))
+    assert slots.sums(KNOWN) == [20000]
+
+
+def test_series_that_first_show_in_several_workers_at_once_get_one_row():
+    slots = Slots([(KNOWN, 1)])
+    gate, opened = os.pipe()
+
+    def count(slot):
+        os.close(opened)
+        os.read(gate, 1)  # returns for all of them when the test closes it
+        slots.use(slot)
+        numbers = range(100) if slot % 2 else reversed(range(100))
+        for number in numbers:
+            series = ("label", f"no. {number}")
+            assert slots.enter(series, 1 + number % 3, anything)
+            slots.add(series, {number % 3: number})
+            slots.add(KNOWN, {0: 1})
+
+    for slot in range(4):
+        slots.prepare(slot)
+    children = [fork(lambda slot=slot: count(slot)) for slot in range(4)]
+    os.close(opened)
+    join(*children)
+    os.close(gate)
+    found = slots.series()
+    assert len(found) == len(set(found)) == 101
+    assert all(slots.sums(("label", f"no. {number}"))[-1] == 4 * number for number in range(100))
+    assert slots.sums(KNOWN) == [400]
+
+
+def test_a_worker_that_holds_the_directory_keeps_others_away_until_it_is_killed():
+    slots = Slots([])
+
+    def hold(say):
+        slots.enter(("held",), 1, lambda _there: (say(), time.sleep(20)))
+
+    with killed(hold):
+        other = fork(lambda: slots.enter(("other",), 1, anything))
+        assert not has_ended(other, 0.2)
+    assert has_ended(other, 10)
+    assert slots.series() == [("other",)]
+
+
+def test_threads_of_one_worker_do_not_let_other_workers_in():
+    slots = Slots([])
+    gate, opened = os.pipe()
+    inside, leave = threading.Event(), threading.Event()
+
+    def hold(_there):
+        inside.set()
+        return leave.wait(10)
+
+    def enter_other():
+        os.close(opened)
+        os.read(gate, 1)
+        assert slots.enter(("other",), 1, anything)
+
+    other = fork(enter_other)
+    threads = [
+        threading.Thread(target=slots.enter, args=[("mine",), 1, hold]),
+        threading.Thread(target=slots.set_ready, args=[1]),
+    ]
+    threads[0].start()
+    assert inside.wait(10)
+    threads[1].start()
+    threads[1].join(0.1)
+    os.close(opened)
+    assert not has_ended(other, 0.2)
+    leave.set()
+    assert has_ended(other, 10)
+    for thread in threads:
+        thread.join()
+    os.close(gate)
+    assert slots.series() == [("mine",), ("other",)]
+
+
+def test_who_is_asked_knows_what_others_have_entered():
+    slots = Slots([(KNOWN, 1)])
+    in_child(lambda: slots.enter(("a", "b"), 1, anything))
+    asked = []
+    assert not slots.enter(("c",), 1, asked.append)
+    assert asked == [[KNOWN, ("a", "b")]]
+    assert ("a", "b") in slots
+    assert ("c",) not in slots
+    assert slots.enter(("a", "b"), 1, asked.append), "it is there: nobody is asked"
+    assert len(asked) == 1
+
+
+def test_names_may_be_any_text():
+    slots = Slots([])
+    series = ("label", "a\nb\r\n\u2028\x00", '"\\ä\U0001f600')
+    in_child(lambda: slots.enter(series, 1, anything))
+    assert slots.series() == [series]
+
+
+def test_what_there_is_no_room_for_is_refused_and_the_rest_goes_on():
+    slots = Slots([(KNOWN, CELLS - 2)])
+    slots.prepare(0)
+    assert not slots.enter(("wide",), 3, anything)
+    assert not slots.enter(("x" * DIRECTORY_BYTES,), 1, anything)
+    assert slots.enter(("last",), 2, anything)
+    assert not slots.enter(("one more",), 1, anything)
+    slots.add(("last",), {1: 1})
+    assert slots.sums(("last",)) == [0, 1]
+    assert slots.sums(KNOWN) == [0] * (CELLS - 2)
+    with pytest.raises(RuntimeError, match="no room"):
+        Slots([(KNOWN, CELLS + 1)])
+
+
+def test_there_is_a_last_slot():
+    slots = Slots([(KNOWN, 1)])
+    slots.prepare(SLOTS - 1)
+    slots.use(SLOTS - 1)
+    slots.add(KNOWN, {0: 1})
+    assert slots.sums(KNOWN) == [1]
+    with pytest.raises(RuntimeError, match=str(SLOTS)):
+        slots.prepare(SLOTS)
+
+
+def test_the_service_is_ready_once_all_were_and_one_of_them_is_told():
+    slots = Slots([])
+
+    def get_ready(slot, *, told):
+        slots.use(slot)
+        assert slots.set_ready(2) is told
+
+    for slot in range(2):
+        slots.prepare(slot)
+    in_child(lambda: get_ready(0, told=False))
+    in_child(lambda: get_ready(0, told=False))
+    assert not slots.is_ready
+    slots.prepare(0)
+    in_child(lambda: get_ready(1, told=False))
+    assert not slots.is_ready, "the successor in slot 0 is not ready yet"
+    in_child(lambda: get_ready(0, told=True))
+    assert slots.is_ready
+    slots.prepare(1)
+    in_child(lambda: get_ready(1, told=False))
+    assert slots.is_ready

@@ -1,0 +1,97 @@
+"""A model that was loaded before a fork is asked after it, in children that always end."""
+
+import os
+import signal
+import time
+from types import SimpleNamespace
+
+import pytest
+from forked import LONGEST_S, in_child
+
+from nachlass_service.proof import forked_proof
+from nachlass_service.proof.forked_proof import ForkedProof
+
+
+class Samples:
+    """A bundle with two samples, each the answer to itself."""
+
+    random_fields = frozenset()
+
+    def samples(self):
+        return iter([(1, 1), (2, 2)])
+
+
+def batches_differ(samples):
+    raise ValueError(samples)
+
+
+def proof(predict, as_a_batch=list):
+    return ForkedProof(
+        Samples(), SimpleNamespace(predict=predict, validate_and_predict_batch=as_a_batch)
+    )
+
+
+def killed(sample):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize(
+    ("predict", "problem"),
+    [
+        (lambda x: x, None),
+        (lambda x: x + 1, "a forked worker answers otherwise"),
+        (lambda x: 1 / 0, "a forked worker answers otherwise"),
+        (killed, "a forked worker was killed by signal 9"),
+    ],
+)
+def test_what_went_wrong_is_said(predict, problem):
+    def check():
+        tried = proof(predict)
+        assert tried.problem(0.0, batch=False) == problem
+        tried.end()
+
+    in_child(check)
+
+
+def test_one_that_hangs_is_waited_for_ten_times_as_long_as_the_parent_took(monkeypatch):
+    monkeypatch.setattr(forked_proof, "ALLOWANCE_S", 0.0)
+
+    def check():
+        tried = proof(lambda x: time.sleep(LONGEST_S))
+        problem = tried.problem(0.1, batch=False)
+        assert problem == "a forked worker did not answer within 1 s"
+        tried.end()
+
+    in_child(check)
+
+
+def test_batches_are_tried_only_where_they_may_be_used():
+    def check():
+        for batch, problem in ((False, None), (True, "a forked worker answers otherwise")):
+            tried = proof(lambda x: x, batches_differ)
+            assert tried.problem(0.0, batch=batch) == problem
+            tried.end()
+
+    in_child(check)
+
+
+def test_children_that_are_asked_nothing_end():
+    def check():
+        proof(lambda x: x).end()
+        with pytest.raises(ChildProcessError):
+            os.waitpid(-1, 0)
+
+    in_child(check)
+
+
+def test_children_end_with_their_parent():
+    read, write = os.pipe()
+
+    def check():
+        os.close(read)
+        proof(lambda x: x)  # the end of the pipe is with the children, too
+
+    in_child(check)
+    os.close(write)
+    assert os.read(read, 1) == b""
+    os.close(read)

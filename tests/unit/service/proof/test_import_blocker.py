@@ -1,0 +1,82 @@
+"""In processes of their own, because what hides, hides for good."""
+
+import json
+import subprocess
+import sys
+import zipfile
+
+import pytest
+from wheels import make_wheel
+
+HEAD = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+import early
+from importlib import import_module, util, metadata
+from nachlass_service.proof.import_blocker import Blocker
+
+blocker = Blocker(json.loads(sys.argv[2]))
+blocker.install()
+
+def fails(work):
+    try:
+        work()
+    except ImportError as error:
+        return error.name
+"""
+
+HIDDEN = {"early": ["early"], "Pkg": ["pkg"], "part": ["ns.part"], "plug-in": ["plug_in"]}
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Run lines with some of the wheels hidden: what `answer` is, and `stopped`."""
+    wheels = (
+        {"name": "early"},
+        {"name": "pkg", "files": {"pkg/__init__.py": "", "pkg/inner.py": ""}},
+        {"name": "part", "files": {"ns/part/__init__.py": ""}},
+        {"name": "other", "files": {"ns/other.py": ""}},
+        {"name": "plug-in", "entry_points": "[group]\nname = plug_in\n"},
+        {"name": "shown", "entry_points": "[group]\nmine = shown\n[else]\na = shown\n"},
+    )
+    for wheel in wheels:
+        with zipfile.ZipFile(make_wheel(tmp_path / "wheels", **wheel)) as archive:
+            archive.extractall(tmp_path / "site")
+    hidden = {name.lower(): modules for name, modules in HIDDEN.items()}
+
+    def run(lines):
+        code = f"{HEAD}\n{lines}\nprint(json.dumps([answer, sorted(blocker.stopped)]))"
+        words = [sys.executable, "-c", code, tmp_path / "site", json.dumps(hidden)]
+        said = subprocess.run(words, capture_output=True, text=True, check=True)
+        return json.loads(said.stdout)
+
+    return run
+
+
+def test_hidden_modules_are_not_found(run):
+    lines = "answer = [fails(lambda: import_module(name)) for name in ('pkg', 'pkg.inner')]"
+    assert run(lines) == [["pkg", "pkg"], ["pkg"]]
+
+
+def test_what_was_imported_before_is_gone(run):
+    assert run("answer = fails(lambda: import_module('early'))") == ["early", ["early"]]
+
+
+def test_whoever_looks_first_sees_nothing(run):
+    assert run("answer = util.find_spec('pkg')") == [None, ["pkg"]]
+
+
+def test_a_namespace_keeps_its_other_parts(run):
+    lines = "import ns.other\nanswer = fails(lambda: import_module('ns.part'))"
+    assert run(lines) == ["ns.part", ["part"]]
+
+
+def test_a_hidden_version_is_not_found(run):
+    lines = "answer = [fails(lambda: metadata.version('Plug_in')), metadata.version('shown')]"
+    assert run(lines) == [["Plug_in", "1.0"], ["plug-in"]]
+
+
+def test_hidden_plugins_are_not_listed_and_only_their_group_tells(run):
+    lines = "answer = [[e.name for e in metadata.entry_points(group=g)] for g in ('{}', 'else')]"
+    assert run(lines.format("else")) == [[["a"], ["a"]], []]
+    assert run(lines.format("group")) == [[["mine"], ["a"]], ["plug-in"]]

@@ -1,0 +1,249 @@
+"""Requests that are scored at once: each gets what it would have got alone."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from nachlass_service.base.errors import (
+    BadRowError,
+    NotJsonError,
+    OverloadedError,
+    PredictorError,
+    RefusedError,
+    TimeLimitError,
+    UnserialisableError,
+)
+from nachlass_service.bundle.model import Model
+from nachlass_service.metrics.metrics import INPUTS, Meter
+from nachlass_service.scoring.scorer import Answered, Asked, Core, Stride
+
+
+def validator(x):
+    return x != "refused"
+
+
+def predictor(x):
+    if x == "bad":
+        raise ValueError(x)
+    if x == "object":
+        return object()
+    return [x]
+
+
+class Batches:
+    def __init__(self):
+        self.seen = []
+
+    def __call__(self, xs):
+        self.seen.append(xs)
+        return [predictor(x) for x in xs]
+
+
+def core_of(model, *, batch=True):
+    bundle = SimpleNamespace(manifest={"batch": batch})
+    meter = Meter(
+        {"labels": {}, "buckets": {}, "ladder": [1.0]},
+        prefix="n",
+        info={},
+        features={"labels": {}, "buckets": {"": [1.5]}},
+    )
+    meter.slots.prepare(0)
+    return Core(bundle, model, meter, settings=None)
+
+
+def seen(core):
+    """How many inputs up to 1.5, above it, and others were counted."""
+    return core.meter.slots.sums(INPUTS)
+
+
+def asked(*bodies):
+    return [Asked("application/json", "", body) for body in bodies]
+
+
+def told(outcomes):
+    """Answers as values, failures as types."""
+    return [
+        json.loads(outcome.text) if isinstance(outcome, Answered) else type(outcome)
+        for outcome in outcomes
+    ]
+
+
+def test_good_samples_are_scored_at_once():
+    batches = Batches()
+    core = core_of(Model(predictor, validator, batches))
+    assert told(core.ask_many(asked(b"1", b'"a"', b"null"))) == [[1], ["a"], [None]]
+    assert batches.seen == [[1, "a", None]]
+
+
+def test_the_input_is_looked_at_before_it_is_scored():
+    def spoiling(xs):
+        answers = [[x] for x in xs]
+        xs[:] = [0] * len(xs)
+        return answers
+
+    core = core_of(Model(predictor, validator, spoiling))
+    outcomes = core.ask_many(asked(b"1", b"2", b'"a"', b'"refused"'))
+    assert [one.inputs for one in outcomes[:3]] == [[[0]], [[1]], [[2]]]
+    assert core.ask(asked(b"2")[0]).inputs == [[1]]
+    assert sum(seen(core)) == 0  # until they are answered
+
+
+def test_the_input_of_rows_is_counted_once_for_those_that_are_answered():
+    for batch in (True, False):
+        core = core_of(Model(predictor, validator, Batches()), batch=batch)
+        score(core, "1", "2", '"a"', '"refused"')
+        assert seen(core) == [1, 1, 1]
+        score(core, "1", '"bad"')  # together they fail
+        assert seen(core) == [2, 1, 1]
+
+
+def test_what_cannot_be_scored_is_told_to_whoever_sent_it_alone():
+    batches = Batches()
+    core = core_of(Model(predictor, validator, batches))
+    outcomes = core.ask_many(asked(b"1", b"[", b'"refused"', b"2"))
+    assert told(outcomes) == [[1], NotJsonError, RefusedError, [2]]
+    assert batches.seen == [[1, 2]]
+
+
+@pytest.mark.parametrize("bad", ["bad", "object"])
+def test_a_batch_that_fails_is_scored_one_by_one(bad):
+    core = core_of(Model(predictor, validator, Batches()))
+    requests = asked(b"1", json.dumps(bad).encode(), b"2")
+    one, failure, two = core.ask_many(requests)
+    assert told([one, two]) == [[1], [2]]
+    assert isinstance(failure, type(core.ask(requests[1])))
+
+
+def test_samples_are_read_anew_after_a_batch_that_changed_them():
+    def spoil(xs):
+        for x in xs:
+            x.append("spoilt")
+        raise ValueError
+
+    core = core_of(Model(predictor, None, spoil))
+    assert told(core.ask_many(asked(b"[1]", b"[2]"))) == [[[1]], [[2]]]
+
+
+@pytest.mark.parametrize("answer", [[1], 5, None, [[1]] * 3])
+def test_an_answer_of_another_length_is_none(answer):
+    core = core_of(Model(predictor, None, lambda _xs: answer))
+    assert told(core.ask_many(asked(b"1", b"2"))) == [[1], [2]]
+
+
+def test_lists_of_samples_of_a_pipeline_stay_what_they_are():
+    batches = Batches()
+    core = core_of(Model(predictor, None, batches, listwise=True))
+    assert told(core.ask_many(asked(b"[1, 2]", b"3", b"[4]", b"5"))) == [
+        *([[1], [2]], [3]),
+        *([[4]], [5]),
+    ]
+    assert sorted(batches.seen, key=str) == [[1, 2], [3, 5], [4]]
+
+
+def test_nothing_that_a_model_raises_gets_out():
+    def leave(_x):
+        raise SystemExit
+
+    core = core_of(Model(leave, None, leave))
+    assert told(core.ask_many(asked(b"1", b"2"))) == [PredictorError, PredictorError]
+
+
+# Batches in one request.
+
+
+class Rows:
+    """Rows of a batch, from JSON texts; an error is one."""
+
+    def __init__(self, *texts):
+        self.texts = texts
+
+    def __len__(self):
+        return len(self.texts)
+
+    def samples(self):
+        return [text if isinstance(text, Exception) else json.loads(text) for text in self.texts]
+
+
+def score(core, *texts, run=lambda work: work()):
+    """The outcomes of rows."""
+    core.start(run)
+    return [one for some in core.score(Rows(*texts), core.stride()) for one in some]
+
+
+def scored(model, *texts, run=lambda work: work()):
+    """The outcomes of rows, failures as types."""
+    outcomes = score(core_of(model), *texts, run=run)
+    return [type(one) if isinstance(one, Exception) else one for one in outcomes]
+
+
+def test_rows_are_scored_at_once_without_bad_ones():
+    batches = Batches()
+    model = Model(predictor, validator, batches)
+    outcomes = scored(model, "1", BadRowError("x"), '"refused"', "2")
+    assert outcomes == [[1], BadRowError, RefusedError, [2]]
+    assert batches.seen == [[1, 2]]
+
+
+@pytest.mark.parametrize("bad", ["bad", "object"])
+def test_rows_that_fail_at_once_are_scored_one_by_one(bad):
+    model = Model(predictor, validator, Batches())
+    *given, failed, last = scored(model, "1", '"refused"', json.dumps(bad), "2")
+    assert [*given, last] == [[1], RefusedError, [2]]
+    assert failed in (PredictorError, UnserialisableError)
+
+
+def test_rows_are_read_anew_after_a_batch_that_changed_them():
+    def spoil(xs):
+        for x in xs:
+            x.append("spoilt")
+        raise ValueError
+
+    assert scored(Model(predictor, None, spoil), "[1]", "[2]") == [[[1]], [[2]]]
+
+
+def test_rows_that_take_long_are_scored_in_turns(monkeypatch):
+    monkeypatch.setattr("nachlass_service.scoring.scorer.TURN_S", 0.0)
+    turns = []
+    core = core_of(Model(predictor))
+    core.bundle.manifest["batch"] = False
+    core.start(lambda work: turns.append(1) or work())
+    assert list(core.score(Rows("1", "2", "3"), core.stride())) == [[[1]], [[2]], [[3]]]
+    assert len(turns) == 3
+
+
+def test_rows_before_a_call_that_is_given_up_are_answered():
+    def give_up(work):
+        work()
+        raise TimeLimitError("too long")
+
+    core = core_of(Model(predictor))
+    core.bundle.manifest["batch"] = False
+    core.start(give_up)
+    found = core.score(Rows("1", "2"), core.stride())
+    assert next(found) == [[1], [2]]
+    with pytest.raises(TimeLimitError):
+        next(found)
+
+
+def test_a_worker_that_ends_scores_no_more_rows(monkeypatch):
+    monkeypatch.setattr("nachlass_service.scoring.scorer.FAREWELL_S", 0.0)
+    core = core_of(Model(predictor))
+    core.start(lambda work: work())
+    found = core.score(Rows("1"), core.stride())
+    assert next(found) == [[1]]
+    core.end_soon()
+    with pytest.raises(OverloadedError, match="ending"):
+        next(core.score(Rows("1"), core.stride()))
+
+
+def test_the_stride_fits_the_turn():
+    stride = Stride(16)
+    for rows, seconds, expected in (
+        *((16, 0.0001, 64), (64, 0.001, 256), (10, 0.001, 256), (256, 0.025, 512)),
+        *((512, 0.1, 256), (256, 1000, 1), (1, 0.04, 1), (1, 0.0, 4)),
+    ):
+        stride.note(rows, seconds)
+        assert stride.rows == expected
+    stride.note_size(64, 1 << 30)
+    assert stride.rows == 1
