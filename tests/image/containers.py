@@ -113,13 +113,13 @@ class Engine:
         """Whether an image has a text: in a layer that its base has not, or in what it says."""
         said = self.run("podman", "image", "inspect", tag).stdout
         said += self.run("podman", "history", "--no-trunc", tag).stdout
-        layers = self._layers(tag) - self._layers(base)
+        layers = self.layers(tag) - self.layers(base)
         assert layers
         found = self.run("grep", "-r", "-q", "-a", "-F", "-e", text, *layers, check=False)
         assert found.returncode in (0, 1), found.stderr
         return text in said or found.returncode == 0
 
-    def _layers(self, tag):
+    def layers(self, tag):
         """The folders of an image's layers."""
         data = self.inspect(tag)["GraphDriver"]["Data"]
         return {data["UpperDir"], *filter(None, data.get("LowerDir", "").split(":"))}
