@@ -4,26 +4,16 @@ import hashlib
 import json
 import os
 import shutil
-import sys
 from functools import partial
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from filelock import FileLock
 
-TESTS = Path(__file__).parent
-PROJECT = TESTS.parent
-ALL = bool(os.environ.get("NACHLASS_TEST_ALL"))
-
-NOT_IN_GIT = shutil.ignore_patterns(".nachlass", "__pycache__", ".ipynb_checkpoints", "*.sav")
-
-sys.path[:0] = [str(TESTS), str(TESTS / "image")]
-
-from containers import OF_A_RUN, Engine  # noqa: E402
-
-from cells import write_notebook  # noqa: E402 - found by the path above
-from command import Command  # noqa: E402
+from support.cells import write_notebook
+from support.command import Command, environment_of_a_user
+from support.containers import OF_A_RUN, Engine
+from support.project import ALL, NOT_IN_GIT, PROJECT, TESTS
 
 
 def pytest_configure(config):
@@ -84,13 +74,6 @@ def own_cache(cache, tmp_path):
     (cache / "bytecode").mkdir(exist_ok=True)
     (folder / "bytecode").symlink_to(cache / "bytecode")
     return folder
-
-
-def environment_of_a_user(cache):
-    """Our environment, without what would steer a build or a service."""
-    steering = ("S2I_", "NACHLASS_", "GUNICORN_", "OMP_", "PORT", "WEB_CONCURRENCY")
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(steering)}
-    return {**kept, "S2I_CACHE_DIR": str(cache), "COLUMNS": "100"}
 
 
 @pytest.fixture
@@ -188,17 +171,7 @@ def built_cells(built, shared):
 @pytest.fixture(scope="session")
 def unruly(built_cells):
     """The bundle of a predictor that does whatever its sample says."""
-    return built_cells("unruly", (TESTS / "unruly.nb.txt").read_text())
-
-
-only_where_containers_run = [
-    pytest.mark.only_all("it makes images"),
-    pytest.mark.needs_room(15),
-    *(
-        pytest.mark.needs(program, "make test-all")
-        for program in ("buildah", "podman", "runc", "debootstrap", "unshare")
-    ),
-]
+    return built_cells("unruly", (TESTS / "support/unruly.nb.txt").read_text())
 
 
 @pytest.fixture(scope="session")

@@ -27,11 +27,11 @@ sys.path.insert(0, str(TESTS))
 
 from compare import FOLDER, HERE, TEXTS  # noqa: E402
 
-from cells import write_notebook  # noqa: E402
-from command import NACHLASS  # noqa: E402
 from nachlass_service.bundle.agreement import agree  # noqa: E402
 from nachlass_service.bundle.bundle import Bundle  # noqa: E402
-from served import served  # noqa: E402
+from support.cells import write_notebook  # noqa: E402
+from support.command import NACHLASS  # noqa: E402
+from support.served import served  # noqa: E402
 
 ROUNDS = int(os.environ.get("BATCH_ROUNDS", "40"))
 ROWS = 1000

@@ -18,7 +18,7 @@ from pathlib import Path
 PROJECT = Path(__file__).parents[2]
 sys.path.insert(0, str(PROJECT / "tests"))
 
-from command import NACHLASS  # noqa: E402
+from support.command import NACHLASS  # noqa: E402
 
 
 def timed(command, **options):

@@ -27,11 +27,11 @@ from platformdirs import user_cache_path
 TESTS = Path(__file__).parents[1]
 sys.path.insert(0, str(TESTS))
 
-from cells import write_notebook  # noqa: E402
-from command import NACHLASS  # noqa: E402
 from nachlass_service.bundle.agreement import agree  # noqa: E402
 from nachlass_service.bundle.bundle import Bundle  # noqa: E402
-from served import free_port  # noqa: E402
+from support.cells import write_notebook  # noqa: E402
+from support.command import NACHLASS  # noqa: E402
+from support.served import free_port  # noqa: E402
 
 HERE = Path(__file__).parent / "peers"
 FOLDER = Path(os.environ.get("BENCH_DIR", user_cache_path("nachlass") / "bench")).resolve()

@@ -15,14 +15,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from forked import in_child
-
 from nachlass_builder.proof.describe_features import describe_features
 from nachlass_builder.proof.describe_predictions import describe_predictions
 from nachlass_service.base.settings import Settings
 from nachlass_service.metrics.drift_report import report
 from nachlass_service.metrics.inputs import Inputs
 from nachlass_service.metrics.metrics import Meter
+from support.forked import in_child
 
 FEATURES, WORKERS, RESTARTS = 20, 8, 100
 CALLS, ROUNDS = 20_000, 9

@@ -14,10 +14,10 @@ from pathlib import Path
 TESTS = Path(__file__).parents[1]
 sys.path.insert(0, str(TESTS))
 
-from command import NACHLASS  # noqa: E402
-from load import good, load, proportional_mib  # noqa: E402
 from nachlass_service.bundle.bundle import Bundle  # noqa: E402
-from served import served  # noqa: E402
+from support.command import NACHLASS  # noqa: E402
+from support.load import good, load, proportional_mib  # noqa: E402
+from support.served import served  # noqa: E402
 
 SECONDS = float(os.environ.get("LOAD_SECONDS", "120"))
 

@@ -13,10 +13,10 @@ from pathlib import Path
 TESTS = Path(__file__).parents[1]
 sys.path.insert(0, str(TESTS))
 
-from cells import write_notebook  # noqa: E402
-from command import NACHLASS  # noqa: E402
-from load import load, mixed, proportional_mib  # noqa: E402
-from served import served  # noqa: E402
+from support.cells import write_notebook  # noqa: E402
+from support.command import NACHLASS  # noqa: E402
+from support.load import load, mixed, proportional_mib  # noqa: E402
+from support.served import served  # noqa: E402
 
 SECONDS = float(os.environ.get("SOAK_SECONDS", "600"))
 
@@ -33,7 +33,7 @@ def main():
 
 def soak(folder):
     """Good, bad, slow and huge requests for minutes: how many answers were wrong."""
-    write_notebook(folder / "unruly/model.ipynb", (TESTS / "unruly.nb.txt").read_text())
+    write_notebook(folder / "unruly/model.ipynb", (TESTS / "support/unruly.nb.txt").read_text())
     command = [NACHLASS, "build", folder / "unruly", "-q"]
     subprocess.run([*command, "-o", folder / "unruly-bundle"], check=True)
     variables = {"WEB_CONCURRENCY": "2", "S2I_MAX_BODY_BYTES": "100000"}

@@ -33,12 +33,12 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from conftest import ALL
-from wheels import make_wheel
 
-from cells import write_notebook
 from nachlass_service.bundle.agreement import agree
-from served import check_samples, served
+from support.cells import write_notebook
+from support.project import ALL
+from support.served import check_samples, served
+from support.wheels import make_wheel
 
 NOWHERE_ELSE = "9999"
 """The version of a case's wheels: an index may have others of the same name."""

@@ -10,20 +10,21 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import PROJECT, only_where_containers_run
-from containers import (
+from filelock import FileLock
+
+from support.cells import write_notebook
+from support.containers import (
     OF_A_RUN,
     SMALL,
     SMALLEST,
     context_of,
     environment_of,
+    only_where_containers_run,
     s2i_dockerfile,
 )
-from filelock import FileLock
-from private_servers import PASSWORD, SPELLINGS, USER, USERINFO, private_server
-from wheels import make_index, make_wheel
-
-from cells import write_notebook
+from support.private_servers import PASSWORD, SPELLINGS, USER, USERINFO, private_server
+from support.project import PROJECT
+from support.wheels import make_index, make_wheel
 
 pytestmark = only_where_containers_run
 

@@ -3,11 +3,10 @@
 import json
 
 import pytest
-from conftest import only_where_containers_run
-from containers import SMALL
 
-from cells import write_notebook
-from command import NACHLASS
+from support.cells import write_notebook
+from support.command import NACHLASS
+from support.containers import SMALL, only_where_containers_run
 
 pytestmark = only_where_containers_run
 

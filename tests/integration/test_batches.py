@@ -16,9 +16,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import TESTS, environment_of_a_user
 
-from served import served
+from support.command import environment_of_a_user
+from support.project import TESTS
+from support.served import served
 
 LINES = "application/x-ndjson"
 CSV = "text/csv"
@@ -33,7 +34,7 @@ ROW = {"id": "007", "text": "a", "n": 1.5, "ok": True, "tags": ["x"]}
 
 @pytest.fixture(scope="module")
 def bundle(built_cells):
-    bundle = built_cells("rows", (TESTS / "rows.nb.txt").read_text())
+    bundle = built_cells("rows", (TESTS / "support/rows.nb.txt").read_text())
     manifest = json.loads((bundle / "manifest.json").read_text())
     assert manifest["batch"] is True
     assert manifest["slim"]["kept"]["pyarrow"] == "the service's Arrow and Parquet"

@@ -5,8 +5,8 @@ import json
 import random
 from concurrent.futures import ThreadPoolExecutor
 
-from cells import write_notebook
-from served import served
+from support.cells import write_notebook
+from support.served import served
 
 CLIENTS = 12
 REQUESTS = 60

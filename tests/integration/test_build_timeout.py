@@ -2,7 +2,7 @@
 
 import time
 
-from cells import write_notebook
+from support.cells import write_notebook
 
 MODEL = """\
 # %%

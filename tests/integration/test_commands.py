@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from cells import write_notebook
 from nachlass_builder.cli.main import EXIT_CODES
 from nachlass_builder.foundation.errors import KINDS
+from support.cells import write_notebook
 
 MODEL = """\
 # %%

@@ -5,7 +5,10 @@ import subprocess
 from urllib.parse import quote
 
 import pytest
-from private_servers import (
+from uv import find_uv_bin
+
+from support.cells import write_notebook
+from support.private_servers import (
     PASSWORD,
     SPELLINGS,
     USER,
@@ -15,10 +18,7 @@ from private_servers import (
     private_server,
     ssh_server,
 )
-from uv import find_uv_bin
-from wheels import make_index, make_wheel
-
-from cells import write_notebook
+from support.wheels import make_index, make_wheel
 
 PYPI = "https://pypi.org/simple"
 ENABLE_SSH = "apt-get install openssh-server"

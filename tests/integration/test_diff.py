@@ -5,10 +5,10 @@ import shutil
 
 import nbformat
 import pytest
-from conftest import NOT_IN_GIT, PROJECT
-from wheels import make_wheel
 
-from cells import write_notebook
+from support.cells import write_notebook
+from support.project import NOT_IN_GIT, PROJECT
+from support.wheels import make_wheel
 
 MODEL = """\
 # %%

@@ -10,7 +10,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import NOT_IN_GIT
 
 from nachlass_builder.foundation.process import Deadline
 from nachlass_builder.packages.environment import ensure_environment
@@ -18,7 +17,8 @@ from nachlass_builder.packages.lock import Lock
 from nachlass_builder.packages.pip_settings import IndexSettings
 from nachlass_service.bundle.agreement import agree
 from nachlass_service.bundle.bundle import Bundle
-from served import check_samples, served
+from support.project import NOT_IN_GIT
+from support.served import check_samples, served
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NAMES = sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir())

@@ -8,9 +8,9 @@ import time
 from contextlib import ExitStack, suppress
 
 import pytest
-from conftest import environment_of_a_user
 
-from served import served
+from support.command import environment_of_a_user
+from support.served import served
 
 POST = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 LIVE = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"

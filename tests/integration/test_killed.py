@@ -5,8 +5,8 @@ import subprocess
 
 import pytest
 
-from cells import write_notebook
-from command import NACHLASS
+from support.cells import write_notebook
+from support.command import NACHLASS
 
 STEPS = (
     "reading the notebook",

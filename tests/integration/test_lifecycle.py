@@ -13,11 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from conftest import TESTS
 
-from cells import write_notebook
-from command import NACHLASS
-from served import Served, free_port, served, start
+from support.cells import write_notebook
+from support.command import NACHLASS
+from support.project import TESTS
+from support.served import Served, free_port, served, start
 
 JSON = {"Content-Type": "application/json"}
 
@@ -518,7 +518,7 @@ samples = [1]
 
 def test_nachlass_serves_a_source(nachlass, environ, tmp_path):
     source = tmp_path / "source"
-    write_notebook(source / "model.ipynb", (TESTS / "unruly.nb.txt").read_text())
+    write_notebook(source / "model.ipynb", (TESTS / "support/unruly.nb.txt").read_text())
     port, log = free_port(), tmp_path / "log"
     command = [NACHLASS, "serve", source, "--port", str(port)]
     with log.open("wb") as out:

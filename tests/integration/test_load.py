@@ -1,8 +1,8 @@
 """Workers are killed under load: no answer is wrong, and the metrics count what was answered."""
 
-from load import good, load, mixed
 from nachlass_service.bundle.bundle import Bundle
-from served import served
+from support.load import good, load, mixed
+from support.served import served
 
 CONNECTIONS = 16
 MIX = mixed()

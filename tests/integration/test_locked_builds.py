@@ -7,11 +7,11 @@ import tomllib
 
 import pytest
 import tomli_w
-from private_servers import SPELLINGS, USERINFO, private_server
 from uv import find_uv_bin
-from wheels import make_index, make_wheel
 
-from cells import write_notebook
+from support.cells import write_notebook
+from support.private_servers import SPELLINGS, USERINFO, private_server
+from support.wheels import make_index, make_wheel
 
 LOCKS = ("pylock.training.toml", "pylock.serving.toml")
 

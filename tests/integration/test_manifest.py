@@ -3,11 +3,11 @@
 import json
 
 import pytest
-from conftest import TESTS
 
 from nachlass_builder.bundle.layout import is_bundle, read_manifest
 from nachlass_service.base.errors import BundleError
 from nachlass_service.bundle.bundle import Bundle
+from support.project import TESTS
 
 EXAMPLE = (TESTS / "manifest.example.json").read_text(encoding="utf-8")
 

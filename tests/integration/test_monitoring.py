@@ -15,10 +15,10 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 import yaml
-from conftest import PROJECT
 
 from nachlass_builder.monitoring.dashboard import queries
-from served import free_port, served
+from support.project import PROJECT
+from support.served import free_port, served
 
 needs_prometheus = pytest.mark.needs("promtool", "apt-get install prometheus")
 

@@ -8,10 +8,10 @@ import sys
 import pytest
 from filelock import FileLock
 
-from cells import write_notebook
-from command import NACHLASS
 from nachlass_builder.packages.lock import OURS_FOR_KERNEL
 from nachlass_builder.packages.service_wheel import service_requirements
+from support.cells import write_notebook
+from support.command import NACHLASS
 
 WANTED = sorted({"six==1.17.0", *OURS_FOR_KERNEL, *service_requirements()})
 

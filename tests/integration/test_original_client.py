@@ -9,9 +9,9 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
-from conftest import environment_of_a_user
 
-from served import served
+from support.command import environment_of_a_user
+from support.served import served
 
 SPAM = "you have won a free prize claim it now"
 LEGITIMATE = "the meeting on friday is moved to the garden"

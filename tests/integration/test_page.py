@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from html.parser import HTMLParser
 
 import pytest
-from conftest import TESTS
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from nachlass_service.base import errors
@@ -21,6 +20,7 @@ from nachlass_service.metrics.metrics import Meter
 from nachlass_service.scoring.scorer import Core
 from nachlass_service.web.app import PAGE_POLICY, create_app
 from nachlass_service.web.page import MOST_LABELS, PLACEHOLDER, model_document
+from support.project import TESTS
 
 EXAMPLE = (TESTS / "manifest.example.json").read_text(encoding="utf-8")
 HOSTILE = "</pre></title><script>alert('1')</script><img src=x onerror=\"alert(2)\">&amp;"

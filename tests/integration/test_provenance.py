@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from cells import write_notebook
+from support.cells import write_notebook
 
 GHOST = "ghp_0123456789abcdefghijABCDEFGHIJ012345"
 

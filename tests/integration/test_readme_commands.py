@@ -10,9 +10,9 @@ import sys
 from contextlib import contextmanager
 
 import pytest
-from conftest import PROJECT
 
-from served import Served, free_port
+from support.project import PROJECT
+from support.served import Served, free_port
 
 ELSEWHERE = {
     "make test": "is what runs this test",

@@ -8,9 +8,9 @@ import subprocess
 import time
 
 import pytest
-from conftest import environment_of_a_user
 
-from served import served
+from support.command import environment_of_a_user
+from support.served import served
 
 JSON = {"Content-Type": "application/json"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}

@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from wheels import make_wheel
 
-from cells import write_notebook
+from support.cells import write_notebook
+from support.wheels import make_wheel
 
 MODEL = """\
 # %%

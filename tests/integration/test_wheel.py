@@ -11,10 +11,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from conftest import NOT_IN_GIT
 from filelock import FileLock
 
-from cells import write_notebook
+from support.cells import write_notebook
+from support.project import NOT_IN_GIT
 
 PROJECT = Path(__file__).parents[2]
 EXAMPLES = PROJECT / "examples"

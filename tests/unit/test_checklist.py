@@ -3,7 +3,8 @@
 import re
 
 import pytest
-from conftest import PROJECT
+
+from support.project import PROJECT
 
 CHECKLIST = PROJECT / "docs/s2i-checklist.md"
 LINES = CHECKLIST.read_text(encoding="utf-8").splitlines()

@@ -8,7 +8,6 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
-from conftest import ALL, PROJECT
 
 from nachlass_builder import __version__
 from nachlass_builder.foundation.credentials import redact
@@ -16,6 +15,7 @@ from nachlass_builder.image.s2i import INJECTED
 from nachlass_service.base.settings import Settings
 from nachlass_service.hosting.server import DRAIN_S, GIL_ALLOWANCE_S
 from nachlass_service.web.app import create_app
+from support.project import ALL, PROJECT
 
 FOLDER = PROJECT / "s2i/openshift"
 FILES = sorted(FOLDER.iterdir())

@@ -28,7 +28,6 @@ import httptools
 import pytest
 import uv
 import zmq.asyncio
-from conftest import PROJECT
 from gunicorn import config as gunicorn_config
 from gunicorn import util as gunicorn_util
 from gunicorn.app.base import BaseApplication
@@ -46,11 +45,12 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbconvert.exporters import HTMLExporter
 from prometheus_client import exposition, utils
-from wheels import make_wheel
 
 from nachlass_builder.notebook import notebook
 from nachlass_builder.packages import environment, resolver, uv_lock, uv_program
 from nachlass_service.bundle import model
+from support.project import PROJECT
+from support.wheels import make_wheel
 
 BUILDER, SERVICE = "builder/nachlass_builder", "service/nachlass_service"
 KERNEL = f"{BUILDER}/execution/in_kernel/nachlass_kernel"

@@ -2,13 +2,12 @@
 
 import re
 
-from conftest import PROJECT
-
 from nachlass_builder.cli.diff import DIFFERS
 from nachlass_builder.foundation.console import INTERRUPTED
 from nachlass_builder.foundation.errors import KINDS
 from nachlass_builder.foundation.settings import VARIABLES as BUILDER
 from nachlass_service.base.settings import VARIABLES as SERVICE
+from support.project import PROJECT
 
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 

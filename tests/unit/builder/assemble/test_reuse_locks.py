@@ -4,7 +4,6 @@ import pytest
 import tomli_w
 from packaging.pylock import Pylock
 
-from cells import write_notebook
 from nachlass_builder.assemble.reuse_locks import Locks, check_whole, take_over
 from nachlass_builder.bundle.layout import SERVING_LOCK, TRAINING_LOCK, write_manifest
 from nachlass_builder.bundle.staging import Workshop
@@ -14,6 +13,7 @@ from nachlass_builder.packages.installed import Need, installed, needed
 from nachlass_builder.requirements.check import check
 from nachlass_builder.requirements.requirement import Requirement
 from nachlass_builder.requirements.requirement_hashes import Hashed
+from support.cells import write_notebook
 
 SERVED = {
     "cloudpickle": "3.1",

@@ -3,11 +3,11 @@
 import json
 
 import pytest
-from conftest import TESTS
 
 from nachlass_builder.bundle.layout import SECTIONS, bundle_at, missing_parts
 from nachlass_builder.bundle.staging import publish, workshop
 from nachlass_builder.foundation.errors import SourceError
+from support.project import TESTS
 
 EXAMPLE = json.loads((TESTS / "manifest.example.json").read_text())
 

@@ -3,12 +3,12 @@ from dataclasses import replace
 
 import pytest
 
-from cells import write_notebook
 from nachlass_builder.diff.code import CodeChange, changed_code
 from nachlass_builder.diff.markdown import as_markdown
 from nachlass_builder.diff.model import Change, Difference, Side
 from nachlass_builder.diff.text import as_text
 from nachlass_builder.proof.compare import Example, Predictions
+from support.cells import write_notebook
 
 OLD = """\
 # %%

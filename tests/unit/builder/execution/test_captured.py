@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from cells import write_notebook
 from nachlass_builder.execution.captured import capture_warnings
 from nachlass_builder.execution.kernel_process import IN_KERNEL
 from nachlass_builder.notebook.notebook import read_notebook
+from support.cells import write_notebook
 
 
 @pytest.fixture

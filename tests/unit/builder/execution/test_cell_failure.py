@@ -2,12 +2,12 @@ from pathlib import Path
 
 import pytest
 
-from cells import write_notebook
 from nachlass_builder.execution.cell_failure import FailedCell, line_in_cell
 from nachlass_builder.execution.raised import Frame, Raised
 from nachlass_builder.foundation.excerpt import quoted_source
 from nachlass_builder.notebook.notebook import read_notebook
 from nachlass_builder.requirements.import_names import distribution_of, explain_missing_module
+from support.cells import write_notebook
 
 CELLS = """
 # %%

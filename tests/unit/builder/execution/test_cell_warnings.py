@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from cells import write_notebook
 from nachlass_builder.execution.cell_warnings import CellWarnings
 from nachlass_builder.notebook.notebook import read_notebook
+from support.cells import write_notebook
 
 CELLS = "# %%\nimport lib\nlib.load()\n# %% tags=skip-execution\n1\n# %%\n%%time\nlib.score()"
 

@@ -8,10 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import TESTS
 from filelock import FileLock
 
-from cells import write_notebook
 from nachlass_builder.execution import kernel as kernels
 from nachlass_builder.execution.execute import CodeError, Execution, executed
 from nachlass_builder.execution.kernel_process import IN_KERNEL, kernel_environment
@@ -20,6 +18,8 @@ from nachlass_builder.foundation.errors import ExecutionError, TimeLimitError
 from nachlass_builder.foundation.process import Deadline
 from nachlass_builder.foundation.progress import Report
 from nachlass_builder.notebook.notebook import read_notebook
+from support.cells import write_notebook
+from support.project import TESTS
 
 pytestmark = pytest.mark.starts_programs
 

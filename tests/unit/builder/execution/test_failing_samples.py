@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from cells import write_notebook
 from nachlass_builder.execution.failing_samples import FailingSample
 from nachlass_builder.notebook.bindings import takes_one_argument
 from nachlass_builder.notebook.notebook import read_notebook
+from support.cells import write_notebook
 
 CELLS = """
 # %% tags=skip-execution

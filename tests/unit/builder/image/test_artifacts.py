@@ -7,12 +7,12 @@ import tarfile
 
 import pytest
 
-from command import PYTHON
 from nachlass_builder.bundle.layout import TRAINING_LOCK, read_manifest, write_seed
 from nachlass_builder.foundation.progress import Report
 from nachlass_builder.image import artifacts
 from nachlass_builder.image.artifacts import Artifacts
 from nachlass_builder.slim.choose_environment import SUBSETS
+from support.command import PYTHON
 
 LOCK = 'lock-version = "1.0"\ncreated-by = "uv"\npackages = []\n'
 

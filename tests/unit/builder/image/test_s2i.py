@@ -4,13 +4,13 @@ import os
 import subprocess
 
 import pytest
-from conftest import PROJECT
 
 from nachlass_builder.foundation.errors import ExecutionError, SourceError
 from nachlass_builder.foundation.progress import Report
 from nachlass_builder.image import s2i
 from nachlass_builder.image.hooks import HOOKS, PRE_RUN, keep_pre_run, run_hook
 from nachlass_builder.image.injected import lent
+from support.project import PROJECT
 
 NOTHING_LENT = {"GIT_CONFIG_COUNT", "GIT_CONFIG_KEY_0", "GIT_CONFIG_VALUE_0"}
 

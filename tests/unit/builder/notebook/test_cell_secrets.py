@@ -1,8 +1,8 @@
 import pytest
 
-from cells import write_notebook
 from nachlass_builder.notebook.cell_secrets import secrets_of_modules, secrets_of_notebook
 from nachlass_builder.notebook.notebook import read_notebook
+from support.cells import write_notebook
 
 
 def parts(*pieces):

@@ -3,10 +3,10 @@ import json
 import nbformat
 import pytest
 
-from cells import notebook_of, write_notebook
 from nachlass_builder.foundation.errors import NotebookError, SourceError
 from nachlass_builder.notebook.bindings import binds_unseen, names_bound
 from nachlass_builder.notebook.notebook import read_notebook, syntax_error
+from support.cells import notebook_of, write_notebook
 
 
 def read(tmp_path, text):

@@ -8,9 +8,7 @@ from multiprocessing.pool import ThreadPool
 
 import pytest
 import tomli_w
-from wheels import make_sdist, make_wheel
 
-from command import PYTHON
 from nachlass_builder.foundation.errors import Place, RequirementsError
 from nachlass_builder.foundation.process import Deadline
 from nachlass_builder.packages.bytecode import Bytecode, bytecode_folder
@@ -25,6 +23,8 @@ from nachlass_builder.packages.service_wheel import (
     service_requirements,
 )
 from nachlass_builder.requirements.requirement import Requirement
+from support.command import PYTHON
+from support.wheels import make_sdist, make_wheel
 
 pytestmark = pytest.mark.starts_programs
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from wheels import ELSEWHERE, make_index, make_sdist, make_wheel
 
 from nachlass_builder.foundation.errors import Place, RequirementsError
 from nachlass_builder.foundation.process import Deadline
@@ -20,6 +19,7 @@ from nachlass_builder.packages.pip_settings import IndexSettings
 from nachlass_builder.packages.resolve import resolve
 from nachlass_builder.requirements.requirement import Requirement
 from nachlass_builder.requirements.requirement_hashes import Hashed
+from support.wheels import ELSEWHERE, make_index, make_sdist, make_wheel
 
 pytestmark = pytest.mark.starts_programs
 

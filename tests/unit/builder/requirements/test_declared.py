@@ -1,9 +1,9 @@
 import pytest
 
-from cells import notebook_of
 from nachlass_builder.foundation.errors import Place, RequirementsError
 from nachlass_builder.notebook.notebook import Notebook, _parse_cell
 from nachlass_builder.requirements.declared import parse_value, read_declared
+from support.cells import notebook_of
 
 HERE = Place("model.ipynb", 1, 1)
 

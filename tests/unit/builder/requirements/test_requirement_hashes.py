@@ -2,9 +2,7 @@ import tomllib
 
 import pytest
 from test_requirements import found  # noqa: F401 - a fixture
-from wheels import ELSEWHERE
 
-from cells import write_notebook
 from nachlass_builder.cli.summary import print_requirements
 from nachlass_builder.foundation.errors import Place, RequirementsError
 from nachlass_builder.foundation.settings import Settings
@@ -12,6 +10,8 @@ from nachlass_builder.packages.locked_hashes import check_all_hashed, restrict
 from nachlass_builder.requirements.check import check
 from nachlass_builder.requirements.requirement import Requirement
 from nachlass_builder.requirements.requirement_hashes import Hashed, hashes_of_links, split_hashes
+from support.cells import write_notebook
+from support.wheels import ELSEWHERE
 
 WHEEL, SDIST, OTHER = "a" * 64, "b" * 64, "c" * 64
 LOCK = f"""

@@ -1,9 +1,9 @@
 import pytest
 
-from cells import write_notebook
 from nachlass_builder.foundation.errors import RequirementsError
 from nachlass_builder.notebook.notebook import read_notebook
 from nachlass_builder.requirements.requirements import gather
+from support.cells import write_notebook
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@ import json
 import zipfile
 
 import pytest
-from wheels import make_wheel
 
 from nachlass_builder.slim.decide import (
     BEFORE,
@@ -18,6 +17,7 @@ from nachlass_builder.slim.decide import (
     Wishes,
     decide,
 )
+from support.wheels import make_wheel
 
 WHEELS = (
     {"name": "cloudpickle"},

@@ -7,11 +7,11 @@ from pathlib import PurePosixPath
 
 import cloudpickle
 import pytest
-from wheels import make_wheel
 
 from nachlass_builder.packages.installed import installed
 from nachlass_builder.packages.provided import Provided, first_names
 from nachlass_builder.slim.references import References
+from support.wheels import make_wheel
 
 WHEELS = (
     {"name": "big-lib", "files": {"big_lib/__init__.py": "", "big_lib/core/deep.py": ""}},

@@ -3,12 +3,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import TESTS
 
 from nachlass_builder.foundation.errors import SourceError
 from nachlass_builder.foundation.process import Deadline
 from nachlass_builder.source.source import commit_time, locate_source, without_credentials
 from nachlass_builder.source.source_files import copy_source, digest_source, files_of, why_left_out
+from support.project import TESTS
 
 FOREVER = Deadline()
 

@@ -5,9 +5,8 @@ import signal
 import socket
 import time
 
-from forked import in_child
-
 from nachlass_service.hosting.forks import leave_forks_alone
+from support.forked import in_child
 
 
 def fork_and_wait(work):

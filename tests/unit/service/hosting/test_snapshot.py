@@ -9,10 +9,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from forked import in_child, killed
 
 from nachlass_service.base.errors import BundleError
 from nachlass_service.hosting.snapshot import LOCK, Snapshots
+from support.forked import in_child, killed
 
 NOBODY = 65534
 

@@ -1,9 +1,9 @@
 import pytest
-from forked import in_child
 
 from nachlass_service.metrics import history
 from nachlass_service.metrics.history import MOMENTS, PARTS, History
 from nachlass_service.metrics.shared_counters import Slots
+from support.forked import in_child
 
 SERIES = ("a",)
 

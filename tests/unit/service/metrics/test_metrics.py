@@ -2,7 +2,6 @@ import itertools
 import os
 
 import pytest
-from forked import fork, in_child, join, killed
 from prometheus_client import parser
 from prometheus_client.openmetrics import parser as openmetrics_parser
 
@@ -16,6 +15,7 @@ from nachlass_service.metrics.metrics import (
     Meter,
     plain_values,
 )
+from support.forked import fork, in_child, join, killed
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 

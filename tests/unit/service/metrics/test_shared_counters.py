@@ -3,9 +3,9 @@ import threading
 import time
 
 import pytest
-from forked import fork, in_child, join, killed
 
 from nachlass_service.metrics.shared_counters import CELLS, DIRECTORY_BYTES, SLOTS, Slots
+from support.forked import fork, in_child, join, killed
 
 KNOWN = ("known",)
 

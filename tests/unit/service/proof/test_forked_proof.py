@@ -6,10 +6,10 @@ import time
 from types import SimpleNamespace
 
 import pytest
-from forked import LONGEST_S, in_child
 
 from nachlass_service.proof import forked_proof
 from nachlass_service.proof.forked_proof import ForkedProof
+from support.forked import LONGEST_S, in_child
 
 
 class Samples:

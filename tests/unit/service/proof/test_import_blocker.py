@@ -6,7 +6,8 @@ import sys
 import zipfile
 
 import pytest
-from wheels import make_wheel
+
+from support.wheels import make_wheel
 
 HEAD = """
 import json, sys

@@ -7,11 +7,19 @@ import signal
 import subprocess
 from pathlib import Path
 
-TESTS = Path(__file__).parent
-NACHLASS = TESTS.parent / ".venv/bin/nachlass"
+from support.project import PROJECT
+
+NACHLASS = PROJECT / ".venv/bin/nachlass"
 PYTHON = NACHLASS.with_name("python")
 READ_AT_THE_START = ("LANG", "LC_", "PYTHON", "TMPDIR")
 """Variables that Python, or a module that is imported, reads before the command runs."""
+
+
+def environment_of_a_user(cache):
+    """Our environment, without what would steer a build or a service."""
+    steering = ("S2I_", "NACHLASS_", "GUNICORN_", "OMP_", "PORT", "WEB_CONCURRENCY")
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(steering)}
+    return {**kept, "S2I_CACHE_DIR": str(cache), "COLUMNS": "100"}
 
 
 class Command:
@@ -56,7 +64,7 @@ class Command:
         """The exit status of a fork."""
         if self._server is None:
             self._server = subprocess.Popen(
-                [PYTHON, TESTS / "forked_command.py"],
+                [PYTHON, Path(__file__).with_name("forked_command.py")],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 encoding="utf-8",

@@ -10,11 +10,12 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import pytest
 from filelock import FileLock
 
-from cells import write_notebook
-from command import NACHLASS
-from served import free_port
+from support.cells import write_notebook
+from support.command import NACHLASS
+from support.served import free_port
 
 BASE = "localhost/nachlass-test-debian:bookworm"
 OF_A_RUN = "localhost/nachlass-test/"
@@ -39,6 +40,15 @@ netns = "host"
 [engine]
 runtime = "runc"
 """
+
+only_where_containers_run = [
+    pytest.mark.only_all("it makes images"),
+    pytest.mark.needs_room(15),
+    *(
+        pytest.mark.needs(program, "make test-all")
+        for program in ("buildah", "podman", "runc", "debootstrap", "unshare")
+    ),
+]
 
 
 def environment_of(source):

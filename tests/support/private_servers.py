@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
-import wheels
+from support import wheels
 
 USER = "ada"
 PASSWORD = "Analytical/Engine+1843"

@@ -1,0 +1,1 @@
+"""What tests and benchmarks share: commands, services, packages, indexes, images."""
