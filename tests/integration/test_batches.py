@@ -139,7 +139,7 @@ def answers(service, body, media_type, accept=None):
     """The rows of an answer, whose type has to be the one that is accepted."""
     status, headers, text = ask(service, body, media_type, accept)
     assert status == 200, text
-    assert headers["Content-Type"].partition(";")[0] == accept or media_type
+    assert headers["Content-Type"].partition(";")[0] == (accept or media_type)
     return read(text, accept or media_type)
 
 
