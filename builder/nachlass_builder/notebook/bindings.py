@@ -71,7 +71,9 @@ def _expressions(statement: ast.stmt) -> Iterator[ast.AST]:
     while pending:
         node = pending.pop()
         yield node
-        if not isinstance(node, ast.Lambda):
+        if isinstance(node, ast.comprehension):
+            pending += [node.iter, *node.ifs]  # its target is bound inside it alone
+        elif not isinstance(node, ast.Lambda):
             pending.extend(ast.iter_child_nodes(node))
 
 
