@@ -42,7 +42,8 @@ class Resolver:
     """What stays the same from one question to the next.
 
     `only_binary` names distributions that must not be built, `constraints`
-    holds lines in pip's format, `as_of` hides what was published later.
+    holds lines in pip's format, `as_of` hides what was published later. `run`
+    runs uv.
     """
 
     indexes: IndexSettings
@@ -51,6 +52,7 @@ class Resolver:
     constraints: tuple[str, ...] = ()
     only_binary: frozenset[str] = frozenset()
     as_of: str | None = None
+    run: Callable[..., Completed] = run_uv
 
     @property
     def folder(self) -> Path:
@@ -158,7 +160,7 @@ class Resolver:
     ) -> Completed:
         """Run `uv pip compile` on requirements given on its standard input."""
         as_of = ["--exclude-newer", self.as_of] if self.as_of else []
-        return run_uv(
+        return self.run(
             [
                 *COMPILE,
                 *("--python", sys.executable),

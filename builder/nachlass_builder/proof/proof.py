@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from nachlass_builder.foundation.errors import Place, ProofError
-from nachlass_builder.foundation.process import Deadline, run
+from nachlass_builder.foundation.process import Completed, Deadline, run
 from nachlass_builder.foundation.settings import is_index_variable
 from nachlass_builder.proof.describe_features import LEAST_SAMPLES
 from nachlass_builder.requirements.import_names import DISTRIBUTIONS
@@ -50,6 +51,7 @@ def ask_service(
     deadline: Deadline,
     words: tuple[str, ...] = (),
     stdin: str | None = None,
+    run: Callable[..., Completed] = run,
 ) -> tuple[dict[str, Any], str]:
     """Run a command of nachlass_service in the model's environment: its answer, its stderr.
 
@@ -96,6 +98,7 @@ def prove(
     gone: Path,
     deadline: Deadline,
     lock: str | None = None,
+    run: Callable[..., Completed] = run,
 ) -> Proof:
     """Prove the bundle with the serving environment's Python; raises ProofError.
 
@@ -106,17 +109,18 @@ def prove(
     """
     # As in a worker that shares the cores: libraries that start threads start more than one.
     environment = {**service_environment(parameters), "OMP_NUM_THREADS": "2"}
-    answer, _said = ask_service(
-        serving, "prove", bundle, work=work, environment=environment, deadline=deadline
+    ask = partial(
+        ask_service,
+        command="prove",
+        bundle=bundle,
+        work=work,
+        environment=environment,
+        deadline=deadline,
+        run=run,
     )
+    answer, _said = ask(serving)
     if error := answer.get("error"):
-        in_training = (
-            training is not None
-            and "error"
-            not in ask_service(
-                training, "prove", bundle, work=work, environment=environment, deadline=deadline
-            )[0]
-        )
+        in_training = training is not None and "error" not in ask(training)[0]
         if error.get("where"):
             place = Place(error["where"])
         raise _refusal(error, in_training=in_training, place=place, gone=gone, lock=lock)
