@@ -1,0 +1,288 @@
+"""What the service's answer means: a proof with its notes, or a refusal."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from nachlass_builder.foundation.errors import Place, ProofError
+from nachlass_builder.foundation.process import Completed, Deadline
+from nachlass_builder.proof.describe_features import LEAST_SAMPLES
+from nachlass_builder.proof.proof import GONE, NOT_THERE, ask_service, prove, service_environment
+
+SERVING, TRAINING = Path("/serving/bin/python"), Path("/training/bin/python")
+PLACE = Place("model.ipynb", 2, 1)
+PROVEN = {
+    "samples": LEAST_SAMPLES,
+    "batch": True,
+    "batch_reason": None,
+    "forked": True,
+    "forked_reason": None,
+    "memory": {"loaded": 1000, "scoring": 2000},
+    "baseline": {"rows": 50},
+}
+FAILED = {
+    "code": "raised",
+    "message": "ValueError: no file",
+    "missing": [],
+    "where": None,
+    "traceback": "model.ipynb, cell 1, line 2, in predictor\n  1 / 0",
+}
+
+
+@dataclass
+class Service:
+    """Stands in for the interpreters: each answers what is given for its path."""
+
+    answers: dict
+    asked: list = field(default_factory=list)
+
+    def run(self, command, **options):
+        self.asked.append((command, options))
+        answer = self.answers[command[0]]
+        if answer is not None:
+            Path(command[6]).write_text(json.dumps(answer))
+        return Completed(0 if answer is not None else -11, "", "Fatal Python error: x\n")
+
+
+@pytest.fixture
+def proof(tmp_path):
+    """Prove with the serving and training environments answering so."""
+
+    def proof(serving, training=None, lock=None, has_training=True):
+        service = Service({SERVING: serving, TRAINING: training})
+        return prove(
+            SERVING,
+            TRAINING if has_training else None,
+            tmp_path / "bundle",
+            work=tmp_path / "work",
+            parameters={"BUCKETS": "10", "OMP_NUM_THREADS": "8"},
+            place=PLACE,
+            gone=Path("/build/ran"),
+            deadline=Deadline(),
+            lock=lock,
+            run=service.run,
+        )
+
+    return proof
+
+
+@pytest.fixture
+def refusal(proof):
+    def refusal(error, training=None, **options):
+        with pytest.raises(ProofError) as caught:
+            proof({"error": {**FAILED, **error}}, training or {"error": FAILED}, **options)
+        return caught.value
+
+    return refusal
+
+
+def test_an_answer_becomes_a_proof(proof):
+    proven = proof(PROVEN)
+    assert (proven.batch, proven.batch_problem) == (True, None)
+    assert proven.preload
+    assert proven.memory == {"loaded": 1000, "scoring": 2000}
+    assert proven.baseline == {"rows": 50}
+    assert proven.notes == ()
+
+
+def test_a_batch_predictor_that_differs_is_not_used_and_it_is_said_why(proof):
+    proven = proof({**PROVEN, "batch": False, "batch_reason": "sample 3: alone 1, in a batch 2"})
+    assert (proven.batch, proven.batch_problem) == (False, "sample 3: alone 1, in a batch 2")
+
+
+def test_without_a_batch_predictor_there_is_nothing_to_use(proof):
+    proven = proof({**PROVEN, "batch": None})
+    assert (proven.batch, proven.batch_problem) == (False, None)
+
+
+def test_a_model_that_does_not_survive_a_fork_is_loaded_by_each_worker(proof):
+    proven = proof({**PROVEN, "forked": False, "forked_reason": "sample 1 hangs"})
+    assert not proven.preload
+    assert proven.notes == ("each worker will load the model for itself: sample 1 hangs",)
+
+
+def test_few_samples_notice_no_drift(proof):
+    proven = proof({**PROVEN, "samples": LEAST_SAMPLES - 1})
+    assert proven.notes == (
+        "49 samples are too few to notice drift: from 50 on, predictions are compared with theirs",
+    )
+
+
+def test_both_notes_are_told(proof):
+    proven = proof({**PROVEN, "samples": 1, "forked": False, "forked_reason": "it hangs"})
+    assert [note.partition(":")[0] for note in proven.notes] == [
+        "each worker will load the model for itself",
+        "1 samples are too few to notice drift",
+    ]
+
+
+def test_without_samples_nothing_shows_that_a_fork_is_survived(proof):
+    proven = proof({**PROVEN, "samples": 0, "batch": None})
+    assert not proven.preload
+    assert proven.notes == ()
+
+
+def test_the_serving_environment_alone_is_asked_when_it_proves(tmp_path):
+    service = Service({SERVING: PROVEN})
+    prove(
+        SERVING,
+        TRAINING,
+        tmp_path / "bundle",
+        work=tmp_path / "work",
+        parameters={"BUCKETS": "10", "OMP_NUM_THREADS": "8"},
+        place=PLACE,
+        gone=Path("/build/ran"),
+        deadline=Deadline(),
+        run=service.run,
+    )
+    [(command, options)] = service.asked
+    answer = tmp_path / "work/answer.json"
+    assert command == [
+        *(SERVING, "-P", "-m", "nachlass_service", "prove"),
+        *(tmp_path / "bundle", answer),
+    ]
+    assert options["doing"] == "asking the model to prove"
+    assert options["cwd"] == tmp_path / "work"
+    assert options["environment"]["BUCKETS"] == "10"
+    assert options["environment"]["OMP_NUM_THREADS"] == "2"
+
+
+@pytest.mark.parametrize("training", [{"error": FAILED}, PROVEN])
+def test_a_lock_that_was_given_is_to_blame_when_the_training_environment_proves(refusal, training):
+    refused = refusal({"missing": ["yaml"]}, training, lock="runtime.lock")
+    if training is PROVEN:
+        assert refused.message == "runtime.lock lacks what the model needs: ValueError: no file"
+        assert refused.remedy == "build without --locked to lock anew"
+    else:
+        assert refused.message == "the model cannot be proven: ValueError: no file"
+    assert (refused.place, refused.details) == (PLACE, FAILED["traceback"])
+
+
+@pytest.mark.parametrize(
+    ("module", "distribution"),
+    [("yaml", "pyyaml"), ("sklearn.cluster", "scikit-learn"), ("team.tool", "team.tool")],
+)
+def test_a_module_that_only_the_kernel_has_is_to_be_required(refusal, module, distribution):
+    refused = refusal({"missing": [module, "other"]}, PROVEN)
+    assert refused.message == (
+        f"the predictor needs {module}, which only the notebook's kernel brought along"
+    )
+    assert refused.remedy.lower() == f'add "{distribution}" to `requirements`'
+    assert (refused.place, refused.details) == (PLACE, FAILED["traceback"])
+
+
+def test_what_works_in_the_training_environment_alone_is_told(refusal):
+    refused = refusal({"sample": 3}, PROVEN)
+    assert refused.message == (
+        "the model works only beside the notebook's kernel: ValueError: no file"
+    )
+    assert (refused.place, refused.remedy) == (PLACE, NOT_THERE)
+
+
+@pytest.mark.parametrize("training", [{"error": FAILED}, PROVEN])
+def test_a_different_prediction_names_its_sample(refusal, training):
+    said = "the notebook answered 1, the pickle 2"
+    refused = refusal({"code": "differs", "message": said, "sample": 0}, training)
+    assert refused.message == "sample 0 is answered otherwise outside the notebook"
+    assert refused.details == said
+    assert refused.place == PLACE
+    assert refused.remedy == (
+        "the predictor depends on something that the pickle does not hold: "
+        "state of the kernel, a file that changed, or the environment"
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        ({"code": "bundle"}, "the pickle loads only inside the notebook: ValueError: no file"),
+        ({"code": "bundle", "sample": 1}, "the pickle loads only inside the notebook: "),
+        ({"sample": 0}, "sample 0 fails outside the notebook: ValueError: no file"),
+        ({"sample": 12}, "sample 12 fails outside the notebook: ValueError: no file"),
+        ({"sample": None}, "the model cannot be proven: ValueError: no file"),
+        ({"missing": ["yaml"]}, "the model cannot be proven: ValueError: no file"),
+    ],
+)
+@pytest.mark.parametrize("has_training", [True, False])
+def test_what_fails_in_both_environments_is_told(refusal, error, message, has_training):
+    refused = refusal(error, has_training=has_training)
+    assert refused.message.startswith(message)
+    assert refused.details == FAILED["traceback"]
+    assert refused.place == PLACE
+    assert refused.remedy == NOT_THERE
+
+
+def test_without_a_training_environment_nothing_is_blamed_on_it(refusal):
+    refused = refusal({"missing": ["yaml"]}, PROVEN, lock="runtime.lock", has_training=False)
+    assert refused.message == "the model cannot be proven: ValueError: no file"
+
+
+def test_a_file_in_the_folder_of_the_build_is_told_from_others(refusal):
+    refused = refusal({"message": "No such file: '/build/ran/data.csv'", "sample": 0})
+    assert refused.remedy == GONE
+
+
+def test_the_users_line_is_the_place_when_it_is_known(refusal):
+    refused = refusal({"where": "model.ipynb, cell 1, line 2"})
+    assert str(refused.place) == "model.ipynb, cell 1, line 2"
+
+
+def test_an_interpreter_that_ends_before_it_answers_is_refused_with_what_it_said(proof):
+    with pytest.raises(ProofError) as caught:
+        proof(None, None)
+    assert caught.value.message == (
+        "the model cannot be proven: the interpreter ended with status -11 before it answered"
+    )
+    assert caught.value.details == "Fatal Python error: x\n"
+
+
+def test_an_answer_of_an_earlier_question_is_not_taken_for_this_ones(tmp_path):
+    def ask(answer):
+        service = Service({SERVING: answer})
+        return ask_service(
+            SERVING,
+            "score",
+            tmp_path / "bundle",
+            work=tmp_path / "work",
+            environment={},
+            deadline=Deadline(),
+            words=("--one",),
+            stdin="[1]",
+            run=service.run,
+        ), service.asked
+
+    (answer, said), [(command, options)] = ask({"prediction": 1})
+    assert (answer, said) == ({"prediction": 1}, "Fatal Python error: x\n")
+    assert command[4:] == ["score", tmp_path / "bundle", tmp_path / "work/answer.json", "--one"]
+    assert options["stdin"] == "[1]"
+    (answer, _said), _asked = ask(None)
+    assert answer["error"]["code"] == "ended"
+
+
+def test_what_an_interpreter_said_is_cut_to_its_end(tmp_path):
+    def run(_command, **_options):
+        return Completed(1, "", "x" * 5000 + "the end")
+
+    answer, said = ask_service(
+        SERVING,
+        "prove",
+        tmp_path,
+        work=tmp_path / "work",
+        environment={},
+        deadline=Deadline(),
+        run=run,
+    )
+    assert answer["error"]["traceback"] == "x" * 3993 + "the end"
+    assert len(said) == 5007
+
+
+def test_a_model_gets_the_users_environment_without_pythons_own_knobs(monkeypatch):
+    dropped = ("PIP_INDEX_URL", "UV_INDEX", "PYTHONPATH", "PYTHONHASHSEED", "VIRTUAL_ENV")
+    for name in (*dropped, "MINE"):
+        monkeypatch.setenv(name, "x")
+    environment = service_environment({"MINE": "y", "BUCKETS": "10"})
+    assert not environment.keys() & {*dropped}
+    assert (environment["MINE"], environment["BUCKETS"]) == ("y", "10")
+    assert (environment["PYTHONUTF8"], environment["PYTHONDONTWRITEBYTECODE"]) == ("1", "1")
