@@ -8,18 +8,19 @@ build would most likely take minutes and then fail.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from nachlass_builder.foundation.errors import Place
-from nachlass_builder.foundation.process import Deadline
+from nachlass_builder.foundation.process import Completed, Deadline
 from nachlass_builder.packages import pylock
 from nachlass_builder.packages.explain_resolution import explain, no_wheel
 from nachlass_builder.packages.lock import Lock
 from nachlass_builder.packages.locked_hashes import check_all_hashed, restrict
 from nachlass_builder.packages.pip_settings import IndexSettings
 from nachlass_builder.packages.resolver import Resolver, each
+from nachlass_builder.packages.uv_program import run_uv
 from nachlass_builder.packages.wanted import Wanted
 from nachlass_builder.requirements.requirement import Requirement
 from nachlass_builder.requirements.requirement_hashes import Hashed
@@ -39,14 +40,15 @@ def resolve(
     as_of: str | None,
     work: Path,
     deadline: Deadline,
+    run: Callable[..., Completed] = run_uv,
 ) -> Lock:
     """Lock the user's requirements together with ours; raises RequirementsError.
 
     `as_of` dates the user's requirements and what they depend on. Ours are
     not dated: they may need what was not published then. Neither need they
-    have `hashes` where a file of the user's says that all have to.
+    have `hashes` where a file of the user's says that all have to. `run` runs uv.
     """
-    resolver = Resolver(indexes, work, deadline, constraints=tuple(constraints))
+    resolver = Resolver(indexes, work, deadline, constraints=tuple(constraints), run=run)
     theirs = [Wanted(requirement.text, requirement) for requirement in requirements]
     wanted = [*theirs, *(Wanted(text) for text in ours)]
     dated: dict[str, str] = {}
