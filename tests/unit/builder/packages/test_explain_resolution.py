@@ -1,0 +1,331 @@
+"""Why requirements cannot be met: by an index in memory, which is asked instead of uv."""
+
+import pytest
+
+from nachlass_builder.foundation.errors import Place
+from nachlass_builder.foundation.process import Completed
+from nachlass_builder.packages.explain_resolution import HERE, SYSTEM, explain, no_wheel
+from nachlass_builder.packages.lock import OURS_FOR_KERNEL
+from nachlass_builder.packages.pip_settings import IndexSettings
+from nachlass_builder.packages.wanted import Wanted
+from nachlass_builder.requirements.requirement import Requirement
+from nachlass_builder.requirements.requirements import OLDEST_PYTHON
+from support.known_index import THIS_PYTHON, KnownIndex, Release
+
+UNSOLVED = Completed(1, "", "Using Python 3\nNo solution found")
+ANY = Release()
+OLD = Release(wheels=("3.8", "3.9"))
+
+
+def wanted(*texts, ours=()):
+    """The user's requirements, each on its line, and ours."""
+    theirs = [
+        Wanted(text, Requirement(text, Place("requirements.txt", line=line)))
+        for line, text in enumerate(texts, start=1)
+    ]
+    return [*theirs, *map(Wanted, ours)]
+
+
+def refusal(*texts, ours=(), completed=UNSOLVED, **known):
+    return explain(completed, wanted(*texts, ours=ours), KnownIndex(**known))
+
+
+def line(number):
+    return Place("requirements.txt", line=number)
+
+
+def test_a_link_that_leads_nowhere_is_told_before_all_else():
+    link = "tool @ git+https://joe:sesame@git.example/tool.git"
+    refused = refusal(
+        "absent", link, broken={link: Completed(2, "", "Resolved 1\nerror: repository not found")}
+    )
+    assert refused.message == (
+        "tool @ git+https://***@git.example/tool.git cannot be fetched, or not be built"
+    )
+    assert (refused.place, refused.details) == (line(2), "error: repository not found")
+    assert refused.remedy == (
+        "for a private repository, let git find credentials: an ssh agent, ~/.netrc, "
+        "or a credential helper"
+    )
+
+
+def test_an_archive_needs_no_credentials_of_git():
+    link = "tool @ https://a.example/tool.zip"
+    refused = refusal(link, broken={link: Completed(1, "", "404")})
+    assert (refused.details, refused.remedy) == ("404", None)
+
+
+def test_whatever_is_not_about_requirements_is_the_indexs_fault():
+    refused = refusal("absent", completed=Completed(2, "", "error: no route"))
+    assert refused.message == "the package index cannot be read (https://pypi.org/simple)"
+    assert (refused.place, refused.details) == (None, "error: no route")
+
+
+def test_a_name_that_no_index_has_is_told():
+    refused = refusal("alpha", "nmpy>=1", releases={"alpha": {"1": ANY}})
+    assert refused.message == "there is no distribution nmpy on https://pypi.org/simple"
+    assert (refused.place, refused.details) == (line(2), None)
+    assert refused.remedy == (
+        "check the name, and the index it should come from (PIP_INDEX_URL, wheels/)"
+    )
+
+
+def test_without_an_index_that_is_said():
+    refused = refusal("nmpy", indexes=IndexSettings(no_index=True))
+    assert refused.message == "there is no distribution nmpy on any index: none is set"
+
+
+@pytest.mark.parametrize(
+    ("text", "whose"),
+    [("gunicorn>=23", "the service"), (OURS_FOR_KERNEL[0], "the notebook's kernel")],
+)
+def test_a_name_that_we_need_is_told_with_what_needs_it(text, whose):
+    refused = refusal("alpha", ours=(text,), releases={"alpha": {"1": ANY}})
+    name = text.partition(">")[0]
+    assert refused.message == (
+        f"there is no distribution {name}, which {whose} needs, on https://pypi.org/simple"
+    )
+    assert refused.place is None
+
+
+def test_a_requirement_whose_marker_does_not_hold_is_not_looked_for():
+    refused = refusal("nmpy; python_version < '3'", "pandsa", releases={})
+    assert refused.message.startswith("there is no distribution pandsa on ")
+    assert (refused.place, refused.details) == (line(2), None)
+
+
+def test_the_others_that_are_missing_are_told_in_a_line_each():
+    refused = refusal("nmpy", "alpha==2", ours=("gunicorn",), releases={"alpha": {"1": ANY}})
+    assert refused.message == "there is no distribution nmpy on https://pypi.org/simple"
+    assert refused.place == line(1)
+    assert refused.details == (
+        "requirements.txt, line 2: no version of alpha meets alpha==2\n"
+        "there is no distribution gunicorn, which the service needs, on https://pypi.org/simple"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "versions", "remedy"),
+    [
+        (
+            "alpha==2",
+            {"1": ANY, "3": ANY},
+            f"the nearest versions with a wheel for {HERE} are alpha==1 and alpha==3",
+        ),
+        (
+            "alpha==2",
+            {"1.0": ANY, "1.5": ANY},
+            f"the nearest version with a wheel for {HERE} is alpha==1.5 (no later one has)",
+        ),
+        (
+            "alpha==2",
+            {"3": ANY, "4": ANY},
+            f"the nearest version with a wheel for {HERE} is alpha==3 (no earlier one has)",
+        ),
+        ("alpha==2", {"1": OLD}, f"no version of alpha has a wheel for {HERE}"),
+        (
+            "alpha>=5",
+            {"1": OLD, "2": ANY, "3": ANY, "4": OLD},
+            f"alpha has wheels for {HERE} from 2 to 3",
+        ),
+        ("alpha>=5", {"1": ANY}, f"alpha has wheels for {HERE} from 1 to 1"),
+    ],
+)
+def test_the_nearest_versions_are_named(text, versions, remedy):
+    refused = refusal(text, releases={"alpha": versions})
+    assert refused.message == f"no version of alpha meets {text}"
+    assert (refused.place, refused.remedy) == (line(1), remedy)
+
+
+def test_wheels_for_other_pythons_are_told():
+    refused = refusal("alpha==1", releases={"alpha": {"1": OLD, "2": ANY}})
+    assert refused.message == f"alpha==1 has no wheel for {HERE}; it has for Python 3.8 and 3.9"
+    assert refused.remedy == (
+        f"the nearest version with a wheel for {HERE} is alpha==2 (no earlier one has)"
+    )
+
+
+def test_another_python_and_a_build_from_source_are_ways_out():
+    newer = Release(wheels=("3.9",), source=(THIS_PYTHON,))
+    one = wanted("alpha==1")[0]
+    refused = no_wheel(one, KnownIndex(releases={"alpha": {"1": newer}}))
+    assert refused.message == f"alpha==1 has no wheel for {HERE}; it has for Python 3.9"
+    assert refused.remedy == (
+        f"no version of alpha has a wheel for {HERE}; "
+        "or set PIP_NO_BINARY=alpha to build it from source nevertheless"
+    )
+    later = Release(wheels=("3.9", OLDEST_PYTHON))
+    refused = no_wheel(one, KnownIndex(releases={"alpha": {"1": later}}))
+    assert refused.remedy.endswith(f"; or build with Python {OLDEST_PYTHON}")
+
+
+def test_wheels_for_other_systems_alone_are_told_as_such():
+    windows = Release(wheels=(), elsewhere=True)
+    refused = refusal("alpha==1", releases={"alpha": {"1": windows}})
+    assert refused.message == f"alpha==1 is for other systems than {SYSTEM}"
+    assert refused.place == line(1)
+    assert refused.remedy == (
+        "leave it out, or say where it is needed, as in `alpha==1; sys_platform == 'win32'`"
+    )
+
+
+def test_source_for_other_pythons_is_told():
+    source = Release(wheels=(), source=("3.6", "3.7", "3.8"))
+    refused = refusal("alpha==1", releases={"alpha": {"1": source}})
+    assert refused.message == f"alpha==1 is not for {HERE}, but for Python 3.6 to 3.8"
+    assert refused.remedy == f"no version of alpha has a wheel for {HERE}"
+
+
+def test_what_was_published_after_the_date_is_told():
+    late = Release(published="2026-06-30")
+    refused = refusal("alpha==2", as_of="2026-01-31", releases={"alpha": {"1": ANY, "2": late}})
+    assert refused.message == (
+        "alpha==2 was not there on 2026-01-31, or its index does not say since when"
+    )
+    assert refused.place == line(1)
+    assert refused.remedy == "take a later S2I_RESOLVE_AS_OF, or an earlier version"
+    refused = refusal("alpha==3", as_of="2026-01-31", releases={"alpha": {"1": ANY, "2": late}})
+    assert refused.message == "no version of alpha meets alpha==3"
+
+
+def test_an_index_that_refuses_us_comes_first():
+    refused = refusal(
+        "nmpy",
+        "alpha==2",
+        "secret",
+        "hidden",
+        releases={"alpha": {"1": ANY}},
+        denied={"secret": "401 Unauthorized", "hidden": "403 Forbidden", "alpha": "never asked"},
+    )
+    assert refused.message == (
+        "the package index does not let us see whether it has secret and 1 more "
+        "(https://pypi.org/simple)"
+    )
+    assert refused.place == line(3)
+    assert refused.details == (
+        "401 Unauthorized\n"
+        "requirements.txt, line 1: there is no distribution nmpy on https://pypi.org/simple\n"
+        "requirements.txt, line 2: no version of alpha meets alpha==2"
+    )
+    assert refused.remedy == "give user and password in PIP_INDEX_URL or ~/.netrc"
+
+
+def test_one_name_that_is_refused_is_named_alone():
+    refused = refusal("secret", denied={"secret": "401 Unauthorized"})
+    assert refused.message == (
+        "the package index does not let us see whether it has secret (https://pypi.org/simple)"
+    )
+
+
+THREE = {"alpha": {"1": ANY, "2": ANY}, "beta": {"1": ANY}, "gamma": {"1": ANY}}
+
+
+def test_a_conflict_is_made_as_small_as_it_is():
+    refused = refusal(
+        *("gamma", "alpha==1", "beta"),
+        ours=("gunicorn",),
+        releases={**THREE, "gunicorn": {"23": ANY}},
+        apart=(frozenset({"alpha", "beta"}),),
+    )
+    assert refused.message == (
+        "alpha==1 and beta (requirements.txt, line 3) cannot be met together"
+    )
+    assert refused.place == line(2)
+    assert refused.details == "uv cannot lock alpha==1, beta"
+    assert refused.remedy == "allow other versions of alpha or beta"
+
+
+def test_a_conflict_with_what_we_need_is_told_as_such():
+    refused = refusal(
+        *("beta", "alpha==1"),
+        ours=("gunicorn>=23",),
+        releases={**THREE, "gunicorn": {"23": ANY}},
+        apart=(frozenset({"alpha", "gunicorn"}),),
+    )
+    assert refused.message == (
+        "alpha==1 and gunicorn>=23 (needed by the service) cannot be met together"
+    )
+    assert refused.place == line(2)
+    assert refused.remedy == (
+        "allow other versions of alpha: what the service and the kernel need cannot be changed"
+    )
+
+
+def test_what_we_need_alone_is_to_be_made_available():
+    refused = refusal(
+        "beta",
+        ours=("gunicorn",),
+        releases={**THREE, "gunicorn": {"23": ANY}},
+        apart=(frozenset({"gunicorn"}),),
+    )
+    assert refused.message == (
+        f"gunicorn (needed by the service), with what it depends on, cannot be resolved for {HERE}"
+    )
+    assert refused.place is None
+    assert refused.remedy == (
+        "make it available: on the index, or with all it depends on in wheels/"
+    )
+
+
+def test_one_requirement_that_cannot_be_met_with_what_it_needs_is_told():
+    refused = refusal("beta", "alpha==1", releases=THREE, apart=(frozenset({"alpha"}),))
+    assert refused.message == f"alpha==1, with what it depends on, cannot be resolved for {HERE}"
+    assert refused.details == "uv cannot lock alpha==1"
+    assert refused.remedy == (
+        f"the nearest version with a wheel for {HERE} is alpha==2 (no earlier one has)"
+    )
+    refused = refusal("alpha", releases=THREE, apart=(frozenset({"alpha"}),))
+    assert refused.remedy == "allow other versions of alpha"
+
+
+def test_contrary_versions_of_one_distribution_need_no_words_of_uv():
+    class Contrary(KnownIndex):
+        def fit(self, requirements):
+            return not {"alpha==1", "alpha>=2"} <= {*requirements}
+
+    texts = ("alpha==1", "beta", "alpha>=2")
+    refused = explain(UNSOLVED, wanted(*texts), Contrary(releases=THREE))
+    assert refused.message == (
+        "alpha==1 and alpha>=2 (requirements.txt, line 3) cannot be met together"
+    )
+    assert (refused.place, refused.details) == (line(1), None)
+    assert refused.remedy == "allow other versions of alpha"
+
+
+@pytest.mark.parametrize(
+    "constrained",
+    [{"constraints": ("alpha<1",)}, {"indexes": IndexSettings(constraints=("/limits.txt",))}],
+)
+def test_constraints_that_are_to_blame_are_told(constrained):
+    refused = refusal(
+        "alpha==1", "beta", releases=THREE, limited=frozenset({"alpha"}), **constrained
+    )
+    assert refused.message == (
+        f"alpha==1, with what it depends on, cannot be resolved for {HERE} "
+        "under the constraints that are set"
+    )
+    assert refused.remedy == (
+        "loosen the constraints (-c files, uv.lock, PIP_CONSTRAINT) or the requirements"
+    )
+
+
+def test_constraints_are_not_blamed_for_what_fails_without_them():
+    refused = refusal(
+        *("alpha==1", "beta"),
+        releases=THREE,
+        constraints=("gamma<1",),
+        apart=(frozenset({"alpha", "beta"}),),
+    )
+    assert refused.message == (
+        "alpha==1 and beta (requirements.txt, line 2) cannot be met together"
+    )
+
+
+def test_a_link_in_a_conflict_is_shown_without_credentials():
+    link = "beta @ https://joe:sesame@a.example/beta.zip"
+    refused = refusal(link, "alpha==1", releases=THREE, apart=(frozenset({"alpha", "beta"}),))
+    assert refused.message == (
+        "beta @ https://***@a.example/beta.zip and alpha==1 (requirements.txt, line 2) "
+        "cannot be met together"
+    )
+    assert refused.details is not None
