@@ -55,7 +55,7 @@ bench-drift: .venv/frouros/installed ## compare our drift statistics with those 
 	PYTHONPATH=service .venv/frouros/bin/python tests/bench/drift_library.py
 
 clean: ## remove the virtual environments and caches
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .pytest_cache .hypothesis .mypy_cache .ruff_cache
 
 # What is made, or made again because a bound has changed, has the newest versions.
 .venv/installed: pyproject.toml service/pyproject.toml

@@ -9,11 +9,16 @@ from uuid import uuid4
 
 import pytest
 from filelock import FileLock
+from hypothesis import settings
 
 from support.cells import write_notebook
 from support.command import Command, environment_of_a_user
 from support.containers import OF_A_RUN, Engine
 from support.project import ALL, NOT_IN_GIT, PROJECT, TESTS
+
+# The same examples in every run, however slow the machine is.
+settings.register_profile("ours", deadline=None, derandomize=True, database=None)
+settings.load_profile("ours")
 
 
 def pytest_configure(config):
