@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
-from packaging.requirements import InvalidRequirement
 from packaging.requirements import Requirement as Pep508
 from packaging.utils import canonicalize_name
 
@@ -26,8 +26,8 @@ class Requirement:
         """A requirement, once the text is known to be one; else RequirementsError."""
         text = text.strip()
         try:
-            Pep508(text)
-        except InvalidRequirement as error:
+            urlsplit(Pep508(text).url or "")
+        except ValueError as error:  # of packaging, or of a URL
             said = str(error).splitlines()[0]
             if match := ONE_EQUALS_SIGN.fullmatch(text):
                 said = "a version is written with two equals signs"

@@ -243,7 +243,7 @@ def _add(text: str, folder: str, place: Place, listed: Listed) -> None:
     elif text.endswith((".whl", ".tar.gz", ".zip")) and "@" not in text:
         name = PurePosixPath(text).name.split("-")[0]
         path = PurePosixPath(folder) / text
-        listed.requirements.append(Requirement(f"{name} @ {path}", place))
+        listed.requirements.append(Requirement.parse(f"{name} @ {path}", place))
     elif re.match(r"\.{1,2}($|[/\[])|/", text):
         bare, bracket, _extras = text.partition("[")
         listed.local.append(str(PurePosixPath(folder) / bare))
@@ -257,7 +257,10 @@ def _add(text: str, folder: str, place: Place, listed: Listed) -> None:
 
 def _name_of_link(link: str, place: Place) -> str:
     """The distribution a bare link is of: its egg fragment, archive or repository name."""
-    parts = urlsplit(link)
+    try:
+        parts = urlsplit(link)
+    except ValueError as error:
+        raise RequirementsError(f"{link} is no URL: {error}", place=place) from None
     egg = re.search(r"egg=([\w.-]+)", parts.fragment)
     if egg:
         return egg[1]

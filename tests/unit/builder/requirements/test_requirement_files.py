@@ -1,0 +1,42 @@
+"""Requirements files that people have, and what is wrong with them."""
+
+import pytest
+
+from nachlass_builder.foundation.errors import RequirementsError
+from nachlass_builder.requirements.requirement_files import read_requirements_txt
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read(content):
+        (tmp_path / "requirements.txt").write_bytes(content)
+        return read_requirements_txt(tmp_path, "requirements.txt")
+
+    return read
+
+
+@pytest.fixture
+def refusal(read):
+    def refusal(content):
+        with pytest.raises(RequirementsError) as caught:
+            read(content)
+        return caught.value
+
+    return refusal
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("https://[::1/a.whl", "https://[::1/a.whl is no URL: Invalid IPv6 URL"),
+        ("git+https://[", "git+https://[ is no URL: Invalid IPv6 URL"),
+        ("-e git+https://[", "git+https://[ is no URL: Invalid IPv6 URL"),
+        ("a @ https://[", "'a @ https://[' is not a requirement: Invalid IPv6 URL"),
+        ("my wheels/a-1-py3-none-any.whl", "'a @ my wheels/a-1-py3-none-any.whl' is not a "),
+        (".whl", "'.whl @ .whl' is not a requirement: "),
+    ],
+)
+def test_links_and_paths_that_are_none_are_refused(refusal, line, said):
+    refused = refusal(f"numpy\n{line}\n".encode())
+    assert refused.message.startswith(said)
+    assert str(refused.place) == "requirements.txt, line 2"
