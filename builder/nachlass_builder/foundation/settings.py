@@ -16,6 +16,7 @@ import platformdirs
 from packaging.utils import canonicalize_name
 
 from nachlass_builder.foundation.errors import Place, SourceError
+from nachlass_builder.foundation.text_file import read_text
 
 KEEP_ARTIFACTS = "S2I_KEEP_ARTIFACTS"
 SAMPLES_VARIABLE = "S2I_SAMPLES"
@@ -193,11 +194,11 @@ def parse_assignments(assignments: Sequence[str]) -> dict[str, str]:
 
 def read_environment_file(root: Path) -> dict[str, str]:
     """Read the source's `.s2i/environment`: NAME=VALUE lines, blank lines and # comments."""
-    path = root / ENVIRONMENT_FILE
-    if not path.is_file():
+    if not (root / ENVIRONMENT_FILE).is_file():
         return {}
     parsed = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    text = read_text(root, str(ENVIRONMENT_FILE), SourceError)
+    for number, line in enumerate(text.splitlines(), start=1):
         stripped = line.strip()
         if not stripped or stripped.startswith("#"):
             continue

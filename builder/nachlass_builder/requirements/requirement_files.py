@@ -15,6 +15,7 @@ import yaml
 
 from nachlass_builder.foundation.errors import Place, RequirementsError
 from nachlass_builder.foundation.settings import unquote
+from nachlass_builder.foundation.text_file import read_text
 from nachlass_builder.requirements.pip_options import without_effect
 from nachlass_builder.requirements.requirement import Requirement
 from nachlass_builder.requirements.requirement_hashes import Hashed, split_hashes
@@ -86,7 +87,7 @@ def read_words(root: Path, folder: str, words: Sequence[str], place: Place, list
 
 def read_constraint_hashes(path: Path) -> Iterator[Hashed]:
     """The hashes in a file of constraints that pip's own settings name."""
-    for number, line in logical_lines(path.read_text(encoding="utf-8-sig")):
+    for number, line in logical_lines(read_text(path.parent, str(path), RequirementsError)):
         text, digests = split_hashes(line)
         if digests:
             yield Hashed(Requirement.parse(text, Place(str(path), line=number)), digests)
@@ -94,7 +95,7 @@ def read_constraint_hashes(path: Path) -> Iterator[Hashed]:
 
 def read_pyproject(root: Path, name: str) -> list[Requirement]:
     """Read `[project] dependencies`."""
-    text = (root / name).read_text(encoding="utf-8")
+    text = read_text(root, name, RequirementsError)
     try:
         project = tomllib.loads(text).get("project", {})
     except tomllib.TOMLDecodeError as error:
@@ -107,14 +108,14 @@ def read_pyproject(root: Path, name: str) -> list[Requirement]:
 
 def requires_python(root: Path, name: str) -> tuple[str | None, Place]:
     """Read `[project] requires-python`, and its place."""
-    text = (root / name).read_text(encoding="utf-8")
+    text = read_text(root, name, RequirementsError)
     specifier = tomllib.loads(text).get("project", {}).get("requires-python")
     return specifier, _place(name, text, "requires-python")
 
 
 def read_environment_yml(root: Path, name: str) -> Listed:
     """Read the pip part of a conda environment file; what only conda installs is noted."""
-    text = (root / name).read_text(encoding="utf-8")
+    text = read_text(root, name, RequirementsError)
     try:
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:
@@ -169,7 +170,7 @@ def _read_file(root: Path, name: str, listed: Listed, *, constraint: bool) -> No
         return
     listed.files.add(name)
     folder = str(PurePosixPath(name).parent)
-    for number, line in logical_lines((root / name).read_text(encoding="utf-8-sig")):
+    for number, line in logical_lines(read_text(root, name, RequirementsError)):
         place = Place(name, line=number)
         if constraint and not line.startswith("-"):
             text, digests = split_hashes(line)

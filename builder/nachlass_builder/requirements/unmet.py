@@ -12,7 +12,8 @@ from typing import Any
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
-from nachlass_builder.foundation.errors import Place
+from nachlass_builder.foundation.errors import Place, RequirementsError
+from nachlass_builder.foundation.text_file import read_text
 from nachlass_builder.requirements.requirement import Requirement
 
 STEERING = frozenset(
@@ -28,7 +29,7 @@ def unmet_in_pyproject(root: Path, name: str) -> Iterator[str]:
 
     uv itself reads `[tool.uv]` at the source's root; a uv.lock holds what came of all of it.
     """
-    text = (root / name).read_text(encoding="utf-8")
+    text = read_text(root, name, RequirementsError)
     document = tomllib.loads(text)
     project = document.get("project", {})
     if "dependencies" in project.get("dynamic", ()):

@@ -79,6 +79,22 @@ def test_the_environment_file(tmp_path):
     assert caught.value.place.line == 2
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_an_environment_file_of_windows_is_read(tmp_path, encoding):
+    (tmp_path / ".s2i").mkdir()
+    (tmp_path / ".s2i" / "environment").write_bytes("A=ö\r\nB=2\r\n".encode(encoding))
+    assert read_environment_file(tmp_path) == {"A": "ö", "B": "2"}
+
+
+def test_an_environment_file_that_is_no_text_is_refused(tmp_path):
+    (tmp_path / ".s2i").mkdir()
+    (tmp_path / ".s2i" / "environment").write_bytes(b"A=\xf6\n")
+    with pytest.raises(SourceError) as caught:
+        read_environment_file(tmp_path)
+    assert caught.value.message == "the file is not UTF-8 text"
+    assert str(caught.value.place) == ".s2i/environment"
+
+
 def test_assignments():
     assert parse_assignments(["A=b=c", "D="]) == {"A": "b=c", "D": ""}
     with pytest.raises(SourceError):

@@ -40,3 +40,20 @@ def test_links_and_paths_that_are_none_are_refused(refusal, line, said):
     refused = refusal(f"numpy\n{line}\n".encode())
     assert refused.message.startswith(said)
     assert str(refused.place) == "requirements.txt, line 2"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_files_of_windows_are_read(read, encoding):
+    mark = "\ufeff" if encoding.endswith("e") else ""
+    listed = read(f"{mark}numpy==2.0\r\n# größer\r\nscipy\r\n".encode(encoding))
+    assert [str(requirement) for requirement in listed.requirements] == [
+        "numpy==2.0 (requirements.txt, line 1)",
+        "scipy (requirements.txt, line 3)",
+    ]
+
+
+@pytest.mark.parametrize("content", [b"numpy # gr\xf6\xdfer\n", b"\xff\xfenumpy", b"\xff"])
+def test_bytes_that_are_no_text_are_refused(refusal, content):
+    refused = refusal(content)
+    assert refused.message == "the file is not UTF-8 text"
+    assert (str(refused.place), refused.remedy) == ("requirements.txt", "save it as UTF-8")

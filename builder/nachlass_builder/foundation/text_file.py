@@ -1,0 +1,20 @@
+"""Reads the text files of a source, whichever system wrote them."""
+
+from __future__ import annotations
+
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
+from pathlib import Path
+
+from nachlass_builder.foundation.errors import NachlassError, Place
+
+
+def read_text(root: Path, name: str, failure: type[NachlassError]) -> str:
+    """The text of a file: UTF-8, or UTF-16 with its mark, as PowerShell writes it."""
+    content = (root / name).read_bytes()
+    encoding = "utf-16" if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig"
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError:
+        raise failure(
+            "the file is not UTF-8 text", place=Place(name), remedy="save it as UTF-8"
+        ) from None
