@@ -157,7 +157,8 @@ def _follow(option: str, value: str, root: Path, folder: str, place: Place, list
             _add(value, folder, place, listed)
         case kind:
             path = os.path.normpath(os.path.join(folder, value))  # noqa: PTH118 - of text
-            if path.startswith("..") or not (root / path).is_file():
+            is_inside = not path.startswith(("../", "/"))
+            if not (is_inside and (root / path).is_file()):
                 raise RequirementsError(
                     f"{option} {value}: there is no such file in the source", place=place
                 )

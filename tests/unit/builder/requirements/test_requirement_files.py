@@ -57,3 +57,15 @@ def test_bytes_that_are_no_text_are_refused(refusal, content):
     refused = refusal(content)
     assert refused.message == "the file is not UTF-8 text"
     assert (str(refused.place), refused.remedy) == ("requirements.txt", "save it as UTF-8")
+
+
+@pytest.mark.parametrize("option", ["-r", "-c", "--requirement"])
+@pytest.mark.parametrize("name", ["../more.txt", "{here}/source/../more.txt", "{here}/more.txt"])
+def test_files_outside_the_source_are_not_read(tmp_path, option, name):
+    (tmp_path / "source").mkdir()
+    (tmp_path / "more.txt").write_text("numpy\n")
+    name = name.format(here=tmp_path)
+    (tmp_path / "source/requirements.txt").write_text(f"{option} {name}\n")
+    with pytest.raises(RequirementsError) as caught:
+        read_requirements_txt(tmp_path / "source", "requirements.txt")
+    assert caught.value.message == f"{option} {name}: there is no such file in the source"
