@@ -12,6 +12,7 @@ from nachlass_builder.foundation.errors import Place, RequirementsError
 from nachlass_builder.notebook.notebook import Cell, Notebook
 from nachlass_builder.requirements.requirement import Requirement
 from nachlass_builder.requirements.requirement_files import Listed, read_words
+from nachlass_builder.requirements.typed_values import text_at, texts_at
 from nachlass_builder.requirements.unmet import unmet_in_block
 
 # The pattern of PEP 723.
@@ -49,12 +50,13 @@ def read_script_block(
                 ) from None
             notes += unmet_in_block(content, place)
             found += [
-                Requirement.parse(str(entry), place) for entry in content.get("dependencies", ())
+                Requirement.parse(entry, place)
+                for entry in texts_at(content, "dependencies", place)
             ]
             if "requires-python" in content:
-                requires_python = content["requires-python"]
-                line = next(n for n, text in enumerate(lines, 1) if "requires-python" in text)
+                line = next((n for n, text in enumerate(lines, 1) if "requires-python" in text), 0)
                 where = notebook.place(cell, first + line)
+                requires_python = text_at(content, "requires-python", where)
     return found, requires_python, where
 
 

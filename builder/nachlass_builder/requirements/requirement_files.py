@@ -19,6 +19,7 @@ from nachlass_builder.foundation.text_file import read_text
 from nachlass_builder.requirements.pip_options import without_effect
 from nachlass_builder.requirements.requirement import Requirement
 from nachlass_builder.requirements.requirement_hashes import Hashed, split_hashes
+from nachlass_builder.requirements.typed_values import list_at, table_at, text_at, texts_at
 from nachlass_builder.requirements.unmet import unmet_in_conda
 
 OPTIONS_WITH_VALUE = frozenset(
@@ -97,20 +98,20 @@ def read_pyproject(root: Path, name: str) -> list[Requirement]:
     """Read `[project] dependencies`."""
     text = read_text(root, name, RequirementsError)
     try:
-        project = tomllib.loads(text).get("project", {})
+        document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise RequirementsError(f"the file is not TOML: {error}", place=Place(name)) from None
-    return [
-        Requirement.parse(entry, _place(name, text, entry))
-        for entry in project.get("dependencies", ())
-    ]
+    project = table_at(document, "project", place=_place(name, text, "project"))
+    entries = texts_at(project, "dependencies", _place(name, text, "dependencies"))
+    return [Requirement.parse(entry, _place(name, text, entry)) for entry in entries]
 
 
 def requires_python(root: Path, name: str) -> tuple[str | None, Place]:
     """Read `[project] requires-python`, and its place."""
     text = read_text(root, name, RequirementsError)
-    specifier = tomllib.loads(text).get("project", {}).get("requires-python")
-    return specifier, _place(name, text, "requires-python")
+    place = _place(name, text, "requires-python")
+    project = table_at(tomllib.loads(text), "project", place=place)
+    return text_at(project, "requires-python", place), place
 
 
 def read_environment_yml(root: Path, name: str) -> Listed:
@@ -118,20 +119,19 @@ def read_environment_yml(root: Path, name: str) -> Listed:
     text = read_text(root, name, RequirementsError)
     try:
         content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # the latter for a date that is none
         raise RequirementsError(f"the file is not YAML: {error}", place=Place(name)) from None
     listed = Listed()
     conda: list[str] = []
-    dependencies = content.get("dependencies") if isinstance(content, dict) else None
-    for entry in dependencies or ():
+    content = content if isinstance(content, dict) else {}
+    for entry in list_at(content, "dependencies", _place(name, text, "dependencies")):
         if isinstance(entry, dict):
-            for line in entry.get("pip") or ():
+            for line in list_at(entry, "pip", _place(name, text, "pip:")):
                 place = _place(name, text, str(line))
                 _read_line(root, str(PurePosixPath(name).parent), str(line), place, listed)
         elif re.split(r"[=<>! ]", str(entry))[0] not in ("python", "pip"):
             conda.append(str(entry))
-    if isinstance(content, dict):
-        listed.notes += unmet_in_conda(content, name, text)
+    listed.notes += unmet_in_conda(content, name, text)
     if conda:
         listed.notes.append(
             f"{name}: its conda packages are not installed ({', '.join(conda)}); "

@@ -15,6 +15,7 @@ from packaging.utils import canonicalize_name
 from nachlass_builder.foundation.errors import Place, RequirementsError
 from nachlass_builder.foundation.text_file import read_text
 from nachlass_builder.requirements.requirement import Requirement
+from nachlass_builder.requirements.typed_values import list_at, table_at, texts_at
 
 STEERING = frozenset(
     "index index-url extra-index-url find-links constraint-dependencies override-dependencies"
@@ -31,19 +32,18 @@ def unmet_in_pyproject(root: Path, name: str) -> Iterator[str]:
     """
     text = read_text(root, name, RequirementsError)
     document = tomllib.loads(text)
-    project = document.get("project", {})
-    if "dependencies" in project.get("dynamic", ()):
+    project = table_at(document, "project", place=Place(name))
+    if "dependencies" in list_at(project, "dynamic", _place(name, text, "dynamic")):
         yield (
             f"{_place(name, text, r'dynamic')}: the dependencies are known only once the project "
             "is built, and are not read: list them there, or in `requirements`"
         )
-    tool = document.get("tool", {}).get("uv", {})
+    tool = table_at(document, "tool", "uv", place=Place(name))
     folder = PurePosixPath(name).parent
     locked = (root / folder / "uv.lock").is_file()
-    names = {
-        Requirement.parse(entry, Place(name)).name for entry in project.get("dependencies", ())
-    }
-    for key, source in tool.get("sources", {}).items():
+    entries = texts_at(project, "dependencies", Place(name))
+    names = {Requirement.parse(entry, Place(name)).name for entry in entries}
+    for key, source in table_at(tool, "sources", place=Place(name)).items():
         if canonicalize_name(key) in names and not (locked and _is_remote(source)):
             yield (
                 f"{_place(name, text, re.escape(key) + r'.*=.*[{]')}: the source of {key} has no "
@@ -59,7 +59,7 @@ def unmet_in_pyproject(root: Path, name: str) -> Iterator[str]:
 
 def unmet_in_block(content: Mapping[str, Any], place: Place) -> Iterator[str]:
     """What the `[tool.uv]` of a PEP 723 block asks for, of which nothing is read."""
-    tool = content.get("tool", {}).get("uv", {})
+    tool = table_at(content, "tool", "uv", place=place)
     keys = sorted(tool.keys() & {*STEERING, "sources"})
     if keys:
         yield (
@@ -100,7 +100,8 @@ def _accepts(equals: str, version: str) -> bool:
 def _is_remote(source: Any) -> bool:
     """Whether a source of uv's is no folder: of those a uv.lock has no pin."""
     entries = source if isinstance(source, list) else [source]
-    return not any({"path", "workspace"} & entry.keys() for entry in entries)
+    tables = [entry for entry in entries if isinstance(entry, dict)]
+    return not any({"path", "workspace"} & table.keys() for table in tables)
 
 
 def _place(name: str, text: str, pattern: str) -> Place:

@@ -1,0 +1,79 @@
+"""Documents that have a value of another type than is expected."""
+
+import pytest
+
+from nachlass_builder.foundation.errors import RequirementsError
+from nachlass_builder.notebook.notebook import read_notebook
+from nachlass_builder.requirements.requirements import gather
+from support.cells import write_notebook
+
+TABLE = "has to be a table"
+BLOCK = "# %%\n# /// script\n# {}\n# ///"
+
+
+@pytest.fixture
+def refusal(tmp_path):
+    def refusal(name, text):
+        cells = "# %%\nx = 1"
+        if name == "model.ipynb":
+            cells = BLOCK.format(text.rstrip("\n").replace("\n", "\n# "))
+        else:
+            (tmp_path / name).write_text(text)
+        write_notebook(tmp_path / "model.ipynb", cells)
+        with pytest.raises(RequirementsError) as caught:
+            gather(tmp_path, [read_notebook(tmp_path, "model.ipynb")])
+        return caught.value
+
+    return refusal
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "line"),
+    [
+        ("project = 5\n", f"`project` {TABLE}", 1),
+        ("[project]\n\ndependencies = 'numpy'\n", "`dependencies` has to be a list", 3),
+        ("[project]\ndependencies = [5]\n", "`dependencies` holds 5, which is no text", 2),
+        ("[project]\nrequires-python = 3.11\n", "`requires-python` has to be a text", 2),
+        ("[project]\ndynamic = 5\n", "`dynamic` has to be a list, and is 5", 2),
+        ("tool = 5\n", f"`tool` {TABLE}", None),
+        ("[tool]\nuv = 5\n", f"`tool.uv` {TABLE}", None),
+        ("[tool.uv]\nsources = 5\n", f"`sources` {TABLE}", None),
+    ],
+)
+def test_values_of_pyproject(refusal, text, said, line):
+    refused = refusal("pyproject.toml", text)
+    assert refused.message.startswith(said)
+    assert (refused.place.file, refused.place.line) == ("pyproject.toml", line)
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "line"),
+    [
+        ("dependencies = 'numpy'", "`dependencies` has to be a list, and is 'numpy'", 1),
+        ("dependencies = [['numpy']]", "`dependencies` holds ['numpy'], which is no text", 1),
+        ("requires-python = 3.11", "`requires-python` has to be a text, and is 3.11", 2),
+        ("requires\\u002dpython = 1", "the `# /// script` block is not TOML", 1),
+        ('"requires\\u002dpython" = 1', "`requires-python` has to be a text", 1),
+        ("tool = 5", f"`tool` {TABLE}", 1),
+        ("tool.uv = 5", f"`tool.uv` {TABLE}", 1),
+    ],
+)
+def test_values_of_a_block(refusal, text, said, line):
+    refused = refusal("model.ipynb", text)
+    assert refused.message.startswith(said)
+    assert (refused.place.cell, refused.place.line) == (1, line)
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "line"),
+    [
+        ("name: x\ndependencies: numpy\n", "`dependencies` has to be a list, and is 'numpy'", 2),
+        ("dependencies:\n  - pip: numpy\n", "`pip` has to be a list, and is 'numpy'", 2),
+        ("dependencies:\n  a: 1\n", "`dependencies` has to be a list, and is {'a': 1}", 1),
+        ("name: 2026-13-01\n", "the file is not YAML: month must be in 1..12", None),
+    ],
+)
+def test_values_of_a_conda_environment(refusal, text, said, line):
+    refused = refusal("environment.yml", text)
+    assert refused.message.startswith(said)
+    assert (refused.place.file, refused.place.line) == ("environment.yml", line)
