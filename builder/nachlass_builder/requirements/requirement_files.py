@@ -202,17 +202,17 @@ def _read_line(root: Path, folder: str, line: str, place: Place, listed: Listed)
     listed.hashes += [Hashed(requirement, digests) for requirement in added if digests]
 
 
-def logical_lines(text: str) -> Iterator[tuple[int, str]]:
+def logical_lines(content: str) -> Iterator[tuple[int, str]]:
     """The logical lines of a pip file: continued lines joined, comments and blanks dropped."""
     joined, first = "", 0
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(content.splitlines(), start=1):
         first = first or number
         stripped = re.sub(r"(^|\s)#.*$", "", line).strip()
         if stripped.endswith("\\"):
             joined += stripped[:-1] + " "
             continue
-        if joined + stripped:
-            yield first, (joined + stripped).strip()
+        if text := (joined + stripped).strip():
+            yield first, text
         joined, first = "", 0
     if joined.strip():
         yield first, joined.strip()

@@ -42,6 +42,14 @@ def test_links_and_paths_that_are_none_are_refused(refusal, line, said):
     assert str(refused.place) == "requirements.txt, line 2"
 
 
+def test_continued_lines_of_blanks_say_nothing(read):
+    listed = read(b"numpy\n \\\n \n\\\n\\\n\nscipy\n")
+    assert [str(requirement) for requirement in listed.requirements] == [
+        "numpy (requirements.txt, line 1)",
+        "scipy (requirements.txt, line 7)",
+    ]
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
 def test_files_of_windows_are_read(read, encoding):
     mark = "\ufeff" if encoding.endswith("e") else ""
