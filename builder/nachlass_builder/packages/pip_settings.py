@@ -189,7 +189,11 @@ class IndexSettings:
 
 def _options(words: Sequence[str]) -> Iterator[tuple[str, str]]:
     """The options' long names and values."""
-    remaining = [part for word in words for part in (shlex.split(word) if " " in word else [word])]
+    try:
+        split = [shlex.split(word) if " " in word else [word] for word in words]
+    except ValueError as error:
+        raise RequirementsError(f"pip's options do not parse: {error}") from None
+    remaining = [part for parts in split for part in parts]
     while remaining:
         option, equals, value = remaining.pop(0).partition("=")
         name = SHORT_OPTIONS.get(option, option.removeprefix("--"))

@@ -197,6 +197,11 @@ def test_options_of_requirements_files(tmp_path, machine):
     assert "t0ken" not in repr(settings)
 
 
+def test_options_that_do_not_parse_are_refused(machine):
+    with pytest.raises(RequirementsError, match="pip's options do not parse: No closing quotation"):
+        read(machine).with_options(["--find-links", "./it's here"])
+
+
 def test_secrets_are_known_encoded_and_decoded(machine):
     secrets = read(machine, PIP_INDEX_URL=INDEX, UV_INDEX_MINE_PASSWORD="hunter2!").secrets
     assert secrets >= {"open%2Fsesame", "open/sesame", "hunter2!"}
