@@ -256,9 +256,11 @@ def _names(name: str, values: Mapping[str, str]) -> tuple[str, ...]:
 def _check_date(text: str) -> None:
     """Refuse what is not YYYY-MM-DD."""
     try:
-        date.fromisoformat(text)
+        is_date = date.fromisoformat(text).isoformat() == text
     except ValueError:
+        is_date = False
+    if not is_date:
         raise SourceError(
             f"S2I_RESOLVE_AS_OF is {text!r}",
             remedy="use a date such as 2026-01-31, or `commit`",
-        ) from None
+        )

@@ -43,6 +43,8 @@ def test_what_serving_needs():
         ("S2I_BUILD_TIMEOUT", "nan"),
         ("S2I_PREDICTION_KIND", "colour"),
         ("S2I_RESOLVE_AS_OF", "yesterday"),
+        ("S2I_RESOLVE_AS_OF", "20260131"),
+        ("S2I_RESOLVE_AS_OF", "2026-W05-6"),
         ("S2I_SLIM", "yes"),
         ("S2I_SERVING_REQUIREMENTS", "numpy>=2"),
         ("S2I_SAMPLES", "df.head()"),
