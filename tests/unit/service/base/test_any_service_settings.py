@@ -1,0 +1,50 @@
+"""Whatever the variables of a service hold: they are taken, or refused by name."""
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from nachlass_service.base.errors import SettingError
+from nachlass_service.base.settings import VARIABLES, Settings, unquote
+from support.properties import may_refuse
+
+NAMES = st.sampled_from([variable.name for variable in VARIABLES])
+TEXTS = st.one_of(
+    st.text(max_size=5),
+    st.text(st.sampled_from("0123456789.-+e_ '\"\u0663"), max_size=6),
+    st.sampled_from(["nan", "inf", "-0", "1e400", "text", "json", "x:y", "9" * 20, "'1'"]),
+)
+
+
+@given(variables=st.dictionaries(NAMES, TEXTS, max_size=3))
+@example({"PORT": "65536"})
+@example({"S2I_PREDICT_TIMEOUT": "nan"})
+def test_any_variables_are_taken_or_refused_by_name(variables):
+    with may_refuse(SettingError):
+        try:
+            settings = Settings.from_environ(variables)
+        except SettingError as error:
+            if not any(str(error).startswith(f"{name} is ") for name in variables):
+                raise AssertionError(variables) from error
+            raise
+        assert 0 <= settings.port <= 65535
+        assert settings.workers is None or 1 <= settings.workers <= 128
+        assert 0 <= settings.input_metrics_rate <= 1
+        for seconds in (settings.predict_timeout_s, settings.slow_request_s):
+            assert 0 < seconds <= 10_000_000
+
+
+@given(variables=st.dictionaries(NAMES, TEXTS, max_size=3), quote=st.sampled_from("'\""))
+def test_a_value_in_quotes_is_the_value(variables, quote):
+    quoted = {name: f" {quote}{value}{quote} " for name, value in variables.items()}
+    plain = {name: f"{quote}{value.strip()}{quote}" for name, value in variables.items()}
+    assert {name: unquote(value) for name, value in quoted.items()} == {
+        name: value.strip() for name, value in variables.items()
+    }
+    assert outcome(quoted) == outcome(plain)
+
+
+def outcome(variables):
+    try:
+        return Settings.from_environ(variables)
+    except SettingError as error:
+        return str(error)
