@@ -12,7 +12,7 @@ QUICK = tests/unit -m "not starts_programs"
 # Four on two cores: now and then one waits for Prometheus, an image or a time limit.
 WORKERS = -n 4 --dist worksteal
 
-.PHONY: help demo test test-all test-unit lint bench soak bench-drift clean
+.PHONY: help demo test test-all test-unit mutate lint bench soak bench-drift clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ test-all: .venv/test/installed .venv/lowest/installed ## as test, with nothing s
 
 test-unit: .venv/test/installed ## run the tests that start no kernel, no service and no build
 	$(TEST)/python -m pytest -n 2 $(QUICK)
+
+mutate: .venv/mutate/installed ## change what decides, and name what no unit test notices; MODULES="slim/decide ..."
+	.venv/mutate/bin/python tests/mutate.py $(MODULES)
 
 lint: .venv/test/lint-installed ## ruff, import-linter, mypy and shellcheck
 	$(TEST)/ruff check .
@@ -55,7 +58,7 @@ bench-drift: .venv/frouros/installed ## compare our drift statistics with those 
 	PYTHONPATH=service .venv/frouros/bin/python tests/bench/drift_library.py
 
 clean: ## remove the virtual environments and caches
-	rm -rf .venv .pytest_cache .hypothesis .mypy_cache .ruff_cache
+	rm -rf .venv .hypothesis .mutants .mypy_cache .pytest_cache .ruff_cache
 
 # What is made, or made again because a bound has changed, has the newest versions.
 .venv/installed: pyproject.toml service/pyproject.toml
@@ -71,6 +74,11 @@ clean: ## remove the virtual environments and caches
 
 .venv/test/lint-installed: .venv/test/installed
 	$(INSTALL) .venv/test --upgrade --group lint
+	touch $@
+
+.venv/mutate/installed: .venv/installed
+	$(PYTHON) -m venv --without-pip .venv/mutate
+	$(INSTALL) .venv/mutate --upgrade --group mutate $(OURS)
 	touch $@
 
 .venv/lowest/installed: .venv/installed

@@ -1,0 +1,168 @@
+"""Mutation tests: change the modules that decide, and name the changes that no unit test notices.
+
+    make mutate
+    make mutate MODULES="slim/decide metrics/drift"
+
+mutmut changes one operator, number, word, argument or branch at a time and runs those unit
+tests of the module's room that reach the changed function. Results stay in .mutants/ROOM.
+Not changed: annotations, decorated functions (our properties), what stands outside functions,
+and sentences: words with a space between them are read by people, and decide nothing.
+"""
+
+import ast
+import json
+import os
+import shutil
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from itertools import islice
+from pathlib import Path
+
+PROJECT = Path(__file__).parent.parent
+RESULTS = PROJECT / ".mutants"
+LEAST = 0.9
+SURVIVED = {0, 5, 33}  # all tests passed, or none was there to run
+MODULES = {
+    "builder/foundation": "settings",
+    "builder/notebook": "bindings choose_notebook",
+    "builder/requirements": "cell_requirements declared requirement requirement_files"
+    " requirement_hashes",
+    "builder/packages": "explain_resolution pip_files pip_settings resolve resolver",
+    "builder/proof": "proof",
+    "builder/slim": "decide references",
+    "builder/monitoring": "rules",
+    "service/base": "settings",
+    "service/bundle": "agreement strict_json",
+    "service/metrics": "drift history inputs metrics shared_counters",
+    "service/scoring": "admission",
+    "service/proof": "prove score",
+    "service/batches": "columns csv json_lines",
+}
+# Modules that may stay below, and why.
+EXCUSED: dict[str, str] = {}
+SETTINGS = """[mutmut]
+source_paths=
+    nachlass_builder
+    nachlass_service
+only_mutate=
+    {files}
+pytest_add_cli_args=
+    -m
+    not starts_programs
+pytest_add_cli_args_test_selection=
+    tests/unit/{room}
+timeout_multiplier=10
+"""
+
+
+def prepare(room, modules):
+    """Lay out what mutmut expects: both packages, the tests, and its settings."""
+    folder = RESULTS / room
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for path in ("builder/nachlass_builder", "service/nachlass_service", "tests", "pyproject.toml"):
+        (folder / Path(path).name).symlink_to(PROJECT / path)
+    files = "\n    ".join(source_of(room, module) for module in modules)
+    (folder / "setup.cfg").write_text(SETTINGS.format(files=files, room=room))
+    return folder
+
+
+def source_of(room, module):
+    package, name = room.split("/")
+    return f"nachlass_{package}/{name}/{module}.py"
+
+
+def mutate(room, modules):
+    """In a process of its own: how many mutants each module has, and those that survive."""
+    os.chdir(prepare(room, modules))
+    with Path("log").open("w") as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+    # mutmut reads the settings of the folder where it is imported.
+    from mutmut.__main__ import _run
+    from mutmut.mutation.mutators import mutation_operators, operator_string
+
+    def change_word(node):
+        return () if " " in getattr(node, "value", " ") else islice(operator_string(node), 1)
+
+    mutation_operators[:] = [
+        (kind, change_word if change is operator_string else change)
+        for kind, change in mutation_operators
+    ]
+    _run([], len(os.sched_getaffinity(0)))
+    return [survivors_of(source_of(room, module)) for module in modules]
+
+
+def survivors_of(source):
+    """How many mutants there are, and those that survive: (line, old, new)."""
+    found = json.loads(Path("mutants", f"{source}.meta").read_text())["exit_code_by_key"]
+    lines = first_lines(Path(source).read_text())
+    left = [name for name, code in found.items() if code in SURVIVED]
+    return len(found), sorted(change_of(name, source, lines) for name in left)
+
+
+def first_lines(code):
+    """The line on which each function starts, by its name for mutmut."""
+    tree = ast.parse(code)
+    lines = {f"x_{top.name}": top.lineno for top in tree.body if isinstance(top, ast.FunctionDef)}
+    for top in tree.body:
+        if isinstance(top, ast.ClassDef):
+            for part in top.body:
+                if isinstance(part, ast.FunctionDef):
+                    above = len(part.decorator_list)
+                    lines[f"xǁ{top.name}ǁ{part.name}"] = part.lineno - above
+    return lines
+
+
+def change_of(name, source, lines):
+    from mutmut.mutation.diff_apply import get_diff_for_mutant
+
+    _, _, hunk, *changed = get_diff_for_mutant(name, path=source).splitlines()
+    function = name.rpartition(".")[2].partition("__mutmut_")[0]
+    above = next(number for number, line in enumerate(changed) if line[0] != " ")
+    line = lines[function] + int(hunk.split()[1].split(",")[0][1:]) - 1 + above
+    old = " ".join(line[1:].strip() for line in changed if line[0] == "-")
+    new = " ".join(line[1:].strip() for line in changed if line[0] == "+")
+    return line, old, new
+
+
+def wanted(names):
+    """The modules of these names, or all, by room."""
+    known = {
+        room: [f"{room.split('/')[1]}/{module}" for module in modules.split()]
+        for room, modules in MODULES.items()
+    }
+    unknown = set(names) - {name for room in known.values() for name in room}
+    if unknown:
+        sys.exit(f"not a module that decides: {', '.join(sorted(unknown))}")
+    return {
+        room: [name.split("/")[1] for name in modules if name in names or not names]
+        for room, modules in known.items()
+        if not names or set(modules) & set(names)
+    }
+
+
+def main():
+    print(f"{'module':36} mutants killed survived share", flush=True)
+    low, named = [], []
+    for room, modules in wanted(sys.argv[1:]).items():
+        started = time.monotonic()
+        with ProcessPoolExecutor(1) as pool:
+            found = pool.submit(mutate, room, modules).result()
+        for module, (total, survivors) in zip(modules, found, strict=True):
+            name, killed = f"{room}/{module}", total - len(survivors)
+            share = killed / total
+            row = f"{name:36} {total:7} {killed:6} {len(survivors):8} {share:5.1%}"
+            print(row, EXCUSED.get(name, ""), flush=True)
+            named += [(name, *survivor) for survivor in survivors]
+            low += [name] if share < LEAST and name not in EXCUSED else []
+        print(f"    {room}: {time.monotonic() - started:.0f} s", flush=True)
+    for name, line, old, new in named:
+        print(f"{name}.py:{line}\n    - {old}\n    + {new}")
+    if low:
+        sys.exit(f"below {LEAST:.0%}: {', '.join(low)}")
+
+
+if __name__ == "__main__":
+    main()
