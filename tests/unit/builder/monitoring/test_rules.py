@@ -1,9 +1,12 @@
 """The rules say what the service says: the same limits, the same parameters."""
 
 import inspect
+import math
 import re
+from pathlib import Path
 
 import pytest
+import yaml
 
 from nachlass_builder.cli.monitoring import monitoring
 from nachlass_builder.monitoring import rules
@@ -13,6 +16,7 @@ from nachlass_builder.proof import describe_features
 from nachlass_service.metrics import drift
 
 SUBJECT = Subject("m", "n", predictions=3, inputs=7)
+EXACT = Path(__file__).with_name("rules.yml")
 
 
 def expressions(subject=SUBJECT, **limits):
@@ -76,3 +80,37 @@ def test_the_dashboard_shows_what_the_rules_record():
     assert used <= recorded
     places = [(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in board["panels"]]
     assert len({*places}) == len(places)
+
+
+def test_the_rules_are_these():
+    """rules.yml has every expression and every word: to change a rule, change it there, too."""
+    limits = Thresholds("2d", 0.001, 0.03, 0.06, 250, 0.02, 0.2, 1.5)
+    groups = rule_groups(Subject("iris", "flowers", predictions=3, inputs=7), limits)
+    assert groups == yaml.safe_load(EXACT.read_text())
+
+
+def test_a_model_without_fields_counts_as_one_of_one_field():
+    alone, none = (expressions(Subject("m", "n", fields, fields)) for fields in (1, 0))
+    assert none["n:drift:ks_limit"] == alone["n:drift:ks_limit"]
+    factor = -math.log(drift.FALSE_ALARMS / 2) / 2
+    assert f"sqrt({factor:.6g} * " in alone["n:drift:ks_limit"]
+    quantile = drift.chi2_quantile(1, drift.FALSE_ALARMS)
+    assert none["n:drift:psi_limit"].count(f"+ {quantile:.6g} or") == 2
+    assert alone["n:drift:psi_limit"].count(f"+ {quantile:.6g} or") == 1
+
+
+@pytest.mark.parametrize(
+    ("window", "before"), [("1s", 86400), ("3h", 86400), ("4h", 100800), ("2d", 1209600)]
+)
+def test_before_is_seven_windows_and_at_least_a_day(window, before):
+    assert f"_samples_total[{before}s]" in expressions(window=window)["NoPredictions"]
+
+
+@pytest.mark.parametrize("window", ["", "0h", "1", "h", "1w", "1h30m", " 1h", "-1h", "1.5h"])
+def test_what_is_no_duration_is_no_window(window):
+    with pytest.raises(ValueError, match=f"^{re.escape(window)}$"):
+        rule_groups(SUBJECT, Thresholds(window=window))
+
+
+def test_rules_are_evaluated_once_a_second_at_most():
+    assert Thresholds(window="1s").interval_s == 1

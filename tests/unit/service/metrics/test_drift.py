@@ -167,3 +167,91 @@ def test_features_are_compared_too():
     found = report(meter)
     assert found.moved_inputs == ["0"]
     assert found.as_json()["inputs"][0]["ks"] == 0.5
+
+
+def test_a_field_as_json():
+    found = compare(
+        "size", {"(-Inf, 1]": 90, "(1, +Inf)": 210, "null": 7}, {"(-Inf, 1]": 30, "(1, +Inf)": 30},
+        ordered=["(-Inf, 1]", "(1, +Inf)"], tests=2,
+    )  # fmt: skip
+    p, q = [90.5 / 308.5, 210.5 / 308.5, 7.5 / 308.5], [30.5 / 61.5, 30.5 / 61.5, 0.5 / 61.5]
+    by_hand = sum((a - b) * math.log(a / b) for a, b in zip(p, q, strict=True))
+    assert found.as_json() == {
+        "field": "size",
+        "verdict": "steady",
+        "size": 307,
+        "baseline_size": 60,
+        "psi": round(by_hand, 6),
+        "psi_limit": round(drift.psi_limit(3, 307, 60, drift.FALSE_ALARMS / 2), 6),
+        "ks": 0.2,
+        "ks_limit": round(drift.ks_limit(300, 60, drift.FALSE_ALARMS / 2), 6),
+        "values": [
+            {"value": "(-Inf, 1]", "share": 0.29316, "baseline_share": 0.5},
+            {"value": "(1, +Inf)", "share": 0.684039, "baseline_share": 0.5},
+            {"value": "null", "share": 0.022801, "baseline_share": 0},
+        ],
+    }
+
+
+def test_long_fractions_are_rounded_to_six_digits():
+    cut = ["low", "high"]
+    found = compare("", {"low": 100, "high": 200}, {"low": 20, "high": 50}, ordered=cut, tests=1)
+    assert found.as_json()["ks"] == 0.047619
+    low = found.as_json()["values"][0]
+    assert (low["share"], low["baseline_share"]) == (0.333333, 0.285714)
+
+
+@pytest.mark.parametrize(
+    ("live", "baseline", "judged"),
+    [
+        ({"a": 1}, {"a": 1}, True),
+        ({"a": 1}, {}, False),
+        ({}, {"a": 1}, False),
+        ({}, {}, False),
+    ],
+)
+def test_without_values_on_both_sides_there_are_no_statistics(live, baseline, judged):
+    found = compare("", live, baseline, ordered=["a"], tests=1)
+    shown = found.as_json()
+    assert [shown[name] is not None for name in ("psi", "psi_limit", "ks", "ks_limit")] == (
+        [judged] * 4
+    )
+    if not judged:
+        assert (found.psi, found.psi_limit, found.ks, found.ks_limit) == (0, 0, None, None)
+        assert found.excess == 0
+
+
+def test_the_least_numbers_of_values_are_enough():
+    found = compare("", {"a": LEAST_LIVE}, {"a": LEAST_BASELINE}, ordered=(), tests=1)
+    assert found.verdict == "steady"
+
+
+def test_a_statistic_at_its_limit_has_not_passed_it(monkeypatch):
+    live, baseline = {"a": 11000, "b": 9000}, {"a": 10000, "b": 10000}
+    monkeypatch.setattr(drift, "KS_FLOOR", ks([11000, 9000], [10000, 10000]))
+    monkeypatch.setattr(drift, "PSI_FLOOR", psi([11000, 9000], [10000, 10000]))
+    found = compare("", live, baseline, ordered=["a", "b"], tests=1)
+    assert (found.ks, found.psi) == (found.ks_limit, found.psi_limit)
+    assert found.verdict == "steady"
+    assert found.excess == 1
+
+
+def test_the_limits_of_many_fields_are_wider():
+    one, ten = (
+        compare("", {"a": 300, "b": 0}, {"a": 50, "b": 10}, ordered=["a", "b"], tests=tests)
+        for tests in (1, 10)
+    )
+    assert one.ks_limit == drift.ks_limit(300, 60, drift.FALSE_ALARMS)
+    assert ten.ks_limit == drift.ks_limit(300, 60, drift.FALSE_ALARMS / 10)
+    assert ten.psi_limit == drift.psi_limit(2, 300, 60, drift.FALSE_ALARMS / 10)
+    assert ten.ks_limit > one.ks_limit
+
+
+def test_bins_are_degrees_of_freedom_less_one():
+    assert drift.psi_limit(3, 100, 100, 0.001) == chi2_quantile(2, 0.001) * 0.02
+
+
+def test_rows_of_other_bins_are_not_compared():
+    for statistic in (psi, ks):
+        with pytest.raises(ValueError, match="zip"):
+            statistic([1, 2], [1, 2, 3])

@@ -1,8 +1,11 @@
+from contextlib import contextmanager
+from threading import Thread
+
 import pytest
 
 from nachlass_service.metrics import history
 from nachlass_service.metrics.history import MOMENTS, PARTS, History
-from nachlass_service.metrics.shared_counters import Slots
+from nachlass_service.metrics.shared_counters import CELLS, Slots
 from support.forked import in_child
 
 SERIES = ("a",)
@@ -78,3 +81,71 @@ def test_after_a_pause_the_window_is_as_long_as_it_says(clock, slots):
     past.keep()
     clock.now += 121
     assert counted_since(past, slots, 120) == (0, 121)
+
+
+def test_a_moment_is_kept_as_soon_as_a_twelfth_is_over(clock, slots):
+    past = History(slots, 120)
+    slots.add(SERIES, {0: 1})
+    clock.now += 10
+    past.keep()
+    slots.add(SERIES, {0: 2})
+    clock.now += 120
+    assert counted_since(past, slots, 120) == (2, 120)
+
+
+def test_no_moment_is_kept_before(clock, slots):
+    past = History(slots, 120)
+    clock.now += 9.9
+    past.keep()
+    clock.now += 120
+    assert counted_since(past, slots, 120)[1] == pytest.approx(129.9)
+
+
+def test_between_two_moments_counting_waits_for_nobody(clock, slots):
+    past = History(slots, 120)
+    for _ in range(2):
+        clock.now += 10
+        past.keep()
+    clock.now += 5
+    other = Thread(target=past.keep)
+    with slots.alone():
+        other.start()
+        other.join(5)
+        waits = other.is_alive()
+    other.join()
+    assert not waits
+
+
+def test_a_moment_that_another_worker_has_kept_is_not_kept_twice(clock):
+    class Contended(Slots):
+        """The lock comes only when the other worker has kept the moment."""
+
+        @contextmanager
+        def alone(self):
+            if self.other is not None:
+                other, self.other = self.other, None
+                in_child(other)
+            with super().alone():
+                yield
+
+    slots = Contended([(SERIES, 1)])
+    slots.other = None
+    slots.prepare(0)
+    past = History(slots, 120)
+    for _ in range(2 * MOMENTS):
+        clock.now += 10
+        slots.other = past.keep
+        past.keep()
+    assert past.since(120)[1] == 120
+
+
+def test_a_table_without_a_free_cell_is_kept_whole(clock):
+    slots = Slots([(SERIES, CELLS)])
+    slots.prepare(0)
+    past = History(slots, 120)
+    for moment in range(1, MOMENTS + 1):
+        slots.add(SERIES, {0: 1, CELLS - 1: 1})
+        clock.now += 10
+        past.keep()
+        row = past.since(0)[0](SERIES)
+        assert (row[0], row[1], row[-1]) == (moment, 0, moment)

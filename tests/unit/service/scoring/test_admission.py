@@ -1,7 +1,7 @@
 import pytest
 
 from nachlass_service.base.errors import OverloadedError
-from nachlass_service.scoring.admission import SLOW_S, WINDOW, Pace
+from nachlass_service.scoring.admission import SLOW_S, WINDOW, Pace, not_its_turn, overloaded
 
 
 def test_nothing_is_fast_until_it_has_shown_it():
@@ -39,3 +39,63 @@ def test_a_batch_counts_as_its_samples():
     for _ in range(100):
         pace.note(0.64, samples=64)
     assert pace.wait_s(100, 1, 0) == pytest.approx(1, rel=0.01)
+
+
+def test_the_average_follows_the_latest_calls():
+    pace = Pace(limit_s=10)
+    assert pace.average_s == 0
+    averages = []
+    for took_s in (5, 5, 0):
+        pace.note(took_s)
+        averages.append(pace.average_s)
+    assert averages == pytest.approx([1, 1.8, 1.44])
+
+
+def test_no_call_counts_as_longer_than_the_limit():
+    pace = Pace(limit_s=10)
+    pace.note(1000)
+    assert pace.average_s == 2
+
+
+def test_threads_share_what_waits_and_nobody_shares_what_runs():
+    pace = Pace(limit_s=10)
+    pace.note(5)
+    assert pace.wait_s(ahead=6, threads=4, running_s=0.25) == 1.75
+
+
+@pytest.mark.parametrize(("limit_s", "longest_s"), [(0.25, 1), (1, 1), (3, 3)])
+def test_a_call_may_wait_as_long_as_the_limit_or_a_second(limit_s, longest_s):
+    pace = Pace(limit_s)
+    pace.refuse_if_hopeless(0, 1, longest_s)
+    with pytest.raises(OverloadedError):
+        pace.refuse_if_hopeless(0, 1, longest_s + 0.01)
+
+
+def test_what_waits_and_what_runs_both_count_against_the_limit():
+    pace = Pace(limit_s=10)
+    pace.note(5)
+    pace.refuse_if_hopeless(16, 2, 2)
+    with pytest.raises(OverloadedError, match="18 requests are waiting, for about 11 s"):
+        pace.refuse_if_hopeless(18, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("wait_s", "message", "retry_after_s"),
+    [
+        (0.4, "3 requests are waiting, for about 0 s", 1),
+        (7, "3 requests are waiting, for about 7 s", 4),
+        (20, "3 requests are waiting, for about 20 s", 10),
+    ],
+)
+def test_who_is_refused_comes_back_when_half_of_the_queue_is_done(wait_s, message, retry_after_s):
+    refused = overloaded(3, wait_s)
+    assert (str(refused), refused.retry_after_s) == (message, retry_after_s)
+
+
+@pytest.mark.parametrize(
+    ("limit_s", "shown", "retry_after_s"), [(0.25, "0.25", 1), (7.6, "7.6", 8)]
+)
+def test_who_has_waited_in_vain_comes_back_after_as_long(limit_s, shown, retry_after_s):
+    refused = not_its_turn(limit_s)
+    assert str(refused) == f"the request waited {shown} s for its turn"
+    assert refused.retry_after_s == retry_after_s
