@@ -1,14 +1,18 @@
 import json
 import zipfile
+from pathlib import PurePath
 
 import pytest
 
 from nachlass_builder.slim.decide import (
     BEFORE,
     IMPORTED,
+    LOADED,
     OPTIONAL,
+    ROUNDS,
     SCORED,
     SERVICE,
+    STRING,
     Memory,
     Model,
     Subset,
@@ -176,3 +180,235 @@ def test_a_pickle_that_cannot_be_read_is_given_up(training, memory, model):
     (asked.bundle / "model.pickle").write_bytes(b"no pickle")
     with pytest.raises(UndecidedError, match="cannot be read without running it"):
         decide(asked, training, memory, WISHES)
+
+
+# A model that answers what the test says.
+
+
+class Scripted(Model):
+    """Each proof gives the next answer, and what was hidden is kept."""
+
+    def prove_without(self, hidden):
+        self.hidden.append(sorted(hidden))
+        answer = self.answers.pop(0)
+        return answer(hidden) if callable(answer) else answer
+
+
+@pytest.fixture
+def scripted(tmp_path):
+    def make(*answers, value=(None, None), has_samples=True):
+        import cloudpickle
+
+        (tmp_path / "model.pickle").write_bytes(cloudpickle.dumps(value))
+        made = Scripted(tmp_path, (), has_samples, tmp_path, tmp_path, {}, None)
+        object.__setattr__(made, "answers", list(answers))
+        object.__setattr__(made, "hidden", [])
+        return made
+
+    return make
+
+
+FINE = {"batch": None, "stopped": []}
+OTHERS = ["base", "hint", "hint-data", "kernel", "model", "plots", "speed"]
+
+
+def failing(*missing, stopped=(), message="it fails"):
+    return {"error": {"message": message, "missing": list(missing)}, "stopped": list(stopped)}
+
+
+def test_what_the_model_needs_is_proven_with_the_rest_hidden(training, memory, scripted):
+    model = scripted(FINE)
+    assert decide(model, training, memory, WISHES) == Subset({"cloudpickle": SERVICE})
+    assert model.hidden == [OTHERS]
+
+
+def test_what_the_pickle_names_and_what_the_user_names_stay(training, memory, scripted):
+    wishes = Wishes(WISHES.requirements, {"speed": "named by the notebook"})
+    model = scripted(FINE, value=PurePath("hint"))
+    assert decide(model, training, memory, wishes).why == {
+        "cloudpickle": SERVICE,
+        "hint": STRING,
+        "hint-data": "needed by hint",
+        "speed": "named by the notebook",
+    }
+
+
+def test_who_names_a_distribution_gives_its_reason(training, memory, scripted):
+    wishes = Wishes(WISHES.requirements, {"hint": "named by the notebook"})
+    model = scripted(FINE, value=PurePath("hint"))
+    assert decide(model, training, memory, wishes).why["hint"] == "named by the notebook"
+
+
+def test_when_everything_stays_nothing_is_proven(training, memory, scripted):
+    wishes = Wishes(WISHES.requirements, dict.fromkeys(("model", "hint", "plots"), "named"))
+    model = scripted()
+    chosen = decide(model, training, memory, wishes)
+    assert chosen.why.keys() == training.everything
+    assert not chosen.before
+    assert model.hidden == []
+
+
+def test_what_an_exception_names_is_added_before_what_was_asked_for(training, memory, scripted):
+    model = scripted(failing("plots", stopped=["hint", "plots"]), FINE)
+    assert decide(model, training, memory, WISHES).why == {
+        "cloudpickle": SERVICE,
+        "plots": SCORED,
+        "base": "needed by plots",
+    }
+    assert model.hidden[1] == ["hint", "hint-data", "kernel", "model", "speed"]
+
+
+def test_what_was_asked_for_is_added_when_the_exception_names_nothing_hidden(
+    training, memory, scripted
+):
+    model = scripted(failing("absent", stopped=["hint", "kernel"]), FINE)
+    chosen = decide(model, training, memory, WISHES)
+    assert chosen.why.keys() == {"cloudpickle", "hint", "hint-data"}
+    assert chosen.why["hint"] == SCORED
+
+
+@pytest.mark.parametrize("answer", [{"error": {"message": "no"}}, failing("kernel", message="no")])
+def test_a_failure_that_nothing_can_help_is_told(training, memory, scripted, answer):
+    with pytest.raises(UndecidedError, match=r"^with less it fails: no$"):
+        decide(scripted(answer), training, memory, WISHES)
+
+
+def test_so_many_attempts_are_made(tmp_path, memory, scripted):
+    names = [f"part{number}" for number in range(ROUNDS + 1)]
+    for name in ["cloudpickle", *names]:
+        with zipfile.ZipFile(make_wheel(tmp_path / "more", name=name)) as archive:
+            archive.extractall(tmp_path / "parts")
+    wishes = Wishes(tuple(names), {})
+    training = Training(tmp_path / "parts", wishes)
+    failures = [failing(name) for name in names]
+    with pytest.raises(
+        UndecidedError, match=f"^after {ROUNDS} attempts something is still missing$"
+    ):
+        decide(scripted(*failures), training, memory, wishes)
+    chosen = decide(scripted(*failures[: ROUNDS - 1], FINE), training, memory, wishes)
+    assert chosen.why == {"cloudpickle": SERVICE, **dict.fromkeys(names[: ROUNDS - 1], SCORED)}
+
+
+def test_a_batch_that_differs_only_with_less_is_a_failure(training, memory, scripted):
+    differs = {"batch": False, "stopped": ["hint"], "batch_reason": "it differs"}
+    model = scripted(differs, {"batch": True, "stopped": []}, FINE)
+    assert decide(model, training, memory, WISHES).why.keys() == {
+        "cloudpickle",
+        "hint",
+        "hint-data",
+    }
+    assert model.hidden == [OTHERS, [], ["base", "kernel", "model", "plots", "speed"]]
+
+
+def test_a_batch_that_differs_with_less_and_cannot_be_helped_is_told(training, memory, scripted):
+    differs = {"batch": False, "stopped": ["kernel"], "batch_reason": "it differs"}
+    with pytest.raises(UndecidedError, match=r"^with less it fails: it differs$"):
+        decide(scripted(differs, {"batch": True}), training, memory, WISHES)
+
+
+@pytest.mark.parametrize("whole", [{"batch": False}, {"batch": None}, {"error": {}}])
+def test_a_batch_that_differs_with_everything_as_well_is_none(training, memory, scripted, whole):
+    model = scripted({"batch": False, "stopped": ["hint"]}, whole)
+    assert decide(model, training, memory, WISHES).why == {"cloudpickle": SERVICE}
+    assert len(model.hidden) == 2
+
+
+def test_a_batch_that_differs_and_asked_for_nothing_hidden_is_no_failure(
+    training, memory, scripted
+):
+    model = scripted({"batch": False, "stopped": []})
+    assert decide(model, training, memory, WISHES).why == {"cloudpickle": SERVICE}
+    assert len(model.hidden) == 1
+
+
+def test_without_samples_what_loading_imports_stays_with_its_options(training, memory, scripted):
+    model = scripted({"imported": ["base", "json", "cloudpickle"]}, has_samples=False)
+    assert decide(model, training, memory, WISHES) == Subset(
+        {"cloudpickle": SERVICE, "base": LOADED, "hint": OPTIONAL, "hint-data": OPTIONAL}
+    )
+    assert model.hidden == [[]]
+
+
+def test_without_samples_a_model_that_does_not_load_is_given_up(training, memory, scripted):
+    with pytest.raises(UndecidedError, match=r"^it does not load$"):
+        decide(
+            scripted(failing(message="it does not load"), has_samples=False),
+            training, memory, WISHES,
+        )  # fmt: skip
+
+
+def test_without_samples_only_a_careful_memory_counts(training, memory, scripted):
+    memory.write(kept(training, plots=SCORED), careful=False)
+    asked = scripted({"imported": []}, has_samples=False)
+    assert not decide(asked, training, memory, WISHES).before
+    memory.write(kept(training, plots=SCORED), careful=True)
+    assert decide(scripted(has_samples=False), training, memory, WISHES).before
+
+
+def test_a_memory_of_less_than_the_model_shows_is_passed_over(training, memory, scripted):
+    memory.write(kept(training), careful=False)
+    chosen = decide(scripted(FINE, value=PurePath("hint")), training, memory, WISHES)
+    assert (chosen.before, chosen.why.keys()) == (False, {"cloudpickle", "hint", "hint-data"})
+
+
+def test_what_is_remembered_and_shown_has_todays_reason(training, memory, scripted):
+    memory.write(kept(training, hint=SCORED), careful=False)
+    chosen = decide(scripted(value=PurePath("hint")), training, memory, WISHES)
+    assert chosen == Subset(
+        {
+            "cloudpickle": SERVICE,
+            "model": BEFORE,
+            "hint": STRING,
+            "base": "needed by model",
+            "speed": "needed by model",
+            "hint-data": "needed by hint",
+        },
+        before=True,
+    )
+
+
+def test_a_memory_is_a_file_that_is_complete_or_not_there(training, memory):
+    memory.write(Subset({"a": "b"}), careful=True)
+    assert json.loads(memory.file.read_text()) == {
+        "why": {"a": "b"},
+        "named": [],
+        "careful": True,
+    }
+    assert list(memory.file.parent.iterdir()) == [memory.file]
+    Memory(memory.file, ("x", "y")).write(Subset({}), careful=False)
+    assert json.loads(memory.file.read_text())["named"] == ["x", "y"]
+    memory.forget()
+    memory.forget()
+    assert not memory.file.exists()
+
+
+# Sizes and modules.
+
+
+def test_the_size_is_of_the_files(training):
+    sizes = training.provided.sizes
+    assert sizes["model"] > 0
+    assert training.size(["model", "base"]) == sizes["model"] + sizes["base"]
+    assert training.size([]) == 0
+
+
+def test_a_module_of_two_distributions_is_hidden_with_neither_alone(tmp_path):
+    for name in ("one", "two"):
+        files = {"shared/__init__.py": "", f"{name}.py": ""}
+        with zipfile.ZipFile(make_wheel(tmp_path / "more", name=name, files=files)) as archive:
+            archive.extractall(tmp_path / "both")
+    training = Training(tmp_path / "both", Wishes(("one", "two"), {}))
+    assert training.without({"one"}) == {"two": ["two"]}
+    assert training.without(()) == {"one": ["one", "shared"], "two": ["shared", "two"]}
+
+
+def test_extras_of_all_mentions_of_a_requirement_are_kept(site):
+    training = Training(site, Wishes(("model", "Model[fast]", "base[hints]"), {}))
+    assert training.grown({"model": IMPORTED, "base": IMPORTED}) == {
+        "cloudpickle": SERVICE,
+        "model": IMPORTED,
+        "base": IMPORTED,
+        "speed": "needed by model",
+        "hint": "needed by base",
+        "hint-data": "needed by hint",
+    }

@@ -1,6 +1,14 @@
 import pytest
 
-from nachlass_service.bundle.agreement import agree, compare, largest_difference, random_fields
+from nachlass_service.bundle.agreement import (
+    MOST_OF_A_LIST,
+    agree,
+    compare,
+    first_difference,
+    largest_difference,
+    name_of,
+    random_fields,
+)
 
 
 @pytest.mark.parametrize(
@@ -116,3 +124,120 @@ def test_random_fields_have_no_largest_difference():
 def test_a_comparison(one, other, verdict, difference):
     assert compare(one, other) == compare(other, one) == verdict
     assert largest_difference(one, other) == largest_difference(other, one) == difference
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (1.0, 1.0 + 9e-7, True),
+        (1.0, 1.0 + 1.1e-6, False),
+        (1e6, 1e6 + 0.9, True),
+        (0.0, 0.9e-9, True),
+        (0.0, 1.1e-9, False),
+        (1e-9, 1.9e-9, True),
+        (10**9, 10**9 + 1, False),
+        (10**9, 10.0**9 + 1, True),
+        (2**53, 2**53 + 1, False),
+        (float("inf"), float("inf"), True),
+        (False, 0, False),
+        (False, False, True),
+        ("", "", True),
+        ("", None, False),
+        ([], {}, False),
+        ([], [], True),
+        ({}, {}, True),
+    ],
+)
+def test_floats_are_compared_within_a_tolerance_and_the_rest_exactly(one, other, same):
+    assert agree(one, other) is same
+    assert agree(other, one) is same
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "random", "found"),
+    [
+        (1, 1, [], None),
+        (1, 2, [], ("", 1, 2)),
+        ([1, 2, 3], [1, 5, 6], [], ("1", 2, 5)),
+        ({"a": {"x": [0, "b"]}}, {"a": {"x": [0, "c"]}}, [], ("a.x.1", "b", "c")),
+        ({"a": [1]}, {"a": [1, 2]}, [], ("a", [1], [1, 2])),
+        ({"a": 1}, {"b": 1}, [], ("", {"a": 1}, {"b": 1})),
+        ({"a": 1, "b": 2}, {"a": 3, "b": 4}, ["a"], ("b", 2, 4)),
+        ({"a": 1, "b": 2}, {"a": "x", "b": 2}, ["a"], ("a", 1, "x")),
+        ({"a": [1]}, {"a": [2]}, ["a.0"], None),
+        ([[1], [2]], [[1], [3]], ["0.0"], ("1.0", 2, 3)),
+        ({"a.b": 1}, {"a.b": 2}, ["a.b"], ('"a.b"', 1, 2)),
+    ],
+)
+def test_the_first_field_that_differs(one, other, random, found):
+    assert first_difference(one, other, frozenset(random)) == found
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ((), ""),
+        (("a", 0, "b"), "a.0.b"),
+        (("",), '""'),
+        (("a.b", "c"), '"a.b".c'),
+        (("", ""), '"".""'),
+    ],
+)
+def test_a_field_is_named_by_its_path(path, name):
+    assert name_of(path) == name
+
+
+def test_a_list_is_one_random_field_when_many_of_its_entries_are():
+    few, many = ([1] * count + [0] * 5 for count in (MOST_OF_A_LIST, MOST_OF_A_LIST + 1))
+    zeros = [0] * (MOST_OF_A_LIST + 6)
+    assert random_fields([(few, zeros[:-1])]) == sorted(map(str, range(MOST_OF_A_LIST)))
+    assert random_fields([(many, zeros)]) == [""]
+    assert random_fields([({"a": many, "b": 1}, {"a": zeros, "b": 2})]) == ["a", "b"]
+
+
+def test_a_random_field_names_none_inside_of_it():
+    pairs = [({"a": {"x": 1}}, {"a": {"x": 2}}), ({"a": {"x": 1}}, {"a": None})]
+    assert random_fields(pairs) == ["a"]
+
+
+def test_a_list_of_many_random_rows_is_one_random_field():
+    rows, zeros = [[1, 0]] * (MOST_OF_A_LIST + 1), [[0, 0]] * (MOST_OF_A_LIST + 1)
+    assert len(random_fields([(rows, zeros)])) == MOST_OF_A_LIST + 1
+    wide = [[1] * (MOST_OF_A_LIST + 1)] * 2
+    assert random_fields([(wide, [[0] * (MOST_OF_A_LIST + 1)] * 2)]) == ["0", "1"]
+
+
+def test_entries_of_lists_of_several_lengths_are_no_fields():
+    pairs = [({"a": [[1], [2]]}, {"a": [[1], [3]]}), ({"a": [[1, 1], [2]]}, {"a": [[1, 1], [2]]})]
+    assert random_fields(pairs) == ["a.1.0"]
+    assert random_fields([*pairs, ({"a": [[1], [2, 2]]}, {"a": [[1], [2, 2]]})]) == ["a.1"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "difference"),
+    [
+        (0.0, 1e-9, 0.0),
+        (0.0, 1.1e-9, 1.0),
+        (4, 3, 0.25),
+        (-4, -3, 0.25),
+        (True, True, None),
+        (1, True, None),
+        (None, None, None),
+        ([], [], None),
+        ([1, 2, 4], [1, 1], 0.5),
+        ([1, 8], [2, 8], 0.5),
+        ({"a": [4, 4], "b": 10}, {"a": [4, 3], "b": 9}, 0.25),
+        ({"a": "x", "b": 10}, {"a": "y", "b": 8}, 0.2),
+        ([1], {"0": 2}, None),
+    ],
+)
+def test_the_largest_difference(one, other, difference):
+    assert largest_difference(one, other) == difference
+
+
+def test_the_largest_difference_leaves_out_what_is_random_inside():
+    one, other = {"a": [1, 4], "b": {"c": 1}}, {"a": [9, 3], "b": {"c": 5}}
+    assert largest_difference(one, other, frozenset({"a.0", "b.c"})) == 0.25
+    assert largest_difference(one, other, frozenset({""})) is None
+    assert compare(one, other, frozenset({"a.0", "b.c"})) == "different"
+    assert compare(one, other, frozenset({"a", "b"})) == "close"
