@@ -1,16 +1,19 @@
 import pickle
+import sys
 import zipfile
 from collections import Counter, OrderedDict, defaultdict, deque
 from datetime import timedelta
 from fractions import Fraction
 from pathlib import PurePosixPath
+from types import ModuleType
 
 import cloudpickle
 import pytest
 
 from nachlass_builder.packages.installed import installed
 from nachlass_builder.packages.provided import Provided, first_names
-from nachlass_builder.slim.references import References
+from nachlass_builder.slim import references
+from nachlass_builder.slim.references import DEEPEST, LONGEST_NAME, MOST_ENTRIES, References
 from support.wheels import make_wheel
 
 WHEELS = (
@@ -202,3 +205,208 @@ def test_a_pipeline_is_read_stage_by_stage(provided, tmp_path):
     found = References(provided, [])
     found.read_bundle(tmp_path)
     assert found.imports == {"top", "big-lib"}
+
+
+# Strings.
+
+
+@pytest.fixture
+def named(provided):
+    """What the strings in a value name."""
+
+    def name(value):
+        found = References(provided, [])
+        found.add_strings(value)
+        assert found.imports == set()
+        return found.named
+
+    return name
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "top",
+        ("top",),
+        ["top"],
+        {"top"},
+        frozenset({"top"}),
+        {"top": 1},
+        {1: "top"},
+        [1, None, {"a": [("b", {"top"})]}],
+    ],
+)
+def test_strings_are_found_in_containers(named, value):
+    assert named(value) == {"top"}
+
+
+@pytest.mark.parametrize("value", [b"top", 1, None, object(), deque(["top"]), "big_lib top"])
+def test_strings_are_found_nowhere_else(named, value):
+    assert named(value) == set()
+
+
+def test_a_string_may_be_as_long_as_a_name(tmp_path):
+    for name, letters in (("just", "m" * LONGEST_NAME), ("long", "n" * (LONGEST_NAME + 1))):
+        wheel = make_wheel(tmp_path / "wheels", name=name, files={f"{letters}.py": ""})
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(tmp_path / "site")
+    found = References(Provided(installed(tmp_path / "site")), [])
+    found.add_strings(["m" * LONGEST_NAME, "n" * (LONGEST_NAME + 1)])
+    assert found.named == {"just"}
+
+
+def test_strings_are_searched_so_deep(named):
+    def nested(depth):
+        value = "top"
+        for _ in range(depth):
+            value = [value]
+        return value
+
+    assert named(nested(DEEPEST)) == {"top"}
+    assert named(nested(DEEPEST + 1)) == set()
+
+
+def test_so_many_entries_of_a_container_are_searched(named):
+    assert named([0] * (MOST_ENTRIES - 1) + ["top"]) == {"top"}
+    assert named([0] * MOST_ENTRIES + ["top"]) == set()
+
+
+def test_so_many_containers_are_searched(named, monkeypatch):
+    monkeypatch.setattr(references, "MOST_CONTAINERS", 10)
+    assert named([[] for _ in range(8)] + [["top"]]) == {"top"}
+    assert named([[] for _ in range(12)] + [["top"]]) == set()
+
+
+def test_a_container_may_hold_itself(named):
+    value = ["top"]
+    value += [value, value]
+    assert named(value) == {"top"}
+
+
+# Imports.
+
+
+@pytest.mark.parametrize(
+    ("module", "taken", "imports"),
+    [
+        ("top", (), {"top"}),
+        ("ns", ("near",), {"near"}),
+        ("ns", ("near", "far"), {"near", "far"}),
+        ("ns", ("other",), {"near", "far"}),
+        ("ns", (), {"near", "far"}),
+        ("big_lib", ("twin",), {"big-lib"}),
+        ("json", ("top",), set()),
+    ],
+)
+def test_an_import_is_of_a_module_or_of_what_is_taken_from_it(provided, module, taken, imports):
+    found = References(provided, [])
+    found.add(module, taken)
+    assert (found.imports, found.named) == (imports, set())
+
+
+def test_what_is_installed_comes_before_the_repository(provided, tmp_path):
+    (tmp_path / "top.py").write_text("import twin")
+    (tmp_path / "own.py").write_text("import sibling")
+    found = References(provided, [tmp_path])
+    found.add("top")
+    assert found.imports == {"top"}
+    found.add("own")
+    assert found.imports == {"top", "sibling"}
+
+
+def test_modules_are_read_from_every_folder_of_the_source(provided, tmp_path):
+    for folder, text in (("a", "import top"), ("b", "import twin")):
+        (tmp_path / folder / "pack").mkdir(parents=True)
+        (tmp_path / folder / "pack/inner.py").write_text(text)
+    (tmp_path / "b/pack/__init__.py").write_text("from .near import x\nfrom .. import y")
+    (tmp_path / "b/pack/near.py").write_text("import ns.far")
+    found = References(provided, [tmp_path / "a", tmp_path / "b"])
+    found.add("pack.inner")
+    assert found.imports == {"top", "twin", "far"}
+
+
+def test_names_taken_by_an_import_are_no_strings(provided, tmp_path):
+    (tmp_path / "own.py").write_text("from json import top\nENGINE = 'twin'")
+    found = References(provided, [tmp_path])
+    found.add("own")
+    assert (found.imports, found.named) == (set(), {"twin"})
+
+
+# Pickles.
+
+
+@pytest.fixture
+def unpickled(provided, tmp_path):
+    """What a pickle refers to."""
+
+    def read(text):
+        (tmp_path / "model.pickle").write_bytes(text)
+        found = References(provided, [])
+        found.read_bundle(tmp_path)
+        return found.imports, found.named
+
+    return read
+
+
+def test_the_module_of_a_class_is_imported(unpickled):
+    assert unpickled(b"cbig_lib.core.deep\nThing\n.") == ({"big-lib"}, set())
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "argument", "found"),
+    [
+        ("cloudpickle.cloudpickle", "subimport", "top", ({"top"}, set())),
+        ("cloudpickle", "subimport", "top", ({"top"}, set())),
+        ("cloudpickle.cloudpickle", "_builtin_type", "top", (set(), set())),
+        ("cloudpickle.cloudpickle", "other", "top", (set(), {"top"})),
+        ("big_lib", "subimport", "top", ({"big-lib"}, {"top"})),
+        ("big_lib", "_builtin_type", "top", ({"big-lib"}, {"top"})),
+    ],
+)
+def test_only_cloudpickle_imports_by_a_call(unpickled, module, name, argument, found):
+    assert unpickled(f"c{module}\n{name}\n(S'{argument}'\ntR.".encode()) == found
+
+
+@pytest.mark.parametrize("text", [b"Ptop\n.", b"S'top'\nQ.", b"Ptop\n(S'twin'\ntR."])
+def test_what_a_pickle_keeps_outside_is_a_stand_in(unpickled, text):
+    assert unpickled(text) == (set(), {"twin"} if b"twin" in text else set())
+
+
+def test_a_type_that_cloudpickle_makes_is_a_stand_in(unpickled):
+    text = b"ccloudpickle.cloudpickle\n_builtin_type\n(S'ModuleType'\ntR(S'twin'\ntR."
+    assert unpickled(text) == (set(), {"twin"})
+
+
+def test_all_that_an_object_is_made_of_is_searched(unpickled, monkeypatch):
+    module = ModuleType("big_lib")
+    text = """
+class Whole(list):
+    def __reduce__(self):
+        items = iter([("ns.far", "twin")])
+        return Whole, ("top",), {"group": "some.group"}, iter(["ns.near", "x"]), items
+
+class New:
+    def __new__(cls, *args, **kwargs):
+        return object.__new__(cls)
+    def __getnewargs_ex__(self):
+        return ("top",), {"ns.far": "twin"}
+"""
+    exec(text, module.__dict__)
+    monkeypatch.setitem(sys.modules, "big_lib", module)
+    whole, new = pickle.dumps(module.Whole()), pickle.dumps(module.New())
+    assert unpickled(whole) == ({"big-lib"}, {"top", "plugin", "near", "far", "twin"})
+    assert unpickled(new) == ({"big-lib"}, {"top", "far", "twin"})
+
+
+def test_a_pipeline_needs_what_chains_its_stages(tmp_path):
+    files = {"sklearn/__init__.py": "", "sklearn/pipeline.py": ""}
+    wheel = make_wheel(tmp_path / "wheels", name="scikit-learn", files=files)
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "site")
+    provided = Provided(installed(tmp_path / "site"))
+    (tmp_path / "model.pickle").write_bytes(pickle.dumps(None))
+    alone, stages = References(provided, []), References(provided, [])
+    alone.read_bundle(tmp_path)
+    (tmp_path / "stages.json").write_text('[["a.ipynb", "model.pickle"]]')
+    stages.read_bundle(tmp_path)
+    assert (alone.imports, stages.imports) == (set(), {"scikit-learn"})
