@@ -18,6 +18,7 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryFile
 
 PROJECT = Path(__file__).parent.parent
 RESULTS = PROJECT / ".mutants"
@@ -56,6 +57,28 @@ timeout_multiplier=10
 """
 
 
+class Reached:
+    """The functions that a test reaches, as mutmut keeps them, also in processes that it forks."""
+
+    def __init__(self):
+        self._file = TemporaryFile(buffering=0)  # noqa: SIM115 - until the process ends
+        self._written = set()
+
+    def add(self, name):
+        if name not in self._written:
+            self._written.add(name)
+            self._file.write(f"{name}\n".encode())
+
+    def __iter__(self):
+        self._file.seek(0)
+        return iter(set(self._file.read().decode().split()))
+
+    def clear(self):
+        self._written.clear()
+        self._file.seek(0)
+        self._file.truncate()
+
+
 def prepare(room, modules):
     """Lay out what mutmut expects: both packages, the tests, and its settings."""
     folder = RESULTS / room
@@ -82,6 +105,9 @@ def mutate(room, modules):
     # mutmut reads the settings of the folder where it is imported.
     from mutmut.__main__ import _run
     from mutmut.mutation.mutators import mutation_operators, operator_string
+    from mutmut.state import state
+
+    state()._stats = Reached()
 
     def change_word(node):
         return () if " " in getattr(node, "value", " ") else islice(operator_string(node), 1)
