@@ -209,3 +209,99 @@ def test_the_service_is_ready_once_all_were_and_one_of_them_is_told():
     slots.prepare(1)
     in_child(lambda: get_ready(1, told=False))
     assert slots.is_ready
+
+
+def test_one_worker_alone_makes_a_service_of_one_ready():
+    slots = Slots([])
+    slots.prepare(0)
+    assert not slots.is_ready
+    assert slots.set_ready(1)
+    assert slots.is_ready
+    assert not slots.set_ready(1), "it was ready already"
+
+
+def test_each_of_two_workers_is_counted_once():
+    slots = Slots([])
+    for slot in (0, 5):
+        slots.prepare(slot)
+    for _ in range(3):
+        assert not slots.set_ready(2)
+    slots.use(5)
+    assert slots.set_ready(2)
+
+
+def test_a_slot_that_is_prepared_again_is_not_ready():
+    slots = Slots([])
+    for slot in (1, 2):
+        slots.prepare(slot)
+        slots.use(slot)
+        assert not slots.set_ready(3)
+    slots.prepare(1)
+    slots.use(0)
+    assert not slots.set_ready(3)
+    slots.use(1)
+    assert slots.set_ready(3)
+
+
+def test_slots_that_replace_ready_ones_are_ready():
+    slots = Slots([])
+    slots.stay_ready()
+    assert slots.is_ready
+    assert not slots.set_ready(1)
+
+
+def test_rows_follow_each_other_in_every_slot():
+    slots = Slots([(("a",), 2), (("b",), 3)])
+    assert (slots.cells(("a",)), slots.cells(("b",))) == (range(2), range(2, 5))
+    assert slots.enter(("c",), 1, anything)
+    assert slots.cells(("c",)) == range(5, 6)
+    for slot, amount in ((0, 1), (2, 10)):
+        slots.prepare(slot)
+        slots.use(slot)
+        slots.add(("a",), {1: amount})
+        slots.add(("b",), {0: 2 * amount, 2: 3 * amount})
+        slots.add(("c",), {0: 4 * amount})
+    assert slots.sums(("b",)) == [22, 0, 33]
+    assert slots.totals().tolist() == [0, 11, 22, 0, 33, 44]
+
+
+def test_totals_have_what_other_workers_have_entered():
+    slots = Slots([(("a",), 1)])
+    slots.prepare(0)
+
+    def count():
+        slots.enter(("b",), 2, anything)
+        slots.add(("b",), {1: 5})
+
+    in_child(count)
+    assert slots.totals().tolist() == [0, 0, 5]
+
+
+def test_only_slots_that_were_prepared_are_added_up():
+    slots = Slots([(KNOWN, 1)])
+    for slot in (0, 1):
+        slots.use(slot)
+        slots.add(KNOWN, {0: 1})
+    assert (slots.sums(KNOWN), slots.totals().tolist()) == ([0], [])
+    slots.prepare(0)
+    assert (slots.sums(KNOWN), slots.totals().tolist()) == ([1], [1])
+    slots.prepare(1)
+    slots.prepare(0)
+    assert (slots.sums(KNOWN), slots.totals().tolist()) == ([2], [2])
+
+
+def test_what_is_not_allowed_is_not_entered():
+    slots = Slots([(KNOWN, 1)])
+    assert not slots.enter(("a",), 1, lambda there: there != [KNOWN])
+    assert slots.series() == [KNOWN]
+    assert slots.enter(("a",), 1, lambda there: there == [KNOWN])
+    assert slots.series() == [KNOWN, ("a",)]
+
+
+def test_a_slot_goes_on_with_what_its_worker_before_has_counted():
+    slots = Slots([(KNOWN, 2)])
+    slots.prepare(0)
+    slots.add(KNOWN, {0: 1.5, 1: 2})
+    slots.prepare(0)
+    slots.add(KNOWN, {0: 1})
+    assert slots.sums(KNOWN) == [2.5, 2]
