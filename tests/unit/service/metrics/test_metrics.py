@@ -7,12 +7,14 @@ from prometheus_client.openmetrics import parser as openmetrics_parser
 
 from nachlass_builder.proof.describe_predictions import LADDER, describe_predictions
 from nachlass_service.base.errors import REJECTED
+from nachlass_service.metrics import history
 from nachlass_service.metrics.metrics import (
     LONGEST_LABEL,
     MAX_FIELDS,
     MAX_LABELS,
     MAX_VALUES,
     Meter,
+    label_of,
     plain_values,
 )
 from support.forked import fork, in_child, join, killed
@@ -457,3 +459,295 @@ def test_a_meter_of_other_buckets_begins_at_zero():
         before.count([0.5], 0.1)
         after.go_on_from(before)
         assert is_at_zero(after)
+
+
+# A whole meter.
+
+PREDICTION = {
+    "labels": {"kind": ["ham", "spam"]},
+    "buckets": {"score": [0.5]},
+    "ladder": [-1.0, 1.0],
+}
+FEATURES = {"labels": {"colour": ["red"]}, "buckets": {"size": [2.0]}}
+BASELINE = {
+    "predictions": {"kind": {"ham": 3, "spam": 1}, "score": {"(-Inf, 0.5]": 2, "(0.5, +Inf)": 5}},
+    "inputs": {"colour": {"red": 4, "other": 2}, "size": {"(-Inf, 2.0]": 6}},
+}
+
+
+class Clock:
+    now = 1000.0
+
+    def monotonic(self):
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The time, which only the test moves on."""
+    clock = Clock()
+    monkeypatch.setattr(history, "time", clock)
+    return clock
+
+
+def whole_meter(**options):
+    meter = Meter(
+        PREDICTION,
+        prefix="n",
+        info={"name": "m", "version": "2"},
+        features=FEATURES,
+        **{"baseline": BASELINE, "window_s": 120, **options},
+    )
+    meter.slots.prepare(0)
+    return meter
+
+
+def text_of(meter):
+    """The exposition, without the buckets of seconds."""
+    lines = meter.exposition("")[0].decode().splitlines()
+    return [line for line in lines if "n_processing_seconds_bucket" not in line]
+
+
+def test_the_exposition_is_this():
+    meter = whole_meter()
+    samples = [{"colour": "red", "size": 3}, {"colour": "blue", "size": 1}]
+    seen = meter.look_at(samples)
+    meter.count(
+        [{"kind": "ham", "score": 0.25}, {"kind": "new", "score": 2, "more": -0.5}], 0.25, seen
+    )
+    meter.count_rejected("refused")
+    meter.count_failed()
+    rejected = [error.code for error in REJECTED]
+    assert text_of(meter) == [
+        "# HELP n_predictions_total Predictions by their value.",
+        "# TYPE n_predictions_total counter",
+        'n_predictions_total{field="kind",value="ham"} 1.0',
+        'n_predictions_total{field="kind",value="spam"} 0.0',
+        'n_predictions_total{field="kind",value="new"} 1.0',
+        "# HELP n_prediction_value The numbers that were predicted.",
+        "# TYPE n_prediction_value histogram",
+        'n_prediction_value_bucket{field="score",le="0.5"} 1.0',
+        'n_prediction_value_bucket{field="score",le="+Inf"} 2.0',
+        'n_prediction_value_count{field="score"} 2.0',
+        'n_prediction_value_sum{field="score"} 2.25',
+        'n_prediction_value_bucket{field="more",le="-1.0"} 0.0',
+        'n_prediction_value_bucket{field="more",le="1.0"} 1.0',
+        'n_prediction_value_bucket{field="more",le="+Inf"} 1.0',
+        "# HELP n_prediction_bins_total Predicted numbers by the interval that they are in.",
+        "# TYPE n_prediction_bins_total counter",
+        'n_prediction_bins_total{field="score",value="(-Inf, 0.5]"} 1.0',
+        'n_prediction_bins_total{field="score",value="(0.5, +Inf)"} 1.0',
+        'n_prediction_bins_total{field="more",value="(-Inf, -1.0]"} 0.0',
+        'n_prediction_bins_total{field="more",value="(-1.0, 1.0]"} 1.0',
+        'n_prediction_bins_total{field="more",value="(1.0, +Inf)"} 0.0',
+        (
+            "# HELP n_inputs_total Values of the input's features, "
+            "of the requests that are looked at."
+        ),
+        "# TYPE n_inputs_total counter",
+        'n_inputs_total{field="colour",value="red"} 1.0',
+        'n_inputs_total{field="colour",value="other"} 1.0',
+        'n_inputs_total{field="size",value="(-Inf, 2.0]"} 1.0',
+        'n_inputs_total{field="size",value="(2.0, +Inf)"} 1.0',
+        'n_inputs_total{field="size",value="other"} 0.0',
+        ("# HELP n_predictions_baseline The build's predictions, by value or interval; constant."),
+        "# TYPE n_predictions_baseline gauge",
+        'n_predictions_baseline{field="kind",value="ham"} 3.0',
+        'n_predictions_baseline{field="kind",value="spam"} 1.0',
+        'n_predictions_baseline{field="score",value="(-Inf, 0.5]"} 2.0',
+        'n_predictions_baseline{field="score",value="(0.5, +Inf)"} 5.0',
+        (
+            "# HELP n_inputs_baseline The build's values of the input, "
+            "by value or interval; constant."
+        ),
+        "# TYPE n_inputs_baseline gauge",
+        'n_inputs_baseline{field="colour",value="red"} 4.0',
+        'n_inputs_baseline{field="colour",value="other"} 2.0',
+        'n_inputs_baseline{field="size",value="(-Inf, 2.0]"} 6.0',
+        (
+            "# HELP n_prediction_value_baseline "
+            "The build's predicted numbers up to each bound; constant."
+        ),
+        "# TYPE n_prediction_value_baseline gauge",
+        'n_prediction_value_baseline{field="score",le="0.5"} 2.0',
+        'n_prediction_value_baseline{field="score",le="+Inf"} 7.0',
+        "# HELP n_processing_seconds Seconds that answering a request took.",
+        "# TYPE n_processing_seconds histogram",
+        "n_processing_seconds_count 1.0",
+        "n_processing_seconds_sum 0.25",
+        "# HELP n_rejected_total Requests that were turned away.",
+        "# TYPE n_rejected_total counter",
+        *(f'n_rejected_total{{reason="{code}"}} {float(code == "refused")}' for code in rejected),
+        "# HELP n_samples_total Samples that were answered.",
+        "# TYPE n_samples_total counter",
+        "n_samples_total 2.0",
+        "# HELP n_failures_total Requests that the model could not answer.",
+        "# TYPE n_failures_total counter",
+        "n_failures_total 1.0",
+        "# HELP n_model_info What is served; always 1.",
+        "# TYPE n_model_info gauge",
+        'n_model_info{name="m",version="2"} 1.0',
+    ]
+
+
+def test_a_meter_may_have_no_baseline():
+    for baseline in (None, {}, {"predictions": {}}):
+        meter = whole_meter(baseline=baseline)
+        assert meter.baseline == {"predictions": {}, "inputs": {}}
+        assert not any("_baseline{" in line for line in text_of(meter))
+
+
+def test_labels_of_the_baseline_are_numbered_with_those_of_the_input():
+    meter = whole_meter(named_inputs=False)
+    assert meter.baseline["inputs"]["colour"] == {"#1": 4, "other": 2}
+    assert meter.inputs.bins["colour"] == ["#1", "other"]
+
+
+def test_a_bucket_that_the_baseline_does_not_have_is_empty():
+    found = read(whole_meter(baseline={"predictions": {"score": {"(0.5, +Inf)": 5}}}))
+    assert found["n_prediction_value_baseline", "score", "0.5"] == 0
+    assert found["n_prediction_value_baseline", "score", "+Inf"] == 5
+
+
+def test_only_a_share_of_the_inputs_is_looked_at():
+    samples = [{"colour": "red", "size": 3}] * 2000
+    assert whole_meter(input_rate=0.0).look_at(samples) == []
+    assert whole_meter().look_at(samples[:2]) == [[0, 3], [0, 3]]
+    assert 400 < len(whole_meter(input_rate=0.3).look_at(samples)) < 800
+
+
+def test_of_an_input_without_features_nothing_is_looked_at():
+    meter = Meter(PREDICTION, prefix="n", info={})
+    meter.slots.prepare(0)
+    assert meter.look_at([1, 2]) == []
+    meter.count(["ham"], 0.1, [])
+    assert "n_inputs_total{" not in meter.exposition("")[0].decode()
+
+
+# What was counted lately.
+
+
+def test_what_was_counted_within_the_window(clock):
+    meter = whole_meter()
+    count(meter, 3, "ham", 0.25)
+    clock.now += 60
+    meter.recent()  # keeps this moment
+    count(meter, 2, "spam", 0.75)
+    clock.now += 130
+    count(meter, 1, "new", 0.25)
+    predictions, inputs, seconds = meter.recent()
+    assert predictions == {
+        "kind": {"ham": 0, "spam": 2, "new": 1},
+        "score": {"(-Inf, 0.5]": 1, "(0.5, +Inf)": 2},
+    }
+    assert inputs == {
+        "colour": {"red": 3, "other": 0},
+        "size": {"(-Inf, 2.0]": 0, "(2.0, +Inf)": 3, "other": 0},
+    }
+    assert seconds == 130
+
+
+def count(meter, times, kind, score):
+    for _ in range(times):
+        seen = meter.look_at([{"colour": "red", "size": 3}])
+        meter.count([{"kind": kind, "score": score}], 0.1, seen)
+
+
+def test_a_field_of_both_kinds_has_its_labels_and_its_numbers(clock):
+    meter = Meter(
+        {"labels": {"": ["a"]}, "buckets": {"": [1.0]}, "ladder": [0.0]}, prefix="n", info={}
+    )
+    meter.slots.prepare(0)
+    meter.count(["a", 0.5, 1], 0.1)
+    predictions, _inputs, seconds = meter.recent()
+    assert predictions == {"": {"(-Inf, 1.0]": 1, "(1.0, +Inf)": 0, "a": 1, "1": 1}}
+    assert seconds == 0
+
+
+def test_counting_keeps_the_past(clock):
+    meter = whole_meter()
+    for _ in range(40):
+        clock.now += 10
+        meter.count_predictions([{"kind": "ham"}])
+    predictions, _inputs, seconds = meter.recent()
+    assert (predictions["kind"]["ham"], seconds) == (13, 120)
+
+
+def test_the_window_is_the_one_that_was_given(clock):
+    meter = whole_meter(window_s=12)
+    for _ in range(40):
+        clock.now += 1
+        meter.count_predictions([{"kind": "ham"}])
+    assert meter.recent()[2] == 12
+
+
+def test_only_numbers_have_an_order():
+    meter = whole_meter()
+    assert meter.ordered("score") == ["(-Inf, 0.5]", "(0.5, +Inf)"]
+    assert meter.ordered("kind") == meter.ordered("absent") == []
+
+
+# A reload.
+
+
+def test_the_past_begins_with_a_new_model_that_goes_on(clock):
+    before, after = whole_meter(), whole_meter()
+    before.count([{"kind": "ham"}], 0.1)
+    clock.now += 60
+    after.go_on_from(before)
+    after.count([{"kind": "spam"}], 0.1)
+    clock.now += 5
+    predictions, _inputs, seconds = after.recent()
+    assert (predictions["kind"], seconds) == ({"ham": 0, "spam": 1}, 5)
+    assert read(after)["n_samples_total",] == 2
+    clock.now += 300
+    after.count([], 0.1)
+    clock.now += 10
+    after.count([], 0.1)
+    clock.now += 120
+    assert after.recent()[2] == 120
+
+
+@pytest.mark.parametrize("was_ready", [True, False])
+def test_a_meter_of_another_layout_is_ready_when_the_one_before_was(was_ready):
+    before, after = whole_meter(), meter_of("a")
+    if was_ready:
+        before.slots.stay_ready()
+    after.go_on_from(before)
+    assert after.slots.is_ready is was_ready
+    assert after.slots is not before.slots
+
+
+def test_a_meter_of_other_features_begins_at_zero():
+    before = whole_meter()
+    after = Meter(PREDICTION, prefix="n", info={}, features={**FEATURES, "labels": {}})
+    after.slots.prepare(0)
+    before.count([{"kind": "ham"}], 0.1)
+    after.go_on_from(before)
+    assert is_at_zero(after)
+
+
+# Labels.
+
+
+@pytest.mark.parametrize(
+    ("value", "label"),
+    [
+        ("text", "text"),
+        (7, "7"),
+        (10**200, "1" + "0" * (LONGEST_LABEL - 2) + "\u2026"),
+        (True, "true"),
+        (None, "null"),
+        (1.0, "1.0"),
+        ([], "[]"),
+        ({"a": 1}, '{"a": 1}'),
+        ("a" * LONGEST_LABEL, "a" * LONGEST_LABEL),
+        ("a" * (LONGEST_LABEL + 1), "a" * (LONGEST_LABEL - 1) + "\u2026"),
+        ("\u00e4" * LONGEST_LABEL, "\u00e4" * LONGEST_LABEL),
+        ("\u00e4" * (LONGEST_LABEL + 1), "\u00e4" * (LONGEST_LABEL - 1) + "\u2026"),
+        ("\ud800" * LONGEST_LABEL, ("\\ud800" * LONGEST_LABEL)[: LONGEST_LABEL - 1] + "\u2026"),
+    ],
+)
+def test_a_label_is_text_of_a_bearable_length(value, label):
+    assert label_of(value) == label
+    assert len(label) <= LONGEST_LABEL
