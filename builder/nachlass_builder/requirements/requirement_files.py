@@ -8,10 +8,11 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 import yaml
+from packaging.utils import InvalidSdistFilename, parse_sdist_filename
 
 from nachlass_builder.foundation.errors import Place, RequirementsError
 from nachlass_builder.foundation.settings import unquote
@@ -22,6 +23,7 @@ from nachlass_builder.requirements.requirement_hashes import Hashed, split_hashe
 from nachlass_builder.requirements.typed_values import list_at, table_at, text_at, texts_at
 from nachlass_builder.requirements.unmet import unmet_in_conda
 
+ARCHIVES = (".whl", ".tar.gz", ".zip")
 OPTIONS_WITH_VALUE = frozenset(
     "-i --index-url --extra-index-url -f --find-links --trusted-host --no-binary --only-binary"
     " --timeout --retries --cert --proxy --python-version --platform -t --target --prefix --root"
@@ -242,8 +244,8 @@ def _add(text: str, folder: str, place: Place, listed: Listed) -> None:
         listed.requirements.append(
             Requirement.parse(f"{_name_of_link(text, place)} @ {text}", place)
         )
-    elif text.endswith((".whl", ".tar.gz", ".zip")) and "@" not in text:
-        name = PurePosixPath(text).name.split("-")[0]
+    elif text.endswith(ARCHIVES) and "@" not in text:
+        name = _name_of_archive(PurePosixPath(text).name) or _refuse_nameless(text, place)
         path = PurePosixPath(folder) / text
         listed.requirements.append(Requirement.parse(f"{name} @ {path}", place))
     elif re.match(r"\.{1,2}($|[/\[])|/", text):
@@ -267,13 +269,24 @@ def _name_of_link(link: str, place: Place) -> str:
     if egg:
         return egg[1]
     last = PurePosixPath(parts.path.partition("@")[0]).name
-    name = last.split("-")[0] if last.endswith((".whl", ".tar.gz", ".zip")) else last
-    name = name.removesuffix(".git")
-    if not name:
-        raise RequirementsError(
-            f"{link} names no distribution", place=place, remedy=f"write it as NAME @ {link}"
-        )
-    return name
+    name = _name_of_archive(last) if last.endswith(ARCHIVES) else last.removesuffix(".git")
+    return name or _refuse_nameless(link, place)
+
+
+def _name_of_archive(file: str) -> str:
+    """The distribution that a wheel or a source archive is of; empty when its name does not say."""
+    if file.endswith(".whl"):
+        return file.partition("-")[0]
+    try:
+        return parse_sdist_filename(file)[0]
+    except InvalidSdistFilename:  # as of main.zip, which a forge makes of a branch
+        return ""
+
+
+def _refuse_nameless(link: str, place: Place) -> NoReturn:
+    raise RequirementsError(
+        f"{link} names no distribution", place=place, remedy=f"write it as NAME @ {link}"
+    )
 
 
 def _place(name: str, text: str, entry: Any) -> Place:

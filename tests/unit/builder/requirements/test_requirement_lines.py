@@ -251,6 +251,8 @@ def test_a_value_is_no_requirement(tmp_path):
         ("https://h.test/tool-1-py3-none-any.whl", "tool @ https://h.test/tool-1-py3-none-any.whl"),
         ("http://h.test/tool-1.zip#md5=0", "tool @ http://h.test/tool-1.zip#md5=0"),
         ("file:///wheels/tool-1.tar.gz", "tool @ file:///wheels/tool-1.tar.gz"),
+        ("https://h.test/my-tool-1.2.zip", "my-tool @ https://h.test/my-tool-1.2.zip"),
+        ("./my-tool-1.2.tar.gz", "my-tool @ my-tool-1.2.tar.gz"),
         ("wheels/tool-1.tar.gz", "tool @ wheels/tool-1.tar.gz"),
         ("/wheels/tool-1.zip", "tool @ /wheels/tool-1.zip"),
         ("tool @ https://h.test/tool-1.zip", "tool @ https://h.test/tool-1.zip"),
@@ -261,7 +263,16 @@ def test_a_requirement_is_a_name_or_a_link_or_an_archive(tmp_path, word, text):
     assert (requirement.text, requirement.place) == (text, PLACE)
 
 
-@pytest.mark.parametrize("link", ["https://h.test", "git+https://h.test/.git"])
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://h.test",
+        "git+https://h.test/.git",
+        "https://h.test/tool/archive/main.zip",
+        "https://h.test/tool/archive/v1.2.tar.gz",
+        "./main.zip",
+    ],
+)
 def test_a_link_that_names_nothing_is_refused(tmp_path, link):
     with pytest.raises(RequirementsError) as refused:
         words_of(tmp_path, link)
