@@ -21,6 +21,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 PROJECT = Path(__file__).parent.parent
+LINKED = "builder/nachlass_builder service service/nachlass_service tests pyproject.toml".split()
 RESULTS = PROJECT / ".mutants"
 LEAST = 0.9
 SURVIVED = {0, 5, 33}  # all tests passed, or none was there to run
@@ -84,7 +85,8 @@ def prepare(room, modules):
     folder = RESULTS / room
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    for path in ("builder/nachlass_builder", "service/nachlass_service", "tests", "pyproject.toml"):
+    # The builder looks for the source of the service beside itself.
+    for path in LINKED:
         (folder / Path(path).name).symlink_to(PROJECT / path)
     files = "\n    ".join(source_of(room, module) for module in modules)
     (folder / "setup.cfg").write_text(SETTINGS.format(files=files, room=room))
@@ -174,8 +176,11 @@ def main():
     low, named = [], []
     for room, modules in wanted(sys.argv[1:]).items():
         started = time.monotonic()
-        with ProcessPoolExecutor(1) as pool:
-            found = pool.submit(mutate, room, modules).result()
+        try:
+            with ProcessPoolExecutor(1) as pool:
+                found = pool.submit(mutate, room, modules).result()
+        except SystemExit:
+            sys.exit(f"mutmut gave up on {room}: see {RESULTS / room / 'log'}")
         for module, (total, survivors) in zip(modules, found, strict=True):
             name, killed = f"{room}/{module}", total - len(survivors)
             share = killed / total
