@@ -235,6 +235,29 @@ def test_a_value_is_no_requirement(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("word", ["-", "--", "-x", "-rf", "--r=more.txt"])
+def test_what_is_no_option_of_a_file_reads_none(tmp_path, word):
+    write(tmp_path, {"f": "six", "more.txt": "six"})
+    assert shown(words_of(tmp_path, word)) == (["six (f, line 1)"] if word == "-rf" else [])
+
+
+def test_an_option_and_its_value_are_all_of_a_line(listed):
+    found = listed(
+        {
+            "r.txt": "--find-links my wheels\n-f my other wheels\n--index-url\thttps://i.test\n"
+            "--trusted-host i.test=8443 x\n-r more files.txt\n",
+            "more files.txt": "-e ./my tool\n--requirement deep er.txt\n",
+            "deep er.txt": "six\n",
+        }
+    )
+    assert found.options == [
+        "--find-links", "my wheels", "-f", "my other wheels", "--index-url", "https://i.test",
+        "--trusted-host", "i.test=8443 x",
+    ]  # fmt: skip
+    assert shown(found) == ["six (deep er.txt, line 1)"]
+    assert found.local == ["my tool"]
+
+
 # What a requirement may be.
 
 
@@ -387,9 +410,3 @@ def test_what_is_not_yaml_is_refused(tmp_path):
     with pytest.raises(RequirementsError, match="the file is not YAML: while parsing") as refused:
         read_environment_yml(tmp_path, "env.yml")
     assert refused.value.place == Place("env.yml")
-
-
-def test_files_are_read_as_utf_8(tmp_path, monkeypatch):
-    name = "r.txt"
-    (tmp_path / name).write_bytes("six  # für Zahlen\n".encode())
-    assert shown(read_requirements_txt(tmp_path, name)) == ["six (r.txt, line 1)"]

@@ -1,0 +1,55 @@
+import pytest
+
+from nachlass_builder.foundation.errors import Place, RequirementsError
+from nachlass_builder.requirements.requirement import Requirement
+
+PLACE = Place("requirements.txt", line=3)
+
+
+def test_a_requirement_is_a_text_and_its_place():
+    requirement = Requirement.parse(" Zope.Event >=4 ", PLACE)
+    assert (requirement.text, requirement.place) == ("Zope.Event >=4", PLACE)
+    assert requirement.name == "zope-event"
+    assert str(requirement) == "Zope.Event >=4 (requirements.txt, line 3)"
+
+
+@pytest.mark.parametrize(
+    ("text", "pin"),
+    [
+        ("six==1.16", "1.16"),
+        ("six == 1.16 ; python_version > '3'", "1.16"),
+        ("six==1.*", None),
+        ("six===1.16", None),
+        ("six>=1.16", None),
+        ("six==1.16,<2", None),
+        ("six", None),
+        ("six @ https://h.test/six-1.16.zip", None),
+    ],
+)
+def test_a_pin_is_one_version(text, pin):
+    assert Requirement(text, PLACE).pin == pin
+
+
+@pytest.mark.parametrize("text", ["", "my tool", "six>=", "six; a"])
+def test_what_is_no_requirement_is_refused_with_its_remedy(text):
+    with pytest.raises(RequirementsError) as refused:
+        Requirement.parse(text, PLACE, "write a name")
+    assert refused.value.message.startswith(f"{text!r} is not a requirement: Expected ")
+    assert len(refused.value.message.splitlines()) == 1
+    assert (refused.value.place, refused.value.remedy) == (PLACE, "write a name")
+
+
+@pytest.mark.parametrize(
+    ("text", "remedy"),
+    [
+        ("six=1.16", 'write "six==1.16"'),
+        ("a-b.c = 2", 'write "a-b.c==2"'),
+        ("six[fast]=1", 'write "six[fast]==1"'),
+    ],
+)
+def test_one_equals_sign_is_told(text, remedy):
+    with pytest.raises(RequirementsError) as refused:
+        Requirement.parse(text, PLACE, "write a name")
+    said = "a version is written with two equals signs"
+    assert refused.value.message == f"{text!r} is not a requirement: {said}"
+    assert refused.value.remedy == remedy
