@@ -79,7 +79,10 @@ def _score(bundle: Bundle, model: Model, *, batch: bool) -> int:
     """Score the samples as a batch and alone; AGREES when the answers are the recorded ones."""
     random = bundle.random_fields
     if batch:
-        model.validate_and_predict_batch([sample for sample, _ in bundle.samples()])
+        answers = model.validate_and_predict_batch([sample for sample, _ in bundle.samples()])
+        recorded = (prediction for _, prediction in bundle.samples())
+        if not all(agree(r, a, random) for r, a in zip(recorded, answers, strict=True)):
+            return DIFFERS
     few = islice(bundle.samples(), SAMPLES)
     return AGREES if all(agree(r, model.predict(s), random) for s, r in few) else DIFFERS
 

@@ -75,6 +75,22 @@ def test_batches_are_tried_only_where_they_may_be_used():
     in_child(check)
 
 
+@pytest.mark.parametrize(
+    ("as_a_batch", "problem"),
+    [
+        (lambda samples: samples, None),
+        (lambda samples: samples[::-1], "a forked worker answers otherwise"),
+    ],
+)
+def test_batches_of_a_fork_are_compared(as_a_batch, problem):
+    def check():
+        tried = proof(lambda x: x, as_a_batch)
+        assert tried.problem(0.0, batch=True) == problem
+        tried.end()
+
+    in_child(check)
+
+
 def test_children_that_are_asked_nothing_end():
     def check():
         proof(lambda x: x).end()
