@@ -1,0 +1,281 @@
+"""What a bundle's model answers is compared with what its notebook did."""
+
+import colorsys
+import json
+import os
+import threading
+
+import cloudpickle
+import pytest
+
+from nachlass_service.base.errors import BundleError
+from nachlass_service.bundle.bundle import Bundle
+from nachlass_service.proof import prove as proving
+from nachlass_service.proof.prove import LONGEST, largest_resident_size, prove, prove_without
+from nachlass_service.proof.score import score
+from support.forked import in_child
+
+
+def double(sample):
+    return sample * 2
+
+
+@pytest.fixture
+def bundle(tmp_path):
+    """Make a bundle of a predictor and what was recorded of it."""
+
+    def make(predictor, *recorded, batch=None, random=()):
+        (tmp_path / "src").mkdir(exist_ok=True)
+        model = (None, predictor) if batch is None else (None, predictor, batch)
+        (tmp_path / "model.pickle").write_bytes(cloudpickle.dumps(model))
+        lines = [json.dumps({"sample": s, "prediction": p}) + "\n" for s, p in recorded]
+        (tmp_path / "samples.jsonl").write_text("".join(lines))
+        manifest = {
+            "contract": "functions",
+            "entry": {"working_directory": ".", "import_folders": ["."], "cells": {}},
+            "samples": {"random_fields": list(random)},
+            "prediction": {"labels": {"": ["2", "4"]}, "buckets": {}, "ladder": [0.0]},
+            "input": {"features": {"labels": {"": ["1"]}, "buckets": {}}},
+        }
+        return Bundle(tmp_path, manifest)
+
+    return make
+
+
+@pytest.fixture
+def asked(tmp_path):
+    """What a function returns in a process of its own: a model changes the process it is in."""
+
+    def ask(function, *arguments):
+        file = tmp_path / "answer.json"
+        in_child(lambda: file.write_text(json.dumps(function(*arguments))))
+        return json.loads(file.read_text())
+
+    return ask
+
+
+def test_a_model_that_answers_as_recorded_is_proven(bundle, asked):
+    answer = asked(prove, bundle(double, (1, 2), (2, 4), (2, 4)))
+    seconds, memory = answer.pop("seconds"), answer.pop("memory")
+    assert answer == {
+        "samples": 3,
+        "batch": None,
+        "batch_reason": None,
+        "baseline": {
+            "predictions": {"": {"2": 1, "4": 2}},
+            "inputs": {"": {"1": 1, "other": 2}},
+        },
+        "forked": True,
+        "forked_reason": None,
+    }
+    assert 0 < seconds < 10
+    assert memory.keys() == {"loaded", "scoring"}
+    assert 10e6 < memory["loaded"] <= memory["scoring"] < 10e9
+
+
+def test_without_samples_nothing_is_compared(bundle, asked):
+    answer = asked(prove, bundle(double, batch=list))
+    assert (answer["samples"], answer["batch"], answer["batch_reason"]) == (0, None, None)
+    assert answer["baseline"] == {"predictions": {}, "inputs": {}}
+
+
+@pytest.mark.parametrize(
+    ("predictor", "recorded", "message"),
+    [
+        (double, [(1, 2), (2, 5)], "the notebook answered 5, the pickle 4"),
+        (
+            lambda x: {"a": [0, x]},
+            [(1, {"a": [0, 1]}), (2, {"a": [0, "b"]})],
+            'the notebook answered "b" in `a.1`, the pickle 2',
+        ),
+        (
+            lambda x: "y" * (LONGEST - 2),
+            [(1, "y" * (LONGEST - 2)), (2, "z" * (LONGEST - 1))],
+            f'the notebook answered "{"z" * (LONGEST - 2)}…, the pickle "{"y" * (LONGEST - 2)}"',
+        ),
+    ],
+)
+def test_the_first_sample_that_is_answered_otherwise_is_told(
+    bundle, asked, predictor, recorded, message
+):
+    error = {"code": "differs", "message": message, "sample": 1}
+    assert asked(prove, bundle(predictor, *recorded)) == {"error": error}
+
+
+def test_the_first_sample_that_fails_is_told(bundle, asked):
+    def one_over(sample):
+        return 1 / sample
+
+    answer = asked(prove, bundle(one_over, (1, 1.0), (0, 1), (2, 0.5)))
+    assert answer.keys() == {"error"}
+    error = answer["error"]
+    assert (error["sample"], error["code"]) == (1, "raised")
+    assert error["message"] == "ZeroDivisionError: division by zero"
+
+
+def test_random_fields_are_not_compared(bundle, asked):
+    made = bundle(
+        lambda x: {"a": x, "b": 9},
+        (1, {"a": 1, "b": 3}),
+        batch=lambda xs: [{"a": x, "b": 5} for x in xs],
+        random=["b"],
+    )
+    answer = asked(prove, made)
+    assert (answer["samples"], answer["batch"]) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("batch", "agrees", "reason"),
+    [
+        (lambda xs: [2 * x for x in xs], True, None),
+        (lambda xs: [2, 5], False, "sample 1: alone 4, in a batch 5"),
+        (lambda xs: [[2], [4]], False, "sample 0: alone 2, in a batch [2]"),
+        (lambda xs: [2], False, "batch_predictor answered 2 samples with 1 predictions"),
+        (lambda xs: 1 / 0, False, "ZeroDivisionError: division by zero"),
+    ],
+)
+def test_batches_are_compared_with_what_was_recorded_alone(bundle, asked, batch, agrees, reason):
+    answer = asked(prove, bundle(double, (1, 2), (2, 4), batch=batch))
+    assert (answer["batch"], answer["batch_reason"]) == (agrees, reason)
+    assert answer["forked"]
+
+
+def test_the_field_in_which_a_batch_differs_is_told(bundle, asked):
+    made = bundle(lambda x: {"a": x}, (1, {"a": 1}), batch=lambda xs: [{"a": x + 1} for x in xs])
+    assert asked(prove, made)["batch_reason"] == "sample 0: alone 1 in `a`, in a batch 2"
+
+
+def test_a_batch_has_the_samples_as_they_were(bundle, asked):
+    made = bundle(lambda xs: xs.pop(), ([1, 2], 2), batch=lambda rows: [len(row) for row in rows])
+    assert asked(prove, made)["batch"] is True
+
+
+def test_predictions_are_made_where_they_will_be_served(bundle, asked):
+    made = bundle(lambda x: threading.current_thread() is threading.main_thread(), (1, False))
+    assert asked(prove, made)["samples"] == 1
+    assert asked(score, made, [{"sample": 1, "prediction": 0}], frozenset())["answers"] == [
+        {"prediction": False, "agreement": "different", "difference": None}
+    ]
+
+
+class LoadedHere:
+    """Says whether it is still in the process that loaded it."""
+
+    def __setstate__(self, state):
+        self.pid = os.getpid()
+
+    def __getstate__(self):
+        return {"any": 1}
+
+    def __call__(self, sample):
+        return os.getpid() == self.pid
+
+
+def test_a_model_that_does_not_survive_a_fork_is_told(bundle, asked):
+    answer = asked(prove, bundle(LoadedHere(), (1, True)))
+    assert (answer["samples"], answer["forked"]) == (1, False)
+    assert answer["forked_reason"] == "a forked worker answers otherwise"
+
+
+def test_batches_of_a_fork_are_compared_where_they_are_used(bundle, asked):
+    here = LoadedHere()
+    made = bundle(lambda x: True, (1, True), batch=lambda xs: [here(x) for x in xs])
+    assert asked(prove, made)["forked_reason"] == "a forked worker answers otherwise"
+    made = bundle(lambda x: True, (1, True), batch=lambda xs: [not here(x) for x in xs])
+    answer = asked(prove, made)
+    assert (answer["batch"], answer["forked"]) == (False, True)
+
+
+def test_a_model_that_cannot_be_loaded_is_not_proven(bundle):
+    made = bundle(double, (1, 2))
+    (made.path / "model.pickle").write_bytes(b"no pickle")
+
+    def fails():
+        for function, arguments in ((prove, ()), (score, ([], frozenset()))):
+            with pytest.raises(BundleError):
+                function(made, *arguments)
+
+    in_child(fails)
+
+
+def test_memory_is_told_in_bytes():
+    assert 10e6 < largest_resident_size() < 10e9
+
+
+# With distributions hidden.
+
+
+def hue(sample):
+    import colorsys
+
+    return colorsys.rgb_to_hsv(0, sample, 0)[0] * 3
+
+
+def test_what_is_hidden_and_asked_for_is_told(bundle, asked):
+    hidden = {"colours": ["colorsys"], "chunks": ["chunk"]}
+    answer = asked(prove_without, bundle(hue, (1, 1.0)), hidden)
+    assert answer["error"]["message"] == "ModuleNotFoundError: No module named 'colorsys'"
+    assert (answer["error"]["missing"], answer["error"]["sample"]) == (["colorsys"], 0)
+    assert answer["stopped"] == ["colours"]
+    assert "colorsys" not in answer["imported"]
+    assert answer["imported"] == sorted(answer["imported"])
+    assert "nachlass_service.proof.prove" in answer["imported"]
+
+
+def test_what_is_not_hidden_is_proven_but_for_forks(bundle, asked):
+    answer = asked(prove_without, bundle(hue, (1, 1.0)), {"chunks": ["chunk"]})
+    assert answer.keys() == {
+        *("samples", "seconds", "memory", "batch", "batch_reason", "baseline"),
+        *("stopped", "imported"),
+    }
+    assert (answer["samples"], answer["stopped"]) == (1, [])
+    assert "colorsys" in answer["imported"]
+
+
+def test_a_model_that_cannot_be_loaded_without_is_a_failure(bundle, asked):
+    made = bundle(colorsys.rgb_to_hsv, (1, 1))
+    answer = asked(prove_without, made, {"colours": ["colorsys"]})
+    assert answer["error"]["missing"] == ["colorsys"]
+    assert "sample" not in answer["error"]
+    assert answer["stopped"] == ["colours"]
+
+
+def test_a_slow_model_need_not_score_all_of_its_samples(bundle, asked, monkeypatch):
+    made = bundle(double, (1, 2), (2, 4), (3, 7), batch=lambda xs: [2 * x for x in xs])
+    assert asked(prove_without, made, {})["error"]["sample"] == 2
+    monkeypatch.setattr(proving, "ENOUGH_S", 0)
+    answer = asked(prove_without, made, {})
+    assert (answer["samples"], answer["batch"]) == (1, True)
+    assert asked(prove, made)["error"]["sample"] == 2
+
+
+# Samples of another bundle.
+
+
+def test_samples_of_another_bundle_are_scored_and_compared(bundle, asked):
+    def predictor(sample):
+        return {"a": 4 / sample, "b": "x"}
+
+    recorded = [
+        {"sample": 1, "prediction": {"a": 4.0, "b": "x"}},
+        {"sample": 0, "prediction": {"a": 4.0, "b": "x"}},
+        {"sample": 2, "prediction": {"a": 2, "b": "x"}},
+        {"sample": 4, "prediction": {"a": 2.0, "b": "x"}},
+        {"sample": 1, "prediction": {"a": 4.0, "b": "y"}},
+    ]
+    answers = asked(score, bundle(predictor), recorded, frozenset())["answers"]
+    error = answers.pop(1)["error"]
+    assert (error["code"], error["message"]) == (
+        "raised",
+        "ZeroDivisionError: division by zero",
+    )
+    one = {"a": 4.0, "b": "x"}
+    assert answers == [
+        {"prediction": one, "agreement": "identical", "difference": 0.0},
+        {"prediction": {"a": 2.0, "b": "x"}, "agreement": "close", "difference": 0.0},
+        {"prediction": {"a": 1.0, "b": "x"}, "agreement": "different", "difference": 0.5},
+        {"prediction": one, "agreement": "different", "difference": 0.0},
+    ]
+    answers = asked(score, bundle(predictor), recorded[3:], frozenset({"a", "b"}))["answers"]
+    assert [answer["agreement"] for answer in answers] == ["close", "close"]
+    assert [answer["difference"] for answer in answers] == [None, None]
