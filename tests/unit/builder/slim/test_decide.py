@@ -4,6 +4,10 @@ from pathlib import PurePath
 
 import pytest
 
+from nachlass_builder.foundation.process import Deadline
+from nachlass_builder.packages.bytecode import bytecode_folder
+from nachlass_builder.proof.proof import service_environment
+from nachlass_builder.slim import decide as deciding
 from nachlass_builder.slim.decide import (
     BEFORE,
     IMPORTED,
@@ -368,12 +372,10 @@ def test_what_is_remembered_and_shown_has_todays_reason(training, memory, script
 
 
 def test_a_memory_is_a_file_that_is_complete_or_not_there(training, memory):
+    memory = Memory(memory.file.parent / "deeper" / "lock.json", ())
     memory.write(Subset({"a": "b"}), careful=True)
-    assert json.loads(memory.file.read_text()) == {
-        "why": {"a": "b"},
-        "named": [],
-        "careful": True,
-    }
+    content = {"why": {"a": "b"}, "named": [], "careful": True}
+    assert memory.file.read_text() == json.dumps(content, indent=2)
     assert list(memory.file.parent.iterdir()) == [memory.file]
     Memory(memory.file, ("x", "y")).write(Subset({}), careful=False)
     assert json.loads(memory.file.read_text())["named"] == ["x", "y"]
@@ -412,3 +414,34 @@ def test_extras_of_all_mentions_of_a_requirement_are_kept(site):
         "hint": "needed by base",
         "hint-data": "needed by hint",
     }
+
+
+# How the service is asked.
+
+
+def test_the_service_is_told_what_to_hide(tmp_path, monkeypatch):
+    asked = []
+
+    def ask_service(*arguments, **options):
+        asked.append((arguments, options))
+        return {"batch": None}, "said"
+
+    monkeypatch.setattr(deciding, "ask_service", ask_service)
+    python, work, deadline = tmp_path / "env/bin/python", tmp_path / "a/b", Deadline()
+    bundle, parameters = tmp_path / "bundle", {"EPOCHS": "3"}
+    model = Model(bundle, (), True, python, work, parameters, deadline)
+    for hidden in ({"hint": ["hint", "a.b"]}, {}):
+        assert model.prove_without(hidden) == {"batch": None}
+        assert json.loads((work / "hidden.json").read_text()) == hidden
+    arguments, options = asked[0]
+    assert arguments == (python, "prove", bundle)
+    assert options == {
+        "work": work,
+        "environment": {
+            **service_environment(parameters),
+            "PYTHONPYCACHEPREFIX": str(bytecode_folder(python)),
+        },
+        "deadline": deadline,
+        "words": ("--without", str(work / "hidden.json")),
+    }
+    assert options["environment"]["EPOCHS"] == "3"

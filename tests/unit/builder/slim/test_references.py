@@ -332,6 +332,26 @@ def test_names_taken_by_an_import_are_no_strings(provided, tmp_path):
     assert (found.imports, found.named) == (set(), {"twin"})
 
 
+def test_an_import_behind_many_names_keeps_what_it_takes(read):
+    names = ", ".join(f"name{number}" for number in range(300))
+    text = f"def f(x):\n    from json import {names}\n    from ns import near"
+    assert read(function(text)).imports == {"near"}
+
+
+def test_functions_of_a_package_import_from_it(read):
+    modules = {
+        "tools/__init__.py": "",
+        "tools/scoring.py": "def g():\n    def h():\n        from .inner import x",
+        "tools/inner.py": "import top",
+    }
+    assert read(function("def f(x):\n    import tools.scoring"), modules).imports == {"top"}
+
+
+def test_annotations_of_a_module_are_no_strings(read):
+    found = read(function("def f(x):\n    import own"), {"own.py": "def g(a: top) -> top: pass"})
+    assert (found.imports, found.named) == (set(), set())
+
+
 # Pickles.
 
 
