@@ -41,12 +41,13 @@ WHEELS = (
 WISHES = Wishes(("model[fast]", "hint", "plots>=1"), {})
 
 
-@pytest.fixture
-def site(tmp_path):
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("site")
     for wheel in WHEELS:
-        with zipfile.ZipFile(make_wheel(tmp_path / "wheels", **wheel)) as archive:
-            archive.extractall(tmp_path / "site-packages")
-    return tmp_path / "site-packages"
+        with zipfile.ZipFile(make_wheel(folder / "wheels", **wheel)) as archive:
+            archive.extractall(folder / "site-packages")
+    return folder / "site-packages"
 
 
 @pytest.fixture

@@ -27,11 +27,12 @@ WHEELS = (
 )
 
 
-@pytest.fixture
-def provided(tmp_path):
-    site = tmp_path / "site-packages"
+@pytest.fixture(scope="module")
+def provided(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("provided")
+    site = folder / "site-packages"
     for wheel in WHEELS:
-        with zipfile.ZipFile(make_wheel(tmp_path / "wheels", **wheel)) as archive:
+        with zipfile.ZipFile(make_wheel(folder / "wheels", **wheel)) as archive:
             archive.extractall(site)
     return Provided(installed(site))
 

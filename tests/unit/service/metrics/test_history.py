@@ -132,7 +132,7 @@ def test_a_moment_that_another_worker_has_kept_is_not_kept_twice(clock):
     slots.other = None
     slots.prepare(0)
     past = History(slots, 120)
-    for _ in range(2 * MOMENTS):
+    for _ in range(MOMENTS + 2):
         clock.now += 10
         slots.other = past.keep
         past.keep()
