@@ -9,12 +9,12 @@ from nachlass_builder.slim.decide import (
     OPTIONAL,
     SCORED,
     SERVICE,
+    Candidate,
     Memory,
-    Model,
+    ServingRequest,
     Subset,
     Training,
     UndecidedError,
-    Wishes,
     decide,
 )
 from support.wheels import make_wheel
@@ -30,7 +30,7 @@ WHEELS = (
     {"name": "kernel"},
     {"name": "nachlass-service"},
 )
-WISHES = Wishes(("model[fast]", "hint", "plots>=1"), {})
+WISHES = ServingRequest(("model[fast]", "hint", "plots>=1"), {})
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_everything_is_what_is_required_and_not_the_kernel(training):
 
 
 def test_what_grows_has_reasons(training):
-    assert training.grown({"model": IMPORTED, "kernel": IMPORTED, "absent": IMPORTED}) == {
+    assert training.closure({"model": IMPORTED, "kernel": IMPORTED, "absent": IMPORTED}) == {
         "cloudpickle": SERVICE,
         "model": IMPORTED,
         "base": "needed by model",
@@ -66,8 +66,8 @@ def test_what_grows_has_reasons(training):
 
 
 def test_with_extras_what_is_optional_comes_with_its_own_needs(training):
-    grown = training.grown({"base": IMPORTED}, with_extras=True)
-    assert grown == {
+    closure = training.closure({"base": IMPORTED}, with_extras=True)
+    assert closure == {
         "cloudpickle": SERVICE,
         "base": IMPORTED,
         "hint": OPTIONAL,
@@ -81,7 +81,7 @@ def test_the_rest_is_told_by_its_modules(training):
 
 
 def kept(training, **more):
-    return Subset(training.grown({"model": IMPORTED, **more}))
+    return Subset(training.closure({"model": IMPORTED, **more}))
 
 
 def test_a_subset_is_remembered(training, memory):
@@ -123,16 +123,16 @@ def test_a_damaged_memory_is_none(training, memory, text):
     assert memory.read(training, careful=False) == {}
 
 
-class Asked(Model):
+class Asked(Candidate):
     """A model whose service needs some distributions, and is not started."""
 
     def prove_without(self, hidden):
         object.__setattr__(self, "times", getattr(self, "times", 0) + 1)
         missing = self.needs & hidden.keys()
         if not missing:
-            return {"batch": None, "stopped": sorted(hidden)[:1]}
+            return {"batch": None, "blocked_imports": sorted(hidden)[:1]}
         error = {"message": "it fails", "missing": sorted(missing)[:1] if self.tells else []}
-        return {"error": error, "stopped": sorted(missing)}
+        return {"error": error, "blocked_imports": sorted(missing)}
 
 
 @pytest.fixture

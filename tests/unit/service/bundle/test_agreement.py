@@ -1,6 +1,6 @@
 import pytest
 
-from nachlass_service.bundle.agreement import agree, compare, largest_difference, random_fields
+from nachlass_service.bundle.agreement import agree, agreement_of, largest_difference, random_fields
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_a_random_field_may_be_null():
 
 def test_random_fields_have_no_largest_difference():
     assert largest_difference({"a": 1.0, "b": 2.0}, {"a": 9.0, "b": 4.0}, ["a"]) == 0.5
-    assert compare({"a": 1.0}, {"a": 9.0}, ["a"]) == "close"
+    assert agreement_of({"a": 1.0}, {"a": 9.0}, ["a"]) == "close"
 
 
 @pytest.mark.parametrize(
@@ -114,5 +114,5 @@ def test_random_fields_have_no_largest_difference():
     ],
 )
 def test_a_comparison(one, other, verdict, difference):
-    assert compare(one, other) == compare(other, one) == verdict
+    assert agreement_of(one, other) == agreement_of(other, one) == verdict
     assert largest_difference(one, other) == largest_difference(other, one) == difference
