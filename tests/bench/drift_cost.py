@@ -20,7 +20,7 @@ from nachlass_builder.proof.describe_predictions import describe_predictions
 from nachlass_service.base.settings import Settings
 from nachlass_service.metrics.drift_report import report
 from nachlass_service.metrics.inputs import Inputs
-from nachlass_service.metrics.metrics import Meter
+from nachlass_service.metrics.metrics import Metrics
 from support.forked import in_child
 
 FEATURES, WORKERS, RESTARTS = 20, 8, 100
@@ -35,13 +35,13 @@ def main():
     features = describe_features(samples)
     baseline = baseline_of(features, samples, predictions)
     described = describe_predictions(predictions, None)
-    whole = Meter(
+    whole = Metrics(
         described, prefix="n", info={}, features=features, baseline=baseline, input_rate=RATE
     )
-    bare = Meter(described, prefix="n", info={})
-    for meter in (whole, bare):
+    bare = Metrics(described, prefix="n", info={})
+    for metrics in (whole, bare):
         for slot in range(WORKERS):
-            meter.slots.prepare(slot)
+            metrics.counters.prepare(slot)
     without = [cost_us(bare, samples, looks=False) for _ in range(ROUNDS)]
     with_drift = [cost_us(whole, samples, looks=True) for _ in range(ROUNDS)]
     print(
@@ -59,28 +59,28 @@ def baseline_of(features, samples, predictions):
     inputs = Inputs(features)
     row = [0] * inputs.width
     for sample in samples:
-        for cell in inputs.look_at(sample):
+        for cell in inputs.bin_features(sample):
             row[cell] += 1
     labels = {label: predictions.count(label) for label in set(predictions)}
     return {"predictions": {"": labels}, "inputs": inputs.counts(row)}
 
 
-def cost_us(meter, samples, *, looks):
+def cost_us(metrics, samples, *, looks):
     started = time.process_time()
     for number in range(CALLS):
-        inputs = meter.look_at([samples[number % 1000]]) if looks else ()
-        meter.count(["spam"], 0.01, inputs)
+        inputs = metrics.bin_features([samples[number % 1000]]) if looks else ()
+        metrics.count(["spam"], 0.01, inputs)
     return (time.process_time() - started) / CALLS * 1e6
 
 
-def scrape(meter):
+def scrape(metrics):
     seconds = [time.process_time()]
     for _ in range(50):
-        text, _content_type = meter.exposition("")
+        text, _content_type = metrics.exposition("")
         seconds.append(time.process_time())
     scrapes = [1000 * (after - before) for before, after in pairwise(seconds)]
     started = time.process_time()
-    report(meter)
+    report(metrics)
     judged = 1000 * (time.process_time() - started)
     return (
         f"a scrape {statistics.median(scrapes):.1f} ms (median, most {max(scrapes):.1f}), "
@@ -88,14 +88,14 @@ def scrape(meter):
     )
 
 
-def replace_worker(meter, slot, samples):
+def replace_worker(metrics, slot, samples):
     """A worker that counts and ends, whose slot the next one gets."""
-    meter.slots.prepare(slot)
+    metrics.counters.prepare(slot)
 
     def work():
-        meter.slots.use(slot)
+        metrics.counters.use(slot)
         for sample in samples[:50]:
-            meter.count(["ham"], 0.01, meter.look_at([sample]))
+            metrics.count(["ham"], 0.01, metrics.bin_features([sample]))
 
     in_child(work)
 

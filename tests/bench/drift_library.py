@@ -15,7 +15,7 @@ from collections import Counter
 import numpy as np
 from frouros.detectors.data_drift import PSI, ChiSquareTest, KSTest
 
-from nachlass_service.metrics.drift import FALSE_ALARMS, compare
+from nachlass_service.metrics.drift import FALSE_ALARMS, compare_with_baseline
 
 CUTS = 20
 SIZES = [(50, 1000), (200, 1000), (1000, 1000), (2000, 2000)]
@@ -40,7 +40,7 @@ def ours(baseline, live):
         ordered = [str(number) for number in range(CUTS + 2)]
         bins = [np.searchsorted(bounds, values) for values in (live, baseline)]
         counts = [Counter(map(str, found)) for found in bins]
-    return compare("", *counts, ordered=ordered, tests=1).verdict == "moved"
+    return compare_with_baseline("", *counts, ordered=ordered, tests=1).verdict == "moved"
 
 
 def library(baseline, live):
@@ -48,11 +48,11 @@ def library(baseline, live):
     is_labels = baseline.dtype.kind == "U"
     test = ChiSquareTest() if is_labels else KSTest()
     test.fit(X=baseline)
-    p = test.compare(X=live)[0].p_value
+    p = test.compare_with_baseline(X=live)[0].p_value
     index = PSI(num_bins=2 if is_labels else 10)
     as_numbers = (lambda x: (x == "a").astype(float)) if is_labels else (lambda x: x)
     index.fit(X=as_numbers(baseline))
-    return index.compare(X=as_numbers(live))[0].distance, p
+    return index.compare_with_baseline(X=as_numbers(live))[0].distance, p
 
 
 def shares(before, now, m, n, windows):

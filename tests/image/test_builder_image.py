@@ -246,10 +246,10 @@ def test_a_classic_build_leaves_what_the_next_one_needs(engine, builder, small, 
         *("buildah", "bud", "--isolation=chroot", "--network=host", "--layers=false"),
         *("-t", f"{tag}-second", second),
     )
-    assert "artifacts of the build before are used" in said.stdout + said.stderr
+    assert "artifacts of the previous build are used" in said.stdout + said.stderr
     with engine.container(f"{tag}-second") as running:
         assert running.predict("HOME")[0] == 200
-    # An image that was built is a builder, too: nothing of the model before stays.
+    # An image that was built is a builder, too: nothing of the previous model stays.
     write_notebook(tmp_path / "other/model.ipynb", SMALLEST)
     engine.s2i_build(f"{tag}-third", tmp_path / "third", tmp_path / "other", tag)
     with engine.container(f"{tag}-third", *READ_ONLY) as running:

@@ -72,7 +72,7 @@ def test_a_small_image_of_which_only_the_changed_is_made_again(
     assert again.returncode == 0, again.stderr
     said = again.stdout + again.stderr
     assert "executing the notebook" in said
-    assert "the lock of the bundle before is kept" in said
+    assert "the previous bundle's lock is kept" in said
     assert said.count("unchanged: the environment is reused") == 2
     assert "placing the serving environment" not in said
     assert image(source, tag, *words).stderr.count("executing the notebook") == 0

@@ -75,7 +75,7 @@ def test_an_unchanged_source_is_not_executed_again(source, nachlass):
     assert manifest(bundle)["created"] == created
     write_notebook(source / "model.ipynb", MODEL.replace("sum", "max"))
     changed = nachlass("build", source)
-    assert "the lock of the bundle before is kept" in changed.stderr
+    assert "the previous bundle's lock is kept" in changed.stderr
     assert "the environment is reused" in changed.stderr
     assert nachlass("predict", source, "[1, 5]").stdout == "5\n"
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from nachlass_builder.foundation.process import Deadline
-from nachlass_builder.proof.compare import compare
+from nachlass_builder.proof.compare import compare_predictions
 from nachlass_builder.proof.proof import service_environment
 
 
@@ -16,7 +16,7 @@ def compared(kmeans, tmp_path):
     def run(entries):
         recorded = tmp_path / "samples.jsonl"
         recorded.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
-        return compare(
+        return compare_predictions(
             kmeans,
             kmeans / "venv/bin/python",
             recorded,

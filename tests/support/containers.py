@@ -253,7 +253,7 @@ class Container:
 def s2i_dockerfile(builder, *, environment=None, cached=None):
     """The Dockerfile that `s2i build --as-dockerfile` writes for a builder without labels to read.
 
-    `cached` is the image of the build before.
+    `cached` is the image of the previous build.
     """
     lines = []
     if cached:

@@ -13,7 +13,7 @@ from nachlass_builder import __version__
 from nachlass_builder.foundation.credentials import redact
 from nachlass_builder.image.s2i import INJECTED
 from nachlass_service.base.settings import Settings
-from nachlass_service.hosting.server import DRAIN_S, GIL_ALLOWANCE_S
+from nachlass_service.hosting.server import GIL_ALLOWANCE_S, GRACEFUL_TIMEOUT_S
 from nachlass_service.web.app import create_app
 from support.project import ALL, PROJECT
 
@@ -302,7 +302,7 @@ def test_there_is_time_to_drain():
     program, seconds = command
     assert program == "sleep"
     assert int(seconds) > 0
-    assert POD["terminationGracePeriodSeconds"] > int(seconds) + DRAIN_S
+    assert POD["terminationGracePeriodSeconds"] > int(seconds) + GRACEFUL_TIMEOUT_S
 
 
 def test_ports():

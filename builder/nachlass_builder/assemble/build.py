@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from nachlass_builder.assemble.choose_lock import Locking
+from nachlass_builder.assemble.choose_lock import LockChoice
 from nachlass_builder.assemble.freshness import build_key, is_current
 from nachlass_builder.assemble.manifest import compose_manifest
 from nachlass_builder.assemble.reuse_locks import Locks, check_whole, take_over
@@ -20,16 +20,16 @@ from nachlass_builder.bundle.layout import (
     read_manifest,
     write_manifest,
 )
-from nachlass_builder.bundle.staging import Workshop, publish, workshop
+from nachlass_builder.bundle.staging import Staging, publish, staged
 from nachlass_builder.foundation.credentials import redact
 from nachlass_builder.foundation.errors import SourceError
-from nachlass_builder.foundation.progress import Report, counted
+from nachlass_builder.foundation.progress import Progress, counted
 from nachlass_builder.foundation.settings import Settings, is_index_variable
 from nachlass_builder.packages.bytecode import Bytecode, bytecode_folder
 from nachlass_builder.packages.environment import Environment, Purpose, ensure_environment
 from nachlass_builder.packages.lock import Lock
 from nachlass_builder.packages.pip_settings import IndexSettings
-from nachlass_builder.proof.compare import Predictions, compare, random_fields
+from nachlass_builder.proof.compare import Predictions, compare_predictions, random_fields
 from nachlass_builder.proof.describe_predictions import read_samples
 from nachlass_builder.proof.proof import service_environment
 from nachlass_builder.requirements.check import Checked, check
@@ -50,9 +50,9 @@ class Built:
     comparison: Predictions | None = None
 
 
-def build(request: Request, report: Report) -> Built:
+def build(request: Request, progress: Progress) -> Built:
     """Build the bundle of a source, or keep the one there is."""
-    with prepared_source(request, report) as found:
+    with prepared_source(request, progress) as found:
         settings = found.settings
         destination = (request.output or settings.model_path or Path()).absolute()
         if not request.output and not settings.model_path:
@@ -60,94 +60,94 @@ def build(request: Request, report: Report) -> Built:
         prepared = replace(found, source=found.source.without(destination))
         key = build_key(prepared, digest_source(prepared.source, prepared.deadline))
         always = request.force or request.locked
-        if not always and is_current(destination, key, prepared, report):
+        if not always and is_current(destination, key, prepared, progress):
             return Built(destination, settings)
         comparison = None
-        with workshop(destination, settings.cache) as shop:
+        with staged(destination, settings.cache) as staging:
             if request.compare and not is_bundle(destination):
                 raise SourceError(
                     f"there is no bundle at {destination} to compare with",
                     remedy="build without --compare, or name the bundle with -o",
                 )
             building = _Build(
-                prepared, shop, destination, report, fresh=request.force, locked=request.locked
+                prepared, staging, destination, progress, fresh=request.force, locked=request.locked
             )
             building.run()
             if request.compare:
                 comparison = building.compare()
-            publish(shop, destination)
+            publish(staging, destination)
     return Built(destination, settings, comparison)
 
 
 @dataclass(frozen=True)
 class _Build:
-    """One build in its workshop."""
+    """One build in its staging folder."""
 
     prepared: Prepared
-    shop: Workshop
+    staging: Staging
     destination: Path
-    report: Report
+    progress: Progress
     fresh: bool
     locked: bool = False
 
     def run(self) -> None:
-        """Make the whole bundle in the workshop."""
+        """Make the whole bundle in the staging folder."""
         from nachlass_builder.assemble.tell_capture import tell_capture
         from nachlass_builder.execution.second_pass import SecondPass
 
         settings = self.prepared.settings
         key, checked = self._read()
-        locking = Locking(self.prepared, self.shop, checked.requirements, self.report)
-        indexes = locking.indexes()
-        locks = self._take_over(checked, locking, indexes) if self.locked else None
+        choice = LockChoice(self.prepared, self.staging, checked.requirements, self.progress)
+        indexes = choice.indexes()
+        locks = self._take_over(checked, choice, indexes) if self.locked else None
         if locks:
             lock, resolution = locks.training, locks.resolution
         else:
-            lock, resolution = locking.lock(indexes, None if self.fresh else self.destination)
+            lock, resolution = choice.lock(indexes, None if self.fresh else self.destination)
         require_locked(settings, lock)
-        with self.report.step("making the training environment"):
+        with self.progress.step("making the training environment"):
             training = self._environment(lock, "training", indexes)
             if locks:
                 check_whole(locks, training.site_packages, checked)
-        with self.report.step("executing the notebook"):
+        with self.progress.step("executing the notebook"):
             outcome = SecondPass(
                 located=checked.located,
-                shop=self.shop,
+                staging=self.staging,
                 python=training.python,
                 environment=self._kernel_environment(),
                 settings=settings,
                 import_folders=self._import_folders(checked.requirements),
                 explain_missing_file=self._explain_missing_file,
                 deadline=self.prepared.deadline,
-                report=self.report,
+                progress=self.progress,
             ).run()
-            samples = read_samples(self.shop.bundle / SAMPLES)
-            tell_capture(outcome, samples, checked, settings.samples or "", self.report)
-        self.shop.source.rename(self.shop.bundle / "src")
+            samples = read_samples(self.staging.bundle / SAMPLES)
+            tell_capture(outcome, samples, checked, settings.samples or "", self.progress)
+        self.staging.source.rename(self.staging.bundle / "src")
         manifest = compose_manifest(
-            self.prepared, checked, outcome, samples, lock, resolution, key, self.shop.bundle
+            self.prepared, checked, outcome, samples, lock, resolution, key, self.staging.bundle
         )
         serving_lock, serving = Serving(
             prepared=self.prepared,
-            shop=self.shop,
+            staging=self.staging,
             checked=checked,
             lock=lock,
             training=training,
             make=lambda lock: self._serving_environment(lock, training, indexes),
             manifest=manifest,
-            report=self.report,
+            progress=self.progress,
             fresh=self.fresh,
             given=locks.serving if locks else None,
         ).run()
-        with self.report.step("writing the bundle"):
+        with self.progress.step("writing the bundle"):
             self._write(manifest, checked, lock, serving_lock, serving, indexes)
 
     def compare(self) -> Predictions:
         """Ask the new bundle for its answers to the samples of the one that it replaces."""
-        bundle = self.shop.bundle
+        bundle = self.staging.bundle
         manifests = [read_manifest(path) or {} for path in (self.destination, bundle)]
-        with self.report.step("comparing with the bundle before"):
-            return compare(
+        with self.progress.step("comparing with the previous bundle"):
+            return compare_predictions(
                 bundle,
                 bundle / "venv" / "bin" / "python",
                 self.destination / SAMPLES,
@@ -156,29 +156,29 @@ class _Build:
                 deadline=self.prepared.deadline,
             )
 
-    def _take_over(self, checked: Checked, locking: Locking, indexes: IndexSettings) -> Locks:
+    def _take_over(self, checked: Checked, choice: LockChoice, indexes: IndexSettings) -> Locks:
         """The locks that are there, instead of resolving."""
-        with self.report.step("taking over the locks"):
-            constraints, hashes = locking.constraints(), locking.hashes(indexes)
-            locks = take_over(self.destination, self.shop, checked, constraints, hashes)
+        with self.progress.step("taking over the locks"):
+            constraints, hashes = choice.constraints(), choice.hashes(indexes)
+            locks = take_over(self.destination, self.staging, checked, constraints, hashes)
             training, serving = locks.training, locks.serving
-            self.report.note(
+            self.progress.note(
                 f"{counted(len(training.packages), 'package')} in the lock, "
                 f"{len(serving.packages)} to serve with"
             )
             if training.built_from_source:
                 names = ", ".join(training.built_from_source)
-                self.report.warn(f"what it takes to build {names} from source is not locked")
+                self.progress.warn(f"what it takes to build {names} from source is not locked")
         return locks
 
     def _read(self) -> tuple[str, Checked]:
         """Copy the source and read what can be known without running it."""
-        prepared, report = self.prepared, self.report
-        with report.step("reading the notebook"):
-            copied = copy_source(prepared.source, self.shop.source, prepared.deadline)
+        prepared, progress = self.prepared, self.progress
+        with progress.step("reading the notebook"):
+            copied = copy_source(prepared.source, self.staging.source, prepared.deadline)
             files = files_of(prepared.source, prepared.deadline)[0]
             checked = check(
-                self.shop.source,
+                self.staging.source,
                 files,
                 prepared.settings,
                 prepared.source.notebook,
@@ -187,21 +187,21 @@ class _Build:
             if checked.errors:
                 raise checked.errors[0]
             names = ", ".join(notebook.name for notebook in checked.located.notebooks)
-            report.note(f"{names} ({checked.located.reason})")
+            progress.note(f"{names} ({checked.located.reason})")
             if copied.pointers:
-                report.warn(
+                progress.warn(
                     f"{', '.join(copied.pointers)}: only the pointer to a file of git LFS is here; "
                     "fetch the file with `git lfs pull`, or in the builder's clone"
                 )
             if copied.left_out:
-                report.note(f"left out as secrets: {', '.join(copied.left_out)}")
+                progress.note(f"left out as secrets: {', '.join(copied.left_out)}")
         if computed := checked.requirements.computed:
-            with report.step("first pass: computing `requirements`"):
-                found = compute_requirements(self.shop.source, computed, prepared.deadline)
-                gathered = gather(self.shop.source, checked.located.notebooks, found)
+            with progress.step("first pass: computing `requirements`"):
+                found = compute_requirements(self.staging.source, computed, prepared.deadline)
+                gathered = gather(self.staging.source, checked.located.notebooks, found)
                 checked = replace(checked, requirements=gathered)
         for warning in checked.warnings:
-            report.warn(warning)
+            progress.warn(warning)
         return build_key(prepared, copied.digest), checked
 
     def _environment(self, lock: Lock, purpose: Purpose, indexes: IndexSettings) -> Environment:
@@ -212,10 +212,10 @@ class _Build:
             cache=self.prepared.settings.cache,
             indexes=indexes,
             deadline=self.prepared.deadline,
-            note=self.report.note,
+            note=self.progress.note,
         )
         if environment.reused:
-            self.report.note("unchanged: the environment is reused")
+            self.progress.note("unchanged: the environment is reused")
         return environment
 
     def _serving_environment(
@@ -236,7 +236,7 @@ class _Build:
         """The folders of the repository's own packages, and a pipeline's root."""
         folders = []
         for name in requirements.local:
-            folder = self.shop.source / name
+            folder = self.staging.source / name
             folders.append(folder / "src" if (folder / "src").is_dir() else folder)
         return folders
 
@@ -257,13 +257,13 @@ class _Build:
         from nachlass_builder.assemble.render import write_executed
         from nachlass_builder.packages.sbom import bill_of_materials
 
-        bundle = self.shop.bundle
+        bundle = self.staging.bundle
         (bundle / TRAINING_LOCK).write_text(lock.text, encoding="utf-8")
         (bundle / SERVING_LOCK).write_text(serving_lock.text, encoding="utf-8")
         requirements = [requirement.text for requirement in checked.requirements.merged]
         bill = bill_of_materials(manifest, serving_lock, serving.site_packages, requirements)
         (bundle / SBOM).write_text(bill.text, encoding="utf-8")
-        self.report.note(bill.summary)
+        self.progress.note(bill.summary)
         for notebook, entry in zip(
             checked.located.notebooks, manifest["source"]["notebooks"], strict=True
         ):

@@ -9,9 +9,9 @@ from functools import cached_property
 from pathlib import Path
 
 from nachlass_builder.bundle.layout import TRAINING_LOCK, read_manifest
-from nachlass_builder.bundle.staging import Workshop
+from nachlass_builder.bundle.staging import Staging
 from nachlass_builder.foundation.digest import digest_of
-from nachlass_builder.foundation.progress import Report, counted
+from nachlass_builder.foundation.progress import Progress, counted
 from nachlass_builder.packages.lock import OURS_FOR_KERNEL, Lock
 from nachlass_builder.packages.pip_settings import IndexSettings
 from nachlass_builder.packages.resolve import resolve
@@ -25,26 +25,26 @@ from nachlass_builder.source.source import commit_time
 
 
 @dataclass(frozen=True)
-class Locking:
+class LockChoice:
     """Everything that decides a lock."""
 
     prepared: Prepared
-    shop: Workshop
+    staging: Staging
     requirements: Requirements
-    report: Report
+    progress: Progress
 
     def indexes(self) -> IndexSettings:
         """Where packages come from: pip's settings, and the source's own."""
         environ = {**os.environ, **self.prepared.settings.index}
-        indexes = IndexSettings.read(environ, self.shop.source)
+        indexes = IndexSettings.read(environ, self.staging.source)
         indexes = indexes.with_options(self.requirements.options)
         if indexes.wheelhouse:
-            self.report.note("wheels/ is used as a wheelhouse")
+            self.progress.note("wheels/ is used as a wheelhouse")
         if indexes.unsupported:
             options = ", ".join(indexes.unsupported)
-            self.report.warn(f"settings of pip's that have no effect here: {options}")
+            self.progress.warn(f"settings of pip's that have no effect here: {options}")
         for link in indexes.missing_links:
-            self.report.warn(f"pip's find-links names {link}, which is not there")
+            self.progress.warn(f"pip's find-links names {link}, which is not there")
         return indexes
 
     def lock(self, indexes: IndexSettings, before: Path | None) -> tuple[Lock, str]:
@@ -62,12 +62,12 @@ class Locking:
         if hashes or required:
             decided.append([bool(required), [one.demand for one in hashes]])
         resolution = digest_of([*decided, platform.python_version()])
-        with self.report.step(f"locking {counted(len(texts), 'requirement')}"):
+        with self.progress.step(f"locking {counted(len(texts), 'requirement')}"):
             for requirement in merged:
-                self.report.note(str(requirement))
+                self.progress.note(str(requirement))
             manifest = read_manifest(before) if before else None
             if before and manifest and manifest["locks"]["resolution"] == resolution:
-                self.report.note("unchanged: the lock of the bundle before is kept")
+                self.progress.note("unchanged: the previous bundle's lock is kept")
                 return Lock.read(before / TRAINING_LOCK), resolution
             lock = resolve(
                 merged,
@@ -77,7 +77,7 @@ class Locking:
                 hashes=hashes,
                 require_hashes=required,
                 as_of=as_of,
-                work=self.shop.work,
+                work=self.staging.work,
                 deadline=self.prepared.deadline,
             )
             self._tell(lock)
@@ -105,7 +105,7 @@ class Locking:
             if not requirement.place.file.endswith("pyproject.toml")
             and requirement.parsed.specifier
         }
-        project = self.shop.source / requirements.uv_lock
+        project = self.staging.source / requirements.uv_lock
         return read_uv_lock(project, overruled, self.prepared.deadline)
 
     def _as_of(self) -> str | None:
@@ -119,8 +119,8 @@ class Locking:
     def _tell(self, lock: Lock) -> None:
         """Say what was found out while resolving."""
         for note in lock.notes:
-            self.report.note(note)
+            self.progress.note(note)
         if lock.only_here:
             names = ", ".join(lock.only_here)
-            self.report.note(f"locked to files that only this machine has: {names}")
-        self.report.note(f"{len(lock.packages)} packages in the lock")
+            self.progress.note(f"locked to files that only this machine has: {names}")
+        self.progress.note(f"{len(lock.packages)} packages in the lock")

@@ -1,4 +1,4 @@
-"""What makes a build unchanged, and what is kept of the one before."""
+"""What makes a build unchanged, and what is kept of the previous one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from nachlass_builder.execution.data_files import CHANGED, changed_outside
 from nachlass_builder.foundation.digest import digest_of
 from nachlass_builder.foundation.errors import Place, RequirementsError
 from nachlass_builder.foundation.process import Deadline
-from nachlass_builder.foundation.progress import Report
+from nachlass_builder.foundation.progress import Progress
 from nachlass_builder.foundation.settings import Settings
 from nachlass_builder.packages.environment import ensure_environment
 from nachlass_builder.packages.lock import Lock
@@ -47,7 +47,7 @@ def build_key(prepared: Prepared, source_digest: str) -> str:
     )
 
 
-def is_current(destination: Path, key: str, prepared: Prepared, report: Report) -> bool:
+def is_current(destination: Path, key: str, prepared: Prepared, progress: Progress) -> bool:
     """Whether the bundle there is what a build would make; its environment is made if need be.
 
     A commit that changed no file changes only what the manifest says of git.
@@ -57,24 +57,24 @@ def is_current(destination: Path, key: str, prepared: Prepared, report: Report) 
     if manifest is None or manifest.get("key") != key or not manifest.keys() >= NEWEST:
         return False
     if missing := missing_parts(destination, manifest):
-        report.note(f"{destination} has no {missing[0]} any more")
+        progress.note(f"{destination} has no {missing[0]} any more")
         return False
     for path, what in changed_outside(manifest["data"]):
         if what == CHANGED:
-            report.note(f"{path} {what} since the notebook read it")
+            progress.note(f"{path} {what} since the notebook read it")
             return False
-        report.warn(f"{path}, which the notebook read, {what}")
-    restore_environment(destination, prepared.settings, prepared.deadline, report)
+        progress.warn(f"{path}, which the notebook read, {what}")
+    restore_environment(destination, prepared.settings, prepared.deadline, progress)
     section = {**manifest["source"], **source_section(prepared.source, prepared.deadline)}
     if section != manifest["source"]:
         version = section["described"] or key[:12]
         write_manifest(destination, {**manifest, "version": version, "source": section})
-    report.note(f"unchanged: {destination} is kept")
+    progress.note(f"unchanged: {destination} is kept")
     return True
 
 
 def restore_environment(
-    bundle: Path, settings: Settings, deadline: Deadline, report: Report
+    bundle: Path, settings: Settings, deadline: Deadline, progress: Progress
 ) -> Path:
     """The Python of a bundle's environment, made from its lock when the link leads nowhere."""
     link = bundle / "venv"
@@ -89,14 +89,14 @@ def restore_environment(
             place=Place(str(bundle / SERVING_LOCK)),
             remedy="build the source again",
         )
-    with report.step("making the serving environment"):
+    with progress.step("making the serving environment"):
         environment = ensure_environment(
             lock,
             purpose="serving",
             cache=settings.cache,
             indexes=IndexSettings.read({**os.environ, **settings.index}, bundle / "src"),
             deadline=deadline,
-            note=report.note,
+            note=progress.note,
         )
     try:
         link.unlink(missing_ok=True)

@@ -20,7 +20,7 @@ from packaging.requirements import Requirement as Pep508
 from packaging.utils import canonicalize_name
 
 from nachlass_builder.bundle.layout import SERVING_LOCK, TRAINING_LOCK, read_manifest
-from nachlass_builder.bundle.staging import Workshop
+from nachlass_builder.bundle.staging import Staging
 from nachlass_builder.foundation.credentials import public_url, redact
 from nachlass_builder.foundation.digest import digest_of
 from nachlass_builder.foundation.errors import Place, RequirementsError
@@ -76,7 +76,7 @@ class _Contents:
 
 def take_over(
     destination: Path,
-    shop: Workshop,
+    staging: Staging,
     checked: Checked,
     constraints: Sequence[str],
     hashes: Sequence[Hashed] = (),
@@ -87,12 +87,12 @@ def take_over(
     Raises RequirementsError when there are none, when they are for another
     Python or platform, or when they do not meet the requirements.
     """
-    folder = _carried_in(shop.source, checked)
+    folder = _carried_in(staging.source, checked)
     manifest = read_manifest(destination)
     remedy = "build without --locked to lock anew"
     if folder is not None:
         remedy += ", and replace the locks in the source by those of the bundle"
-        before, told = shop.source / folder, folder
+        before, told = staging.source / folder, folder
     elif manifest is not None:
         before, told = destination, PurePosixPath(destination)
     else:
@@ -101,8 +101,8 @@ def take_over(
             f"no {TRAINING_LOCK} and {SERVING_LOCK}",
             remedy="build once without --locked",
         )
-    training, trained_with = _read(before, told, TRAINING_LOCK, shop, remedy)
-    serving, served_with = _read(before, told, SERVING_LOCK, shop, remedy)
+    training, trained_with = _read(before, told, TRAINING_LOCK, staging, remedy)
+    serving, served_with = _read(before, told, SERVING_LOCK, staging, remedy)
     resolution = digest_of(["carried by the source", training.digest, serving.digest])
     if folder is None and manifest is not None:
         resolution = manifest["locks"]["resolution"]
@@ -137,7 +137,7 @@ def _carried_in(source: Path, checked: Checked) -> PurePosixPath | None:
 
 
 def _read(
-    folder: Path, told: PurePosixPath, name: str, shop: Workshop, remedy: str
+    folder: Path, told: PurePosixPath, name: str, staging: Staging, remedy: str
 ) -> tuple[Lock, _Contents]:
     """The lock in a folder, which a user calls `told`, and its contents."""
     place = Place(str(told / name))
@@ -155,8 +155,8 @@ def _read(
     for package, file in chosen.values():
         if package.wheels and isinstance(file, PackageSdist):
             raise _made_elsewhere(f"no wheel of {package.name} fits", place, remedy)
-    # In a bundle, the source is the folder src/ beside the locks; here it is in the workshop.
-    lock = Lock.from_pylock(text, folder=shop.work, root=shop.source)
+    # In a bundle, the source is the folder src/ beside the locks; here it is in the staging folder.
+    lock = Lock.from_pylock(text, folder=staging.work, root=staging.source)
     return lock, _Contents(name, {key: package for key, (package, _) in chosen.items()})
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from nachlass_builder.execution.failing_samples import or_else
 from nachlass_builder.execution.second_pass import MAX_SAMPLES, SCORING_BUDGET_S
 from nachlass_builder.foundation.errors import Place, ProofError
-from nachlass_builder.foundation.progress import Report, counted
+from nachlass_builder.foundation.progress import Progress, counted
 from nachlass_builder.notebook.choose_notebook import last_binding
 from nachlass_builder.proof.compare_words import random_words
 from nachlass_builder.requirements.check import Checked
@@ -29,7 +29,7 @@ def tell_capture(
     pairs: Sequence[tuple[Any, Any]],
     checked: Checked,
     variable: str,
-    report: Report,
+    progress: Progress,
 ) -> None:
     """Report the outcome of the second pass.
 
@@ -40,34 +40,34 @@ def tell_capture(
     place = last_binding(notebook, "predictor") or notebook.place()
     predictions = [prediction for _, prediction in pairs]
     _require_answers(predictions, place, variable)
-    report.note(f"pickled: {outcome['pickle_bytes'] / 1e6:.1f} MB")
+    progress.note(f"pickled: {outcome['pickle_bytes'] / 1e6:.1f} MB")
     cut = samples["scored"] < min(samples["total"], MAX_SAMPLES)
     if samples["scored"] and not cut:
-        report.note(_used(samples))
+        progress.note(_used(samples))
     if samples["absent"]:
         how = "let it name one" if not variable else "add one"
-        report.warn(
+        progress.warn(
             f"{notebook.place()}: {samples['absent']}, so only that the model loads is proven, "
             "not that it predicts, and there is no baseline to detect drift; "
             f"{how}, a list of inputs such as X_test[:100].tolist()"
         )
     if cut:
-        report.warn(f"{_used(samples)}: to score all takes more than {SCORING_BUDGET_S:g} s")
+        progress.warn(f"{_used(samples)}: to score all takes more than {SCORING_BUDGET_S:g} s")
     for text in samples["left_out"]:
-        report.warn(text)
+        progress.warn(text)
     if samples["index"]:
-        report.warn(
+        progress.warn(
             f"{notebook.place()}: the index of the samples ({samples['index']}) is no part of "
             "them: a request has the columns alone; reset_index() makes it a column"
         )
     if samples["random_fields"]:
-        report.warn(
+        progress.warn(
             f"{place}: {random_words(samples['random_fields'])} different when a sample is scored "
             "twice, so only types are proven there; set a seed, such as random_state=0, "
             "or keep no state between calls"
         )
     for text in _oddities(pairs, samples["numbers"]):
-        report.warn(f"{place}: {text}")
+        progress.warn(f"{place}: {text}")
 
 
 def _used(samples: Mapping[str, Any]) -> str:

@@ -17,7 +17,7 @@ from nachlass_builder.foundation.errors import SourceError
 
 
 @dataclass(frozen=True)
-class Workshop:
+class Staging:
     """Where a bundle is in the making: `bundle` becomes the bundle, `work` is thrown away."""
 
     folder: Path
@@ -39,7 +39,7 @@ class Workshop:
 
 
 @contextmanager
-def workshop(destination: Path, cache: Path) -> Iterator[Workshop]:
+def staged(destination: Path, cache: Path) -> Iterator[Staging]:
     """A place to make the bundle for `destination`; one build at a time, nothing left behind.
 
     What a killed build left is cleared away first, and a bundle that it was
@@ -64,7 +64,7 @@ def workshop(destination: Path, cache: Path) -> Iterator[Workshop]:
                 making.mkdir()
                 for folder in (making / "bundle", making / "work"):
                     folder.mkdir()
-                yield Workshop(making)
+                yield Staging(making)
             finally:
                 remove(making)
     except Timeout:
@@ -73,12 +73,12 @@ def workshop(destination: Path, cache: Path) -> Iterator[Workshop]:
         ) from None
 
 
-def publish(shop: Workshop, destination: Path) -> None:
-    """Move the finished bundle to its place; the one before goes once it is there."""
+def publish(staging: Staging, destination: Path) -> None:
+    """Move the finished bundle to its place; the previous one goes once it is there."""
     before = _before(destination)
     if destination.exists():
         destination.rename(before)
-    shop.bundle.rename(destination)
+    staging.bundle.rename(destination)
     remove(before)
 
 

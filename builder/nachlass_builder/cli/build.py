@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from nachlass_builder.cli.options import SOURCE_HELP, assignments_option, context_option
-from nachlass_builder.foundation.progress import Report
+from nachlass_builder.foundation.progress import Progress
 from nachlass_builder.foundation.settings import parse_assignments
 
 
@@ -52,7 +52,7 @@ def build(
         raise click.UsageError("--compare goes with --locked")
     given = parse_assignments(assignments)
     request = Request(source, output, context_dir, given, force, locked, compare)
-    built = run_build(request, Report(quiet=quiet))
+    built = run_build(request, Progress(quiet=quiet))
     click.echo(built.bundle)
     if built.comparison:
         if error := difference(built.comparison):

@@ -8,7 +8,7 @@ import click
 
 from nachlass_builder.cli.options import SOURCE_HELP, assignments_option, context_option
 from nachlass_builder.foundation.console import tell
-from nachlass_builder.foundation.progress import Report
+from nachlass_builder.foundation.progress import Progress
 from nachlass_builder.foundation.settings import parse_assignments
 
 
@@ -29,7 +29,7 @@ def check(
     from nachlass_builder.source.source_files import files_of, why_left_out
 
     request = Request(source, None, context_dir, parse_assignments(assignments))
-    with prepared_source(request, Report(quiet=True)) as prepared:
+    with prepared_source(request, Progress(quiet=True)) as prepared:
         root = prepared.source.root
         files, _secrets = files_of(prepared.source, prepared.deadline)
         checked = run_check(

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from nachlass_builder.cli.options import SOURCE_HELP, assignments_option, context_option
-from nachlass_builder.foundation.progress import Report
+from nachlass_builder.foundation.progress import Progress
 from nachlass_builder.foundation.settings import parse_assignments
 
 
@@ -56,4 +56,4 @@ def image(
 
     request = Request(source, None, context_dir, parse_assignments(assignments), force)
     asked = ImageRequest(request, tag, builder, base, push, secrets, volumes)
-    click.echo(build_image(asked, Report()))
+    click.echo(build_image(asked, Progress()))

@@ -7,15 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from nachlass_builder.assemble.build import build
-from nachlass_builder.assemble.ready_model import Model, ready_model
+from nachlass_builder.assemble.ready_model import ReadyModel, ready_model
 from nachlass_builder.bundle.layout import SAMPLES, TRAINING_LOCK, bundle_at, read_manifest
 from nachlass_builder.diff.code import change_of, changed_code
 from nachlass_builder.diff.model import Change, Difference, Side
 from nachlass_builder.foundation.errors import ProofError
 from nachlass_builder.foundation.process import Deadline
-from nachlass_builder.foundation.progress import Report
+from nachlass_builder.foundation.progress import Progress
 from nachlass_builder.packages.lock import Lock
-from nachlass_builder.proof.compare import Predictions, compare, random_fields
+from nachlass_builder.proof.compare import (
+    Predictions,
+    compare_predictions,
+    random_fields,
+)
 from nachlass_builder.source.prepare import Request
 
 
@@ -52,7 +56,7 @@ def _bundle(source: str, context_dir: str | None, assignments: Mapping[str, str]
     """The bundle of a source, or the bundle itself; its environment is not needed."""
     if bundle_at(Path(source)):
         return Path(source).absolute()
-    return build(Request(source, None, context_dir, assignments), Report()).bundle
+    return build(Request(source, None, context_dir, assignments), Progress()).bundle
 
 
 def _side(bundle: Path, manifest: Mapping[str, Any]) -> Side:
@@ -112,12 +116,12 @@ def _shown(file: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _predictions(
-    before: Path, was: Mapping[str, Any], is_now: Mapping[str, Any], model: Model
+    before: Path, was: Mapping[str, Any], is_now: Mapping[str, Any], model: ReadyModel
 ) -> Predictions:
     """Let the new model score what the old one has scored."""
     try:
-        with Report().step("asking the new model the old one's samples"):
-            return compare(
+        with Progress().step("asking the new model the old one's samples"):
+            return compare_predictions(
                 model.bundle,
                 model.python,
                 before / SAMPLES,

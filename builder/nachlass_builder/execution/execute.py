@@ -33,7 +33,7 @@ from nachlass_builder.foundation.errors import ExecutionError, TimeLimitError
 from nachlass_builder.foundation.excerpt import plain, quoted_source
 from nachlass_builder.foundation.overrun import OverrunError
 from nachlass_builder.foundation.process import Deadline
-from nachlass_builder.foundation.progress import Report
+from nachlass_builder.foundation.progress import Progress
 from nachlass_builder.notebook.notebook import Cell, Notebook
 
 __all__ = ["CodeError", "Execution", "Kernel", "executed"]
@@ -62,7 +62,7 @@ class Execution:
     environment: Mapping[str, str]
     cell_timeout_s: float | None
     deadline: Deadline
-    report: Report
+    progress: Progress
     pythonpath: Sequence[Path] = ()
     prepare: Sequence[str] = ()
     explain_missing_file: Callable[[str], str | None] | None = None
@@ -113,7 +113,7 @@ class _Run:
             if cell.cell_type == "code" and cell.source.strip()
         ]
         for cell, index in zip(self.notebook.cells, indices, strict=True):
-            with self.execution.report.cell(self.notebook.name, cell.number, total):
+            with self.execution.progress.cell(self.notebook.name, cell.number, total):
                 try:
                     self._run_cell(cell, index)
                 finally:
@@ -124,12 +124,12 @@ class _Run:
         """Say what else was warned of, by what ran after the cells; and what is only counted."""
         self._tell_warnings()
         if summary := self.warnings.summary():
-            self.execution.report.note(summary)
+            self.execution.progress.note(summary)
 
     def _tell_warnings(self) -> None:
         """Say what the cells have warned of since the last time."""
         for text in self.warnings.new():
-            self.execution.report.warn(text)
+            self.execution.progress.warn(text)
 
     def _run_cell(self, cell: Cell, index: int) -> None:
         """Run a cell to its end, or say why it has none."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from nachlass_builder.bundle.staging import Workshop
+from nachlass_builder.bundle.staging import Staging
 from nachlass_builder.execution.captured import capture_warnings
 from nachlass_builder.execution.data_files import data_notes, data_section, observed_reads
 from nachlass_builder.execution.execute import Execution, Kernel, executed
@@ -22,7 +22,7 @@ from nachlass_builder.foundation.errors import (
     ProofError,
 )
 from nachlass_builder.foundation.process import Deadline
-from nachlass_builder.foundation.progress import Report
+from nachlass_builder.foundation.progress import Progress
 from nachlass_builder.foundation.settings import Settings
 from nachlass_builder.notebook.choose_notebook import Located, last_binding, last_change
 from nachlass_builder.notebook.contract import NAME_SAMPLES, SAVE_FILE, one_argument
@@ -40,14 +40,14 @@ class SecondPass:
     """What every notebook of a build runs with."""
 
     located: Located
-    shop: Workshop
+    staging: Staging
     python: Path
     environment: Mapping[str, str]
     settings: Settings
     import_folders: Sequence[Path]
     explain_missing_file: Callable[[str], str | None]
     deadline: Deadline
-    report: Report
+    progress: Progress
     cells: dict[str, str] = field(default_factory=dict)
     """The places of the cells' files of the notebooks that have run."""
 
@@ -74,7 +74,7 @@ class SecondPass:
         outcome: dict[str, Any] = {}
         for index, notebook in enumerate(notebooks):
             file = _stage_file(notebook.name)
-            path = self.shop.bundle / file
+            path = self.staging.bundle / file
             environment = {**self.environment, SAVE_FILE: str(path)}
             with executed(self._execution(notebook, environment)) as kernel:
                 reads.append(observed_reads(kernel))
@@ -83,16 +83,16 @@ class SecondPass:
                 what = "samples"
                 if index == len(notebooks) - 1:
                     what, text = "pipeline", json.dumps(stages)
-                    (self.shop.bundle / "stages.json").write_text(text, encoding="utf-8")
+                    (self.staging.bundle / "stages.json").write_text(text, encoding="utf-8")
                 outcome = self._capture(kernel, notebook, {"capture": what, "stages": stages})
                 self.cells.update(outcome["cells"])
         return {**outcome, "cells": dict(self.cells), "data": self._data(reads)}
 
     def _data(self, reads: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """What the notebooks read, for the manifest and in short for the report."""
-        data = data_section(reads, self.shop.source)
+        data = data_section(reads, self.staging.source)
         for text in data_notes(data):
-            self.report.note(text)
+            self.progress.note(text)
         return data
 
     def _execution(self, notebook: Notebook, environment: Mapping[str, str]) -> Execution:
@@ -100,12 +100,12 @@ class SecondPass:
         return Execution(
             notebook=notebook,
             python=self.python,
-            root=self.shop.source,
-            cwd=self.shop.source / self.located.folder,
+            root=self.staging.source,
+            cwd=self.staging.source / self.located.folder,
             environment=environment,
             cell_timeout_s=self.settings.cell_timeout_s,
             deadline=self.deadline,
-            report=self.report,
+            progress=self.progress,
             pythonpath=tuple(self.import_folders),
             # A pipeline's cells pickle for themselves.
             prepare=(KEEP_PLACES,) if self.located.contract == "pipeline" else (),
@@ -116,12 +116,12 @@ class SecondPass:
         self, kernel: Kernel, notebook: Notebook, request: Mapping[str, Any]
     ) -> dict[str, Any]:
         """Run the capture in the live kernel and return its outcome; raises CaptureError."""
-        folder = self.shop.work / "capture"
+        folder = self.staging.work / "capture"
         folder.mkdir(exist_ok=True)
         request = {
             **request,
-            "root": str(self.shop.source),
-            "output": str(self.shop.bundle),
+            "root": str(self.staging.source),
+            "output": str(self.staging.bundle),
             "samples": self.settings.samples,
             "limit": MAX_SAMPLES,
             "budget_s": SCORING_BUDGET_S,
@@ -135,8 +135,8 @@ class SecondPass:
                 raise failing[0].error(error["scored"], error["given"], self.settings.samples or "")
             raise _refusal(error, notebook)
         numbers = kernel.cell_numbers
-        for text in capture_warnings(outcome, notebook, numbers, self.shop.source):
-            self.report.warn(text)
+        for text in capture_warnings(outcome, notebook, numbers, self.staging.source):
+            self.progress.warn(text)
         outcome["cells"] = {
             file: str(Place(notebook.name, numbers.get(count, count)))
             for file, count in outcome["cells"].items()
@@ -157,7 +157,7 @@ class SecondPass:
                 "`predictor`" if self.located.contract == "function" else "the pipeline",
                 notebook,
                 kernel.cell_numbers,
-                self.shop.source,
+                self.staging.source,
                 self.explain_missing_file,
                 self.cells,
             )

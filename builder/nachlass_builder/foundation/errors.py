@@ -139,7 +139,7 @@ class ImageError(NachlassError):
 
 
 class DifferenceError(NachlassError):
-    """The retrained model does not answer as the one before: `build --locked --compare`."""
+    """The retrained model does not answer as the previous one: `build --locked --compare`."""
 
     exit_code = 13
     kind = "the retrained model answers otherwise"

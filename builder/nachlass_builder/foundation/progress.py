@@ -41,7 +41,7 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-class Report:
+class Progress:
     """Says what a build is doing; `quiet` keeps only warnings."""
 
     def __init__(self, *, quiet: bool = False) -> None:

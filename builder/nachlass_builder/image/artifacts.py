@@ -18,7 +18,7 @@ from tempfile import TemporaryFile
 from nachlass_builder.bundle.layout import TRAINING_LOCK, read_manifest, seed_of, write_seed
 from nachlass_builder.bundle.staging import remove
 from nachlass_builder.foundation.errors import NachlassError
-from nachlass_builder.foundation.progress import Report
+from nachlass_builder.foundation.progress import Progress
 from nachlass_builder.packages.lock import Lock
 from nachlass_builder.slim.choose_environment import SUBSETS
 
@@ -39,34 +39,34 @@ class Artifacts:
         """Where uv keeps what it has downloaded."""
         return self.folder / "uv"
 
-    def take_over(self, before: Path, bundle: Path, report: Report) -> None:
-        """Start with what s2i brings from the image before, and nothing else.
+    def take_over(self, previous: Path, bundle: Path, progress: Progress) -> None:
+        """Start with what s2i brings from the previous image, and nothing else.
 
         Its lock goes to where the bundle will be: a build keeps the lock of the
         bundle that it replaces, when nothing has changed that decides it.
         """
         self.remove()
         remove(bundle)  # an image that was built can be built upon
-        reason = _why_unusable(before)
+        reason = _why_unusable(previous)
         if reason is not None:
             self.folder.mkdir(parents=True)
             if reason:
-                report.warn(f"{before} is not used: {reason}")
+                progress.warn(f"{previous} is not used: {reason}")
             return
-        shutil.copytree(before, self.folder, symlinks=True)
-        shutil.copytree(before / LOCKS, bundle)
-        report.note("artifacts of the build before are used")
+        shutil.copytree(previous, self.folder, symlinks=True)
+        shutil.copytree(previous / LOCKS, bundle)
+        progress.note("artifacts of the previous build are used")
 
     def remind(self, cache: Path) -> None:
         """Let a build with this cache know what was needed for serving."""
         _copy_if_there(self.folder / SUBSETS, cache / SUBSETS)
 
-    def keep(self, bundle: Path, cache: Path, report: Report) -> None:
+    def keep(self, bundle: Path, cache: Path, progress: Progress) -> None:
         """Leave them in the image, unless they have grown too large."""
         _copy_if_there(cache / SUBSETS, self.folder / SUBSETS)
         size = sum(path.lstat().st_size for path in self.folder.rglob("*"))
         if size > LIMIT_BYTES:
-            report.warn(f"{size / 1e9:.0f} GB of artifacts are too many, and are not kept")
+            progress.warn(f"{size / 1e9:.0f} GB of artifacts are too many, and are not kept")
             self.remove()
             return
         locks = self.folder / LOCKS
@@ -106,18 +106,18 @@ def _copy_if_there(folder: Path, place: Path) -> None:
         shutil.copytree(folder, place)
 
 
-def _why_unusable(before: Path) -> str | None:
+def _why_unusable(previous: Path) -> str | None:
     """Why artifacts cannot be used; an empty text when there are none, None when they can."""
-    if not before.is_dir() or not any(before.iterdir()):
+    if not previous.is_dir() or not any(previous.iterdir()):
         return ""
     try:
-        Lock.read(before / LOCKS / TRAINING_LOCK)
-        sizes = (before / SIZES).read_text(encoding="utf-8")
+        Lock.read(previous / LOCKS / TRAINING_LOCK)
+        sizes = (previous / SIZES).read_text(encoding="utf-8")
     except (NachlassError, OSError, UnicodeDecodeError):
         sizes = ""
-    if not sizes or read_manifest(before / LOCKS) is None:
+    if not sizes or read_manifest(previous / LOCKS) is None:
         return "it is not what a build of ours leaves"
-    return None if sizes == _sizes(before) else "files of it are damaged"
+    return None if sizes == _sizes(previous) else "files of it are damaged"
 
 
 def _sizes(folder: Path) -> str:

@@ -8,19 +8,19 @@ import subprocess
 from pathlib import Path
 
 from nachlass_builder.foundation.errors import ExecutionError
-from nachlass_builder.foundation.progress import Report
+from nachlass_builder.foundation.progress import Progress
 
 HOOKS = Path(".s2i/action_hooks")
 PRE_RUN = "pre_run"
 """The hook that is kept in the image, for `run` to source."""
 
 
-def run_hook(source: Path, name: str, report: Report) -> None:
+def run_hook(source: Path, name: str, progress: Progress) -> None:
     """Run a hook in the source, if it has that one; raises ExecutionError when it fails."""
     hook = source / HOOKS / name
     if not hook.is_file():
         return
-    with report.step(f"running {HOOKS / name}"):
+    with progress.step(f"running {HOOKS / name}"):
         command = [str(hook)] if os.access(hook, os.X_OK) else ["/bin/sh", str(hook)]
         try:
             status = subprocess.run(command, cwd=source, check=False).returncode

@@ -18,7 +18,7 @@ from pathlib import Path
 from nachlass_builder import __version__
 from nachlass_builder.bundle.layout import SERVING_LOCK
 from nachlass_builder.foundation.errors import ImageError
-from nachlass_builder.foundation.progress import Report
+from nachlass_builder.foundation.progress import Progress
 from nachlass_builder.foundation.settings import read_environment_file, unquote
 from nachlass_builder.image.engine import Engine
 from nachlass_builder.image.hooks import HOOKS
@@ -49,24 +49,24 @@ class ImageRequest:
     volumes: tuple[str, ...] = ()
 
 
-def build_image(request: ImageRequest, report: Report) -> str:
+def build_image(request: ImageRequest, progress: Progress) -> str:
     """Build the image and return its tag; raises ImageError."""
     engine = Engine.find()
     with (
-        prepared_source(request.source, report) as prepared,
+        prepared_source(request.source, progress) as prepared,
         tempfile.TemporaryDirectory(prefix="nachlass-image-") as temporary,
     ):
         work = Path(temporary)
         secrets = _secrets(request.secrets, work)
-        builder, runtime = _images(engine, request, work / "project", secrets, report)
-        report.note(f"with the builder {builder} and the runtime {runtime}")
-        with report.step(f"building {request.tag}"):
+        builder, runtime = _images(engine, request, work / "project", secrets, progress)
+        progress.note(f"with the builder {builder} and the runtime {runtime}")
+        with progress.step(f"building {request.tag}"):
             context = work / "context"
             left_out = copy_source(prepared.source, context / "src", prepared.deadline).left_out
             if (prepared.source.root / HOOKS).is_dir():
                 shutil.copytree(prepared.source.root / HOOKS, context / "src" / HOOKS)
             if left_out:
-                report.note(f"left out as secrets: {', '.join(left_out)}")
+                progress.note(f"left out as secrets: {', '.join(left_out)}")
             file = work / "Dockerfile"
             file.write_text(
                 _dockerfile(prepared, request, builder, runtime, list(secrets)), encoding="utf-8"
@@ -80,9 +80,9 @@ def build_image(request: ImageRequest, report: Report) -> str:
                 volumes=request.volumes,
                 fresh=request.source.force,
             )
-        _tell_size(engine, request.tag, runtime, report)
+        _tell_size(engine, request.tag, runtime, progress)
         if request.push:
-            with report.step(f"pushing {request.tag}"):
+            with progress.step(f"pushing {request.tag}"):
                 engine.push(request.tag)
     return request.tag
 
@@ -134,7 +134,7 @@ def _images(
     request: ImageRequest,
     context: Path,
     secrets: Mapping[str, Path],
-    report: Report,
+    progress: Progress,
 ) -> tuple[str, str]:
     """The builder and the runtime; made from our own Containerfile where they are not there."""
     base = request.base
@@ -153,7 +153,7 @@ def _images(
         made[target] = f"localhost/nachlass-{target}:{__version__}-{digest}"
         if engine.has(made[target]):
             continue
-        with report.step(f"making the {target} image, once"):
+        with progress.step(f"making the {target} image, once"):
             engine.build(
                 made[target],
                 context,
@@ -208,11 +208,11 @@ def _secrets(files: Sequence[Path], work: Path) -> dict[str, Path]:
     return secrets
 
 
-def _tell_size(engine: Engine, tag: str, runtime: str, report: Report) -> None:
+def _tell_size(engine: Engine, tag: str, runtime: str, progress: Progress) -> None:
     """Say what the image is made of."""
     whole, base = engine.size(tag), engine.size(runtime)
     if whole and base:
-        report.note(f"{tag}: {whole / 1e6:.0f} MB, {base / 1e6:.0f} of them the runtime")
+        progress.note(f"{tag}: {whole / 1e6:.0f} MB, {base / 1e6:.0f} of them the runtime")
 
 
 def _quoted(value: str) -> str:

@@ -26,7 +26,7 @@ from nachlass_builder.bundle.layout import SERVING_LOCK, seed_of, write_seed
 from nachlass_builder.bundle.staging import remove
 from nachlass_builder.foundation.console import Group
 from nachlass_builder.foundation.process import Deadline
-from nachlass_builder.foundation.progress import Report
+from nachlass_builder.foundation.progress import Progress
 from nachlass_builder.image.hooks import keep_pre_run, run_hook
 from nachlass_builder.image.injected import lent
 from nachlass_builder.image.paths import (
@@ -56,7 +56,7 @@ def main() -> None:
 @click.option("--force", is_flag=True, help="Resolve the requirements anew.")
 def model(*, force: bool) -> None:
     """Execute the notebook and make the bundle."""
-    report = Report()
+    progress = Progress()
     seed = CACHE / "seeds" / quote(os.environ["S2I_MODEL_NAME"], safe="")
     alone = FileLock(CACHE / "seeds.lock")
     # Two builds share the cache, and its lock for each place where a bundle is made.
@@ -64,31 +64,31 @@ def model(*, force: bool) -> None:
     with alone:
         if seed.is_dir():
             shutil.copytree(seed, made)
-    run_hook(SOURCE, "pre_assemble", report)
-    build(Request(str(SOURCE), made, force=force), report)
+    run_hook(SOURCE, "pre_assemble", progress)
+    build(Request(str(SOURCE), made, force=force), progress)
     made.rename(MADE)
     with alone:
         remove(seed)
         write_seed(seed, *seed_of(MADE))
-    tell_sizes({"the environment": (MADE / "venv").resolve(), "the bundle": MADE}, report)
+    tell_sizes({"the environment": (MADE / "venv").resolve(), "the bundle": MADE}, progress)
     settle_bundle(MADE)
     keep_pre_run(SOURCE, MADE.parent)
-    run_hook(SOURCE, "post_assemble", report)
+    run_hook(SOURCE, "post_assemble", progress)
     os.utime(MADE / SERVING_LOCK, (0, 0))
 
 
 @main.command()
 def environment() -> None:
     """Make the environment that serves, from the bundle's lock."""
-    report, lock, source = Report(), APP_ROOT / SERVING_LOCK, APP_ROOT / "src"
-    with report.step("placing the serving environment"):
+    progress, lock, source = Progress(), APP_ROOT / SERVING_LOCK, APP_ROOT / "src"
+    with progress.step("placing the serving environment"):
         made = ensure_environment(
             Lock.read(lock),
             purpose="serving",
             cache=CACHE,
             indexes=IndexSettings.read(os.environ, source),
             deadline=Deadline(),
-            note=report.note,
+            note=progress.note,
         )
         place_environment(made.path, _copy)
     # The bundle has both, too.

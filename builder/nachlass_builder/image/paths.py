@@ -7,7 +7,7 @@ import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from nachlass_builder.foundation.progress import Report
+from nachlass_builder.foundation.progress import Progress
 
 APP_ROOT = Path("/opt/app-root")
 """The environment that serves; the image's PATH names its `bin`."""
@@ -15,7 +15,7 @@ BUNDLE = APP_ROOT / "bundle"
 MADE = APP_ROOT / ".build/bundle"
 """Where a stage of its own makes the bundle."""
 DESTINATION = Path("/tmp")  # noqa: S108 - it is s2i's
-"""Where s2i lays down the source, and the artifacts of the build before."""
+"""Where s2i lays down the source, and the artifacts of the previous build."""
 SOURCE = DESTINATION / "src"
 INJECTED = DESTINATION / "injected"  # OpenShift has a volume of its own at /tmp/build
 """Files for the build alone, credentials among them."""
@@ -47,11 +47,11 @@ def settle_bundle(bundle: Path) -> None:
             path.chmod(mode | (mode & stat.S_IRWXU) >> 3)
 
 
-def tell_sizes(folders: Mapping[str, Path], report: Report) -> None:
+def tell_sizes(folders: Mapping[str, Path], progress: Progress) -> None:
     """Say what an image is made of."""
     for name, folder in folders.items():
         if folder.is_dir():
-            report.note(f"{name}: {_size(folder) / 1e6:.0f} MB")
+            progress.note(f"{name}: {_size(folder) / 1e6:.0f} MB")
 
 
 def _size(folder: Path) -> int:

@@ -5,7 +5,7 @@
 
 `assemble` builds the source that s2i has laid down, and leaves in the image the
 bundle, its environment where the image's PATH expects it, and nothing else. It
-works without a network when the artifacts of the build before are there, which
+works without a network when the artifacts of the previous build are there, which
 an image keeps when S2I_KEEP_ARTIFACTS says so.
 """
 
@@ -25,7 +25,7 @@ from nachlass_builder.foundation.credentials import redact
 from nachlass_builder.foundation.errors import SourceError
 from nachlass_builder.foundation.git import git
 from nachlass_builder.foundation.process import Deadline
-from nachlass_builder.foundation.progress import Report
+from nachlass_builder.foundation.progress import Progress
 from nachlass_builder.foundation.settings import KEEP_ARTIFACTS, read_environment_file, unquote
 from nachlass_builder.image.artifacts import Artifacts
 from nachlass_builder.image.hooks import keep_pre_run, run_hook
@@ -60,40 +60,40 @@ def save_artifacts() -> None:
 @main.command("assemble")
 def assemble() -> None:
     """Build the source, and clear away what only the build needed."""
-    report = Report()
+    progress = Progress()
     work, brought = APP_ROOT / ".build", DESTINATION / KEPT
     try:
-        _assemble(work, Artifacts(APP_ROOT / KEPT), brought, report)
+        _assemble(work, Artifacts(APP_ROOT / KEPT), brought, progress)
     finally:
         for folder in (work, SOURCE, brought):
             remove(folder)
 
 
-def _assemble(work: Path, artifacts: Artifacts, brought: Path, report: Report) -> None:
-    """Build, with `work` as the cache; `brought` are the artifacts of the build before."""
+def _assemble(work: Path, artifacts: Artifacts, brought: Path, progress: Progress) -> None:
+    """Build, with `work` as the cache; `brought` are the artifacts of the previous build."""
     if not SOURCE.is_dir() or not any(SOURCE.iterdir()):
         raise SourceError(
             f"there is nothing in {SOURCE}",
             remedy="name a git repository, or a folder of one, that holds a notebook",
         )
     keeps = _keeps_artifacts()
-    _warn_of_credentials(report)
-    artifacts.take_over(brought, BUNDLE, report)
+    _warn_of_credentials(progress)
+    artifacts.take_over(brought, BUNDLE, progress)
     artifacts.remind(work)
-    os.environ.update(_build_environment(work, artifacts, report))
-    run_hook(SOURCE, "pre_assemble", report)
-    build(Request(str(SOURCE), BUNDLE, assignments=_given(SOURCE)), report)
-    with report.step("cleaning up"):
+    os.environ.update(_build_environment(work, artifacts, progress))
+    run_hook(SOURCE, "pre_assemble", progress)
+    build(Request(str(SOURCE), BUNDLE, assignments=_given(SOURCE)), progress)
+    with progress.step("cleaning up"):
         place_environment((BUNDLE / "venv").resolve(), shutil.move)
         settle_bundle(BUNDLE)
         keep_pre_run(SOURCE, APP_ROOT)
         if keeps:
-            artifacts.keep(BUNDLE, work, report)
+            artifacts.keep(BUNDLE, work, progress)
         else:
             artifacts.remove()
-    run_hook(SOURCE, "post_assemble", report)
+    run_hook(SOURCE, "post_assemble", progress)
     parts = {"the environment": APP_ROOT / "lib", "the bundle": BUNDLE}
-    tell_sizes({**parts, "artifacts for the next build": artifacts.folder}, report)
+    tell_sizes({**parts, "artifacts for the next build": artifacts.folder}, progress)
 
 
 def _keeps_artifacts() -> bool:
@@ -104,21 +104,21 @@ def _keeps_artifacts() -> bool:
     return said == "1"
 
 
-def _warn_of_credentials(report: Report) -> None:
+def _warn_of_credentials(progress: Progress) -> None:
     """Name the variables with a password in them: s2i keeps all variables in the image."""
     for name, value in os.environ.items():
         if "://" in value and redact(value, ()) != value:
-            report.warn(
+            progress.warn(
                 f"{name} holds a password, which stays in the image: "
                 f"mount a file at {INJECTED} instead"
             )
 
 
-def _build_environment(work: Path, artifacts: Artifacts, report: Report) -> dict[str, str]:
+def _build_environment(work: Path, artifacts: Artifacts, progress: Progress) -> dict[str, str]:
     """The variables for the build: its folders, the injected credentials, git's trust."""
     variables = {
         "S2I_CACHE_DIR": str(work),
-        "UV_CACHE_DIR": str(_mounted_cache(report) or artifacts.uv_cache),
+        "UV_CACHE_DIR": str(_mounted_cache(progress) or artifacts.uv_cache),
         **lent(INJECTED),
     }
     if "S2I_MODEL_NAME" not in os.environ and (name := _repository_name(SOURCE)):
@@ -126,13 +126,13 @@ def _build_environment(work: Path, artifacts: Artifacts, report: Report) -> dict
     return variables
 
 
-def _mounted_cache(report: Report) -> Path | None:
+def _mounted_cache(progress: Progress) -> Path | None:
     """The cache of downloads that the user has mounted, if it can be written."""
     for name, inner in (("UV_CACHE_DIR", ""), ("PIP_CACHE_DIR", "uv")):
         if mounted := os.environ.get(name):
             if os.access(mounted, os.W_OK):
                 return Path(mounted, inner)
-            report.warn(f"{name} is {mounted}, which cannot be written, and is not used")
+            progress.warn(f"{name} is {mounted}, which cannot be written, and is not used")
     return None
 
 

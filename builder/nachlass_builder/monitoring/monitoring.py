@@ -14,7 +14,7 @@ import yaml
 from nachlass_builder.assemble.build import build
 from nachlass_builder.bundle.layout import read_manifest
 from nachlass_builder.foundation.errors import SourceError
-from nachlass_builder.foundation.progress import Report
+from nachlass_builder.foundation.progress import Progress
 from nachlass_builder.foundation.settings import Settings, unquote
 from nachlass_builder.monitoring.dashboard import dashboard
 from nachlass_builder.monitoring.rule_tests import rule_tests
@@ -42,7 +42,7 @@ def monitoring(
     """
     manifest, settings = read_manifest(Path(source)), Settings.from_environ(os.environ, assignments)
     if manifest is None:
-        built = build(Request(source, None, context_dir, assignments), Report())
+        built = build(Request(source, None, context_dir, assignments), Progress())
         manifest, settings = read_manifest(built.bundle), built.settings
         assert manifest is not None
     subject = _subject(manifest, settings.parameters)

@@ -35,7 +35,7 @@ from nachlass_builder.packages.lock import Lock
 from nachlass_builder.packages.pip_settings import IndexSettings
 from nachlass_builder.packages.resolver import within_build_limit
 from nachlass_builder.packages.service_wheel import build_service_wheel, service_digest
-from nachlass_builder.packages.uv_program import quote, run_uv, uv_arguments
+from nachlass_builder.packages.uv_program import run_uv, uv_arguments, uv_message
 
 Purpose = Literal["training", "serving"]
 
@@ -143,7 +143,9 @@ class Installer:
         """Make an environment with what the lock names; raises RequirementsError."""
         made = self.create(path)
         if made.status:
-            raise RequirementsError(f"no environment can be made in {path}", details=quote(made))
+            raise RequirementsError(
+                f"no environment can be made in {path}", details=uv_message(made)
+            )
         completed = self.install(path, lock)
         if completed.status:
             raise _not_installed(completed, lock)
@@ -220,13 +222,13 @@ def _not_installed(completed: Completed, lock: Lock) -> RequirementsError:
     if found := NOT_AS_LOCKED.search(completed.stderr):
         return RequirementsError(
             f"{found[1]} is not the file that was locked: another is there under its name",
-            details=quote(completed),
+            details=uv_message(completed),
             remedy="find out who changed it; if it is meant, `nachlass build --force` locks it",
         )
     if MADE_ELSEWHERE.search(completed.stderr):
         return RequirementsError(
             "the lock is for another Python or platform",
-            details=quote(completed),
+            details=uv_message(completed),
             remedy="use the Python that it was made with, or build anew",
         )
     sources = lock.built_from_source
@@ -238,7 +240,7 @@ def _not_installed(completed: Completed, lock: Lock) -> RequirementsError:
     else:
         remedy = "check the network and the credentials of the package index"
     return RequirementsError(
-        "the locked packages cannot be installed", details=quote(completed), remedy=remedy
+        "the locked packages cannot be installed", details=uv_message(completed), remedy=remedy
     )
 
 

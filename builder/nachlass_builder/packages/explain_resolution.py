@@ -16,7 +16,7 @@ from nachlass_builder.foundation.credentials import redact
 from nachlass_builder.foundation.errors import RequirementsError
 from nachlass_builder.foundation.process import Completed
 from nachlass_builder.packages.resolver import ANYWHERE, WHEELS, Resolver, each, spans
-from nachlass_builder.packages.uv_program import UNSOLVABLE, quote
+from nachlass_builder.packages.uv_program import UNSOLVABLE, uv_message
 from nachlass_builder.packages.wanted import Wanted
 from nachlass_builder.requirements.requirements import OLDEST_PYTHON
 
@@ -163,7 +163,7 @@ def _not_fetched(one: Wanted, fetched: Completed) -> RequirementsError:
     return RequirementsError(
         f"{redact(one.text, ())} cannot be fetched, or not be built",
         place=one.place,
-        details=quote(fetched),
+        details=uv_message(fetched),
         remedy="for a private repository, let git find credentials: an ssh agent, ~/.netrc, "
         "or a credential helper"
         if "git+" in one.text
@@ -208,7 +208,7 @@ def _contrary(least: Sequence[Wanted], resolver: Resolver) -> bool:
 def _explanation(completed: Completed, least: Sequence[Wanted], resolver: Resolver) -> str:
     """What uv says of the smallest conflict, or at first said of all."""
     said = resolver.lock([one.text for one in least])
-    return quote(said if said.status else completed)
+    return uv_message(said if said.status else completed)
 
 
 def _smallest_conflict(wanted: Sequence[Wanted], resolver: Resolver) -> list[Wanted]:

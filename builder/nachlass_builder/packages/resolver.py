@@ -14,7 +14,7 @@ from typing import TypeVar
 from nachlass_builder.foundation.errors import RequirementsError, TimeLimitError
 from nachlass_builder.foundation.process import Completed, Deadline
 from nachlass_builder.packages.pip_settings import IndexSettings
-from nachlass_builder.packages.uv_program import UNSOLVABLE, quote, run_uv, uv_arguments
+from nachlass_builder.packages.uv_program import UNSOLVABLE, run_uv, uv_arguments, uv_message
 
 BUILD_LIMIT_S = 600.0
 """How long building a package from source may take."""
@@ -91,7 +91,7 @@ class Resolver:
         """What uv quotes of an index that does not let us see a distribution, else None."""
         options = ["--no-deps", "--index-strategy", "first-index"]
         completed = self._compile([name], options, self.deadline)
-        return quote(completed) if DENIED.search(completed.stderr) else None
+        return uv_message(completed) if DENIED.search(completed.stderr) else None
 
     def wheel_of(self, requirement: str, *options: str) -> str | None:
         """As `version_of`, for wheels alone."""
@@ -122,7 +122,7 @@ class Resolver:
         """The failure for uv giving up for another reason than the requirements."""
         return RequirementsError(
             f"the package index cannot be read ({', '.join(self.indexes.places) or 'none is set'})",
-            details=quote(completed),
+            details=uv_message(completed),
             remedy=self.way_in(completed.stderr)
             if DENIED.search(completed.stderr)
             else "check the network, the proxy (HTTPS_PROXY), the certificates (SSL_CERT_FILE) "

@@ -107,7 +107,7 @@ def uv_arguments(indexes: IndexSettings) -> list[str]:
     return ["--no-index"] if indexes.no_index else []
 
 
-def quote(completed: Completed) -> str:
+def uv_message(completed: Completed) -> str:
     """What uv said, cut to what a message can hold."""
     lines = [
         line for line in completed.stderr.splitlines() if not line.startswith(NOT_WORTH_SAYING)

@@ -62,7 +62,7 @@ class Predictions:
         return not self.failed and not self.different
 
 
-def compare(
+def compare_predictions(
     bundle: Path,
     python: Path,
     recorded: Path,
@@ -94,7 +94,7 @@ def compare(
         )
     if error := answer.get("error"):
         raise ProofError(
-            f"the samples of the bundle before cannot be scored: {error['message']}",
+            f"the samples of the previous bundle cannot be scored: {error['message']}",
             details=error["traceback"],
         )
     summary = _summary(before, answer["answers"])

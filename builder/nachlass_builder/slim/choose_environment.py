@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from nachlass_builder.bundle.layout import SERVING_LOCK, write_manifest
-from nachlass_builder.bundle.staging import Workshop
+from nachlass_builder.bundle.staging import Staging
 from nachlass_builder.foundation.digest import digest_of
 from nachlass_builder.foundation.errors import Place, ProofError, RequirementsError
-from nachlass_builder.foundation.progress import Report
+from nachlass_builder.foundation.progress import Progress
 from nachlass_builder.foundation.settings import Settings
 from nachlass_builder.notebook.choose_notebook import last_binding
 from nachlass_builder.packages.environment import Environment, environment_key
@@ -32,12 +32,12 @@ from nachlass_builder.slim.decide import (
     SERVICE,
     STRING,
     VARIABLE,
+    Candidate,
     Memory,
-    Model,
+    ServingRequest,
     Subset,
     Training,
     UndecidedError,
-    Wishes,
     decide,
 )
 from nachlass_builder.source.prepare import Prepared
@@ -70,7 +70,7 @@ OPTIONAL_OF_SERVICE = {"pyarrow": ARROW}
 """What the service uses where the user requires it, and why it is kept then."""
 
 
-def wishes(checked: Checked, settings: Settings) -> Wishes:
+def serving_request(checked: Checked, settings: Settings) -> ServingRequest:
     """What the user asks of the serving environment."""
     merged = checked.requirements.merged
     required = {requirement.name for requirement in merged}
@@ -78,7 +78,7 @@ def wishes(checked: Checked, settings: Settings) -> Wishes:
     notebook = dict.fromkeys(checked.requirements.serving, NOTEBOOK)
     variable = dict.fromkeys(settings.serving_requirements, VARIABLE)
     requirements = tuple(requirement.text for requirement in merged)
-    return Wishes(requirements, {**used, **notebook, **variable})
+    return ServingRequest(requirements, {**used, **notebook, **variable})
 
 
 def require_locked(settings: Settings, lock: Lock) -> None:
@@ -97,13 +97,13 @@ class Serving:
     """A model that waits for its environment: its bundle in the making, and what it ran in."""
 
     prepared: Prepared
-    shop: Workshop
+    staging: Staging
     checked: Checked
     lock: Lock
     training: Environment
     make: Callable[[Lock], Environment]
     manifest: dict[str, Any]
-    report: Report
+    progress: Progress
     fresh: bool
     given: Lock | None = None
     """The lock to serve with, when nothing is to be chosen."""
@@ -114,21 +114,21 @@ class Serving:
         The manifest gets what was chosen and what was shown.
         """
         settings = self.prepared.settings
-        asked = wishes(self.checked, settings)
-        training = Training(self.training.site_packages, asked)
+        request = serving_request(self.checked, settings)
+        training = Training(self.training.site_packages, request)
         if self.given:
-            self._require_given(self.given, training, asked)
+            self._require_given(self.given, training, request)
             self._describe(training, self.given, None, None)
             return self.given, self._make_and_prove(self.given, is_all=True)
-        memory = self._memory(asked)
+        memory = self._memory(request)
         if self.fresh:
             memory.forget()
         why_all = None if settings.slim else "S2I_SLIM is 0"
         while True:
             subset = None
             if why_all is None:
-                with self.report.step("choosing what serving needs"):
-                    subset, why_all = self._choose(training, asked, memory)
+                with self.progress.step("choosing what serving needs"):
+                    subset, why_all = self._choose(training, request, memory)
             kept = subset.why.keys() if subset else training.everything
             lock = self.lock.subset(kept)
             self._describe(training, lock, subset, why_all)
@@ -138,7 +138,9 @@ class Serving:
                 if kept == training.everything:
                     raise
                 if subset and subset.before:
-                    self.report.note(f"what an earlier build chose is not enough: {error.message}")
+                    self.progress.note(
+                        f"what an earlier build chose is not enough: {error.message}"
+                    )
                 else:
                     why_all = f"with less, {error.message}"
                 memory.forget()
@@ -147,10 +149,10 @@ class Serving:
                 memory.write(subset, careful=not self._has_samples)
             return lock, environment
 
-    def _require_given(self, given: Lock, training: Training, asked: Wishes) -> None:
+    def _require_given(self, given: Lock, training: Training, request: ServingRequest) -> None:
         """Refuse a given lock that lacks what the user wants to be served with."""
         there = {name for name, _version in given.packages}
-        wanted: dict[str, str] = dict(asked.named)
+        wanted: dict[str, str] = dict(request.named)
         if not self.prepared.settings.slim:
             wanted |= dict.fromkeys(training.everything, "S2I_SLIM=0")
         if missing := sorted(wanted.keys() - there):
@@ -160,30 +162,30 @@ class Serving:
             )
 
     def _choose(
-        self, training: Training, asked: Wishes, memory: Memory
+        self, training: Training, request: ServingRequest, memory: Memory
     ) -> tuple[Subset | None, str | None]:
         """The smallest subset, or the reason why there is none."""
         entry = self.manifest["entry"]
-        model = Model(
-            bundle=self.shop.bundle,
-            import_folders=[self.shop.bundle / "src" / name for name in entry["import_folders"]],
+        model = Candidate(
+            bundle=self.staging.bundle,
+            import_folders=[self.staging.bundle / "src" / name for name in entry["import_folders"]],
             has_samples=self._has_samples,
             python=self.training.python,
-            work=self.shop.work / "slim",
+            work=self.staging.work / "slim",
             parameters=self.prepared.settings.parameters,
             deadline=self.prepared.deadline,
         )
-        write_manifest(self.shop.bundle, self.manifest)
+        write_manifest(self.staging.bundle, self.manifest)
         try:
-            subset = decide(model, training, memory, asked)
+            subset = decide(model, training, memory, request)
         except UndecidedError as error:
             return None, str(error)
         for reason, names in _by_reason(subset.why):
-            self.report.note(f"{reason}: {', '.join(names)}")
+            self.progress.note(f"{reason}: {', '.join(names)}")
         if subset.before:
-            self.report.note("as in an earlier build with this lock")
+            self.progress.note("as in an earlier build with this lock")
         if not self._has_samples and subset.why.keys() != training.everything:
-            self.report.warn(
+            self.progress.warn(
                 "without samples nothing shows what scoring imports: name what is missing in "
                 "`serving_requirements`, or keep all with S2I_SLIM=0"
             )
@@ -203,28 +205,32 @@ class Serving:
             "left_out": left_out,
         }
         if why_all:
-            self.report.note(f"all that `requirements` need is kept: {why_all}")
+            self.progress.note(f"all that `requirements` need is kept: {why_all}")
         size, whole = training.size(kept), training.size(kept | left_out.keys())
-        self.report.note(
+        self.progress.note(
             f"serving environment: {len(kept)} of {len(kept | left_out.keys())} distributions, "
             f"{size / 1e6:.0f} of {whole / 1e6:.0f} MB"
         )
 
     def _make_and_prove(self, lock: Lock, *, is_all: bool) -> Environment:
         """Make the environment, prove the bundle there, and let the manifest say what was shown."""
-        prepared, report, notebook = self.prepared, self.report, self.checked.located.notebooks[-1]
-        with report.step("making the serving environment"):
+        prepared, progress, notebook = (
+            self.prepared,
+            self.progress,
+            self.checked.located.notebooks[-1],
+        )
+        with progress.step("making the serving environment"):
             environment = self._make(lock)
-        with report.step("proving the model in a fresh interpreter"):
-            write_manifest(self.shop.bundle, self.manifest)
+        with progress.step("proving the model in a fresh interpreter"):
+            write_manifest(self.staging.bundle, self.manifest)
             proof = prove(
                 environment.python,
                 self.training.python if is_all else None,
-                self.shop.bundle,
-                work=self.shop.work / "proof",
+                self.staging.bundle,
+                work=self.staging.work / "proof",
                 parameters=prepared.settings.parameters,
                 place=last_binding(notebook, "predictor") or Place(notebook.name),
-                gone=self.shop.source,
+                gone=self.staging.source,
                 deadline=prepared.deadline,
                 lock=SERVING_LOCK if self.given else None,
             )
@@ -235,27 +241,27 @@ class Serving:
                 baseline=dict(proof.baseline),
             )
             for text in proof.notes:
-                report.note(text)
+                progress.note(text)
             if proof.batch_problem:
                 where = last_binding(notebook, "batch_predictor") or notebook.place()
-                report.warn(f"{where}: batch_predictor is not used: {proof.batch_problem}")
+                progress.warn(f"{where}: batch_predictor is not used: {proof.batch_problem}")
         return environment
 
     def _make(self, lock: Lock) -> Environment:
         """Make the environment while the source, whose wheels a lock names, is where it was."""
-        kept, before = self.shop.bundle / "src", self.shop.source
+        kept, before = self.staging.bundle / "src", self.staging.source
         kept.rename(before)
         try:
             return self.make(lock)
         finally:
             before.rename(kept)
 
-    def _memory(self, asked: Wishes) -> Memory:
+    def _memory(self, request: ServingRequest) -> Memory:
         """What is remembered of this model, for this lock, Python and service."""
         names = [notebook.name for notebook in self.checked.located.notebooks]
         key = digest_of([environment_key(self.lock, "training"), self.manifest["name"], names])
         folder = self.prepared.settings.cache / SUBSETS
-        return Memory(folder / f"{key[:32]}.json", tuple(sorted(asked.named)))
+        return Memory(folder / f"{key[:32]}.json", tuple(sorted(request.named)))
 
     @property
     def _has_samples(self) -> bool:

@@ -50,7 +50,7 @@ class UndecidedError(Exception):
 
 
 @dataclass(frozen=True)
-class Wishes:
+class ServingRequest:
     """What the user asks of the serving environment.
 
     `requirements` are those of the source; `named` are distributions to keep in
@@ -77,13 +77,13 @@ class Subset:
 class Training:
     """The training environment's distributions: what provides what, and what needs what."""
 
-    def __init__(self, site_packages: Path, wishes: Wishes) -> None:
+    def __init__(self, site_packages: Path, request: ServingRequest) -> None:
         there = installed(site_packages)
         there.pop(canonicalize_name(PACKAGE), None)  # it is in no lock, and everywhere
         self._there = there
-        self._wishes = wishes
+        self._request = request
         self._extras: dict[str, set[str]] = {}
-        for requirement in map(Requirement, wishes.requirements):
+        for requirement in map(Requirement, request.requirements):
             name = canonicalize_name(requirement.name)
             self._extras.setdefault(name, set()).update(requirement.extras)
 
@@ -95,22 +95,22 @@ class Training:
     @cached_property
     def everything(self) -> frozenset[str]:
         """All that could be asked to serve: the user's requirements and the service's."""
-        return frozenset(needed(self._there, self._wishes.roots))
+        return frozenset(needed(self._there, self._request.roots))
 
-    def grown(self, why: Mapping[str, str], *, with_extras: bool = False) -> dict[str, str]:
+    def closure(self, why: Mapping[str, str], *, with_extras: bool = False) -> dict[str, str]:
         """The service's distributions, those of `why`, and what they need; each with its reason."""
-        grown = dict.fromkeys(needed(self._there, service_requirements()), SERVICE)
+        closure = dict.fromkeys(needed(self._there, service_requirements()), SERVICE)
         for name, reason in why.items():
             if name in self.everything:
-                grown.setdefault(name, reason)
-        for name, need in needed(self._there, self._with_extras(grown)).items():
-            grown.setdefault(name, f"needed by {need.by}")
+                closure.setdefault(name, reason)
+        for name, need in needed(self._there, self._with_extras(closure)).items():
+            closure.setdefault(name, f"needed by {need.by}")
         if with_extras:
-            optional = needed(self._there, self._with_extras(grown), with_extras=True)
+            optional = needed(self._there, self._with_extras(closure), with_extras=True)
             for name in self.everything & optional.keys():
-                grown.setdefault(name, OPTIONAL)
-            return self.grown(grown)
-        return grown
+                closure.setdefault(name, OPTIONAL)
+            return self.closure(closure)
+        return closure
 
     def without(self, kept: Collection[str]) -> dict[str, list[str]]:
         """The other distributions, each with the modules that only they provide."""
@@ -131,7 +131,7 @@ class Training:
 
 
 @dataclass(frozen=True)
-class Model:
+class Candidate:
     """The model to decide about: its bundle, whose manifest is written, and how to ask it."""
 
     bundle: Path
@@ -163,20 +163,20 @@ class Model:
         return answer
 
 
-def decide(model: Model, training: Training, memory: Memory, wishes: Wishes) -> Subset:
+def decide(model: Candidate, training: Training, memory: Memory, request: ServingRequest) -> Subset:
     """The distributions that the model needs; raises UndecidedError."""
-    shown = {**_shown(model, training), **wishes.named}
-    why = training.grown(shown)
+    shown = {**_evidence(model, training), **request.named}
+    why = training.closure(shown)
     if why.keys() == training.everything:
         return Subset(why)
     before = memory.read(training, careful=not model.has_samples)
     if why.keys() <= before.keys():
         return Subset({**before, **why}, before=True)
-    search = _tried if model.has_samples else _kept
+    search = _search if model.has_samples else _keep_what_loads
     return Subset(search(model, training, why))
 
 
-def _shown(model: Model, training: Training) -> dict[str, str]:
+def _evidence(model: Candidate, training: Training) -> dict[str, str]:
     """What the pickle and the code that it holds refer to."""
     references = References(training.provided, model.import_folders)
     try:
@@ -189,30 +189,30 @@ def _shown(model: Model, training: Training) -> dict[str, str]:
     }
 
 
-def _tried(model: Model, training: Training, why: dict[str, str]) -> dict[str, str]:
+def _search(model: Candidate, training: Training, why: dict[str, str]) -> dict[str, str]:
     """Prove with the rest hidden, and add what that shows to be missing."""
     for _ in range(ROUNDS):
         answer = model.prove_without(training.without(why))
         failed = _failure(model, answer)
         if failed is None:
             return why
-        asked_for = set(answer.get("stopped", ()))
+        asked_for = set(answer.get("blocked_imports", ()))
         missing = set().union(*map(training.provided.meant_by, failed.get("missing") or ()))
         left = training.everything - why.keys()
         # What an exception names is missing; else it may be any of what was asked for.
         added = missing & left or asked_for & left
         if not added:
             raise UndecidedError(f"with less it fails: {failed['message']}")
-        why = training.grown({**why, **dict.fromkeys(added, SCORED)})
+        why = training.closure({**why, **dict.fromkeys(added, SCORED)})
     raise UndecidedError(f"after {ROUNDS} attempts something is still missing")
 
 
-def _failure(model: Model, answer: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def _failure(model: Candidate, answer: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Why the answer is not what the whole training environment gives."""
     if "error" in answer:
         error: Mapping[str, Any] = answer["error"]
         return error
-    if answer["batch"] is False and answer["stopped"]:
+    if answer["batch"] is False and answer["blocked_imports"]:
         # The notebook has not compared: batches may differ with everything there, as well.
         whole = model.prove_without({})
         if whole.get("batch"):
@@ -220,14 +220,14 @@ def _failure(model: Model, answer: Mapping[str, Any]) -> Mapping[str, Any] | Non
     return None
 
 
-def _kept(model: Model, training: Training, why: dict[str, str]) -> dict[str, str]:
+def _keep_what_loads(model: Candidate, training: Training, why: dict[str, str]) -> dict[str, str]:
     """What may be needed, without samples that show it; see the module."""
     answer = model.prove_without({})
     if "error" in answer:
         raise UndecidedError(answer["error"]["message"])
     loaded = set().union(*map(training.provided.owners, answer["imported"]))
-    why = training.grown({**why, **dict.fromkeys(loaded - why.keys(), LOADED)})
-    return training.grown(why, with_extras=True)
+    why = training.closure({**why, **dict.fromkeys(loaded - why.keys(), LOADED)})
+    return training.closure(why, with_extras=True)
 
 
 @dataclass(frozen=True)
@@ -249,7 +249,7 @@ class Memory:
             kept = json.loads(self.file.read_text(encoding="utf-8"))
             why: dict[str, str] = kept["why"]
             holds = kept["named"] == list(self.named) and (kept["careful"] or not careful)
-            is_whole = training.grown(why).keys() == why.keys()
+            is_whole = training.closure(why).keys() == why.keys()
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return {}
         told = {

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from nachlass_builder.bundle.layout import bundle_at
 from nachlass_builder.foundation.errors import SourceError
 from nachlass_builder.foundation.process import Deadline
-from nachlass_builder.foundation.progress import Report
+from nachlass_builder.foundation.progress import Progress
 from nachlass_builder.foundation.settings import Settings, read_environment_file
 from nachlass_builder.source.source import WORK_FOLDER, Source, is_git_url, locate_source
 
@@ -41,13 +41,13 @@ class Prepared:
 
 
 @contextmanager
-def prepared_source(request: Request, report: Report) -> Iterator[Prepared]:
+def prepared_source(request: Request, progress: Progress) -> Iterator[Prepared]:
     """Find the source and read its settings; a clone of a git URL lasts as long as this."""
     if not is_git_url(request.source):
         yield _prepare(request, Path())
         return
     with TemporaryDirectory(prefix="nachlass-") as clones:
-        with report.step("fetching the source"):
+        with progress.step("fetching the source"):
             prepared = _prepare(request, Path(clones))
         yield prepared
 

@@ -32,7 +32,7 @@ from nachlass_service.batches import arrow, arrow_out
 from nachlass_service.batches.csv import CsvReader, CsvWriter
 from nachlass_service.batches.json_lines import LineReader, LineWriter, ListWriter
 from nachlass_service.scoring.request_body import refuse_encoded
-from nachlass_service.scoring.scorer import Core, Rows
+from nachlass_service.scoring.scorer import Rows, Scorer
 
 PIECE_BYTES = 1 << 16
 AHEAD_BYTES = 1 << 20
@@ -72,7 +72,7 @@ class Writer(Protocol):
 
 
 @dataclass(frozen=True)
-class Asked:
+class BatchRequest:
     """A request's headers, and its body, of which so many bytes are said to come."""
 
     content_type: str
@@ -99,12 +99,12 @@ def types_taken() -> list[str]:
 
 
 class Batches:
-    """Answers batches with a core."""
+    """Answers batches with a scorer."""
 
-    def __init__(self, core: Core) -> None:
-        self._core = core
+    def __init__(self, scorer: Scorer) -> None:
+        self._scorer = scorer
 
-    def answer(self, asked: Asked) -> tuple[str, Generator[bytes, None, None]]:
+    def answer(self, asked: BatchRequest) -> tuple[str, Generator[bytes, None, None]]:
         """The answer's media type, and its pieces; both may raise ServiceError.
 
         The first piece comes when it is known that there is an answer, and is
@@ -129,19 +129,19 @@ class Batches:
     ) -> Generator[bytes, None, None]:
         buffered = BufferedReader(body, AHEAD_BYTES)
         buffered.peek(1)  # a client that sends nothing takes nobody's place
-        room = self._core.room_for_batches
+        room = self._scorer.room_for_batches
         if not room.acquire(blocking=False):
             raise OverloadedError("as many batches as may are being answered", 1)
         try:
             reader = self._reader(media_type, buffered)
-            batch = Batch(self._core, reader, self._writer(answered_as), request_id)
+            batch = Batch(self._scorer, reader, self._writer(answered_as), request_id)
             yield from batch.pieces(body)
         finally:
             room.release()
 
     def _reader(self, media_type: str, body: BufferedIOBase) -> Reader:
-        schema = self._core.bundle.manifest["input"]["schema"]
-        most_bytes = self._core.settings.max_body_bytes
+        schema = self._scorer.bundle.manifest["input"]["schema"]
+        most_bytes = self._scorer.settings.max_body_bytes
         match media_type:
             case "text/csv":
                 return CsvReader(body, schema, most_bytes)
@@ -166,13 +166,13 @@ class Batches:
     @property
     def _form(self) -> arrow_out.Form:
         """The column for predictions in Arrow."""
-        labels = self._core.bundle.manifest["prediction"]["labels"].get("", ())
+        labels = self._scorer.bundle.manifest["prediction"]["labels"].get("", ())
         return arrow_out.Form(self._recorded, labels)
 
     @cached_property
     def _recorded(self) -> list[Any]:
         """The predictions of the samples."""
-        return [prediction for _sample, prediction in self._core.bundle.samples()]
+        return [prediction for _sample, prediction in self._scorer.bundle.samples()]
 
 
 def _answered_as(media_type: str, accept: MIMEAccept) -> str:
@@ -237,11 +237,11 @@ class Body(io.RawIOBase):
 class Batch:
     """One request on its way through: `row` is the next that is answered, counted from 0."""
 
-    def __init__(self, core: Core, reader: Reader, writer: Writer, request_id: str) -> None:
-        self._core, self._reader, self._writer = core, reader, writer
+    def __init__(self, scorer: Scorer, reader: Reader, writer: Writer, request_id: str) -> None:
+        self._scorer, self._reader, self._writer = scorer, reader, writer
         self._request_id = request_id
         self._began_at = time.monotonic()
-        self._stride = core.stride()
+        self._stride = scorer.stride()
         self._row = 0
         self._failures = 0
 
@@ -253,7 +253,7 @@ class Batch:
         held back until the body is there, as far as it is not larger than a
         body may be.
         """
-        held, size = bytearray(self._writer.start()), self._core.settings.max_body_bytes
+        held, size = bytearray(self._writer.start()), self._scorer.settings.max_body_bytes
         for piece in self._rows():
             held += piece
             if held and (body.is_whole or len(held) > size):
@@ -262,15 +262,15 @@ class Batch:
         held += self._writer.end()
         yield bytes(held)
         seconds = time.monotonic() - self._began_at
-        self._core.meter.count_answered(seconds)
-        self._core.log_if_slow(self._request_id, seconds, self._row)
+        self._scorer.metrics.count_answered(seconds)
+        self._scorer.log_if_slow(self._request_id, seconds, self._row)
 
     def _rows(self) -> Iterator[bytes]:
         """The rows, written; what ends them too early is the last."""
         try:
             while rows := self._reader.read(self._stride.rows):
                 size = 0
-                for outcomes in self._core.score(rows, self._stride):
+                for outcomes in self._scorer.score(rows, self._stride):
                     for piece in self._written(outcomes):
                         size += len(piece)
                         yield piece
@@ -287,7 +287,7 @@ class Batch:
         forms, unwritable = self._writer.forms(predictions)
         failed |= unwritable
         good = [one for n, one in enumerate(predictions) if n not in failed]
-        self._core.meter.count_predictions(good)
+        self._scorer.metrics.count_predictions(good)
         problems = {n: self._problem(error, self._row + n) for n, error in failed.items()}
         self._row += len(outcomes)
         yield from self._writer.rows(forms, problems)
@@ -295,5 +295,5 @@ class Batch:
     def _problem(self, error: ServiceError, row: int) -> dict[str, Any]:
         """What is told of a row that has no prediction."""
         self._failures += 1
-        self._core.turn_down(error, self._request_id, row=row, logged=self._failures <= LOGGED)
+        self._scorer.turn_down(error, self._request_id, row=row, logged=self._failures <= LOGGED)
         return problem_of_row(error, self._request_id, row)

@@ -144,7 +144,7 @@ def _is_close(one: float, other: float) -> bool:
     return math.isclose(one, other, rel_tol=RELATIVE_TOLERANCE, abs_tol=ABSOLUTE_TOLERANCE)
 
 
-def compare(
+def agreement_of(
     one: Any, other: Any, random: Set[str] = frozenset()
 ) -> Literal["identical", "close", "different"]:
     """How two predictions in their JSON form compare: "close" agree, but are not the same JSON."""

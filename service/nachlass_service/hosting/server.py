@@ -39,9 +39,9 @@ from nachlass_service.hosting.capacity import capacity
 from nachlass_service.hosting.forks import leave_forks_alone
 from nachlass_service.hosting.snapshot import Snapshots
 from nachlass_service.http.balance import Balance
-from nachlass_service.metrics.metrics import NO_FEATURES, Meter
+from nachlass_service.metrics.metrics import NO_FEATURES, Metrics
 from nachlass_service.proof.rehearsal import rehearse
-from nachlass_service.scoring.scorer import Core
+from nachlass_service.scoring.scorer import Scorer
 from nachlass_service.scoring.threads import Pool
 from nachlass_service.web.app import create_app
 from nachlass_service.web.page import curl_line
@@ -49,11 +49,11 @@ from nachlass_service.web.page import curl_line
 FACE_THREADS = 64
 """Threads that carry requests, of which those that wait for a prediction leave some free."""
 HEALTH_THREADS = 8
-SILENCE_S = 10
+THREAD_SILENCE_S = 10
 """A client that sends nothing for so long, in the middle of a request, is let go."""
 FIRST_WORD_S = 1.0
 """How long a thread waits for a new client's first bytes; then the worker's loop does."""
-DRAIN_S = 25
+GRACEFUL_TIMEOUT_S = 25
 """The time to answer what was read before a stop; orchestrators kill after 30 s."""
 KEEP_ALIVE_S = 3
 GIL_ALLOWANCE_S = 10
@@ -92,11 +92,11 @@ class Server(BaseApplication):
         self._local = local
         self._started_at = time.monotonic()
         self.bundle = Bundle.open(snapshots.take())
-        self.core: Core | None = None
+        self.scorer: Scorer | None = None
         self.balance = Balance()
         self._slots: dict[int, int] = {}  # of living workers, by their age
         super().__init__()
-        self.meter = self._new_meter()
+        self.metrics = self._new_metrics()
 
     # In the master.
 
@@ -153,9 +153,9 @@ class Server(BaseApplication):
             return False
         leave_model(before)
         self.bundle, self.callable = bundle, None
-        meter = self._new_meter()
-        meter.go_on_from(self.meter)
-        self.meter = meter
+        metrics = self._new_metrics()
+        metrics.go_on_from(self.metrics)
+        self.metrics = metrics
         return True
 
     def forget_before(self) -> None:
@@ -177,7 +177,7 @@ class Server(BaseApplication):
             "threads": FACE_THREADS,
             "preload_app": preload,
             "keepalive": KEEP_ALIVE_S,
-            "graceful_timeout": DRAIN_S,
+            "graceful_timeout": GRACEFUL_TIMEOUT_S,
             "timeout": int(self.settings.predict_timeout_s + GIL_ALLOWANCE_S),
             "worker_tmp_dir": "/dev/shm" if os.access("/dev/shm", os.W_OK) else None,  # noqa: S108
             "control_socket_disable": True,
@@ -205,7 +205,7 @@ class Server(BaseApplication):
         host = self._flags.get("HOST", DEFAULT_HOST)
         return f"[{host}]:{self.settings.port}" if ":" in host else f"{host}:{self.settings.port}"
 
-    def _new_meter(self) -> Meter:
+    def _new_metrics(self) -> Metrics:
         """The metrics of the bundle."""
         manifest = self.bundle.manifest
         info = {
@@ -214,7 +214,7 @@ class Server(BaseApplication):
             "commit": manifest["source"]["commit"] or "",
             "created": manifest["created"],
         }
-        return Meter(
+        return Metrics(
             manifest["prediction"],
             prefix=self.settings.metrics_prefix,
             info=info,
@@ -237,7 +237,7 @@ class Server(BaseApplication):
         """Say what is served, once the port is there and before there are workers."""
         for listener in arbiter.LISTENERS:
             # Sockets inherit it from the one that they were accepted at.
-            silence = struct.pack("ll", SILENCE_S, 0)
+            silence = struct.pack("ll", THREAD_SILENCE_S, 0)
             listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, silence)
             listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, silence)
         self.say("serving")
@@ -264,7 +264,7 @@ class Server(BaseApplication):
         taken = self._slots.values()
         slot = next(slot for slot in range(len(taken) + 1) if slot not in taken)
         self._slots[worker.age] = slot
-        self.meter.slots.prepare(slot)
+        self.metrics.counters.prepare(slot)
         self.balance.prepare(slot)
 
     # In a worker; `load` also in the master, when the model is loaded before the fork.
@@ -272,20 +272,20 @@ class Server(BaseApplication):
     def load(self) -> Any:
         """The application with its model; ends the process when that cannot be loaded."""
         try:
-            self.core = Core(self.bundle, load_model(self.bundle), self.meter, self.settings)
+            self.scorer = Scorer(self.bundle, load_model(self.bundle), self.metrics, self.settings)
         except ServiceError as error:
             log_failure(error, self.bundle)
-            if self.meter.slots.is_ready:  # the others go on; do not try without a pause
+            if self.metrics.counters.is_ready:  # the others go on; do not try without a pause
                 time.sleep(WARM_UP_PAUSE_S)
                 sys.exit(1)
             sys.exit(Arbiter.WORKER_BOOT_ERROR)
-        return create_app(self.core)
+        return create_app(self.scorer)
 
     def _enter(self, _arbiter: Arbiter, worker: Worker) -> None:
         """Take the slot, and tell the master that we live while the model is loaded."""
         _reseed()
         leave_forks_alone(worker.SIGNALS, worker.sockets)
-        self.meter.slots.use(self._slots[worker.age])
+        self.metrics.counters.use(self._slots[worker.age])
         self.balance.use(self._slots[worker.age])
         self._begun = threading.Event()
 
@@ -298,19 +298,19 @@ class Server(BaseApplication):
 
     def _begin(self, worker: Worker) -> None:
         """Start predicting; a worker that cannot be warmed up tries again and again."""
-        core = self.core
-        assert core is not None
+        scorer = self.scorer
+        assert scorer is not None
 
         def leave(why: str) -> None:
-            if core.why_not_ready:  # its successor will not do better at once
+            if scorer.why_not_ready:  # its successor will not do better at once
                 time.sleep(WARM_UP_PAUSE_S)
             worker.alive = False
             log.event("worker_replaced", level=WARNING, why=why)
 
         begin = getattr(worker, "begin", None)
-        core.start(begin(core, self.balance, leave) if begin else self._pool(leave).run)
-        if not self._warm_up(core):
-            threading.Thread(target=self._keep_trying, args=[core], daemon=True).start()
+        scorer.start(begin(scorer, self.balance, leave) if begin else self._pool(leave).run)
+        if not self._warm_up(scorer):
+            threading.Thread(target=self._keep_trying, args=[scorer], daemon=True).start()
         self._begun.set()
 
     def _pool(self, leave: Callable[[str], None]) -> Pool:
@@ -322,25 +322,25 @@ class Server(BaseApplication):
             on_lost=lambda: leave("a predictor has not come back"),
         )
 
-    def _warm_up(self, core: Core) -> bool:
+    def _warm_up(self, scorer: Scorer) -> bool:
         """Warm up; say so when this was the last worker to be ready."""
         try:
-            core.warm_up()
+            scorer.warm_up()
         except ServiceError as error:
             log_failure(error, self.bundle, during="the warm-up")
             return False
-        if self.meter.slots.set_ready(self.cfg.workers):
+        if self.metrics.counters.set_ready(self.cfg.workers):
             seconds = round(time.monotonic() - self._started_at, 1)
             url = _url(self.cfg.address[0])
             command = curl_line(self.bundle, self.settings, url) if url else None
             log.event("ready", url=url, seconds=seconds, curl=command)
         return True
 
-    def _keep_trying(self, core: Core) -> None:
+    def _keep_trying(self, scorer: Scorer) -> None:
         """Warm up until it works, less and less often."""
         pause_s = WARM_UP_PAUSE_S
         time.sleep(pause_s)
-        while not self._warm_up(core):
+        while not self._warm_up(scorer):
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
             time.sleep(pause_s)
 
@@ -352,8 +352,8 @@ class ThreadWorker(gthread.ThreadWorker):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """End when everything is answered, and batches as far as they can be."""
-        if self.app.core:
-            self.app.core.end_soon()
+        if self.app.scorer:
+            self.app.scorer.end_soon()
         super().handle_exit(sig, frame)
 
     def handle_quit(self, sig: int, frame: FrameType | None) -> None:
@@ -378,7 +378,7 @@ class Master(Arbiter):
         try:
             super().reap_workers()
         except HaltServer as error:
-            if self.app.meter.slots.is_ready:
+            if self.app.metrics.counters.is_ready:
                 log.event("worker_died", level=ERROR, error=error.reason)
             elif not self.is_halting:  # it reaps the other workers, too, while it halts
                 self.is_halting = True

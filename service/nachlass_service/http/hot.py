@@ -33,8 +33,8 @@ from nachlass_service.http.door import Door
 from nachlass_service.http.lent import Answer, Arriving
 from nachlass_service.http.loop import Loop
 from nachlass_service.http.wsgi import WSGI, Headers, answer_of, begin, end, environ_of, path_of
-from nachlass_service.scoring.admission import Pace, not_its_turn
-from nachlass_service.scoring.scorer import Answered, Asked, Core
+from nachlass_service.scoring.admission import Admission, not_its_turn
+from nachlass_service.scoring.scorer import PredictRequest, Scored, Scorer
 from nachlass_service.web.app import REQUEST_ID
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Call(Generic[T]):
         work: Callable[[], T],
         done: Callable[[T | BaseException], None],
         made_at: float,
-        asked: Asked | None = None,
+        asked: PredictRequest | None = None,
         is_wanted: Callable[[], bool] = lambda: True,
     ) -> None:
         self.work, self.done, self.asked = work, done, asked
@@ -90,7 +90,7 @@ class Hot:
 
     def __init__(
         self,
-        core: Core,
+        core: Scorer,
         application: WSGI,
         cfg: Config,
         logger: Logger,
@@ -114,7 +114,7 @@ class Hot:
         self._secure = {k.lower().encode(): v for k, v in cfg.secure_scheme_headers.items()}
         self._limit_s = settings.predict_timeout_s
         self._threads = settings.predictor_threads
-        self._pace = Pace(self._limit_s)
+        self._pace = Admission(self._limit_s)
         self._waiting: deque[Call[Any]] = deque()
         self._running: set[Running] = set()
         self._pages: deque[Call[Any]] = deque()
@@ -230,11 +230,11 @@ class Hot:
             self._core.turn_down(error, request_id)
             self._answer_problem(connection, request, error)
             return
-        asked = Asked(
+        asked = PredictRequest(
             request.header(b"content-type"), request.header(b"content-encoding"), request.body
         )
 
-        def done(outcome: Answered | BaseException) -> None:
+        def done(outcome: Scored | BaseException) -> None:
             self._predicted(connection, request, request_id, outcome)
 
         work = partial(self._core.ask, asked)
@@ -247,25 +247,25 @@ class Hot:
         running_s = self.loop.now - min(
             (running.begun_at for running in self._running), default=self.loop.now
         )
-        self._pace.refuse_if_hopeless(len(self._waiting), self._threads, running_s)
+        self._pace.reject_if_overloaded(len(self._waiting), self._threads, running_s)
 
     def _predicted(
         self,
         connection: Connection,
         request: Request,
         request_id: str,
-        outcome: Answered | BaseException,
+        outcome: Scored | BaseException,
     ) -> None:
         """Answer, count and log a request for a prediction."""
         seconds = time.monotonic() - request.arrived_at
-        if isinstance(outcome, Answered):
+        if isinstance(outcome, Scored):
             self._core.count(outcome, request_id, seconds)
             self._respond(connection, request, 200, JSON_TYPE, outcome.text + b"\n")
         elif isinstance(outcome, ServiceError):
             self._core.turn_down(outcome, request_id, seconds)
             self._answer_problem(connection, request, outcome)
         else:
-            self._core.meter.count_failed()
+            self._core.metrics.count_failed()
             self._answer_defect(connection, request, outcome)
         connection.go_on()
 

@@ -10,7 +10,7 @@ from gunicorn.workers.base import Worker
 
 from nachlass_service.http.balance import Balance
 from nachlass_service.http.hot import Hot
-from nachlass_service.scoring.scorer import Core, Run
+from nachlass_service.scoring.scorer import Run, Scorer
 
 NOTIFY_S = 1.0
 STANDSTILL_S = 10
@@ -20,7 +20,7 @@ STANDSTILL_S = 10
 class LoopWorker(Worker):
     """A worker whose main thread only listens to signals, and sees that the loop is not held up."""
 
-    def begin(self, core: Core, balance: Balance, leave: Callable[[str], None]) -> Run:
+    def begin(self, core: Scorer, balance: Balance, leave: Callable[[str], None]) -> Run:
         """Start the loop, without a port yet; how predictions are made there."""
 
         def wake_and_leave(why: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nachlass_service.bundle.bundle import Bundle
 from nachlass_service.metrics.inputs import Counts
-from nachlass_service.metrics.metrics import Meter
+from nachlass_service.metrics.metrics import Metrics
 
 
 def count_samples(bundle: Bundle) -> dict[str, dict[str, dict[str, int]]]:
@@ -13,13 +13,13 @@ def count_samples(bundle: Bundle) -> dict[str, dict[str, dict[str, int]]]:
     {"predictions": {field: {value: count}}, "inputs": the same of features}.
     """
     manifest = bundle.manifest
-    meter = Meter(
+    metrics = Metrics(
         manifest["prediction"], prefix="n", info={}, features=manifest["input"]["features"]
     )
-    meter.slots.prepare(0)
+    metrics.counters.prepare(0)
     for sample, prediction in bundle.samples():
-        meter.count([prediction], 0.0, meter.look_at([sample]))
-    predictions, inputs, _seconds = meter.recent()
+        metrics.count([prediction], 0.0, metrics.bin_features([sample]))
+    predictions, inputs, _seconds = metrics.recent()
     return {"predictions": _whole(predictions), "inputs": _whole(inputs)}
 
 

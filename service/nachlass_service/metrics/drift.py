@@ -102,7 +102,7 @@ class Drift:
         }
 
 
-def compare(
+def compare_with_baseline(
     field: str,
     live: Mapping[str, float],
     baseline: Mapping[str, float],

@@ -13,10 +13,10 @@ from nachlass_service.metrics.drift import (
     TESTS_OF_A_FEATURE,
     Drift,
     Verdict,
-    compare,
+    compare_with_baseline,
 )
 from nachlass_service.metrics.inputs import Counts
-from nachlass_service.metrics.metrics import Meter
+from nachlass_service.metrics.metrics import Metrics
 
 WORST: tuple[Verdict, ...] = (
     "moved", "steady", "too little traffic", "too few samples", "no baseline",
@@ -81,13 +81,13 @@ class DriftReport:
         }
 
 
-def report(meter: Meter) -> DriftReport:
+def report(metrics: Metrics) -> DriftReport:
     """Compare what was counted within the window with the baseline; the farthest field first."""
-    predictions, inputs, seconds = meter.recent()
-    baseline = meter.baseline
+    predictions, inputs, seconds = metrics.recent()
+    baseline = metrics.baseline
     return DriftReport(
-        _compared(predictions, baseline["predictions"], meter.ordered, 1),
-        _compared(inputs, baseline["inputs"], meter.inputs.ordered, TESTS_OF_A_FEATURE),
+        _compared(predictions, baseline["predictions"], metrics.ordered, 1),
+        _compared(inputs, baseline["inputs"], metrics.inputs.ordered, TESTS_OF_A_FEATURE),
         seconds,
     )
 
@@ -98,7 +98,7 @@ def _compared(
     """Each field that the baseline or the traffic has."""
     seen = (field for field, counts in live.items() if any(counts.values()))
     drifts = [
-        compare(
+        compare_with_baseline(
             field,
             live.get(field, {}),
             baseline.get(field, {}),

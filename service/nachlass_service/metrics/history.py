@@ -12,7 +12,7 @@ import mmap
 import time
 from collections.abc import Callable
 
-from nachlass_service.metrics.shared_counters import CELLS, Series, Slots
+from nachlass_service.metrics.shared_counters import CELLS, Series, SharedCounters
 
 PARTS = 12
 MOMENTS = PARTS + 2
@@ -22,8 +22,8 @@ MOMENTS = PARTS + 2
 class History:
     """Moments of the past, each with the sums of all cells."""
 
-    def __init__(self, slots: Slots, window_s: float) -> None:
-        self._slots = slots
+    def __init__(self, counters: SharedCounters, window_s: float) -> None:
+        self._counters = counters
         self._every_s = window_s / PARTS
         memory = memoryview(mmap.mmap(-1, 8 * (1 + MOMENTS * (1 + CELLS))))
         self._values = memory.cast("d")
@@ -35,7 +35,7 @@ class History:
         """Keep the sums as they are, when it is time to."""
         if time.monotonic() < self._values[0] + self._every_s:
             return
-        with self._slots.alone():
+        with self._counters.alone():
             if time.monotonic() < self._values[0] + self._every_s:  # another worker was first
                 return
             stamps = [self._values[self._start(number)] for number in range(MOMENTS)]
@@ -49,17 +49,17 @@ class History:
         first one there is.
         """
         now = time.monotonic()
-        with self._slots.alone():
+        with self._counters.alone():
             stamps = {self._values[self._start(number)]: number for number in range(MOMENTS)}
             old = [stamp for stamp in stamps if stamp <= now - window_s]
             stamp = max(old) if old else min(stamps)
             start = self._start(stamps[stamp]) + 1
             then = self._values[start : start + CELLS].tolist()
-        return lambda series: [then[cell] for cell in self._slots.cells(series)], now - stamp
+        return lambda series: [then[cell] for cell in self._counters.cells(series)], now - stamp
 
     def _keep(self, number: int) -> None:
         """Keep the sums as moment of this number; the first cell says when the last was kept."""
-        start, totals = self._start(number), self._slots.totals()
+        start, totals = self._start(number), self._counters.totals()
         self._values[start + 1 : start + 1 + len(totals)] = totals
         self._values[start] = self._values[0] = time.monotonic()
 

@@ -60,7 +60,7 @@ class Inputs:
         """The bins of a feature's numbers, from the smallest up; none when it has labels."""
         return self.bins[feature][:-1] if feature in self._bounds else []
 
-    def look_at(self, sample: Any) -> list[int]:
+    def bin_features(self, sample: Any) -> list[int]:
         """The cell of each feature's bin that the sample is in."""
         cells = []
         is_list, is_object = isinstance(sample, list), isinstance(sample, dict)

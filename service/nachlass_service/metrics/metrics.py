@@ -29,7 +29,7 @@ from nachlass_service.base.errors import REJECTED
 from nachlass_service.metrics.exposition import add_histogram, as_text, by_value, up_to
 from nachlass_service.metrics.history import History
 from nachlass_service.metrics.inputs import Counts, Inputs, finite, intervals
-from nachlass_service.metrics.shared_counters import Series, Slots
+from nachlass_service.metrics.shared_counters import Series, SharedCounters
 
 MAX_FIELDS = 50
 MAX_LABELS = 100
@@ -49,12 +49,12 @@ SECONDS_BOUNDS = (
 )
 
 
-Looked = Sequence[Sequence[int]]
+FeatureBins = Sequence[Sequence[int]]
 """The bins that the features of samples are in: what is counted of the input."""
 NO_FEATURES: Mapping[str, Any] = {"labels": {}, "buckets": {}}
 
 
-class Meter(Collector):
+class Metrics(Collector):
     """The metrics of one service, laid out from the manifest before the fork.
 
     `prediction` is the manifest's section of that name. A field with labels
@@ -93,26 +93,26 @@ class Meter(Collector):
         self._full: set[str] = set()  # fields that have all the labels they may
         self._all_fields: set[str] = set()  # once there are as many as there may be
         self._lock = threading.Lock()
-        self.slots = Slots(self._known())
-        self.history = History(self.slots, window_s)
+        self.counters = SharedCounters(self._known())
+        self.history = History(self.counters, window_s)
 
-    def go_on_from(self, before: Meter) -> None:
-        """Take over the counts of the meter before, when they mean the same things."""
-        if before._layout == self._layout:
-            self.slots = before.slots
-            self.history = History(self.slots, self._window_s)  # of this model's predictions
-        elif before.slots.is_ready:  # the workers before answer until the new ones do
-            self.slots.stay_ready()
+    def go_on_from(self, previous: Metrics) -> None:
+        """Take over the previous counts, when they mean the same things."""
+        if previous._layout == self._layout:
+            self.counters = previous.counters
+            self.history = History(self.counters, self._window_s)  # of this model's predictions
+        elif previous.counters.is_ready:  # the previous workers answer until the new ones do
+            self.counters.stay_ready()
 
-    def look_at(self, samples: Sequence[Any]) -> Looked:
+    def bin_features(self, samples: Sequence[Any]) -> FeatureBins:
         """What `count` is to count of the input of a request: nothing, for most samples.
 
         It is called before the predictor is, which may change its sample.
         """
         draw, rate = self._draw, self._input_rate
-        return [self.inputs.look_at(sample) for sample in samples if draw() < rate]
+        return [self.inputs.bin_features(sample) for sample in samples if draw() < rate]
 
-    def count(self, predictions: Sequence[Any], seconds: float, inputs: Looked = ()) -> None:
+    def count(self, predictions: Sequence[Any], seconds: float, inputs: FeatureBins = ()) -> None:
         """Count an answered request: its predictions, in their JSON form, duration and input."""
         self.count_inputs(inputs)
         with self._lock:
@@ -124,12 +124,12 @@ class Meter(Collector):
         with self._lock:
             self._count_all(predictions)
 
-    def count_inputs(self, inputs: Looked) -> None:
+    def count_inputs(self, inputs: FeatureBins) -> None:
         """Count what `look_at` has seen."""
         if inputs:
             with self._lock:
                 for cells in inputs:
-                    self.slots.add(INPUTS, dict.fromkeys(cells, 1))
+                    self.counters.add(INPUTS, dict.fromkeys(cells, 1))
 
     def count_answered(self, seconds: float) -> None:
         """Count an answered request, whose predictions are counted, by its duration."""
@@ -139,12 +139,12 @@ class Meter(Collector):
     def count_rejected(self, code: str) -> None:
         """Count a request that was turned away, by the code of its error."""
         with self._lock:
-            self.slots.add(("rejected", code), {0: 1})
+            self.counters.add(("rejected", code), {0: 1})
 
     def count_failed(self) -> None:
         """Count a request that the model could not answer."""
         with self._lock:
-            self.slots.add(FAILED, {0: 1})
+            self.counters.add(FAILED, {0: 1})
 
     def exposition(self, accept: str) -> tuple[bytes, str]:
         """All metrics as text, and its content type, as an Accept header asks."""
@@ -158,7 +158,7 @@ class Meter(Collector):
         """Every metric, added up over all workers; the baseline has equal labels."""
         p = self._prefix
         with self._lock:
-            rows = {series: self.slots.sums(series) for series in self.slots.series()}
+            rows = {series: self.counters.sums(series) for series in self.counters.series()}
         labels, bins = self._by_value(rows)
         inputs = self.inputs.counts(rows[INPUTS])
         yield by_value(
@@ -224,8 +224,8 @@ class Meter(Collector):
             self.history.keep()
             before, seconds = self.history.since(self._window_s)
             rows = {
-                series: list(map(sub, self.slots.sums(series), before(series)))
-                for series in self.slots.series()
+                series: list(map(sub, self.counters.sums(series), before(series)))
+                for series in self.counters.series()
             }
         labels, bins = self._by_value(rows)
         predictions = {
@@ -280,7 +280,7 @@ class Meter(Collector):
     def _count_all(self, predictions: Sequence[Any]) -> None:
         """Count predictions, equal plain ones at once."""
         self.history.keep()
-        self.slots.add(ANSWERED, {0: len(predictions)})
+        self.counters.add(ANSWERED, {0: len(predictions)})
         plain: dict[tuple[type, Any], int] = {}
         for prediction in predictions:
             if isinstance(prediction, dict | list):
@@ -306,17 +306,17 @@ class Meter(Collector):
             series = self._place(
                 ("label", field, label), ("label", field, OTHER), ("label", OTHER, OTHER)
             )
-            self.slots.add(series, {0: times})
+            self.counters.add(series, {0: times})
 
     def _place(self, *candidates: Series) -> Series:
         """The first of the series that is there, or that may be entered."""
         for series in candidates:
-            if series in self.slots:
+            if series in self.counters:
                 return series
             if self._is_refused(series):
                 continue
             width = 1 if series[0] == "label" else len(self._bounds(series[1])) + 2
-            if self.slots.enter(series, width, partial(self._may_enter, series)):
+            if self.counters.enter(series, width, partial(self._may_enter, series)):
                 return series
         return candidates[-1]
 
@@ -345,7 +345,9 @@ class Meter(Collector):
         self, series: Series, bounds: Sequence[float], value: float, times: int = 1
     ) -> None:
         """Add a value to its bucket, and to the sum, which is the row's last cell."""
-        self.slots.add(series, {bisect_left(bounds, value): times, len(bounds) + 1: times * value})
+        self.counters.add(
+            series, {bisect_left(bounds, value): times, len(bounds) + 1: times * value}
+        )
 
 
 def plain_values(prediction: Any) -> Iterator[tuple[str, Any]]:

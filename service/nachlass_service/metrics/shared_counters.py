@@ -25,7 +25,7 @@ SLOTS = 256
 CELLS = 8192
 """Cells of a slot. Memory that nothing is written to takes no room."""
 DIRECTORY_BYTES = 1 << 24
-"""Enough for a series in each cell, of two names that are as long as the meter lets them be."""
+"""Enough for a series in each cell, of two names that are as long as the metrics let them be."""
 
 USED, READY, ENTERED, FLAGS = 0, 1, 2, 3
 """The header: slots ever used, whether all were ready once, bytes entered, a flag for each slot."""
@@ -33,7 +33,7 @@ USED, READY, ENTERED, FLAGS = 0, 1, 2, 3
 Series = tuple[str, ...]
 
 
-class Slots:
+class SharedCounters:
     """A table of series and slots, in memory that is shared by fork.
 
     `known` are the series that exist from the start, with the cells of each.

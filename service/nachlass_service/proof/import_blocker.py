@@ -21,12 +21,12 @@ from typing import Any
 class Blocker:
     """The only finder of `sys.meta_path`: it asks the others, except for what is hidden.
 
-    `hidden` names the modules of each hidden distribution; `stopped` are those
+    `hidden` names the modules of each hidden distribution; `blocked_imports` are those
     distributions that somebody asked for.
     """
 
     def __init__(self, hidden: Mapping[str, Sequence[str]]) -> None:
-        self.stopped: set[str] = set()
+        self.blocked_imports: set[str] = set()
         self._hidden = hidden
         self._owners = {module: name for name, modules in hidden.items() for module in modules}
         self._finders = list(sys.meta_path)
@@ -43,7 +43,7 @@ class Blocker:
     ) -> ModuleSpec | None:
         """Where a module is; None also for one that is hidden."""
         if owner := self._owner(name):
-            self.stopped.add(owner)
+            self.blocked_imports.add(owner)
             return None
         specs = (finder.find_spec(name, path, target) for finder in self._finders)
         return next((spec for spec in specs if spec is not None), None)
@@ -60,7 +60,7 @@ class Blocker:
                 if name not in self._hidden:
                     yield distribution
                 elif context.name:
-                    self.stopped.add(name)
+                    self.blocked_imports.add(name)
 
     def invalidate_caches(self) -> None:
         """Tell the other finders that there are new modules."""
@@ -84,7 +84,7 @@ class Blocker:
         select = EntryPoints.select
 
         def watched(points: EntryPoints, **params: Any) -> EntryPoints:
-            self.stopped |= groups.get(params.get("group", ""), set())
+            self.blocked_imports |= groups.get(params.get("group", ""), set())
             return select(points, **params)
 
         EntryPoints.select = watched  # type: ignore[method-assign,assignment]

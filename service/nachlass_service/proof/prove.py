@@ -26,7 +26,7 @@ from nachlass_service.proof.forked_proof import ForkedProof
 from nachlass_service.proof.import_blocker import Blocker
 from nachlass_service.scoring.threads import in_another_thread
 
-ENOUGH_S = 5.0
+TRIAL_S = 5.0
 """A model that takes longer for its samples has shown what it imports, for a first proof."""
 LONGEST = 100
 """Characters of a prediction that a message shows."""
@@ -60,7 +60,7 @@ def prove_without(bundle: Bundle, hidden: Mapping[str, Sequence[str]]) -> dict[s
     """Prove with distributions hidden; `hidden` has the modules of each.
 
     Returns what `prove` does, for as many samples as soon show what is missing,
-    and "stopped": the hidden distributions that were asked for, "imported": all
+    and "blocked_imports": the hidden distributions that were asked for, "imported": all
     modules that are imported at the end.
     """
     blocker = Blocker(hidden)
@@ -70,8 +70,12 @@ def prove_without(bundle: Bundle, hidden: Mapping[str, Sequence[str]]) -> dict[s
     except BundleError as error:
         answer = {"error": as_data(error, bundle)}
     else:
-        answer = _compare(bundle, model, largest_resident_size(), ENOUGH_S)
-    return {**answer, "stopped": sorted(blocker.stopped), "imported": sorted(sys.modules)}
+        answer = _compare(bundle, model, largest_resident_size(), TRIAL_S)
+    return {
+        **answer,
+        "blocked_imports": sorted(blocker.blocked_imports),
+        "imported": sorted(sys.modules),
+    }
 
 
 def _compare(

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from nachlass_service.base.errors import ServiceError
-from nachlass_service.bundle.agreement import compare, largest_difference
+from nachlass_service.bundle.agreement import agreement_of, largest_difference
 from nachlass_service.bundle.bundle import Bundle
 from nachlass_service.bundle.failure import as_data
 from nachlass_service.bundle.model import Model, load_model
@@ -43,7 +43,7 @@ def _answers(
         answers.append(
             {
                 "prediction": after,
-                "agreement": compare(before, after, random),
+                "agreement": agreement_of(before, after, random),
                 "difference": largest_difference(before, after, random),
             }
         )

@@ -14,7 +14,7 @@ SLOW_S = 0.005
 WINDOW = 16
 
 
-class Pace:
+class Admission:
     """How fast the calls of a predictor have been lately. Times are in seconds."""
 
     def __init__(self, limit_s: float) -> None:
@@ -34,7 +34,7 @@ class Pace:
         """How long a call would wait: so many are ahead, the oldest one runs since `running_s`."""
         return self.average_s * ahead / threads + running_s
 
-    def refuse_if_hopeless(self, ahead: int, threads: int, running_s: float) -> None:
+    def reject_if_overloaded(self, ahead: int, threads: int, running_s: float) -> None:
         """Raise OverloadedError for a call that would wait too long."""
         wait_s = self.wait_s(ahead, threads, running_s)
         if wait_s > max(SHORT_WAIT_S, self._limit_s):

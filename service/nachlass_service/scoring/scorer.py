@@ -21,19 +21,19 @@ from nachlass_service.bundle.bundle import Bundle
 from nachlass_service.bundle.failure import log_failure
 from nachlass_service.bundle.model import Model
 from nachlass_service.bundle.strict_json import encode
-from nachlass_service.metrics.metrics import Looked, Meter
+from nachlass_service.metrics.metrics import FeatureBins, Metrics
 from nachlass_service.scoring.request_body import read_body
 from nachlass_service.scoring.warm_up import score_few
 
-TURN_S = 0.05
-"""What rows are scored in one turn should not take longer: others wait meanwhile."""
+BATCH_TURN_S = 0.05
+"""Seconds that the rows scored in one turn should take at most: others wait meanwhile."""
 TURN_BYTES = 1 << 22
 """Nor should their answers be larger."""
 FEWEST_ROWS, MOST_ROWS = 16, 4096
 """Rows that are scored at once: in the first batch to begin with, and at most."""
 CAUTION = 4
 """The rows of a batch may take so much longer than those of the one before, and still fit."""
-FAREWELL_S = 20
+BATCH_FAREWELL_S = 20
 """How long batches go on after a worker was told to end: less than it is waited for."""
 BATCHES = 4
 """Batches that a worker answers at once."""
@@ -42,7 +42,7 @@ Run = Callable[[Callable[[], Any]], Any]
 """Does a piece of work where predictions are made; what it raises is raised."""
 
 
-class Asked(NamedTuple):
+class PredictRequest(NamedTuple):
     """A request for a prediction: two of its headers, empty when absent, and its body."""
 
     content_type: str
@@ -76,26 +76,26 @@ class Stride:
 
     def note(self, rows: int, seconds: float) -> None:
         """Take note of how long so many rows have taken."""
-        if seconds > TURN_S or rows >= self.rows:
-            fitting = int(rows * TURN_S / max(seconds, 1e-6))
+        if seconds > BATCH_TURN_S or rows >= self.rows:
+            fitting = int(rows * BATCH_TURN_S / max(seconds, 1e-6))
             self.rows = max(1, min(fitting, CAUTION * rows, MOST_ROWS))
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class Scored:
     """A prediction as JSON; the predictions in it, and of its input, that are counted."""
 
     text: bytes
     predictions: Sequence[Any]
-    inputs: Looked
+    inputs: FeatureBins
 
 
-class Core:
+class Scorer:
     """A model, and what it takes to answer with it; `start` is called after the fork."""
 
-    def __init__(self, bundle: Bundle, model: Model, meter: Meter, settings: Settings) -> None:
+    def __init__(self, bundle: Bundle, model: Model, metrics: Metrics, settings: Settings) -> None:
         self.bundle = bundle
-        self.meter = meter
+        self.metrics = metrics
         self.settings = settings
         self.why_not_ready: str | None = "the model has not been warmed up yet"
         self.room_for_batches = threading.Semaphore(BATCHES)
@@ -109,7 +109,7 @@ class Core:
 
     def end_soon(self) -> None:
         """Let batches end what they can soon; also called by a handler of signals."""
-        self._ends_at = time.monotonic() + FAREWELL_S
+        self._ends_at = time.monotonic() + BATCH_FAREWELL_S
 
     @property
     def batches(self) -> bool:
@@ -122,7 +122,7 @@ class Core:
 
     def not_ready(self) -> str | None:
         """Why the service cannot answer yet; None when it can."""
-        if self.why_not_ready is None and not self.meter.slots.is_ready:
+        if self.why_not_ready is None and not self.metrics.counters.is_ready:
             return "other workers are still loading"
         return self.why_not_ready
 
@@ -139,49 +139,49 @@ class Core:
             raise
         self.why_not_ready = None
 
-    def answer(self, asked: Asked, request_id: str) -> bytes:
+    def answer(self, request: PredictRequest, request_id: str) -> bytes:
         """The prediction for a request, as JSON, counted; raises ServiceError."""
         started = time.monotonic()
         try:
-            answered = self._answered(asked, self._predict_elsewhere)
+            scored = self._scored(request, self._predict_elsewhere)
         except ServiceError as error:
             self.turn_down(error, request_id, time.monotonic() - started)
             raise
-        self.count(answered, request_id, time.monotonic() - started)
-        return answered.text
+        self.count(scored, request_id, time.monotonic() - started)
+        return scored.text
 
-    def ask(self, asked: Asked) -> Answered | BaseException:
+    def ask(self, request: PredictRequest) -> Scored | BaseException:
         """The prediction for a request, or why there is none, in this thread; nothing is counted.
 
         What is no ServiceError is a defect.
         """
         try:
-            return self._answered(asked, self._model.answer)
+            return self._scored(request, self._model.answer)
         except BaseException as error:  # noqa: BLE001 - the caller has it
             return error
 
-    def ask_many(self, all_asked: Sequence[Asked]) -> list[Answered | BaseException]:
+    def ask_many(self, requests: Sequence[PredictRequest]) -> list[Scored | BaseException]:
         """As `ask`, for requests that are scored at once; a bad one spoils no other."""
-        outcomes: list[Answered | BaseException | None] = [None] * len(all_asked)
+        outcomes: list[Scored | BaseException | None] = [None] * len(requests)
         samples, inputs = {}, {}
-        for place, asked in enumerate(all_asked):
+        for place, request in enumerate(requests):
             try:
-                request = read_body(*asked)
-                if not self._model.takes_as_batch(request):
-                    self._model.validate(request)
-                    samples[place], inputs[place] = request, self.meter.look_at([request])
+                sample = read_body(*request)
+                if not self._model.takes_as_batch(sample):
+                    self._model.validate(sample)
+                    samples[place], inputs[place] = sample, self.metrics.bin_features([sample])
             except BaseException as error:  # noqa: BLE001 - the caller has it
                 outcomes[place] = error
         if len(samples) > 1:
             try:
                 predictions = self._model.predict_batch(list(samples.values()))
                 for place, prediction in zip(samples, predictions, strict=True):
-                    outcomes[place] = Answered(encode(prediction), [prediction], inputs[place])
+                    outcomes[place] = Scored(encode(prediction), [prediction], inputs[place])
             except ServiceError:
                 pass  # one of them may be what fails: they are scored one by one
         return [
-            self.ask(asked) if outcome is None else outcome
-            for asked, outcome in zip(all_asked, outcomes, strict=True)
+            self.ask(request) if outcome is None else outcome
+            for request, outcome in zip(requests, outcomes, strict=True)
         ]
 
     def score(self, rows: Rows, stride: Stride) -> Iterator[list[Any]]:
@@ -236,12 +236,12 @@ class Core:
                 outcomes[place] = error
         if valid:
             samples = [outcomes[place] for place in valid]
-            inputs = self.meter.look_at(samples)
+            inputs = self.metrics.bin_features(samples)
             try:
                 predictions = self._model.predict_batch(samples)
             except ServiceError:
                 return None
-            self.meter.count_inputs(inputs)
+            self.metrics.count_inputs(inputs)
             for place, prediction in zip(valid, predictions, strict=True):
                 outcomes[place] = prediction
         return outcomes
@@ -253,18 +253,18 @@ class Core:
             try:
                 if isinstance(sample, ServiceError):
                     raise sample
-                inputs = self.meter.look_at([sample])
+                inputs = self.metrics.bin_features([sample])
                 outcomes.append(self._model.predict(sample))
-                self.meter.count_inputs(inputs)
+                self.metrics.count_inputs(inputs)
             except ServiceError as error:
                 outcomes.append(error)
-            if time.monotonic() - started > TURN_S:
+            if time.monotonic() - started > BATCH_TURN_S:
                 break
         return time.monotonic() - started
 
-    def count(self, answered: Answered, request_id: str, seconds: float) -> None:
+    def count(self, scored: Scored, request_id: str, seconds: float) -> None:
         """Count a request that is answered, and log it if it was slow."""
-        self.meter.count(answered.predictions, seconds, answered.inputs)
+        self.metrics.count(scored.predictions, seconds, scored.inputs)
         self.log_if_slow(request_id, seconds)
 
     def log_if_slow(self, request_id: str, seconds: float, rows: int | None = None) -> None:
@@ -273,16 +273,16 @@ class Core:
             took = round(seconds, 3)
             log.event("slow", level=WARNING, request=request_id, seconds=took, rows=rows)
 
-    def _predict_elsewhere(self, request: Any) -> Any:
-        return self._run(partial(self._model.answer, request))
+    def _predict_elsewhere(self, sample: Any) -> Any:
+        return self._run(partial(self._model.answer, sample))
 
-    def _answered(self, asked: Asked, predict: Callable[[Any], Any]) -> Answered:
+    def _scored(self, request: PredictRequest, predict: Callable[[Any], Any]) -> Scored:
         """The prediction that `predict` makes of a request."""
-        request = read_body(*asked)
-        is_batch = self._model.takes_as_batch(request)
-        inputs = self.meter.look_at(request if is_batch else [request])
-        prediction = predict(request)
-        return Answered(encode(prediction), prediction if is_batch else [prediction], inputs)
+        sample = read_body(*request)
+        is_batch = self._model.takes_as_batch(sample)
+        inputs = self.metrics.bin_features(sample if is_batch else [sample])
+        prediction = predict(sample)
+        return Scored(encode(prediction), prediction if is_batch else [prediction], inputs)
 
     def turn_down(
         self,
@@ -295,9 +295,9 @@ class Core:
     ) -> None:
         """Count, and log, a request for a prediction, or a row, that is not answered with one."""
         if isinstance(error, REJECTED):
-            self.meter.count_rejected(error.code)
+            self.metrics.count_rejected(error.code)
             return
-        self.meter.count_failed()
+        self.metrics.count_failed()
         if logged:
             told = {"seconds": round(seconds, 3)} if row is None else {"row": row}
             log_failure(error, self.bundle, request=request_id, **told)

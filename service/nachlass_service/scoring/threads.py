@@ -15,7 +15,7 @@ from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
 from nachlass_service.base.errors import TimeLimitError
-from nachlass_service.scoring.admission import SHORT_WAIT_S, Pace, not_its_turn, overloaded
+from nachlass_service.scoring.admission import SHORT_WAIT_S, Admission, not_its_turn, overloaded
 
 T = TypeVar("T")
 
@@ -36,10 +36,10 @@ class Pool:
         self._on_lost = on_lost
         self._threads = threads
         self._lock = threading.Lock()
-        self._queue: SimpleQueue[_Call[Any]] = SimpleQueue()
+        self._queue: SimpleQueue[Job[Any]] = SimpleQueue()
         self._waiting = 0
-        self._running: dict[_Call[Any], float] = {}
-        self._pace = Pace(limit_s)
+        self._running: dict[Job[Any], float] = {}
+        self._admission = Admission(limit_s)
         for _ in range(threads):
             self._add_thread()
 
@@ -49,45 +49,45 @@ class Pool:
         Raises OverloadedError when the queue is too long, TimeLimitError when
         the work was begun but not ended within the limit.
         """
-        call = _Call(work)
+        job = Job(work)
         with self._lock:
             self._admit()
             self._waiting += 1
-        self._queue.put(call)
-        if call.done.acquire(timeout=self._limit_s):
-            return call.outcome()
+        self._queue.put(job)
+        if job.done.acquire(timeout=self._limit_s):
+            return job.outcome()
         # The time that it waited for its turn is not the predictor's.
-        ends_at = self._begun_at(call) + self._limit_s
-        if call.done.acquire(timeout=max(0.0, ends_at - time.monotonic())):
-            return call.outcome()
-        return self._give_up(call)
+        ends_at = self._begun_at(job) + self._limit_s
+        if job.done.acquire(timeout=max(0.0, ends_at - time.monotonic())):
+            return job.outcome()
+        return self._give_up(job)
 
     def _admit(self) -> None:
         """Refuse a call that would wait too long, or take the place of a health check."""
         running_s = 0.0
         if len(self._running) >= self._threads:
             running_s = time.monotonic() - min(self._running.values())
-        self._pace.refuse_if_hopeless(self._waiting, self._threads, running_s)
-        wait_s = self._pace.wait_s(self._waiting, self._threads, running_s)
+        self._admission.reject_if_overloaded(self._waiting, self._threads, running_s)
+        wait_s = self._admission.wait_s(self._waiting, self._threads, running_s)
         if wait_s > SHORT_WAIT_S and self._waiting >= self._longest_queue:
             raise overloaded(self._waiting, wait_s)
 
-    def _begun_at(self, call: _Call[T]) -> float:
+    def _begun_at(self, job: Job[T]) -> float:
         """When a call's turn came; OverloadedError, and it is left out, when it has not come."""
         with self._lock:
-            if call.done.acquire(blocking=False):
-                call.done.release()
-            elif call not in self._running:
-                call.left_out = True
+            if job.done.acquire(blocking=False):
+                job.done.release()
+            elif job not in self._running:
+                job.left_out = True
                 raise not_its_turn(self._limit_s)
-            return self._running.get(call, 0.0)
+            return self._running.get(job, 0.0)
 
-    def _give_up(self, call: _Call[T]) -> T:
+    def _give_up(self, job: Job[T]) -> T:
         """Replace the thread of a call that has passed its limit."""
         with self._lock:
-            if call.done.acquire(blocking=False):
-                return call.outcome()
-            del self._running[call]
+            if job.done.acquire(blocking=False):
+                return job.outcome()
+            del self._running[job]
             self._add_thread()
         self._on_lost()
         raise TimeLimitError(f"the predictor did not answer within {self._limit_s:g} s")
@@ -99,18 +99,18 @@ class Pool:
         """What each thread does: take the next call, until one of them was given up."""
         given_up = False
         while not given_up:
-            call = self._queue.get()
+            job = self._queue.get()
             with self._lock:
                 self._waiting -= 1
-                if call.left_out:
+                if job.left_out:
                     continue
-                begun_at = self._running[call] = time.monotonic()
-            call.run()
+                begun_at = self._running[job] = time.monotonic()
+            job.run()
             with self._lock:
-                self._pace.note(time.monotonic() - begun_at)
-                given_up = self._running.pop(call, None) is None
-                call.done.release()
-            del call
+                self._admission.note(time.monotonic() - begun_at)
+                given_up = self._running.pop(job, None) is None
+                job.done.release()
+            del job
 
 
 def in_another_thread(work: Callable[[], T]) -> T:
@@ -119,14 +119,14 @@ def in_another_thread(work: Callable[[], T]) -> T:
     Signals and event loops are the main thread's; what needs them fails here,
     as it does when it is served.
     """
-    call = _Call(work)
-    thread = threading.Thread(target=call.run, name="predictor", daemon=True)
+    job = Job(work)
+    thread = threading.Thread(target=job.run, name="predictor", daemon=True)
     thread.start()
     thread.join()
-    return call.outcome()
+    return job.outcome()
 
 
-class _Call(Generic[T]):
+class Job(Generic[T]):
     """One piece of work, and its outcome once `done` can be acquired."""
 
     __slots__ = ("_error", "_value", "_work", "done", "left_out")

@@ -12,7 +12,7 @@ from nachlass_service.bundle.bundle import Bundle
 from nachlass_service.bundle.model import Model
 
 FEW_SAMPLES = 8
-ENOUGH_S = 1.0
+WARM_UP_S = 1.0
 """A model that takes longer for fewer samples has shown enough."""
 
 
@@ -21,7 +21,7 @@ def score_few(bundle: Bundle, model: Model, run: Callable[[Callable[[], Any]], A
 
     `run` does each piece of work, in whatever thread predictions are made.
     """
-    ends_at = time.monotonic() + ENOUGH_S
+    ends_at = time.monotonic() + WARM_UP_S
     for sample in _few(bundle):
         run(partial(model.predict, sample))
         if time.monotonic() > ends_at:

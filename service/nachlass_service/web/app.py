@@ -1,7 +1,7 @@
 """The service's pages: a complete Flask application.
 
-It carries bytes and headers to the core and back; what is taken, answered and
-counted is the core's to say.
+It carries bytes and headers to the scorer and back; what is taken, answered and
+counted is the scorer's to say.
 """
 
 from __future__ import annotations
@@ -24,15 +24,14 @@ from nachlass_service.base.errors import (
     TooLargeError,
 )
 from nachlass_service.base.problem import MEDIA_TYPE, problem, problem_of, problem_of_defect
-from nachlass_service.batches.batches import Asked as AskedBatch
-from nachlass_service.batches.batches import Batches, is_batch
+from nachlass_service.batches.batches import Batches, BatchRequest, is_batch
 from nachlass_service.bundle.strict_json import encode
 from nachlass_service.metrics import drift_report
-from nachlass_service.scoring.scorer import Asked, Core
+from nachlass_service.scoring.scorer import PredictRequest, Scorer
 from nachlass_service.web.page import index_page, index_text, model_document
 
 PIECE_BYTES = 1 << 16
-PATIENCE_S = 5
+DISCARD_S = 5
 """How long the rest of a body that is too large is read, and thrown away."""
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 DETAILS = {
@@ -45,25 +44,25 @@ PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 """The page for people has its style and its icon in itself, and no script."""
 
 
-def create_app(core: Core) -> Flask:
-    """The application that answers with a core, which has to be started in each worker."""
+def create_app(scorer: Scorer) -> Flask:
+    """The application that answers with a scorer, which has to be started in each worker."""
     app = Flask(__name__, static_folder=None)
     app.url_map.strict_slashes = False
-    batches = Batches(core)
+    batches = Batches(scorer)
 
     @app.post("/predict")
     def predict() -> Response:
         headers = request.headers
         if is_batch(headers.get("Content-Type", "")):
-            return batch_response(core, batches)
-        asked = Asked(
-            headers.get("Content-Type", ""), headers.get("Content-Encoding", ""), read_body(core)
+            return batch_response(scorer, batches)
+        asked = PredictRequest(
+            headers.get("Content-Type", ""), headers.get("Content-Encoding", ""), read_body(scorer)
         )
-        return json_response(core.answer(asked, request_id()))
+        return json_response(scorer.answer(asked, request_id()))
 
     @app.route("/metrics", methods=["GET", "POST"])
     def metrics() -> Response:
-        text, content_type = core.meter.exposition(request.headers.get("Accept", ""))
+        text, content_type = scorer.metrics.exposition(request.headers.get("Accept", ""))
         return Response(text, content_type=content_type)
 
     @app.get("/livez")
@@ -72,35 +71,35 @@ def create_app(core: Core) -> Flask:
 
     @app.get("/readyz")
     def readyz() -> Response:
-        reason = core.not_ready()
+        reason = scorer.not_ready()
         if reason is None:
             return json_response({"ready": True})
         return problem_response(HTTPStatus.SERVICE_UNAVAILABLE, "The service is not ready", reason)
 
     @app.get("/model")
     def model() -> Response:
-        return json_response(model_document(core.bundle, core.settings))
+        return json_response(model_document(scorer.bundle, scorer.settings))
 
     @app.get("/drift")
     def drift() -> Response:
-        return json_response(drift_report.report(core.meter).as_json())
+        return json_response(drift_report.report(scorer.metrics).as_json())
 
     @app.get("/")
     def index() -> Response:
         match request.accept_mimetypes.best_match(ACCEPTED, "text/plain"):
             case "text/html":
-                drift = drift_report.report(core.meter)
-                page = index_page(core.bundle, core.settings, request.host_url, drift)
+                drift = drift_report.report(scorer.metrics)
+                page = index_page(scorer.bundle, scorer.settings, request.host_url, drift)
                 return Response(page, headers={"Content-Security-Policy": PAGE_POLICY})
             case "application/json":
-                return json_response(model_document(core.bundle, core.settings))
-        return Response(index_text(core.bundle), mimetype="text/plain")
+                return json_response(model_document(scorer.bundle, scorer.settings))
+        return Response(index_text(scorer.bundle), mimetype="text/plain")
 
-    if core.settings.show_samples:
+    if scorer.settings.show_samples:
 
         @app.get("/notebook/<int:number>")
         def notebook(number: int) -> Response:
-            page = core.bundle.executed_notebook(number)
+            page = scorer.bundle.executed_notebook(number)
             if page is None:
                 abort(HTTPStatus.NOT_FOUND)
             # Its scripts are the notebook's, and have no business with the service.
@@ -128,7 +127,7 @@ def create_app(core: Core) -> Flask:
     @app.errorhandler(Exception)
     def defect(error: Exception) -> Response:
         if request.path == "/predict":
-            core.meter.count_failed()
+            scorer.metrics.count_failed()
         log.event("defect", level=ERROR, request=request_id(), path=request.path, exc_info=error)
         document = problem_of_defect(request_id())
         return json_response(document, HTTPStatus.INTERNAL_SERVER_ERROR, MEDIA_TYPE)
@@ -141,9 +140,9 @@ def create_app(core: Core) -> Flask:
     return app
 
 
-def batch_response(core: Core, batches: Batches) -> Response:
+def batch_response(scorer: Scorer, batches: Batches) -> Response:
     """The answer to a request with many samples, most of which is made while it is sent."""
-    asked = AskedBatch(
+    asked = BatchRequest(
         request.headers.get("Content-Type", ""),
         request.headers.get("Content-Encoding", ""),
         request.accept_mimetypes,
@@ -155,24 +154,24 @@ def batch_response(core: Core, batches: Batches) -> Response:
         media_type, pieces = batches.answer(asked)
         first = next(pieces)
     except ServiceError as error:
-        core.turn_down(error, request_id())
+        scorer.turn_down(error, request_id())
         raise
     response = Response(chain([first], pieces), content_type=media_type)
     response.call_on_close(pieces.close)
     return response
 
 
-def read_body(core: Core) -> bytes:
+def read_body(scorer: Scorer) -> bytes:
     """The body of the request; one that is too large, or does not arrive, is turned down."""
     error: ServiceError
     try:
-        body = _read_at_most(core.settings.max_body_bytes)
+        body = _read_at_most(scorer.settings.max_body_bytes)
         if body is not None:
             return body
-        error = TooLargeError(f"at most {core.settings.max_body_bytes} bytes are taken")
+        error = TooLargeError(f"at most {scorer.settings.max_body_bytes} bytes are taken")
     except (ClientDisconnected, OSError):
         error = SlowBodyError("the body ended before it was complete")
-    core.turn_down(error, request_id())
+    scorer.turn_down(error, request_id())
     raise error
 
 
@@ -183,7 +182,7 @@ def _read_at_most(limit: int) -> bytes | None:
     if too_large and "Expect" in request.headers:  # it asked before sending
         return None
     # A client that is not read to the end, for a while, never reads the answer.
-    ends_at = time.monotonic() + PATIENCE_S
+    ends_at = time.monotonic() + DISCARD_S
     while piece := request.stream.read(PIECE_BYTES):
         size += len(piece)
         too_large = too_large or size > limit
@@ -204,7 +203,7 @@ def request_id() -> str:
 
 
 def problem_response(status: int, title: str, detail: str) -> Response:
-    """A problem document for what is not an error of the core's."""
+    """A problem document for what is not an error of the scorer's."""
     return json_response(problem(status, title, detail, request_id()), status, MEDIA_TYPE)
 
 

@@ -6,7 +6,7 @@ from packaging.pylock import Pylock
 
 from nachlass_builder.assemble.reuse_locks import Locks, check_whole, take_over
 from nachlass_builder.bundle.layout import SERVING_LOCK, TRAINING_LOCK, write_manifest
-from nachlass_builder.bundle.staging import Workshop
+from nachlass_builder.bundle.staging import Staging
 from nachlass_builder.foundation.errors import Place, RequirementsError
 from nachlass_builder.foundation.settings import Settings
 from nachlass_builder.packages.installed import Need, installed, needed
@@ -76,7 +76,7 @@ def taken(tmp_path, source):
     def take(constraints=(), hashes=(), bundle=tmp_path / "bundle"):
         checked = check(source, ["sub/model.ipynb"], Settings.from_environ({}, {}), None)
         assert not checked.errors
-        return take_over(bundle, Workshop(tmp_path), checked, constraints, hashes)
+        return take_over(bundle, Staging(tmp_path), checked, constraints, hashes)
 
     return take
 

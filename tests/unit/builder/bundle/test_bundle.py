@@ -5,7 +5,7 @@ import json
 import pytest
 
 from nachlass_builder.bundle.layout import SECTIONS, bundle_at, missing_parts
-from nachlass_builder.bundle.staging import publish, workshop
+from nachlass_builder.bundle.staging import publish, staged
 from nachlass_builder.foundation.errors import SourceError
 from support.project import TESTS
 
@@ -88,9 +88,9 @@ def test_a_bundle_that_cannot_be_used_is_replaced(bundle, tmp_path, harm):
             (bundle / "model.pickle").unlink()
         case "version":
             rewrite(bundle, schema_version=0)
-    with workshop(bundle, tmp_path / "cache") as shop:
-        (shop.bundle / "new").touch()
-        publish(shop, bundle)
+    with staged(bundle, tmp_path / "cache") as staging:
+        (staging.bundle / "new").touch()
+        publish(staging, bundle)
     assert [file.name for file in bundle.iterdir()] == ["new"]
 
 
@@ -99,7 +99,7 @@ def test_what_is_no_bundle_is_never_replaced(tmp_path):
     (tmp_path / "mine/notes.txt").touch()
     with (
         pytest.raises(SourceError, match="exists and is not a bundle"),
-        workshop(tmp_path / "mine", tmp_path / "cache"),
+        staged(tmp_path / "mine", tmp_path / "cache"),
     ):
         pass
     assert (tmp_path / "mine/notes.txt").exists()

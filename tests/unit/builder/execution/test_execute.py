@@ -16,7 +16,7 @@ from nachlass_builder.execution.kernel_process import IN_KERNEL, kernel_environm
 from nachlass_builder.foundation.credentials import redact
 from nachlass_builder.foundation.errors import ExecutionError, TimeLimitError
 from nachlass_builder.foundation.process import Deadline
-from nachlass_builder.foundation.progress import Report
+from nachlass_builder.foundation.progress import Progress
 from nachlass_builder.notebook.notebook import read_notebook
 from support.cells import write_notebook
 from support.project import TESTS
@@ -62,7 +62,7 @@ def execution(tmp_path, training_python, monkeypatch):
             environment=environment,
             cell_timeout_s=cell_timeout_s,
             deadline=Deadline.after(build_timeout_s),
-            report=Report(quiet=True),
+            progress=Progress(quiet=True),
         )
 
     yield make

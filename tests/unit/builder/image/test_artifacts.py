@@ -8,7 +8,7 @@ import tarfile
 import pytest
 
 from nachlass_builder.bundle.layout import TRAINING_LOCK, read_manifest, write_seed
-from nachlass_builder.foundation.progress import Report
+from nachlass_builder.foundation.progress import Progress
 from nachlass_builder.image import artifacts
 from nachlass_builder.image.artifacts import Artifacts
 from nachlass_builder.slim.choose_environment import SUBSETS
@@ -26,13 +26,13 @@ def kept(tmp_path):
     (left.uv_cache / "cached").write_text("wheel")
     (tmp_path / "cache" / SUBSETS).mkdir(parents=True)
     (tmp_path / "cache" / SUBSETS / "lock.json").write_text("{}")
-    left.keep(tmp_path / "built", tmp_path / "cache", Report())
+    left.keep(tmp_path / "built", tmp_path / "cache", Progress())
     return left.folder
 
 
 def take_over(before, tmp_path):
     taken = Artifacts(tmp_path / "root/artifacts")
-    taken.take_over(before, tmp_path / "root/bundle", Report())
+    taken.take_over(before, tmp_path / "root/bundle", Progress())
     return taken
 
 
@@ -41,7 +41,7 @@ def test_artifacts_are_taken_over_with_their_lock(kept, tmp_path, capsys):
     assert (taken.uv_cache / "cached").is_file()
     assert read_manifest(tmp_path / "root/bundle")["locks"] == {"resolution": "decided"}
     assert (tmp_path / "root/bundle" / TRAINING_LOCK).read_text() == LOCK
-    assert "artifacts of the build before are used" in capsys.readouterr().err
+    assert "artifacts of the previous build are used" in capsys.readouterr().err
 
 
 def test_what_serving_needs_is_left_to_the_next_build(kept, tmp_path):
@@ -74,7 +74,7 @@ def test_the_first_build_has_none_and_says_nothing(tmp_path, capsys):
 
 def test_too_many_are_not_kept(kept, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(artifacts, "LIMIT_BYTES", 3)
-    Artifacts(kept).keep(tmp_path / "built", tmp_path / "cache", Report())
+    Artifacts(kept).keep(tmp_path / "built", tmp_path / "cache", Progress())
     assert not kept.exists()
     assert "are too many" in capsys.readouterr().err
 

@@ -3,7 +3,7 @@
 import pytest
 
 from nachlass_builder.foundation.errors import ExecutionError
-from nachlass_builder.foundation.progress import Report
+from nachlass_builder.foundation.progress import Progress
 from nachlass_builder.image.hooks import HOOKS, run_hook
 
 
@@ -16,7 +16,7 @@ def hook(tmp_path):
         path.parent.mkdir(parents=True)
         path.write_bytes(text.encode())
         path.chmod(mode)
-        run_hook(tmp_path, "pre_build", Report(quiet=True))
+        run_hook(tmp_path, "pre_build", Progress(quiet=True))
         return tmp_path / "made"
 
     return run
@@ -28,7 +28,7 @@ def test_it_runs_in_the_source(hook, mode):
 
 
 def test_a_source_without_hooks(tmp_path):
-    run_hook(tmp_path, "pre_build", Report(quiet=True))
+    run_hook(tmp_path, "pre_build", Progress(quiet=True))
 
 
 @pytest.mark.parametrize(

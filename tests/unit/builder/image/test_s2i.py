@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from nachlass_builder.foundation.errors import ExecutionError, SourceError
-from nachlass_builder.foundation.progress import Report
+from nachlass_builder.foundation.progress import Progress
 from nachlass_builder.image import s2i
 from nachlass_builder.image.hooks import HOOKS, PRE_RUN, keep_pre_run, run_hook
 from nachlass_builder.image.injected import lent
@@ -38,7 +38,7 @@ def test_files_that_s2i_has_emptied_are_not_there(tmp_path):
 def test_a_password_in_a_variable_is_warned_of(monkeypatch, capsys):
     monkeypatch.setenv("PIP_INDEX_URL", "https://me:hunter22@example.org/simple")
     monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "https://example.org/simple")
-    s2i._warn_of_credentials(Report())
+    s2i._warn_of_credentials(Progress())
     said = capsys.readouterr().err
     assert "PIP_INDEX_URL holds a password" in said
     assert "EXTRA" not in said
@@ -57,14 +57,14 @@ def test_a_flag_says_yes_or_no(monkeypatch):
 def test_a_mounted_cache_is_used_when_it_can_be_written(monkeypatch, tmp_path, capsys):
     monkeypatch.delenv("UV_CACHE_DIR", raising=False)
     monkeypatch.delenv("PIP_CACHE_DIR", raising=False)
-    assert s2i._mounted_cache(Report()) is None
+    assert s2i._mounted_cache(Progress()) is None
     monkeypatch.setenv("PIP_CACHE_DIR", str(tmp_path))
-    assert s2i._mounted_cache(Report()) == tmp_path / "uv"
+    assert s2i._mounted_cache(Progress()) == tmp_path / "uv"
     monkeypatch.setenv("UV_CACHE_DIR", "/proc/no/such/folder")
-    assert s2i._mounted_cache(Report()) == tmp_path / "uv"
+    assert s2i._mounted_cache(Progress()) == tmp_path / "uv"
     assert "cannot be written" in capsys.readouterr().err
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path))
-    assert s2i._mounted_cache(Report()) == tmp_path
+    assert s2i._mounted_cache(Progress()) == tmp_path
 
 
 @pytest.fixture
@@ -75,9 +75,9 @@ def source(tmp_path):
 
 def test_a_hook_runs_in_the_source(source):
     (source / HOOKS / "pre_assemble").write_text("pwd > here\n")
-    run_hook(source, "pre_assemble", Report())
+    run_hook(source, "pre_assemble", Progress())
     assert (source / "here").read_text().strip() == str(source)
-    run_hook(source, "post_assemble", Report())  # there is none
+    run_hook(source, "post_assemble", Progress())  # there is none
 
 
 def test_the_hook_of_another_source_is_not_kept(source, tmp_path):
@@ -93,7 +93,7 @@ def test_a_hook_that_fails_ends_the_build(source):
     hook.write_text("#!/bin/bash\nexit 7\n")
     hook.chmod(0o755)
     with pytest.raises(ExecutionError, match="post_assemble ended with 7"):
-        run_hook(source, "post_assemble", Report())
+        run_hook(source, "post_assemble", Progress())
 
 
 def packages_asked_for(tmp_path, words, programs):

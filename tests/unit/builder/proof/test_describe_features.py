@@ -17,7 +17,7 @@ NUMBERS = [number / 10 for number in range(101)]
 def named(inputs, sample):
     """The bin of each feature that a sample is in."""
     row = [0] * inputs.width
-    for cell in inputs.look_at(sample):
+    for cell in inputs.bin_features(sample):
         row[cell] = 1
     return {
         feature: value

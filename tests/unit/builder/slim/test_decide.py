@@ -17,12 +17,12 @@ from nachlass_builder.slim.decide import (
     SCORED,
     SERVICE,
     STRING,
+    Candidate,
     Memory,
-    Model,
+    ServingRequest,
     Subset,
     Training,
     UndecidedError,
-    Wishes,
     decide,
 )
 from support.wheels import make_wheel
@@ -38,7 +38,7 @@ WHEELS = (
     {"name": "kernel"},
     {"name": "nachlass-service"},
 )
-WISHES = Wishes(("model[fast]", "hint", "plots>=1"), {})
+REQUEST = ServingRequest(("model[fast]", "hint", "plots>=1"), {})
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def site(tmp_path_factory):
 
 @pytest.fixture
 def training(site):
-    return Training(site, WISHES)
+    return Training(site, REQUEST)
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_everything_is_what_is_required_and_not_the_kernel(training):
 
 
 def test_what_grows_has_reasons(training):
-    assert training.grown({"model": IMPORTED, "kernel": IMPORTED, "absent": IMPORTED}) == {
+    assert training.closure({"model": IMPORTED, "kernel": IMPORTED, "absent": IMPORTED}) == {
         "cloudpickle": SERVICE,
         "model": IMPORTED,
         "base": "needed by model",
@@ -75,8 +75,8 @@ def test_what_grows_has_reasons(training):
 
 
 def test_with_extras_what_is_optional_comes_with_its_own_needs(training):
-    grown = training.grown({"base": IMPORTED}, with_extras=True)
-    assert grown == {
+    closure = training.closure({"base": IMPORTED}, with_extras=True)
+    assert closure == {
         "cloudpickle": SERVICE,
         "base": IMPORTED,
         "hint": OPTIONAL,
@@ -90,7 +90,7 @@ def test_the_rest_is_told_by_its_modules(training):
 
 
 def kept(training, **more):
-    return Subset(training.grown({"model": IMPORTED, **more}))
+    return Subset(training.closure({"model": IMPORTED, **more}))
 
 
 def test_a_subset_is_remembered(training, memory):
@@ -132,16 +132,16 @@ def test_a_damaged_memory_is_none(training, memory, text):
     assert memory.read(training, careful=False) == {}
 
 
-class Asked(Model):
+class Asked(Candidate):
     """A model whose service needs some distributions, and is not started."""
 
     def prove_without(self, hidden):
         object.__setattr__(self, "times", getattr(self, "times", 0) + 1)
         missing = self.needs & hidden.keys()
         if not missing:
-            return {"batch": None, "stopped": sorted(hidden)[:1]}
+            return {"batch": None, "blocked_imports": sorted(hidden)[:1]}
         error = {"message": "it fails", "missing": sorted(missing)[:1] if self.tells else []}
-        return {"error": error, "stopped": sorted(missing)}
+        return {"error": error, "blocked_imports": sorted(missing)}
 
 
 @pytest.fixture
@@ -160,7 +160,7 @@ def model(tmp_path):
 
 @pytest.mark.parametrize("tells", [True, False])
 def test_what_a_failure_misses_is_added(training, memory, model, tells):
-    chosen = decide(model({"plots", "model"}, tells=tells), training, memory, WISHES)
+    chosen = decide(model({"plots", "model"}, tells=tells), training, memory, REQUEST)
     assert chosen.why["plots"] == chosen.why["model"] == SCORED
     assert "hint" not in chosen.why
     assert chosen.why.keys() == {"cloudpickle", "plots", "model", "base", "speed"}
@@ -168,13 +168,13 @@ def test_what_a_failure_misses_is_added(training, memory, model, tells):
 
 def test_what_nothing_adds_is_given_up(training, memory, model):
     with pytest.raises(UndecidedError, match="with less it fails: it fails"):
-        decide(model({"kernel"}), training, memory, WISHES)
+        decide(model({"kernel"}), training, memory, REQUEST)
 
 
 def test_what_is_remembered_is_not_tried_again(training, memory, model):
     memory.write(kept(training), careful=False)
     asked = model({"plots"})
-    chosen = decide(asked, training, memory, WISHES)
+    chosen = decide(asked, training, memory, REQUEST)
     assert chosen.before
     assert chosen.why.keys() == kept(training).why.keys()
     assert not hasattr(asked, "times")
@@ -184,13 +184,13 @@ def test_a_pickle_that_cannot_be_read_is_given_up(training, memory, model):
     asked = model(set())
     (asked.bundle / "model.pickle").write_bytes(b"no pickle")
     with pytest.raises(UndecidedError, match="cannot be read without running it"):
-        decide(asked, training, memory, WISHES)
+        decide(asked, training, memory, REQUEST)
 
 
 # A model that answers what the test says.
 
 
-class Scripted(Model):
+class Scripted(Candidate):
     """Each proof gives the next answer, and what was hidden is kept."""
 
     def prove_without(self, hidden):
@@ -213,24 +213,27 @@ def scripted(tmp_path):
     return make
 
 
-FINE = {"batch": None, "stopped": []}
+FINE = {"batch": None, "blocked_imports": []}
 OTHERS = ["base", "hint", "hint-data", "kernel", "model", "plots", "speed"]
 
 
 def failing(*missing, stopped=(), message="it fails"):
-    return {"error": {"message": message, "missing": list(missing)}, "stopped": list(stopped)}
+    return {
+        "error": {"message": message, "missing": list(missing)},
+        "blocked_imports": list(stopped),
+    }
 
 
 def test_what_the_model_needs_is_proven_with_the_rest_hidden(training, memory, scripted):
     model = scripted(FINE)
-    assert decide(model, training, memory, WISHES) == Subset({"cloudpickle": SERVICE})
+    assert decide(model, training, memory, REQUEST) == Subset({"cloudpickle": SERVICE})
     assert model.hidden == [OTHERS]
 
 
 def test_what_the_pickle_names_and_what_the_user_names_stay(training, memory, scripted):
-    wishes = Wishes(WISHES.requirements, {"speed": "named by the notebook"})
+    request = ServingRequest(REQUEST.requirements, {"speed": "named by the notebook"})
     model = scripted(FINE, value=PurePath("hint"))
-    assert decide(model, training, memory, wishes).why == {
+    assert decide(model, training, memory, request).why == {
         "cloudpickle": SERVICE,
         "hint": STRING,
         "hint-data": "needed by hint",
@@ -239,15 +242,17 @@ def test_what_the_pickle_names_and_what_the_user_names_stay(training, memory, sc
 
 
 def test_who_names_a_distribution_gives_its_reason(training, memory, scripted):
-    wishes = Wishes(WISHES.requirements, {"hint": "named by the notebook"})
+    request = ServingRequest(REQUEST.requirements, {"hint": "named by the notebook"})
     model = scripted(FINE, value=PurePath("hint"))
-    assert decide(model, training, memory, wishes).why["hint"] == "named by the notebook"
+    assert decide(model, training, memory, request).why["hint"] == "named by the notebook"
 
 
 def test_when_everything_stays_nothing_is_proven(training, memory, scripted):
-    wishes = Wishes(WISHES.requirements, dict.fromkeys(("model", "hint", "plots"), "named"))
+    request = ServingRequest(
+        REQUEST.requirements, dict.fromkeys(("model", "hint", "plots"), "named")
+    )
     model = scripted()
-    chosen = decide(model, training, memory, wishes)
+    chosen = decide(model, training, memory, request)
     assert chosen.why.keys() == training.everything
     assert not chosen.before
     assert model.hidden == []
@@ -255,7 +260,7 @@ def test_when_everything_stays_nothing_is_proven(training, memory, scripted):
 
 def test_what_an_exception_names_is_added_before_what_was_asked_for(training, memory, scripted):
     model = scripted(failing("plots", stopped=["hint", "plots"]), FINE)
-    assert decide(model, training, memory, WISHES).why == {
+    assert decide(model, training, memory, REQUEST).why == {
         "cloudpickle": SERVICE,
         "plots": SCORED,
         "base": "needed by plots",
@@ -267,7 +272,7 @@ def test_what_was_asked_for_is_added_when_the_exception_names_nothing_hidden(
     training, memory, scripted
 ):
     model = scripted(failing("absent", stopped=["hint", "kernel"]), FINE)
-    chosen = decide(model, training, memory, WISHES)
+    chosen = decide(model, training, memory, REQUEST)
     assert chosen.why.keys() == {"cloudpickle", "hint", "hint-data"}
     assert chosen.why["hint"] == SCORED
 
@@ -275,7 +280,7 @@ def test_what_was_asked_for_is_added_when_the_exception_names_nothing_hidden(
 @pytest.mark.parametrize("answer", [{"error": {"message": "no"}}, failing("kernel", message="no")])
 def test_a_failure_that_nothing_can_help_is_told(training, memory, scripted, answer):
     with pytest.raises(UndecidedError, match=r"^with less it fails: no$"):
-        decide(scripted(answer), training, memory, WISHES)
+        decide(scripted(answer), training, memory, REQUEST)
 
 
 def test_so_many_attempts_are_made(tmp_path, memory, scripted):
@@ -283,21 +288,21 @@ def test_so_many_attempts_are_made(tmp_path, memory, scripted):
     for name in ["cloudpickle", *names]:
         with zipfile.ZipFile(make_wheel(tmp_path / "more", name=name)) as archive:
             archive.extractall(tmp_path / "parts")
-    wishes = Wishes(tuple(names), {})
-    training = Training(tmp_path / "parts", wishes)
+    request = ServingRequest(tuple(names), {})
+    training = Training(tmp_path / "parts", request)
     failures = [failing(name) for name in names]
     with pytest.raises(
         UndecidedError, match=f"^after {ROUNDS} attempts something is still missing$"
     ):
-        decide(scripted(*failures), training, memory, wishes)
-    chosen = decide(scripted(*failures[: ROUNDS - 1], FINE), training, memory, wishes)
+        decide(scripted(*failures), training, memory, request)
+    chosen = decide(scripted(*failures[: ROUNDS - 1], FINE), training, memory, request)
     assert chosen.why == {"cloudpickle": SERVICE, **dict.fromkeys(names[: ROUNDS - 1], SCORED)}
 
 
 def test_a_batch_that_differs_only_with_less_is_a_failure(training, memory, scripted):
-    differs = {"batch": False, "stopped": ["hint"], "batch_reason": "it differs"}
-    model = scripted(differs, {"batch": True, "stopped": []}, FINE)
-    assert decide(model, training, memory, WISHES).why.keys() == {
+    differs = {"batch": False, "blocked_imports": ["hint"], "batch_reason": "it differs"}
+    model = scripted(differs, {"batch": True, "blocked_imports": []}, FINE)
+    assert decide(model, training, memory, REQUEST).why.keys() == {
         "cloudpickle",
         "hint",
         "hint-data",
@@ -306,29 +311,29 @@ def test_a_batch_that_differs_only_with_less_is_a_failure(training, memory, scri
 
 
 def test_a_batch_that_differs_with_less_and_cannot_be_helped_is_told(training, memory, scripted):
-    differs = {"batch": False, "stopped": ["kernel"], "batch_reason": "it differs"}
+    differs = {"batch": False, "blocked_imports": ["kernel"], "batch_reason": "it differs"}
     with pytest.raises(UndecidedError, match=r"^with less it fails: it differs$"):
-        decide(scripted(differs, {"batch": True}), training, memory, WISHES)
+        decide(scripted(differs, {"batch": True}), training, memory, REQUEST)
 
 
 @pytest.mark.parametrize("whole", [{"batch": False}, {"batch": None}, {"error": {}}])
 def test_a_batch_that_differs_with_everything_as_well_is_none(training, memory, scripted, whole):
-    model = scripted({"batch": False, "stopped": ["hint"]}, whole)
-    assert decide(model, training, memory, WISHES).why == {"cloudpickle": SERVICE}
+    model = scripted({"batch": False, "blocked_imports": ["hint"]}, whole)
+    assert decide(model, training, memory, REQUEST).why == {"cloudpickle": SERVICE}
     assert len(model.hidden) == 2
 
 
 def test_a_batch_that_differs_and_asked_for_nothing_hidden_is_no_failure(
     training, memory, scripted
 ):
-    model = scripted({"batch": False, "stopped": []})
-    assert decide(model, training, memory, WISHES).why == {"cloudpickle": SERVICE}
+    model = scripted({"batch": False, "blocked_imports": []})
+    assert decide(model, training, memory, REQUEST).why == {"cloudpickle": SERVICE}
     assert len(model.hidden) == 1
 
 
 def test_without_samples_what_loading_imports_stays_with_its_options(training, memory, scripted):
     model = scripted({"imported": ["base", "json", "cloudpickle"]}, has_samples=False)
-    assert decide(model, training, memory, WISHES) == Subset(
+    assert decide(model, training, memory, REQUEST) == Subset(
         {"cloudpickle": SERVICE, "base": LOADED, "hint": OPTIONAL, "hint-data": OPTIONAL}
     )
     assert model.hidden == [[]]
@@ -338,27 +343,27 @@ def test_without_samples_a_model_that_does_not_load_is_given_up(training, memory
     with pytest.raises(UndecidedError, match=r"^it does not load$"):
         decide(
             scripted(failing(message="it does not load"), has_samples=False),
-            training, memory, WISHES,
+            training, memory, REQUEST,
         )  # fmt: skip
 
 
 def test_without_samples_only_a_careful_memory_counts(training, memory, scripted):
     memory.write(kept(training, plots=SCORED), careful=False)
     asked = scripted({"imported": []}, has_samples=False)
-    assert not decide(asked, training, memory, WISHES).before
+    assert not decide(asked, training, memory, REQUEST).before
     memory.write(kept(training, plots=SCORED), careful=True)
-    assert decide(scripted(has_samples=False), training, memory, WISHES).before
+    assert decide(scripted(has_samples=False), training, memory, REQUEST).before
 
 
 def test_a_memory_of_less_than_the_model_shows_is_passed_over(training, memory, scripted):
     memory.write(kept(training), careful=False)
-    chosen = decide(scripted(FINE, value=PurePath("hint")), training, memory, WISHES)
+    chosen = decide(scripted(FINE, value=PurePath("hint")), training, memory, REQUEST)
     assert (chosen.before, chosen.why.keys()) == (False, {"cloudpickle", "hint", "hint-data"})
 
 
 def test_what_is_remembered_and_shown_has_todays_reason(training, memory, scripted):
     memory.write(kept(training, hint=SCORED), careful=False)
-    chosen = decide(scripted(value=PurePath("hint")), training, memory, WISHES)
+    chosen = decide(scripted(value=PurePath("hint")), training, memory, REQUEST)
     assert chosen == Subset(
         {
             "cloudpickle": SERVICE,
@@ -400,14 +405,14 @@ def test_a_module_of_two_distributions_is_hidden_with_neither_alone(tmp_path):
         files = {"shared/__init__.py": "", f"{name}.py": ""}
         with zipfile.ZipFile(make_wheel(tmp_path / "more", name=name, files=files)) as archive:
             archive.extractall(tmp_path / "both")
-    training = Training(tmp_path / "both", Wishes(("one", "two"), {}))
+    training = Training(tmp_path / "both", ServingRequest(("one", "two"), {}))
     assert training.without({"one"}) == {"two": ["two"]}
     assert training.without(()) == {"one": ["one", "shared"], "two": ["shared", "two"]}
 
 
 def test_extras_of_all_mentions_of_a_requirement_are_kept(site):
-    training = Training(site, Wishes(("model", "Model[fast]", "base[hints]"), {}))
-    assert training.grown({"model": IMPORTED, "base": IMPORTED}) == {
+    training = Training(site, ServingRequest(("model", "Model[fast]", "base[hints]"), {}))
+    assert training.closure({"model": IMPORTED, "base": IMPORTED}) == {
         "cloudpickle": SERVICE,
         "model": IMPORTED,
         "base": IMPORTED,
@@ -430,7 +435,7 @@ def test_the_service_is_told_what_to_hide(tmp_path, monkeypatch):
     monkeypatch.setattr(deciding, "ask_service", ask_service)
     python, work, deadline = tmp_path / "env/bin/python", tmp_path / "a/b", Deadline()
     bundle, parameters = tmp_path / "bundle", {"EPOCHS": "3"}
-    model = Model(bundle, (), True, python, work, parameters, deadline)
+    model = Candidate(bundle, (), True, python, work, parameters, deadline)
     for hidden in ({"hint": ["hint", "a.b"]}, {}):
         assert model.prove_without(hidden) == {"batch": None}
         assert json.loads((work / "hidden.json").read_text()) == hidden

@@ -3,7 +3,7 @@ import pytest
 from nachlass_service.bundle.agreement import (
     MOST_OF_A_LIST,
     agree,
-    compare,
+    agreement_of,
     first_difference,
     largest_difference,
     name_of,
@@ -98,7 +98,7 @@ def test_a_random_field_may_be_null():
 
 def test_random_fields_have_no_largest_difference():
     assert largest_difference({"a": 1.0, "b": 2.0}, {"a": 9.0, "b": 4.0}, ["a"]) == 0.5
-    assert compare({"a": 1.0}, {"a": 9.0}, ["a"]) == "close"
+    assert agreement_of({"a": 1.0}, {"a": 9.0}, ["a"]) == "close"
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_random_fields_have_no_largest_difference():
     ],
 )
 def test_a_comparison(one, other, verdict, difference):
-    assert compare(one, other) == compare(other, one) == verdict
+    assert agreement_of(one, other) == agreement_of(other, one) == verdict
     assert largest_difference(one, other) == largest_difference(other, one) == difference
 
 
@@ -239,5 +239,5 @@ def test_the_largest_difference_leaves_out_what_is_random_inside():
     one, other = {"a": [1, 4], "b": {"c": 1}}, {"a": [9, 3], "b": {"c": 5}}
     assert largest_difference(one, other, frozenset({"a.0", "b.c"})) == 0.25
     assert largest_difference(one, other, frozenset({""})) is None
-    assert compare(one, other, frozenset({"a.0", "b.c"})) == "different"
-    assert compare(one, other, frozenset({"a", "b"})) == "close"
+    assert agreement_of(one, other, frozenset({"a.0", "b.c"})) == "different"
+    assert agreement_of(one, other, frozenset({"a", "b"})) == "close"

@@ -10,7 +10,7 @@ from nachlass_builder.proof.describe_predictions import describe_predictions
 from nachlass_service.bundle.bundle import Bundle
 from nachlass_service.metrics.baseline import count_samples
 from nachlass_service.metrics.drift_report import report
-from nachlass_service.metrics.metrics import Meter
+from nachlass_service.metrics.metrics import Metrics
 
 CASES = {
     "labels": ["spam", "ham", "ham"] * 20,
@@ -41,7 +41,7 @@ def bundle_of(folder, predictions):
 
 
 def meter_of(bundle, **options):
-    meter = Meter(
+    metrics = Metrics(
         bundle.manifest["prediction"],
         prefix="n",
         info={},
@@ -49,18 +49,18 @@ def meter_of(bundle, **options):
         baseline=count_samples(bundle),
         **options,
     )
-    meter.slots.prepare(0)
-    return meter
+    metrics.counters.prepare(0)
+    return metrics
 
 
-def serve(meter, bundle):
+def serve(metrics, bundle):
     for sample, prediction in bundle.samples():
-        meter.count([prediction], 0.1, meter.look_at([sample]))
+        metrics.count([prediction], 0.1, metrics.bin_features([sample]))
 
 
-def read(meter, name):
+def read(metrics, name):
     """The samples of a metric by their labels."""
-    families = parser.text_string_to_metric_families(meter.exposition("")[0].decode())
+    families = parser.text_string_to_metric_families(metrics.exposition("")[0].decode())
     samples = [sample for family in families for sample in family.samples]
     return {tuple(s.labels.items()): s.value for s in samples if s.name == name}
 
@@ -68,52 +68,52 @@ def read(meter, name):
 @pytest.mark.parametrize("predictions", CASES.values(), ids=CASES)
 def test_samples_that_are_served_are_counted_as_in_the_baseline(predictions, tmp_path):
     bundle = bundle_of(tmp_path, predictions)
-    meter = meter_of(bundle)
-    serve(meter, bundle)
-    live = {**read(meter, "n_predictions_total"), **read(meter, "n_prediction_bins_total")}
-    assert live == read(meter, "n_predictions_baseline")
+    metrics = meter_of(bundle)
+    serve(metrics, bundle)
+    live = {**read(metrics, "n_predictions_total"), **read(metrics, "n_prediction_bins_total")}
+    assert live == read(metrics, "n_predictions_baseline")
     assert sum(live.values()) % len(predictions) == 0
-    assert read(meter, "n_inputs_total") == read(meter, "n_inputs_baseline")
-    buckets = read(meter, "n_prediction_value_bucket")
-    assert buckets == read(meter, "n_prediction_value_baseline")
+    assert read(metrics, "n_inputs_total") == read(metrics, "n_inputs_baseline")
+    buckets = read(metrics, "n_prediction_value_bucket")
+    assert buckets == read(metrics, "n_prediction_value_baseline")
 
 
 def test_where_samples_may_not_be_shown_no_label_of_the_input_is(tmp_path):
     bundle = bundle_of(tmp_path, CASES["labels"])
-    meter = meter_of(bundle, named_inputs=False)
-    serve(meter, bundle)
-    counts = read(meter, "n_inputs_total")
-    assert counts == read(meter, "n_inputs_baseline")
+    metrics = meter_of(bundle, named_inputs=False)
+    serve(metrics, bundle)
+    counts = read(metrics, "n_inputs_total")
+    assert counts == read(metrics, "n_inputs_baseline")
     shown = {dict(labels)["value"] for labels in counts if dict(labels)["field"] == "1"}
     assert shown == {"#1", "#2", "other"}
-    compared = {drift.field: drift for drift in report(meter).inputs}
+    compared = {drift.field: drift for drift in report(metrics).inputs}
     assert {value for value, _now, _then in compared["1"].shares} == shown
 
 
 def test_without_samples_there_is_no_baseline(tmp_path):
     bundle = bundle_of(tmp_path, [])
-    meter = meter_of(bundle)
-    meter.count(["a", 0.5], 0.1, meter.look_at([1, 2]))
+    metrics = meter_of(bundle)
+    metrics.count(["a", 0.5], 0.1, metrics.bin_features([1, 2]))
     for name in ("predictions", "prediction_value", "inputs"):
-        assert read(meter, f"n_{name}_baseline") == {}
-    assert read(meter, "n_inputs_total") == {}
+        assert read(metrics, f"n_{name}_baseline") == {}
+    assert read(metrics, "n_inputs_total") == {}
 
 
 @pytest.mark.parametrize("rate", [0.0, 1.0])
 def test_the_input_is_counted_at_its_rate(rate, tmp_path):
     bundle = bundle_of(tmp_path, CASES["labels"])
-    meter = meter_of(bundle, input_rate=rate)
-    serve(meter, bundle)
-    counts = read(meter, "n_inputs_total")
+    metrics = meter_of(bundle, input_rate=rate)
+    serve(metrics, bundle)
+    counts = read(metrics, "n_inputs_total")
     assert sum(counts.values()) == rate * 2 * len(CASES["labels"])
 
 
 def test_a_predictor_that_seeds_random_does_not_decide_what_is_counted(tmp_path):
     import random
 
-    meter = meter_of(bundle_of(tmp_path, CASES["labels"]), input_rate=0.5)
+    metrics = meter_of(bundle_of(tmp_path, CASES["labels"]), input_rate=0.5)
     seen = set()
     for _ in range(200):
         random.seed(0)
-        seen.add(bool(meter.look_at([[1, "a"]])))
+        seen.add(bool(metrics.bin_features([[1, "a"]])))
     assert seen == {True, False}

@@ -7,12 +7,12 @@ from nachlass_service.metrics.drift import (
     LEAST_BASELINE,
     LEAST_LIVE,
     chi2_quantile,
-    compare,
+    compare_with_baseline,
     ks,
     psi,
 )
 from nachlass_service.metrics.drift_report import report
-from nachlass_service.metrics.metrics import Meter
+from nachlass_service.metrics.metrics import Metrics
 
 LABELS = {"kind": "label", "labels": {"": ["ham", "spam"]}, "buckets": {}, "ladder": [0.0]}
 NUMBERS = {"kind": "number", "labels": {}, "buckets": {"": [0.0, 1.0, 2.0]}, "ladder": [0.0]}
@@ -21,9 +21,9 @@ BINS = ["(-Inf, 0.0]", "(0.0, 1.0]", "(1.0, 2.0]", "(2.0, +Inf)"]
 
 def meter_of(prediction, baseline, inputs=(), **options):
     baseline = {"predictions": baseline, "inputs": dict(inputs)}
-    meter = Meter(prediction, prefix="n", info={}, baseline=baseline, **options)
-    meter.slots.prepare(0)
-    return meter
+    metrics = Metrics(prediction, prefix="n", info={}, baseline=baseline, **options)
+    metrics.counters.prepare(0)
+    return metrics
 
 
 def test_psi_is_of_smoothed_shares():
@@ -78,7 +78,7 @@ def test_limits_know_how_many_values_there_are_and_have_a_floor():
     ],
 )
 def test_verdicts(live, baseline, verdict):
-    found = compare("", live, baseline, ordered=(), tests=1)
+    found = compare_with_baseline("", live, baseline, ordered=(), tests=1)
     assert found.verdict == verdict
     assert found.as_json()["verdict"] == verdict
     assert sum(now for _value, now, _then in found.shares) in (0, pytest.approx(1))
@@ -87,8 +87,10 @@ def test_verdicts(live, baseline, verdict):
 def test_numbers_that_move_a_little_are_noticed_by_their_order():
     at_build = dict.fromkeys(map(str, range(20)), 50)
     now = {value: 50 + round(2.2 * (int(value) - 9.5)) for value in at_build}
-    assert compare("", now, at_build, ordered=list(at_build), tests=1).verdict == "moved"
-    assert compare("", now, at_build, ordered=(), tests=1).verdict == "steady"
+    assert (
+        compare_with_baseline("", now, at_build, ordered=list(at_build), tests=1).verdict == "moved"
+    )
+    assert compare_with_baseline("", now, at_build, ordered=(), tests=1).verdict == "steady"
 
 
 @pytest.mark.parametrize(
@@ -96,7 +98,7 @@ def test_numbers_that_move_a_little_are_noticed_by_their_order():
 )
 def test_only_numbers_are_in_order(now, ks):
     at_build = {"1": 100, "2": 100, "null": 20}
-    found = compare("", now, at_build, ordered=["1", "2"], tests=1)
+    found = compare_with_baseline("", now, at_build, ordered=["1", "2"], tests=1)
     assert found.verdict == "moved"
     assert found.ks == (ks and pytest.approx(ks))
     if ks:
@@ -104,14 +106,14 @@ def test_only_numbers_are_in_order(now, ks):
 
 
 def test_the_report_says_it_in_words():
-    meter = meter_of(LABELS, {"": {"ham": 100, "spam": 100}})
-    assert report(meter).sentence.startswith("Too few predictions for a verdict: 0 within 0 s")
-    meter.count(["ham", "spam"] * 500, 0.1)
-    assert report(meter).sentence == (
+    metrics = meter_of(LABELS, {"": {"ham": 100, "spam": 100}})
+    assert report(metrics).sentence.startswith("Too few predictions for a verdict: 0 within 0 s")
+    metrics.count(["ham", "spam"] * 500, 0.1)
+    assert report(metrics).sentence == (
         "Predictions are distributed as at build: PSI 0.00 over the last 1,000."
     )
-    meter.count(["spam"] * 2000, 0.1)
-    found = report(meter)
+    metrics.count(["spam"] * 2000, 0.1)
+    found = report(metrics)
     assert found.sentence == "Predictions have moved: PSI 0.54 over the last 3,000."
     assert found.as_json()["predictions"][0]["psi"] == pytest.approx(
         psi([500, 2500], [100, 100]), rel=1e-4
@@ -126,9 +128,9 @@ def test_the_report_says_it_in_words():
     ],
 )
 def test_the_report_says_what_is_missing(baseline, said):
-    meter = meter_of(LABELS, baseline)
-    meter.count(["ham"] * 1000, 0.1)
-    assert report(meter).sentence == said
+    metrics = meter_of(LABELS, baseline)
+    metrics.count(["ham"] * 1000, 0.1)
+    assert report(metrics).sentence == said
 
 
 def test_after_a_reload_only_the_new_model_is_judged():
@@ -142,18 +144,18 @@ def test_after_a_reload_only_the_new_model_is_judged():
 
 def test_the_field_that_moved_farthest_is_first():
     prediction = {**LABELS, "labels": {field: ["x", "y"] for field in "abc"}}
-    meter = meter_of(prediction, {field: {"x": 500, "y": 500} for field in "abc"})
-    meter.count([{"a": "xy"[n % 2], "b": "x", "c": "xy"[n % 4 > 0]} for n in range(1000)], 0.1)
-    found = report(meter)
+    metrics = meter_of(prediction, {field: {"x": 500, "y": 500} for field in "abc"})
+    metrics.count([{"a": "xy"[n % 2], "b": "x", "c": "xy"[n % 4 > 0]} for n in range(1000)], 0.1)
+    found = report(metrics)
     verdicts = [(field.field, field.verdict) for field in found.predictions]
     assert verdicts == [("b", "moved"), ("c", "moved"), ("a", "steady")]
     assert "moved in the field b: PSI" in found.sentence
 
 
 def test_numbers_are_compared_in_their_buckets():
-    meter = meter_of(NUMBERS, {"": dict.fromkeys(BINS, 100)})
-    meter.count([0.5, 1.5] * 500, 0.1)
-    [field] = report(meter).predictions
+    metrics = meter_of(NUMBERS, {"": dict.fromkeys(BINS, 100)})
+    metrics.count([0.5, 1.5] * 500, 0.1)
+    [field] = report(metrics).predictions
     assert (field.verdict, field.ks) == ("moved", 0.25)
     assert [row[0] for row in field.shares] == BINS
 
@@ -161,16 +163,16 @@ def test_numbers_are_compared_in_their_buckets():
 def test_features_are_compared_too():
     features = {"labels": {"1": ["a", "b"]}, "buckets": {"0": [0.5]}}
     inputs = {"0": {"(-Inf, 0.5]": 100, "(0.5, +Inf)": 100}, "1": {"a": 100, "b": 100}}
-    meter = meter_of(LABELS, {}, inputs, features=features)
+    metrics = meter_of(LABELS, {}, inputs, features=features)
     for number in range(1000):
-        meter.count(["ham"], 0.1, meter.look_at([[1.0, "ab"[number % 2]]]))
-    found = report(meter)
+        metrics.count(["ham"], 0.1, metrics.bin_features([[1.0, "ab"[number % 2]]]))
+    found = report(metrics)
     assert found.moved_inputs == ["0"]
     assert found.as_json()["inputs"][0]["ks"] == 0.5
 
 
 def test_a_field_as_json():
-    found = compare(
+    found = compare_with_baseline(
         "size", {"(-Inf, 1]": 90, "(1, +Inf)": 210, "null": 7}, {"(-Inf, 1]": 30, "(1, +Inf)": 30},
         ordered=["(-Inf, 1]", "(1, +Inf)"], tests=2,
     )  # fmt: skip
@@ -195,7 +197,9 @@ def test_a_field_as_json():
 
 def test_long_fractions_are_rounded_to_six_digits():
     cut = ["low", "high"]
-    found = compare("", {"low": 100, "high": 200}, {"low": 20, "high": 50}, ordered=cut, tests=1)
+    found = compare_with_baseline(
+        "", {"low": 100, "high": 200}, {"low": 20, "high": 50}, ordered=cut, tests=1
+    )
     assert found.as_json()["ks"] == 0.047619
     low = found.as_json()["values"][0]
     assert (low["share"], low["baseline_share"]) == (0.333333, 0.285714)
@@ -211,7 +215,7 @@ def test_long_fractions_are_rounded_to_six_digits():
     ],
 )
 def test_without_values_on_both_sides_there_are_no_statistics(live, baseline, judged):
-    found = compare("", live, baseline, ordered=["a"], tests=1)
+    found = compare_with_baseline("", live, baseline, ordered=["a"], tests=1)
     shown = found.as_json()
     assert [shown[name] is not None for name in ("psi", "psi_limit", "ks", "ks_limit")] == (
         [judged] * 4
@@ -222,7 +226,7 @@ def test_without_values_on_both_sides_there_are_no_statistics(live, baseline, ju
 
 
 def test_the_least_numbers_of_values_are_enough():
-    found = compare("", {"a": LEAST_LIVE}, {"a": LEAST_BASELINE}, ordered=(), tests=1)
+    found = compare_with_baseline("", {"a": LEAST_LIVE}, {"a": LEAST_BASELINE}, ordered=(), tests=1)
     assert found.verdict == "steady"
 
 
@@ -230,7 +234,7 @@ def test_a_statistic_at_its_limit_has_not_passed_it(monkeypatch):
     live, baseline = {"a": 11000, "b": 9000}, {"a": 10000, "b": 10000}
     monkeypatch.setattr(drift, "KS_FLOOR", ks([11000, 9000], [10000, 10000]))
     monkeypatch.setattr(drift, "PSI_FLOOR", psi([11000, 9000], [10000, 10000]))
-    found = compare("", live, baseline, ordered=["a", "b"], tests=1)
+    found = compare_with_baseline("", live, baseline, ordered=["a", "b"], tests=1)
     assert (found.ks, found.psi) == (found.ks_limit, found.psi_limit)
     assert found.verdict == "steady"
     assert found.excess == 1
@@ -238,7 +242,9 @@ def test_a_statistic_at_its_limit_has_not_passed_it(monkeypatch):
 
 def test_the_limits_of_many_fields_are_wider():
     one, ten = (
-        compare("", {"a": 300, "b": 0}, {"a": 50, "b": 10}, ordered=["a", "b"], tests=tests)
+        compare_with_baseline(
+            "", {"a": 300, "b": 0}, {"a": 50, "b": 10}, ordered=["a", "b"], tests=tests
+        )
         for tests in (1, 10)
     )
     assert one.ks_limit == drift.ks_limit(300, 60, drift.FALSE_ALARMS)

@@ -5,7 +5,7 @@ import pytest
 
 from nachlass_service.metrics import history
 from nachlass_service.metrics.history import MOMENTS, PARTS, History
-from nachlass_service.metrics.shared_counters import CELLS, Slots
+from nachlass_service.metrics.shared_counters import CELLS, SharedCounters
 from support.forked import in_child
 
 SERIES = ("a",)
@@ -26,89 +26,89 @@ def clock(monkeypatch):
     return clock
 
 
-def counted_since(past, slots, window_s):
+def counted_since(past, counters, window_s):
     """What was counted since the start of the window, and how long ago that was."""
     before, seconds = past.since(window_s)
-    return slots.sums(SERIES)[0] - before(SERIES)[0], seconds
+    return counters.sums(SERIES)[0] - before(SERIES)[0], seconds
 
 
 @pytest.fixture
-def slots():
-    slots = Slots([(("other",), 3), (SERIES, 1)])
+def counters():
+    counters = SharedCounters([(("other",), 3), (SERIES, 1)])
     for slot in range(2):
-        slots.prepare(slot)
-    return slots
+        counters.prepare(slot)
+    return counters
 
 
-def test_a_window_slides(clock, slots):
-    past = History(slots, 120)
+def test_a_window_slides(clock, counters):
+    past = History(counters, 120)
     for second in range(1, 1001):
         clock.now += 1
         past.keep()
-        slots.use(second % 2)
-        slots.add(SERIES, {0: 1})
-        count, seconds = counted_since(past, slots, 120)
+        counters.use(second % 2)
+        counters.add(SERIES, {0: 1})
+        count, seconds = counted_since(past, counters, 120)
         assert seconds >= min(second, 120)
         assert seconds <= min(second, 120 + 120 / PARTS)
         assert seconds <= count <= seconds + 1
 
 
-def test_workers_share_the_past(clock, slots):
-    past = History(slots, 120)
-    in_child(lambda: slots.add(SERIES, {0: 7}))
+def test_workers_share_the_past(clock, counters):
+    past = History(counters, 120)
+    in_child(lambda: counters.add(SERIES, {0: 7}))
     clock.now += 130
     in_child(past.keep)
-    in_child(lambda: slots.add(SERIES, {0: 5}))
+    in_child(lambda: counters.add(SERIES, {0: 5}))
     clock.now += 120
-    assert counted_since(past, slots, 120) == (5, 120)
+    assert counted_since(past, counters, 120) == (5, 120)
 
 
-def test_a_series_that_came_later_was_zero(clock, slots):
-    past = History(slots, 12)
+def test_a_series_that_came_later_was_zero(clock, counters):
+    past = History(counters, 12)
     for _ in range(3 * MOMENTS):
         clock.now += 1
         past.keep()
-    assert slots.enter(("new",), 1, lambda _there: True)
-    slots.add(("new",), {0: 3})
+    assert counters.enter(("new",), 1, lambda _there: True)
+    counters.add(("new",), {0: 3})
     assert past.since(12)[0](("new",)) == [0]
 
 
-def test_after_a_pause_the_window_is_as_long_as_it_says(clock, slots):
-    past = History(slots, 120)
-    slots.add(SERIES, {0: 3})
+def test_after_a_pause_the_window_is_as_long_as_it_says(clock, counters):
+    past = History(counters, 120)
+    counters.add(SERIES, {0: 3})
     clock.now += 5000
-    assert counted_since(past, slots, 120) == (3, 5000)
+    assert counted_since(past, counters, 120) == (3, 5000)
     past.keep()
     clock.now += 121
-    assert counted_since(past, slots, 120) == (0, 121)
+    assert counted_since(past, counters, 120) == (0, 121)
 
 
-def test_a_moment_is_kept_as_soon_as_a_twelfth_is_over(clock, slots):
-    past = History(slots, 120)
-    slots.add(SERIES, {0: 1})
+def test_a_moment_is_kept_as_soon_as_a_twelfth_is_over(clock, counters):
+    past = History(counters, 120)
+    counters.add(SERIES, {0: 1})
     clock.now += 10
     past.keep()
-    slots.add(SERIES, {0: 2})
+    counters.add(SERIES, {0: 2})
     clock.now += 120
-    assert counted_since(past, slots, 120) == (2, 120)
+    assert counted_since(past, counters, 120) == (2, 120)
 
 
-def test_no_moment_is_kept_before(clock, slots):
-    past = History(slots, 120)
+def test_no_moment_is_kept_before(clock, counters):
+    past = History(counters, 120)
     clock.now += 9.9
     past.keep()
     clock.now += 120
-    assert counted_since(past, slots, 120)[1] == pytest.approx(129.9)
+    assert counted_since(past, counters, 120)[1] == pytest.approx(129.9)
 
 
-def test_between_two_moments_counting_waits_for_nobody(clock, slots):
-    past = History(slots, 120)
+def test_between_two_moments_counting_waits_for_nobody(clock, counters):
+    past = History(counters, 120)
     for _ in range(2):
         clock.now += 10
         past.keep()
     clock.now += 5
     other = Thread(target=past.keep)
-    with slots.alone():
+    with counters.alone():
         other.start()
         other.join(5)
         waits = other.is_alive()
@@ -117,7 +117,7 @@ def test_between_two_moments_counting_waits_for_nobody(clock, slots):
 
 
 def test_a_moment_that_another_worker_has_kept_is_not_kept_twice(clock):
-    class Contended(Slots):
+    class Contended(SharedCounters):
         """The lock comes only when the other worker has kept the moment."""
 
         @contextmanager
@@ -128,23 +128,23 @@ def test_a_moment_that_another_worker_has_kept_is_not_kept_twice(clock):
             with super().alone():
                 yield
 
-    slots = Contended([(SERIES, 1)])
-    slots.other = None
-    slots.prepare(0)
-    past = History(slots, 120)
+    counters = Contended([(SERIES, 1)])
+    counters.other = None
+    counters.prepare(0)
+    past = History(counters, 120)
     for _ in range(MOMENTS + 2):
         clock.now += 10
-        slots.other = past.keep
+        counters.other = past.keep
         past.keep()
     assert past.since(120)[1] == 120
 
 
 def test_a_table_without_a_free_cell_is_kept_whole(clock):
-    slots = Slots([(SERIES, CELLS)])
-    slots.prepare(0)
-    past = History(slots, 120)
+    counters = SharedCounters([(SERIES, CELLS)])
+    counters.prepare(0)
+    past = History(counters, 120)
     for moment in range(1, MOMENTS + 1):
-        slots.add(SERIES, {0: 1, CELLS - 1: 1})
+        counters.add(SERIES, {0: 1, CELLS - 1: 1})
         clock.now += 10
         past.keep()
         row = past.since(0)[0](SERIES)

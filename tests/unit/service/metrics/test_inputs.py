@@ -19,7 +19,7 @@ BINS = {
 def bins_of(inputs, sample):
     """The bin of each feature that a sample is in, by its name."""
     names = [(feature, name) for feature, bins in inputs.bins.items() for name in bins]
-    return dict(names[cell] for cell in inputs.look_at(sample))
+    return dict(names[cell] for cell in inputs.bin_features(sample))
 
 
 def test_features_have_the_bins_of_the_manifest_and_other():
@@ -32,7 +32,7 @@ def test_features_have_the_bins_of_the_manifest_and_other():
 def test_without_features_there_is_nothing_to_count():
     inputs = Inputs({"labels": {}, "buckets": {}})
     assert (inputs.bins, inputs.width) == ({}, 0)
-    assert inputs.look_at([1]) == []
+    assert inputs.bin_features([1]) == []
     assert inputs.counts([]) == {}
 
 
@@ -56,7 +56,7 @@ def test_only_numbers_are_in_order():
 
 def test_cells_are_those_of_one_row():
     inputs = Inputs(FEATURES)
-    assert inputs.look_at({"colour": "1", "2": "x", "size": 2.5, "0": 11}) == [1, 3, 6, 10]
+    assert inputs.bin_features({"colour": "1", "2": "x", "size": 2.5, "0": 11}) == [1, 3, 6, 10]
     row = [0.0] * 12
     for cell in (1, 3, 6, 10, 6):
         row[cell] += 1

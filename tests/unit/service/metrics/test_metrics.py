@@ -13,7 +13,7 @@ from nachlass_service.metrics.metrics import (
     MAX_FIELDS,
     MAX_LABELS,
     MAX_VALUES,
-    Meter,
+    Metrics,
     label_of,
     plain_values,
 )
@@ -22,21 +22,21 @@ from support.forked import fork, in_child, join, killed
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 
 
-def meter_of(*predictions, forced=None, slots=1):
+def meter_of(*predictions, forced=None, counters=1):
     """A meter as a server makes it from the manifest of a build that saw these predictions."""
-    meter = new_meter(describe_predictions(predictions, forced))
-    for slot in range(slots):
-        meter.slots.prepare(slot)
-    return meter
+    metrics = new_meter(describe_predictions(predictions, forced))
+    for slot in range(counters):
+        metrics.counters.prepare(slot)
+    return metrics
 
 
 def new_meter(prediction, **info):
-    return Meter(prediction, prefix="n", info=info)
+    return Metrics(prediction, prefix="n", info=info)
 
 
-def read(meter):
+def read(metrics):
     """What Prometheus reads: each value by its name and labels."""
-    text, _content_type = meter.exposition("")
+    text, _content_type = metrics.exposition("")
     return {
         (sample.name, *sample.labels.values()): sample.value
         for family in parser.text_string_to_metric_families(text.decode())
@@ -44,23 +44,23 @@ def read(meter):
     }
 
 
-def labels(meter):
+def labels(metrics):
     """How often each label was predicted, without those that never were."""
-    found = {key: count for key, count in read(meter).items() if key[0] == "n_predictions_total"}
+    found = {key: count for key, count in read(metrics).items() if key[0] == "n_predictions_total"}
     return {key[1:]: count for key, count in found.items() if count}
 
 
-def numbers(meter):
+def numbers(metrics):
     """How many numbers were predicted, by field."""
     return {
         key[1]: count
-        for key, count in read(meter).items()
+        for key, count in read(metrics).items()
         if key[0] == "n_prediction_value_bucket" and key[2] == "+Inf" and count
     }
 
 
-def is_at_zero(meter):
-    return not any(count for key, count in read(meter).items() if key[0] != "n_model_info")
+def is_at_zero(metrics):
+    return not any(count for key, count in read(metrics).items() if key[0] != "n_model_info")
 
 
 def nested(depth):
@@ -105,17 +105,17 @@ def nested(depth):
 def test_a_value_is_counted_as_its_field_says(
     seen, forced, predicted, expected_labels, expected_numbers
 ):
-    meter = meter_of(*seen, forced=forced)
-    meter.count([predicted], 0.1)
-    assert labels(meter) == {("", label): 1 for label in expected_labels}
-    assert sum(numbers(meter).values()) == expected_numbers
+    metrics = meter_of(*seen, forced=forced)
+    metrics.count([predicted], 0.1)
+    assert labels(metrics) == {("", label): 1 for label in expected_labels}
+    assert sum(numbers(metrics).values()) == expected_numbers
 
 
 def test_values_inside_lists_and_objects_have_their_paths_as_fields():
-    meter = meter_of({"kind": "spam", "scores": [0.1, 0.9]})
-    meter.count([{"kind": "ham", "scores": [0.3, 0.7], "why": {"": [], "words": ["win"]}}], 0.1)
-    assert labels(meter) == {("kind", "ham"): 1, ("why.words.0", "win"): 1}
-    assert numbers(meter) == {"scores.0": 1, "scores.1": 1}
+    metrics = meter_of({"kind": "spam", "scores": [0.1, 0.9]})
+    metrics.count([{"kind": "ham", "scores": [0.3, 0.7], "why": {"": [], "words": ["win"]}}], 0.1)
+    assert labels(metrics) == {("kind", "ham"): 1, ("why.words.0", "win"): 1}
+    assert numbers(metrics) == {"scores.0": 1, "scores.1": 1}
 
 
 def test_fields_and_values_as_the_build_names_them():
@@ -127,82 +127,82 @@ def test_fields_and_values_as_the_build_names_them():
 
 
 def test_a_prediction_may_be_nested_more_deeply_than_functions_can_call_each_other():
-    meter = meter_of()
-    meter.count([nested(5000)], 0.1)
-    assert sum(numbers(meter).values()) == 1
+    metrics = meter_of()
+    metrics.count([nested(5000)], 0.1)
+    assert sum(numbers(metrics).values()) == 1
 
 
 def test_so_many_values_of_each_prediction_are_counted():
-    meter = meter_of([0.5])
-    meter.count([[0.5] + ["a"] * MAX_VALUES, [0.5]], 0.1)
-    assert numbers(meter) == {"0": 2}
-    assert sum(labels(meter).values()) == MAX_VALUES - 1
+    metrics = meter_of([0.5])
+    metrics.count([[0.5] + ["a"] * MAX_VALUES, [0.5]], 0.1)
+    assert numbers(metrics) == {"0": 2}
+    assert sum(labels(metrics).values()) == MAX_VALUES - 1
 
 
 # Limits.
 
 
 def test_a_field_has_so_many_labels_and_the_rest_is_other():
-    meter = meter_of("a")
-    meter.count([f"b{number}" for number in range(MAX_LABELS + 9)] + ["a", "c", "b0"], 0.1)
+    metrics = meter_of("a")
+    metrics.count([f"b{number}" for number in range(MAX_LABELS + 9)] + ["a", "c", "b0"], 0.1)
     expected = {("", f"b{number}"): 1 for number in range(MAX_LABELS - 1)}
-    assert labels(meter) == {**expected, ("", "b0"): 2, ("", "a"): 1, ("", "other"): 11}
+    assert labels(metrics) == {**expected, ("", "b0"): 2, ("", "a"): 1, ("", "other"): 11}
 
 
 def test_a_build_that_saw_all_the_labels_there_may_be_leaves_none():
     seen = [f"a{number:03}" for number in range(MAX_LABELS + 5)]
     described = describe_predictions(seen, "label")
     for names in (described["labels"][""], seen):
-        meter = new_meter({**described, "labels": {"": names}})
-        meter.slots.prepare(0)
-        meter.count(["new", "a000", seen[-1]], 0.1)
-        assert labels(meter) == {("", "a000"): 1, ("", "other"): 2}
+        metrics = new_meter({**described, "labels": {"": names}})
+        metrics.counters.prepare(0)
+        metrics.count(["new", "a000", seen[-1]], 0.1)
+        assert labels(metrics) == {("", "a000"): 1, ("", "other"): 2}
 
 
 def test_there_are_so_many_fields_and_the_rest_is_other():
-    meter = meter_of({"seen": "a"})
-    meter.count([{f"f{number}": "b" for number in range(MAX_FIELDS + 4)}], 0.1)
-    meter.count([{"late": 0.5, "later": 1.5, "latest": "c"}], 0.1)
+    metrics = meter_of({"seen": "a"})
+    metrics.count([{f"f{number}": "b" for number in range(MAX_FIELDS + 4)}], 0.1)
+    metrics.count([{"late": 0.5, "later": 1.5, "latest": "c"}], 0.1)
     expected = {(f"f{number}", "b"): 1 for number in range(MAX_FIELDS - 1)}
-    assert labels(meter) == {**expected, ("other", "other"): 6}
-    assert numbers(meter) == {"other": 2}
+    assert labels(metrics) == {**expected, ("other", "other"): 6}
+    assert numbers(metrics) == {"other": 2}
 
 
 def test_a_field_that_is_there_gets_new_labels_when_there_is_no_room_for_fields():
-    meter = meter_of({"seen": "a", "empty": None}, forced="label")
-    meter.count([{f"f{number}": "b" for number in range(MAX_FIELDS + 4)}], 0.1)
-    meter.count([{"f0": "c", "seen": "d", "empty": "e"}], 0.1)
-    found = labels(meter)
+    metrics = meter_of({"seen": "a", "empty": None}, forced="label")
+    metrics.count([{f"f{number}": "b" for number in range(MAX_FIELDS + 4)}], 0.1)
+    metrics.count([{"f0": "c", "seen": "d", "empty": "e"}], 0.1)
+    found = labels(metrics)
     assert {("f0", "c"), ("seen", "d"), ("empty", "e")} < found.keys()
     assert len({field for field, _label in found} - {"other"}) == MAX_FIELDS
 
 
 def test_a_field_that_is_there_gets_numbers_when_there_is_no_room_for_fields():
-    meter = meter_of({"seen": "a"})
-    meter.count([{f"f{number}": "b" for number in range(MAX_FIELDS + 4)}], 0.1)
-    meter.count([{"f0": 0.5}], 0.1)
-    assert numbers(meter) == {"f0": 1}
+    metrics = meter_of({"seen": "a"})
+    metrics.count([{f"f{number}": "b" for number in range(MAX_FIELDS + 4)}], 0.1)
+    metrics.count([{"f0": 0.5}], 0.1)
+    assert numbers(metrics) == {"f0": 1}
 
 
 def test_a_field_may_be_called_other():
-    meter = meter_of({"spam": 0.25, "other": 0.75})
-    meter.count([{"spam": 0.5, "other": 0.5}], 0.1)
-    assert numbers(meter) == {"spam": 1, "other": 1}
-    meter = meter_of({"other": "a"})
-    meter.count([{"other": "b"}], 0.1)
-    assert labels(meter) == {("other", "b"): 1}
+    metrics = meter_of({"spam": 0.25, "other": 0.75})
+    metrics.count([{"spam": 0.5, "other": 0.5}], 0.1)
+    assert numbers(metrics) == {"spam": 1, "other": 1}
+    metrics = meter_of({"other": "a"})
+    metrics.count([{"other": "b"}], 0.1)
+    assert labels(metrics) == {("other", "b"): 1}
 
 
 def test_limits_hold_for_all_workers_together():
-    meter = meter_of("a", slots=3)
+    metrics = meter_of("a", counters=3)
 
     def count(slot):
-        meter.slots.use(slot)
-        meter.count([f"{slot}-{number}" for number in range(MAX_LABELS)], 0.1)
-        meter.count([{f"f{slot}-{number}": "b"} for number in range(MAX_FIELDS)], 0.1)
+        metrics.counters.use(slot)
+        metrics.count([f"{slot}-{number}" for number in range(MAX_LABELS)], 0.1)
+        metrics.count([{f"f{slot}-{number}": "b"} for number in range(MAX_FIELDS)], 0.1)
 
     join(*(fork(lambda slot=slot: count(slot)) for slot in range(3)))
-    found = labels(meter)
+    found = labels(metrics)
     assert sum(found.values()) == 3 * (MAX_LABELS + MAX_FIELDS)
     assert len([label for field, label in found if not field]) == MAX_LABELS  # `a` was not seen
     assert len({field for field, _label in found}) == MAX_FIELDS + 1
@@ -210,53 +210,53 @@ def test_limits_hold_for_all_workers_together():
 
 def test_there_is_room_for_everything_within_the_limits():
     fields = {f"{number:02}" + "\x01" * LONGEST_LABEL: None for number in range(10)}
-    meter = meter_of()
+    metrics = meter_of()
     for number in range(MAX_LABELS + 1):
-        meter.count([dict.fromkeys(fields, f"{number}" + "\x01" * LONGEST_LABEL)], 0.1)
-    meter.count([dict.fromkeys(fields, 0.5)], 0.1)
-    found = labels(meter)
+        metrics.count([dict.fromkeys(fields, f"{number}" + "\x01" * LONGEST_LABEL)], 0.1)
+    metrics.count([dict.fromkeys(fields, 0.5)], 0.1)
+    found = labels(metrics)
     assert len({field for field, _label in found}) == len(fields)
     assert len(found) == len(fields) * (MAX_LABELS + 1)
-    assert len(numbers(meter)) == len(fields)
+    assert len(numbers(metrics)) == len(fields)
 
 
 # Texts.
 
 
 def test_long_labels_and_fields_are_cut():
-    meter = meter_of({"y" * 500: "a" * 500})
-    before = len(read(meter))
-    meter.count([{"y" * 500: "a" * 500, "z": "b" * LONGEST_LABEL}], 0.1)
-    meter.count([{"y" * 500: "a" * 501}], 0.1)
+    metrics = meter_of({"y" * 500: "a" * 500})
+    before = len(read(metrics))
+    metrics.count([{"y" * 500: "a" * 500, "z": "b" * LONGEST_LABEL}], 0.1)
+    metrics.count([{"y" * 500: "a" * 501}], 0.1)
     field, label = "y" * (LONGEST_LABEL - 1) + "…", "a" * (LONGEST_LABEL - 1) + "…"
-    assert labels(meter) == {(field, label): 2, ("z", "b" * LONGEST_LABEL): 1}
-    assert len(read(meter)) == before + 1
+    assert labels(metrics) == {(field, label): 2, ("z", "b" * LONGEST_LABEL): 1}
+    assert len(read(metrics)) == before + 1
 
 
 @pytest.mark.parametrize(
     "text", ['say "hi"\n\\n', "a\rb\u2028c\x00", "}", 'x",y="z', "ä\U0001f600"]
 )
 def test_any_text_may_be_a_label_or_a_field(text):
-    meter = meter_of()
-    in_child(lambda: meter.count([{text: text}], 0.1))
-    assert labels(meter) == {(text, text): 1}
-    assert b"# EOF" in meter.exposition(OPENMETRICS)[0]
+    metrics = meter_of()
+    in_child(lambda: metrics.count([{text: text}], 0.1))
+    assert labels(metrics) == {(text, text): 1}
+    assert b"# EOF" in metrics.exposition(OPENMETRICS)[0]
 
 
 @pytest.mark.parametrize("seen", [[], [{"\ud800": "\ud800"}]])
 def test_lone_surrogates_are_escaped(seen):
-    meter = meter_of(*seen)
-    meter.count([{"\ud800": "\ud800"}], 0.1)
-    assert labels(meter) == {("\\ud800", "\\ud800"): 1}
+    metrics = meter_of(*seen)
+    metrics.count([{"\ud800": "\ud800"}], 0.1)
+    assert labels(metrics) == {("\\ud800", "\\ud800"): 1}
 
 
 # What Prometheus reads.
 
 
 def test_what_the_build_knows_is_there_from_the_start():
-    meter = meter_of({"colour": "red", "size": 1.5}, {"colour": "blue", "size": 2.5})
-    found = read(meter)
-    assert is_at_zero(meter)
+    metrics = meter_of({"colour": "red", "size": 1.5}, {"colour": "blue", "size": 2.5})
+    found = read(metrics)
+    assert is_at_zero(metrics)
     assert {("n_predictions_total", "colour", label) for label in ("red", "blue")} < found.keys()
     assert ("n_prediction_value_count", "size") in found
     assert {("n_rejected_total", error.code) for error in REJECTED} < found.keys()
@@ -265,13 +265,13 @@ def test_what_the_build_knows_is_there_from_the_start():
 
 
 def test_requests_are_counted_by_how_they_end():
-    meter = meter_of(1)
-    meter.count([1, 1], 0.25)
-    meter.count([], 0.5)
-    meter.count_rejected("refused")
-    meter.count_failed()
-    meter.count_failed()
-    found = read(meter)
+    metrics = meter_of(1)
+    metrics.count([1, 1], 0.25)
+    metrics.count([], 0.5)
+    metrics.count_rejected("refused")
+    metrics.count_failed()
+    metrics.count_failed()
+    found = read(metrics)
     assert found["n_predictions_total", "", "1"] == 2
     assert found["n_processing_seconds_count",] == 2
     assert found["n_processing_seconds_sum",] == 0.75
@@ -293,15 +293,15 @@ def test_many_predictions_are_counted_as_if_one_by_one():
 
 
 def test_the_model_is_named():
-    meter = new_meter(describe_predictions([], None), name='a "model"', version="1")
-    assert read(meter)["n_model_info", 'a "model"', "1"] == 1
+    metrics = new_meter(describe_predictions([], None), name='a "model"', version="1")
+    assert read(metrics)["n_model_info", 'a "model"', "1"] == 1
 
 
 def test_buckets_are_cumulative_and_the_last_is_the_count():
-    meter = meter_of(*(number / 100 for number in range(101)))
+    metrics = meter_of(*(number / 100 for number in range(101)))
     values = [0.0, 0.005, 0.05, 0.5, 0.999, 1.0, 7.0, -1.0]
-    meter.count(values, 0.02)
-    found = read(meter)
+    metrics.count(values, 0.02)
+    found = read(metrics)
     buckets = [
         (float(key[2]), count)
         for key, count in found.items()
@@ -315,10 +315,10 @@ def test_buckets_are_cumulative_and_the_last_is_the_count():
 
 
 def test_seconds_are_in_the_buckets_that_hold_them():
-    meter = meter_of()
+    metrics = meter_of()
     for seconds in (0.0001, 0.001, 0.0011, 100.0):
-        meter.count([], seconds)
-    found = read(meter)
+        metrics.count([], seconds)
+    found = read(metrics)
     buckets = {
         key[1]: count for key, count in found.items() if key[0] == "n_processing_seconds_bucket"
     }
@@ -330,9 +330,9 @@ def test_seconds_are_in_the_buckets_that_hold_them():
 
 
 def test_numbers_that_may_be_negative_have_buckets_but_no_sum():
-    meter = meter_of()
-    meter.count([-3.5], 0.1)
-    found = read(meter)
+    metrics = meter_of()
+    metrics.count([-3.5], 0.1)
+    found = read(metrics)
     assert found["n_prediction_value_bucket", "", "-10.0"] == 0
     assert found["n_prediction_value_bucket", "", "-1.0"] == 1
     assert found["n_prediction_value_bucket", "", "+Inf"] == 1
@@ -345,10 +345,10 @@ def test_numbers_that_may_be_negative_have_buckets_but_no_sum():
     "accept", [OPENMETRICS, f"{OPENMETRICS};q=0.8,text/plain;q=0.5", "application/openmetrics-text"]
 )
 def test_openmetrics_is_given_to_those_who_ask_for_it(accept):
-    meter = new_meter(describe_predictions(["a", 0.5], None), name="m")
-    meter.slots.prepare(0)
-    meter.count(["a", "b", 0.75, -5.0, None], 0.1)
-    text, content_type = meter.exposition(accept)
+    metrics = new_meter(describe_predictions(["a", 0.5], None), name="m")
+    metrics.counters.prepare(0)
+    metrics.count(["a", "b", 0.75, -5.0, None], 0.1)
+    text, content_type = metrics.exposition(accept)
     assert content_type.startswith("application/openmetrics-text; version=")
     families = openmetrics_parser.text_string_to_metric_families(text.decode())
     samples = {
@@ -356,7 +356,7 @@ def test_openmetrics_is_given_to_those_who_ask_for_it(accept):
         for family in families
         for sample in family.samples
     }
-    assert samples == read(meter)
+    assert samples == read(metrics)
     assert samples["n_predictions_total", "", "b"] == 1
 
 
@@ -374,8 +374,8 @@ def test_openmetrics_is_given_to_those_who_ask_for_it(accept):
     ],
 )
 def test_whatever_is_asked_for_there_is_an_answer(accept):
-    meter = meter_of("a")
-    text, content_type = meter.exposition(accept)
+    metrics = meter_of("a")
+    text, content_type = metrics.exposition(accept)
     assert content_type.startswith(("text/plain; version=0.0.4", "application/openmetrics-text"))
     assert b'n_predictions_total{field="",value="a"} 0.0' in text
 
@@ -384,37 +384,37 @@ def test_whatever_is_asked_for_there_is_an_answer(accept):
 
 
 def test_workers_that_are_killed_take_nothing_with_them():
-    meter = meter_of("a", 0.5, slots=3)
+    metrics = meter_of("a", 0.5, counters=3)
 
     def count(slot, say):
-        meter.slots.use(slot)
+        metrics.counters.use(slot)
         for _ in range(200):
-            meter.count(["a", "new", 0.25], 0.125)
-        meter.count_rejected("refused")
+            metrics.count(["a", "new", 0.25], 0.125)
+        metrics.count_rejected("refused")
         say()
 
     for slot in (0, 1, 2, 1, 1):
-        meter.slots.prepare(slot)
+        metrics.counters.prepare(slot)
         with killed(lambda say, slot=slot: count(slot, say)):
             pass
-    found = read(meter)
-    assert labels(meter) == {("", "a"): 1000, ("", "new"): 1000}
-    assert numbers(meter) == {"": 1000}
+    found = read(metrics)
+    assert labels(metrics) == {("", "a"): 1000, ("", "new"): 1000}
+    assert numbers(metrics) == {"": 1000}
     assert found["n_processing_seconds_count",] == 1000
     assert found["n_processing_seconds_sum",] == 125
     assert found["n_rejected_total", "refused"] == 5
 
 
 def test_every_worker_shows_what_all_have_counted():
-    meter = meter_of("a", slots=2)
+    metrics = meter_of("a", counters=2)
     gate, opened = os.pipe()
 
     def count(slot):
         os.close(opened)
         os.read(gate, 1)  # returns for both when the test closes it
-        meter.slots.use(slot)
+        metrics.counters.use(slot)
         for number in range(50):
-            meter.count([f"new {number}", {"score": 0.5}], 0.1)
+            metrics.count([f"new {number}", {"score": 0.5}], 0.1)
 
     children = [fork(lambda slot=slot: count(slot)) for slot in range(2)]
     os.close(opened)
@@ -423,8 +423,8 @@ def test_every_worker_shows_what_all_have_counted():
     expected = {("", f"new {number}"): 2 for number in range(50)}
 
     def look():
-        assert labels(meter) == expected
-        assert numbers(meter) == {"score": 100}
+        assert labels(metrics) == expected
+        assert numbers(metrics) == {"score": 100}
 
     in_child(look)
     look()
@@ -433,7 +433,7 @@ def test_every_worker_shows_what_all_have_counted():
 def test_a_meter_goes_on_from_one_of_an_equal_layout():
     described = describe_predictions(["a", "b"], None)
     before, after = new_meter(described, version="1"), new_meter(described, version="2")
-    before.slots.prepare(0)
+    before.counters.prepare(0)
     in_child(lambda: before.count(["a", "new"], 0.1))
     after.go_on_from(before)
     in_child(lambda: after.count(["a", "new"], 0.1))
@@ -455,7 +455,7 @@ def test_a_meter_of_other_buckets_begins_at_zero():
         (meter_of(0.5, 0.75), meter_of(0.5, 0.8)),
         (new_meter(described), new_meter({**described, "ladder": [0.0, 1.0]})),
     ]:
-        before.slots.prepare(0)
+        before.counters.prepare(0)
         before.count([0.5], 0.1)
         after.go_on_from(before)
         assert is_at_zero(after)
@@ -491,34 +491,34 @@ def clock(monkeypatch):
 
 
 def whole_meter(**options):
-    meter = Meter(
+    metrics = Metrics(
         PREDICTION,
         prefix="n",
         info={"name": "m", "version": "2"},
         features=FEATURES,
         **{"baseline": BASELINE, "window_s": 120, **options},
     )
-    meter.slots.prepare(0)
-    return meter
+    metrics.counters.prepare(0)
+    return metrics
 
 
-def text_of(meter):
+def text_of(metrics):
     """The exposition, without the buckets of seconds."""
-    lines = meter.exposition("")[0].decode().splitlines()
+    lines = metrics.exposition("")[0].decode().splitlines()
     return [line for line in lines if "n_processing_seconds_bucket" not in line]
 
 
 def test_the_exposition_is_this():
-    meter = whole_meter()
+    metrics = whole_meter()
     samples = [{"colour": "red", "size": 3}, {"colour": "blue", "size": 1}]
-    seen = meter.look_at(samples)
-    meter.count(
+    seen = metrics.bin_features(samples)
+    metrics.count(
         [{"kind": "ham", "score": 0.25}, {"kind": "new", "score": 2, "more": -0.5}], 0.25, seen
     )
-    meter.count_rejected("refused")
-    meter.count_failed()
+    metrics.count_rejected("refused")
+    metrics.count_failed()
     rejected = [error.code for error in REJECTED]
-    assert text_of(meter) == [
+    assert text_of(metrics) == [
         "# HELP n_predictions_total Predictions by their value.",
         "# TYPE n_predictions_total counter",
         'n_predictions_total{field="kind",value="ham"} 1.0',
@@ -592,15 +592,15 @@ def test_the_exposition_is_this():
 
 def test_a_meter_may_have_no_baseline():
     for baseline in (None, {}, {"predictions": {}}):
-        meter = whole_meter(baseline=baseline)
-        assert meter.baseline == {"predictions": {}, "inputs": {}}
-        assert not any("_baseline{" in line for line in text_of(meter))
+        metrics = whole_meter(baseline=baseline)
+        assert metrics.baseline == {"predictions": {}, "inputs": {}}
+        assert not any("_baseline{" in line for line in text_of(metrics))
 
 
 def test_labels_of_the_baseline_are_numbered_with_those_of_the_input():
-    meter = whole_meter(named_inputs=False)
-    assert meter.baseline["inputs"]["colour"] == {"#1": 4, "other": 2}
-    assert meter.inputs.bins["colour"] == ["#1", "other"]
+    metrics = whole_meter(named_inputs=False)
+    assert metrics.baseline["inputs"]["colour"] == {"#1": 4, "other": 2}
+    assert metrics.inputs.bins["colour"] == ["#1", "other"]
 
 
 def test_a_bucket_that_the_baseline_does_not_have_is_empty():
@@ -611,31 +611,31 @@ def test_a_bucket_that_the_baseline_does_not_have_is_empty():
 
 def test_only_a_share_of_the_inputs_is_looked_at():
     samples = [{"colour": "red", "size": 3}] * 2000
-    assert whole_meter(input_rate=0.0).look_at(samples) == []
-    assert whole_meter().look_at(samples[:2]) == [[0, 3], [0, 3]]
-    assert 400 < len(whole_meter(input_rate=0.3).look_at(samples)) < 800
+    assert whole_meter(input_rate=0.0).bin_features(samples) == []
+    assert whole_meter().bin_features(samples[:2]) == [[0, 3], [0, 3]]
+    assert 400 < len(whole_meter(input_rate=0.3).bin_features(samples)) < 800
 
 
 def test_of_an_input_without_features_nothing_is_looked_at():
-    meter = Meter(PREDICTION, prefix="n", info={})
-    meter.slots.prepare(0)
-    assert meter.look_at([1, 2]) == []
-    meter.count(["ham"], 0.1, [])
-    assert "n_inputs_total{" not in meter.exposition("")[0].decode()
+    metrics = Metrics(PREDICTION, prefix="n", info={})
+    metrics.counters.prepare(0)
+    assert metrics.bin_features([1, 2]) == []
+    metrics.count(["ham"], 0.1, [])
+    assert "n_inputs_total{" not in metrics.exposition("")[0].decode()
 
 
 # What was counted lately.
 
 
 def test_what_was_counted_within_the_window(clock):
-    meter = whole_meter()
-    count(meter, 3, "ham", 0.25)
+    metrics = whole_meter()
+    count(metrics, 3, "ham", 0.25)
     clock.now += 60
-    meter.recent()  # keeps this moment
-    count(meter, 2, "spam", 0.75)
+    metrics.recent()  # keeps this moment
+    count(metrics, 2, "spam", 0.75)
     clock.now += 130
-    count(meter, 1, "new", 0.25)
-    predictions, inputs, seconds = meter.recent()
+    count(metrics, 1, "new", 0.25)
+    predictions, inputs, seconds = metrics.recent()
     assert predictions == {
         "kind": {"ham": 0, "spam": 2, "new": 1},
         "score": {"(-Inf, 0.5]": 1, "(0.5, +Inf)": 2},
@@ -647,44 +647,44 @@ def test_what_was_counted_within_the_window(clock):
     assert seconds == 130
 
 
-def count(meter, times, kind, score):
+def count(metrics, times, kind, score):
     for _ in range(times):
-        seen = meter.look_at([{"colour": "red", "size": 3}])
-        meter.count([{"kind": kind, "score": score}], 0.1, seen)
+        seen = metrics.bin_features([{"colour": "red", "size": 3}])
+        metrics.count([{"kind": kind, "score": score}], 0.1, seen)
 
 
 def test_a_field_of_both_kinds_has_its_labels_and_its_numbers(clock):
-    meter = Meter(
+    metrics = Metrics(
         {"labels": {"": ["a"]}, "buckets": {"": [1.0]}, "ladder": [0.0]}, prefix="n", info={}
     )
-    meter.slots.prepare(0)
-    meter.count(["a", 0.5, 1], 0.1)
-    predictions, _inputs, seconds = meter.recent()
+    metrics.counters.prepare(0)
+    metrics.count(["a", 0.5, 1], 0.1)
+    predictions, _inputs, seconds = metrics.recent()
     assert predictions == {"": {"(-Inf, 1.0]": 1, "(1.0, +Inf)": 0, "a": 1, "1": 1}}
     assert seconds == 0
 
 
 def test_counting_keeps_the_past(clock):
-    meter = whole_meter()
+    metrics = whole_meter()
     for _ in range(40):
         clock.now += 10
-        meter.count_predictions([{"kind": "ham"}])
-    predictions, _inputs, seconds = meter.recent()
+        metrics.count_predictions([{"kind": "ham"}])
+    predictions, _inputs, seconds = metrics.recent()
     assert (predictions["kind"]["ham"], seconds) == (13, 120)
 
 
 def test_the_window_is_the_one_that_was_given(clock):
-    meter = whole_meter(window_s=12)
+    metrics = whole_meter(window_s=12)
     for _ in range(40):
         clock.now += 1
-        meter.count_predictions([{"kind": "ham"}])
-    assert meter.recent()[2] == 12
+        metrics.count_predictions([{"kind": "ham"}])
+    assert metrics.recent()[2] == 12
 
 
 def test_only_numbers_have_an_order():
-    meter = whole_meter()
-    assert meter.ordered("score") == ["(-Inf, 0.5]", "(0.5, +Inf)"]
-    assert meter.ordered("kind") == meter.ordered("absent") == []
+    metrics = whole_meter()
+    assert metrics.ordered("score") == ["(-Inf, 0.5]", "(0.5, +Inf)"]
+    assert metrics.ordered("kind") == metrics.ordered("absent") == []
 
 
 # A reload.
@@ -712,16 +712,16 @@ def test_the_past_begins_with_a_new_model_that_goes_on(clock):
 def test_a_meter_of_another_layout_is_ready_when_the_one_before_was(was_ready):
     before, after = whole_meter(), meter_of("a")
     if was_ready:
-        before.slots.stay_ready()
+        before.counters.stay_ready()
     after.go_on_from(before)
-    assert after.slots.is_ready is was_ready
-    assert after.slots is not before.slots
+    assert after.counters.is_ready is was_ready
+    assert after.counters is not before.counters
 
 
 def test_a_meter_of_other_features_begins_at_zero():
     before = whole_meter()
-    after = Meter(PREDICTION, prefix="n", info={}, features={**FEATURES, "labels": {}})
-    after.slots.prepare(0)
+    after = Metrics(PREDICTION, prefix="n", info={}, features={**FEATURES, "labels": {}})
+    after.counters.prepare(0)
     before.count([{"kind": "ham"}], 0.1)
     after.go_on_from(before)
     assert is_at_zero(after)

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from nachlass_service.metrics.shared_counters import CELLS, DIRECTORY_BYTES, SLOTS, Slots
+from nachlass_service.metrics.shared_counters import CELLS, DIRECTORY_BYTES, SLOTS, SharedCounters
 from support.forked import fork, in_child, join, killed
 
 KNOWN = ("known",)
@@ -24,7 +24,7 @@ def has_ended(child, within_s):
 
 
 def test_sums_are_exact_when_workers_are_killed_and_their_slots_handed_on():
-    slots = Slots([(("before",), 1), (KNOWN, 2), (("behind",), 1)])
+    slots = SharedCounters([(("before",), 1), (KNOWN, 2), (("behind",), 1)])
 
     def count(slot, say):
         slots.use(slot)
@@ -41,7 +41,7 @@ def test_sums_are_exact_when_workers_are_killed_and_their_slots_handed_on():
 
 
 def test_a_worker_that_is_killed_while_it_writes_spoils_no_sum():
-    slots = Slots([(KNOWN, 2)])
+    slots = SharedCounters([(KNOWN, 2)])
 
     def count(say):
         slots.use(1)
@@ -60,7 +60,7 @@ def test_a_worker_that_is_killed_while_it_writes_spoils_no_sum():
 
 
 def test_workers_that_write_at_once_lose_nothing():
-    slots = Slots([(KNOWN, 1)])
+    slots = SharedCounters([(KNOWN, 1)])
 
     def count(slot):
         slots.use(slot)
@@ -74,7 +74,7 @@ def test_workers_that_write_at_once_lose_nothing():
 
 
 def test_series_that_first_show_in_several_workers_at_once_get_one_row():
-    slots = Slots([(KNOWN, 1)])
+    slots = SharedCounters([(KNOWN, 1)])
     gate, opened = os.pipe()
 
     def count(slot):
@@ -101,7 +101,7 @@ def test_series_that_first_show_in_several_workers_at_once_get_one_row():
 
 
 def test_a_worker_that_holds_the_directory_keeps_others_away_until_it_is_killed():
-    slots = Slots([])
+    slots = SharedCounters([])
 
     def hold(say):
         slots.enter(("held",), 1, lambda _there: (say(), time.sleep(20)))
@@ -114,7 +114,7 @@ def test_a_worker_that_holds_the_directory_keeps_others_away_until_it_is_killed(
 
 
 def test_threads_of_one_worker_do_not_let_other_workers_in():
-    slots = Slots([])
+    slots = SharedCounters([])
     gate, opened = os.pipe()
     inside, leave = threading.Event(), threading.Event()
 
@@ -147,7 +147,7 @@ def test_threads_of_one_worker_do_not_let_other_workers_in():
 
 
 def test_who_is_asked_knows_what_others_have_entered():
-    slots = Slots([(KNOWN, 1)])
+    slots = SharedCounters([(KNOWN, 1)])
     in_child(lambda: slots.enter(("a", "b"), 1, anything))
     asked = []
     assert not slots.enter(("c",), 1, asked.append)
@@ -159,14 +159,14 @@ def test_who_is_asked_knows_what_others_have_entered():
 
 
 def test_names_may_be_any_text():
-    slots = Slots([])
+    slots = SharedCounters([])
     series = ("label", "a\nb\r\n\u2028\x00", '"\\ä\U0001f600')
     in_child(lambda: slots.enter(series, 1, anything))
     assert slots.series() == [series]
 
 
 def test_what_there_is_no_room_for_is_refused_and_the_rest_goes_on():
-    slots = Slots([(KNOWN, CELLS - 2)])
+    slots = SharedCounters([(KNOWN, CELLS - 2)])
     slots.prepare(0)
     assert not slots.enter(("wide",), 3, anything)
     assert not slots.enter(("x" * DIRECTORY_BYTES,), 1, anything)
@@ -176,11 +176,11 @@ def test_what_there_is_no_room_for_is_refused_and_the_rest_goes_on():
     assert slots.sums(("last",)) == [0, 1]
     assert slots.sums(KNOWN) == [0] * (CELLS - 2)
     with pytest.raises(RuntimeError, match="no room"):
-        Slots([(KNOWN, CELLS + 1)])
+        SharedCounters([(KNOWN, CELLS + 1)])
 
 
 def test_there_is_a_last_slot():
-    slots = Slots([(KNOWN, 1)])
+    slots = SharedCounters([(KNOWN, 1)])
     slots.prepare(SLOTS - 1)
     slots.use(SLOTS - 1)
     slots.add(KNOWN, {0: 1})
@@ -190,7 +190,7 @@ def test_there_is_a_last_slot():
 
 
 def test_the_service_is_ready_once_all_were_and_one_of_them_is_told():
-    slots = Slots([])
+    slots = SharedCounters([])
 
     def get_ready(slot, *, told):
         slots.use(slot)
@@ -212,7 +212,7 @@ def test_the_service_is_ready_once_all_were_and_one_of_them_is_told():
 
 
 def test_one_worker_alone_makes_a_service_of_one_ready():
-    slots = Slots([])
+    slots = SharedCounters([])
     slots.prepare(0)
     assert not slots.is_ready
     assert slots.set_ready(1)
@@ -221,7 +221,7 @@ def test_one_worker_alone_makes_a_service_of_one_ready():
 
 
 def test_each_of_two_workers_is_counted_once():
-    slots = Slots([])
+    slots = SharedCounters([])
     for slot in (0, 5):
         slots.prepare(slot)
     for _ in range(3):
@@ -231,7 +231,7 @@ def test_each_of_two_workers_is_counted_once():
 
 
 def test_a_slot_that_is_prepared_again_is_not_ready():
-    slots = Slots([])
+    slots = SharedCounters([])
     for slot in (1, 2):
         slots.prepare(slot)
         slots.use(slot)
@@ -244,14 +244,14 @@ def test_a_slot_that_is_prepared_again_is_not_ready():
 
 
 def test_slots_that_replace_ready_ones_are_ready():
-    slots = Slots([])
+    slots = SharedCounters([])
     slots.stay_ready()
     assert slots.is_ready
     assert not slots.set_ready(1)
 
 
 def test_rows_follow_each_other_in_every_slot():
-    slots = Slots([(("a",), 2), (("b",), 3)])
+    slots = SharedCounters([(("a",), 2), (("b",), 3)])
     assert (slots.cells(("a",)), slots.cells(("b",))) == (range(2), range(2, 5))
     assert slots.enter(("c",), 1, anything)
     assert slots.cells(("c",)) == range(5, 6)
@@ -266,7 +266,7 @@ def test_rows_follow_each_other_in_every_slot():
 
 
 def test_totals_have_what_other_workers_have_entered():
-    slots = Slots([(("a",), 1)])
+    slots = SharedCounters([(("a",), 1)])
     slots.prepare(0)
 
     def count():
@@ -278,7 +278,7 @@ def test_totals_have_what_other_workers_have_entered():
 
 
 def test_only_slots_that_were_prepared_are_added_up():
-    slots = Slots([(KNOWN, 1)])
+    slots = SharedCounters([(KNOWN, 1)])
     for slot in (0, 1):
         slots.use(slot)
         slots.add(KNOWN, {0: 1})
@@ -291,7 +291,7 @@ def test_only_slots_that_were_prepared_are_added_up():
 
 
 def test_what_is_not_allowed_is_not_entered():
-    slots = Slots([(KNOWN, 1)])
+    slots = SharedCounters([(KNOWN, 1)])
     assert not slots.enter(("a",), 1, lambda there: there != [KNOWN])
     assert slots.series() == [KNOWN]
     assert slots.enter(("a",), 1, lambda there: there == [KNOWN])
@@ -299,7 +299,7 @@ def test_what_is_not_allowed_is_not_entered():
 
 
 def test_a_slot_goes_on_with_what_its_worker_before_has_counted():
-    slots = Slots([(KNOWN, 2)])
+    slots = SharedCounters([(KNOWN, 2)])
     slots.prepare(0)
     slots.add(KNOWN, {0: 1.5, 1: 2})
     slots.prepare(0)

@@ -31,7 +31,7 @@ HIDDEN = {"early": ["early"], "Pkg": ["pkg"], "part": ["ns.part"], "plug-in": ["
 
 @pytest.fixture
 def run(tmp_path):
-    """Run lines with some of the wheels hidden: what `answer` is, and `stopped`."""
+    """Run lines with some of the wheels hidden: what `answer` is, and `blocked_imports`."""
     wheels = (
         {"name": "early"},
         {"name": "pkg", "files": {"pkg/__init__.py": "", "pkg/inner.py": ""}},
@@ -46,7 +46,7 @@ def run(tmp_path):
     hidden = {name.lower(): modules for name, modules in HIDDEN.items()}
 
     def run(lines):
-        code = f"{HEAD}\n{lines}\nprint(json.dumps([answer, sorted(blocker.stopped)]))"
+        code = f"{HEAD}\n{lines}\nprint(json.dumps([answer, sorted(blocker.blocked_imports)]))"
         words = [sys.executable, "-c", code, tmp_path / "site", json.dumps(hidden)]
         said = subprocess.run(words, capture_output=True, text=True, check=True)
         return json.loads(said.stdout)

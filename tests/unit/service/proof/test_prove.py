@@ -216,7 +216,7 @@ def test_what_is_hidden_and_asked_for_is_told(bundle, asked):
     answer = asked(prove_without, bundle(hue, (1, 1.0)), hidden)
     assert answer["error"]["message"] == "ModuleNotFoundError: No module named 'colorsys'"
     assert (answer["error"]["missing"], answer["error"]["sample"]) == (["colorsys"], 0)
-    assert answer["stopped"] == ["colours"]
+    assert answer["blocked_imports"] == ["colours"]
     assert "colorsys" not in answer["imported"]
     assert answer["imported"] == sorted(answer["imported"])
     assert "nachlass_service.proof.prove" in answer["imported"]
@@ -226,9 +226,9 @@ def test_what_is_not_hidden_is_proven_but_for_forks(bundle, asked):
     answer = asked(prove_without, bundle(hue, (1, 1.0)), {"chunks": ["chunk"]})
     assert answer.keys() == {
         *("samples", "seconds", "memory", "batch", "batch_reason", "baseline"),
-        *("stopped", "imported"),
+        *("blocked_imports", "imported"),
     }
-    assert (answer["samples"], answer["stopped"]) == (1, [])
+    assert (answer["samples"], answer["blocked_imports"]) == (1, [])
     assert "colorsys" in answer["imported"]
 
 
@@ -237,7 +237,7 @@ def test_a_model_that_cannot_be_loaded_without_is_a_failure(bundle, asked):
     answer = asked(prove_without, made, {"colours": ["colorsys"]})
     assert answer["error"]["missing"] == ["colorsys"]
     assert "sample" not in answer["error"]
-    assert answer["stopped"] == ["colours"]
+    assert answer["blocked_imports"] == ["colours"]
 
 
 def test_a_slow_model_need_not_score_all_of_its_samples(bundle, asked, monkeypatch):

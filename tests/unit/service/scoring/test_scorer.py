@@ -15,8 +15,8 @@ from nachlass_service.base.errors import (
     UnserialisableError,
 )
 from nachlass_service.bundle.model import Model
-from nachlass_service.metrics.metrics import INPUTS, Meter
-from nachlass_service.scoring.scorer import Answered, Asked, Core, Stride
+from nachlass_service.metrics.metrics import INPUTS, Metrics
+from nachlass_service.scoring.scorer import PredictRequest, Scored, Scorer, Stride
 
 
 def validator(x):
@@ -42,29 +42,29 @@ class Batches:
 
 def core_of(model, *, batch=True):
     bundle = SimpleNamespace(manifest={"batch": batch})
-    meter = Meter(
+    metrics = Metrics(
         {"labels": {}, "buckets": {}, "ladder": [1.0]},
         prefix="n",
         info={},
         features={"labels": {}, "buckets": {"": [1.5]}},
     )
-    meter.slots.prepare(0)
-    return Core(bundle, model, meter, settings=None)
+    metrics.counters.prepare(0)
+    return Scorer(bundle, model, metrics, settings=None)
 
 
 def seen(core):
     """How many inputs up to 1.5, above it, and others were counted."""
-    return core.meter.slots.sums(INPUTS)
+    return core.metrics.counters.sums(INPUTS)
 
 
 def asked(*bodies):
-    return [Asked("application/json", "", body) for body in bodies]
+    return [PredictRequest("application/json", "", body) for body in bodies]
 
 
 def told(outcomes):
     """Answers as values, failures as types."""
     return [
-        json.loads(outcome.text) if isinstance(outcome, Answered) else type(outcome)
+        json.loads(outcome.text) if isinstance(outcome, Scored) else type(outcome)
         for outcome in outcomes
     ]
 
@@ -203,7 +203,7 @@ def test_rows_are_read_anew_after_a_batch_that_changed_them():
 
 
 def test_rows_that_take_long_are_scored_in_turns(monkeypatch):
-    monkeypatch.setattr("nachlass_service.scoring.scorer.TURN_S", 0.0)
+    monkeypatch.setattr("nachlass_service.scoring.scorer.BATCH_TURN_S", 0.0)
     turns = []
     core = core_of(Model(predictor))
     core.bundle.manifest["batch"] = False
@@ -227,7 +227,7 @@ def test_rows_before_a_call_that_is_given_up_are_answered():
 
 
 def test_a_worker_that_ends_scores_no_more_rows(monkeypatch):
-    monkeypatch.setattr("nachlass_service.scoring.scorer.FAREWELL_S", 0.0)
+    monkeypatch.setattr("nachlass_service.scoring.scorer.BATCH_FAREWELL_S", 0.0)
     core = core_of(Model(predictor))
     core.start(lambda work: work())
     found = core.score(Rows("1"), core.stride())

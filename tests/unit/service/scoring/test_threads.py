@@ -142,7 +142,7 @@ def test_many_lost_calls_leave_as_many_threads_as_there_were():
     with callers(2) as executor:
         for _ in range(4):
             calls = [executor.submit(pool.run, lambda: leave.wait(20)) for _ in range(2)]
-            assert {type(call.exception()) for call in calls} == {TimeLimitError}
+            assert {type(job.exception()) for job in calls} == {TimeLimitError}
     assert len(lost) == 8
     assert len(predictors() - before) == 10
     leave.set()
@@ -156,15 +156,15 @@ def test_a_lost_call_that_ends_late_does_not_make_the_pool_look_slow():
         pool.run(lambda: leave.wait(20))
     time.sleep(0.4)
     leave.set()
-    wait_until(lambda: pool._pace.average_s > 0)
-    assert pool._pace.average_s < 0.05
+    wait_until(lambda: pool._admission.average_s > 0)
+    assert pool._admission.average_s < 0.05
 
 
 def test_the_time_in_the_queue_is_not_the_predictors():
     pool = pool_of(limit_s=0.5)
     with callers(2) as executor:
         calls = [executor.submit(pool.run, lambda: time.sleep(0.35)) for _ in range(2)]
-        assert [call.result() for call in calls] == [None, None]
+        assert [job.result() for job in calls] == [None, None]
 
 
 def test_a_call_that_does_not_get_its_turn_is_turned_away_and_never_done():
@@ -178,7 +178,7 @@ def test_a_call_that_does_not_get_its_turn_is_turned_away_and_never_done():
         turns[0].set()
         error = queued.exception()
         turns[1].set()
-        assert [call.result() for call in ahead] == [True, True]
+        assert [job.result() for job in ahead] == [True, True]
     assert isinstance(error, OverloadedError)
     assert error.retry_after_s >= 1
     assert "0.6 s" in str(error)
@@ -193,7 +193,7 @@ def test_every_call_is_done_once_or_turned_away_whatever_happens_at_the_same_tim
     limit_s = 0.01
     pool = pool_of(2, limit_s=limit_s, on_lost=lambda: lost.append(1))
 
-    def call(number):
+    def job(number):
         def work():
             done.append(number)
             time.sleep(limit_s * (number % 9) / 6)
@@ -205,7 +205,7 @@ def test_every_call_is_done_once_or_turned_away_whatever_happens_at_the_same_tim
             return type(error)
 
     with callers(12) as executor:
-        outcomes = list(executor.map(call, range(600)))
+        outcomes = list(executor.map(job, range(600)))
     wait_until(lambda: len(predictors() - before) == 2)
     wait_until(lambda: (pool._waiting, pool._running) == (0, {}))
     turned_away = {n for n, outcome in enumerate(outcomes) if outcome is OverloadedError}
@@ -230,14 +230,14 @@ def test_so_many_may_wait_when_the_model_is_slow():
                 pool.run(lambda: "one more")
             assert time.monotonic() - started < 5
             assert caught.value.retry_after_s >= 1
-        assert [call.result() for call in queued] == [0, 1, 2]
+        assert [job.result() for job in queued] == [0, 1, 2]
     assert pool.run(lambda: "later") == "later"
 
 
 def test_a_call_that_would_wait_longer_than_the_limit_is_turned_away_at_once():
     pool = pool_of(limit_s=3)
     with callers(1) as executor, busy(pool):
-        pool._pace.average_s = 4.0
+        pool._admission.average_s = 4.0
         queued = executor.submit(pool.run, lambda: "queued")
         wait_until(lambda: pool._waiting == 1)
         with pytest.raises(OverloadedError, match="about 4 s") as caught:
