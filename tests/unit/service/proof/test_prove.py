@@ -243,7 +243,7 @@ def test_a_model_that_cannot_be_loaded_without_is_a_failure(bundle, asked):
 def test_a_slow_model_need_not_score_all_of_its_samples(bundle, asked, monkeypatch):
     made = bundle(double, (1, 2), (2, 4), (3, 7), batch=lambda xs: [2 * x for x in xs])
     assert asked(prove_without, made, {})["error"]["sample"] == 2
-    monkeypatch.setattr(proving, "ENOUGH_S", 0)
+    monkeypatch.setattr(proving, "TRIAL_S", 0)
     answer = asked(prove_without, made, {})
     assert (answer["samples"], answer["batch"]) == (1, True)
     assert asked(prove, made)["error"]["sample"] == 2
