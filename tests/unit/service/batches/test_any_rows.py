@@ -116,16 +116,18 @@ def as_csv(rows, end="\r\n", quoting=csv.QUOTE_MINIMAL):
 
 @given(
     rows=TABLES,
-    end=ENDS,
-    quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+    # Before Python 3.13 csv leaves a \r without quotes where lines end otherwise.
+    form=st.sampled_from(
+        [("\r\n", csv.QUOTE_MINIMAL), ("\r\n", csv.QUOTE_ALL), ("\n", csv.QUOTE_ALL)]
+    ),
     mark=MARKS,
     sizes=SIZES,
     at_once=AT_ONCE,
 )
-def test_csv_is_read_however_it_is_written_and_arrives(rows, end, quoting, mark, sizes, at_once):
+def test_csv_is_read_however_it_is_written_and_arrives(rows, form, mark, sizes, at_once):
     width = len(rows[0]) if rows else 1
     header = [f"column {place}" for place in range(width)]
-    body = mark + as_csv([header, *rows], end, quoting)
+    body = mark + as_csv([header, *rows], *form)
     schema = {"type": "object", "additionalProperties": {"type": "string"}}
     schema["properties"] = {name: {"type": "string"} for name in header}
     read = cells_of(body, schema, sizes=sizes, at_once=at_once)
