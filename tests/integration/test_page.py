@@ -16,8 +16,8 @@ from nachlass_service.base import errors
 from nachlass_service.base.settings import Settings
 from nachlass_service.bundle.bundle import Bundle
 from nachlass_service.bundle.model import Model
-from nachlass_service.metrics.metrics import Meter
-from nachlass_service.scoring.scorer import Core
+from nachlass_service.metrics.metrics import Metrics
+from nachlass_service.scoring.scorer import Scorer
 from nachlass_service.web.app import PAGE_POLICY, create_app
 from nachlass_service.web.page import MOST_LABELS, PLACEHOLDER, model_document
 from support.project import TESTS
@@ -110,13 +110,13 @@ def hostile():
 
 
 def app_of(bundle, *, show_samples=True, answered=()):
-    meter = Meter(
+    metrics = Metrics(
         example()["prediction"], prefix="nachlass", info={}, baseline=bundle.manifest["baseline"]
     )
-    meter.slots.prepare(0)
-    meter.count(answered, 0.1)
+    metrics.counters.prepare(0)
+    metrics.count(answered, 0.1)
     settings = Settings.from_environ({"S2I_SHOW_SAMPLES": "1" if show_samples else "0"})
-    return create_app(Core(bundle, Model(lambda sample: sample), meter, settings))
+    return create_app(Scorer(bundle, Model(lambda sample: sample), metrics, settings))
 
 
 def page_of(manifest, path, *, show_samples=True):

@@ -125,7 +125,7 @@ class Metrics(Collector):
             self._count_all(predictions)
 
     def count_inputs(self, inputs: FeatureBins) -> None:
-        """Count what `look_at` has seen."""
+        """Count what `bin_features` has returned."""
         if inputs:
             with self._lock:
                 for cells in inputs:

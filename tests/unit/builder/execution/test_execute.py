@@ -298,7 +298,7 @@ import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})
 from test_execute import *
 root = Path({str(root)!r})
 run(Execution(read_notebook(root, "model.ipynb"), Path({str(training_python)!r}), root, root,
-    {{}}, None, Deadline(), Report(quiet=True)))
+    {{}}, None, Deadline(), Progress(quiet=True)))
 """
     environment = {
         **os.environ,
