@@ -377,6 +377,26 @@ def test_what_is_remembered_and_shown_has_todays_reason(training, memory, script
     )
 
 
+def test_a_memory_of_what_the_model_shows_is_enough(training, memory, scripted):
+    memory.write(Subset({"cloudpickle": SERVICE}), careful=False)
+    chosen = decide(scripted(), training, memory, REQUEST)
+    assert chosen == Subset({"cloudpickle": SERVICE}, before=True)
+
+
+def test_what_code_imports_has_its_reason(training, memory, scripted):
+    def predictor(sample):
+        import hint
+
+        return hint
+
+    chosen = decide(scripted(FINE, value=(None, predictor)), training, memory, REQUEST)
+    assert chosen.why == {
+        "cloudpickle": SERVICE,
+        "hint": IMPORTED,
+        "hint-data": "needed by hint",
+    }
+
+
 def test_a_memory_is_a_file_that_is_complete_or_not_there(training, memory):
     memory = Memory(memory.file.parent / "deeper" / "lock.json", ())
     memory.write(Subset({"a": "b"}), careful=True)
@@ -408,6 +428,20 @@ def test_a_module_of_two_distributions_is_hidden_with_neither_alone(tmp_path):
     training = Training(tmp_path / "both", ServingRequest(("one", "two"), {}))
     assert training.without({"one"}) == {"two": ["two"]}
     assert training.without(()) == {"one": ["one", "shared"], "two": ["shared", "two"]}
+
+
+def test_a_distribution_may_have_several_extras(tmp_path):
+    wheels = (
+        {"name": "cloudpickle"},
+        {"name": "x", "requires": ["y; extra == 'a'", "z; extra == 'b'"], "extras": ["a", "b"]},
+        {"name": "y"},
+        {"name": "z"},
+    )
+    for wheel in wheels:
+        with zipfile.ZipFile(make_wheel(tmp_path / "more", **wheel)) as archive:
+            archive.extractall(tmp_path / "extras")
+    training = Training(tmp_path / "extras", ServingRequest(("x[a,b]",), {}))
+    assert training.closure({"x": IMPORTED}).keys() == {"cloudpickle", "x", "y", "z"}
 
 
 def test_extras_of_all_mentions_of_a_requirement_are_kept(site):

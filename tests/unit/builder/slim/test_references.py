@@ -348,6 +348,17 @@ def test_functions_of_a_package_import_from_it(read):
     assert read(function("def f(x):\n    import tools.scoring"), modules).imports == {"top"}
 
 
+def test_a_package_inside_a_package_imports_from_itself(read):
+    modules = {
+        "tools/__init__.py": "",
+        "tools/deep/__init__.py": "from . import leaf\nfrom ..near import x",
+        "tools/deep/leaf.py": "import top",
+        "tools/near.py": "import twin",
+    }
+    found = read(function("def f(x):\n    import tools.deep"), modules)
+    assert found.imports == {"top", "twin"}
+
+
 def test_annotations_of_a_module_are_no_strings(read):
     found = read(function("def f(x):\n    import own"), {"own.py": "def g(a: top) -> top: pass"})
     assert (found.imports, found.named) == (set(), set())
