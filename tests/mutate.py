@@ -28,8 +28,8 @@ SURVIVED = {0, 5, 33}  # all tests passed, or none was there to run
 MODULES = {
     "builder/foundation": "settings",
     "builder/notebook": "bindings choose_notebook",
-    "builder/requirements": "cell_requirements declared requirement requirement_files"
-    " requirement_hashes",
+    "builder/requirements": "cell_requirements declared project_files requirement"
+    " requirement_hashes requirements_txt",
     "builder/packages": "explain_resolution pip_files pip_settings resolve resolver",
     "builder/proof": "proof",
     "builder/slim": "decide references",

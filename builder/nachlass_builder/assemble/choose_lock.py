@@ -17,9 +17,9 @@ from nachlass_builder.packages.pip_settings import IndexSettings
 from nachlass_builder.packages.resolve import resolve
 from nachlass_builder.packages.service_wheel import service_requirements
 from nachlass_builder.packages.uv_lock import UvLock, read_uv_lock
-from nachlass_builder.requirements.requirement_files import read_constraint_hashes
 from nachlass_builder.requirements.requirement_hashes import Hashed
 from nachlass_builder.requirements.requirements import Requirements
+from nachlass_builder.requirements.requirements_txt import read_constraint_hashes
 from nachlass_builder.source.prepare import Prepared
 from nachlass_builder.source.source import commit_time
 

@@ -14,8 +14,8 @@ from uv import find_uv_bin
 from nachlass_builder.foundation.errors import Place, RequirementsError
 from nachlass_builder.foundation.process import Deadline, run
 from nachlass_builder.requirements.requirement import Requirement
-from nachlass_builder.requirements.requirement_files import logical_lines
 from nachlass_builder.requirements.requirement_hashes import Hashed, split_hashes
+from nachlass_builder.requirements.requirements_txt import logical_lines
 
 EXPORT_OPTIONS = (
     *("--frozen", "--offline", "--quiet", "--all-extras"),

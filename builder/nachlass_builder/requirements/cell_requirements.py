@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from nachlass_builder.foundation.errors import Place, RequirementsError
 from nachlass_builder.notebook.notebook import Cell, Notebook
 from nachlass_builder.requirements.requirement import Requirement
-from nachlass_builder.requirements.requirement_files import Listed, read_words
+from nachlass_builder.requirements.requirements_txt import Listed, read_words
 from nachlass_builder.requirements.typed_values import text_at, texts_at
 from nachlass_builder.requirements.unmet import unmet_in_block
 

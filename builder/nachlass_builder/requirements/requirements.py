@@ -19,15 +19,14 @@ from nachlass_builder.foundation.errors import Place, RequirementsError
 from nachlass_builder.notebook.notebook import Notebook
 from nachlass_builder.requirements.cell_requirements import read_pip_lines, read_script_block
 from nachlass_builder.requirements.declared import NAME, SERVING_NAME, Declared, read_declared
-from nachlass_builder.requirements.requirement import Requirement
-from nachlass_builder.requirements.requirement_files import (
-    Listed,
+from nachlass_builder.requirements.project_files import (
     read_environment_yml,
     read_pyproject,
-    read_requirements_txt,
     requires_python,
 )
+from nachlass_builder.requirements.requirement import Requirement
 from nachlass_builder.requirements.requirement_hashes import Hashed, hashes_of_links
+from nachlass_builder.requirements.requirements_txt import Listed, read_requirements_txt
 from nachlass_builder.requirements.unmet import unmet_in_pyproject
 
 OLDEST_PYTHON = "3.11"

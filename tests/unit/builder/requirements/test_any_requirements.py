@@ -13,15 +13,14 @@ from pip._internal.req.req_file import preprocess
 from nachlass_builder.foundation.errors import Place, RequirementsError
 from nachlass_builder.notebook.notebook import Cell, Notebook
 from nachlass_builder.requirements.cell_requirements import read_pip_lines, read_script_block
-from nachlass_builder.requirements.requirement import Requirement
-from nachlass_builder.requirements.requirement_files import (
-    logical_lines,
+from nachlass_builder.requirements.project_files import (
     read_environment_yml,
     read_pyproject,
-    read_requirements_txt,
     requires_python,
 )
+from nachlass_builder.requirements.requirement import Requirement
 from nachlass_builder.requirements.requirement_hashes import hashes_of_links, split_hashes
+from nachlass_builder.requirements.requirements_txt import logical_lines, read_requirements_txt
 from nachlass_builder.requirements.unmet import unmet_in_pyproject
 from support.properties import may_refuse
 

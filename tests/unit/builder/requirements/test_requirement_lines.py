@@ -1,15 +1,17 @@
 import pytest
 
 from nachlass_builder.foundation.errors import Place, RequirementsError
-from nachlass_builder.requirements.requirement_files import (
+from nachlass_builder.requirements.project_files import (
+    read_environment_yml,
+    read_pyproject,
+    requires_python,
+)
+from nachlass_builder.requirements.requirements_txt import (
     Listed,
     logical_lines,
     read_constraint_hashes,
-    read_environment_yml,
-    read_pyproject,
     read_requirements_txt,
     read_words,
-    requires_python,
 )
 
 PLACE = Place("model.ipynb", cell=2, line=1)

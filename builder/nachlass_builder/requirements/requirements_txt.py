@@ -1,17 +1,15 @@
-"""Reads requirements.txt, pyproject.toml and environment.yml."""
+"""Reads requirements as pip does: files, the files they include, and lines of commands."""
 
 from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any, NoReturn
+from typing import NoReturn
 from urllib.parse import urlsplit
 
-import yaml
 from packaging.utils import InvalidSdistFilename, parse_sdist_filename
 
 from nachlass_builder.foundation.errors import Place, RequirementsError
@@ -20,8 +18,6 @@ from nachlass_builder.foundation.text_file import read_text
 from nachlass_builder.requirements.pip_options import without_effect
 from nachlass_builder.requirements.requirement import Requirement
 from nachlass_builder.requirements.requirement_hashes import Hashed, split_hashes
-from nachlass_builder.requirements.typed_values import list_at, table_at, text_at, texts_at
-from nachlass_builder.requirements.unmet import unmet_in_conda
 
 ARCHIVES = (".whl", ".tar.gz", ".zip")
 OPTIONS_WITH_VALUE = frozenset(
@@ -96,52 +92,6 @@ def read_constraint_hashes(path: Path) -> Iterator[Hashed]:
             yield Hashed(Requirement.parse(text, Place(str(path), line=number)), digests)
 
 
-def read_pyproject(root: Path, name: str) -> list[Requirement]:
-    """Read `[project] dependencies`."""
-    text = read_text(root, name, RequirementsError)
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise RequirementsError(f"the file is not TOML: {error}", place=Place(name)) from None
-    project = table_at(document, "project", place=_place(name, text, "project"))
-    entries = texts_at(project, "dependencies", _place(name, text, "dependencies"))
-    return [Requirement.parse(entry, _place(name, text, entry)) for entry in entries]
-
-
-def requires_python(root: Path, name: str) -> tuple[str | None, Place]:
-    """Read `[project] requires-python`, and its place."""
-    text = read_text(root, name, RequirementsError)
-    place = _place(name, text, "requires-python")
-    project = table_at(tomllib.loads(text), "project", place=place)
-    return text_at(project, "requires-python", place), place
-
-
-def read_environment_yml(root: Path, name: str) -> Listed:
-    """Read the pip part of a conda environment file; what only conda installs is noted."""
-    text = read_text(root, name, RequirementsError)
-    try:
-        content = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:  # the latter for a date that is none
-        raise RequirementsError(f"the file is not YAML: {error}", place=Place(name)) from None
-    listed = Listed()
-    conda: list[str] = []
-    content = content if isinstance(content, dict) else {}
-    for entry in list_at(content, "dependencies", _place(name, text, "dependencies")):
-        if isinstance(entry, dict):
-            for line in list_at(entry, "pip", _place(name, text, "pip:")):
-                place = _place(name, text, str(line))
-                _read_line(root, str(PurePosixPath(name).parent), str(line), place, listed)
-        elif re.split(r"[=<>! ]", str(entry))[0] not in ("python", "pip"):
-            conda.append(str(entry))
-    listed.notes += unmet_in_conda(content, name, text)
-    if conda:
-        listed.notes.append(
-            f"{name}: its conda packages are not installed ({', '.join(conda)}); "
-            "name those the notebook needs under `pip:`"
-        )
-    return listed
-
-
 _FILE_OPTIONS = {
     "-r": "requirement",
     "--requirement": "requirement",
@@ -182,10 +132,10 @@ def _read_file(root: Path, name: str, listed: Listed, *, constraint: bool) -> No
             if digests:
                 listed.hashes.append(Hashed(Requirement.parse(text, place), digests))
         else:
-            _read_line(root, folder, line, place, listed)
+            read_line(root, folder, line, place, listed)
 
 
-def _read_line(root: Path, folder: str, line: str, place: Place, listed: Listed) -> None:
+def read_line(root: Path, folder: str, line: str, place: Place, listed: Listed) -> None:
     """Read one line that is a requirement, its hashes behind it, or an option."""
     text, digests = split_hashes(line)
     if digests and not text:
@@ -287,11 +237,3 @@ def _refuse_nameless(link: str, place: Place) -> NoReturn:
     raise RequirementsError(
         f"{link} names no distribution", place=place, remedy=f"write it as NAME @ {link}"
     )
-
-
-def _place(name: str, text: str, entry: Any) -> Place:
-    """The line of a TOML or YAML file that holds an entry."""
-    for number, line in enumerate(text.splitlines(), start=1):
-        if str(entry) in line:
-            return Place(name, line=number)
-    return Place(name)

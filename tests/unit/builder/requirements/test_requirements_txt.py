@@ -3,7 +3,7 @@
 import pytest
 
 from nachlass_builder.foundation.errors import RequirementsError
-from nachlass_builder.requirements.requirement_files import read_requirements_txt
+from nachlass_builder.requirements.requirements_txt import read_requirements_txt
 
 
 @pytest.fixture
