@@ -17,7 +17,7 @@ from support.containers import OF_A_RUN, Engine
 from support.project import ALL, NOT_IN_GIT, PROJECT, TESTS
 
 # The same examples in every run, however slow the machine is.
-settings.register_profile("ours", max_examples=50, deadline=None, derandomize=True, database=None)
+settings.register_profile("ours", max_examples=25, deadline=None, derandomize=True, database=None)
 settings.load_profile("ours")
 
 

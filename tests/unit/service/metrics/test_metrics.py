@@ -168,6 +168,13 @@ def test_there_are_so_many_fields_and_the_rest_is_other():
     assert numbers(metrics) == {"other": 2}
 
 
+def test_fields_of_numbers_are_limited_too():
+    metrics = meter_of({"seen": 0.5})
+    metrics.count([{f"f{number}": 0.5 for number in range(MAX_FIELDS + 4)}], 0.1)
+    expected = {f"f{number}": 1 for number in range(MAX_FIELDS - 1)}
+    assert numbers(metrics) == {**expected, "other": 5}
+
+
 def test_a_field_that_is_there_gets_new_labels_when_there_is_no_room_for_fields():
     metrics = meter_of({"seen": "a", "empty": None}, forced="label")
     metrics.count([{f"f{number}": "b" for number in range(MAX_FIELDS + 4)}], 0.1)

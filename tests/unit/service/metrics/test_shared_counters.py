@@ -179,6 +179,16 @@ def test_what_there_is_no_room_for_is_refused_and_the_rest_goes_on():
         SharedCounters([(KNOWN, CELLS + 1)])
 
 
+def test_the_directory_has_room_to_its_last_byte():
+    slots = SharedCounters([])
+    line_of_nothing = '[1, "\u00e4"]\n'.encode()
+    name = "\u00e4" + "x" * (DIRECTORY_BYTES - len(line_of_nothing))
+    assert not slots.enter((name + "x",), 1, anything)
+    assert slots.enter((name,), 1, anything)
+    assert not slots.enter(("",), 1, anything)
+    assert slots.series() == [(name,)]
+
+
 def test_there_is_a_last_slot():
     slots = SharedCounters([(KNOWN, 1)])
     slots.prepare(SLOTS - 1)
