@@ -48,11 +48,11 @@ def library(baseline, live):
     is_labels = baseline.dtype.kind == "U"
     test = ChiSquareTest() if is_labels else KSTest()
     test.fit(X=baseline)
-    p = test.compare_with_baseline(X=live)[0].p_value
+    p = test.compare(X=live)[0].p_value
     index = PSI(num_bins=2 if is_labels else 10)
     as_numbers = (lambda x: (x == "a").astype(float)) if is_labels else (lambda x: x)
     index.fit(X=as_numbers(baseline))
-    return index.compare_with_baseline(X=as_numbers(live))[0].distance, p
+    return index.compare(X=as_numbers(live))[0].distance, p
 
 
 def shares(before, now, m, n, windows):

@@ -322,7 +322,7 @@ def gunicorn_runtime_error():
 @relies_on(
     "gunicorn",
     "Logger has setup(cfg), error_log and access(response, request, environ, time)",
-    f"{SERVICE}/base/log.py",
+    f"{SERVICE}/hosting/gunicorn_logger.py",
     "self.error_log.handlers",
 )
 def gunicorn_logger():

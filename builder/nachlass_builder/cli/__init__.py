@@ -1,1 +1,4 @@
-"""The command line: one module a verb, each of which imports what it needs when it is called."""
+"""The command line: one module a verb.
+
+A verb imports what takes long to import when it is called, so that `--help` is quick.
+"""

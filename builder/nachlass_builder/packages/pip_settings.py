@@ -1,8 +1,4 @@
-"""Reads pip's settings, which uv ignores.
-
-The precedence is pip's: files from the machine's to the user's to the virtual
-environment's, `[global]` before `[install]`, then PIP_* variables.
-"""
+"""What pip's settings say of package indexes, which uv ignores; pip_configuration.py reads them."""
 
 from __future__ import annotations
 
@@ -17,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from nachlass_builder.foundation.credentials import public_url, secrets_in
 from nachlass_builder.foundation.errors import RequirementsError
-from nachlass_builder.packages.pip_files import read_values
+from nachlass_builder.packages.pip_configuration import read_values
 
 WHEELHOUSE = "wheels"
 

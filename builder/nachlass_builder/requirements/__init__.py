@@ -1,1 +1,1 @@
-"""What a source asks for, from everywhere it may stand, before anything runs."""
+"""What a source asks for, from everywhere it may stand; the first pass runs what is computed."""

@@ -163,24 +163,26 @@ class Candidate:
         return answer
 
 
-def decide(model: Candidate, training: Training, memory: Memory, request: ServingRequest) -> Subset:
+def decide(
+    candidate: Candidate, training: Training, memory: Memory, request: ServingRequest
+) -> Subset:
     """The distributions that the model needs; raises UndecidedError."""
-    shown = {**_evidence(model, training), **request.named}
-    why = training.closure(shown)
+    evidence = {**_evidence(candidate, training), **request.named}
+    why = training.closure(evidence)
     if why.keys() == training.everything:
         return Subset(why)
-    before = memory.read(training, careful=not model.has_samples)
+    before = memory.read(training, careful=not candidate.has_samples)
     if why.keys() <= before.keys():
         return Subset({**before, **why}, before=True)
-    search = _search if model.has_samples else _keep_what_loads
-    return Subset(search(model, training, why))
+    search = _search if candidate.has_samples else _keep_what_loads
+    return Subset(search(candidate, training, why))
 
 
-def _evidence(model: Candidate, training: Training) -> dict[str, str]:
+def _evidence(candidate: Candidate, training: Training) -> dict[str, str]:
     """What the pickle and the code that it holds refer to."""
-    references = References(training.provided, model.import_folders)
+    references = References(training.provided, candidate.import_folders)
     try:
-        references.read_bundle(model.bundle)
+        references.read_bundle(candidate.bundle)
     except Exception as error:
         raise UndecidedError(f"the pickle cannot be read without running it: {error}") from error
     return {
@@ -189,11 +191,11 @@ def _evidence(model: Candidate, training: Training) -> dict[str, str]:
     }
 
 
-def _search(model: Candidate, training: Training, why: dict[str, str]) -> dict[str, str]:
+def _search(candidate: Candidate, training: Training, why: dict[str, str]) -> dict[str, str]:
     """Prove with the rest hidden, and add what that shows to be missing."""
     for _ in range(ROUNDS):
-        answer = model.prove_without(training.without(why))
-        failed = _failure(model, answer)
+        answer = candidate.prove_without(training.without(why))
+        failed = _failure(candidate, answer)
         if failed is None:
             return why
         asked_for = set(answer.get("blocked_imports", ()))
@@ -207,22 +209,24 @@ def _search(model: Candidate, training: Training, why: dict[str, str]) -> dict[s
     raise UndecidedError(f"after {ROUNDS} attempts something is still missing")
 
 
-def _failure(model: Candidate, answer: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def _failure(candidate: Candidate, answer: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Why the answer is not what the whole training environment gives."""
     if "error" in answer:
         error: Mapping[str, Any] = answer["error"]
         return error
     if answer["batch"] is False and answer["blocked_imports"]:
         # The notebook has not compared: batches may differ with everything there, as well.
-        whole = model.prove_without({})
+        whole = candidate.prove_without({})
         if whole.get("batch"):
             return {"message": answer["batch_reason"]}
     return None
 
 
-def _keep_what_loads(model: Candidate, training: Training, why: dict[str, str]) -> dict[str, str]:
+def _keep_what_loads(
+    candidate: Candidate, training: Training, why: dict[str, str]
+) -> dict[str, str]:
     """What may be needed, without samples that show it; see the module."""
-    answer = model.prove_without({})
+    answer = candidate.prove_without({})
     if "error" in answer:
         raise UndecidedError(answer["error"]["message"])
     loaded = set().union(*map(training.provided.owners, answer["imported"]))

@@ -1,7 +1,7 @@
 """Writes what operators read: one structured line for each event.
 
-JSON, or text on a terminal; always on standard error. gunicorn's own lines take
-the same form.
+JSON, or text on a terminal; always on standard error. `handler` gives its form to
+others' records too; those have no fields, and their message is one.
 """
 
 from __future__ import annotations
@@ -12,17 +12,14 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
-from gunicorn.config import Config
-from gunicorn.glogging import Logger as GunicornLogger
-
-_handler = logging.StreamHandler()
+handler = logging.StreamHandler()
 """Records go to it directly: the model may configure logging as it likes."""
 
 
 def set_up(log_format: str | None) -> None:
     """Send all events to standard error, as `json` or `text`; by what it is, when None."""
     text = sys.stderr.isatty() if log_format is None else log_format == "text"
-    _handler.setFormatter(_Text() if text else _Json())
+    handler.setFormatter(_Text() if text else _Json())
 
 
 def event(
@@ -37,24 +34,7 @@ def event(
     info = (type(exc_info), exc_info, exc_info.__traceback__) if exc_info else None
     record = logging.LogRecord("nachlass_service", level, "", 0, name, None, info)
     record.fields = known
-    _handler.handle(record)
-
-
-class Logger(GunicornLogger):
-    """gunicorn's logger, whose lines take the form of ours."""
-
-    def setup(self, cfg: Config) -> None:
-        """As gunicorn's, but for the form."""
-        super().setup(cfg)
-        for handler in self.error_log.handlers:
-            handler.setFormatter(_handler.formatter)
-
-    def exception(self, msg: object, *args: object, **kwargs: Any) -> None:
-        """Write a defect with its traceback; a client that stopped sending is none."""
-        if isinstance(sys.exc_info()[1], BlockingIOError):
-            self.debug("a client stopped sending")
-        else:
-            super().exception(msg, *args, **kwargs)
+    handler.handle(record)
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:

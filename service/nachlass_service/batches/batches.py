@@ -104,15 +104,15 @@ class Batches:
     def __init__(self, scorer: Scorer) -> None:
         self._scorer = scorer
 
-    def answer(self, asked: BatchRequest) -> tuple[str, Generator[bytes, None, None]]:
+    def answer(self, request: BatchRequest) -> tuple[str, Generator[bytes, None, None]]:
         """The answer's media type, and its pieces; both may raise ServiceError.
 
         The first piece comes when it is known that there is an answer, and is
         never missing.
         """
-        refuse_encoded(asked.content_encoding)
-        media_type = media_type_of(asked.content_type)
-        parameters = parse_options_header(asked.content_type)[1]
+        refuse_encoded(request.content_encoding)
+        media_type = media_type_of(request.content_type)
+        parameters = parse_options_header(request.content_type)[1]
         if parameters.get("header", "present").lower() != "present":
             raise MediaTypeError("a header with the columns' names is needed")
         charset = parameters.get("charset", "utf-8")
@@ -120,9 +120,9 @@ class Batches:
             raise MediaTypeError(f"the charset is {charset[:40]}: send UTF-8")
         if media_type in (ARROW, PARQUET):
             arrow.pyarrow()
-        answered_as = _answered_as(media_type, asked.accept)
-        body = Body(asked.read, asked.length)
-        return answered_as, self._pieces(media_type, answered_as, body, asked.request_id)
+        answered_as = _answered_as(media_type, request.accept)
+        body = Body(request.read, request.length)
+        return answered_as, self._pieces(media_type, answered_as, body, request.request_id)
 
     def _pieces(
         self, media_type: str, answered_as: str, body: Body, request_id: str

@@ -37,6 +37,7 @@ from nachlass_service.bundle.failure import log_failure
 from nachlass_service.bundle.model import leave_model, load_model
 from nachlass_service.hosting.capacity import capacity
 from nachlass_service.hosting.forks import leave_forks_alone
+from nachlass_service.hosting.gunicorn_logger import Logger
 from nachlass_service.hosting.snapshot import Snapshots
 from nachlass_service.http.balance import Balance
 from nachlass_service.metrics.metrics import NO_FEATURES, Metrics
@@ -182,7 +183,7 @@ class Server(BaseApplication):
             "worker_tmp_dir": "/dev/shm" if os.access("/dev/shm", os.W_OK) else None,  # noqa: S108
             "control_socket_disable": True,
             "loglevel": "warning",
-            "logger_class": log.Logger,
+            "logger_class": Logger,
             "when_ready": self._listening,
             "pre_fork": self._prepare,
             "post_fork": self._enter,

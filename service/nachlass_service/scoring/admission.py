@@ -1,4 +1,4 @@
-"""What calls of a predictor take, and how long one more would wait."""
+"""Decides whether one more call of the predictor may wait, or is rejected as overloaded."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ WINDOW = 16
 
 
 class Admission:
-    """How fast the calls of a predictor have been lately. Times are in seconds."""
+    """Knows how fast calls have been lately, and rejects those that would wait too long.
+
+    Times are in seconds.
+    """
 
     def __init__(self, limit_s: float) -> None:
         self._limit_s = limit_s

@@ -1,6 +1,6 @@
 """Answers requests without HTTP: read, validate, predict, count, log.
 
-All rules are here; a face (app.py) only carries bytes and headers.
+All rules are here; app.py and the HTTP front only carry bytes and headers.
 """
 
 from __future__ import annotations

@@ -36,9 +36,9 @@ class Pool:
         self._on_lost = on_lost
         self._threads = threads
         self._lock = threading.Lock()
-        self._queue: SimpleQueue[Job[Any]] = SimpleQueue()
+        self._queue: SimpleQueue[_Job[Any]] = SimpleQueue()
         self._waiting = 0
-        self._running: dict[Job[Any], float] = {}
+        self._running: dict[_Job[Any], float] = {}
         self._admission = Admission(limit_s)
         for _ in range(threads):
             self._add_thread()
@@ -49,7 +49,7 @@ class Pool:
         Raises OverloadedError when the queue is too long, TimeLimitError when
         the work was begun but not ended within the limit.
         """
-        job = Job(work)
+        job = _Job(work)
         with self._lock:
             self._admit()
             self._waiting += 1
@@ -72,7 +72,7 @@ class Pool:
         if wait_s > SHORT_WAIT_S and self._waiting >= self._longest_queue:
             raise overloaded(self._waiting, wait_s)
 
-    def _begun_at(self, job: Job[T]) -> float:
+    def _begun_at(self, job: _Job[T]) -> float:
         """When a call's turn came; OverloadedError, and it is left out, when it has not come."""
         with self._lock:
             if job.done.acquire(blocking=False):
@@ -82,7 +82,7 @@ class Pool:
                 raise not_its_turn(self._limit_s)
             return self._running.get(job, 0.0)
 
-    def _give_up(self, job: Job[T]) -> T:
+    def _give_up(self, job: _Job[T]) -> T:
         """Replace the thread of a call that has passed its limit."""
         with self._lock:
             if job.done.acquire(blocking=False):
@@ -119,14 +119,14 @@ def in_another_thread(work: Callable[[], T]) -> T:
     Signals and event loops are the main thread's; what needs them fails here,
     as it does when it is served.
     """
-    job = Job(work)
+    job = _Job(work)
     thread = threading.Thread(target=job.run, name="predictor", daemon=True)
     thread.start()
     thread.join()
     return job.outcome()
 
 
-class Job(Generic[T]):
+class _Job(Generic[T]):
     """One piece of work, and its outcome once `done` can be acquired."""
 
     __slots__ = ("_error", "_value", "_work", "done", "left_out")

@@ -62,7 +62,7 @@ def bundle(tmp_path):
 
 @pytest.fixture
 def source(tmp_path):
-    """The workshop's copy of a source."""
+    """The staged copy of a source."""
     root = tmp_path / "work" / "src"
     write_notebook(root / "sub/model.ipynb", "# %%\ndef predictor(x):\n    return x\n")
     (root / "requirements.txt").write_text("alpha>=1\n")

@@ -10,7 +10,7 @@ from pip._internal.cli.parser import ConfigOptionParser
 from pip._internal.utils.misc import strtobool
 
 from nachlass_builder.foundation.errors import RequirementsError
-from nachlass_builder.packages.pip_files import read_values
+from nachlass_builder.packages.pip_configuration import read_values
 from nachlass_builder.packages.pip_settings import SWITCHES, IndexSettings
 from support.properties import may_refuse
 

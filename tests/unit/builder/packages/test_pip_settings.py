@@ -4,7 +4,7 @@ import pytest
 
 from nachlass_builder.foundation.credentials import public_url, redact
 from nachlass_builder.foundation.errors import RequirementsError
-from nachlass_builder.packages import pip_files
+from nachlass_builder.packages import pip_configuration
 from nachlass_builder.packages.pip_settings import IndexSettings
 from nachlass_builder.packages.uv_program import uv_arguments, uv_environment
 
@@ -14,7 +14,7 @@ INDEX = "https://joe:open%2Fsesame@index.example/simple"
 @pytest.fixture
 def machine(tmp_path, monkeypatch):
     """A user with a home and no other configuration than the test writes."""
-    monkeypatch.setattr(pip_files, "MACHINE_FILE", tmp_path / "etc/pip.conf")
+    monkeypatch.setattr(pip_configuration, "MACHINE_FILE", tmp_path / "etc/pip.conf")
     return {
         "HOME": str(tmp_path / "home"),
         "XDG_CONFIG_DIRS": str(tmp_path / "etc"),

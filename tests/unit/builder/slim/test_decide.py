@@ -132,7 +132,7 @@ def test_a_damaged_memory_is_none(training, memory, text):
     assert memory.read(training, careful=False) == {}
 
 
-class Asked(Candidate):
+class Hiding(Candidate):
     """A model whose service needs some distributions, and is not started."""
 
     def prove_without(self, hidden):
@@ -150,7 +150,7 @@ def model(tmp_path):
         import cloudpickle
 
         (tmp_path / "model.pickle").write_bytes(cloudpickle.dumps((None, None)))
-        made = Asked(tmp_path, (), True, tmp_path, tmp_path, {}, None)
+        made = Hiding(tmp_path, (), True, tmp_path, tmp_path, {}, None)
         object.__setattr__(made, "needs", needs)
         object.__setattr__(made, "tells", tells)
         return made

@@ -40,7 +40,7 @@ def bundle_of(folder, predictions):
     return Bundle(folder, manifest)
 
 
-def meter_of(bundle, **options):
+def metrics_of(bundle, **options):
     metrics = Metrics(
         bundle.manifest["prediction"],
         prefix="n",
@@ -68,7 +68,7 @@ def read(metrics, name):
 @pytest.mark.parametrize("predictions", CASES.values(), ids=CASES)
 def test_samples_that_are_served_are_counted_as_in_the_baseline(predictions, tmp_path):
     bundle = bundle_of(tmp_path, predictions)
-    metrics = meter_of(bundle)
+    metrics = metrics_of(bundle)
     serve(metrics, bundle)
     live = {**read(metrics, "n_predictions_total"), **read(metrics, "n_prediction_bins_total")}
     assert live == read(metrics, "n_predictions_baseline")
@@ -80,7 +80,7 @@ def test_samples_that_are_served_are_counted_as_in_the_baseline(predictions, tmp
 
 def test_where_samples_may_not_be_shown_no_label_of_the_input_is(tmp_path):
     bundle = bundle_of(tmp_path, CASES["labels"])
-    metrics = meter_of(bundle, named_inputs=False)
+    metrics = metrics_of(bundle, named_inputs=False)
     serve(metrics, bundle)
     counts = read(metrics, "n_inputs_total")
     assert counts == read(metrics, "n_inputs_baseline")
@@ -92,7 +92,7 @@ def test_where_samples_may_not_be_shown_no_label_of_the_input_is(tmp_path):
 
 def test_without_samples_there_is_no_baseline(tmp_path):
     bundle = bundle_of(tmp_path, [])
-    metrics = meter_of(bundle)
+    metrics = metrics_of(bundle)
     metrics.count(["a", 0.5], 0.1, metrics.bin_features([1, 2]))
     for name in ("predictions", "prediction_value", "inputs"):
         assert read(metrics, f"n_{name}_baseline") == {}
@@ -102,7 +102,7 @@ def test_without_samples_there_is_no_baseline(tmp_path):
 @pytest.mark.parametrize("rate", [0.0, 1.0])
 def test_the_input_is_counted_at_its_rate(rate, tmp_path):
     bundle = bundle_of(tmp_path, CASES["labels"])
-    metrics = meter_of(bundle, input_rate=rate)
+    metrics = metrics_of(bundle, input_rate=rate)
     serve(metrics, bundle)
     counts = read(metrics, "n_inputs_total")
     assert sum(counts.values()) == rate * 2 * len(CASES["labels"])
@@ -111,7 +111,7 @@ def test_the_input_is_counted_at_its_rate(rate, tmp_path):
 def test_a_predictor_that_seeds_random_does_not_decide_what_is_counted(tmp_path):
     import random
 
-    metrics = meter_of(bundle_of(tmp_path, CASES["labels"]), input_rate=0.5)
+    metrics = metrics_of(bundle_of(tmp_path, CASES["labels"]), input_rate=0.5)
     seen = set()
     for _ in range(200):
         random.seed(0)

@@ -19,7 +19,7 @@ NUMBERS = {"kind": "number", "labels": {}, "buckets": {"": [0.0, 1.0, 2.0]}, "la
 BINS = ["(-Inf, 0.0]", "(0.0, 1.0]", "(1.0, 2.0]", "(2.0, +Inf)"]
 
 
-def meter_of(prediction, baseline, inputs=(), **options):
+def metrics_of(prediction, baseline, inputs=(), **options):
     baseline = {"predictions": baseline, "inputs": dict(inputs)}
     metrics = Metrics(prediction, prefix="n", info={}, baseline=baseline, **options)
     metrics.counters.prepare(0)
@@ -106,7 +106,7 @@ def test_only_numbers_are_in_order(now, ks):
 
 
 def test_the_report_says_it_in_words():
-    metrics = meter_of(LABELS, {"": {"ham": 100, "spam": 100}})
+    metrics = metrics_of(LABELS, {"": {"ham": 100, "spam": 100}})
     assert report(metrics).sentence.startswith("Too few predictions for a verdict: 0 within 0 s")
     metrics.count(["ham", "spam"] * 500, 0.1)
     assert report(metrics).sentence == (
@@ -128,13 +128,13 @@ def test_the_report_says_it_in_words():
     ],
 )
 def test_the_report_says_what_is_missing(baseline, said):
-    metrics = meter_of(LABELS, baseline)
+    metrics = metrics_of(LABELS, baseline)
     metrics.count(["ham"] * 1000, 0.1)
     assert report(metrics).sentence == said
 
 
 def test_after_a_reload_only_the_new_model_is_judged():
-    before, after = (meter_of(LABELS, {"": {"ham": 100, "spam": 100}}) for _ in range(2))
+    before, after = (metrics_of(LABELS, {"": {"ham": 100, "spam": 100}}) for _ in range(2))
     before.count(["spam"] * 1000, 0.1)
     after.go_on_from(before)
     assert report(after).verdict == "too little traffic"
@@ -144,7 +144,7 @@ def test_after_a_reload_only_the_new_model_is_judged():
 
 def test_the_field_that_moved_farthest_is_first():
     prediction = {**LABELS, "labels": {field: ["x", "y"] for field in "abc"}}
-    metrics = meter_of(prediction, {field: {"x": 500, "y": 500} for field in "abc"})
+    metrics = metrics_of(prediction, {field: {"x": 500, "y": 500} for field in "abc"})
     metrics.count([{"a": "xy"[n % 2], "b": "x", "c": "xy"[n % 4 > 0]} for n in range(1000)], 0.1)
     found = report(metrics)
     verdicts = [(field.field, field.verdict) for field in found.predictions]
@@ -153,7 +153,7 @@ def test_the_field_that_moved_farthest_is_first():
 
 
 def test_numbers_are_compared_in_their_buckets():
-    metrics = meter_of(NUMBERS, {"": dict.fromkeys(BINS, 100)})
+    metrics = metrics_of(NUMBERS, {"": dict.fromkeys(BINS, 100)})
     metrics.count([0.5, 1.5] * 500, 0.1)
     [field] = report(metrics).predictions
     assert (field.verdict, field.ks) == ("moved", 0.25)
@@ -163,7 +163,7 @@ def test_numbers_are_compared_in_their_buckets():
 def test_features_are_compared_too():
     features = {"labels": {"1": ["a", "b"]}, "buckets": {"0": [0.5]}}
     inputs = {"0": {"(-Inf, 0.5]": 100, "(0.5, +Inf)": 100}, "1": {"a": 100, "b": 100}}
-    metrics = meter_of(LABELS, {}, inputs, features=features)
+    metrics = metrics_of(LABELS, {}, inputs, features=features)
     for number in range(1000):
         metrics.count(["ham"], 0.1, metrics.bin_features([[1.0, "ab"[number % 2]]]))
     found = report(metrics)

@@ -22,15 +22,15 @@ from support.forked import fork, in_child, join, killed
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 
 
-def meter_of(*predictions, forced=None, counters=1):
-    """A meter as a server makes it from the manifest of a build that saw these predictions."""
-    metrics = new_meter(describe_predictions(predictions, forced))
+def metrics_of(*predictions, forced=None, counters=1):
+    """Metrics as a server makes them from the manifest of a build that saw these predictions."""
+    metrics = new_metrics(describe_predictions(predictions, forced))
     for slot in range(counters):
         metrics.counters.prepare(slot)
     return metrics
 
 
-def new_meter(prediction, **info):
+def new_metrics(prediction, **info):
     return Metrics(prediction, prefix="n", info=info)
 
 
@@ -105,14 +105,14 @@ def nested(depth):
 def test_a_value_is_counted_as_its_field_says(
     seen, forced, predicted, expected_labels, expected_numbers
 ):
-    metrics = meter_of(*seen, forced=forced)
+    metrics = metrics_of(*seen, forced=forced)
     metrics.count([predicted], 0.1)
     assert labels(metrics) == {("", label): 1 for label in expected_labels}
     assert sum(numbers(metrics).values()) == expected_numbers
 
 
 def test_values_inside_lists_and_objects_have_their_paths_as_fields():
-    metrics = meter_of({"kind": "spam", "scores": [0.1, 0.9]})
+    metrics = metrics_of({"kind": "spam", "scores": [0.1, 0.9]})
     metrics.count([{"kind": "ham", "scores": [0.3, 0.7], "why": {"": [], "words": ["win"]}}], 0.1)
     assert labels(metrics) == {("kind", "ham"): 1, ("why.words.0", "win"): 1}
     assert numbers(metrics) == {"scores.0": 1, "scores.1": 1}
@@ -127,13 +127,13 @@ def test_fields_and_values_as_the_build_names_them():
 
 
 def test_a_prediction_may_be_nested_more_deeply_than_functions_can_call_each_other():
-    metrics = meter_of()
+    metrics = metrics_of()
     metrics.count([nested(5000)], 0.1)
     assert sum(numbers(metrics).values()) == 1
 
 
 def test_so_many_values_of_each_prediction_are_counted():
-    metrics = meter_of([0.5])
+    metrics = metrics_of([0.5])
     metrics.count([[0.5] + ["a"] * MAX_VALUES, [0.5]], 0.1)
     assert numbers(metrics) == {"0": 2}
     assert sum(labels(metrics).values()) == MAX_VALUES - 1
@@ -143,7 +143,7 @@ def test_so_many_values_of_each_prediction_are_counted():
 
 
 def test_a_field_has_so_many_labels_and_the_rest_is_other():
-    metrics = meter_of("a")
+    metrics = metrics_of("a")
     metrics.count([f"b{number}" for number in range(MAX_LABELS + 9)] + ["a", "c", "b0"], 0.1)
     expected = {("", f"b{number}"): 1 for number in range(MAX_LABELS - 1)}
     assert labels(metrics) == {**expected, ("", "b0"): 2, ("", "a"): 1, ("", "other"): 11}
@@ -153,14 +153,14 @@ def test_a_build_that_saw_all_the_labels_there_may_be_leaves_none():
     seen = [f"a{number:03}" for number in range(MAX_LABELS + 5)]
     described = describe_predictions(seen, "label")
     for names in (described["labels"][""], seen):
-        metrics = new_meter({**described, "labels": {"": names}})
+        metrics = new_metrics({**described, "labels": {"": names}})
         metrics.counters.prepare(0)
         metrics.count(["new", "a000", seen[-1]], 0.1)
         assert labels(metrics) == {("", "a000"): 1, ("", "other"): 2}
 
 
 def test_there_are_so_many_fields_and_the_rest_is_other():
-    metrics = meter_of({"seen": "a"})
+    metrics = metrics_of({"seen": "a"})
     metrics.count([{f"f{number}": "b" for number in range(MAX_FIELDS + 4)}], 0.1)
     metrics.count([{"late": 0.5, "later": 1.5, "latest": "c"}], 0.1)
     expected = {(f"f{number}", "b"): 1 for number in range(MAX_FIELDS - 1)}
@@ -169,14 +169,14 @@ def test_there_are_so_many_fields_and_the_rest_is_other():
 
 
 def test_fields_of_numbers_are_limited_too():
-    metrics = meter_of({"seen": 0.5})
+    metrics = metrics_of({"seen": 0.5})
     metrics.count([{f"f{number}": 0.5 for number in range(MAX_FIELDS + 4)}], 0.1)
     expected = {f"f{number}": 1 for number in range(MAX_FIELDS - 1)}
     assert numbers(metrics) == {**expected, "other": 5}
 
 
 def test_a_field_that_is_there_gets_new_labels_when_there_is_no_room_for_fields():
-    metrics = meter_of({"seen": "a", "empty": None}, forced="label")
+    metrics = metrics_of({"seen": "a", "empty": None}, forced="label")
     metrics.count([{f"f{number}": "b" for number in range(MAX_FIELDS + 4)}], 0.1)
     metrics.count([{"f0": "c", "seen": "d", "empty": "e"}], 0.1)
     found = labels(metrics)
@@ -185,23 +185,23 @@ def test_a_field_that_is_there_gets_new_labels_when_there_is_no_room_for_fields(
 
 
 def test_a_field_that_is_there_gets_numbers_when_there_is_no_room_for_fields():
-    metrics = meter_of({"seen": "a"})
+    metrics = metrics_of({"seen": "a"})
     metrics.count([{f"f{number}": "b" for number in range(MAX_FIELDS + 4)}], 0.1)
     metrics.count([{"f0": 0.5}], 0.1)
     assert numbers(metrics) == {"f0": 1}
 
 
 def test_a_field_may_be_called_other():
-    metrics = meter_of({"spam": 0.25, "other": 0.75})
+    metrics = metrics_of({"spam": 0.25, "other": 0.75})
     metrics.count([{"spam": 0.5, "other": 0.5}], 0.1)
     assert numbers(metrics) == {"spam": 1, "other": 1}
-    metrics = meter_of({"other": "a"})
+    metrics = metrics_of({"other": "a"})
     metrics.count([{"other": "b"}], 0.1)
     assert labels(metrics) == {("other", "b"): 1}
 
 
 def test_limits_hold_for_all_workers_together():
-    metrics = meter_of("a", counters=3)
+    metrics = metrics_of("a", counters=3)
 
     def count(slot):
         metrics.counters.use(slot)
@@ -217,7 +217,7 @@ def test_limits_hold_for_all_workers_together():
 
 def test_there_is_room_for_everything_within_the_limits():
     fields = {f"{number:02}" + "\x01" * LONGEST_LABEL: None for number in range(10)}
-    metrics = meter_of()
+    metrics = metrics_of()
     for number in range(MAX_LABELS + 1):
         metrics.count([dict.fromkeys(fields, f"{number}" + "\x01" * LONGEST_LABEL)], 0.1)
     metrics.count([dict.fromkeys(fields, 0.5)], 0.1)
@@ -231,7 +231,7 @@ def test_there_is_room_for_everything_within_the_limits():
 
 
 def test_long_labels_and_fields_are_cut():
-    metrics = meter_of({"y" * 500: "a" * 500})
+    metrics = metrics_of({"y" * 500: "a" * 500})
     before = len(read(metrics))
     metrics.count([{"y" * 500: "a" * 500, "z": "b" * LONGEST_LABEL}], 0.1)
     metrics.count([{"y" * 500: "a" * 501}], 0.1)
@@ -244,7 +244,7 @@ def test_long_labels_and_fields_are_cut():
     "text", ['say "hi"\n\\n', "a\rb\u2028c\x00", "}", 'x",y="z', "ä\U0001f600"]
 )
 def test_any_text_may_be_a_label_or_a_field(text):
-    metrics = meter_of()
+    metrics = metrics_of()
     in_child(lambda: metrics.count([{text: text}], 0.1))
     assert labels(metrics) == {(text, text): 1}
     assert b"# EOF" in metrics.exposition(OPENMETRICS)[0]
@@ -252,7 +252,7 @@ def test_any_text_may_be_a_label_or_a_field(text):
 
 @pytest.mark.parametrize("seen", [[], [{"\ud800": "\ud800"}]])
 def test_lone_surrogates_are_escaped(seen):
-    metrics = meter_of(*seen)
+    metrics = metrics_of(*seen)
     metrics.count([{"\ud800": "\ud800"}], 0.1)
     assert labels(metrics) == {("\\ud800", "\\ud800"): 1}
 
@@ -261,7 +261,7 @@ def test_lone_surrogates_are_escaped(seen):
 
 
 def test_what_the_build_knows_is_there_from_the_start():
-    metrics = meter_of({"colour": "red", "size": 1.5}, {"colour": "blue", "size": 2.5})
+    metrics = metrics_of({"colour": "red", "size": 1.5}, {"colour": "blue", "size": 2.5})
     found = read(metrics)
     assert is_at_zero(metrics)
     assert {("n_predictions_total", "colour", label) for label in ("red", "blue")} < found.keys()
@@ -272,7 +272,7 @@ def test_what_the_build_knows_is_there_from_the_start():
 
 
 def test_requests_are_counted_by_how_they_end():
-    metrics = meter_of(1)
+    metrics = metrics_of(1)
     metrics.count([1, 1], 0.25)
     metrics.count([], 0.5)
     metrics.count_rejected("refused")
@@ -289,7 +289,7 @@ def test_requests_are_counted_by_how_they_end():
 
 def test_many_predictions_are_counted_as_if_one_by_one():
     predictions = [1, 1.0, True, "1", None, 1, 2.5, 2.5, {"a": 1}, {"a": 1}, [1.5], "1"] * 3
-    alone, together = meter_of(*predictions), meter_of(*predictions)
+    alone, together = metrics_of(*predictions), metrics_of(*predictions)
     for prediction in predictions:
         alone.count([prediction], 0.5)
     together.count_predictions(predictions)
@@ -300,12 +300,12 @@ def test_many_predictions_are_counted_as_if_one_by_one():
 
 
 def test_the_model_is_named():
-    metrics = new_meter(describe_predictions([], None), name='a "model"', version="1")
+    metrics = new_metrics(describe_predictions([], None), name='a "model"', version="1")
     assert read(metrics)["n_model_info", 'a "model"', "1"] == 1
 
 
 def test_buckets_are_cumulative_and_the_last_is_the_count():
-    metrics = meter_of(*(number / 100 for number in range(101)))
+    metrics = metrics_of(*(number / 100 for number in range(101)))
     values = [0.0, 0.005, 0.05, 0.5, 0.999, 1.0, 7.0, -1.0]
     metrics.count(values, 0.02)
     found = read(metrics)
@@ -322,7 +322,7 @@ def test_buckets_are_cumulative_and_the_last_is_the_count():
 
 
 def test_seconds_are_in_the_buckets_that_hold_them():
-    metrics = meter_of()
+    metrics = metrics_of()
     for seconds in (0.0001, 0.001, 0.0011, 100.0):
         metrics.count([], seconds)
     found = read(metrics)
@@ -337,7 +337,7 @@ def test_seconds_are_in_the_buckets_that_hold_them():
 
 
 def test_numbers_that_may_be_negative_have_buckets_but_no_sum():
-    metrics = meter_of()
+    metrics = metrics_of()
     metrics.count([-3.5], 0.1)
     found = read(metrics)
     assert found["n_prediction_value_bucket", "", "-10.0"] == 0
@@ -352,7 +352,7 @@ def test_numbers_that_may_be_negative_have_buckets_but_no_sum():
     "accept", [OPENMETRICS, f"{OPENMETRICS};q=0.8,text/plain;q=0.5", "application/openmetrics-text"]
 )
 def test_openmetrics_is_given_to_those_who_ask_for_it(accept):
-    metrics = new_meter(describe_predictions(["a", 0.5], None), name="m")
+    metrics = new_metrics(describe_predictions(["a", 0.5], None), name="m")
     metrics.counters.prepare(0)
     metrics.count(["a", "b", 0.75, -5.0, None], 0.1)
     text, content_type = metrics.exposition(accept)
@@ -381,7 +381,7 @@ def test_openmetrics_is_given_to_those_who_ask_for_it(accept):
     ],
 )
 def test_whatever_is_asked_for_there_is_an_answer(accept):
-    metrics = meter_of("a")
+    metrics = metrics_of("a")
     text, content_type = metrics.exposition(accept)
     assert content_type.startswith(("text/plain; version=0.0.4", "application/openmetrics-text"))
     assert b'n_predictions_total{field="",value="a"} 0.0' in text
@@ -391,7 +391,7 @@ def test_whatever_is_asked_for_there_is_an_answer(accept):
 
 
 def test_workers_that_are_killed_take_nothing_with_them():
-    metrics = meter_of("a", 0.5, counters=3)
+    metrics = metrics_of("a", 0.5, counters=3)
 
     def count(slot, say):
         metrics.counters.use(slot)
@@ -413,7 +413,7 @@ def test_workers_that_are_killed_take_nothing_with_them():
 
 
 def test_every_worker_shows_what_all_have_counted():
-    metrics = meter_of("a", counters=2)
+    metrics = metrics_of("a", counters=2)
     gate, opened = os.pipe()
 
     def count(slot):
@@ -437,9 +437,9 @@ def test_every_worker_shows_what_all_have_counted():
     look()
 
 
-def test_a_meter_goes_on_from_one_of_an_equal_layout():
+def test_metrics_goes_on_from_one_of_an_equal_layout():
     described = describe_predictions(["a", "b"], None)
-    before, after = new_meter(described, version="1"), new_meter(described, version="2")
+    before, after = new_metrics(described, version="1"), new_metrics(described, version="2")
     before.counters.prepare(0)
     in_child(lambda: before.count(["a", "new"], 0.1))
     after.go_on_from(before)
@@ -449,18 +449,18 @@ def test_a_meter_goes_on_from_one_of_an_equal_layout():
 
 
 @pytest.mark.parametrize("seen", [["a", "c"], ["a"], [0.5, 0.75], [{"x": "a"}]])
-def test_a_meter_of_another_layout_begins_at_zero(seen):
-    before, after = meter_of("a", "b"), meter_of(*seen)
+def test_metrics_of_another_layout_begins_at_zero(seen):
+    before, after = metrics_of("a", "b"), metrics_of(*seen)
     before.count(["a"], 0.1)
     after.go_on_from(before)
     assert is_at_zero(after)
 
 
-def test_a_meter_of_other_buckets_begins_at_zero():
+def test_metrics_of_other_buckets_begins_at_zero():
     described = describe_predictions(["a"], None)
     for before, after in [
-        (meter_of(0.5, 0.75), meter_of(0.5, 0.8)),
-        (new_meter(described), new_meter({**described, "ladder": [0.0, 1.0]})),
+        (metrics_of(0.5, 0.75), metrics_of(0.5, 0.8)),
+        (new_metrics(described), new_metrics({**described, "ladder": [0.0, 1.0]})),
     ]:
         before.counters.prepare(0)
         before.count([0.5], 0.1)
@@ -468,7 +468,7 @@ def test_a_meter_of_other_buckets_begins_at_zero():
         assert is_at_zero(after)
 
 
-# A whole meter.
+# All metrics together.
 
 PREDICTION = {
     "labels": {"kind": ["ham", "spam"]},
@@ -497,7 +497,7 @@ def clock(monkeypatch):
     return clock
 
 
-def whole_meter(**options):
+def whole_metrics(**options):
     metrics = Metrics(
         PREDICTION,
         prefix="n",
@@ -516,7 +516,7 @@ def text_of(metrics):
 
 
 def test_the_exposition_is_this():
-    metrics = whole_meter()
+    metrics = whole_metrics()
     samples = [{"colour": "red", "size": 3}, {"colour": "blue", "size": 1}]
     seen = metrics.bin_features(samples)
     metrics.count(
@@ -597,30 +597,30 @@ def test_the_exposition_is_this():
     ]
 
 
-def test_a_meter_may_have_no_baseline():
+def test_metrics_may_have_no_baseline():
     for baseline in (None, {}, {"predictions": {}}):
-        metrics = whole_meter(baseline=baseline)
+        metrics = whole_metrics(baseline=baseline)
         assert metrics.baseline == {"predictions": {}, "inputs": {}}
         assert not any("_baseline{" in line for line in text_of(metrics))
 
 
 def test_labels_of_the_baseline_are_numbered_with_those_of_the_input():
-    metrics = whole_meter(named_inputs=False)
+    metrics = whole_metrics(named_inputs=False)
     assert metrics.baseline["inputs"]["colour"] == {"#1": 4, "other": 2}
     assert metrics.inputs.bins["colour"] == ["#1", "other"]
 
 
 def test_a_bucket_that_the_baseline_does_not_have_is_empty():
-    found = read(whole_meter(baseline={"predictions": {"score": {"(0.5, +Inf)": 5}}}))
+    found = read(whole_metrics(baseline={"predictions": {"score": {"(0.5, +Inf)": 5}}}))
     assert found["n_prediction_value_baseline", "score", "0.5"] == 0
     assert found["n_prediction_value_baseline", "score", "+Inf"] == 5
 
 
 def test_only_a_share_of_the_inputs_is_looked_at():
     samples = [{"colour": "red", "size": 3}] * 2000
-    assert whole_meter(input_rate=0.0).bin_features(samples) == []
-    assert whole_meter().bin_features(samples[:2]) == [[0, 3], [0, 3]]
-    assert 400 < len(whole_meter(input_rate=0.3).bin_features(samples)) < 800
+    assert whole_metrics(input_rate=0.0).bin_features(samples) == []
+    assert whole_metrics().bin_features(samples[:2]) == [[0, 3], [0, 3]]
+    assert 400 < len(whole_metrics(input_rate=0.3).bin_features(samples)) < 800
 
 
 def test_of_an_input_without_features_nothing_is_looked_at():
@@ -635,7 +635,7 @@ def test_of_an_input_without_features_nothing_is_looked_at():
 
 
 def test_what_was_counted_within_the_window(clock):
-    metrics = whole_meter()
+    metrics = whole_metrics()
     count(metrics, 3, "ham", 0.25)
     clock.now += 60
     metrics.recent()  # keeps this moment
@@ -672,7 +672,7 @@ def test_a_field_of_both_kinds_has_its_labels_and_its_numbers(clock):
 
 
 def test_counting_keeps_the_past(clock):
-    metrics = whole_meter()
+    metrics = whole_metrics()
     for _ in range(40):
         clock.now += 10
         metrics.count_predictions([{"kind": "ham"}])
@@ -681,7 +681,7 @@ def test_counting_keeps_the_past(clock):
 
 
 def test_the_window_is_the_one_that_was_given(clock):
-    metrics = whole_meter(window_s=12)
+    metrics = whole_metrics(window_s=12)
     for _ in range(40):
         clock.now += 1
         metrics.count_predictions([{"kind": "ham"}])
@@ -689,7 +689,7 @@ def test_the_window_is_the_one_that_was_given(clock):
 
 
 def test_only_numbers_have_an_order():
-    metrics = whole_meter()
+    metrics = whole_metrics()
     assert metrics.ordered("score") == ["(-Inf, 0.5]", "(0.5, +Inf)"]
     assert metrics.ordered("kind") == metrics.ordered("absent") == []
 
@@ -698,7 +698,7 @@ def test_only_numbers_have_an_order():
 
 
 def test_the_past_begins_with_a_new_model_that_goes_on(clock):
-    before, after = whole_meter(), whole_meter()
+    before, after = whole_metrics(), whole_metrics()
     before.count([{"kind": "ham"}], 0.1)
     clock.now += 60
     after.go_on_from(before)
@@ -716,8 +716,8 @@ def test_the_past_begins_with_a_new_model_that_goes_on(clock):
 
 
 @pytest.mark.parametrize("was_ready", [True, False])
-def test_a_meter_of_another_layout_is_ready_when_the_one_before_was(was_ready):
-    before, after = whole_meter(), meter_of("a")
+def test_metrics_of_another_layout_is_ready_when_the_one_before_was(was_ready):
+    before, after = whole_metrics(), metrics_of("a")
     if was_ready:
         before.counters.stay_ready()
     after.go_on_from(before)
@@ -725,8 +725,8 @@ def test_a_meter_of_another_layout_is_ready_when_the_one_before_was(was_ready):
     assert after.counters is not before.counters
 
 
-def test_a_meter_of_other_features_begins_at_zero():
-    before = whole_meter()
+def test_metrics_of_other_features_begins_at_zero():
+    before = whole_metrics()
     after = Metrics(PREDICTION, prefix="n", info={}, features={**FEATURES, "labels": {}})
     after.counters.prepare(0)
     before.count([{"kind": "ham"}], 0.1)

@@ -5,78 +5,78 @@ from nachlass_service.scoring.admission import SLOW_S, WINDOW, Admission, not_it
 
 
 def test_nothing_is_fast_until_it_has_shown_it():
-    pace = Admission(60)
-    assert pace.is_slow
-    pace.note(SLOW_S / 10)
-    assert not pace.is_slow
+    admission = Admission(60)
+    assert admission.is_slow
+    admission.note(SLOW_S / 10)
+    assert not admission.is_slow
 
 
 def test_a_busy_machine_does_not_make_calls_slow_but_slow_calls_do():
-    pace = Admission(60)
+    admission = Admission(60)
     for _ in range(3):
-        pace.note(SLOW_S / 10)
+        admission.note(SLOW_S / 10)
         for _ in range(WINDOW - 1):
-            pace.note(SLOW_S * 10)
-        assert not pace.is_slow
-    pace.note(SLOW_S)
-    assert pace.is_slow
+            admission.note(SLOW_S * 10)
+        assert not admission.is_slow
+    admission.note(SLOW_S)
+    assert admission.is_slow
 
 
 def test_calls_are_refused_that_would_wait_beyond_the_limit():
-    pace = Admission(limit_s=2)
+    admission = Admission(limit_s=2)
     for _ in range(100):
-        pace.note(0.1)
-    assert pace.wait_s(10, 1, 0) == pytest.approx(1, rel=0.01)
-    assert pace.wait_s(10, 2, 0.5) == pytest.approx(1, rel=0.01)
-    pace.reject_if_overloaded(19, 1, 0)
+        admission.note(0.1)
+    assert admission.wait_s(10, 1, 0) == pytest.approx(1, rel=0.01)
+    assert admission.wait_s(10, 2, 0.5) == pytest.approx(1, rel=0.01)
+    admission.reject_if_overloaded(19, 1, 0)
     with pytest.raises(OverloadedError, match="21 requests are waiting, for about 2 s") as refused:
-        pace.reject_if_overloaded(21, 1, 0)
+        admission.reject_if_overloaded(21, 1, 0)
     assert refused.value.retry_after_s == 1
 
 
 def test_a_batch_counts_as_its_samples():
-    pace = Admission(limit_s=60)
+    admission = Admission(limit_s=60)
     for _ in range(100):
-        pace.note(0.64, samples=64)
-    assert pace.wait_s(100, 1, 0) == pytest.approx(1, rel=0.01)
+        admission.note(0.64, samples=64)
+    assert admission.wait_s(100, 1, 0) == pytest.approx(1, rel=0.01)
 
 
 def test_the_average_follows_the_latest_calls():
-    pace = Admission(limit_s=10)
-    assert pace.average_s == 0
+    admission = Admission(limit_s=10)
+    assert admission.average_s == 0
     averages = []
     for took_s in (5, 5, 0):
-        pace.note(took_s)
-        averages.append(pace.average_s)
+        admission.note(took_s)
+        averages.append(admission.average_s)
     assert averages == pytest.approx([1, 1.8, 1.44])
 
 
 def test_no_call_counts_as_longer_than_the_limit():
-    pace = Admission(limit_s=10)
-    pace.note(1000)
-    assert pace.average_s == 2
+    admission = Admission(limit_s=10)
+    admission.note(1000)
+    assert admission.average_s == 2
 
 
 def test_threads_share_what_waits_and_nobody_shares_what_runs():
-    pace = Admission(limit_s=10)
-    pace.note(5)
-    assert pace.wait_s(ahead=6, threads=4, running_s=0.25) == 1.75
+    admission = Admission(limit_s=10)
+    admission.note(5)
+    assert admission.wait_s(ahead=6, threads=4, running_s=0.25) == 1.75
 
 
 @pytest.mark.parametrize(("limit_s", "longest_s"), [(0.25, 1), (1, 1), (3, 3)])
 def test_a_call_may_wait_as_long_as_the_limit_or_a_second(limit_s, longest_s):
-    pace = Admission(limit_s)
-    pace.reject_if_overloaded(0, 1, longest_s)
+    admission = Admission(limit_s)
+    admission.reject_if_overloaded(0, 1, longest_s)
     with pytest.raises(OverloadedError):
-        pace.reject_if_overloaded(0, 1, longest_s + 0.01)
+        admission.reject_if_overloaded(0, 1, longest_s + 0.01)
 
 
 def test_what_waits_and_what_runs_both_count_against_the_limit():
-    pace = Admission(limit_s=10)
-    pace.note(5)
-    pace.reject_if_overloaded(16, 2, 2)
+    admission = Admission(limit_s=10)
+    admission.note(5)
+    admission.reject_if_overloaded(16, 2, 2)
     with pytest.raises(OverloadedError, match="18 requests are waiting, for about 11 s"):
-        pace.reject_if_overloaded(18, 2, 2)
+        admission.reject_if_overloaded(18, 2, 2)
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ class Batches:
         return [predictor(x) for x in xs]
 
 
-def core_of(model, *, batch=True):
+def scorer_of(model, *, batch=True):
     bundle = SimpleNamespace(manifest={"batch": batch})
     metrics = Metrics(
         {"labels": {}, "buckets": {}, "ladder": [1.0]},
@@ -52,9 +52,9 @@ def core_of(model, *, batch=True):
     return Scorer(bundle, model, metrics, settings=None)
 
 
-def seen(core):
+def seen(scorer):
     """How many inputs up to 1.5, above it, and others were counted."""
-    return core.metrics.counters.sums(INPUTS)
+    return scorer.metrics.counters.sums(INPUTS)
 
 
 def asked(*bodies):
@@ -71,8 +71,8 @@ def told(outcomes):
 
 def test_good_samples_are_scored_at_once():
     batches = Batches()
-    core = core_of(Model(predictor, validator, batches))
-    assert told(core.ask_many(asked(b"1", b'"a"', b"null"))) == [[1], ["a"], [None]]
+    scorer = scorer_of(Model(predictor, validator, batches))
+    assert told(scorer.ask_many(asked(b"1", b'"a"', b"null"))) == [[1], ["a"], [None]]
     assert batches.seen == [[1, "a", None]]
 
 
@@ -82,37 +82,37 @@ def test_the_input_is_looked_at_before_it_is_scored():
         xs[:] = [0] * len(xs)
         return answers
 
-    core = core_of(Model(predictor, validator, spoiling))
-    outcomes = core.ask_many(asked(b"1", b"2", b'"a"', b'"refused"'))
+    scorer = scorer_of(Model(predictor, validator, spoiling))
+    outcomes = scorer.ask_many(asked(b"1", b"2", b'"a"', b'"refused"'))
     assert [one.inputs for one in outcomes[:3]] == [[[0]], [[1]], [[2]]]
-    assert core.ask(asked(b"2")[0]).inputs == [[1]]
-    assert sum(seen(core)) == 0  # until they are answered
+    assert scorer.ask(asked(b"2")[0]).inputs == [[1]]
+    assert sum(seen(scorer)) == 0  # until they are answered
 
 
 def test_the_input_of_rows_is_counted_once_for_those_that_are_answered():
     for batch in (True, False):
-        core = core_of(Model(predictor, validator, Batches()), batch=batch)
-        score(core, "1", "2", '"a"', '"refused"')
-        assert seen(core) == [1, 1, 1]
-        score(core, "1", '"bad"')  # together they fail
-        assert seen(core) == [2, 1, 1]
+        scorer = scorer_of(Model(predictor, validator, Batches()), batch=batch)
+        score(scorer, "1", "2", '"a"', '"refused"')
+        assert seen(scorer) == [1, 1, 1]
+        score(scorer, "1", '"bad"')  # together they fail
+        assert seen(scorer) == [2, 1, 1]
 
 
 def test_what_cannot_be_scored_is_told_to_whoever_sent_it_alone():
     batches = Batches()
-    core = core_of(Model(predictor, validator, batches))
-    outcomes = core.ask_many(asked(b"1", b"[", b'"refused"', b"2"))
+    scorer = scorer_of(Model(predictor, validator, batches))
+    outcomes = scorer.ask_many(asked(b"1", b"[", b'"refused"', b"2"))
     assert told(outcomes) == [[1], NotJsonError, RefusedError, [2]]
     assert batches.seen == [[1, 2]]
 
 
 @pytest.mark.parametrize("bad", ["bad", "object"])
 def test_a_batch_that_fails_is_scored_one_by_one(bad):
-    core = core_of(Model(predictor, validator, Batches()))
+    scorer = scorer_of(Model(predictor, validator, Batches()))
     requests = asked(b"1", json.dumps(bad).encode(), b"2")
-    one, failure, two = core.ask_many(requests)
+    one, failure, two = scorer.ask_many(requests)
     assert told([one, two]) == [[1], [2]]
-    assert isinstance(failure, type(core.ask(requests[1])))
+    assert isinstance(failure, type(scorer.ask(requests[1])))
 
 
 def test_samples_are_read_anew_after_a_batch_that_changed_them():
@@ -121,20 +121,20 @@ def test_samples_are_read_anew_after_a_batch_that_changed_them():
             x.append("spoilt")
         raise ValueError
 
-    core = core_of(Model(predictor, None, spoil))
-    assert told(core.ask_many(asked(b"[1]", b"[2]"))) == [[[1]], [[2]]]
+    scorer = scorer_of(Model(predictor, None, spoil))
+    assert told(scorer.ask_many(asked(b"[1]", b"[2]"))) == [[[1]], [[2]]]
 
 
 @pytest.mark.parametrize("answer", [[1], 5, None, [[1]] * 3])
 def test_an_answer_of_another_length_is_none(answer):
-    core = core_of(Model(predictor, None, lambda _xs: answer))
-    assert told(core.ask_many(asked(b"1", b"2"))) == [[1], [2]]
+    scorer = scorer_of(Model(predictor, None, lambda _xs: answer))
+    assert told(scorer.ask_many(asked(b"1", b"2"))) == [[1], [2]]
 
 
 def test_lists_of_samples_of_a_pipeline_stay_what_they_are():
     batches = Batches()
-    core = core_of(Model(predictor, None, batches, listwise=True))
-    assert told(core.ask_many(asked(b"[1, 2]", b"3", b"[4]", b"5"))) == [
+    scorer = scorer_of(Model(predictor, None, batches, listwise=True))
+    assert told(scorer.ask_many(asked(b"[1, 2]", b"3", b"[4]", b"5"))) == [
         *([[1], [2]], [3]),
         *([[4]], [5]),
     ]
@@ -145,8 +145,8 @@ def test_nothing_that_a_model_raises_gets_out():
     def leave(_x):
         raise SystemExit
 
-    core = core_of(Model(leave, None, leave))
-    assert told(core.ask_many(asked(b"1", b"2"))) == [PredictorError, PredictorError]
+    scorer = scorer_of(Model(leave, None, leave))
+    assert told(scorer.ask_many(asked(b"1", b"2"))) == [PredictorError, PredictorError]
 
 
 # Batches in one request.
@@ -165,15 +165,15 @@ class Rows:
         return [text if isinstance(text, Exception) else json.loads(text) for text in self.texts]
 
 
-def score(core, *texts, run=lambda work: work()):
+def score(scorer, *texts, run=lambda work: work()):
     """The outcomes of rows."""
-    core.start(run)
-    return [one for some in core.score(Rows(*texts), core.stride()) for one in some]
+    scorer.start(run)
+    return [one for some in scorer.score(Rows(*texts), scorer.stride()) for one in some]
 
 
 def scored(model, *texts, run=lambda work: work()):
     """The outcomes of rows, failures as types."""
-    outcomes = score(core_of(model), *texts, run=run)
+    outcomes = score(scorer_of(model), *texts, run=run)
     return [type(one) if isinstance(one, Exception) else one for one in outcomes]
 
 
@@ -205,10 +205,10 @@ def test_rows_are_read_anew_after_a_batch_that_changed_them():
 def test_rows_that_take_long_are_scored_in_turns(monkeypatch):
     monkeypatch.setattr("nachlass_service.scoring.scorer.BATCH_TURN_S", 0.0)
     turns = []
-    core = core_of(Model(predictor))
-    core.bundle.manifest["batch"] = False
-    core.start(lambda work: turns.append(1) or work())
-    assert list(core.score(Rows("1", "2", "3"), core.stride())) == [[[1]], [[2]], [[3]]]
+    scorer = scorer_of(Model(predictor))
+    scorer.bundle.manifest["batch"] = False
+    scorer.start(lambda work: turns.append(1) or work())
+    assert list(scorer.score(Rows("1", "2", "3"), scorer.stride())) == [[[1]], [[2]], [[3]]]
     assert len(turns) == 3
 
 
@@ -217,10 +217,10 @@ def test_rows_before_a_call_that_is_given_up_are_answered():
         work()
         raise TimeLimitError("too long")
 
-    core = core_of(Model(predictor))
-    core.bundle.manifest["batch"] = False
-    core.start(give_up)
-    found = core.score(Rows("1", "2"), core.stride())
+    scorer = scorer_of(Model(predictor))
+    scorer.bundle.manifest["batch"] = False
+    scorer.start(give_up)
+    found = scorer.score(Rows("1", "2"), scorer.stride())
     assert next(found) == [[1], [2]]
     with pytest.raises(TimeLimitError):
         next(found)
@@ -228,13 +228,13 @@ def test_rows_before_a_call_that_is_given_up_are_answered():
 
 def test_a_worker_that_ends_scores_no_more_rows(monkeypatch):
     monkeypatch.setattr("nachlass_service.scoring.scorer.BATCH_FAREWELL_S", 0.0)
-    core = core_of(Model(predictor))
-    core.start(lambda work: work())
-    found = core.score(Rows("1"), core.stride())
+    scorer = scorer_of(Model(predictor))
+    scorer.start(lambda work: work())
+    found = scorer.score(Rows("1"), scorer.stride())
     assert next(found) == [[1]]
-    core.end_soon()
+    scorer.end_soon()
     with pytest.raises(OverloadedError, match="ending"):
-        next(core.score(Rows("1"), core.stride()))
+        next(scorer.score(Rows("1"), scorer.stride()))
 
 
 def test_the_stride_fits_the_turn():

@@ -1,4 +1,8 @@
-"""Reads pip's configuration files and variables, in pip's order."""
+"""Reads pip's configuration files and variables.
+
+The precedence is pip's: files from the machine's to the user's to the virtual
+environment's, `[global]` before `[install]`, then PIP_* variables.
+"""
 
 from __future__ import annotations
 
