@@ -24,7 +24,7 @@ from nachlass_builder.image.engine import Engine
 from nachlass_builder.image.hooks import HOOKS
 from nachlass_builder.image.paths import APP_ROOT, CACHE, INJECTED, MADE, SOURCE
 from nachlass_builder.packages.pip_settings import WHEELHOUSE
-from nachlass_builder.packages.service_wheel import PACKAGE, service_source
+from nachlass_builder.packages.service_wheel import OURS, PACKAGE, service_source
 from nachlass_builder.source.prepare import Prepared, Request, prepared_source
 from nachlass_builder.source.source import BUILD_COMMIT
 from nachlass_builder.source.source_files import copy_source
@@ -168,9 +168,8 @@ def _images(
 
 def _copy_project(context: Path) -> None:
     """Lay out what the Containerfile copies: from a checkout, or from our own wheel."""
-    here = Path(__file__).resolve().parents[1]
-    carried = here / "image_files"
-    root = carried if carried.is_dir() else here.parent.parent
+    carried = OURS / "image_files"
+    root = carried if carried.is_dir() else OURS.parent.parent
     ignored = shutil.ignore_patterns("__pycache__", "*.pyc", "*.egg-info", "image_files", "service")
     context.mkdir()
     for name in ("Containerfile", "pyproject.toml", "README.md", "LICENSE"):
@@ -178,7 +177,7 @@ def _copy_project(context: Path) -> None:
     shutil.copytree(root / "s2i", context / "s2i", ignore=shutil.ignore_patterns("openshift"))
     for script in (*context.glob("s2i/bin/*"), context / "s2i/install-packages"):
         script.chmod(0o755)
-    shutil.copytree(here, context / "builder" / here.name, ignore=ignored)
+    shutil.copytree(OURS, context / "builder" / OURS.name, ignore=ignored)
     service = service_source()
     (context / "service").mkdir()
     shutil.copyfile(service / "pyproject.toml", context / "service/pyproject.toml")

@@ -17,13 +17,14 @@ from nachlass_builder.packages.pylock import folder_digest
 
 PACKAGE = "nachlass_service"
 DISTRIBUTION = "nachlass-service"
+OURS = Path(__file__).resolve().parents[1]
+"""The folder of our own package, in a checkout or where it is installed."""
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", "*.egg-info")
 
 
 def service_source() -> Path:
     """The folder of the service's pyproject.toml: in our wheel, or beside a checkout's builder."""
-    here = Path(__file__).resolve().parents[1]
-    for folder in (here / "service", here.parent.parent / "service"):
+    for folder in (OURS / "service", OURS.parent.parent / "service"):
         if (folder / "pyproject.toml").is_file():
             return folder
     raise NachlassError(

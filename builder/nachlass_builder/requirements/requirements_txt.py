@@ -86,7 +86,7 @@ def read_words(root: Path, folder: str, words: Sequence[str], place: Place, list
 
 def read_constraint_hashes(path: Path) -> Iterator[Hashed]:
     """The hashes in a file of constraints that pip's own settings name."""
-    for number, line in logical_lines(read_text(path.parent, str(path), RequirementsError)):
+    for number, line in logical_lines(read_text(Path(), str(path), RequirementsError)):
         text, digests = split_hashes(line)
         if digests:
             yield Hashed(Requirement.parse(text, Place(str(path), line=number)), digests)
