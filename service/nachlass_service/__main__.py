@@ -54,7 +54,7 @@ def _answer(arguments: argparse.Namespace) -> None:
 
     # The model's folder becomes the working directory.
     answer_file = arguments.answer.resolve()
-    bundle = Bundle.open(arguments.bundle)
+    bundle = Bundle.open(arguments.bundle, proven=arguments.command != "prove")
     try:
         match arguments.command:
             case "prove":

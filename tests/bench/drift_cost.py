@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from nachlass_builder.proof.describe_features import describe_features
 from nachlass_builder.proof.describe_predictions import describe_predictions
 from nachlass_service.base.settings import Settings
+from nachlass_service.bundle.manifest import Baseline
 from nachlass_service.metrics.drift_report import report
 from nachlass_service.metrics.inputs import Inputs
 from nachlass_service.metrics.metrics import Metrics
@@ -62,7 +63,7 @@ def baseline_of(features, samples, predictions):
         for cell in inputs.bin_features(sample):
             row[cell] += 1
     labels = {label: predictions.count(label) for label in set(predictions)}
-    return {"predictions": {"": labels}, "inputs": inputs.counts(row)}
+    return Baseline({"": labels}, inputs.counts(row))
 
 
 def cost_us(metrics, samples, *, looks):

@@ -131,7 +131,10 @@ def test_samples_that_the_new_model_refuses(source, difference):
     ("change", "said"),
     [
         ({"schema_version": 0}, "is not a bundle that nachlass"),
-        ({"data": None}, "is a damaged bundle: its manifest.json has no data"),
+        (
+            {"data": None},
+            "is a damaged bundle: manifest.json: Object missing required field `data`",
+        ),
     ],
 )
 def test_other_bundles_are_refused(kmeans, nachlass, tmp_path, change, said):

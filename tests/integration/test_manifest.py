@@ -4,12 +4,10 @@ import json
 
 import pytest
 
-from nachlass_builder.bundle.layout import is_bundle, read_manifest
+from nachlass_builder.bundle.layout import is_bundle
 from nachlass_service.base.errors import BundleError
 from nachlass_service.bundle.bundle import Bundle
-from support.project import TESTS
-
-EXAMPLE = (TESTS / "manifest.example.json").read_text(encoding="utf-8")
+from support.manifest import EXAMPLE, example
 
 
 @pytest.fixture
@@ -37,16 +35,17 @@ def test_the_service_reads_the_example(bundle):
 
 
 def test_the_builder_writes_manifests_like_the_example(kmeans):
-    written, example = read_manifest(kmeans), json.loads(EXAMPLE)
-    for manifest in (written, example):
+    written = json.loads((kmeans / "manifest.json").read_text(encoding="utf-8"))
+    agreed = example()
+    for manifest in (written, agreed):
         manifest["entry"]["cells"] = manifest["baseline"]["inputs"] = {}
         manifest["packages"] = manifest["slim"]["kept"] = manifest["slim"]["left_out"] = {}
-    assert shape(written) == shape(example)
+    assert shape(written) == shape(agreed)
 
 
 @pytest.mark.parametrize("version", [0, 2, None, "1"])
 def test_another_schema_is_refused(bundle, version):
-    manifest = {**json.loads(EXAMPLE), "schema_version": version}
+    manifest = {**example(), "schema_version": version}
     (bundle / "manifest.json").write_text(json.dumps(manifest))
     assert not is_bundle(bundle)
     with pytest.raises(BundleError, match="schema_version"):

@@ -20,9 +20,8 @@ from nachlass_service.metrics.metrics import Metrics
 from nachlass_service.scoring.scorer import Scorer
 from nachlass_service.web.app import PAGE_POLICY, create_app
 from nachlass_service.web.page import MOST_LABELS, PLACEHOLDER, model_document
-from support.project import TESTS
+from support.manifest import bundle_with, example
 
-EXAMPLE = (TESTS / "manifest.example.json").read_text(encoding="utf-8")
 HOSTILE = "</pre></title><script>alert('1')</script><img src=x onerror=\"alert(2)\">&amp;"
 REFERENCES = {"action", "background", "data", "formaction", "href", "poster", "src", "srcset"}
 VOID = {"img", "input", "link", "meta"}
@@ -73,14 +72,6 @@ class Page(HTMLParser):
         return {int(text) for text in self.blocks["th"] if re.fullmatch(r"\d{3}", text)}
 
 
-def example(**sections):
-    """The example's manifest, with some keys of its sections replaced."""
-    manifest = json.loads(EXAMPLE)
-    for name, value in sections.items():
-        manifest[name] = {**manifest[name], **value} if isinstance(value, dict) else value
-    return manifest
-
-
 def hostile():
     """A manifest of which every text is long, and means harm."""
     long = HOSTILE + "x" * 300
@@ -111,7 +102,10 @@ def hostile():
 
 def app_of(bundle, *, show_samples=True, answered=()):
     metrics = Metrics(
-        example()["prediction"], prefix="nachlass", info={}, baseline=bundle.manifest["baseline"]
+        bundle_with(None).manifest.prediction,
+        prefix="nachlass",
+        info={},
+        baseline=bundle.manifest.baseline,
     )
     metrics.counters.prepare(0)
     metrics.count(answered, 0.1)
@@ -121,7 +115,7 @@ def app_of(bundle, *, show_samples=True, answered=()):
 
 def page_of(manifest, path, *, show_samples=True):
     """The page of a bundle that is nothing but its manifest."""
-    app = app_of(Bundle(path, manifest), show_samples=show_samples)
+    app = app_of(bundle_with(path, **manifest), show_samples=show_samples)
     answer = app.test_client().get("/", headers={"Accept": "text/html"})
     assert answer.status_code == 200
     assert answer.content_type == "text/html; charset=utf-8"
@@ -130,10 +124,11 @@ def page_of(manifest, path, *, show_samples=True):
 
 
 def test_what_a_model_was_made_from_is_not_published(tmp_path):
-    manifest = json.loads(EXAMPLE)
+    manifest = example()
     manifest["data"]["files"] = [{"path": "/home/me/data.csv"}]
     manifest["parameters"] = {"DEPTH": "private"}
-    published = json.dumps(model_document(Bundle(tmp_path, manifest), Settings.from_environ({})))
+    document = model_document(bundle_with(tmp_path, **manifest), Settings.from_environ({}))
+    published = json.dumps(document)
     assert "data.csv" not in published
     assert "private" not in published
 
@@ -141,14 +136,14 @@ def test_what_a_model_was_made_from_is_not_published(tmp_path):
 def test_the_page_of_a_built_model(kmeans):
     bundle = Bundle.open(kmeans)
     sample, prediction = next(bundle.samples())
-    page = page_of(bundle.manifest, bundle.path)
+    page = page_of(json.loads((bundle.path / "manifest.json").read_text()), bundle.path)
     assert page.blocks["title"] == [bundle.title]
     assert page.blocks["h1"] == ["kmeans"]
     assert json.loads(shlex.split(page.curl)[-1]) == sample
     answer, shown, schema = page.blocks["pre"][1:]
     assert json.loads(answer) == prediction
     assert json.loads(shown) == sample
-    assert json.loads(schema) == bundle.manifest["input"]["schema"]
+    assert json.loads(schema) == bundle.manifest.input.schema
     assert bundle.function in page.everything
     assert page.links == {"/model", "/drift", "/metrics", "/readyz", "/livez", "/notebook/1"}
     client = app_of(bundle).test_client()
@@ -262,7 +257,7 @@ def test_the_fields_of_a_prediction_are_listed(tmp_path):
 def test_the_page_and_the_document_say_whether_predictions_have_moved(
     answered, verdict, said, tmp_path
 ):
-    client = app_of(Bundle(tmp_path, example()), answered=answered).test_client()
+    client = app_of(bundle_with(tmp_path), answered=answered).test_client()
     page = client.get("/", headers={"Accept": "text/html"}).text
     text = re.sub(r"\s+", " ", Page(page).everything)
     assert said in text
@@ -345,7 +340,7 @@ def chromium(profile, *words):
 @pytest.mark.needs("chromium", "apt-get install chromium")
 @pytest.mark.parametrize("manifest", [example(), hostile()], ids=["example", "hostile"])
 def test_a_browser_shows_it_within_the_window(manifest, tmp_path):
-    app = app_of(Bundle(tmp_path, manifest))
+    app = app_of(bundle_with(tmp_path, **manifest))
     profile = tmp_path / "profile"
     with served(app) as (url, asked):
         page = Page(chromium(profile, "--dump-dom", url))

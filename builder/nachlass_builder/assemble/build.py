@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from nachlass_builder.assemble.choose_lock import LockChoice
 from nachlass_builder.assemble.freshness import build_key, is_current
@@ -17,9 +16,8 @@ from nachlass_builder.bundle.layout import (
     SERVING_LOCK,
     TRAINING_LOCK,
     is_bundle,
-    read_manifest,
-    write_manifest,
 )
+from nachlass_builder.bundle.manifest import load_manifest, write_manifest
 from nachlass_builder.bundle.staging import Staging, publish, staged
 from nachlass_builder.foundation.credentials import redact
 from nachlass_builder.foundation.errors import SourceError
@@ -35,7 +33,7 @@ from nachlass_builder.proof.proof import service_environment
 from nachlass_builder.requirements.check import Checked, check
 from nachlass_builder.requirements.first_pass import compute_requirements
 from nachlass_builder.requirements.requirements import Requirements, gather
-from nachlass_builder.slim.choose_environment import Serving, require_locked
+from nachlass_builder.slim.choose_environment import Served, Serving, require_locked
 from nachlass_builder.source.parameters import shown_parameters
 from nachlass_builder.source.prepare import Prepared, Request, default_bundle, prepared_source
 from nachlass_builder.source.source_files import copy_source, digest_source, files_of, why_left_out
@@ -124,28 +122,36 @@ class _Build:
             samples = read_samples(self.staging.bundle / SAMPLES)
             tell_capture(outcome, samples, checked, settings.samples or "", self.progress)
         self.staging.source.rename(self.staging.bundle / "src")
-        manifest = compose_manifest(
-            self.prepared, checked, outcome, samples, lock, resolution, key, self.staging.bundle
+        draft = compose_manifest(
+            self.prepared,
+            checked,
+            outcome,
+            samples,
+            lock,
+            resolution,
+            key,
+            shown_parameters(settings.parameters, indexes.secrets),
+            self.staging.bundle,
         )
-        serving_lock, serving = Serving(
+        served = Serving(
             prepared=self.prepared,
             staging=self.staging,
             checked=checked,
             lock=lock,
             training=training,
             make=lambda lock: self._serving_environment(lock, training, indexes),
-            manifest=manifest,
+            draft=draft,
             progress=self.progress,
             fresh=self.fresh,
             given=locks.serving if locks else None,
         ).run()
         with self.progress.step("writing the bundle"):
-            self._write(manifest, checked, lock, serving_lock, serving, indexes)
+            self._write(served, checked, lock, indexes)
 
     def compare(self) -> Predictions:
         """Ask the new bundle for its answers to the samples of the one that it replaces."""
         bundle = self.staging.bundle
-        manifests = [read_manifest(path) or {} for path in (self.destination, bundle)]
+        manifests = [load_manifest(path) for path in (self.destination, bundle)]
         with self.progress.step("comparing with the previous bundle"):
             return compare_predictions(
                 bundle,
@@ -246,32 +252,29 @@ class _Build:
 
     def _write(
         self,
-        manifest: dict[str, Any],
+        served: Served,
         checked: Checked,
         lock: Lock,
-        serving_lock: Lock,
-        serving: Environment,
         indexes: IndexSettings,
     ) -> None:
         """Complete the bundle: locks, their bill, executed notebooks, the environment's link."""
         from nachlass_builder.assemble.render import write_executed
         from nachlass_builder.packages.sbom import bill_of_materials
 
-        bundle = self.staging.bundle
+        bundle, manifest = self.staging.bundle, served.manifest
         (bundle / TRAINING_LOCK).write_text(lock.text, encoding="utf-8")
-        (bundle / SERVING_LOCK).write_text(serving_lock.text, encoding="utf-8")
+        (bundle / SERVING_LOCK).write_text(served.lock.text, encoding="utf-8")
         requirements = [requirement.text for requirement in checked.requirements.merged]
-        bill = bill_of_materials(manifest, serving_lock, serving.site_packages, requirements)
+        bill = bill_of_materials(
+            manifest, served.lock, served.environment.site_packages, requirements
+        )
         (bundle / SBOM).write_text(bill.text, encoding="utf-8")
         self.progress.note(bill.summary)
         for notebook, entry in zip(
-            checked.located.notebooks, manifest["source"]["notebooks"], strict=True
+            checked.located.notebooks, manifest.source.notebooks, strict=True
         ):
             write_executed(
-                notebook.node, bundle, entry["executed"], lambda text: redact(text, indexes.secrets)
+                notebook.node, bundle, entry.executed, lambda text: redact(text, indexes.secrets)
             )
-        manifest["parameters"] = shown_parameters(
-            self.prepared.settings.parameters, indexes.secrets
-        )
-        (bundle / "venv").symlink_to(serving.path)
+        (bundle / "venv").symlink_to(served.environment.path)
         write_manifest(bundle, manifest)

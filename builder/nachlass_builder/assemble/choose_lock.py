@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from nachlass_builder.bundle.layout import TRAINING_LOCK, read_manifest
+from nachlass_builder.bundle.layout import TRAINING_LOCK
+from nachlass_builder.bundle.seed import resolution_of
 from nachlass_builder.bundle.staging import Staging
 from nachlass_builder.foundation.digest import digest_of
 from nachlass_builder.foundation.progress import Progress, counted
@@ -50,7 +51,7 @@ class LockChoice:
     def lock(self, indexes: IndexSettings, before: Path | None) -> tuple[Lock, str]:
         """One lock for everything, and the digest of what decided it.
 
-        The lock of the bundle `before` is kept when that digest is the same.
+        The lock of `before`, a bundle or a seed, is kept when that digest is the same.
         """
         merged, as_of = self.requirements.merged, self._as_of()
         constraints, hashes = self.constraints(), self.hashes(indexes)
@@ -65,8 +66,7 @@ class LockChoice:
         with self.progress.step(f"locking {counted(len(texts), 'requirement')}"):
             for requirement in merged:
                 self.progress.note(str(requirement))
-            manifest = read_manifest(before) if before else None
-            if before and manifest and manifest["locks"]["resolution"] == resolution:
+            if before and resolution_of(before) == resolution:
                 self.progress.note("unchanged: the previous bundle's lock is kept")
                 return Lock.read(before / TRAINING_LOCK), resolution
             lock = resolve(

@@ -8,13 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from nachlass_builder import __version__
-from nachlass_builder.assemble.manifest import source_section
+from nachlass_builder.assemble.manifest import revision_of
 from nachlass_builder.bundle.layout import (
     SERVING_LOCK,
     missing_parts,
-    read_manifest,
-    write_manifest,
 )
+from nachlass_builder.bundle.manifest import SourceRevision, read_manifest, write_manifest
 from nachlass_builder.execution.data_files import CHANGED, changed_outside
 from nachlass_builder.foundation.digest import digest_of
 from nachlass_builder.foundation.errors import Place, RequirementsError
@@ -26,9 +25,6 @@ from nachlass_builder.packages.lock import Lock
 from nachlass_builder.packages.pip_settings import IndexSettings
 from nachlass_builder.packages.service_wheel import service_digest
 from nachlass_builder.source.prepare import Prepared
-
-NEWEST = {"data", "baseline"}
-"""Sections that bundles of before do not have: they are built again."""
 
 
 def build_key(prepared: Prepared, source_digest: str) -> str:
@@ -54,21 +50,22 @@ def is_current(destination: Path, key: str, prepared: Prepared, progress: Progre
     Data outside the source that has changed is read again; that is gone cannot be.
     """
     manifest = read_manifest(destination)
-    if manifest is None or manifest.get("key") != key or not manifest.keys() >= NEWEST:
+    if manifest is None or manifest.key != key:
         return False
     if missing := missing_parts(destination, manifest):
         progress.note(f"{destination} has no {missing[0]} any more")
         return False
-    for path, what in changed_outside(manifest["data"]):
+    for path, what in changed_outside(manifest.data):
         if what == CHANGED:
             progress.note(f"{path} {what} since the notebook read it")
             return False
         progress.warn(f"{path}, which the notebook read, {what}")
     restore_environment(destination, prepared.settings, prepared.deadline, progress)
-    section = {**manifest["source"], **source_section(prepared.source, prepared.deadline)}
-    if section != manifest["source"]:
-        version = section["described"] or key[:12]
-        write_manifest(destination, {**manifest, "version": version, "source": section})
+    revision = revision_of(prepared.source, prepared.deadline)
+    source = SourceRevision(**vars(revision), notebooks=manifest.source.notebooks)
+    if source != manifest.source:
+        version = source.described or key[:12]
+        write_manifest(destination, replace(manifest, version=version, source=source))
     progress.note(f"unchanged: {destination} is kept")
     return True
 
@@ -83,7 +80,7 @@ def restore_environment(
         return python
     lock = Lock.read(bundle / SERVING_LOCK)
     manifest = read_manifest(bundle)
-    if manifest and lock.digest != manifest["locks"]["serving"]:
+    if manifest and lock.digest != manifest.locks.serving:
         raise RequirementsError(
             "the lock is not the one that the model was proven with",
             place=Place(str(bundle / SERVING_LOCK)),

@@ -11,7 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from nachlass_builder import __version__
-from nachlass_builder.bundle.layout import SCHEMA_VERSION
+from nachlass_builder.bundle.manifest import (
+    Draft,
+    Entry,
+    Input,
+    Locks,
+    NotebookFile,
+    Revision,
+    Samples,
+    SourceRevision,
+)
 from nachlass_builder.foundation.errors import Place
 from nachlass_builder.foundation.process import Deadline
 from nachlass_builder.notebook.choose_notebook import last_binding
@@ -31,82 +40,70 @@ def compose_manifest(
     training: Lock,
     resolution: str,
     key: str,
+    parameters: Mapping[str, str],
     bundle: Path,
-) -> dict[str, Any]:
-    """The manifest before the proof; `samples` are those scored, with their predictions.
-
-    `packages`, `slim`, the lock for serving, `batch`, `preload`, `memory` and
-    `baseline` have yet to be shown.
-    """
-    located = checked.located
+) -> Draft:
+    """The manifest before the proof; `samples` are those scored, with their predictions."""
+    located, settings = checked.located, prepared.settings
     pipeline = located.contract == "pipeline"
-    source = source_section(prepared.source, prepared.deadline)
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "name": _name(prepared.settings.model_name or prepared.source.root.name),
-        "version": source["described"] or key[:12],
-        "contract": located.contract,
-        "entry": {
-            "model": "stages.json" if pipeline else "model.pickle",
-            "predictor": None if pipeline else str(_predictor(checked)),
-            "validator": outcome["validator"],
-            "working_directory": str(located.folder),
-            "import_folders": outcome["import_folders"],
-            "cells": outcome["cells"],
-        },
-        "prediction": describe_predictions(
-            [prediction for _, prediction in samples], prepared.settings.prediction_kind
+    revision = revision_of(prepared.source, prepared.deadline)
+    inputs, predictions = ([pair[side] for pair in samples] for side in (0, 1))
+    random_fields = outcome["samples"]["random_fields"]
+    return Draft(
+        name=_name(settings.model_name or prepared.source.root.name),
+        version=revision.described or key[:12],
+        contract=located.contract,
+        entry=Entry(
+            model="stages.json" if pipeline else "model.pickle",
+            predictor=None if pipeline else str(_predictor(checked)),
+            validator=outcome["validator"],
+            working_directory=str(located.folder),
+            import_folders=tuple(outcome["import_folders"]),
+            cells=outcome["cells"],
         ),
-        "input": {
-            **describe_input([sample for sample, _ in samples]),
-            "features": describe_features([sample for sample, _ in samples]),
-        },
-        "samples": {
-            "count": len(samples),
-            "deterministic": not outcome["samples"]["random_fields"],
-            "random_fields": outcome["samples"]["random_fields"],
-        },
-        "batch": False,
-        "preload": False,
-        "memory": {},
-        "baseline": {},
-        "slim": {},
-        "python": platform.python_version(),
-        "packages": {},
-        "locks": {
-            "training": training.digest,
-            "serving": None,
-            "resolution": resolution,
-        },
-        "source": {**source, "notebooks": _notebooks(checked, bundle)},
-        "data": outcome["data"],
-        "built_by": f"nachlass {__version__}",
-        "key": key,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
+        prediction=describe_predictions(predictions, settings.prediction_kind),
+        input=Input(
+            schema=describe_input(inputs),
+            example=inputs[0] if inputs else None,
+            features=describe_features(inputs),
+        ),
+        samples=Samples(
+            count=len(samples),
+            deterministic=not random_fields,
+            random_fields=tuple(random_fields),
+        ),
+        python=platform.python_version(),
+        locks=Locks(training=training.digest, resolution=resolution),
+        source=SourceRevision(**vars(revision), notebooks=_notebooks(checked, bundle)),
+        data=outcome["data"],
+        parameters=parameters,
+        built_by=f"nachlass {__version__}",
+        key=key,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
 
 
-def source_section(source: Source, deadline: Deadline) -> dict[str, Any]:
+def revision_of(source: Source, deadline: Deadline) -> Revision:
     """What git says of the source."""
-    return {
-        "origin": source.origin,
-        "commit": source.commit,
-        "dirty": source.dirty,
-        "described": describe(source, deadline) if source.commit else None,
-    }
+    return Revision(
+        origin=source.origin,
+        commit=source.commit,
+        dirty=source.dirty,
+        described=describe(source, deadline) if source.commit else None,
+    )
 
 
-def _notebooks(checked: Checked, bundle: Path) -> list[dict[str, str]]:
+def _notebooks(checked: Checked, bundle: Path) -> tuple[NotebookFile, ...]:
     """The notebooks with their digests, and the stem of the executed copy's name."""
     notebooks = checked.located.notebooks
-    return [
-        {
-            "name": notebook.name,
-            "digest": hashlib.sha256((bundle / "src" / notebook.name).read_bytes()).hexdigest(),
-            "executed": "notebook" if len(notebooks) == 1 else f"notebook-{index}",
-        }
+    return tuple(
+        NotebookFile(
+            name=notebook.name,
+            digest=hashlib.sha256((bundle / "src" / notebook.name).read_bytes()).hexdigest(),
+            executed="notebook" if len(notebooks) == 1 else f"notebook-{index}",
+        )
         for index, notebook in enumerate(notebooks, start=1)
-    ]
+    )
 
 
 def _predictor(checked: Checked) -> Place:

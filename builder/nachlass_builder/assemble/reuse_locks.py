@@ -19,7 +19,8 @@ from packaging.requirements import InvalidRequirement
 from packaging.requirements import Requirement as Pep508
 from packaging.utils import canonicalize_name
 
-from nachlass_builder.bundle.layout import SERVING_LOCK, TRAINING_LOCK, read_manifest
+from nachlass_builder.bundle.layout import SERVING_LOCK, TRAINING_LOCK
+from nachlass_builder.bundle.manifest import read_manifest
 from nachlass_builder.bundle.staging import Staging
 from nachlass_builder.foundation.credentials import public_url, redact
 from nachlass_builder.foundation.digest import digest_of
@@ -105,7 +106,7 @@ def take_over(
     serving, served_with = _read(before, told, SERVING_LOCK, staging, remedy)
     resolution = digest_of(["carried by the source", training.digest, serving.digest])
     if folder is None and manifest is not None:
-        resolution = manifest["locks"]["resolution"]
+        resolution = manifest.locks.resolution
     _check(checked, trained_with, served_with, constraints=constraints, remedy=remedy)
     return Locks(training.restricted(hashes), serving.restricted(hashes), resolution, remedy)
 

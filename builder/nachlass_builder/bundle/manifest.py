@@ -7,17 +7,22 @@ form on disk; the service has a reader of its own.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
-SCHEMA_VERSION = 1
+MANIFEST = "manifest.json"
+SCHEMA_VERSION: Literal[1] = 1
 
-Counts = Mapping[str, Mapping[str, float]]
-"""By field and value."""
+Schema = Mapping[str, Any] | bool
+"""A JSON Schema."""
+
+Counts = Mapping[str, Mapping[str, int]]
+"""How often each value occurs, by field or feature."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,9 +65,9 @@ class Features:
 
 @dataclass(frozen=True, kw_only=True)
 class Input:
-    """What a sample is: a JSON Schema that all samples meet (true without any), and the first."""
+    """What a sample is: the schema that all samples meet (true without any), and the first."""
 
-    schema: Mapping[str, Any] | bool
+    schema: Schema
     example: Any
     features: Features
 
@@ -78,11 +83,17 @@ class Samples:
 
 @dataclass(frozen=True, kw_only=True)
 class Locks:
-    """Digests of the locks; `resolution` is the digest of what decided them."""
+    """Digests of the training lock, and of what decided it."""
 
     training: str
-    serving: str | None = None
     resolution: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class BothLocks(Locks):
+    """With the digest of the serving lock."""
+
+    serving: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,13 +106,19 @@ class NotebookFile:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Origin:
-    """The source, as git knows it; None where there is no git."""
+class Revision:
+    """Where the source comes from, and what git says of it; None where there is no git."""
 
     origin: str
     commit: str | None
     dirty: bool | None
     described: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceRevision(Revision):
+    """With the notebooks, in the order in which they ran."""
+
     notebooks: tuple[NotebookFile, ...]
 
 
@@ -140,7 +157,7 @@ class Slim:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Memory:
+class MemoryUse:
     """Largest resident sizes of the proof, in bytes: after loading, after scoring."""
 
     loaded: int
@@ -149,7 +166,7 @@ class Memory:
 
 @dataclass(frozen=True, kw_only=True)
 class Baseline:
-    """How the service counts the samples' predictions and features."""
+    """How the service counts the samples' predictions and features, by field and value."""
 
     predictions: Counts
     inputs: Counts
@@ -157,7 +174,10 @@ class Baseline:
 
 @dataclass(frozen=True, kw_only=True)
 class Draft:
-    """What is known once the cells have run; `created` is ISO 8601, `key` makes a build unchanged."""
+    """What is known once the cells have run.
+
+    `key` is equal for builds that would give the same, `created` is ISO 8601, in UTC.
+    """
 
     schema_version: Literal[1] = SCHEMA_VERSION
     name: str
@@ -169,48 +189,67 @@ class Draft:
     samples: Samples
     python: str
     locks: Locks
-    source: Origin
+    source: SourceRevision
     data: Data
     parameters: Mapping[str, str]
     built_by: str
     key: str
     created: str
 
+    def served_with(self, packages: Mapping[str, str], lock: str, slim: Slim) -> Unproven:
+        """The manifest with its serving environment: versions by name, and the lock's digest."""
+        locks = BothLocks(**vars(self.locks), serving=lock)
+        return Unproven(**{**vars(self), "locks": locks}, packages=packages, slim=slim)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Unproven(Draft):
     """A draft, and the distributions that it is to be served with, by name and version."""
 
+    locks: BothLocks
     packages: Mapping[str, str]
     slim: Slim
+
+    def proven(
+        self, *, batch: bool, preload: bool, memory: MemoryUse, baseline: Baseline
+    ) -> Manifest:
+        """The manifest of a bundle that is proven."""
+        return Manifest(
+            **vars(self), batch=batch, preload=preload, memory=memory, baseline=baseline
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest(Unproven):
-    """What a finished bundle has: whether batches and a load before the fork are proven."""
+    """What a finished bundle has: whether a batch predictor and a load before a fork are proven."""
 
     batch: bool
     preload: bool
-    memory: Memory
+    memory: MemoryUse
     baseline: Baseline
 
 
-def with_more(kind: type[Draft], before: Draft, **more: Any) -> Any:
-    """The next state of a manifest."""
-    known = {field.name: getattr(before, field.name) for field in fields(before)}
-    return kind(**{**known, **more})
+def decode(document: Any) -> Manifest:
+    """A finished bundle's manifest, from JSON; raises ValueError, which names the field."""
+    return msgspec.convert(document, Manifest)
 
 
-def as_json(manifest: Draft) -> dict[str, Any]:
-    """A manifest as it stands on disk."""
-    return asdict(manifest)
+def load_manifest(path: Path) -> Manifest:
+    """The manifest of the bundle at `path`; raises OSError or ValueError."""
+    return decode(json.loads((path / MANIFEST).read_text(encoding="utf-8")))
 
 
-def decode(text: bytes) -> Manifest:
-    """A finished bundle's manifest; raises msgspec.DecodeError, a ValueError."""
-    return msgspec.json.decode(text, type=Manifest)
+def read_manifest(path: Path) -> Manifest | None:
+    """The manifest of the bundle at `path`; None when there is none that this version reads."""
+    try:
+        return load_manifest(path)
+    except (OSError, ValueError):
+        return None
 
 
-def read(path: Path) -> Manifest:
-    """As `decode`, of a file."""
-    return decode(path.read_bytes())
+def write_manifest(path: Path, manifest: Draft) -> None:
+    """Write the manifest in one move."""
+    partial = path / f"{MANIFEST}.partial"
+    text = json.dumps(asdict(manifest), indent=2, ensure_ascii=False, allow_nan=False)
+    partial.write_text(text + "\n", encoding="utf-8")
+    partial.replace(path / MANIFEST)

@@ -13,6 +13,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from nachlass_builder.bundle.layout import bundle_at
+from nachlass_builder.bundle.seed import is_seed
 from nachlass_builder.foundation.errors import SourceError
 
 
@@ -83,8 +84,8 @@ def publish(staging: Staging, destination: Path) -> None:
 
 
 def _check_destination(destination: Path) -> None:
-    """Refuse to replace what is not a bundle."""
-    if not os.path.lexists(destination) or _was_bundle(destination):
+    """Refuse to replace what is neither a bundle nor a seed."""
+    if not os.path.lexists(destination) or _was_bundle(destination) or is_seed(destination):
         return
     if destination.is_dir() and not any(destination.iterdir()):
         return

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from nachlass_builder.assemble.build import build
 from nachlass_builder.assemble.ready_model import ReadyModel, ready_model
-from nachlass_builder.bundle.layout import SAMPLES, TRAINING_LOCK, bundle_at, read_manifest
+from nachlass_builder.bundle.layout import SAMPLES, TRAINING_LOCK, bundle_at
+from nachlass_builder.bundle.manifest import Data, DataFile, Manifest, load_manifest
 from nachlass_builder.diff.code import change_of, changed_code
-from nachlass_builder.diff.model import Change, Difference, Side
+from nachlass_builder.diff.model import Change, Difference, FileState, Side
 from nachlass_builder.foundation.errors import ProofError
 from nachlass_builder.foundation.process import Deadline
 from nachlass_builder.foundation.progress import Progress
@@ -33,21 +33,19 @@ def diff(old: str, new: str, context_dir: str | None, assignments: Mapping[str, 
         bundle_at(Path(source))  # refuses what is no whole one before anything is built
     before = _bundle(old, context_dir, assignments)
     model = ready_model(new, context_dir, assignments)
-    was, is_now = read_manifest(before), read_manifest(model.bundle)
-    assert was is not None
-    assert is_now is not None
-    serving = was["packages"].keys() | is_now["packages"].keys()
+    was, is_now = load_manifest(before), load_manifest(model.bundle)
+    serving = was.packages.keys() | is_now.packages.keys()
     return Difference(
         old=_side(before, was),
         new=_side(model.bundle, is_now),
         code=tuple(
             changed_code(before / "src", model.bundle / "src", _notebooks(was), _notebooks(is_now))
         ),
-        data=tuple(_changed_data(was["data"], is_now["data"])),
-        packages=_changes(was["packages"], is_now["packages"]),
+        data=tuple(_changed_data(was.data, is_now.data)),
+        packages=_changes(was.packages, is_now.packages),
         training_packages=_changes(_locked(before, serving), _locked(model.bundle, serving)),
-        python=_changes({"python": was["python"]}, {"python": is_now["python"]}),
-        parameters=_changes(was["parameters"], is_now["parameters"]),
+        python=_changes({"python": was.python}, {"python": is_now.python}),
+        parameters=_changes(was.parameters, is_now.parameters),
         predictions=_predictions(before, was, is_now, model),
     )
 
@@ -59,21 +57,20 @@ def _bundle(source: str, context_dir: str | None, assignments: Mapping[str, str]
     return build(Request(source, None, context_dir, assignments), Progress()).bundle
 
 
-def _side(bundle: Path, manifest: Mapping[str, Any]) -> Side:
-    source = manifest["source"]
+def _side(bundle: Path, manifest: Manifest) -> Side:
     return Side(
         str(bundle),
-        manifest["name"],
-        manifest["version"],
-        source["commit"],
-        source["dirty"],
-        manifest["created"],
-        manifest["built_by"],
+        manifest.name,
+        manifest.version,
+        manifest.source.commit,
+        manifest.source.dirty,
+        manifest.created,
+        manifest.built_by,
     )
 
 
-def _notebooks(manifest: Mapping[str, Any]) -> list[str]:
-    return [notebook["name"] for notebook in manifest["source"]["notebooks"]]
+def _notebooks(manifest: Manifest) -> list[str]:
+    return [notebook.name for notebook in manifest.source.notebooks]
 
 
 def _locked(bundle: Path, serving: Collection[str]) -> dict[str, str]:
@@ -82,7 +79,7 @@ def _locked(bundle: Path, serving: Collection[str]) -> dict[str, str]:
     return {name: version for name, version in locked if name not in serving}
 
 
-def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Change, ...]:
+def _changes(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[Change, ...]:
     """What differs between two mappings, by name."""
     return tuple(
         Change(name, change_of(old.get(name), new.get(name)), old.get(name), new.get(name))
@@ -91,33 +88,31 @@ def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Change, ..
     )
 
 
-def _changed_data(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
+def _changed_data(old: Data, new: Data) -> Iterator[Change]:
     """The files that were read on one side alone, or held something else."""
-    before, after = ({file["path"]: file for file in data["files"]} for data in (old, new))
+    before, after = ({file.path: file for file in data.files} for data in (old, new))
     for path in sorted(before.keys() | after.keys()):
         was, is_now = before.get(path), after.get(path)
-        if was is None or is_now is None:
-            if not (was or is_now or {})["written"]:  # else it may have a random name
-                yield Change(path, change_of(was, is_now), _shown(was), _shown(is_now))
-        elif _content(was) != _content(is_now):
-            yield Change(path, "changed", _shown(was), _shown(is_now))
+        if was and is_now:
+            if _content(was) != _content(is_now):
+                yield Change(path, "changed", _state(was), _state(is_now))
+        elif (only := was or is_now) and not only.written:  # else it may have a random name
+            yield Change(path, change_of(was, is_now), _state(was), _state(is_now))
 
 
-def _content(file: Mapping[str, Any]) -> tuple[Any, ...]:
+def _content(file: DataFile) -> tuple[str | int | None, ...]:
     """What tells whether a file is the same: its digest, or size and time."""
-    return (file["sha256"],) if file["sha256"] else (file["bytes"], file["modified_ns"])
+    return (file.sha256,) if file.sha256 else (file.bytes, file.modified_ns)
 
 
-def _shown(file: Mapping[str, Any] | None) -> dict[str, Any] | None:
+def _state(file: DataFile | None) -> FileState | None:
     """What a file was, in short."""
     if file is None:
         return None
-    return {name: file[name] for name in ("bytes", "sha256", "inside", "written")}
+    return FileState(file.bytes, file.sha256, inside=file.inside, written=file.written)
 
 
-def _predictions(
-    before: Path, was: Mapping[str, Any], is_now: Mapping[str, Any], model: ReadyModel
-) -> Predictions:
+def _predictions(before: Path, was: Manifest, is_now: Manifest, model: ReadyModel) -> Predictions:
     """Let the new model score what the old one has scored."""
     try:
         with Progress().step("asking the new model the old one's samples"):
@@ -130,5 +125,5 @@ def _predictions(
                 deadline=Deadline(),
             )
     except ProofError as error:
-        count = was["samples"]["count"]
+        count = was.samples.count
         return Predictions(error.message, count=count, failed=count)

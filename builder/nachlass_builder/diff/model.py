@@ -40,11 +40,21 @@ class Change:
 
 
 @dataclass(frozen=True)
+class FileState:
+    """What a file that the notebook read was on one side."""
+
+    bytes: int | None
+    sha256: str | None
+    inside: bool
+    written: bool
+
+
+@dataclass(frozen=True)
 class Difference:
     """All that two bundles differ in; `identical` when that is nothing.
 
     `packages` are those that serve, by version; `training_packages` those that
-    only train. `data` has {"bytes", "sha256", "inside", "written"} on each side.
+    only train. `data` has a FileState on each side.
     """
 
     old: Side

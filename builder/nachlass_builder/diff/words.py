@@ -48,8 +48,8 @@ def before_and_after(change: Change) -> str:
 def data_columns(change: Change) -> tuple[str, str]:
     """What happened to a file, and its sizes."""
     sides = [side for side in (change.old, change.new) if side]
-    sizes = [_size(side["bytes"]) for side in sides if side["bytes"] is not None]
-    by_notebook = all(side["written"] for side in sides)
+    sizes = [_size(side.bytes) for side in sides if side.bytes is not None]
+    by_notebook = all(side.written for side in sides)
     what = "written otherwise by the notebook" if by_notebook else change.change
     return what, " → ".join(dict.fromkeys(sizes))
 

@@ -10,10 +10,13 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
+import msgspec
+
+from nachlass_builder.bundle.manifest import Data, DataFile
 from nachlass_builder.execution.hidden_code import REPORT_READS, CodeError, isolated
 from nachlass_builder.execution.kernel import Kernel
 from nachlass_builder.foundation.progress import counted
@@ -32,97 +35,110 @@ SECRET_WORD = re.compile(
 )
 
 
-def observed_reads(kernel: Kernel) -> dict[str, Any]:
-    """What the cells of this kernel have read, as reads.py describes it."""
+@dataclass(frozen=True)
+class FileRead:
+    """A file as it was when it was first read; `written` says that a cell had written it."""
+
+    path: str
+    bytes: int
+    modified_ns: int
+    sha256: str | None
+    reason: str | None
+    written: bool
+
+
+@dataclass(frozen=True)
+class Reads:
+    """What the cells of a kernel have read, and the paths of what they have written."""
+
+    files: tuple[FileRead, ...] = ()
+    more: int = 0
+    written: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+def observed_reads(kernel: Kernel) -> Reads:
+    """What the cells of this kernel have read, as reads.py reports it."""
     path = kernel.folder / "reads.json"
     code = isolated(REPORT_READS.format(path=str(path)))
     try:
         kernel.run(code, doing="digesting the files that the notebook read")
-        reads: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return msgspec.convert(json.loads(path.read_text(encoding="utf-8")), Reads)
     except (CodeError, OSError, ValueError) as error:
-        return {"files": [], "more": 0, "written": [], "problems": [str(error)]}
-    return reads
+        return Reads(problems=(str(error),))
 
 
-def data_section(reads: Sequence[Mapping[str, Any]], root: Path) -> dict[str, Any]:
-    """The manifest's section: every file once, as the first notebook that read it found it.
-
-    {"files": [{"path": relative to the source, or absolute, "inside": the source,
-    "written": by a notebook, before it was read, "bytes", "modified_ns", "sha256",
-    "reason": why there is no digest}], "more": files that are not listed, "problems"}
-    """
+def data_of(reads: Sequence[Reads], root: Path) -> Data:
+    """Every file that was read once, as the first notebook that read it found it."""
     root = root.resolve()
     written: set[str] = set()
-    files: dict[str, dict[str, Any]] = {}
+    files: dict[str, DataFile] = {}
     for observed in reads:
-        for file in observed["files"]:
-            made_here = file["written"] or file["path"] in written
+        for file in observed.files:
+            made_here = file.written or file.path in written
             # What notebooks made and removed again is nobody's data.
-            if file["path"] not in files and not (made_here and not os.path.exists(file["path"])):  # noqa: PTH110
-                files[file["path"]] = _entry({**file, "written": made_here}, root)
-        written |= set(observed["written"])
-    return {
-        "files": sorted(files.values(), key=lambda file: (not file["inside"], file["path"])),
-        "more": sum(observed["more"] for observed in reads),
-        "problems": [text for observed in reads for text in observed["problems"]],
-    }
+            if file.path not in files and not (made_here and not os.path.exists(file.path)):  # noqa: PTH110
+                files[file.path] = _described(replace(file, written=made_here), root)
+        written |= set(observed.written)
+    return Data(
+        files=tuple(sorted(files.values(), key=lambda file: (not file.inside, file.path))),
+        more=sum(observed.more for observed in reads),
+        problems=tuple(text for observed in reads for text in observed.problems),
+    )
 
 
-def data_notes(data: Mapping[str, Any]) -> Iterator[str]:
+def data_notes(data: Data) -> Iterator[str]:
     """What the build says of the files that were read."""
-    count = len(data["files"]) + data["more"]
+    count = len(data.files) + data.more
     if count:
-        outside = [file["path"] for file in data["files"] if not file["inside"]]
+        outside = [file.path for file in data.files if not file.inside]
         few = f": {', '.join(outside)}" if 0 < len(outside) <= FEW else ""
         also = f", {len(outside)} of them outside the source{few}" if outside else ""
         yield f"{counted(count, 'file')} read by the notebook{also}"
-    if data["problems"]:
-        yield f"not every file that was read is known: {data['problems'][0]}"
+    if data.problems:
+        yield f"not every file that was read is known: {data.problems[0]}"
 
 
-def changed_outside(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def changed_outside(data: Data) -> Iterator[tuple[str, str]]:
     """The files outside the source that are no longer what was read: path, and what happened.
 
     A file of the same size and time is taken for the same, as make does.
     """
-    for file in data["files"]:
-        if file["inside"] or file["written"] or file["bytes"] is None:
+    for file in data.files:
+        if file.inside or file.written or file.bytes is None:
             continue
-        path = Path(file["path"])
+        path = Path(file.path)
         try:
             state = path.stat()
-            if (state.st_size, state.st_mtime_ns) == (file["bytes"], file["modified_ns"]):
+            if (state.st_size, state.st_mtime_ns) == (file.bytes, file.modified_ns):
                 continue
-            if state.st_size == file["bytes"] and file["sha256"]:
+            if state.st_size == file.bytes and file.sha256:
                 with path.open("rb") as opened:
-                    if hashlib.file_digest(opened, "sha256").hexdigest() == file["sha256"]:
+                    if hashlib.file_digest(opened, "sha256").hexdigest() == file.sha256:
                         continue
         except FileNotFoundError:
-            yield file["path"], "is gone"
+            yield file.path, "is gone"
         except OSError as error:
-            yield file["path"], f"cannot be read: {error.strerror}"
+            yield file.path, f"cannot be read: {error.strerror}"
         else:
-            yield file["path"], CHANGED
+            yield file.path, CHANGED
 
 
-def _entry(file: Mapping[str, Any], root: Path) -> dict[str, Any]:
-    """One file of the manifest."""
-    path = Path(file["path"])
-    inside = path.is_relative_to(root)
+def _described(file: FileRead, root: Path) -> DataFile:
+    """A file as the manifest has it."""
+    path = Path(file.path)
+    inside, is_hidden = path.is_relative_to(root), is_credential(path)
     shown = path.relative_to(root) if inside else path
-    entry = {
+    return DataFile(
         # Names need not be UTF-8, but the manifest is.
-        "path": os.fsencode(shown).decode("utf-8", "backslashreplace"),
-        "inside": inside,
-        "written": file["written"],
-        "bytes": file["bytes"],
-        "modified_ns": None if inside else file["modified_ns"],
-        "sha256": file["sha256"],
-        "reason": file["reason"],
-    }
-    if is_credential(path):
-        entry |= dict.fromkeys(("bytes", "modified_ns", "sha256")) | {"reason": "it is a secret"}
-    return entry
+        path=os.fsencode(shown).decode("utf-8", "backslashreplace"),
+        inside=inside,
+        written=file.written,
+        bytes=None if is_hidden else file.bytes,
+        modified_ns=None if is_hidden or inside else file.modified_ns,
+        sha256=None if is_hidden else file.sha256,
+        reason="it is a secret" if is_hidden else file.reason,
+    )
 
 
 def is_credential(path: Path) -> bool:

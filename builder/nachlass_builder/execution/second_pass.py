@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from nachlass_builder.bundle.manifest import Data
 from nachlass_builder.bundle.staging import Staging
 from nachlass_builder.execution.captured import capture_warnings
-from nachlass_builder.execution.data_files import data_notes, data_section, observed_reads
+from nachlass_builder.execution.data_files import Reads, data_notes, data_of, observed_reads
 from nachlass_builder.execution.execute import Execution, Kernel, executed
 from nachlass_builder.execution.failing_samples import FailingSample, or_else
 from nachlass_builder.execution.hidden_code import KEEP_PLACES
@@ -70,7 +71,7 @@ class SecondPass:
     def _run_pipeline(self, notebooks: Sequence[Notebook]) -> dict[str, Any]:
         """The pipeline contract: each notebook saves a stage; the last one's kernel scores."""
         stages: list[list[str]] = []
-        reads: list[dict[str, Any]] = []
+        reads: list[Reads] = []
         outcome: dict[str, Any] = {}
         for index, notebook in enumerate(notebooks):
             file = _stage_file(notebook.name)
@@ -88,9 +89,9 @@ class SecondPass:
                 self.cells.update(outcome["cells"])
         return {**outcome, "cells": dict(self.cells), "data": self._data(reads)}
 
-    def _data(self, reads: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    def _data(self, reads: Sequence[Reads]) -> Data:
         """What the notebooks read, for the manifest and in short for the report."""
-        data = data_section(reads, self.staging.source)
+        data = data_of(reads, self.staging.source)
         for text in data_notes(data):
             self.progress.note(text)
         return data

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from nachlass_builder.bundle.layout import TRAINING_LOCK, read_manifest, seed_of, write_seed
+from nachlass_builder.bundle.layout import TRAINING_LOCK
+from nachlass_builder.bundle.seed import is_seed, write_seed
 from nachlass_builder.bundle.staging import remove
 from nachlass_builder.foundation.errors import NachlassError
 from nachlass_builder.foundation.progress import Progress
@@ -71,7 +72,7 @@ class Artifacts:
             return
         locks = self.folder / LOCKS
         shutil.rmtree(locks, ignore_errors=True)
-        write_seed(locks, *seed_of(bundle))
+        write_seed(locks, bundle)
         (self.folder / SIZES).write_text(_sizes(self.folder), encoding="utf-8")
 
     def remove(self) -> None:
@@ -115,7 +116,7 @@ def _why_unusable(previous: Path) -> str | None:
         sizes = (previous / SIZES).read_text(encoding="utf-8")
     except (NachlassError, OSError, UnicodeDecodeError):
         sizes = ""
-    if not sizes or read_manifest(previous / LOCKS) is None:
+    if not sizes or not is_seed(previous / LOCKS):
         return "it is not what a build of ours leaves"
     return None if sizes == _sizes(previous) else "files of it are damaged"
 

@@ -22,7 +22,8 @@ import click
 from filelock import FileLock
 
 from nachlass_builder.assemble.build import build
-from nachlass_builder.bundle.layout import SERVING_LOCK, seed_of, write_seed
+from nachlass_builder.bundle.layout import SERVING_LOCK
+from nachlass_builder.bundle.seed import write_seed
 from nachlass_builder.bundle.staging import remove
 from nachlass_builder.foundation.console import Group
 from nachlass_builder.foundation.process import Deadline
@@ -69,7 +70,7 @@ def model(*, force: bool) -> None:
     made.rename(MADE)
     with alone:
         remove(seed)
-        write_seed(seed, *seed_of(MADE))
+        write_seed(seed, MADE)
     tell_sizes({"the environment": (MADE / "venv").resolve(), "the bundle": MADE}, progress)
     settle_bundle(MADE)
     keep_pre_run(SOURCE, MADE.parent)

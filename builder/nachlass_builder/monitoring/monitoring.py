@@ -12,7 +12,8 @@ from typing import Any
 import yaml
 
 from nachlass_builder.assemble.build import build
-from nachlass_builder.bundle.layout import read_manifest
+from nachlass_builder.bundle.layout import bundle_at
+from nachlass_builder.bundle.manifest import Manifest, load_manifest
 from nachlass_builder.foundation.errors import SourceError
 from nachlass_builder.foundation.progress import Progress
 from nachlass_builder.foundation.settings import Settings, unquote
@@ -40,11 +41,10 @@ def monitoring(
     them with; the rules as an object of the Prometheus operator's, with a
     ServiceMonitor; a dashboard for Grafana. Returns the files.
     """
-    manifest, settings = read_manifest(Path(source)), Settings.from_environ(os.environ, assignments)
+    manifest, settings = bundle_at(Path(source)), Settings.from_environ(os.environ, assignments)
     if manifest is None:
         built = build(Request(source, None, context_dir, assignments), Progress())
-        manifest, settings = read_manifest(built.bundle), built.settings
-        assert manifest is not None
+        manifest, settings = load_manifest(built.bundle), built.settings
     subject = _subject(manifest, settings.parameters)
     groups = rule_groups(subject, limits)
     texts = {
@@ -66,22 +66,16 @@ def monitoring(
     return [folder / name for name in texts]
 
 
-def _subject(manifest: Mapping[str, Any], parameters: Mapping[str, str]) -> Subject:
+def _subject(manifest: Manifest, parameters: Mapping[str, str]) -> Subject:
     """What is watched of a bundle; SourceError when it cannot be."""
     prefix = unquote(parameters.get(PREFIX, "")).strip() or "nachlass"
     if not PREFIX_FORM.fullmatch(prefix):
         raise SourceError(f"{PREFIX} is {prefix!r}", remedy="use letters, digits and underscores")
-    if "baseline" not in manifest:
-        raise SourceError(
-            f"{manifest['name']} {manifest['version']} has no baseline in its manifest",
-            remedy="build it again, with this version",
-        )
-    baseline = manifest["baseline"]
     return Subject(
-        name=manifest["name"],
+        name=manifest.name,
         prefix=prefix,
-        predictions=len(baseline["predictions"]),
-        inputs=len(baseline["inputs"]),
+        predictions=len(manifest.baseline.predictions),
+        inputs=len(manifest.baseline.inputs),
     )
 
 

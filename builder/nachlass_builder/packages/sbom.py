@@ -17,7 +17,6 @@ from datetime import datetime
 from functools import cache
 from importlib.metadata import Distribution
 from pathlib import Path, PurePosixPath
-from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from cyclonedx.contrib.license.factories import LicenseFactory
@@ -49,6 +48,7 @@ from packaging.tags import Tag, sys_tags
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from nachlass_builder import __version__
+from nachlass_builder.bundle.manifest import Draft
 from nachlass_builder.foundation.progress import counted
 from nachlass_builder.packages import pylock
 from nachlass_builder.packages.installed import installed, needed
@@ -76,7 +76,7 @@ class Bill:
 
 
 def bill_of_materials(
-    manifest: Mapping[str, Any], lock: Lock, site_packages: Path, requirements: Iterable[str]
+    manifest: Draft, lock: Lock, site_packages: Path, requirements: Iterable[str]
 ) -> Bill:
     """The bill of the model that the manifest describes; `requirements` are the user's.
 
@@ -92,18 +92,20 @@ def bill_of_materials(
     }
     model = Component(
         type=ComponentType.MACHINE_LEARNING_MODEL,
-        name=manifest["name"],
-        version=manifest["version"],
+        name=manifest.name,
+        version=manifest.version,
         bom_ref="model",
     )
     tool = Component(type=ComponentType.APPLICATION, name="nachlass", version=__version__)
-    facts = [manifest[key] for key in ("name", "version", "created", "built_by")]
-    facts += [lock.digest, sorted(str(component.bom_ref) for component in components.values())]
+    facts = [
+        *(manifest.name, manifest.version, manifest.created, manifest.built_by, lock.digest),
+        sorted(str(component.bom_ref) for component in components.values()),
+    ]
     bom = Bom(
         serial_number=uuid5(NAMESPACE_URL, json.dumps(facts)),
         metadata=BomMetaData(
             component=model,
-            timestamp=datetime.fromisoformat(manifest["created"]),
+            timestamp=datetime.fromisoformat(manifest.created),
             tools=ToolRepository(components=[tool]),
         ),
         components=components.values(),

@@ -6,11 +6,11 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from nachlass_builder.bundle.manifest import Manifest
 from nachlass_builder.foundation.errors import ProofError
 from nachlass_builder.foundation.process import Deadline
 from nachlass_builder.proof.describe_predictions import read_samples
@@ -101,11 +101,9 @@ def compare_predictions(
     return replace(summary, random_fields=tuple(random_fields))
 
 
-def random_fields(*manifests: Mapping[str, Any]) -> list[str]:
+def random_fields(*manifests: Manifest) -> list[str]:
     """The fields that are random in the predictions of any of the bundles."""
-    # A bundle that an earlier version built names none.
-    found = (one["samples"].get("random_fields", ()) for one in manifests)
-    return sorted({*chain.from_iterable(found)})
+    return sorted(set[str]().union(*(manifest.samples.random_fields for manifest in manifests)))
 
 
 def _summary(before: list[tuple[Any, Any]], answers: list[dict[str, Any]]) -> Predictions:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 
+from nachlass_builder.bundle.manifest import Features
 from nachlass_builder.proof.describe_predictions import HUGE
 
 MAX_FEATURES = 20
@@ -28,7 +29,7 @@ OTHER = "other"
 """The bin of whatever has none."""
 
 
-def describe_features(samples: Sequence[Any]) -> dict[str, Any]:
+def describe_features(samples: Sequence[Any]) -> Features:
     """The first features of the samples, each with its labels, or its buckets.
 
     A row is a list or an object; a plain value is a row of one feature, named
@@ -37,8 +38,8 @@ def describe_features(samples: Sequence[Any]) -> dict[str, Any]:
     and neither is what a metric cannot name. Too few samples have none at all.
     """
     columns = _columns(samples) if len(samples) >= LEAST_SAMPLES else {}
-    labels: dict[str, list[str]] = {}
-    buckets: dict[str, list[float]] = {}
+    labels: dict[str, tuple[str, ...]] = {}
+    buckets: dict[str, tuple[float, ...]] = {}
     for name, column in columns.items():
         if len(labels) + len(buckets) == MAX_FEATURES:
             break
@@ -47,12 +48,12 @@ def describe_features(samples: Sequence[Any]) -> dict[str, Any]:
         numbers = [value for value in column if _is_number(value)]
         texts = Counter(map(_text, column))
         if len(texts) > MAX_LABELS and 2 * len(numbers) > len(column):
-            buckets[name] = _deciles([float(number) for number in numbers])
+            buckets[name] = tuple(_deciles([float(number) for number in numbers]))
         elif len(texts) <= MAX_LABELS:
             shared = (text for text, count in texts.items() if count >= LEAST_OF_A_LABEL)
             named = sorted(text for text in shared if _is_nameable(text) and text != OTHER)
-            labels.update({name: named} if named else {})
-    return {"labels": labels, "buckets": buckets}
+            labels.update({name: tuple(named)} if named else {})
+    return Features(labels=labels, buckets=buckets)
 
 
 def _columns(samples: Sequence[Any]) -> Mapping[str, list[Any]]:

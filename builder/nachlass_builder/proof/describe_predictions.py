@@ -10,6 +10,7 @@ from typing import Any
 
 from genson import SchemaBuilder
 
+from nachlass_builder.bundle.manifest import Prediction, Schema
 from nachlass_builder.foundation.errors import Place, SourceError
 
 SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -20,9 +21,12 @@ OTHER = "other"
 MAX_LABELS = 100
 MAX_INTEGER_LABELS = 20
 BUCKETS = 20
-LADDER = (
-    *(-1e6, -1e5, -1e4, -1000, -100, -10, -1, 0, 0.1, 0.25, 0.5, 0.75, 0.9, 1),
-    *(2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 1e4, 1e5, 1e6),
+LADDER = tuple(
+    map(
+        float,
+        "-1e6 -1e5 -1e4 -1000 -100 -10 -1 0 0.1 0.25 0.5 0.75 0.9 1 "
+        "2.5 5 10 25 50 100 250 500 1000 1e4 1e5 1e6".split(),
+    )
 )
 """Upper bounds of buckets when there are no samples to take quantiles from."""
 
@@ -43,21 +47,21 @@ def read_samples(path: Path) -> list[tuple[Any, Any]]:
         ) from None
 
 
-def describe_input(samples: Sequence[Any]) -> dict[str, Any]:
-    """The JSON Schema that all samples meet, and the first one as an example."""
+def describe_input(samples: Sequence[Any]) -> Schema:
+    """The JSON Schema that all samples meet."""
     if not samples:
-        return {"schema": True, "example": None}
+        return True
     builder = SchemaBuilder(schema_uri=SCHEMA_DIALECT)
     for sample in samples:
         builder.add_object(sample)
-    schema = builder.to_schema()
+    schema: dict[str, Any] = builder.to_schema()
     lengths = {len(sample) for sample in samples if isinstance(sample, list)}
     if len(lengths) == 1 and schema.get("type") == "array":
         schema["minItems"] = schema["maxItems"] = lengths.pop()
-    return {"schema": schema, "example": samples[0]}
+    return schema
 
 
-def describe_predictions(predictions: Sequence[Any], forced: str | None) -> dict[str, Any]:
+def describe_predictions(predictions: Sequence[Any], forced: str | None) -> Prediction:
     """The kind of the predictions, their fields, and each field's labels or buckets.
 
     A plain prediction has one field, named ""; those of lists and objects are
@@ -75,21 +79,21 @@ def describe_predictions(predictions: Sequence[Any], forced: str | None) -> dict
         kinds = dict.fromkeys(kinds or [""], kind)
     elif not kinds:
         kinds = {"": "mixed"}
-    return {
-        "kind": kind,
-        "fields": list(kinds),
-        "labels": {
-            field: _labels(values.get(field, []), floats=of_field == "label")
+    return Prediction(
+        kind=kind,
+        fields=tuple(kinds),
+        labels={
+            field: tuple(_labels(values.get(field, []), floats=of_field == "label"))
             for field, of_field in kinds.items()
             if of_field != "number"
         },
-        "buckets": {
-            field: _buckets(values.get(field, []))
+        buckets={
+            field: tuple(_buckets(values.get(field, [])))
             for field, of_field in kinds.items()
             if of_field != "label"
         },
-        "ladder": [float(bound) for bound in LADDER],
-    }
+        ladder=LADDER,
+    )
 
 
 def _fields(prediction: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -150,6 +154,6 @@ def _buckets(values: Sequence[Any]) -> list[float]:
         if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < HUGE
     ]
     if len(set(numbers)) < 2:  # noqa: PLR2004 - one value has no quantiles
-        return [float(bound) for bound in LADDER]
+        return [*LADDER]
     cuts = statistics.quantiles(numbers, n=BUCKETS, method="inclusive")
     return sorted({min(numbers), *cuts, max(numbers)})

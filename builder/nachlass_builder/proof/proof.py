@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from nachlass_builder.bundle.manifest import Baseline, MemoryUse
 from nachlass_builder.foundation.errors import Place, ProofError
 from nachlass_builder.foundation.process import Completed, Deadline, run
 from nachlass_builder.foundation.settings import is_index_variable
@@ -28,15 +29,13 @@ GONE = "the folder of the build is gone afterwards: open files by paths relative
 class Proof:
     """What the proof showed: whether batches may be used, whether the model survives a fork.
 
-    `memory` has the largest resident sizes, in bytes, after loading and after scoring;
-    `baseline` how the service counts the samples and their predictions. `batch_problem`
-    says why a batch_predictor that is there may not be used.
+    `batch_problem` says why a batch_predictor that is there may not be used.
     """
 
     batch: bool
     preload: bool
-    memory: Mapping[str, int]
-    baseline: Mapping[str, Any]
+    memory: MemoryUse
+    baseline: Baseline
     notes: tuple[str, ...]
     batch_problem: str | None
 
@@ -137,8 +136,8 @@ def prove(
     return Proof(
         batch=bool(answer["batch"]),
         preload=preload,
-        memory=answer["memory"],
-        baseline=answer["baseline"],
+        memory=MemoryUse(**answer["memory"]),
+        baseline=Baseline(**answer["baseline"]),
         notes=tuple(notes),
         batch_problem=answer["batch_reason"],
     )

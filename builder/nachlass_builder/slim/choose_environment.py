@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from nachlass_builder.bundle.layout import SERVING_LOCK, write_manifest
+from nachlass_builder.bundle.layout import SERVING_LOCK
+from nachlass_builder.bundle.manifest import Draft, Manifest, Slim, Unproven, write_manifest
 from nachlass_builder.bundle.staging import Staging
 from nachlass_builder.foundation.digest import digest_of
 from nachlass_builder.foundation.errors import Place, ProofError, RequirementsError
@@ -93,6 +93,15 @@ def require_locked(settings: Settings, lock: Lock) -> None:
 
 
 @dataclass(frozen=True)
+class Served:
+    """An environment in which the model is proven, its lock, and what was shown."""
+
+    lock: Lock
+    environment: Environment
+    manifest: Manifest
+
+
+@dataclass(frozen=True)
 class Serving:
     """A model that waits for its environment: its bundle in the making, and what it ran in."""
 
@@ -102,24 +111,21 @@ class Serving:
     lock: Lock
     training: Environment
     make: Callable[[Lock], Environment]
-    manifest: dict[str, Any]
+    draft: Draft
     progress: Progress
     fresh: bool
     given: Lock | None = None
     """The lock to serve with, when nothing is to be chosen."""
 
-    def run(self) -> tuple[Lock, Environment]:
-        """The environment in which the model is proven, and its lock; raises ProofError.
-
-        The manifest gets what was chosen and what was shown.
-        """
+    def run(self) -> Served:
+        """Choose, make and prove the environment; raises ProofError."""
         settings = self.prepared.settings
         request = serving_request(self.checked, settings)
         training = Training(self.training.site_packages, request)
         if self.given:
             self._require_given(self.given, training, request)
-            self._describe(training, self.given, None, None)
-            return self.given, self._make_and_prove(self.given, is_all=True)
+            described = self._describe(training, self.given, None, None)
+            return self._make_and_prove(self.given, described, is_all=True)
         memory = self._memory(request)
         if self.fresh:
             memory.forget()
@@ -131,9 +137,9 @@ class Serving:
                     subset, why_all = self._choose(training, request, memory)
             kept = subset.why.keys() if subset else training.everything
             lock = self.lock.subset(kept)
-            self._describe(training, lock, subset, why_all)
+            described = self._describe(training, lock, subset, why_all)
             try:
-                environment = self._make_and_prove(lock, is_all=kept == training.everything)
+                served = self._make_and_prove(lock, described, is_all=kept == training.everything)
             except ProofError as error:
                 if kept == training.everything:
                     raise
@@ -147,7 +153,7 @@ class Serving:
                 continue
             if subset and not subset.before:
                 memory.write(subset, careful=not self._has_samples)
-            return lock, environment
+            return served
 
     def _require_given(self, given: Lock, training: Training, request: ServingRequest) -> None:
         """Refuse a given lock that lacks what the user wants to be served with."""
@@ -165,17 +171,18 @@ class Serving:
         self, training: Training, request: ServingRequest, memory: Memory
     ) -> tuple[Subset | None, str | None]:
         """The smallest subset, or the reason why there is none."""
-        entry = self.manifest["entry"]
         model = Candidate(
             bundle=self.staging.bundle,
-            import_folders=[self.staging.bundle / "src" / name for name in entry["import_folders"]],
+            import_folders=[
+                self.staging.bundle / "src" / name for name in self.draft.entry.import_folders
+            ],
             has_samples=self._has_samples,
             python=self.training.python,
             work=self.staging.work / "slim",
             parameters=self.prepared.settings.parameters,
             deadline=self.prepared.deadline,
         )
-        write_manifest(self.staging.bundle, self.manifest)
+        write_manifest(self.staging.bundle, self.draft)
         try:
             subset = decide(model, training, memory, request)
         except UndecidedError as error:
@@ -193,17 +200,10 @@ class Serving:
 
     def _describe(
         self, training: Training, lock: Lock, subset: Subset | None, why_all: str | None
-    ) -> None:
-        """Write into the manifest, and say, what the environment has and what it has not."""
+    ) -> Unproven:
+        """Say what the environment has and what it has not: the manifest with that."""
         kept = {name for name, _version in lock.packages}
         left_out = training.without(kept)
-        self.manifest["packages"] = dict(sorted(lock.packages))
-        self.manifest["locks"]["serving"] = lock.digest
-        self.manifest["slim"] = {
-            "all_because": why_all,
-            "kept": dict(sorted(subset.why.items())) if subset else {},
-            "left_out": left_out,
-        }
         if why_all:
             self.progress.note(f"all that `requirements` need is kept: {why_all}")
         size, whole = training.size(kept), training.size(kept | left_out.keys())
@@ -211,9 +211,15 @@ class Serving:
             f"serving environment: {len(kept)} of {len(kept | left_out.keys())} distributions, "
             f"{size / 1e6:.0f} of {whole / 1e6:.0f} MB"
         )
+        slim = Slim(
+            all_because=why_all,
+            kept=dict(sorted(subset.why.items())) if subset else {},
+            left_out={name: tuple(modules) for name, modules in left_out.items()},
+        )
+        return self.draft.served_with(dict(sorted(lock.packages)), lock.digest, slim)
 
-    def _make_and_prove(self, lock: Lock, *, is_all: bool) -> Environment:
-        """Make the environment, prove the bundle there, and let the manifest say what was shown."""
+    def _make_and_prove(self, lock: Lock, manifest: Unproven, *, is_all: bool) -> Served:
+        """Make the environment, and prove the bundle there."""
         prepared, progress, notebook = (
             self.prepared,
             self.progress,
@@ -222,7 +228,7 @@ class Serving:
         with progress.step("making the serving environment"):
             environment = self._make(lock)
         with progress.step("proving the model in a fresh interpreter"):
-            write_manifest(self.staging.bundle, self.manifest)
+            write_manifest(self.staging.bundle, manifest)
             proof = prove(
                 environment.python,
                 self.training.python if is_all else None,
@@ -234,18 +240,15 @@ class Serving:
                 deadline=prepared.deadline,
                 lock=SERVING_LOCK if self.given else None,
             )
-            self.manifest.update(
-                batch=proof.batch,
-                preload=proof.preload,
-                memory=dict(proof.memory),
-                baseline=dict(proof.baseline),
-            )
             for text in proof.notes:
                 progress.note(text)
             if proof.batch_problem:
                 where = last_binding(notebook, "batch_predictor") or notebook.place()
                 progress.warn(f"{where}: batch_predictor is not used: {proof.batch_problem}")
-        return environment
+        proven = manifest.proven(
+            batch=proof.batch, preload=proof.preload, memory=proof.memory, baseline=proof.baseline
+        )
+        return Served(lock, environment, proven)
 
     def _make(self, lock: Lock) -> Environment:
         """Make the environment while the source, whose wheels a lock names, is where it was."""
@@ -259,13 +262,13 @@ class Serving:
     def _memory(self, request: ServingRequest) -> Memory:
         """What is remembered of this model, for this lock, Python and service."""
         names = [notebook.name for notebook in self.checked.located.notebooks]
-        key = digest_of([environment_key(self.lock, "training"), self.manifest["name"], names])
+        key = digest_of([environment_key(self.lock, "training"), self.draft.name, names])
         folder = self.prepared.settings.cache / SUBSETS
         return Memory(folder / f"{key[:32]}.json", tuple(sorted(request.named)))
 
     @property
     def _has_samples(self) -> bool:
-        return bool(self.manifest["samples"]["count"])
+        return bool(self.draft.samples.count)
 
 
 def _by_reason(why: Mapping[str, str]) -> Iterator[tuple[str, list[str]]]:

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from nachlass_builder.bundle.layout import MANIFEST, is_bundle
+from nachlass_builder.bundle.layout import is_bundle
+from nachlass_builder.bundle.manifest import MANIFEST
 from nachlass_builder.foundation.git import git
 from nachlass_builder.foundation.process import Deadline
 from nachlass_builder.source.source import WORK_FOLDER, Source

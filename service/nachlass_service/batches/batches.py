@@ -140,7 +140,7 @@ class Batches:
             room.release()
 
     def _reader(self, media_type: str, body: BufferedIOBase) -> Reader:
-        schema = self._scorer.bundle.manifest["input"]["schema"]
+        schema = self._scorer.bundle.manifest.input.schema
         most_bytes = self._scorer.settings.max_body_bytes
         match media_type:
             case "text/csv":
@@ -166,7 +166,7 @@ class Batches:
     @property
     def _form(self) -> arrow_out.Form:
         """The column for predictions in Arrow."""
-        labels = self._scorer.bundle.manifest["prediction"]["labels"].get("", ())
+        labels = self._scorer.bundle.manifest.prediction.labels.get("", ())
         return arrow_out.Form(self._recorded, labels)
 
     @cached_property

@@ -14,10 +14,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from nachlass_service.base.errors import MalformedError, NotJsonError
+from nachlass_service.bundle.manifest import Schema
 from nachlass_service.bundle.strict_json import loads
-
-Schema = Any
-"""A JSON Schema as the manifest has it: an object, or true."""
 
 JSON_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?", re.ASCII)
 NUMBER = re.compile(r"\s*[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\s*", re.ASCII)

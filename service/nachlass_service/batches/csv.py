@@ -10,9 +10,10 @@ from io import BufferedIOBase
 from typing import Any
 
 from nachlass_service.base.errors import BadRowError, MalformedError, ServiceError, TooLargeError
-from nachlass_service.batches.columns import Columns, Schema, reader_of_text
+from nachlass_service.batches.columns import Columns, reader_of_text
 from nachlass_service.batches.json_lines import texts_of
 from nachlass_service.batches.text import BOM, Gatherer
+from nachlass_service.bundle.manifest import Schema
 from nachlass_service.bundle.strict_json import encode
 
 Record = list[str] | str

@@ -1,4 +1,4 @@
-"""Reads a bundle: the manifest's part that serving needs, and the samples."""
+"""A bundle as the service reads it: its manifest, its files and its samples."""
 
 from __future__ import annotations
 
@@ -8,63 +8,46 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nachlass_service.base.errors import BundleError
-
-SCHEMA_VERSION = 1
-NEEDED = {"name", "version", "contract", "entry", "prediction", "input", "samples", "batch"} | {
-    "preload", "memory", "python", "packages", "locks", "source", "built_by", "created",
-}  # fmt: skip
-"""The manifest's sections that serving reads."""
+from nachlass_service.bundle.manifest import Manifest, read_manifest
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle on disk, and its manifest as decoded JSON."""
+    """A bundle on disk, and its manifest."""
 
     path: Path
-    manifest: dict[str, Any]
+    manifest: Manifest
 
     @classmethod
-    def open(cls, path: Path) -> Bundle:
-        """Read the manifest; BundleError when it is not one this version understands."""
-        try:
-            manifest = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
-            version = manifest["schema_version"]
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            raise BundleError(f"{path} is not a bundle: {error}") from error
-        if version != SCHEMA_VERSION:
-            raise BundleError(
-                f"{path} has schema_version {version}; this service reads {SCHEMA_VERSION}"
-            )
-        if missing := NEEDED - manifest.keys():
-            raise BundleError(f"{path} is not a whole bundle: {', '.join(sorted(missing))} missing")
-        return cls(path.resolve(), manifest)
+    def open(cls, path: Path, *, proven: bool = True) -> Bundle:
+        """Read the manifest; raises BundleError. Only the proof opens what is not `proven`."""
+        return cls(path.resolve(), read_manifest(path, proven=proven))
 
     @property
     def is_pipeline(self) -> bool:
         """Whether the model is the stages of a pipeline rather than functions."""
-        return bool(self.manifest["contract"] == "pipeline")
+        return self.manifest.contract == "pipeline"
 
     @property
     def title(self) -> str:
         """The model's name and version."""
-        return f"{self.manifest['name']} {self.manifest['version']}"
+        return f"{self.manifest.name} {self.manifest.version}"
 
     @property
     def notebooks(self) -> list[str]:
         """The names of the notebooks, in the order in which they ran."""
-        return [notebook["name"] for notebook in self.manifest["source"]["notebooks"]]
+        return [notebook.name for notebook in self.manifest.source.notebooks]
 
     @property
     def function(self) -> str:
         """What answers: the predictor and where it was defined, or the pipeline."""
         if self.is_pipeline:
             return f"the pipeline of {', '.join(self.notebooks)}"
-        return f"predictor, {self.manifest['entry']['predictor']}"
+        return f"predictor, {self.manifest.entry.predictor}"
 
     def executed_notebook(self, number: int) -> str | None:
         """An executed notebook as HTML, counted from 1; None when there is none."""
-        executed = [notebook["executed"] for notebook in self.manifest["source"]["notebooks"]]
+        executed = [notebook.executed for notebook in self.manifest.source.notebooks]
         if not 1 <= number <= len(executed):
             return None
         return (self.path / f"{executed[number - 1]}.html").read_text(encoding="utf-8")
@@ -72,22 +55,21 @@ class Bundle:
     @property
     def random_fields(self) -> frozenset[str]:
         """The fields of predictions of which only the types are proven, see agreement.py."""
-        return frozenset(self.manifest["samples"]["random_fields"])
+        return frozenset(self.manifest.samples.random_fields)
 
     @property
     def working_directory(self) -> Path:
         """The folder the notebook ran in, inside `src/`."""
-        folder: str = self.manifest["entry"]["working_directory"]
-        return self.path / "src" / folder
+        return self.path / "src" / self.manifest.entry.working_directory
 
     @property
     def import_folders(self) -> list[Path]:
         """The folders to import from, in the notebook's order."""
-        return [self.path / "src" / folder for folder in self.manifest["entry"]["import_folders"]]
+        return [self.path / "src" / folder for folder in self.manifest.entry.import_folders]
 
     def place_of(self, filename: str) -> str | None:
         """What the user calls a code's file: `model.ipynb, cell 3`, or a path of the source."""
-        cells: dict[str, str] = self.manifest["entry"]["cells"]
+        cells = self.manifest.entry.cells
         if filename in cells:
             return cells[filename]
         path, source = Path(filename), self.path / "src"
@@ -95,7 +77,7 @@ class Bundle:
 
     def left_out(self, missing: str) -> str | None:
         """The distribution that the build left out, by its name or that of a module of it."""
-        left_out: dict[str, list[str]] = self.manifest.get("slim", {}).get("left_out", {})
+        left_out = self.manifest.slim.left_out
         if missing in left_out:
             return missing
         for distribution, modules in left_out.items():

@@ -40,7 +40,7 @@ from nachlass_service.hosting.forks import leave_forks_alone
 from nachlass_service.hosting.gunicorn_logger import Logger
 from nachlass_service.hosting.snapshot import Snapshots
 from nachlass_service.http.balance import Balance
-from nachlass_service.metrics.metrics import NO_FEATURES, Metrics
+from nachlass_service.metrics.metrics import Metrics
 from nachlass_service.proof.rehearsal import rehearse
 from nachlass_service.scoring.scorer import Scorer
 from nachlass_service.scoring.threads import Pool
@@ -166,9 +166,11 @@ class Server(BaseApplication):
     def _defaults(self) -> dict[str, Any]:
         """What gunicorn is told unless the user says otherwise."""
         self._capacity = capacity()
-        memory = self.bundle.manifest["memory"]
-        preload = self.bundle.manifest["preload"]
-        workers, self._why = self._capacity.workers(**memory, preload=preload)
+        memory = self.bundle.manifest.memory
+        preload = self.bundle.manifest.preload
+        workers, self._why = self._capacity.workers(
+            loaded=memory.loaded, scoring=memory.scoring, preload=preload
+        )
         if self.settings.workers:
             workers, self._why = self.settings.workers, "WEB_CONCURRENCY"
         return {
@@ -210,17 +212,17 @@ class Server(BaseApplication):
         """The metrics of the bundle."""
         manifest = self.bundle.manifest
         info = {
-            "name": manifest["name"],
-            "version": manifest["version"],
-            "commit": manifest["source"]["commit"] or "",
-            "created": manifest["created"],
+            "name": manifest.name,
+            "version": manifest.version,
+            "commit": manifest.source.commit or "",
+            "created": manifest.created,
         }
         return Metrics(
-            manifest["prediction"],
+            manifest.prediction,
             prefix=self.settings.metrics_prefix,
             info=info,
-            features=manifest["input"].get("features", NO_FEATURES),
-            baseline=manifest.get("baseline"),
+            features=manifest.input.features,
+            baseline=manifest.baseline,
             input_rate=self.settings.input_metrics_rate,
             named_inputs=bool(self.settings.show_samples),
             window_s=self.settings.drift_window_s,
@@ -228,7 +230,7 @@ class Server(BaseApplication):
 
     def _check_environment(self, bundle: Bundle) -> None:
         """Refuse a bundle that needs other packages than this process has."""
-        locks = [b.manifest["locks"]["serving"] for b in (self.bundle, bundle)]
+        locks = [b.manifest.locks.serving for b in (self.bundle, bundle)]
         if locks[0] != locks[1]:
             raise BundleError(
                 f"{bundle.title} needs other packages than those at hand: restart the service"
@@ -250,8 +252,8 @@ class Server(BaseApplication):
             event,
             model=self.bundle.title,
             function=self.bundle.function,
-            commit=manifest["source"]["commit"],
-            dirty=manifest["source"]["dirty"] or None,
+            commit=manifest.source.commit,
+            dirty=manifest.source.dirty or None,
             workers=self.cfg.workers,
             because=self._why,
             loaded="before the fork" if self.cfg.preload_app else "by each worker",

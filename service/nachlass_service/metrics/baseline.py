@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 from nachlass_service.bundle.bundle import Bundle
-from nachlass_service.metrics.inputs import Counts
+from nachlass_service.bundle.manifest import Baseline, Counts
 from nachlass_service.metrics.metrics import Metrics
 
 
-def count_samples(bundle: Bundle) -> dict[str, dict[str, dict[str, int]]]:
-    """The manifest's `baseline`, of the recorded samples and predictions.
-
-    {"predictions": {field: {value: count}}, "inputs": the same of features}.
-    """
+def count_samples(bundle: Bundle) -> Baseline:
+    """The manifest's `baseline`, of the recorded samples and predictions."""
     manifest = bundle.manifest
-    metrics = Metrics(
-        manifest["prediction"], prefix="n", info={}, features=manifest["input"]["features"]
-    )
+    metrics = Metrics(manifest.prediction, prefix="n", info={}, features=manifest.input.features)
     metrics.counters.prepare(0)
     for sample, prediction in bundle.samples():
         metrics.count([prediction], 0.0, metrics.bin_features([sample]))
     predictions, inputs, _seconds = metrics.recent()
-    return {"predictions": _whole(predictions), "inputs": _whole(inputs)}
+    return Baseline(_whole(predictions), _whole(inputs))
 
 
-def _whole(counts: Counts) -> dict[str, dict[str, int]]:
+def _whole(counts: Counts) -> Counts:
     """Counts as integers, of the fields that were seen."""
     return {
         field: {value: int(count) for value, count in values.items()}

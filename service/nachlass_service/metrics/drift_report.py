@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from nachlass_service.bundle.manifest import Counts
 from nachlass_service.metrics.drift import (
     FALSE_ALARMS,
     LEAST_BASELINE,
@@ -15,7 +16,6 @@ from nachlass_service.metrics.drift import (
     Verdict,
     compare_with_baseline,
 )
-from nachlass_service.metrics.inputs import Counts
 from nachlass_service.metrics.metrics import Metrics
 
 WORST: tuple[Verdict, ...] = (

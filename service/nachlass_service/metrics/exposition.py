@@ -16,7 +16,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
-from nachlass_service.metrics.inputs import Counts
+from nachlass_service.bundle.manifest import Counts
 
 
 def as_text(collector: Collector, accept: str) -> tuple[bytes, str]:

@@ -13,16 +13,15 @@ import json
 import math
 import sys
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import accumulate, islice, pairwise
 from typing import Any
 
 from prometheus_client.utils import floatToGoString
 
-OTHER = "other"
+from nachlass_service.bundle.manifest import Counts, Features
 
-Counts = dict[str, dict[str, float]]
-"""How often each value occurred, by field or feature; numbers by the interval that they are in."""
+OTHER = "other"
 
 
 class Inputs:
@@ -32,9 +31,9 @@ class Inputs:
     Labels that are not `named` are `#1`, `#2`, ... in the manifest's order.
     """
 
-    def __init__(self, features: Mapping[str, Any], *, named: bool = True) -> None:
-        labels: dict[str, list[str]] = features["labels"]
-        self._bounds: dict[str, Sequence[float]] = features["buckets"]
+    def __init__(self, features: Features, *, named: bool = True) -> None:
+        labels = features.labels
+        self._bounds = features.buckets
         self._shown = {
             feature: {label: label if named else f"#{n}" for n, label in enumerate(found, start=1)}
             for feature, found in labels.items()

@@ -26,9 +26,10 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from nachlass_service.base.errors import REJECTED
+from nachlass_service.bundle.manifest import Baseline, Counts, Features, Prediction
 from nachlass_service.metrics.exposition import add_histogram, as_text, by_value, up_to
 from nachlass_service.metrics.history import History
-from nachlass_service.metrics.inputs import Counts, Inputs, finite, intervals
+from nachlass_service.metrics.inputs import Inputs, finite, intervals
 from nachlass_service.metrics.shared_counters import Series, SharedCounters
 
 MAX_FIELDS = 50
@@ -51,7 +52,7 @@ SECONDS_BOUNDS = (
 
 FeatureBins = Sequence[Sequence[int]]
 """The bins that the features of samples are in: what is counted of the input."""
-NO_FEATURES: Mapping[str, Any] = {"labels": {}, "buckets": {}}
+NO_FEATURES, NO_BASELINE = Features(), Baseline()
 
 
 class Metrics(Collector):
@@ -68,25 +69,27 @@ class Metrics(Collector):
 
     def __init__(
         self,
-        prediction: Mapping[str, Any],
+        prediction: Prediction,
         *,
         prefix: str,
         info: Mapping[str, str],
-        features: Mapping[str, Any] = NO_FEATURES,
-        baseline: Mapping[str, Any] | None = None,
+        features: Features = NO_FEATURES,
+        baseline: Baseline = NO_BASELINE,
         input_rate: float = 1.0,
         named_inputs: bool = True,
         window_s: float = 3600,
     ) -> None:
         self._prefix = prefix
         self._info = dict(info)
-        self._labels: dict[str, Sequence[str]] = _named(prediction["labels"])
-        self._buckets: dict[str, Sequence[float]] = _named(prediction["buckets"])
-        self._ladder: Sequence[float] = prediction["ladder"]
+        self._labels: dict[str, Sequence[str]] = _named(prediction.labels)
+        self._buckets: dict[str, Sequence[float]] = _named(prediction.buckets)
+        self._ladder: Sequence[float] = prediction.ladder
         self._layout = (self._labels, self._buckets, self._ladder, features)
         self.inputs = Inputs(features, named=named_inputs)
-        self.baseline: dict[str, Counts] = {"predictions": {}, "inputs": {}, **(baseline or {})}
-        self.baseline["inputs"] = self.inputs.shown(self.baseline["inputs"])
+        self.baseline: dict[str, Counts] = {
+            "predictions": baseline.predictions,
+            "inputs": self.inputs.shown(baseline.inputs),
+        }
         self._input_rate = input_rate if self.inputs.bins else 0.0
         self._draw = Random().random  # noqa: S311 - and not the user's, who may have seeded it
         self._window_s = window_s

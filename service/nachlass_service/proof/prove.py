@@ -11,6 +11,7 @@ import resource
 import sys
 import time
 from collections.abc import Mapping, Sequence, Set
+from dataclasses import asdict
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -39,7 +40,7 @@ def prove(bundle: Bundle) -> dict[str, Any]:
     sizes in bytes after loading and after scoring one by one, "batch": true,
     false or null without batch_predictor, "batch_reason": why not,
     "forked": whether it may be loaded before a fork, "forked_reason": why not,
-    "baseline": as baseline.count_samples} or
+    "baseline": of the samples, see metrics/baseline.py} or
     {"error": the failure as in failure.py, and the "sample" at which it happened};
     raises BundleError for a model that cannot be loaded.
     """
@@ -116,7 +117,7 @@ def _compare_here(bundle: Bundle, model: Model, loaded: int, enough_s: float) ->
         "memory": {"loaded": loaded, "scoring": scoring},
         "batch": reason is None if has_batch else None,
         "batch_reason": reason,
-        "baseline": count_samples(bundle),
+        "baseline": asdict(count_samples(bundle)),
     }
 
 

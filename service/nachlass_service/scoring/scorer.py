@@ -114,7 +114,7 @@ class Scorer:
     @property
     def batches(self) -> bool:
         """Whether several samples may be scored at once: it is proven to give the same."""
-        return bool(self.bundle.manifest["batch"])
+        return self.bundle.manifest.batch
 
     def stride(self) -> Stride:
         """How many rows of a new batch to begin with."""

@@ -27,7 +27,7 @@ def score_few(bundle: Bundle, model: Model, run: Callable[[Callable[[], Any]], A
         if time.monotonic() > ends_at:
             return
     # Read anew: a predictor may have changed the samples it was given.
-    if bundle.manifest["batch"] and (samples := list(_few(bundle))):
+    if bundle.manifest.batch and (samples := list(_few(bundle))):
         run(partial(model.validate_and_predict_batch, samples))
 
 

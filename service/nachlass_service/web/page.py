@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from dataclasses import asdict
 from typing import Any
 
 from flask import render_template
@@ -26,25 +27,27 @@ NUMBER = re.compile(r"-?\d+\.\d+(?:e[+-]?\d+)?")
 def model_document(bundle: Bundle, settings: Settings) -> dict[str, Any]:
     """The manifest's public part: nothing in it is training data, unless that may be shown."""
     manifest = bundle.manifest
-    source = manifest["source"]
-    shown = {"example": manifest["input"]["example"]} if settings.show_samples else {}
+    source = manifest.source
+    shown = {"example": manifest.input.example} if settings.show_samples else {}
     return {
-        **{name: manifest[name] for name in ("name", "version", "contract", "prediction")},
-        "input": {"schema": manifest["input"]["schema"], **shown},
+        "name": manifest.name,
+        "version": manifest.version,
+        "contract": manifest.contract,
+        "prediction": asdict(manifest.prediction),
+        "input": {"schema": manifest.input.schema, **shown},
         "batches": types_taken(),
-        "samples": manifest["samples"],
-        "python": manifest["python"],
-        "packages": manifest["packages"],
+        "samples": asdict(manifest.samples),
+        "python": manifest.python,
+        "packages": manifest.packages,
         "source": {
-            "commit": source["commit"],
-            "dirty": source["dirty"],
+            "commit": source.commit,
+            "dirty": source.dirty,
             "notebooks": [
-                {name: notebook[name] for name in ("name", "digest")}
-                for notebook in source["notebooks"]
+                {"name": notebook.name, "digest": notebook.digest} for notebook in source.notebooks
             ],
         },
-        "built_by": manifest["built_by"],
-        "created": manifest["created"],
+        "built_by": manifest.built_by,
+        "created": manifest.created,
     }
 
 
@@ -56,7 +59,7 @@ def index_text(bundle: Bundle) -> str:
 def index_page(bundle: Bundle, settings: Settings, base_url: str, drift: DriftReport) -> str:
     """The page for people."""
     manifest = bundle.manifest
-    example, has_example = manifest["input"]["example"], _has_example(bundle, settings)
+    example, has_example = manifest.input.example, _has_example(bundle, settings)
     page = render_template(
         "page.html",
         bundle=bundle,
@@ -69,7 +72,7 @@ def index_page(bundle: Bundle, settings: Settings, base_url: str, drift: DriftRe
         example=_indented(example) if isinstance(example, dict) else _line(example),
         answer=_answer(bundle) if has_example else None,
         batches=types_taken(),
-        schema=_indented(manifest["input"]["schema"]),
+        schema=_indented(manifest.input.schema),
         most_labels=MOST_LABELS,
         drift=drift,
         numbered=bool(drift.inputs) and not settings.show_samples,
@@ -107,7 +110,7 @@ def curl_line(bundle: Bundle, settings: Settings, base_url: str) -> str:
     """A command that asks for a prediction; it works as it is where samples may be shown."""
     body = PLACEHOLDER
     if _has_example(bundle, settings):
-        example = bundle.manifest["input"]["example"]
+        example = bundle.manifest.input.example
         body = _line([example] if _is_sent_in_list(bundle, example) else example)
     header = "-H 'content-type: application/json'"
     return f"curl -s {base_url.rstrip('/')}/predict {header} -d {shlex.quote(body)}"
@@ -115,7 +118,7 @@ def curl_line(bundle: Bundle, settings: Settings, base_url: str) -> str:
 
 def _has_example(bundle: Bundle, settings: Settings) -> bool:
     """Whether there is an example of a sample that may be shown."""
-    return bool(settings.show_samples and bundle.manifest["samples"]["count"])
+    return bool(settings.show_samples and bundle.manifest.samples.count)
 
 
 def _answer(bundle: Bundle) -> str | None:

@@ -5,7 +5,8 @@ import tomli_w
 from packaging.pylock import Pylock
 
 from nachlass_builder.assemble.reuse_locks import Locks, check_whole, take_over
-from nachlass_builder.bundle.layout import SERVING_LOCK, TRAINING_LOCK, write_manifest
+from nachlass_builder.bundle.layout import SERVING_LOCK, TRAINING_LOCK
+from nachlass_builder.bundle.manifest import decode, write_manifest
 from nachlass_builder.bundle.staging import Staging
 from nachlass_builder.foundation.errors import Place, RequirementsError
 from nachlass_builder.foundation.settings import Settings
@@ -14,6 +15,7 @@ from nachlass_builder.requirements.check import check
 from nachlass_builder.requirements.requirement import Requirement
 from nachlass_builder.requirements.requirement_hashes import Hashed
 from support.cells import write_notebook
+from support.manifest import example
 
 SERVED = {
     "cloudpickle": "3.1",
@@ -55,8 +57,7 @@ def write_locks(folder, serving, training=None, **said):
 def bundle(tmp_path):
     """What a bundle has for the next build."""
     write_locks(tmp_path / "bundle", {"alpha": "1.5"})
-    manifest = {"schema_version": 1, "built_by": "nachlass 0", "locks": {"resolution": "as before"}}
-    write_manifest(tmp_path / "bundle", manifest)
+    write_manifest(tmp_path / "bundle", decode(example(locks={"resolution": "as before"})))
     return tmp_path / "bundle"
 
 

@@ -1,11 +1,11 @@
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
 from nachlass_builder.diff.code import CodeChange, changed_code
 from nachlass_builder.diff.markdown import as_markdown
-from nachlass_builder.diff.model import Change, Difference, Side
+from nachlass_builder.diff.model import Change, Difference, FileState, Side
 from nachlass_builder.diff.text import as_text
 from nachlass_builder.proof.compare import Example, Predictions
 from support.cells import write_notebook
@@ -110,7 +110,7 @@ SAME = Difference(
 
 
 def file(count, digest, **facts):
-    return {"bytes": count, "sha256": digest, "inside": True, "written": False, **facts}
+    return FileState(count, digest, **{"inside": True, "written": False, **facts})
 
 
 OTHER = replace(
@@ -244,7 +244,7 @@ def test_json_has_the_keys_that_are_documented():
     assert (facts["format_version"], facts["identical"]) == (1, False)
     assert facts["code"][0].keys() == {"file", "change", "old", "new", "diff"}
     assert facts["packages"][1] == {"name": "mine", "change": "added", "old": None, "new": ""}
-    assert facts["data"][0]["old"] == file(54_891, "a")
+    assert facts["data"][0]["old"] == asdict(file(54_891, "a"))
     assert facts["predictions"]["examples"][2]["error"] == "ValueError: no <b>"
     assert json.loads(SAME.as_json())["identical"]
 

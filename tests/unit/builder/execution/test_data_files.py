@@ -1,8 +1,15 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from nachlass_builder.execution.data_files import data_notes, data_section, is_credential
+from nachlass_builder.execution.data_files import (
+    FileRead,
+    Reads,
+    data_notes,
+    data_of,
+    is_credential,
+)
 from nachlass_builder.foundation.credentials import redact_parameter
 
 
@@ -89,27 +96,21 @@ def test_parameters_are_shown_without_secrets(name, value, shown):
     assert redact_parameter(name, value, ["known-to-the-index"]) == shown
 
 
-def observed(path, **facts):
-    file = {"path": str(path), "bytes": 1, "modified_ns": 5, "sha256": "0" * 64, "reason": None}
-    return {
-        "files": [{**file, "written": False, **facts}],
-        "more": 0,
-        "written": [],
-        "problems": [],
-    }
+def observed(path):
+    return Reads(files=(FileRead(str(path), 1, 5, "0" * 64, None, written=False),))
 
 
 def test_names_that_are_not_utf_8_can_be_written(tmp_path):
-    section = data_section([observed(f"{tmp_path}/a\udcff.csv")], tmp_path)
-    assert section["files"][0]["path"] == "a\\xff.csv"
+    section = data_of([observed(f"{tmp_path}/a\udcff.csv")], tmp_path)
+    assert section.files[0].path == "a\\xff.csv"
 
 
 def test_the_build_tells_what_was_read(tmp_path):
-    assert list(data_notes(data_section([], tmp_path))) == []
-    inside = data_section([observed(tmp_path / "a.csv")], tmp_path)
+    assert list(data_notes(data_of([], tmp_path))) == []
+    inside = data_of([observed(tmp_path / "a.csv")], tmp_path)
     assert list(data_notes(inside)) == ["1 file read by the notebook"]
-    outside = data_section([observed("/data/a.csv")], tmp_path)
-    assert list(data_notes({**outside, "more": 2, "problems": ["open: no"]})) == [
+    outside = data_of([observed("/data/a.csv")], tmp_path)
+    assert list(data_notes(replace(outside, more=2, problems=("open: no",)))) == [
         "3 files read by the notebook, 1 of them outside the source: /data/a.csv",
         "not every file that was read is known: open: no",
     ]

@@ -1,26 +1,38 @@
 """What one s2i build leaves to the next."""
 
 import io
+import json
 import os
 import subprocess
 import tarfile
 
 import pytest
 
-from nachlass_builder.bundle.layout import TRAINING_LOCK, read_manifest, write_seed
+from nachlass_builder.bundle.layout import TRAINING_LOCK
+from nachlass_builder.bundle.manifest import MANIFEST
+from nachlass_builder.bundle.seed import SEED, resolution_of, write_seed
 from nachlass_builder.foundation.progress import Progress
 from nachlass_builder.image import artifacts
 from nachlass_builder.image.artifacts import Artifacts
 from nachlass_builder.slim.choose_environment import SUBSETS
 from support.command import PYTHON
+from support.manifest import example
 
 LOCK = 'lock-version = "1.0"\ncreated-by = "uv"\npackages = []\n'
+
+
+def built(path):
+    """What a seed is made of."""
+    path.mkdir()
+    (path / TRAINING_LOCK).write_text(LOCK)
+    (path / MANIFEST).write_text(json.dumps(example(locks={"resolution": "decided"})))
+    return path
 
 
 @pytest.fixture
 def kept(tmp_path):
     """What a build has left in its image."""
-    write_seed(tmp_path / "built", LOCK, "decided")
+    built(tmp_path / "built")
     left = Artifacts(tmp_path / "kept")
     left.uv_cache.mkdir(parents=True)
     (left.uv_cache / "cached").write_text("wheel")
@@ -39,7 +51,7 @@ def take_over(before, tmp_path):
 def test_artifacts_are_taken_over_with_their_lock(kept, tmp_path, capsys):
     taken = take_over(kept, tmp_path)
     assert (taken.uv_cache / "cached").is_file()
-    assert read_manifest(tmp_path / "root/bundle")["locks"] == {"resolution": "decided"}
+    assert resolution_of(tmp_path / "root/bundle") == "decided"
     assert (tmp_path / "root/bundle" / TRAINING_LOCK).read_text() == LOCK
     assert "artifacts of the previous build are used" in capsys.readouterr().err
 
@@ -53,7 +65,7 @@ def test_what_serving_needs_is_left_to_the_next_build(kept, tmp_path):
     ("damage", "said"),
     [
         (lambda kept: (kept / "locks" / TRAINING_LOCK).write_text("no [toml"), "not what a build"),
-        (lambda kept: (kept / "locks/manifest.json").write_text("{"), "not what a build"),
+        (lambda kept: (kept / "locks" / SEED).write_text("{"), "not what a build"),
         (lambda kept: (kept / "sizes").unlink(), "not what a build"),
         (lambda kept: (kept / "uv/cached").write_text(""), "files of it are damaged"),
         (lambda kept: (kept / "uv/cached").unlink(), "files of it are damaged"),
@@ -112,8 +124,9 @@ def test_what_cannot_be_read_gives_an_empty_tar(kept, tmp_path):
 
 
 def test_equal_seeds_are_equal_files(tmp_path):
+    bundle = built(tmp_path / "built")
     for name in ("one", "other"):
-        write_seed(tmp_path / name, LOCK, "decided")
+        write_seed(tmp_path / name, bundle)
     facts = [
         [(path.name, path.stat().st_mtime, path.read_bytes()) for path in sorted(folder.iterdir())]
         for folder in (tmp_path / "one", tmp_path / "other")

@@ -1,5 +1,6 @@
 import json
 import sys
+from dataclasses import replace
 from importlib.metadata import Distribution
 
 import pytest
@@ -7,16 +8,13 @@ import tomli_w
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
+from nachlass_builder.bundle.manifest import decode
 from nachlass_builder.packages.licences import licences_of
 from nachlass_builder.packages.lock import Lock
 from nachlass_builder.packages.sbom import bill_of_materials
+from support.manifest import example
 
-MANIFEST = {
-    "name": "toy",
-    "version": "v1",
-    "created": "2026-01-02T03:04:05+00:00",
-    "built_by": "nachlass 0",
-}
+MANIFEST = decode(example(name="toy", version="v1", created="2026-01-02T03:04:05+00:00"))
 PYTHON = f"cp{sys.version_info.major}{sys.version_info.minor}"
 PURE = "py3-none-any"
 NARROW = f"{PYTHON}-none-any"
@@ -45,12 +43,12 @@ def bill(tmp_path):
         (info / "METADATA").write_text("\n".join(metadata))
         (info / "WHEEL").write_text(f"Wheel-Version: 1.0\nTag: {tag}\n")
 
-    def make(locked, installed, requirements=(), **named):
+    def make(locked, installed, requirements=(), manifest=MANIFEST, **named):
         for name, lines in installed.items():
             install(name, *lines, **named)
         packages = [{"name": name, **entry} for name, entry in locked.items()]
         text = tomli_w.dumps({"lock-version": "1.0", "created-by": "hand", "packages": packages})
-        made = bill_of_materials(MANIFEST, Lock(text, text), tmp_path, requirements)
+        made = bill_of_materials(manifest, Lock(text, text), tmp_path, requirements)
         assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(made.text) is None
         return json.loads(made.text), made.summary
 
@@ -89,13 +87,13 @@ def test_components_dependencies_and_the_model(bill):
     assert not service.keys() & {"purl", "hashes", "licenses"}
 
 
-def test_the_same_facts_make_the_same_bill(bill, monkeypatch):
+def test_the_same_facts_make_the_same_bill(bill):
     locked, installed = {"alpha": wheels_of("alpha", PURE)}, {"alpha": ["License: MIT"]}
     first, _ = bill(locked, installed)
     assert bill(locked, installed)[0] == first
-    assert first["metadata"]["timestamp"] == MANIFEST["created"]
-    monkeypatch.setitem(MANIFEST, "created", "2026-01-02T03:04:06+00:00")
-    later, _ = bill(locked, installed)
+    assert first["metadata"]["timestamp"] == MANIFEST.created
+    manifest = replace(MANIFEST, created="2026-01-02T03:04:06+00:00")
+    later, _ = bill(locked, installed, manifest=manifest)
     assert later["serialNumber"] != first["serialNumber"]
 
 

@@ -2,6 +2,7 @@ import random
 
 import pytest
 
+from nachlass_builder.bundle.manifest import Features
 from nachlass_builder.proof.describe_features import (
     LEAST_OF_A_LABEL,
     LEAST_SAMPLES,
@@ -10,6 +11,7 @@ from nachlass_builder.proof.describe_features import (
     describe_features,
 )
 from nachlass_service.metrics.inputs import OTHER, Inputs, intervals
+from support.manifest import features_with
 
 NUMBERS = [number / 10 for number in range(101)]
 
@@ -45,8 +47,8 @@ def test_rows_are_lists_objects_or_plain_values():
         ([number for number, _kind in rows], [""]),
     ]:
         described = describe_features(samples)
-        assert [*described["labels"], *described["buckets"]] == names
-        assert all(list(labels) == ["a", "b"] for labels in described["labels"].values())
+        assert [*described.labels, *described.buckets] == names
+        assert all(labels == ("a", "b") for labels in described.labels.values())
         assert all(sum(c.values()) == 60 for c in counted(described, samples).values())
 
 
@@ -77,13 +79,13 @@ def test_a_value_that_many_share_has_a_bin_of_its_own():
     ],
 )
 def test_what_has_no_distribution_is_no_feature(samples):
-    assert describe_features(samples) == {"labels": {}, "buckets": {}}
+    assert describe_features(samples) == Features(labels={}, buckets={})
 
 
 def test_what_few_samples_share_is_not_named():
     samples = ["usual"] * 60 + ["Ada Lovelace"] * (LEAST_OF_A_LABEL - 1) + ["rare"] * 5
     described = describe_features(samples)
-    assert described["labels"] == {"": ["rare", "usual"]}
+    assert described.labels == {"": ("rare", "usual")}
     assert counted(described, samples) == {"": {"rare": 5, "usual": 60, OTHER: 4}}
 
 
@@ -93,7 +95,7 @@ def test_a_value_called_other_is_in_that_bin():
 
 
 def test_labels_are_numbered_where_samples_may_not_be_shown():
-    described = {"labels": {"name": ["Ada", "Bob"]}, "buckets": {"size": [1.5]}}
+    described = features_with(labels={"name": ("Ada", "Bob")}, buckets={"size": (1.5,)})
     hidden = Inputs(described, named=False)
     assert named(hidden, {"name": "Bob", "size": 1}) == {"name": "#2", "size": "(-Inf, 1.5]"}
     baseline = {"name": {"Bob": 3, "Ada": 4, OTHER: 5}, "size": {"(1.5, +Inf)": 6}}
@@ -106,7 +108,7 @@ def test_labels_are_numbered_where_samples_may_not_be_shown():
 
 def test_there_are_not_too_many_features():
     described = describe_features([[float(n + i) for i in range(500)] for n in range(60)])
-    assert list(described["buckets"]) == [str(number) for number in range(MAX_FEATURES)]
+    assert list(described.buckets) == [str(number) for number in range(MAX_FEATURES)]
 
 
 @pytest.mark.parametrize(
@@ -125,7 +127,7 @@ def test_there_are_not_too_many_features():
     ],
 )
 def test_whatever_is_asked_is_in_one_bin_of_each_feature(sample, expected):
-    inputs = Inputs({"labels": {"0": ["1"], "1": ["a"]}, "buckets": {}})
+    inputs = Inputs(features_with(labels={"0": ("1",), "1": ("a",)}))
     assert tuple(named(inputs, sample).values()) == expected
 
 
@@ -143,6 +145,6 @@ def test_whatever_is_asked_is_in_one_bin_of_each_feature(sample, expected):
     ],
 )
 def test_numbers_are_in_the_interval_that_holds_them(value, expected):
-    inputs = Inputs({"labels": {}, "buckets": {"": [0.0, 1.5]}})
+    inputs = Inputs(features_with(buckets={"": (0.0, 1.5)}))
     assert named(inputs, value) == {"": expected}
     assert intervals([0.0, 1.5]) == ["(-Inf, 0.0]", "(0.0, 1.5]", "(1.5, +Inf)"]

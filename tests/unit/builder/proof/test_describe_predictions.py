@@ -27,52 +27,51 @@ from nachlass_builder.proof.describe_predictions import (
     ],
 )
 def test_kind(predictions, kind):
-    assert describe_predictions(predictions, None)["kind"] == kind
+    assert describe_predictions(predictions, None).kind == kind
 
 
 def test_labels_are_texts_of_metrics():
-    assert describe_predictions([True, False, True], None)["labels"] == {"": ["false", "true"]}
-    assert describe_predictions([3, 1], None)["labels"] == {"": ["1", "3"]}
+    assert describe_predictions([True, False, True], None).labels == {"": ("false", "true")}
+    assert describe_predictions([3, 1], None).labels == {"": ("1", "3")}
 
 
 def test_the_user_decides_the_kind():
     described = describe_predictions([1, 2, 3], "number")
-    assert described["kind"] == "number"
-    assert described["labels"] == {}
-    assert described["buckets"][""][0] == 1
+    assert described.kind == "number"
+    assert described.labels == {}
+    assert described.buckets[""][0] == 1
 
 
 def test_fields_have_paths_and_a_bound():
     described = describe_predictions([{"scores": {"a": 0.5, "b": 1.5}, "best": "a"}], None)
-    assert described["fields"] == ["scores.a", "scores.b", "best"]
-    assert described["labels"] == {"best": ["a"]}
+    assert described.fields == ("scores.a", "scores.b", "best")
+    assert described.labels == {"best": ("a",)}
     many = describe_predictions([[float(n) for n in range(80)]], None)
-    assert len(many["fields"]) == 51
-    assert many["fields"][-1] == "other"
+    assert len(many.fields) == 51
+    assert many.fields[-1] == "other"
 
 
 def test_buckets_are_quantiles_or_a_ladder():
-    buckets = describe_predictions([n / 100 for n in range(101)], None)["buckets"][""]
+    buckets = describe_predictions([n / 100 for n in range(101)], None).buckets[""]
     assert len(buckets) == 21
     assert buckets[10] == pytest.approx(0.5)
-    assert describe_predictions([], None)["buckets"][""] == [float(bound) for bound in LADDER]
+    assert describe_predictions([], None).buckets[""] == LADDER
 
 
-def test_input_is_a_schema_with_an_example():
-    described = describe_input([[0.5, 1], [1, 2]])
-    assert described["example"] == [0.5, 1]
-    assert described["schema"]["items"] == {"type": "number"}
-    assert described["schema"]["minItems"] == described["schema"]["maxItems"] == 2
-    assert describe_input([]) == {"schema": True, "example": None}
-    rows = describe_input([{"a": 1, "b": None}, {"a": 2, "b": "x"}])["schema"]
+def test_input_is_a_schema():
+    schema = describe_input([[0.5, 1], [1, 2]])
+    assert schema["items"] == {"type": "number"}
+    assert schema["minItems"] == schema["maxItems"] == 2
+    assert describe_input([]) is True
+    rows = describe_input([{"a": 1, "b": None}, {"a": 2, "b": "x"}])
     assert rows["required"] == ["a", "b"]
     assert set(rows["properties"]["b"]["type"]) == {"null", "string"}
 
 
 def test_floats_are_labels_where_the_user_says_so():
     described = describe_predictions([1.0, 2.5, 1.0], "label")
-    assert described["labels"] == {"": ["1.0", "2.5"]}
-    assert describe_predictions([1.0, 2.5], None)["labels"] == {}
+    assert described.labels == {"": ("1.0", "2.5")}
+    assert describe_predictions([1.0, 2.5], None).labels == {}
 
 
 @pytest.mark.parametrize("line", ["{", "[]", '{"sample": 1}', "1"])

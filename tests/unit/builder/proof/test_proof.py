@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from nachlass_builder.bundle.manifest import Baseline, MemoryUse
 from nachlass_builder.foundation.errors import Place, ProofError
 from nachlass_builder.foundation.process import Completed, Deadline
 from nachlass_builder.proof.describe_features import LEAST_SAMPLES
@@ -20,7 +21,7 @@ PROVEN = {
     "forked": True,
     "forked_reason": None,
     "memory": {"loaded": 1000, "scoring": 2000},
-    "baseline": {"rows": 50},
+    "baseline": {"predictions": {"": {"ham": 50}}, "inputs": {}},
 }
 FAILED = {
     "code": "raised",
@@ -82,8 +83,8 @@ def test_an_answer_becomes_a_proof(proof):
     proven = proof(PROVEN)
     assert (proven.batch, proven.batch_problem) == (True, None)
     assert proven.preload
-    assert proven.memory == {"loaded": 1000, "scoring": 2000}
-    assert proven.baseline == {"rows": 50}
+    assert proven.memory == MemoryUse(loaded=1000, scoring=2000)
+    assert proven.baseline == Baseline(predictions={"": {"ham": 50}}, inputs={})
     assert proven.notes == ()
 
 

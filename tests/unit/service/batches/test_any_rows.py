@@ -190,7 +190,7 @@ def test_samples_written_as_csv_are_read_as_the_same_samples(samples):
         {name: as_read(value, columns[name]) for name, value in sample.items()}
         for sample in samples
     ]
-    read = cells_of(as_csv([names, *rows]), describe_input(samples)["schema"])
+    read = cells_of(as_csv([names, *rows]), describe_input(samples))
     assert repr(read) == repr(expected)
 
 

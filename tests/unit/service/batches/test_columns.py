@@ -8,7 +8,7 @@ from nachlass_service.batches.columns import MOST_COLUMNS, Columns, inner, reade
 
 
 def schema_of(*samples):
-    return describe_input(samples)["schema"]
+    return describe_input(samples)
 
 
 @pytest.mark.parametrize(

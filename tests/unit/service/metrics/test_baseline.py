@@ -1,16 +1,17 @@
 """The baseline, and what is counted now, have the same names, labels and buckets."""
 
 import json
+from dataclasses import asdict
 
 import pytest
 from prometheus_client import parser
 
 from nachlass_builder.proof.describe_features import describe_features
 from nachlass_builder.proof.describe_predictions import describe_predictions
-from nachlass_service.bundle.bundle import Bundle
 from nachlass_service.metrics.baseline import count_samples
 from nachlass_service.metrics.drift_report import report
 from nachlass_service.metrics.metrics import Metrics
+from support.manifest import bundle_with
 
 CASES = {
     "labels": ["spam", "ham", "ham"] * 20,
@@ -33,19 +34,19 @@ def bundle_of(folder, predictions):
     entries = zip(samples, predictions, strict=True)
     lines = [json.dumps({"sample": s, "prediction": p}) + "\n" for s, p in entries]
     (folder / "samples.jsonl").write_text("".join(lines))
-    manifest = {
-        "prediction": describe_predictions(predictions, None),
-        "input": {"features": describe_features(samples)},
-    }
-    return Bundle(folder, manifest)
+    return bundle_with(
+        folder,
+        prediction=asdict(describe_predictions(predictions, None)),
+        input={"features": asdict(describe_features(samples))},
+    )
 
 
 def metrics_of(bundle, **options):
     metrics = Metrics(
-        bundle.manifest["prediction"],
+        bundle.manifest.prediction,
         prefix="n",
         info={},
-        features=bundle.manifest["input"]["features"],
+        features=bundle.manifest.input.features,
         baseline=count_samples(bundle),
         **options,
     )

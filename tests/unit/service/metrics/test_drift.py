@@ -2,6 +2,7 @@ import math
 
 import pytest
 
+from nachlass_service.bundle.manifest import Baseline
 from nachlass_service.metrics import drift
 from nachlass_service.metrics.drift import (
     LEAST_BASELINE,
@@ -13,14 +14,15 @@ from nachlass_service.metrics.drift import (
 )
 from nachlass_service.metrics.drift_report import report
 from nachlass_service.metrics.metrics import Metrics
+from support.manifest import features_with, prediction_with
 
-LABELS = {"kind": "label", "labels": {"": ["ham", "spam"]}, "buckets": {}, "ladder": [0.0]}
-NUMBERS = {"kind": "number", "labels": {}, "buckets": {"": [0.0, 1.0, 2.0]}, "ladder": [0.0]}
+LABELS = prediction_with(labels={"": ("ham", "spam")})
+NUMBERS = prediction_with(buckets={"": (0.0, 1.0, 2.0)})
 BINS = ["(-Inf, 0.0]", "(0.0, 1.0]", "(1.0, 2.0]", "(2.0, +Inf)"]
 
 
 def metrics_of(prediction, baseline, inputs=(), **options):
-    baseline = {"predictions": baseline, "inputs": dict(inputs)}
+    baseline = Baseline(baseline, dict(inputs))
     metrics = Metrics(prediction, prefix="n", info={}, baseline=baseline, **options)
     metrics.counters.prepare(0)
     return metrics
@@ -143,7 +145,7 @@ def test_after_a_reload_only_the_new_model_is_judged():
 
 
 def test_the_field_that_moved_farthest_is_first():
-    prediction = {**LABELS, "labels": {field: ["x", "y"] for field in "abc"}}
+    prediction = prediction_with(labels=dict.fromkeys("abc", ("x", "y")))
     metrics = metrics_of(prediction, {field: {"x": 500, "y": 500} for field in "abc"})
     metrics.count([{"a": "xy"[n % 2], "b": "x", "c": "xy"[n % 4 > 0]} for n in range(1000)], 0.1)
     found = report(metrics)
@@ -161,9 +163,10 @@ def test_numbers_are_compared_in_their_buckets():
 
 
 def test_features_are_compared_too():
-    features = {"labels": {"1": ["a", "b"]}, "buckets": {"0": [0.5]}}
     inputs = {"0": {"(-Inf, 0.5]": 100, "(0.5, +Inf)": 100}, "1": {"a": 100, "b": 100}}
-    metrics = metrics_of(LABELS, {}, inputs, features=features)
+    metrics = metrics_of(
+        LABELS, {}, inputs, features=features_with(labels={"1": ("a", "b")}, buckets={"0": (0.5,)})
+    )
     for number in range(1000):
         metrics.count(["ham"], 0.1, metrics.bin_features([[1.0, "ab"[number % 2]]]))
     found = report(metrics)

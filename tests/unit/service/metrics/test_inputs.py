@@ -3,11 +3,11 @@ import math
 import pytest
 
 from nachlass_service.metrics.inputs import OTHER, Inputs, finite, intervals
+from support.manifest import features_with
 
-FEATURES = {
-    "labels": {"colour": ["red", "1"], "2": ["x"]},
-    "buckets": {"size": [0.0, 2.5], "0": [10.0]},
-}
+FEATURES = features_with(
+    labels={"colour": ("red", "1"), "2": ("x",)}, buckets={"size": (0.0, 2.5), "0": (10.0,)}
+)
 BINS = {
     "colour": ["red", "1", OTHER],
     "2": ["x", OTHER],
@@ -30,7 +30,7 @@ def test_features_have_the_bins_of_the_manifest_and_other():
 
 
 def test_without_features_there_is_nothing_to_count():
-    inputs = Inputs({"labels": {}, "buckets": {}})
+    inputs = Inputs(features_with())
     assert (inputs.bins, inputs.width) == ({}, 0)
     assert inputs.bin_features([1]) == []
     assert inputs.counts([]) == {}
@@ -90,13 +90,13 @@ def test_a_label_is_text_or_json(value, bin_of_it):
 
 @pytest.mark.parametrize(("label", "value"), [("true", True), ("null", None), ("1.5", 1.5)])
 def test_labels_of_values_that_are_no_text(label, value):
-    inputs = Inputs({"labels": {"": [label]}, "buckets": {}})
+    inputs = Inputs(features_with(labels={"": [label]}))
     assert bins_of(inputs, value) == {"": label}
 
 
 @pytest.mark.parametrize("value", [[], {}, [1], {"a": 1}])
 def test_lists_and_objects_are_no_labels(value):
-    inputs = Inputs({"labels": {"a": ["[]", "{}", "[1]"]}, "buckets": {}})
+    inputs = Inputs(features_with(labels={"a": ["[]", "{}", "[1]"]}))
     assert bins_of(inputs, {"a": value}) == {"a": OTHER}
 
 
@@ -122,7 +122,7 @@ def test_a_number_is_in_the_bucket_up_to_its_bound(value, bin_of_it):
 
 
 def test_features_of_a_list_are_its_entries():
-    inputs = Inputs({"labels": {"2": ["x"], "name": ["y"]}, "buckets": {"0": [10.0]}})
+    inputs = Inputs(features_with(labels={"2": ["x"], "name": ["y"]}, buckets={"0": [10.0]}))
     below, above = "(-Inf, 10.0]", "(10.0, +Inf)"
     assert bins_of(inputs, [10, "y", "x"]) == {"0": below, "2": "x", "name": OTHER}
     assert bins_of(inputs, [11, "x"]) == {"0": above, "2": OTHER, "name": OTHER}
@@ -130,12 +130,12 @@ def test_features_of_a_list_are_its_entries():
 
 
 def test_a_digit_of_another_script_is_no_index():
-    inputs = Inputs({"labels": {"\u00b2": ["x"], "\u0661": ["x"]}, "buckets": {}})
+    inputs = Inputs(features_with(labels={"\u00b2": ["x"], "\u0661": ["x"]}))
     assert bins_of(inputs, ["x", "x", "x"]) == {"\u00b2": OTHER, "\u0661": OTHER}
 
 
 def test_what_is_neither_list_nor_object_is_the_feature_without_a_name():
-    inputs = Inputs({"labels": {"a": ["x"]}, "buckets": {"": [10.0]}})
+    inputs = Inputs(features_with(labels={"a": ["x"]}, buckets={"": [10.0]}))
     assert bins_of(inputs, 10) == {"a": OTHER, "": "(-Inf, 10.0]"}
     assert bins_of(inputs, "x") == {"a": OTHER, "": OTHER}
     assert bins_of(inputs, {"": 11, "a": "x"}) == {"a": "x", "": "(10.0, +Inf)"}

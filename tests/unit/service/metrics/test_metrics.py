@@ -1,5 +1,6 @@
 import itertools
 import os
+from dataclasses import replace
 
 import pytest
 from prometheus_client import parser
@@ -7,6 +8,7 @@ from prometheus_client.openmetrics import parser as openmetrics_parser
 
 from nachlass_builder.proof.describe_predictions import LADDER, describe_predictions
 from nachlass_service.base.errors import REJECTED
+from nachlass_service.bundle.manifest import Baseline
 from nachlass_service.metrics import history
 from nachlass_service.metrics.metrics import (
     LONGEST_LABEL,
@@ -18,6 +20,7 @@ from nachlass_service.metrics.metrics import (
     plain_values,
 )
 from support.forked import fork, in_child, join, killed
+from support.manifest import features_with, prediction_with
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 
@@ -123,7 +126,7 @@ def test_fields_and_values_as_the_build_names_them():
     values = list(plain_values(prediction))
     assert values == [("a.0", 1), ("a.1.b", None), ("a.1.", "x"), ("c", 2.5)]
     described = describe_predictions([prediction], None)
-    assert described["fields"] == [field for field, _value in values]
+    assert described.fields == tuple(field for field, _value in values)
 
 
 def test_a_prediction_may_be_nested_more_deeply_than_functions_can_call_each_other():
@@ -152,8 +155,8 @@ def test_a_field_has_so_many_labels_and_the_rest_is_other():
 def test_a_build_that_saw_all_the_labels_there_may_be_leaves_none():
     seen = [f"a{number:03}" for number in range(MAX_LABELS + 5)]
     described = describe_predictions(seen, "label")
-    for names in (described["labels"][""], seen):
-        metrics = new_metrics({**described, "labels": {"": names}})
+    for names in (described.labels[""], seen):
+        metrics = new_metrics(replace(described, labels={"": names}))
         metrics.counters.prepare(0)
         metrics.count(["new", "a000", seen[-1]], 0.1)
         assert labels(metrics) == {("", "a000"): 1, ("", "other"): 2}
@@ -460,7 +463,7 @@ def test_metrics_of_other_buckets_begins_at_zero():
     described = describe_predictions(["a"], None)
     for before, after in [
         (metrics_of(0.5, 0.75), metrics_of(0.5, 0.8)),
-        (new_metrics(described), new_metrics({**described, "ladder": [0.0, 1.0]})),
+        (new_metrics(described), new_metrics(replace(described, ladder=(0.0, 1.0)))),
     ]:
         before.counters.prepare(0)
         before.count([0.5], 0.1)
@@ -470,16 +473,14 @@ def test_metrics_of_other_buckets_begins_at_zero():
 
 # All metrics together.
 
-PREDICTION = {
-    "labels": {"kind": ["ham", "spam"]},
-    "buckets": {"score": [0.5]},
-    "ladder": [-1.0, 1.0],
-}
-FEATURES = {"labels": {"colour": ["red"]}, "buckets": {"size": [2.0]}}
-BASELINE = {
-    "predictions": {"kind": {"ham": 3, "spam": 1}, "score": {"(-Inf, 0.5]": 2, "(0.5, +Inf)": 5}},
-    "inputs": {"colour": {"red": 4, "other": 2}, "size": {"(-Inf, 2.0]": 6}},
-}
+PREDICTION = prediction_with(
+    labels={"kind": ("ham", "spam")}, buckets={"score": (0.5,)}, ladder=(-1.0, 1.0)
+)
+FEATURES = features_with(labels={"colour": ("red",)}, buckets={"size": (2.0,)})
+BASELINE = Baseline(
+    predictions={"kind": {"ham": 3, "spam": 1}, "score": {"(-Inf, 0.5]": 2, "(0.5, +Inf)": 5}},
+    inputs={"colour": {"red": 4, "other": 2}, "size": {"(-Inf, 2.0]": 6}},
+)
 
 
 class Clock:
@@ -598,10 +599,9 @@ def test_the_exposition_is_this():
 
 
 def test_metrics_may_have_no_baseline():
-    for baseline in (None, {}, {"predictions": {}}):
-        metrics = whole_metrics(baseline=baseline)
-        assert metrics.baseline == {"predictions": {}, "inputs": {}}
-        assert not any("_baseline{" in line for line in text_of(metrics))
+    metrics = whole_metrics(baseline=Baseline())
+    assert metrics.baseline == {"predictions": {}, "inputs": {}}
+    assert not any("_baseline{" in line for line in text_of(metrics))
 
 
 def test_labels_of_the_baseline_are_numbered_with_those_of_the_input():
@@ -611,7 +611,7 @@ def test_labels_of_the_baseline_are_numbered_with_those_of_the_input():
 
 
 def test_a_bucket_that_the_baseline_does_not_have_is_empty():
-    found = read(whole_metrics(baseline={"predictions": {"score": {"(0.5, +Inf)": 5}}}))
+    found = read(whole_metrics(baseline=Baseline({"score": {"(0.5, +Inf)": 5}})))
     assert found["n_prediction_value_baseline", "score", "0.5"] == 0
     assert found["n_prediction_value_baseline", "score", "+Inf"] == 5
 
@@ -661,9 +661,7 @@ def count(metrics, times, kind, score):
 
 
 def test_a_field_of_both_kinds_has_its_labels_and_its_numbers(clock):
-    metrics = Metrics(
-        {"labels": {"": ["a"]}, "buckets": {"": [1.0]}, "ladder": [0.0]}, prefix="n", info={}
-    )
+    metrics = new_metrics(prediction_with(labels={"": ("a",)}, buckets={"": (1.0,)}))
     metrics.counters.prepare(0)
     metrics.count(["a", 0.5, 1], 0.1)
     predictions, _inputs, seconds = metrics.recent()
@@ -727,7 +725,7 @@ def test_metrics_of_another_layout_is_ready_when_the_one_before_was(was_ready):
 
 def test_metrics_of_other_features_begins_at_zero():
     before = whole_metrics()
-    after = Metrics(PREDICTION, prefix="n", info={}, features={**FEATURES, "labels": {}})
+    after = Metrics(PREDICTION, prefix="n", info={}, features=replace(FEATURES, labels={}))
     after.counters.prepare(0)
     before.count([{"kind": "ham"}], 0.1)
     after.go_on_from(before)

@@ -9,11 +9,11 @@ import cloudpickle
 import pytest
 
 from nachlass_service.base.errors import BundleError
-from nachlass_service.bundle.bundle import Bundle
 from nachlass_service.proof import prove as proving
 from nachlass_service.proof.prove import LONGEST, largest_resident_size, prove, prove_without
 from nachlass_service.proof.score import score
 from support.forked import in_child
+from support.manifest import bundle_with
 
 
 def double(sample):
@@ -30,14 +30,13 @@ def bundle(tmp_path):
         (tmp_path / "model.pickle").write_bytes(cloudpickle.dumps(model))
         lines = [json.dumps({"sample": s, "prediction": p}) + "\n" for s, p in recorded]
         (tmp_path / "samples.jsonl").write_text("".join(lines))
-        manifest = {
-            "contract": "functions",
-            "entry": {"working_directory": ".", "import_folders": ["."], "cells": {}},
-            "samples": {"random_fields": list(random)},
-            "prediction": {"labels": {"": ["2", "4"]}, "buckets": {}, "ladder": [0.0]},
-            "input": {"features": {"labels": {"": ["1"]}, "buckets": {}}},
-        }
-        return Bundle(tmp_path, manifest)
+        return bundle_with(
+            tmp_path,
+            entry={"cells": {}},
+            samples={"random_fields": list(random)},
+            prediction={"labels": {"": ["2", "4"]}, "ladder": [0.0]},
+            input={"features": {"labels": {"": ["1"]}, "buckets": {}}},
+        )
 
     return make
 

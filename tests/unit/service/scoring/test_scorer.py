@@ -17,6 +17,7 @@ from nachlass_service.base.errors import (
 from nachlass_service.bundle.model import Model
 from nachlass_service.metrics.metrics import INPUTS, Metrics
 from nachlass_service.scoring.scorer import PredictRequest, Scored, Scorer, Stride
+from support.manifest import features_with, prediction_with
 
 
 def validator(x):
@@ -41,12 +42,12 @@ class Batches:
 
 
 def scorer_of(model, *, batch=True):
-    bundle = SimpleNamespace(manifest={"batch": batch})
+    bundle = SimpleNamespace(manifest=SimpleNamespace(batch=batch))
     metrics = Metrics(
-        {"labels": {}, "buckets": {}, "ladder": [1.0]},
+        prediction_with(ladder=(1.0,)),
         prefix="n",
         info={},
-        features={"labels": {}, "buckets": {"": [1.5]}},
+        features=features_with(buckets={"": (1.5,)}),
     )
     metrics.counters.prepare(0)
     return Scorer(bundle, model, metrics, settings=None)
@@ -205,8 +206,7 @@ def test_rows_are_read_anew_after_a_batch_that_changed_them():
 def test_rows_that_take_long_are_scored_in_turns(monkeypatch):
     monkeypatch.setattr("nachlass_service.scoring.scorer.BATCH_TURN_S", 0.0)
     turns = []
-    scorer = scorer_of(Model(predictor))
-    scorer.bundle.manifest["batch"] = False
+    scorer = scorer_of(Model(predictor), batch=False)
     scorer.start(lambda work: turns.append(1) or work())
     assert list(scorer.score(Rows("1", "2", "3"), scorer.stride())) == [[[1]], [[2]], [[3]]]
     assert len(turns) == 3
@@ -217,8 +217,7 @@ def test_rows_before_a_call_that_is_given_up_are_answered():
         work()
         raise TimeLimitError("too long")
 
-    scorer = scorer_of(Model(predictor))
-    scorer.bundle.manifest["batch"] = False
+    scorer = scorer_of(Model(predictor), batch=False)
     scorer.start(give_up)
     found = scorer.score(Rows("1", "2"), scorer.stride())
     assert next(found) == [[1], [2]]

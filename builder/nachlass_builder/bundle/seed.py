@@ -1,0 +1,51 @@
+"""What a build takes over where no bundle is kept: the lock, and what decided it.
+
+Images leave it to the next build, at the place where the bundle will be.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from nachlass_builder import __version__
+from nachlass_builder.bundle.layout import TRAINING_LOCK
+from nachlass_builder.bundle.manifest import load_manifest, read_manifest
+
+SEED = "seed.json"
+
+
+def write_seed(path: Path, bundle: Path) -> None:
+    """Write the seed of a bundle; equal locks have equal files.
+
+    Raises OSError or ValueError when the bundle cannot be read.
+    """
+    resolution = load_manifest(bundle).locks.resolution
+    path.mkdir(parents=True)
+    lock = (bundle / TRAINING_LOCK).read_text(encoding="utf-8")
+    (path / TRAINING_LOCK).write_text(lock, encoding="utf-8")
+    seed = {"resolution": resolution, "built_by": f"nachlass {__version__}"}
+    (path / SEED).write_text(json.dumps(seed) + "\n", encoding="utf-8")
+    for file in (path / TRAINING_LOCK, path / SEED, path):
+        os.utime(file, (0, 0))
+
+
+def is_seed(path: Path) -> bool:
+    """Whether a folder is a seed."""
+    return _read(path) is not None
+
+
+def resolution_of(path: Path) -> str | None:
+    """The digest of what decided the training lock of a bundle or a seed; None of anything else."""
+    manifest = read_manifest(path)
+    return manifest.locks.resolution if manifest else _read(path)
+
+
+def _read(path: Path) -> str | None:
+    """The digest in a seed; None when it is none."""
+    try:
+        seed = json.loads((path / SEED).read_text(encoding="utf-8"))
+        return str(seed["resolution"]) if seed["built_by"].startswith("nachlass ") else None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None

@@ -1,0 +1,177 @@
+"""The part of a bundle's manifest that serving reads.
+
+docs/manifest.schema.json describes all of it, for the builder and the service.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nachlass_service.base.errors import BundleError
+from nachlass_service.bundle.typed_json import decode
+
+MANIFEST = "manifest.json"
+SCHEMA_VERSION = 1
+PROVEN = frozenset(("packages", "slim", "batch", "preload", "memory", "baseline"))
+"""What a bundle has once it is proven: the proof itself reads bundles without."""
+
+Schema = Mapping[str, Any] | bool
+"""A JSON Schema."""
+Counts = dict[str, dict[str, float]]
+"""How often each value occurs, by field or feature; numbers by the interval that they are in."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """How the model is loaded; folders are below the bundle's `src/`.
+
+    `predictor` is the place where it is defined, None for a pipeline; `cells` names
+    the cells of code objects by the files that the kernel gave them.
+    """
+
+    predictor: str | None
+    validator: bool
+    working_directory: str
+    import_folders: tuple[str, ...]
+    cells: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The fields of predictions: each has labels, or upper bounds of buckets, or both.
+
+    `ladder` are the bounds of a field that no sample shows.
+    """
+
+    kind: str
+    fields: tuple[str, ...]
+    labels: Mapping[str, tuple[str, ...]]
+    buckets: Mapping[str, tuple[float, ...]]
+    ladder: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Features:
+    """The features of samples: each has labels, or upper bounds of buckets."""
+
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    buckets: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Input:
+    """What a sample is: the schema that all samples meet (true without any), and the first."""
+
+    schema: Schema
+    example: Any
+    features: Features
+
+
+@dataclass(frozen=True)
+class Samples:
+    """How many samples are recorded; of `random_fields` only the types are proven."""
+
+    count: int
+    deterministic: bool
+    random_fields: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """A notebook of the source, its SHA-256, and the stem of its executed copies."""
+
+    name: str
+    digest: str
+    executed: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """What git says of the source, None where there is no git, and its notebooks."""
+
+    commit: str | None
+    dirty: bool | None
+    notebooks: tuple[Notebook, ...]
+
+
+@dataclass(frozen=True)
+class Locks:
+    """The digest of the lock that the bundle is served with; None before it is proven."""
+
+    serving: str | None = None
+
+
+@dataclass(frozen=True)
+class Slim:
+    """The distributions that are left out, each with its modules."""
+
+    left_out: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Largest resident sizes of the proof, in bytes: after loading, after scoring."""
+
+    loaded: int = 0
+    scoring: int = 0
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """How `metrics.baseline` counts the samples' predictions and features."""
+
+    predictions: Counts = field(default_factory=dict)
+    inputs: Counts = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """A bundle's table of contents; what has a default is there once the bundle is proven.
+
+    `packages` are versions by name, `batch` and `preload` say whether a batch
+    predictor and a load before a fork are proven.
+    """
+
+    name: str
+    version: str
+    contract: str
+    entry: Entry
+    prediction: Prediction
+    input: Input
+    samples: Samples
+    python: str
+    source: Source
+    locks: Locks
+    built_by: str
+    created: str
+    packages: Mapping[str, str] = field(default_factory=dict)
+    slim: Slim = Slim()
+    batch: bool = False
+    preload: bool = False
+    memory: Memory = Memory()
+    baseline: Baseline = Baseline()
+
+
+def read_manifest(bundle: Path, *, proven: bool) -> Manifest:
+    """The manifest of a bundle, which is to be `proven` or may be unproven; raises BundleError."""
+    path = bundle / MANIFEST
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        version = document["schema_version"]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise BundleError(f"{bundle} is not a bundle: {error}") from error
+    if version != SCHEMA_VERSION:
+        raise BundleError(
+            f"{bundle} has schema_version {version}; this service reads {SCHEMA_VERSION}"
+        )
+    try:
+        manifest = decode(Manifest, document)
+    except ValueError as error:
+        raise BundleError(f"{path} is damaged: {error}") from error
+    if proven and (missing := PROVEN - document.keys()):
+        raise BundleError(f"{bundle} is not proven: {path} has no {', '.join(sorted(missing))}")
+    return manifest

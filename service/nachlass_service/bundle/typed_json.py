@@ -1,0 +1,84 @@
+"""Turns decoded JSON into dataclasses, and says where it has another form.
+
+A library would do, and would have to agree with the packages of every model that
+is served: what the service depends on stays small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from types import NoneType
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+T = TypeVar("T")
+
+NAMES = {
+    dict: "an object",
+    list: "a list",
+    str: "a text",
+    bool: "a boolean",
+    int: "an integer",
+    float: "a number",
+    NoneType: "null",
+}
+
+
+def decode(kind: type[T], value: Any) -> T:
+    """A value of decoded JSON as a dataclass; raises ValueError, which names the field.
+
+    Fields may be dataclasses, tuples of one type, mappings of texts to one type,
+    unions, str, int, float, bool, None and Any. Keys that are not fields are
+    left out.
+    """
+    decoded: T = _decode(kind, value, "")
+    return decoded
+
+
+def _decode(kind: Any, value: Any, place: str) -> Any:
+    if kind is Any:
+        return value
+    if is_dataclass(kind):
+        return _object(kind, _expect(dict, value, place), place)
+    match get_origin(kind), get_args(kind):
+        case None, _:
+            return _expect(kind, value, place)
+        case origin, (inner, *_) if origin is tuple:
+            items = enumerate(_expect(list, value, place))
+            return tuple(_decode(inner, item, f"{place}[{index}]") for index, item in items)
+        case origin, (_, inner) if origin in (dict, Mapping):
+            items = _expect(dict, value, place).items()
+            return {key: _decode(inner, item, f"{place}[{key!r}]") for key, item in items}
+        case _, kinds:
+            return _union(kinds, value, place)
+
+
+def _object(kind: Any, value: Mapping[str, Any], place: str) -> Any:
+    """A JSON object as a dataclass."""
+    hints = get_type_hints(kind)
+    found = {}
+    for field in fields(kind):
+        where = f"{place}.{field.name}" if place else field.name
+        if field.name in value:
+            found[field.name] = _decode(hints[field.name], value[field.name], where)
+        elif field.default is MISSING and field.default_factory is MISSING:
+            raise ValueError(f"{where} is missing")
+    return kind(**found)
+
+
+def _union(kinds: tuple[Any, ...], value: Any, place: str) -> Any:
+    """A value of one of several types."""
+    problems = []
+    for kind in kinds:
+        try:
+            return _decode(kind, value, place)
+        except ValueError as problem:
+            problems.append(problem)
+    raise problems[0]
+
+
+def _expect(kind: Any, value: Any, place: str) -> Any:
+    """The value; ValueError when it is of another type, as true is for a number."""
+    if type(value) is kind or (kind is float and type(value) is int):
+        return value
+    raise ValueError(f"{place or 'the document'} is not {NAMES[kind]}")

@@ -1,0 +1,101 @@
+"""The manifest's three states, and the schema that is published of the last."""
+
+import json
+import os
+from dataclasses import asdict, replace
+from inspect import cleandoc
+
+import jsonschema
+import msgspec
+import pytest
+
+from nachlass_builder.bundle.manifest import (
+    MANIFEST,
+    Baseline,
+    Draft,
+    Locks,
+    Manifest,
+    MemoryUse,
+    Slim,
+    decode,
+    load_manifest,
+    read_manifest,
+    write_manifest,
+)
+from support.manifest import example
+from support.project import PROJECT
+
+SCHEMA = PROJECT / "docs" / "manifest.schema.json"
+
+
+def published():
+    """The schema of a manifest, as docs/ has it."""
+    schema = msgspec.json.schema(Manifest)
+    for definition in schema["$defs"].values():
+        definition["description"] = cleandoc(definition["description"])
+    dialect = "https://json-schema.org/draft/2020-12/schema"
+    return json.dumps({"$schema": dialect, **schema}, indent=2) + "\n"
+
+
+def draft():
+    """The example before its environment was chosen."""
+    whole = decode(example())
+    known = {name: fact for name, fact in vars(whole).items() if name in Draft.__annotations__}
+    locks = Locks(training=whole.locks.training, resolution=whole.locks.resolution)
+    return Draft(**{**known, "locks": locks})
+
+
+def test_the_schema_in_docs_is_that_of_the_code():
+    if os.environ.get("NACHLASS_WRITE_SCHEMA"):
+        SCHEMA.write_text(published())
+    assert SCHEMA.read_text() == published(), "write it: NACHLASS_WRITE_SCHEMA=1 pytest"
+
+
+def test_the_example_meets_the_schema():
+    schema = json.loads(SCHEMA.read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(example(), schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(example(samples={"count": "many"}), schema)
+
+
+def test_the_example_is_written_as_it_was_read(tmp_path):
+    write_manifest(tmp_path, decode(example()))
+    assert json.loads((tmp_path / MANIFEST).read_text()) == example()
+    assert load_manifest(tmp_path) == read_manifest(tmp_path) == decode(example())
+
+
+def test_a_draft_becomes_a_manifest_by_what_is_chosen_and_shown():
+    whole = decode(example())
+    unproven = draft().served_with(whole.packages, whole.locks.serving, whole.slim)
+    assert unproven.locks == whole.locks
+    proven = unproven.proven(
+        batch=whole.batch, preload=whole.preload, memory=whole.memory, baseline=whole.baseline
+    )
+    assert proven == whole
+
+
+def test_another_attempt_begins_with_the_same_draft():
+    before = draft()
+    kept = asdict(before)
+    for version in ("1.0", "2.0"):
+        slim = Slim(all_because=None, kept={}, left_out={})
+        unproven = before.served_with({"alpha": version}, version, slim)
+        assert (unproven.packages["alpha"], unproven.locks.serving) == (version, version)
+    assert asdict(before) == kept
+
+
+def test_a_draft_is_no_bundle(tmp_path):
+    write_manifest(tmp_path, draft())
+    assert read_manifest(tmp_path) is None
+    with pytest.raises(ValueError, match=r"missing required field `serving` - at `\$\.locks`"):
+        load_manifest(tmp_path)
+
+
+def test_numbers_keep_their_value(tmp_path):
+    baseline = Baseline(predictions={"": {"a": 2**70}}, inputs={})
+    whole = replace(decode(example()), memory=MemoryUse(loaded=1, scoring=2), baseline=baseline)
+    whole = replace(whole, input=replace(whole.input, example=[2**70, 0.1, -0.0]))
+    write_manifest(tmp_path, whole)
+    assert load_manifest(tmp_path) == whole
+    assert load_manifest(tmp_path).input.example[0] == 2**70

@@ -1,0 +1,81 @@
+"""The service's reading of a manifest; the whole form is the builder's to check."""
+
+import json
+
+import jsonschema
+import pytest
+
+from nachlass_service.base.errors import BundleError
+from nachlass_service.bundle.bundle import Bundle
+from nachlass_service.bundle.manifest import PROVEN, Slim, read_manifest
+from support.manifest import EXAMPLE, example
+from support.project import PROJECT
+
+
+def write(path, document):
+    (path / "manifest.json").write_text(json.dumps(document))
+    return path
+
+
+def test_the_example_meets_the_schema():
+    schema = json.loads((PROJECT / "docs/manifest.schema.json").read_text())
+    jsonschema.validate(json.loads(EXAMPLE), schema)
+
+
+def test_the_example_is_read(tmp_path):
+    manifest = read_manifest(write(tmp_path, example()), proven=True)
+    assert (manifest.name, manifest.version) == ("kmeans", "v1.0")
+    assert manifest.prediction.labels == {"": tuple("0123456")}
+    assert manifest.input.features.buckets["0"] == (0.25, 0.75)
+    assert manifest.source.notebooks[0].executed == "notebook"
+    assert (manifest.batch, manifest.preload) == (True, True)
+    assert manifest.baseline.predictions[""]["0"] == 26
+    assert manifest.memory.loaded == 101650432
+
+
+def test_what_is_not_proven_is_read_for_the_proof_alone(tmp_path):
+    draft = {name: fact for name, fact in example().items() if name not in PROVEN}
+    draft["locks"] = {"training": "0", "resolution": "0"}
+    write(tmp_path, draft)
+    manifest = read_manifest(tmp_path, proven=False)
+    assert (manifest.batch, manifest.preload, manifest.slim) == (False, False, Slim())
+    with pytest.raises(BundleError, match=r"is not proven: .* has no baseline, batch, memory, pac"):
+        Bundle.open(tmp_path)
+
+
+@pytest.mark.parametrize("section", sorted(PROVEN))
+def test_every_part_of_the_proof_is_needed(tmp_path, section):
+    document = example()
+    del document[section]
+    with pytest.raises(BundleError, match=f"has no {section}"):
+        Bundle.open(write(tmp_path, document))
+
+
+@pytest.mark.parametrize(
+    ("sections", "said"),
+    [
+        ({"name": None}, "name is not a text"),
+        ({"entry": []}, "entry is not an object"),
+        ({"entry": {"validator": 1}}, "entry.validator is not a boolean"),
+        ({"entry": {"predictor": 1}}, "entry.predictor is not a text"),
+        ({"memory": {"loaded": True}}, "memory.loaded is not an integer"),
+        ({"memory": {"loaded": 1.5}}, "memory.loaded is not an integer"),
+        ({"prediction": {"ladder": ["1"]}}, r"prediction.ladder\[0\] is not a number"),
+        ({"prediction": {"labels": {"a": "b"}}}, r"prediction.labels\['a'\] is not a list"),
+        ({"source": {"notebooks": [{"name": "a"}]}}, r"source.notebooks\[0\].digest is missing"),
+        ({"input": {"schema": 1}}, "input.schema is not an object"),
+    ],
+)
+def test_another_form_is_named(tmp_path, sections, said):
+    with pytest.raises(BundleError, match=f"manifest.json is damaged: {said}"):
+        Bundle.open(write(tmp_path, example(**sections)))
+
+
+def test_sections_that_are_not_served_are_left_out(tmp_path):
+    write(tmp_path, example(key=1, data="secret", more="new"))
+    assert not hasattr(Bundle.open(tmp_path).manifest, "data")
+
+
+def test_a_schema_may_be_true(tmp_path):
+    manifest = read_manifest(write(tmp_path, example(input={"schema": True})), proven=True)
+    assert manifest.input.schema is True
