@@ -108,7 +108,7 @@ class _Build:
             if locks:
                 check_whole(locks, training.site_packages, checked)
         with self.progress.step("executing the notebook"):
-            outcome = SecondPass(
+            captured = SecondPass(
                 located=checked.located,
                 staging=self.staging,
                 python=training.python,
@@ -120,12 +120,12 @@ class _Build:
                 progress=self.progress,
             ).run()
             samples = read_samples(self.staging.bundle / SAMPLES)
-            tell_capture(outcome, samples, checked, settings.samples or "", self.progress)
+            tell_capture(captured, samples, checked, settings.samples or "", self.progress)
         self.staging.source.rename(self.staging.bundle / "src")
         draft = compose_manifest(
             self.prepared,
             checked,
-            outcome,
+            captured,
             samples,
             lock,
             resolution,

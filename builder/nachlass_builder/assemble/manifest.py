@@ -21,6 +21,7 @@ from nachlass_builder.bundle.manifest import (
     Samples,
     SourceRevision,
 )
+from nachlass_builder.execution.second_pass import Captured
 from nachlass_builder.foundation.errors import Place
 from nachlass_builder.foundation.process import Deadline
 from nachlass_builder.notebook.choose_notebook import last_binding
@@ -35,7 +36,7 @@ from nachlass_builder.source.source import Source, describe
 def compose_manifest(
     prepared: Prepared,
     checked: Checked,
-    outcome: Mapping[str, Any],
+    captured: Captured,
     samples: Sequence[tuple[Any, Any]],
     training: Lock,
     resolution: str,
@@ -48,7 +49,7 @@ def compose_manifest(
     pipeline = located.contract == "pipeline"
     revision = revision_of(prepared.source, prepared.deadline)
     inputs, predictions = ([pair[side] for pair in samples] for side in (0, 1))
-    random_fields = outcome["samples"]["random_fields"]
+    random_fields = captured.pickled.samples.random_fields
     return Draft(
         name=_name(settings.model_name or prepared.source.root.name),
         version=revision.described or key[:12],
@@ -56,10 +57,10 @@ def compose_manifest(
         entry=Entry(
             model="stages.json" if pipeline else "model.pickle",
             predictor=None if pipeline else str(_predictor(checked)),
-            validator=outcome["validator"],
+            validator=captured.pickled.validator,
             working_directory=str(located.folder),
-            import_folders=tuple(outcome["import_folders"]),
-            cells=outcome["cells"],
+            import_folders=captured.pickled.import_folders,
+            cells=captured.cells,
         ),
         prediction=describe_predictions(predictions, settings.prediction_kind),
         input=Input(
@@ -70,12 +71,12 @@ def compose_manifest(
         samples=Samples(
             count=len(samples),
             deterministic=not random_fields,
-            random_fields=tuple(random_fields),
+            random_fields=random_fields,
         ),
         python=platform.python_version(),
         locks=Locks(training=training.digest, resolution=resolution),
         source=SourceRevision(**vars(revision), notebooks=_notebooks(checked, bundle)),
-        data=outcome["data"],
+        data=captured.data,
         parameters=parameters,
         built_by=f"nachlass {__version__}",
         key=key,

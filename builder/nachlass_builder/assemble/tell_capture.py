@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from nachlass_builder.execution.failing_samples import or_else
-from nachlass_builder.execution.second_pass import MAX_SAMPLES, SCORING_BUDGET_S
+from nachlass_builder.execution.outcome import ScoredSamples
+from nachlass_builder.execution.second_pass import MAX_SAMPLES, SCORING_BUDGET_S, Captured
 from nachlass_builder.foundation.errors import Place, ProofError
 from nachlass_builder.foundation.progress import Progress, counted
 from nachlass_builder.notebook.choose_notebook import last_binding
@@ -25,56 +26,56 @@ JSON_TYPES = {
 
 
 def tell_capture(
-    outcome: Mapping[str, Any],
+    captured: Captured,
     pairs: Sequence[tuple[Any, Any]],
     checked: Checked,
     variable: str,
     progress: Progress,
 ) -> None:
-    """Report the outcome of the second pass.
+    """Report what the second pass captured.
 
     `pairs` are the samples with their predictions, `variable` is what holds the
     samples. Raises ProofError for a model that predicts null for all of them.
     """
-    notebook, samples = checked.located.notebooks[-1], outcome["samples"]
+    notebook, samples = checked.located.notebooks[-1], captured.pickled.samples
     place = last_binding(notebook, "predictor") or notebook.place()
     predictions = [prediction for _, prediction in pairs]
     _require_answers(predictions, place, variable)
-    progress.note(f"pickled: {outcome['pickle_bytes'] / 1e6:.1f} MB")
-    cut = samples["scored"] < min(samples["total"], MAX_SAMPLES)
-    if samples["scored"] and not cut:
+    progress.note(f"pickled: {captured.pickled.pickle_bytes / 1e6:.1f} MB")
+    cut = samples.scored < min(samples.total, MAX_SAMPLES)
+    if samples.scored and not cut:
         progress.note(_used(samples))
-    if samples["absent"]:
+    if samples.absent:
         how = "let it name one" if not variable else "add one"
         progress.warn(
-            f"{notebook.place()}: {samples['absent']}, so only that the model loads is proven, "
+            f"{notebook.place()}: {samples.absent}, so only that the model loads is proven, "
             "not that it predicts, and there is no baseline to detect drift; "
             f"{how}, a list of inputs such as X_test[:100].tolist()"
         )
     if cut:
         progress.warn(f"{_used(samples)}: to score all takes more than {SCORING_BUDGET_S:g} s")
-    for text in samples["left_out"]:
+    for text in captured.left_out:
         progress.warn(text)
-    if samples["index"]:
+    if samples.index:
         progress.warn(
-            f"{notebook.place()}: the index of the samples ({samples['index']}) is no part of "
+            f"{notebook.place()}: the index of the samples ({samples.index}) is no part of "
             "them: a request has the columns alone; reset_index() makes it a column"
         )
-    if samples["random_fields"]:
+    if samples.random_fields:
         progress.warn(
-            f"{place}: {random_words(samples['random_fields'])} different when a sample is scored "
+            f"{place}: {random_words(samples.random_fields)} different when a sample is scored "
             "twice, so only types are proven there; set a seed, such as random_state=0, "
             "or keep no state between calls"
         )
-    for text in _oddities(pairs, samples["numbers"]):
+    for text in _oddities(pairs, samples.numbers):
         progress.warn(f"{place}: {text}")
 
 
-def _used(samples: Mapping[str, Any]) -> str:
+def _used(samples: ScoredSamples) -> str:
     """How many of the samples were scored."""
-    if samples["scored"] == samples["total"]:
-        return counted(samples["total"], "sample")
-    return f"{samples['scored']} of {samples['total']} samples are used, evenly spread"
+    if samples.scored == samples.total:
+        return counted(samples.total, "sample")
+    return f"{samples.scored} of {samples.total} samples are used, evenly spread"
 
 
 def _require_answers(predictions: Sequence[Any], place: Place, variable: str) -> None:

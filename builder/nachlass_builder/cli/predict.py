@@ -58,6 +58,7 @@ def _predict_here(
     """
     from nachlass_builder.assemble.ready_model import ready_model
     from nachlass_builder.foundation.process import Deadline
+    from nachlass_builder.proof.answer import Failure, Predicted
     from nachlass_builder.proof.proof import ask_service
 
     model = ready_model(source, context_dir, assignments)
@@ -66,21 +67,21 @@ def _predict_here(
             model.python,
             "predict",
             model.bundle,
+            Predicted,
             work=Path(work),
             environment=model.environment,
             deadline=Deadline(),
             stdin=text,
         )
-    if "error" in answer:
-        error = answer["error"]
-        details = error["traceback"] if error["code"] not in REMEDIES else None
-        remedy = error["remedy"] or REMEDIES.get(error["code"])
-        message = error["message"]
-        if error["code"] == "not_json":
+    if isinstance(answer, Failure):
+        details = answer.traceback if answer.code not in REMEDIES else None
+        remedy = answer.remedy or REMEDIES.get(answer.code)
+        message = answer.message
+        if answer.code == "not_json":
             message = f"the sample is not JSON: {message}"
         raise PredictionError(message, details=details, remedy=remedy)
     sys.stderr.write(said)
-    return _line(answer["prediction"])
+    return _line(answer.prediction)
 
 
 def _line(value: object) -> str:

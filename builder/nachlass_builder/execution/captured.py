@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePath
-from typing import Any
 
 from nachlass_builder.execution.cell_failure import line_in_cell
+from nachlass_builder.execution.outcome import Pickled
 from nachlass_builder.execution.raised import Frame
 from nachlass_builder.foundation.credentials import redact
 from nachlass_builder.foundation.errors import Place
@@ -18,33 +18,35 @@ MOST_PATHS = 5
 
 
 def capture_warnings(
-    outcome: Mapping[str, Any], notebook: Notebook, numbers: Mapping[int, int], source: Path
+    pickled: Pickled, notebook: Notebook, numbers: Mapping[int, int], source: Path
 ) -> Iterator[str]:
-    """The warnings of what was captured: absolute paths, the build's own folder, a large global.
+    """The warnings of what is pickled: absolute paths, the build's own folder, a large global.
 
     `numbers` maps execution counts to numbers of cells, `source` is where the cells ran.
     """
-    paths: Sequence[Sequence[Any]] = outcome.get("paths", ())
-    for path, frame, name in paths[:MOST_PATHS]:
-        place = last_binding(notebook, name) if name else _place(frame, notebook, numbers)
+    for found in pickled.paths[:MOST_PATHS]:
+        place = last_binding(notebook, found.name) if found.name else None
+        if found.frame:
+            place = _place(found.frame, notebook, numbers)
         yield (
             f"{place or notebook.place()}: the predictor holds an absolute path, "
-            f"{brief(redact(path, ()))!r}: {_remedy(path)} by a path relative to the notebook"
+            f"{brief(redact(found.path, ()))!r}: {_remedy(found.path)} by a path relative to the "
+            "notebook"
         )
-    if len(paths) > MOST_PATHS:
-        yield f"the predictor holds {len(paths) - MOST_PATHS} more absolute paths"
-    if outcome.get("holds_build_path"):
+    if (more := len(pickled.paths) - MOST_PATHS) > 0:
+        yield f"the predictor holds {more} more absolute paths"
+    if pickled.holds_build_path:
         yield (
             f"the pickle holds the path of this build's folder ({source}), "
             "which is gone afterwards: open files by relative paths"
         )
-    if outcome.get("largest"):
-        name, function, size = outcome["largest"]
-        place = last_binding(notebook, name) or notebook.place()
+    if largest := pickled.largest:
+        place = last_binding(notebook, largest.name) or notebook.place()
         yield (
-            f"{place}: the pickle holds {outcome['pickle_bytes'] / 1e6:.0f} MB, "
-            f"{size / 1e6:.0f} MB of them `{name}`, which `{function}` uses: right for a model; "
-            "of data keep only what serving needs, in a variable of its own"
+            f"{place}: the pickle holds {pickled.pickle_bytes / 1e6:.0f} MB, "
+            f"{largest.bytes / 1e6:.0f} MB of them `{largest.name}`, which `{largest.function}` "
+            "uses: right for a model; of data keep only what serving needs, in a variable of its "
+            "own"
         )
 
 
@@ -56,11 +58,10 @@ def _remedy(path: str) -> str:
     return "commit the file, and open it"
 
 
-def _place(frame: Sequence[Any], notebook: Notebook, numbers: Mapping[int, int]) -> Place | None:
+def _place(frame: Frame, notebook: Notebook, numbers: Mapping[int, int]) -> Place | None:
     """The line of a cell that code is on."""
-    found = Frame(*frame)
-    number = numbers.get(found.count or 0)
+    number = numbers.get(frame.count or 0)
     if number is None:
         return None
     cell = notebook.cells[number - 1]
-    return notebook.place(cell, line_in_cell(cell.source, found))
+    return notebook.place(cell, line_in_cell(cell.source, frame))

@@ -15,6 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+
 from nachlass_builder.execution.cell_failure import TIMED, line_in_cell
 from nachlass_builder.execution.raised import Frame
 from nachlass_builder.foundation.credentials import redact, secrets_in
@@ -138,6 +140,4 @@ class CellWarnings:
 
 def _read(line: bytes) -> Warned:
     """A line of the file that `nachlass_kernel.warned` writes."""
-    known = json.loads(line)
-    frame = Frame(*known["frame"]) if known["frame"] else None
-    return Warned(tuple(known["kinds"]), known["message"], known["count"], frame)
+    return msgspec.convert(json.loads(line), Warned)

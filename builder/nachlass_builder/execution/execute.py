@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 
 from nachlass_builder.execution.cell_failure import FailedCell
@@ -237,10 +238,11 @@ class _Run:
         request = self.kernel.run_silently(DESCRIBE.format(path=str(answer)))
         try:
             self.kernel.call(request, ASKING_LIMIT_S)
-            known = json.loads(answer.read_text(encoding="utf-8"))
+            document = json.loads(answer.read_text(encoding="utf-8"))
+            known = msgspec.convert(document, Raised) if document else fallback
         except (DeadKernelError, OverrunError, OSError, ValueError):
             return fallback
-        return Raised.read(known) if known and known["ename"] == fallback.ename else fallback
+        return known if known.ename == fallback.ename else fallback
 
 
 def line_with(source: str, *patterns: re.Pattern[str]) -> int | None:

@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from nachlass_builder.execution.cell_failure import TIMED, FailedCell
+from nachlass_builder.execution.outcome import SampleFailure
 from nachlass_builder.execution.raised import Raised
 from nachlass_builder.foundation.errors import Place, ProofError
 from nachlass_builder.foundation.excerpt import brief, plain
@@ -46,7 +46,7 @@ JSON_FORMS = "return numbers, text, lists or dicts of them; numpy and pandas val
 
 @dataclass(frozen=True)
 class FailingSample:
-    """The first sample for which a model fails, as nachlass_kernel.scoring describes it.
+    """The first sample for which a model fails, and what it takes to explain it.
 
     `count` is how many fail in this way. `scorer` is what scores: "`predictor`", or
     "the pipeline" of a notebook without one. `numbers`, `root` and
@@ -54,7 +54,7 @@ class FailingSample:
     files of other notebooks' cells.
     """
 
-    described: Mapping[str, Any]
+    described: SampleFailure
     count: int
     scorer: str
     notebook: Notebook
@@ -67,7 +67,7 @@ class FailingSample:
         """What to say of a few samples of many."""
         return (
             f"{self._function()} {self._verb()} {self.count} of {counted(scored, 'sample')}, "
-            f"which are left out; the first: {self.place()}: sample {self.described['number']}: "
+            f"which are left out; the first: {self.place()}: sample {self.described.number}: "
             f"{self._message()}"
         )
 
@@ -75,7 +75,7 @@ class FailingSample:
         """The innermost line of a cell, or where the failing function is defined."""
         if cell := self._failed_cell():
             return cell.place()
-        frames = self._raised().frames if self.described["raised"] else ()
+        frames = raised.frames if (raised := self._raised()) else ()
         elsewhere = [frame for frame in frames if frame.file in self.cells]
         if elsewhere:
             return Place(f"{self.cells[elsewhere[-1].file]}, line {elsewhere[-1].line}")
@@ -94,7 +94,7 @@ class FailingSample:
         hint = (cell and cell.remedy()) or self._hint() or f"mend {self._function()}"
         return ProofError(
             f"{self._function()} {self._verb()} {how_many}; "
-            f"sample {self.described['number']}: {self._message()}",
+            f"sample {self.described.number}: {self._message()}",
             place=self.place(),
             details=cell.details() if cell else None,
             remedy=f"{hint}\n{or_else(variable)}",
@@ -102,24 +102,26 @@ class FailingSample:
 
     def _function(self) -> str:
         """What fails."""
-        return "`validator`" if self.described["code"] == "refused" else self.scorer
+        return "`validator`" if self.described.code == "refused" else self.scorer
 
     def _verb(self) -> str:
         """What it does; `for` and the samples may follow."""
-        return "refuses" if self.described["code"] == "refused" else "fails for"
+        return "refuses" if self.described.code == "refused" else "fails for"
 
     def _message(self) -> str:
         """The exception, or what cannot be written as JSON."""
-        if self.described["code"] == "unserialisable" or not self.described["raised"]:
-            return brief(self.described["message"])
+        raised = self._raised()
+        if self.described.code == "unserialisable" or not raised:
+            return brief(self.described.message)
         if cell := self._failed_cell():
             return cell.message()
-        raised = self._raised()
         return brief(f"{raised.ename}: {plain(raised.evalue)}".strip(": ").splitlines()[0])
 
-    def _raised(self) -> Raised:
+    def _raised(self) -> Raised | None:
         """The exception without the frames of `%%time`, whose cells are not known any more."""
-        raised = Raised.read(self.described["raised"])
+        raised = self.described.raised
+        if raised is None:
+            return None
         return replace(raised, frames=tuple(f for f in raised.frames if f.file not in TIMED))
 
     def _definition(self) -> Place:
@@ -128,9 +130,9 @@ class FailingSample:
 
     def _failed_cell(self) -> FailedCell | None:
         """The cell of the exception's innermost line that is in one."""
-        if not self.described["raised"]:
-            return None
         raised = self._raised()
+        if raised is None:
+            return None
         counts = [frame.count for frame in raised.frames if frame.count is not None]
         in_cells = [self.numbers[count] for count in counts if count in self.numbers]
         if not in_cells:
@@ -142,15 +144,15 @@ class FailingSample:
 
     def _hint(self) -> str | None:
         """What is likely to be wrong, if there is a sign of it."""
-        raised, kind = self.described["raised"], self.described["sample_type"]
-        if self.described["code"] == "unserialisable":
-            has_none = "has no JSON form" in self.described["message"]
+        raised, kind = self.described.raised, self.described.sample_type
+        if self.described.code == "unserialisable":
+            has_none = "has no JSON form" in self.described.message
             return JSON_FORMS if has_none else "rename what would have the same name in JSON"
         if not raised:
             return None
-        if raised["ename"] == "NameError":
-            return f"no cell leaves `{raised['name']}` defined; an earlier session may have done so"
-        said = f"{raised['ename']}: {raised['evalue']}"
+        if raised.ename == "NameError":
+            return f"no cell leaves `{raised.name}` defined; an earlier session may have done so"
+        said = f"{raised.ename}: {raised.evalue}"
         found = (hint for sign, of, hint in HINTS if of in ("", kind) and re.search(sign, said))
         return next(found, None)
 

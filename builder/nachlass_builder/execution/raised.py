@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 
 @dataclass(frozen=True)
@@ -37,10 +36,3 @@ class Raised:
     cause: Raised | None = None
     files: Mapping[str, int] = field(default_factory=dict)
     text: str = ""
-
-    @classmethod
-    def read(cls, data: Mapping[str, Any]) -> Raised:
-        """Read what `nachlass_kernel.exception` wrote."""
-        frames = tuple(Frame(*fields) for fields in data["frames"])
-        cause = cls.read(data["cause"]) if data["cause"] else None
-        return cls(**{**data, "frames": frames, "cause": cause})

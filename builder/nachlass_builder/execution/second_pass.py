@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -15,6 +16,15 @@ from nachlass_builder.execution.data_files import Reads, data_notes, data_of, ob
 from nachlass_builder.execution.execute import Execution, Kernel, executed
 from nachlass_builder.execution.failing_samples import FailingSample, or_else
 from nachlass_builder.execution.hidden_code import KEEP_PLACES
+from nachlass_builder.execution.outcome import (
+    AlikeFailures,
+    Given,
+    Kept,
+    Outcome,
+    Pickled,
+    Refusal,
+    read_outcome,
+)
 from nachlass_builder.foundation.errors import (
     CaptureError,
     NachlassError,
@@ -37,6 +47,20 @@ RUN_CAPTURE = "__import__('nachlass_kernel.capture', fromlist=['run']).run({fold
 
 
 @dataclass(frozen=True)
+class Captured:
+    """What the notebooks define and read.
+
+    `left_out` says which samples fail, `cells` has the places of the cells by the files
+    of their code objects.
+    """
+
+    pickled: Pickled
+    left_out: tuple[str, ...]
+    cells: Mapping[str, str]
+    data: Data
+
+
+@dataclass(frozen=True)
 class SecondPass:
     """What every notebook of a build runs with."""
 
@@ -52,42 +76,64 @@ class SecondPass:
     cells: dict[str, str] = field(default_factory=dict)
     """The places of the cells' files of the notebooks that have run."""
 
-    def run(self) -> dict[str, Any]:
-        """Execute every notebook; return the outcome of the last one's capture.
+    def run(self) -> Captured:
+        """Execute every notebook, and capture what the last one defines.
 
         The bundle in the making gets model.pickle or stages.json with the
-        stages, and samples.jsonl; the outcome's `data` is the manifest's section.
+        stages, and samples.jsonl.
         """
         if self.located.contract == "function":
             return self._run_function(self.located.notebooks[0])
         return self._run_pipeline(self.located.notebooks)
 
-    def _run_function(self, notebook: Notebook) -> dict[str, Any]:
+    def _run_function(self, notebook: Notebook) -> Captured:
         """The function contract: one notebook, which defines `predictor`."""
         with executed(self._execution(notebook, self.environment)) as kernel:
             data = self._data([observed_reads(kernel)])
-            return {**self._capture(kernel, notebook, {"capture": "function"}), "data": data}
+            outcome = self._capture(kernel, notebook, {"capture": "function"}, Outcome)
+            return self._captured(outcome.pickled, kernel, notebook, data)
 
-    def _run_pipeline(self, notebooks: Sequence[Notebook]) -> dict[str, Any]:
+    def _run_pipeline(self, notebooks: Sequence[Notebook]) -> Captured:
         """The pipeline contract: each notebook saves a stage; the last one's kernel scores."""
-        stages: list[list[str]] = []
+        *earlier, last = notebooks
+        stages: list[tuple[str, str]] = []
         reads: list[Reads] = []
-        outcome: dict[str, Any] = {}
-        for index, notebook in enumerate(notebooks):
-            file = _stage_file(notebook.name)
-            path = self.staging.bundle / file
-            environment = {**self.environment, SAVE_FILE: str(path)}
-            with executed(self._execution(notebook, environment)) as kernel:
-                reads.append(observed_reads(kernel))
-                _require_stage(path, notebook)
-                stages.append([notebook.name, file])
-                what = "samples"
-                if index == len(notebooks) - 1:
-                    what, text = "pipeline", json.dumps(stages)
-                    (self.staging.bundle / "stages.json").write_text(text, encoding="utf-8")
-                outcome = self._capture(kernel, notebook, {"capture": what, "stages": stages})
-                self.cells.update(outcome["cells"])
-        return {**outcome, "cells": dict(self.cells), "data": self._data(reads)}
+        for notebook in earlier:
+            with self._stage(notebook, stages, reads) as kernel:
+                request = {"capture": "samples", "stages": stages}
+                self._capture(kernel, notebook, request, Kept)
+        with self._stage(last, stages, reads) as kernel:
+            (self.staging.bundle / "stages.json").write_text(json.dumps(stages), encoding="utf-8")
+            request = {"capture": "pipeline", "stages": stages}
+            outcome = self._capture(kernel, last, request, Outcome)
+            return self._captured(outcome.pickled, kernel, last, self._data(reads))
+
+    @contextmanager
+    def _stage(
+        self, notebook: Notebook, stages: list[tuple[str, str]], reads: list[Reads]
+    ) -> Iterator[Kernel]:
+        """The kernel of a pipeline's notebook, which has saved its stage."""
+        file = _stage_file(notebook.name)
+        path = self.staging.bundle / file
+        with executed(
+            self._execution(notebook, {**self.environment, SAVE_FILE: str(path)})
+        ) as kernel:
+            reads.append(observed_reads(kernel))
+            _require_stage(path, notebook)
+            stages.append((notebook.name, file))
+            yield kernel
+
+    def _captured(
+        self, pickled: Pickled, kernel: Kernel, notebook: Notebook, data: Data
+    ) -> Captured:
+        """What was captured at the end, with what is to be said of it."""
+        numbers = kernel.cell_numbers
+        for text in capture_warnings(pickled, notebook, numbers, self.staging.source):
+            self.progress.warn(text)
+        samples = pickled.samples
+        failing = self._failing_samples(kernel, notebook, samples.failures)
+        left_out = tuple(sample.left_out(samples.scored) for sample in failing)
+        return Captured(pickled, left_out, dict(self.cells), data)
 
     def _data(self, reads: Sequence[Reads]) -> Data:
         """What the notebooks read, for the manifest and in short for the report."""
@@ -114,9 +160,9 @@ class SecondPass:
         )
 
     def _capture(
-        self, kernel: Kernel, notebook: Notebook, request: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        """Run the capture in the live kernel and return its outcome; raises CaptureError."""
+        self, kernel: Kernel, notebook: Notebook, request: Mapping[str, Any], expected: type[Given]
+    ) -> Given:
+        """Run the capture in the live kernel, and note the cells' places; raises CaptureError."""
         folder = self.staging.work / "capture"
         folder.mkdir(exist_ok=True)
         request = {
@@ -129,32 +175,26 @@ class SecondPass:
         }
         (folder / "request.json").write_text(json.dumps(request), encoding="utf-8")
         kernel.run(RUN_CAPTURE.format(folder=str(folder)), doing="capturing the predictor")
-        outcome: dict[str, Any] = json.loads((folder / "outcome.json").read_text(encoding="utf-8"))
-        if error := outcome.get("error"):
-            if error["code"] == "fails":
-                failing = self._failing_samples(kernel, notebook, error["failures"])
-                raise failing[0].error(error["scored"], error["given"], self.settings.samples or "")
-            raise _refusal(error, notebook)
+        outcome = read_outcome(folder / "outcome.json", expected)
+        if isinstance(outcome, Refusal):
+            if outcome.code == "fails":
+                failing = self._failing_samples(kernel, notebook, outcome.failures)
+                variable = self.settings.samples or ""
+                raise failing[0].error(outcome.scored, outcome.given, variable)
+            raise _refusal(outcome, notebook)
         numbers = kernel.cell_numbers
-        for text in capture_warnings(outcome, notebook, numbers, self.staging.source):
-            self.progress.warn(text)
-        outcome["cells"] = {
-            file: str(Place(notebook.name, numbers.get(count, count)))
-            for file, count in outcome["cells"].items()
-        }
-        if samples := outcome.get("samples"):
-            failing = self._failing_samples(kernel, notebook, samples["failures"])
-            samples["left_out"] = [sample.left_out(samples["scored"]) for sample in failing]
+        for file, count in outcome.cells.items():
+            self.cells[file] = str(Place(notebook.name, numbers.get(count, count)))
         return outcome
 
     def _failing_samples(
-        self, kernel: Kernel, notebook: Notebook, failures: Sequence[Mapping[str, Any]]
+        self, kernel: Kernel, notebook: Notebook, failures: Sequence[AlikeFailures]
     ) -> list[FailingSample]:
         """The first sample of each kind of failure, with what it takes to explain it."""
         return [
             FailingSample(
-                failure["first"],
-                failure["count"],
+                failure.first,
+                failure.count,
                 "`predictor`" if self.located.contract == "function" else "the pipeline",
                 notebook,
                 kernel.cell_numbers,
@@ -185,47 +225,47 @@ def _require_stage(path: Path, notebook: Notebook) -> None:
     )
 
 
-def _refusal(error: Mapping[str, Any], notebook: Notebook) -> NachlassError:
+def _refusal(refusal: Refusal, notebook: Notebook) -> NachlassError:
     """Turn a failed capture into a sentence that names the cell."""
-    code, name = error["code"], error.get("name") or "predictor"
+    name = refusal.name or "predictor"
     place = last_binding(notebook, name) or notebook.place()
-    match code:
+    match refusal.code:
         case "unpicklable":
             return CaptureError(
-                f"the {error['function']} cannot be pickled: {error['type']} is in its way",
+                f"the {refusal.function} cannot be pickled: {refusal.type} is in its way",
                 place=place,
-                details=f"reached through: {error['path']}\n{error['message']}",
+                details=f"reached through: {refusal.path}\n{refusal.message}",
                 remedy=(
-                    f"let the {error['function']} make or open that object when it is called, "
+                    f"let the {refusal.function} make or open that object when it is called, "
                     "or keep only plain data of it"
                 ),
             )
         case "stages":
             return CaptureError(
-                f"the saved stages do not load as a pipeline: {error['message']}",
+                f"the saved stages do not load as a pipeline: {refusal.message}",
                 place=notebook.place(),
                 remedy="save each stage with cloudpickle, and only fitted scikit-learn estimators",
             )
         case "stage":
             return CaptureError(
-                f"the saved stage {error['message']}",
+                f"the saved stage {refusal.message}",
                 place=notebook.place(),
-                remedy=error["remedy"],
+                remedy=refusal.remedy,
             )
         case "samples":
             return ProofError(
-                error["message"],
+                refusal.message,
                 place=place,
                 remedy=f"let it be a list of inputs of `predictor`\n{or_else(name)}",
             )
         case "no_samples":
-            return NotebookError(error["message"], place=place, remedy=NAME_SAMPLES)
+            return NotebookError(refusal.message, place=place, remedy=NAME_SAMPLES)
         case "arguments":
-            return NotebookError(error["message"], place=place, remedy=one_argument(name))
+            return NotebookError(refusal.message, place=place, remedy=one_argument(name))
         case "no_predictor":
             return CaptureError(
-                error["message"],
+                refusal.message,
                 place=last_change(notebook, "predictor") or notebook.place(),
                 remedy="define predictor(x), which scores one sample",
             )
-    return CaptureError(error["message"], place=place, remedy=f"define {name} with def {name}(x)")
+    return CaptureError(refusal.message, place=place, remedy=f"define {name} with def {name}(x)")

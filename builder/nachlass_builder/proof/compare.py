@@ -13,6 +13,7 @@ from typing import Any
 from nachlass_builder.bundle.manifest import Manifest
 from nachlass_builder.foundation.errors import ProofError
 from nachlass_builder.foundation.process import Deadline
+from nachlass_builder.proof.answer import Failure, Scored, Scores
 from nachlass_builder.proof.describe_predictions import read_samples
 from nachlass_builder.proof.proof import ask_service
 
@@ -87,17 +88,18 @@ def compare_predictions(
             python,
             "score",
             bundle,
+            Scores,
             work=Path(work),
             environment=environment,
             deadline=deadline,
             stdin=f"{json.dumps(list(random_fields))}\n{recorded.read_text(encoding='utf-8')}",
         )
-    if error := answer.get("error"):
+    if isinstance(answer, Failure):
         raise ProofError(
-            f"the samples of the previous bundle cannot be scored: {error['message']}",
-            details=error["traceback"],
+            f"the samples of the previous bundle cannot be scored: {answer.message}",
+            details=answer.traceback,
         )
-    summary = _summary(before, answer["answers"])
+    summary = _summary(before, answer.answers)
     return replace(summary, random_fields=tuple(random_fields))
 
 
@@ -106,21 +108,19 @@ def random_fields(*manifests: Manifest) -> list[str]:
     return sorted(set[str]().union(*(manifest.samples.random_fields for manifest in manifests)))
 
 
-def _summary(before: list[tuple[Any, Any]], answers: list[dict[str, Any]]) -> Predictions:
+def _summary(before: list[tuple[Any, Any]], answers: Sequence[Scored]) -> Predictions:
     """Count the answers, and keep the first that are not as before."""
-    verdicts = Counter(answer.get("agreement", "failed") for answer in answers)
-    differences = [
-        difference for answer in answers if (difference := answer.get("difference")) is not None
-    ]
+    verdicts = Counter(answer.agreement for answer in answers)
+    differences = [answer.difference for answer in answers if answer.difference is not None]
     examples = [
         Example(
             index,
             prediction,
-            answer.get("prediction"),
-            answer["error"]["message"] if "error" in answer else None,
+            answer.prediction,
+            answer.error.message if answer.error else None,
         )
         for index, ((_sample, prediction), answer) in enumerate(zip(before, answers, strict=True))
-        if answer.get("agreement") not in ("identical", "close")
+        if answer.agreement not in ("identical", "close")
     ]
     return Predictions(
         count=len(before),

@@ -8,14 +8,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
+
+import msgspec
 
 from nachlass_builder.bundle.manifest import Baseline, MemoryUse
 from nachlass_builder.foundation.errors import Place, ProofError
 from nachlass_builder.foundation.process import Completed, Deadline, run
 from nachlass_builder.foundation.settings import is_index_variable
+from nachlass_builder.proof.answer import Failure, Proven
 from nachlass_builder.proof.describe_features import LEAST_SAMPLES
 from nachlass_builder.requirements.import_names import DISTRIBUTIONS
+
+Answer = TypeVar("Answer")
 
 NOT_THERE = (
     "what the predictor needs must be defined in the notebook, lie in the repository "
@@ -44,6 +49,7 @@ def ask_service(
     python: Path,
     command: str,
     bundle: Path,
+    expected: type[Answer],
     *,
     work: Path,
     environment: Mapping[str, str],
@@ -51,7 +57,7 @@ def ask_service(
     words: tuple[str, ...] = (),
     stdin: str | None = None,
     run: Callable[..., Completed] = run,
-) -> tuple[dict[str, Any], str]:
+) -> tuple[Answer | Failure, str]:
     """Run a command of nachlass_service in the model's environment: its answer, its stderr.
 
     It starts in the empty folder `work`, so that no file of the user's shadows
@@ -71,9 +77,11 @@ def ask_service(
     said = completed.stderr
     if not answer.is_file():
         message = f"the interpreter ended with status {completed.status} before it answered"
-        return {"error": {"code": "ended", "message": message, "traceback": said[-4000:]}}, said
-    answered: dict[str, Any] = json.loads(answer.read_text(encoding="utf-8"))
-    return answered, said
+        return Failure("ended", message, traceback=said[-4000:]), said
+    answered = json.loads(answer.read_text(encoding="utf-8"))
+    if error := answered.pop("error", None):
+        return msgspec.convert({**answered, **error}, Failure), said
+    return msgspec.convert(answered, expected), said
 
 
 def service_environment(parameters: Mapping[str, str]) -> dict[str, str]:
@@ -112,52 +120,52 @@ def prove(
         ask_service,
         command="prove",
         bundle=bundle,
+        expected=Proven,
         work=work,
         environment=environment,
         deadline=deadline,
         run=run,
     )
     answer, _said = ask(serving)
-    if error := answer.get("error"):
-        in_training = training is not None and "error" not in ask(training)[0]
-        if error.get("where"):
-            place = Place(error["where"])
-        raise _refusal(error, in_training=in_training, place=place, gone=gone, lock=lock)
+    if isinstance(answer, Failure):
+        in_training = training is not None and isinstance(ask(training)[0], Proven)
+        if answer.where:
+            place = Place(answer.where)
+        raise _refusal(answer, in_training=in_training, place=place, gone=gone, lock=lock)
     preload, notes = False, []
-    if answer["samples"]:
-        preload = answer["forked"]
+    if answer.samples:
+        preload = answer.forked
         if not preload:
-            notes.append(f"each worker will load the model for itself: {answer['forked_reason']}")
-        if answer["samples"] < LEAST_SAMPLES:
+            notes.append(f"each worker will load the model for itself: {answer.forked_reason}")
+        if answer.samples < LEAST_SAMPLES:
             notes.append(
-                f"{answer['samples']} samples are too few to notice drift: from {LEAST_SAMPLES} "
+                f"{answer.samples} samples are too few to notice drift: from {LEAST_SAMPLES} "
                 "on, predictions are compared with theirs"
             )
     return Proof(
-        batch=bool(answer["batch"]),
+        batch=bool(answer.batch),
         preload=preload,
-        memory=MemoryUse(**answer["memory"]),
-        baseline=Baseline(**answer["baseline"]),
+        memory=answer.memory,
+        baseline=answer.baseline,
         notes=tuple(notes),
-        batch_problem=answer["batch_reason"],
+        batch_problem=answer.batch_reason,
     )
 
 
 def _refusal(
-    error: Mapping[str, Any], *, in_training: bool, place: Place, gone: Path, lock: str | None
+    error: Failure, *, in_training: bool, place: Place, gone: Path, lock: str | None
 ) -> ProofError:
     """Turn a failed proof into a sentence."""
-    details = error.get("traceback")
-    missing = error.get("missing")
+    details = error.traceback
     if in_training and lock:
         return ProofError(
-            f"{lock} lacks what the model needs: {error['message']}",
+            f"{lock} lacks what the model needs: {error.message}",
             place=place,
             details=details,
             remedy="build without --locked to lock anew",
         )
-    if in_training and missing:
-        module = missing[0]
+    if in_training and error.missing:
+        module = error.missing[0]
         distribution = DISTRIBUTIONS.get(module.partition(".")[0], module)
         return ProofError(
             f"the predictor needs {module}, which only the notebook's kernel brought along",
@@ -165,25 +173,25 @@ def _refusal(
             details=details,
             remedy=f'add "{distribution}" to `requirements`',
         )
-    if error["code"] == "differs":
+    if error.code == "differs":
         return ProofError(
-            f"sample {error['sample']} is answered otherwise outside the notebook",
+            f"sample {error.sample} is answered otherwise outside the notebook",
             place=place,
-            details=error["message"],
+            details=error.message,
             remedy=(
                 "the predictor depends on something that the pickle does not hold: "
                 "state of the kernel, a file that changed, or the environment"
             ),
         )
     if in_training:
-        what = f"the model works only beside the notebook's kernel: {error['message']}"
-    elif error["code"] == "bundle":
-        what = f"the pickle loads only inside the notebook: {error['message']}"
-    elif error.get("sample") is not None:
-        what = f"sample {error['sample']} fails outside the notebook: {error['message']}"
+        what = f"the model works only beside the notebook's kernel: {error.message}"
+    elif error.code == "bundle":
+        what = f"the pickle loads only inside the notebook: {error.message}"
+    elif error.sample is not None:
+        what = f"sample {error.sample} fails outside the notebook: {error.message}"
     else:
-        what = f"the model cannot be proven: {error['message']}"
+        what = f"the model cannot be proven: {error.message}"
     remedy = NOT_THERE
-    if str(gone) in error["message"]:
+    if str(gone) in error.message:
         remedy = GONE
     return ProofError(what, place=place, details=details, remedy=remedy)

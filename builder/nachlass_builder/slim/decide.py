@@ -18,7 +18,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -28,6 +27,7 @@ from nachlass_builder.packages.bytecode import bytecode_folder
 from nachlass_builder.packages.installed import installed, needed
 from nachlass_builder.packages.provided import Provided
 from nachlass_builder.packages.service_wheel import PACKAGE, service_requirements
+from nachlass_builder.proof.answer import Failure, Trial
 from nachlass_builder.proof.proof import ask_service, service_environment
 from nachlass_builder.slim.references import References
 
@@ -142,7 +142,7 @@ class Candidate:
     parameters: Mapping[str, str]
     deadline: Deadline
 
-    def prove_without(self, hidden: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    def prove_without(self, hidden: Mapping[str, Sequence[str]]) -> Trial | Failure:
         """What the service answers with distributions hidden, in the training environment."""
         self.work.mkdir(parents=True, exist_ok=True)
         file = self.work / "hidden.json"
@@ -151,6 +151,7 @@ class Candidate:
             self.python,
             "prove",
             self.bundle,
+            Trial,
             work=self.work,
             environment={
                 **service_environment(self.parameters),
@@ -198,27 +199,26 @@ def _search(candidate: Candidate, training: Training, why: dict[str, str]) -> di
         failed = _failure(candidate, answer)
         if failed is None:
             return why
-        asked_for = set(answer.get("blocked_imports", ()))
-        missing = set().union(*map(training.provided.meant_by, failed.get("missing") or ()))
+        asked_for = set(answer.blocked_imports)
+        missing = set().union(*map(training.provided.meant_by, failed.missing))
         left = training.everything - why.keys()
         # What an exception names is missing; else it may be any of what was asked for.
         added = missing & left or asked_for & left
         if not added:
-            raise UndecidedError(f"with less it fails: {failed['message']}")
+            raise UndecidedError(f"with less it fails: {failed.message}")
         why = training.closure({**why, **dict.fromkeys(added, SCORED)})
     raise UndecidedError(f"after {ROUNDS} attempts something is still missing")
 
 
-def _failure(candidate: Candidate, answer: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def _failure(candidate: Candidate, answer: Trial | Failure) -> Failure | None:
     """Why the answer is not what the whole training environment gives."""
-    if "error" in answer:
-        error: Mapping[str, Any] = answer["error"]
-        return error
-    if answer["batch"] is False and answer["blocked_imports"]:
+    if isinstance(answer, Failure):
+        return answer
+    if answer.batch is False and answer.blocked_imports:
         # The notebook has not compared: batches may differ with everything there, as well.
         whole = candidate.prove_without({})
-        if whole.get("batch"):
-            return {"message": answer["batch_reason"]}
+        if isinstance(whole, Trial) and whole.batch:
+            return Failure("batch", str(answer.batch_reason))
     return None
 
 
@@ -227,9 +227,9 @@ def _keep_what_loads(
 ) -> dict[str, str]:
     """What may be needed, without samples that show it; see the module."""
     answer = candidate.prove_without({})
-    if "error" in answer:
-        raise UndecidedError(answer["error"]["message"])
-    loaded = set().union(*map(training.provided.owners, answer["imported"]))
+    if isinstance(answer, Failure):
+        raise UndecidedError(answer.message)
+    loaded = set().union(*map(training.provided.owners, answer.imported))
     why = training.closure({**why, **dict.fromkeys(loaded - why.keys(), LOADED)})
     return training.closure(why, with_extras=True)
 

@@ -1,12 +1,28 @@
 import functools
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from nachlass_builder.execution.captured import capture_warnings
 from nachlass_builder.execution.kernel_process import IN_KERNEL
+from nachlass_builder.execution.outcome import (
+    AbsolutePath,
+    LargestVariable,
+    Pickled,
+    ScoredSamples,
+)
+from nachlass_builder.execution.raised import Frame
 from nachlass_builder.notebook.notebook import read_notebook
 from support.cells import write_notebook
+
+PICKLED = Pickled(
+    pickle_bytes=321_000_000,
+    validator=False,
+    holds_build_path=False,
+    import_folders=(),
+    samples=ScoredSamples((), 0, None, 0, (), None, ()),
+)
 
 
 @pytest.fixture
@@ -51,7 +67,7 @@ def surveyed(tmp_path, monkeypatch):
 )
 def test_paths_of_a_machine_are_found(surveyed, code, paths):
     found = surveyed(code)["paths"]
-    told = [(path, frame[1]) if frame else name for path, frame, name in found]
+    told = [(one["path"], one["frame"]["line"]) if one["frame"] else one["name"] for one in found]
     assert told == paths if paths else len(told) == 1
 
 
@@ -74,7 +90,7 @@ def test_what_exists_outside_of_the_source_is_of_this_machine(surveyed, tmp_path
     inside.touch()
     outside.touch()
     found = surveyed("def predictor(x): return A, B", A=str(inside), B=Path(outside))
-    assert found["paths"] == [[str(outside), None, "B"]]
+    assert found["paths"] == [{"path": str(outside), "frame": None, "name": "B"}]
 
 
 @pytest.mark.parametrize("text", ["base + '/home/me/d.csv'", "f'{base}/home/me/d.csv'"])
@@ -90,7 +106,8 @@ def test_attributes_of_the_instances_of_modules_are_looked_at(surveyed, tmp_path
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.syspath_prepend(tmp_path / "repo")
     code = "from {} import Model\nM = Model()\ndef predictor(x): return M"
-    assert surveyed(code.format("own_models"))["paths"] == [["/home/me/d.csv", None, "M"]]
+    found = surveyed(code.format("own_models"))
+    assert found["paths"] == [{"path": "/home/me/d.csv", "frame": None, "name": "M"}]
     assert surveyed(code.format("other_models"))["paths"] == []
 
 
@@ -102,40 +119,36 @@ def test_the_largest_variable_of_a_large_pickle_is_found(surveyed):
         "def helper(): return train\n"
         "def predictor(x): return whole, path, helper()"
     )
-    name, function, size = surveyed(code, size=10_000)["largest"]
-    assert (name, function) == ("train", "helper")
-    assert 7000 < size < 7100
+    found = surveyed(code, size=10_000)["largest"]
+    assert (found["name"], found["function"]) == ("train", "helper")
+    assert 7000 < found["bytes"] < 7100
     assert surveyed(code, size=100)["largest"] is None
 
 
 def test_warnings_name_cell_and_line(tmp_path):
     cells = "# %%\ntrain = 1\n# %%\nP = '/home/me/d'\ndef predictor(x):\n    return '/home/me/e'"
     write_notebook(tmp_path / "model.ipynb", cells)
-    frame = ["cell", 3, "predictor", "return '/home/me/e'", 2]
-    outcome = {
-        "pickle_bytes": 321_000_000,
-        "paths": [["/home/me/d", None, "P"], ["/home/me/e", frame, None]],
-        "largest": ["train", "predictor", 320_400_000],
-    }
-    told = list(
-        capture_warnings(outcome, read_notebook(tmp_path, "model.ipynb"), {1: 1, 2: 2}, tmp_path)
+    frame = Frame("cell", 3, "predictor", "return '/home/me/e'", 2)
+    paths = (AbsolutePath("/home/me/d", name="P"), AbsolutePath("/home/me/e", frame))
+    outcome = replace(
+        PICKLED, paths=paths, largest=LargestVariable("train", "predictor", 320_400_000)
     )
+    notebook = read_notebook(tmp_path, "model.ipynb")
+    told = list(capture_warnings(outcome, notebook, {1: 1, 2: 2}, tmp_path))
     assert [text.partition(": ")[0] for text in told] == [
         "model.ipynb, cell 2, line 1",
         "model.ipynb, cell 2, line 3",
         "model.ipynb, cell 1, line 1",
     ]
     assert "the pickle holds 321 MB, 320 MB of them `train`, which `predictor` uses" in told[2]
-    assert (
-        list(capture_warnings({"kept": True}, read_notebook(tmp_path, "model.ipynb"), {}, tmp_path))
-        == []
-    )
+    assert list(capture_warnings(PICKLED, notebook, {}, tmp_path)) == []
 
 
 def test_of_a_folder_the_files_are_to_be_committed(tmp_path):
     write_notebook(tmp_path / "model.ipynb", "# %%\nA = B = 1")
-    paths = [["/home/me/d/", None, "A"], [str(tmp_path), None, "B"], ["/home/me/d.csv", None, "A"]]
-    told = capture_warnings({"paths": paths}, read_notebook(tmp_path, "model.ipynb"), {}, tmp_path)
+    named = (("/home/me/d/", "A"), (str(tmp_path), "B"), ("/home/me/d.csv", "A"))
+    outcome = replace(PICKLED, paths=tuple(AbsolutePath(path, name=name) for path, name in named))
+    told = capture_warnings(outcome, read_notebook(tmp_path, "model.ipynb"), {}, tmp_path)
     assert [("its files" in text, "the file," in text) for text in told] == [
         (True, False),
         (True, False),

@@ -1,8 +1,10 @@
 import json
+from dataclasses import asdict
 
 import pytest
 
 from nachlass_builder.execution.cell_warnings import CellWarnings
+from nachlass_builder.execution.raised import Frame
 from nachlass_builder.notebook.notebook import read_notebook
 from support.cells import write_notebook
 
@@ -20,7 +22,8 @@ def warned(tmp_path):
     def say(*entries):
         with warnings.path.open("a") as file:
             for kinds, message, count, frame in entries:
-                known = {"kinds": kinds, "message": message, "count": count, "frame": frame}
+                known = {"kinds": kinds, "message": message, "count": count}
+                known["frame"] = frame and asdict(frame)
                 file.write(json.dumps(known) + "\n")
         return list(warnings.new())
 
@@ -38,7 +41,7 @@ def test_no_file_is_no_warning(warned):
 
 
 def test_a_warning_is_told_once_with_its_line(warned):
-    frame = ["/tmp/ipykernel_1/2.py", 2, "<module>", "lib.load()", 1]
+    frame = Frame("/tmp/ipykernel_1/2.py", 2, "<module>", "lib.load()", 1)
     told = warned(user("loaded from 1.0, and this is 1.5:\ninvalid results", frame=frame))
     place = "model.ipynb, cell 1, line 2"
     assert told == [f"{place}: UserWarning: loaded from 1.0, and this is 1.5:"]
@@ -46,7 +49,7 @@ def test_a_warning_is_told_once_with_its_line(warned):
 
 
 def test_cells_that_were_skipped_and_magics_are_counted(warned):
-    frame = ["<timed exec>", 1, "<module>", None, None]
+    frame = Frame("<timed exec>", 1, "<module>", None, None)
     assert warned(user("a", 2), user("b", 2, frame), user("c", 3)) == [
         "model.ipynb, cell 3: UserWarning: a",
         "model.ipynb, cell 3, line 2: UserWarning: b",
@@ -71,8 +74,10 @@ def test_the_sixth_kind_of_a_cell_is_counted(warned):
 
 
 def test_warnings_of_one_line_are_counted(warned):
-    odd = [user(f"sample {n} is odd", 3, ["cell", 2, "predictor", None, 1]) for n in range(1, 302)]
-    other = (["RuntimeWarning", "Warning"], "overflow", 3, ["cell", 2, "predictor", None, 1])
+    odd = [
+        user(f"sample {n} is odd", 3, Frame("cell", 2, "predictor", None, 1)) for n in range(1, 302)
+    ]
+    other = (["RuntimeWarning", "Warning"], "overflow", 3, Frame("cell", 2, "predictor", None, 1))
     assert warned(*odd, other) == [
         "model.ipynb, cell 1, line 2: UserWarning: sample 1 is odd (and 300 more like it)",
         "model.ipynb, cell 1, line 2: RuntimeWarning: overflow",

@@ -6,6 +6,8 @@ from dataclasses import replace
 import pytest
 
 from nachlass_builder.execution.failing_samples import FailingSample
+from nachlass_builder.execution.outcome import SampleFailure
+from nachlass_builder.execution.raised import Frame, Raised
 from nachlass_builder.notebook.bindings import takes_one_argument
 from nachlass_builder.notebook.notebook import read_notebook
 from support.cells import write_notebook
@@ -27,11 +29,9 @@ def failing(tmp_path):
 
     def fail(sample_type, ename, evalue, *, name="", frames=None, code="raised", count=5):
         in_cell = ["/tmp/ipykernel_1/2.py", 2, "predictor", "return model.predict(x)", 1]
-        facts = {"filename": "", "cwd": str(tmp_path), "cause": None, "files": {}}
-        frames = [in_cell] if frames is None else frames
-        raised = {"ename": ename, "evalue": evalue, "name": name, "frames": frames, **facts}
-        described = {"number": 3, "code": code, "message": f"{ename}: {evalue}"}
-        described |= {"sample_type": sample_type, "raised": raised if ename else None}
+        frames = tuple(Frame(*frame) for frame in ([in_cell] if frames is None else frames))
+        raised = Raised(ename, evalue, frames, name, cwd=str(tmp_path)) if ename else None
+        described = SampleFailure(3, code, f"{ename}: {evalue}", sample_type, raised)
         return FailingSample(described, count, "`predictor`", notebook, {1: 2}, tmp_path)
 
     return fail

@@ -9,6 +9,7 @@ import pytest
 from nachlass_builder.bundle.manifest import Baseline, MemoryUse
 from nachlass_builder.foundation.errors import Place, ProofError
 from nachlass_builder.foundation.process import Completed, Deadline
+from nachlass_builder.proof.answer import Predicted, Proven
 from nachlass_builder.proof.describe_features import LEAST_SAMPLES
 from nachlass_builder.proof.proof import GONE, NOT_THERE, ask_service, prove, service_environment
 
@@ -244,8 +245,9 @@ def test_an_answer_of_an_earlier_question_is_not_taken_for_this_ones(tmp_path):
         service = Service({SERVING: answer})
         return ask_service(
             SERVING,
-            "score",
+            "predict",
             tmp_path / "bundle",
+            Predicted,
             work=tmp_path / "work",
             environment={},
             deadline=Deadline(),
@@ -255,11 +257,11 @@ def test_an_answer_of_an_earlier_question_is_not_taken_for_this_ones(tmp_path):
         ), service.asked
 
     (answer, said), [(command, options)] = ask({"prediction": 1})
-    assert (answer, said) == ({"prediction": 1}, "Fatal Python error: x\n")
-    assert command[4:] == ["score", tmp_path / "bundle", tmp_path / "work/answer.json", "--one"]
+    assert (answer, said) == (Predicted(1), "Fatal Python error: x\n")
+    assert command[4:] == ["predict", tmp_path / "bundle", tmp_path / "work/answer.json", "--one"]
     assert options["stdin"] == "[1]"
     (answer, _said), _asked = ask(None)
-    assert answer["error"]["code"] == "ended"
+    assert answer.code == "ended"
 
 
 def test_what_an_interpreter_said_is_cut_to_its_end(tmp_path):
@@ -270,12 +272,13 @@ def test_what_an_interpreter_said_is_cut_to_its_end(tmp_path):
         SERVING,
         "prove",
         tmp_path,
+        Proven,
         work=tmp_path / "work",
         environment={},
         deadline=Deadline(),
         run=run,
     )
-    assert answer["error"]["traceback"] == "x" * 3993 + "the end"
+    assert answer.traceback == "x" * 3993 + "the end"
     assert len(said) == 5007
 
 

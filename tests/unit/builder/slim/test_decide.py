@@ -6,6 +6,7 @@ import pytest
 
 from nachlass_builder.foundation.process import Deadline
 from nachlass_builder.packages.bytecode import bytecode_folder
+from nachlass_builder.proof.answer import Failure, Trial
 from nachlass_builder.proof.proof import service_environment
 from nachlass_builder.slim import decide as deciding
 from nachlass_builder.slim.decide import (
@@ -139,9 +140,8 @@ class Hiding(Candidate):
         object.__setattr__(self, "times", getattr(self, "times", 0) + 1)
         missing = self.needs & hidden.keys()
         if not missing:
-            return {"batch": None, "blocked_imports": sorted(hidden)[:1]}
-        error = {"message": "it fails", "missing": sorted(missing)[:1] if self.tells else []}
-        return {"error": error, "blocked_imports": sorted(missing)}
+            return Trial(batch=None, blocked_imports=tuple(sorted(hidden)[:1]))
+        return failing(*sorted(missing)[: int(self.tells)], stopped=sorted(missing))
 
 
 @pytest.fixture
@@ -213,15 +213,12 @@ def scripted(tmp_path):
     return make
 
 
-FINE = {"batch": None, "blocked_imports": []}
+FINE = Trial(batch=None)
 OTHERS = ["base", "hint", "hint-data", "kernel", "model", "plots", "speed"]
 
 
 def failing(*missing, stopped=(), message="it fails"):
-    return {
-        "error": {"message": message, "missing": list(missing)},
-        "blocked_imports": list(stopped),
-    }
+    return Failure("raised", message, missing=missing, blocked_imports=tuple(stopped))
 
 
 def test_what_the_model_needs_is_proven_with_the_rest_hidden(training, memory, scripted):
@@ -277,7 +274,7 @@ def test_what_was_asked_for_is_added_when_the_exception_names_nothing_hidden(
     assert chosen.why["hint"] == SCORED
 
 
-@pytest.mark.parametrize("answer", [{"error": {"message": "no"}}, failing("kernel", message="no")])
+@pytest.mark.parametrize("answer", [failing(message="no"), failing("kernel", message="no")])
 def test_a_failure_that_nothing_can_help_is_told(training, memory, scripted, answer):
     with pytest.raises(UndecidedError, match=r"^with less it fails: no$"):
         decide(scripted(answer), training, memory, REQUEST)
@@ -300,8 +297,8 @@ def test_so_many_attempts_are_made(tmp_path, memory, scripted):
 
 
 def test_a_batch_that_differs_only_with_less_is_a_failure(training, memory, scripted):
-    differs = {"batch": False, "blocked_imports": ["hint"], "batch_reason": "it differs"}
-    model = scripted(differs, {"batch": True, "blocked_imports": []}, FINE)
+    differs = Trial(batch=False, blocked_imports=("hint",), batch_reason="it differs")
+    model = scripted(differs, Trial(batch=True), FINE)
     assert decide(model, training, memory, REQUEST).why.keys() == {
         "cloudpickle",
         "hint",
@@ -311,14 +308,14 @@ def test_a_batch_that_differs_only_with_less_is_a_failure(training, memory, scri
 
 
 def test_a_batch_that_differs_with_less_and_cannot_be_helped_is_told(training, memory, scripted):
-    differs = {"batch": False, "blocked_imports": ["kernel"], "batch_reason": "it differs"}
+    differs = Trial(batch=False, blocked_imports=("kernel",), batch_reason="it differs")
     with pytest.raises(UndecidedError, match=r"^with less it fails: it differs$"):
-        decide(scripted(differs, {"batch": True}), training, memory, REQUEST)
+        decide(scripted(differs, Trial(batch=True)), training, memory, REQUEST)
 
 
-@pytest.mark.parametrize("whole", [{"batch": False}, {"batch": None}, {"error": {}}])
+@pytest.mark.parametrize("whole", [Trial(batch=False), Trial(batch=None), failing()])
 def test_a_batch_that_differs_with_everything_as_well_is_none(training, memory, scripted, whole):
-    model = scripted({"batch": False, "blocked_imports": ["hint"]}, whole)
+    model = scripted(Trial(batch=False, blocked_imports=("hint",)), whole)
     assert decide(model, training, memory, REQUEST).why == {"cloudpickle": SERVICE}
     assert len(model.hidden) == 2
 
@@ -326,13 +323,13 @@ def test_a_batch_that_differs_with_everything_as_well_is_none(training, memory, 
 def test_a_batch_that_differs_and_asked_for_nothing_hidden_is_no_failure(
     training, memory, scripted
 ):
-    model = scripted({"batch": False, "blocked_imports": []})
+    model = scripted(Trial(batch=False))
     assert decide(model, training, memory, REQUEST).why == {"cloudpickle": SERVICE}
     assert len(model.hidden) == 1
 
 
 def test_without_samples_what_loading_imports_stays_with_its_options(training, memory, scripted):
-    model = scripted({"imported": ["base", "json", "cloudpickle"]}, has_samples=False)
+    model = scripted(Trial(batch=None, imported=("base", "json", "cloudpickle")), has_samples=False)
     assert decide(model, training, memory, REQUEST) == Subset(
         {"cloudpickle": SERVICE, "base": LOADED, "hint": OPTIONAL, "hint-data": OPTIONAL}
     )
@@ -349,7 +346,7 @@ def test_without_samples_a_model_that_does_not_load_is_given_up(training, memory
 
 def test_without_samples_only_a_careful_memory_counts(training, memory, scripted):
     memory.write(kept(training, plots=SCORED), careful=False)
-    asked = scripted({"imported": []}, has_samples=False)
+    asked = scripted(Trial(batch=None), has_samples=False)
     assert not decide(asked, training, memory, REQUEST).before
     memory.write(kept(training, plots=SCORED), careful=True)
     assert decide(scripted(has_samples=False), training, memory, REQUEST).before
@@ -464,17 +461,17 @@ def test_the_service_is_told_what_to_hide(tmp_path, monkeypatch):
 
     def ask_service(*arguments, **options):
         asked.append((arguments, options))
-        return {"batch": None}, "said"
+        return FINE, "said"
 
     monkeypatch.setattr(deciding, "ask_service", ask_service)
     python, work, deadline = tmp_path / "env/bin/python", tmp_path / "a/b", Deadline()
     bundle, parameters = tmp_path / "bundle", {"EPOCHS": "3"}
     model = Candidate(bundle, (), True, python, work, parameters, deadline)
     for hidden in ({"hint": ["hint", "a.b"]}, {}):
-        assert model.prove_without(hidden) == {"batch": None}
+        assert model.prove_without(hidden) == FINE
         assert json.loads((work / "hidden.json").read_text()) == hidden
     arguments, options = asked[0]
-    assert arguments == (python, "prove", bundle)
+    assert arguments == (python, "prove", bundle, Trial)
     assert options == {
         "work": work,
         "environment": {

@@ -57,19 +57,21 @@ def run(folder: str) -> None:
 def capture(request: Mapping[str, Any]) -> dict[str, Any]:
     """Do what the request asks; raises CaptureFailure.
 
-    Every outcome has `cells`: the number of the cell behind each file name
-    that code objects of this kernel carry.
+    Returns {"cells": the execution count behind each file name that code objects of this
+    kernel carry, "pickled": null before a pipeline's end}.
     """
-    return {**_capture(request), "cells": dict(cell_files())}
+    pickled = _capture(request)
+    return {"cells": dict(cell_files()), "pickled": pickled}
 
 
-def _capture(request: Mapping[str, Any]) -> dict[str, Any]:
+def _capture(request: Mapping[str, Any]) -> dict[str, Any] | None:
     """Capture functions, samples or a pipeline."""
     output = Path(request["output"])
     match request["capture"]:
         case "samples":
             _check_stage(output / request["stages"][-1][1], last=False)
-            return _keep_samples(output, request)
+            _keep_samples(output, request)
+            return None
         case "pipeline":
             _check_stage(output / request["stages"][-1][1], last=True)
             outcome = _check_stages(output, request["stages"])
@@ -151,7 +153,6 @@ def _pickle_functions(functions: Mapping[str, Any], path: Path) -> dict[str, Any
     return {
         "pickle_bytes": len(pickled),
         "validator": functions["validator"] is not None,
-        "batch_predictor": functions["batch_predictor"] is not None,
         "holds_build_path": os.fsencode(Path.cwd()) in pickled,
     }
 
@@ -198,7 +199,6 @@ def _check_stages(output: Path, stages: list[list[str]]) -> dict[str, Any]:
     return {
         "pickle_bytes": size,
         "validator": False,
-        "batch_predictor": True,
         "holds_build_path": any(
             os.fsencode(Path.cwd()) in (output / file).read_bytes() for _, file in stages
         ),
@@ -224,14 +224,13 @@ def _import_folders(root: Path) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _keep_samples(output: Path, request: Mapping[str, Any]) -> dict[str, Any]:
+def _keep_samples(output: Path, request: Mapping[str, Any]) -> None:
     """Keep the samples of a pipeline's notebook until the pipeline can score them."""
     name = request["samples"]
     if name and hasattr(__main__, name):
         samples = read_samples(name, request["limit"])
         if samples.absent is None:
             samples.write(output / KEPT_SAMPLES)
-    return {}
 
 
 def _kept_samples(output: Path, request: Mapping[str, Any]) -> Samples:

@@ -2,7 +2,7 @@
 
 The builder calls `write_last_exception(path)` in the live kernel; the file gets
 JSON: null, or the fields of `raised.Raised` in the builder (its `text` aside),
-with frames as [file, line, function, source text, execution count of a cell].
+with frames as Frame.
 Standard library and IPython only, so that it works in any kernel.
 """
 
@@ -14,12 +14,23 @@ import sys
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypedDict
 
 from nachlass_kernel.cells import cell_files
 
 MOST_FRAMES = 200
 LONGEST_VALUE = 20_000
 DEEPEST_CAUSE = 1
+
+
+class Frame(TypedDict):
+    """One call of a traceback; `count` is the execution count when the code is a cell's."""
+
+    file: str
+    line: int | None
+    function: str
+    text: str | None
+    count: int | None
 
 
 def write_last_exception(path: str) -> None:
@@ -55,12 +66,21 @@ def _value(error: BaseException) -> str:
         return ""
 
 
-def _frames(error: BaseException, cells: Mapping[str, int]) -> list[list[object]]:
+def _frames(error: BaseException, cells: Mapping[str, int]) -> list[Frame]:
     """The innermost frames, outermost first; a syntax error's place is one more."""
-    frames: list[list[object]] = [
-        [frame.filename, frame.lineno, frame.name, frame.line, cells.get(frame.filename)]
+    frames = [
+        Frame(
+            file=frame.filename,
+            line=frame.lineno,
+            function=frame.name,
+            text=frame.line,
+            count=cells.get(frame.filename),
+        )
         for frame in traceback.extract_tb(error.__traceback__, limit=-MOST_FRAMES)
     ]
     if isinstance(error, SyntaxError) and error.filename:
-        frames.append([error.filename, error.lineno, "", error.text, cells.get(error.filename)])
+        file = error.filename
+        frames.append(
+            Frame(file=file, line=error.lineno, function="", text=error.text, count=cells.get(file))
+        )
     return frames

@@ -19,12 +19,13 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path, PurePath
 from types import CodeType, FunctionType, MethodType, ModuleType
-from typing import Any
+from typing import Any, TypedDict
 
 import cloudpickle
 
 from nachlass_kernel.cells import cell_files
 from nachlass_kernel.culprit import parts_of_function
+from nachlass_kernel.exception import Frame
 
 LARGE = 100_000_000
 """Bytes of a pickle from which on its largest global is looked for."""
@@ -54,21 +55,38 @@ class Reached:
         return Reached(value, name or self.name, function or self.function, self.depth + 1)
 
 
-def survey(functions: Mapping[str, Any], root: Path, size: int) -> dict[str, Any]:
-    """What there is to say of functions that were pickled to `size` bytes.
+class AbsolutePath(TypedDict):
+    """A path: the code that holds it, or the name of the variable that does."""
 
-    `paths` are [path, frame, name]: the frame, as `exception` describes one, is
-    of the code that holds it, else the name is of a variable. `largest` is
-    [name, function, bytes], of the variable that weighs most in a pickle that
-    is large.
-    """
-    paths: list[list[Any]] = []
+    path: str
+    frame: Frame | None
+    name: str | None
+
+
+class LargestVariable(TypedDict):
+    """The variable that weighs most, and the function that uses it."""
+
+    name: str
+    function: str
+    bytes: int
+
+
+class Survey(TypedDict):
+    """Absolute paths, and the variable that weighs most in a pickle that is large."""
+
+    paths: list[AbsolutePath]
+    largest: LargestVariable | None
+
+
+def survey(functions: Mapping[str, Any], root: Path, size: int) -> Survey:
+    """What there is to say of functions that were pickled to `size` bytes."""
+    paths: list[AbsolutePath] = []
     leaves: list[Reached] = []
     for one, parts in _reached(functions, root):
         paths += _paths(one, root)
         if not parts:
             leaves.append(one)
-    first = {path: [path, *rest] for path, *rest in reversed(paths)}
+    first = {found["path"]: found for found in reversed(paths)}
     return {
         "paths": list(reversed(first.values()))[:MOST_PATHS],
         "largest": _largest(leaves) if size > LARGE else None,
@@ -133,18 +151,18 @@ def _quoted(step: str) -> str | None:
     return step.split("`")[1] if "`" in step else None
 
 
-def _paths(one: Reached, root: Path) -> Iterator[list[Any]]:
+def _paths(one: Reached, root: Path) -> Iterator[AbsolutePath]:
     """The absolute paths: in code with their line, in variables with their name."""
     if isinstance(one.value, FunctionType) and one.value.__module__ == "__main__":
         for text, frame in _constants(one.value.__code__):
             if _is_of_machine(text, root):
-                yield [text, frame, None]
+                yield AbsolutePath(path=text, frame=frame, name=None)
     for text in _texts(one.value):
         if _is_of_machine(text, root):
-            yield [text, None, one.name]
+            yield AbsolutePath(path=text, frame=None, name=one.name)
 
 
-def _constants(code: CodeType) -> Iterator[tuple[str, list[Any]]]:
+def _constants(code: CodeType) -> Iterator[tuple[str, Frame]]:
     """The texts in code and in what is nested in it, each with its frame."""
     file, count = code.co_filename, cell_files().get(code.co_filename)
     steps = list(dis.get_instructions(code))
@@ -154,7 +172,8 @@ def _constants(code: CodeType) -> Iterator[tuple[str, list[Any]]]:
         for text in _texts(step.argval):
             line = step.positions.lineno if step.positions else None
             source = linecache.getline(file, line).strip() if line else ""
-            yield text, [file, line, code.co_name, source or None, count]
+            name = code.co_name
+            yield text, Frame(file=file, line=line, function=name, text=source or None, count=count)
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield from _constants(constant)
@@ -210,8 +229,8 @@ def _is_data_of_home(text: str) -> bool:
     return bool(PurePath(rest).suffix or len(PurePath(rest).parts) > 1 or rest.endswith("/"))
 
 
-def _largest(leaves: list[Reached]) -> list[Any] | None:
-    """The variable that weighs most, the function that uses it, and its bytes."""
+def _largest(leaves: list[Reached]) -> LargestVariable | None:
+    """The variable that weighs most."""
     weighed = [
         (_weight(one.value), index)
         for index, one in enumerate(leaves)
@@ -220,7 +239,7 @@ def _largest(leaves: list[Reached]) -> list[Any] | None:
     if not weighed:
         return None
     size, index = max(weighed)
-    return [leaves[index].name, leaves[index].function, size]
+    return LargestVariable(name=leaves[index].name, function=leaves[index].function, bytes=size)
 
 
 class _Counter:

@@ -6,7 +6,7 @@ line of JSON to the file, once for each category and message:
 
     {"kinds": names of the category and its bases, "message": what it says,
      "count": the execution count of the cell that runs,
-     "frame": [file, line, function, source text, execution count of a cell], or null}
+     "frame": as in exception.py, or null}
 
 The frame is the innermost one in a cell. What the cell prints stays the same:
 `warnings.showwarning` is the documented place for this, which `catch_warnings`
@@ -24,11 +24,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
-from typing import Any, TextIO
+from typing import TextIO
 
 from IPython import get_ipython
 
 from nachlass_kernel.cells import cell_files
+from nachlass_kernel.exception import Frame
 
 MOST = 1000
 """Different warnings that are told; who warns of each row is not listened to for ever."""
@@ -75,12 +76,18 @@ def _tell(
         file.write(json.dumps(known) + "\n")
 
 
-def _frame(frame: FrameType | None, cells: Mapping[str, int]) -> list[Any] | None:
-    """The innermost frame in a cell, as `exception` describes one."""
+def _frame(frame: FrameType | None, cells: Mapping[str, int]) -> Frame | None:
+    """The innermost frame in a cell."""
     while frame is not None:
         file = frame.f_code.co_filename
         if file in cells or file in TIMED:
             text = linecache.getline(file, frame.f_lineno).strip() or None
-            return [file, frame.f_lineno, frame.f_code.co_name, text, cells.get(file)]
+            return Frame(
+                file=file,
+                line=frame.f_lineno,
+                function=frame.f_code.co_name,
+                text=text,
+                count=cells.get(file),
+            )
         frame = frame.f_back
     return None
