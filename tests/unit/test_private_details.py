@@ -602,12 +602,12 @@ def folder(tmp_path, monkeypatch):
 @relies_on(
     "uv",
     'a file with another digest is told as "Hash mismatch for `name`"',
-    f"{BUILDER}/packages/environment.py",
+    f"{BUILDER}/packages/uv_program.py",
     "Hash mismatch for",
 )
 def uv_hash_mismatch():
     said = install(Path.cwd()).stderr
-    found = environment.NOT_AS_LOCKED.search(said)
+    found = uv_program.NOT_AS_LOCKED.search(said)
     assert found, said
     return found[1].startswith("tiny")
 
@@ -615,14 +615,14 @@ def uv_hash_mismatch():
 def is_told_as_made_elsewhere(above):
     """Whether uv says so of a lock that begins with these lines."""
     said = install(Path.cwd(), above=above).stderr
-    assert environment.MADE_ELSEWHERE.search(said), said
+    assert uv_program.MADE_ELSEWHERE.search(said), said
     return True
 
 
 @relies_on(
     "uv",
     "a lock for another Python is told as incompatible",
-    f"{BUILDER}/packages/environment.py",
+    f"{BUILDER}/packages/uv_program.py",
     "MADE_ELSEWHERE",
 )
 def uv_another_python():
@@ -632,7 +632,7 @@ def uv_another_python():
 @relies_on(
     "uv",
     "a lock for another platform is told as not supported",
-    f"{BUILDER}/packages/environment.py",
+    f"{BUILDER}/packages/uv_program.py",
     "MADE_ELSEWHERE",
 )
 def uv_another_platform():
@@ -665,7 +665,7 @@ class Refusing(BaseHTTPRequestHandler):
 @relies_on(
     "uv",
     "the refusal of an index is quoted as 401 Unauthorized or 403 Forbidden",
-    f"{BUILDER}/packages/resolver.py",
+    f"{BUILDER}/packages/uv_program.py",
     "401 Unauthorized",
 )
 def uv_refusal():
@@ -674,7 +674,7 @@ def uv_refusal():
         url = f"http://127.0.0.1:{index.server_port}/simple"
         said = run_uv(*resolver.COMPILE, "-", stdin="tiny", UV_DEFAULT_INDEX=url).stderr
         index.shutdown()
-    assert resolver.DENIED.search(said), said
+    assert uv_program.DENIED.search(said), said
     return True
 
 
@@ -730,8 +730,8 @@ CHANGES = [
     (prometheus_numbers, utils, "floatToGoString", str),
     (ipython_filename_map, compilerop.CachingCompiler, "cache", lambda *_: "<cell>"),
     (nbclient_methods, NotebookClient, "output", lambda self, outs, msg: None),
-    (uv_hash_mismatch, environment, "NOT_AS_LOCKED", re.compile("other bytes: (.*)")),
-    (uv_another_python, environment, "MADE_ELSEWHERE", re.compile("for others")),
+    (uv_hash_mismatch, uv_program, "NOT_AS_LOCKED", re.compile("other bytes: (.*)")),
+    (uv_another_python, uv_program, "MADE_ELSEWHERE", re.compile("for others")),
     (uv_exit_status, uv_program, "UNSOLVABLE", 7),
     (uv_export_options, uv_lock, "EXPORT_OPTIONS", ("--no-such-option",)),
 ]

@@ -14,6 +14,7 @@ from nachlass_builder.bundle.layout import (
     SAMPLES,
     SBOM,
     SERVING_LOCK,
+    SOURCE_FOLDER,
     TRAINING_LOCK,
     is_bundle,
 )
@@ -121,7 +122,7 @@ class _Build:
             ).run()
             samples = read_samples(self.staging.bundle / SAMPLES)
             tell_capture(captured, samples, checked, settings.samples or "", self.progress)
-        self.staging.source.rename(self.staging.bundle / "src")
+        source = self.staging.source.rename(self.staging.bundle / SOURCE_FOLDER)
         draft = compose_manifest(
             self.prepared,
             checked,
@@ -137,13 +138,13 @@ class _Build:
             prepared=self.prepared,
             staging=self.staging,
             checked=checked,
-            lock=lock,
+            lock=replace(lock, source=source),
             training=training,
             make=lambda lock: self._serving_environment(lock, training, indexes),
             draft=draft,
             progress=self.progress,
             fresh=self.fresh,
-            given=locks.serving if locks else None,
+            given=replace(locks.serving, source=source) if locks else None,
         ).run()
         with self.progress.step("writing the bundle"):
             self._write(served, checked, lock, indexes)

@@ -67,8 +67,11 @@ class LockChoice:
             for requirement in merged:
                 self.progress.note(str(requirement))
             if before and resolution_of(before) == resolution:
-                self.progress.note("unchanged: the previous bundle's lock is kept")
-                return Lock.read(before / TRAINING_LOCK), resolution
+                previous = Lock.read(before / TRAINING_LOCK)
+                lock = previous.of_source(self.staging.source)
+                if lock.metadata == previous.metadata:
+                    self.progress.note("unchanged: the previous bundle's lock is kept")
+                    return lock, resolution
             lock = resolve(
                 merged,
                 ours,

@@ -157,7 +157,7 @@ def _read(
         if package.wheels and isinstance(file, PackageSdist):
             raise _made_elsewhere(f"no wheel of {package.name} fits", place, remedy)
     # In a bundle, the source is the folder src/ beside the locks; here it is in the staging folder.
-    lock = Lock.from_pylock(text, folder=staging.work, root=staging.source)
+    lock = Lock.from_pylock(text, folder=staging.work, source=staging.source)
     return lock, _Contents(name, {key: package for key, (package, _) in chosen.items()})
 
 

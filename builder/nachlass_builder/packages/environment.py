@@ -9,7 +9,6 @@ that outlived its build still writes there.
 from __future__ import annotations
 
 import hashlib
-import re
 import shutil
 import sys
 import tomllib
@@ -35,13 +34,17 @@ from nachlass_builder.packages.lock import Lock
 from nachlass_builder.packages.pip_settings import IndexSettings
 from nachlass_builder.packages.resolver import within_build_limit
 from nachlass_builder.packages.service_wheel import build_service_wheel, service_digest
-from nachlass_builder.packages.uv_program import run_uv, uv_arguments, uv_message
+from nachlass_builder.packages.uv_program import (
+    MADE_ELSEWHERE,
+    NOT_AS_LOCKED,
+    run_uv,
+    uv_arguments,
+    uv_message,
+)
 
 Purpose = Literal["training", "serving"]
 
 MARKER = "complete"
-MADE_ELSEWHERE = re.compile(r"not supported by the lockfile|incompatible with the `pylock.toml`")
-NOT_AS_LOCKED = re.compile(r"Hash mismatch for `([^`]+)`")
 SYNC = ("pip", "sync", "--quiet", "--preview-features", "pylock", "--allow-empty-requirements")
 
 

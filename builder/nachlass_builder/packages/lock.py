@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 import tomli_w
 from packaging.utils import canonicalize_name
 
+from nachlass_builder.bundle.layout import SOURCE_FOLDER
 from nachlass_builder.foundation.errors import Place, RequirementsError
 from nachlass_builder.packages import pylock
 from nachlass_builder.packages.locked_hashes import restrict
@@ -26,35 +27,53 @@ class Lock:
     """Exact versions with hashes, as a PEP 751 file.
 
     `text` is for the bundle: it has no credentials, and names files of the
-    source below `src/`. `install_text` is what is installed from, on this
-    machine; it may hold credentials and must not be kept. `notes` are what
+    source below `src/`. `private_text` is the same with credentials, and must
+    not be kept. `source` is the folder that the source is in now. `notes` are what
     was found out while resolving; a lock that was read has none.
     """
 
     text: str
-    install_text: str = field(repr=False)
+    private_text: str = field(repr=False)
+    source: Path
     notes: tuple[str, ...] = ()
 
     @classmethod
     def from_pylock(
-        cls, text: str, *, folder: Path, root: Path | None = None, notes: Sequence[str] = ()
+        cls, text: str, *, folder: Path, source: Path, notes: Sequence[str] = ()
     ) -> Lock:
         """Take over a lock file's text; its relative paths start at `folder`."""
-        settled = pylock.installable(tomllib.loads(text), folder)
-        shown = pylock.public(settled, root)
-        return cls(tomli_w.dumps(shown), tomli_w.dumps(settled), tuple(notes))
+        settled = pylock.settled(tomllib.loads(text), folder)
+        private = pylock.relative_to_source(settled, source)
+        public = pylock.without_credentials(private)
+        return cls(tomli_w.dumps(public), tomli_w.dumps(private), source, tuple(notes))
 
     @classmethod
     def read(cls, path: Path) -> Lock:
         """Read the lock of a bundle; raises RequirementsError."""
         try:
             text = path.read_text(encoding="utf-8")
-            settled = pylock.installable(tomllib.loads(text), path.parent)
+            pylock.settled(tomllib.loads(text), path.parent)
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError) as error:
             raise RequirementsError(
                 f"the lock cannot be read: {error}", place=Place(str(path))
             ) from None
-        return cls(text, tomli_w.dumps(settled))
+        return cls(text, text, path.parent / SOURCE_FOLDER)
+
+    def of_source(self, source: Path) -> Lock:
+        """The same pins, with the files and folders of a source as they are there now."""
+        document = pylock.located(tomllib.loads(self.private_text), source)
+        moved = Lock.from_pylock(tomli_w.dumps(document), folder=source, source=source)
+        return replace(moved, notes=self.notes)
+
+    @property
+    def install_text(self) -> str:
+        """What is installed from, on this machine: absolute paths, and credentials."""
+        return tomli_w.dumps(pylock.located(tomllib.loads(self.private_text), self.source))
+
+    @cached_property
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """The names of folders among the packages, and digests of what says what they need."""
+        return tuple(pylock.folder_metadata(tomllib.loads(self.text)))
 
     @cached_property
     def digest(self) -> str:
@@ -84,7 +103,8 @@ class Lock:
 
     def restricted(self, hashes: Sequence[Hashed]) -> Lock:
         """The lock with only the files that have the demanded hashes, or RequirementsError."""
-        return Lock(restrict(self.text, hashes), restrict(self.install_text, hashes), self.notes)
+        text, private = (restrict(text, hashes) for text in (self.text, self.private_text))
+        return replace(self, text=text, private_text=private)
 
     def subset(self, names: Collection[str]) -> Lock:
         """The same pins for fewer packages."""
@@ -95,4 +115,4 @@ class Lock:
             kept = [one for one in pylock.packages(document) if pylock.name_of(one) in wanted]
             return tomli_w.dumps({**document, "packages": kept})
 
-        return Lock(cut(self.text), cut(self.install_text), self.notes)
+        return replace(self, text=cut(self.text), private_text=cut(self.private_text))

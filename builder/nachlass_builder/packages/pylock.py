@@ -1,15 +1,15 @@
 """Reads and rewrites PEP 751 lock files.
 
-What uv locks names absolute paths and may carry credentials. `installable`
-is the form to install from on this machine, `public` the form for the bundle,
-`chosen` what an installer takes of either here.
+What uv locks names absolute paths and may carry credentials. A bundle's lock names
+what lies in the source by paths below `src/`, and has no credentials. `chosen` is
+what an installer takes of either here.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, Literal
@@ -59,36 +59,60 @@ def is_source(package: Table) -> bool:
     return not package.get("wheels") and not urlsplit(where).path.endswith(".whl")
 
 
-def installable(document: Table, folder: Path) -> Table:
+def settled(document: Table, folder: Path) -> Table:
     """The lock with absolute paths, and folders installed as they are now, not linked."""
 
     def settle(table: Table) -> None:
         if "path" in table:
             table["path"] = str((folder / table["path"]).absolute())
 
-    settled = _rewritten(document, settle)
-    for package in packages(settled):
+    copy = _rewritten(document, settle)
+    for package in packages(copy):
         if directory := package.get("directory"):
             directory.pop("editable", None)
-            if Path(directory["path"]).is_dir():
-                digest = folder_digest(Path(directory["path"]))
-                package["tool"] = {"nachlass": {"digest": digest}}
-    return settled
+            path = Path(directory["path"])
+            if path.is_dir():
+                facts = {"digest": folder_digest(path), "metadata": metadata_digest(path)}
+                package["tool"] = {"nachlass": facts}
+    return copy
 
 
-def public(document: Table, root: Path | None) -> Table:
-    """The lock without credentials; what lies in the source is named as the bundle holds it."""
+def relative_to_source(document: Table, source: Path) -> Table:
+    """A settled lock in which what lies in the source is named as the bundle holds it."""
 
-    def publish(table: Table) -> None:
+    def relocate(table: Table) -> None:
         local = _local_path(table)
-        if local and root and local.is_relative_to(root.absolute()):
+        if local and local.is_relative_to(source.absolute()):
             table.pop("url", None)
-            table["path"] = str(SOURCE_FOLDER / local.relative_to(root.absolute()))
-        elif "url" in table:
-            table["url"] = public_url(table["url"])
+            table["path"] = str(SOURCE_FOLDER / local.relative_to(source.absolute()))
 
     said = {"created-by": "nachlass", "environments": document.get("environments", [_here()])}
-    return {**_rewritten(document, publish), **said}
+    return {**_rewritten(document, relocate), **said}
+
+
+def without_credentials(document: Table) -> Table:
+    """The lock without user and password in its URLs."""
+
+    def publish(table: Table) -> None:
+        if "url" in table:
+            table["url"] = public_url(table["url"])
+
+    copy = _rewritten(document, publish)
+    for package in packages(copy):
+        if "@" in str(package.get("index", "")):
+            del package["index"]
+    return copy
+
+
+def located(document: Table, source: Path) -> Table:
+    """The opposite of `relative_to_source`: absolute paths of what lies in the source."""
+
+    def locate(table: Table) -> None:
+        path = Path(table.get("path", "/"))
+        if path.is_relative_to(SOURCE_FOLDER):
+            table["path"] = str(source.absolute() / path.relative_to(SOURCE_FOLDER))
+
+    return _rewritten(document, locate)
 
 
 def chosen(document: Table) -> dict[str, tuple[Package, File]]:
@@ -111,10 +135,27 @@ def local_files(document: Table) -> list[str]:
     ]
 
 
+def folder_metadata(document: Table) -> Iterator[tuple[str, str]]:
+    """The names of packages that are folders, and the digests of what says what they need."""
+    for package in packages(document):
+        if "directory" in package:
+            facts = package.get("tool", {}).get("nachlass", {})
+            yield name_of(package), str(facts.get("metadata", ""))
+
+
 def folder_digest(folder: Path) -> str:
     """A digest of a folder's files, without what builds leave behind."""
+    return _digest(folder, folder.rglob("*"))
+
+
+def metadata_digest(folder: Path) -> str:
+    """A digest of the files beside a package's pyproject.toml or setup.py: what it needs."""
+    return _digest(folder, folder.glob("*"))
+
+
+def _digest(folder: Path, paths: Iterable[Path]) -> str:
     digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
+    for path in sorted(paths):
         name = path.relative_to(folder).as_posix()
         if path.is_file() and not _NOT_CONTENT.search(name):
             digest.update(f"{name}\0{path.stat().st_size}\0".encode())
@@ -133,7 +174,6 @@ def _rewritten(document: Table, change: Callable[[Table], None]) -> Table:
     for package in packages(copy):
         for table in _files(package):
             change(table)
-        package.pop("index", None) if "@" in str(package.get("index", "")) else None
     return copy
 
 

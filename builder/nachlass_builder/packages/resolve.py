@@ -63,7 +63,7 @@ def resolve(
     newer = [name for name, version in _pins(text).items() if dated.get(name, version) != version]
     if newer:
         notes.append(f"newer than {as_of}, for the service and the kernel: {', '.join(newer)}")
-    return Lock.from_pylock(text, folder=resolver.folder, root=indexes.root, notes=notes)
+    return Lock.from_pylock(text, folder=resolver.folder, source=resolver.folder, notes=notes)
 
 
 def _settle(resolver: Resolver, wanted: Sequence[Wanted]) -> str:

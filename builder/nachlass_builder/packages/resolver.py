@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +13,13 @@ from typing import TypeVar
 from nachlass_builder.foundation.errors import RequirementsError, TimeLimitError
 from nachlass_builder.foundation.process import Completed, Deadline
 from nachlass_builder.packages.pip_settings import IndexSettings
-from nachlass_builder.packages.uv_program import UNSOLVABLE, run_uv, uv_arguments, uv_message
+from nachlass_builder.packages.uv_program import (
+    DENIED,
+    UNSOLVABLE,
+    run_uv,
+    uv_arguments,
+    uv_message,
+)
 
 BUILD_LIMIT_S = 600.0
 """How long building a package from source may take."""
@@ -24,9 +29,6 @@ PYTHONS = tuple(f"3.{minor}" for minor in range(5, sys.version_info.minor + 5))
 
 ANYWHERE = ("--universal", "--python-version", "3.0")
 """Options that make uv look at the files for every Python 3 and system."""
-
-DENIED = re.compile(r"\b(401 Unauthorized|403 Forbidden)\b")
-"""What HTTP says of missing credentials, whoever quotes it."""
 
 AT_A_TIME = 4
 WHEELS = ("--only-binary", ":all:")

@@ -6,6 +6,7 @@ A UV_* variable of the user's wins over what pip's settings would make of it.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -34,6 +35,17 @@ NOT_WORTH_SAYING = (
     "Resolved ",
     "warning: `VIRTUAL_ENV",
 )
+"""How lines of uv's begin that say nothing to a user."""
+
+MADE_ELSEWHERE = re.compile(r"not supported by the lockfile|incompatible with the `pylock.toml`")
+"""uv on a lock for another Python or platform."""
+
+NOT_AS_LOCKED = re.compile(r"Hash mismatch for `([^`]+)`")
+"""uv on a file that has another hash than the locked one."""
+
+DENIED = re.compile(r"\b(401 Unauthorized|403 Forbidden)\b")
+"""HTTP on missing credentials, which uv quotes."""
+
 LONGEST_QUOTE = 30
 """Lines of uv's that a message quotes."""
 

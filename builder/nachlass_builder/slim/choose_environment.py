@@ -226,7 +226,7 @@ class Serving:
             self.checked.located.notebooks[-1],
         )
         with progress.step("making the serving environment"):
-            environment = self._make(lock)
+            environment = self.make(lock)
         with progress.step("proving the model in a fresh interpreter"):
             write_manifest(self.staging.bundle, manifest)
             proof = prove(
@@ -249,15 +249,6 @@ class Serving:
             batch=proof.batch, preload=proof.preload, memory=proof.memory, baseline=proof.baseline
         )
         return Served(lock, environment, proven)
-
-    def _make(self, lock: Lock) -> Environment:
-        """Make the environment while the source, whose wheels a lock names, is where it was."""
-        kept, before = self.staging.bundle / "src", self.staging.source
-        kept.rename(before)
-        try:
-            return self.make(lock)
-        finally:
-            before.rename(kept)
 
     def _memory(self, request: ServingRequest) -> Memory:
         """What is remembered of this model, for this lock, Python and service."""

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import tomllib
+from dataclasses import replace
 from multiprocessing.pool import ThreadPool
 
 import pytest
@@ -187,7 +188,7 @@ def test_building_what_a_kept_lock_names_is_said(ensure, indexes, tmp_path):
 
 def test_another_file_than_the_locked_one_is_refused(ensure, lock, tmp_path):
     digest = lock.install_text.partition('sha256 = "')[2][:64]
-    forged = Lock(lock.text, lock.install_text.replace(digest, "0" * 64))
+    forged = replace(lock, private_text=lock.private_text.replace(digest, "0" * 64))
     with pytest.raises(RequirementsError, match="not the file that was locked") as raised:
         ensure(forged)
     assert "0" * 64 in raised.value.details
@@ -200,7 +201,7 @@ def test_another_file_than_the_locked_one_is_refused(ensure, lock, tmp_path):
 def test_a_lock_made_elsewhere_is_said_to_be(ensure, lock, said):
     text = tomli_w.dumps({**tomllib.loads(lock.install_text), **said})
     with pytest.raises(RequirementsError, match="another Python or platform"):
-        ensure(Lock(text, text))
+        ensure(replace(lock, private_text=text))
 
 
 def test_nothing_of_the_lock_is_left_in_the_environment(ensure, lock):

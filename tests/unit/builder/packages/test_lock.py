@@ -1,6 +1,7 @@
 import http.server
 import json
 import os
+import shutil
 import subprocess
 import sys
 from base64 import b64encode
@@ -277,7 +278,10 @@ def test_a_wheelhouse_is_named_as_the_bundle_holds_it(ask, tmp_path):
 
 def test_files_outside_the_source_are_told(ask, tmp_path):
     make_wheel(tmp_path / "links", "kappa")
-    assert ask("kappa", PIP_FIND_LINKS=str(tmp_path / "links")).only_here == ("kappa",)
+    (tmp_path / "source").mkdir()
+    lock = ask("kappa", root=tmp_path / "source", PIP_FIND_LINKS=str(tmp_path / "links"))
+    assert lock.only_here == ("kappa",)
+    assert f"{tmp_path}/links/kappa" in lock.of_source(tmp_path / "other").install_text
 
 
 def test_a_folder_of_the_source_is_part_of_the_digest(ask, tmp_path):
@@ -288,8 +292,27 @@ def test_a_folder_of_the_source_is_part_of_the_digest(ask, tmp_path):
     before = ask(text, root=root)
     assert 'path = "src/mine"' in before.text
     assert before.built_from_source == ("mine",)
-    (root / "mine/mine.py").write_text("")
+    (root / "mine/inner").mkdir()
+    (root / "mine/inner/mine.py").write_text("")
     assert ask(text, root=root).digest != before.digest
+
+
+def test_a_kept_lock_is_of_the_source_as_it_is_now(ask, tmp_path):
+    root = tmp_path / "source"
+    (root / "mine/inner").mkdir(parents=True)
+    (root / "mine/pyproject.toml").write_text('[project]\nname = "mine"\nversion = "1"\n')
+    before = ask(f"mine @ file://{root}/mine", root=root)
+    (tmp_path / "pylock.training.toml").write_text(before.text)
+    moved = shutil.copytree(root, tmp_path / "moved")
+    kept = Lock.read(tmp_path / "pylock.training.toml").of_source(moved)
+    assert kept.digest == before.digest
+    assert f'path = "{moved}/mine"' in kept.install_text
+    (moved / "mine/inner/mine.py").write_text("changed = True")
+    kept = kept.of_source(moved)
+    assert kept.digest != before.digest
+    assert kept.metadata == before.metadata == (("mine", kept.metadata[0][1]),)
+    (moved / "mine/pyproject.toml").write_text('[project]\nname = "mine"\nversion = "2"\n')
+    assert kept.of_source(moved).metadata != before.metadata
 
 
 @pytest.mark.parametrize("known_by", ["url", "netrc"])

@@ -48,7 +48,7 @@ def bill(tmp_path):
             install(name, *lines, **named)
         packages = [{"name": name, **entry} for name, entry in locked.items()]
         text = tomli_w.dumps({"lock-version": "1.0", "created-by": "hand", "packages": packages})
-        made = bill_of_materials(manifest, Lock(text, text), tmp_path, requirements)
+        made = bill_of_materials(manifest, Lock(text, text, tmp_path), tmp_path, requirements)
         assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(made.text) is None
         return json.loads(made.text), made.summary
 

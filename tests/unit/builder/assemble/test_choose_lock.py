@@ -1,0 +1,81 @@
+"""When the lock of the previous bundle is kept, and what it names of the source then."""
+
+import json
+
+import pytest
+import tomli_w
+
+from nachlass_builder.assemble import choose_lock
+from nachlass_builder.assemble.choose_lock import LockChoice
+from nachlass_builder.bundle.layout import TRAINING_LOCK
+from nachlass_builder.bundle.seed import SEED
+from nachlass_builder.bundle.staging import Staging
+from nachlass_builder.foundation.errors import Place
+from nachlass_builder.foundation.process import Deadline
+from nachlass_builder.foundation.progress import Progress
+from nachlass_builder.foundation.settings import Settings
+from nachlass_builder.packages.lock import Lock
+from nachlass_builder.packages.pip_settings import IndexSettings
+from nachlass_builder.requirements.requirement import Requirement
+from nachlass_builder.requirements.requirements import Requirements
+from nachlass_builder.source.prepare import Prepared
+from nachlass_builder.source.source import Source
+
+
+@pytest.fixture
+def build(tmp_path, monkeypatch):
+    """Choose a lock as a build does, and leave it to the next one in the folder `before`.
+
+    The source has a package of its own in the folder `mine`.
+    """
+    before, resolved = tmp_path / "before", []
+    source = tmp_path / "work" / "src"
+    (source / "mine" / "inner").mkdir(parents=True)
+    (source / "mine" / "pyproject.toml").write_text('[project]\nname = "mine"\nversion = "1"\n')
+
+    def resolve(*_, **options):
+        resolved.append(options)
+        package = {"name": "mine", "directory": {"path": str(source / "mine")}}
+        text = tomli_w.dumps({"lock-version": "1.0", "created-by": "uv", "packages": [package]})
+        return Lock.from_pylock(text, folder=source, source=source)
+
+    monkeypatch.setattr(choose_lock, "resolve", resolve)
+
+    def choose(*texts):
+        place = Place("requirements.txt", line=1)
+        requirements = Requirements(merged=[Requirement(text, place) for text in texts])
+        settings = Settings.from_environ({}, {})
+        prepared = Prepared(Source(source, str(source)), settings, Deadline())
+        choice = LockChoice(prepared, Staging(tmp_path), requirements, Progress())
+        count = len(resolved)
+        lock, resolution = choice.lock(IndexSettings(root=source), before)
+        before.mkdir(exist_ok=True)
+        (before / TRAINING_LOCK).write_text(lock.text)
+        seed = {"resolution": resolution, "built_by": "nachlass 0"}
+        (before / SEED).write_text(json.dumps(seed))
+        return lock, len(resolved) == count
+
+    return choose
+
+
+def test_a_lock_is_kept_until_the_requirements_change(build):
+    first, kept = build("mine @ ./mine")
+    assert not kept
+    assert build("mine @ ./mine") == (first, True)
+    assert build("mine @ ./mine", "alpha")[1] is False
+
+
+def test_a_kept_lock_has_the_code_of_today(build, tmp_path):
+    first, _ = build("mine @ ./mine")
+    (tmp_path / "work/src/mine/inner/code.py").write_text("changed = True")
+    second, kept = build("mine @ ./mine")
+    assert kept
+    assert second.digest != first.digest
+    assert str(tmp_path / "work/src/mine") in second.install_text
+
+
+def test_a_package_of_the_source_that_may_need_something_else_is_locked_anew(build, tmp_path):
+    build("mine @ ./mine")
+    (tmp_path / "work/src/mine/pyproject.toml").write_text('[project]\ndependencies = ["beta"]\n')
+    assert build("mine @ ./mine")[1] is False
+    assert build("mine @ ./mine")[1] is True
