@@ -1,6 +1,7 @@
 """The predictions of a bundle against those that another recorded."""
 
 import json
+import os
 
 import pytest
 
@@ -21,7 +22,7 @@ def compared(kmeans, tmp_path):
             kmeans / "venv/bin/python",
             recorded,
             random_fields=(),
-            environment=service_environment({}),
+            environment=service_environment(os.environ, {}),
             deadline=Deadline(),
         )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -159,7 +158,9 @@ class _Build:
                 bundle / "venv" / "bin" / "python",
                 self.destination / SAMPLES,
                 random_fields=random_fields(*manifests),
-                environment=service_environment(self.prepared.settings.parameters),
+                environment=service_environment(
+                    self.prepared.environ, self.prepared.settings.parameters
+                ),
                 deadline=self.prepared.deadline,
             )
 
@@ -236,7 +237,7 @@ class _Build:
 
     def _kernel_environment(self) -> dict[str, str]:
         """What the cells see of the environment: no settings or credentials of indexes."""
-        kept = {k: v for k, v in os.environ.items() if not is_index_variable(k)}
+        kept = {k: v for k, v in self.prepared.environ.items() if not is_index_variable(k)}
         return {**kept, **self.prepared.settings.parameters}
 
     def _import_folders(self, requirements: Requirements) -> list[Path]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from dataclasses import dataclass
 from functools import cached_property
@@ -36,7 +35,7 @@ class LockChoice:
 
     def indexes(self) -> IndexSettings:
         """Where packages come from: pip's settings, and the source's own."""
-        environ = {**os.environ, **self.prepared.settings.index}
+        environ = {**self.prepared.environ, **self.prepared.settings.index}
         indexes = IndexSettings.read(environ, self.staging.source)
         indexes = indexes.with_options(self.requirements.options)
         if indexes.wheelhouse:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import platform
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -60,7 +60,9 @@ def is_current(destination: Path, key: str, prepared: Prepared, progress: Progre
             progress.note(f"{path} {what} since the notebook read it")
             return False
         progress.warn(f"{path}, which the notebook read, {what}")
-    restore_environment(destination, prepared.settings, prepared.deadline, progress)
+    restore_environment(
+        destination, prepared.environ, prepared.settings, prepared.deadline, progress
+    )
     revision = revision_of(prepared.source, prepared.deadline)
     source = SourceRevision(**vars(revision), notebooks=manifest.source.notebooks)
     if source != manifest.source:
@@ -71,7 +73,11 @@ def is_current(destination: Path, key: str, prepared: Prepared, progress: Progre
 
 
 def restore_environment(
-    bundle: Path, settings: Settings, deadline: Deadline, progress: Progress
+    bundle: Path,
+    environ: Mapping[str, str],
+    settings: Settings,
+    deadline: Deadline,
+    progress: Progress,
 ) -> Path:
     """The Python of a bundle's environment, made from its lock when the link leads nowhere."""
     link = bundle / "venv"
@@ -91,7 +97,7 @@ def restore_environment(
             lock,
             purpose="serving",
             cache=settings.cache,
-            indexes=IndexSettings.read({**os.environ, **settings.index}, bundle / "src"),
+            indexes=IndexSettings.read({**environ, **settings.index}, bundle / "src"),
             deadline=deadline,
             note=progress.note,
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,15 +25,16 @@ class ReadyModel:
     environment: Mapping[str, str]
 
 
-def ready_model(source: str, context_dir: str | None, assignments: Mapping[str, str]) -> ReadyModel:
+def ready_model(request: Request) -> ReadyModel:
     """The model of a bundle, or of a source, which is built if it changed.
 
     Of a bundle, what the source's `.s2i/environment` said is not known.
     """
-    if bundle_at(Path(source)):
-        bundle, settings = Path(source).absolute(), Settings.from_environ(os.environ, assignments)
+    environ, path = request.environ, Path(request.source)
+    if bundle_at(path):
+        bundle, settings = path.absolute(), Settings.from_environ(environ, request.assignments)
     else:
-        built = build(Request(source, None, context_dir, assignments), Progress())
+        built = build(request, Progress())
         bundle, settings = built.bundle, built.settings
-    python = restore_environment(bundle, settings, Deadline(), Progress())
-    return ReadyModel(bundle, python, service_environment(settings.parameters))
+    python = restore_environment(bundle, environ, settings, Deadline(), Progress())
+    return ReadyModel(bundle, python, service_environment(environ, settings.parameters))

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from nachlass_builder.cli.options import SOURCE_HELP, assignments_option, context_option
+from nachlass_builder.cli.options import (
+    SOURCE_HELP,
+    assignments_option,
+    context_option,
+    request_for,
+)
 from nachlass_builder.foundation.progress import Progress
-from nachlass_builder.foundation.settings import parse_assignments
 
 
 @click.command(help=f"Execute the notebook, and write a proven bundle.\n\n{SOURCE_HELP}")
@@ -44,14 +49,13 @@ def build(
     """Execute the notebook, and write a proven bundle."""
     from nachlass_builder.assemble.build import build as run_build
     from nachlass_builder.proof.compare_words import difference, verdict
-    from nachlass_builder.source.prepare import Request
 
     if force and locked:
         raise click.UsageError("--force resolves anew, and --locked resolves nothing")
     if compare and not locked:
         raise click.UsageError("--compare goes with --locked")
-    given = parse_assignments(assignments)
-    request = Request(source, output, context_dir, given, force, locked, compare)
+    asked = request_for(source, context_dir, assignments)
+    request = replace(asked, output=output, force=force, locked=locked, compare=compare)
     built = run_build(request, Progress(quiet=quiet))
     click.echo(built.bundle)
     if built.comparison:

@@ -6,10 +6,14 @@ import sys
 
 import click
 
-from nachlass_builder.cli.options import SOURCE_HELP, assignments_option, context_option
+from nachlass_builder.cli.options import (
+    SOURCE_HELP,
+    assignments_option,
+    context_option,
+    request_for,
+)
 from nachlass_builder.foundation.console import tell
 from nachlass_builder.foundation.progress import Progress
-from nachlass_builder.foundation.settings import parse_assignments
 
 
 @click.command(help=f"Say what would be built, without executing anything.\n\n{SOURCE_HELP}")
@@ -25,10 +29,10 @@ def check(
     """Say what would be built, without executing anything."""
     from nachlass_builder.cli.summary import print_checked, print_requirements
     from nachlass_builder.requirements.check import check as run_check
-    from nachlass_builder.source.prepare import Request, prepared_source
+    from nachlass_builder.source.prepare import prepared_source
     from nachlass_builder.source.source_files import files_of, why_left_out
 
-    request = Request(source, None, context_dir, parse_assignments(assignments))
+    request = request_for(source, context_dir, assignments)
     with prepared_source(request, Progress(quiet=True)) as prepared:
         root = prepared.source.root
         files, _secrets = files_of(prepared.source, prepared.deadline)

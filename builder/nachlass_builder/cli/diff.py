@@ -6,8 +6,7 @@ import sys
 
 import click
 
-from nachlass_builder.cli.options import assignments_option, context_option
-from nachlass_builder.foundation.settings import parse_assignments
+from nachlass_builder.cli.options import assignments_option, context_option, request_for
 
 DIFFERS = 14
 
@@ -43,7 +42,7 @@ def diff(
     from nachlass_builder.diff.markdown import as_markdown
     from nachlass_builder.diff.text import as_text
 
-    found = run_diff(old, new, context_dir, parse_assignments(assignments))
+    found = run_diff(*(request_for(source, context_dir, assignments) for source in (old, new)))
     show = {"text": as_text, "markdown": as_markdown, "json": type(found).as_json}[form]
     click.echo(show(found))
     if exit_code and not found.identical:

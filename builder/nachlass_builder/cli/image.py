@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from nachlass_builder.cli.options import SOURCE_HELP, assignments_option, context_option
+from nachlass_builder.cli.options import (
+    SOURCE_HELP,
+    assignments_option,
+    context_option,
+    request_for,
+)
 from nachlass_builder.foundation.progress import Progress
-from nachlass_builder.foundation.settings import parse_assignments
 
 
 @click.command(help=f"Build a container image, without s2i.\n\n{SOURCE_HELP}")
@@ -52,8 +57,7 @@ def image(
 ) -> None:
     """Build a container image, without s2i."""
     from nachlass_builder.image.image import ImageRequest, build_image
-    from nachlass_builder.source.prepare import Request
 
-    request = Request(source, None, context_dir, parse_assignments(assignments), force)
+    request = replace(request_for(source, context_dir, assignments), force=force)
     asked = ImageRequest(request, tag, builder, base, push, secrets, volumes)
     click.echo(build_image(asked, Progress()))

@@ -7,8 +7,12 @@ from typing import Any
 
 import click
 
-from nachlass_builder.cli.options import SOURCE_HELP, assignments_option, context_option
-from nachlass_builder.foundation.settings import parse_assignments
+from nachlass_builder.cli.options import (
+    SOURCE_HELP,
+    assignments_option,
+    context_option,
+    request_for,
+)
 
 LEAST_WINDOW_S = 60
 
@@ -101,6 +105,6 @@ def monitoring(
             raise ValueError(limits.window)  # noqa: TRY301 - as one that is no duration
     except ValueError:
         raise click.UsageError("--window is a duration of at least a minute: 30m, 1h") from None
-    given = parse_assignments(assignments)
-    for path in run_monitoring(source, output, context_dir, given, limits):
+    request = request_for(source, context_dir, assignments)
+    for path in run_monitoring(request, output, limits):
         click.echo(path)

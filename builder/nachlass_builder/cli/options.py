@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import click
+
+from nachlass_builder.foundation.settings import parse_assignments
+
+if TYPE_CHECKING:
+    from nachlass_builder.source.prepare import Request
 
 SOURCE_HELP = """\
 SOURCE is a folder, a notebook file or a git URL; `URL#REF` means a branch,
@@ -18,3 +27,11 @@ assignments_option = click.option(
 context_option = click.option(
     "--context-dir", metavar="FOLDER", help="The sub-folder of SOURCE to take for the whole."
 )
+
+
+def request_for(source: str, context_dir: str | None, assignments: Sequence[str]) -> Request:
+    """What these options ask for, in this process's environment; raises SourceError."""
+    from nachlass_builder.source.prepare import Request
+
+    given = parse_assignments(assignments)
+    return Request(source, os.environ, context_dir=context_dir, assignments=given)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from nachlass_builder.cli.options import assignments_option, context_option
+from nachlass_builder.cli.options import assignments_option, context_option, request_for
 from nachlass_builder.foundation.errors import PredictionError
-from nachlass_builder.foundation.settings import parse_assignments
+
+if TYPE_CHECKING:
+    from nachlass_builder.source.prepare import Request
 
 REMEDIES = {
     "not_json": "give one sample as strict JSON, such as '[0.3, 0.7]'",
@@ -45,23 +47,21 @@ def predict(
     if url:
         answer = predict_at(url if "://" in url else f"http://{url}", text)
     else:
-        answer = _predict_here(words[0], text, context_dir, parse_assignments(assignments))
+        answer = _predict_here(request_for(words[0], context_dir, assignments), text)
     click.echo(answer.encode("utf-8"))
 
 
-def _predict_here(
-    source: str, text: str, context_dir: str | None, assignments: Mapping[str, str]
-) -> str:
+def _predict_here(request: Request, text: str) -> str:
     """The prediction for one sample, as a line of JSON; raises PredictionError.
 
-    `source` is a bundle, or a source, which is built if it changed.
+    The request's source is a bundle, or a source, which is built if it changed.
     """
     from nachlass_builder.assemble.ready_model import ready_model
     from nachlass_builder.foundation.process import Deadline
     from nachlass_builder.proof.answer import Failure, Predicted
     from nachlass_builder.proof.proof import ask_service
 
-    model = ready_model(source, context_dir, assignments)
+    model = ready_model(request)
     with tempfile.TemporaryDirectory(prefix="nachlass-") as work:
         answer, said = ask_service(
             model.python,

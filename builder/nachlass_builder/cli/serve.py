@@ -10,9 +10,14 @@ from contextlib import closing
 
 import click
 
-from nachlass_builder.cli.options import SOURCE_HELP, assignments_option, context_option
+from nachlass_builder.cli.options import (
+    SOURCE_HELP,
+    assignments_option,
+    context_option,
+    request_for,
+)
 from nachlass_builder.foundation.errors import ServeError
-from nachlass_builder.foundation.settings import parse_assignments, unquote
+from nachlass_builder.foundation.settings import unquote
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8080
@@ -46,9 +51,9 @@ def serve(
     """
     from nachlass_builder.assemble.ready_model import ready_model
 
-    given = parse_assignments(assignments)
-    _check_port(host, port, {**os.environ, **given})
-    model = ready_model(source, context_dir, given)
+    request = request_for(source, context_dir, assignments)
+    _check_port(host, port, {**request.environ, **request.assignments})
+    model = ready_model(request)
     # The environment, and not the bundle's link to it: a build may let it lead elsewhere.
     environment = (model.bundle / "venv").resolve() / "bin" / "python"
     python = environment if environment.exists() else model.python

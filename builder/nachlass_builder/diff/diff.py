@@ -23,16 +23,16 @@ from nachlass_builder.proof.compare import (
 from nachlass_builder.source.prepare import Request
 
 
-def diff(old: str, new: str, context_dir: str | None, assignments: Mapping[str, str]) -> Difference:
+def diff(old: Request, new: Request) -> Difference:
     """Compare two bundles, or sources, which are built if they changed.
 
     The new model scores the samples of the old one in its own environment; what
     the old one answers is recorded in its bundle.
     """
-    for source in (old, new):
-        bundle_at(Path(source))  # refuses what is no whole one before anything is built
-    before = _bundle(old, context_dir, assignments)
-    model = ready_model(new, context_dir, assignments)
+    for request in (old, new):
+        bundle_at(Path(request.source))  # refuses what is no whole one before anything is built
+    before = _bundle(old)
+    model = ready_model(new)
     was, is_now = load_manifest(before), load_manifest(model.bundle)
     serving = was.packages.keys() | is_now.packages.keys()
     return Difference(
@@ -50,11 +50,10 @@ def diff(old: str, new: str, context_dir: str | None, assignments: Mapping[str, 
     )
 
 
-def _bundle(source: str, context_dir: str | None, assignments: Mapping[str, str]) -> Path:
+def _bundle(request: Request) -> Path:
     """The bundle of a source, or the bundle itself; its environment is not needed."""
-    if bundle_at(Path(source)):
-        return Path(source).absolute()
-    return build(Request(source, None, context_dir, assignments), Progress()).bundle
+    path = Path(request.source)
+    return path.absolute() if bundle_at(path) else build(request, Progress()).bundle
 
 
 def _side(bundle: Path, manifest: Manifest) -> Side:

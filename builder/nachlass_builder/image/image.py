@@ -8,7 +8,6 @@ and environments are kept in a cache that is mounted. image_stages.py runs in th
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -57,7 +56,7 @@ def build_image(request: ImageRequest, progress: Progress) -> str:
         tempfile.TemporaryDirectory(prefix="nachlass-image-") as temporary,
     ):
         work = Path(temporary)
-        secrets = _secrets(request.secrets, work)
+        secrets = _secrets(request.secrets, prepared.environ, work)
         builder, runtime = _images(engine, request, work / "project", secrets, progress)
         progress.note(f"with the builder {builder} and the runtime {runtime}")
         with progress.step(f"building {request.tag}"):
@@ -184,19 +183,19 @@ def _copy_project(context: Path) -> None:
     shutil.copytree(service / PACKAGE, context / "service" / PACKAGE, ignore=ignored)
 
 
-def _secrets(files: Sequence[Path], work: Path) -> dict[str, Path]:
+def _secrets(files: Sequence[Path], environ: Mapping[str, str], work: Path) -> dict[str, Path]:
     """What the build is lent, by the name it has there: files, and this machine's pip settings."""
     secrets = {}
     for path in files:
         if not path.is_file():
             raise ImageError(f"--secret {path}: there is no such file")
         secrets[path.name] = path.absolute()
-    authority = next((os.environ[name] for name in CA_VARIABLES if os.environ.get(name)), None)
+    authority = next((environ[name] for name in CA_VARIABLES if environ.get(name)), None)
     if authority and "ca.crt" not in secrets:
         secrets["ca.crt"] = Path(authority).absolute()
     if "pip.conf" not in secrets:
         variables = {option: f"PIP_{option.upper().replace('-', '_')}" for option in PIP_OPTIONS}
-        named = {option: os.environ.get(variable) for option, variable in variables.items()}
+        named = {option: environ.get(variable) for option, variable in variables.items()}
         lines = [f"{option} = {value}" for option, value in named.items() if value]
         if "ca.crt" in secrets:
             lines.append(f"cert = {INJECTED}/ca.crt")

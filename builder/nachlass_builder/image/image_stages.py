@@ -50,6 +50,7 @@ from nachlass_builder.source.prepare import Request
 def main() -> None:
     """Run a stage of `nachlass image`."""
     os.umask(0o002)
+    # Hooks, git and uv inherit it.
     os.environ.update({"S2I_CACHE_DIR": str(CACHE), **lent(INJECTED)})
 
 
@@ -66,7 +67,7 @@ def model(*, force: bool) -> None:
         if seed.is_dir():
             shutil.copytree(seed, made)
     run_hook(SOURCE, "pre_assemble", progress)
-    build(Request(str(SOURCE), made, force=force), progress)
+    build(Request(str(SOURCE), os.environ, made, force=force), progress)
     made.rename(MADE)
     with alone:
         remove(seed)

@@ -80,9 +80,10 @@ def _assemble(work: Path, artifacts: Artifacts, brought: Path, progress: Progres
     _warn_of_credentials(progress)
     artifacts.take_over(brought, BUNDLE, progress)
     artifacts.remind(work)
+    # Hooks, git and uv inherit it.
     os.environ.update(_build_environment(work, artifacts, progress))
     run_hook(SOURCE, "pre_assemble", progress)
-    build(Request(str(SOURCE), BUNDLE, assignments=_given(SOURCE)), progress)
+    build(Request(str(SOURCE), os.environ, BUNDLE, assignments=_given(SOURCE)), progress)
     with progress.step("cleaning up"):
         place_environment((BUNDLE / "venv").resolve(), shutil.move)
         settle_bundle(BUNDLE)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,22 +27,17 @@ RULES, TESTS = "rules.yml", "rules_test.yml"
 ADDRESS = "localhost:8080"
 
 
-def monitoring(
-    source: str,
-    folder: Path,
-    context_dir: str | None,
-    assignments: Mapping[str, str],
-    limits: Thresholds,
-) -> list[Path]:
+def monitoring(request: Request, folder: Path, limits: Thresholds) -> list[Path]:
     """Write the files for a bundle, or for a source, which is built if it changed.
 
     Rules and their tests, for Prometheus and promtool; a configuration to try
     them with; the rules as an object of the Prometheus operator's, with a
     ServiceMonitor; a dashboard for Grafana. Returns the files.
     """
-    manifest, settings = bundle_at(Path(source)), Settings.from_environ(os.environ, assignments)
+    settings = Settings.from_environ(request.environ, request.assignments)
+    manifest = bundle_at(Path(request.source))
     if manifest is None:
-        built = build(Request(source, None, context_dir, assignments), Progress())
+        built = build(request, Progress())
         manifest, settings = load_manifest(built.bundle), built.settings
     subject = _subject(manifest, settings.parameters)
     groups = rule_groups(subject, limits)

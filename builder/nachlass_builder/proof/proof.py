@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -84,11 +83,13 @@ def ask_service(
     return msgspec.convert(answered, expected), said
 
 
-def service_environment(parameters: Mapping[str, str]) -> dict[str, str]:
+def service_environment(
+    environ: Mapping[str, str], parameters: Mapping[str, str]
+) -> dict[str, str]:
     """The environment of a process that runs the model: the user's, without Python's own knobs."""
     kept = {
         name: value
-        for name, value in os.environ.items()
+        for name, value in environ.items()
         if not (is_index_variable(name) or name.startswith("PYTHON") or name == "VIRTUAL_ENV")
     }
     return {**kept, **parameters, "PYTHONUTF8": "1", "PYTHONDONTWRITEBYTECODE": "1"}
@@ -100,7 +101,7 @@ def prove(
     bundle: Path,
     *,
     work: Path,
-    parameters: Mapping[str, str],
+    environment: Mapping[str, str],
     place: Place,
     gone: Path,
     deadline: Deadline,
@@ -109,13 +110,15 @@ def prove(
 ) -> Proof:
     """Prove the bundle with the serving environment's Python; raises ProofError.
 
+    `environment` is as service_environment makes it.
+
     `training` tells, when that fails, whether the pickle or the environment is
     to blame; None where nobody is told. `gone` is the folder that the cells ran
     in. `lock` names the lock that decided what is in the serving environment, when
     it was given. The manifest must say how many samples there are.
     """
     # As in a worker that shares the cores: libraries that start threads start more than one.
-    environment = {**service_environment(parameters), "OMP_NUM_THREADS": "2"}
+    environment = {**environment, "OMP_NUM_THREADS": "2"}
     ask = partial(
         ask_service,
         command="prove",

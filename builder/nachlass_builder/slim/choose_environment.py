@@ -19,7 +19,7 @@ from nachlass_builder.foundation.settings import Settings
 from nachlass_builder.notebook.choose_notebook import last_binding
 from nachlass_builder.packages.environment import Environment, environment_key
 from nachlass_builder.packages.lock import Lock
-from nachlass_builder.proof.proof import prove
+from nachlass_builder.proof.proof import prove, service_environment
 from nachlass_builder.requirements.check import Checked
 from nachlass_builder.slim.decide import (
     ARROW,
@@ -179,7 +179,7 @@ class Serving:
             has_samples=self._has_samples,
             python=self.training.python,
             work=self.staging.work / "slim",
-            parameters=self.prepared.settings.parameters,
+            environment=self._environment,
             deadline=self.prepared.deadline,
         )
         write_manifest(self.staging.bundle, self.draft)
@@ -234,7 +234,7 @@ class Serving:
                 self.training.python if is_all else None,
                 self.staging.bundle,
                 work=self.staging.work / "proof",
-                parameters=prepared.settings.parameters,
+                environment=self._environment,
                 place=last_binding(notebook, "predictor") or Place(notebook.name),
                 gone=self.staging.source,
                 deadline=prepared.deadline,
@@ -256,6 +256,11 @@ class Serving:
         key = digest_of([environment_key(self.lock, "training"), self.draft.name, names])
         folder = self.prepared.settings.cache / SUBSETS
         return Memory(folder / f"{key[:32]}.json", tuple(sorted(request.named)))
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        """The environment of the processes that run the model."""
+        return service_environment(self.prepared.environ, self.prepared.settings.parameters)
 
     @property
     def _has_samples(self) -> bool:

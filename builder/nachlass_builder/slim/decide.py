@@ -28,7 +28,7 @@ from nachlass_builder.packages.installed import installed, needed
 from nachlass_builder.packages.provided import Provided
 from nachlass_builder.packages.service_wheel import PACKAGE, service_requirements
 from nachlass_builder.proof.answer import Failure, Trial
-from nachlass_builder.proof.proof import ask_service, service_environment
+from nachlass_builder.proof.proof import ask_service
 from nachlass_builder.slim.references import References
 
 SERVICE = "the service"
@@ -139,7 +139,7 @@ class Candidate:
     has_samples: bool
     python: Path
     work: Path
-    parameters: Mapping[str, str]
+    environment: Mapping[str, str]
     deadline: Deadline
 
     def prove_without(self, hidden: Mapping[str, Sequence[str]]) -> Trial | Failure:
@@ -154,7 +154,7 @@ class Candidate:
             Trial,
             work=self.work,
             environment={
-                **service_environment(self.parameters),
+                **self.environment,
                 # Where the kernel has left what it compiled: reading it saves seconds.
                 "PYTHONPYCACHEPREFIX": str(bytecode_folder(self.python)),
             },

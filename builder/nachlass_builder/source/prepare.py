@@ -20,9 +20,13 @@ from nachlass_builder.source.source import WORK_FOLDER, Source, is_git_url, loca
 
 @dataclass(frozen=True)
 class Request:
-    """What the command line asks for. `assignments` are the `-e` ones, the strongest."""
+    """What the command line asks for.
+
+    Settings are read from `environ`; `assignments`, the `-e` ones, are stronger.
+    """
 
     source: str
+    environ: Mapping[str, str]
     output: Path | None = None
     context_dir: str | None = None
     assignments: Mapping[str, str] = field(default_factory=dict)
@@ -37,6 +41,7 @@ class Prepared:
 
     source: Source
     settings: Settings
+    environ: Mapping[str, str]
     deadline: Deadline
 
 
@@ -54,20 +59,19 @@ def prepared_source(request: Request, progress: Progress) -> Iterator[Prepared]:
 
 def _prepare(request: Request, clones: Path) -> Prepared:
     """Find the source and read its settings; a git URL is cloned below `clones`."""
-    deadline = Deadline.after(
-        Settings.from_environ(os.environ, request.assignments).build_timeout_s
-    )
-    source = locate_source(request.source, request.context_dir, clones, deadline)
+    environ = request.environ
+    deadline = Deadline.after(Settings.from_environ(environ, request.assignments).build_timeout_s)
+    source = locate_source(request.source, request.context_dir, clones, environ, deadline)
     if bundle_at(source.root):
         raise SourceError(
             f"{source.root} is a bundle, and no source",
             remedy="name the folder, the notebook or the git URL that it was built from",
         )
     parameters = {**read_environment_file(source.root), **request.assignments}
-    settings = Settings.from_environ(os.environ, parameters)
+    settings = Settings.from_environ(environ, parameters)
     if settings.build_timeout_s != deadline.limit_s:
         deadline = Deadline.after(settings.build_timeout_s)
-    return Prepared(source, settings, deadline)
+    return Prepared(source, settings, environ, deadline)
 
 
 def default_bundle(source: Source, cache: Path) -> Path:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -49,8 +49,17 @@ def is_git_url(source: str) -> bool:
     return bool(re.match(r"(https?|ssh|git|file)://|git\+|[\w.-]+@[\w.-]+:", source))
 
 
-def locate_source(source: str, context_dir: str | None, clones: Path, deadline: Deadline) -> Source:
-    """Find the folder to build from; a git URL is cloned below `clones`."""
+def locate_source(
+    source: str,
+    context_dir: str | None,
+    clones: Path,
+    environ: Mapping[str, str],
+    deadline: Deadline,
+) -> Source:
+    """Find the folder to build from; a git URL is cloned below `clones`.
+
+    Without git, `environ` may say which commit it is.
+    """
     if is_git_url(source):
         return _clone(source.removeprefix("git+"), context_dir, clones, deadline)
     path = Path(source).resolve()
@@ -60,13 +69,13 @@ def locate_source(source: str, context_dir: str | None, clones: Path, deadline: 
         )
     if path.is_dir():
         root = _context(path, context_dir)
-        return Source(root, source, None, *_state(root, deadline))
+        return Source(root, source, None, *_state(root, environ, deadline))
     top = git(["rev-parse", "--show-toplevel"], path.parent, deadline).stdout.strip()
     root = _context(Path(top) if top else path.parent, context_dir)
     if not path.is_relative_to(root):
         raise SourceError(f"{source} is not inside {context_dir}")
     notebook = path.relative_to(root).as_posix()
-    return Source(root, source, notebook, *_state(root, deadline))
+    return Source(root, source, notebook, *_state(root, environ, deadline))
 
 
 def without_credentials(url: str) -> str:
@@ -123,7 +132,7 @@ def _clone(url: str, context_dir: str | None, clones: Path, deadline: Deadline) 
                 remedy="check the address, and what comes after # (a branch, a tag or a commit)",
             )
     root = _context(folder, context_dir)
-    commit, _dirty = _state(root, deadline)
+    commit = git(["rev-parse", "HEAD"], root, deadline).stdout.strip() or None
     origin = f"{shown}#{ref}" if ref else shown
     return Source(root, origin, commit=commit, dirty=False, temporary=True)
 
@@ -136,10 +145,12 @@ def _context(folder: Path, context_dir: str | None) -> Path:
     return root
 
 
-def _state(root: Path, deadline: Deadline) -> tuple[str | None, bool | None]:
+def _state(
+    root: Path, environ: Mapping[str, str], deadline: Deadline
+) -> tuple[str | None, bool | None]:
     """The commit, and whether the folder differs from it; without git, what OpenShift says."""
     commit = git(["rev-parse", "--verify", "HEAD"], root, deadline)
     if commit.status != 0:
-        return os.environ.get(BUILD_COMMIT) or None, None
+        return environ.get(BUILD_COMMIT) or None, None
     status = git(["status", "--porcelain", "--", "."], root, deadline)
     return commit.stdout.strip(), bool(status.stdout.strip())

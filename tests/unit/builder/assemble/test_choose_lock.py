@@ -45,7 +45,7 @@ def build(tmp_path, monkeypatch):
         place = Place("requirements.txt", line=1)
         requirements = Requirements(merged=[Requirement(text, place) for text in texts])
         settings = Settings.from_environ({}, {})
-        prepared = Prepared(Source(source, str(source)), settings, Deadline())
+        prepared = Prepared(Source(source, str(source)), settings, {}, Deadline())
         choice = LockChoice(prepared, Staging(tmp_path), requirements, Progress())
         count = len(resolved)
         lock, resolution = choice.lock(IndexSettings(root=source), before)

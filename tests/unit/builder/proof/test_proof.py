@@ -59,7 +59,7 @@ def proof(tmp_path):
             TRAINING if has_training else None,
             tmp_path / "bundle",
             work=tmp_path / "work",
-            parameters={"BUCKETS": "10", "OMP_NUM_THREADS": "8"},
+            environment={"BUCKETS": "10", "OMP_NUM_THREADS": "8"},
             place=PLACE,
             gone=Path("/build/ran"),
             deadline=Deadline(),
@@ -133,7 +133,7 @@ def test_the_serving_environment_alone_is_asked_when_it_proves(tmp_path):
         TRAINING,
         tmp_path / "bundle",
         work=tmp_path / "work",
-        parameters={"BUCKETS": "10", "OMP_NUM_THREADS": "8"},
+        environment={"BUCKETS": "10", "OMP_NUM_THREADS": "8"},
         place=PLACE,
         gone=Path("/build/ran"),
         deadline=Deadline(),
@@ -282,11 +282,10 @@ def test_what_an_interpreter_said_is_cut_to_its_end(tmp_path):
     assert len(said) == 5007
 
 
-def test_a_model_gets_the_users_environment_without_pythons_own_knobs(monkeypatch):
+def test_a_model_gets_the_users_environment_without_pythons_own_knobs():
     dropped = ("PIP_INDEX_URL", "UV_INDEX", "PYTHONPATH", "PYTHONHASHSEED", "VIRTUAL_ENV")
-    for name in (*dropped, "MINE"):
-        monkeypatch.setenv(name, "x")
-    environment = service_environment({"MINE": "y", "BUCKETS": "10"})
+    environ = dict.fromkeys((*dropped, "MINE"), "x")
+    environment = service_environment(environ, {"MINE": "y", "BUCKETS": "10"})
     assert not environment.keys() & {*dropped}
     assert (environment["MINE"], environment["BUCKETS"]) == ("y", "10")
     assert (environment["PYTHONUTF8"], environment["PYTHONDONTWRITEBYTECODE"]) == ("1", "1")

@@ -7,7 +7,6 @@ import pytest
 from nachlass_builder.foundation.process import Deadline
 from nachlass_builder.packages.bytecode import bytecode_folder
 from nachlass_builder.proof.answer import Failure, Trial
-from nachlass_builder.proof.proof import service_environment
 from nachlass_builder.slim import decide as deciding
 from nachlass_builder.slim.decide import (
     BEFORE,
@@ -465,8 +464,8 @@ def test_the_service_is_told_what_to_hide(tmp_path, monkeypatch):
 
     monkeypatch.setattr(deciding, "ask_service", ask_service)
     python, work, deadline = tmp_path / "env/bin/python", tmp_path / "a/b", Deadline()
-    bundle, parameters = tmp_path / "bundle", {"EPOCHS": "3"}
-    model = Candidate(bundle, (), True, python, work, parameters, deadline)
+    bundle, environment = tmp_path / "bundle", {"EPOCHS": "3"}
+    model = Candidate(bundle, (), True, python, work, environment, deadline)
     for hidden in ({"hint": ["hint", "a.b"]}, {}):
         assert model.prove_without(hidden) == FINE
         assert json.loads((work / "hidden.json").read_text()) == hidden
@@ -475,10 +474,9 @@ def test_the_service_is_told_what_to_hide(tmp_path, monkeypatch):
     assert options == {
         "work": work,
         "environment": {
-            **service_environment(parameters),
+            "EPOCHS": "3",
             "PYTHONPYCACHEPREFIX": str(bytecode_folder(python)),
         },
         "deadline": deadline,
         "words": ("--without", str(work / "hidden.json")),
     }
-    assert options["environment"]["EPOCHS"] == "3"

@@ -56,7 +56,7 @@ def repository(folder):
 
 
 def locate(source, tmp_path, context_dir=None):
-    return locate_source(str(source), context_dir, tmp_path / "clones", FOREVER)
+    return locate_source(str(source), context_dir, tmp_path / "clones", {}, FOREVER)
 
 
 def test_git_decides_what_is_copied(repository, tmp_path):
@@ -206,7 +206,7 @@ def test_a_bundle_inside_the_source_is_not_part_of_it(folder):
         (folder / name).mkdir(parents=True)
         (folder / name / "model.pickle").touch()
         (folder / name / "manifest.json").write_text(manifest if name != "data" else "{}")
-    source = locate_source(str(folder), None, Path(), FOREVER)
+    source = locate_source(str(folder), None, Path(), {}, FOREVER)
     files, _secrets = files_of(source, FOREVER)
     assert [name for name in files if name.startswith("out")] == []
     assert [name for name in files if name.startswith("data/")] == [
