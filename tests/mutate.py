@@ -33,7 +33,7 @@ MODULES = {
     " requirement_hashes requirements_txt typed_values",
     "builder/packages": "explain_resolution pip_configuration pip_settings resolve resolver",
     "builder/proof": "proof",
-    "builder/slim": "decide references",
+    "builder/slim": "decide memory references training",
     "builder/monitoring": "rules",
     "service/base": "settings",
     "service/bundle": "agreement strict_json",

@@ -1,4 +1,4 @@
-"""The whole build, step by step: the first file to read."""
+"""The whole build, step by step: the first file to read, and so in one piece."""
 
 from __future__ import annotations
 
@@ -11,15 +11,11 @@ from nachlass_builder.assemble.manifest import compose_manifest
 from nachlass_builder.assemble.reuse_locks import Locks, check_whole, take_over
 from nachlass_builder.bundle.layout import (
     SAMPLES,
-    SBOM,
-    SERVING_LOCK,
     SOURCE_FOLDER,
-    TRAINING_LOCK,
     is_bundle,
 )
-from nachlass_builder.bundle.manifest import load_manifest, write_manifest
+from nachlass_builder.bundle.manifest import load_manifest
 from nachlass_builder.bundle.staging import Staging, publish, staged
-from nachlass_builder.foundation.credentials import redact
 from nachlass_builder.foundation.errors import SourceError
 from nachlass_builder.foundation.progress import Progress, counted
 from nachlass_builder.foundation.settings import Settings, is_index_variable
@@ -33,7 +29,8 @@ from nachlass_builder.proof.proof import service_environment
 from nachlass_builder.requirements.check import Checked, check
 from nachlass_builder.requirements.first_pass import compute_requirements
 from nachlass_builder.requirements.requirements import Requirements, gather
-from nachlass_builder.slim.choose_environment import Served, Serving, require_locked
+from nachlass_builder.slim.choose_environment import Serving
+from nachlass_builder.slim.serving_request import require_locked
 from nachlass_builder.source.parameters import shown_parameters
 from nachlass_builder.source.prepare import Prepared, Request, default_bundle, prepared_source
 from nachlass_builder.source.source_files import copy_source, digest_source, files_of, why_left_out
@@ -91,6 +88,7 @@ class _Build:
     def run(self) -> None:
         """Make the whole bundle in the staging folder."""
         from nachlass_builder.assemble.tell_capture import tell_capture
+        from nachlass_builder.assemble.write_bundle import write_bundle
         from nachlass_builder.execution.second_pass import SecondPass
 
         settings = self.prepared.settings
@@ -146,7 +144,8 @@ class _Build:
             given=replace(locks.serving, source=source) if locks else None,
         ).run()
         with self.progress.step("writing the bundle"):
-            self._write(served, checked, lock, indexes)
+            summary = write_bundle(self.staging.bundle, served, checked, lock, indexes.secrets)
+            self.progress.note(summary)
 
     def compare(self) -> Predictions:
         """Ask the new bundle for its answers to the samples of the one that it replaces."""
@@ -251,32 +250,3 @@ class _Build:
     def _explain_missing_file(self, name: str) -> str | None:
         """Why a file that the user has is not in the build; None when they have none either."""
         return why_left_out(self.prepared.source, name, self.prepared.deadline)
-
-    def _write(
-        self,
-        served: Served,
-        checked: Checked,
-        lock: Lock,
-        indexes: IndexSettings,
-    ) -> None:
-        """Complete the bundle: locks, their bill, executed notebooks, the environment's link."""
-        from nachlass_builder.assemble.render import write_executed
-        from nachlass_builder.packages.sbom import bill_of_materials
-
-        bundle, manifest = self.staging.bundle, served.manifest
-        (bundle / TRAINING_LOCK).write_text(lock.text, encoding="utf-8")
-        (bundle / SERVING_LOCK).write_text(served.lock.text, encoding="utf-8")
-        requirements = [requirement.text for requirement in checked.requirements.merged]
-        bill = bill_of_materials(
-            manifest, served.lock, served.environment.site_packages, requirements
-        )
-        (bundle / SBOM).write_text(bill.text, encoding="utf-8")
-        self.progress.note(bill.summary)
-        for notebook, entry in zip(
-            checked.located.notebooks, manifest.source.notebooks, strict=True
-        ):
-            write_executed(
-                notebook.node, bundle, entry.executed, lambda text: redact(text, indexes.secrets)
-            )
-        (bundle / "venv").symlink_to(served.environment.path)
-        write_manifest(bundle, manifest)

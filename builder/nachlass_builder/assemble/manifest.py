@@ -21,7 +21,7 @@ from nachlass_builder.bundle.manifest import (
     Samples,
     SourceRevision,
 )
-from nachlass_builder.execution.second_pass import Captured
+from nachlass_builder.execution.outcome import Captured
 from nachlass_builder.foundation.errors import Place
 from nachlass_builder.foundation.process import Deadline
 from nachlass_builder.notebook.choose_notebook import last_binding

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from nachlass_builder.execution.failing_samples import or_else
-from nachlass_builder.execution.outcome import ScoredSamples
-from nachlass_builder.execution.second_pass import MAX_SAMPLES, SCORING_BUDGET_S, Captured
+from nachlass_builder.execution.outcome import Captured, ScoredSamples
+from nachlass_builder.execution.second_pass import MAX_SAMPLES, SCORING_BUDGET_S
 from nachlass_builder.foundation.errors import Place, ProofError
 from nachlass_builder.foundation.progress import Progress, counted
 from nachlass_builder.notebook.choose_notebook import last_binding

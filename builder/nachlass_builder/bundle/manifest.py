@@ -2,7 +2,7 @@
 
 A `Draft` is what is known once the cells have run, `Unproven` what is to be served
 with, `Manifest` what the proof has shown as well. docs/manifest.schema.json is the
-form on disk; the service has a reader of its own.
+form on disk; the service has a reader of its own. It is one document, and so one file.
 """
 
 from __future__ import annotations

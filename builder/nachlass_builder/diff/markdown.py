@@ -53,7 +53,7 @@ def as_markdown(difference: Difference) -> str:
                 (
                     _quoted(c.name),
                     _plain(before_and_after(c)),
-                    "yes" * (at >= len(difference.packages)),
+                    "yes" if at >= len(difference.packages) else "",
                 )
                 for at, c in enumerate(packages)
             ],

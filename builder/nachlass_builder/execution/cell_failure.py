@@ -214,3 +214,12 @@ def _runs(spots: list[Spot]) -> Iterator[list[str]]:
             continue
         again = [f"  [{count - 1} more times]"] if count > 1 else []
         yield [f"  {spot.label}", f"    {spot.text}".rstrip(), *again]
+
+
+def line_with(source: str, *patterns: re.Pattern[str]) -> int | None:
+    """The first line in which the first pattern is found that is found at all."""
+    for pattern in patterns:
+        for number, line in enumerate(source.splitlines(), start=1):
+            if pattern.search(line):
+                return number
+    return None

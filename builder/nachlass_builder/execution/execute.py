@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 
-from nachlass_builder.execution.cell_failure import FailedCell
+from nachlass_builder.execution.cell_failure import FailedCell, line_with
 from nachlass_builder.execution.cell_output import CellClient
 from nachlass_builder.execution.cell_warnings import CellWarnings
 from nachlass_builder.execution.hidden_code import (
@@ -243,12 +243,3 @@ class _Run:
         except (DeadKernelError, OverrunError, OSError, ValueError):
             return fallback
         return known if known.ename == fallback.ename else fallback
-
-
-def line_with(source: str, *patterns: re.Pattern[str]) -> int | None:
-    """The first line in which the first pattern is found that is found at all."""
-    for pattern in patterns:
-        for number, line in enumerate(source.splitlines(), start=1):
-            if pattern.search(line):
-                return number
-    return None

@@ -1,4 +1,7 @@
-"""A live kernel: cells and hidden code run in it, within time limits."""
+"""A live kernel: cells and hidden code run in it, within time limits.
+
+Process and channels are one class, because either is useless once the other has ended.
+"""
 
 from __future__ import annotations
 

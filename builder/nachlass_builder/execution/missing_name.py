@@ -20,7 +20,7 @@ def explain_missing_name(name: str, notebook: Notebook, cell: Cell) -> str | Non
             defined.setdefault(bound, other.number)
     if name not in defined:
         alike = _most_alike(name, [*defined, *dir(builtins)])
-        return alike and f"did you mean `{alike}`?"
+        return f"did you mean `{alike}`?" if alike else None
     if defined[name] <= cell.number:
         return None
     return (

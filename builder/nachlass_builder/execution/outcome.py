@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import msgspec
 
+from nachlass_builder.bundle.manifest import Data
 from nachlass_builder.execution.raised import Frame, Raised
 
 Given = TypeVar("Given", bound="Kept")
@@ -118,6 +119,20 @@ class Refusal:
     failures: tuple[AlikeFailures, ...] = ()
     scored: int = 0
     given: int = 0
+
+
+@dataclass(frozen=True)
+class Captured:
+    """What the notebooks define and read.
+
+    `left_out` says which samples fail, `cells` has the places of the cells by the files
+    of their code objects.
+    """
+
+    pickled: Pickled
+    left_out: tuple[str, ...]
+    cells: Mapping[str, str]
+    data: Data
 
 
 def read_outcome(path: Path, expected: type[Given]) -> Given | Refusal:

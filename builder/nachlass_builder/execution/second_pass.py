@@ -11,13 +11,14 @@ from typing import Any
 
 from nachlass_builder.bundle.manifest import Data
 from nachlass_builder.bundle.staging import Staging
-from nachlass_builder.execution.captured import capture_warnings
+from nachlass_builder.execution.capture_warnings import capture_warnings
 from nachlass_builder.execution.data_files import Reads, data_notes, data_of, observed_reads
 from nachlass_builder.execution.execute import Execution, Kernel, executed
-from nachlass_builder.execution.failing_samples import FailingSample, or_else
+from nachlass_builder.execution.failing_samples import FailingSample
 from nachlass_builder.execution.hidden_code import KEEP_PLACES
 from nachlass_builder.execution.outcome import (
     AlikeFailures,
+    Captured,
     Given,
     Kept,
     Outcome,
@@ -25,18 +26,16 @@ from nachlass_builder.execution.outcome import (
     Refusal,
     read_outcome,
 )
+from nachlass_builder.execution.refusals import explained
 from nachlass_builder.foundation.errors import (
     CaptureError,
-    NachlassError,
-    NotebookError,
     Place,
-    ProofError,
 )
 from nachlass_builder.foundation.process import Deadline
 from nachlass_builder.foundation.progress import Progress
 from nachlass_builder.foundation.settings import Settings
-from nachlass_builder.notebook.choose_notebook import Located, last_binding, last_change
-from nachlass_builder.notebook.contract import NAME_SAMPLES, SAVE_FILE, one_argument
+from nachlass_builder.notebook.choose_notebook import Located
+from nachlass_builder.notebook.contract import SAVE_FILE
 from nachlass_builder.notebook.notebook import Notebook
 
 MAX_SAMPLES = 2000
@@ -44,20 +43,6 @@ SCORING_BUDGET_S = 30.0
 """Seconds that one scoring of the samples may take; fewer are used when it is not enough."""
 
 RUN_CAPTURE = "__import__('nachlass_kernel.capture', fromlist=['run']).run({folder!r})"
-
-
-@dataclass(frozen=True)
-class Captured:
-    """What the notebooks define and read.
-
-    `left_out` says which samples fail, `cells` has the places of the cells by the files
-    of their code objects.
-    """
-
-    pickled: Pickled
-    left_out: tuple[str, ...]
-    cells: Mapping[str, str]
-    data: Data
 
 
 @dataclass(frozen=True)
@@ -181,7 +166,7 @@ class SecondPass:
                 failing = self._failing_samples(kernel, notebook, outcome.failures)
                 variable = self.settings.samples or ""
                 raise failing[0].error(outcome.scored, outcome.given, variable)
-            raise _refusal(outcome, notebook)
+            raise explained(outcome, notebook)
         numbers = kernel.cell_numbers
         for file, count in outcome.cells.items():
             self.cells[file] = str(Place(notebook.name, numbers.get(count, count)))
@@ -223,49 +208,3 @@ def _require_stage(path: Path, notebook: Notebook) -> None:
             f'end the notebook with cloudpickle.dump(stage, open(os.environ["{SAVE_FILE}"], "wb"))'
         ),
     )
-
-
-def _refusal(refusal: Refusal, notebook: Notebook) -> NachlassError:
-    """Turn a failed capture into a sentence that names the cell."""
-    name = refusal.name or "predictor"
-    place = last_binding(notebook, name) or notebook.place()
-    match refusal.code:
-        case "unpicklable":
-            return CaptureError(
-                f"the {refusal.function} cannot be pickled: {refusal.type} is in its way",
-                place=place,
-                details=f"reached through: {refusal.path}\n{refusal.message}",
-                remedy=(
-                    f"let the {refusal.function} make or open that object when it is called, "
-                    "or keep only plain data of it"
-                ),
-            )
-        case "stages":
-            return CaptureError(
-                f"the saved stages do not load as a pipeline: {refusal.message}",
-                place=notebook.place(),
-                remedy="save each stage with cloudpickle, and only fitted scikit-learn estimators",
-            )
-        case "stage":
-            return CaptureError(
-                f"the saved stage {refusal.message}",
-                place=notebook.place(),
-                remedy=refusal.remedy,
-            )
-        case "samples":
-            return ProofError(
-                refusal.message,
-                place=place,
-                remedy=f"let it be a list of inputs of `predictor`\n{or_else(name)}",
-            )
-        case "no_samples":
-            return NotebookError(refusal.message, place=place, remedy=NAME_SAMPLES)
-        case "arguments":
-            return NotebookError(refusal.message, place=place, remedy=one_argument(name))
-        case "no_predictor":
-            return CaptureError(
-                refusal.message,
-                place=last_change(notebook, "predictor") or notebook.place(),
-                remedy="define predictor(x), which scores one sample",
-            )
-    return CaptureError(refusal.message, place=place, remedy=f"define {name} with def {name}(x)")

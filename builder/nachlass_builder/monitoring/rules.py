@@ -5,7 +5,8 @@ what the service says at /drift: where the statistics and their limits come from
 stands in the service's drift.py. Counts are added up over replicas and workers;
 series of one job, in one namespace, are one service. Nothing in the rules
 depends on the labels or the buckets of a bundle, only z on how many fields are
-looked at, so that they serve its successors, too.
+looked at, so that they serve its successors, too. Alerts use what other rules
+record, and so all are here.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ password, or a literal that a name such as `API_KEY` gets and that is no word or
 placeholder. Entropy alone is no sign: notebooks are full of digests and
 encoded data. detect-secrets knows more formats, but finds 10 of the 16 secrets
 of our tests and 7 of the 28 texts that are none, takes a second, and has had no
-release since 2024.
+release since 2024. A third of this file is their patterns.
 """
 
 from __future__ import annotations

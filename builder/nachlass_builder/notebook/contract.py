@@ -5,8 +5,12 @@ from __future__ import annotations
 from nachlass_builder.foundation.settings import SAMPLES_VARIABLE
 
 CONTRACT = (
-    *("predictor", "validator", "samples", "batch_predictor"),
-    *("requirements", "serving_requirements"),
+    "predictor",
+    "validator",
+    "samples",
+    "batch_predictor",
+    "requirements",
+    "serving_requirements",
 )
 SAVE_FILE = "S2I_PIPELINE_STAGE_SAVE_FILE"
 NAME_SAMPLES = f"let {SAMPLES_VARIABLE} name a variable of the notebook, or nothing"

@@ -93,14 +93,8 @@ def ensure_environment(
 
 def environment_key(lock: Lock, purpose: Purpose) -> str:
     """What an environment depends on, as a name."""
-    facts = (
-        lock.digest,
-        sys.implementation.name,
-        sys.version,
-        sys.base_prefix,
-        service_digest(),
-        purpose,
-    )
+    python = (sys.implementation.name, sys.version, sys.base_prefix)
+    facts = (lock.digest, *python, service_digest(), purpose)
     return hashlib.sha256("\0".join(facts).encode()).hexdigest()[:32]
 
 

@@ -1,6 +1,7 @@
 """Says why requirements cannot be met: which, where, and what exists instead.
 
 Answers come from asking uv smaller questions, never from reading its sentences.
+The explanations are in one file, because what one question shows leads to the next.
 """
 
 from __future__ import annotations

@@ -165,7 +165,8 @@ class Resolver:
         return self.run(
             [
                 *COMPILE,
-                *("--python", sys.executable),
+                "--python",
+                sys.executable,
                 *uv_arguments(self.indexes),
                 *as_of,
                 *options,

@@ -18,8 +18,13 @@ from nachlass_builder.requirements.requirement_hashes import Hashed, split_hashe
 from nachlass_builder.requirements.requirements_txt import logical_lines
 
 EXPORT_OPTIONS = (
-    *("--frozen", "--offline", "--quiet", "--all-extras"),
-    *("--no-emit-project", "--no-header", "--no-annotate"),
+    "--frozen",
+    "--offline",
+    "--quiet",
+    "--all-extras",
+    "--no-emit-project",
+    "--no-header",
+    "--no-annotate",
 )
 
 

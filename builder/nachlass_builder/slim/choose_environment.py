@@ -6,7 +6,7 @@ requires.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from nachlass_builder.bundle.layout import SERVING_LOCK
@@ -15,81 +15,19 @@ from nachlass_builder.bundle.staging import Staging
 from nachlass_builder.foundation.digest import digest_of
 from nachlass_builder.foundation.errors import Place, ProofError, RequirementsError
 from nachlass_builder.foundation.progress import Progress
-from nachlass_builder.foundation.settings import Settings
 from nachlass_builder.notebook.choose_notebook import last_binding
 from nachlass_builder.packages.environment import Environment, environment_key
 from nachlass_builder.packages.lock import Lock
 from nachlass_builder.proof.proof import prove, service_environment
 from nachlass_builder.requirements.check import Checked
-from nachlass_builder.slim.decide import (
-    ARROW,
-    BEFORE,
-    IMPORTED,
-    LOADED,
-    NOTEBOOK,
-    OPTIONAL,
-    SCORED,
-    SERVICE,
-    STRING,
-    VARIABLE,
-    Candidate,
-    Memory,
-    ServingRequest,
-    Subset,
-    Training,
-    UndecidedError,
-    decide,
-)
+from nachlass_builder.slim.decide import Candidate, UndecidedError, decide
+from nachlass_builder.slim.memory import Memory
+from nachlass_builder.slim.serving_request import serving_request
+from nachlass_builder.slim.training import ServingRequest, Subset, Training, by_reason
 from nachlass_builder.source.prepare import Prepared
-
-ORDER = {
-    reason: place
-    for place, reason in enumerate(
-        (
-            IMPORTED,
-            STRING,
-            NOTEBOOK,
-            VARIABLE,
-            ARROW,
-            SCORED,
-            LOADED,
-            "needed by",
-            OPTIONAL,
-            BEFORE,
-            SERVICE,
-        )
-    )
-}
-"""The order in which the reasons are told."""
 
 SUBSETS = "slim"
 """The folder of the cache in which proven subsets are remembered."""
-
-
-OPTIONAL_OF_SERVICE = {"pyarrow": ARROW}
-"""What the service uses where the user requires it, and why it is kept then."""
-
-
-def serving_request(checked: Checked, settings: Settings) -> ServingRequest:
-    """What the user asks of the serving environment."""
-    merged = checked.requirements.merged
-    required = {requirement.name for requirement in merged}
-    used = {name: why for name, why in OPTIONAL_OF_SERVICE.items() if name in required}
-    notebook = dict.fromkeys(checked.requirements.serving, NOTEBOOK)
-    variable = dict.fromkeys(settings.serving_requirements, VARIABLE)
-    requirements = tuple(requirement.text for requirement in merged)
-    return ServingRequest(requirements, {**used, **notebook, **variable})
-
-
-def require_locked(settings: Settings, lock: Lock) -> None:
-    """Refuse names in S2I_SERVING_REQUIREMENTS that are not in the lock."""
-    locked = {name for name, _version in lock.packages}
-    for name in settings.serving_requirements:
-        if name not in locked:
-            raise RequirementsError(
-                f"S2I_SERVING_REQUIREMENTS names {name}, which is not in the lock",
-                remedy=f'add "{name}" to `requirements`, or to `serving_requirements`',
-            )
 
 
 @dataclass(frozen=True)
@@ -187,7 +125,7 @@ class Serving:
             subset = decide(model, training, memory, request)
         except UndecidedError as error:
             return None, str(error)
-        for reason, names in _by_reason(subset.why):
+        for reason, names in by_reason(subset.why):
             self.progress.note(f"{reason}: {', '.join(names)}")
         if subset.before:
             self.progress.note("as in an earlier build with this lock")
@@ -265,12 +203,3 @@ class Serving:
     @property
     def _has_samples(self) -> bool:
         return bool(self.draft.samples.count)
-
-
-def _by_reason(why: Mapping[str, str]) -> Iterator[tuple[str, list[str]]]:
-    """The distributions of each reason: what the model imports first, the service last."""
-    grouped: dict[str, list[str]] = {}
-    for name, reason in sorted(why.items()):
-        grouped.setdefault(reason, []).append(name)
-    for reason in sorted(grouped, key=lambda reason: ORDER.get(reason, ORDER["needed by"])):
-        yield reason, grouped[reason]

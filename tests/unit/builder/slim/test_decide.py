@@ -8,22 +8,19 @@ from nachlass_builder.foundation.process import Deadline
 from nachlass_builder.packages.bytecode import bytecode_folder
 from nachlass_builder.proof.answer import Failure, Trial
 from nachlass_builder.slim import decide as deciding
-from nachlass_builder.slim.decide import (
+from nachlass_builder.slim.decide import ROUNDS, Candidate, UndecidedError, decide
+from nachlass_builder.slim.memory import Memory
+from nachlass_builder.slim.training import (
     BEFORE,
     IMPORTED,
     LOADED,
     OPTIONAL,
-    ROUNDS,
     SCORED,
     SERVICE,
     STRING,
-    Candidate,
-    Memory,
     ServingRequest,
     Subset,
     Training,
-    UndecidedError,
-    decide,
 )
 from support.wheels import make_wheel
 

@@ -12,7 +12,8 @@ An audit hook sees every file that Python's own `open` opens, and sqlite's. What
 libraries in other languages and other programs read is seen below `root` alone,
 see access_times.py. A digest is of the content that was read: it is taken at
 the end, of a file that is still as it was when it was first opened, or just
-before the notebook changes it. Standard library and IPython only.
+before the notebook changes it. The hook and what it remembers are one file: nobody else
+may touch either. Standard library and IPython only.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from nachlass_builder.execution.captured import capture_warnings
+from nachlass_builder.execution.capture_warnings import capture_warnings
 from nachlass_builder.execution.kernel_process import IN_KERNEL
 from nachlass_builder.execution.outcome import (
     AbsolutePath,

@@ -1,0 +1,51 @@
+"""Remembers what was proven to be enough to serve with."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from nachlass_builder.slim.training import BEFORE, NEEDED, SERVICE, Subset, Training
+
+
+@dataclass(frozen=True)
+class Memory:
+    """The subset that was last proven with a lock, so that a changed cell changes no environment.
+
+    It is another one for other `named` distributions.
+    """
+
+    file: Path
+    named: tuple[str, ...]
+
+    def read(self, training: Training, *, careful: bool) -> dict[str, str]:
+        """The remembered subset; empty when there is none that holds here.
+
+        One that was decided with samples is not `careful` enough without.
+        """
+        try:
+            kept = json.loads(self.file.read_text(encoding="utf-8"))
+            why: dict[str, str] = kept["why"]
+            holds = kept["named"] == list(self.named) and (kept["careful"] or not careful)
+            is_whole = training.closure(why).keys() == why.keys()
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            return {}
+        told = {
+            name: reason if reason == SERVICE or reason.startswith(NEEDED) else BEFORE
+            for name, reason in why.items()
+        }
+        return told if holds and is_whole else {}
+
+    def write(self, subset: Subset, *, careful: bool) -> None:
+        """Remember a subset that was proven."""
+        kept = {"why": dict(subset.why), "named": list(self.named), "careful": careful}
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        partial = self.file.with_suffix(f".{os.getpid()}")
+        partial.write_text(json.dumps(kept, indent=2), encoding="utf-8")
+        partial.replace(self.file)
+
+    def forget(self) -> None:
+        """Forget a subset that turned out not to be enough."""
+        self.file.unlink(missing_ok=True)
