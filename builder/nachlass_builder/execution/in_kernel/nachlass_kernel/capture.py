@@ -1,15 +1,8 @@
 """Pickles the predictor, then scores the samples twice. Notebook's kernel.
 
-The builder writes a request and calls `run(folder)` in the live kernel; the
-outcome is written beside it. Both are JSON files:
-
-request.json   {"capture": "function" | "samples" | "pipeline", "root": the copy
-               of the source, "output": the bundle in the making, "stages":
-               [[notebook, file], ...], "samples": the variable that holds them, or
-               null, "limit": most samples, "budget_s": seconds that one scoring
-               may take}
-outcome.json   what `capture` returns, or {"error": {"code", "message", and what
-               the code needs to be explained}}
+The builder writes request.json and calls `run(folder)` in the live kernel; it
+gets outcome.json: what `capture` returns, or {"error": {"code", "message", and what
+the code needs to be explained}}.
 
 Failures are data: the builder turns them into sentences.
 """
@@ -24,7 +17,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 import cloudpickle
 
@@ -35,7 +28,7 @@ from nachlass_kernel.culprit import find_culprit
 from nachlass_kernel.failure import CaptureFailure, a
 from nachlass_kernel.samples import Samples, read_samples
 from nachlass_kernel.scoring import score
-from nachlass_kernel.survey import survey
+from nachlass_kernel.survey import Survey, survey
 from nachlass_service.base.errors import BundleError
 from nachlass_service.bundle.model import Model, unpickle_model
 
@@ -43,9 +36,35 @@ KEPT_SAMPLES = "kept_samples.json"
 """Where the bundle in the making has the samples of a pipeline's earlier notebook."""
 
 
+class Request(TypedDict):
+    """What the builder asks for.
+
+    `root` is the copy of the source, `output` the bundle in the making; `stages` are
+    notebooks with the files that they saved; `samples` is the variable that holds them,
+    `limit` how many are taken, `budget_s` how long one scoring may take.
+    """
+
+    capture: Literal["function", "samples", "pipeline"]
+    root: str
+    output: str
+    stages: list[tuple[str, str]]
+    samples: str | None
+    limit: int
+    budget_s: float
+
+
+class Pickle(TypedDict):
+    """What was pickled."""
+
+    pickle_bytes: int
+    validator: bool
+    holds_build_path: bool
+
+
 def run(folder: str) -> None:
     """Answer the request in `folder`."""
-    request = json.loads((Path(folder) / "request.json").read_text(encoding="utf-8"))
+    request: Request = json.loads((Path(folder) / "request.json").read_text(encoding="utf-8"))
+    outcome: dict[str, object]
     try:
         outcome = capture(request)
     except CaptureFailure as failure:
@@ -54,7 +73,7 @@ def run(folder: str) -> None:
     (Path(folder) / "outcome.json").write_text(text, encoding="utf-8")
 
 
-def capture(request: Mapping[str, Any]) -> dict[str, Any]:
+def capture(request: Request) -> dict[str, object]:
     """Do what the request asks; raises CaptureFailure.
 
     Returns {"cells": the execution count behind each file name that code objects of this
@@ -64,9 +83,9 @@ def capture(request: Mapping[str, Any]) -> dict[str, Any]:
     return {"cells": dict(cell_files()), "pickled": pickled}
 
 
-def _capture(request: Mapping[str, Any]) -> dict[str, Any] | None:
+def _capture(request: Request) -> dict[str, object] | None:
     """Capture functions, samples or a pipeline."""
-    output = Path(request["output"])
+    output, surveyed = Path(request["output"]), Survey(paths=[], largest=None)
     match request["capture"]:
         case "samples":
             _check_stage(output / request["stages"][-1][1], last=False)
@@ -74,21 +93,24 @@ def _capture(request: Mapping[str, Any]) -> dict[str, Any] | None:
             return None
         case "pipeline":
             _check_stage(output / request["stages"][-1][1], last=True)
-            outcome = _check_stages(output, request["stages"])
+            pickled = _check_stages(output, request["stages"])
             model = _load_stages(output)
             samples = _kept_samples(output, request)
         case _:
             functions = _functions()
-            outcome = _pickle_functions(functions, output / "model.pickle")
+            pickled = _pickle_functions(functions, output / "model.pickle")
             with suppress(Exception):  # it looks into objects of the user's, and only warns
-                outcome |= survey(functions, Path(request["root"]), outcome["pickle_bytes"])
+                surveyed = survey(functions, Path(request["root"]), pickled["pickle_bytes"])
             model = Model(
                 functions["predictor"], functions["validator"], functions["batch_predictor"]
             )
             samples = read_samples(request["samples"], request["limit"])
-    outcome["import_folders"] = _import_folders(Path(request["root"]))
-    outcome["samples"] = score(model, samples, output / "samples.jsonl", request["budget_s"])
-    return outcome
+    return {
+        **pickled,
+        **surveyed,
+        "import_folders": _import_folders(Path(request["root"])),
+        "samples": score(model, samples, output / "samples.jsonl", request["budget_s"]),
+    }
 
 
 def _functions() -> dict[str, Any]:
@@ -131,7 +153,7 @@ def _require_one_argument(name: str, function: Any) -> None:
         raise CaptureFailure("arguments", message, name=name) from None
 
 
-def _pickle_functions(functions: Mapping[str, Any], path: Path) -> dict[str, Any]:
+def _pickle_functions(functions: Mapping[str, Any], path: Path) -> Pickle:
     """Write the one dump that is served."""
     captured = [functions["validator"], functions["predictor"]]
     if functions["batch_predictor"] is not None:
@@ -193,7 +215,7 @@ def _check_stage(path: Path, *, last: bool) -> None:
         )
 
 
-def _check_stages(output: Path, stages: list[list[str]]) -> dict[str, Any]:
+def _check_stages(output: Path, stages: list[tuple[str, str]]) -> Pickle:
     """What the stages weigh; that they exist the builder has seen."""
     size = sum((output / file).stat().st_size for _, file in stages)
     return {
@@ -224,7 +246,7 @@ def _import_folders(root: Path) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _keep_samples(output: Path, request: Mapping[str, Any]) -> None:
+def _keep_samples(output: Path, request: Request) -> None:
     """Keep the samples of a pipeline's notebook until the pipeline can score them."""
     name = request["samples"]
     if name and hasattr(__main__, name):
@@ -233,7 +255,7 @@ def _keep_samples(output: Path, request: Mapping[str, Any]) -> None:
             samples.write(output / KEPT_SAMPLES)
 
 
-def _kept_samples(output: Path, request: Mapping[str, Any]) -> Samples:
+def _kept_samples(output: Path, request: Request) -> Samples:
     """The samples that an earlier notebook of the pipeline left, or this one's."""
     path = output / KEPT_SAMPLES
     kept = Samples.take(path) if path.is_file() else None

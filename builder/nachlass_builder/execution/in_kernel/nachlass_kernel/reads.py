@@ -1,12 +1,7 @@
 """Observes which files the cells read, and what was in them. Notebook's kernel.
 
 `watch(root)` is called before the first cell, `write_reads(path)` after the
-last; the file gets JSON:
-
-{"files": [{"path", "bytes", "modified_ns", "sha256": or null, "reason": why null,
-"written": whether the notebook wrote it first}], "more": files beyond the most
-that are kept, "written": the paths that were written, "problems": what went
-wrong here, which no cell gets to feel}
+last; the file gets a Report as JSON.
 
 An audit hook sees every file that Python's own `open` opens, and sqlite's. What
 libraries in other languages and other programs read is seen below `root` alone,
@@ -28,7 +23,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 from IPython import get_ipython
 
@@ -60,10 +55,31 @@ def watch(root: str) -> None:
         _Observer.unable = repr(error)
 
 
+class FileRead(TypedDict):
+    """A file as it was when it was first read; `reason` says why there is no digest."""
+
+    path: str
+    bytes: int
+    modified_ns: int
+    sha256: str | None
+    reason: str | None
+    written: bool
+
+
+class Report(TypedDict):
+    """What was read, how many files `more`, what was written, and what went wrong here."""
+
+    files: list[FileRead]
+    more: int
+    written: list[str]
+    problems: list[str]
+
+
 def write_reads(path: str) -> None:
     """Write what has been read so far."""
     observer = _Observer.only
-    known = observer.report() if observer else {"files": [], "problems": [_Observer.unable]}
+    nothing = Report(files=[], more=0, written=[], problems=[_Observer.unable])
+    known = observer.report() if observer else nothing
     with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123
         json.dump(known, file)
 
@@ -77,7 +93,7 @@ class _Read:
     sha256: str | None = None
     reason: str | None = None
 
-    def as_data(self, path: str) -> dict[str, Any]:
+    def as_data(self, path: str) -> FileRead:
         return {
             "path": path,
             "bytes": self.state.st_size,
@@ -175,7 +191,7 @@ class _Observer:
         if path is not None:
             self._settle(path)
 
-    def report(self) -> dict[str, Any]:
+    def report(self) -> Report:
         """Everything that was read; every digest that can still be taken."""
         try:
             for name in self.access_times.read():

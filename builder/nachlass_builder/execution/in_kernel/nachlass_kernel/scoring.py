@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from nachlass_kernel.exception import described
 from nachlass_kernel.failure import CaptureFailure
@@ -24,13 +24,43 @@ HOPELESS = 20
 GOLDEN_RATIO = 0.6180339887498949
 
 
-def score(model: Model, samples: Samples, path: Path, budget_s: float) -> dict[str, Any]:
+class SampleFailure(TypedDict):
+    """A sample that fails: its number in its variable, the ServiceError, its Python type."""
+
+    number: int
+    code: str
+    message: str
+    sample_type: str
+    raised: dict[str, object] | None
+
+
+class AlikeFailures(TypedDict):
+    """How many samples fail in one way, and the first of them."""
+
+    count: int
+    first: SampleFailure
+
+
+class Scores(TypedDict):
+    """The `numbers` of the samples written, and what became of the others.
+
+    `total` counts the entries of the variable, `scored` those tried; `absent` says why
+    there are none, `index` is as in Samples, `random_fields` as in agreement.
+    """
+
+    numbers: list[int]
+    total: int
+    absent: str | None
+    scored: int
+    failures: list[AlikeFailures]
+    index: str | None
+    random_fields: list[str]
+
+
+def score(model: Model, samples: Samples, path: Path, budget_s: float) -> Scores:
     """Score the samples twice, and write those that succeed to `path` with their predictions.
 
-    Samples that are not scored within `budget_s` seconds are left out. Returns
-    {"numbers": of the samples written, "total": entries of the variable, "absent": why
-    there are none, "scored": how many were tried, "failures": as _Scoring describes
-    them, "index": as in Samples, "random_fields": as agreement.random_fields}. Raises
+    Samples that are not scored within `budget_s` seconds are left out. Raises
     CaptureFailure when the model fails for more than half of the samples, or for
     each of the first ten.
     """
@@ -74,7 +104,7 @@ class _Scoring:
         self.model = model
         self.samples = samples
         self.failed: dict[int, str] = {}
-        self._first: dict[str, dict[str, Any]] = {}
+        self._first: dict[str, SampleFailure] = {}
 
     def predict(self, order: Sequence[int], budget_s: float | None) -> dict[int, Any]:
         """Predictions by the index of the sample, until the budget is spent."""
@@ -103,13 +133,8 @@ class _Scoring:
                 "fails", "the model fails", failures=self.failures(), scored=scored, given=given
             )
 
-    def failures(self) -> list[dict[str, Any]]:
-        """The failures by kind, refusals of the validator and all others, the more frequent first.
-
-        Each is {"count", "first": {"number": of the sample in its variable, "code",
-        "message": as of ServiceError, "sample_type": its Python type, "raised": as in
-        exception.py, or null}}.
-        """
+    def failures(self) -> list[AlikeFailures]:
+        """Refusals of the validator, and all other failures; the more frequent first."""
         counts = Counter(self.failed.values())
         return [
             {"count": count, "first": self._first[kind]} for kind, count in counts.most_common()
