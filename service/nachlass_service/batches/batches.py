@@ -1,4 +1,4 @@
-"""Answers a request with many samples: formats, and the flow of rows.
+"""Answers a request with many samples: the flow of rows from its body to the answer.
 
 Rows are read, scored and written some at a time, so that a batch may be larger
 than memory. Only what is told before the first row is a problem of the whole
@@ -7,17 +7,14 @@ request; later ones take the place of a row.
 
 from __future__ import annotations
 
-import io
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.util import find_spec
 from io import BufferedIOBase, BufferedReader
-from typing import Any, Protocol
+from typing import Any
 
 from werkzeug.datastructures import MIMEAccept
-from werkzeug.exceptions import ClientDisconnected
 from werkzeug.http import parse_options_header
 
 from nachlass_service.base.errors import (
@@ -25,50 +22,25 @@ from nachlass_service.base.errors import (
     NotAcceptableError,
     OverloadedError,
     ServiceError,
-    SlowBodyError,
 )
 from nachlass_service.base.problem import problem_of_row
-from nachlass_service.batches import arrow, arrow_out
-from nachlass_service.batches.csv import CsvReader, CsvWriter
-from nachlass_service.batches.json_lines import LineReader, LineWriter, ListWriter
+from nachlass_service.batches.arrow import ADD_IT
+from nachlass_service.batches.body import Body
+from nachlass_service.batches.formats import (
+    FORMATS,
+    Reader,
+    Recorded,
+    Writer,
+    media_type_of,
+    types_written,
+)
 from nachlass_service.scoring.request_body import refuse_encoded
-from nachlass_service.scoring.scorer import Rows, Scorer
+from nachlass_service.scoring.scorer import Scorer
 
-PIECE_BYTES = 1 << 16
 AHEAD_BYTES = 1 << 20
 """So much of a body is read before its rows are scored: mostly all of it."""
 LOGGED = 10
 """Failed rows of a batch that the log names; the others are counted."""
-JSON = "application/json"
-JSON_LINES = ("application/x-ndjson", "application/jsonl")
-CSV = "text/csv"
-ARROW = "application/vnd.apache.arrow.stream"
-PARQUET = "application/vnd.apache.parquet"
-TYPES = frozenset((*JSON_LINES, CSV, ARROW, PARQUET))
-"""The media types of requests that are batches."""
-
-
-class Reader(Protocol):
-    """Reads rows, some at a time."""
-
-    def read(self, most_rows: int) -> Rows:
-        """The next rows; none at the end. Raises ServiceError when there is no going on."""
-
-
-class Writer(Protocol):
-    """Writes predictions, some at a time."""
-
-    def start(self) -> bytes:
-        """What comes before the rows."""
-
-    def forms(self, predictions: Sequence[Any]) -> tuple[list[Any], dict[int, ServiceError]]:
-        """Predictions as they are written, and why some cannot be, by their places."""
-
-    def rows(self, forms: Sequence[Any], problems: Mapping[int, Any]) -> Iterator[bytes]:
-        """Rows, of which those with problems are no predictions."""
-
-    def end(self) -> bytes:
-        """What comes after the rows."""
 
 
 @dataclass(frozen=True)
@@ -81,21 +53,6 @@ class BatchRequest:
     length: int | None
     read: Callable[[int], bytes]
     request_id: str
-
-
-def is_batch(content_type: str) -> bool:
-    """Whether a body of a type is a batch."""
-    return media_type_of(content_type) in TYPES
-
-
-def media_type_of(content_type: str) -> str:
-    """A content type without its parameters."""
-    return content_type.partition(";")[0].strip().lower()
-
-
-def types_taken() -> list[str]:
-    """The media types of batches that are read here: pyarrow is optional."""
-    return [*JSON_LINES, CSV, *([ARROW, PARQUET] if find_spec("pyarrow") else [])]
 
 
 class Batches:
@@ -118,8 +75,7 @@ class Batches:
         charset = parameters.get("charset", "utf-8")
         if charset.lower() not in ("utf-8", "utf8", "us-ascii"):
             raise MediaTypeError(f"the charset is {charset[:40]}: send UTF-8")
-        if media_type in (ARROW, PARQUET):
-            arrow.pyarrow()
+        FORMATS[media_type].check()
         answered_as = _answered_as(media_type, request.accept)
         body = Body(request.read, request.length)
         return answered_as, self._pieces(media_type, answered_as, body, request.request_id)
@@ -134,104 +90,34 @@ class Batches:
             raise OverloadedError("as many batches as may are being answered", 1)
         try:
             reader = self._reader(media_type, buffered)
-            batch = Batch(self._scorer, reader, self._writer(answered_as), request_id)
-            yield from batch.pieces(body)
+            writer = FORMATS[answered_as].writer(self._recorded)
+            yield from Batch(self._scorer, reader, writer, request_id).pieces(body)
         finally:
             room.release()
 
     def _reader(self, media_type: str, body: BufferedIOBase) -> Reader:
+        make = FORMATS[media_type].reader
+        assert make is not None
         schema = self._scorer.bundle.manifest.input.schema
-        most_bytes = self._scorer.settings.max_body_bytes
-        match media_type:
-            case "text/csv":
-                return CsvReader(body, schema, most_bytes)
-            case "application/vnd.apache.arrow.stream":
-                return arrow.stream_reader(body, schema, most_bytes)
-            case "application/vnd.apache.parquet":
-                return arrow.parquet_reader(body, schema, most_bytes)
-        return LineReader(body, most_bytes)
-
-    def _writer(self, media_type: str) -> Writer:
-        match media_type:
-            case "text/csv":
-                return CsvWriter()
-            case "application/vnd.apache.arrow.stream":
-                return arrow_out.ArrowWriter(self._form)
-            case "application/vnd.apache.parquet":
-                return arrow_out.ParquetWriter(self._form)
-            case "application/json":
-                return ListWriter()
-        return LineWriter()
-
-    @property
-    def _form(self) -> arrow_out.Form:
-        """The column for predictions in Arrow."""
-        labels = self._scorer.bundle.manifest.prediction.labels.get("", ())
-        return arrow_out.Form(self._recorded, labels)
+        return make(body, schema, self._scorer.settings.max_body_bytes)
 
     @cached_property
-    def _recorded(self) -> list[Any]:
-        """The predictions of the samples."""
-        return [prediction for _sample, prediction in self._scorer.bundle.samples()]
+    def _recorded(self) -> Recorded:
+        return Recorded(self._scorer.bundle)
 
 
 def _answered_as(media_type: str, accept: MIMEAccept) -> str:
     """The type that is answered with: the request's own, unless the client prefers another."""
-    offered = [media_type, JSON, *types_taken()]
+    offered = [media_type, *types_written()]
     if not accept:
         return media_type
     found = accept.best_match(offered)
     if found is None:
         raise NotAcceptableError(
             f"a batch is answered as {', '.join(dict.fromkeys(offered))}"
-            + ("" if find_spec("pyarrow") else f"; others need pyarrow: {arrow.ADD_IT}")
+            + ("" if FORMATS.keys() <= {*offered} else f"; others need pyarrow: {ADD_IT}")
         )
     return found
-
-
-class Body(io.RawIOBase):
-    """A request's body, of so many bytes where that is known; SlowBodyError when it does not come.
-
-    `is_whole` says that all of it has been read.
-    """
-
-    def __init__(self, read: Callable[[int], bytes], length: int | None) -> None:
-        super().__init__()
-        self._read, self._left = read, length
-        self._is_broken = False
-        self.is_whole = length == 0
-
-    def readable(self) -> bool:
-        """It is."""
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        """Fill the buffer, unless the body ends before."""
-        filled = 0
-        while filled < len(buffer) and not self.is_whole:
-            data = self._piece(len(buffer) - filled)
-            if data is None:
-                if filled:
-                    break
-                raise SlowBodyError("the body ended before it was complete")
-            buffer[filled : filled + len(data)] = data
-            filled += len(data)
-        return filled
-
-    def _piece(self, size: int) -> bytes | None:
-        """Some bytes, none at the end; None when the rest does not come."""
-        if not self._is_broken:
-            try:
-                data = self._read(min(size, PIECE_BYTES))
-            except (ClientDisconnected, OSError):
-                data = None
-            if data is not None and (data or not self._left):
-                if self._left is not None:
-                    self._left -= len(data)
-                self.is_whole = not data or self._left == 0
-                return data
-            self._is_broken = True
-        return None
 
 
 class Batch:

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from nachlass_service.base import log
 from nachlass_service.base.errors import OverloadedError, ServiceError, TimeLimitError
 from nachlass_service.base.problem import MEDIA_TYPE, problem, problem_of, problem_of_defect
-from nachlass_service.batches.batches import is_batch
+from nachlass_service.batches.formats import is_batch
 from nachlass_service.bundle.strict_json import encode
 from nachlass_service.http.balance import Balance
 from nachlass_service.http.connection import Connection, Request

@@ -24,7 +24,8 @@ from nachlass_service.base.errors import (
     TooLargeError,
 )
 from nachlass_service.base.problem import MEDIA_TYPE, problem, problem_of, problem_of_defect
-from nachlass_service.batches.batches import Batches, BatchRequest, is_batch
+from nachlass_service.batches.batches import Batches, BatchRequest
+from nachlass_service.batches.formats import is_batch
 from nachlass_service.bundle.strict_json import encode
 from nachlass_service.metrics import drift_report
 from nachlass_service.scoring.scorer import PredictRequest, Scorer

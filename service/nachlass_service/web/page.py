@@ -11,7 +11,7 @@ from typing import Any
 from flask import render_template
 
 from nachlass_service.base.settings import Settings
-from nachlass_service.batches.batches import types_taken
+from nachlass_service.batches.formats import types_taken
 from nachlass_service.bundle.bundle import Bundle
 from nachlass_service.bundle.strict_json import encode
 from nachlass_service.metrics.drift import Drift

@@ -1,0 +1,142 @@
+"""The formats of batches: FORMATS has one entry for each media type.
+
+To add a format, write a module with its reader and its writer, and add an entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.util import find_spec
+from io import BufferedIOBase
+from typing import Any, Protocol
+
+from nachlass_service.base.errors import ServiceError
+from nachlass_service.batches.arrow import parquet_reader, pyarrow, stream_reader
+from nachlass_service.batches.arrow_out import ArrowWriter, Form, ParquetWriter
+from nachlass_service.batches.csv import CsvReader, CsvWriter
+from nachlass_service.batches.json_lines import LineReader, LineWriter, ListWriter
+from nachlass_service.bundle.bundle import Bundle
+from nachlass_service.bundle.manifest import Schema
+from nachlass_service.scoring.scorer import Rows
+
+
+class Reader(Protocol):
+    """Reads rows, some at a time."""
+
+    def read(self, most_rows: int) -> Rows:
+        """The next rows, none at the end; a ServiceError if the rest cannot be read."""
+
+
+class Writer(Protocol):
+    """Writes predictions, some at a time."""
+
+    def start(self) -> bytes:
+        """What comes before the rows."""
+
+    def forms(self, predictions: Sequence[Any]) -> tuple[list[Any], dict[int, ServiceError]]:
+        """Predictions as they are written, and why some cannot be, by their places."""
+
+    def rows(self, forms: Sequence[Any], problems: Mapping[int, Any]) -> Iterator[bytes]:
+        """The rows; those with problems have no prediction."""
+
+    def end(self) -> bytes:
+        """What comes after the rows."""
+
+
+class Recorded:
+    """The predictions that the build recorded, and their labels; read when first used."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._bundle = bundle
+
+    @cached_property
+    def predictions(self) -> list[Any]:
+        """The predictions of the samples."""
+        return [prediction for _sample, prediction in self._bundle.samples()]
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """The labels of predictions that are plain text."""
+        return self._bundle.manifest.prediction.labels.get("", ())
+
+
+@dataclass(frozen=True)
+class Format:
+    """How rows of a media type are read, and predictions are written.
+
+    `reader` takes the body, the JSON Schema of a sample, and the maximum size in bytes
+    of what has to be in memory at once: a row, a record batch, a Parquet file. It is
+    None for a format of answers only. Both may raise a ServiceError.
+    """
+
+    reader: Callable[[BufferedIOBase, Schema, int], Reader] | None
+    writer: Callable[[Recorded], Writer]
+    needs_pyarrow: bool = False
+
+    @property
+    def is_available(self) -> bool:
+        """Whether what it needs is installed: pyarrow is optional."""
+        return not self.needs_pyarrow or find_spec("pyarrow") is not None
+
+    def check(self) -> None:
+        """Raise MediaTypeError unless what it needs is installed, and safe."""
+        if self.needs_pyarrow:
+            pyarrow()
+
+
+def _read_lines(body: BufferedIOBase, _schema: Schema, most_bytes: int) -> LineReader:
+    return LineReader(body, most_bytes)
+
+
+def _write_list(_recorded: Recorded) -> ListWriter:
+    return ListWriter()
+
+
+def _write_lines(_recorded: Recorded) -> LineWriter:
+    return LineWriter()
+
+
+def _write_csv(_recorded: Recorded) -> CsvWriter:
+    return CsvWriter()
+
+
+def _write_arrow(recorded: Recorded) -> ArrowWriter:
+    return ArrowWriter(Form(recorded.predictions, recorded.labels))
+
+
+def _write_parquet(recorded: Recorded) -> ParquetWriter:
+    return ParquetWriter(Form(recorded.predictions, recorded.labels))
+
+
+FORMATS: dict[str, Format] = {
+    "application/json": Format(None, _write_list),
+    "application/x-ndjson": Format(_read_lines, _write_lines),
+    "application/jsonl": Format(_read_lines, _write_lines),
+    "text/csv": Format(CsvReader, _write_csv),
+    "application/vnd.apache.arrow.stream": Format(stream_reader, _write_arrow, needs_pyarrow=True),
+    "application/vnd.apache.parquet": Format(parquet_reader, _write_parquet, needs_pyarrow=True),
+}
+"""The formats by their media types; of those that a client likes equally, the first is sent."""
+
+
+def media_type_of(content_type: str) -> str:
+    """A content type without its parameters."""
+    return content_type.partition(";")[0].strip().lower()
+
+
+def is_batch(content_type: str) -> bool:
+    """Whether a request with this content type is a batch."""
+    found = FORMATS.get(media_type_of(content_type))
+    return found is not None and found.reader is not None
+
+
+def types_taken() -> list[str]:
+    """The media types of the batches that can be read here."""
+    return [name for name in types_written() if FORMATS[name].reader]
+
+
+def types_written() -> list[str]:
+    """The media types that a batch can be answered with here."""
+    return [name for name, found in FORMATS.items() if found.is_available]
