@@ -19,7 +19,7 @@ from nachlass_service.batches.csv import CsvReader, CsvWriter
 from nachlass_service.batches.json_lines import LineReader, LineWriter, ListWriter
 from nachlass_service.bundle.bundle import Bundle
 from nachlass_service.bundle.manifest import Schema
-from nachlass_service.scoring.scorer import Rows
+from nachlass_service.scoring.rows import Rows
 
 
 class Reader(Protocol):

@@ -34,7 +34,8 @@ from nachlass_service.http.lent import Answer, Arriving
 from nachlass_service.http.loop import Loop
 from nachlass_service.http.wsgi import WSGI, Headers, answer_of, begin, end, environ_of, path_of
 from nachlass_service.scoring.admission import Admission, not_its_turn
-from nachlass_service.scoring.scorer import PredictRequest, Scored, Scorer
+from nachlass_service.scoring.request_body import PredictRequest
+from nachlass_service.scoring.scorer import Scored, Scorer
 from nachlass_service.web.app import REQUEST_ID
 
 if TYPE_CHECKING:

@@ -115,6 +115,11 @@ class Metrics(Collector):
         draw, rate = self._draw, self._input_rate
         return [self.inputs.bin_features(sample) for sample in samples if draw() < rate]
 
+    def bin_each(self, samples: Sequence[Any]) -> list[FeatureBins]:
+        """As `bin_features`, for each sample on its own."""
+        draw, rate, bin_features = self._draw, self._input_rate, self.inputs.bin_features
+        return [[bin_features(sample)] if draw() < rate else () for sample in samples]
+
     def count(self, predictions: Sequence[Any], seconds: float, inputs: FeatureBins = ()) -> None:
         """Count an answered request: its predictions, in their JSON form, duration and input."""
         self.count_inputs(inputs)

@@ -1,8 +1,9 @@
-"""Reads the body of a prediction request: which bytes are taken, and as what."""
+"""Prediction requests: which bytes are taken as their bodies, and as what."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 from nachlass_service.base.errors import MediaTypeError, NotJsonError
@@ -12,6 +13,34 @@ FORM = "application/x-www-form-urlencoded"
 MOST_FIELDS = 100
 
 SEND_JSON = "send one sample as JSON, with `content-type: application/json`"
+
+
+class PredictRequest(NamedTuple):
+    """A request for a prediction: two of its headers, empty when absent, and its body."""
+
+    content_type: str
+    content_encoding: str
+    body: bytes
+
+
+class Requests:
+    """Requests for a prediction as rows; whatever is raised by reading one is its error."""
+
+    def __init__(self, requests: Sequence[PredictRequest]) -> None:
+        self._requests = requests
+
+    def __len__(self) -> int:
+        return len(self._requests)
+
+    def samples(self) -> list[Any]:
+        """What the bodies hold."""
+        return [self._sample(request) for request in self._requests]
+
+    def _sample(self, request: PredictRequest) -> Any:
+        try:
+            return read_body(*request)
+        except BaseException as error:  # noqa: BLE001 - it is the outcome of this request alone
+            return error
 
 
 def read_body(content_type: str, content_encoding: str, body: bytes) -> Any:

@@ -9,10 +9,11 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
+from itertools import chain
 from logging import WARNING
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from nachlass_service.base import log
 from nachlass_service.base.errors import REJECTED, OverloadedError, ServiceError, TimeLimitError
@@ -22,17 +23,11 @@ from nachlass_service.bundle.failure import log_failure
 from nachlass_service.bundle.model import Model
 from nachlass_service.bundle.strict_json import encode
 from nachlass_service.metrics.metrics import FeatureBins, Metrics
-from nachlass_service.scoring.request_body import read_body
+from nachlass_service.scoring.request_body import PredictRequest, Requests, read_body
+from nachlass_service.scoring.rows import PredictionList, Rows, RowScorer
+from nachlass_service.scoring.stride import BATCH_TURN_S, FEWEST_ROWS, Stride
 from nachlass_service.scoring.warm_up import score_few
 
-BATCH_TURN_S = 0.05
-"""Seconds that the rows scored in one turn should take at most: others wait meanwhile."""
-TURN_BYTES = 1 << 22
-"""Nor should their answers be larger."""
-FEWEST_ROWS, MOST_ROWS = 16, 4096
-"""Rows that are scored at once: in the first batch to begin with, and at most."""
-CAUTION = 4
-"""The rows of a batch may take so much longer than those of the one before, and still fit."""
 BATCH_FAREWELL_S = 20
 """How long batches go on after a worker was told to end: less than it is waited for."""
 BATCHES = 4
@@ -42,48 +37,11 @@ Run = Callable[[Callable[[], Any]], Any]
 """Does a piece of work where predictions are made; what it raises is raised."""
 
 
-class PredictRequest(NamedTuple):
-    """A request for a prediction: two of its headers, empty when absent, and its body."""
-
-    content_type: str
-    content_encoding: str
-    body: bytes
+Steps = Iterator[tuple[list[Any], list[FeatureBins]]]
 
 
-class Rows(Protocol):
-    """Some rows of a batch, as they were sent."""
-
-    def __len__(self) -> int:
-        """How many there are."""
-
-    def samples(self) -> list[Any]:
-        """The samples that the rows are, made anew; a ServiceError in the place of one."""
-
-
-class Stride:
-    """How many rows of a batch to score next: about as many as fit in a turn.
-
-    It grows step by step in each batch, because its rows may take much longer
-    than those before.
-    """
-
-    def __init__(self, rows: int) -> None:
-        self.rows = rows
-
-    def note_size(self, rows: int, size: int) -> None:
-        """Take note of how many bytes the answers to so many rows have."""
-        self.rows = max(1, min(self.rows, rows * TURN_BYTES // max(1, size)))
-
-    def note(self, rows: int, seconds: float) -> None:
-        """Take note of how long so many rows have taken."""
-        if seconds > BATCH_TURN_S or rows >= self.rows:
-            fitting = int(rows * BATCH_TURN_S / max(seconds, 1e-6))
-            self.rows = max(1, min(fitting, CAUTION * rows, MOST_ROWS))
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """A prediction as JSON; the predictions in it, and of its input, that are counted."""
+class Scored(NamedTuple):
+    """A prediction as JSON; the predictions in it, and the bins of its input, to be counted."""
 
     text: bytes
     predictions: Sequence[Any]
@@ -102,6 +60,9 @@ class Scorer:
         self._first_rows = FEWEST_ROWS
         self._ends_at = math.inf
         self._model = model
+        self._requests = RowScorer(model, metrics, BaseException)
+        # A row of a batch is one sample, also where it is a list.
+        self._rows = RowScorer(replace(model, listwise=False), metrics, ServiceError)
 
     def start(self, run: Run) -> None:
         """Have predictions, also those of the warm-up, made by `run`."""
@@ -143,7 +104,8 @@ class Scorer:
         """The prediction for a request, as JSON, counted; raises ServiceError."""
         started = time.monotonic()
         try:
-            scored = self._scored(request, self._predict_elsewhere)
+            sample = read_body(*request)
+            scored = _scored(*self._run(partial(self._requests.score_one, sample)))
         except ServiceError as error:
             self.turn_down(error, request_id, time.monotonic() - started)
             raise
@@ -156,32 +118,17 @@ class Scorer:
         What is no ServiceError is a defect.
         """
         try:
-            return self._scored(request, self._model.answer)
+            return _scored(*self._requests.score_one(read_body(*request)))
         except BaseException as error:  # noqa: BLE001 - the caller has it
             return error
 
     def ask_many(self, requests: Sequence[PredictRequest]) -> list[Scored | BaseException]:
         """As `ask`, for requests that are scored at once; a bad one spoils no other."""
-        outcomes: list[Scored | BaseException | None] = [None] * len(requests)
-        samples, inputs = {}, {}
-        for place, request in enumerate(requests):
-            try:
-                sample = read_body(*request)
-                if not self._model.takes_as_batch(sample):
-                    self._model.validate(sample)
-                    samples[place], inputs[place] = sample, self.metrics.bin_features([sample])
-            except BaseException as error:  # noqa: BLE001 - the caller has it
-                outcomes[place] = error
-        if len(samples) > 1:
-            try:
-                predictions = self._model.predict_batch(list(samples.values()))
-                for place, prediction in zip(samples, predictions, strict=True):
-                    outcomes[place] = Scored(encode(prediction), [prediction], inputs[place])
-            except ServiceError:
-                pass  # one of them may be what fails: they are scored one by one
+        steps = self._requests.score(Requests(requests), at_once=True)
         return [
-            self.ask(request) if outcome is None else outcome
-            for request, outcome in zip(requests, outcomes, strict=True)
+            _scored_or_error(outcome, inputs)
+            for step in steps
+            for outcome, inputs in zip(*step, strict=True)
         ]
 
     def score(self, rows: Rows, stride: Stride) -> Iterator[list[Any]]:
@@ -191,21 +138,20 @@ class Scorer:
         ServiceError that is raised is not about one row: those that have not
         come are not answered.
         """
-        self._refuse_at_the_end()
-        if self.batches and len(rows) > 1:
-            outcomes, seconds = self._run(partial(self._score_at_once, rows))
-            stride.note(len(rows), seconds)
-            self._first_rows = max(1, min(stride.rows, MOST_ROWS // 2) // CAUTION)
-            if outcomes is not None:
+        at_once = self.batches and len(rows) > 1
+        steps = self._rows.score(rows, at_once=at_once)
+        if at_once:
+            outcomes: list[Any] = []
+            stride.note(len(rows), self._take_turn(steps, outcomes))
+            self._first_rows = stride.first_of_next()
+            if outcomes:
                 yield outcomes
                 return
-        samples = iter(rows.samples())
         left, total_s = len(rows), 0.0
         while left:
-            self._refuse_at_the_end()
             outcomes = []
             try:
-                total_s += self._run(partial(self._score_some, samples, outcomes))
+                total_s += self._take_turn(steps, outcomes)
             except TimeLimitError:
                 yield outcomes[:]  # the thread that is lost has the list, too
                 raise
@@ -213,52 +159,24 @@ class Scorer:
             yield outcomes
         stride.note(len(rows), total_s)
 
-    def _refuse_at_the_end(self) -> None:
-        """Raise OverloadedError when there is no time for more rows."""
+    def _take_turn(self, steps: Steps, outcomes: list[Any]) -> float:
+        """Add the outcomes that come in one turn; the seconds that it took.
+
+        Raises OverloadedError when there is no time for more rows.
+        """
         if time.monotonic() > self._ends_at:
             raise OverloadedError("the worker is ending: send the rows from here on again", 1)
+        seconds: float = self._run(partial(self._add_some, steps, outcomes))
+        return seconds
 
-    def _score_at_once(self, rows: Rows) -> tuple[list[Any] | None, float]:
-        """The outcome for each row, None if they cannot be scored together; and the seconds."""
+    def _add_some(self, steps: Steps, outcomes: list[Any]) -> float:
+        """Add outcomes until there are none to come, or their turn is over; the seconds."""
         started = time.monotonic()
-        outcomes = self._outcomes(rows)
-        return outcomes, time.monotonic() - started
-
-    def _outcomes(self, rows: Rows) -> list[Any] | None:
-        outcomes = rows.samples()
-        valid = []
-        for place, sample in enumerate(outcomes):
-            try:
-                if not isinstance(sample, ServiceError):
-                    self._model.validate(sample)
-                    valid.append(place)
-            except ServiceError as error:
-                outcomes[place] = error
-        if valid:
-            samples = [outcomes[place] for place in valid]
-            inputs = self.metrics.bin_features(samples)
-            try:
-                predictions = self._model.predict_batch(samples)
-            except ServiceError:
-                return None
-            self.metrics.count_inputs(inputs)
-            for place, prediction in zip(valid, predictions, strict=True):
-                outcomes[place] = prediction
-        return outcomes
-
-    def _score_some(self, samples: Iterator[Any], outcomes: list[Any]) -> float:
-        """Add the outcomes of samples, one by one, until their turn is over; the seconds."""
-        started = time.monotonic()
-        for sample in samples:
-            try:
-                if isinstance(sample, ServiceError):
-                    raise sample
-                inputs = self.metrics.bin_features([sample])
-                outcomes.append(self._model.predict(sample))
-                self.metrics.count_inputs(inputs)
-            except ServiceError as error:
-                outcomes.append(error)
-            if time.monotonic() - started > BATCH_TURN_S:
+        for some, inputs in steps:
+            outcomes += some
+            if any(inputs):
+                self.metrics.count_inputs([*chain.from_iterable(inputs)])
+            if not some or time.monotonic() - started > BATCH_TURN_S:
                 break
         return time.monotonic() - started
 
@@ -272,17 +190,6 @@ class Scorer:
         if seconds >= self.settings.slow_request_s:
             took = round(seconds, 3)
             log.event("slow", level=WARNING, request=request_id, seconds=took, rows=rows)
-
-    def _predict_elsewhere(self, sample: Any) -> Any:
-        return self._run(partial(self._model.answer, sample))
-
-    def _scored(self, request: PredictRequest, predict: Callable[[Any], Any]) -> Scored:
-        """The prediction that `predict` makes of a request."""
-        sample = read_body(*request)
-        is_batch = self._model.takes_as_batch(sample)
-        inputs = self.metrics.bin_features(sample if is_batch else [sample])
-        prediction = predict(sample)
-        return Scored(encode(prediction), prediction if is_batch else [prediction], inputs)
 
     def turn_down(
         self,
@@ -301,3 +208,18 @@ class Scorer:
         if logged:
             told = {"seconds": round(seconds, 3)} if row is None else {"row": row}
             log_failure(error, self.bundle, request=request_id, **told)
+
+
+def _scored(outcome: Any, inputs: FeatureBins) -> Scored:
+    """The prediction for a request as JSON; raises UnserialisableError."""
+    predictions = outcome if type(outcome) is PredictionList else [outcome]
+    return Scored(encode(outcome), predictions, inputs)
+
+
+def _scored_or_error(outcome: Any, inputs: FeatureBins) -> Scored | BaseException:
+    if isinstance(outcome, BaseException):
+        return outcome
+    try:
+        return _scored(outcome, inputs)
+    except BaseException as error:  # noqa: BLE001 - the caller has it
+        return error

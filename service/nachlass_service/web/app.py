@@ -28,7 +28,8 @@ from nachlass_service.batches.batches import Batches, BatchRequest
 from nachlass_service.batches.formats import is_batch
 from nachlass_service.bundle.strict_json import encode
 from nachlass_service.metrics import drift_report
-from nachlass_service.scoring.scorer import PredictRequest, Scorer
+from nachlass_service.scoring.request_body import PredictRequest
+from nachlass_service.scoring.scorer import Scorer
 from nachlass_service.web.page import index_page, index_text, model_document
 
 PIECE_BYTES = 1 << 16

@@ -16,7 +16,8 @@ from nachlass_service.base.errors import (
 )
 from nachlass_service.bundle.model import Model
 from nachlass_service.metrics.metrics import INPUTS, Metrics
-from nachlass_service.scoring.scorer import PredictRequest, Scored, Scorer, Stride
+from nachlass_service.scoring.request_body import PredictRequest
+from nachlass_service.scoring.scorer import Scored, Scorer
 from support.manifest import features_with, prediction_with
 
 
@@ -203,6 +204,27 @@ def test_rows_are_read_anew_after_a_batch_that_changed_them():
     assert scored(Model(predictor, None, spoil), "[1]", "[2]") == [[[1]], [[2]]]
 
 
+def test_a_row_is_one_sample_also_where_it_is_a_list():
+    batches = Batches()
+    model = Model(predictor, None, batches, listwise=True)
+    assert scored(model, "[1, 2]", "[3]") == [[[1, 2]], [[3]]]
+    assert batches.seen == [[[1, 2], [3]]]
+    assert scored(model, "[1, 2]") == [[[1, 2]]]
+
+
+def test_one_row_that_is_left_is_scored_alone():
+    batches = Batches()
+    assert scored(Model(predictor, validator, batches), "1", '"refused"') == [[1], RefusedError]
+    assert batches.seen == []
+
+
+def test_rows_that_fail_at_once_are_scored_in_turns_of_their_own():
+    turns = []
+    scorer = scorer_of(Model(predictor, validator, Batches()))
+    score(scorer, "1", '"bad"', "2", run=lambda work: turns.append(1) or work())
+    assert len(turns) == 2  # and so each has the whole time limit
+
+
 def test_rows_that_take_long_are_scored_in_turns(monkeypatch):
     monkeypatch.setattr("nachlass_service.scoring.scorer.BATCH_TURN_S", 0.0)
     turns = []
@@ -234,15 +256,3 @@ def test_a_worker_that_ends_scores_no_more_rows(monkeypatch):
     scorer.end_soon()
     with pytest.raises(OverloadedError, match="ending"):
         next(scorer.score(Rows("1"), scorer.stride()))
-
-
-def test_the_stride_fits_the_turn():
-    stride = Stride(16)
-    for rows, seconds, expected in (
-        *((16, 0.0001, 64), (64, 0.001, 256), (10, 0.001, 256), (256, 0.025, 512)),
-        *((512, 0.1, 256), (256, 1000, 1), (1, 0.04, 1), (1, 0.0, 4)),
-    ):
-        stride.note(rows, seconds)
-        assert stride.rows == expected
-    stride.note_size(64, 1 << 30)
-    assert stride.rows == 1

@@ -1,0 +1,112 @@
+"""The one path on which samples are scored."""
+
+import pytest
+
+from nachlass_service.base.errors import BadRowError, PredictorError, RefusedError, ServiceError
+from nachlass_service.bundle.model import Model
+from nachlass_service.metrics.inputs import Inputs
+from nachlass_service.metrics.metrics import Metrics
+from nachlass_service.scoring.rows import PredictionList, RowScorer
+from support.manifest import features_with, prediction_with
+
+
+class Rows:
+    """Rows that count how often they are read."""
+
+    def __init__(self, *rows):
+        self.rows, self.read = rows, 0
+
+    def __len__(self):
+        return len(self.rows)
+
+    def samples(self):
+        self.read += 1
+        return list(self.rows)
+
+
+def predictor(x):
+    if x == "bad":
+        raise ValueError(x)
+    return x
+
+
+def together(xs):
+    return [predictor(x) for x in xs]
+
+
+def scorer_of(validator=None, batch_predictor=together, *, caught=ServiceError, listwise=False):
+    features = features_with(buckets={"": (1.5,)})
+    metrics = Metrics(prediction_with(), prefix="n", info={}, features=features)
+    model = Model(predictor, validator, batch_predictor, listwise)
+    return RowScorer(model, metrics, caught)
+
+
+def steps(scorer, *rows, at_once=True):
+    """The outcomes step by step; of errors, their types."""
+    return [
+        [type(one) if isinstance(one, BaseException) else one for one in outcomes]
+        for outcomes, _inputs in scorer.score(Rows(*rows), at_once=at_once)
+    ]
+
+
+def test_each_outcome_has_the_bins_of_its_input():
+    scorer = scorer_of(lambda x: x != 3)
+    assert list(scorer.score(Rows(1, 2), at_once=True)) == [([1, 2], [[[0]], [[1]]])]
+    assert list(scorer.score(Rows(1, 2), at_once=False)) == [([1], [[[0]]]), ([2], [[[1]]])]
+    for at_once in (True, False):
+        inputs = [bins for _, step in scorer.score(Rows(1, 3, 2), at_once=at_once) for bins in step]
+        assert inputs == [[[0]], (), [[1]]]
+    assert scorer.score_one(1) == (1, [[0]])
+
+
+def test_a_list_of_samples_has_the_bins_of_each():
+    scorer = scorer_of(listwise=True)
+    assert scorer.score_one([1, 2]) == ([1, 2], [[0], [1]])
+    assert scorer.score_one([]) == ([], [])
+    assert type(scorer.score_one([])[0]) is PredictionList
+
+
+def test_what_cannot_be_scored_at_once_comes_one_by_one_after_an_empty_step():
+    assert steps(scorer_of(), 1, "bad", 2) == [[], [1], [PredictorError], [2]]
+    assert steps(scorer_of(), 1) == [[], [1]]
+    assert steps(scorer_of(listwise=True), 1, [2], 3) == [[], [1], [[2]], [3]]
+    assert steps(scorer_of(), 1, "bad", at_once=False) == [[1], [PredictorError]]
+
+
+def test_null_is_a_prediction():
+    assert steps(scorer_of(), None, None) == [[None, None]]
+
+
+def test_rows_are_read_again_only_to_score_them_one_by_one():
+    for rows, reads in ((Rows(1, 2), 1), (Rows(1, "bad"), 2)):
+        list(scorer_of().score(rows, at_once=True))
+        assert rows.read == reads
+
+
+def test_what_is_refused_once_is_not_validated_again():
+    asked = []
+
+    def validator(x):
+        asked.append(x)
+        return x != 2
+
+    assert steps(scorer_of(validator), 2, "bad", 3) == [[], [RefusedError], [PredictorError], [3]]
+    assert asked.count(2) == 1
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_each_error_takes_the_place_of_its_row(at_once):
+    found = steps(scorer_of(), 1, BadRowError("x"), 2, at_once=at_once)
+    assert [one for step in found for one in step] == [1, BadRowError, 2]
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_defect_is_raised_unless_it_is_caught(at_once, monkeypatch):
+    def bin_features(_self, sample):
+        return [1 // sample]
+
+    monkeypatch.setattr(Inputs, "bin_features", bin_features)
+    with pytest.raises(ZeroDivisionError):
+        steps(scorer_of(), 1, 0, at_once=at_once)
+    found = steps(scorer_of(caught=BaseException), 1, 0, at_once=at_once)
+    assert [one for step in found for one in step] == [1, ZeroDivisionError]
