@@ -175,10 +175,13 @@ def is_index_variable(name: str) -> bool:
 
 
 def unquote(value: str) -> str:
-    """Strip one pair of matching quotes, which s2i and shells leave around values."""
-    if len(value) >= 2 and value[0] == value[-1] and value[0] in "'\"":  # noqa: PLR2004
-        return value[1:-1]
-    return value
+    """A value without blanks around it, then without a pair of matching quotes around it.
+
+    s2i and `docker run --env-file` keep the quotes. Blanks inside of them are the value's.
+    """
+    stripped = value.strip()
+    is_quoted = len(stripped) > 1 and stripped[0] == stripped[-1] and stripped[0] in "'\""
+    return stripped[1:-1] if is_quoted else stripped
 
 
 def parse_assignments(assignments: Sequence[str]) -> dict[str, str]:

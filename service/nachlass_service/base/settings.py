@@ -93,7 +93,8 @@ class Settings:
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Settings:
         """Read the variables; raises SettingError."""
-        values = {variable.name: unquote(environ.get(variable.name, "")) for variable in VARIABLES}
+        names = [variable.name for variable in VARIABLES]
+        values = {name: unquote(environ.get(name, "")).strip() for name in names}
         prefix = values["S2I_APP_METRICS_PREFIX"] or "nachlass"
         if not PREFIX.fullmatch(prefix):
             raise SettingError(
@@ -162,7 +163,10 @@ def _share(name: str, text: str) -> float:
 
 
 def unquote(value: str) -> str:
-    """A value without blanks around it and without a pair of matching quotes."""
+    """A value without blanks around it, then without a pair of matching quotes around it.
+
+    s2i and `docker run --env-file` keep the quotes. Blanks inside of them are the value's.
+    """
     stripped = value.strip()
-    matching = len(stripped) > 1 and stripped[0] == stripped[-1] and stripped[0] in "'\""
-    return stripped[1:-1].strip() if matching else stripped
+    is_quoted = len(stripped) > 1 and stripped[0] == stripped[-1] and stripped[0] in "'\""
+    return stripped[1:-1] if is_quoted else stripped

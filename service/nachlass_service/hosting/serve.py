@@ -29,7 +29,7 @@ def serve(arguments: argparse.Namespace) -> None:
     flags = {name: value for name, value in given.items() if value is not None}
     settings = Settings.from_environ({**os.environ, **flags})
     # s2i keeps the quotes around a variable's value.
-    if arguments_given := unquote(os.environ.get("GUNICORN_CMD_ARGS", "")):
+    if arguments_given := unquote(os.environ.get("GUNICORN_CMD_ARGS", "")).strip():
         os.environ["GUNICORN_CMD_ARGS"] = arguments_given
     # gunicorn reads this when it is imported, and cannot take a wrong one.
     os.environ.pop("WEB_CONCURRENCY", None)

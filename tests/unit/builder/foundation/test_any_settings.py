@@ -16,6 +16,7 @@ from nachlass_builder.foundation.settings import (
     unquote,
 )
 from support.properties import may_refuse
+from support.quoted import UNQUOTED
 
 BUILD = [variable.name for variable in VARIABLES]
 NAMES = st.sampled_from(["A", "BUCKETS", "S2I_CELL_TIMEOUT", "PIP_INDEX_URL", "ä", "with blank"])
@@ -74,6 +75,11 @@ def test_any_environment_file_is_read_or_refused_at_a_line(read, text):
         assert "=" not in line.strip()[1:]
         return
     assert all(name.strip() == name != "" for name in found)
+
+
+@pytest.mark.parametrize(("value", "meant"), UNQUOTED.items())
+def test_a_value_without_its_quotes(value, meant):
+    assert unquote(value) == meant
 
 
 @given(value=st.text(max_size=8), quote=st.sampled_from("'\""))

@@ -1,11 +1,13 @@
 """Whatever the variables of a service hold: they are taken, or refused by name."""
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nachlass_service.base.errors import SettingError
 from nachlass_service.base.settings import VARIABLES, Settings, unquote
 from support.properties import may_refuse
+from support.quoted import UNQUOTED
 
 NAMES = st.sampled_from([variable.name for variable in VARIABLES])
 TEXTS = st.one_of(
@@ -33,13 +35,16 @@ def test_any_variables_are_taken_or_refused_by_name(variables):
             assert 0 < seconds <= 10_000_000
 
 
+@pytest.mark.parametrize(("value", "meant"), UNQUOTED.items())
+def test_a_value_without_its_quotes(value, meant):
+    assert unquote(value) == meant
+
+
 @given(variables=st.dictionaries(NAMES, TEXTS, max_size=3), quote=st.sampled_from("'\""))
 def test_a_value_in_quotes_is_the_value(variables, quote):
     quoted = {name: f" {quote}{value}{quote} " for name, value in variables.items()}
     plain = {name: f"{quote}{value.strip()}{quote}" for name, value in variables.items()}
-    assert {name: unquote(value) for name, value in quoted.items()} == {
-        name: value.strip() for name, value in variables.items()
-    }
+    assert {name: unquote(value) for name, value in quoted.items()} == variables
     assert outcome(quoted) == outcome(plain)
 
 
