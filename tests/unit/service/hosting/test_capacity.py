@@ -3,18 +3,15 @@ import os
 import pytest
 
 from nachlass_service.hosting.capacity import MOST_WORKERS, OVERHEAD, Capacity, capacity
-
-GIB = 1 << 30
-MACHINE = 64 * GIB
-V1_NO_LIMIT = 9223372036854771712
-
-V2 = "30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate"
-V1_CPU = "31 24 0:27 / /sys/fs/cgroup/cpu,cpuacct rw shared:9 - cgroup cgroup rw,cpu,cpuacct"
-V1_MEMORY = "32 24 0:28 / /sys/fs/cgroup/memory rw shared:10 - cgroup cgroup rw,memory"
-OTHER_MOUNTS = (
-    "22 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw",
-    "23 22 0:21 / /sys rw - sysfs sysfs rw",
-    "40 22 0:40 / /mnt/with\\040blanks rw master:1 shared:2 - tmpfs tmpfs rw,size=4k",
+from support.control_groups import (
+    GIB,
+    MACHINE,
+    V1_CPU,
+    V1_GROUPS,
+    V1_MEMORY,
+    V1_NO_LIMIT,
+    V2,
+    lay_out,
 )
 
 
@@ -22,23 +19,13 @@ OTHER_MOUNTS = (
 def machine(tmp_path, monkeypatch):
     """Lay out a machine of 64 cores, or as many as it says, and 64 GiB; what it has room for."""
 
-    def lay_out(mounts=(), groups=(), *, cores=64, **files):
+    def read(mounts=(), groups=(), *, cores=64, cgroup=None, **files):
         monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: set(range(cores)))
-        texts = {
-            "proc/meminfo": f"MemFree:  1 kB\nMemTotal:  {MACHINE >> 10} kB\nSwapTotal:  0 kB\n",
-            "proc/self/mountinfo": "".join(f"{line}\n" for line in (*OTHER_MOUNTS, *mounts)),
-            "proc/self/cgroup": "".join(f"{line}\n" for line in groups),
-            **{f"sys/fs/cgroup/{name}": text for name, text in files.pop("cgroup", {}).items()},
-            **files,
-        }
-        for name, text in texts.items():
-            file = tmp_path / name
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(text if isinstance(text, bytes) else text.encode())
+        lay_out(tmp_path, mounts, groups, cgroup, **files)
         found = capacity(tmp_path)
         return found.cores, found.memory
 
-    return lay_out
+    return read
 
 
 def test_this_machine_has_cores_and_memory():
@@ -113,9 +100,6 @@ def v1(quota, period, limit, group="app/"):
         f"cpu,cpuacct/{group}cpu.cfs_period_us": f"{period}\n",
         f"memory/{group}memory.limit_in_bytes": f"{limit}\n",
     }
-
-
-V1_GROUPS = ["12:pids:/p", "4:memory:/app", "3:cpu,cpuacct:/app", "1:name=systemd:/app"]
 
 
 def test_limits_of_version_1(machine):
