@@ -37,7 +37,7 @@ MODULES = {
     "builder/monitoring": "rules",
     "service/base": "settings",
     "service/bundle": "agreement strict_json",
-    "service/metrics": "drift history inputs metrics shared_counters",
+    "service/metrics": "drift families history inputs metrics predictions series shared_counters",
     "service/scoring": "admission",
     "service/proof": "prove score",
     "service/batches": "columns csv json_lines",

@@ -10,12 +10,12 @@ from nachlass_builder.proof.describe_predictions import LADDER, describe_predict
 from nachlass_service.base.errors import REJECTED
 from nachlass_service.bundle.manifest import Baseline
 from nachlass_service.metrics import history
-from nachlass_service.metrics.metrics import (
+from nachlass_service.metrics.metrics import Metrics
+from nachlass_service.metrics.predictions import (
     LONGEST_LABEL,
     MAX_FIELDS,
     MAX_LABELS,
     MAX_VALUES,
-    Metrics,
     label_of,
     plain_values,
 )

@@ -15,7 +15,8 @@ from nachlass_service.base.errors import (
     UnserialisableError,
 )
 from nachlass_service.bundle.model import Model
-from nachlass_service.metrics.metrics import INPUTS, Metrics
+from nachlass_service.metrics.metrics import Metrics
+from nachlass_service.metrics.series import INPUTS
 from nachlass_service.scoring.request_body import PredictRequest
 from nachlass_service.scoring.scorer import Scored, Scorer
 from support.manifest import features_with, prediction_with

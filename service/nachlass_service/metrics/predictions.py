@@ -1,0 +1,172 @@
+"""Which series a prediction is counted in: fields, and their labels and buckets.
+
+The build lays them out (`prediction` of the manifest). Fields and labels that it did not
+see are entered while there is room; the rest is counted as `other`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from itertools import islice
+from typing import Any
+
+from nachlass_service.bundle.manifest import Counts, Prediction
+from nachlass_service.metrics.inputs import finite, intervals
+from nachlass_service.metrics.series import observe, width_of
+from nachlass_service.metrics.shared_counters import Series, SharedCounters
+
+MAX_FIELDS = 50
+MAX_LABELS = 100
+LONGEST_LABEL = 128
+MAX_VALUES = 1000
+"""Values of one prediction that are counted: a picture has millions."""
+OTHER = "other"
+"""The field, and the label, of whatever there are too many of."""
+
+
+class Predictions:
+    """The fields of predictions, laid out from the manifest's section `prediction`.
+
+    A field with labels only counts every value as a label; one with buckets only counts
+    numbers in them; one with both, or one that the build did not see, counts floats as
+    numbers and the rest as labels.
+    """
+
+    def __init__(self, prediction: Prediction) -> None:
+        self._labels: dict[str, Sequence[str]] = _named(prediction.labels)
+        self._buckets: dict[str, Sequence[float]] = _named(prediction.buckets)
+        self._ladder: Sequence[float] = prediction.ladder
+        self._full: set[str] = set()  # fields that have all the labels they may
+        self._all_fields: set[str] = set()  # once there are as many as there may be
+
+    @property
+    def layout(self) -> tuple[Any, ...]:
+        """What has to be equal for counts to mean the same."""
+        return self._labels, self._buckets, self._ladder
+
+    def known(self) -> Iterator[tuple[Series, int]]:
+        """The series that exist from the start, and how many cells each has."""
+        for field, labels in self._labels.items():
+            for label in dict.fromkeys(map(label_of, labels[:MAX_LABELS])):
+                yield ("label", field, label), 1
+        for field, bounds in self._buckets.items():
+            yield ("number", field), width_of(bounds)
+
+    def bounds(self, field: str) -> Sequence[float]:
+        """The upper bounds of a field's buckets."""
+        return self._buckets.get(field) or self._ladder
+
+    def ordered(self, field: str) -> list[str]:
+        """The bins of a field's numbers, from the smallest up; none when it has labels only."""
+        return intervals(self._buckets[field]) if field in self._buckets else []
+
+    def by_value(self, rows: Mapping[Series, Sequence[float]]) -> tuple[Counts, Counts]:
+        """Rows of the counters as counts: of labels, and of numbers by their interval."""
+        labels: Counts = {}
+        bins: Counts = {}
+        for (kind, *name), row in rows.items():
+            if kind == "label":
+                labels.setdefault(name[0], {})[name[1]] = row[0]
+            elif kind == "number":
+                names = intervals(self.bounds(name[0]))
+                bins[name[0]] = dict(zip(names, row[:-1], strict=True))
+        return labels, bins
+
+    def count(self, predictions: Sequence[Any], counters: SharedCounters) -> None:
+        """Count predictions in their JSON form, equal plain ones at once."""
+        plain: dict[tuple[type, Any], int] = {}
+        for prediction in predictions:
+            if isinstance(prediction, dict | list):
+                for field, value in islice(plain_values(prediction), MAX_VALUES):
+                    self._count_value(field, value, counters)
+            else:
+                key = (type(prediction), prediction)  # 1, 1.0 and True are equal
+                plain[key] = plain.get(key, 0) + 1
+        for (_kind, prediction), times in plain.items():
+            self._count_value("", prediction, counters, times)
+
+    def _count_value(self, path: str, value: Any, counters: SharedCounters, times: int = 1) -> None:
+        """Count a plain value, as a number or as a label."""
+        field = _bearable(path)
+        number = finite(value)
+        labels_only = field in self._labels and field not in self._buckets
+        numbers_only = field in self._buckets and field not in self._labels
+        if number is not None and not labels_only and (numbers_only or isinstance(value, float)):
+            series = self._place(counters, ("number", field), ("number", OTHER))
+            observe(counters, series, self.bounds(series[1]), number, times)
+        else:
+            label = label_of(value)
+            own, rest = ("label", field, label), ("label", field, OTHER)
+            series = self._place(counters, own, rest, ("label", OTHER, OTHER))
+            counters.add(series, {0: times})
+
+    def _place(self, counters: SharedCounters, *candidates: Series) -> Series:
+        """The first of the series that is there, or that may be entered."""
+        for series in candidates:
+            if series in counters:
+                return series
+            if self._is_refused(series):
+                continue
+            width = 1 if series[0] == "label" else width_of(self.bounds(series[1]))
+            if counters.enter(series, width, partial(self._may_enter, series)):
+                return series
+        return candidates[-1]
+
+    def _may_enter(self, new: Series, there: Sequence[Series]) -> bool:
+        """Whether one more field, or one more label of a field, is within the limits."""
+        fields = {series[1] for series in there if series[0] in ("label", "number")}
+        fields |= self._labels.keys() | self._buckets.keys() | {OTHER}
+        if new[1] not in fields and len(fields) > MAX_FIELDS:
+            self._all_fields = fields
+        elif new[0] == "label" and sum(series[:2] == new[:2] for series in there) >= MAX_LABELS:
+            self._full.add(new[1])
+        return not self._is_refused(new)
+
+    def _is_refused(self, new: Series) -> bool:
+        """Whether it is known already that there is no room for a series."""
+        kind, field, *label = new
+        if self._all_fields and field not in self._all_fields:
+            return True
+        return kind == "label" and label != [OTHER] and field in self._full
+
+
+def plain_values(prediction: Any) -> Iterator[tuple[str, Any]]:
+    """The plain values inside a prediction, each with its field: `0`, `scores.a`, or ``."""
+    # No recursion: what one thread could build may be too deep for another.
+    levels = [iter([("", prediction)])]
+    while levels:
+        for path, value in levels[-1]:
+            if isinstance(value, dict | list):
+                levels.append(_inside(path, value))
+                break
+            yield path, value
+        else:
+            levels.pop()
+
+
+def _inside(path: str, value: dict[str, Any] | list[Any]) -> Iterator[tuple[str, Any]]:
+    """What a list or object holds, each with its path."""
+    for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+        yield f"{path}.{key}" if path else str(key), item
+
+
+def label_of(value: Any) -> str:
+    """A value as a label: text as it is, the rest as JSON, cut to a bearable length."""
+    if type(value) is int:
+        return _bearable(str(value))
+    return _bearable(value if isinstance(value, str) else json.dumps(value))
+
+
+def _bearable(text: str) -> str:
+    """A text as metrics can carry it: not too long, and lone surrogates escaped."""
+    if len(text) <= LONGEST_LABEL and text.isascii():
+        return text
+    start = text[: LONGEST_LABEL + 1].encode("utf-8", "backslashreplace").decode("utf-8")
+    return start if len(start) <= LONGEST_LABEL else f"{start[: LONGEST_LABEL - 1]}\u2026"
+
+
+def _named(by_field: Mapping[str, Any]) -> dict[str, Any]:
+    """What the manifest says of fields, by their names in metrics."""
+    return {_bearable(field): said for field, said in by_field.items()}
