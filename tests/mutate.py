@@ -36,7 +36,7 @@ MODULES = {
     "builder/slim": "decide memory references training",
     "builder/monitoring": "rules",
     "service/base": "settings",
-    "service/bundle": "agreement strict_json",
+    "service/bundle": "agreement jsonable strict_json",
     "service/metrics": "drift families history inputs metrics predictions series shared_counters",
     "service/scoring": "admission",
     "service/proof": "prove score",

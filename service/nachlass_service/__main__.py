@@ -50,7 +50,7 @@ def main() -> None:
 def _answer(arguments: argparse.Namespace) -> None:
     """Write the answer for the builder; the status is 0 whenever there is one."""
     from nachlass_service.bundle.failure import as_data
-    from nachlass_service.bundle.strict_json import dumps
+    from nachlass_service.bundle.jsonable import dumps
 
     # The model's folder becomes the working directory.
     answer_file = arguments.answer.resolve()

@@ -23,8 +23,8 @@ from nachlass_service.batches.columns import Columns
 from nachlass_service.batches.guards.arrow_messages import Messages
 from nachlass_service.batches.guards.parquet_pages import look_at
 from nachlass_service.batches.text import CHUNK_BYTES
+from nachlass_service.bundle.jsonable import convert
 from nachlass_service.bundle.manifest import Schema
-from nachlass_service.bundle.strict_json import convert
 
 SAFE_VERSION = [14, 0, 1]
 """Before, reading a file could unpickle an extension type of its (CVE-2023-47248)."""

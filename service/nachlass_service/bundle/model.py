@@ -15,7 +15,7 @@ import cloudpickle
 
 from nachlass_service.base.errors import BundleError, PredictorError, RefusedError
 from nachlass_service.bundle.bundle import Bundle
-from nachlass_service.bundle.strict_json import by_position, convert
+from nachlass_service.bundle.jsonable import by_position, convert
 
 Function = Callable[[Any], Any]
 

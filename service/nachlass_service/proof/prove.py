@@ -20,8 +20,8 @@ from nachlass_service.base.errors import BundleError, ServiceError
 from nachlass_service.bundle.agreement import first_difference
 from nachlass_service.bundle.bundle import Bundle
 from nachlass_service.bundle.failure import as_data
+from nachlass_service.bundle.jsonable import dumps
 from nachlass_service.bundle.model import Model, load_model
-from nachlass_service.bundle.strict_json import dumps
 from nachlass_service.metrics.baseline import count_samples
 from nachlass_service.proof.forked_proof import ForkedProof
 from nachlass_service.proof.import_blocker import Blocker

@@ -10,7 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nachlass_service.base.errors import NotJsonError, UnserialisableError
-from nachlass_service.bundle.strict_json import convert, dumps, encode, loads
+from nachlass_service.bundle.jsonable import convert, dumps
+from nachlass_service.bundle.strict_json import encode, loads
 from support.properties import may_refuse
 
 # With halves of surrogates, as names of files have them; a first and a second half make one letter.

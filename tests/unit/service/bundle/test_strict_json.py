@@ -15,7 +15,8 @@ import pandas as pd
 import pytest
 
 from nachlass_service.base.errors import NotJsonError, UnserialisableError
-from nachlass_service.bundle.strict_json import by_position, convert, dumps, encode, jsonable, loads
+from nachlass_service.bundle.jsonable import by_position, convert, dumps, jsonable
+from nachlass_service.bundle.strict_json import encode, loads
 
 
 class Colour(enum.Enum):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nachlass_service.bundle.strict_json import with_article
+from nachlass_service.bundle.jsonable import with_article
 
 
 class CaptureFailure(Exception):  # noqa: N818 - it is data on its way to the builder

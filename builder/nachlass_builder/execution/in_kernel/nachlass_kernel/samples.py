@@ -11,7 +11,7 @@ from typing import Any
 import __main__
 from nachlass_kernel.failure import CaptureFailure, a
 from nachlass_service.base.errors import UnserialisableError
-from nachlass_service.bundle.strict_json import by_position, dumps
+from nachlass_service.bundle.jsonable import by_position, dumps
 
 USUAL_NAME = "samples"
 

@@ -14,8 +14,8 @@ from nachlass_kernel.failure import CaptureFailure
 from nachlass_kernel.samples import Samples
 from nachlass_service.base.errors import RefusedError, ServiceError
 from nachlass_service.bundle.agreement import random_fields
+from nachlass_service.bundle.jsonable import dumps
 from nachlass_service.bundle.model import Model
-from nachlass_service.bundle.strict_json import dumps
 
 FIRST = 10
 """A model that fails for each of the first so many samples is refused."""
