@@ -29,16 +29,18 @@ KILLED = {1, 3, 24, -24, 36, 152, 255, -9, -11}
 MODULES = {
     "builder/foundation": "settings text_file",
     "builder/notebook": "bindings choose_notebook",
-    "builder/requirements": "cell_requirements declared project_files requirement"
-    " requirement_hashes requirements_txt typed_values",
-    "builder/packages": "explain_resolution pip_configuration pip_settings resolve resolver",
+    "builder/source": "parameters",
+    "builder/requirements": "cell_requirements declared pip_options project_files requirement"
+    " requirement_hashes requirements requirements_txt typed_values unmet",
+    "builder/packages": "explain_resolution locked_hashes pip_configuration pip_settings resolve"
+    " resolver",
     "builder/proof": "proof",
     "builder/slim": "decide memory references training",
     "builder/monitoring": "rules",
     "service/base": "settings",
     "service/bundle": "agreement jsonable strict_json",
     "service/metrics": "drift families history inputs metrics predictions series shared_counters",
-    "service/scoring": "admission",
+    "service/scoring": "admission request_body rows stride",
     "service/proof": "prove score",
     "service/batches": "columns csv json_lines",
 }

@@ -246,14 +246,14 @@ def _identifier(name: str, environ: Mapping[str, str], *, default: str) -> str |
 
 def _names(name: str, values: Mapping[str, str]) -> tuple[str, ...]:
     """Read the normalised names of distributions."""
-    words = re.split(r"[\s,]+", values[name].strip(", \t"))
-    for word in filter(None, words):
+    words = [word for word in re.split(r"[\s,]+", values[name]) if word]
+    for word in words:
         if not re.fullmatch(r"[A-Za-z0-9]([\w.-]*[A-Za-z0-9])?", word):
             raise SourceError(
                 f"{name} holds {word!r}, which is not the name of a distribution",
                 remedy="use names alone, such as scikit-image; versions stand in `requirements`",
             )
-    return tuple(canonicalize_name(word) for word in words if word)
+    return tuple(canonicalize_name(word) for word in words)
 
 
 def _check_date(text: str) -> None:

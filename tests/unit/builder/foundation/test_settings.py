@@ -1,7 +1,13 @@
+import platformdirs
 import pytest
 
 from nachlass_builder.foundation.errors import SourceError
-from nachlass_builder.foundation.settings import Settings, parse_assignments, read_environment_file
+from nachlass_builder.foundation.settings import (
+    Settings,
+    parse_assignments,
+    read_environment_file,
+    unquote,
+)
 
 
 def test_parameters_win_and_quotes_are_stripped():
@@ -12,6 +18,50 @@ def test_parameters_win_and_quotes_are_stripped():
     assert settings.notebook == "b.ipynb"
     assert settings.parameters["BUCKETS"] == "10"
     assert settings.parameters["S2I_MINE"] == "x"
+
+
+def test_cells_see_the_variables_of_the_notebook_and_none_of_pip_and_uv():
+    settings = Settings.from_environ(
+        {"HOME": "/home", "S2I_SLIM": "1", "S2I_MINE": "x", "PIP_PRE": "1"},
+        {"BUCKETS": "10", "PIP_INDEX_URL": "'https://a'", "UV_INDEX": '"https://b"'},
+    )
+    assert settings.parameters == {"S2I_MINE": "x", "BUCKETS": "10"}
+    assert settings.index == {"PIP_INDEX_URL": "https://a", "UV_INDEX": "https://b"}
+
+
+def test_the_model_its_kind_and_its_folders_are_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    settings = Settings.from_environ(
+        {
+            "S2I_MODEL_NAME": "spam",
+            "S2I_MODEL_PATH": "out/spam",
+            "S2I_CACHE_DIR": "kept",
+            "S2I_PREDICTION_KIND": "label",
+            "S2I_RESOLVE_AS_OF": "commit",
+        },
+        {},
+    )
+    assert (settings.model_name, settings.prediction_kind) == ("spam", "label")
+    assert (settings.model_path, settings.cache) == (tmp_path / "out/spam", tmp_path / "kept")
+    assert settings.resolve_as_of == "commit"
+
+
+def test_without_variables_there_are_no_limits_and_the_cache_is_the_users():
+    settings = Settings.from_environ({}, {})
+    assert settings.model_name is settings.model_path is settings.prediction_kind is None
+    assert settings.cell_timeout_s is settings.build_timeout_s is None
+    assert settings.cache == platformdirs.user_cache_path() / "nachlass"
+
+
+def test_a_user_without_a_home_names_a_cache(monkeypatch):
+    def no_home(_name):
+        raise RuntimeError("no home")
+
+    monkeypatch.setattr(platformdirs, "user_cache_path", no_home)
+    with pytest.raises(SourceError) as caught:
+        Settings.from_environ({}, {})
+    assert caught.value.message == "there is no home folder to keep a cache in"
+    assert caught.value.remedy == "set S2I_CACHE_DIR to a folder"
 
 
 def test_lists_and_limits():
@@ -25,9 +75,10 @@ def test_lists_and_limits():
 
 
 def test_what_serving_needs():
-    settings = Settings.from_environ({}, {})
-    assert settings.slim
-    assert settings.serving_requirements == ()
+    for environ in ({}, {"S2I_SLIM": "1"}):
+        settings = Settings.from_environ(environ, {})
+        assert settings.slim
+        assert settings.serving_requirements == ()
     settings = Settings.from_environ(
         {"S2I_SLIM": "0", "S2I_SERVING_REQUIREMENTS": "'PyArrow, zope.event  a_b,'"}, {}
     )
@@ -40,6 +91,7 @@ def test_what_serving_needs():
     [
         ("S2I_CELL_TIMEOUT", "soon"),
         ("S2I_CELL_TIMEOUT", "-1"),
+        ("S2I_CELL_TIMEOUT", "inf"),
         ("S2I_BUILD_TIMEOUT", "nan"),
         ("S2I_PREDICTION_KIND", "colour"),
         ("S2I_RESOLVE_AS_OF", "yesterday"),
@@ -78,7 +130,9 @@ def test_the_environment_file(tmp_path):
     (tmp_path / ".s2i" / "environment").write_text("A=b\nnothing\n")
     with pytest.raises(SourceError) as caught:
         read_environment_file(tmp_path)
-    assert caught.value.place.line == 2
+    assert str(caught.value) == (
+        "error: .s2i/environment, line 2: the line sets nothing\nhelp: write it as NAME=VALUE"
+    )
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
@@ -99,5 +153,13 @@ def test_an_environment_file_that_is_no_text_is_refused(tmp_path):
 
 def test_assignments():
     assert parse_assignments(["A=b=c", "D="]) == {"A": "b=c", "D": ""}
-    with pytest.raises(SourceError):
+    with pytest.raises(SourceError) as caught:
         parse_assignments(["A"])
+    assert caught.value.message == "-e 'A' sets nothing"
+    assert caught.value.remedy == "write it as -e NAME=VALUE"
+
+
+def test_only_quotes_are_taken_off():
+    assert [unquote(text) for text in ("'a'", '"a"', "''", "'", "XaX")] == [
+        *("a", "a", "", "'", "XaX")
+    ]
