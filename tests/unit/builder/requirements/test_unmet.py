@@ -1,7 +1,35 @@
 """What files and cells ask for in vain is told with its place."""
 
+from platform import python_version
+
 import pytest
 from test_requirements import found  # noqa: F401 - a fixture
+
+from nachlass_builder.foundation.errors import Place
+from nachlass_builder.requirements.unmet import (
+    unmet_in_block,
+    unmet_in_conda,
+    unmet_in_pyproject,
+)
+
+THIS = python_version()
+MINOR = THIS.rpartition(".")[0]
+PLACE = Place("model.ipynb", cell=2, line=1)
+
+
+@pytest.fixture
+def unmet(tmp_path):
+    """What a pyproject.toml asks for in vain; `beside` are the files beside it."""
+
+    def unmet(text, name="pyproject.toml", beside=()):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+        for other in beside:
+            (path.parent / other).touch()
+        return list(unmet_in_pyproject(tmp_path, name))
+
+    return unmet
 
 
 @pytest.mark.parametrize(
@@ -47,3 +75,120 @@ def test_what_cells_ask_for_in_vain_is_told(found):  # noqa: F811
         "model.ipynb, cell 2, line 1: --no-deps",
         "model.ipynb, cell 2, line 1: --target",
     ]
+
+
+# pyproject.toml.
+
+
+def test_dependencies_that_a_build_computes_are_to_be_listed(unmet):
+    assert unmet('[project]\nname = "x"\n  dynamic = ["version", "dependencies"]\n') == [
+        (
+            "pyproject.toml, line 3: the dependencies are known only once the project is built, "
+            "and are not read: list them there, or in `requirements`"
+        )
+    ]
+    assert unmet('[project]\nname = "x"\ndynamic = ["version"]\n') == []
+
+
+def test_a_place_is_that_of_the_file_when_no_line_begins_so(unmet):
+    assert unmet('project = { dynamic = ["dependencies"] }\n')[0].startswith("pyproject.toml: the ")
+
+
+PROJECT = '[project]\ndependencies = ["My-Tool>=1"]\n[tool.uv.sources]\n'
+
+
+@pytest.mark.parametrize("key", ["my_tool", '"My.Tool"'])
+def test_the_source_of_a_dependency_is_to_be_its_link(unmet, key):
+    name = key.strip('"')
+    assert unmet(f'{PROJECT}x = {{ path = "x" }}\n{key} = {{ path = "tool" }}\n') == [
+        (
+            f"pyproject.toml, line 5: the source of {name} has no effect in a build: "
+            f"write `{name} @ URL` where it is required"
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("source", "is_locked"),
+    [
+        ('{ git = "https://i.test/tool" }', True),
+        ('{ url = "https://i.test/tool-1.zip" }', True),
+        ('[{ index = "a", marker = "x" }, { index = "b" }]', True),
+        ('{ path = "tool" }', False),
+        ("{ workspace = true }", False),
+        ('[{ index = "a" }, { path = "tool", marker = "x" }]', False),
+    ],
+)
+def test_a_uv_lock_pins_what_is_remote_and_no_folder(unmet, source, is_locked):
+    text = f"{PROJECT}my-tool = {source}\n"
+    assert len(unmet(text, beside=["uv.lock"])) == (0 if is_locked else 1)
+    assert len(unmet(text, name="sub/pyproject.toml")) == 1
+
+
+STEERED = '[tool.uv]\nprerelease = "allow"\nindex-url = "https://i.test"\nmanaged = true\n'
+
+
+def test_what_steers_uv_counts_at_the_root_of_the_source(unmet):
+    assert unmet(STEERED) == []
+    assert unmet(STEERED, name="sub/pyproject.toml") == [
+        (
+            "sub/pyproject.toml, line 3: index-url, prerelease of [tool.uv] has no effect here, "
+            "but in pyproject.toml or uv.toml at the root of the source"
+        )
+    ]
+
+
+def test_what_steers_uv_has_steered_the_uv_lock_beside_it(unmet):
+    assert unmet(STEERED, name="sub/pyproject.toml", beside=["uv.lock"]) == []
+
+
+# Blocks of cells.
+
+
+def test_a_block_steers_no_uv():
+    tool = {"sources": {"a": {}}, "no-binary": True, "managed": True}
+    assert list(unmet_in_block({"tool": {"uv": tool}}, PLACE)) == [
+        (
+            "model.ipynb, cell 2, line 1: no-binary, sources of [tool.uv] has no effect in a block: "
+            "move it to uv.toml or pyproject.toml at the root of the source, "
+            "and a source into its requirement (`NAME @ URL`)"
+        )
+    ]
+    assert list(unmet_in_block({"tool": {"uv": {"managed": True}}}, PLACE)) == []
+
+
+# environment.yml.
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        *("python", "python=3", "python=3.*", f"python={MINOR}", f"python ={MINOR}.*"),
+        *(f"python={THIS}", f"python=={THIS}", f"python=={MINOR}", "python>=3.8", "python <4"),
+        *("python~=3.0", "python!=2.7", "python>=3.8,<4", "python>=3.8,<4|>5", "pythonx=2"),
+        *("python=3.99=h1_cpython", 3),
+    ],
+)
+def test_a_python_that_this_one_is_or_that_nobody_understands_is_not_told(entry):
+    assert list(unmet_in_conda({"dependencies": [entry]}, "env.yml", "")) == []
+
+
+@pytest.mark.parametrize(
+    "entry", [f"python={MINOR}9", "python=2", f"python=={THIS}9", "python<3", "python >= 4"]
+)
+def test_another_python_than_this_is_told(entry):
+    text = f"dependencies:\n- six\n- {entry}\n"
+    assert list(unmet_in_conda({"dependencies": ["six", entry]}, "env.yml", text)) == [
+        (
+            f"env.yml, line 3: it asks for {entry}, and the build has Python {THIS}: "
+            "the Python that runs `nachlass` is the model's"
+        )
+    ]
+
+
+def test_variables_of_conda_are_to_be_set_elsewhere():
+    text = "variables:\n  A: b\n  C: d\n"
+    assert list(unmet_in_conda({"variables": {"A": "b", "C": "d"}}, "env.yml", text)) == [
+        "env.yml, line 1: the variables A, C are not set in a build: put them into .s2i/environment"
+    ]
+    assert list(unmet_in_conda({"dependencies": None, "variables": None}, "env.yml", "")) == []
