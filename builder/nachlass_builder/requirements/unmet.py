@@ -72,7 +72,8 @@ def unmet_in_block(content: Mapping[str, Any], place: Place) -> Iterator[str]:
 def unmet_in_conda(content: Mapping[str, Any], name: str, text: str) -> Iterator[str]:
     """The Python and the variables of a conda environment, which a build does not have."""
     for entry in content.get("dependencies") or ():
-        match = re.fullmatch(r"python\s*(=|==)?\s*([\d.*]+|[<>!~].*)", str(entry))
+        # What conda exports names its build of Python too: python=3.11.9=h955ad1f_0.
+        match = re.fullmatch(r"python\s*(=|==)?\s*([\d.*]+|[<>!~].*)(=\w*)?", str(entry))
         if match and not _accepts(match[1] or "", match[2]):
             yield (
                 f"{_place(name, text, re.escape(str(entry)))}: it asks for {entry}, and the build "

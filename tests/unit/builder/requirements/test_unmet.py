@@ -149,8 +149,8 @@ def test_a_block_steers_no_uv():
     tool = {"sources": {"a": {}}, "no-binary": True, "managed": True}
     assert list(unmet_in_block({"tool": {"uv": tool}}, PLACE)) == [
         (
-            "model.ipynb, cell 2, line 1: no-binary, sources of [tool.uv] has no effect in a block: "
-            "move it to uv.toml or pyproject.toml at the root of the source, "
+            "model.ipynb, cell 2, line 1: no-binary, sources of [tool.uv] has no effect in "
+            "a block: move it to uv.toml or pyproject.toml at the root of the source, "
             "and a source into its requirement (`NAME @ URL`)"
         )
     ]
@@ -166,7 +166,7 @@ def test_a_block_steers_no_uv():
         *("python", "python=3", "python=3.*", f"python={MINOR}", f"python ={MINOR}.*"),
         *(f"python={THIS}", f"python=={THIS}", f"python=={MINOR}", "python>=3.8", "python <4"),
         *("python~=3.0", "python!=2.7", "python>=3.8,<4", "python>=3.8,<4|>5", "pythonx=2"),
-        *("python=3.99=h1_cpython", 3),
+        *(f"python={THIS}=h1_cpython", 3),
     ],
 )
 def test_a_python_that_this_one_is_or_that_nobody_understands_is_not_told(entry):
@@ -174,7 +174,15 @@ def test_a_python_that_this_one_is_or_that_nobody_understands_is_not_told(entry)
 
 
 @pytest.mark.parametrize(
-    "entry", [f"python={MINOR}9", "python=2", f"python=={THIS}9", "python<3", "python >= 4"]
+    "entry",
+    [
+        f"python={MINOR}9",
+        "python=2",
+        f"python=={THIS}9",
+        "python<3",
+        "python >= 4",
+        "python=3.9.9=h1_0",
+    ],
 )
 def test_another_python_than_this_is_told(entry):
     text = f"dependencies:\n- six\n- {entry}\n"
