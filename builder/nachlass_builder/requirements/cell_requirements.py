@@ -6,6 +6,7 @@ import re
 import shlex
 import tomllib
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 
 from nachlass_builder.foundation.errors import Place, RequirementsError
@@ -25,6 +26,8 @@ PIP_INSTALL = re.compile(
 SYSTEM_INSTALL = re.compile(
     r"^\s*[%!]\s*(?:sudo\s+)?(conda|mamba|apt|apt-get|yum|dnf|brew)\s+install"
 )
+# An angle bracket inside a word is part of a requirement: numpy>=2.
+OF_SHELL = re.compile(r"[;&|]|\d?[<>]")
 
 
 def read_script_block(
@@ -80,12 +83,11 @@ def read_pip_lines(root: Path, notebook: Notebook) -> Listed:
             if not match:
                 continue
             try:
-                words = shlex.split(re.sub(r"\s#.*$", "", match["words"]))
+                words = _before_shell(re.sub(r"\s#.*$", "", match["words"]))
             except ValueError as error:
                 raise RequirementsError(
                     f"pip's line does not parse: {error}", place=place
                 ) from None
-            words = _before_shell(words)
             if any(re.search(r"[{}$`]", word) for word in words):
                 listed.notes.append(f"{place}: what pip installs here is known only at build")
                 continue
@@ -107,13 +109,12 @@ def _logical_lines(cell: Cell) -> Iterator[tuple[int, str]]:
             joined += line.rstrip()[:-1] + " "
             continue
         text = joined + line
-        yield first, f"!{text.lstrip()}" if shell and text.strip() else text
+        yield first, f"!{text}" if shell else text
         joined, first = "", 0
 
 
-def _before_shell(words: list[str]) -> list[str]:
+def _before_shell(line: str) -> list[str]:
     """The words up to the first that belongs to the shell: a pipe, a redirection, `&&`."""
-    for index, word in enumerate(words):
-        if word in ("&&", "||", "|", ";", "&", ">", ">>", "2>&1") or word.startswith(("2>", "1>")):
-            return words[:index]
-    return words
+    lexer = shlex.shlex(line, posix=True, punctuation_chars=";&|")
+    lexer.whitespace_split, lexer.commenters = True, ""
+    return list(takewhile(lambda word: not OF_SHELL.match(word), lexer))

@@ -1,0 +1,147 @@
+"""Which lines of cells install packages, and what pip is given there."""
+
+import pytest
+
+from nachlass_builder.foundation.errors import RequirementsError
+from nachlass_builder.notebook.notebook import read_notebook
+from nachlass_builder.requirements.cell_requirements import read_pip_lines, read_script_block
+from support.cells import write_notebook
+
+
+@pytest.fixture
+def listed(tmp_path):
+    """What pip is given in the lines of a cell, and of those after it."""
+
+    def read(*cells, name="model.ipynb"):
+        write_notebook(tmp_path / name, "".join(f"# %%\n{cell}\n" for cell in cells))
+        return read_pip_lines(tmp_path, read_notebook(tmp_path, name))
+
+    return read
+
+
+def shown(listed):
+    return [str(requirement) for requirement in listed.requirements]
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        *("&& echo", "|| true", "| tail -1", "; ls", "& ls", "> log", ">> log", "2>&1", "< in"),
+        *(">log", "1>log", "2>/dev/null", "&>/dev/null", ">& log", "; echo it's done"),
+    ],
+)
+def test_pip_is_given_nothing_that_belongs_to_the_shell(listed, rest):
+    assert shown(listed(f"!pip install six {rest}")) == ["six (model.ipynb, cell 1, line 1)"]
+
+
+@pytest.mark.parametrize("rest", ["; ls", "|tail -1", "&& ls", "&"])
+def test_what_the_shell_parts_needs_no_blank(listed, rest):
+    assert shown(listed(f"!pip install six>=1{rest}")) == ["six>=1 (model.ipynb, cell 1, line 1)"]
+
+
+def test_what_is_quoted_belongs_to_pip(listed):
+    [requirement] = listed("%pip install \"six; python_version > '3'\" | tail").requirements
+    assert requirement.text == "six; python_version > '3'"
+
+
+@pytest.mark.parametrize("magic", ["%%bash", "%%sh", "%%script bash", "%%!", "\n  %%bash -e"])
+@pytest.mark.parametrize("pip", ["python3 -m pip", "  pip3", "uv pip"])
+def test_lines_of_a_shell_install_without_a_mark(listed, magic, pip):
+    assert [one.text for one in listed(f"{magic}\nset -e\n\n{pip} install six\n").requirements] == [
+        "six"
+    ]
+
+
+def test_the_same_lines_are_python_elsewhere(listed):
+    assert shown(listed("x = 1\npip3 install six = 2", "%%writefile a.sh\npip3 install six")) == []
+
+
+def test_continued_lines_are_one_whose_place_is_the_first(listed):
+    cell = "x = 1\n!pip install six \\\n  attrs\\  \n\n%pip install dill"
+    assert shown(listed(cell)) == [
+        "six (model.ipynb, cell 1, line 2)",
+        "attrs (model.ipynb, cell 1, line 2)",
+        "dill (model.ipynb, cell 1, line 5)",
+    ]
+
+
+def test_files_are_those_beside_the_notebook(listed, tmp_path):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub/more.txt").write_text("attrs\n")
+    found = listed("%pip install -r more.txt -e .", name="sub/model.ipynb")
+    assert shown(found) == ["attrs (sub/more.txt, line 1)"]
+    assert found.local == ["sub"]
+
+
+@pytest.mark.parametrize("word", ["{name}", "$NAME", "`cat name`", "${NAME}"])
+def test_words_that_only_the_run_knows_are_told_and_other_lines_read(listed, word):
+    found = listed(f"%pip install six {word}\n%pip install attrs")
+    assert shown(found) == ["attrs (model.ipynb, cell 1, line 2)"]
+    assert found.notes == [
+        "model.ipynb, cell 1, line 1: what pip installs here is known only at build"
+    ]
+
+
+def test_a_quote_without_its_end_is_refused(listed):
+    with pytest.raises(RequirementsError) as refused:
+        listed("\n%pip install 'six")
+    assert refused.value.message == "pip's line does not parse: No closing quotation"
+    assert str(refused.value.place) == "model.ipynb, cell 1, line 1"
+
+
+@pytest.mark.parametrize("program", ["conda", "mamba", "apt", "apt-get", "yum", "dnf", "brew"])
+@pytest.mark.parametrize("line", ["!{} install x", "%{} install x", "! sudo {} install -y x"])
+def test_other_installers_have_no_effect_and_are_told(listed, program, line):
+    assert listed(line.format(program)).notes == [
+        (
+            f"model.ipynb, cell 1, line 1: `{program} install` has no effect in a build; "
+            "what is on PyPI belongs into `requirements`"
+        )
+    ]
+
+
+# Blocks of PEP 723.
+
+
+def block(text):
+    return "".join(f"# {line}".rstrip() + "\n" for line in ["/// script", *text, "///"])
+
+
+@pytest.fixture
+def read(tmp_path):
+    """What the blocks of cells hold: requirements, Python, its place, and notes."""
+
+    def read(*cells):
+        write_notebook(tmp_path / "model.ipynb", "".join(f"# %%\n{cell}\n" for cell in cells))
+        notes = []
+        block, python, place = read_script_block(read_notebook(tmp_path, "model.ipynb"), notes)
+        return [str(one) for one in block], python, str(place), notes
+
+    return read
+
+
+def test_a_block_has_its_place_and_so_has_its_python(read):
+    text = ["dependencies = [", '  "six",', "", "]", 'requires-python = ">=3.8"']
+    assert read("x = 1", f"# why\n{block(text)}", block(['dependencies = ["attrs"]'])) == (
+        ["six (model.ipynb, cell 2, line 2)", "attrs (model.ipynb, cell 3, line 1)"],
+        ">=3.8",
+        "model.ipynb, cell 2, line 7",
+        [],
+    )
+
+
+def test_without_a_block_there_is_nothing(read):
+    assert read("x = 1", block([]).replace("script", "other")) == ([], None, "model.ipynb", [])
+
+
+def test_a_block_that_is_not_toml_is_refused(read):
+    with pytest.raises(
+        RequirementsError, match="the `# /// script` block is not TOML: "
+    ) as refused:
+        read(f"x = 1\n{block(['dependencies'])}")
+    assert str(refused.value.place) == "model.ipynb, cell 1, line 2"
+
+
+def test_what_a_block_asks_for_in_vain_is_told(read):
+    [note] = read(block(["[tool.uv]", 'prerelease = "allow"']))[3]
+    assert note.startswith("model.ipynb, cell 1, line 1: prerelease of [tool.uv] has no effect")
