@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -178,7 +179,5 @@ def _remember_literal(statement: ast.stmt, literals: dict[str, Any]) -> None:
         del literals[name]
     match statement:
         case ast.Assign(targets=[ast.Name(id=name)], value=value):
-            try:
+            with suppress(_ComputedError):
                 literals[name] = _evaluate(value, literals)
-            except _ComputedError:
-                literals.pop(name, None)

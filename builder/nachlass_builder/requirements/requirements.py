@@ -121,9 +121,8 @@ def _files(root: Path, notebooks: Sequence[Notebook], gathered: Requirements) ->
     if name := _nearest(root, notebooks, "requirements.txt"):
         found.append(read_requirements_txt(root, name))
     if name := _nearest(root, notebooks, "pyproject.toml"):
-        listed = Listed(requirements=read_pyproject(root, name))
-        listed.notes += unmet_in_pyproject(root, name)
-        found.append(listed)
+        required, notes = read_pyproject(root, name), [*unmet_in_pyproject(root, name)]
+        found.append(Listed(requirements=required, notes=notes))
         _check_python(*requires_python(root, name))
         folder = PurePosixPath(name).parent
         if (root / folder / "src").is_dir():

@@ -2,7 +2,7 @@ import pytest
 
 from nachlass_builder.foundation.errors import Place, RequirementsError
 from nachlass_builder.notebook.notebook import Notebook, _parse_cell
-from nachlass_builder.requirements.declared import parse_value, read_declared
+from nachlass_builder.requirements.declared import FORMS, parse_value, read_declared
 from support.cells import notebook_of
 
 HERE = Place("model.ipynb", 1, 1)
@@ -32,7 +32,10 @@ def texts(*sources):
         (["numpy>=1.26", "pandas"], ["numpy>=1.26", "pandas"]),
         (["numpy", "1.26"], ["numpy==1.26"]),
         ([["numpy"]], ["numpy"]),
-        ([["numpy", None], ["scipy", "latest"]], ["numpy", "scipy"]),
+        ([["numpy", None], ["scipy", "Latest"]], ["numpy", "scipy"]),
+        ([["numpy", "*"], ["scipy", " "]], ["numpy", "scipy"]),
+        ([["numpy", "<2"], ["scipy", "==1"]], ["numpy<2", "scipy==1"]),
+        ([["numpy", "!=2"], ["scipy", "~=1.1"]], ["numpy!=2", "scipy~=1.1"]),
         ([["numpy", 1.26]], ["numpy==1.26"]),
         ("numpy==1.26\n# a comment\n\npandas  # why\n", ["numpy==1.26", "pandas"]),
         ([], []),
@@ -52,6 +55,32 @@ def test_what_is_no_requirement_is_refused_with_its_place(value):
     assert "1.26" in str(caught.value.remedy)
 
 
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ([3], "`requirements` holds 3, which is neither a requirement nor a name and a version"),
+        (3, "`requirements` is 3, not a list"),
+        (["1.26"], "'1.26' is a version without a name"),
+    ],
+)
+def test_a_refusal_quotes_what_is_no_requirement(value, message):
+    with pytest.raises(RequirementsError) as caught:
+        parse_value(value, HERE)
+    assert (caught.value.message, caught.value.remedy) == (message, FORMS)
+
+
+def test_a_version_that_is_none_is_refused_with_the_forms_that_are_read():
+    with pytest.raises(RequirementsError) as caught:
+        parse_value([["numpy", "1 2"]], HERE)
+    assert (caught.value.place, caught.value.remedy) == (HERE, FORMS)
+
+
+def test_a_variable_that_is_no_list_is_refused_at_its_line():
+    with pytest.raises(RequirementsError, match="is 3, not a list") as caught:
+        declared("x = 1\nrequirements = 3")
+    assert caught.value.place == Place("model.ipynb", 1, 2)
+
+
 def test_literals_are_followed_over_cells():
     cells = [
         'requirements = [["numpy", "2.0"]]',
@@ -59,6 +88,21 @@ def test_literals_are_followed_over_cells():
         'requirements.extend(["joblib"])',
     ]
     assert texts(*cells) == ["numpy==2.0", "scipy==1.14", "pandas==2.2", "joblib"]
+
+
+def test_entries_are_added_with_every_method_that_adds():
+    cells = [
+        'base = ["dill"]\nname = "numpy"\nrequirements: list = [name]',
+        'requirements.insert(0, "scipy")\nrequirements.insert(0, name)\nrequirements.append(name)',
+        'requirements.extend(base)\nrequirements.update({"six": "1"})',
+    ]
+    assert texts(*cells) == ["numpy", "scipy", "numpy", "numpy", "dill", "six==1"]
+    assert [one.place.line for one in declared(*cells).requirements] == [3, 1, 2, 3, 1, 2]
+
+
+@pytest.mark.parametrize("method", ["sort", "reverse", "copy", "items", "keys", "values"])
+def test_methods_that_add_nothing_leave_what_was_read(method):
+    assert texts('requirements = ["numpy"]', f"requirements.{method}()") == ["numpy"]
 
 
 def test_a_later_assignment_replaces():
@@ -72,6 +116,8 @@ def test_names_of_literals_are_looked_up():
 def test_a_name_that_changed_is_not_a_literal():
     cells = ['base = ["numpy"]', 'base.append("x")', 'requirements = base + ["scipy"]']
     assert [cell.number for cell in declared(*cells).computed_in] == [3]
+    cells = ['base = ["numpy"]', "base = chosen()", "requirements = base"]
+    assert [cell.number for cell in declared(*cells).computed_in] == [3]
 
 
 @pytest.mark.parametrize(
@@ -84,6 +130,9 @@ def test_a_name_that_changed_is_not_a_literal():
         "from versions import requirements",
         'requirements = [f"numpy=={V}"]',
         'requirements = ["numpy"]\nrequirements.append(chosen())',
+        'requirements = ["numpy"]\nrequirements.clear()',
+        'requirements = ["numpy"]\nrequirements.remove("numpy")',
+        'requirements = ["numpy"] + "scipy"',
     ],
 )
 def test_anything_else_is_computed(cell):

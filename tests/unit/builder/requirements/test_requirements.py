@@ -1,3 +1,5 @@
+from platform import python_version
+
 import pytest
 
 from nachlass_builder.foundation.errors import RequirementsError
@@ -170,3 +172,57 @@ def test_what_cannot_be_read_is_refused_with_its_place(found, files, cells, plac
     with pytest.raises(RequirementsError) as caught:
         found(files, cells)
     assert str(caught.value.place) == place
+
+
+def test_the_folder_of_a_project_with_src_is_imported_and_its_uv_lock_counts(found):
+    files = {"sub/pyproject.toml": "", "sub/src/tool.py": "", "sub/uv.lock": ""}
+    gathered = found(files, notebook="sub/deeper/model.ipynb")
+    assert (gathered.local, gathered.uv_lock) == (["sub"], "sub")
+
+
+def test_a_project_without_src_and_uv_lock_is_only_read(found):
+    gathered = found({"pyproject.toml": "", "src": "", "uv.lock/x": ""})
+    assert (gathered.local, gathered.uv_lock) == ([], None)
+
+
+def test_a_conda_environment_has_either_ending(found):
+    text = "dependencies:\n- pip:\n  - six\n"
+    assert shown(found({"environment.yaml": text})) == ["six (environment.yaml, line 3)"]
+
+
+def test_a_link_differs_from_a_version(found):
+    link = "six @ https://i.test/six-1.zip"
+    gathered = found({"requirements.txt": f"{link}\n"}, '# %%\nrequirements = ["six==1"]')
+    assert [str(conflict) for conflict in gathered.conflicts] == [
+        (
+            f"{link} (requirements.txt, line 1) is passed over for "
+            "six==1 (model.ipynb, cell 1, line 1)"
+        )
+    ]
+
+
+@pytest.mark.parametrize("specifier", ["3.11", "x"])
+def test_a_python_that_is_no_specifier_is_refused(found, specifier):
+    with pytest.raises(RequirementsError) as refused:
+        found({"pyproject.toml": f'[project]\nrequires-python = "{specifier}"\n'})
+    assert refused.value.message == f"requires-python is {specifier!r}"
+    assert str(refused.value.place) == "pyproject.toml, line 2"
+
+
+def test_a_project_for_another_python_is_refused(found):
+    with pytest.raises(RequirementsError) as refused:
+        found({}, '# %%\n# /// script\n# requires-python = "<3"\n# ///')
+    this = python_version()
+    assert refused.value.message == f"requires-python is '<3', and this is Python {this}"
+    assert str(refused.value.place) == "model.ipynb, cell 1, line 2"
+    assert refused.value.remedy == (
+        "widen requires-python, if the notebook runs with this Python: Nachlass needs 3.11 or newer"
+    )
+
+
+def test_a_python_before_its_release_counts_as_newer(found, monkeypatch):
+    monkeypatch.setattr(
+        "nachlass_builder.requirements.requirements.python_version", lambda: "3.15.0rc1"
+    )
+    files = {"pyproject.toml": '[project]\nrequires-python = ">=3.11"\n'}
+    assert found(files).merged == []

@@ -194,6 +194,11 @@ def test_another_python_than_this_is_told(entry):
     ]
 
 
+def test_a_python_before_its_release_counts_as_newer(monkeypatch):
+    monkeypatch.setattr("nachlass_builder.requirements.unmet.python_version", lambda: "3.15.0rc1")
+    assert list(unmet_in_conda({"dependencies": ["python>=3.8"]}, "env.yml", "")) == []
+
+
 def test_variables_of_conda_are_to_be_set_elsewhere():
     text = "variables:\n  A: b\n  C: d\n"
     assert list(unmet_in_conda({"variables": {"A": "b", "C": "d"}}, "env.yml", text)) == [
