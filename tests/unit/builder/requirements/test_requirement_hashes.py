@@ -14,8 +14,9 @@ WHEEL, SDIST, OTHER = "a" * 64, "b" * 64, "c" * 64
 
 def test_a_link_with_an_unreadable_hash_is_refused():
     link = Requirement("beta @ https://i.test/beta-2.0.zip#sha256=", Place("x"))
-    with pytest.raises(RequirementsError, match="x: --hash=sha256: is no hash"):
+    with pytest.raises(RequirementsError, match="x: --hash=sha256: is no hash") as refused:
         list(hashes_of_links([link]))
+    assert refused.value.remedy == "write --hash=sha256:..., as `pip hash FILE` prints it"
 
 
 def test_hashes_that_no_lock_has_are_refused():
@@ -86,6 +87,7 @@ def test_what_is_no_hash_is_refused(found, line, said):  # noqa: F811
         found({"requirements.txt": f"six\n{line}\n"})
     assert str(refused.value).startswith("error: requirements.txt, line 2: ")
     assert said in str(refused.value)
+    assert refused.value.remedy
     with pytest.raises(RequirementsError, match=r"limits\.txt, line 1: "):
         found({"requirements.txt": "-c limits.txt", "limits.txt": line})
 

@@ -81,6 +81,7 @@ def test_git_decides_what_is_copied(repository, tmp_path):
     assert why_left_out(source, "absent.csv", FOREVER) is None
 
 
+@pytest.mark.starts_programs
 def test_a_notebook_that_git_ignores_is_told_as_such(repository, nachlass, tmp_path):
     (repository / ".gitignore").write_text("*.ipynb\n")
     for path in repository.glob("*.ipynb"):
