@@ -73,8 +73,8 @@ def unmet_in_conda(content: Mapping[str, Any], name: str, text: str) -> Iterator
     """The Python and the variables of a conda environment, which a build does not have."""
     for entry in content.get("dependencies") or ():
         # What conda exports names its build of Python too: python=3.11.9=h955ad1f_0.
-        match = re.fullmatch(r"python\s*(=|==)?\s*([\d.*]+|[<>!~].*)(=\w*)?", str(entry))
-        if match and not _accepts(match[1] or "", match[2]):
+        match = re.fullmatch(r"python\s*={0,2}\s*([\d.*]+|[<>!~].*)(=\w*)?", str(entry))
+        if match and not _accepts(match[1]):
             yield (
                 f"{_place(name, text, re.escape(str(entry)))}: it asks for {entry}, and the build "
                 f"has Python {python_version()}: the Python that runs `nachlass` is the model's"
@@ -87,11 +87,9 @@ def unmet_in_conda(content: Mapping[str, Any], name: str, text: str) -> Iterator
         )
 
 
-def _accepts(equals: str, version: str) -> bool:
+def _accepts(version: str) -> bool:
     """Whether this Python is what conda's `python=3.11`, `python>=3.10` mean."""
     specifier = version if version[0] in "<>!~" else f"=={version.rstrip('.*')}.*"
-    if equals == "==" and version.count(".") > 1:
-        specifier = f"=={version}"
     try:
         return SpecifierSet(specifier).contains(python_version(), prereleases=True)
     except InvalidSpecifier:

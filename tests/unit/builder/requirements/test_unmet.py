@@ -177,7 +177,7 @@ def test_a_python_that_this_one_is_or_that_nobody_understands_is_not_told(entry)
     "entry",
     [
         f"python={MINOR}9",
-        "python=2",
+        *("python=2", "python 2.*"),
         f"python=={THIS}9",
         "python<3",
         "python >= 4",

@@ -117,6 +117,47 @@ def test_records_that_are_none():
         reader.read(10)
 
 
+@pytest.mark.parametrize(
+    ("row", "said", "pointer"),
+    [
+        (b"1", "there are 1 cells, but 2 columns", ""),
+        (b'"x"y,1', "this is not CSV: ',' expected after '\"'", ""),
+        (b"1,\xff", "not UTF-8", "/b~1c"),
+        (b"one,2", "'one' is no integer", "/a"),
+        (b"1," + b"x" * 50, f"{'x' * 40!r} is no number", "/b~1c"),
+    ],
+)
+def test_a_row_of_csv_that_is_none_is_told_why(row, said, pointer):
+    schema = {"properties": {"a": {"type": ["integer", "null"]}, "b/c": {"type": "number"}}}
+    reader = CsvReader(io.BytesIO(b"a,b/c\n1,2\n" + row + b"\n"), schema, MOST_BYTES)
+    good, bad = reader.read(10).samples()
+    assert good == {"a": 1, "b/c": 2}
+    assert (type(bad), str(bad), bad.pointer) == (BadRowError, said, pointer)
+
+
+def test_an_array_has_its_columns_by_their_places():
+    schema = {"type": "array", "items": {"type": "null"}}
+    [bad] = CsvReader(io.BytesIO(b"x,y\n,2\n"), schema, MOST_BYTES).read(1).samples()
+    assert (str(bad), bad.pointer) == ("'2' is no null", "/1")
+
+
+def test_a_row_of_csv_may_be_as_long_as_is_taken_and_no_longer():
+    header = b"a\n"
+    fits = b"x" * (MOST_BYTES - 1) + b"\n"
+    assert cells(header + fits * 2) == [{"a": fits[:-1].decode()}] * 2
+    body = io.BytesIO(header + b"x" * 10 * MOST_BYTES)
+    reader = CsvReader(body, True, MOST_BYTES)
+    with pytest.raises(TooLargeError, match=f"^at most {MOST_BYTES} bytes are taken for a row$"):
+        reader.read(1)
+    assert body.tell() <= len(header) + MOST_BYTES + 1
+
+
+def test_a_line_that_is_too_long_is_told_so():
+    reader = LineReader(io.BytesIO(b"1\n" + b"2" * 1000), MOST_BYTES)
+    _one, long = reader.read(2).samples()
+    assert str(long) == f"at most {MOST_BYTES} bytes are taken for a row"
+
+
 PREDICTIONS = [1, 1.5, "a", None, True, {"a": [1]}, "ä", "\ud800", 10**5000]
 
 
