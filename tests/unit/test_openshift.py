@@ -30,8 +30,12 @@ POD_OF_A_BUILD = {"/tmp/build", "/var/cache/blobs", "/var/lib/containers/cache"}
 """Where the build controller mounts what is its own; a volume for the same path is refused."""
 
 
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""Ten times as fast, where libyaml is."""
+
+
 def documents(name):
-    return list(yaml.safe_load_all((FOLDER / name).read_text(encoding="utf-8")))
+    return list(yaml.load_all((FOLDER / name).read_bytes(), Loader=LOADER))
 
 
 def only(items):

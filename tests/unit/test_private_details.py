@@ -43,7 +43,7 @@ from IPython.utils.text import LSString, SList
 from jupyter_client.channels import AsyncZMQSocketChannel
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
-from nbconvert.exporters import HTMLExporter
+from pip._internal.commands import create_command
 from prometheus_client import exposition, utils
 
 from nachlass_builder.notebook import notebook
@@ -500,6 +500,8 @@ def jupyter_client_socket():
     "mermaid_js_url",
 )
 def nbconvert_addresses():
+    from nbconvert.exporters import HTMLExporter  # half a second, which one worker pays
+
     tree = ast.parse((PROJECT / BUILDER / "assemble/render.py").read_text())
     [call] = [
         node
@@ -690,16 +692,11 @@ def uv_refusal():
 def pip_options():
     from nachlass_builder.packages import pip_settings
 
-    done = subprocess.run(
-        [sys.executable, "-m", "pip", "install", "--help"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    told = create_command("install").parser.format_help()
     names = {*pip_settings.LISTS, *pip_settings.SWITCHES, *pip_settings.WORDS}
     # Names that pip takes in files and variables, and does not show.
     names -= {"default-timeout", "pypi-url"}
-    missing = [name for name in sorted(names) if f"--{name}" not in done.stdout]
+    missing = [name for name in sorted(names) if f"--{name}" not in told]
     assert missing == []
     return True
 

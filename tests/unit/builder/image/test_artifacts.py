@@ -3,7 +3,6 @@
 import io
 import json
 import os
-import subprocess
 import tarfile
 
 import pytest
@@ -15,7 +14,6 @@ from nachlass_builder.foundation.progress import Progress
 from nachlass_builder.image import artifacts
 from nachlass_builder.image.artifacts import Artifacts
 from nachlass_builder.slim.choose_environment import SUBSETS
-from support.command import PYTHON
 from support.manifest import example
 
 LOCK = 'lock-version = "1.0"\ncreated-by = "uv"\npackages = []\n'
@@ -91,34 +89,35 @@ def test_too_many_are_not_kept(kept, tmp_path, monkeypatch, capsys):
     assert "are too many" in capsys.readouterr().err
 
 
-def saved(folder, path=None):
+@pytest.fixture
+def saved(kept, capfdbinary):
     """The names, and the kinds, in the tar that is written to standard output."""
-    script = (
-        "import sys; from pathlib import Path; from nachlass_builder.image.artifacts import *; "
-    )
-    script += "Artifacts(Path(sys.argv[1])).save()"
-    environ = {**os.environ, **({"PATH": path} if path else {})}
-    command = [PYTHON, "-c", script, folder]
-    done = subprocess.run(command, env=environ, capture_output=True, check=True)
-    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as tar:
-        return {member.name: member.isfile() for member in tar}, done.stderr.decode()
+
+    def save():
+        Artifacts(kept).save()
+        written, said = capfdbinary.readouterr()
+        with tarfile.open(fileobj=io.BytesIO(written)) as tar:
+            return {member.name: member.isfile() for member in tar}, said.decode()
+
+    return save
 
 
-def test_hard_links_are_saved_as_files(kept):
+def test_hard_links_are_saved_as_files(kept, saved):
     os.link(kept / "uv/cached", kept / "uv/linked")
-    names, said = saved(kept)
+    names, said = saved()
     assert names["./uv/cached"]
     assert names["./uv/linked"]
     assert said == ""
 
 
-def test_what_cannot_be_read_gives_an_empty_tar(kept, tmp_path):
+def test_what_cannot_be_read_gives_an_empty_tar(saved, tmp_path, monkeypatch):
     broken = tmp_path / "bin/tar"
     broken.parent.mkdir()
     script = 'case "$*" in *-C*) echo half; exit 2;; *) exec /bin/tar "$@";; esac'
     broken.write_text(f"#!/bin/sh\n{script}\n")
     broken.chmod(0o755)
-    names, said = saved(kept, f"{broken.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("PATH", f"{broken.parent}:{os.environ['PATH']}")
+    names, said = saved()
     assert names == {}
     assert "cannot be read" in said
 

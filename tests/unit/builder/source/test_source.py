@@ -1,4 +1,5 @@
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -23,7 +24,10 @@ def git(folder, *words):
 
 @pytest.fixture
 def folder(tmp_path):
-    root = tmp_path / "my model"
+    return filled(tmp_path / "my model")
+
+
+def filled(root):
     for name, text in {
         "model.ipynb": "{}",
         "données/été.csv": "a,b",
@@ -44,14 +48,23 @@ def folder(tmp_path):
     return root
 
 
+@pytest.fixture(scope="module")
+def history(tmp_path_factory):
+    """The .git of a repository with two commits."""
+    root = filled(tmp_path_factory.mktemp("history") / "made")
+    git(root, "init", "-q", "-b", "main")
+    git(root, "add", "-A")
+    git(root, "commit", "-q", "-m", "One")
+    git(root, "tag", "v1")
+    (root / "model.ipynb").write_text('{"second": true}')
+    git(root, "commit", "-q", "-a", "-m", "Two")
+    return root / ".git"
+
+
 @pytest.fixture
-def repository(folder):
-    git(folder, "init", "-q", "-b", "main")
-    git(folder, "add", "-A")
-    git(folder, "commit", "-q", "-m", "One")
-    git(folder, "tag", "v1")
+def repository(folder, history):
+    shutil.copytree(history, folder / ".git")
     (folder / "model.ipynb").write_text('{"second": true}')
-    git(folder, "commit", "-q", "-a", "-m", "Two")
     return folder
 
 

@@ -22,6 +22,7 @@ from nachlass_service.base.errors import (
 from nachlass_service.batches import arrow
 from nachlass_service.batches.arrow import parquet_reader, stream_reader
 from nachlass_service.batches.arrow_out import ArrowWriter, Form, ParquetWriter
+from nachlass_service.batches.guards import parquet_pages
 
 MOST_BYTES = 1 << 20
 
@@ -236,13 +237,14 @@ def test_lists_of_what_takes_no_bytes_are_limited():
         read(stream_of(batch.schema, batch))
 
 
-def test_a_page_header_is_not_read_for_ever():
+def test_a_page_header_is_not_read_for_ever(monkeypatch):
+    monkeypatch.setattr(parquet_pages, "MOST_FOOTER_BYTES", 1 << 16)
     sink = io.BytesIO()
     pq.write_table(pa.table({"x": [1.0]}), sink)
     data = sink.getvalue()
     assert len(samples_of(parquet_reader(io.BytesIO(data), True, 1 << 24))) == 1
     # The first page's header begins with a list that is as long as the file may be.
-    long = b"\x19\xf3" + b"\xff\xff\xff\x07" + b"\0" * 5_000_000
+    long = b"\x19\xf3" + b"\xff\xff\xff\x07" + b"\0" * 100_000
     with pytest.raises(MalformedError):
         parquet_reader(io.BytesIO(data[:4] + long + data[4:]), True, 1 << 24)
 
@@ -267,8 +269,8 @@ def test_what_a_message_declares_is_limited():
 @pytest.mark.parametrize(
     ("column", "said"),
     [
-        (["x" * 100_000_000], "in a page"),
-        ([[None] * 100_000] * 300, "may hold too much"),
+        (["x" * 2 * MOST_BYTES], "in a page"),
+        ([[None] * 10_000] * 200, "may hold too much"),
         ([["x" * 100_000] * 1000] * 2, "may hold too much"),
     ],
     ids=["page", "nulls", "texts"],

@@ -269,7 +269,10 @@ def nested(depth, value=0):
     return value
 
 
-@pytest.mark.parametrize("value", [nested(100_000), {"a": nested(5000)}, Endless()])
+DEEP = nested(100_000)
+
+
+@pytest.mark.parametrize("value", [DEEP, {"a": nested(5000)}, Endless()])
 def test_what_is_nested_too_deeply_is_refused(value):
     with pytest.raises(UnserialisableError, match="nested too deeply, or holds itself"):
         convert(value)
@@ -277,9 +280,9 @@ def test_what_is_nested_too_deeply_is_refused(value):
 
 def test_what_is_too_deep_to_write_is_refused():
     with pytest.raises(UnserialisableError, match="cannot be written as JSON"):
-        encode(nested(100_000))
+        encode(DEEP)
     with pytest.raises(UnserialisableError, match="cannot be written as JSON"):
-        encode(["\ud800", nested(100_000)])
+        encode(["\ud800", DEEP])
 
 
 def test_integers_are_exact_up_to_what_can_be_written():

@@ -1,22 +1,20 @@
 """In processes of their own, because what hides, hides for good."""
 
 import json
-import subprocess
 import sys
 import zipfile
 
 import pytest
 
+from support.forked import in_child
 from support.wheels import make_wheel
 
 HEAD = """
-import json, sys
-sys.path.insert(0, sys.argv[1])
 import early
 from importlib import import_module, util, metadata
 from nachlass_service.proof.import_blocker import Blocker
 
-blocker = Blocker(json.loads(sys.argv[2]))
+blocker = Blocker(hidden)
 blocker.install()
 
 def fails(work):
@@ -46,10 +44,15 @@ def run(tmp_path):
     hidden = {name.lower(): modules for name, modules in HIDDEN.items()}
 
     def run(lines):
-        code = f"{HEAD}\n{lines}\nprint(json.dumps([answer, sorted(blocker.blocked_imports)]))"
-        words = [sys.executable, "-c", code, tmp_path / "site", json.dumps(hidden)]
-        said = subprocess.run(words, capture_output=True, text=True, check=True)
-        return json.loads(said.stdout)
+        def work():
+            sys.path.insert(0, str(tmp_path / "site"))
+            names = {"hidden": hidden}
+            exec(f"{HEAD}\n{lines}", names)
+            blocked = sorted(names["blocker"].blocked_imports)
+            (tmp_path / "answer.json").write_text(json.dumps([names["answer"], blocked]))
+
+        in_child(work)
+        return json.loads((tmp_path / "answer.json").read_text())
 
     return run
 
