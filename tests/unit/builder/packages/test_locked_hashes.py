@@ -3,6 +3,7 @@
 import tomllib
 
 import pytest
+import tomli_w
 
 from nachlass_builder.foundation.errors import Place, RequirementsError
 from nachlass_builder.packages.locked_hashes import check_all_hashed, restrict
@@ -70,10 +71,54 @@ def test_a_lock_keeps_the_files_that_have_the_hashes(demands, left):
 def test_a_hash_of_no_file_for_this_python_is_refused(digests):
     with pytest.raises(RequirementsError) as refused:
         files(demand("alpha==1.0", *digests))
-    said = str(refused.value)
-    assert "requirements.txt, line 4: no file of alpha 1.0 for this Python has the hash" in said
-    assert f"alpha-1.0-py3-none-any.whl  sha256:{WHEEL}" in said
-    assert "secret" not in said
+    assert refused.value.message == (
+        "no file of alpha 1.0 for this Python has the hash that this line demands"
+    )
+    assert refused.value.place == Place("requirements.txt", line=4)
+    assert refused.value.details.splitlines() == [
+        f"alpha-1.0-py3-none-any.whl  sha256:{WHEEL}",
+        f"alpha-1.0-{ELSEWHERE}.whl  sha256:{OTHER}",
+        f"alpha-1.0.tar.gz  sha256:{SDIST}",
+    ]
+    assert refused.value.remedy.startswith("find out where the other file comes from")
+
+
+@pytest.mark.parametrize(
+    ("file", "shown"),
+    [
+        ({"path": "wheels/a-1-py3-none-any.whl"}, "a-1-py3-none-any.whl"),
+        ({"name": "b.whl", "path": "wheels/a-1-py3-none-any.whl"}, "b.whl"),
+        ({"url": "https://i.test/a%2B1-1-py3-none-any.whl?token=x"}, "a+1-1-py3-none-any.whl"),
+    ],
+)
+def test_a_file_that_has_another_hash_is_named_without_its_place(file, shown):
+    archive = {**file, "hashes": {"sha256": WHEEL, "MD5": "ab"}}
+    lock = tomli_w.dumps(
+        {
+            "lock-version": "1.0",
+            "created-by": "uv",
+            "packages": [{"name": "alpha", "archive": archive}],
+        }
+    )
+    with pytest.raises(RequirementsError) as refused:
+        restrict(lock, [demand("alpha @ https://i.test/a.whl", OTHER)])
+    assert refused.value.message.startswith("no file of alpha for this Python")
+    assert refused.value.details == f"{shown}  md5:ab\n{shown}  sha256:{WHEEL}"
+
+
+def test_a_file_without_a_hash_has_not_the_one_that_is_demanded():
+    lock = LOCK.replace(f', hashes = {{ sha256 = "{WHEEL}" }}', "")
+    with pytest.raises(RequirementsError, match=r"no file of beta 2\.0") as refused:
+        restrict(lock, [demand("beta @ https://i.test/beta-2.0-py3-none-any.whl", WHEEL)])
+    assert refused.value.details is None
+
+
+def test_what_is_left_of_a_lock_says_what_is_built():
+    package = tomllib.loads(restrict(LOCK, [demand("alpha==1.0", SDIST)]))["packages"][0]
+    assert "wheels" not in package
+    package = tomllib.loads(restrict(LOCK, [demand("alpha==1.0", WHEEL)]))["packages"][0]
+    assert "sdist" not in package
+    assert restrict(LOCK, [demand("delta", WHEEL)]) == LOCK
 
 
 def test_two_lines_that_share_no_hash_are_refused():
@@ -89,24 +134,40 @@ def test_the_hash_of_a_link_is_enforced():
 
 
 def test_a_repository_has_no_hash():
-    with pytest.raises(RequirementsError, match="a folder or a repository"):
-        restrict(LOCK, [demand("gamma @ git+https://i.test/gamma.git", WHEEL)])
+    link = "gamma @ git+https://{}i.test/gamma.git"
+    with pytest.raises(RequirementsError) as refused:
+        restrict(LOCK, [demand(link.format("me:secret@"), WHEEL)])
+    assert refused.value.message == (
+        f"{link.format('***@')} is a folder or a repository, for which no hash can be checked"
+    )
+    assert refused.value.place == Place("requirements.txt", line=4)
+    assert refused.value.remedy == (
+        "take the hash out, and name a commit instead: NAME @ git+https://...@COMMIT"
+    )
+
+
+HASHED = "--require-hashes (requirements.txt, line 9) wants it"
+PIN = "write {}==VERSION, with its --hash"
+LIST = "list all that the requirements need with hashes, as `uv pip compile --generate-hashes` does"
 
 
 @pytest.mark.parametrize(
-    ("requirements", "demands", "said"),
+    ("requirement", "demands", "said", "line", "remedy"),
     [
-        (["alpha>=1"], [], "line 1: alpha>=1 is not pinned to a version, and --require-hashes"),
-        (["alpha==1.0"], [], "line 1: alpha 1.0 has no hash, and --require-hashes"),
-        (["alpha==1.0"], [demand("alpha==1.0", WHEEL)], "line 9: beta 2.0 has no hash"),
+        ("Alpha>=1", [], "Alpha>=1 is not pinned to a version", 1, PIN.format("Alpha")),
+        ("alpha==1.0", [], "alpha 1.0 has no hash", 1, LIST),
+        ("alpha==1.0", [demand("alpha==1.0", WHEEL)], "beta 2.0 has no hash", 9, LIST),
+        ("alpha @ https://i.test/a.whl", [], "alpha 1.0 has no hash", 1, LIST),
     ],
 )
-def test_require_hashes_wants_all_pinned_and_hashed(requirements, demands, said):
-    read = [Requirement(text, Place("requirements.txt", line=1)) for text in requirements]
+def test_require_hashes_wants_all_pinned_and_hashed(requirement, demands, said, line, remedy):
+    read = [Requirement(requirement, Place("requirements.txt", line=1))]
     locked = tomllib.loads(LOCK)["packages"][:2]
     with pytest.raises(RequirementsError) as refused:
         check_all_hashed(Place("requirements.txt", line=9), read, locked, demands)
-    assert said in str(refused.value)
+    assert refused.value.message == f"{said}, and {HASHED}"
+    assert refused.value.place == Place("requirements.txt", line=line)
+    assert refused.value.remedy == remedy
 
 
 def test_require_hashes_is_content_with_hashes():
