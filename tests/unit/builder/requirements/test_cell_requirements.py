@@ -42,6 +42,8 @@ def test_what_the_shell_parts_needs_no_blank(listed, rest):
 def test_what_is_quoted_belongs_to_pip(listed):
     [requirement] = listed("%pip install \"six; python_version > '3'\" | tail").requirements
     assert requirement.text == "six; python_version > '3'"
+    [requirement] = listed("!pip install six'>='1").requirements
+    assert requirement.text == "six>=1"
 
 
 @pytest.mark.parametrize("magic", ["%%bash", "%%sh", "%%script bash", "%%!", "\n  %%bash -e"])

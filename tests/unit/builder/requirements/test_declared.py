@@ -2,7 +2,7 @@ import pytest
 
 from nachlass_builder.foundation.errors import Place, RequirementsError
 from nachlass_builder.notebook.notebook import Notebook, _parse_cell
-from nachlass_builder.requirements.declared import FORMS, parse_value, read_declared
+from nachlass_builder.requirements.declared import FORMS, Declared, parse_value, read_declared
 from support.cells import notebook_of
 
 HERE = Place("model.ipynb", 1, 1)
@@ -137,6 +137,14 @@ def test_a_name_that_changed_is_not_a_literal():
 )
 def test_anything_else_is_computed(cell):
     assert [cell.number for cell in declared(cell).computed_in] == [1]
+
+
+def test_the_place_and_the_name_of_the_variable_are_known():
+    text = "# %%\nx = 1\n# %%\ny = 2\nserving_requirements = {}"
+    for value in ("[]", "chosen()"):
+        found = read_declared(notebook(text.format(value)), "serving_requirements")
+        assert (found.name, found.place) == ("serving_requirements", Place("model.ipynb", 2, 2))
+    assert read_declared(notebook("# %%\nx = 1")) == Declared()
 
 
 def test_reading_the_variable_changes_nothing():

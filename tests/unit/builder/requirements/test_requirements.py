@@ -2,8 +2,9 @@ from platform import python_version
 
 import pytest
 
-from nachlass_builder.foundation.errors import RequirementsError
+from nachlass_builder.foundation.errors import Place, RequirementsError
 from nachlass_builder.notebook.notebook import read_notebook
+from nachlass_builder.requirements.requirement import Requirement
 from nachlass_builder.requirements.requirements import gather
 from support.cells import write_notebook
 
@@ -226,3 +227,37 @@ def test_a_python_before_its_release_counts_as_newer(found, monkeypatch):
     )
     files = {"pyproject.toml": '[project]\nrequires-python = ">=3.11"\n'}
     assert found(files).merged == []
+
+
+def test_what_only_the_first_pass_knows_is_taken_from_it(tmp_path):
+    write_notebook(tmp_path / "model.ipynb", "# %%\nrequirements = chosen()")
+    book = read_notebook(tmp_path, "model.ipynb")
+    gathered = gather(tmp_path, [book])
+    [(notebook, found)] = gathered.computed
+    assert (notebook, [cell.number for cell in found.computed_in]) == (book, [1])
+    assert gathered.merged == []
+    known = [Requirement("six", Place("model.ipynb", 1, 1))]
+    assert gather(tmp_path, [book], {("model.ipynb", "requirements"): known}).merged == known
+
+
+def test_the_requirements_of_all_notebooks_are_merged(tmp_path):
+    names = ["a.ipynb", "b.ipynb"]
+    for name in names:
+        write_notebook(tmp_path / name, f'# %%\nrequirements = ["{name[0]}"]')
+    gathered = gather(tmp_path, [read_notebook(tmp_path, name) for name in names])
+    assert shown(gathered) == ["a (a.ipynb, cell 1, line 1)", "b (b.ipynb, cell 1, line 1)"]
+
+
+def test_what_a_folder_of_the_repository_needs_is_needed(found):
+    files = {
+        "tool/pyproject.toml": '[project]\ndependencies = ["six"]\n',
+        "more.txt": "attrs\n",
+    }
+    gathered = found(files, "# %%\n%pip install -e ./tool -e ./absent -r more.txt")
+    assert shown(gathered) == ["attrs (more.txt, line 1)", "six (tool/pyproject.toml, line 2)"]
+
+
+@pytest.mark.parametrize("line", ["%run other.ipynb", "  run sub/other.ipynb 1"])
+def test_a_kernel_that_runs_other_notebooks_reads_them(found, line):
+    assert found({}, f"# %%\nx = 1\n{line}").for_kernel == ["nbformat>=5.10"]
+    assert found({}, f"# %%\nx = 1\n# {line}").for_kernel == []
