@@ -7,6 +7,7 @@ from nachlass_builder.foundation.process import Completed
 from nachlass_builder.packages.explain_resolution import HERE, SYSTEM, explain, no_wheel
 from nachlass_builder.packages.lock import OURS_FOR_KERNEL
 from nachlass_builder.packages.pip_settings import IndexSettings
+from nachlass_builder.packages.resolver import PYTHONS
 from nachlass_builder.packages.wanted import Wanted
 from nachlass_builder.requirements.requirement import Requirement
 from nachlass_builder.requirements.requirements import OLDEST_PYTHON
@@ -157,6 +158,16 @@ def test_another_python_and_a_build_from_source_are_ways_out():
     later = Release(wheels=("3.9", OLDEST_PYTHON))
     refused = no_wheel(one, KnownIndex(releases={"alpha": {"1": later}}))
     assert refused.remedy.endswith(f"; or build with Python {OLDEST_PYTHON}")
+    newest = PYTHONS[-1]
+    later = Release(wheels=("3.9", *PYTHONS[-2:]))
+    refused = no_wheel(one, KnownIndex(releases={"alpha": {"1": later}}))
+    assert refused.remedy.endswith(f"; or build with Python {newest}")
+
+
+def test_without_any_wheel_no_other_python_is_named():
+    source = Release(wheels=(), source=(THIS_PYTHON,))
+    refused = no_wheel(wanted("alpha==1")[0], KnownIndex(releases={"alpha": {"1": source}}))
+    assert refused.message == f"alpha==1 has no wheel for {HERE}"
 
 
 def test_wheels_for_other_systems_alone_are_told_as_such():
@@ -173,6 +184,7 @@ def test_source_for_other_pythons_is_told():
     source = Release(wheels=(), source=("3.6", "3.7", "3.8"))
     refused = refusal("alpha==1", releases={"alpha": {"1": source}})
     assert refused.message == f"alpha==1 is not for {HERE}, but for Python 3.6 to 3.8"
+    assert refused.place == line(1)
     assert refused.remedy == f"no version of alpha has a wheel for {HERE}"
 
 
@@ -186,6 +198,8 @@ def test_what_was_published_after_the_date_is_told():
     assert refused.remedy == "take a later S2I_RESOLVE_AS_OF, or an earlier version"
     refused = refusal("alpha==3", as_of="2026-01-31", releases={"alpha": {"1": ANY, "2": late}})
     assert refused.message == "no version of alpha meets alpha==3"
+    refused = refusal("alpha", as_of="2026-01-31", releases={"alpha": {"2": late}})
+    assert refused.message.startswith("alpha was not there on 2026-01-31")
 
 
 def test_an_index_that_refuses_us_comes_first():
@@ -217,6 +231,16 @@ def test_one_name_that_is_refused_is_named_alone():
     )
 
 
+def test_a_user_who_is_given_is_to_be_checked():
+    refused = refusal(
+        "secret",
+        indexes=IndexSettings(index_url="https://joe:sesame@i.example/simple/"),
+        denied={"secret": "401 Unauthorized for url (https://i.example/simple/secret)"},
+    )
+    assert refused.remedy == "check the user and password of that index (its URL, or ~/.netrc)"
+    assert "sesame" not in str(refused)
+
+
 THREE = {"alpha": {"1": ANY, "2": ANY}, "beta": {"1": ANY}, "gamma": {"1": ANY}}
 
 
@@ -233,6 +257,13 @@ def test_a_conflict_is_made_as_small_as_it_is():
     assert refused.place == line(2)
     assert refused.details == "uv cannot lock alpha==1, beta"
     assert refused.remedy == "allow other versions of alpha or beta"
+
+
+def test_versions_of_several_distributions_are_no_contradiction():
+    refused = refusal(
+        *("alpha==2", "beta==1"), releases=THREE, apart=(frozenset({"alpha", "beta"}),)
+    )
+    assert refused.details == "uv cannot lock alpha==2, beta==1"
 
 
 def test_a_conflict_with_what_we_need_is_told_as_such():
