@@ -74,6 +74,15 @@ def test_lists_are_separated_by_blanks_for_pip_and_by_commas_for_uv(tmp_path, ma
     assert links == f"{tmp_path}/one,{tmp_path}/two,https://l.example/"
 
 
+def test_a_folder_may_be_a_path_or_a_link_of_any_form(tmp_path, machine, monkeypatch):
+    (tmp_path / "home/my wheels").mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    links = (f"file:{tmp_path}", f"file://{tmp_path}/home/my%20wheels")
+    assert read(machine, PIP_FIND_LINKS=" ".join(links)).find_links == links
+    settings = read(machine, tmp_path).with_options(["-f", "~", "--find-links=./home/../home"])
+    assert settings.find_links == (str(tmp_path / "home"),) * 2
+
+
 def test_missing_folders_are_passed_over_and_told(tmp_path, machine):
     settings = read(machine, PIP_FIND_LINKS=f"{tmp_path}/absent file://{tmp_path}/gone")
     assert settings.find_links == ()
@@ -130,6 +139,18 @@ def test_whether_a_user_is_given_for_the_index_that_refuses(tmp_path, machine):
     write(tmp_path / "home/.netrc", "machine index.example login joe password sesame\n")
     assert read(machine).user_given(said)
     assert not read(machine).user_given(said.replace("index.example", "b.example"))
+    assert read(machine).user_given("https://index.example:8443/simple: 401 Unauthorized")
+    write(tmp_path / "mine", "machine b.example login joe password sesame\n")
+    named = read(machine, NETRC=str(tmp_path / "mine"))
+    assert named.user_given("https://b.example/simple: 401 Unauthorized")
+    assert not named.user_given(said)
+
+
+@pytest.mark.parametrize("content", [b"no netrc", b"machine \xff login a password b\n"])
+def test_a_netrc_that_cannot_be_read_gives_no_user(tmp_path, machine, content):
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home/.netrc").write_bytes(content)
+    assert not read(machine).user_given("https://index.example/simple: 401 Unauthorized")
 
 
 def test_an_odd_switch_is_refused(machine):
@@ -176,6 +197,7 @@ def test_formats_are_names_and_the_later_wins(machine):
     assert settings.no_binary == ("foo-bar", "baz")
     assert settings.with_options(["--only-binary=baz"]).no_binary == ("foo-bar",)
     assert settings.with_options(["--no-binary", ":none:"]).no_binary == ()
+    assert settings.with_options(["--no-binary", "a,:none:,b,c"]).no_binary == ("b", "c")
 
 
 def test_options_of_requirements_files(tmp_path, machine):
