@@ -15,7 +15,7 @@ import os
 import shutil
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
+import traceback
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -23,6 +23,7 @@ from tempfile import TemporaryFile
 PROJECT = Path(__file__).parent.parent
 LINKED = "builder/nachlass_builder service service/nachlass_service tests pyproject.toml".split()
 RESULTS = PROJECT / ".mutants"
+FOUND = "found.json"
 LEAST = 0.9
 # A test failed, pytest did, or it never ended; anything else was not shown to be noticed.
 KILLED = {1, 3, 24, -24, 36, 152, 255, -9, -11}
@@ -102,7 +103,7 @@ def source_of(room, module):
 
 
 def mutate(room, modules):
-    """In a process of its own: how many mutants each module has, and those that survive."""
+    """How many mutants each module has, and those that survive; in a process of its own."""
     os.chdir(prepare(room, modules))
     with Path("log").open("w") as log:
         os.dup2(log.fileno(), 1)
@@ -123,6 +124,20 @@ def mutate(room, modules):
     ]
     _run([], len(os.sched_getaffinity(0)))
     return [survivors_of(source_of(room, module)) for module in modules]
+
+
+def mutate_and_end(room, modules):
+    """Write down what `mutate` finds, and end: its threads and pipes kept a pool waiting."""
+    status = 1
+    try:
+        found = mutate(room, modules)
+        Path(FOUND).write_text(json.dumps(found))
+        status = 0
+    except BaseException:  # noqa: BLE001 - it is in the log
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(status)
 
 
 def survivors_of(source):
@@ -179,11 +194,11 @@ def main():
     low, named = [], []
     for room, modules in wanted(sys.argv[1:]).items():
         started = time.monotonic()
-        try:
-            with ProcessPoolExecutor(1) as pool:
-                found = pool.submit(mutate, room, modules).result()
-        except SystemExit:
+        if (child := os.fork()) == 0:
+            mutate_and_end(room, modules)
+        if os.waitpid(child, 0)[1]:
             sys.exit(f"mutmut gave up on {room}: see {RESULTS / room / 'log'}")
+        found = json.loads((RESULTS / room / FOUND).read_text())
         for module, (total, survivors) in zip(modules, found, strict=True):
             name, killed = f"{room}/{module}", total - len(survivors)
             share = killed / max(1, total)
