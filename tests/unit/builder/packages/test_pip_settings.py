@@ -154,8 +154,15 @@ def test_a_netrc_that_cannot_be_read_gives_no_user(tmp_path, machine, content):
 
 
 def test_an_odd_switch_is_refused(machine):
-    with pytest.raises(RequirementsError, match="maybe"):
+    with pytest.raises(RequirementsError, match="maybe") as refused:
         read(machine, PIP_NO_INDEX="maybe")
+    assert refused.value.remedy == "use 1 or 0"
+
+
+def test_switches_have_pips_words(machine):
+    for is_on, words in ((True, "y yes T true on 1"), (False, "N no f false off 0")):
+        for word in words.split():
+            assert read(machine, PIP_NO_INDEX=word).no_index is is_on
 
 
 def test_options_without_effect_are_told_unless_they_change_nothing(machine):
@@ -217,6 +224,12 @@ def test_options_of_requirements_files(tmp_path, machine):
     assert settings.pre
     assert "t0ken-of-mine" in settings.secrets
     assert "t0ken" not in repr(settings)
+
+
+def test_what_is_not_set_and_a_quote_inside_a_word_stay_as_they_are():
+    urls = ("https://${ABSENT}@a.example", "https://b.example/it's")
+    settings = IndexSettings().with_options([f"--extra-index-url={url}" for url in urls])
+    assert settings.extra_index_urls == urls
 
 
 def test_options_that_do_not_parse_are_refused(machine):
