@@ -121,6 +121,15 @@ def test_what_is_left_of_a_lock_says_what_is_built():
     assert restrict(LOCK, [demand("delta", WHEEL)]) == LOCK
 
 
+def test_a_version_before_its_release_is_concerned_too():
+    lock = LOCK.replace('version = "1.0"\nsdist', 'version = "1.1rc1"\nsdist').replace(
+        "alpha-1.0", "alpha-1.1rc1"
+    )
+    package = tomllib.loads(restrict(lock, [demand("alpha>=1", WHEEL)]))["packages"][0]
+    assert [file["hashes"]["sha256"] for file in package["wheels"]] == [WHEEL]
+    assert "sdist" not in package
+
+
 def test_two_lines_that_share_no_hash_are_refused():
     with pytest.raises(RequirementsError, match="no file of alpha"):
         files(demand("alpha==1.0", WHEEL), demand("alpha==1.0", SDIST, line=9))
@@ -168,6 +177,11 @@ def test_require_hashes_wants_all_pinned_and_hashed(requirement, demands, said, 
     assert refused.value.message == f"{said}, and {HASHED}"
     assert refused.value.place == Place("requirements.txt", line=line)
     assert refused.value.remedy == remedy
+
+
+def test_what_has_no_version_is_named_alone():
+    with pytest.raises(RequirementsError, match=r"^error: x: gamma has no hash, and"):
+        check_all_hashed(Place("x"), [], tomllib.loads(LOCK)["packages"][2:], [])
 
 
 def test_require_hashes_is_content_with_hashes():
