@@ -120,6 +120,7 @@ class _Build:
             samples = read_samples(self.staging.bundle / SAMPLES)
             tell_capture(captured, samples, checked, settings.samples or "", self.progress)
         source = self.staging.source.rename(self.staging.bundle / SOURCE_FOLDER)
+        moved = indexes.of_source(source)
         draft = compose_manifest(
             self.prepared,
             checked,
@@ -137,7 +138,7 @@ class _Build:
             checked=checked,
             lock=replace(lock, source=source),
             training=training,
-            make=lambda lock: self._serving_environment(lock, training, indexes),
+            make=lambda lock: self._serving_environment(lock, training, moved),
             draft=draft,
             progress=self.progress,
             fresh=self.fresh,

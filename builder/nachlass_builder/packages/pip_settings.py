@@ -107,6 +107,25 @@ class IndexSettings:
             settings = settings._with(name, value, here=here)
         return settings
 
+    def of_source(self, source: Path) -> IndexSettings:
+        """These settings after the source has moved from `root`, which paths begin with."""
+        if self.root is None:
+            return replace(self, root=source)
+        before = str(self.root)
+
+        def moved(text: str) -> str:
+            return text.replace(before, str(source))
+
+        return replace(
+            self,
+            root=source,
+            find_links=tuple(map(moved, self.find_links)),
+            constraints=tuple(map(moved, self.constraints)),
+            cert=self.cert and moved(self.cert),
+            client_cert=self.client_cert and moved(self.client_cert),
+            wheelhouse=self.wheelhouse and Path(moved(str(self.wheelhouse))),
+        )
+
     @property
     def secrets(self) -> frozenset[str]:
         """Every password and token known from these settings and the environment."""

@@ -271,3 +271,20 @@ def test_redaction(text, shown):
 )
 def test_public_urls(url, shown):
     assert public_url(url) == shown
+
+
+def test_settings_follow_a_source_that_moves(tmp_path):
+    root, moved = tmp_path / "before", tmp_path / "after"
+    (root / "wheels").mkdir(parents=True)
+    (root / "wheels/kappa-1.0-py3-none-any.whl").touch()
+    (root / "more").mkdir()
+    environ = {"PIP_INDEX_URL": "https://example.org/simple", "PIP_CERT": "/etc/ca.pem"}
+    settings = IndexSettings.read(environ, root).with_options(["--find-links=more"])
+    root.rename(moved)
+    after = settings.of_source(moved)
+    assert after.root == moved
+    assert after.wheelhouse == moved / "wheels"
+    assert {str(moved / "more"), str(moved / "wheels")} <= {*after.find_links}
+    assert not any(link.startswith(str(root)) for link in after.find_links)
+    assert (after.index_url, after.cert) == ("https://example.org/simple", "/etc/ca.pem")
+    assert IndexSettings().of_source(moved) == IndexSettings(root=moved)
