@@ -12,7 +12,6 @@ from __future__ import annotations
 import inspect
 import json
 import os
-import pickle
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -28,9 +27,9 @@ from nachlass_kernel.culprit import find_culprit
 from nachlass_kernel.failure import CaptureFailure, a
 from nachlass_kernel.samples import Samples, read_samples
 from nachlass_kernel.scoring import score
+from nachlass_kernel.stages import Pickle, check_stage, load_stages, weigh_stages
 from nachlass_kernel.survey import Survey, survey
-from nachlass_service.base.errors import BundleError
-from nachlass_service.bundle.model import Model, unpickle_model
+from nachlass_service.bundle.model import Model
 
 KEPT_SAMPLES = "kept_samples.json"
 """Where the bundle in the making has the samples of a pipeline's earlier notebook."""
@@ -51,14 +50,6 @@ class Request(TypedDict):
     samples: str | None
     limit: int
     budget_s: float
-
-
-class Pickle(TypedDict):
-    """What was pickled."""
-
-    pickle_bytes: int
-    validator: bool
-    holds_build_path: bool
 
 
 def run(folder: str) -> None:
@@ -88,13 +79,13 @@ def _capture(request: Request) -> dict[str, object] | None:
     output, surveyed = Path(request["output"]), Survey(paths=[], largest=None)
     match request["capture"]:
         case "samples":
-            _check_stage(output / request["stages"][-1][1], last=False)
+            check_stage(output / request["stages"][-1][1], last=False)
             _keep_samples(output, request)
             return None
         case "pipeline":
-            _check_stage(output / request["stages"][-1][1], last=True)
-            pickled = _check_stages(output, request["stages"])
-            model = _load_stages(output)
+            check_stage(output / request["stages"][-1][1], last=True)
+            pickled = weigh_stages(output, request["stages"])
+            model = load_stages(output)
             samples = _kept_samples(output, request)
         case _:
             functions = _functions()
@@ -177,62 +168,6 @@ def _pickle_functions(functions: Mapping[str, Any], path: Path) -> Pickle:
         "validator": functions["validator"] is not None,
         "holds_build_path": os.fsencode(Path.cwd()) in pickled,
     }
-
-
-class _StageReader(pickle.Unpickler):
-    """Reads a stage as a process would that has never seen the notebook."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        """Refuse names that only this kernel knows."""
-        if module == "__main__":
-            raise CaptureFailure(
-                "stage",
-                f"does not load outside the notebook: `{name}` is pickled by its name, "
-                "and only the notebook knows that name",
-                remedy="save it with cloudpickle, which keeps what the notebook defines",
-            )
-        return super().find_class(module, name)
-
-
-def _check_stage(path: Path, *, last: bool) -> None:
-    """Refuse a stage that a pipeline cannot use."""
-    try:
-        with path.open("rb") as file:
-            stage = _StageReader(file).load()
-    except CaptureFailure:
-        raise
-    except Exception as error:
-        raise CaptureFailure(
-            "stage",
-            f"does not load: {type(error).__name__}: {error}",
-            remedy="save it with pickle or cloudpickle",
-        ) from error
-    if not isinstance(stage, str) and not hasattr(stage, "predict" if last else "transform"):
-        raise CaptureFailure(
-            "stage",
-            f"is {a(stage)}, not a fitted scikit-learn estimator",
-            remedy="save a transformer, or a model as the last stage",
-        )
-
-
-def _check_stages(output: Path, stages: list[tuple[str, str]]) -> Pickle:
-    """What the stages weigh; that they exist the builder has seen."""
-    size = sum((output / file).stat().st_size for _, file in stages)
-    return {
-        "pickle_bytes": size,
-        "validator": False,
-        "holds_build_path": any(
-            os.fsencode(Path.cwd()) in (output / file).read_bytes() for _, file in stages
-        ),
-    }
-
-
-def _load_stages(output: Path) -> Model:
-    """The pipeline, loaded as the service will."""
-    try:
-        return unpickle_model(output, pipeline=True)
-    except BundleError as error:
-        raise CaptureFailure("stages", str(error)) from error
 
 
 def _import_folders(root: Path) -> list[str]:
