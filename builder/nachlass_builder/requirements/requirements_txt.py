@@ -189,7 +189,7 @@ def _without_options(line: str, place: Place, listed: Listed) -> str:
 
 def _add(text: str, folder: str, place: Place, listed: Listed) -> None:
     """Add one requirement, a link, an archive's path, or a local folder."""
-    text = unquote(text)
+    text = unquote(text.strip())
     if re.fullmatch(r"(git|hg|svn|bzr)\+\S+|https?://\S+|file://\S+", text):
         listed.requirements.append(
             Requirement.parse(f"{_name_of_link(text, place)} @ {text}", place)

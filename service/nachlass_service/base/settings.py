@@ -163,10 +163,10 @@ def _share(name: str, text: str) -> float:
 
 
 def unquote(value: str) -> str:
-    """A value without blanks around it, then without a pair of matching quotes around it.
+    """A value without a pair of matching quotes around it, and the blanks around those.
 
-    s2i and `docker run --env-file` keep the quotes. Blanks inside of them are the value's.
+    s2i and `docker run --env-file` keep the quotes. Other blanks are the value's.
     """
     stripped = value.strip()
     is_quoted = len(stripped) > 1 and stripped[0] == stripped[-1] and stripped[0] in "'\""
-    return stripped[1:-1] if is_quoted else stripped
+    return stripped[1:-1] if is_quoted else value
