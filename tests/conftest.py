@@ -1,6 +1,5 @@
 """What all tests share: the command, a cache of environments, and a list of what could not run."""
 
-import gc
 import hashlib
 import json
 import os
@@ -45,12 +44,6 @@ def pytest_runtest_setup(item):
     for mark in item.iter_markers("only_all"):
         if not ALL:
             pytest.skip(f"{mark.args[0]}; to enable: make test-all")
-
-
-def pytest_collection_finish():
-    # What all tests share is not looked through again, nor copied by each fork that does.
-    gc.collect()
-    gc.freeze()
 
 
 def _cannot_run(reason):

@@ -79,11 +79,12 @@ def offline(environ, tmp_path, nachlass):
     return run
 
 
-def test_a_wheelhouse_is_enough(source, offline):
-    built = offline("build", source)
+def test_a_wheelhouse_is_enough(source, offline, tmp_path):
+    built = offline("build", source, "-o", source / ".." / "bundle")
     assert built.returncode == 0, built.stderr
     assert "wheels/ is used as a wheelhouse" in built.stderr
-    assert offline("predict", source, "1").stdout == '"1.17.0"\n'
+    assert ".." not in (tmp_path / "bundle/pylock.serving.toml").read_text()
+    assert offline("predict", tmp_path / "bundle", "1").stdout == '"1.17.0"\n'
 
 
 def test_what_the_wheelhouse_lacks_is_named(source, offline):

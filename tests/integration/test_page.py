@@ -78,7 +78,6 @@ def hostile():
     return example(
         name=long,
         version=long,
-        contract=long,
         prediction={
             "kind": "object",
             "fields": ["", long, *map(str, range(40))],

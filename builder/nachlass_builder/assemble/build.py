@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from nachlass_builder.assemble.reuse_locks import Locks, check_whole, take_over
 from nachlass_builder.bundle.layout import (
     SAMPLES,
     SOURCE_FOLDER,
-    is_bundle,
+    bundle_at,
 )
 from nachlass_builder.bundle.manifest import load_manifest
 from nachlass_builder.bundle.staging import Staging, publish, staged
@@ -49,7 +50,8 @@ def build(request: Request, progress: Progress) -> Built:
     """Build the bundle of a source, or keep the one there is."""
     with prepared_source(request, progress) as found:
         settings = found.settings
-        destination = (request.output or settings.model_path or Path()).absolute()
+        # Without `..`: a lock names what lies in the source by how its path begins.
+        destination = Path(os.path.abspath(request.output or settings.model_path or "."))  # noqa: PTH100
         if not request.output and not settings.model_path:
             destination = default_bundle(found.source, settings.cache)
         prepared = replace(found, source=found.source.without(destination))
@@ -59,7 +61,7 @@ def build(request: Request, progress: Progress) -> Built:
             return Built(destination, settings)
         comparison = None
         with staged(destination, settings.cache) as staging:
-            if request.compare and not is_bundle(destination):
+            if request.compare and not bundle_at(destination):
                 raise SourceError(
                     f"there is no bundle at {destination} to compare with",
                     remedy="build without --compare, or name the bundle with -o",

@@ -67,10 +67,11 @@ class LockChoice:
                 self.progress.note(str(requirement))
             if before and resolution_of(before) == resolution:
                 previous = Lock.read(before / TRAINING_LOCK)
-                lock = previous.of_source(self.staging.source)
-                if lock.metadata == previous.metadata:
+                changed = previous.changed_in(self.staging.source)
+                if not changed:
                     self.progress.note("unchanged: the previous bundle's lock is kept")
-                    return lock, resolution
+                    return previous.of_source(self.staging.source), resolution
+                self.progress.note(f"locked again, because the source has another {changed[0]}")
             lock = resolve(
                 merged,
                 ours,

@@ -19,7 +19,7 @@ from packaging.requirements import InvalidRequirement
 from packaging.requirements import Requirement as Pep508
 from packaging.utils import canonicalize_name
 
-from nachlass_builder.bundle.layout import SERVING_LOCK, TRAINING_LOCK
+from nachlass_builder.bundle.layout import SERVING_LOCK, TRAINING_LOCK, bundle_at
 from nachlass_builder.bundle.manifest import read_manifest
 from nachlass_builder.bundle.staging import Staging
 from nachlass_builder.foundation.credentials import public_url, redact
@@ -90,6 +90,8 @@ def take_over(
     """
     folder = _carried_in(staging.source, checked)
     manifest = read_manifest(destination)
+    if folder is None and manifest is None:
+        bundle_at(destination)  # says what is wrong with one that is damaged
     remedy = "build without --locked to lock anew"
     if folder is not None:
         remedy += ", and replace the locks in the source by those of the bundle"

@@ -48,6 +48,8 @@ def bundle_at(path: Path) -> Manifest | None:
             raise _unusable(f"{path} is a damaged bundle: its {MANIFEST} cannot be read") from error
         return None
     if not _is_ours(document):
+        if _has_parts_of_bundle(path):
+            raise _unusable(f"{path} is a damaged bundle: its {MANIFEST} is none")
         return None
     if document.get("schema_version") != SCHEMA_VERSION:
         raise _unusable(f"{path} is not a bundle that nachlass {__version__} reads")

@@ -52,7 +52,7 @@ class Lock:
         """Read the lock of a bundle; raises RequirementsError."""
         try:
             text = path.read_text(encoding="utf-8")
-            pylock.settled(tomllib.loads(text), path.parent)
+            pylock.located(tomllib.loads(text), path.parent)
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError) as error:
             raise RequirementsError(
                 f"the lock cannot be read: {error}", place=Place(str(path))
@@ -70,10 +70,9 @@ class Lock:
         """What is installed from, on this machine: absolute paths, and credentials."""
         return tomli_w.dumps(pylock.located(tomllib.loads(self.private_text), self.source))
 
-    @cached_property
-    def metadata(self) -> tuple[tuple[str, str], ...]:
-        """The names of folders among the packages, and digests of what says what they need."""
-        return tuple(pylock.folder_metadata(tomllib.loads(self.text)))
+    def changed_in(self, source: Path) -> list[str]:
+        """The names of packages that have to be locked again, because the source has others."""
+        return list(pylock.changed_in(tomllib.loads(self.text), source))
 
     @cached_property
     def digest(self) -> str:

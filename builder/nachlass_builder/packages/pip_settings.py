@@ -111,10 +111,11 @@ class IndexSettings:
         """These settings after the source has moved from `root`, which paths begin with."""
         if self.root is None:
             return replace(self, root=source)
-        before = str(self.root)
+        before = self.root.absolute()
 
         def moved(text: str) -> str:
-            return text.replace(before, str(source))
+            path = Path(text)
+            return str(source / path.relative_to(before)) if path.is_relative_to(before) else text
 
         return replace(
             self,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, Literal
@@ -38,6 +38,7 @@ PINNED_MARKERS: tuple[
 ] = ("implementation_name", "python_version", "sys_platform", "platform_machine")
 """What a lock is made for."""
 
+METADATA = ("pyproject.toml", "setup.py", "setup.cfg", "requirements*.txt")
 _NOT_CONTENT = re.compile(r"(^|/)(__pycache__|\.git|build|[^/]*\.egg-info)(/|$)|\.pyc$")
 
 
@@ -135,12 +136,33 @@ def local_files(document: Table) -> list[str]:
     ]
 
 
-def folder_metadata(document: Table) -> Iterator[tuple[str, str]]:
-    """The names of packages that are folders, and the digests of what says what they need."""
+def changed_in(document: Table, source: Path) -> Iterator[str]:
+    """The names of packages whose files are not those that were locked, or are gone.
+
+    Of a folder only what says what it needs has to be the same.
+    """
     for package in packages(document):
-        if "directory" in package:
-            facts = package.get("tool", {}).get("nachlass", {})
-            yield name_of(package), str(facts.get("metadata", ""))
+        facts = package.get("tool", {}).get("nachlass", {})
+        for table in _files(package):
+            path = Path(table.get("path", "/"))
+            if not path.is_relative_to(SOURCE_FOLDER):
+                continue
+            here = source / path.relative_to(SOURCE_FOLDER)
+            if table is package.get("directory"):
+                changed = metadata_digest(here) != facts.get("metadata")
+            else:
+                changed = not here.is_file() or not _has_hash(here, table.get("hashes", {}))
+            if changed:
+                yield name_of(package)
+                break
+
+
+def _has_hash(path: Path, hashes: Mapping[str, str]) -> bool:
+    """Whether a file is the one with these hashes."""
+    with path.open("rb") as file:
+        return "sha256" not in hashes or (
+            hashlib.file_digest(file, "sha256").hexdigest() == hashes["sha256"]
+        )
 
 
 def folder_digest(folder: Path) -> str:
@@ -149,11 +171,12 @@ def folder_digest(folder: Path) -> str:
 
 
 def metadata_digest(folder: Path) -> str:
-    """A digest of the files beside a package's pyproject.toml or setup.py: what it needs."""
-    return _digest(folder, folder.glob("*"))
+    """A digest of the files of a package's folder that say what it needs."""
+    return _digest(folder, (path for name in METADATA for path in folder.glob(name)))
 
 
 def _digest(folder: Path, paths: Iterable[Path]) -> str:
+    """A digest of the names and the contents of files below a folder."""
     digest = hashlib.sha256()
     for path in sorted(paths):
         name = path.relative_to(folder).as_posix()

@@ -73,7 +73,7 @@ def unmet_in_conda(content: Mapping[str, Any], name: str, text: str) -> Iterator
     """The Python and the variables of a conda environment, which a build does not have."""
     for entry in content.get("dependencies") or ():
         # What conda exports names its build of Python too: python=3.11.9=h955ad1f_0.
-        match = re.fullmatch(r"python\s*={0,2}\s*([\d.*]+|[<>!~].*)(=\w*)?", str(entry))
+        match = re.fullmatch(r"python\s*={0,2}\s*([\d.*]+|[<>!~].*)(=[\w*]*)?", str(entry))
         if match and not _accepts(match[1]):
             yield (
                 f"{_place(name, text, re.escape(str(entry)))}: it asks for {entry}, and the build "

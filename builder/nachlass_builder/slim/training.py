@@ -134,4 +134,4 @@ def by_reason(why: Mapping[str, str]) -> Iterator[tuple[str, list[str]]]:
 
 def _place(reason: str) -> int:
     """The place of a reason in the order."""
-    return IN_ORDER.index(NEEDED if reason.startswith(NEEDED) else reason)
+    return IN_ORDER.index(reason if reason in IN_ORDER else NEEDED)

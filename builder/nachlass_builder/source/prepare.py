@@ -26,7 +26,7 @@ class Request:
     """
 
     source: str
-    environ: Mapping[str, str]
+    environ: Mapping[str, str] = field(repr=False)
     output: Path | None = None
     context_dir: str | None = None
     assignments: Mapping[str, str] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class Prepared:
 
     source: Source
     settings: Settings
-    environ: Mapping[str, str]
+    environ: Mapping[str, str] = field(repr=False)
     deadline: Deadline
 
 

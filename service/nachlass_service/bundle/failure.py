@@ -23,7 +23,7 @@ def as_data(error: ServiceError, bundle: Bundle) -> dict[str, Any]:
     cause = error.__cause__
     frames = [] if cause is None else _user_frames(cause, bundle)
     missing = [raised.name for raised in _chain(cause) if isinstance(raised, ImportError)]
-    named = [name for name in missing if name]
+    named = [name for name in missing if name and isinstance(name, str)]
     return {
         "code": error.code,
         "message": str(error),

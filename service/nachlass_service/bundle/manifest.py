@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from nachlass_service.base.errors import BundleError
 from nachlass_service.bundle.typed_json import decode
@@ -58,8 +58,8 @@ class Prediction:
 class Features:
     """The features of samples: each has labels, or upper bounds of buckets."""
 
-    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    buckets: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    labels: Mapping[str, tuple[str, ...]]
+    buckets: Mapping[str, tuple[float, ...]]
 
 
 @dataclass(frozen=True)
@@ -109,23 +109,23 @@ class Locks:
 class Slim:
     """The distributions that are left out, each with its modules."""
 
-    left_out: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    left_out: Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
 class Memory:
     """Largest resident sizes of the proof, in bytes: after loading, after scoring."""
 
-    loaded: int = 0
-    scoring: int = 0
+    loaded: int
+    scoring: int
 
 
 @dataclass(frozen=True)
 class Baseline:
     """How `metrics.baseline` counts the samples' predictions and features."""
 
-    predictions: Counts = field(default_factory=dict)
-    inputs: Counts = field(default_factory=dict)
+    predictions: Counts
+    inputs: Counts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +138,7 @@ class Manifest:
 
     name: str
     version: str
-    contract: str
+    contract: Literal["function", "pipeline"]
     entry: Entry
     prediction: Prediction
     input: Input
@@ -149,11 +149,11 @@ class Manifest:
     built_by: str
     created: str
     packages: Mapping[str, str] = field(default_factory=dict)
-    slim: Slim = Slim()
+    slim: Slim = Slim({})
     batch: bool = False
     preload: bool = False
-    memory: Memory = Memory()
-    baseline: Baseline = Baseline()
+    memory: Memory = Memory(0, 0)
+    baseline: Baseline = Baseline({}, {})
 
 
 def read_manifest(bundle: Path, *, proven: bool) -> Manifest:
@@ -172,6 +172,9 @@ def read_manifest(bundle: Path, *, proven: bool) -> Manifest:
         manifest = decode(Manifest, document)
     except ValueError as error:
         raise BundleError(f"{path} is damaged: {error}") from error
-    if proven and (missing := PROVEN - document.keys()):
+    missing = PROVEN - document.keys()
+    if manifest.locks.serving is None:
+        missing |= {"locks.serving"}
+    if proven and missing:
         raise BundleError(f"{bundle} is not proven: {path} has no {', '.join(sorted(missing))}")
     return manifest

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from types import NoneType
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
 
@@ -28,7 +28,7 @@ def decode(kind: type[T], value: Any) -> T:
     """A value of decoded JSON as a dataclass; raises ValueError, which names the field.
 
     Fields may be dataclasses, tuples of one type, mappings of texts to one type,
-    unions, str, int, float, bool, None and Any. Keys that are not fields are
+    unions, literals, str, int, float, bool, None and Any. Keys that are not fields are
     left out.
     """
     decoded: T = _decode(kind, value, "")
@@ -43,6 +43,10 @@ def _decode(kind: Any, value: Any, place: str) -> Any:
     match get_origin(kind), get_args(kind):
         case None, _:
             return _expect(kind, value, place)
+        case origin, names if origin is Literal:
+            if value not in names:
+                raise ValueError(f"{place} is none of {', '.join(map(repr, names))}")
+            return value
         case origin, (inner, *_) if origin is tuple:
             items = enumerate(_expect(list, value, place))
             return tuple(_decode(inner, item, f"{place}[{index}]") for index, item in items)

@@ -36,7 +36,7 @@ from nachlass_service.metrics.shared_counters import Series, SharedCounters
 
 FeatureBins = Sequence[Sequence[int]]
 """The bins that the features of samples are in: what is counted of the input."""
-NO_FEATURES, NO_BASELINE = Features(), Baseline()
+NO_FEATURES, NO_BASELINE = Features({}, {}), Baseline({}, {})
 
 
 class Metrics(Collector):

@@ -8,7 +8,7 @@ from nachlass_builder.assemble.reuse_locks import Locks, check_whole, take_over
 from nachlass_builder.bundle.layout import SERVING_LOCK, TRAINING_LOCK
 from nachlass_builder.bundle.manifest import decode, write_manifest
 from nachlass_builder.bundle.staging import Staging
-from nachlass_builder.foundation.errors import Place, RequirementsError
+from nachlass_builder.foundation.errors import Place, RequirementsError, SourceError
 from nachlass_builder.foundation.settings import Settings
 from nachlass_builder.packages.installed import Need, installed, needed
 from nachlass_builder.requirements.check import check
@@ -306,3 +306,9 @@ def test_the_locks_of_a_bundle_are_pep_751(kmeans, name):
     assert len(chosen) == len(lock.packages)
     for _package, file in chosen:
         assert file.hashes["sha256"]
+
+
+def test_a_damaged_bundle_is_named_as_one(taken, bundle):
+    (bundle / "manifest.json").write_text('{"built_by": "nachlass 0.1.0", "schema_version": 1}')
+    with pytest.raises(SourceError, match=r"is a damaged bundle: manifest\.json: Object missing"):
+        taken()

@@ -69,6 +69,13 @@ def test_a_bundle_whose_manifest_is_no_json_is_damaged(bundle, text):
         bundle_at(bundle)
 
 
+@pytest.mark.parametrize("text", ["[1]", "{}", "null"])
+def test_a_bundle_whose_manifest_is_something_else_is_damaged(bundle, text):
+    (bundle / "manifest.json").write_text(text)
+    with pytest.raises(SourceError, match=r"damaged bundle: its manifest\.json is none"):
+        bundle_at(bundle)
+
+
 def test_a_bundle_of_another_version_is_refused(bundle):
     rewrite(bundle, schema_version=0)
     with pytest.raises(SourceError, match=r"is not a bundle that nachlass .* reads"):

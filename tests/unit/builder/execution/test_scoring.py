@@ -5,12 +5,16 @@ import sys
 import time
 from collections import Counter
 from itertools import pairwise
+from pathlib import Path
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
 
 from nachlass_builder.execution.kernel_process import IN_KERNEL
+from nachlass_builder.execution.outcome import ScoredSamples
+from nachlass_builder.execution.raised import Frame
 from nachlass_service.bundle.model import Model
 
 
@@ -137,6 +141,17 @@ def test_a_few_failing_samples_are_left_out_and_the_first_is_told(kernel, path):
     [failure] = outcome["failures"]
     assert (failure["count"], failure["first"]["number"]) == (2, 2)
     assert failure["first"]["raised"]["ename"] == "ZeroDivisionError"
+
+
+def test_an_exception_of_the_users_may_hold_anything(kernel, path):
+    def predictor(x):
+        if x == 0:
+            raise SyntaxError("bad expression", (Path("<rule>"), "12", 1, b"x +"))
+        return x
+
+    outcome = kernel.score(predictor, [0, 1, 2], path)
+    first = msgspec.convert(json.loads(json.dumps(outcome)), ScoredSamples).failures[0].first
+    assert first.raised.frames[-1] == Frame("<rule>", None, "", "b'x +'", None)
 
 
 @pytest.mark.parametrize(

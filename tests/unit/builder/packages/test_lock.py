@@ -310,9 +310,23 @@ def test_a_kept_lock_is_of_the_source_as_it_is_now(ask, tmp_path):
     (moved / "mine/inner/mine.py").write_text("changed = True")
     kept = kept.of_source(moved)
     assert kept.digest != before.digest
-    assert kept.metadata == before.metadata == (("mine", kept.metadata[0][1]),)
+    (moved / "mine/README.md").write_text("what it is")
+    assert before.changed_in(moved) == []
     (moved / "mine/pyproject.toml").write_text('[project]\nname = "mine"\nversion = "2"\n')
-    assert kept.of_source(moved).metadata != before.metadata
+    assert before.changed_in(moved) == ["mine"]
+    shutil.rmtree(moved / "mine")
+    assert before.changed_in(moved) == ["mine"]
+
+
+def test_wheels_of_the_source_that_are_others_are_known(ask, tmp_path):
+    root = tmp_path / "source"
+    make_wheel(root / "wheels", "kappa")
+    lock = ask("kappa", root=root, PIP_NO_INDEX="1")
+    assert lock.changed_in(root) == []
+    make_wheel(root / "wheels", "kappa", files={"kappa.py": "changed = True"})
+    assert lock.changed_in(root) == ["kappa"]
+    shutil.rmtree(root / "wheels")
+    assert lock.changed_in(root) == ["kappa"]
 
 
 @pytest.mark.parametrize("known_by", ["url", "netrc"])

@@ -182,6 +182,7 @@ def test_a_python_that_this_one_is_or_that_nobody_understands_is_not_told(entry)
         "python<3",
         "python >= 4",
         "python=3.9.9=h1_0",
+        "python=3.9=*_cpython",
     ],
 )
 def test_another_python_than_this_is_told(entry):

@@ -38,8 +38,10 @@ def test_what_is_not_proven_is_read_for_the_proof_alone(tmp_path):
     draft["locks"] = {"training": "0", "resolution": "0"}
     write(tmp_path, draft)
     manifest = read_manifest(tmp_path, proven=False)
-    assert (manifest.batch, manifest.preload, manifest.slim) == (False, False, Slim())
-    with pytest.raises(BundleError, match=r"is not proven: .* has no baseline, batch, memory, pac"):
+    assert (manifest.batch, manifest.preload, manifest.slim) == (False, False, Slim({}))
+    with pytest.raises(
+        BundleError, match=r"has no baseline, batch, locks\.serving, memory, packages"
+    ):
         Bundle.open(tmp_path)
 
 
@@ -64,11 +66,32 @@ def test_every_part_of_the_proof_is_needed(tmp_path, section):
         ({"prediction": {"labels": {"a": "b"}}}, r"prediction.labels\['a'\] is not a list"),
         ({"source": {"notebooks": [{"name": "a"}]}}, r"source.notebooks\[0\].digest is missing"),
         ({"input": {"schema": 1}}, "input.schema is not an object"),
+        ({"contract": "fun"}, "contract is none of 'function', 'pipeline'"),
     ],
 )
 def test_another_form_is_named(tmp_path, sections, said):
     with pytest.raises(BundleError, match=f"manifest.json is damaged: {said}"):
         Bundle.open(write(tmp_path, example(**sections)))
+
+
+@pytest.mark.parametrize(
+    ("section", "missing"),
+    [
+        ("memory", "memory.loaded"),
+        ("baseline", "baseline.predictions"),
+        ("slim", "slim.left_out"),
+    ],
+)
+def test_an_empty_part_of_the_proof_is_none(tmp_path, section, missing):
+    document = {**example(), section: {}}
+    with pytest.raises(BundleError, match=f"{missing} is missing"):
+        Bundle.open(write(tmp_path, document))
+
+
+def test_a_bundle_without_the_lock_that_it_is_served_with_is_not_proven(tmp_path):
+    document = {**example(), "locks": {"training": "0", "resolution": "0"}}
+    with pytest.raises(BundleError, match=r"is not proven: .* has no locks\.serving"):
+        Bundle.open(write(tmp_path, document))
 
 
 def test_sections_that_are_not_served_are_left_out(tmp_path):

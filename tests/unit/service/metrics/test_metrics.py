@@ -599,7 +599,7 @@ def test_the_exposition_is_this():
 
 
 def test_metrics_may_have_no_baseline():
-    metrics = whole_metrics(baseline=Baseline())
+    metrics = whole_metrics(baseline=Baseline({}, {}))
     assert metrics.baseline == {"predictions": {}, "inputs": {}}
     assert not any("_baseline{" in line for line in text_of(metrics))
 
@@ -611,7 +611,7 @@ def test_labels_of_the_baseline_are_numbered_with_those_of_the_input():
 
 
 def test_a_bucket_that_the_baseline_does_not_have_is_empty():
-    found = read(whole_metrics(baseline=Baseline({"score": {"(0.5, +Inf)": 5}})))
+    found = read(whole_metrics(baseline=Baseline({"score": {"(0.5, +Inf)": 5}}, {})))
     assert found["n_prediction_value_baseline", "score", "0.5"] == 0
     assert found["n_prediction_value_baseline", "score", "+Inf"] == 5
 

@@ -79,8 +79,8 @@ def _frames(error: BaseException, cells: Mapping[str, int]) -> list[Frame]:
         for frame in traceback.extract_tb(error.__traceback__, limit=-MOST_FRAMES)
     ]
     if isinstance(error, SyntaxError) and error.filename:
-        file = error.filename
-        frames.append(
-            Frame(file=file, line=error.lineno, function="", text=error.text, count=cells.get(file))
-        )
+        # A user's own exception may hold anything there.
+        file, line = str(error.filename), error.lineno if type(error.lineno) is int else None
+        text = None if error.text is None else str(error.text)
+        frames.append(Frame(file=file, line=line, function="", text=text, count=cells.get(file)))
     return frames

@@ -1,0 +1,23 @@
+"""The order in which the reasons for keeping distributions are told."""
+
+from nachlass_builder.slim.training import BEFORE, IMPORTED, OPTIONAL, SERVICE, by_reason
+
+
+def test_reasons_come_in_their_order_and_dependencies_by_who_needs_them():
+    why = {
+        "f": SERVICE,
+        "e": BEFORE,
+        "d": OPTIONAL,
+        "c": "needed by numpy",
+        "b": "needed by alpha",
+        "a": IMPORTED,
+        "aa": IMPORTED,
+    }
+    assert [(reason, names) for reason, names in by_reason(why)] == [
+        (IMPORTED, ["a", "aa"]),
+        ("needed by alpha", ["b"]),
+        ("needed by numpy", ["c"]),
+        (OPTIONAL, ["d"]),
+        (BEFORE, ["e"]),
+        (SERVICE, ["f"]),
+    ]
