@@ -21,7 +21,14 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 PROJECT = Path(__file__).parent.parent
-LINKED = "builder/nachlass_builder service service/nachlass_service tests pyproject.toml".split()
+LINKED = (
+    "builder/nachlass_builder",
+    "service",
+    "service/nachlass_service",
+    "tests",
+    "docs",
+    "pyproject.toml",
+)
 RESULTS = PROJECT / ".mutants"
 FOUND = "found.json"
 LEAST = 0.9
@@ -53,6 +60,8 @@ source_paths=
     nachlass_service
 only_mutate=
     {files}
+also_copy=
+    docs
 pytest_add_cli_args=
     -m
     not starts_programs
