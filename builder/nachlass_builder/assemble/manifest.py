@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 import re
 from collections.abc import Mapping, Sequence
@@ -22,6 +21,7 @@ from nachlass_builder.bundle.manifest import (
     SourceRevision,
 )
 from nachlass_builder.execution.outcome import Captured
+from nachlass_builder.foundation.digest import digest_of_file
 from nachlass_builder.foundation.errors import Place
 from nachlass_builder.foundation.process import Deadline
 from nachlass_builder.notebook.choose_notebook import last_binding
@@ -100,7 +100,7 @@ def _notebooks(checked: Checked, bundle: Path) -> tuple[NotebookFile, ...]:
     return tuple(
         NotebookFile(
             name=notebook.name,
-            digest=hashlib.sha256((bundle / "src" / notebook.name).read_bytes()).hexdigest(),
+            digest=digest_of_file(bundle / "src" / notebook.name),
             executed="notebook" if len(notebooks) == 1 else f"notebook-{index}",
         )
         for index, notebook in enumerate(notebooks, start=1)

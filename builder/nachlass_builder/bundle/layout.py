@@ -47,7 +47,7 @@ def bundle_at(path: Path) -> Manifest | None:
         if _has_parts_of_bundle(path):
             raise _unusable(f"{path} is a damaged bundle: its {MANIFEST} cannot be read") from error
         return None
-    if not _is_ours(document):
+    if not is_ours(document):
         if _has_parts_of_bundle(path):
             raise _unusable(f"{path} is a damaged bundle: its {MANIFEST} is none")
         return None
@@ -75,6 +75,6 @@ def _unusable(message: str) -> SourceError:
     return SourceError(message, remedy="build the source again, with this version")
 
 
-def _is_ours(document: Any) -> bool:
-    """Whether a document is a manifest, of whatever version."""
+def is_ours(document: Any) -> bool:
+    """Whether a document is a manifest or a seed, of whatever version."""
     return isinstance(document, dict) and str(document.get("built_by")).startswith("nachlass ")

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 
 from nachlass_builder import __version__
-from nachlass_builder.bundle.layout import TRAINING_LOCK
+from nachlass_builder.bundle.layout import TRAINING_LOCK, is_ours
 from nachlass_builder.bundle.manifest import load_manifest, read_manifest
 
 SEED = "seed.json"
@@ -46,6 +46,6 @@ def _read(path: Path) -> str | None:
     """The digest in a seed; None when it is none."""
     try:
         seed = json.loads((path / SEED).read_text(encoding="utf-8"))
-        return str(seed["resolution"]) if seed["built_by"].startswith("nachlass ") else None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return str(seed["resolution"]) if is_ours(seed) else None
+    except (OSError, ValueError, KeyError):
         return None

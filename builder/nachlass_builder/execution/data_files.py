@@ -6,7 +6,6 @@ kept by its path alone: the digest of a short secret can be guessed.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -19,6 +18,7 @@ import msgspec
 from nachlass_builder.bundle.manifest import Data, DataFile
 from nachlass_builder.execution.hidden_code import REPORT_READS, CodeError, isolated
 from nachlass_builder.execution.kernel import Kernel
+from nachlass_builder.foundation.digest import digest_of_file
 from nachlass_builder.foundation.progress import counted
 from nachlass_builder.source.source_files import is_secret
 
@@ -112,10 +112,8 @@ def changed_outside(data: Data) -> Iterator[tuple[str, str]]:
             state = path.stat()
             if (state.st_size, state.st_mtime_ns) == (file.bytes, file.modified_ns):
                 continue
-            if state.st_size == file.bytes and file.sha256:
-                with path.open("rb") as opened:
-                    if hashlib.file_digest(opened, "sha256").hexdigest() == file.sha256:
-                        continue
+            if state.st_size == file.bytes and file.sha256 and digest_of_file(path) == file.sha256:
+                continue
         except FileNotFoundError:
             yield file.path, "is gone"
         except OSError as error:

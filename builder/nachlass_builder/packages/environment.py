@@ -22,6 +22,7 @@ from uuid import uuid4
 import tomli_w
 from filelock import FileLock, Timeout
 
+from nachlass_builder.foundation.digest import digest_of_file
 from nachlass_builder.foundation.errors import RequirementsError
 from nachlass_builder.foundation.process import Completed, Deadline
 from nachlass_builder.packages.bytecode import (
@@ -208,7 +209,7 @@ def _with_wheel(text: str, wheel: Path) -> str:
     name, version = wheel.name.split("-")[:2]
     archive = {
         "path": str(wheel),
-        "hashes": {"sha256": hashlib.sha256(wheel.read_bytes()).hexdigest()},
+        "hashes": {"sha256": digest_of_file(wheel)},
     }
     ours = {"name": name.replace("_", "-"), "version": version, "archive": archive}
     return tomli_w.dumps({**document, "packages": [*document.get("packages", ()), ours]})

@@ -52,7 +52,8 @@ class Lock:
         """Read the lock of a bundle; raises RequirementsError."""
         try:
             text = path.read_text(encoding="utf-8")
-            pylock.located(tomllib.loads(text), path.parent)
+            # A folder without a path is found here, and not only when it is installed.
+            pylock.settled(tomllib.loads(text), path.parent)
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError) as error:
             raise RequirementsError(
                 f"the lock cannot be read: {error}", place=Place(str(path))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, Literal
@@ -29,6 +29,7 @@ from packaging.utils import canonicalize_name
 
 from nachlass_builder.bundle.layout import SOURCE_FOLDER
 from nachlass_builder.foundation.credentials import public_url
+from nachlass_builder.foundation.digest import digest_of_file
 
 Table = dict[str, Any]
 File = PackageVcs | PackageDirectory | PackageArchive | PackageWheel | PackageSdist
@@ -151,18 +152,11 @@ def changed_in(document: Table, source: Path) -> Iterator[str]:
             if table is package.get("directory"):
                 changed = metadata_digest(here) != facts.get("metadata")
             else:
-                changed = not here.is_file() or not _has_hash(here, table.get("hashes", {}))
+                locked = table.get("hashes", {}).get("sha256")
+                changed = not here.is_file() or (locked and digest_of_file(here) != locked)
             if changed:
                 yield name_of(package)
                 break
-
-
-def _has_hash(path: Path, hashes: Mapping[str, str]) -> bool:
-    """Whether a file is the one with these hashes."""
-    with path.open("rb") as file:
-        return "sha256" not in hashes or (
-            hashlib.file_digest(file, "sha256").hexdigest() == hashes["sha256"]
-        )
 
 
 def folder_digest(folder: Path) -> str:

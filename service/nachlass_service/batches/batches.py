@@ -31,10 +31,9 @@ from nachlass_service.batches.formats import (
     Reader,
     Recorded,
     Writer,
-    media_type_of,
     types_written,
 )
-from nachlass_service.scoring.request_body import refuse_encoded
+from nachlass_service.scoring.request_body import media_type_of, refuse_encoded
 from nachlass_service.scoring.scorer import Scorer
 
 AHEAD_BYTES = 1 << 20

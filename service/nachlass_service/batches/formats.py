@@ -19,6 +19,7 @@ from nachlass_service.batches.csv import CsvReader, CsvWriter
 from nachlass_service.batches.json_lines import LineReader, LineWriter, ListWriter
 from nachlass_service.bundle.bundle import Bundle
 from nachlass_service.bundle.manifest import Schema
+from nachlass_service.scoring.request_body import media_type_of
 from nachlass_service.scoring.rows import Rows
 
 
@@ -119,11 +120,6 @@ FORMATS: dict[str, Format] = {
     "application/vnd.apache.parquet": Format(parquet_reader, _write_parquet, needs_pyarrow=True),
 }
 """The formats by their media types; of those that a client likes equally, the first is sent."""
-
-
-def media_type_of(content_type: str) -> str:
-    """A content type without its parameters."""
-    return content_type.partition(";")[0].strip().lower()
 
 
 def is_batch(content_type: str) -> bool:

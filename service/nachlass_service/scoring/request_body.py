@@ -50,7 +50,7 @@ def read_body(content_type: str, content_encoding: str, body: bytes) -> Any:
     MediaTypeError. Nothing is ever unpickled.
     """
     refuse_encoded(content_encoding)
-    media_type = content_type.partition(";")[0].strip().lower()
+    media_type = media_type_of(content_type)
     if media_type == FORM:
         return loads(_json_args(body))
     if media_type in ("", "application/json") or media_type.endswith("+json"):
@@ -58,6 +58,11 @@ def read_body(content_type: str, content_encoding: str, body: bytes) -> Any:
             raise NotJsonError(f"the body is empty: {SEND_JSON}")
         return loads(body)
     raise MediaTypeError(f"a body of type {media_type[:80]} is not read: {SEND_JSON}")
+
+
+def media_type_of(content_type: str) -> str:
+    """A content type without its parameters."""
+    return content_type.partition(";")[0].strip().lower()
 
 
 def refuse_encoded(content_encoding: str) -> None:

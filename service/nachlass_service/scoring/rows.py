@@ -41,11 +41,10 @@ class RowScorer:
 
         For a list of samples, which a listwise model takes, that is a PredictionList.
         """
-        if self._model.takes_as_batch(sample):
-            inputs = self._metrics.bin_features(sample)
-            return PredictionList(self._model.predict_batch(sample) if sample else ()), inputs
-        inputs = self._metrics.bin_features([sample])
-        return self._model.predict(sample), inputs
+        is_list = self._model.takes_as_batch(sample)
+        inputs = self._metrics.bin_features(sample if is_list else [sample])
+        prediction = self._model.answer(sample)
+        return PredictionList(prediction) if is_list else prediction, inputs
 
     def score(self, rows: Rows, *, at_once: bool) -> Iterator[tuple[list[Any], list[FeatureBins]]]:
         """Yield outcomes in the order of the rows, each with the bins of its input.

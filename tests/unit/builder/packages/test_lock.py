@@ -160,8 +160,11 @@ def test_a_subset_keeps_the_pins(ask):
     assert "beta" not in lock.install_text
 
 
-def test_an_unreadable_lock_is_named(tmp_path):
-    (tmp_path / "pylock.x.toml").write_text("[[")
+@pytest.mark.parametrize(
+    "text", ["[[", '[[packages]]\nname = "mine"\n[packages.directory]\neditable = true\n']
+)
+def test_an_unreadable_lock_is_named(tmp_path, text):
+    (tmp_path / "pylock.x.toml").write_text(text)
     with pytest.raises(RequirementsError, match="cannot be read") as raised:
         Lock.read(tmp_path / "pylock.x.toml")
     assert raised.value.place.file.endswith("pylock.x.toml")

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 import cloudpickle
 
@@ -38,15 +38,15 @@ KEPT_SAMPLES = "kept_samples.json"
 class Request(TypedDict):
     """What the builder asks for.
 
-    `root` is the copy of the source, `output` the bundle in the making; `stages` are
-    notebooks with the files that they saved; `samples` is the variable that holds them,
-    `limit` how many are taken, `budget_s` how long one scoring may take.
+    `root` is the copy of the source, `output` the bundle in the making; `stages` are a
+    pipeline's notebooks with the files that they saved; `samples` is the variable that
+    holds them, `limit` how many are taken, `budget_s` how long one scoring may take.
     """
 
     capture: Literal["function", "samples", "pipeline"]
     root: str
     output: str
-    stages: list[tuple[str, str]]
+    stages: NotRequired[list[tuple[str, str]]]
     samples: str | None
     limit: int
     budget_s: float
