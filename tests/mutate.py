@@ -44,7 +44,7 @@ MODULES = {
     " resolver",
     "builder/proof": "proof",
     "builder/slim": "decide memory references training",
-    "builder/monitoring": "rules",
+    "builder/monitoring": "rules template",
     "service/base": "settings",
     "service/bundle": "agreement jsonable strict_json",
     "service/metrics": "drift families history inputs metrics predictions series shared_counters",
