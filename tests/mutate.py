@@ -36,7 +36,7 @@ LEAST = 0.9
 KILLED = {1, 3, 24, -24, 36, 152, 255, -9, -11}
 MODULES = {
     "builder/foundation": "settings text_file",
-    "builder/notebook": "bindings choose_notebook",
+    "builder/notebook": "bindings choose_notebook find_names",
     "builder/source": "parameters",
     "builder/requirements": "cell_requirements declared pip_options project_files requirement"
     " requirement_hashes requirements requirements_txt typed_values unmet",

@@ -109,7 +109,7 @@ class _Build:
                 check_whole(locks, training.site_packages, checked)
         with self.progress.step("executing the notebook"):
             captured = SecondPass(
-                located=checked.located,
+                chosen=checked.chosen,
                 staging=self.staging,
                 python=training.python,
                 environment=self._kernel_environment(),
@@ -196,8 +196,8 @@ class _Build:
             )
             if checked.errors:
                 raise checked.errors[0]
-            names = ", ".join(notebook.name for notebook in checked.located.notebooks)
-            progress.note(f"{names} ({checked.located.reason})")
+            names = ", ".join(notebook.name for notebook in checked.chosen.notebooks)
+            progress.note(f"{names} ({checked.chosen.reason})")
             if copied.pointers:
                 progress.warn(
                     f"{', '.join(copied.pointers)}: only the pointer to a file of git LFS is here; "
@@ -208,7 +208,7 @@ class _Build:
         if computed := checked.requirements.computed:
             with progress.step("first pass: computing `requirements`"):
                 found = compute_requirements(self.staging.source, computed, prepared.deadline)
-                gathered = gather(self.staging.source, checked.located.notebooks, found)
+                gathered = gather(self.staging.source, checked.chosen.notebooks, found)
                 checked = replace(checked, requirements=gathered)
         for warning in checked.warnings:
             progress.warn(warning)

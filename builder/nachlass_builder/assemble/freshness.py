@@ -11,6 +11,7 @@ from nachlass_builder import __version__
 from nachlass_builder.assemble.manifest import revision_of
 from nachlass_builder.bundle.layout import (
     SERVING_LOCK,
+    SOURCE_FOLDER,
     missing_parts,
 )
 from nachlass_builder.bundle.manifest import SourceRevision, read_manifest, write_manifest
@@ -97,7 +98,7 @@ def restore_environment(
             lock,
             purpose="serving",
             cache=settings.cache,
-            indexes=IndexSettings.read({**environ, **settings.index}, bundle / "src"),
+            indexes=IndexSettings.read({**environ, **settings.index}, bundle / SOURCE_FOLDER),
             deadline=deadline,
             note=progress.note,
         )

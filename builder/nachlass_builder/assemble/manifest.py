@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nachlass_builder import __version__
+from nachlass_builder.bundle.layout import SOURCE_FOLDER
 from nachlass_builder.bundle.manifest import (
     Draft,
     Entry,
@@ -24,7 +25,7 @@ from nachlass_builder.execution.outcome import Captured
 from nachlass_builder.foundation.digest import digest_of_file
 from nachlass_builder.foundation.errors import Place
 from nachlass_builder.foundation.process import Deadline
-from nachlass_builder.notebook.choose_notebook import last_binding
+from nachlass_builder.notebook.find_names import last_binding
 from nachlass_builder.packages.lock import Lock
 from nachlass_builder.proof.describe_features import describe_features
 from nachlass_builder.proof.describe_predictions import describe_input, describe_predictions
@@ -45,20 +46,20 @@ def compose_manifest(
     bundle: Path,
 ) -> Draft:
     """The manifest before the proof; `samples` are those scored, with their predictions."""
-    located, settings = checked.located, prepared.settings
-    pipeline = located.contract == "pipeline"
+    chosen, settings = checked.chosen, prepared.settings
+    pipeline = chosen.contract == "pipeline"
     revision = revision_of(prepared.source, prepared.deadline)
     inputs, predictions = ([pair[side] for pair in samples] for side in (0, 1))
     random_fields = captured.pickled.samples.random_fields
     return Draft(
         name=_name(settings.model_name or prepared.source.root.name),
         version=revision.described or key[:12],
-        contract=located.contract,
+        contract=chosen.contract,
         entry=Entry(
             model="stages.json" if pipeline else "model.pickle",
             predictor=None if pipeline else str(_predictor(checked)),
             validator=captured.pickled.validator,
-            working_directory=str(located.folder),
+            working_directory=str(chosen.folder),
             import_folders=captured.pickled.import_folders,
             cells=captured.cells,
         ),
@@ -96,11 +97,11 @@ def revision_of(source: Source, deadline: Deadline) -> Revision:
 
 def _notebooks(checked: Checked, bundle: Path) -> tuple[NotebookFile, ...]:
     """The notebooks with their digests, and the stem of the executed copy's name."""
-    notebooks = checked.located.notebooks
+    notebooks = checked.chosen.notebooks
     return tuple(
         NotebookFile(
             name=notebook.name,
-            digest=digest_of_file(bundle / "src" / notebook.name),
+            digest=digest_of_file(bundle / SOURCE_FOLDER / notebook.name),
             executed="notebook" if len(notebooks) == 1 else f"notebook-{index}",
         )
         for index, notebook in enumerate(notebooks, start=1)
@@ -109,7 +110,7 @@ def _notebooks(checked: Checked, bundle: Path) -> tuple[NotebookFile, ...]:
 
 def _predictor(checked: Checked) -> Place:
     """Where the predictor is defined."""
-    notebook = checked.located.notebooks[-1]
+    notebook = checked.chosen.notebooks[-1]
     return last_binding(notebook, "predictor") or Place(notebook.name)
 
 

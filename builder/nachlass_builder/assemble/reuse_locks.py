@@ -132,7 +132,7 @@ def check_whole(locks: Locks, site_packages: Path, checked: Checked) -> None:
 
 def _carried_in(source: Path, checked: Checked) -> PurePosixPath | None:
     """The folder of the source that holds locks: the notebook's, or the root."""
-    beside = PurePosixPath(checked.located.notebooks[0].name).parent
+    beside = PurePosixPath(checked.chosen.notebooks[0].name).parent
     for folder in (beside, PurePosixPath()):
         if any((source / folder / name).is_file() for name in (TRAINING_LOCK, SERVING_LOCK)):
             return folder

@@ -10,7 +10,7 @@ from nachlass_builder.execution.outcome import Captured, ScoredSamples
 from nachlass_builder.execution.second_pass import MAX_SAMPLES, SCORING_BUDGET_S
 from nachlass_builder.foundation.errors import Place, ProofError
 from nachlass_builder.foundation.progress import Progress, counted
-from nachlass_builder.notebook.choose_notebook import last_binding
+from nachlass_builder.notebook.find_names import last_binding
 from nachlass_builder.proof.compare_words import random_words
 from nachlass_builder.requirements.check import Checked
 
@@ -37,7 +37,7 @@ def tell_capture(
     `pairs` are the samples with their predictions, `variable` is what holds the
     samples. Raises ProofError for a model that predicts null for all of them.
     """
-    notebook, samples = checked.located.notebooks[-1], captured.pickled.samples
+    notebook, samples = checked.chosen.notebooks[-1], captured.pickled.samples
     place = last_binding(notebook, "predictor") or notebook.place()
     predictions = [prediction for _, prediction in pairs]
     _require_answers(predictions, place, variable)

@@ -28,7 +28,7 @@ def write_bundle(
     requirements = [requirement.text for requirement in checked.requirements.merged]
     bill = bill_of_materials(manifest, served.lock, site_packages, requirements)
     (bundle / SBOM).write_text(bill.text, encoding="utf-8")
-    for notebook, entry in zip(checked.located.notebooks, manifest.source.notebooks, strict=True):
+    for notebook, entry in zip(checked.chosen.notebooks, manifest.source.notebooks, strict=True):
         write_executed(notebook.node, bundle, entry.executed, lambda text: redact(text, secrets))
     (bundle / "venv").symlink_to(served.environment.path)
     write_manifest(bundle, manifest)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from nachlass_builder.bundle.layout import bundle_at
+from nachlass_builder.bundle.layout import SOURCE_FOLDER, bundle_at
 from nachlass_builder.bundle.seed import is_seed
 from nachlass_builder.foundation.errors import SourceError
 
@@ -36,7 +36,7 @@ class Staging:
     @property
     def source(self) -> Path:
         """The copy of the source that the cells run in; later the bundle's `src/`."""
-        return self.work / "src"
+        return self.work / SOURCE_FOLDER
 
 
 @contextmanager

@@ -11,11 +11,11 @@ from nachlass_builder.requirements.requirement import Requirement
 
 def print_checked(checked: Checked) -> None:
     """The notebook, the contract, the requirements and where each was found."""
-    located = checked.located
-    for notebook in located.notebooks:
+    chosen = checked.chosen
+    for notebook in chosen.notebooks:
         click.echo(f"notebook      {notebook.name}: {len(notebook.cells)} cells")
-    click.echo(f"chosen by     {located.reason}")
-    click.echo(f"contract      {located.contract}")
+    click.echo(f"chosen by     {chosen.reason}")
+    click.echo(f"contract      {chosen.contract}")
     for name, place in checked.contract():
         click.echo(f"  {name:15s} {place}")
     requirements = checked.requirements

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nachlass_builder.assemble.build import build
 from nachlass_builder.assemble.ready_model import ReadyModel, ready_model
-from nachlass_builder.bundle.layout import SAMPLES, TRAINING_LOCK, bundle_at
+from nachlass_builder.bundle.layout import SAMPLES, SOURCE_FOLDER, TRAINING_LOCK, bundle_at
 from nachlass_builder.bundle.manifest import Data, DataFile, Manifest, load_manifest
 from nachlass_builder.diff.code import change_of, changed_code
 from nachlass_builder.diff.model import Change, Difference, FileState, Side
@@ -39,7 +39,12 @@ def diff(old: Request, new: Request) -> Difference:
         old=_side(before, was),
         new=_side(model.bundle, is_now),
         code=tuple(
-            changed_code(before / "src", model.bundle / "src", _notebooks(was), _notebooks(is_now))
+            changed_code(
+                before / SOURCE_FOLDER,
+                model.bundle / SOURCE_FOLDER,
+                _notebooks(was),
+                _notebooks(is_now),
+            )
         ),
         data=tuple(_changed_data(was.data, is_now.data)),
         packages=_changes(was.packages, is_now.packages),

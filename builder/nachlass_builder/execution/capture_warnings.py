@@ -11,7 +11,7 @@ from nachlass_builder.execution.raised import Frame
 from nachlass_builder.foundation.credentials import redact
 from nachlass_builder.foundation.errors import Place
 from nachlass_builder.foundation.excerpt import brief
-from nachlass_builder.notebook.choose_notebook import last_binding
+from nachlass_builder.notebook.find_names import last_binding
 from nachlass_builder.notebook.notebook import Notebook
 
 MOST_PATHS = 5

@@ -25,7 +25,7 @@ from nachlass_builder.source.source_files import is_secret
 SECRET_FOLDERS = frozenset(
     {".ssh", ".aws", ".azure", ".gcloud", "gcloud", ".kube", ".docker", ".gnupg", ".kaggle"}
 )
-LENT = ("/tmp/injected/", "/run/secrets/", "/var/run/secrets/")  # noqa: S108 - see s2i.py
+INJECTED_FOLDERS = ("/tmp/injected/", "/run/secrets/", "/var/run/secrets/")  # noqa: S108 - see s2i.py
 """Where what only the build may see is mounted."""
 FEW = 3
 CHANGED = "has changed"
@@ -142,7 +142,7 @@ def _described(file: FileRead, root: Path) -> DataFile:
 def is_credential(path: Path) -> bool:
     """Whether a file is somebody's secret, by where it is or what it is called."""
     return (
-        str(path).startswith(LENT)
+        str(path).startswith(INJECTED_FOLDERS)
         or not SECRET_FOLDERS.isdisjoint(path.parts)
         or bool(SECRET_WORD.search(path.stem))
         or is_secret(path)

@@ -14,7 +14,7 @@ from nachlass_builder.foundation.errors import Place, ProofError
 from nachlass_builder.foundation.excerpt import brief, plain
 from nachlass_builder.foundation.progress import counted
 from nachlass_builder.foundation.settings import SAMPLES_VARIABLE
-from nachlass_builder.notebook.choose_notebook import last_binding
+from nachlass_builder.notebook.find_names import last_binding
 from nachlass_builder.notebook.notebook import Notebook
 
 ONE_ROW = "one row is not a list of rows: model.predict([x])[0] scores a single one"

@@ -10,8 +10,8 @@ from nachlass_builder.foundation.errors import (
     NotebookError,
     ProofError,
 )
-from nachlass_builder.notebook.choose_notebook import last_binding, last_change
 from nachlass_builder.notebook.contract import NAME_SAMPLES, one_argument
+from nachlass_builder.notebook.find_names import last_binding, last_change
 from nachlass_builder.notebook.notebook import Notebook
 
 

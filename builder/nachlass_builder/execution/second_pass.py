@@ -34,7 +34,7 @@ from nachlass_builder.foundation.errors import (
 from nachlass_builder.foundation.process import Deadline
 from nachlass_builder.foundation.progress import Progress
 from nachlass_builder.foundation.settings import Settings
-from nachlass_builder.notebook.choose_notebook import Located
+from nachlass_builder.notebook.choose_notebook import ChosenNotebooks
 from nachlass_builder.notebook.contract import SAVE_FILE
 from nachlass_builder.notebook.notebook import Notebook
 
@@ -49,7 +49,7 @@ RUN_CAPTURE = "__import__('nachlass_kernel.capture', fromlist=['run']).run({fold
 class SecondPass:
     """What every notebook of a build runs with."""
 
-    located: Located
+    chosen: ChosenNotebooks
     staging: Staging
     python: Path
     environment: Mapping[str, str]
@@ -67,9 +67,9 @@ class SecondPass:
         The bundle in the making gets model.pickle or stages.json with the
         stages, and samples.jsonl.
         """
-        if self.located.contract == "function":
-            return self._run_function(self.located.notebooks[0])
-        return self._run_pipeline(self.located.notebooks)
+        if self.chosen.contract == "function":
+            return self._run_function(self.chosen.notebooks[0])
+        return self._run_pipeline(self.chosen.notebooks)
 
     def _run_function(self, notebook: Notebook) -> Captured:
         """The function contract: one notebook, which defines `predictor`."""
@@ -133,14 +133,14 @@ class SecondPass:
             notebook=notebook,
             python=self.python,
             root=self.staging.source,
-            cwd=self.staging.source / self.located.folder,
+            cwd=self.staging.source / self.chosen.folder,
             environment=environment,
             cell_timeout_s=self.settings.cell_timeout_s,
             deadline=self.deadline,
             progress=self.progress,
             pythonpath=tuple(self.import_folders),
             # A pipeline's cells pickle for themselves.
-            prepare=(KEEP_PLACES,) if self.located.contract == "pipeline" else (),
+            prepare=(KEEP_PLACES,) if self.chosen.contract == "pipeline" else (),
             explain_missing_file=self.explain_missing_file,
         )
 
@@ -180,7 +180,7 @@ class SecondPass:
             FailingSample(
                 failure.first,
                 failure.count,
-                "`predictor`" if self.located.contract == "function" else "the pipeline",
+                "`predictor`" if self.chosen.contract == "function" else "the pipeline",
                 notebook,
                 kernel.cell_numbers,
                 self.staging.source,

@@ -29,7 +29,7 @@ from nachlass_builder.foundation.console import Group
 from nachlass_builder.foundation.process import Deadline
 from nachlass_builder.foundation.progress import Progress
 from nachlass_builder.image.hooks import keep_pre_run, run_hook
-from nachlass_builder.image.injected import lent
+from nachlass_builder.image.injected import injected_environment
 from nachlass_builder.image.paths import (
     APP_ROOT,
     CACHE,
@@ -51,7 +51,7 @@ def main() -> None:
     """Run a stage of `nachlass image`."""
     os.umask(0o002)
     # Hooks, git and uv inherit it.
-    os.environ.update({"S2I_CACHE_DIR": str(CACHE), **lent(INJECTED)})
+    os.environ.update({"S2I_CACHE_DIR": str(CACHE), **injected_environment(INJECTED)})
 
 
 @main.command()

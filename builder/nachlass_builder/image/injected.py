@@ -1,20 +1,20 @@
-"""What programs are told of the files that are lent to a build."""
+"""The variables by which programs find the files that are injected into a build."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-LENT = {
+VARIABLES = {
     "pip.conf": ("PIP_CONFIG_FILE",),
     "constraints.txt": ("PIP_CONSTRAINT",),
     ".netrc": ("NETRC",),
     "ca.crt": ("SSL_CERT_FILE", "GIT_SSL_CAINFO"),
 }
-"""Files that programs are told of, by the variables that name them; ssh keys beside these."""
+"""The variables that name each file; GIT_SSH_COMMAND names the ssh keys."""
 
 
-def lent(folder: Path) -> dict[str, str]:
-    """What programs are told of the files lent to a build; s2i leaves emptied ones behind."""
+def injected_environment(folder: Path) -> dict[str, str]:
+    """Variables for the files of a folder that are not empty: s2i leaves emptied ones behind."""
     there = {path.name for path in folder.glob("*") if path.is_file() and path.stat().st_size}
     # The source belongs to whoever cloned it.
     variables = {
@@ -22,8 +22,8 @@ def lent(folder: Path) -> dict[str, str]:
         "GIT_CONFIG_KEY_0": "safe.directory",
         "GIT_CONFIG_VALUE_0": "*",
     }
-    for name in there & LENT.keys():
-        variables |= dict.fromkeys(LENT[name], str(folder / name))
+    for name in there & VARIABLES.keys():
+        variables |= dict.fromkeys(VARIABLES[name], str(folder / name))
     keys = sorted(name for name in there if name.startswith("id_") and not name.endswith(".pub"))
     if keys:
         known = "known_hosts" in there

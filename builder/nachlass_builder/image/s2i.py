@@ -29,7 +29,7 @@ from nachlass_builder.foundation.progress import Progress
 from nachlass_builder.foundation.settings import KEEP_ARTIFACTS, read_environment_file, unquote
 from nachlass_builder.image.artifacts import Artifacts
 from nachlass_builder.image.hooks import keep_pre_run, run_hook
-from nachlass_builder.image.injected import lent
+from nachlass_builder.image.injected import injected_environment
 from nachlass_builder.image.paths import (
     APP_ROOT,
     BUNDLE,
@@ -120,7 +120,7 @@ def _build_environment(work: Path, artifacts: Artifacts, progress: Progress) -> 
     variables = {
         "S2I_CACHE_DIR": str(work),
         "UV_CACHE_DIR": str(_mounted_cache(progress) or artifacts.uv_cache),
-        **lent(INJECTED),
+        **injected_environment(INJECTED),
     }
     if "S2I_MODEL_NAME" not in os.environ and (name := _repository_name(SOURCE)):
         variables["S2I_MODEL_NAME"] = name

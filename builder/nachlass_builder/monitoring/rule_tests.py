@@ -15,7 +15,7 @@ from nachlass_builder.proof.describe_features import LEAST_SAMPLES
 
 STEPS = 12
 """Scrapes in a window."""
-SAMPLES = 1000
+BASELINE_SAMPLES = 1000
 EVEN = {"a": 0.5, "b": 0.5}
 UNEVEN = {"a": 0.95, "b": 0.05}
 FIRING = 'count by (alertname) (ALERTS{alertstate="firing"})'
@@ -79,7 +79,7 @@ def rule_tests(subject: Subject, limits: Thresholds, rules: str) -> dict[str, An
         for name, series, alerts in cases
     ]
     psi = f"floor(1e6 * {subject.prefix}:drift:psi)"
-    expected = math.floor(1e6 * _psi(UNEVEN, size, EVEN, SAMPLES))
+    expected = math.floor(1e6 * _psi(UNEVEN, size, EVEN, BASELINE_SAMPLES))
     labels = '{job="test", of="predictions"}'
     numbers = [{"labels": labels, "value": expected}]
     tests += [
@@ -155,7 +155,7 @@ class _Traffic:
         baseline: Mapping[str, float],
         live: Mapping[str, float],
         size: float,
-        samples: int = SAMPLES,
+        samples: int = BASELINE_SAMPLES,
         counter: str | None = None,
     ) -> Series:
         """Values by their shares, at build and now, from two replicas; one is restarted."""
@@ -183,7 +183,7 @@ class _Traffic:
         for bound, value in zip(BOUNDS, BINS, strict=True):
             labels = f'{{job="test", field="", le="{bound}"}}'
             up_to = {"now": up_to["now"] + live[value], "then": up_to["then"] + baseline[value]}
-            then = self._constant(round(up_to["then"] * SAMPLES, 3))
+            then = self._constant(round(up_to["then"] * BASELINE_SAMPLES, 3))
             found += [
                 self.series(f"{name}_bucket", labels, self._rate(up_to["now"] * size)),
                 self.series(f"{name}_baseline", labels, then),

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from nachlass_builder.foundation.errors import NachlassError, NotebookError, Place, SourceError
+from nachlass_builder.foundation.errors import NachlassError, NotebookError, SourceError
 from nachlass_builder.foundation.settings import Settings
-from nachlass_builder.notebook.bindings import binds_unseen, changes, names_bound
-from nachlass_builder.notebook.notebook import Cell, Notebook, read_notebook
+from nachlass_builder.notebook.find_names import last_binding
+from nachlass_builder.notebook.notebook import Notebook, read_notebook
 
 DEFAULT_NOTEBOOK = "model.ipynb"
 
@@ -19,7 +18,7 @@ Explain = Callable[[str], str | None]
 
 
 @dataclass(frozen=True)
-class Located:
+class ChosenNotebooks:
     """The notebooks to build, in order; `reason` says how they were found."""
 
     contract: Literal["function", "pipeline"]
@@ -34,13 +33,13 @@ class Located:
         return PurePosixPath(self.notebooks[0].name).parent
 
 
-def locate(
+def choose_notebooks(
     root: Path,
     files: Sequence[str],
     settings: Settings,
     given: str | None,
     explain: Explain = lambda _name: None,
-) -> Located:
+) -> ChosenNotebooks:
     """Find and read the notebooks: those named, or the one that can be meant.
 
     `files` are the source's files; `given` is the notebook named as SOURCE.
@@ -49,46 +48,13 @@ def locate(
     if settings.notebook_list and not given:
         _require(settings.notebook_list, "S2I_SOURCE_NOTEBOOK_LIST", files, explain)
         notebooks = tuple(read_notebook(root, name) for name in settings.notebook_list)
-        return Located("pipeline", notebooks, "S2I_SOURCE_NOTEBOOK_LIST")
+        return ChosenNotebooks("pipeline", notebooks, "S2I_SOURCE_NOTEBOOK_LIST")
     if name := given or settings.notebook:
         _require([name], "SOURCE" if given else "S2I_SOURCE_NOTEBOOK", files, explain)
         reason = "named as the source" if given else "S2I_SOURCE_NOTEBOOK"
-        return Located("function", (read_notebook(root, name),), reason)
+        return ChosenNotebooks("function", (read_notebook(root, name),), reason)
     name, reason = _find(root, [file for file in files if file.endswith(".ipynb")], explain)
-    return Located("function", (read_notebook(root, name),), reason)
-
-
-def bindings_of(notebook: Notebook, name: str) -> list[tuple[Cell, ast.stmt]]:
-    """The statements that give a name a value at the top level of a cell, in order."""
-    return [
-        (cell, statement)
-        for cell in notebook.cells
-        if cell.tree is not None
-        for bound, statement in names_bound(cell.tree)
-        if bound == name
-    ]
-
-
-def last_binding(notebook: Notebook, name: str) -> Place | None:
-    """Where a name gets its last value at the top level; None when no cell's text binds it."""
-    found = bindings_of(notebook, name)
-    return notebook.place(found[-1][0], found[-1][1].lineno) if found else None
-
-
-def last_change(notebook: Notebook, name: str) -> Place | None:
-    """Where a name is last bound, deleted or changed."""
-    found = [
-        notebook.place(cell, statement.lineno)
-        for cell in notebook.cells
-        for statement in (cell.tree.body if cell.tree else ())
-        if changes(statement, name) or getattr(statement, "name", None) == name
-    ]
-    return found[-1] if found else None
-
-
-def may_define_unseen(notebook: Notebook) -> bool:
-    """Whether some cell may bind names that the text does not show."""
-    return any(cell.tree is not None and binds_unseen(cell.tree) for cell in notebook.cells)
+    return ChosenNotebooks("function", (read_notebook(root, name),), reason)
 
 
 def _require(names: Sequence[str], variable: str, files: Sequence[str], explain: Explain) -> None:

@@ -12,15 +12,9 @@ from nachlass_builder.foundation.errors import NachlassError, NotebookError, Pla
 from nachlass_builder.foundation.settings import SAMPLES_VARIABLE, Settings
 from nachlass_builder.notebook.bindings import takes_one_argument
 from nachlass_builder.notebook.cell_secrets import secrets_of_modules, secrets_of_notebook
-from nachlass_builder.notebook.choose_notebook import (
-    Explain,
-    Located,
-    bindings_of,
-    last_binding,
-    locate,
-    may_define_unseen,
-)
+from nachlass_builder.notebook.choose_notebook import ChosenNotebooks, Explain, choose_notebooks
 from nachlass_builder.notebook.contract import CONTRACT, NAME_SAMPLES, SAVE_FILE, one_argument
+from nachlass_builder.notebook.find_names import bindings_of, last_binding, may_define_unseen
 from nachlass_builder.notebook.notebook import Cell, Notebook, syntax_error
 from nachlass_builder.requirements.import_names import DISTRIBUTIONS
 from nachlass_builder.requirements.requirements import Requirements, gather
@@ -33,14 +27,14 @@ class Checked:
     `errors` make a build certain to fail; `warnings` do not.
     """
 
-    located: Located
+    chosen: ChosenNotebooks
     requirements: Requirements
     errors: list[NachlassError] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
     def contract(self) -> Iterator[tuple[str, Place]]:
         """The names of the contract that the notebooks define, and where."""
-        for notebook in self.located.notebooks:
+        for notebook in self.chosen.notebooks:
             for name in CONTRACT:
                 place = last_binding(notebook, name)
                 if place is not None:
@@ -56,22 +50,22 @@ def check(
 ) -> Checked:
     """Read the notebooks and their requirements, and look for what cannot work.
 
-    The arguments are those of `locate`. Raises the first failure that leaves
+    The arguments are those of `choose_notebooks`. Raises the first failure that leaves
     nothing to look at.
     """
-    located = locate(root, files, settings, given, explain)
-    checked = Checked(located, gather(root, located.notebooks))
-    for notebook in located.notebooks:
+    chosen = choose_notebooks(root, files, settings, given, explain)
+    checked = Checked(chosen, gather(root, chosen.notebooks))
+    for notebook in chosen.notebooks:
         for cell in notebook.cells:
             if problem := syntax_error(notebook, cell):
                 checked.errors.append(problem)
         checked.warnings += _unprovided_imports(notebook, checked.requirements, root)
         checked.warnings += secrets_of_notebook(notebook)
     checked.warnings += secrets_of_modules(root, files)
-    if located.contract == "function" and not checked.errors:
-        checked.errors += _contract_errors(located.notebooks[0])
-        checked.errors += _argument_errors(located.notebooks[0])
-    checked.errors += _samples_errors(located.notebooks, settings.samples)
+    if chosen.contract == "function" and not checked.errors:
+        checked.errors += _contract_errors(chosen.notebooks[0])
+        checked.errors += _argument_errors(chosen.notebooks[0])
+    checked.errors += _samples_errors(chosen.notebooks, settings.samples)
     checked.warnings += [str(conflict) for conflict in checked.requirements.conflicts]
     checked.warnings += checked.requirements.notes
     return checked

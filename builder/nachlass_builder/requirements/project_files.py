@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import yaml
 
 from nachlass_builder.foundation.errors import Place, RequirementsError
-from nachlass_builder.foundation.text_file import read_text
+from nachlass_builder.foundation.text_file import place_of, read_text
 from nachlass_builder.requirements.requirement import Requirement
 from nachlass_builder.requirements.requirements_txt import Listed, read_line
 from nachlass_builder.requirements.typed_values import list_at, table_at, text_at, texts_at
@@ -24,15 +23,15 @@ def read_pyproject(root: Path, name: str) -> list[Requirement]:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise RequirementsError(f"the file is not TOML: {error}", place=Place(name)) from None
-    project = table_at(document, "project", place=_place(name, text, "project"))
-    entries = texts_at(project, "dependencies", _place(name, text, "dependencies"))
-    return [Requirement.parse(entry, _place(name, text, entry)) for entry in entries]
+    project = table_at(document, "project", place=place_of(name, text, "project"))
+    entries = texts_at(project, "dependencies", place_of(name, text, "dependencies"))
+    return [Requirement.parse(entry, place_of(name, text, re.escape(entry))) for entry in entries]
 
 
 def requires_python(root: Path, name: str) -> tuple[str | None, Place]:
     """Read `[project] requires-python`, and its place."""
     text = read_text(root, name, RequirementsError)
-    place = _place(name, text, "requires-python")
+    place = place_of(name, text, "requires-python")
     project = table_at(tomllib.loads(text), "project", place=place)
     return text_at(project, "requires-python", place), place
 
@@ -47,10 +46,10 @@ def read_environment_yml(root: Path, name: str) -> Listed:
     listed = Listed()
     conda: list[str] = []
     content = content if isinstance(content, dict) else {}
-    for entry in list_at(content, "dependencies", _place(name, text, "dependencies")):
+    for entry in list_at(content, "dependencies", place_of(name, text, "dependencies")):
         if isinstance(entry, dict):
-            for line in list_at(entry, "pip", _place(name, text, "pip:")):
-                place = _place(name, text, str(line))
+            for line in list_at(entry, "pip", place_of(name, text, "pip:")):
+                place = place_of(name, text, re.escape(str(line)))
                 read_line(root, str(PurePosixPath(name).parent), str(line), place, listed)
         elif re.split(r"[=<>! ]", str(entry))[0] not in ("python", "pip"):
             conda.append(str(entry))
@@ -61,11 +60,3 @@ def read_environment_yml(root: Path, name: str) -> Listed:
             "name those the notebook needs under `pip:`"
         )
     return listed
-
-
-def _place(name: str, text: str, entry: Any) -> Place:
-    """The line of a TOML or YAML file that holds an entry."""
-    for number, line in enumerate(text.splitlines(), start=1):
-        if str(entry) in line:
-            return Place(name, line=number)
-    return Place(name)

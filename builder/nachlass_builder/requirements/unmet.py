@@ -13,7 +13,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
 from nachlass_builder.foundation.errors import Place, RequirementsError
-from nachlass_builder.foundation.text_file import read_text
+from nachlass_builder.foundation.text_file import place_of, read_text
 from nachlass_builder.requirements.requirement import Requirement
 from nachlass_builder.requirements.typed_values import list_at, table_at, texts_at
 
@@ -105,7 +105,4 @@ def _is_remote(source: Any) -> bool:
 
 def _place(name: str, text: str, pattern: str) -> Place:
     """The first line of a file that begins with a pattern, after blanks and dashes."""
-    for number, line in enumerate(text.splitlines(), start=1):
-        if re.match(rf"[\s\"'-]*{pattern}", line):
-            return Place(name, line=number)
-    return Place(name)
+    return place_of(name, text, rf"^[\s\"'-]*{pattern}")

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from nachlass_builder.bundle.layout import SERVING_LOCK
+from nachlass_builder.bundle.layout import SERVING_LOCK, SOURCE_FOLDER
 from nachlass_builder.bundle.manifest import Draft, Manifest, Slim, Unproven, write_manifest
 from nachlass_builder.bundle.staging import Staging
 from nachlass_builder.foundation.digest import digest_of
 from nachlass_builder.foundation.errors import Place, ProofError, RequirementsError
 from nachlass_builder.foundation.progress import Progress
-from nachlass_builder.notebook.choose_notebook import last_binding
+from nachlass_builder.notebook.find_names import last_binding
 from nachlass_builder.packages.environment import Environment, environment_key
 from nachlass_builder.packages.lock import Lock
 from nachlass_builder.proof.proof import prove, service_environment
@@ -112,7 +112,8 @@ class Serving:
         model = Candidate(
             bundle=self.staging.bundle,
             import_folders=[
-                self.staging.bundle / "src" / name for name in self.draft.entry.import_folders
+                self.staging.bundle / SOURCE_FOLDER / name
+                for name in self.draft.entry.import_folders
             ],
             has_samples=self._has_samples,
             python=self.training.python,
@@ -161,7 +162,7 @@ class Serving:
         prepared, progress, notebook = (
             self.prepared,
             self.progress,
-            self.checked.located.notebooks[-1],
+            self.checked.chosen.notebooks[-1],
         )
         with progress.step("making the serving environment"):
             environment = self.make(lock)
@@ -190,7 +191,7 @@ class Serving:
 
     def _memory(self, request: ServingRequest) -> Memory:
         """What is remembered of this model, for this lock, Python and service."""
-        names = [notebook.name for notebook in self.checked.located.notebooks]
+        names = [notebook.name for notebook in self.checked.chosen.notebooks]
         key = digest_of([environment_key(self.lock, "training"), self.draft.name, names])
         folder = self.prepared.settings.cache / SUBSETS
         return Memory(folder / f"{key[:32]}.json", tuple(sorted(request.named)))

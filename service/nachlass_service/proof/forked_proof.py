@@ -18,7 +18,7 @@ from nachlass_service.bundle.bundle import Bundle
 from nachlass_service.bundle.model import Model
 
 CHILDREN = 4
-SAMPLES = 200
+MOST_SAMPLES = 200
 """Samples that a child scores alone: what a fork breaks, it breaks at once."""
 ALLOWANCE_S = 10.0
 """Seconds that the children get beyond ten times what the scoring took in the parent."""
@@ -83,7 +83,7 @@ def _score(bundle: Bundle, model: Model, *, batch: bool) -> int:
         recorded = (prediction for _, prediction in bundle.samples())
         if not all(agree(r, a, random) for r, a in zip(recorded, answers, strict=True)):
             return DIFFERS
-    few = islice(bundle.samples(), SAMPLES)
+    few = islice(bundle.samples(), MOST_SAMPLES)
     return AGREES if all(agree(r, model.predict(s), random) for s, r in few) else DIFFERS
 
 

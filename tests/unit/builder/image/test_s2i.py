@@ -9,17 +9,17 @@ from nachlass_builder.foundation.errors import ExecutionError, SourceError
 from nachlass_builder.foundation.progress import Progress
 from nachlass_builder.image import s2i
 from nachlass_builder.image.hooks import HOOKS, PRE_RUN, keep_pre_run, run_hook
-from nachlass_builder.image.injected import lent
+from nachlass_builder.image.injected import injected_environment
 from support.project import PROJECT
 
-NOTHING_LENT = {"GIT_CONFIG_COUNT", "GIT_CONFIG_KEY_0", "GIT_CONFIG_VALUE_0"}
+WITHOUT_FILES = {"GIT_CONFIG_COUNT", "GIT_CONFIG_KEY_0", "GIT_CONFIG_VALUE_0"}
 
 
-def test_programs_are_told_of_what_is_lent(tmp_path):
+def test_variables_name_the_injected_files(tmp_path):
     names = ("pip.conf", "constraints.txt", ".netrc", "ca.crt")
     for name in (*names, "id_ed25519", "id_ed25519.pub", "known_hosts"):
         (tmp_path / name).write_text("x")
-    told = lent(tmp_path)
+    told = injected_environment(tmp_path)
     assert told["PIP_CONFIG_FILE"] == str(tmp_path / "pip.conf")
     assert told["PIP_CONSTRAINT"] == str(tmp_path / "constraints.txt")
     assert told["NETRC"] == str(tmp_path / ".netrc")
@@ -32,7 +32,7 @@ def test_programs_are_told_of_what_is_lent(tmp_path):
 def test_files_that_s2i_has_emptied_are_not_there(tmp_path):
     for name in ("pip.conf", ".netrc", "ca.crt", "id_rsa"):
         (tmp_path / name).touch()
-    assert set(lent(tmp_path)) == NOTHING_LENT
+    assert set(injected_environment(tmp_path)) == WITHOUT_FILES
 
 
 def test_a_password_in_a_variable_is_warned_of(monkeypatch, capsys):

@@ -1,4 +1,4 @@
-"""Which notebooks a source is built from, and where they bind the names of the contract."""
+"""Which notebooks a source is built from."""
 
 from pathlib import PurePosixPath
 
@@ -6,14 +6,7 @@ import pytest
 
 from nachlass_builder.foundation.errors import NotebookError, Place, SourceError
 from nachlass_builder.foundation.settings import Settings
-from nachlass_builder.notebook.choose_notebook import (
-    bindings_of,
-    last_binding,
-    last_change,
-    locate,
-    may_define_unseen,
-)
-from nachlass_builder.notebook.notebook import read_notebook
+from nachlass_builder.notebook.choose_notebook import choose_notebooks
 from support.cells import write_notebook
 
 PREDICTOR = "# %%\ndef predictor(x):\n    return x"
@@ -29,47 +22,38 @@ def choose(tmp_path):
         for name, cells in notebooks.items():
             write_notebook(tmp_path / name, cells)
         settings = Settings.from_environ(variables, {})
-        return locate(tmp_path, ["README.md", *notebooks], settings, given, explain)
+        return choose_notebooks(tmp_path, ["README.md", *notebooks], settings, given, explain)
 
     return choose
 
 
-@pytest.fixture
-def read(tmp_path):
-    def read(cells):
-        write_notebook(tmp_path / "model.ipynb", cells)
-        return read_notebook(tmp_path, "model.ipynb")
-
-    return read
-
-
-def names(located):
-    return [notebook.name for notebook in located.notebooks]
+def names(chosen):
+    return [notebook.name for notebook in chosen.notebooks]
 
 
 def test_the_default_name_is_taken_whatever_the_others_define(choose):
-    located = choose({"a.ipynb": PREDICTOR, "model.ipynb": OTHER, "sub/b.ipynb": PREDICTOR})
-    assert (located.contract, names(located)) == ("function", ["model.ipynb"])
-    assert located.reason == "the default name"
+    chosen = choose({"a.ipynb": PREDICTOR, "model.ipynb": OTHER, "sub/b.ipynb": PREDICTOR})
+    assert (chosen.contract, names(chosen)) == ("function", ["model.ipynb"])
+    assert chosen.reason == "the default name"
 
 
 def test_the_only_notebook_at_the_root_is_taken_whatever_folders_hold(choose):
-    located = choose({"sub/model.ipynb": PREDICTOR, "a.ipynb": OTHER, "sub/b.ipynb": PREDICTOR})
-    assert names(located) == ["a.ipynb"]
-    assert located.reason == "the only notebook at the root"
+    chosen = choose({"sub/model.ipynb": PREDICTOR, "a.ipynb": OTHER, "sub/b.ipynb": PREDICTOR})
+    assert names(chosen) == ["a.ipynb"]
+    assert chosen.reason == "the only notebook at the root"
 
 
 @pytest.mark.parametrize("name", ["b.ipynb", "sub/b.ipynb", "sub/model.ipynb"])
 def test_of_several_the_one_that_defines_predictor_is_taken(choose, name):
-    located = choose({"a.ipynb": OTHER, name: PREDICTOR, "c.ipynb": OTHER, "sub/d.ipynb": OTHER})
-    assert names(located) == [name]
-    assert located.reason == "the only notebook that defines `predictor`"
+    chosen = choose({"a.ipynb": OTHER, name: PREDICTOR, "c.ipynb": OTHER, "sub/d.ipynb": OTHER})
+    assert names(chosen) == [name]
+    assert chosen.reason == "the only notebook that defines `predictor`"
 
 
 def test_the_only_notebook_of_a_folder_is_taken_when_it_defines_predictor(choose):
-    located = choose({"sub/a.ipynb": PREDICTOR})
-    assert names(located) == ["sub/a.ipynb"]
-    assert located.folder == PurePosixPath("sub")
+    chosen = choose({"sub/a.ipynb": PREDICTOR})
+    assert names(chosen) == ["sub/a.ipynb"]
+    assert chosen.folder == PurePosixPath("sub")
 
 
 def test_candidates_that_cannot_be_read_are_passed_over(choose, tmp_path):
@@ -78,8 +62,8 @@ def test_candidates_that_cannot_be_read_are_passed_over(choose, tmp_path):
     for name, cells in found.items():
         write_notebook(tmp_path / name, cells)
     files = ["absent.ipynb", "damaged.ipynb", *found]
-    located = locate(tmp_path, files, Settings.from_environ({}, {}), None)
-    assert names(located) == ["a.ipynb"]
+    chosen = choose_notebooks(tmp_path, files, Settings.from_environ({}, {}), None)
+    assert names(chosen) == ["a.ipynb"]
 
 
 def test_files_that_are_not_of_the_source_are_not_looked_at(choose, tmp_path):
@@ -110,7 +94,7 @@ def test_several_of_which_none_defines_predictor_are_refused(choose):
 def test_ten_candidates_are_listed_and_the_rest_counted(tmp_path, count, end):
     files = [f"{number}.ipynb" for number in range(count)]
     with pytest.raises(NotebookError) as caught:
-        locate(tmp_path, files, Settings.from_environ({}, {}), None)
+        choose_notebooks(tmp_path, files, Settings.from_environ({}, {}), None)
     assert caught.value.message.startswith("no notebook defines `predictor`: 0.ipynb, 1.ipynb, ")
     assert caught.value.message.endswith(f"8.ipynb{end}")
 
@@ -131,8 +115,8 @@ def test_a_default_notebook_that_the_source_leaves_out_is_explained(choose):
 
 
 def test_nothing_is_explained_where_a_notebook_is_found(choose):
-    located = choose({"a.ipynb": OTHER}, explain=lambda name: f"{name} is ignored by git")
-    assert names(located) == ["a.ipynb"]
+    chosen = choose({"a.ipynb": OTHER}, explain=lambda name: f"{name} is ignored by git")
+    assert names(chosen) == ["a.ipynb"]
 
 
 @pytest.mark.parametrize(
@@ -146,26 +130,26 @@ def test_nothing_is_explained_where_a_notebook_is_found(choose):
 )
 def test_a_named_notebook_is_taken_and_the_source_wins(choose, given, variables, name, reason):
     found = {"model.ipynb": PREDICTOR, "sub/a.ipynb": OTHER, "b.ipynb": OTHER}
-    located = choose(found, given, **variables)
-    assert (located.contract, names(located), located.reason) == ("function", [name], reason)
-    assert located.folder == PurePosixPath(name).parent
+    chosen = choose(found, given, **variables)
+    assert (chosen.contract, names(chosen), chosen.reason) == ("function", [name], reason)
+    assert chosen.folder == PurePosixPath(name).parent
 
 
 @pytest.mark.parametrize("notebook", ["", "model.ipynb"])
 def test_the_notebooks_of_a_pipeline_keep_their_order_and_run_at_the_root(choose, notebook):
-    located = choose(
+    chosen = choose(
         {"model.ipynb": PREDICTOR, "sub/a.ipynb": OTHER, "b.ipynb": OTHER},
         S2I_SOURCE_NOTEBOOK_LIST="sub/a.ipynb, b.ipynb",
         S2I_SOURCE_NOTEBOOK=notebook,
     )
-    assert (located.contract, names(located)) == ("pipeline", ["sub/a.ipynb", "b.ipynb"])
-    assert located.reason == "S2I_SOURCE_NOTEBOOK_LIST"
-    assert located.folder == PurePosixPath()
+    assert (chosen.contract, names(chosen)) == ("pipeline", ["sub/a.ipynb", "b.ipynb"])
+    assert chosen.reason == "S2I_SOURCE_NOTEBOOK_LIST"
+    assert chosen.folder == PurePosixPath()
 
 
 def test_a_path_may_be_spelled_in_several_ways(choose):
-    located = choose({"sub/a.ipynb": OTHER}, S2I_SOURCE_NOTEBOOK="./sub//a.ipynb")
-    assert located.folder == PurePosixPath("sub")
+    chosen = choose({"sub/a.ipynb": OTHER}, S2I_SOURCE_NOTEBOOK="./sub//a.ipynb")
+    assert chosen.folder == PurePosixPath("sub")
 
 
 @pytest.mark.parametrize(
@@ -201,78 +185,6 @@ def test_a_notebook_named_in_a_source_without_any_is_refused(choose):
 def test_a_chosen_notebook_that_cannot_be_read_is_refused_with_its_place(tmp_path):
     (tmp_path / "model.ipynb").write_text("{")
     with pytest.raises(NotebookError) as caught:
-        locate(tmp_path, ["model.ipynb"], Settings.from_environ({}, {}), None)
+        choose_notebooks(tmp_path, ["model.ipynb"], Settings.from_environ({}, {}), None)
     assert caught.value.place == Place("model.ipynb", line=1)
     assert caught.value.remedy == "save it from Jupyter again, or restore it from git"
-
-
-def test_all_bindings_of_a_name_are_found_in_order(read):
-    notebook = read(
-        "# %%\nimport predictor\n# %%\nx = 1\nif x:\n    predictor = x\n# %%\n%%bash\npredictor=1\n"
-        "# %%\ndef (\n# %%\ndef predictor(x):\n    predictor = 1\n"
-    )
-    found = [(cell.number, node.lineno) for cell, node in bindings_of(notebook, "predictor")]
-    assert found == [(1, 1), (2, 3), (5, 1)]
-    assert bindings_of(notebook, "samples") == []
-
-
-def test_the_last_binding_has_a_place(read):
-    notebook = read("# %%\nsamples = []\n# %%\nsamples = [\n    1]\nsamples.append(2)\n# %%\nx = 1")
-    assert last_binding(notebook, "samples") == Place("model.ipynb", 2, 1)
-    assert last_binding(notebook, "predictor") is None
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "samples = [2]",
-        "samples, x = [2], 3",
-        "samples += [2]",
-        "samples[0] = 2",
-        "samples[0][1] = 2",
-        "samples.append(2)",
-        "del samples",
-        "del samples[0]",
-        "import samples",
-        "import data as samples",
-        "from data import samples",
-        "for samples in x: pass",
-        "with x as samples: pass",
-        "if x:\n    samples = [2]",
-        "def samples(): pass",
-        "class samples: pass",
-        "x = (samples := [2])",
-    ],
-)
-def test_a_change_is_a_binding_a_deletion_a_method_or_an_item(read, statement):
-    notebook = read(f"# %%\nsamples = [1]\nx = 1\n{statement}\n# %%\ny = 1")
-    assert last_change(notebook, "samples") == Place("model.ipynb", 1, 3)
-
-
-@pytest.mark.parametrize(
-    "statement",
-    ["x = samples", "x[samples] = 1", "len(samples)", "x.samples = 1", "import samples.a as x"],
-)
-def test_a_use_is_no_change(read, statement):
-    notebook = read(f"# %%\nx = 1\nsamples = [1]\n{statement}")
-    assert last_change(notebook, "samples") == Place("model.ipynb", 1, 2)
-
-
-def test_what_is_never_changed_has_no_place(read):
-    notebook = read("# %%\nx = 1\n# %%\n%%bash\nsamples=1\n# %%\nsamples = (")
-    assert last_change(notebook, "samples") is None
-
-
-@pytest.mark.parametrize(
-    ("cells", "unseen"),
-    [
-        ("# %%\nx = 1\n# %%\nfrom m import *", True),
-        ("# %%\n%run other.ipynb\n# %%\nx = 1", True),
-        ("# %%\nx = 1", False),
-        ("# %%\n%%bash\nfrom m import *", False),
-        ("# %%\nfrom m import * (", False),
-        ("", False),
-    ],
-)
-def test_any_cell_may_define_names_unseen(read, cells, unseen):
-    assert may_define_unseen(read(cells)) is unseen

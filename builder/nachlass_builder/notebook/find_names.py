@@ -1,0 +1,42 @@
+"""Finds where the cells of a notebook bind and change a name."""
+
+from __future__ import annotations
+
+import ast
+
+from nachlass_builder.foundation.errors import Place
+from nachlass_builder.notebook.bindings import binds_unseen, changes, names_bound
+from nachlass_builder.notebook.notebook import Cell, Notebook
+
+
+def bindings_of(notebook: Notebook, name: str) -> list[tuple[Cell, ast.stmt]]:
+    """The statements that give a name a value at the top level of a cell, in order."""
+    return [
+        (cell, statement)
+        for cell in notebook.cells
+        if cell.tree is not None
+        for bound, statement in names_bound(cell.tree)
+        if bound == name
+    ]
+
+
+def last_binding(notebook: Notebook, name: str) -> Place | None:
+    """Where a name gets its last value at the top level; None when no cell's text binds it."""
+    found = bindings_of(notebook, name)
+    return notebook.place(found[-1][0], found[-1][1].lineno) if found else None
+
+
+def last_change(notebook: Notebook, name: str) -> Place | None:
+    """Where a name is last bound, deleted or changed."""
+    found = [
+        notebook.place(cell, statement.lineno)
+        for cell in notebook.cells
+        for statement in (cell.tree.body if cell.tree else ())
+        if changes(statement, name) or getattr(statement, "name", None) == name
+    ]
+    return found[-1] if found else None
+
+
+def may_define_unseen(notebook: Notebook) -> bool:
+    """Whether some cell may bind names that the text does not show."""
+    return any(cell.tree is not None and binds_unseen(cell.tree) for cell in notebook.cells)
