@@ -43,7 +43,10 @@ from IPython.utils.text import LSString, SList
 from jupyter_client.channels import AsyncZMQSocketChannel
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
+from pip._internal.cli.parser import ConfigOptionParser
 from pip._internal.commands import create_command
+from pip._internal.req.req_file import preprocess
+from pip._internal.utils.misc import strtobool
 from prometheus_client import exposition, utils
 
 from nachlass_builder.notebook import notebook
@@ -699,6 +702,20 @@ def pip_options():
     missing = [name for name in sorted(names) if f"--{name}" not in told]
     assert missing == []
     return True
+
+
+@relies_on(
+    "pip",
+    "its parsers of requirements files, settings and switches can be asked",
+    "tests/unit/builder/packages/test_any_pip_settings.py",
+    "_get_ordered_configuration_items",
+)
+def pip_parsers():
+    parser = ConfigOptionParser(usage="", name="install", isolated=True)
+    parser.config.load()
+    lines = [*preprocess("a \\\nb # c\n")]
+    dict(parser._get_ordered_configuration_items())
+    return (lines, strtobool("off")) == ([(1, "a b")], 0)
 
 
 @pytest.mark.usefixtures("folder")

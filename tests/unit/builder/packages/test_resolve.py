@@ -28,7 +28,7 @@ def source(name, version):
     return {"name": name, "version": version, "sdist": found}
 
 
-class Uv:
+class LockingUv:
     """Stands in for uv; `packages` says what it locks, by what it is asked for.
 
     `with_wheel` are the pins that have wheels, for other Pythons than this; `fits` says
@@ -71,7 +71,7 @@ def ask(tmp_path):
 
 
 def test_what_uv_locks_is_the_lock(ask):
-    uv = Uv(lambda _texts, _arguments: [wheel("alpha", "1"), wheel("gunicorn", "23")])
+    uv = LockingUv(lambda _texts, _arguments: [wheel("alpha", "1"), wheel("gunicorn", "23")])
     lock = ask(uv, "alpha", ours=["gunicorn>=23"])
     assert lock.packages == (("alpha", "1"), ("gunicorn", "23"))
     assert lock.notes == ()
@@ -79,7 +79,7 @@ def test_what_uv_locks_is_the_lock(ask):
 
 
 def test_a_package_that_only_has_source_is_built_and_told(ask):
-    uv = Uv(lambda _texts, _arguments: [source("alpha", "1"), wheel("beta", "1")])
+    uv = LockingUv(lambda _texts, _arguments: [source("alpha", "1"), wheel("beta", "1")])
     lock = ask(uv, "alpha")
     assert lock.notes == ("alpha has no wheel and is built from source",)
     assert len(uv.locked) == 1
@@ -87,7 +87,7 @@ def test_a_package_that_only_has_source_is_built_and_told(ask):
 
 @pytest.mark.parametrize("allowed", [("alpha",), (":all:",)])
 def test_a_package_that_is_to_be_built_is_not_doubted(ask, allowed):
-    uv = Uv(lambda _texts, _arguments: [source("alpha", "1")], with_wheel={"alpha==1"})
+    uv = LockingUv(lambda _texts, _arguments: [source("alpha", "1")], with_wheel={"alpha==1"})
     lock = ask(uv, "alpha", indexes=IndexSettings(no_binary=allowed))
     assert lock.notes == ("alpha is built from source",)
     assert len(uv.locked) == 1
@@ -95,7 +95,7 @@ def test_a_package_that_is_to_be_built_is_not_doubted(ask, allowed):
 
 def test_a_link_and_a_folder_are_built_without_a_doubt(ask):
     link = {"name": "tool", "version": "1", "archive": {"url": "https://i.example/tool.tar.gz"}}
-    lock = ask(Uv(lambda _texts, _arguments: [link]), "tool @ https://i.example/tool.tar.gz")
+    lock = ask(LockingUv(lambda _texts, _arguments: [link]), "tool @ https://i.example/tool.tar.gz")
     assert lock.notes == ("tool is built from source",)
 
 
@@ -103,7 +103,7 @@ def test_another_version_is_locked_where_wheels_exist_for_other_pythons(ask):
     def packages(_texts, arguments):
         return [wheel("alpha", "1") if "--only-binary" in arguments else source("alpha", "2")]
 
-    uv = Uv(packages, with_wheel={"alpha==2"})
+    uv = LockingUv(packages, with_wheel={"alpha==2"})
     lock = ask(uv, "alpha")
     assert lock.packages == (("alpha", "1"),)
     first, second = uv.locked
@@ -112,14 +112,14 @@ def test_another_version_is_locked_where_wheels_exist_for_other_pythons(ask):
 
 
 def test_a_pinned_version_that_only_has_wheels_for_others_is_refused(ask):
-    uv = Uv(lambda _texts, _arguments: [source("alpha", "2")], with_wheel={"alpha==2"})
+    uv = LockingUv(lambda _texts, _arguments: [source("alpha", "2")], with_wheel={"alpha==2"})
     with pytest.raises(RequirementsError, match="alpha==2 has no wheel for Python 3") as caught:
         ask(uv, "beta", "alpha==2")
     assert caught.value.place == Place("r.txt", line=2)
 
 
 def test_what_may_be_built_is_revised_a_few_times_only(ask):
-    uv = Uv(lambda _texts, _arguments: [source("alpha", "2")], with_wheel={"alpha==2"})
+    uv = LockingUv(lambda _texts, _arguments: [source("alpha", "2")], with_wheel={"alpha==2"})
     lock = ask(uv, "alpha")
     assert lock.built_from_source == ("alpha",)
     assert len(uv.locked) == ROUNDS
@@ -151,7 +151,7 @@ def test_a_date_holds_for_the_users_requirements_and_not_for_ours(ask):
         limits.append(given)
         return True
 
-    uv = Uv(dated, fits=fits)
+    uv = LockingUv(dated, fits=fits)
     ask(uv, "alpha", ours=["gunicorn"], as_of="2026-01-31", constraints=["beta<3"])
     assert limits == [["beta<3", "alpha==1", "beta==1"]]
     first, second = uv.locked
@@ -160,14 +160,14 @@ def test_a_date_holds_for_the_users_requirements_and_not_for_ours(ask):
 
 
 def test_where_ours_needs_newer_ones_only_what_the_user_names_is_held(ask):
-    uv = Uv(dated, fits=lambda _texts, _limits: False)
+    uv = LockingUv(dated, fits=lambda _texts, _limits: False)
     lock = ask(uv, "alpha[x]", ours=["gunicorn"], as_of="2026-01-31")
     assert lock.packages == (("alpha", "1"), ("beta", "2"), ("gunicorn", "2"))
     assert lock.notes == ("newer than 2026-01-31, for the service and the kernel: beta",)
 
 
 def test_a_date_without_requirements_asks_nothing_more(ask):
-    uv = Uv(lambda _texts, _arguments: [wheel("gunicorn", "23")])
+    uv = LockingUv(lambda _texts, _arguments: [wheel("gunicorn", "23")])
     assert ask(uv, ours=["gunicorn"], as_of="2026-01-31").notes == ()
     assert len(uv.locked) == 1
 
@@ -177,7 +177,7 @@ def demand(text, digest):
 
 
 def test_demanded_hashes_are_those_of_the_lock(ask):
-    uv = Uv(lambda _texts, _arguments: [wheel("alpha", "1")])
+    uv = LockingUv(lambda _texts, _arguments: [wheel("alpha", "1")])
     assert ask(uv, "alpha==1", hashes=[demand("alpha==1", A)]).packages == (("alpha", "1"),)
     with pytest.raises(RequirementsError, match="no file of alpha 1 for this Python has the hash"):
         ask(uv, "alpha==1", hashes=[demand("alpha==1", B)])
@@ -189,7 +189,7 @@ def test_hashes_of_all_are_demanded_of_the_users_and_not_of_ours(ask):
 
     everything = Place("r.txt", line=9)
     hashes = [demand("alpha==1", A)]
-    uv = Uv(packages)
+    uv = LockingUv(packages)
     lock = ask(uv, "alpha==1", ours=["gunicorn"], hashes=hashes, require_hashes=everything)
     assert lock.packages == (("alpha", "1"), ("gunicorn", "1"))
     with pytest.raises(RequirementsError) as caught:
