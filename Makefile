@@ -26,7 +26,7 @@ test: .venv/test/installed ## run the tests; what cannot run here is listed at t
 test-all: .venv/test/installed .venv/lowest/installed ## as test, with nothing skipped, then with the oldest versions
 	.ci/system-packages
 	NACHLASS_TEST_ALL=1 $(TEST)/python -m pytest $(WORKERS)
-	.venv/lowest/bin/python -m pytest -n 2 $(QUICK)
+	.venv/lowest/bin/python -m pytest -n 2 tests/unit -m "not starts_programs or private_details"
 	.venv/lowest/bin/nachlass build examples/kmeans -o .venv/lowest/bundle --force
 
 test-unit: .venv/test/installed ## run the tests that start no kernel, no service and no build

@@ -25,7 +25,8 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "needs(program, enable): a program the machine must have")
     config.addinivalue_line("markers", "needs_room(gigabytes): disk that has to be free")
     config.addinivalue_line("markers", "needs_elsewhere(program, what): no machine of ours has it")
-    config.addinivalue_line("markers", "starts_programs: kernels, uv, builds; not in test-unit")
+    config.addinivalue_line("markers", "starts_programs: kernels, uv, git, builds; not test-unit")
+    config.addinivalue_line("markers", "private_details: of other projects, in every version")
     config.addinivalue_line("markers", "only_all(reason): runs in `make test-all` alone")
 
 

@@ -529,6 +529,7 @@ def repository(tmp_path):
     return git
 
 
+@pytest.mark.starts_programs
 @pytest.mark.parametrize("revision", ["main", "other", "commit"])
 def test_the_step_that_clones(step, repository, tmp_path, revision):
     commit = repository("rev-parse", "main" if revision == "commit" else revision)

@@ -718,8 +718,17 @@ def pip_parsers():
     return (lines, strtobool("off")) == ([(1, "a b")], 0)
 
 
+pytestmark = pytest.mark.private_details
+
+
+def marked(detail, *values):
+    """The parameters of a test; those that run uv take long."""
+    marks = [pytest.mark.starts_programs] if detail.project == "uv" else []
+    return pytest.param(*(values or [detail]), marks=marks, id=detail.holds.__name__)
+
+
 @pytest.mark.usefixtures("folder")
-@pytest.mark.parametrize("detail", DETAILS, ids=lambda detail: detail.holds.__name__)
+@pytest.mark.parametrize("detail", map(marked, DETAILS))
 def test_detail(detail):
     assert not (broken := detail.broken()), broken
 
@@ -752,9 +761,14 @@ CHANGES = [
 """Changes, each with the check that has to notice it."""
 
 
+BY_CHECK = {detail.holds: detail for detail in DETAILS}
+
+
 @pytest.mark.usefixtures("folder")
-@pytest.mark.parametrize(("holds", "owner", "name", "changed"), CHANGES)
-def test_a_change_is_noticed(monkeypatch, holds, owner, name, changed):
-    [detail] = [detail for detail in DETAILS if detail.holds is holds]
+@pytest.mark.parametrize(
+    ("detail", "owner", "name", "changed"),
+    [marked(BY_CHECK[holds], BY_CHECK[holds], *change) for holds, *change in CHANGES],
+)
+def test_a_change_is_noticed(monkeypatch, detail, owner, name, changed):
     monkeypatch.setattr(owner, name, changed)
     assert detail.used_in in detail.broken()

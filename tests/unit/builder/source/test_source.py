@@ -156,6 +156,7 @@ def test_links_inside_stay_and_links_outside_become_absolute(folder, tmp_path):
     assert (tmp_path / "copy" / "outside").read_text() == "outside"
 
 
+@pytest.mark.starts_programs
 @pytest.mark.parametrize("ref", ["", "#main", "#v1", "COMMIT"])
 def test_a_git_url_is_cloned_at_its_ref(repository, tmp_path, ref):
     first = git(repository, "rev-parse", "v1")
@@ -167,6 +168,7 @@ def test_a_git_url_is_cloned_at_its_ref(repository, tmp_path, ref):
     assert (source.commit == first) is old
 
 
+@pytest.mark.starts_programs
 def test_the_time_of_a_notebooks_commit_needs_its_history(repository, tmp_path):
     (repository / "other.txt").write_text("x")
     git(repository, "add", "-A")
