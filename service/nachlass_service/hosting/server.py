@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from importlib.util import find_spec
 from ipaddress import ip_address
 from logging import ERROR, WARNING
@@ -39,6 +40,7 @@ from nachlass_service.hosting.capacity import capacity
 from nachlass_service.hosting.forks import leave_forks_alone
 from nachlass_service.hosting.gunicorn_logger import Logger
 from nachlass_service.hosting.snapshot import Snapshots
+from nachlass_service.http.async_worker import AsyncWorker
 from nachlass_service.http.balance import Balance
 from nachlass_service.metrics.metrics import Metrics
 from nachlass_service.proof.rehearsal import rehearse
@@ -310,8 +312,16 @@ class Server(BaseApplication):
             worker.alive = False
             log.event("worker_replaced", level=WARNING, why=why)
 
+        get_ready = partial(self._get_ready, scorer)
+        if isinstance(worker, AsyncWorker):
+            scorer.start(worker.begin(scorer, self.balance, leave, get_ready))
+            return
         begin = getattr(worker, "begin", None)
         scorer.start(begin(scorer, self.balance, leave) if begin else self._pool(leave).run)
+        get_ready()
+
+    def _get_ready(self, scorer: Scorer) -> None:
+        """Warm up once, and go on trying if that fails."""
         if not self._warm_up(scorer):
             threading.Thread(target=self._keep_trying, args=[scorer], daemon=True).start()
         self._begun.set()

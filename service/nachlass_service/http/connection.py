@@ -18,6 +18,7 @@ import httptools
 
 from nachlass_service.base.errors import ServiceError, SlowBodyError, TooLargeError
 from nachlass_service.http.loop import Loop
+from nachlass_service.http.request import Request
 
 SILENCE_S = 10
 """The time for a request's head, and for each silence in the middle of its body."""
@@ -33,40 +34,6 @@ MOST_HEAD_BYTES = 1 << 17
 READ, WRITE = select.EPOLLIN, select.EPOLLOUT
 GONE = select.EPOLLHUP | select.EPOLLERR
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-
-
-class Request:
-    """A request: its head in bytes, header names in lower case, and its body.
-
-    `error` is why its body is not there; `id` what the log calls it. One that
-    `is_streamed` is handed on with its head: its body comes in `pieces`, until
-    it `is_whole`.
-    """
-
-    __slots__ = (
-        *("method", "target", "headers", "body", "is_old", "keep_alive"),
-        *("arrived_at", "error", "id", "is_streamed", "is_whole", "pieces"),
-    )
-
-    def __init__(self) -> None:
-        self.method = b""
-        self.target = b""
-        self.headers: list[tuple[bytes, bytes]] = []
-        self.body = b""
-        self.is_old = False  # HTTP/1.0
-        self.keep_alive = True
-        self.arrived_at = 0.0
-        self.error: ServiceError | None = None
-        self.id = ""
-        self.is_streamed = self.is_whole = False
-        self.pieces: deque[bytes] = deque()
-
-    def header(self, wanted: bytes) -> str:
-        """A header's value, the first of that name; empty when there is none."""
-        for name, value in self.headers:
-            if name == wanted:
-                return value.decode("latin-1")
-        return ""
 
 
 class Face(Protocol):

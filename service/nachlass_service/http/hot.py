@@ -28,10 +28,11 @@ from nachlass_service.base.problem import MEDIA_TYPE, problem, problem_of, probl
 from nachlass_service.batches.formats import is_batch
 from nachlass_service.bundle.strict_json import encode
 from nachlass_service.http.balance import Balance
-from nachlass_service.http.connection import Connection, Request
+from nachlass_service.http.connection import Connection
 from nachlass_service.http.door import Door
 from nachlass_service.http.lent import Answer, Arriving
 from nachlass_service.http.loop import Loop
+from nachlass_service.http.request import Request
 from nachlass_service.http.wsgi import WSGI, Headers, answer_of, begin, end, environ_of, path_of
 from nachlass_service.scoring.admission import Admission, not_its_turn
 from nachlass_service.scoring.request_body import PredictRequest

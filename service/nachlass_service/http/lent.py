@@ -11,7 +11,8 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from nachlass_service.http.connection import LEAST_RATE, PATIENCE_S, SILENCE_S, Connection, Request
+from nachlass_service.http.connection import LEAST_RATE, PATIENCE_S, SILENCE_S, Connection
+from nachlass_service.http.request import Request
 
 
 class Arriving(io.RawIOBase):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from nachlass_service.http.connection import Request
+from nachlass_service.http.request import Request
 
 WSGI = Callable[[Any, Any], Iterable[bytes]]
 Headers = list[tuple[str, str]]

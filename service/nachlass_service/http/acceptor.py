@@ -1,0 +1,178 @@
+"""Accepts connections, shares them with the other workers, and lets them go."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import math
+import socket
+import ssl
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from logging import WARNING
+
+from nachlass_service.base import log
+from nachlass_service.http.balance import Balance
+from nachlass_service.http.phases import IDLE, SILENCE_S
+from nachlass_service.http.protocol import Connection
+
+SLACK = 4
+"""Connections that a worker may have more than another before it lets that one go first."""
+STEP_BACK_S = 0.001
+NO_ROOM_S = 0.1
+"""How long nothing is accepted when the system has no room for more."""
+MOST_WAITING = 2048
+"""Connections that may have been waiting for a worker: gunicorn's default."""
+LATELY_S = 1.0
+"""A client that was answered so lately may be sending its next request now."""
+FAREWELL_S = 0.3
+"""How long such a client may take, during a drain, to send one more request."""
+DRAIN_S = 3
+"""What has not been sent so long after a drain began is not waited for."""
+LOGGED_EVERY_S = 10.0
+
+
+class Acceptor:
+    """The listeners of a worker, and its connections; all methods are the loop's."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        make: Callable[[], Connection],
+        balance: Balance,
+        *,
+        most: int,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self.is_draining = False
+        self.connections: set[Connection] = set()
+        self._loop, self._make, self._balance = loop, make, balance
+        self._most, self._tls = most, tls
+        self._listeners: list[socket.socket] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._has_stepped_back = False
+        self._closed, self._logged_at = 0, -math.inf
+        self._gives_up_at = math.inf
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether everybody is gone."""
+        return self.is_draining and not (self.connections or self._tasks)
+
+    def open(self, listeners: Sequence[socket.socket]) -> None:
+        """Begin to accept."""
+        self._listeners = list(listeners)
+        for listener in listeners:
+            listener.settimeout(0)
+        self._balance.say(0)
+        self._listen()
+
+    def opened(self, connection: Connection) -> None:
+        """Take note of a connection, and make room for it."""
+        self.connections.add(connection)
+        self._say()
+        if len(self.connections) > self._most:
+            self._make_room(connection)
+
+    def closed(self, connection: Connection) -> None:
+        """Forget a connection."""
+        self.connections.discard(connection)
+        self._say()
+
+    def drain(self) -> None:
+        """Accept what has been waiting, and no more; answer what is asked, and no more."""
+        self._stop_listening()
+        self._balance.leave()
+        for listener in self._listeners:
+            for _ in range(MOST_WAITING):
+                if not self._accept(listener):
+                    break
+            listener.close()
+        self._listeners = []
+        self.is_draining = True
+        now = time.monotonic()
+        self._gives_up_at = now + DRAIN_S
+        # What was sent before may still be in the sockets: they are read once more.
+        self._loop.call_later(0.01, self._close_idle, now - LATELY_S)
+        self._loop.call_later(0.01 + FAREWELL_S, self._close_idle, math.inf)
+
+    def tick(self, now: float) -> None:
+        """Let go of clients that are too slow."""
+        for connection in [c for c in self.connections if c.deadline < now]:
+            connection.pass_deadline(now)
+        if now > self._gives_up_at:
+            for connection in [c for c in self.connections if c.request is None]:
+                connection.abort()
+
+    def _say(self) -> None:
+        if not self.is_draining:
+            self._balance.say(len(self.connections) + len(self._tasks))
+
+    def _listen(self) -> None:
+        for listener in self._listeners:
+            self._loop.add_reader(listener, self._knock, listener)
+
+    def _stop_listening(self) -> None:
+        for listener in self._listeners:
+            self._loop.remove_reader(listener)
+
+    def _close_for(self, seconds: float) -> None:
+        self._stop_listening()
+        self._loop.call_later(seconds, self._listen)
+
+    def _knock(self, listener: socket.socket) -> None:
+        """A client connects: accept one, unless another worker should."""
+        load = len(self.connections) + len(self._tasks)
+        if not self._has_stepped_back and self._balance.is_another_first(load - SLACK):
+            self._has_stepped_back = True
+            self._close_for(STEP_BACK_S)
+            return
+        self._has_stepped_back = False
+        self._accept(listener)
+
+    def _accept(self, listener: socket.socket) -> bool:
+        """Accept one connection; whether there was one."""
+        try:
+            sock, _peer = listener.accept()
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+                self._close_for(NO_ROOM_S)
+            return False
+        sock.settimeout(0)
+        if sock.family != socket.AF_UNIX:
+            with suppress(OSError):
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        task = self._loop.create_task(self._welcome(sock))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        self._say()
+        return True
+
+    async def _welcome(self, sock: socket.socket) -> None:
+        limit_s = SILENCE_S if self._tls else None
+        try:
+            await self._loop.connect_accepted_socket(
+                self._make, sock, ssl=self._tls, ssl_handshake_timeout=limit_s
+            )
+        except OSError:  # also of a handshake
+            sock.close()
+
+    def _make_room(self, newcomer: Connection) -> None:
+        """Close the connection that has been idle longest; the newcomer's, if none is idle."""
+        idle = [c for c in self.connections if c.phase is IDLE and c is not newcomer]
+        if idle:
+            min(idle, key=lambda connection: connection.since).close()
+        else:
+            newcomer.turn_away(503, "there are too many connections")
+        self._closed += 1
+        now = time.monotonic()
+        if now - self._logged_at > LOGGED_EVERY_S:
+            self._logged_at = now
+            log.event("connections", level=WARNING, limit=self._most, closed=self._closed)
+            self._closed = 0
+
+    def _close_idle(self, since: float) -> None:
+        for connection in list(self.connections):
+            if connection.phase is IDLE and connection.since <= since:
+                connection.close()

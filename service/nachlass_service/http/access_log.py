@@ -1,0 +1,49 @@
+"""Writes gunicorn's access log, and counts the requests of a worker."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from nachlass_service.http.protocol import Connection
+from nachlass_service.http.request import Request
+from nachlass_service.http.responses import REASONS
+from nachlass_service.http.wsgi import environ_of
+
+if TYPE_CHECKING:
+    from gunicorn.config import Config
+    from gunicorn.glogging import Logger
+
+
+class AccessLog:
+    """Notes each response; `leave` is called after as many as gunicorn's `max_requests`."""
+
+    def __init__(
+        self, cfg: Config, logger: Logger, most_requests: int, leave: Callable[[str], None]
+    ) -> None:
+        self._logger = logger if cfg.accesslog or cfg.logconfig or cfg.statsd_host else None
+        self._left, self._leave = most_requests, leave
+
+    def note(self, connection: Connection, request: Request, status: int, sent: int) -> None:
+        """Note a response of so many bytes."""
+        if self._logger:
+            self._write(self._logger, connection, request, status, sent)
+        self._left -= 1
+        if self._left == 0:
+            self._leave("it has answered as many requests as it may")
+
+    def _write(
+        self, logger: Logger, connection: Connection, request: Request, status: int, sent: int
+    ) -> None:
+        now = time.monotonic()
+        seconds = now - (request.arrived_at or now)
+        scheme = "https" if connection.is_encrypted else "http"
+        environ = environ_of(request, scheme=scheme, server=connection.server, peer=connection.peer)
+        headers = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in request.headers]
+        reason = REASONS.get(status, b"").decode()
+        response: Any = SimpleNamespace(status=f"{status} {reason}", sent=sent, headers=[])
+        asked: Any = SimpleNamespace(headers=headers)
+        logger.access(response, asked, environ, timedelta(seconds=seconds))

@@ -1,0 +1,124 @@
+"""gunicorn's worker around a loop of uvloop, or of asyncio where there is none."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any
+
+from gunicorn.sock import ssl_context
+from gunicorn.workers.base import Worker
+
+from nachlass_service.http.acceptor import Acceptor
+from nachlass_service.http.access_log import AccessLog
+from nachlass_service.http.balance import Balance
+from nachlass_service.http.handler import RequestHandler
+from nachlass_service.http.protocol import Connection
+from nachlass_service.scoring.scorer import Run, Scorer
+
+TICK_S = 0.25
+BUSY_TICK_S = 0.05
+"""While something runs that may pass its time limit."""
+NOTIFY_S = 1.0
+
+
+class AsyncWorker(Worker):
+    """A worker whose main thread runs the loop."""
+
+    def begin(
+        self,
+        scorer: Scorer,
+        balance: Balance,
+        leave: Callable[[str], None],
+        get_ready: Callable[[], None],
+    ) -> Run:
+        """Make the loop, which `run` runs; how predictions are made there.
+
+        `get_ready` is called once the loop runs, in another thread; then the port is opened.
+        """
+
+        def leave_and_wake(why: str) -> None:
+            leave(why)
+            self._loop.call_soon_threadsafe(self._drain)
+
+        self._get_ready = get_ready
+        self._loop = _new_loop()
+        self._scorer = scorer
+        self._handler = RequestHandler(
+            scorer,
+            self.wsgi,
+            self.cfg,
+            self._loop,
+            access_log=AccessLog(self.cfg, self.log, self.max_requests, leave_and_wake),
+            leave=leave_and_wake,
+        )
+        handler = self._handler
+        self._acceptor = Acceptor(
+            self._loop,
+            lambda: Connection(handler),
+            balance,
+            most=self.cfg.worker_connections,
+            tls=ssl_context(self.cfg) if self.cfg.is_ssl else None,
+        )
+        handler.opened, handler.closed = self._acceptor.opened, self._acceptor.closed
+        return handler.scheduler.run
+
+    def run(self) -> None:
+        """Serve until a signal says otherwise, or the master is gone."""
+        self._notified_at = 0.0
+        self._ends_at = float("inf")
+        for name in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(name, self._drain)
+        self._loop.add_signal_handler(signal.SIGQUIT, self._loop.stop)
+        threading.Thread(target=self._open, name="warm-up", daemon=True).start()
+        self._tick()
+        self._loop.run_forever()
+
+    def _open(self) -> None:
+        self._get_ready()
+        sockets: list[Any] = [listener.sock for listener in self.sockets]  # type: ignore[attr-defined]
+        self._loop.call_soon_threadsafe(self._acceptor.open, sockets)
+
+    def _tick(self) -> None:
+        """What is due now and then: deadlines, the date, the master."""
+        now = time.monotonic()
+        self._handler.heads.tick()
+        self._handler.scheduler.tick(now)
+        self._acceptor.tick(now)
+        if now - self._notified_at >= NOTIFY_S or self._acceptor.is_draining:
+            self._notified_at = now
+            self.notify()
+        if self.ppid != os.getppid() or not self.alive:
+            self._drain()
+        is_done = self._acceptor.is_empty and self._handler.scheduler.is_empty
+        if is_done or now > self._ends_at:
+            self._loop.stop()
+            return
+        is_busy = self._acceptor.is_draining or not self._handler.scheduler.is_empty
+        self._loop.call_later(BUSY_TICK_S if is_busy else TICK_S, self._tick)
+
+    def _drain(self) -> None:
+        """Answer what is asked, and end."""
+        if self._acceptor.is_draining:
+            return
+        self.alive = False
+        self._scorer.end_soon()
+        self._ends_at = time.monotonic() + self.cfg.graceful_timeout
+        self._acceptor.drain()
+        self._handler.is_draining = True
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    """A loop of uvloop where that is installed: the same, and faster."""
+    if sys.platform != "win32" and find_spec("uvloop"):
+        import uvloop
+
+        loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+        return loop
+    return asyncio.new_event_loop()

@@ -1,0 +1,82 @@
+"""Decides whether calls of the predictor are short enough for the loop's own thread."""
+
+from __future__ import annotations
+
+import time
+from resource import RUSAGE_THREAD, getrusage
+from typing import NamedTuple
+
+SHORT_S = 0.001
+"""A sample that is scored so soon holds up nobody: to hand it over would cost as much."""
+LONG_S = 0.005
+WATCHED = 8
+"""Calls that are measured in detail after one that was long."""
+SLOW_OF_WATCHED = 3
+SHORT_IN_A_ROW = 8
+"""Calls outside of the loop that have to be short before it makes them again."""
+
+
+class Used(NamedTuple):
+    """What a thread has used: seconds of CPU, and how often it has waited of its own accord."""
+
+    cpu_s: float
+    waits: int
+
+
+def used_by_this_thread() -> Used:
+    """What the calling thread has used so far."""
+    found = getrusage(RUSAGE_THREAD)
+    return Used(found.ru_utime + found.ru_stime, found.ru_nvcsw)
+
+
+class Pace:
+    """Whether calls are slow, judged by what they take.
+
+    A thread that was only preempted did not wait of its own accord: on a busy machine what
+    it took by the clock says little. So a call is long by its CPU time, or by the clock if
+    it has waited. Until a model has shown that it is fast it counts as slow.
+    """
+
+    def __init__(self) -> None:
+        self.is_slow = True
+        self._watched = 0
+        self._slow = 0
+        self._short = 0
+        self._before: Used | None = None
+        self._began_at = 0.0
+
+    def begin_here(self) -> None:
+        """Begin a call in the loop's thread."""
+        self._before = used_by_this_thread() if self._watched else None
+        self._began_at = time.monotonic()
+
+    def end_here(self, samples: int) -> float:
+        """End a call in the loop's thread, which has scored so many samples: its seconds."""
+        wall_s = time.monotonic() - self._began_at
+        if self._before is not None:
+            after = used_by_this_thread()
+            self.note_here(wall_s, self._before, after, samples)
+        elif wall_s > SHORT_S * samples:
+            self._watched, self._slow = WATCHED, 0
+            self.is_slow = wall_s > self.hopeless_s
+        return wall_s
+
+    hopeless_s = 0.05
+    """One call that takes so long by the clock is enough."""
+
+    def note_here(self, wall_s: float, before: Used, after: Used, samples: int) -> None:
+        """Judge a call that was measured in detail."""
+        self._watched -= 1
+        waited = after.waits > before.waits
+        if after.cpu_s - before.cpu_s > SHORT_S * samples or (
+            waited and wall_s > SHORT_S * samples
+        ):
+            self._slow += 1
+        if self._slow >= SLOW_OF_WATCHED or (self._slow and wall_s > LONG_S):
+            self.is_slow, self._watched, self._short = True, 0, 0
+
+    def note_outside(self, wall_s: float, samples: int) -> None:
+        """Judge a call that was made in another thread."""
+        self._short = self._short + 1 if wall_s < SHORT_S * samples else 0
+        if self._short >= SHORT_IN_A_ROW:
+            self.is_slow, self._watched = False, 0

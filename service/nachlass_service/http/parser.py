@@ -1,0 +1,291 @@
+"""Reads requests out of bytes, however they are split: HTTP/1.1 by httptools, and its limits.
+
+It knows no socket and no time limit: the connection has both.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import NamedTuple, NoReturn
+
+import httptools
+
+from nachlass_service.base.errors import OverloadedError, ServiceError, TooLargeError
+from nachlass_service.http.request import Request
+
+MOST_HEAD_BYTES = 1 << 17
+"""Bytes of a head; also of what comes between two pieces of a body, or behind it."""
+VERSIONS = {"1.1": False, "1.0": True}
+TOO_LONG = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is read at most of one request: bytes, and the number of its headers."""
+
+    body_bytes: int
+    line_bytes: int = 4094
+    field_bytes: int = 8190
+    fields: int = 100
+
+
+class Failure(NamedTuple):
+    """Why nothing more can be read: what the client is told before its connection is closed."""
+
+    status: int
+    detail: str
+
+
+class BodyBudget:
+    """The bytes of bodies that a worker may hold at once, for all of its connections."""
+
+    __slots__ = ("left", "most")
+
+    def __init__(self, most: int) -> None:
+        self.left = self.most = most
+
+    def take(self, size: int) -> None:
+        """Count so many bytes more; raises OverloadedError beyond the limit."""
+        if size > self.left:
+            detail = f"other requests fill the memory for bodies (limit {self.most} bytes)"
+            raise OverloadedError(detail, 1)
+        self.left -= size
+
+    def give_back(self, request: Request) -> None:
+        """Count the body of a request no more."""
+        self.left += request.counted_bytes
+        request.counted_bytes = 0
+
+
+class RequestParser:
+    """Reads one client's requests; `requests` has those to be answered, in their order.
+
+    `request` is the one being read, `failure` is why nothing after them can be.
+    With `is_last`, what comes after the last one is not looked at. A request
+    for which `is_streamed` is true is in `requests` once its head is there.
+    """
+
+    __slots__ = (
+        *("requests", "request", "failure", "is_last", "is_in_head", "body_bytes", "size"),
+        *("expects_continue", "_limits", "_budget", "_is_streamed", "_http", "_is_offer"),
+        *("_pieces", "_between"),
+    )
+
+    def __init__(
+        self, limits: Limits, budget: BodyBudget, is_streamed: Callable[[Request], bool]
+    ) -> None:
+        self.requests: deque[Request] = deque()
+        self.request: Request | None = None
+        self.failure: Failure | None = None
+        self.is_last = self.is_in_head = self.expects_continue = self._is_offer = False
+        self.size = 0  # of the body being read, in bytes
+        self._limits, self._budget, self._is_streamed = limits, budget, is_streamed
+        self._pieces: list[bytes] = []
+        self._between = 0
+        self._http = httptools.HttpRequestParser(self)
+
+    def feed(self, data: bytes) -> None:
+        """Read what has come."""
+        while data and not (self.is_last or self.failure):
+            data = self._feed(data)
+
+    def end(self, error: ServiceError) -> None:
+        """End the request being read: the rest of its body does not come."""
+        request = self._reading()
+        self._drop_body(request, error)
+        request.keep_alive = False
+        self._complete(request)
+
+    def close(self) -> None:
+        """Read nothing more, and keep nothing."""
+        if self.request is not None:
+            self._budget.give_back(self.request)
+        for request in self.requests:
+            self._budget.give_back(request)
+        self.requests.clear()
+        self.request, self._pieces, self.is_last = None, [], True
+        del self._http  # it refers to us
+
+    def _feed(self, data: bytes) -> bytes:
+        """Read some bytes; those that have to be read again."""
+        try:
+            self._http.feed_data(data)
+        except httptools.HttpParserUpgrade as offered:
+            return self._without_offer() + data[offered.args[0] :]
+        except httptools.HttpParserCallbackError as error:
+            if not isinstance(error.__context__, _EnoughError):
+                raise
+        except httptools.HttpParserError as error:
+            self._fail(HTTPStatus.BAD_REQUEST, f"this is not HTTP: {error}")
+        if self.failure is not None and self.request is not None:
+            self._drop_body(self.request, None)
+            self.request = None
+        if self.request is not None:
+            self._between += len(data)
+            if self._between > MOST_HEAD_BYTES:
+                self._fail(TOO_LONG, "the header, or what comes behind the body, is too long")
+                self._drop_body(self.request, None)
+                self.request = None
+        return b""
+
+    def _without_offer(self) -> bytes:
+        """The head of a request that offers another protocol, without the offer.
+
+        A server may decline it and go on with HTTP (RFC 9110, section 7.8), and
+        httptools takes such a request to end with its head.
+        """
+        request = self._reading()
+        self._is_offer = False
+        self._http = httptools.HttpRequestParser(self)
+        lines = [b"%b %b HTTP/1.%d" % (request.method, request.target, not request.is_old)]
+        for name, value in request.headers:
+            if name == b"connection":
+                options = [option.strip().lower() for option in value.split(b",")]
+                kept = b", ".join(o for o in options if o in (b"close", b"keep-alive"))
+                lines.append(b"connection: %b" % kept)
+            elif name != b"upgrade":
+                lines.append(b"%b: %b" % (name, value))
+        return b"\r\n".join([*lines, b"", b""])
+
+    # What httptools calls.
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        if self.is_last:
+            raise _EnoughError
+        self.request = Request()
+        self.is_in_head, self._between, self.size = True, 0, 0
+        self._pieces = []
+
+    def on_url(self, url: bytes) -> None:
+        """A piece of the target."""
+        request = self._reading()
+        request.target += url
+        if len(request.target) > self._limits.line_bytes:
+            detail = f"the target is longer than {self._limits.line_bytes} bytes"
+            self._refuse(HTTPStatus.REQUEST_URI_TOO_LONG, detail)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header, or a trailer, of which nothing is kept."""
+        limits, headers = self._limits, self._reading().headers
+        if len(name) + len(value) > limits.field_bytes:
+            self._refuse(TOO_LONG, f"a header is longer than {limits.field_bytes} bytes")
+        if len(headers) >= limits.fields:
+            self._refuse(TOO_LONG, f"there are more than {limits.fields} headers")
+        if self.is_in_head:
+            headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        """The head is there."""
+        request, http = self._reading(), self._http
+        self.is_in_head = False
+        request.method = http.get_method()
+        version = http.get_http_version()
+        if version not in VERSIONS:
+            self._refuse(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "speak HTTP/1.1")
+        request.is_old = VERSIONS[version]
+        if http.should_upgrade():
+            if request.method == b"CONNECT":
+                self._refuse(HTTPStatus.METHOD_NOT_ALLOWED, "this is not a proxy")
+            self._is_offer = True
+            return
+        request.keep_alive = http.should_keep_alive()
+        self._look_at_headers(request)
+
+    def _look_at_headers(self, request: Request) -> None:
+        """Decide how the body is read, and refuse what RFC 9112 has refused."""
+        hosts, length, expects = 0, 0, False
+        for name, value in request.headers:
+            if name == b"host":
+                hosts += 1
+            elif name == b"content-length":
+                length = int(value)
+            elif name == b"expect":
+                expects = value.lower() == b"100-continue" and not request.is_old
+            elif name == b"transfer-encoding" and value.lower() != b"chunked":
+                detail = f"the transfer coding {value[:40].decode('latin-1')} is not known here"
+                self._refuse(HTTPStatus.NOT_IMPLEMENTED, detail)
+        if hosts != 1 and (hosts or not request.is_old):
+            self._refuse(HTTPStatus.BAD_REQUEST, "a request has one Host header")
+        request.is_streamed = self._is_streamed(request)
+        if length > self._limits.body_bytes and not request.is_streamed:
+            self._drop_body(request, self._too_large())
+        if expects and request.error:  # the client asked before sending
+            request.keep_alive = False
+            self._complete(request)
+            raise _EnoughError
+        self.expects_continue = expects
+        if request.is_streamed:
+            request.arrived_at = time.monotonic()
+            self.requests.append(request)
+
+    def on_body(self, piece: bytes) -> None:
+        """A piece of the body."""
+        request = self._reading()
+        self._between = 0
+        self.size += len(piece)
+        if request.is_streamed:
+            if piece:  # an empty one would look like an end
+                request.pieces.append(piece)
+        elif request.error is None:
+            self._keep(request, piece)
+
+    def _keep(self, request: Request, piece: bytes) -> None:
+        if self.size > self._limits.body_bytes:
+            self._drop_body(request, self._too_large())
+            return
+        if self._pieces:  # most bodies are one piece, which is not worth the count
+            try:
+                self._budget.take(self.size - request.counted_bytes)
+            except OverloadedError as error:
+                self._drop_body(request, error)
+                return
+            request.counted_bytes = self.size
+        self._pieces.append(piece)
+
+    def on_message_complete(self) -> None:
+        """The request is there."""
+        if self._is_offer:
+            return
+        request = self._reading()
+        pieces = self._pieces
+        request.body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        self._complete(request)
+
+    def _complete(self, request: Request) -> None:
+        self.request, self._pieces = None, []
+        self.is_last = not request.keep_alive
+        if request.is_streamed:
+            request.is_whole = True
+        else:
+            request.arrived_at = time.monotonic()
+            self.requests.append(request)
+
+    def _reading(self) -> Request:
+        if self.request is None:
+            raise _EnoughError
+        return self.request
+
+    def _too_large(self) -> TooLargeError:
+        return TooLargeError(f"at most {self._limits.body_bytes} bytes are taken")
+
+    def _drop_body(self, request: Request, error: ServiceError | None) -> None:
+        """Throw away what has come of a body; what still comes is read and not kept."""
+        request.error = request.error or error
+        self._pieces = []
+        self._budget.give_back(request)
+
+    def _fail(self, status: int, detail: str) -> None:
+        self.failure = self.failure or Failure(status, detail)
+
+    def _refuse(self, status: int, detail: str) -> NoReturn:
+        self._fail(status, detail)
+        raise _EnoughError
+
+
+class _EnoughError(Exception):
+    """Ends the work of httptools."""

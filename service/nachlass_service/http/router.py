@@ -1,0 +1,54 @@
+"""Says how a request is answered, by its method and its target."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+from nachlass_service.batches.formats import is_batch
+from nachlass_service.http.request import Request
+from nachlass_service.http.wsgi import path_of
+
+JSON_TYPE = "application/json"
+
+
+class Route(Enum):
+    """A way to answer."""
+
+    PREDICT = auto()
+    BATCH = auto()
+    LIVE = auto()
+    READY = auto()
+    PAGE = auto()
+    """Everything else: the Flask application's."""
+
+
+FREQUENT = {
+    (b"POST", b"/predict"): Route.PREDICT,
+    (b"GET", b"/livez"): Route.LIVE,
+    (b"GET", b"/readyz"): Route.READY,
+}
+
+
+def route_of(request: Request) -> Route:
+    """The way to answer a request whose head has been read."""
+    if request.is_streamed:
+        return Route.BATCH
+    found = FREQUENT.get((request.method, request.target))
+    if found is None and request.method == b"POST" and _is_predict(request.target):
+        return Route.PREDICT
+    return found or Route.PAGE
+
+
+def is_streamed(request: Request) -> bool:
+    """Whether a request is a batch, whose body may be larger than memory."""
+    content_type = request.header(b"content-type")
+    return (
+        content_type != JSON_TYPE  # most are that, and should be told apart quickly
+        and request.method == b"POST"
+        and is_batch(content_type)
+        and _is_predict(request.target)
+    )
+
+
+def _is_predict(target: bytes) -> bool:
+    return path_of(target).rstrip(b"/") == b"/predict"

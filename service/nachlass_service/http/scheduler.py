@@ -1,0 +1,240 @@
+"""Decides which call of the predictor is made when, and in which thread.
+
+Short calls are made in the loop's thread, because to hand one over takes longer; others in
+threads that can be given up. What waits at the same time is scored together where that is
+proven to give the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
+from queue import SimpleQueue
+from typing import Any, TypeVar
+
+from nachlass_service.base.errors import ServiceError, TimeLimitError
+from nachlass_service.http.pace import Pace
+from nachlass_service.scoring.admission import Admission, not_its_turn
+from nachlass_service.scoring.request_body import PredictRequest
+from nachlass_service.scoring.scorer import Scorer
+
+T = TypeVar("T")
+Outcomes = Sequence[Any]
+
+TURN_S = 0.0005
+"""After so long in a turn, others are listened to first: somebody may ask for the health."""
+MOST_IN_BATCH = 64
+SWITCH_S = 0.0005
+"""How often threads take turns once a call has been slow: the loop should not wait for it."""
+
+
+class Job:
+    """A request for a prediction, or other `work`, and what is done with what came of it."""
+
+    __slots__ = ("done", "is_wanted", "made_at", "request", "work")
+
+    def __init__(
+        self,
+        done: Callable[[Any], None],
+        *,
+        request: PredictRequest | None = None,
+        work: Callable[[], Any] | None = None,
+        is_wanted: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self.request, self.work, self.done = request, work, done
+        self.is_wanted = is_wanted
+        self.made_at = time.monotonic()
+
+
+class Running:
+    """Jobs that are done together, in another thread, since `begun_at`."""
+
+    __slots__ = ("begun_at", "is_given_up", "jobs")
+
+    def __init__(self, jobs: list[Job]) -> None:
+        self.jobs, self.begun_at = jobs, time.monotonic()
+        self.is_given_up = False
+
+
+class Scheduler:
+    """Jobs in the order in which they came; all methods but `run` are the loop's.
+
+    `leave` is told why the worker has to be replaced: a thread whose call has passed the
+    time limit is lost.
+    """
+
+    def __init__(
+        self, scorer: Scorer, loop: asyncio.AbstractEventLoop, leave: Callable[[str], None]
+    ) -> None:
+        self._scorer, self._loop, self._leave = scorer, loop, leave
+        self._limit_s = scorer.settings.predict_timeout_s
+        self._threads = scorer.settings.predictor_threads
+        self._admission, self._pace = Admission(self._limit_s), Pace()
+        self._waiting: deque[Job] = deque()
+        self._running: set[Running] = set()
+        self._is_scheduled = False
+        self._handed_over: SimpleQueue[Running] = SimpleQueue()
+        for _ in range(self._threads):
+            self._add_thread()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether everything is done."""
+        return not (self._waiting or self._running)
+
+    def submit(self, job: Job) -> None:
+        """Do a job soon; raises OverloadedError when it would wait too long."""
+        running_s = 0.0
+        if self._running:
+            begun_at = min(running.begun_at for running in self._running)
+            running_s = time.monotonic() - begun_at
+        self._admission.reject_if_overloaded(len(self._waiting), self._threads, running_s)
+        self._waiting.append(job)
+        self._schedule()
+
+    def run(self, work: Callable[[], T]) -> T:
+        """Do the work as a prediction, from another thread: its value, or what it raised."""
+        outcome: SimpleQueue[Any] = SimpleQueue()
+
+        def submit() -> None:
+            try:
+                self.submit(Job(outcome.put, work=partial(_caught, work)))
+            except ServiceError as error:
+                outcome.put(error)
+
+        self._loop.call_soon_threadsafe(submit)
+        value = outcome.get()
+        if isinstance(value, BaseException):
+            raise value
+        found: T = value
+        return found
+
+    def tick(self, now: float) -> None:
+        """Give up what takes too long."""
+        for running in [r for r in self._running if now - r.begun_at > self._limit_s]:
+            self._give_up(running)
+        while self._waiting and now - self._waiting[0].made_at > self._limit_s:
+            self._waiting.popleft().done(not_its_turn(self._limit_s))
+
+    def _schedule(self) -> None:
+        """Have the jobs begun that can be, once this turn of the loop has read what there is."""
+        if not self._is_scheduled:
+            self._is_scheduled = True
+            self._loop.call_soon(self._begin)
+
+    def _begin(self) -> None:
+        self._is_scheduled = False
+        ends_at = time.monotonic() + TURN_S
+        while self._waiting and len(self._running) < self._threads:
+            if jobs := self._next_jobs():
+                if self._pace.is_slow or jobs[0].work:
+                    self._hand_over(jobs)
+                else:
+                    self._do_here(jobs)
+            if time.monotonic() > ends_at:
+                if self._waiting:
+                    self._schedule()
+                return
+
+    def _next_jobs(self) -> list[Job]:
+        """The job that waits longest, and those that can be done with it."""
+        jobs = [self._waiting.popleft()]
+        if jobs[0].request and self._scorer.batches:
+            while self._waiting and self._waiting[0].request and len(jobs) < MOST_IN_BATCH:
+                jobs.append(self._waiting.popleft())
+        return [job for job in jobs if job.is_wanted()]
+
+    def _do_here(self, jobs: list[Job]) -> None:
+        """Do jobs in the loop's thread, in which no loop seems to run meanwhile.
+
+        The model was proven in a thread without one: it may use `asyncio.run`.
+        """
+        running_loop = asyncio._get_running_loop()
+        asyncio._set_running_loop(None)
+        self._pace.begin_here()
+        try:
+            outcomes = self._outcomes(jobs)
+        finally:
+            seconds = self._pace.end_here(len(jobs))
+            asyncio._set_running_loop(running_loop)
+        if self._pace.is_slow:
+            sys.setswitchinterval(SWITCH_S)
+        self._finish(jobs, outcomes, seconds)
+
+    def _hand_over(self, jobs: list[Job]) -> None:
+        running = Running(jobs)
+        self._running.add(running)
+        self._handed_over.put(running)
+
+    def _outcomes(self, jobs: list[Job]) -> Outcomes:
+        """What comes of jobs, in any thread."""
+        job = jobs[0]
+        if job.work:
+            return [job.work()]
+        if len(jobs) == 1 and job.request:
+            return [self._scorer.ask(job.request)]
+        return self._scorer.ask_many([job.request for job in jobs if job.request])
+
+    def _finish(self, jobs: list[Job], outcomes: Outcomes, seconds: float) -> None:
+        self._admission.note(seconds, len(jobs))
+        for job, outcome in zip(jobs, outcomes, strict=True):
+            job.done(outcome)
+
+    def _add_thread(self) -> None:
+        threading.Thread(target=self._work, name="predictor", daemon=True).start()
+
+    def _work(self) -> None:
+        """What each thread does: the next jobs, until it was given up."""
+        while True:
+            running = self._handed_over.get()
+            began_at = time.monotonic()
+            outcomes = self._outcomes(running.jobs)
+            seconds = time.monotonic() - began_at
+            try:
+                self._loop.call_soon_threadsafe(self._come_back, running, outcomes, seconds)
+            except RuntimeError:  # the loop has ended
+                return
+            if running.is_given_up:
+                return
+            del running, outcomes
+
+    def _come_back(self, running: Running, outcomes: Outcomes, seconds: float) -> None:
+        """Finish what another thread has done, unless it was given up."""
+        if running.is_given_up:
+            return
+        self._running.remove(running)
+        if running.jobs[0].request:
+            self._pace.note_outside(seconds, len(running.jobs))
+        self._finish(running.jobs, outcomes, seconds)
+        if self._waiting:
+            self._schedule()
+
+    def _give_up(self, running: Running) -> None:
+        """Answer jobs that have passed the limit; their thread is lost, and replaced."""
+        self._running.remove(running)
+        running.is_given_up = True
+        self._add_thread()
+        if len(running.jobs) == 1:
+            error = TimeLimitError(f"the predictor did not answer within {self._limit_s:g} s")
+            running.jobs[0].done(error)
+        else:  # one of them may be what holds up the others
+            now = time.monotonic()
+            for job in reversed(running.jobs):
+                request = job.request
+                assert request is not None
+                job.work, job.request, job.made_at = partial(self._scorer.ask, request), None, now
+                self._waiting.appendleft(job)
+            self._schedule()
+        self._leave("a predictor has not come back")
+
+
+def _caught(work: Callable[[], Any]) -> Any:
+    try:
+        return work()
+    except BaseException as error:  # noqa: BLE001 - it is raised again by whoever waits
+        return error

@@ -1,0 +1,35 @@
+"""Says whether a client speaks http or https: with this service, or with a trusted proxy."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+from nachlass_service.http.protocol import Connection
+from nachlass_service.http.request import Request
+
+if TYPE_CHECKING:
+    from gunicorn.config import Config
+
+
+class Scheme:
+    """Reads gunicorn's `forwarded_allow_ips` and `secure_scheme_headers`."""
+
+    def __init__(self, cfg: Config) -> None:
+        self._trusts_all = "*" in cfg.forwarded_allow_ips
+        self._trusted = cfg.forwarded_allow_networks()
+        self._secure = {k.lower().encode(): v for k, v in cfg.secure_scheme_headers.items()}
+
+    def of(self, connection: Connection, request: Request) -> str:
+        """The scheme of a request."""
+        if connection.is_encrypted:
+            return "https"
+        said = any(
+            self._secure.get(name) == value.decode("latin-1") for name, value in request.headers
+        )
+        return "https" if said and self._trusts(connection.peer) else "http"
+
+    def _trusts(self, peer: object) -> bool:
+        if self._trusts_all or not isinstance(peer, tuple):
+            return True
+        return any(ip_address(peer[0]) in network for network in self._trusted)

@@ -1,0 +1,140 @@
+"""Reads and answers a batch in a thread of its own, through a connection of the loop.
+
+Bodies and answers of batches may be larger than memory, and so are read and sent in
+pieces, by a thread that waits for the client.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from nachlass_service.http.phases import LEAST_RATE, SILENCE_S, WRITE_S
+from nachlass_service.http.protocol import Connection
+from nachlass_service.http.request import Request
+
+DISCARD_S = 5
+"""How long the rest of a body is read, and thrown away, after the answer."""
+AHEAD_BYTES = 1 << 18
+"""Bytes of a body that wait for the thread; beyond, the client has to wait."""
+
+
+class Streamed(io.RawIOBase):
+    """The body of a streamed request, and the way for its answer; raises OSError.
+
+    `notify`, `block` and `unblock` are the loop's; all others the thread's.
+    """
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, connection: Connection, request: Request
+    ) -> None:
+        super().__init__()
+        self._loop, self._connection, self._request = loop, connection, request
+        self._has_come, self._may_write = threading.Event(), threading.Event()
+        self._may_write.set()
+        self._size = 0
+        self._waited_s = 0.0
+        self.status, self.sent = 0, 0
+
+    # Of the loop.
+
+    def notify(self) -> None:
+        """More of the body is there, or nothing more will be."""
+        self._has_come.set()
+        if not self._connection.is_open:
+            self._may_write.set()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of the body is there."""
+        return self._request.is_whole
+
+    @property
+    def has_room(self) -> bool:
+        """Whether more of the body should be read."""
+        return not self.is_whole and sum(map(len, self._request.pieces)) < AHEAD_BYTES
+
+    def block(self) -> None:
+        """The client does not take what is written."""
+        self._may_write.clear()
+
+    def unblock(self) -> None:
+        """The client takes more."""
+        self._may_write.set()
+
+    # Of the thread.
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read some of what has come, or wait for it; none at the end."""
+        pieces = self._request.pieces
+        while not pieces:
+            if self._request.is_whole:
+                return 0
+            self._wait()
+        piece = pieces.popleft()
+        read = piece[: len(buffer)]
+        buffer[: len(read)] = read
+        if len(read) < len(piece):
+            pieces.appendleft(piece[len(read) :])
+        self._size += len(read)
+        return len(read)
+
+    def throw_away(self) -> None:
+        """Read the rest: a client that is not read to the end, for a while, never reads."""
+        ends_at = time.monotonic() + DISCARD_S
+        while time.monotonic() < ends_at and self.read(1 << 16):
+            pass
+
+    def send(self, status: int, head: bytes, pieces: Iterable[bytes], *, chunked: bool) -> None:
+        """Send the head, and the body's pieces as they come."""
+        self.status = status
+        self._write(head)
+        for piece in filter(None, pieces):
+            self.sent += len(piece)
+            self._write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
+        if chunked:
+            self._write(b"0\r\n\r\n")
+
+    def _wait(self) -> None:
+        """Wait until more of the body has come."""
+        self._has_come.clear()
+        if self._request.pieces or self._request.is_whole:
+            return
+        if self._connection.has_ended:
+            raise ConnectionError("the rest of the body does not come")
+        self._call(self._connection.feed_stream)
+        began_at = time.monotonic()
+        has_come = self._has_come.wait(SILENCE_S)
+        self._waited_s += time.monotonic() - began_at
+        if not has_come or self._waited_s > SILENCE_S + self._size / LEAST_RATE:
+            raise TimeoutError("the body comes too slowly")
+
+    def _write(self, data: bytes) -> None:
+        """Send, and wait until the client has taken most of it."""
+        written = threading.Event()
+
+        def write() -> None:
+            self._connection.write(data)
+            written.set()
+
+        self._call(write)
+        written.wait()
+        if not self._may_write.wait(WRITE_S):
+            raise TimeoutError("the client takes nothing of the answer")
+        if not self._connection.is_open:
+            raise ConnectionError("the client is gone")
+
+    def _call(self, work: Callable[[], None]) -> None:
+        """Have the loop do something; raises OSError once it has ended."""
+        try:
+            self._loop.call_soon_threadsafe(work)
+        except RuntimeError as error:
+            raise ConnectionError("the worker has ended") from error
