@@ -120,7 +120,8 @@ class RequestParser:
             if not isinstance(error.__context__, _EnoughError):
                 raise
         except httptools.HttpParserError as error:
-            self._fail(HTTPStatus.BAD_REQUEST, f"this is not HTTP: {error}")
+            if not self.is_last:
+                self._fail(HTTPStatus.BAD_REQUEST, f"this is not HTTP: {error}")
         if self.failure is not None and self.request is not None:
             self._drop_body(self.request, None)
             self.request = None
