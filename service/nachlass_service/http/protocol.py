@@ -261,7 +261,13 @@ class Connection(asyncio.Protocol):
     def _has_more(self) -> bool:
         """Whether there is something to do before the client sends more."""
         parser = self._parser
-        return bool(parser.requests or self._is_paused or parser.failure or self._has_ended)
+        return bool(
+            parser.requests
+            or parser.request
+            or parser.failure
+            or self._is_paused
+            or self._has_ended
+        )
 
     def _parse(self, data: bytes) -> None:
         parser = self._parser
@@ -316,6 +322,7 @@ class Connection(asyncio.Protocol):
         elif self._has_ended or parser.is_last:
             self.close()
         else:
+            self._wait_for_more()
             self._resume_reading()
             return False
         return True

@@ -338,3 +338,10 @@ def test_numbers_that_floats_hold_are_read():
 def test_only_strict_json_is_read(text):
     with pytest.raises(NotJsonError):
         loads(text)
+
+
+@pytest.mark.parametrize("infinite", [math.nan, math.inf])
+def test_a_lone_surrogate_does_not_let_an_infinity_through(infinite):
+    assert encode(["\ud800"]) == b'["\\ud800"]'
+    with pytest.raises(UnserialisableError, match="cannot be written as JSON"):
+        encode(["\ud800", infinite])

@@ -110,3 +110,11 @@ def test_a_defect_is_raised_unless_it_is_caught(at_once, monkeypatch):
         steps(scorer_of(), 1, 0, at_once=at_once)
     found = steps(scorer_of(caught=BaseException), 1, 0, at_once=at_once)
     assert [one for step in found for one in step] == [1, ZeroDivisionError]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_as_many_predictions_are_needed_as_there_are_samples(monkeypatch, count):
+    scorer = scorer_of()
+    monkeypatch.setattr(Model, "predict_batch", lambda model, samples: [0] * count)
+    with pytest.raises(ValueError, match="zip"):
+        list(scorer.score(Rows(1, 2), at_once=True))

@@ -1,0 +1,28 @@
+"""Text files of any system are read, and their lines are found."""
+
+import pytest
+
+from nachlass_builder.foundation.errors import Place, RequirementsError
+from nachlass_builder.foundation.text_file import place_of, read_text
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_text_has_no_mark(tmp_path, encoding):
+    (tmp_path / "a.txt").write_text("größer", encoding=encoding)
+    assert read_text(tmp_path, "a.txt", RequirementsError) == "größer"
+
+
+@pytest.mark.parametrize("content", [b"gr\xf6\xdfer", b"\xff\xfea", b"\xfe\xff\xd8\x00"])
+def test_what_is_no_text_is_refused(tmp_path, content):
+    (tmp_path / "a.txt").write_bytes(content)
+    with pytest.raises(RequirementsError, match="the file is not UTF-8 text") as refused:
+        read_text(tmp_path, "a.txt", RequirementsError)
+    assert (refused.value.place, refused.value.remedy) == (Place("a.txt"), "save it as UTF-8")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "place"),
+    [("b", Place("f", line=2)), ("^b", Place("f", line=3)), ("c", Place("f"))],
+)
+def test_the_first_line_with_a_match_is_the_place(pattern, place):
+    assert place_of("f", "a\n b\nb", pattern) == place

@@ -1,0 +1,472 @@
+"""A connection goes from phase to phase: what it reads and answers, and when it is let go."""
+
+import asyncio
+from types import SimpleNamespace
+
+import pytest
+
+from nachlass_service.http import protocol
+from nachlass_service.http.parser import BodyBudget, Failure, Limits
+from nachlass_service.http.phases import (
+    ANSWERING,
+    BODY,
+    CLOSING,
+    HEAD,
+    IDLE,
+    LINGERING,
+    PHASES,
+    STREAMING,
+    WRITING,
+)
+from nachlass_service.http.protocol import Connection
+
+LIVE = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
+HALF = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n[1"
+
+
+class Clock:
+    """A clock that stands still; each test moves it."""
+
+    def __init__(self):
+        self.now = 1000.0
+
+    def monotonic(self):
+        return self.now
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(protocol, "time", clock)
+    return clock
+
+
+class Transport(asyncio.Transport):
+    """Notes what is done with it; `takes` is whether the client reads."""
+
+    def __init__(self):
+        super().__init__()
+        self.sent, self.ended, self.unsent = b"", [], 0
+        self.is_reading = True
+        self.takes = True
+        self.connection = None
+
+    def write(self, data):
+        if self.takes:
+            self.sent += data
+        else:
+            self.unsent += len(data)
+            self.connection.pause_writing()
+
+    def pause_reading(self):
+        assert self.is_reading
+        self.is_reading = False
+
+    def resume_reading(self):
+        assert not self.is_reading
+        self.is_reading = True
+
+    def get_write_buffer_size(self):
+        return self.unsent
+
+    def can_write_eof(self):
+        return True
+
+    def write_eof(self):
+        self.ended.append("eof")
+
+    def close(self):
+        self.ended.append("close")
+
+    def abort(self):
+        self.ended.append("abort")
+
+    def get_extra_info(self, name, default=None):
+        return default
+
+
+class Front:
+    """Keeps what it is handed, or answers at once what `at_once` says."""
+
+    limits = Limits(body_bytes=1 << 20)
+    keep_alive_s = 75
+
+    def __init__(self, at_once=None):
+        self.budget = BodyBudget(1 << 20)
+        self.at_once = at_once
+        self.handed, self.refused, self.defects = [], [], []
+        self.opened = self.closed = lambda connection: None
+
+    def is_streamed(self, request):
+        return request.method == b"PUT"
+
+    def handle(self, connection, request):
+        self.handed.append(request)
+        if self.at_once:
+            connection.answer(self.at_once, close=not request.keep_alive)
+
+    def refuse(self, connection, failure):
+        self.refused.append(failure)
+        connection.answer(b"refused", close=True)
+
+    def defect(self, error):
+        self.defects.append(error)
+
+
+@pytest.fixture
+def connect():
+    def connect(at_once=None):
+        front, transport = Front(at_once), Transport()
+        connection = Connection(front)
+        transport.connection = connection
+        connection.connection_made(transport)
+        return SimpleNamespace(
+            front=front,
+            transport=transport,
+            connection=connection,
+            send=connection.data_received,
+        )
+
+    return connect
+
+
+def test_the_phases_are_a_table_that_can_be_left_from_everywhere():
+    assert len({phase.name for phase in PHASES}) == len(PHASES)
+    for phase in PHASES:
+        assert phase.following <= {*PHASES}
+        assert phase is CLOSING or CLOSING in phase.following
+        assert phase is IDLE or any(phase in other.following for other in PHASES)
+
+
+def test_a_change_that_the_table_does_not_have_is_a_defect(connect):
+    client = connect()
+    with pytest.raises(AssertionError, match="writing after idle"):
+        client.connection._enter(WRITING)
+
+
+# Reading.
+
+
+def test_a_request_goes_through_its_phases(connect, clock):
+    client = connect()
+    assert client.connection.phase is IDLE
+    client.send(HALF[:20])
+    assert client.connection.phase is HEAD
+    client.send(HALF[20:])
+    assert client.connection.phase is BODY
+    client.send(b",2,3,45]")
+    assert client.connection.phase is ANSWERING
+    [request] = client.front.handed
+    assert request.body == b"[1,2,3,45]"
+    client.connection.answer(b"42", close=False)
+    assert client.connection.phase is IDLE
+    assert client.transport.sent == b"42"
+    assert client.connection.deadline == clock.now + 75
+
+
+def test_requests_are_answered_one_after_the_other(connect):
+    client = connect()
+    client.send(2 * LIVE + HALF)
+    assert len(client.front.handed) == 1
+    client.connection.answer(b"1", close=False)
+    assert len(client.front.handed) == 2
+    client.connection.answer(b"2", close=False)
+    assert client.connection.phase is BODY
+    assert client.transport.sent == b"12"
+
+
+def test_many_that_are_answered_at_once_do_not_recur(connect):
+    client = connect(at_once=b".")
+    client.send(5000 * LIVE)
+    assert client.transport.sent == b"." * 5000
+    assert client.connection.phase is IDLE
+    assert client.transport.is_reading
+
+
+def test_what_comes_during_an_answer_waits_unparsed(connect):
+    client = connect()
+    client.send(LIVE)
+    client.send(LIVE)
+    client.send(LIVE[:9])
+    assert not client.transport.is_reading
+    assert len(client.front.handed) == 1
+    client.connection.answer(b"1", close=False)
+    client.connection.answer(b"2", close=False)
+    assert client.connection.phase is HEAD
+    assert client.transport.is_reading
+    client.send(LIVE[9:])
+    assert len(client.front.handed) == 3
+
+
+def test_a_flood_is_parsed_in_pieces(connect):
+    client = connect()
+    client.send(10_000 * LIVE)
+    assert not client.transport.is_reading
+    assert len(client.connection._parser.requests) < (1 << 16) / len(LIVE)
+
+
+def test_a_client_may_wait_for_a_sign_before_it_sends(connect):
+    client = connect()
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"
+    client.send(head)
+    assert client.transport.sent == protocol.CONTINUE
+    client.send(b"[]")
+    client.connection.answer(b"!", close=False)
+    client.send(head + b"[]")
+    assert client.transport.sent == protocol.CONTINUE + b"!"
+
+
+# Ends.
+
+
+def test_what_is_no_request_is_refused_after_those_before(connect):
+    client = connect()
+    client.send(LIVE + b"nonsense\r\n\r\n")
+    assert not client.front.refused
+    client.connection.answer(b"1", close=False)
+    assert [failure.status for failure in client.front.refused] == [400]
+    assert client.transport.sent == b"1refused"
+    assert client.connection.phase is LINGERING
+    assert client.transport.ended == ["eof"]
+    client.send(b"more that nobody reads")
+    assert client.transport.is_reading
+    assert not client.connection.eof_received()
+
+
+def test_the_last_answer_closes(connect):
+    client = connect(at_once=b"1")
+    client.send(b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert client.connection.phase is CLOSING
+    assert client.transport.ended == ["close"]
+
+
+@pytest.mark.parametrize("sent", [b"", LIVE[:9]])
+def test_a_client_that_ends_before_a_request_gets_nothing(connect, sent):
+    client = connect()
+    client.send(sent)
+    assert not client.connection.eof_received()
+
+
+def test_a_client_that_ends_in_the_middle_of_a_body_is_told(connect):
+    client = connect()
+    client.send(HALF)
+    assert client.connection.eof_received()
+    [request] = client.front.handed
+    assert request.error.status == 408
+    assert not request.keep_alive
+
+
+def test_a_client_that_ends_behind_its_request_is_answered_and_let_go(connect):
+    client = connect()
+    client.send(LIVE)
+    assert client.connection.eof_received()
+    client.connection.answer(b"1", close=False)
+    assert client.transport.sent == b"1"
+    assert client.transport.ended == ["close"]
+
+
+def test_nothing_is_kept_of_a_client_that_is_gone(connect):
+    client = connect()
+    client.send(HALF[:60])
+    client.send(HALF[60:] + b",")
+    client.send(b"2,")
+    assert client.front.budget.left < client.front.budget.most
+    client.connection.connection_lost(None)
+    assert client.connection.phase is CLOSING
+    assert client.front.budget.left == client.front.budget.most
+
+
+def test_an_answer_to_a_client_that_is_gone_gives_back_its_body(connect):
+    client = connect()
+    client.send(HALF)
+    client.send(b",2,")
+    client.send(b"3,45]")
+    client.connection.connection_lost(None)
+    assert client.front.budget.left < client.front.budget.most
+    client.connection.answer(b"42", close=False)
+    assert client.front.budget.left == client.front.budget.most
+    assert client.transport.sent == b""
+
+
+def test_a_connection_can_be_turned_away(connect):
+    client = connect()
+    client.connection.turn_away(503, "there are too many")
+    assert client.front.refused == [Failure(503, "there are too many")]
+    assert client.connection.phase is LINGERING
+
+
+def test_a_defect_costs_one_connection(connect):
+    client = connect()
+    client.front.handle = None
+    client.send(LIVE)
+    [error] = client.front.defects
+    assert isinstance(error, TypeError)
+    assert client.transport.ended == ["abort"]
+
+
+# Deadlines.
+
+
+def late(client, clock, seconds):
+    clock.now += seconds
+    is_late = client.connection.deadline < clock.now
+    if is_late:
+        client.connection.pass_deadline(clock.now)
+    return is_late
+
+
+def test_a_new_client_has_ten_seconds_to_begin(connect, clock):
+    client = connect()
+    assert not late(client, clock, 9)
+    assert late(client, clock, 2)
+    assert client.transport.ended == ["close"]
+
+
+def test_a_head_has_ten_seconds_however_often_a_byte_comes(connect, clock):
+    client = connect()
+    for place in range(9):
+        client.send(LIVE[place : place + 1])
+        clock.now += 1
+    assert not late(client, clock, 0.5)
+    assert late(client, clock, 1)
+    assert client.transport.ended == ["abort"]
+
+
+def test_a_body_that_stops_is_answered(connect, clock):
+    client = connect()
+    client.send(HALF)
+    assert not late(client, clock, 9)
+    assert late(client, clock, 2)
+    [request] = client.front.handed
+    assert request.error.status == 408
+
+
+def test_a_body_has_to_come_at_a_rate(connect, clock):
+    client = connect()
+    client.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n[")
+    seconds = 0
+    while not late(client, clock, 1):
+        client.send(b" " * 1000)
+        seconds += 1
+    assert 10 <= seconds < 12
+
+
+def test_a_slow_predictor_is_not_the_clients_fault(connect, clock):
+    client = connect()
+    client.send(LIVE)
+    assert not late(client, clock, 10_000)
+
+
+def test_a_reader_that_takes_nothing_is_let_go(connect, clock):
+    client = connect()
+    client.transport.takes = False
+    client.send(LIVE)
+    client.connection.answer(b"x" * 100, close=False)
+    assert client.connection.phase is WRITING
+    clock.now += 9
+    client.transport.unsent = 50
+    assert late(client, clock, 2)
+    assert client.transport.ended == []
+    assert not late(client, clock, 9)
+    assert late(client, clock, 2)
+    assert client.transport.ended == ["abort"]
+
+
+def test_a_reader_that_was_slow_goes_on(connect):
+    client = connect()
+    client.transport.takes = False
+    client.send(LIVE)
+    client.connection.answer(b"x" * 100, close=False)
+    client.send(LIVE)
+    assert len(client.front.handed) == 1
+    client.transport.takes = True
+    client.connection.resume_writing()
+    assert len(client.front.handed) == 2
+
+
+def test_a_client_that_does_not_read_its_last_answer_is_let_go(connect, clock):
+    client = connect()
+    client.send(b"nonsense\r\n\r\n")
+    assert client.connection.phase is LINGERING
+    assert late(client, clock, 3)
+    assert client.transport.ended == ["eof", "abort"]
+
+
+# Batches.
+
+
+class Stream:
+    has_room = True
+    is_whole = False
+
+    def __init__(self):
+        self.told = []
+
+    def notify(self):
+        self.told.append("notify")
+
+    def block(self):
+        self.told.append("block")
+
+    def unblock(self):
+        self.told.append("unblock")
+
+
+PUT = b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n"
+
+
+def test_the_body_of_a_batch_is_read_while_there_is_room(connect):
+    client, stream = connect(), Stream()
+    client.send(PUT + b"123")
+    [request] = client.front.handed
+    client.connection.stream(stream)
+    assert client.connection.phase is STREAMING
+    assert list(request.pieces) == [b"123"]
+    stream.has_room = False
+    client.send(b"45")
+    assert list(request.pieces) == [b"123"]
+    assert not client.transport.is_reading
+    stream.has_room = True
+    client.connection.feed_stream()
+    assert list(request.pieces) == [b"123", b"45"]
+    assert client.transport.is_reading
+    assert stream.told
+
+
+def test_what_follows_a_batch_waits_for_its_end(connect):
+    client, stream = connect(), Stream()
+    client.send(PUT)
+    client.connection.stream(stream)
+    client.send(b"0123456789" + LIVE)
+    [request] = client.front.handed
+    assert request.is_whole
+    stream.has_room, stream.is_whole = False, True
+    client.send(LIVE)
+    client.connection.write(b"answer")
+    client.connection.end_stream(close=False)
+    assert client.transport.sent == b"answer"
+    assert len(client.front.handed) == 2
+    client.connection.answer(b"1", close=False)
+    assert len(client.front.handed) == 3
+
+
+def test_a_batch_is_told_of_a_reader_that_is_slow_or_gone(connect):
+    client, stream = connect(), Stream()
+    client.send(PUT)
+    client.connection.stream(stream)
+    stream.told.clear()
+    client.connection.pause_writing()
+    client.connection.resume_writing()
+    client.connection.connection_lost(None)
+    assert stream.told == ["block", "unblock", "notify"]
+    assert client.connection.has_ended
+    client.connection.write(b"nobody")
+    client.connection.end_stream(close=False)
+    assert client.transport.sent == b""
+
+
+def test_a_batch_may_be_asked_for_with_a_sign(connect):
+    client, stream = connect(), Stream()
+    client.send(PUT.replace(b"Host", b"Expect: 100-continue\r\nHost"))
+    client.connection.stream(stream)
+    assert client.transport.sent == protocol.CONTINUE
