@@ -37,7 +37,7 @@ def encode(plain: Any) -> bytes:
                 return str(plain).encode("ascii")
             return _encoder.encode(plain).encode("utf-8")
         except UnicodeEncodeError:  # a lone surrogate: legal only as an escape
-            return json.dumps(plain, allow_nan=False).encode("ascii")
+            return json.dumps(plain).encode("ascii")
     except (ValueError, RecursionError) as error:  # an integer of more than 4,300 digits
         raise UnserialisableError(f"the prediction cannot be written as JSON: {error}") from error
 

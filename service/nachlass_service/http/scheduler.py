@@ -117,7 +117,7 @@ class Scheduler:
     def tick(self, now: float) -> None:
         """Give up what takes too long."""
         for running in [r for r in self._running if now - r.begun_at > self._limit_s]:
-            self._give_up(running)
+            self._give_up(running, now)
         while self._waiting and now - self._waiting[0].made_at > self._limit_s:
             self._waiting.popleft().done(not_its_turn(self._limit_s))
 
@@ -214,7 +214,7 @@ class Scheduler:
         if self._waiting:
             self._schedule()
 
-    def _give_up(self, running: Running) -> None:
+    def _give_up(self, running: Running, now: float) -> None:
         """Answer jobs that have passed the limit; their thread is lost, and replaced."""
         self._running.remove(running)
         running.is_given_up = True
@@ -223,7 +223,6 @@ class Scheduler:
             error = TimeLimitError(f"the predictor did not answer within {self._limit_s:g} s")
             running.jobs[0].done(error)
         else:  # one of them may be what holds up the others
-            now = time.monotonic()
             for job in reversed(running.jobs):
                 request = job.request
                 assert request is not None

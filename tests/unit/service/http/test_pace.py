@@ -1,0 +1,89 @@
+"""A call is slow by its CPU time, or by the clock if it has waited of its own accord."""
+
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from nachlass_service.http import pace
+from nachlass_service.http.pace import LONG_S, SHORT_IN_A_ROW, SHORT_S, Pace, Used
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """A pace that counts as fast, and a way to make calls in the loop that take so much."""
+    state = SimpleNamespace(now=0.0, used=Used(0.0, 0))
+    monkeypatch.setattr(pace, "time", SimpleNamespace(monotonic=lambda: state.now))
+    monkeypatch.setattr(pace, "used_by_this_thread", lambda: state.used)
+    made = Pace()
+    made.is_slow = False
+
+    def call(wall_s, cpu_s=0.0, waits=0, samples=1, times=1):
+        for _ in range(times):
+            made.begin_here()
+            state.now += wall_s
+            state.used = Used(state.used.cpu_s + cpu_s, state.used.waits + waits)
+            assert made.end_here(samples) == pytest.approx(wall_s)
+
+    return made, call
+
+
+def test_a_model_is_slow_until_it_has_shown_that_it_is_fast():
+    made = Pace()
+    for _ in range(SHORT_IN_A_ROW - 1):
+        made.note_outside(SHORT_S / 2, 1)
+    assert made.is_slow
+    made.note_outside(SHORT_S * 2, 1)
+    for _ in range(SHORT_IN_A_ROW - 1):
+        made.note_outside(SHORT_S / 2, 1)
+    assert made.is_slow
+    made.note_outside(SHORT_S * 30, 64)
+    assert not made.is_slow
+
+
+def test_short_calls_are_not_slow(calls):
+    made, call = calls
+    call(SHORT_S / 2, cpu_s=SHORT_S / 2, times=100)
+    assert not made.is_slow
+
+
+@pytest.mark.parametrize("cost", [{"cpu_s": 2 * SHORT_S}, {"waits": 1}])
+def test_calls_that_compute_or_wait_are_slow_after_a_few(calls, cost):
+    made, call = calls
+    call(2 * SHORT_S, **cost)
+    assert not made.is_slow
+    call(2 * SHORT_S, **cost, times=2)
+    assert not made.is_slow
+    call(2 * SHORT_S, **cost)
+    assert made.is_slow
+
+
+def test_a_long_call_that_is_measured_is_enough(calls):
+    made, call = calls
+    call(2 * LONG_S, waits=1)
+    assert not made.is_slow
+    call(2 * LONG_S, waits=1)
+    assert made.is_slow
+
+
+def test_a_call_that_was_only_preempted_is_not_slow(calls):
+    made, call = calls
+    call(4 * LONG_S, cpu_s=SHORT_S / 2, times=100)
+    assert not made.is_slow
+
+
+def test_a_call_is_judged_by_its_samples(calls):
+    made, call = calls
+    call(30 * SHORT_S, cpu_s=30 * SHORT_S, samples=64, times=20)
+    assert not made.is_slow
+
+
+def test_what_a_thread_has_used():
+    before = pace.used_by_this_thread()
+    time.sleep(0.01)
+    ends_at = time.thread_time() + 0.05
+    while time.thread_time() < ends_at:
+        pass
+    after = pace.used_by_this_thread()
+    assert after.waits > before.waits
+    assert 0.02 < after.cpu_s - before.cpu_s < 5

@@ -1,0 +1,249 @@
+"""Which call is made when, and in which thread; no test waits for a time limit to pass."""
+
+import asyncio
+import threading
+import time
+from functools import partial
+from types import SimpleNamespace
+
+import pytest
+
+from nachlass_service.base.errors import OverloadedError, TimeLimitError
+from nachlass_service.http.scheduler import MOST_IN_BATCH, Job, Scheduler
+from nachlass_service.scoring.request_body import PredictRequest
+
+LIMIT_S = 5.0
+PATIENCE_S = 20
+
+
+class Scorer:
+    """Answers with what `answer` makes of a body; notes in which thread, and how many at once."""
+
+    def __init__(self, answer, *, batches, threads):
+        self.settings = SimpleNamespace(predict_timeout_s=LIMIT_S, predictor_threads=threads)
+        self.batches, self.answer = batches, answer
+        self.calls = []
+
+    def _note(self, bodies):
+        self.calls.append((threading.current_thread() is threading.main_thread(), bodies))
+
+    def ask(self, request):
+        self._note([request.body])
+        return self.answer(request.body)
+
+    def ask_many(self, requests):
+        self._note([request.body for request in requests])
+        return [self.answer(request.body) for request in requests]
+
+
+@pytest.fixture
+def made():
+    """A scheduler, its scorer and a way to run its loop until something holds."""
+    loop = asyncio.new_event_loop()
+
+    def make(answer=lambda body: body, *, batches=False, threads=1, is_slow=False):
+        left = []
+        scorer = Scorer(answer, batches=batches, threads=threads)
+        scheduler = Scheduler(scorer, loop, left.append)
+        scheduler._pace.is_slow = is_slow
+        outcomes = []
+
+        def submit(*bodies, wanted=True):
+            for body in bodies:
+                request = PredictRequest("application/json", "", body)
+                scheduler.submit(Job(outcomes.append, request=request, is_wanted=lambda: wanted))
+
+        async def until(holds):
+            ends_at = time.monotonic() + PATIENCE_S
+            while not holds():
+                assert time.monotonic() < ends_at, "it does not come"
+                await asyncio.sleep(0.001)
+
+        return SimpleNamespace(
+            scheduler=scheduler,
+            calls=scorer.calls,
+            outcomes=outcomes,
+            left=left,
+            submit=submit,
+            until=lambda holds: loop.run_until_complete(until(holds)),
+            loop=loop,
+        )
+
+    yield make
+    loop.close()
+
+
+def test_short_calls_are_made_in_the_loop_in_their_order(made):
+    it = made()
+    it.submit(b"1", b"2", b"3")
+    assert it.calls == []
+    it.until(lambda: len(it.outcomes) == 3)
+    assert it.outcomes == [b"1", b"2", b"3"]
+    assert it.calls == [(True, [b"1"]), (True, [b"2"]), (True, [b"3"])]
+    assert it.scheduler.is_empty
+
+
+def test_slow_calls_are_made_in_another_thread(made):
+    it = made(is_slow=True)
+    it.submit(b"1", b"2")
+    it.until(lambda: len(it.outcomes) == 2)
+    assert it.calls == [(False, [b"1"]), (False, [b"2"])]
+
+
+def test_no_more_calls_are_made_at_once_than_there_may_be(made):
+    free = threading.Event()
+    it = made(lambda body: free.wait(PATIENCE_S) and body, threads=2, is_slow=True)
+    it.submit(b"1", b"2", b"3")
+    it.until(lambda: len(it.calls) == 2)
+    assert len(it.scheduler._running) == 2
+    free.set()
+    it.until(lambda: len(it.outcomes) == 3)
+
+
+def test_nothing_is_done_in_the_loop_while_all_threads_are_busy(made):
+    """The predictor may not be able to run twice at once."""
+    free = threading.Event()
+    it = made(lambda body: free.wait(PATIENCE_S) and body, is_slow=True)
+    it.submit(b"1")
+    it.until(lambda: len(it.calls) == 1)
+    it.scheduler._pace.is_slow = False
+    it.submit(b"2")
+    it.loop.run_until_complete(asyncio.sleep(0.01))
+    assert len(it.calls) == 1
+    free.set()
+    it.until(lambda: len(it.outcomes) == 2)
+    assert [here for here, _bodies in it.calls] == [False, True]
+
+
+def test_what_waits_is_scored_together(made):
+    it = made(batches=True)
+    bodies = [b"%d" % number for number in range(MOST_IN_BATCH + 2)]
+    it.submit(*bodies)
+    it.until(lambda: len(it.outcomes) == len(bodies))
+    assert it.outcomes == bodies
+    assert [len(together) for _here, together in it.calls] == [MOST_IN_BATCH, 2]
+
+
+def test_the_work_of_a_batch_is_done_alone_and_never_in_the_loop(made):
+    it = made(batches=True)
+    it.submit(b"1")
+    it.scheduler.submit(Job(it.outcomes.append, work=lambda: threading.current_thread().name))
+    it.submit(b"2", b"3")
+    it.until(lambda: len(it.outcomes) == 4)
+    assert it.outcomes == [b"1", "predictor", b"2", b"3"]
+    assert [bodies for _here, bodies in it.calls] == [[b"1"], [b"2", b"3"]]
+
+
+def test_what_nobody_waits_for_is_not_done(made):
+    it = made()
+    it.submit(b"1", wanted=False)
+    it.submit(b"2")
+    it.until(lambda: it.outcomes)
+    assert it.outcomes == [b"2"]
+
+
+def test_a_predictor_may_run_a_loop_of_its_own(made):
+    async def later(body):
+        await asyncio.sleep(0)
+        return body
+
+    it = made(lambda body: asyncio.run(later(body)))
+    it.submit(b"1")
+    it.until(lambda: it.outcomes)
+    assert it.outcomes == [b"1"]
+    assert it.calls == [(True, [b"1"])]
+
+
+def test_other_threads_may_have_work_done(made):
+    it = made()
+    found = []
+
+    def ask():
+        found.append(it.scheduler.run(lambda: 6 * 7))
+        try:
+            it.scheduler.run(lambda: 1 / 0)
+        except ZeroDivisionError as error:
+            found.append(type(error))
+
+    threading.Thread(target=ask, daemon=True).start()
+    it.until(lambda: len(found) == 2)
+    assert found == [42, ZeroDivisionError]
+
+
+def test_a_queue_that_would_take_too_long_is_refused(made):
+    it = made(is_slow=True)
+    it.scheduler._admission.average_s = 2 * LIMIT_S
+    it.submit(b"1")
+    with pytest.raises(OverloadedError):
+        it.submit(b"2")
+    raised = []
+
+    def ask():
+        try:
+            it.scheduler.run(lambda: 1)
+        except OverloadedError as error:
+            raised.append(error)
+
+    free = threading.Event()
+    it.scheduler._hand_over([Job(it.outcomes.append, work=lambda: free.wait(PATIENCE_S))])
+    threading.Thread(target=ask, daemon=True).start()
+    it.until(lambda: raised)
+    free.set()
+    it.until(lambda: it.scheduler.is_empty)
+
+
+def test_a_call_that_passes_its_limit_is_given_up_and_its_thread_replaced(made):
+    free = threading.Event()
+    it = made(lambda body: free.wait(PATIENCE_S) if body == b"hangs" else body, is_slow=True)
+    it.submit(b"hangs", b"2")
+    it.until(lambda: it.calls)
+    it.scheduler.tick(time.monotonic())
+    assert not it.outcomes
+    it.scheduler.tick(time.monotonic() + LIMIT_S + 1)
+    [error, turned_away] = it.outcomes
+    assert isinstance(error, TimeLimitError)
+    assert isinstance(turned_away, OverloadedError)
+    assert it.left == ["a predictor has not come back"]
+    it.submit(b"3")
+    it.until(lambda: len(it.outcomes) == 3)
+    assert it.outcomes[2] == b"3"
+    free.set()
+    it.until(lambda: it.scheduler.is_empty)
+    it.loop.run_until_complete(asyncio.sleep(0.01))
+    assert len(it.outcomes) == 3
+
+
+def test_of_several_that_hang_together_each_is_asked_alone(made):
+    free = threading.Event()
+    it = made(lambda body: free.wait(PATIENCE_S) if body == b"hangs" else body, batches=True)
+    it.scheduler._pace.is_slow = True
+    it.submit(b"1", b"hangs", b"3")
+    it.until(lambda: it.calls)
+    it.scheduler.tick(time.monotonic() + LIMIT_S + 1)
+    it.until(lambda: len(it.calls) == 3)
+    assert it.outcomes == [b"1"]
+    it.scheduler.tick(time.monotonic() + LIMIT_S + 1)
+    it.until(lambda: len(it.outcomes) == 3)
+    assert isinstance(it.outcomes[1], TimeLimitError)
+    free.set()
+
+
+def test_one_turn_of_the_loop_does_not_do_everything(made):
+    it = made(lambda body: time.sleep(0.001) or body)
+    it.scheduler._pace = SimpleNamespace(
+        is_slow=False, begin_here=lambda: None, end_here=lambda samples: 0.0
+    )
+    it.submit(*[b"1"] * 20)
+    seen = []
+    it.loop.call_soon(lambda: it.loop.call_soon(lambda: seen.append(len(it.outcomes))))
+    it.until(lambda: len(it.outcomes) == 20)
+    assert seen[0] < 20
+
+
+def test_a_loop_that_has_ended_is_nobodys_fault(made):
+    it = made(is_slow=True)
+    free = threading.Event()
+    it.scheduler._hand_over([Job(it.outcomes.append, work=partial(free.wait, PATIENCE_S))])
+    it.loop.close()
+    free.set()
+    assert not it.outcomes
