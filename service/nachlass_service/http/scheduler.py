@@ -228,7 +228,7 @@ class Scheduler:
                 assert request is not None
                 job.work, job.request, job.made_at = partial(self._scorer.ask, request), None, now
                 self._waiting.appendleft(job)
-            self._schedule()
+        self._schedule()
         self._leave("a predictor has not come back")
 
 
