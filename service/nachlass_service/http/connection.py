@@ -280,6 +280,7 @@ class Connection:
         if self._is_last:
             raise _NoMoreError
         self._request = Request()
+        self._request.pieces = deque()
         self._is_head, self._head_bytes = True, 0
         self._pieces, self._size = [], 0
         self._begun_at = self._loop.now

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from resource import RUSAGE_THREAD, getrusage
 from typing import NamedTuple
 
@@ -42,35 +41,21 @@ class Pace:
         self._watched = 0
         self._slow = 0
         self._short = 0
-        self._before: Used | None = None
-        self._began_at = 0.0
 
-    def begin_here(self) -> None:
-        """Begin a call in the loop's thread."""
-        self._before = used_by_this_thread() if self._watched else None
-        self._began_at = time.monotonic()
+    def before(self) -> Used | None:
+        """What the loop's thread has used before a call, if the call is measured in detail."""
+        return used_by_this_thread() if self._watched else None
 
-    def end_here(self, samples: int) -> float:
-        """End a call in the loop's thread, which has scored so many samples: its seconds."""
-        wall_s = time.monotonic() - self._began_at
-        if self._before is not None:
-            after = used_by_this_thread()
-            self.note_here(wall_s, self._before, after, samples)
-        elif wall_s > SHORT_S * samples:
-            self._watched, self._slow = WATCHED, 0
-            self.is_slow = wall_s > self.hopeless_s
-        return wall_s
-
-    hopeless_s = 0.05
-    """One call that takes so long by the clock is enough."""
-
-    def note_here(self, wall_s: float, before: Used, after: Used, samples: int) -> None:
-        """Judge a call that was measured in detail."""
+    def note_here(self, wall_s: float, before: Used | None, samples: int) -> None:
+        """Judge a call in the loop's thread, which has scored so many samples."""
+        if before is None:
+            if wall_s > SHORT_S * samples:
+                self._watched, self._slow = WATCHED, 0
+            return
+        after = used_by_this_thread()
         self._watched -= 1
-        waited = after.waits > before.waits
-        if after.cpu_s - before.cpu_s > SHORT_S * samples or (
-            waited and wall_s > SHORT_S * samples
-        ):
+        has_waited = after.waits > before.waits
+        if max(after.cpu_s - before.cpu_s, has_waited * wall_s) > SHORT_S * samples:
             self._slow += 1
         if self._slow >= SLOW_OF_WATCHED or (self._slow and wall_s > LONG_S):
             self.is_slow, self._watched, self._short = True, 0, 0

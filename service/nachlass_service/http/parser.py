@@ -19,7 +19,6 @@ from nachlass_service.http.request import Request
 
 MOST_HEAD_BYTES = 1 << 17
 """Bytes of a head; also of what comes between two pieces of a body, or behind it."""
-VERSIONS = {"1.1": False, "1.0": True}
 TOO_LONG = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
 
 
@@ -72,7 +71,7 @@ class RequestParser:
     __slots__ = (
         *("requests", "request", "failure", "is_last", "is_in_head", "body_bytes", "size"),
         *("expects_continue", "_limits", "_budget", "_is_streamed", "_http", "_is_offer"),
-        *("_pieces", "_between"),
+        *("_headers", "_pieces", "_between"),
     )
 
     def __init__(
@@ -84,6 +83,7 @@ class RequestParser:
         self.is_last = self.is_in_head = self.expects_continue = self._is_offer = False
         self.size = 0  # of the body being read, in bytes
         self._limits, self._budget, self._is_streamed = limits, budget, is_streamed
+        self._headers: list[tuple[bytes, bytes]] = []
         self._pieces: list[bytes] = []
         self._between = 0
         self._http = httptools.HttpRequestParser(self)
@@ -160,7 +160,7 @@ class RequestParser:
             raise _EnoughError
         self.request = Request()
         self.is_in_head, self._between, self.size = True, 0, 0
-        self._pieces = []
+        self._headers, self._pieces = [], []
 
     def on_url(self, url: bytes) -> None:
         """A piece of the target."""
@@ -172,23 +172,20 @@ class RequestParser:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header, or a trailer, of which nothing is kept."""
-        limits, headers = self._limits, self._reading().headers
-        if len(name) + len(value) > limits.field_bytes:
-            self._refuse(TOO_LONG, f"a header is longer than {limits.field_bytes} bytes")
-        if len(headers) >= limits.fields:
-            self._refuse(TOO_LONG, f"there are more than {limits.fields} headers")
         if self.is_in_head:
-            headers.append((name.lower(), value))
+            self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         """The head is there."""
         request, http = self._reading(), self._http
         self.is_in_head = False
+        request.headers = self._headers
         request.method = http.get_method()
         version = http.get_http_version()
-        if version not in VERSIONS:
-            self._refuse(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "speak HTTP/1.1")
-        request.is_old = VERSIONS[version]
+        if version != "1.1":
+            if version != "1.0":
+                self._refuse(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "speak HTTP/1.1")
+            request.is_old = True
         if http.should_upgrade():
             if request.method == b"CONNECT":
                 self._refuse(HTTPStatus.METHOD_NOT_ALLOWED, "this is not a proxy")
@@ -199,30 +196,38 @@ class RequestParser:
 
     def _look_at_headers(self, request: Request) -> None:
         """Decide how the body is read, and refuse what RFC 9112 has refused."""
-        hosts, length, expects = 0, 0, False
+        limits = self._limits
+        if len(request.headers) > limits.fields:
+            self._refuse(TOO_LONG, f"there are more than {limits.fields} headers")
+        hosts, length, self.expects_continue = 0, 0, False
         for name, value in request.headers:
+            if len(name) + len(value) > limits.field_bytes:
+                self._refuse(TOO_LONG, f"a header is longer than {limits.field_bytes} bytes")
             if name == b"host":
                 hosts += 1
             elif name == b"content-length":
                 length = int(value)
             elif name == b"expect":
-                expects = value.lower() == b"100-continue" and not request.is_old
+                self.expects_continue = value.lower() == b"100-continue" and not request.is_old
             elif name == b"transfer-encoding" and value.lower() != b"chunked":
                 detail = f"the transfer coding {value[:40].decode('latin-1')} is not known here"
                 self._refuse(HTTPStatus.NOT_IMPLEMENTED, detail)
         if hosts != 1 and (hosts or not request.is_old):
             self._refuse(HTTPStatus.BAD_REQUEST, "a request has one Host header")
-        request.is_streamed = self._is_streamed(request)
-        if length > self._limits.body_bytes and not request.is_streamed:
+        if self._is_streamed(request):
+            self._begin_stream(request)
+        elif length > limits.body_bytes:
             self._drop_body(request, self._too_large())
-        if expects and request.error:  # the client asked before sending
-            request.keep_alive = False
-            self._complete(request)
-            raise _EnoughError
-        self.expects_continue = expects
-        if request.is_streamed:
-            request.arrived_at = time.monotonic()
-            self.requests.append(request)
+            if self.expects_continue:  # the client asked before sending
+                self.expects_continue = request.keep_alive = False
+                self._complete(request)
+                raise _EnoughError
+
+    def _begin_stream(self, request: Request) -> None:
+        """Hand a request on before its body is there."""
+        request.is_streamed, request.pieces = True, deque()
+        request.arrived_at = time.monotonic()
+        self.requests.append(request)
 
     def on_body(self, piece: bytes) -> None:
         """A piece of the body."""

@@ -16,24 +16,22 @@ class Request:
     `counted_bytes` of its body are counted against the worker's limit.
     """
 
-    __slots__ = (
-        *("method", "target", "headers", "body", "is_old", "keep_alive"),
-        *("arrived_at", "error", "id", "is_streamed", "is_whole", "pieces", "counted_bytes"),
-    )
+    method = b""
+    target = b""
+    headers: list[tuple[bytes, bytes]]
+    body = b""
+    is_old = False
+    """Whether it is one of HTTP/1.0."""
+    keep_alive = True
+    arrived_at = 0.0
+    error: ServiceError | None = None
+    id = ""
+    is_streamed = is_whole = False
+    pieces: deque[bytes]
+    counted_bytes = 0
 
     def __init__(self) -> None:
-        self.method = b""
-        self.target = b""
-        self.headers: list[tuple[bytes, bytes]] = []
-        self.body = b""
-        self.is_old = False  # HTTP/1.0
-        self.keep_alive = True
-        self.arrived_at = 0.0
-        self.error: ServiceError | None = None
-        self.id = ""
-        self.is_streamed = self.is_whole = False
-        self.pieces: deque[bytes] = deque()
-        self.counted_bytes = 0
+        self.headers = []
 
     def header(self, wanted: bytes) -> str:
         """A header's value, the first of that name; empty when there is none."""

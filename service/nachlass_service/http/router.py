@@ -41,10 +41,11 @@ def route_of(request: Request) -> Route:
 
 def is_streamed(request: Request) -> bool:
     """Whether a request is a batch, whose body may be larger than memory."""
+    if request.method != b"POST":
+        return False
     content_type = request.header(b"content-type")
     return (
         content_type != JSON_TYPE  # most are that, and should be told apart quickly
-        and request.method == b"POST"
         and is_batch(content_type)
         and _is_predict(request.target)
     )

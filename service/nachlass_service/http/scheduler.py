@@ -73,7 +73,7 @@ class Scheduler:
     ) -> None:
         self._scorer, self._loop, self._leave = scorer, loop, leave
         self._limit_s = scorer.settings.predict_timeout_s
-        self._threads = scorer.settings.predictor_threads
+        self._threads, self._batches = scorer.settings.predictor_threads, scorer.batches
         self._admission, self._pace = Admission(self._limit_s), Pace()
         self._waiting: deque[Job] = deque()
         self._running: set[Running] = set()
@@ -129,42 +129,50 @@ class Scheduler:
 
     def _begin(self) -> None:
         self._is_scheduled = False
-        ends_at = time.monotonic() + TURN_S
-        while self._waiting and len(self._running) < self._threads:
-            if jobs := self._next_jobs():
-                if self._pace.is_slow or jobs[0].work:
-                    self._hand_over(jobs)
-                else:
-                    self._do_here(jobs)
-            if time.monotonic() > ends_at:
-                if self._waiting:
-                    self._schedule()
-                return
+        done: list[tuple[list[Job], Outcomes, float]] = []
+        # The model was proven in a thread without a loop: it may use `asyncio.run`.
+        loop = asyncio._get_running_loop()
+        asyncio._set_running_loop(None)
+        try:
+            self._begin_some(done)
+        finally:
+            asyncio._set_running_loop(loop)
+        for jobs, outcomes, seconds in done:
+            self._finish(jobs, outcomes, seconds)
+
+    def _begin_some(self, done: list[tuple[list[Job], Outcomes, float]]) -> None:
+        """Hand jobs over, or do them here, until this turn is over."""
+        waiting, pace = self._waiting, self._pace
+        now = time.monotonic()
+        ends_at = now + TURN_S
+        while waiting and len(self._running) < self._threads:
+            jobs = self._next_jobs()
+            if not jobs:
+                continue
+            if pace.is_slow or jobs[0].work:
+                self._hand_over(jobs)
+            else:
+                began_at, before = now, pace.before()
+                outcomes = self._outcomes(jobs)
+                now = time.monotonic()
+                pace.note_here(now - began_at, before, len(jobs))
+                done.append((jobs, outcomes, now - began_at))
+            if now > ends_at:
+                break
+        if waiting and len(self._running) < self._threads:
+            self._schedule()
+        if pace.is_slow:
+            sys.setswitchinterval(SWITCH_S)
 
     def _next_jobs(self) -> list[Job]:
         """The job that waits longest, and those that can be done with it."""
-        jobs = [self._waiting.popleft()]
-        if jobs[0].request and self._scorer.batches:
-            while self._waiting and self._waiting[0].request and len(jobs) < MOST_IN_BATCH:
-                jobs.append(self._waiting.popleft())
-        return [job for job in jobs if job.is_wanted()]
-
-    def _do_here(self, jobs: list[Job]) -> None:
-        """Do jobs in the loop's thread, in which no loop seems to run meanwhile.
-
-        The model was proven in a thread without one: it may use `asyncio.run`.
-        """
-        running_loop = asyncio._get_running_loop()
-        asyncio._set_running_loop(None)
-        self._pace.begin_here()
-        try:
-            outcomes = self._outcomes(jobs)
-        finally:
-            seconds = self._pace.end_here(len(jobs))
-            asyncio._set_running_loop(running_loop)
-        if self._pace.is_slow:
-            sys.setswitchinterval(SWITCH_S)
-        self._finish(jobs, outcomes, seconds)
+        waiting = self._waiting
+        jobs = [waiting.popleft()]
+        if self._batches and jobs[0].request:
+            while waiting and waiting[0].request and len(jobs) < MOST_IN_BATCH:
+                jobs.append(waiting.popleft())
+            return [job for job in jobs if job.is_wanted()]
+        return jobs if jobs[0].is_wanted() else []
 
     def _hand_over(self, jobs: list[Job]) -> None:
         running = Running(jobs)

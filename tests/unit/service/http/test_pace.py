@@ -12,18 +12,16 @@ from nachlass_service.http.pace import LONG_S, SHORT_IN_A_ROW, SHORT_S, Pace, Us
 @pytest.fixture
 def calls(monkeypatch):
     """A pace that counts as fast, and a way to make calls in the loop that take so much."""
-    state = SimpleNamespace(now=0.0, used=Used(0.0, 0))
-    monkeypatch.setattr(pace, "time", SimpleNamespace(monotonic=lambda: state.now))
+    state = SimpleNamespace(used=Used(0.0, 0))
     monkeypatch.setattr(pace, "used_by_this_thread", lambda: state.used)
     made = Pace()
     made.is_slow = False
 
     def call(wall_s, cpu_s=0.0, waits=0, samples=1, times=1):
         for _ in range(times):
-            made.begin_here()
-            state.now += wall_s
+            before = made.before()
             state.used = Used(state.used.cpu_s + cpu_s, state.used.waits + waits)
-            assert made.end_here(samples) == pytest.approx(wall_s)
+            made.note_here(wall_s, before, samples)
 
     return made, call
 

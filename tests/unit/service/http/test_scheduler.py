@@ -231,7 +231,7 @@ def test_of_several_that_hang_together_each_is_asked_alone(made):
 def test_one_turn_of_the_loop_does_not_do_everything(made):
     it = made(lambda body: time.sleep(0.001) or body)
     it.scheduler._pace = SimpleNamespace(
-        is_slow=False, begin_here=lambda: None, end_here=lambda samples: 0.0
+        is_slow=False, before=lambda: None, note_here=lambda *_: None
     )
     it.submit(*[b"1"] * 20)
     seen = []
