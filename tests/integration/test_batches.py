@@ -19,7 +19,7 @@ import pytest
 
 from support.command import environment_of_a_user
 from support.project import TESTS
-from support.served import served
+from support.served import FRONTS, served
 
 LINES = "application/x-ndjson"
 CSV = "text/csv"
@@ -27,7 +27,7 @@ ARROW = "application/vnd.apache.arrow.stream"
 PARQUET = "application/vnd.apache.parquet"
 JSON = "application/json"
 FORMATS = [LINES, CSV, ARROW, PARQUET]
-FACES = pytest.mark.parametrize("face", ["", "-k gthread"], ids=["loop", "threads"])
+EVERY_FRONT = pytest.mark.parametrize("front", FRONTS.values(), ids=FRONTS.keys())
 MOST_BYTES = 1_000_000
 ROW = {"id": "007", "text": "a", "n": 1.5, "ok": True, "tags": ["x"]}
 
@@ -41,9 +41,9 @@ def bundle(built_cells):
     return bundle
 
 
-@pytest.fixture(scope="module", params=["", "-k gthread"], ids=["loop", "threads"])
+@pytest.fixture(scope="module", params=FRONTS.values(), ids=FRONTS.keys())
 def service(bundle, cache, request):
-    """Both faces: our loop, which is the default, and Flask alone in gunicorn's threads."""
+    """Whatever carries the requests, they are answered alike."""
     variables = {"S2I_MAX_BODY_BYTES": str(MOST_BYTES), "GUNICORN_CMD_ARGS": request.param}
     with served(bundle, environment_of_a_user(cache), WEB_CONCURRENCY="1", **variables) as service:
         yield service
@@ -462,9 +462,9 @@ def test_nothing_is_unpickled(service):
     assert not trap.exists()
 
 
-@FACES
-def test_a_row_that_takes_too_long_ends_the_batch(bundle, environ, face):
-    variables = {"S2I_PREDICT_TIMEOUT": "1", "GUNICORN_CMD_ARGS": face, "WEB_CONCURRENCY": "1"}
+@EVERY_FRONT
+def test_a_row_that_takes_too_long_ends_the_batch(bundle, environ, front):
+    variables = {"S2I_PREDICT_TIMEOUT": "1", "GUNICORN_CMD_ARGS": front, "WEB_CONCURRENCY": "1"}
     with served(bundle, environ, **variables) as service:
         rows = rows_of("a", "raise", "forever", "b")
         *given, last = answers(service, written(rows, LINES), LINES)
@@ -475,9 +475,9 @@ def test_a_row_that_takes_too_long_ends_the_batch(bundle, environ, face):
         assert answers(service, written([ROW], LINES), LINES) == predictions([ROW])
 
 
-@FACES
-def test_a_batch_is_answered_although_the_service_ends(bundle, environ, face):
-    with served(bundle, environ, WEB_CONCURRENCY="1", GUNICORN_CMD_ARGS=face) as service:
+@EVERY_FRONT
+def test_a_batch_is_answered_although_the_service_ends(bundle, environ, front):
+    with served(bundle, environ, WEB_CONCURRENCY="1", GUNICORN_CMD_ARGS=front) as service:
         rows = rows_of(*["nap"] * 30)
         given = []
         thread = threading.Thread(

@@ -10,16 +10,17 @@ from contextlib import ExitStack, suppress
 import pytest
 
 from support.command import environment_of_a_user
-from support.served import served
+from support.served import ASYNCIO, FRONTS, served
 
 POST = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 LIVE = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
-@pytest.fixture(scope="module")
-def service(unruly, cache):
+@pytest.fixture(scope="module", params=["loop", "asyncio"])
+def service(unruly, cache, request):
     environ = environment_of_a_user(cache)
-    with served(unruly, environ, S2I_MAX_BODY_BYTES="1000000", WEB_CONCURRENCY="2") as service:
+    variables = {"S2I_MAX_BODY_BYTES": "1000000", "GUNICORN_CMD_ARGS": FRONTS[request.param]}
+    with served(unruly, environ, WEB_CONCURRENCY="2", **variables) as service:
         yield service
 
 
@@ -213,10 +214,35 @@ def test_too_many_connections_are_turned_away(unruly, environ):
         assert b"true" in until(kept[0], b"}\n")
 
 
+def test_the_longest_idle_connection_makes_room_for_another(unruly, environ):
+    variables = {"GUNICORN_CMD_ARGS": f"{ASYNCIO} --worker-connections 3", "WEB_CONCURRENCY": "1"}
+    with served(unruly, environ, **variables) as service, ExitStack() as opened:
+        service.wait_until(lambda: b"200" in exchange(service, closing(LIVE)), "not answered")
+        kept = [opened.enter_context(connect(service)) for _ in range(3)]
+        for connection in (kept[1], kept[0], kept[2]):
+            connection.sendall(LIVE)
+            assert b"true" in until(connection, b"}\n")
+        newcomer = opened.enter_context(connect(service))
+        newcomer.sendall(LIVE)
+        assert b"true" in until(newcomer, b"}\n")
+        assert rest(kept[1]) == b""
+        assert service.event("connections")["limit"] == 3
+        busy = [connection for connection in (kept[0], kept[2], newcomer)]
+        for connection in busy:
+            connection.sendall(predict(b'{"sleep": 2}'))
+        time.sleep(0.5)
+        answered = exchange(service)
+        assert answered.startswith(b"HTTP/1.1 503")
+        assert b"Retry-After" in answered
+        for connection in busy:
+            assert b"200 OK" in until(connection, b"}\n")
+
+
 def closing(request):
     return request.replace(b"Host: x", b"Host: x\r\nConnection: close")
 
 
+@pytest.mark.usefixtures("each_front")
 def test_health_is_answered_while_the_only_worker_predicts(unruly, environ):
     variables = {"WEB_CONCURRENCY": "1", "S2I_PREDICT_TIMEOUT": "5"}
     with served(unruly, environ, **variables) as service, connect(service) as connection:
@@ -231,6 +257,7 @@ def test_health_is_answered_while_the_only_worker_predicts(unruly, environ):
         assert until(connection, b"}\n").startswith(b"HTTP/1.1 504")
 
 
+@pytest.mark.usefixtures("each_front")
 def test_connections_are_shared_out_among_the_workers(unruly, environ):
     with served(unruly, environ, WEB_CONCURRENCY="2") as service, ExitStack() as opened:
         workers = []
@@ -244,6 +271,7 @@ def test_connections_are_shared_out_among_the_workers(unruly, environ):
         assert min(map(workers.count, service.workers)) >= 2
 
 
+@pytest.mark.usefixtures("each_front")
 def test_it_ends_soon_whatever_clients_do(unruly, environ):
     with served(unruly, environ, WEB_CONCURRENCY="2") as service, ExitStack() as opened:
         for sent in (b"", LIVE, b"GET / HT", POST, POST + b"Content-Length: 9\r\n\r\n[", LIVE * 50):
@@ -258,8 +286,10 @@ def test_it_ends_soon_whatever_clients_do(unruly, environ):
         assert service.process.wait(20) == 0
 
 
-def test_an_access_log_only_when_asked(unruly, environ):
-    variables = {"GUNICORN_CMD_ARGS": "--access-logfile -", "WEB_CONCURRENCY": "1"}
+@pytest.mark.parametrize("front", ["loop", "asyncio"])
+def test_an_access_log_only_when_asked(unruly, environ, front):
+    words = f"{FRONTS[front]} --access-logfile -"
+    variables = {"GUNICORN_CMD_ARGS": words, "WEB_CONCURRENCY": "1"}
     with served(unruly, environ, **variables) as service:
         service.predict(1)
         service.wait_until(

@@ -101,6 +101,7 @@ class Clients:
             thread.join()
 
 
+@pytest.mark.usefixtures("each_front")
 @pytest.mark.parametrize("never", ["forever", "spin"])
 def test_a_predictor_that_never_returns_costs_one_worker(bundle, environ, never):
     with served(bundle, environ, S2I_PREDICT_TIMEOUT="1", WEB_CONCURRENCY="2") as service:
@@ -132,6 +133,7 @@ def test_a_worker_that_dies_is_replaced_and_its_counts_stay(bundle, environ):
         assert service.is_ready()
 
 
+@pytest.mark.usefixtures("each_front")
 def test_health_is_answered_beside_slow_predictions_and_too_many_are_refused(bundle, environ):
     with served(bundle, environ, WEB_CONCURRENCY="1", S2I_PREDICT_TIMEOUT="20") as service:
         with ThreadPoolExecutor(100) as clients:
@@ -158,6 +160,7 @@ def test_a_worker_that_ends_as_one_that_cannot_start_does_not_end_the_service(bu
         assert service.predict("a") == (200, {"seen": "a"})
 
 
+@pytest.mark.usefixtures("each_front")
 def test_a_limit_is_that_of_one_prediction_also_in_the_warm_up(rebuild, environ, tmp_path):
     bundle = tmp_path / "slow"
     rebuild(
@@ -182,6 +185,7 @@ def test_a_model_writes_into_a_copy_of_its_source(bundle, environ):
     assert (bundle / "src/model.ipynb").stat().st_nlink == 1
 
 
+@pytest.mark.usefixtures("each_front")
 def test_overload_says_when_to_come_back(bundle, environ):
     with served(bundle, environ, WEB_CONCURRENCY="1", S2I_PREDICT_TIMEOUT="1") as service:
         with ThreadPoolExecutor(8) as clients:
@@ -195,6 +199,7 @@ def test_overload_says_when_to_come_back(bundle, environ):
         assert not service.events("worker_replaced")
 
 
+@pytest.mark.usefixtures("each_front")
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
 def test_it_ends_at_once_when_nothing_is_asked(bundle, environ, sent):
     with served(bundle, environ) as service:
@@ -218,6 +223,7 @@ def test_it_ends_at_once_while_the_model_is_loaded(rebuild, environ, tmp_path):
     assert not (tmp_path / ".slow.served").exists()
 
 
+@pytest.mark.usefixtures("each_front")
 def test_what_was_read_is_answered_before_the_end(bundle, environ):
     with served(bundle, environ, WEB_CONCURRENCY="2") as service:
         idle = http.client.HTTPConnection("127.0.0.1", service.port)
@@ -249,6 +255,7 @@ def test_it_is_ready_when_every_worker_has_loaded(rebuild, environ, tmp_path):
         service.kill()
 
 
+@pytest.mark.usefixtures("each_front")
 def test_a_model_that_cannot_warm_up_is_alive_but_not_ready(rebuild, environ, tmp_path):
     bundle, needed = tmp_path / "needy", tmp_path / "needed"
     needed.touch()
@@ -291,6 +298,7 @@ def test_a_bundle_that_cannot_be_loaded_is_not_served(bundle, environ, tmp_path,
     assert "no_such_module" in service.events("failed")[0]["error"]
 
 
+@pytest.mark.usefixtures("each_front")
 @pytest.mark.parametrize("preload", [True, False])
 def test_a_reload_takes_the_new_bundle_and_loses_nothing(
     bundle, rebuild, environ, preload, tmp_path

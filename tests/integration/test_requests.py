@@ -10,15 +10,15 @@ import time
 import pytest
 
 from support.command import environment_of_a_user
-from support.served import served
+from support.served import FRONTS, served
 
 JSON = {"Content-Type": "application/json"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
-@pytest.fixture(scope="module", params=["", "-k gthread"], ids=["loop", "threads"])
+@pytest.fixture(scope="module", params=FRONTS.values(), ids=FRONTS.keys())
 def service(unruly, cache, request):
-    """Both faces: our loop, which is the default, and Flask alone in gunicorn's threads."""
+    """Whatever carries the requests, they are answered alike."""
     environ = environment_of_a_user(cache)
     variables = {"S2I_MAX_BODY_BYTES": "1000000", "GUNICORN_CMD_ARGS": request.param}
     with served(unruly, environ, WEB_CONCURRENCY="2", **variables) as service:

@@ -16,6 +16,9 @@ from nachlass_service.bundle.agreement import agree
 from nachlass_service.bundle.bundle import Bundle
 
 CLIENTS = 4
+ASYNCIO = "-k nachlass_service.http.async_worker.AsyncWorker"
+FRONTS = {"loop": "", "asyncio": ASYNCIO, "threads": "-k gthread"}
+"""What carries requests: our own loop, transports of asyncio, or Flask alone in threads."""
 
 
 def free_port():
