@@ -227,7 +227,7 @@ def test_the_longest_idle_connection_makes_room_for_another(unruly, environ):
         assert b"true" in until(newcomer, b"}\n")
         assert rest(kept[1]) == b""
         assert service.event("connections")["limit"] == 3
-        busy = [connection for connection in (kept[0], kept[2], newcomer)]
+        busy = (kept[0], kept[2], newcomer)
         for connection in busy:
             connection.sendall(predict(b'{"sleep": 2}'))
         time.sleep(0.5)
