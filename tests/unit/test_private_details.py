@@ -728,7 +728,7 @@ def marked(detail, *values):
 
 
 @pytest.mark.usefixtures("folder")
-@pytest.mark.parametrize("detail", map(marked, DETAILS))
+@pytest.mark.parametrize("detail", [marked(detail) for detail in DETAILS])
 def test_detail(detail):
     assert not (broken := detail.broken()), broken
 
