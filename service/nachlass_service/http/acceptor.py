@@ -83,6 +83,7 @@ class Acceptor:
     def drain(self) -> None:
         """Accept what has been waiting, and no more; answer what is asked, and no more."""
         self._stop_listening()
+        self.is_draining = True
         self._balance.leave()
         for listener in self._listeners:
             for _ in range(MOST_WAITING):
@@ -90,7 +91,6 @@ class Acceptor:
                     break
             listener.close()
         self._listeners = []
-        self.is_draining = True
         now = time.monotonic()
         self._gives_up_at = now + DRAIN_S
         # What was sent before may still be in the sockets: they are read once more.
@@ -145,7 +145,7 @@ class Acceptor:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         task = self._loop.create_task(self._welcome(sock))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._welcomed)
         self._say()
         return True
 
@@ -157,6 +157,10 @@ class Acceptor:
             )
         except OSError:  # also of a handshake
             sock.close()
+
+    def _welcomed(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._say()
 
     def _make_room(self, newcomer: Connection) -> None:
         """Close the connection that has been idle longest; the newcomer's, if none is idle."""

@@ -1,0 +1,174 @@
+"""Connections are accepted, shared among workers, made room for, and let go."""
+
+import asyncio
+import socket
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from nachlass_service.http.acceptor import SLACK, Acceptor
+from nachlass_service.http.balance import Balance
+from nachlass_service.http.parser import BodyBudget, Limits
+from nachlass_service.http.phases import IDLE
+from nachlass_service.http.protocol import Connection
+
+PATIENCE_S = 20
+LIVE = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+class Front:
+    limits = Limits(body_bytes=1000)
+    budget = BodyBudget(1000)
+    keep_alive_s = 75
+
+    def is_streamed(self, request):
+        return False
+
+    def handle(self, connection, request):
+        connection.answer(b"yes", close=False)
+
+    def refuse(self, connection, failure):
+        connection.answer(b"%d" % failure.status, close=True)
+
+
+@pytest.fixture
+def made():
+    loop = asyncio.new_event_loop()
+    front, balance = Front(), Balance()
+    listener = socket.create_server(("127.0.0.1", 0))
+    clients, acceptors = [], []
+
+    def make(most=100):
+        acceptor = Acceptor(loop, lambda: Connection(front), balance, most=most)
+        front.opened, front.closed = acceptor.opened, acceptor.closed
+        acceptor.open([listener])
+        acceptors.append(acceptor)
+        return acceptor
+
+    async def until(holds):
+        ends_at = time.monotonic() + PATIENCE_S
+        while not holds():
+            assert time.monotonic() < ends_at, "it does not come"
+            await asyncio.sleep(0.001)
+
+    def connect():
+        client = socket.create_connection(listener.getsockname())
+        client.settimeout(0)
+        clients.append(client)
+        return client
+
+    def received(client):
+        data = []
+
+        def has_come():
+            try:
+                data.append(client.recv(1000))
+            except BlockingIOError:
+                return False
+            return True
+
+        loop.run_until_complete(until(has_come))
+        return data[0]
+
+    yield SimpleNamespace(
+        make=make,
+        connect=connect,
+        received=received,
+        until=lambda holds: loop.run_until_complete(until(holds)),
+        balance=balance,
+        listener=listener,
+    )
+    for client in clients:
+        client.close()
+    loop.run_until_complete(until(lambda: not any(a.connections or a._tasks for a in acceptors)))
+    loop.run_until_complete(asyncio.sleep(0.01))
+    loop.close()
+    listener.close()
+
+
+def test_clients_are_accepted_and_counted_for_all_workers(made):
+    acceptor = made.make()
+    for number in range(1, 4):
+        made.connect()
+        made.until(lambda number=number: len(acceptor.connections) == number)
+        assert made.balance._cells[0] == number + 1
+    [connection, *_] = acceptor.connections
+    connection.close()
+    made.until(lambda: len(acceptor.connections) == 2)
+    assert made.balance._cells[0] == 3
+
+
+def test_a_worker_with_fewer_goes_first_once(made, monkeypatch):
+    acceptor = made.make()
+    for number in range(1, SLACK + 2):
+        made.connect()
+        made.until(lambda number=number: len(acceptor.connections) == number)
+    made.balance._cells[1] = 1  # another worker, without connections
+    stepped_back = []
+    monkeypatch.setattr(acceptor, "_close_for", stepped_back.append)
+    acceptor._knock(made.listener)
+    assert len(stepped_back) == 1
+    made.connect()
+    made.until(lambda: len(acceptor.connections) == SLACK + 2)
+    assert len(stepped_back) == 1
+
+
+def test_the_one_that_was_idle_longest_makes_room(made):
+    acceptor = made.make(most=2)
+    first, second = made.connect(), made.connect()
+    for client in (second, first):
+        client.send(LIVE)
+        assert made.received(client) == b"yes"
+    third = made.connect()
+    third.send(LIVE)
+    assert made.received(third) == b"yes"
+    assert made.received(second) == b""
+    assert len(acceptor.connections) == 2
+
+
+def test_a_newcomer_is_turned_away_when_nobody_is_idle(made):
+    acceptor = made.make(most=1)
+    busy = made.connect()
+    busy.send(LIVE[:9])
+    made.until(lambda: any(c.phase is not IDLE for c in acceptor.connections))
+    assert made.received(made.connect()) == b"503"
+    busy.send(LIVE[9:])
+    assert made.received(busy) == b"yes"
+
+
+def test_a_drain_takes_what_was_waiting_and_closes_what_is_idle(made):
+    acceptor = made.make()
+    acceptor._stop_listening()
+    waiting = made.connect()
+    waiting.send(LIVE)
+    acceptor.drain()
+    assert acceptor.is_draining
+    assert made.balance._cells[0] == 0
+    assert made.received(waiting) == b"yes"
+    assert made.received(waiting) == b""
+    made.until(lambda: acceptor.is_empty)
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(waiting.getpeername())
+
+
+def test_who_does_not_end_is_not_waited_for(made):
+    acceptor = made.make()
+    client = made.connect()
+    client.send(LIVE[:9])
+    made.until(
+        lambda: acceptor.connections and all(c.phase is not IDLE for c in acceptor.connections)
+    )
+    acceptor.drain()
+    acceptor.tick(time.monotonic() + 4)
+    made.until(lambda: acceptor.is_empty)
+
+
+def test_clients_that_are_too_slow_are_let_go(made):
+    acceptor = made.make()
+    client = made.connect()
+    made.until(lambda: acceptor.connections)
+    acceptor.tick(time.monotonic())
+    assert acceptor.connections
+    acceptor.tick(time.monotonic() + 11)
+    assert made.received(client) == b""

@@ -1,0 +1,142 @@
+"""A batch's body and answer, between the thread that has it and the loop."""
+
+import asyncio
+import threading
+from collections import deque
+
+import pytest
+
+from nachlass_service.http import streaming
+from nachlass_service.http.request import Request
+from nachlass_service.http.streaming import AHEAD_BYTES, Streamed
+
+PATIENCE_S = 20
+
+
+class Connection:
+    """Notes what is sent; `more` is what the client sends when it is asked for more."""
+
+    def __init__(self):
+        self.sent, self.more = [], deque()
+        self.has_ended, self.is_open = False, True
+        self.stream = None
+
+    def write(self, data):
+        self.sent.append(data)
+
+    def feed_stream(self):
+        if self.more:
+            piece = self.more.popleft()
+            if piece is None:
+                self.stream._request.is_whole = True
+            else:
+                self.stream._request.pieces.append(piece)
+            self.stream.notify()
+
+
+@pytest.fixture
+def streamed(monkeypatch):
+    """A stream, and a function that has a thread do something with it while the loop runs."""
+    loop = asyncio.new_event_loop()
+    connection, request = Connection(), Request()
+    request.pieces = deque()
+    stream = connection.stream = Streamed(loop, connection, request)
+
+    def do(work):
+        found = []
+
+        def work_and_stop():
+            try:
+                found.append(work())
+            except OSError as error:
+                found.append(error)
+            loop.call_soon_threadsafe(loop.stop)
+
+        threading.Thread(target=work_and_stop, daemon=True).start()
+        loop.call_later(PATIENCE_S, loop.stop)
+        loop.run_forever()
+        assert found, "it never ends"
+        return found[0]
+
+    yield stream, connection, do
+    loop.close()
+
+
+def test_a_body_is_read_to_its_end(streamed):
+    stream, connection, do = streamed
+    stream._request.pieces.extend([b"abc", b"de"])
+    connection.more.extend([b"fgh", None])
+    assert do(lambda: stream.read(2)) == b"ab"
+    assert do(lambda: stream.read(9)) == b"c"
+    assert do(stream.readall) == b"defgh"
+    assert do(lambda: stream.read(1)) == b""
+    assert stream.is_whole
+
+
+def test_what_is_read_ahead_is_limited(streamed):
+    stream, _connection, _do = streamed
+    assert stream.has_room
+    stream._request.pieces.append(b"x" * AHEAD_BYTES)
+    assert not stream.has_room
+    stream._request.pieces.clear()
+    stream._request.is_whole = True
+    assert not stream.has_room
+
+
+def test_a_client_that_ends_too_early_is_an_error(streamed):
+    stream, connection, do = streamed
+    connection.has_ended = True
+    stream._request.pieces.append(b"abc")
+    assert do(lambda: stream.read(3)) == b"abc"
+    error = do(lambda: stream.read(1))
+    assert isinstance(error, ConnectionError)
+    assert str(error) == "the rest of the body does not come"
+
+
+def test_a_client_that_says_nothing_is_an_error(streamed, monkeypatch):
+    monkeypatch.setattr(streaming, "SILENCE_S", 0.01)
+    stream, _connection, do = streamed
+    assert isinstance(do(lambda: stream.read(1)), TimeoutError)
+
+
+def test_an_answer_is_sent_in_its_pieces(streamed):
+    stream, connection, do = streamed
+    do(lambda: stream.send(200, b"head", [b"abc", b"", b"de"], chunked=False))
+    assert connection.sent == [b"head", b"abc", b"de"]
+    assert (stream.status, stream.sent) == (200, 5)
+
+
+def test_an_answer_without_a_length_is_sent_in_chunks(streamed):
+    stream, connection, do = streamed
+    do(lambda: stream.send(200, b"head", [b"abc", b"x" * 17], chunked=True))
+    chunks = [b"head", b"3\r\nabc\r\n", b"11\r\n" + b"x" * 17 + b"\r\n", b"0\r\n\r\n"]
+    assert connection.sent == chunks
+
+
+def test_a_reader_that_takes_nothing_is_an_error(streamed, monkeypatch):
+    monkeypatch.setattr(streaming, "WRITE_S", 0.01)
+    stream, _connection, do = streamed
+    stream.block()
+    error = do(lambda: stream.send(200, b"head", [b"abc"], chunked=False))
+    assert isinstance(error, TimeoutError)
+
+
+def test_a_reader_that_is_gone_while_it_was_waited_for_is_an_error(streamed):
+    stream, connection, do = streamed
+    stream.block()
+
+    def leave():
+        connection.is_open = False
+        stream.notify()
+
+    stream._loop.call_later(0.01, leave)
+    error = do(lambda: stream.send(200, b"head", [b"abc"], chunked=False))
+    assert isinstance(error, ConnectionError)
+
+
+def test_a_worker_that_has_ended_is_an_error():
+    loop = asyncio.new_event_loop()
+    loop.close()
+    stream = Streamed(loop, Connection(), Request())
+    with pytest.raises(ConnectionError, match="the worker has ended"):
+        stream.send(200, b"head", [], chunked=False)
