@@ -64,12 +64,13 @@ class RequestParser:
     """Reads one client's requests; `requests` has those to be answered, in their order.
 
     `request` is the one being read, `failure` is why nothing after them can be.
-    With `is_last`, what comes after the last one is not looked at. A request
+    With `is_last`, what comes after the last one is not looked at; with `is_cut`,
+    that is the rest of its body. A request
     for which `is_streamed` is true is in `requests` once its head is there.
     """
 
     __slots__ = (
-        *("requests", "request", "failure", "is_last", "is_in_head", "body_bytes", "size"),
+        *("requests", "request", "failure", "is_last", "is_cut", "is_in_head", "size"),
         *("expects_continue", "_limits", "_budget", "_is_streamed", "_http", "_is_offer"),
         *("_headers", "_pieces", "_between"),
     )
@@ -80,7 +81,8 @@ class RequestParser:
         self.requests: deque[Request] = deque()
         self.request: Request | None = None
         self.failure: Failure | None = None
-        self.is_last = self.is_in_head = self.expects_continue = self._is_offer = False
+        self.is_last = self.is_cut = self.is_in_head = False
+        self.expects_continue = self._is_offer = False
         self.size = 0  # of the body being read, in bytes
         self._limits, self._budget, self._is_streamed = limits, budget, is_streamed
         self._headers: list[tuple[bytes, bytes]] = []
@@ -98,6 +100,7 @@ class RequestParser:
         request = self._reading()
         self._drop_body(request, error)
         request.keep_alive = False
+        self.is_cut = True
         self._complete(request)
 
     def close(self) -> None:

@@ -11,6 +11,8 @@ LEAST_RATE = 1 << 14
 """Bytes a second that a body has to come at, if it takes longer than a silence may."""
 WRITE_S = 10
 """How long a client may take nothing of an answer."""
+DISCARD_S = 5
+"""How long a body that is not taken is read, and thrown away, before it is answered."""
 LINGER_S = 2
 """How long a client may take to read the last answer: what it still sends is thrown away."""
 
@@ -47,4 +49,5 @@ ANSWERING.following = frozenset({IDLE, STREAMING, WRITING, LINGERING, CLOSING})
 STREAMING.following = frozenset({ANSWERING, CLOSING})
 WRITING.following = frozenset({IDLE, LINGERING, CLOSING})
 LINGERING.following = frozenset({CLOSING})
+BEFORE_AN_ANSWER = frozenset({IDLE, HEAD, BODY})
 PHASES = (IDLE, HEAD, BODY, ANSWERING, STREAMING, WRITING, LINGERING, CLOSING)

@@ -16,8 +16,10 @@ from nachlass_service.base.errors import SlowBodyError
 from nachlass_service.http.parser import BodyBudget, Failure, Limits, RequestParser
 from nachlass_service.http.phases import (
     ANSWERING,
+    BEFORE_AN_ANSWER,
     BODY,
     CLOSING,
+    DISCARD_S,
     HEAD,
     IDLE,
     LEAST_RATE,
@@ -293,8 +295,11 @@ class Connection(asyncio.Protocol):
             self._enter(BODY)
             if parser.expects_continue:
                 self._transport.write(CONTINUE)
-        slowest = self._begun_at + SILENCE_S + parser.size / LEAST_RATE
-        self.deadline = min(now + SILENCE_S, slowest)
+        if parser.request.error is None:
+            slowest = self._begun_at + SILENCE_S + parser.size / LEAST_RATE
+            self.deadline = min(now + SILENCE_S, slowest)
+        else:
+            self.deadline = min(self.deadline, now + DISCARD_S)
 
     def _advance(self) -> None:
         """Hand on what has been read, as far as it is its turn."""
@@ -302,7 +307,7 @@ class Connection(asyncio.Protocol):
             return
         self._is_advancing = True
         try:
-            while self.phase in (IDLE, HEAD, BODY) and self._hand_on():
+            while self.phase in BEFORE_AN_ANSWER and self._hand_on():
                 pass
         finally:
             self._is_advancing = False
@@ -351,7 +356,8 @@ class Connection(asyncio.Protocol):
 
     def _finish(self) -> None:
         """Close so that the client gets the answer: with bytes unread, it would get a reset."""
-        may_send_more = self._parser.failure or self._unread or self._parser.request
+        parser = self._parser
+        may_send_more = parser.failure or parser.is_cut or parser.request or self._unread
         if may_send_more and self._transport.can_write_eof() and not self._has_ended:
             self._enter(LINGERING)
             self._unread = b""

@@ -9,11 +9,11 @@ from typing import NamedTuple
 from nachlass_service.base.errors import OverloadedError, ServiceError
 from nachlass_service.base.problem import MEDIA_TYPE, problem, problem_of, problem_of_defect
 from nachlass_service.bundle.strict_json import encode
-from nachlass_service.http.router import JSON_TYPE
 from nachlass_service.http.wsgi import Headers
 
 REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 KEPT = {False: b"Connection: keep-alive\r\n", True: b"Connection: close\r\n"}
+JSON_LINES = b"Content-Type: application/json\r\nX-Request-Id: %b\r\n"
 LIVE = encode({"live": True}) + b"\n"
 READY = encode({"ready": True}) + b"\n"
 
@@ -52,9 +52,9 @@ class Heads:
         return head if only_head else head + response.body
 
 
-def json_response(body: bytes, request_id: str, status: int = 200) -> Response:
+def json_response(body: bytes, request_id: str) -> Response:
     """JSON, which ends with a newline."""
-    return _response(status, JSON_TYPE, body, request_id)
+    return Response(200, JSON_LINES % request_id.encode(), body, len(body))
 
 
 def problem_response(error: ServiceError, request_id: str) -> Response:

@@ -13,12 +13,10 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from nachlass_service.http.phases import LEAST_RATE, SILENCE_S, WRITE_S
+from nachlass_service.http.phases import DISCARD_S, LEAST_RATE, SILENCE_S, WRITE_S
 from nachlass_service.http.protocol import Connection
 from nachlass_service.http.request import Request
 
-DISCARD_S = 5
-"""How long the rest of a body is read, and thrown away, after the answer."""
 AHEAD_BYTES = 1 << 18
 """Bytes of a body that wait for the thread; beyond, the client has to wait."""
 

@@ -351,6 +351,21 @@ def test_a_body_has_to_come_at_a_rate(connect, clock):
     assert 10 <= seconds < 12
 
 
+def test_a_body_that_is_too_large_is_read_for_five_seconds(connect, clock):
+    client = connect()
+    client.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000000\r\n\r\n[")
+    seconds = 0
+    while not late(client, clock, 1):
+        client.send(b" " * 60_000)
+        seconds += 1
+    assert seconds == 5
+    [request] = client.front.handed
+    assert request.error.status == 413
+    assert not request.keep_alive
+    client.connection.answer(b"413", close=True)
+    assert client.connection.phase is LINGERING
+
+
 def test_a_slow_predictor_is_not_the_clients_fault(connect, clock):
     client = connect()
     client.send(LIVE)
