@@ -223,6 +223,7 @@ class RequestParser:
             self._drop_body(request, self._too_large())
             if self.expects_continue:  # the client asked before sending
                 self.expects_continue = request.keep_alive = False
+                self.is_cut = True
                 self._complete(request)
                 raise _EnoughError
 
