@@ -462,6 +462,7 @@ def test_an_address_in_use_is_told_at_once(unruly, environ, tmp_path, nachlass):
         ({"GUNICORN_CMD_ARGS": "--workers x"}, "GUNICORN_CMD_ARGS cannot be used"),
         ({"GUNICORN_CMD_ARGS": "--workers 0"}, "asks for no workers"),
         ({"GUNICORN_CMD_ARGS": "-k nosuch"}, "gunicorn cannot start"),
+        ({"GUNICORN_CMD_ARGS": "--certfile no.pem"}, 'cannot start: certfile "/no.pem" does not'),
         ({"WEB_CONCURRENCY": "0"}, "WEB_CONCURRENCY is '0'"),
         ({"S2I_LOG_FORMAT": "xml"}, "S2I_LOG_FORMAT is 'xml'"),
         ({"S2I_APP_METRICS_PREFIX": "a-b"}, "S2I_APP_METRICS_PREFIX is 'a-b'"),

@@ -21,6 +21,7 @@ from functools import partial
 from importlib.util import find_spec
 from ipaddress import ip_address
 from logging import ERROR, WARNING
+from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -68,6 +69,7 @@ LOADING_LIMIT_S = 600
 """A worker that has not loaded its model by then is taken for lost."""
 WARM_UP_PAUSE_S = 2
 LONGEST_PAUSE_S = 60
+TLS_FILES = frozenset({"certfile", "keyfile", "ca_certs"})
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -107,7 +109,7 @@ class Server(BaseApplication):
         """Serve until a signal says otherwise; ends the process. Raises SettingError."""
         try:
             Master(self).run()
-        except RuntimeError as error:
+        except (RuntimeError, ValueError) as error:
             said = str(error).partition("\n")[0].rstrip(": ")
             raise SettingError(f"gunicorn cannot start: {said}") from error
 
@@ -127,6 +129,8 @@ class Server(BaseApplication):
         parser.error = _refuse  # type: ignore[method-assign]
         environ_args = parser.parse_args(self.cfg.get_cmd_args_from_env())
         asked = {k: v for k, v in vars(environ_args).items() if v is not None and k != "args"}
+        for name in TLS_FILES & asked.keys():  # loading a model changes the working directory
+            asked[name] = str(Path(asked[name]).absolute())
         settings = self._defaults()
         if asked.get("worker_class", "certfile" in asked and "gthread") == "gthread":
             asked["worker_class"] = ThreadWorker  # the loop does not speak TLS
@@ -344,7 +348,7 @@ class Server(BaseApplication):
             return False
         if self.metrics.counters.set_ready(self.cfg.workers):
             seconds = round(time.monotonic() - self._started_at, 1)
-            url = _url(self.cfg.address[0])
+            url = _url(self.cfg.address[0], "https" if self.cfg.is_ssl else "http")
             command = curl_line(self.bundle, self.settings, url) if url else None
             log.event("ready", url=url, seconds=seconds, curl=command)
         return True
@@ -429,14 +433,14 @@ def _is_local(address: str | int | tuple[str, int]) -> bool:
         return address[0] == "localhost"
 
 
-def _url(address: str | int | tuple[str, int]) -> str | None:
+def _url(address: str | int | tuple[str, int], scheme: str) -> str | None:
     """A listener's address as a client writes it; None for a socket that has none."""
     if not isinstance(address, tuple):
         return None
     host, port = address[:2]
     if host in ("0.0.0.0", "::", ""):  # noqa: S104 - all addresses, this machine's among them
         host = "localhost"
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def _reseed() -> None:

@@ -1,0 +1,106 @@
+"""A service that speaks TLS itself, with gunicorn's own settings."""
+
+import http.client
+import json
+import socket
+import ssl
+import subprocess
+from contextlib import contextmanager
+
+import pytest
+
+from support.command import environment_of_a_user
+from support.served import ASYNCIO, start
+
+pytestmark = pytest.mark.needs("openssl", "make test-all")
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A key, and a certificate for 127.0.0.1 that it signs itself."""
+    folder = tmp_path_factory.mktemp("tls")
+    words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    words += ["-nodes", "-days", "2", "-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1"]
+    words += ["-keyout", "key.pem", "-out", "cert.pem"]
+    subprocess.run(words, cwd=folder, check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture(scope="module", params=["asyncio", "threads"])
+def service(unruly, cache, certificate, request):
+    """One that was told of its files by paths that are relative, as people write them."""
+    relative = str(certificate).lstrip("/")  # services of tests are started in the root folder
+    words = f"--certfile {relative}/cert.pem --keyfile {relative}/key.pem"
+    words = f"{ASYNCIO} {words}" if request.param == "asyncio" else words
+    variables = {"GUNICORN_CMD_ARGS": words, "WEB_CONCURRENCY": "1"}
+    log_file = certificate / f"{request.param}.log"
+    service = start(unruly, environment_of_a_user(cache), log_file, **variables)
+    try:
+        service.wait_until(lambda: service.events("ready"), "the service is not ready")
+        yield service
+    finally:
+        service.kill()
+
+
+@contextmanager
+def connect(service, certificate):
+    context = ssl.create_default_context(cafile=certificate / "cert.pem")
+    with socket.create_connection(("127.0.0.1", service.port), timeout=30) as plain:
+        with context.wrap_socket(plain, server_hostname="127.0.0.1") as encrypted:
+            yield encrypted
+
+
+def ask(service, certificate, method, path, body=None, headers=()):
+    context = ssl.create_default_context(cafile=certificate / "cert.pem")
+    client = http.client.HTTPSConnection("127.0.0.1", service.port, context=context, timeout=30)
+    try:
+        client.request(method, path, body, dict(headers))
+        with client.getresponse() as response:
+            return response.status, response.read()
+    finally:
+        client.close()
+
+
+def test_the_log_says_how_to_ask(service):
+    ready = service.event("ready")
+    assert ready["url"] == f"https://127.0.0.1:{service.port}"
+    assert f"curl -s https://127.0.0.1:{service.port}/predict" in ready["curl"]
+
+
+def test_predictions_pages_and_batches(service, certificate):
+    assert ask(service, certificate, "POST", "/predict", b"[1]", JSON.items()) == (200, b"[1]\n")
+    assert ask(service, certificate, "GET", "/livez")[0] == 200
+    status, page = ask(service, certificate, "GET", "/", headers={"Accept": "text/html"}.items())
+    assert status == 200
+    assert f"https://127.0.0.1:{service.port}/predict".encode() in page
+    lines = b"".join(b"%d\n" % number for number in range(1000))
+    kind = {"Content-Type": "application/x-ndjson"}
+    status, answer = ask(service, certificate, "POST", "/predict", lines, kind.items())
+    assert status == 200
+    predictions = [json.loads(line)["prediction"] for line in answer.splitlines()]
+    assert predictions == list(range(1000))
+
+
+def test_who_does_not_finish_the_handshake_holds_up_nobody(service, certificate):
+    with socket.create_connection(("127.0.0.1", service.port)) as silent:
+        silent.sendall(b"\x16\x03\x01")
+        with socket.create_connection(("127.0.0.1", service.port)) as plain:
+            plain.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert ask(service, certificate, "GET", "/livez")[0] == 200
+
+
+def test_a_large_answer_arrives_whole(service, certificate):
+    text = json.dumps("x" * 3_000_000).encode()
+    status, answer = ask(service, certificate, "POST", "/predict", text, JSON.items())
+    assert (status, answer) == (200, text + b"\n")
+
+
+def test_a_connection_is_kept_and_closed_by_its_client(service, certificate):
+    with connect(service, certificate) as client:
+        for _ in range(3):
+            client.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+            received = b""
+            while b"true" not in received:
+                received += client.recv(4096)
+            assert received.startswith(b"HTTP/1.1 200 OK\r\n")
