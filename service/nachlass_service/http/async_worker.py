@@ -76,6 +76,7 @@ class AsyncWorker(Worker):
         for name in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(name, self._drain)
         self._loop.add_signal_handler(signal.SIGQUIT, self._loop.stop)
+        self._loop.set_exception_handler(self._note_defect)
         threading.Thread(target=self._open, name="warm-up", daemon=True).start()
         self._tick()
         self._loop.run_forever()
@@ -88,20 +89,23 @@ class AsyncWorker(Worker):
     def _tick(self) -> None:
         """What is due now and then: deadlines, the date, the master."""
         now = time.monotonic()
-        self._handler.heads.tick()
-        self._handler.scheduler.tick(now)
-        self._acceptor.tick(now)
-        if now - self._notified_at >= NOTIFY_S or self._acceptor.is_draining:
+        scheduler, acceptor = self._handler.scheduler, self._acceptor
+        is_busy = acceptor.is_draining or not scheduler.is_empty
+        self._loop.call_later(BUSY_TICK_S if is_busy else TICK_S, self._tick)
+        if now - self._notified_at >= NOTIFY_S or acceptor.is_draining:
             self._notified_at = now
             self.notify()
         if self.ppid != os.getppid() or not self.alive:
             self._drain()
-        is_done = self._acceptor.is_empty and self._handler.scheduler.is_empty
-        if is_done or now > self._ends_at:
+        self._handler.heads.tick()
+        scheduler.tick(now)
+        acceptor.tick(now)
+        if (acceptor.is_empty and scheduler.is_empty) or now > self._ends_at:
             self._loop.stop()
-            return
-        is_busy = self._acceptor.is_draining or not self._handler.scheduler.is_empty
-        self._loop.call_later(BUSY_TICK_S if is_busy else TICK_S, self._tick)
+
+    def _note_defect(self, _loop: object, context: dict[str, Any]) -> None:
+        """Log what should not have happened in a callback of the loop."""
+        self._handler.defect(context.get("exception") or RuntimeError(context["message"]))
 
     def _drain(self) -> None:
         """Answer what is asked, and end."""

@@ -35,7 +35,7 @@ from nachlass_service.http.router import Route, is_streamed, route_of
 from nachlass_service.http.scheduler import Job, Scheduler
 from nachlass_service.http.scheme import Scheme
 from nachlass_service.http.streaming import Streamed
-from nachlass_service.http.wsgi import WSGI, Headers, answer_of, begin, end, environ_of
+from nachlass_service.http.wsgi import WSGI, answer_of, begin, end, environ_of
 from nachlass_service.scoring.request_body import PredictRequest
 from nachlass_service.scoring.scorer import Scored, Scorer
 from nachlass_service.web.app import REQUEST_ID
@@ -135,19 +135,25 @@ class RequestHandler:
     def _predicted(
         self, connection: Connection, request: Request, outcome: Scored | BaseException
     ) -> None:
-        """Answer, count and log a request for a prediction."""
+        """Answer a request for a prediction."""
+        try:
+            response = self._response_to(request, outcome)
+        except Exception as error:  # noqa: BLE001 - other requests of this turn go on
+            response = self._defect_in(request, error)
+        self._send(connection, request, response)
+
+    def _response_to(self, request: Request, outcome: Scored | BaseException) -> Response:
+        """Count and log what came of a request for a prediction."""
         request_id = self._id(request)
         seconds = time.monotonic() - request.arrived_at
         if isinstance(outcome, Scored):
             self._scorer.count(outcome, request_id, seconds)
-            response = json_response(outcome.text + b"\n", request_id)
-        elif isinstance(outcome, ServiceError):
+            return json_response(outcome.text + b"\n", request_id)
+        if isinstance(outcome, ServiceError):
             self._scorer.turn_down(outcome, request_id, seconds)
-            response = problem_response(outcome, request_id)
-        else:
-            self._scorer.metrics.count_failed()
-            response = self._defect_in(request, outcome)
-        self._send(connection, request, response)
+            return problem_response(outcome, request_id)
+        self._scorer.metrics.count_failed()
+        return self._defect_in(request, outcome)
 
     # Pages, by the Flask application.
 
@@ -155,9 +161,9 @@ class RequestHandler:
         environ = self._environ(connection, request)
 
         def work() -> None:
-            outcome: tuple[int, Headers, bytes] | BaseException
+            outcome: Response | BaseException
             try:
-                outcome = answer_of(self._application, environ)
+                outcome = page_response(*answer_of(self._application, environ))
             except BaseException as error:  # noqa: BLE001 - the client is told of it
                 outcome = error
             self._post(partial(self._page_made, connection, request, outcome))
@@ -168,12 +174,12 @@ class RequestHandler:
         self,
         connection: Connection,
         request: Request,
-        outcome: tuple[int, Headers, bytes] | BaseException,
+        outcome: Response | BaseException,
     ) -> None:
         if isinstance(outcome, BaseException):
             response = self._defect_in(request, outcome)
         else:
-            response = page_response(*outcome)
+            response = outcome
         self._send(connection, request, response)
 
     # Batches, in threads of their own.

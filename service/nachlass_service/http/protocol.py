@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import Any, Protocol, cast
 
 from nachlass_service.base.errors import SlowBodyError
 from nachlass_service.http.parser import BodyBudget, Failure, Limits, RequestParser
@@ -31,9 +31,6 @@ from nachlass_service.http.phases import (
     Phase,
 )
 from nachlass_service.http.request import Request
-
-if TYPE_CHECKING:
-    from nachlass_service.http.streaming import Streamed
 
 PIECE_BYTES = 1 << 16
 """Bytes that are parsed at once: they bound how many requests of one client wait."""
@@ -66,6 +63,27 @@ class Front(Protocol):
         """Say that something went wrong that should not, and cost a client its connection."""
 
 
+class Stream(Protocol):
+    """The thread that has a batch, as its connection sees it."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of the body is there."""
+
+    @property
+    def has_room(self) -> bool:
+        """Whether more of the body should be read."""
+
+    def notify(self) -> None:
+        """More of the body is there, or nothing more will be."""
+
+    def block(self) -> None:
+        """The client does not take what is written."""
+
+    def unblock(self) -> None:
+        """The client takes more."""
+
+
 class Connection(asyncio.Protocol):
     """A client; all methods are the loop's."""
 
@@ -89,7 +107,7 @@ class Connection(asyncio.Protocol):
         self._is_paused = False  # the transport does not read
         self._is_full = False  # the client does not take what is written
         self._unsent = 0
-        self._stream: Streamed | None = None
+        self._stream: Stream | None = None
 
     # What is asked of it.
 
@@ -162,7 +180,7 @@ class Connection(asyncio.Protocol):
 
     # The body and the answer of a batch, which a thread reads and writes.
 
-    def stream(self, stream: Streamed) -> None:
+    def stream(self, stream: Stream) -> None:
         """Hand the current request to a thread; its body may already be there."""
         self._stream = stream
         self._enter(STREAMING)

@@ -103,7 +103,7 @@ class Scheduler:
 
         def submit() -> None:
             try:
-                self.submit(Job(outcome.put, work=partial(_caught, work)))
+                self.submit(Job(outcome.put, work=work))
             except ServiceError as error:
                 outcome.put(error)
 
@@ -180,13 +180,16 @@ class Scheduler:
         self._handed_over.put(running)
 
     def _outcomes(self, jobs: list[Job]) -> Outcomes:
-        """What comes of jobs, in any thread."""
+        """What comes of jobs, in any thread; an error in the place of an outcome."""
         job = jobs[0]
-        if job.work:
-            return [job.work()]
-        if len(jobs) == 1 and job.request:
-            return [self._scorer.ask(job.request)]
-        return self._scorer.ask_many([job.request for job in jobs if job.request])
+        try:
+            if job.work:
+                return [job.work()]
+            if len(jobs) == 1 and job.request:
+                return [self._scorer.ask(job.request)]
+            return self._scorer.ask_many([job.request for job in jobs if job.request])
+        except BaseException as error:  # noqa: BLE001 - whoever has asked is told
+            return [error] * len(jobs)
 
     def _finish(self, jobs: list[Job], outcomes: Outcomes, seconds: float) -> None:
         self._admission.note(seconds, len(jobs))
@@ -238,10 +241,3 @@ class Scheduler:
                 self._waiting.appendleft(job)
         self._schedule()
         self._leave("a predictor has not come back")
-
-
-def _caught(work: Callable[[], Any]) -> Any:
-    try:
-        return work()
-    except BaseException as error:  # noqa: BLE001 - it is raised again by whoever waits
-        return error
