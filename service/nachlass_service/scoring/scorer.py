@@ -25,7 +25,7 @@ from nachlass_service.bundle.strict_json import encode
 from nachlass_service.metrics.metrics import FeatureBins, Metrics
 from nachlass_service.scoring.request_body import PredictRequest, Requests, read_body
 from nachlass_service.scoring.rows import PredictionList, Rows, RowScorer
-from nachlass_service.scoring.stride import BATCH_TURN_S, FEWEST_ROWS, Stride
+from nachlass_service.scoring.stride import BATCH_TURN_S, Stride
 from nachlass_service.scoring.warm_up import score_few
 
 BATCH_FAREWELL_S = 20
@@ -57,7 +57,7 @@ class Scorer:
         self.settings = settings
         self.why_not_ready: str | None = "the model has not been warmed up yet"
         self.room_for_batches = threading.Semaphore(BATCHES)
-        self._first_rows = FEWEST_ROWS
+        self._stride = Stride(settings.predict_timeout_s)
         self._ends_at = math.inf
         self._model = model
         self._requests = RowScorer(model, metrics, BaseException)
@@ -79,7 +79,7 @@ class Scorer:
 
     def stride(self) -> Stride:
         """How many rows of a new batch to begin with."""
-        return Stride(self._first_rows)
+        return self._stride.for_next_batch()
 
     def not_ready(self) -> str | None:
         """Why the service cannot answer yet; None when it can."""
@@ -142,11 +142,13 @@ class Scorer:
         steps = self._rows.score(rows, at_once=at_once)
         if at_once:
             outcomes: list[Any] = []
-            stride.note(len(rows), self._take_turn(steps, outcomes))
-            self._first_rows = stride.first_of_next()
+            seconds = self._take_turn(steps, outcomes)
             if outcomes:
+                stride.note(len(rows), seconds)
+                self._stride = stride
                 yield outcomes
                 return
+            stride.start_over()
         left, total_s = len(rows), 0.0
         while left:
             outcomes = []
@@ -157,7 +159,8 @@ class Scorer:
                 raise
             left -= len(outcomes)
             yield outcomes
-        stride.note(len(rows), total_s)
+        if not self.batches:
+            stride.note_one_by_one(len(rows), total_s)
 
     def _take_turn(self, steps: Steps, outcomes: list[Any]) -> float:
         """Add the outcomes that come in one turn; the seconds that it took.

@@ -19,6 +19,7 @@ from nachlass_service.metrics.metrics import Metrics
 from nachlass_service.metrics.series import INPUTS
 from nachlass_service.scoring.request_body import PredictRequest
 from nachlass_service.scoring.scorer import Scored, Scorer
+from nachlass_service.scoring.stride import FIRST_ROWS, Stride
 from support.manifest import features_with, prediction_with
 
 
@@ -52,7 +53,7 @@ def scorer_of(model, *, batch=True):
         features=features_with(buckets={"": (1.5,)}),
     )
     metrics.counters.prepare(0)
-    return Scorer(bundle, model, metrics, settings=None)
+    return Scorer(bundle, model, metrics, SimpleNamespace(predict_timeout_s=60.0))
 
 
 def seen(scorer):
@@ -233,6 +234,45 @@ def test_rows_that_take_long_are_scored_in_turns(monkeypatch):
     scorer.start(lambda work: turns.append(1) or work())
     assert list(scorer.score(Rows("1", "2", "3"), scorer.stride())) == [[[1]], [[2]], [[3]]]
     assert len(turns) == 3
+
+
+class Clock:
+    """A clock that a predictor sets forward."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def monotonic(self):
+        return self.now
+
+
+def test_a_fixed_cost_of_a_call_is_not_paid_for_each_row(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr("nachlass_service.scoring.scorer.time", clock)
+    calls = []
+
+    def slow_to_begin(xs):
+        calls.append(len(xs))
+        clock.now += 0.06 + 2e-5 * len(xs)
+        return xs
+
+    scorer = scorer_of(Model(predictor, None, slow_to_begin))
+    scorer.start(lambda work: work())
+    texts, stride = ["1"] * 500, scorer.stride()
+    while texts:
+        rows, texts = texts[: stride.rows], texts[stride.rows :]
+        assert [*scorer.score(Rows(*rows), stride)] == [[1] * len(rows)]
+    assert sum(calls) == 500
+    assert len(calls) <= 4
+    assert scorer.stride().rows > 16
+
+
+def test_a_row_that_fails_makes_the_next_calls_small():
+    scorer = scorer_of(Model(predictor, None, Batches()))
+    scorer.start(lambda work: work())
+    stride = Stride(60.0, 4000)
+    list(scorer.score(Rows("1", '"bad"', "2"), stride))
+    assert stride.rows == FIRST_ROWS
 
 
 def test_rows_before_a_call_that_is_given_up_are_answered():

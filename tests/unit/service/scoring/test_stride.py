@@ -1,21 +1,135 @@
-"""How many rows are scored in one turn."""
+"""How many rows are scored in one turn; the costs of calls are simulated."""
 
-from nachlass_service.scoring.stride import MOST_ROWS, Stride
+import random
+
+import pytest
+
+from nachlass_service.scoring.stride import (
+    BATCH_TURN_S,
+    CAUTION,
+    FIRST_ROWS,
+    LONGEST_ROWS_S,
+    MOST_ROWS,
+    TURN_BYTES,
+    Call,
+    Stride,
+    fit,
+)
+
+FIXED = {"fixed_s": 0.06, "row_s": 2e-5}
 
 
-def test_the_stride_fits_the_turn():
-    stride = Stride(16)
-    for rows, seconds, expected in (
-        *((16, 0.0001, 64), (64, 0.001, 256), (10, 0.001, 256), (256, 0.025, 512)),
-        *((512, 0.1, 256), (256, 1000, 1), (1, 0.04, 1), (1, 0.0, 4)),
-    ):
-        stride.note(rows, seconds)
+def costs(fixed_s=0.0, row_s=0.0):
+    """What calls take, whatever their place in the batch."""
+    return lambda rows, _at: fixed_s + row_s * rows
+
+
+def calls_of(rows, cost, stride=None, noise=None):
+    """The calls that score so many rows; `cost` has the rows of a call and those before it."""
+    stride = stride or Stride(60.0)
+    calls, at = [], 0
+    while at < rows:
+        count = min(stride.rows, rows - at)
+        seconds = cost(count, at) * (1 + (noise.expovariate(5) if noise else 0))
+        stride.note(count, seconds)
+        calls.append(Call(count, seconds))
+        at += count
+    return calls
+
+
+def seconds_of(calls):
+    return sum(call.seconds for call in calls)
+
+
+def test_a_fixed_cost_is_amortised_over_many_rows():
+    calls = calls_of(100_000, costs(**FIXED))
+    assert seconds_of(calls) <= 1.25 * costs(**FIXED)(100_000, 0)
+    assert max(call.seconds for call in calls) < 1
+    assert len(calls_of(500, costs(**FIXED))) <= 4
+
+
+def test_the_next_batch_knows_the_fixed_cost():
+    stride = Stride(60.0)
+    calls_of(100_000, costs(**FIXED), stride)
+    assert len(calls_of(100_000, costs(**FIXED), stride.for_next_batch())) <= 5
+
+
+@pytest.mark.parametrize("row_s", [1e-6, 2e-5, 1e-3])
+def test_turns_without_a_fixed_cost_take_as_long_as_a_turn_may(row_s):
+    calls = calls_of(min(100_000, int(20 / row_s)), costs(row_s=row_s))
+    assert max(call.seconds for call in calls) <= BATCH_TURN_S * 1.001
+    full = min(BATCH_TURN_S, MOST_ROWS * row_s)
+    assert len(calls) < 1.2 * seconds_of(calls) / full + 6
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_calls_that_are_held_up_are_no_fixed_cost(seed):
+    calls = calls_of(20_000, costs(row_s=1e-3), noise=random.Random(seed))
+    assert max(call.seconds for call in calls) < 5 * BATCH_TURN_S
+    calls = calls_of(100_000, costs(**FIXED), noise=random.Random(seed))
+    assert len(calls) <= 12
+
+
+def test_rows_that_take_long_are_few():
+    calls = calls_of(200, costs(row_s=0.2))
+    assert calls[0].rows == FIRST_ROWS
+    assert {call.rows for call in calls[1:]} <= {1, 2}
+
+
+def test_rows_that_suddenly_take_longer_fit_a_turn_again():
+    calls = calls_of(20_000, lambda rows, at: rows * (1e-5 if at < 10_000 else 1e-3))
+    first = next(n for n, call in enumerate(calls) if call.seconds > 2 * BATCH_TURN_S)
+    assert all(call.seconds < 2 * BATCH_TURN_S for call in calls[first + 1 :])
+
+
+def test_rows_that_suddenly_take_less_are_many_again():
+    calls = calls_of(30_000, lambda rows, at: rows * (1.0 if at < 40 else 2e-5))
+    assert sum(call.rows >= 1000 for call in calls) > 10
+    calls = calls_of(30_000, lambda rows, at: 0.06 + rows * (0.1 if at < 60 else 2e-5))
+    assert len(calls) < 25
+
+
+def test_a_fixed_cost_that_rises_does_not_make_turns_small():
+    calls = calls_of(100_000, lambda rows, at: (0.001 if at < 8000 else 1.0) + 5e-5 * rows)
+    assert sum(call.seconds > 0.9 for call in calls) < 12
+
+
+def test_a_turn_is_no_longer_than_a_share_of_the_time_limit():
+    assert max(c.seconds for c in calls_of(10**6, costs(0.5, 1e-4))) < 0.5 + 1.1 * LONGEST_ROWS_S
+    calls = calls_of(100_000, costs(0.1, 1e-4), Stride(0.8))
+    assert max(call.seconds for call in calls) < 0.1 + 0.25
+
+
+def test_the_fit_is_exact_where_there_is_no_noise():
+    calls = [Call(rows, 0.06 + 2e-5 * rows) for rows in (2, 16, 1000)]
+    assert fit(calls) == pytest.approx((0.06, 2e-5))
+    assert fit([Call(2, 0.001), Call(16, 0.009)]) == (0.0, pytest.approx(0.0005, rel=0.1))
+    assert fit([Call(2, 0.1), Call(16, 0.09)]) == (pytest.approx(0.095, rel=0.01), 0.0)
+
+
+def test_rows_scored_one_by_one_have_no_fixed_cost():
+    stride = Stride(60.0)
+    for rows, seconds, expected in ((16, 0.0001, 128), (128, 0.1, 64), (64, 640, 1), (1, 0.0, 8)):
+        stride.note_one_by_one(rows, seconds)
         assert stride.rows == expected
-    stride.note_size(64, 1 << 30)
+
+
+def test_answers_are_bounded_in_bytes():
+    stride = Stride(60.0)
+    stride.note(16, 0.001)
+    stride.note_size(16, 16 * TURN_BYTES // 4)
+    assert stride.rows == 4
+    stride.note_size(4, 1 << 40)
     assert stride.rows == 1
 
 
 def test_the_next_batch_begins_with_fewer():
-    assert Stride(400).first_of_next() == 100
-    assert Stride(1).first_of_next() == 1
-    assert Stride(MOST_ROWS).first_of_next() == MOST_ROWS // 8
+    assert Stride(60.0, 400).for_next_batch().rows == 400 // CAUTION
+    assert [Stride(60.0, n).for_next_batch().rows for n in (2, 16, 60)] == [2, 16, 16]
+    assert Stride(60.0, MOST_ROWS).for_next_batch().rows == MOST_ROWS // 2 // CAUTION
+
+
+def test_a_batch_whose_rows_fail_goes_on_with_few():
+    stride = Stride(60.0, 4000)
+    stride.start_over()
+    assert stride.rows == FIRST_ROWS
