@@ -73,7 +73,7 @@ class SlowBodyError(ServiceError):
 
 
 class TooLargeError(ServiceError):
-    """The body has more bytes than are taken."""
+    """The body, or a row of it, is larger than a limit."""
 
     code = "too_large"
     status = 413

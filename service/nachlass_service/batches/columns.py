@@ -15,7 +15,7 @@ from typing import Any
 
 from nachlass_service.base.errors import MalformedError, NotJsonError
 from nachlass_service.bundle.manifest import Schema
-from nachlass_service.bundle.strict_json import loads
+from nachlass_service.scoring.bounded_json import loads_bounded
 
 JSON_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?", re.ASCII)
 NUMBER = re.compile(r"\s*[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\s*", re.ASCII)
@@ -89,7 +89,9 @@ def _alternatives(schema: Schema) -> Iterator[dict[str, Any]]:
 
 
 def reader_of_text(schema: Schema) -> Callable[[str], Any]:
-    """How a cell that is text becomes a value of a schema; the function raises ValueError.
+    """How a cell that is text becomes a value of a schema.
+
+    The function raises ValueError, or TooLargeError for JSON that holds too much.
 
     A cell is text where the samples have text. Elsewhere it is a number, true,
     false or JSON where they have that, and where nothing is known what JSON
@@ -147,6 +149,6 @@ def _boolean(text: str) -> bool | None:
 
 def _json(text: str) -> Any:
     try:
-        return loads(text)
+        return loads_bounded(text)
     except NotJsonError:
         return None

@@ -55,7 +55,7 @@ class CsvReader:
         return Records(self._gatherer.take(most_rows), self)
 
     def sample(self, record: Record) -> Any:
-        """The sample that a record is, or a BadRowError."""
+        """The sample that a record is, or a BadRowError or TooLargeError."""
         if isinstance(record, str):
             return BadRowError(record)
         if len(record) != self._width:
@@ -69,6 +69,8 @@ class CsvReader:
                 cells.append(read(text))
             except UnicodeEncodeError:
                 return BadRowError("not UTF-8", pointer)
+            except TooLargeError as error:
+                return error
             except ValueError as error:
                 return BadRowError(str(error), pointer)
         return self._columns.sample(cells)

@@ -8,7 +8,8 @@ from typing import Any
 
 from nachlass_service.base.errors import NotJsonError, ServiceError, TooLargeError
 from nachlass_service.batches.text import BOM, Gatherer
-from nachlass_service.bundle.strict_json import encode, loads
+from nachlass_service.bundle.strict_json import encode
+from nachlass_service.scoring.bounded_json import loads_bounded
 
 
 class Lines:
@@ -28,8 +29,8 @@ class Lines:
         if line is None:
             return TooLargeError(f"at most {self._most_bytes} bytes are taken for a row")
         try:
-            return loads(line)
-        except NotJsonError as error:
+            return loads_bounded(line)
+        except (NotJsonError, TooLargeError) as error:
             return error
 
 

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from nachlass_service.base.errors import NotJsonError, UnserialisableError
 
 SURELY_FINITE = 300
 """So many digits, without an exponent, make no number that is too large for a float."""
+LARGE = 200_000
+"""Characters from which on a text is decoded such that other threads run meanwhile."""
 
 
 def loads(text: str | bytes) -> Any:
     """Decode one JSON text; NaN and infinities are refused. Raises NotJsonError."""
     try:
         decoded = text.decode("utf-8") if isinstance(text, bytes) else text
+        if len(decoded) > LARGE:
+            with _collection_paused():
+                return _shared.decode(decoded)
         may_be_infinite = len(decoded) > SURELY_FINITE or "e" in decoded or "E" in decoded
         return (_careful if may_be_infinite else _quick).decode(decoded)
     except UnicodeDecodeError as error:
@@ -55,6 +63,24 @@ def _finite(text: str) -> float:
     return number
 
 
+def _integer(text: str) -> int:
+    """An integer; other threads run at a call of a function of Python's, not within the decoder."""
+    return int(text)
+
+
+@contextmanager
+def _collection_paused() -> Iterator[None]:
+    """Collect no garbage: each collection would visit all that is decoded so far."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
 _quick = json.JSONDecoder(parse_constant=_refuse_constant)
 _careful = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
+_shared = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite, parse_int=_integer)
 _encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
-from urllib.parse import parse_qsl
 
 from nachlass_service.base.errors import MediaTypeError, NotJsonError
-from nachlass_service.bundle.strict_json import loads
+from nachlass_service.scoring.bounded_json import loads_bounded
+from nachlass_service.scoring.form import fields_of
 
 FORM = "application/x-www-form-urlencoded"
-MOST_FIELDS = 100
 
 SEND_JSON = "send one sample as JSON, with `content-type: application/json`"
 
@@ -46,17 +45,17 @@ class Requests:
 def read_body(content_type: str, content_encoding: str, body: bytes) -> Any:
     """The JSON value that a client sent, as the body or in the form field `json_args`.
 
-    The arguments are HTTP's headers, empty when absent. Raises NotJsonError or
-    MediaTypeError. Nothing is ever unpickled.
+    The arguments are HTTP's headers, empty when absent. Raises NotJsonError,
+    TooLargeError or MediaTypeError. Nothing is ever unpickled.
     """
     refuse_encoded(content_encoding)
     media_type = media_type_of(content_type)
     if media_type == FORM:
-        return loads(_json_args(body))
+        return loads_bounded(_json_args(body))
     if media_type in ("", "application/json") or media_type.endswith("+json"):
         if not body.strip():
             raise NotJsonError(f"the body is empty: {SEND_JSON}")
-        return loads(body)
+        return loads_bounded(body)
     raise MediaTypeError(f"a body of type {media_type[:80]} is not read: {SEND_JSON}")
 
 
@@ -74,15 +73,9 @@ def refuse_encoded(content_encoding: str) -> None:
 def _json_args(body: bytes) -> str:
     """The field `json_args` of a form, as clients of the original send it."""
     try:
-        pairs = parse_qsl(
-            body.decode("utf-8"),
-            keep_blank_values=True,
-            errors="strict",
-            max_num_fields=MOST_FIELDS,
-        )
+        fields = fields_of(body)
     except ValueError as error:
         raise NotJsonError(f"the form cannot be read: {error}") from None
-    fields = dict(reversed(pairs))  # of two fields of one name the first counts
     if "json_args" in fields:
         return fields["json_args"]
     if "args" in fields:

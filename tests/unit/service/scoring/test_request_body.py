@@ -4,7 +4,8 @@ from urllib.parse import quote, urlencode
 import pytest
 
 from nachlass_service.base.errors import MediaTypeError, NotJsonError
-from nachlass_service.scoring.request_body import FORM, MOST_FIELDS, read_body
+from nachlass_service.scoring.form import MOST_FIELDS
+from nachlass_service.scoring.request_body import FORM, read_body
 
 VALUE = {"text": "ä + ü & 100 %", "numbers": [1, 2.5, None, True]}
 JSON = b'{"text": "\xc3\xa4 + \xc3\xbc & 100 %", "numbers": [1, 2.5, null, true]}'

@@ -1,0 +1,165 @@
+"""How much JSON is decoded for a client."""
+
+import gc
+import json
+from io import BufferedReader, BytesIO
+from types import FunctionType
+from urllib.parse import parse_qsl, urlencode
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from nachlass_service.base.errors import NotJsonError, TooLargeError
+from nachlass_service.batches.csv import CsvReader
+from nachlass_service.batches.json_lines import LineReader
+from nachlass_service.bundle import strict_json
+from nachlass_service.scoring import bounded_json
+from nachlass_service.scoring.bounded_json import (
+    MOST_CONTAINERS,
+    MOST_TEXTS,
+    MOST_VALUES,
+    PIECE_BYTES,
+    Size,
+    loads_bounded,
+    size_of,
+)
+from nachlass_service.scoring.form import fields_of
+from nachlass_service.scoring.request_body import FORM, read_body
+
+LISTS = b"[" + b"[]," * MOST_CONTAINERS + b"[]]"
+TEXTS = b"[" + b'"",' * MOST_TEXTS + b'""]'
+NUMBERS = b"[" + b"1," * MOST_VALUES + b"1]"
+KEYS = json.dumps({str(number): 1 for number in range(MOST_TEXTS + 1)}).encode()
+HUGE = [
+    (LISTS, f"lists and objects (limit {MOST_CONTAINERS})"),
+    (LISTS.replace(b"[]", b"{}"), f"lists and objects (limit {MOST_CONTAINERS})"),
+    (TEXTS, f"texts and keys (limit {MOST_TEXTS})"),
+    (KEYS, f"texts and keys (limit {MOST_TEXTS})"),
+    (NUMBERS, f"values (limit {MOST_VALUES})"),
+]
+
+
+@pytest.mark.parametrize(("body", "said"), HUGE)
+def test_json_that_holds_too_much_is_refused_with_the_limit(body, said):
+    for given_body in (body, body.decode()):
+        with pytest.raises(TooLargeError) as caught:
+            loads_bounded(given_body)
+        assert said in str(caught.value)
+        assert "send less" in str(caught.value)
+    with pytest.raises(TooLargeError):
+        read_body("application/json", "", body)
+    with pytest.raises(TooLargeError):
+        read_body(FORM, "", b"json_args=" + body)
+
+
+def test_it_is_refused_before_it_is_decoded(monkeypatch):
+    monkeypatch.setattr(bounded_json, "loads", lambda _text: pytest.fail("it is decoded"))
+    with pytest.raises(TooLargeError):
+        loads_bounded(LISTS)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [[[0, 128, 255]] * 512] * 512,
+        [[]] * (MOST_CONTAINERS - 1),
+        [""] * MOST_TEXTS,
+        [1.5] * (MOST_VALUES - 2),
+        ",[{:" * MOST_VALUES,
+        '\\",[{' * MOST_VALUES,
+        {'"\\': ',,[\\"' * PIECE_BYTES},
+    ],
+    ids=["image", "lists", "texts", "numbers", "text", "quotes", "key"],
+)
+def test_what_is_within_the_limits_is_decoded(value):
+    assert loads_bounded(json.dumps(value).encode()) == value
+
+
+def test_a_row_of_a_batch_that_holds_too_much_is_one_bad_row():
+    lines = LineReader(_stream(b"1\n" + LISTS + b"\n2\n"), 1 << 24)
+    one, bad, two = [sample for _ in range(2) for sample in lines.read(3).samples()]
+    assert (one, type(bad), two) == (1, TooLargeError, 2)
+    schema = {"type": "object", "properties": {"a": {"type": "array"}}}
+    rows = CsvReader(_stream(b"a\n[1]\n" + b'"' + LISTS + b'"\n[2]\n'), schema, 1 << 24)
+    one, bad, two = [sample for _ in range(2) for sample in rows.read(3).samples()]
+    assert (one, type(bad), two) == ({"a": [1]}, TooLargeError, {"a": [2]})
+
+
+def _stream(data):
+    return BufferedReader(BytesIO(data))
+
+
+VALUES = st.recursive(
+    st.one_of(st.none(), st.integers(), st.text(st.sampled_from('a"\\,[]{}:é\n'), max_size=8)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=3), inner, max_size=4)
+    ),
+    max_leaves=30,
+)
+
+
+def counted(value):
+    """How many lists and objects, texts and keys, and values there are in a value."""
+    if isinstance(value, list | dict):
+        items = value if isinstance(value, list) else value.values()
+        sizes = [counted(item) for item in items]
+        keys = len(value) if isinstance(value, dict) else 0
+        containers, texts, values = (sum(size) for size in zip((0, 0, 0), *sizes, strict=True))
+        return Size(containers + 1, texts + keys, values + 1)
+    return Size(0, int(isinstance(value, str)), 1)
+
+
+@given(value=VALUES, piece_bytes=st.integers(1, 9), is_ascii=st.booleans())
+@example(value=["\\"], piece_bytes=3, is_ascii=True)
+@example(value=['"', '\\"'], piece_bytes=1, is_ascii=True)
+def test_what_json_holds_is_counted_however_it_is_cut(value, piece_bytes, is_ascii):
+    text = json.dumps(value, ensure_ascii=is_ascii).encode()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bounded_json, "PIECE_BYTES", piece_bytes)
+        size = size_of(text)
+    containers, texts, values = counted(value)
+    assert (size.containers, size.texts) == (containers, texts)
+    # An empty list is counted as if it had one value.
+    assert values <= size.values <= values + containers
+
+
+@given(text=st.text(st.sampled_from('a"\\,[]{}:1 '), max_size=40))
+def test_any_text_is_counted(text):
+    size = size_of(text.encode())
+    assert max(size) <= len(text) + 1
+
+
+def test_large_json_is_decoded_like_small(monkeypatch):
+    monkeypatch.setattr(strict_json, "LARGE", 3)
+    values = [1, -(10**400), 1.5, "ä", None, {"a": [True]}]
+    assert loads_bounded(json.dumps(values)) == values
+    for bad in (b"[NaN]", b"[1e999]", b'["\xff"]', b"[" * 9999, b"9" * 5000, b"[1 2]"):
+        with pytest.raises(NotJsonError):
+            loads_bounded(bad)
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        loads_bounded(b"[1, 2]")
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+
+
+def test_numbers_of_large_json_are_made_by_functions_of_pythons():
+    """Other threads take over only at a call of such a function, never within the decoder."""
+    for parse in (strict_json._shared.parse_int, strict_json._shared.parse_float):
+        assert isinstance(parse, FunctionType)
+
+
+ESCAPED = st.text(st.sampled_from("a%+&=é 0"), max_size=12)
+
+
+@given(pairs=st.lists(st.tuples(ESCAPED, ESCAPED), max_size=3), piece_bytes=st.integers(3, 9))
+def test_forms_are_read_as_the_standard_library_does_however_they_are_cut(pairs, piece_bytes):
+    body = urlencode(pairs)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("nachlass_service.scoring.form.PIECE_BYTES", piece_bytes)
+        fields = fields_of(body.encode())
+    expected = dict(reversed(parse_qsl(body, keep_blank_values=True)))
+    assert fields == (expected or {"": ""})
