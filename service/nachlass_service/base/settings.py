@@ -41,6 +41,14 @@ VARIABLES: tuple[Variable, ...] = (
         "batch or Parquet file",
     ),
     Variable(
+        "S2I_MAX_BATCH_ROWS", "1000000", "the most rows of a batch; what has more is answered 413"
+    ),
+    Variable(
+        "S2I_MAX_BATCH_SECONDS",
+        "600",
+        "seconds a batch may take to be read, scored and answered; then no more rows are scored",
+    ),
+    Variable(
         "S2I_PREDICT_TIMEOUT",
         "60",
         "seconds a prediction may take; then the answer is 504 and the worker is replaced",
@@ -82,6 +90,8 @@ class Settings:
     workers: int | None
     metrics_prefix: str
     max_body_bytes: int
+    max_batch_rows: int
+    max_batch_s: float
     predict_timeout_s: float
     predictor_threads: int
     slow_request_s: float
@@ -115,6 +125,10 @@ class Settings:
             max_body_bytes=_whole(
                 "S2I_MAX_BODY_BYTES", values["S2I_MAX_BODY_BYTES"] or str(16 << 20), 1, 1 << 40
             ),
+            max_batch_rows=_whole(
+                "S2I_MAX_BATCH_ROWS", values["S2I_MAX_BATCH_ROWS"] or "1000000", 1, 10**12
+            ),
+            max_batch_s=_seconds("S2I_MAX_BATCH_SECONDS", values["S2I_MAX_BATCH_SECONDS"] or "600"),
             predict_timeout_s=_seconds(
                 "S2I_PREDICT_TIMEOUT", values["S2I_PREDICT_TIMEOUT"] or "60"
             ),

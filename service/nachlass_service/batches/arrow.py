@@ -77,9 +77,14 @@ class Slice:
 
 
 class ArrowReader:
-    """Reads record batches of one schema; MalformedError when they do not fit the model."""
+    """Reads record batches of one schema; MalformedError when they do not fit the model.
 
-    def __init__(self, batches: Iterator[Any], arrow_schema: Any, schema: Schema) -> None:
+    `rows` is how many there are in all of them, as far as that is known.
+    """
+
+    def __init__(
+        self, batches: Iterator[Any], arrow_schema: Any, schema: Schema, rows: int = 0
+    ) -> None:
         types = pyarrow().types
         self._batches = batches
         self._kept = [
@@ -93,6 +98,13 @@ class ArrowReader:
         self._values = [_values_of(field) for field in fields]
         self._batch: Any = None
         self._at = 0
+        self._rows_left = rows
+
+    @property
+    def rows_ahead(self) -> int:
+        """The rows that are declared, in all or in this record batch, and were not read."""
+        in_batch = self._batch.num_rows - self._at if self._batch else 0
+        return max(self._rows_left, in_batch)
 
     def read(self, most_rows: int) -> Slice:
         """The next rows, all of one record batch; none at the end."""
@@ -104,6 +116,7 @@ class ArrowReader:
         rows = max(1, min(most_rows, int(CHUNK_BYTES / max(1, row_bytes))))
         part = self._batch.slice(self._at, rows)
         self._at += part.num_rows
+        self._rows_left -= part.num_rows
         return Slice(part, self)
 
     def samples(self, rows: Any) -> list[Any]:
@@ -158,7 +171,7 @@ def parquet_reader(body: BufferedIOBase, schema: Schema, most_bytes: int) -> Arr
         # Text stays as it is encoded: decoded, it may be much larger than the file.
         file = module.ParquetFile(library.BufferReader(data), read_dictionary=content.texts)
         batches = file.iter_batches(rows, use_threads=False)
-        return ArrowReader(batches, file.schema_arrow, schema)
+        return ArrowReader(batches, file.schema_arrow, schema, file.metadata.num_rows)
 
 
 @contextmanager

@@ -33,7 +33,9 @@ from nachlass_service.batches.formats import (
     Writer,
     types_written,
 )
+from nachlass_service.batches.limits import Limits
 from nachlass_service.scoring.request_body import media_type_of, refuse_encoded
+from nachlass_service.scoring.rows import Rows
 from nachlass_service.scoring.scorer import Scorer
 
 AHEAD_BYTES = 1 << 20
@@ -88,9 +90,10 @@ class Batches:
         if not room.acquire(blocking=False):
             raise OverloadedError("as many batches as may are being answered", 1)
         try:
+            limits = Limits(self._scorer.settings)
             reader = self._reader(media_type, buffered)
             writer = FORMATS[answered_as].writer(self._recorded)
-            yield from Batch(self._scorer, reader, writer, request_id).pieces(body)
+            yield from Batch(self._scorer, reader, writer, limits, request_id).pieces(body)
         finally:
             room.release()
 
@@ -122,9 +125,11 @@ def _answered_as(media_type: str, accept: MIMEAccept) -> str:
 class Batch:
     """One request on its way through: `row` is the next that is answered, counted from 0."""
 
-    def __init__(self, scorer: Scorer, reader: Reader, writer: Writer, request_id: str) -> None:
+    def __init__(
+        self, scorer: Scorer, reader: Reader, writer: Writer, limits: Limits, request_id: str
+    ) -> None:
         self._scorer, self._reader, self._writer = scorer, reader, writer
-        self._request_id = request_id
+        self._limits, self._request_id = limits, request_id
         self._began_at = time.monotonic()
         self._stride = scorer.stride()
         self._row = 0
@@ -153,17 +158,32 @@ class Batch:
     def _rows(self) -> Iterator[bytes]:
         """The rows, written; what ends them too early is the last."""
         try:
-            while rows := self._reader.read(self._stride.rows):
-                size = 0
-                for outcomes in self._scorer.score(rows, self._stride):
-                    for piece in self._written(outcomes):
-                        size += len(piece)
-                        yield piece
-                self._stride.note_size(len(rows), size)
+            while rows := self._read():
+                yield from self._scored(rows)
         except ServiceError as error:
             if self._row == 0:
                 raise
             yield from self._written([error])
+
+    def _read(self) -> Rows:
+        """The next rows, none at the end; TooLargeError when these are too many, or too late."""
+        left = self._limits.most_rows - self._row
+        rows = self._reader.read(max(1, min(self._stride.rows, left)))
+        if rows:
+            self._limits.check_rows(self._row + len(rows) + self._reader.rows_ahead)
+            self._limits.check_time()
+        return rows
+
+    def _scored(self, rows: Rows) -> Iterator[bytes]:
+        """Rows, scored and written; TooLargeError between two turns when it is too late."""
+        size, ends_at = 0, self._row + len(rows)
+        for outcomes in self._scorer.score(rows, self._stride):
+            for piece in self._written(outcomes):
+                size += len(piece)
+                yield piece
+            if self._row < ends_at:
+                self._limits.check_time()
+        self._stride.note_size(len(rows), size)
 
     def _written(self, outcomes: Sequence[Any]) -> Iterator[bytes]:
         """Rows, written and counted."""

@@ -37,6 +37,8 @@ class Records:
 class CsvReader:
     """Reads CSV; MalformedError when it has no header, or one that does not fit."""
 
+    rows_ahead = 0
+
     def __init__(self, body: BufferedIOBase, schema: Schema, most_bytes: int) -> None:
         self._body, self._most_bytes = body, most_bytes
         self._record_bytes = 0

@@ -24,7 +24,11 @@ from nachlass_service.scoring.rows import Rows
 
 
 class Reader(Protocol):
-    """Reads rows, some at a time."""
+    """Reads rows, some at a time; `rows_ahead` are known to come after those that were read."""
+
+    @property
+    def rows_ahead(self) -> int:
+        """How many rows there are at least that have not been read."""
 
     def read(self, most_rows: int) -> Rows:
         """The next rows, none at the end; a ServiceError if the rest cannot be read."""

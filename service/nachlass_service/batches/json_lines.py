@@ -37,6 +37,8 @@ class Lines:
 class LineReader:
     """Reads NDJSON, in which lines that are empty do not count."""
 
+    rows_ahead = 0
+
     def __init__(self, body: BufferedIOBase, most_bytes: int) -> None:
         self._body, self._most_bytes = body, most_bytes
         self._gatherer = Gatherer(self._lines())
