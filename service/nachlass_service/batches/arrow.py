@@ -1,65 +1,25 @@
-"""Rows as Arrow record batches, in an IPC stream or in a Parquet file.
-
-pyarrow is optional: it is imported when the first batch asks for it.
-"""
+"""Rows as Arrow record batches, in an IPC stream or in a Parquet file."""
 
 from __future__ import annotations
 
-import importlib
-import math
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from io import BufferedIOBase
 from typing import Any
 
-from nachlass_service.base.errors import (
-    BadRowError,
-    MalformedError,
-    MediaTypeError,
-    TooLargeError,
-)
+from nachlass_service.base.errors import BadRowError, TooLargeError
+from nachlass_service.batches.arrow_values import value_or_error, values_of
 from nachlass_service.batches.columns import Columns
+from nachlass_service.batches.decoded_size import rows_within
 from nachlass_service.batches.guards.arrow_messages import Messages
 from nachlass_service.batches.guards.parquet_pages import look_at
+from nachlass_service.batches.optional_pyarrow import UNREADABLE, parquet, pyarrow, readable
 from nachlass_service.batches.text import CHUNK_BYTES
-from nachlass_service.bundle.jsonable import convert
 from nachlass_service.bundle.manifest import Schema
+from nachlass_service.scoring.stride import MOST_ROWS
 
-SAFE_VERSION = [14, 0, 1]
-"""Before, reading a file could unpickle an extension type of its (CVE-2023-47248)."""
-ADD_IT = "name it in the notebook's `requirements`, or in S2I_SERVING_REQUIREMENTS"
-READ_ROWS = 1 << 12
 PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 """What pandas calls an index that has no name: no column of the user's."""
-
-JSON_TYPES = ("null", "boolean", "integer", "string", "large_string")
-CONVERTED = ("floating", "decimal", "date", "time32")
-"""Types with a form in JSON, by the names of pyarrow.types' predicates."""
-UNREADABLE = (ArithmeticError, LookupError, NotImplementedError, OSError, TypeError, ValueError)
-"""What pyarrow raises: its exceptions are kinds of these."""
-
-Values = Callable[[Any], list[Any]]
-"""Turns a column of a slice into what JSON has."""
-
-
-def pyarrow() -> Any:
-    """The library; MediaTypeError when it is not there, or not safe."""
-    try:
-        found = importlib.import_module("pyarrow")
-    except ImportError:
-        raise MediaTypeError(f"the model's environment has no pyarrow: {ADD_IT}") from None
-    if [int(part) for part in re.findall(r"\d+", found.__version__)[:3]] < SAFE_VERSION:
-        raise MediaTypeError(
-            f"pyarrow {found.__version__} may unpickle what a client sends: require 14.0.1 or later"
-        )
-    return found
-
-
-def parquet() -> Any:
-    """The part of pyarrow for Parquet; MediaTypeError as above."""
-    pyarrow()
-    return importlib.import_module("pyarrow.parquet")
 
 
 class Slice:
@@ -76,17 +36,40 @@ class Slice:
         return self._reader.samples(self._rows)
 
 
+class OversizedRow:
+    """A row that takes more bytes than a row may."""
+
+    def __init__(self, size: int, most_bytes: int) -> None:
+        self._said = (
+            f"the row has {size} bytes when it is decoded (limit {most_bytes}, "
+            "set by S2I_MAX_BODY_BYTES): send less in a row"
+        )
+
+    def __len__(self) -> int:
+        return 1
+
+    def samples(self) -> list[Any]:
+        """A TooLargeError in the place of the sample."""
+        return [TooLargeError(self._said)]
+
+
 class ArrowReader:
     """Reads record batches of one schema; MalformedError when they do not fit the model.
 
-    `rows` is how many there are in all of them, as far as that is known.
+    A row has at most `most_bytes` when it is decoded. `rows` is how many there are in
+    all record batches, as far as that is known.
     """
 
     def __init__(
-        self, batches: Iterator[Any], arrow_schema: Any, schema: Schema, rows: int = 0
+        self,
+        batches: Iterator[Any],
+        arrow_schema: Any,
+        schema: Schema,
+        most_bytes: int,
+        rows: int = 0,
     ) -> None:
         types = pyarrow().types
-        self._batches = batches
+        self._batches, self._most_bytes = batches, most_bytes
         self._kept = [
             number
             for number, name in enumerate(arrow_schema.names)
@@ -95,7 +78,7 @@ class ArrowReader:
         fields = [arrow_schema.field(number) for number in self._kept]
         lists = [types.is_list(f.type) or types.is_fixed_size_list(f.type) for f in fields]
         self._columns = Columns(schema, [field.name for field in fields], lists)
-        self._values = [_values_of(field) for field in fields]
+        self._values = [values_of(field) for field in fields]
         self._batch: Any = None
         self._at = 0
         self._rows_left = rows
@@ -106,17 +89,19 @@ class ArrowReader:
         in_batch = self._batch.num_rows - self._at if self._batch else 0
         return max(self._rows_left, in_batch)
 
-    def read(self, most_rows: int) -> Slice:
-        """The next rows, all of one record batch; none at the end."""
+    def read(self, most_rows: int) -> Slice | OversizedRow:
+        """The next rows, all of one record batch, as many as may be decoded; none at the end."""
         while self._batch is None or self._at == self._batch.num_rows:
             self._at, self._batch = 0, self._next()
             if self._batch is None:
                 return Slice((), self)
-        row_bytes = self._batch.nbytes / self._batch.num_rows
-        rows = max(1, min(most_rows, int(CHUNK_BYTES / max(1, row_bytes))))
-        part = self._batch.slice(self._at, rows)
+        part = self._batch.slice(self._at, most_rows)
+        rows, first_bytes = rows_within([part.column(n) for n in self._kept], CHUNK_BYTES)
+        part = part.slice(0, rows)
         self._at += part.num_rows
         self._rows_left -= part.num_rows
+        if first_bytes > self._most_bytes:
+            return OversizedRow(first_bytes, self._most_bytes)
         return Slice(part, self)
 
     def samples(self, rows: Any) -> list[Any]:
@@ -133,7 +118,8 @@ class ArrowReader:
                 columns.append(values(column))
             except UNREADABLE:
                 read = [
-                    _value(values, column.slice(place, 1), pointer) for place in range(len(rows))
+                    value_or_error(values, column.slice(place, 1), pointer)
+                    for place in range(len(rows))
                 ]
                 bad |= {n: value for n, value in enumerate(read) if isinstance(value, BadRowError)}
                 columns.append(read)
@@ -156,7 +142,7 @@ def stream_reader(body: BufferedIOBase, schema: Schema, most_bytes: int) -> Arro
     ipc = pyarrow().ipc
     with readable("the schema"):
         stream = ipc.open_stream(Messages(body, most_bytes))
-        return ArrowReader(iter(stream), stream.schema, schema)
+        return ArrowReader(iter(stream), stream.schema, schema, most_bytes)
 
 
 def parquet_reader(body: BufferedIOBase, schema: Schema, most_bytes: int) -> ArrowReader:
@@ -166,98 +152,9 @@ def parquet_reader(body: BufferedIOBase, schema: Schema, most_bytes: int) -> Arr
     if len(data) > most_bytes:
         raise TooLargeError(f"at most {most_bytes} bytes are taken as Parquet")
     content = look_at(memoryview(data), most_bytes)
-    rows = max(1, min(READ_ROWS, most_bytes // max(1, content.row_bytes)))
+    rows = max(1, min(MOST_ROWS, most_bytes // max(1, content.row_bytes)))
     with readable("the Parquet file"):
         # Text stays as it is encoded: decoded, it may be much larger than the file.
         file = module.ParquetFile(library.BufferReader(data), read_dictionary=content.texts)
         batches = file.iter_batches(rows, use_threads=False)
-        return ArrowReader(batches, file.schema_arrow, schema, file.metadata.num_rows)
-
-
-@contextmanager
-def readable(what: str) -> Iterator[None]:
-    """Say as a MalformedError that pyarrow cannot read something."""
-    try:
-        yield
-    except UNREADABLE as error:
-        said = str(error).partition("\n")[0][:200]
-        raise MalformedError(f"{what} cannot be read: {said}") from None
-
-
-def _value(values: Values, cell: Any, pointer: str) -> Any:
-    """The value of one cell, or a BadRowError."""
-    try:
-        return values(cell)[0]
-    except UNREADABLE as error:
-        return BadRowError(f"the value has no JSON form: {error}", pointer)
-
-
-def _values_of(field: Any) -> Values:
-    """How a column becomes values, as JSON would have them."""
-    types = pyarrow().types
-    if types.is_dictionary(field.type):
-        return _from_dictionary(_values_of(field.with_type(field.type.value_type)))
-    if types.is_floating(field.type):
-        return _finite
-    if any(getattr(types, f"is_{name}")(field.type) for name in JSON_TYPES):
-        return lambda column: list(column.to_pylist())
-    plain = _plain_type(field.type, field.name)
-    return lambda column: [convert(value) for value in column.cast(plain, safe=False).to_pylist()]
-
-
-def _finite(column: Any) -> list[Any]:
-    """Floats; those that JSON has not are null."""
-    values = column.to_pylist()
-    if column.null_count or not math.isfinite(sum(values)):
-        return [None if v is None or not math.isfinite(v) else v for v in values]
-    return list(values)
-
-
-def _from_dictionary(values: Values) -> Values:
-    """Decodes each entry of a dictionary once, however many batches it is for."""
-    decoded: tuple[Any, list[Any]] | None = None  # the dictionary is kept, so that none is mistaken
-
-    def read(column: Any) -> list[Any]:
-        nonlocal decoded
-        dictionary = column.dictionary
-        if decoded is None or _address(decoded[0]) != _address(dictionary):
-            decoded = dictionary, values(dictionary)
-        entries = decoded[1]
-        return [None if code is None else entries[code] for code in column.indices.to_pylist()]
-
-    return read
-
-
-def _address(array: Any) -> tuple[int, ...]:
-    """Where an array's values are."""
-    return (len(array), array.offset, *(b.address if b else 0 for b in array.buffers()))
-
-
-def _plain_type(arrow_type: Any, name: str) -> Any:
-    """The type without nanoseconds, whose values Python has; MalformedError when there is none."""
-    library = pyarrow()
-    types = library.types
-
-    def plain(inside: Any) -> Any:
-        if types.is_timestamp(inside):
-            return library.timestamp("us", inside.tz) if inside.unit == "ns" else inside
-        if types.is_time64(inside):
-            return library.time64("us")
-        if types.is_duration(inside):
-            return library.duration("us") if inside.unit == "ns" else inside
-        if types.is_struct(inside):
-            fields = [inside.field(number) for number in range(inside.num_fields)]
-            if len({field.name for field in fields}) < len(fields):
-                raise MalformedError(f"the column {name!r} has two fields of one name")
-            return library.struct([field.with_type(plain(field.type)) for field in fields])
-        if types.is_large_list(inside):
-            return library.large_list(plain(inside.value_type))
-        if types.is_fixed_size_list(inside):
-            return library.list_(plain(inside.value_type), inside.list_size)
-        if types.is_list(inside):
-            return library.list_(plain(inside.value_type))
-        if any(getattr(types, f"is_{kind}")(inside) for kind in (*JSON_TYPES, *CONVERTED)):
-            return inside
-        raise MalformedError(f"the column {name[:80]!r} is {inside}, which has no form in JSON")
-
-    return plain(arrow_type)
+        return ArrowReader(batches, file.schema_arrow, schema, most_bytes, file.metadata.num_rows)

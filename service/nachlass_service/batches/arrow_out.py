@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from nachlass_service.base.errors import ServiceError, UnserialisableError
-from nachlass_service.batches.arrow import UNREADABLE, parquet, pyarrow
 from nachlass_service.batches.json_lines import texts_of
+from nachlass_service.batches.optional_pyarrow import UNREADABLE, parquet, pyarrow
 from nachlass_service.bundle.strict_json import encode
 
 EXACT = 1 << 53

@@ -24,7 +24,6 @@ from nachlass_service.base.errors import (
     ServiceError,
 )
 from nachlass_service.base.problem import problem_of_row
-from nachlass_service.batches.arrow import ADD_IT
 from nachlass_service.batches.body import Body
 from nachlass_service.batches.formats import (
     FORMATS,
@@ -34,6 +33,7 @@ from nachlass_service.batches.formats import (
     types_written,
 )
 from nachlass_service.batches.limits import Limits
+from nachlass_service.batches.optional_pyarrow import ADD_IT
 from nachlass_service.scoring.request_body import media_type_of, refuse_encoded
 from nachlass_service.scoring.rows import Rows
 from nachlass_service.scoring.scorer import Scorer

@@ -16,6 +16,9 @@ from nachlass_service.batches.text import BOM, Gatherer
 from nachlass_service.bundle.manifest import Schema
 from nachlass_service.bundle.strict_json import encode
 
+CELL_BYTES = 8
+"""What a cell takes at least once it is read: a reference to its text."""
+
 Record = list[str] | str
 """The cells of a row, or why there are none."""
 
@@ -78,9 +81,10 @@ class CsvReader:
         return self._columns.sample(cells)
 
     def _records(self) -> Iterator[tuple[Record, int]]:
-        """Each record, and its size."""
+        """Each record, and its size once it is read."""
         while (record := self._record()) is not None:
-            yield record, self._record_bytes
+            cells = len(record) if isinstance(record, list) else 0
+            yield record, self._record_bytes + CELL_BYTES * cells
 
     def _record(self) -> Record | None:
         """The next record that is no empty line; None at the end."""

@@ -13,10 +13,11 @@ from io import BufferedIOBase
 from typing import Any, Protocol
 
 from nachlass_service.base.errors import ServiceError
-from nachlass_service.batches.arrow import parquet_reader, pyarrow, stream_reader
+from nachlass_service.batches.arrow import parquet_reader, stream_reader
 from nachlass_service.batches.arrow_out import ArrowWriter, Form, ParquetWriter
 from nachlass_service.batches.csv import CsvReader, CsvWriter
 from nachlass_service.batches.json_lines import LineReader, LineWriter, ListWriter
+from nachlass_service.batches.optional_pyarrow import pyarrow
 from nachlass_service.bundle.bundle import Bundle
 from nachlass_service.bundle.manifest import Schema
 from nachlass_service.scoring.request_body import media_type_of

@@ -61,8 +61,8 @@ def look_at(data: memoryview, most_bytes: int) -> Content:
     try:
         for chunk in _chunks(data):
             path = b".".join(chunk[PATH]).decode("utf-8")
-            is_nested = len(chunk[PATH]) > 1
-            if chunk[TYPE] == BYTE_ARRAY and not is_nested:
+            is_nested, is_text = len(chunk[PATH]) > 1, chunk[TYPE] == BYTE_ARRAY
+            if is_text and not is_nested:
                 texts[path] = None
             pages = []
             for page, size in islice(_pages(data, chunk, header_bytes), left):
@@ -71,7 +71,7 @@ def look_at(data: memoryview, most_bytes: int) -> Content:
             left -= len(pages)
             if not left:
                 raise TooLargeError(f"less than {MOST_PAGES} pages are taken")
-            row_bytes = _bytes_of_a_row(pages, most_bytes, is_nested=is_nested)
+            row_bytes = _bytes_of_a_row(pages, most_bytes, is_nested=is_nested, is_text=is_text)
             largest[path] = max(largest.get(path, 0), row_bytes)
     except (AttributeError, LookupError, TypeError, ValueError, struct.error) as error:
         raise MalformedError(f"the Parquet file cannot be read: {error}") from None
@@ -93,8 +93,13 @@ def _chunks(data: memoryview) -> Iterator[Fields]:
             yield column[METADATA]
 
 
-def _bytes_of_a_row(pages: Iterable[Fields], most_bytes: int, *, is_nested: bool) -> int:
-    """The most bytes that a value of a column chunk takes, on the average of a page."""
+def _bytes_of_a_row(
+    pages: Iterable[Fields], most_bytes: int, *, is_nested: bool, is_text: bool
+) -> int:
+    """The most bytes that a value of a column chunk takes, on the average of a page.
+
+    Entries of a dictionary are all of one size, unless they are texts.
+    """
     largest = values = dictionary_bytes = 0
     for header in pages:
         size = header[UNCOMPRESSED_SIZE]
@@ -102,6 +107,9 @@ def _bytes_of_a_row(pages: Iterable[Fields], most_bytes: int, *, is_nested: bool
             raise TooLargeError(f"at most {most_bytes} bytes are taken in a page")
         if DICTIONARY in header:
             dictionary_bytes = size
+            if not is_text:
+                entries = max(1, header[DICTIONARY].get(COUNT, 0))
+                largest = max(largest, VALUE_BYTES + size // entries)
         page = header.get(DATA) or header.get(DATA_V2) or {}
         if page.get(ENCODING if DATA in header else ENCODING_V2) == DELTA_BYTE_ARRAY:
             raise MalformedError("a column is encoded incrementally")

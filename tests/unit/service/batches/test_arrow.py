@@ -19,7 +19,7 @@ from nachlass_service.base.errors import (
     TooLargeError,
     UnserialisableError,
 )
-from nachlass_service.batches import arrow
+from nachlass_service.batches import arrow_values, optional_pyarrow
 from nachlass_service.batches.arrow import parquet_reader, stream_reader
 from nachlass_service.batches.arrow_out import ArrowWriter, Form, ParquetWriter
 from nachlass_service.batches.guards import parquet_pages
@@ -85,6 +85,20 @@ def test_values_are_as_json_has_them(array, expected):
     assert values(array) == expected
 
 
+@pytest.mark.parametrize(
+    "array",
+    [
+        pa.array([[None], [], None, [None] * 3, [None]]),
+        pa.array([[None] * 2] * 5, pa.list_(pa.null(), 2)),
+        pa.array([{"a": [None], "b": n} for n in range(5)]),
+        pa.array([[{"a": [None], "b": "x"}]] * 5),
+    ],
+    ids=lambda array: str(array.type),
+)
+def test_lists_of_nulls_are_read_a_part_at_a_time(array):
+    assert values(array) == array.to_pylist()
+
+
 def test_a_value_beyond_python_is_one_bad_row():
     good, bad = values(pa.array([0, 2**62], pa.timestamp("s")))
     assert good == "1970-01-01T00:00:00"
@@ -136,15 +150,17 @@ def test_a_dictionary_that_is_replaced():
             assert [row["x"] for row in read(data)] == list("abacdd")
 
 
-def test_a_dictionary_is_decoded_once(monkeypatch):
+def test_entries_of_a_dictionary_that_occur_are_decoded_once(monkeypatch):
     labels = pa.array([datetime.date(2024, 1, day) for day in range(1, 29)])
     decoded = []
-    convert = arrow.convert
-    monkeypatch.setattr(arrow, "convert", lambda value: decoded.append(value) or convert(value))
+    convert = arrow_values.convert
+    monkeypatch.setattr(
+        arrow_values, "convert", lambda value: decoded.append(value) or convert(value)
+    )
     batch = pa.record_batch([pa.DictionaryArray.from_arrays([3, 4] * 500, labels)], ["x"])
     found = read(stream_of(batch.schema, batch, batch))
     assert [row["x"] for row in found] == ["2024-01-04", "2024-01-05"] * 1000
-    assert len(decoded) == len(labels)
+    assert decoded == [labels[3].as_py(), labels[4].as_py()]
 
 
 def test_what_pandas_adds_is_left_out():
@@ -323,7 +339,7 @@ def test_without_a_pyarrow_that_is_safe(monkeypatch, version):
     else:
         monkeypatch.setattr(pa, "__version__", version)
     with pytest.raises(MediaTypeError, match=version or "S2I_SERVING_REQUIREMENTS"):
-        arrow.pyarrow()
+        optional_pyarrow.pyarrow()
 
 
 # Predictions.

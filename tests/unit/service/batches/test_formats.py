@@ -11,7 +11,7 @@ from werkzeug.datastructures import MIMEAccept
 
 from nachlass_service.base.errors import MediaTypeError, NotAcceptableError
 from nachlass_service.base.settings import Settings
-from nachlass_service.batches import arrow, formats
+from nachlass_service.batches import formats, optional_pyarrow
 from nachlass_service.batches.batches import Batches, BatchRequest
 from nachlass_service.batches.formats import FORMATS, Format, is_batch, types_taken, types_written
 from nachlass_service.bundle.model import Model
@@ -113,7 +113,7 @@ def test_with_pyarrow_nothing_more_is_needed(batches):
 @pytest.mark.parametrize("media_type", [ARROW, PARQUET])
 def test_a_pyarrow_that_may_unpickle_reads_nothing(batches, media_type, monkeypatch):
     body = written_as(media_type)
-    monkeypatch.setattr(arrow.pyarrow(), "__version__", "14.0.0")
+    monkeypatch.setattr(optional_pyarrow.pyarrow(), "__version__", "14.0.0")
     with pytest.raises(MediaTypeError, match="may unpickle"):
         answered(batches, media_type, body)
     assert answered(batches, "text/csv", b"x\n1\n")[0] == "text/csv"
