@@ -7,6 +7,7 @@ changed, and which file has to follow.
 """
 
 import ast
+import asyncio
 import functools
 import inspect
 import os
@@ -29,6 +30,7 @@ import pytest
 import uv
 import zmq.asyncio
 from gunicorn import config as gunicorn_config
+from gunicorn import sock as gunicorn_sock
 from gunicorn import util as gunicorn_util
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
@@ -314,12 +316,74 @@ def gunicorn_web_concurrency():
     "gunicorn",
     "a worker class that cannot be loaded raises RuntimeError",
     f"{SERVICE}/hosting/server.py",
-    "except RuntimeError",
+    "except (RuntimeError, ValueError)",
 )
 def gunicorn_runtime_error():
     with pytest.raises(RuntimeError):
         gunicorn_util.load_class("no_such_module.Worker")
     return True
+
+
+@relies_on(
+    "gunicorn",
+    "a certificate that is missing raises ValueError when the sockets are made",
+    f"{SERVICE}/hosting/server.py",
+    "except (RuntimeError, ValueError)",
+)
+def gunicorn_value_error():
+    cfg = gunicorn_config.Config()
+    cfg.set("certfile", "/no/such.pem")
+    with pytest.raises(ValueError, match="does not exist"):
+        gunicorn_sock.create_sockets(cfg, None)
+    return True
+
+
+@relies_on(
+    "gunicorn",
+    "sock.ssl_context(cfg) makes the context of its TLS settings",
+    f"{SERVICE}/http/async_worker.py",
+    "ssl_context(self.cfg)",
+)
+def gunicorn_ssl_context():
+    cfg = gunicorn_config.Config()
+    cfg.set("certfile", "/no/such.pem")
+    with pytest.raises(FileNotFoundError):
+        gunicorn_sock.ssl_context(cfg)
+    return not gunicorn_config.Config().is_ssl
+
+
+@relies_on(
+    "asyncio",
+    "a thread's running loop can be taken away and given back",
+    f"{SERVICE}/http/scheduler.py",
+    "asyncio._set_running_loop(None)",
+)
+def asyncio_running_loop():
+    async def inside():
+        loop = asyncio._get_running_loop()
+        asyncio._set_running_loop(None)
+        try:
+            return asyncio.run(asyncio.sleep(0, "done"))
+        finally:
+            asyncio._set_running_loop(loop)
+
+    return asyncio.run(inside()) == "done"
+
+
+@relies_on(
+    "httptools",
+    "the error of a callback is the context of HttpParserCallbackError",
+    f"{SERVICE}/http/parser.py",
+    "error.__context__",
+)
+def httptools_callback_error():
+    class Broken:
+        def on_message_begin(self):
+            raise ZeroDivisionError
+
+    with pytest.raises(httptools.HttpParserCallbackError) as raised:
+        httptools.HttpRequestParser(Broken()).feed_data(b"GET / HTTP/1.1\r\n\r\n")
+    return isinstance(raised.value.__context__, ZeroDivisionError)
 
 
 @relies_on(
