@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
 PAGES = 4
 """Calls of the Flask application at once; they are short."""
+LARGE_BYTES = 1 << 16
+"""A body that is larger is never decoded in the loop's thread."""
 BODIES = 4
 """Bodies of the maximum size that a worker holds at once."""
 
@@ -119,9 +121,11 @@ class RequestHandler:
         asked = PredictRequest(
             request.header(b"content-type"), request.header(b"content-encoding"), request.body
         )
+        is_large = len(request.body) > LARGE_BYTES
         job = Job(
             partial(self._predicted, connection, request),
-            request=asked,
+            request=None if is_large else asked,
+            work=partial(self._scorer.ask, asked) if is_large else None,
             is_wanted=lambda: connection.is_open,
         )
         try:

@@ -1,0 +1,218 @@
+"""What is asked of the scorer, the application and the scheduler for each request."""
+
+import asyncio
+from types import SimpleNamespace
+
+import pytest
+from gunicorn.config import Config
+
+from nachlass_service.base.errors import OverloadedError, RefusedError, TooLargeError
+from nachlass_service.http.handler import LARGE_BYTES, RequestHandler
+from nachlass_service.http.parser import Failure
+from nachlass_service.http.request import Request
+from nachlass_service.http.router import is_streamed
+from nachlass_service.scoring.scorer import Scored
+
+
+class Connection:
+    """Keeps what it is to send."""
+
+    peer = server = ("127.0.0.1", 1)
+    is_encrypted = False
+
+    def __init__(self):
+        self.is_open, self.sent = True, []
+
+    def answer(self, response, *, close):
+        self.sent.append((response, close))
+
+    @property
+    def status(self):
+        [(response, _close)] = self.sent
+        return int(response.split()[1])
+
+
+class Scorer:
+    settings = SimpleNamespace(max_body_bytes=1000, predict_timeout_s=5, predictor_threads=1)
+    batches = False
+
+    def __init__(self):
+        self.counted, self.turned_down, self.failed = [], [], 0
+        self.metrics = SimpleNamespace(count_failed=self._fail)
+        self.reason = None
+
+    def _fail(self):
+        self.failed += 1
+
+    def ask(self, request):
+        return Scored(request.body, [request.body], ())
+
+    def count(self, scored, request_id, seconds):
+        self.counted.append((scored.text, request_id))
+
+    def turn_down(self, error, request_id, seconds=0.0):
+        self.turned_down.append((error, request_id))
+
+    def not_ready(self):
+        return self.reason
+
+
+@pytest.fixture
+def made():
+    """A handler whose scheduler keeps its jobs."""
+    loop = asyncio.new_event_loop()
+    scorer, jobs = Scorer(), []
+    noted = SimpleNamespace(note=lambda *_: None)
+
+    def page(environ, start_response):
+        start_response("404 NOT FOUND", [("Content-Type", "text/plain")])
+        return [environ["PATH_INFO"].encode()]
+
+    handler = RequestHandler(
+        scorer, page, Config(), loop, access_log=noted, leave=lambda _why: None
+    )
+    handler.scheduler = SimpleNamespace(submit=jobs.append)
+
+    def handle(method=b"POST", target=b"/predict", body=b"[1]", **attributes):
+        request, connection = Request(), Connection()
+        request.method, request.target, request.body = method, target, body
+        request.headers = [(b"content-type", b"application/json"), (b"x-request-id", b"mine")]
+        request.is_streamed = is_streamed(request)
+        for name, value in attributes.items():
+            setattr(request, name, value)
+        handler.handle(connection, request)
+        return connection
+
+    yield SimpleNamespace(handler=handler, handle=handle, jobs=jobs, scorer=scorer, loop=loop)
+    loop.close()
+
+
+def test_a_prediction_is_counted_and_sent_under_the_clients_id(made):
+    connection = made.handle()
+    [job] = made.jobs
+    assert (job.request.body, job.work) == (b"[1]", None)
+    job.done(Scored(b"42", [42], ()))
+    [(response, close)] = connection.sent
+    assert response.endswith(b"\r\n\r\n42\n")
+    assert b"X-Request-Id: mine\r\n" in response
+    assert not close
+    assert made.scorer.counted == [(b"42", "mine")]
+
+
+@pytest.mark.parametrize("size", [LARGE_BYTES, LARGE_BYTES + 1])
+def test_a_large_body_is_not_decoded_in_the_loop(made, size):
+    made.handle(body=b"x" * size)
+    [job] = made.jobs
+    if size > LARGE_BYTES:
+        assert job.request is None
+        assert job.work().text == b"x" * size
+    else:
+        assert job.work is None
+
+
+def test_what_nobody_waits_for_is_not_wanted(made):
+    connection = made.handle()
+    [job] = made.jobs
+    assert job.is_wanted()
+    connection.is_open = False
+    assert not job.is_wanted()
+
+
+def test_an_error_is_a_problem_and_turned_down(made):
+    connection = made.handle()
+    [job] = made.jobs
+    error = RefusedError("no")
+    job.done(error)
+    assert connection.status == 422
+    assert made.scorer.turned_down == [(error, "mine")]
+
+
+@pytest.mark.parametrize("raised", [ZeroDivisionError("by what"), SystemExit(1)])
+def test_a_defect_is_counted_and_its_words_are_not_told(made, raised):
+    connection = made.handle()
+    [job] = made.jobs
+    job.done(raised)
+    assert connection.status == 500
+    assert b"by what" not in connection.sent[0][0]
+    assert made.scorer.failed == 1
+
+
+def test_an_outcome_that_cannot_be_counted_is_a_defect(made):
+    connection = made.handle()
+    made.scorer.count = None
+    [job] = made.jobs
+    job.done(Scored(b"42", [42], ()))
+    assert connection.status == 500
+
+
+def test_a_body_that_was_not_taken_is_turned_down_at_once(made):
+    error = TooLargeError("too large")
+    connection = made.handle(error=error, keep_alive=False)
+    assert connection.status == 413
+    assert connection.sent[0][1]
+    assert made.scorer.turned_down == [(error, "mine")]
+    assert not made.jobs
+
+
+def test_an_overloaded_scheduler_turns_down(made):
+    def refuse(job):
+        raise OverloadedError("many", 3)
+
+    made.handler.scheduler.submit = refuse
+    connection = made.handle()
+    assert connection.status == 503
+    assert b"Retry-After: 3\r\n" in connection.sent[0][0]
+    assert len(made.scorer.turned_down) == 1
+
+
+def test_a_page_whose_body_was_not_taken_is_no_prediction(made):
+    connection = made.handle(b"POST", b"/metrics", error=TooLargeError("too large"))
+    assert connection.status == 413
+    assert not made.scorer.turned_down
+
+
+def test_health_is_answered_without_the_application(made):
+    assert made.handle(b"GET", b"/livez").status == 200
+    assert made.handle(b"GET", b"/readyz").status == 200
+
+
+@pytest.mark.parametrize("target", [b"/nothing", b"/readyz"])
+def test_pages_are_the_applications(made, target):
+    made.scorer.reason = "not yet"
+    connection = made.handle(b"GET", target)
+    assert not connection.sent
+
+    async def until_sent():
+        while not connection.sent:
+            await asyncio.sleep(0.001)
+
+    made.loop.run_until_complete(asyncio.wait_for(until_sent(), 20))
+    assert connection.status == 404
+    assert connection.sent[0][0].endswith(target)
+
+
+def test_an_application_that_fails_is_a_defect(made):
+    made.handler._application = None
+    connection = made.handle(b"GET", b"/nothing")
+
+    async def until_sent():
+        while not connection.sent:
+            await asyncio.sleep(0.001)
+
+    made.loop.run_until_complete(asyncio.wait_for(until_sent(), 20))
+    assert connection.status == 500
+
+
+def test_every_answer_of_a_drain_is_the_last(made):
+    made.handler.is_draining = True
+    [(_response, close)] = made.handle(b"GET", b"/livez").sent
+    assert close
+
+
+def test_what_is_no_request_is_refused_and_closed(made):
+    connection = Connection()
+    made.handler.refuse(connection, Failure(431, "too many headers"))
+    assert connection.status == 431
+    [(response, close)] = connection.sent
+    assert close
+    assert b"too many headers" in response
