@@ -2,7 +2,8 @@
 
 Models A and C of compare.py, one worker, one client that keeps its connection;
 the two take turns, and the ratio is that of the medians. Answers are checked.
-BATCH_ROUNDS says how often.
+BATCH_ROUNDS says how often. Then 100,000 rows for a model that sleeps 60 ms a
+call and 20 µs a row, beside one call with all of them.
 """
 
 import http.client
@@ -38,6 +39,19 @@ ROWS = 1000
 LINES = "application/x-ndjson"
 ARROW = "application/vnd.apache.arrow.stream"
 GOALS = {("C", ARROW): 1.5, ("C", LINES): 2.0}
+SLEEPY = """# %%
+import time
+
+def predictor(x):
+    return x
+
+def batch_predictor(xs):
+    time.sleep(0.06 + 2e-5 * len(xs))
+    return xs
+
+samples = list(range(20))
+"""
+SLEEPY_ROWS, ONE_CALL_S, SLEEPY_GOAL = 100_000, 0.06 + 2e-5 * 100_000, 1.25
 BATCH = "# %%\ndef batch_predictor(xs):\n    return model.predict(xs)\n"
 
 
@@ -53,10 +67,30 @@ def main():
             goal = GOALS.get((name, media_type))
             said = f" (goal: at most {goal})" if goal else ""
             print(f"  {media_type:36} {1000 * seconds:7.2f} ms, ratio {seconds / ready:.2f}{said}")
+    print(f"60 ms a call and 20 µs a row, {SLEEPY_ROWS} rows: one call {ONE_CALL_S:.2f} s")
+    for which, seconds in zip(("first", "second"), measure_sleepy(), strict=True):
+        ratio = f"ratio {seconds / ONE_CALL_S:.2f} (goal for the calls: at most {SLEEPY_GOAL})"
+        print(f"  the {which} batch of a worker {seconds:.2f} s, {ratio}")
 
 
 def write_texts(source):
     write_notebook(source / "model.ipynb", TEXTS + BATCH)
+
+
+def write_sleepy(source):
+    write_notebook(source / "model.ipynb", SLEEPY)
+
+
+def measure_sleepy():
+    """The seconds of the first and of the second batch of a worker; reading it is included."""
+    body = b"".join(b"%d\n" % row for row in range(SLEEPY_ROWS))
+    with served(build("sleepy", write_sleepy), os.environ, "--workers", "1") as service:
+        connection = http.client.HTTPConnection("127.0.0.1", service.port)
+        answers = [ask(connection, LINES, body) for _ in range(2)]
+        connection.close()
+    for answer, _seconds in answers:
+        check(answer, LINES, list(range(SLEEPY_ROWS)))
+    return [seconds for _answer, seconds in answers]
 
 
 def write_kmeans(source):

@@ -476,6 +476,65 @@ def test_a_row_that_takes_too_long_ends_the_batch(bundle, environ, front):
 
 
 @EVERY_FRONT
+def test_a_batch_has_limits_of_rows_and_of_time(bundle, environ, front):
+    limits = {"S2I_MAX_BATCH_ROWS": "50", "S2I_MAX_BATCH_SECONDS": "1"}
+    with served(bundle, environ, WEB_CONCURRENCY="1", GUNICORN_CMD_ARGS=front, **limits) as service:
+        rows = rows_of(*["nap"] * 50)
+        *given, last = answers(service, written(rows, LINES), LINES)
+        assert 0 < len(given) < 50
+        assert (last["status"], last["row"]) == (413, len(given))
+        assert "S2I_MAX_BATCH_SECONDS" in last["detail"]
+        for media_type in (LINES, CSV):
+            rows = rows_of(*["a"] * 51)
+            *given, last = answers(service, written(rows, media_type), media_type)
+            assert given == predictions(rows[:50])
+            assert (last["status"], last["row"]) == (413, 50)
+        nulls = pa.record_batch([pa.nulls(900_000)], names=["text"])
+        sink, file = io.BytesIO(), io.BytesIO()
+        with pa.ipc.new_stream(sink, nulls.schema) as writer:
+            writer.write_batch(nulls)
+        pq.write_table(pa.table({"text": ["a"] * 900_000}), file, compression="zstd")
+        for media_type, body in ((ARROW, sink.getvalue()), (PARQUET, file.getvalue())):
+            detail = problem(ask(service, body, media_type), 413)
+            assert "900000 rows or more (limit 50, set by S2I_MAX_BATCH_ROWS)" in detail
+        assert service.metrics()['nachlass_rejected_total{reason="too_large"}'] == 5
+
+
+def test_one_long_text_that_many_rows_refer_to_holds_up_nobody(service):
+    """Few bytes of Arrow: 100,000 rows of one text that is half as large as a row may be."""
+    text = pa.array(["x" * (MOST_BYTES // 2)])
+    batch = pa.record_batch([pa.DictionaryArray.from_arrays([0] * 100_000, text)], names=["text"])
+    sink = io.BytesIO()
+    options = pa.ipc.IpcWriteOptions(compression="zstd")
+    with pa.ipc.new_stream(sink, batch.schema, options=options) as writer:
+        writer.write_batch(batch)
+    body = sink.getvalue()
+    assert len(body) < 2000
+    answers(service, written([ROW], ARROW), ARROW, LINES)  # pyarrow is imported
+    before = resident(service)
+    head = b"POST /predict HTTP/1.1\r\nHost: x\r\nAccept: application/x-ndjson\r\n"
+    head += b"Content-Type: %b\r\nContent-Length: %d\r\n\r\n" % (ARROW.encode(), len(body))
+    with socket.create_connection(("127.0.0.1", service.port), timeout=30) as connection:
+        connection.sendall(head + body)
+        assert connection.recv(15) == b"HTTP/1.1 200 OK"
+        for _ in range(10):
+            asked_at = time.monotonic()
+            assert service.predict({"text": "b"})[0] == 200
+            assert time.monotonic() - asked_at < 5
+        leave_at_once(connection)
+    assert resident(service) - before < 60_000_000
+
+
+def test_json_that_holds_too_much_is_refused(service):
+    body = b"[" + b"[]," * 330_000 + b"[]]"
+    headers = {"Content-Type": JSON}
+    assert "(limit 300000)" in problem(service.ask("POST", "/predict", body, headers), 413)
+    given = answers(service, b'{"text": "a"}\n' + body + b'\n{"text": "b"}\n', LINES)
+    assert [given[0], given[2]] == predictions([{"text": "a"}, {"text": "b"}])
+    assert (given[1]["status"], given[1]["row"]) == (413, 1)
+
+
+@EVERY_FRONT
 def test_a_batch_is_answered_although_the_service_ends(bundle, environ, front):
     with served(bundle, environ, WEB_CONCURRENCY="1", GUNICORN_CMD_ARGS=front) as service:
         rows = rows_of(*["nap"] * 30)

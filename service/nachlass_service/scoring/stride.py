@@ -3,7 +3,7 @@
 A call of the predictor costs a fixed time and a time for each row. Both are
 fitted to the latest calls. Rows without a fixed cost are scored in turns of
 about 50 ms. A high fixed cost is amortised: a turn takes longer than 50 ms
-until its rows take ten times the fixed cost, but at most a second.
+until its rows take 15 times the fixed cost, or a second.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 BATCH_TURN_S = 0.05
 """Seconds that a turn should take at most, unless the fixed cost is high: others wait."""
-AMORTISED = 10
+AMORTISED = 15
 LONGEST_ROWS_S = 1.0
 """Seconds that the rows of a turn take at most, beside the fixed cost."""
 SHARE_OF_TIMEOUT = 0.25
@@ -85,7 +85,7 @@ class Stride:
 
     def note_size(self, rows: int, size: int) -> None:
         """Take note of how many bytes the answers to so many rows have."""
-        self.rows = max(1, min(self.rows, rows * TURN_BYTES // max(1, size)))
+        self.rows = max(FEWEST_ROWS, min(self.rows, rows * TURN_BYTES // max(1, size)))
 
     def start_over(self) -> None:
         """Go on with few rows: when one fails, all of its call are scored one by one."""

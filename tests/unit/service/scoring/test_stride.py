@@ -7,6 +7,7 @@ import pytest
 from nachlass_service.scoring.stride import (
     BATCH_TURN_S,
     CAUTION,
+    FEWEST_ROWS,
     FIRST_ROWS,
     LONGEST_ROWS_S,
     MOST_ROWS,
@@ -120,7 +121,15 @@ def test_answers_are_bounded_in_bytes():
     stride.note_size(16, 16 * TURN_BYTES // 4)
     assert stride.rows == 4
     stride.note_size(4, 1 << 40)
-    assert stride.rows == 1
+    assert stride.rows == FEWEST_ROWS
+
+
+def test_rows_are_many_again_after_answers_that_were_large():
+    stride = Stride(60.0)
+    for _ in range(3):
+        stride.note(stride.rows, 0.001)
+        stride.note_size(stride.rows, 1 << 40)
+    assert len(calls_of(10_000, costs(row_s=2e-5), stride)) < 15
 
 
 def test_the_next_batch_begins_with_fewer():
