@@ -150,7 +150,9 @@ def parquet_reader(body: BufferedIOBase, schema: Schema, most_bytes: int) -> Arr
     module, library = parquet(), pyarrow()
     data = body.read(most_bytes + 1)
     if len(data) > most_bytes:
-        raise TooLargeError(f"at most {most_bytes} bytes are taken as Parquet")
+        raise TooLargeError(
+            f"the Parquet file is too large (limit {most_bytes} bytes, set by S2I_MAX_BODY_BYTES)"
+        )
     content = look_at(memoryview(data), most_bytes)
     rows = max(1, min(MOST_ROWS, most_bytes // max(1, content.row_bytes)))
     with readable("the Parquet file"):

@@ -12,7 +12,7 @@ from typing import Any
 from nachlass_service.base.errors import BadRowError, MalformedError, ServiceError, TooLargeError
 from nachlass_service.batches.columns import Columns, reader_of_text
 from nachlass_service.batches.json_lines import texts_of
-from nachlass_service.batches.text import BOM, Gatherer
+from nachlass_service.batches.text import BOM, Gatherer, row_too_long
 from nachlass_service.bundle.manifest import Schema
 from nachlass_service.bundle.strict_json import encode
 
@@ -105,7 +105,7 @@ class CsvReader:
                 line, is_first = line.removeprefix(BOM), False
             self._record_bytes += len(line)
             if self._record_bytes > self._most_bytes:
-                raise TooLargeError(f"at most {self._most_bytes} bytes are taken for a row")
+                raise row_too_long(self._most_bytes)
             yield line.decode("utf-8", "surrogateescape")
 
 

@@ -7,7 +7,7 @@ from io import BufferedIOBase
 from typing import Any
 
 from nachlass_service.base.errors import NotJsonError, ServiceError, TooLargeError
-from nachlass_service.batches.text import BOM, Gatherer
+from nachlass_service.batches.text import BOM, Gatherer, row_too_long
 from nachlass_service.bundle.strict_json import encode
 from nachlass_service.scoring.bounded_json import loads_bounded
 
@@ -27,7 +27,7 @@ class Lines:
 
     def _sample(self, line: bytes | None) -> Any:
         if line is None:
-            return TooLargeError(f"at most {self._most_bytes} bytes are taken for a row")
+            return row_too_long(self._most_bytes)
         try:
             return loads_bounded(line)
         except (NotJsonError, TooLargeError) as error:

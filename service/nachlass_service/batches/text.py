@@ -6,13 +6,19 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Generic, TypeVar
 
-from nachlass_service.base.errors import ServiceError
+from nachlass_service.base.errors import ServiceError, TooLargeError
 
 BOM = b"\xef\xbb\xbf"
 CHUNK_BYTES = 1 << 20
 """Rows of so many bytes are scored even if there could be more of them."""
 
 T = TypeVar("T")
+
+
+def row_too_long(most_bytes: int) -> TooLargeError:
+    """What is said of a row that has more bytes than a row may have."""
+    limit = f"limit {most_bytes} bytes, set by S2I_MAX_BODY_BYTES"
+    return TooLargeError(f"the row is too long ({limit})")
 
 
 class Gatherer(Generic[T]):

@@ -70,7 +70,10 @@ class Messages(io.RawIOBase):
 
     def _limit(self, length: int) -> None:
         if length > self._most_bytes:
-            raise TooLargeError(f"at most {self._most_bytes} bytes are taken in a record batch")
+            raise TooLargeError(
+                f"a record batch is too large (limit {self._most_bytes} bytes, "
+                "set by S2I_MAX_BODY_BYTES): send smaller record batches"
+            )
 
 
 class _Table:

@@ -70,7 +70,7 @@ def look_at(data: memoryview, most_bytes: int) -> Content:
                 header_bytes -= size
             left -= len(pages)
             if not left:
-                raise TooLargeError(f"less than {MOST_PAGES} pages are taken")
+                raise TooLargeError(f"the Parquet file has too many pages (limit {MOST_PAGES - 1})")
             row_bytes = _bytes_of_a_row(pages, most_bytes, is_nested=is_nested, is_text=is_text)
             largest[path] = max(largest.get(path, 0), row_bytes)
     except (AttributeError, LookupError, TypeError, ValueError, struct.error) as error:
@@ -86,7 +86,7 @@ def _chunks(data: memoryview) -> Iterator[Fields]:
     if length + TAIL_BYTES > len(data):
         raise MalformedError("the Parquet file has no whole footer")
     if length > MOST_FOOTER_BYTES:
-        raise TooLargeError(f"at most {MOST_FOOTER_BYTES} bytes are taken in a footer")
+        raise TooLargeError(f"the footer is too large (limit {MOST_FOOTER_BYTES} bytes)")
     footer = Compact(data, len(data) - TAIL_BYTES - length).struct()
     for group in footer.get(ROW_GROUPS, ()):
         for column in group[COLUMNS]:
@@ -104,7 +104,9 @@ def _bytes_of_a_row(
     for header in pages:
         size = header[UNCOMPRESSED_SIZE]
         if size > most_bytes:
-            raise TooLargeError(f"at most {most_bytes} bytes are taken in a page")
+            raise TooLargeError(
+                f"a page is too large (limit {most_bytes} bytes, set by S2I_MAX_BODY_BYTES)"
+            )
         if DICTIONARY in header:
             dictionary_bytes = size
             if not is_text:
@@ -117,7 +119,10 @@ def _bytes_of_a_row(
             values += count
             largest = max(largest, VALUE_BYTES + size // count)
     if is_nested and values * max(1, dictionary_bytes // VALUE_BYTES) > most_bytes:
-        raise TooLargeError("the lists in a column may hold too much")
+        raise TooLargeError(
+            f"the lists in a column may hold too much (limit {most_bytes} bytes, "
+            "set by S2I_MAX_BODY_BYTES)"
+        )
     return largest
 
 

@@ -147,7 +147,7 @@ def test_a_row_of_csv_may_be_as_long_as_is_taken_and_no_longer():
     assert cells(header + fits * 2) == [{"a": fits[:-1].decode()}] * 2
     body = io.BytesIO(header + b"x" * 10 * MOST_BYTES)
     reader = CsvReader(body, True, MOST_BYTES)
-    with pytest.raises(TooLargeError, match=f"^at most {MOST_BYTES} bytes are taken for a row$"):
+    with pytest.raises(TooLargeError, match=rf"^the row is too long \(limit {MOST_BYTES} bytes"):
         reader.read(1)
     assert body.tell() <= len(header) + MOST_BYTES + 1
 
@@ -155,7 +155,8 @@ def test_a_row_of_csv_may_be_as_long_as_is_taken_and_no_longer():
 def test_a_line_that_is_too_long_is_told_so():
     reader = LineReader(io.BytesIO(b"1\n" + b"2" * 1000), MOST_BYTES)
     _one, long = reader.read(2).samples()
-    assert str(long) == f"at most {MOST_BYTES} bytes are taken for a row"
+    said = f"the row is too long (limit {MOST_BYTES} bytes, set by S2I_MAX_BODY_BYTES)"
+    assert str(long) == said
 
 
 PREDICTIONS = [1, 1.5, "a", None, True, {"a": [1]}, "ä", "\ud800", 10**5000]
