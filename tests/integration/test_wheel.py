@@ -104,7 +104,8 @@ def test_the_wheel_holds_every_module_and_page_and_nothing_else(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
     builder, service = PROJECT / "builder", PROJECT / "service"
-    modules = {path.relative_to(builder) for path in builder.rglob("*.py")}
+    files = [*builder.rglob("*.py"), *builder.rglob("*.yml")]
+    modules = {path.relative_to(builder) for path in files}
     package = service / "nachlass_service"
     carried = [service / "pyproject.toml", *package.rglob("*.py"), *package.rglob("*.html")]
     modules |= {Path("nachlass_builder/service") / path.relative_to(service) for path in carried}
