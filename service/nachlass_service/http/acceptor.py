@@ -61,7 +61,9 @@ class Acceptor:
         return self.is_draining and not (self.connections or self._tasks)
 
     def open(self, listeners: Sequence[socket.socket]) -> None:
-        """Begin to accept."""
+        """Begin to accept, unless the worker is ending already."""
+        if self.is_draining:
+            return
         self._listeners = list(listeners)
         for listener in listeners:
             listener.settimeout(0)

@@ -82,7 +82,12 @@ class AsyncWorker(Worker):
         self._loop.run_forever()
 
     def _open(self) -> None:
-        self._get_ready()
+        try:
+            self._get_ready()
+        except BaseException as error:  # noqa: BLE001 - the master starts another worker
+            self._handler.defect(error)
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            return
         sockets: list[Any] = [listener.sock for listener in self.sockets]  # type: ignore[attr-defined]
         self._loop.call_soon_threadsafe(self._acceptor.open, sockets)
 

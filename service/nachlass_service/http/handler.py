@@ -14,7 +14,7 @@ from logging import ERROR
 from typing import TYPE_CHECKING, Any
 
 from nachlass_service.base import log
-from nachlass_service.base.errors import ServiceError
+from nachlass_service.base.errors import OverloadedError, ServiceError
 from nachlass_service.http.access_log import AccessLog
 from nachlass_service.http.parser import BodyBudget, Failure, Limits
 from nachlass_service.http.protocol import Connection
@@ -34,7 +34,7 @@ from nachlass_service.http.responses import (
 from nachlass_service.http.router import Route, is_streamed, route_of
 from nachlass_service.http.scheduler import Job, Scheduler
 from nachlass_service.http.scheme import Scheme
-from nachlass_service.http.streaming import Streamed
+from nachlass_service.http.streaming import ClientGoneError, Streamed
 from nachlass_service.http.wsgi import WSGI, answer_of, begin, end, environ_of
 from nachlass_service.scoring.request_body import PredictRequest
 from nachlass_service.scoring.scorer import Scored, Scorer
@@ -47,15 +47,17 @@ PAGES = 4
 """Calls of the Flask application at once; they are short."""
 LARGE_BYTES = 1 << 16
 """A body that is larger is never decoded in the loop's thread."""
+STREAMS = 64
+"""Batches that are being read, or answered, at once; each has a thread."""
 BODIES = 4
 """Bodies of the maximum size that a worker holds at once."""
 
 
 class RequestHandler:
-    """A scorer's face to the network; all methods are the loop's.
+    """Answers requests with a scorer and an application; all methods are the loop's.
 
-    `connections` are opened and closed; `is_draining` says whether each response
-    is the last of its connection.
+    `opened` and `closed` are told of each connection. With `is_draining`, each
+    response is the last of its connection.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class RequestHandler:
         self._scorer, self._application, self._loop = scorer, application, loop
         self._scheme = Scheme(cfg)
         self._access_log = access_log
+        self._streams = 0
         self._pages = ThreadPoolExecutor(PAGES, "page")
         self._ids = map(f"{secrets.token_hex(4)}{{:08x}}".format, count())
         self.opened: Callable[[Connection], None]
@@ -189,6 +192,10 @@ class RequestHandler:
     # Batches, in threads of their own.
 
     def _stream(self, connection: Connection, request: Request) -> None:
+        if self._streams >= STREAMS:
+            self._turn_down_stream(connection, request)
+            return
+        self._streams += 1
         stream = Streamed(self._loop, connection, request)
         environ = self._environ(connection, request)
         environ |= {"wsgi.input": stream, "wsgi.input_terminated": True}
@@ -198,7 +205,14 @@ class RequestHandler:
             threading.Thread(target=work, name="batch", daemon=True).start()
         except RuntimeError as error:  # the system has no room for more
             self.defect(error)
-            connection.end_stream(close=True)
+            self._streamed(connection, request, stream, close=True)
+
+    def _turn_down_stream(self, connection: Connection, request: Request) -> None:
+        """Refuse a batch: each that is read has a thread."""
+        error = OverloadedError(f"too many batches are being sent (limit {STREAMS})", 1)
+        request.keep_alive = False
+        self._scorer.turn_down(error, self._id(request))
+        self._send(connection, request, problem_response(error, self._id(request)))
 
     def _answer_stream(
         self, connection: Connection, request: Request, stream: Streamed, environ: dict[str, Any]
@@ -222,8 +236,8 @@ class RequestHandler:
                 end(pieces)
             stream.throw_away()
             close = not (may_stay and request.is_whole)
-        except OSError:
-            pass  # the client is gone, or does not read
+        except ClientGoneError:
+            pass
         except BaseException as error:  # noqa: BLE001 - the client sees that the answer has no end
             self.defect(error)
         self._post(partial(self._streamed, connection, request, stream, close=close))
@@ -232,6 +246,7 @@ class RequestHandler:
         self, connection: Connection, request: Request, stream: Streamed, *, close: bool
     ) -> None:
         """Go on with a connection after a batch."""
+        self._streams -= 1
         self._access_log.note(connection, request, stream.status, stream.sent)
         connection.end_stream(close=close)
 

@@ -11,8 +11,11 @@ LONG_S = 0.005
 WATCHED = 8
 """Calls that are measured in detail after one that was long."""
 SLOW_OF_WATCHED = 3
-SHORT_IN_A_ROW = 8
-"""Calls outside of the loop that have to be short before it makes them again."""
+HELD_UP_S = 0.05
+"""One call that takes so long by the clock is enough, whatever it did."""
+SHORT_IN_A_ROW, MOST_IN_A_ROW = 8, 4096
+"""Calls outside of the loop that have to be short before it makes them again: at first, and at
+most; twice as many each time, so that a model of which few calls are slow stays there."""
 
 
 class Used(NamedTuple):
@@ -40,7 +43,7 @@ class Pace:
         self.is_slow = True
         self._watched = 0
         self._slow = 0
-        self._short = 0
+        self._short, self._needed = 0, SHORT_IN_A_ROW
 
     def before(self) -> Used | None:
         """What the loop's thread has used before a call, if the call is measured in detail."""
@@ -48,6 +51,9 @@ class Pace:
 
     def note_here(self, wall_s: float, before: Used | None, samples: int) -> None:
         """Judge a call in the loop's thread, which has scored so many samples."""
+        if wall_s > HELD_UP_S:
+            self._slow_down()
+            return
         if before is None:
             if wall_s > SHORT_S * samples:
                 self._watched, self._slow = WATCHED, 0
@@ -58,10 +64,14 @@ class Pace:
         if max(after.cpu_s - before.cpu_s, has_waited * wall_s) > SHORT_S * samples:
             self._slow += 1
         if self._slow >= SLOW_OF_WATCHED or (self._slow and wall_s > LONG_S):
-            self.is_slow, self._watched, self._short = True, 0, 0
+            self._slow_down()
+
+    def _slow_down(self) -> None:
+        self.is_slow, self._watched, self._short = True, 0, 0
+        self._needed = min(2 * self._needed, MOST_IN_A_ROW)
 
     def note_outside(self, wall_s: float, samples: int) -> None:
         """Judge a call that was made in another thread."""
         self._short = self._short + 1 if wall_s < SHORT_S * samples else 0
-        if self._short >= SHORT_IN_A_ROW:
+        if self._short >= self._needed:
             self.is_slow, self._watched = False, 0

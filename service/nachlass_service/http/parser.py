@@ -19,6 +19,8 @@ from nachlass_service.http.request import Request
 
 MOST_HEAD_BYTES = 1 << 17
 """Bytes of a head; also of what comes between two pieces of a body, or behind it."""
+DIGITS = 19
+"""Of a length, as many as 64 bits have at most."""
 TOO_LONG = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
 
 
@@ -198,28 +200,37 @@ class RequestParser:
         self._look_at_headers(request)
 
     def _look_at_headers(self, request: Request) -> None:
-        """Decide how the body is read, and refuse what RFC 9112 has refused."""
-        limits = self._limits
+        """Refuse what RFC 9112 has refused, and decide how the body is read."""
+        limits, length, self.expects_continue = self._limits, 0, False
         if len(request.headers) > limits.fields:
             self._refuse(TOO_LONG, f"there are more than {limits.fields} headers")
-        hosts, length, self.expects_continue = 0, 0, False
         for name, value in request.headers:
             if len(name) + len(value) > limits.field_bytes:
                 self._refuse(TOO_LONG, f"a header is longer than {limits.field_bytes} bytes")
-            if name == b"host":
-                hosts += 1
-            elif name == b"content-length":
-                length = int(value)
+            if name == b"content-length":
+                length = int(value[-DIGITS:])  # httptools has refused what is no number
             elif name == b"expect":
                 self.expects_continue = value.lower() == b"100-continue" and not request.is_old
-            elif name == b"transfer-encoding" and value.lower() != b"chunked":
-                detail = f"the transfer coding {value[:40].decode('latin-1')} is not known here"
-                self._refuse(HTTPStatus.NOT_IMPLEMENTED, detail)
-        if hosts != 1 and (hosts or not request.is_old):
+            elif name == b"transfer-encoding":
+                self._check_coding(request, value.lower())
+        names = [name for name, _value in request.headers]
+        if (hosts := names.count(b"host")) != 1 and (hosts or not request.is_old):
             self._refuse(HTTPStatus.BAD_REQUEST, "a request has one Host header")
+        if names.count(b"content-type") > 1:
+            self._refuse(HTTPStatus.BAD_REQUEST, "a request has one Content-Type header")
+        self._begin_body(request, length)
+
+    def _check_coding(self, request: Request, coding: bytes) -> None:
+        if request.is_old:
+            self._refuse(HTTPStatus.BAD_REQUEST, "HTTP/1.0 has no transfer codings")
+        if coding != b"chunked":
+            detail = f"the transfer coding {coding[:40].decode('latin-1')} is not known here"
+            self._refuse(HTTPStatus.NOT_IMPLEMENTED, detail)
+
+    def _begin_body(self, request: Request, length: int) -> None:
         if self._is_streamed(request):
             self._begin_stream(request)
-        elif length > limits.body_bytes:
+        elif length > self._limits.body_bytes:
             self._drop_body(request, self._too_large())
             if self.expects_continue:  # the client asked before sending
                 self.expects_continue = request.keep_alive = False

@@ -186,6 +186,7 @@ class Connection(asyncio.Protocol):
         self._enter(STREAMING)
         if self._parser.expects_continue and not stream.is_whole:
             self._transport.write(CONTINUE)
+        stream.notify()
         self.feed_stream()
 
     def write(self, data: bytes) -> None:
@@ -198,13 +199,15 @@ class Connection(asyncio.Protocol):
         stream = self._stream
         if self.phase is not STREAMING or stream is None:
             return
-        while self._unread and stream.has_room:
+        has_come = bool(self._unread)
+        while self._unread and stream.has_room and not self._parser.failure:
             self._take_unread()
         if self._unread or not stream.has_room:
             self._pause_reading()
         else:
             self._resume_reading()
-        stream.notify()
+        if has_come or self.has_ended:
+            stream.notify()
 
     def end_stream(self, *, close: bool) -> None:
         """Go on with the next request."""
@@ -223,6 +226,8 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Read what has come, or keep it until its turn."""
         try:
+            if self.phase is LINGERING:
+                return
             if self.phase is STREAMING:
                 self._unread += data
                 self.feed_stream()
@@ -230,7 +235,7 @@ class Connection(asyncio.Protocol):
                 self._unread += data
                 self._pause_reading()
                 self._advance()
-            elif self.phase is not LINGERING:
+            else:
                 self._parse(data)
         except Exception as error:  # noqa: BLE001 - the others' connections go on
             self._front.defect(error)
@@ -243,7 +248,8 @@ class Connection(asyncio.Protocol):
             self._stream.notify()
         elif self.phase is BODY:
             self._end_body()
-        return self.phase in (ANSWERING, STREAMING, WRITING)
+        # With TLS there is no half of a connection that could stay open.
+        return self.phase in (ANSWERING, STREAMING, WRITING) and not self.is_encrypted
 
     def pause_writing(self) -> None:
         """The client does not take what is written."""
@@ -265,6 +271,8 @@ class Connection(asyncio.Protocol):
         if self.phase is not CLOSING:
             self._enter(CLOSING)
         self._parser.close()
+        if self.request is not None:
+            self._front.budget.give_back(self.request)
         if self._stream:
             self._stream.notify()
         self._unread = b""
@@ -275,7 +283,7 @@ class Connection(asyncio.Protocol):
     @property
     def has_ended(self) -> bool:
         """Whether nothing more of a streamed body can come."""
-        return self._has_ended or self.phase is CLOSING
+        return bool(self._has_ended or self._parser.failure or self.phase is CLOSING)
 
     @property
     def _has_more(self) -> bool:
@@ -327,6 +335,9 @@ class Connection(asyncio.Protocol):
         try:
             while self.phase in BEFORE_AN_ANSWER and self._hand_on():
                 pass
+        except Exception as error:  # noqa: BLE001 - the others' requests go on
+            self._front.defect(error)
+            self.abort()
         finally:
             self._is_advancing = False
 

@@ -14,9 +14,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
+from logging import ERROR
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
+from nachlass_service.base import log
 from nachlass_service.base.errors import ServiceError, TimeLimitError
 from nachlass_service.http.pace import Pace
 from nachlass_service.scoring.admission import Admission, not_its_turn
@@ -77,7 +79,7 @@ class Scheduler:
         self._admission, self._pace = Admission(self._limit_s), Pace()
         self._waiting: deque[Job] = deque()
         self._running: set[Running] = set()
-        self._is_scheduled = False
+        self._is_scheduled = self._is_switching_often = False
         self._handed_over: SimpleQueue[Running] = SimpleQueue()
         for _ in range(self._threads):
             self._add_thread()
@@ -119,7 +121,7 @@ class Scheduler:
         for running in [r for r in self._running if now - r.begun_at > self._limit_s]:
             self._give_up(running, now)
         while self._waiting and now - self._waiting[0].made_at > self._limit_s:
-            self._waiting.popleft().done(not_its_turn(self._limit_s))
+            self._end(self._waiting.popleft(), not_its_turn(self._limit_s))
 
     def _schedule(self) -> None:
         """Have the jobs begun that can be, once this turn of the loop has read what there is."""
@@ -161,7 +163,8 @@ class Scheduler:
                 break
         if waiting and len(self._running) < self._threads:
             self._schedule()
-        if pace.is_slow:
+        if pace.is_slow and not self._is_switching_often:
+            self._is_switching_often = True
             sys.setswitchinterval(SWITCH_S)
 
     def _next_jobs(self) -> list[Job]:
@@ -194,7 +197,13 @@ class Scheduler:
     def _finish(self, jobs: list[Job], outcomes: Outcomes, seconds: float) -> None:
         self._admission.note(seconds, len(jobs))
         for job, outcome in zip(jobs, outcomes, strict=True):
+            self._end(job, outcome)
+
+    def _end(self, job: Job, outcome: Any) -> None:
+        try:
             job.done(outcome)
+        except Exception as error:  # noqa: BLE001 - the other jobs have to end, too
+            log.event("defect", level=ERROR, exc_info=error)
 
     def _add_thread(self) -> None:
         threading.Thread(target=self._work, name="predictor", daemon=True).start()
@@ -232,7 +241,7 @@ class Scheduler:
         self._add_thread()
         if len(running.jobs) == 1:
             error = TimeLimitError(f"the predictor did not answer within {self._limit_s:g} s")
-            running.jobs[0].done(error)
+            self._end(running.jobs[0], error)
         else:  # one of them may be what holds up the others
             for job in reversed(running.jobs):
                 request = job.request

@@ -21,8 +21,12 @@ AHEAD_BYTES = 1 << 18
 """Bytes of a body that wait for the thread; beyond, the client has to wait."""
 
 
+class ClientGoneError(OSError):
+    """The client does not send, does not read, or is not there any more."""
+
+
 class Streamed(io.RawIOBase):
-    """The body of a streamed request, and the way for its answer; raises OSError.
+    """The body of a streamed request, and the way for its answer; raises ClientGoneError.
 
     `notify`, `block` and `unblock` are the loop's; all others the thread's.
     """
@@ -107,13 +111,13 @@ class Streamed(io.RawIOBase):
         if self._request.pieces or self._request.is_whole:
             return
         if self._connection.has_ended:
-            raise ConnectionError("the rest of the body does not come")
+            raise ClientGoneError("the rest of the body does not come")
         self._call(self._connection.feed_stream)
         began_at = time.monotonic()
         has_come = self._has_come.wait(SILENCE_S)
         self._waited_s += time.monotonic() - began_at
         if not has_come or self._waited_s > SILENCE_S + self._size / LEAST_RATE:
-            raise TimeoutError("the body comes too slowly")
+            raise ClientGoneError("the body comes too slowly")
 
     def _write(self, data: bytes) -> None:
         """Send, and wait until the client has taken most of it."""
@@ -126,13 +130,13 @@ class Streamed(io.RawIOBase):
         self._call(write)
         written.wait()
         if not self._may_write.wait(WRITE_S):
-            raise TimeoutError("the client takes nothing of the answer")
+            raise ClientGoneError("the client takes nothing of the answer")
         if not self._connection.is_open:
-            raise ConnectionError("the client is gone")
+            raise ClientGoneError("the client is gone")
 
     def _call(self, work: Callable[[], None]) -> None:
-        """Have the loop do something; raises OSError once it has ended."""
+        """Have the loop do something; raises ClientGoneError once it has ended."""
         try:
             self._loop.call_soon_threadsafe(work)
         except RuntimeError as error:
-            raise ConnectionError("the worker has ended") from error
+            raise ClientGoneError("the worker has ended") from error

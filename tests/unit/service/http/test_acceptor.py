@@ -152,6 +152,13 @@ def test_a_drain_takes_what_was_waiting_and_closes_what_is_idle(made):
         socket.create_connection(waiting.getpeername())
 
 
+def test_a_worker_that_ends_before_it_has_begun_accepts_nobody(made):
+    acceptor = made.make()
+    acceptor.drain()
+    acceptor.open([made.listener])
+    assert acceptor._listeners == []
+
+
 def test_who_does_not_end_is_not_waited_for(made):
     acceptor = made.make()
     client = made.connect()

@@ -7,7 +7,7 @@ import pytest
 from gunicorn.config import Config
 
 from nachlass_service.base.errors import OverloadedError, RefusedError, TooLargeError
-from nachlass_service.http.handler import LARGE_BYTES, RequestHandler
+from nachlass_service.http.handler import LARGE_BYTES, STREAMS, RequestHandler
 from nachlass_service.http.parser import Failure
 from nachlass_service.http.request import Request
 from nachlass_service.http.router import is_streamed
@@ -201,6 +201,16 @@ def test_an_application_that_fails_is_a_defect(made):
 
     made.loop.run_until_complete(asyncio.wait_for(until_sent(), 20))
     assert connection.status == 500
+
+
+def test_only_so_many_batches_have_a_thread(made):
+    made.handler._streams = STREAMS
+    connection = made.handle(is_streamed=True, headers=[(b"content-type", b"text/csv")])
+    assert connection.status == 503
+    [(response, close)] = connection.sent
+    assert close
+    assert b"too many batches" in response
+    assert len(made.scorer.turned_down) == 1
 
 
 def test_every_answer_of_a_drain_is_the_last(made):

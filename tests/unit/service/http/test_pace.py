@@ -6,7 +6,15 @@ from types import SimpleNamespace
 import pytest
 
 from nachlass_service.http import pace
-from nachlass_service.http.pace import LONG_S, SHORT_IN_A_ROW, SHORT_S, Pace, Used
+from nachlass_service.http.pace import (
+    HELD_UP_S,
+    LONG_S,
+    MOST_IN_A_ROW,
+    SHORT_IN_A_ROW,
+    SHORT_S,
+    Pace,
+    Used,
+)
 
 
 @pytest.fixture
@@ -67,6 +75,29 @@ def test_a_long_call_that_is_measured_is_enough(calls):
 def test_a_call_that_was_only_preempted_is_not_slow(calls):
     made, call = calls
     call(4 * LONG_S, cpu_s=SHORT_S / 2, times=100)
+    assert not made.is_slow
+
+
+def test_one_call_that_holds_up_the_loop_is_enough(calls):
+    made, call = calls
+    call(2 * HELD_UP_S)
+    assert made.is_slow
+
+
+def test_a_model_of_which_some_calls_are_slow_has_to_be_fast_for_longer_each_time(calls):
+    made, call = calls
+    needed = SHORT_IN_A_ROW
+    while needed < MOST_IN_A_ROW:
+        call(2 * HELD_UP_S)
+        needed *= 2
+        for _ in range(needed - 1):
+            made.note_outside(SHORT_S / 2, 1)
+        assert made.is_slow
+        made.note_outside(SHORT_S / 2, 1)
+        assert not made.is_slow
+    call(2 * HELD_UP_S)
+    for _ in range(MOST_IN_A_ROW):
+        made.note_outside(SHORT_S / 2, 1)
     assert not made.is_slow
 
 

@@ -126,6 +126,16 @@ def test_what_is_read_of_a_request():
         (text(host=None), 400, "a request has one Host header"),
         (text(b"GET", b"/", b"Host: y"), 400, "a request has one Host header"),
         (text(b"GET", b"/", b"Host: y", version=b"1.0"), 400, "a request has one Host header"),
+        (
+            text(b"POST", b"/", b"Content-Type: text/csv", b"Content-Type: text/csv"),
+            400,
+            "a request has one Content-Type header",
+        ),
+        (
+            text(b"POST", b"/", b"Transfer-Encoding: chunked", version=b"1.0"),
+            400,
+            "HTTP/1.0 has no transfer codings",
+        ),
         (text(version=b"2.0"), 505, "speak HTTP/1.1"),
         (text(version=b"0.9"), 505, "speak HTTP/1.1"),
         (text(b"CONNECT", b"x:1"), 405, "this is not a proxy"),
@@ -156,6 +166,15 @@ def test_what_is_no_http_is_refused(stream):
     made = read(stream)
     assert made.failure.status == 400
     assert made.failure.detail.startswith("this is not HTTP: ")
+
+
+def test_a_length_may_have_more_digits_than_an_integer_is_read_with():
+    limits = Limits(body_bytes=100)
+    made = read(
+        text(b"POST", b"/", b"Content-Length: " + b"0" * 5000 + b"3") + b"[1]", limits=limits
+    )
+    [request] = made.requests
+    assert request.body == b"[1]"
 
 
 def test_nothing_after_a_failure_is_read():

@@ -276,16 +276,40 @@ def test_nothing_is_kept_of_a_client_that_is_gone(connect):
     assert client.front.budget.left == client.front.budget.most
 
 
-def test_an_answer_to_a_client_that_is_gone_gives_back_its_body(connect):
+def test_a_body_is_given_back_whether_or_not_its_client_is_answered(connect):
     client = connect()
     client.send(HALF)
     client.send(b",2,")
     client.send(b"3,45]")
-    client.connection.connection_lost(None)
     assert client.front.budget.left < client.front.budget.most
+    client.connection.connection_lost(None)
+    assert client.front.budget.left == client.front.budget.most
     client.connection.answer(b"42", close=False)
     assert client.front.budget.left == client.front.budget.most
     assert client.transport.sent == b""
+
+
+def test_much_that_comes_behind_the_last_answer_is_thrown_away(connect):
+    client = connect()
+    client.send(b"nonsense\r\n\r\n")
+    for _ in range(3):
+        client.send(b"x" * (1 << 20))
+        assert client.transport.is_reading
+    assert client.connection._unread == b""
+
+
+def test_a_defect_behind_an_answer_costs_one_connection(connect):
+    client = connect()
+    client.send(LIVE)
+    client.send(LIVE)
+    client.connection._parser = SimpleNamespace(
+        requests=(), request=None, failure=None, is_last=False
+    )
+    client.connection.answer(b"1", close=False)
+    [error] = client.front.defects
+    assert isinstance(error, AttributeError)
+    assert client.transport.sent == b"1"
+    assert client.transport.ended == ["abort"]
 
 
 def test_a_connection_can_be_turned_away(connect):
@@ -446,6 +470,29 @@ def test_the_body_of_a_batch_is_read_while_there_is_room(connect):
     assert list(request.pieces) == [b"123", b"45"]
     assert client.transport.is_reading
     assert stream.told
+
+
+def test_a_batch_is_woken_by_news_alone(connect):
+    client, stream = connect(), Stream()
+    client.send(PUT)
+    client.connection.stream(stream)
+    stream.told.clear()
+    client.connection.feed_stream()
+    assert stream.told == []
+    client.send(b"123")
+    assert stream.told == ["notify"]
+    client.connection.eof_received()
+    assert stream.told == ["notify"] * 2
+
+
+def test_a_batch_whose_chunks_are_none_has_ended(connect):
+    client, stream = connect(), Stream()
+    client.send(PUT.replace(b"Content-Length: 10", b"Transfer-Encoding: chunked"))
+    client.connection.stream(stream)
+    assert not client.connection.has_ended
+    client.send(b"ZZ\r\n")
+    assert client.connection.has_ended
+    assert stream.told[-1] == "notify"
 
 
 def test_what_follows_a_batch_waits_for_its_end(connect):

@@ -240,6 +240,36 @@ def test_one_turn_of_the_loop_does_not_do_everything(made):
     assert seen[0] < 20
 
 
+@pytest.mark.parametrize("is_slow", [True, False])
+def test_an_outcome_that_nobody_can_take_costs_no_other_its_own(made, is_slow):
+    it = made(batches=True, is_slow=is_slow)
+
+    def broken(outcome):
+        raise ZeroDivisionError
+
+    it.scheduler.submit(Job(broken, request=PredictRequest("application/json", "", b"1")))
+    it.submit(b"2")
+    it.scheduler.submit(Job(broken, work=lambda: 3))
+    it.submit(b"4")
+    it.until(lambda: len(it.outcomes) == 2)
+    assert it.outcomes == [b"2", b"4"]
+    assert it.scheduler.is_empty
+
+
+def test_an_outcome_of_a_call_that_was_given_up_may_break_too(made):
+    free = threading.Event()
+    it = made(lambda body: free.wait(PATIENCE_S), is_slow=True)
+
+    def broken(outcome):
+        raise ZeroDivisionError
+
+    it.scheduler.submit(Job(broken, request=PredictRequest("application/json", "", b"1")))
+    it.until(lambda: it.calls)
+    it.scheduler.tick(time.monotonic() + LIMIT_S + 1)
+    assert it.left == ["a predictor has not come back"]
+    free.set()
+
+
 def test_a_loop_that_has_ended_is_nobodys_fault(made):
     it = made(is_slow=True)
     free = threading.Event()

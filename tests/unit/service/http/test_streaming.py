@@ -8,7 +8,7 @@ import pytest
 
 from nachlass_service.http import streaming
 from nachlass_service.http.request import Request
-from nachlass_service.http.streaming import AHEAD_BYTES, Streamed
+from nachlass_service.http.streaming import AHEAD_BYTES, ClientGoneError, Streamed
 
 PATIENCE_S = 20
 
@@ -89,14 +89,14 @@ def test_a_client_that_ends_too_early_is_an_error(streamed):
     stream._request.pieces.append(b"abc")
     assert do(lambda: stream.read(3)) == b"abc"
     error = do(lambda: stream.read(1))
-    assert isinstance(error, ConnectionError)
+    assert isinstance(error, ClientGoneError)
     assert str(error) == "the rest of the body does not come"
 
 
 def test_a_client_that_says_nothing_is_an_error(streamed, monkeypatch):
     monkeypatch.setattr(streaming, "SILENCE_S", 0.01)
     stream, _connection, do = streamed
-    assert isinstance(do(lambda: stream.read(1)), TimeoutError)
+    assert isinstance(do(lambda: stream.read(1)), ClientGoneError)
 
 
 def test_an_answer_is_sent_in_its_pieces(streamed):
@@ -118,7 +118,7 @@ def test_a_reader_that_takes_nothing_is_an_error(streamed, monkeypatch):
     stream, _connection, do = streamed
     stream.block()
     error = do(lambda: stream.send(200, b"head", [b"abc"], chunked=False))
-    assert isinstance(error, TimeoutError)
+    assert isinstance(error, ClientGoneError)
 
 
 def test_a_reader_that_is_gone_while_it_was_waited_for_is_an_error(streamed):
@@ -131,12 +131,12 @@ def test_a_reader_that_is_gone_while_it_was_waited_for_is_an_error(streamed):
 
     stream._loop.call_later(0.01, leave)
     error = do(lambda: stream.send(200, b"head", [b"abc"], chunked=False))
-    assert isinstance(error, ConnectionError)
+    assert isinstance(error, ClientGoneError)
 
 
 def test_a_worker_that_has_ended_is_an_error():
     loop = asyncio.new_event_loop()
     loop.close()
     stream = Streamed(loop, Connection(), Request())
-    with pytest.raises(ConnectionError, match="the worker has ended"):
+    with pytest.raises(ClientGoneError, match="the worker has ended"):
         stream.send(200, b"head", [], chunked=False)
