@@ -48,9 +48,9 @@ MODULES = {
     "service/base": "settings",
     "service/bundle": "agreement jsonable strict_json",
     "service/metrics": "drift families history inputs metrics predictions series shared_counters",
-    "service/scoring": "admission request_body rows stride",
+    "service/scoring": "admission bounded_json form request_body rows stride",
     "service/proof": "prove score",
-    "service/batches": "columns csv json_lines",
+    "service/batches": "columns csv decoded_size json_lines limits",
 }
 # Modules that may stay below, and why.
 EXCUSED: dict[str, str] = {}
