@@ -4,6 +4,7 @@ import dataclasses
 import datetime
 import decimal
 import enum
+import gc
 import json
 import math
 import pathlib
@@ -16,7 +17,7 @@ import pytest
 
 from nachlass_service.base.errors import NotJsonError, UnserialisableError
 from nachlass_service.bundle.jsonable import by_position, convert, dumps, jsonable
-from nachlass_service.bundle.strict_json import encode, loads
+from nachlass_service.bundle.strict_json import LARGE, encode, loads
 
 
 class Colour(enum.Enum):
@@ -345,3 +346,24 @@ def test_a_lone_surrogate_does_not_let_an_infinity_through(infinite):
     assert encode(["\ud800"]) == b'["\\ud800"]'
     with pytest.raises(UnserialisableError, match="cannot be written as JSON"):
         encode(["\ud800", infinite])
+
+
+@pytest.mark.parametrize("is_enabled", [True, False])
+def test_a_large_text_is_decoded_as_a_small_one_is(is_enabled):
+    value = [1, -2, 2**70, 1.5, "ä", None, {"a": [True]}] * 20_000
+    text = json.dumps(value)
+    assert len(text) > LARGE
+    assert gc.isenabled()
+    if not is_enabled:
+        gc.disable()
+    try:
+        decoded = loads(text)
+        assert gc.isenabled() is is_enabled
+    finally:
+        gc.enable()
+    assert decoded == value
+    assert [type(one) for one in decoded[:4]] == [int, int, int, float]
+    for bad in ("NaN", "1e999", "1" * 5000, "[" * 10, '"'):
+        with pytest.raises(NotJsonError):
+            loads(f"[{text}, {bad}]")
+        assert gc.isenabled()
