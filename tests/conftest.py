@@ -88,10 +88,10 @@ def environ(cache):
     return environment_of_a_user(cache)
 
 
-@pytest.fixture(params=["loop", "asyncio"])
+@pytest.fixture(params=FRONTS.values(), ids=FRONTS.keys())
 def each_front(environ, request):
     """Have the services of a test serve with our own loop, and with asyncio."""
-    environ["GUNICORN_CMD_ARGS"] = FRONTS[request.param]
+    environ["GUNICORN_CMD_ARGS"] = request.param
 
 
 @pytest.fixture(scope="session")

@@ -16,10 +16,10 @@ POST = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n
 LIVE = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
-@pytest.fixture(scope="module", params=["loop", "asyncio"])
+@pytest.fixture(scope="module", params=FRONTS.values(), ids=FRONTS.keys())
 def service(unruly, cache, request):
     environ = environment_of_a_user(cache)
-    variables = {"S2I_MAX_BODY_BYTES": "1000000", "GUNICORN_CMD_ARGS": FRONTS[request.param]}
+    variables = {"S2I_MAX_BODY_BYTES": "1000000", "GUNICORN_CMD_ARGS": request.param}
     with served(unruly, environ, WEB_CONCURRENCY="2", **variables) as service:
         yield service
 
@@ -286,9 +286,9 @@ def test_it_ends_soon_whatever_clients_do(unruly, environ):
         assert service.process.wait(20) == 0
 
 
-@pytest.mark.parametrize("front", ["loop", "asyncio"])
+@pytest.mark.parametrize("front", FRONTS.values(), ids=FRONTS.keys())
 def test_an_access_log_only_when_asked(unruly, environ, front):
-    words = f"{FRONTS[front]} --access-logfile -"
+    words = f"{front} --access-logfile -"
     variables = {"GUNICORN_CMD_ARGS": words, "WEB_CONCURRENCY": "1"}
     with served(unruly, environ, **variables) as service:
         service.predict(1)

@@ -17,7 +17,7 @@ import pytest
 from support.cells import write_notebook
 from support.command import NACHLASS
 from support.project import TESTS
-from support.served import Served, free_port, served, start
+from support.served import FRONTS, Served, free_port, served, start
 
 JSON = {"Content-Type": "application/json"}
 
@@ -101,9 +101,9 @@ class Clients:
             thread.join()
 
 
-@pytest.mark.usefixtures("each_front")
-@pytest.mark.parametrize("never", ["forever", "spin"])
-def test_a_predictor_that_never_returns_costs_one_worker(bundle, environ, never):
+@pytest.mark.parametrize(("front", "never"), [("loop", "spin"), ("asyncio", "forever")])
+def test_a_predictor_that_never_returns_costs_one_worker(bundle, environ, front, never):
+    environ["GUNICORN_CMD_ARGS"] = FRONTS[front]
     with served(bundle, environ, S2I_PREDICT_TIMEOUT="1", WEB_CONCURRENCY="2") as service:
         before = service.workers
         status, problem = service.predict(never)
@@ -160,8 +160,9 @@ def test_a_worker_that_ends_as_one_that_cannot_start_does_not_end_the_service(bu
         assert service.predict("a") == (200, {"seen": "a"})
 
 
-@pytest.mark.usefixtures("each_front")
-def test_a_limit_is_that_of_one_prediction_also_in_the_warm_up(rebuild, environ, tmp_path):
+@pytest.mark.parametrize("front", ["asyncio"])
+def test_a_limit_is_that_of_one_prediction_also_in_the_warm_up(rebuild, environ, front, tmp_path):
+    environ["GUNICORN_CMD_ARGS"] = FRONTS[front]
     bundle = tmp_path / "slow"
     rebuild(
         bundle,
@@ -199,9 +200,9 @@ def test_overload_says_when_to_come_back(bundle, environ):
         assert not service.events("worker_replaced")
 
 
-@pytest.mark.usefixtures("each_front")
-@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
-def test_it_ends_at_once_when_nothing_is_asked(bundle, environ, sent):
+@pytest.mark.parametrize(("front", "sent"), [("loop", signal.SIGINT), ("asyncio", signal.SIGTERM)])
+def test_it_ends_at_once_when_nothing_is_asked(bundle, environ, front, sent):
+    environ["GUNICORN_CMD_ARGS"] = FRONTS[front]
     with served(bundle, environ) as service:
         idle = socket.create_connection(("127.0.0.1", service.port))
         started = time.monotonic()
@@ -255,8 +256,9 @@ def test_it_is_ready_when_every_worker_has_loaded(rebuild, environ, tmp_path):
         service.kill()
 
 
-@pytest.mark.usefixtures("each_front")
-def test_a_model_that_cannot_warm_up_is_alive_but_not_ready(rebuild, environ, tmp_path):
+@pytest.mark.parametrize("front", ["asyncio"])
+def test_a_model_that_cannot_warm_up_is_alive_but_not_ready(rebuild, environ, front, tmp_path):
+    environ["GUNICORN_CMD_ARGS"] = FRONTS[front]
     bundle, needed = tmp_path / "needy", tmp_path / "needed"
     needed.touch()
     rebuild(
@@ -298,11 +300,11 @@ def test_a_bundle_that_cannot_be_loaded_is_not_served(bundle, environ, tmp_path,
     assert "no_such_module" in service.events("failed")[0]["error"]
 
 
-@pytest.mark.usefixtures("each_front")
-@pytest.mark.parametrize("preload", [True, False])
+@pytest.mark.parametrize(("front", "preload"), [("loop", True), ("asyncio", False)])
 def test_a_reload_takes_the_new_bundle_and_loses_nothing(
-    bundle, rebuild, environ, preload, tmp_path
+    bundle, rebuild, environ, front, preload, tmp_path
 ):
+    environ["GUNICORN_CMD_ARGS"] = FRONTS[front]
     rebuild(bundle, constant("old"))
     force_preload(bundle, preload)
     with served(bundle, environ, "--local", WEB_CONCURRENCY="2") as service:

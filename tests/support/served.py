@@ -17,8 +17,8 @@ from nachlass_service.bundle.bundle import Bundle
 
 CLIENTS = 4
 ASYNCIO = "-k nachlass_service.http.async_worker.AsyncWorker"
-FRONTS = {"loop": "", "asyncio": ASYNCIO, "threads": "-k gthread"}
-"""What carries requests: our own loop, transports of asyncio, or Flask alone in threads."""
+FRONTS = {"loop": "", "asyncio": ASYNCIO}
+"""What carries requests: our own loop, or transports of asyncio."""
 
 
 def free_port():
