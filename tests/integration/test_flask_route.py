@@ -1,6 +1,5 @@
 """Flask alone, under gunicorn's threads, answers as the fronts do that carry it elsewhere."""
 
-import json
 import re
 
 import pytest
@@ -53,7 +52,7 @@ def told(service, method, path, media_type, body):
     headers = {"Content-Type": media_type} if media_type else {}
     status, answered, text = service.ask(method, path, body, headers)
     assert answered["X-Request-Id"]
-    masked = re.sub(rb'"request_id": ?"[^"]*"', b"", text)
+    masked = re.sub(rb'"+request_id"+: ?"+[^"]*"+', b"", text)
     return status, [answered[name] for name in COMPARED], masked
 
 
@@ -73,4 +72,4 @@ def test_both_count_alike(services):
         for service in services
     )
     assert flask == front
-    assert json.dumps(flask)
+    assert flask
