@@ -12,6 +12,7 @@ from werkzeug.datastructures import MIMEAccept
 from nachlass_service.base.errors import TooLargeError
 from nachlass_service.base.settings import Settings
 from nachlass_service.batches.batches import Batches, BatchRequest
+from nachlass_service.batches.limits import Limits
 from nachlass_service.bundle.model import Model
 from nachlass_service.metrics.metrics import Metrics
 from nachlass_service.scoring.scorer import Scorer
@@ -152,3 +153,12 @@ def test_reading_takes_time_too(clock, monkeypatch):
     with pytest.raises(TooLargeError, match="took too long"):
         list(scored.batches.answer(request)[1])
     assert scored.samples == []
+
+
+def test_the_last_second_still_counts(clock):
+    limits = Limits(Settings.from_environ({"S2I_MAX_BATCH_SECONDS": "5"}))
+    clock.now = 5.0
+    limits.check_time()
+    clock.now = 5.1
+    with pytest.raises(TooLargeError, match=r"limit 5 s, set by S2I_MAX_BATCH_SECONDS"):
+        limits.check_time()

@@ -163,3 +163,10 @@ def test_forms_are_read_as_the_standard_library_does_however_they_are_cut(pairs,
         fields = fields_of(body.encode())
     expected = dict(reversed(parse_qsl(body, keep_blank_values=True)))
     assert fields == (expected or {"": ""})
+
+
+def test_a_form_may_hold_a_lone_surrogate():
+    text = '["\ud800", ' + "[], " * 100_000 + "1]"
+    assert loads_bounded(text)[0] == "\ud800"
+    with pytest.raises(TooLargeError, match=f"limit {MOST_CONTAINERS}"):
+        loads_bounded('["\ud800", ' + "[], " * MOST_CONTAINERS + "1]")

@@ -6,6 +6,7 @@ import pytest
 
 from nachlass_service.scoring.stride import (
     BATCH_TURN_S,
+    CALLS,
     CAUTION,
     FEWEST_ROWS,
     FIRST_ROWS,
@@ -142,3 +143,95 @@ def test_a_batch_whose_rows_fail_goes_on_with_few():
     stride = Stride(60.0, 4000)
     stride.start_over()
     assert stride.rows == FIRST_ROWS
+
+
+# What is expected of a call, exactly.
+
+
+def known(fixed_s, row_s, *calls, rows=1000):
+    """A stride that has fitted these costs to these calls."""
+    stride = Stride(60.0, rows, fixed_s)
+    stride._row_s = row_s
+    stride._calls.extend(Call(*call) for call in calls)
+    return stride
+
+
+def test_the_number_of_rows_is_a_whole_number():
+    stride = known(0.06, 2e-5, rows=MOST_ROWS + 1)
+    following = stride.for_next_batch()
+    assert following.rows == MOST_ROWS // 2 // CAUTION
+    assert following._fixed_s == 0.06
+    stride.note_size(1000, 3 * TURN_BYTES)
+    assert stride.rows == 333
+    probed = known(None, 0.0, (100, 1.0))
+    assert probed._probe() == 12
+    for rows in (following.rows, stride.rows, probed._probe()):
+        assert type(rows) is int
+
+
+def test_the_fit_is_to_the_latest_calls():
+    stride = Stride(60.0)
+    for _ in range(3):
+        for _ in range(CALLS):
+            stride.note(16, 0.001)
+        assert len(stride._calls) == CALLS
+        stride.note(16, 10.0)  # a surprise
+        assert len(stride._calls) == 1
+
+
+def test_growth_is_limited_in_each_step_and_in_all():
+    stride = Stride(60.0)
+    for rows in (128, 1024, 8192, MOST_ROWS, MOST_ROWS):
+        stride.note(stride.rows, 1e-6)
+        assert stride.rows == rows
+    alone = Stride(60.0, 20_000)
+    alone.note_one_by_one(20_000, 1e-3)
+    assert alone.rows == MOST_ROWS
+
+
+@pytest.mark.parametrize(
+    ("rows", "seconds", "is_surprise"),
+    [(4000, 0.27, False), (4000, 0.29, True), (2, 5.0, False), (3, 5.0, True), (100, 0.04, False)],
+)
+def test_a_surprise_takes_twice_as_long_as_expected(rows, seconds, is_surprise):
+    assert known(0.06, 2e-5)._is_surprise(Call(rows, seconds)) is is_surprise
+
+
+def test_a_first_call_is_a_surprise_when_it_is_longer_than_a_turn():
+    assert Stride(60.0)._is_surprise(Call(16, 0.06))
+    assert not Stride(60.0)._is_surprise(Call(16, 0.04))
+
+
+def test_after_a_surprise_only_larger_calls_that_took_as_long_count():
+    larger, shorter, smaller, equal = (100, 0.5), (200, 0.1), (40, 0.4), (50, 0.4)
+    stride = known(0.0, 1e-3, larger, shorter, smaller, equal)
+    stride.note(50, 0.6)
+    assert list(stride._calls) == [Call(*larger), Call(50, 0.6)]
+
+
+def test_a_fixed_cost_of_another_batch_is_at_most_half_of_a_call():
+    stride = Stride(60.0, 16, 0.06)
+    stride.note(16, 0.02)
+    assert stride._fixed_s == pytest.approx(0.01)
+    assert stride._row_s == pytest.approx(0.01 / 16)
+    assert stride.rows == 128
+    stride.note(128, 0.02)
+    assert stride._fixed_s == pytest.approx(0.02)
+
+
+def test_a_low_fixed_cost_leaves_the_rest_of_the_turn_to_the_rows():
+    stride = known(0.001, 1e-4, (16, 0.0026))
+    assert stride._fitting(Call(16, 0.0026)) == 490
+
+
+def test_a_small_call_has_an_eighth_of_the_rows_of_another():
+    for small, enough in ((12, True), (13, False)):
+        stride = known(0.0, 1e-3, (100, 0.1), (small, 0.02), (small, 0.02))
+        assert stride._has_probes() is enough
+    assert not known(0.0, 1e-3, (100, 0.1), (12, 0.02))._has_probes()
+
+
+def test_where_rows_are_few_a_probe_has_more():
+    assert known(None, 0.0, (10, 0.1))._probe() == FIRST_ROWS
+    assert known(None, 0.0, (10, 1.0))._probe() == 10
+    assert known(None, 0.0, (16, 0.1))._probe() == 2

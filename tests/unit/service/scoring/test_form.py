@@ -1,0 +1,30 @@
+"""Fields of a form, decoded in pieces."""
+
+from urllib.parse import parse_qs
+
+import pytest
+
+from nachlass_service.scoring.form import MOST_FIELDS, PIECE_BYTES, fields_of
+
+
+def test_the_first_of_two_fields_counts():
+    assert fields_of(b"a=1&b=%C3%A4+x&a=2&c") == {"a": "1", "b": "ä x", "c": ""}
+
+
+def test_the_number_of_fields_is_limited():
+    body = b"&".join(b"%d=x" % number for number in range(MOST_FIELDS))
+    assert len(fields_of(body)) == MOST_FIELDS
+    with pytest.raises(ValueError, match=rf"^it has too many fields \(limit {MOST_FIELDS}\)$"):
+        fields_of(body + b"&a=b")
+
+
+@pytest.mark.parametrize("before", range(PIECE_BYTES - 5, PIECE_BYTES + 2))
+@pytest.mark.parametrize("escaped", [b"%C3%A4%41", b"%41%42%43", b"%%41", b"%4", b"%"])
+def test_an_escape_may_stand_where_a_piece_ends(before, escaped):
+    body = b"a=" + b"x" * before + escaped
+    assert fields_of(body) == {"a": parse_qs(body.decode())["a"][0]}
+
+
+def test_a_piece_may_be_nothing_but_escapes():
+    body = b"a=" + b"%41" * PIECE_BYTES
+    assert fields_of(body) == {"a": "A" * PIECE_BYTES}
