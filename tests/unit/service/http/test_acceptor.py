@@ -91,12 +91,12 @@ def test_clients_are_accepted_and_counted_for_all_workers(made):
     acceptor = made.make()
     for number in range(1, 4):
         made.connect()
+        made.until(lambda number=number: made.balance._cells[0] == number + 1)
         made.until(lambda number=number: len(acceptor.connections) == number)
-        assert made.balance._cells[0] == number + 1
     [connection, *_] = acceptor.connections
     connection.close()
-    made.until(lambda: len(acceptor.connections) == 2)
-    assert made.balance._cells[0] == 3
+    made.until(lambda: made.balance._cells[0] == 3)
+    assert len(acceptor.connections) == 2
 
 
 def test_a_worker_with_fewer_goes_first_once(made, monkeypatch):
