@@ -41,7 +41,6 @@ from nachlass_service.hosting.capacity import capacity
 from nachlass_service.hosting.forks import leave_forks_alone
 from nachlass_service.hosting.gunicorn_logger import Logger
 from nachlass_service.hosting.snapshot import Snapshots
-from nachlass_service.http.async_worker import AsyncWorker
 from nachlass_service.http.balance import Balance
 from nachlass_service.metrics.metrics import Metrics
 from nachlass_service.proof.rehearsal import rehearse
@@ -316,13 +315,13 @@ class Server(BaseApplication):
             worker.alive = False
             log.event("worker_replaced", level=WARNING, why=why)
 
-        get_ready = partial(self._get_ready, scorer)
-        if isinstance(worker, AsyncWorker):
-            scorer.start(worker.begin(scorer, self.balance, leave, get_ready))
-            return
         begin = getattr(worker, "begin", None)
         scorer.start(begin(scorer, self.balance, leave) if begin else self._pool(leave).run)
-        get_ready()
+        # A worker whose main thread runs the loop predicts only once that runs.
+        if do_later := getattr(worker, "do_before_it_opens", None):
+            do_later(partial(self._get_ready, scorer))
+        else:
+            self._get_ready(scorer)
 
     def _get_ready(self, scorer: Scorer) -> None:
         """Warm up once, and go on trying if that fails."""

@@ -31,23 +31,13 @@ NOTIFY_S = 1.0
 class AsyncWorker(Worker):
     """A worker whose main thread runs the loop."""
 
-    def begin(
-        self,
-        scorer: Scorer,
-        balance: Balance,
-        leave: Callable[[str], None],
-        get_ready: Callable[[], None],
-    ) -> Run:
-        """Make the loop, which `run` runs; how predictions are made there.
-
-        `get_ready` is called once the loop runs, in another thread; then the port is opened.
-        """
+    def begin(self, scorer: Scorer, balance: Balance, leave: Callable[[str], None]) -> Run:
+        """Make the loop, which `run` runs; how predictions are made there."""
 
         def leave_and_wake(why: str) -> None:
             leave(why)
             self._loop.call_soon_threadsafe(self._drain)
 
-        self._get_ready = get_ready
         self._loop = _new_loop()
         self._scorer = scorer
         self._handler = RequestHandler(
@@ -68,6 +58,10 @@ class AsyncWorker(Worker):
         )
         handler.opened, handler.closed = self._acceptor.opened, self._acceptor.closed
         return handler.scheduler.run
+
+    def do_before_it_opens(self, get_ready: Callable[[], None]) -> None:
+        """Do this in another thread once the loop runs, and open the port after it."""
+        self._get_ready = get_ready
 
     def run(self) -> None:
         """Serve until a signal says otherwise, or the master is gone."""

@@ -1,5 +1,7 @@
 """What gunicorn's worker does otherwise with us."""
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -17,3 +19,14 @@ def test_a_worker_ends_at_once_while_it_hands_over_a_connection():
             worker.handle_quit(3, None)
     assert ended.value.code == 0
     assert not worker.alive
+
+
+def test_without_httptools_gunicorns_threads_serve():
+    code = """
+import sys
+sys.modules["httptools"] = None
+from nachlass_service.hosting import server
+print(server._fastest_worker().__name__)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode) == ("ThreadWorker\n", 0), done.stderr
