@@ -427,13 +427,20 @@ def test_so_many_batches_at_once_and_no_more(service):
     head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\n"
     rows = b"text\n" + (b"a" * 999 + b"\n") * 1200
     with ExitStack() as opened:
-        for sent in (*[b"text\n"] * 8, *[rows] * 8):  # who has sent little takes no place
+
+        def begin(sent):
             address = ("127.0.0.1", service.port)
             connection = opened.enter_context(socket.create_connection(address, timeout=30))
             connection.sendall(head + b"Content-Length: 9999999\r\n\r\n" + sent)
-            if sent != rows:
-                assert ask(service, b"text\na\n", CSV)[0] == 200
-        service.wait_until(lambda: ask(service, b"text\na\n", CSV)[0] == 503, "there is room")
+
+        def is_full():
+            begin(rows)
+            return ask(service, b"text\na\n", CSV)[0] == 503
+
+        for _ in range(8):  # who has sent little takes no place
+            begin(b"text\n")
+            assert ask(service, b"text\na\n", CSV)[0] == 200
+        service.wait_until(is_full, "there is room")
         answer = ask(service, b"text\na\n", CSV)
         assert problem(answer, 503)
         assert answer[1]["Retry-After"]
