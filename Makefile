@@ -12,7 +12,7 @@ QUICK = tests/unit -m "not starts_programs"
 # Four on two cores: now and then one waits for Prometheus, an image or a time limit.
 WORKERS = -n 4 --dist worksteal
 
-.PHONY: help demo test test-all test-unit mutate lint bench soak bench-drift clean
+.PHONY: help demo test test-all test-unit mutate lint bench soak fuzz bench-drift clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ bench: .venv/test/installed ## measure builds, a service under load, alone and b
 	$(TEST)/python tests/bench/batches.py
 	$(TEST)/python tests/bench/drift_cost.py
 	$(TEST)/python tests/bench/drift_power.py
+
+fuzz: .venv/test/installed ## send a connection whatever a client could, for an hour
+	FUZZ_SECONDS=3600 $(TEST)/python -m pytest -s tests/unit/service/http/test_fuzz.py
 
 soak: .venv/test/installed ## ask a service for ten minutes while its workers are killed
 	$(TEST)/python tests/bench/soak.py

@@ -15,7 +15,6 @@ from support.cells import write_notebook
 from support.command import Command, environment_of_a_user
 from support.containers import OF_A_RUN, Engine
 from support.project import ALL, NOT_IN_GIT, PROJECT, TESTS
-from support.served import FRONTS
 
 # The same examples in every run, however slow the machine is.
 settings.register_profile("ours", max_examples=25, deadline=None, derandomize=True, database=None)
@@ -86,12 +85,6 @@ def own_cache(cache, tmp_path):
 @pytest.fixture
 def environ(cache):
     return environment_of_a_user(cache)
-
-
-@pytest.fixture(params=FRONTS.values(), ids=FRONTS.keys())
-def each_front(environ, request):
-    """Have the services of a test serve with our own loop, and with asyncio."""
-    environ["GUNICORN_CMD_ARGS"] = request.param
 
 
 @pytest.fixture(scope="session")

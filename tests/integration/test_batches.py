@@ -19,7 +19,7 @@ import pytest
 
 from support.command import environment_of_a_user
 from support.project import TESTS
-from support.served import FRONTS, served
+from support.served import served
 
 LINES = "application/x-ndjson"
 CSV = "text/csv"
@@ -27,7 +27,6 @@ ARROW = "application/vnd.apache.arrow.stream"
 PARQUET = "application/vnd.apache.parquet"
 JSON = "application/json"
 FORMATS = [LINES, CSV, ARROW, PARQUET]
-EVERY_FRONT = pytest.mark.parametrize("front", FRONTS.values(), ids=FRONTS.keys())
 MOST_BYTES = 1_000_000
 ROW = {"id": "007", "text": "a", "n": 1.5, "ok": True, "tags": ["x"]}
 
@@ -41,10 +40,9 @@ def bundle(built_cells):
     return bundle
 
 
-@pytest.fixture(scope="module", params=FRONTS.values(), ids=FRONTS.keys())
-def service(bundle, cache, request):
-    """Whatever carries the requests, they are answered alike."""
-    variables = {"S2I_MAX_BODY_BYTES": str(MOST_BYTES), "GUNICORN_CMD_ARGS": request.param}
+@pytest.fixture(scope="module")
+def service(bundle, cache):
+    variables = {"S2I_MAX_BODY_BYTES": str(MOST_BYTES)}
     with served(bundle, environment_of_a_user(cache), WEB_CONCURRENCY="1", **variables) as service:
         yield service
 
@@ -469,10 +467,8 @@ def test_nothing_is_unpickled(service):
     assert not trap.exists()
 
 
-@EVERY_FRONT
-def test_a_row_that_takes_too_long_ends_the_batch(bundle, environ, front):
-    variables = {"S2I_PREDICT_TIMEOUT": "1", "GUNICORN_CMD_ARGS": front, "WEB_CONCURRENCY": "1"}
-    with served(bundle, environ, **variables) as service:
+def test_a_row_that_takes_too_long_ends_the_batch(bundle, environ):
+    with served(bundle, environ, WEB_CONCURRENCY="1", S2I_PREDICT_TIMEOUT="1") as service:
         rows = rows_of("a", "raise", "forever", "b")
         *given, last = answers(service, written(rows, LINES), LINES)
         assert (last["status"], last["row"]) == (504, len(given))
@@ -482,10 +478,9 @@ def test_a_row_that_takes_too_long_ends_the_batch(bundle, environ, front):
         assert answers(service, written([ROW], LINES), LINES) == predictions([ROW])
 
 
-@EVERY_FRONT
-def test_a_batch_has_limits_of_rows_and_of_time(bundle, environ, front):
+def test_a_batch_has_limits_of_rows_and_of_time(bundle, environ):
     limits = {"S2I_MAX_BATCH_ROWS": "50", "S2I_MAX_BATCH_SECONDS": "1"}
-    with served(bundle, environ, WEB_CONCURRENCY="1", GUNICORN_CMD_ARGS=front, **limits) as service:
+    with served(bundle, environ, WEB_CONCURRENCY="1", **limits) as service:
         rows = rows_of(*["nap"] * 50)
         *given, last = answers(service, written(rows, LINES), LINES)
         assert 0 < len(given) < 50
@@ -541,9 +536,8 @@ def test_json_that_holds_too_much_is_refused(service):
     assert (given[1]["status"], given[1]["row"]) == (413, 1)
 
 
-@EVERY_FRONT
-def test_a_batch_is_answered_although_the_service_ends(bundle, environ, front):
-    with served(bundle, environ, WEB_CONCURRENCY="1", GUNICORN_CMD_ARGS=front) as service:
+def test_a_batch_is_answered_although_the_service_ends(bundle, environ):
+    with served(bundle, environ, WEB_CONCURRENCY="1") as service:
         rows = rows_of(*["nap"] * 30)
         given = []
         thread = threading.Thread(

@@ -1,4 +1,4 @@
-"""Flask alone, under gunicorn's threads, answers as the fronts do that carry it elsewhere."""
+"""Flask alone, under gunicorn's threads, answers as our own HTTP front does."""
 
 import re
 
@@ -38,7 +38,7 @@ COMPARED = ("Content-Type", "Allow", "Retry-After")
 
 @pytest.fixture(scope="module")
 def services(unruly, cache):
-    """Our loop, and Flask in threads."""
+    """Our front, and Flask in threads."""
     environ = environment_of_a_user(cache)
     variables = {"S2I_MAX_BODY_BYTES": str(MOST_BYTES), "WEB_CONCURRENCY": "1"}
     with (

@@ -1,4 +1,4 @@
-"""HTTP as our own loop speaks it: what well-behaved, odd and hostile clients get."""
+"""HTTP, as it is spoken on each loop: what well-behaved, odd and hostile clients get."""
 
 import json
 import os
@@ -6,21 +6,23 @@ import signal
 import socket
 import time
 from contextlib import ExitStack, suppress
+from pathlib import Path
 
 import pytest
 
 from support.command import environment_of_a_user
-from support.served import ASYNCIO, FRONTS, served
+from support.served import LOOPS, served
 
 POST = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 LIVE = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
-@pytest.fixture(scope="module", params=FRONTS.values(), ids=FRONTS.keys())
+@pytest.fixture(scope="module", params=LOOPS)
 def service(unruly, cache, request):
-    environ = environment_of_a_user(cache)
-    variables = {"S2I_MAX_BODY_BYTES": "1000000", "GUNICORN_CMD_ARGS": request.param}
-    with served(unruly, environ, WEB_CONCURRENCY="2", **variables) as service:
+    variables = {"S2I_MAX_BODY_BYTES": "1000000", **LOOPS[request.param]}
+    with served(unruly, environment_of_a_user(cache), WEB_CONCURRENCY="2", **variables) as service:
+        loaded = Path(f"/proc/{service.workers[0]}/maps").read_text()
+        assert ("uvloop" in loaded) == (request.param == "uvloop")
         yield service
 
 
@@ -215,7 +217,7 @@ def test_too_many_connections_are_turned_away(unruly, environ):
 
 
 def test_the_longest_idle_connection_makes_room_for_another(unruly, environ):
-    variables = {"GUNICORN_CMD_ARGS": f"{ASYNCIO} --worker-connections 3", "WEB_CONCURRENCY": "1"}
+    variables = {"GUNICORN_CMD_ARGS": "--worker-connections 3", "WEB_CONCURRENCY": "1"}
     with served(unruly, environ, **variables) as service, ExitStack() as opened:
         service.wait_until(lambda: b"200" in exchange(service, closing(LIVE)), "not answered")
         kept = [opened.enter_context(connect(service)) for _ in range(3)]
@@ -242,7 +244,6 @@ def closing(request):
     return request.replace(b"Host: x", b"Host: x\r\nConnection: close")
 
 
-@pytest.mark.usefixtures("each_front")
 def test_health_is_answered_while_the_only_worker_predicts(unruly, environ):
     variables = {"WEB_CONCURRENCY": "1", "S2I_PREDICT_TIMEOUT": "5"}
     with served(unruly, environ, **variables) as service, connect(service) as connection:
@@ -257,7 +258,6 @@ def test_health_is_answered_while_the_only_worker_predicts(unruly, environ):
         assert until(connection, b"}\n").startswith(b"HTTP/1.1 504")
 
 
-@pytest.mark.usefixtures("each_front")
 def test_connections_are_shared_out_among_the_workers(unruly, environ):
     with served(unruly, environ, WEB_CONCURRENCY="2") as service, ExitStack() as opened:
         workers = []
@@ -271,7 +271,6 @@ def test_connections_are_shared_out_among_the_workers(unruly, environ):
         assert min(map(workers.count, service.workers)) >= 2
 
 
-@pytest.mark.usefixtures("each_front")
 def test_it_ends_soon_whatever_clients_do(unruly, environ):
     with served(unruly, environ, WEB_CONCURRENCY="2") as service, ExitStack() as opened:
         for sent in (b"", LIVE, b"GET / HT", POST, POST + b"Content-Length: 9\r\n\r\n[", LIVE * 50):
@@ -286,10 +285,8 @@ def test_it_ends_soon_whatever_clients_do(unruly, environ):
         assert service.process.wait(20) == 0
 
 
-@pytest.mark.parametrize("front", FRONTS.values(), ids=FRONTS.keys())
-def test_an_access_log_only_when_asked(unruly, environ, front):
-    words = f"{front} --access-logfile -"
-    variables = {"GUNICORN_CMD_ARGS": words, "WEB_CONCURRENCY": "1"}
+def test_an_access_log_only_when_asked(unruly, environ):
+    variables = {"GUNICORN_CMD_ARGS": "--access-logfile -", "WEB_CONCURRENCY": "1"}
     with served(unruly, environ, **variables) as service:
         service.predict(1)
         service.wait_until(

@@ -17,7 +17,7 @@ import pytest
 from support.cells import write_notebook
 from support.command import NACHLASS
 from support.project import TESTS
-from support.served import FRONTS, Served, free_port, served, start
+from support.served import LOOPS, Served, free_port, served, start
 
 JSON = {"Content-Type": "application/json"}
 
@@ -101,11 +101,12 @@ class Clients:
             thread.join()
 
 
-@pytest.mark.parametrize(("front", "never"), [("loop", "spin"), ("asyncio", "forever")])
-def test_a_predictor_that_never_returns_costs_one_worker(bundle, environ, front, never):
-    environ["GUNICORN_CMD_ARGS"] = FRONTS[front]
+@pytest.mark.parametrize(("never", "quick_ones"), [("spin", 0), ("forever", 100)])
+def test_a_predictor_that_never_returns_costs_one_worker(bundle, environ, never, quick_ones):
     with served(bundle, environ, S2I_PREDICT_TIMEOUT="1", WEB_CONCURRENCY="2") as service:
         before = service.workers
+        for _ in range(quick_ones):  # after which it is called in the loop's own thread
+            assert service.predict("quick")[0] == 200
         status, problem = service.predict(never)
         assert (status, problem["type"]) == (504, "urn:nachlass:problem:time_limit")
         assert service.predict("meanwhile") == (200, {"seen": "meanwhile"})
@@ -133,7 +134,6 @@ def test_a_worker_that_dies_is_replaced_and_its_counts_stay(bundle, environ):
         assert service.is_ready()
 
 
-@pytest.mark.usefixtures("each_front")
 def test_health_is_answered_beside_slow_predictions_and_too_many_are_refused(bundle, environ):
     with served(bundle, environ, WEB_CONCURRENCY="1", S2I_PREDICT_TIMEOUT="20") as service:
         with ThreadPoolExecutor(100) as clients:
@@ -160,9 +160,7 @@ def test_a_worker_that_ends_as_one_that_cannot_start_does_not_end_the_service(bu
         assert service.predict("a") == (200, {"seen": "a"})
 
 
-@pytest.mark.parametrize("front", ["asyncio"])
-def test_a_limit_is_that_of_one_prediction_also_in_the_warm_up(rebuild, environ, front, tmp_path):
-    environ["GUNICORN_CMD_ARGS"] = FRONTS[front]
+def test_a_limit_is_that_of_one_prediction_also_in_the_warm_up(rebuild, environ, tmp_path):
     bundle = tmp_path / "slow"
     rebuild(
         bundle,
@@ -186,7 +184,6 @@ def test_a_model_writes_into_a_copy_of_its_source(bundle, environ):
     assert (bundle / "src/model.ipynb").stat().st_nlink == 1
 
 
-@pytest.mark.usefixtures("each_front")
 def test_overload_says_when_to_come_back(bundle, environ):
     with served(bundle, environ, WEB_CONCURRENCY="1", S2I_PREDICT_TIMEOUT="1") as service:
         with ThreadPoolExecutor(8) as clients:
@@ -200,10 +197,9 @@ def test_overload_says_when_to_come_back(bundle, environ):
         assert not service.events("worker_replaced")
 
 
-@pytest.mark.parametrize(("front", "sent"), [("loop", signal.SIGINT), ("asyncio", signal.SIGTERM)])
-def test_it_ends_at_once_when_nothing_is_asked(bundle, environ, front, sent):
-    environ["GUNICORN_CMD_ARGS"] = FRONTS[front]
-    with served(bundle, environ) as service:
+@pytest.mark.parametrize(("loop", "sent"), [("uvloop", signal.SIGINT), ("asyncio", signal.SIGTERM)])
+def test_it_ends_at_once_when_nothing_is_asked(bundle, environ, loop, sent):
+    with served(bundle, environ, **LOOPS[loop]) as service:
         idle = socket.create_connection(("127.0.0.1", service.port))
         started = time.monotonic()
         assert service.stop(sent) == 0
@@ -224,7 +220,6 @@ def test_it_ends_at_once_while_the_model_is_loaded(rebuild, environ, tmp_path):
     assert not (tmp_path / ".slow.served").exists()
 
 
-@pytest.mark.usefixtures("each_front")
 def test_what_was_read_is_answered_before_the_end(bundle, environ):
     with served(bundle, environ, WEB_CONCURRENCY="2") as service:
         idle = http.client.HTTPConnection("127.0.0.1", service.port)
@@ -256,9 +251,7 @@ def test_it_is_ready_when_every_worker_has_loaded(rebuild, environ, tmp_path):
         service.kill()
 
 
-@pytest.mark.parametrize("front", ["asyncio"])
-def test_a_model_that_cannot_warm_up_is_alive_but_not_ready(rebuild, environ, front, tmp_path):
-    environ["GUNICORN_CMD_ARGS"] = FRONTS[front]
+def test_a_model_that_cannot_warm_up_is_alive_but_not_ready(rebuild, environ, tmp_path):
     bundle, needed = tmp_path / "needy", tmp_path / "needed"
     needed.touch()
     rebuild(
@@ -300,14 +293,14 @@ def test_a_bundle_that_cannot_be_loaded_is_not_served(bundle, environ, tmp_path,
     assert "no_such_module" in service.events("failed")[0]["error"]
 
 
-@pytest.mark.parametrize(("front", "preload"), [("loop", True), ("asyncio", False)])
+@pytest.mark.parametrize(("loop", "preload"), [("uvloop", True), ("asyncio", False)])
 def test_a_reload_takes_the_new_bundle_and_loses_nothing(
-    bundle, rebuild, environ, front, preload, tmp_path
+    bundle, rebuild, environ, loop, preload, tmp_path
 ):
-    environ["GUNICORN_CMD_ARGS"] = FRONTS[front]
     rebuild(bundle, constant("old"))
     force_preload(bundle, preload)
-    with served(bundle, environ, "--local", WEB_CONCURRENCY="2") as service:
+    variables = {"WEB_CONCURRENCY": "2", **LOOPS[loop]}
+    with served(bundle, environ, "--local", **variables) as service:
         with Clients(service, 1) as clients:
             time.sleep(0.5)
             rebuild(bundle, constant("new"))

@@ -10,17 +10,16 @@ import time
 import pytest
 
 from support.command import environment_of_a_user
-from support.served import FRONTS, served
+from support.served import served
 
 JSON = {"Content-Type": "application/json"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
-@pytest.fixture(scope="module", params=FRONTS.values(), ids=FRONTS.keys())
-def service(unruly, cache, request):
-    """Whatever carries the requests, they are answered alike."""
+@pytest.fixture(scope="module")
+def service(unruly, cache):
     environ = environment_of_a_user(cache)
-    variables = {"S2I_MAX_BODY_BYTES": "1000000", "GUNICORN_CMD_ARGS": request.param}
+    variables = {"S2I_MAX_BODY_BYTES": "1000000"}
     with served(unruly, environ, WEB_CONCURRENCY="2", **variables) as service:
         yield service
 

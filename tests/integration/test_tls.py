@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from support.command import environment_of_a_user
-from support.served import ASYNCIO, start
+from support.served import LOOPS, start
 
 pytestmark = pytest.mark.needs("openssl", "make test-all")
 JSON = {"Content-Type": "application/json"}
@@ -27,13 +27,12 @@ def certificate(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module", params=["asyncio", "threads"])
+@pytest.fixture(scope="module", params=LOOPS)
 def service(unruly, cache, certificate, request):
     """One that was told of its files by paths that are relative, as people write them."""
     relative = str(certificate).lstrip("/")  # services of tests are started in the root folder
     words = f"--certfile {relative}/cert.pem --keyfile {relative}/key.pem"
-    words = f"{ASYNCIO} {words}" if request.param == "asyncio" else words
-    variables = {"GUNICORN_CMD_ARGS": words, "WEB_CONCURRENCY": "1"}
+    variables = {"GUNICORN_CMD_ARGS": words, "WEB_CONCURRENCY": "1", **LOOPS[request.param]}
     log_file = certificate / f"{request.param}.log"
     service = start(unruly, environment_of_a_user(cache), log_file, **variables)
     try:

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from nachlass_service.bundle.agreement import agree
 from nachlass_service.bundle.bundle import Bundle
+from support.project import TESTS
 
 CLIENTS = 4
-ASYNCIO = "-k nachlass_service.http.async_worker.AsyncWorker"
-FRONTS = {"loop": "", "asyncio": ASYNCIO}
-"""What carries requests: our own loop, or transports of asyncio."""
+LOOPS = {"uvloop": {}, "asyncio": {"PYTHONPATH": str(TESTS / "support/without_uvloop")}}
+"""The loops that carry requests, each with the variables that have a service use it."""
 
 
 def free_port():

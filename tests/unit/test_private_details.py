@@ -36,7 +36,6 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.errors import HaltServer
 from gunicorn.glogging import Logger
-from gunicorn.workers import gthread
 from gunicorn.workers.base import Worker
 from ipykernel import zmqshell
 from IPython.core import compilerop, interactiveshell
@@ -214,40 +213,17 @@ def cpython_venv_layout():
 
 @relies_on(
     "gunicorn",
-    "gthread.ThreadWorker waits DEFAULT_WORKER_DATA_TIMEOUT for first bytes",
-    f"{SERVICE}/hosting/server.py",
-    "DEFAULT_WORKER_DATA_TIMEOUT",
-)
-def gunicorn_first_word():
-    assert gthread.DEFAULT_WORKER_DATA_TIMEOUT > 0
-    return "DEFAULT_WORKER_DATA_TIMEOUT)" in inspect.getsource(gthread.ThreadWorker)
-
-
-@relies_on(
-    "gunicorn",
-    "a Worker has PIPE, SIGNALS and the other attributes that a loop needs",
-    f"{SERVICE}/http/loop_worker.py",
-    "self.PIPE[1]",
+    "a Worker has SIGNALS and the other attributes that a loop needs",
+    f"{SERVICE}/http/async_worker.py",
+    "self.ppid",
 )
 def gunicorn_worker():
     source = inspect.getsource(Worker)
-    names = "PIPE age alive app cfg log max_requests ppid sockets wsgi".split()
+    names = "age alive app cfg log max_requests ppid sockets wsgi".split()
     assert [name for name in names if f"self.{name} = " not in source] == []
     assert Worker.SIGNALS
     parameters = [[*inspect.signature(getattr(Worker, n)).parameters] for n in ("run", "notify")]
     return parameters == [["self"], ["self"]]
-
-
-@relies_on(
-    "gunicorn",
-    "workers handle signals in handle_exit and handle_quit",
-    f"{SERVICE}/hosting/server.py",
-    "def handle_quit",
-)
-def gunicorn_worker_signals():
-    methods = (gthread.ThreadWorker.handle_exit, Worker.handle_quit)
-    assert "signal.signal(signal.SIGTERM, self.handle_exit)" in inspect.getsource(Worker)
-    return all([*inspect.signature(m).parameters] == ["self", "sig", "frame"] for m in methods)
 
 
 @relies_on(
@@ -355,7 +331,7 @@ def gunicorn_ssl_context():
 @relies_on(
     "asyncio",
     "a thread's running loop can be taken away and given back",
-    f"{SERVICE}/http/scheduler.py",
+    f"{SERVICE}/scoring/scheduler.py",
     "asyncio._set_running_loop(None)",
 )
 def asyncio_running_loop():
@@ -426,7 +402,7 @@ def prometheus_encoder():
 @relies_on(
     "httptools",
     "HttpParserUpgrade says how many bytes were read",
-    f"{SERVICE}/http/connection.py",
+    f"{SERVICE}/http/parser.py",
     "offered.args[0]",
 )
 def httptools_upgrade():
@@ -810,7 +786,6 @@ CHANGES = [
     (cloudpickle_dispatch_table, cloudpickle.Pickler, "dispatch_table", {}),
     (cpython_lru_cache, functools, "_CacheInfo", None),
     (cpython_missing_attribute, model, "BY_NAME", re.compile("no such name: (.*)")),
-    (gunicorn_first_word, gthread, "ThreadWorker", Worker),
     (gunicorn_worker, Worker, "notify", lambda self, when: None),
     (gunicorn_arbiter, Arbiter, "signal", lambda self, sig: None),
     (gunicorn_settings, gunicorn_config.Config, "__init__", no_settings),

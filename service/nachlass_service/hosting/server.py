@@ -8,10 +8,7 @@ manifest says that this one does, otherwise by each worker.
 from __future__ import annotations
 
 import os
-import select
 import signal
-import socket
-import struct
 import sys
 import threading
 import time
@@ -28,8 +25,8 @@ from typing import Any, NoReturn
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.errors import HaltServer
-from gunicorn.workers import gthread
 from gunicorn.workers.base import Worker
+from gunicorn.workers.gthread import ThreadWorker
 
 from nachlass_service.base import log
 from nachlass_service.base.errors import BundleError, ServiceError, SettingError
@@ -52,13 +49,10 @@ from nachlass_service.web.page import curl_line
 FACE_THREADS = 64
 """Threads that carry requests, of which those that wait for a prediction leave some free."""
 HEALTH_THREADS = 8
-THREAD_SILENCE_S = 10
-"""A client that sends nothing for so long, in the middle of a request, is let go."""
-FIRST_WORD_S = 1.0
-"""How long a thread waits for a new client's first bytes; then the worker's loop does."""
 GRACEFUL_TIMEOUT_S = 25
 """The time to answer what was read before a stop; orchestrators kill after 30 s."""
-KEEP_ALIVE_S = 3
+KEEP_ALIVE_S = 75
+"""Load balancers keep idle connections for 60 s, and expect that we do not close them first."""
 GIL_ALLOWANCE_S = 10
 """Beyond the predictor's limit: it holds the interpreter then, and only a kill helps."""
 EXIT_S = 3
@@ -88,8 +82,6 @@ class Server(BaseApplication):
     def __init__(
         self, settings: Settings, snapshots: Snapshots, flags: Mapping[str, str], *, local: bool
     ) -> None:
-        # Clients that connect and say nothing would hold up every stop for five seconds.
-        gthread.DEFAULT_WORKER_DATA_TIMEOUT = FIRST_WORD_S  # type: ignore[misc]
         self.settings = settings
         self._snapshots = snapshots
         self._flags = flags
@@ -131,8 +123,6 @@ class Server(BaseApplication):
         for name in TLS_FILES & asked.keys():  # loading a model changes the working directory
             asked[name] = str(Path(asked[name]).absolute())
         settings = self._defaults()
-        if asked.get("worker_class", "certfile" in asked and "gthread") == "gthread":
-            asked["worker_class"] = ThreadWorker  # the loop does not speak TLS
         if "workers" in asked:
             self._why = "GUNICORN_CMD_ARGS"
         for name, value in {**settings, **asked, **self._from_flags()}.items():
@@ -181,7 +171,7 @@ class Server(BaseApplication):
         return {
             "bind": self._address(),
             "workers": workers,
-            "worker_class": _fastest_worker(),
+            "worker_class": self._worker_class(),
             "threads": FACE_THREADS,
             "preload_app": preload,
             "keepalive": KEEP_ALIVE_S,
@@ -191,7 +181,7 @@ class Server(BaseApplication):
             "control_socket_disable": True,
             "loglevel": "warning",
             "logger_class": Logger,
-            "when_ready": self._listening,
+            "when_ready": lambda _arbiter: self.say("serving"),
             "pre_fork": self._prepare,
             "post_fork": self._enter,
             "post_worker_init": self._begin,
@@ -241,14 +231,14 @@ class Server(BaseApplication):
                 f"{bundle.title} needs other packages than those at hand: restart the service"
             )
 
-    def _listening(self, arbiter: Arbiter) -> None:
-        """Say what is served, once the port is there and before there are workers."""
-        for listener in arbiter.LISTENERS:
-            # Sockets inherit it from the one that they were accepted at.
-            silence = struct.pack("ll", THREAD_SILENCE_S, 0)
-            listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, silence)
-            listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, silence)
-        self.say("serving")
+    def _worker_class(self) -> type[Worker]:
+        """The worker with an event loop; without httptools, gunicorn's worker with threads."""
+        if find_spec("httptools"):
+            from nachlass_service.http.async_worker import AsyncWorker
+
+            return AsyncWorker
+        log.event("no_httptools", level=WARNING, worker="gthread", to_do="install httptools")
+        return ThreadWorker
 
     def say(self, event: str) -> None:
         """Write what is being served."""
@@ -310,10 +300,8 @@ class Server(BaseApplication):
         assert scorer is not None
 
         def leave(why: str) -> None:
-            if scorer.why_not_ready:  # its successor will not do better at once
-                time.sleep(WARM_UP_PAUSE_S)
-            worker.alive = False
             log.event("worker_replaced", level=WARNING, why=why)
+            worker.alive = False
 
         begin = getattr(worker, "begin", None)
         scorer.start(begin(scorer, self.balance, leave) if begin else self._pool(leave).run)
@@ -361,22 +349,6 @@ class Server(BaseApplication):
             time.sleep(pause_s)
 
 
-class ThreadWorker(gthread.ThreadWorker):
-    """gunicorn's worker with threads."""
-
-    app: Server
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """End when everything is answered, and batches as far as they can be."""
-        if self.app.scorer:
-            self.app.scorer.end_soon()
-        super().handle_exit(sig, frame)
-
-    def handle_quit(self, sig: int, frame: FrameType | None) -> None:
-        """End now, without a look at the pool: what the signal interrupts may hold its lock."""
-        Worker.handle_quit(self, sig, frame)
-
-
 class Master(Arbiter):
     """gunicorn's master, which on SIGHUP takes a bundle that has changed."""
 
@@ -406,15 +378,6 @@ class Master(Arbiter):
             super().reload()
             self.app.say("reloaded")
             self.app.forget_before()
-
-
-def _fastest_worker() -> type[Worker]:
-    """The worker with a loop, where there is what it needs; else the one with threads."""
-    if hasattr(select, "epoll") and hasattr(os, "eventfd") and find_spec("httptools"):
-        from nachlass_service.http.loop_worker import LoopWorker
-
-        return LoopWorker
-    return ThreadWorker
 
 
 def _refuse(message: str) -> NoReturn:

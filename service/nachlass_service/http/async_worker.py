@@ -33,11 +33,6 @@ class AsyncWorker(Worker):
 
     def begin(self, scorer: Scorer, balance: Balance, leave: Callable[[str], None]) -> Run:
         """Make the loop, which `run` runs; how predictions are made there."""
-
-        def leave_and_wake(why: str) -> None:
-            leave(why)
-            self._loop.call_soon_threadsafe(self._drain)
-
         self._loop = _new_loop()
         self._scorer = scorer
         self._handler = RequestHandler(
@@ -45,8 +40,8 @@ class AsyncWorker(Worker):
             self.wsgi,
             self.cfg,
             self._loop,
-            access_log=AccessLog(self.cfg, self.log, self.max_requests, leave_and_wake),
-            leave=leave_and_wake,
+            access_log=AccessLog(self.cfg, self.log, self.max_requests, leave),
+            leave=leave,
         )
         handler = self._handler
         self._acceptor = Acceptor(

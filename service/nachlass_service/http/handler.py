@@ -32,11 +32,11 @@ from nachlass_service.http.responses import (
     refusal_response,
 )
 from nachlass_service.http.router import Route, is_streamed, route_of
-from nachlass_service.http.scheduler import Job, Scheduler
 from nachlass_service.http.scheme import Scheme
 from nachlass_service.http.streaming import ClientGoneError, Streamed
 from nachlass_service.http.wsgi import WSGI, answer_of, begin, end, environ_of
 from nachlass_service.scoring.request_body import PredictRequest
+from nachlass_service.scoring.scheduler import Job, Scheduler
 from nachlass_service.scoring.scorer import Scored, Scorer
 from nachlass_service.web.app import REQUEST_ID
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 from nachlass_service.base.errors import OverloadedError
 
 SMOOTHING = 0.2
 """The weight of the latest call in the average of what calls take."""
 SHORT_WAIT_S = 1.0
 """A queue that is over so soon may have any length."""
-SLOW_S = 0.005
-WINDOW = 16
 
 
 class Admission:
@@ -23,15 +19,10 @@ class Admission:
     def __init__(self, limit_s: float) -> None:
         self._limit_s = limit_s
         self.average_s = 0.0
-        self._last: deque[float] = deque(maxlen=WINDOW)
-        self.is_slow = True
 
     def note(self, took_s: float, samples: int = 1) -> None:
         """Take note of a call, and of how many samples it has scored."""
         self.average_s += SMOOTHING * (min(took_s, self._limit_s) / samples - self.average_s)
-        self._last.append(took_s)
-        # The minimum: a busy machine makes fast calls look slow, never slow ones fast.
-        self.is_slow = min(self._last) >= SLOW_S
 
     def wait_s(self, ahead: int, threads: int, running_s: float) -> float:
         """How long a call would wait: so many are ahead, the oldest one runs since `running_s`."""

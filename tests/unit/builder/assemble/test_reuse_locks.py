@@ -23,6 +23,7 @@ SERVED = {
     "gunicorn": "27.0",
     "httptools": "0.7",
     "prometheus-client": "0.22",
+    "uvloop": "0.22",
 }
 TRAINED = {**SERVED, "ipykernel": "6.30"}
 DIGEST = "0" * 64

@@ -1,6 +1,5 @@
 """A connection goes from phase to phase: what it reads and answers, and when it is let go."""
 
-import asyncio
 from types import SimpleNamespace
 
 import pytest
@@ -19,19 +18,10 @@ from nachlass_service.http.phases import (
     WRITING,
 )
 from nachlass_service.http.protocol import Connection
+from support.transport import Clock, Transport
 
 LIVE = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
 HALF = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n[1"
-
-
-class Clock:
-    """A clock that stands still; each test moves it."""
-
-    def __init__(self):
-        self.now = 1000.0
-
-    def monotonic(self):
-        return self.now
 
 
 @pytest.fixture(autouse=True)
@@ -39,50 +29,6 @@ def clock(monkeypatch):
     clock = Clock()
     monkeypatch.setattr(protocol, "time", clock)
     return clock
-
-
-class Transport(asyncio.Transport):
-    """Notes what is done with it; `takes` is whether the client reads."""
-
-    def __init__(self):
-        super().__init__()
-        self.sent, self.ended, self.unsent = b"", [], 0
-        self.is_reading = True
-        self.takes = True
-        self.connection = None
-
-    def write(self, data):
-        if self.takes:
-            self.sent += data
-        else:
-            self.unsent += len(data)
-            self.connection.pause_writing()
-
-    def pause_reading(self):
-        assert self.is_reading
-        self.is_reading = False
-
-    def resume_reading(self):
-        assert not self.is_reading
-        self.is_reading = True
-
-    def get_write_buffer_size(self):
-        return self.unsent
-
-    def can_write_eof(self):
-        return True
-
-    def write_eof(self):
-        self.ended.append("eof")
-
-    def close(self):
-        self.ended.append("close")
-
-    def abort(self):
-        self.ended.append("abort")
-
-    def get_extra_info(self, name, default=None):
-        return default
 
 
 class Front:

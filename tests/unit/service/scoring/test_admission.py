@@ -1,25 +1,7 @@
 import pytest
 
 from nachlass_service.base.errors import OverloadedError
-from nachlass_service.scoring.admission import SLOW_S, WINDOW, Admission, not_its_turn, overloaded
-
-
-def test_nothing_is_fast_until_it_has_shown_it():
-    admission = Admission(60)
-    assert admission.is_slow
-    admission.note(SLOW_S / 10)
-    assert not admission.is_slow
-
-
-def test_a_busy_machine_does_not_make_calls_slow_but_slow_calls_do():
-    admission = Admission(60)
-    for _ in range(3):
-        admission.note(SLOW_S / 10)
-        for _ in range(WINDOW - 1):
-            admission.note(SLOW_S * 10)
-        assert not admission.is_slow
-    admission.note(SLOW_S)
-    assert admission.is_slow
+from nachlass_service.scoring.admission import Admission, not_its_turn, overloaded
 
 
 def test_calls_are_refused_that_would_wait_beyond_the_limit():

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import pytest
 
 from nachlass_service.base.errors import OverloadedError, TimeLimitError
-from nachlass_service.http.scheduler import MOST_IN_BATCH, Job, Scheduler
 from nachlass_service.scoring.request_body import PredictRequest
+from nachlass_service.scoring.scheduler import MOST_IN_BATCH, Job, Scheduler
 
 LIMIT_S = 5.0
 PATIENCE_S = 20
@@ -290,3 +290,32 @@ def test_a_loop_that_has_ended_is_nobodys_fault(made):
     it.loop.close()
     free.set()
     assert not it.outcomes
+
+
+def interrupted(scheduler, calls):
+    """Have calls in the loop end as if they had passed the limit."""
+
+    def call(work):
+        calls.append(work)
+
+    scheduler._interrupter = SimpleNamespace(call=call)
+
+
+def test_a_call_in_the_loop_that_passes_the_limit_is_answered_so(made):
+    it, calls = made(), []
+    interrupted(it.scheduler, calls)
+    it.submit(b"1")
+    it.until(lambda: it.outcomes)
+    assert isinstance(it.outcomes[0], TimeLimitError)
+    assert it.left == ["a predictor has not come back"]
+    assert it.scheduler.is_empty
+
+
+def test_of_several_interrupted_in_the_loop_each_is_asked_alone_elsewhere(made):
+    it, calls = made(batches=True), []
+    interrupted(it.scheduler, calls)
+    it.submit(b"1", b"2", b"3")
+    it.until(lambda: len(it.outcomes) == 3)
+    assert len(calls) == 1
+    assert it.outcomes == [b"1", b"2", b"3"]
+    assert it.calls == [(False, [b"1"]), (False, [b"2"]), (False, [b"3"])]

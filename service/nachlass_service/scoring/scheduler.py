@@ -20,8 +20,9 @@ from typing import Any, TypeVar
 
 from nachlass_service.base import log
 from nachlass_service.base.errors import ServiceError, TimeLimitError
-from nachlass_service.http.pace import Pace
 from nachlass_service.scoring.admission import Admission, not_its_turn
+from nachlass_service.scoring.interrupter import Interrupter
+from nachlass_service.scoring.pace import Pace
 from nachlass_service.scoring.request_body import PredictRequest
 from nachlass_service.scoring.scorer import Scorer
 
@@ -77,6 +78,7 @@ class Scheduler:
         self._limit_s = scorer.settings.predict_timeout_s
         self._threads, self._batches = scorer.settings.predictor_threads, scorer.batches
         self._admission, self._pace = Admission(self._limit_s), Pace()
+        self._interrupter = Interrupter(self._limit_s)
         self._waiting: deque[Job] = deque()
         self._running: set[Running] = set()
         self._is_scheduled = self._is_switching_often = False
@@ -155,10 +157,13 @@ class Scheduler:
                 self._hand_over(jobs)
             else:
                 began_at, before = now, pace.before()
-                outcomes = self._outcomes(jobs)
+                outcomes = self._interrupter.call(partial(self._outcomes, jobs))
                 now = time.monotonic()
                 pace.note_here(now - began_at, before, len(jobs))
-                done.append((jobs, outcomes, now - began_at))
+                if outcomes is None:
+                    self._end_late(jobs, now)
+                else:
+                    done.append((jobs, outcomes, now - began_at))
             if now > ends_at:
                 break
         if waiting and len(self._running) < self._threads:
@@ -235,15 +240,19 @@ class Scheduler:
             self._schedule()
 
     def _give_up(self, running: Running, now: float) -> None:
-        """Answer jobs that have passed the limit; their thread is lost, and replaced."""
+        """End jobs that have passed the limit; their thread is lost, and replaced."""
         self._running.remove(running)
         running.is_given_up = True
         self._add_thread()
-        if len(running.jobs) == 1:
+        self._end_late(running.jobs, now)
+
+    def _end_late(self, jobs: list[Job], now: float) -> None:
+        """Answer a job that has passed the limit, or have each of several done alone."""
+        if len(jobs) == 1:
             error = TimeLimitError(f"the predictor did not answer within {self._limit_s:g} s")
-            self._end(running.jobs[0], error)
+            self._end(jobs[0], error)
         else:  # one of them may be what holds up the others
-            for job in reversed(running.jobs):
+            for job in reversed(jobs):
                 request = job.request
                 assert request is not None
                 job.work, job.request, job.made_at = partial(self._scorer.ask, request), None, now

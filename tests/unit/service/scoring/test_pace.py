@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from nachlass_service.http import pace
-from nachlass_service.http.pace import (
+from nachlass_service.scoring import pace
+from nachlass_service.scoring.pace import (
     HELD_UP_S,
     LONG_S,
     MOST_IN_A_ROW,

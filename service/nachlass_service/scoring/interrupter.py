@@ -1,0 +1,65 @@
+"""Interrupts calls of the predictor in the main thread that pass the time limit.
+
+The main thread cannot be given up as others can be. A signal ends what it does: Python
+code, a sleep, a wait for a lock or for the network; not a computation in C.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import TypeVar
+
+T = TypeVar("T")
+
+LOOK_EVERY_S = 0.25
+AGAIN_S = 1.0
+"""A call that goes on all the same, because it catches everything, is interrupted again."""
+
+
+class InterruptedCallError(BaseException):
+    """Raised in a call that has passed the limit, where `except Exception` does not catch it."""
+
+
+class Interrupter:
+    """Makes calls, one after the other; made, and used, in the main thread."""
+
+    def __init__(self, limit_s: float) -> None:
+        self._limit_s = limit_s
+        self._due_at = math.inf
+        self._was_interrupted = False
+        self._main = threading.get_ident()
+        signal.signal(signal.SIGALRM, self._interrupt)
+        threading.Thread(target=self._watch, name="interrupter", daemon=True).start()
+
+    def call(self, work: Callable[[], T]) -> T | None:
+        """What the work returns; None when it has passed the limit."""
+        self._was_interrupted = False
+        value = None
+        try:
+            self._due_at = time.monotonic() + self._limit_s
+            try:
+                value = work()
+            finally:
+                self._due_at = math.inf
+        except InterruptedCallError:
+            self._due_at = math.inf
+        return None if self._was_interrupted else value
+
+    def _watch(self) -> None:
+        """Look every now and then: a timer for each call would cost each call."""
+        while True:
+            time.sleep(min(LOOK_EVERY_S, self._limit_s / 4))
+            if time.monotonic() > self._due_at:
+                signal.pthread_kill(self._main, signal.SIGALRM)
+
+    def _interrupt(self, _sig: int, _frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if now > self._due_at:
+            self._due_at = now + AGAIN_S
+            self._was_interrupted = True
+            raise InterruptedCallError
