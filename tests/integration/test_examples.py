@@ -79,7 +79,7 @@ MANIFEST = {
 }
 
 SERVICE = {"blinker", "click", "cloudpickle", "flask", "gunicorn", "itsdangerous", "jinja2"} | {
-    "httptools", "markupsafe", "prometheus-client", "werkzeug",
+    "httptools", "markupsafe", "prometheus-client", "uvloop", "werkzeug",
 }  # fmt: skip
 SKLEARN = {"joblib", "narwhals", "numpy", "scikit-learn", "scipy", "threadpoolctl"}
 KEPT = {

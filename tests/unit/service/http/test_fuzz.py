@@ -96,7 +96,7 @@ class Stream:
 
     block = unblock = notify
 
-    def read(self):
+    def read(self, *, is_patient):
         """Read a piece; whether that was the last one."""
         if self.request.pieces:
             self.request.pieces.popleft()
@@ -105,8 +105,11 @@ class Stream:
             close = not (self.is_whole and self.request.keep_alive)
             self.connection.end_stream(close=close)
             return True
-        else:
+        elif is_patient:
             self.connection.feed_stream()
+        else:
+            self.connection.end_stream(close=True)
+            return True
         return False
 
 
@@ -158,8 +161,9 @@ class Play:
     def answer(self):
         self.front.answer_one()
 
-    def read(self):
-        self.front.streams = [stream for stream in self.front.streams if not stream.read()]
+    def read(self, *, is_patient=True):
+        reading = [s for s in self.front.streams if not s.read(is_patient=is_patient)]
+        self.front.streams = reading
 
     def wait(self):
         self.clock.now += self.rng.choice([0.01, 1, 11])
@@ -188,7 +192,7 @@ class Play:
         """Everything is answered and nobody sends: the connection is closed, nothing is kept."""
         for _ in range(400):
             self.answer()
-            self.read()
+            self.read(is_patient=False)
             self.check()
             self.clock.now += 100
             self.pass_deadline()
