@@ -14,8 +14,8 @@ from logging import WARNING
 
 from nachlass_service.base import log
 from nachlass_service.http.balance import Balance
+from nachlass_service.http.connection import Connection
 from nachlass_service.http.phases import IDLE, SILENCE_S
-from nachlass_service.http.protocol import Connection
 
 SLACK = 4
 """Connections that a worker may have more than another before it lets that one go first."""

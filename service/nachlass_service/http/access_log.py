@@ -8,7 +8,7 @@ from datetime import timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from nachlass_service.http.protocol import Connection
+from nachlass_service.http.connection import Connection
 from nachlass_service.http.request import Request
 from nachlass_service.http.responses import REASONS
 from nachlass_service.http.wsgi import environ_of

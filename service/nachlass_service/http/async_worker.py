@@ -18,8 +18,8 @@ from gunicorn.workers.base import Worker
 from nachlass_service.http.acceptor import Acceptor
 from nachlass_service.http.access_log import AccessLog
 from nachlass_service.http.balance import Balance
+from nachlass_service.http.connection import Connection
 from nachlass_service.http.handler import RequestHandler
-from nachlass_service.http.protocol import Connection
 from nachlass_service.scoring.scorer import Run, Scorer
 
 TICK_S = 0.25
@@ -91,7 +91,7 @@ class AsyncWorker(Worker):
             self.notify()
         if self.ppid != os.getppid() or not self.alive:
             self._drain()
-        self._handler.heads.tick()
+        self._handler.responder.heads.tick()
         scheduler.tick(now)
         acceptor.tick(now)
         if (acceptor.is_empty and scheduler.is_empty) or now > self._ends_at:
@@ -109,7 +109,7 @@ class AsyncWorker(Worker):
         self._scorer.end_soon()
         self._ends_at = time.monotonic() + self.cfg.graceful_timeout
         self._acceptor.drain()
-        self._handler.is_draining = True
+        self._handler.responder.is_draining = True
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:

@@ -8,71 +8,37 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from http import HTTPStatus
-from typing import NamedTuple, NoReturn
 
 import httptools
 
 from nachlass_service.base.errors import OverloadedError, ServiceError, TooLargeError
+from nachlass_service.http.body_budget import BodyBudget
+from nachlass_service.http.head import (
+    HeadError,
+    Limits,
+    Refusal,
+    framing_of,
+    too_long,
+    without_offer,
+)
 from nachlass_service.http.request import Request
 
 MOST_HEAD_BYTES = 1 << 17
 """Bytes of a head; also of what comes between two pieces of a body, or behind it."""
-DIGITS = 19
-"""Of a length, as many as 64 bits have at most."""
-TOO_LONG = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What is read at most of one request: bytes, and the number of its headers."""
-
-    body_bytes: int
-    line_bytes: int = 4094
-    field_bytes: int = 8190
-    fields: int = 100
-
-
-class Failure(NamedTuple):
-    """Why nothing more can be read: what the client is told before its connection is closed."""
-
-    status: int
-    detail: str
-
-
-class BodyBudget:
-    """The bytes of bodies that a worker may hold at once, for all of its connections."""
-
-    __slots__ = ("left", "most")
-
-    def __init__(self, most: int) -> None:
-        self.left = self.most = most
-
-    def take(self, size: int) -> None:
-        """Count so many bytes more; raises OverloadedError beyond the limit."""
-        if size > self.left:
-            detail = f"other requests fill the memory for bodies (limit {self.most} bytes)"
-            raise OverloadedError(detail, 1)
-        self.left -= size
-
-    def give_back(self, request: Request) -> None:
-        """Count the body of a request no more."""
-        self.left += request.counted_bytes
-        request.counted_bytes = 0
 
 
 class RequestParser:
     """Reads one client's requests; `requests` has those to be answered, in their order.
 
-    `request` is the one being read, `failure` is why nothing after them can be.
+    `request` is the one being read, `refusal` is why nothing after them can be.
     With `is_last`, what comes after the last one is not looked at; with `is_cut`,
     that is the rest of its body. A request
     for which `is_streamed` is true is in `requests` once its head is there.
     """
 
     __slots__ = (
-        *("requests", "request", "failure", "is_last", "is_cut", "is_in_head", "size"),
+        *("requests", "request", "refusal", "is_last", "is_cut", "is_in_head", "size"),
         *("expects_continue", "_limits", "_budget", "_is_streamed", "_http", "_is_offer"),
         *("_headers", "_pieces", "_between"),
     )
@@ -82,7 +48,7 @@ class RequestParser:
     ) -> None:
         self.requests: deque[Request] = deque()
         self.request: Request | None = None
-        self.failure: Failure | None = None
+        self.refusal: Refusal | None = None
         self.is_last = self.is_cut = self.is_in_head = False
         self.expects_continue = self._is_offer = False
         self.size = 0  # of the body being read, in bytes
@@ -94,7 +60,7 @@ class RequestParser:
 
     def feed(self, data: bytes) -> None:
         """Read what has come."""
-        while data and not (self.is_last or self.failure):
+        while data and not (self.is_last or self.refusal):
             data = self._feed(data)
 
     def end(self, error: ServiceError) -> None:
@@ -122,40 +88,28 @@ class RequestParser:
         except httptools.HttpParserUpgrade as offered:
             return self._without_offer() + data[offered.args[0] :]
         except httptools.HttpParserCallbackError as error:
-            if not isinstance(error.__context__, _EnoughError):
+            if isinstance(error.__context__, HeadError):
+                self._refuse(error.__context__.refusal)
+            elif not isinstance(error.__context__, _EnoughError):
                 raise
         except httptools.HttpParserError as error:
             if not self.is_last:
-                self._fail(HTTPStatus.BAD_REQUEST, f"this is not HTTP: {error}")
-        if self.failure is not None and self.request is not None:
-            self._drop_body(self.request, None)
-            self.request = None
+                self._refuse(Refusal(HTTPStatus.BAD_REQUEST, f"this is not HTTP: {error}"))
         if self.request is not None:
             self._between += len(data)
             if self._between > MOST_HEAD_BYTES:
-                self._fail(TOO_LONG, "the header, or what comes behind the body, is too long")
-                self._drop_body(self.request, None)
-                self.request = None
+                detail = "the header, or what comes behind the body, is too long"
+                self._refuse(too_long(detail).refusal)
         return b""
 
     def _without_offer(self) -> bytes:
-        """The head of a request that offers another protocol, without the offer.
+        """The head again, to be read as if nothing had been offered.
 
-        A server may decline it and go on with HTTP (RFC 9110, section 7.8), and
-        httptools takes such a request to end with its head.
+        httptools takes a request that offers another protocol to end with its head.
         """
-        request = self._reading()
         self._is_offer = False
         self._http = httptools.HttpRequestParser(self)
-        lines = [b"%b %b HTTP/1.%d" % (request.method, request.target, not request.is_old)]
-        for name, value in request.headers:
-            if name == b"connection":
-                options = [option.strip().lower() for option in value.split(b",")]
-                kept = b", ".join(o for o in options if o in (b"close", b"keep-alive"))
-                lines.append(b"connection: %b" % kept)
-            elif name != b"upgrade":
-                lines.append(b"%b: %b" % (name, value))
-        return b"\r\n".join([*lines, b"", b""])
+        return without_offer(self._reading())
 
     # What httptools calls.
 
@@ -173,7 +127,7 @@ class RequestParser:
         request.target += url
         if len(request.target) > self._limits.line_bytes:
             detail = f"the target is longer than {self._limits.line_bytes} bytes"
-            self._refuse(HTTPStatus.REQUEST_URI_TOO_LONG, detail)
+            raise HeadError(HTTPStatus.REQUEST_URI_TOO_LONG, detail)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header, or a trailer, of which nothing is kept."""
@@ -189,45 +143,15 @@ class RequestParser:
         version = http.get_http_version()
         if version != "1.1":
             if version != "1.0":
-                self._refuse(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "speak HTTP/1.1")
+                raise HeadError(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "speak HTTP/1.1")
             request.is_old = True
         if http.should_upgrade():
             if request.method == b"CONNECT":
-                self._refuse(HTTPStatus.METHOD_NOT_ALLOWED, "this is not a proxy")
+                raise HeadError(HTTPStatus.METHOD_NOT_ALLOWED, "this is not a proxy")
             self._is_offer = True
             return
         request.keep_alive = http.should_keep_alive()
-        self._look_at_headers(request)
-
-    def _look_at_headers(self, request: Request) -> None:
-        """Refuse what RFC 9112 has refused, and decide how the body is read."""
-        limits, length, self.expects_continue = self._limits, 0, False
-        if len(request.headers) > limits.fields:
-            self._refuse(TOO_LONG, f"there are more than {limits.fields} headers")
-        for name, value in request.headers:
-            if len(name) + len(value) > limits.field_bytes:
-                self._refuse(TOO_LONG, f"a header is longer than {limits.field_bytes} bytes")
-            if name == b"content-length":
-                length = int(value[-DIGITS:])  # httptools has refused what is no number
-            elif name == b"expect":
-                self.expects_continue = value.lower() == b"100-continue" and not request.is_old
-            elif name == b"transfer-encoding":
-                self._check_coding(request, value.lower())
-        names = [name for name, _value in request.headers]
-        if (hosts := names.count(b"host")) != 1 and (hosts or not request.is_old):
-            self._refuse(HTTPStatus.BAD_REQUEST, "a request has one Host header")
-        if names.count(b"content-type") > 1:
-            self._refuse(HTTPStatus.BAD_REQUEST, "a request has one Content-Type header")
-        self._begin_body(request, length)
-
-    def _check_coding(self, request: Request, coding: bytes) -> None:
-        if request.is_old:
-            self._refuse(HTTPStatus.BAD_REQUEST, "HTTP/1.0 has no transfer codings")
-        if coding != b"chunked":
-            detail = f"the transfer coding {coding[:40].decode('latin-1')} is not known here"
-            self._refuse(HTTPStatus.NOT_IMPLEMENTED, detail)
-
-    def _begin_body(self, request: Request, length: int) -> None:
+        length, self.expects_continue = framing_of(request, self._limits)
         if self._is_streamed(request):
             self._begin_stream(request)
         elif length > self._limits.body_bytes:
@@ -300,12 +224,12 @@ class RequestParser:
         self._pieces = []
         self._budget.give_back(request)
 
-    def _fail(self, status: int, detail: str) -> None:
-        self.failure = self.failure or Failure(status, detail)
-
-    def _refuse(self, status: int, detail: str) -> NoReturn:
-        self._fail(status, detail)
-        raise _EnoughError
+    def _refuse(self, refusal: Refusal) -> None:
+        """Read nothing more, and keep nothing of the request being read."""
+        self.refusal = self.refusal or refusal
+        if self.request is not None:
+            self._drop_body(self.request, None)
+            self.request = None
 
 
 class _EnoughError(Exception):

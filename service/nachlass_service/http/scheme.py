@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
-from nachlass_service.http.protocol import Connection
+from nachlass_service.http.connection import Connection
 from nachlass_service.http.request import Request
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from nachlass_service.http.connection import Connection
 from nachlass_service.http.phases import DISCARD_S, LEAST_RATE, SILENCE_S, WRITE_S
-from nachlass_service.http.protocol import Connection
 from nachlass_service.http.request import Request
 
 AHEAD_BYTES = 1 << 18

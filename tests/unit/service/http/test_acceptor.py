@@ -9,9 +9,10 @@ import pytest
 
 from nachlass_service.http.acceptor import SLACK, Acceptor
 from nachlass_service.http.balance import Balance
-from nachlass_service.http.parser import BodyBudget, Limits
+from nachlass_service.http.body_budget import BodyBudget
+from nachlass_service.http.connection import Connection
+from nachlass_service.http.head import Limits
 from nachlass_service.http.phases import IDLE
-from nachlass_service.http.protocol import Connection
 
 PATIENCE_S = 20
 LIVE = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -28,8 +29,8 @@ class Front:
     def handle(self, connection, request):
         connection.answer(b"yes", close=False)
 
-    def refuse(self, connection, failure):
-        connection.answer(b"%d" % failure.status, close=True)
+    def refuse(self, connection, refusal):
+        connection.answer(b"%d" % refusal.status, close=True)
 
 
 @pytest.fixture

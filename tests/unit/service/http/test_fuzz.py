@@ -8,10 +8,10 @@ import random
 import time
 from collections import deque
 
-from nachlass_service.http import protocol
-from nachlass_service.http.parser import BodyBudget, Limits
+from nachlass_service.http.body_budget import BodyBudget
+from nachlass_service.http.connection import Connection
+from nachlass_service.http.head import Limits
 from nachlass_service.http.phases import CLOSING
-from nachlass_service.http.protocol import Connection
 from support.transport import Clock, Transport
 
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "2"))
@@ -69,8 +69,8 @@ class Front:
             connection, request = self.waiting.popleft()
             connection.answer(b"later", close=not request.keep_alive)
 
-    def refuse(self, connection, failure):
-        assert 400 <= failure.status < 600
+    def refuse(self, connection, refusal):
+        assert 400 <= refusal.status < 600
         connection.answer(b"refused", close=True)
 
     def defect(self, error):
@@ -207,7 +207,7 @@ class Play:
 def test_a_connection_outlives_its_client(monkeypatch):
     clock = Clock()
     ends_at = time.monotonic() + SECONDS
-    monkeypatch.setattr(protocol, "time", clock)
+    monkeypatch.setattr("nachlass_service.http.connection.time", clock)
     seed = int(SEED) if SEED else random.randrange(1 << 32)
     played = 0
     while time.monotonic() < ends_at and not (SEED and played):

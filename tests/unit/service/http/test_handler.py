@@ -7,8 +7,9 @@ import pytest
 from gunicorn.config import Config
 
 from nachlass_service.base.errors import OverloadedError, RefusedError, TooLargeError
-from nachlass_service.http.handler import LARGE_BYTES, STREAMS, RequestHandler
-from nachlass_service.http.parser import Failure
+from nachlass_service.http.batch_handler import STREAMS
+from nachlass_service.http.handler import LARGE_BYTES, RequestHandler
+from nachlass_service.http.head import Refusal
 from nachlass_service.http.request import Request
 from nachlass_service.http.router import is_streamed
 from nachlass_service.scoring.scorer import Scored
@@ -204,7 +205,7 @@ def test_an_application_that_fails_is_a_defect(made):
 
 
 def test_only_so_many_batches_have_a_thread(made):
-    made.handler._streams = STREAMS
+    made.handler._batches._streams = STREAMS
     connection = made.handle(is_streamed=True, headers=[(b"content-type", b"text/csv")])
     assert connection.status == 503
     [(response, close)] = connection.sent
@@ -214,14 +215,14 @@ def test_only_so_many_batches_have_a_thread(made):
 
 
 def test_every_answer_of_a_drain_is_the_last(made):
-    made.handler.is_draining = True
+    made.handler.responder.is_draining = True
     [(_response, close)] = made.handle(b"GET", b"/livez").sent
     assert close
 
 
 def test_what_is_no_request_is_refused_and_closed(made):
     connection = Connection()
-    made.handler.refuse(connection, Failure(431, "too many headers"))
+    made.handler.refuse(connection, Refusal(431, "too many headers"))
     assert connection.status == 431
     [(response, close)] = connection.sent
     assert close

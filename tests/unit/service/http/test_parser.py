@@ -5,7 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nachlass_service.base.errors import OverloadedError, SlowBodyError, TooLargeError
-from nachlass_service.http.parser import BodyBudget, Limits, RequestParser
+from nachlass_service.http.body_budget import BodyBudget
+from nachlass_service.http.head import Limits
+from nachlass_service.http.parser import RequestParser
 
 LIMITS = Limits(body_bytes=100, line_bytes=50, field_bytes=40, fields=5)
 BUDGET = 300
@@ -53,7 +55,7 @@ def seen(made):
         )
         for request in made.requests
     ]
-    return requests, made.failure, made.is_last
+    return requests, made.refusal, made.is_last
 
 
 STREAMS = {
@@ -101,10 +103,10 @@ def test_streams_that_follow_each_other_are_read_in_pieces_of_any_size(streams, 
 
 
 @given(data=st.binary(max_size=300))
-def test_any_bytes_are_requests_or_a_failure(data):
+def test_any_bytes_are_requests_or_a_refusal(data):
     made = read(data, text(b"GET", b"/livez"))
-    assert made.failure is None or 400 <= made.failure.status < 600
-    assert made.requests or made.failure or made.request or made.is_last or not data
+    assert made.refusal is None or 400 <= made.refusal.status < 600
+    assert made.requests or made.refusal or made.request or made.is_last or not data
 
 
 def test_what_is_read_of_a_request():
@@ -148,7 +150,7 @@ def test_what_is_read_of_a_request():
 )
 def test_what_is_refused(stream, status, detail):
     made = read(stream)
-    assert made.failure == (status, detail)
+    assert made.refusal == (status, detail)
     assert not made.requests
 
 
@@ -164,8 +166,8 @@ def test_what_is_refused(stream, status, detail):
 )
 def test_what_is_no_http_is_refused(stream):
     made = read(stream)
-    assert made.failure.status == 400
-    assert made.failure.detail.startswith("this is not HTTP: ")
+    assert made.refusal.status == 400
+    assert made.refusal.detail.startswith("this is not HTTP: ")
 
 
 def test_a_length_may_have_more_digits_than_an_integer_is_read_with():
@@ -177,10 +179,10 @@ def test_a_length_may_have_more_digits_than_an_integer_is_read_with():
     assert request.body == b"[1]"
 
 
-def test_nothing_after_a_failure_is_read():
+def test_nothing_after_a_refusal_is_read():
     made = read(text(b"GET", b"/livez"), b"nonsense\r\n\r\n", text(b"GET", b"/livez"))
     assert len(made.requests) == 1
-    assert made.failure.status == 400
+    assert made.refusal.status == 400
 
 
 def test_a_head_that_never_ends_is_refused():
@@ -188,14 +190,14 @@ def test_a_head_that_never_ends_is_refused():
     made = read(text(b"GET", b"/", b"A: ")[:-4], limits=limits)
     for _ in range(1 << 8):
         made.feed(b"x" * (1 << 10))
-    assert made.failure.status == 431
+    assert made.refusal.status == 431
 
 
 def test_what_follows_a_body_has_an_end():
     made = read(text(b"POST", b"/", b"Transfer-Encoding: chunked") + b"0\r\n")
     for _ in range(1 << 13):
         made.feed(b"A: " + b"x" * 30 + b"\r\n")
-    assert made.failure.status == 431
+    assert made.refusal.status == 431
 
 
 # Bodies.
@@ -260,7 +262,7 @@ def test_bodies_of_all_connections_share_a_budget():
     assert budget.left == 150
 
 
-@pytest.mark.parametrize("ends", ["close", "end", "failure"])
+@pytest.mark.parametrize("ends", ["close", "end", "refusal"])
 def test_a_body_that_does_not_come_is_given_back(ends):
     budget = BodyBudget(BUDGET)
     made = parser(budget=budget)
@@ -277,7 +279,7 @@ def test_a_body_that_does_not_come_is_given_back(ends):
         assert not request.keep_alive
     else:
         made.feed(b"x" * 5 + b"no chunk\r\n")
-        assert made.failure.status == 400
+        assert made.refusal.status == 400
     assert budget.left == BUDGET
 
 

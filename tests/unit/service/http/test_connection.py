@@ -4,8 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from nachlass_service.http import protocol
-from nachlass_service.http.parser import BodyBudget, Failure, Limits
+from nachlass_service.http.body_budget import BodyBudget
+from nachlass_service.http.connection import CONTINUE, Connection
+from nachlass_service.http.head import Limits, Refusal
 from nachlass_service.http.phases import (
     ANSWERING,
     BODY,
@@ -17,7 +18,6 @@ from nachlass_service.http.phases import (
     STREAMING,
     WRITING,
 )
-from nachlass_service.http.protocol import Connection
 from support.transport import Clock, Transport
 
 LIVE = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -27,7 +27,7 @@ HALF = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n[1"
 @pytest.fixture(autouse=True)
 def clock(monkeypatch):
     clock = Clock()
-    monkeypatch.setattr(protocol, "time", clock)
+    monkeypatch.setattr("nachlass_service.http.connection.time", clock)
     return clock
 
 
@@ -51,8 +51,8 @@ class Front:
         if self.at_once:
             connection.answer(self.at_once, close=not request.keep_alive)
 
-    def refuse(self, connection, failure):
-        self.refused.append(failure)
+    def refuse(self, connection, refusal):
+        self.refused.append(refusal)
         connection.answer(b"refused", close=True)
 
     def defect(self, error):
@@ -155,11 +155,11 @@ def test_a_client_may_wait_for_a_sign_before_it_sends(connect):
     client = connect()
     head = b"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"
     client.send(head)
-    assert client.transport.sent == protocol.CONTINUE
+    assert client.transport.sent == CONTINUE
     client.send(b"[]")
     client.connection.answer(b"!", close=False)
     client.send(head + b"[]")
-    assert client.transport.sent == protocol.CONTINUE + b"!"
+    assert client.transport.sent == CONTINUE + b"!"
 
 
 # Ends.
@@ -170,7 +170,7 @@ def test_what_is_no_request_is_refused_after_those_before(connect):
     client.send(LIVE + b"nonsense\r\n\r\n")
     assert not client.front.refused
     client.connection.answer(b"1", close=False)
-    assert [failure.status for failure in client.front.refused] == [400]
+    assert [refusal.status for refusal in client.front.refused] == [400]
     assert client.transport.sent == b"1refused"
     assert client.connection.phase is LINGERING
     assert client.transport.ended == ["eof"]
@@ -249,7 +249,7 @@ def test_a_defect_behind_an_answer_costs_one_connection(connect):
     client.send(LIVE)
     client.send(LIVE)
     client.connection._parser = SimpleNamespace(
-        requests=(), request=None, failure=None, is_last=False
+        requests=(), request=None, refusal=None, is_last=False
     )
     client.connection.answer(b"1", close=False)
     [error] = client.front.defects
@@ -261,7 +261,7 @@ def test_a_defect_behind_an_answer_costs_one_connection(connect):
 def test_a_connection_can_be_turned_away(connect):
     client = connect()
     client.connection.turn_away(503, "there are too many")
-    assert client.front.refused == [Failure(503, "there are too many")]
+    assert client.front.refused == [Refusal(503, "there are too many")]
     assert client.connection.phase is LINGERING
 
 
@@ -477,4 +477,4 @@ def test_a_batch_may_be_asked_for_with_a_sign(connect):
     client, stream = connect(), Stream()
     client.send(PUT.replace(b"Host", b"Expect: 100-continue\r\nHost"))
     client.connection.stream(stream)
-    assert client.transport.sent == protocol.CONTINUE
+    assert client.transport.sent == CONTINUE

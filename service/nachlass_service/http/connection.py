@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from nachlass_service.base.errors import SlowBodyError
-from nachlass_service.http.parser import BodyBudget, Failure, Limits, RequestParser
+from nachlass_service.http.head import Refusal
+from nachlass_service.http.parser import RequestParser
 from nachlass_service.http.phases import (
     ANSWERING,
     BEFORE_AN_ANSWER,
@@ -32,74 +33,31 @@ from nachlass_service.http.phases import (
 )
 from nachlass_service.http.request import Request
 
+if TYPE_CHECKING:
+    from nachlass_service.http.handler import RequestHandler
+    from nachlass_service.http.streaming import Streamed
+
 PIECE_BYTES = 1 << 16
 """Bytes that are parsed at once: they bound how many requests of one client wait."""
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-
-
-class Front(Protocol):
-    """What a connection hands its requests on to, and its limits."""
-
-    limits: Limits
-    budget: BodyBudget
-    keep_alive_s: float
-
-    def is_streamed(self, request: Request) -> bool:
-        """Whether to hand a request on before its body is there."""
-
-    def handle(self, connection: Connection, request: Request) -> None:
-        """Answer a request, now or later."""
-
-    def refuse(self, connection: Connection, failure: Failure) -> None:
-        """Answer what is no request, and close."""
-
-    def opened(self, connection: Connection) -> None:
-        """Take note of a connection."""
-
-    def closed(self, connection: Connection) -> None:
-        """Forget a connection."""
-
-    def defect(self, error: BaseException) -> None:
-        """Say that something went wrong that should not, and cost a client its connection."""
-
-
-class Stream(Protocol):
-    """The thread that has a batch, as its connection sees it."""
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether all of the body is there."""
-
-    @property
-    def has_room(self) -> bool:
-        """Whether more of the body should be read."""
-
-    def notify(self) -> None:
-        """More of the body is there, or nothing more will be."""
-
-    def block(self) -> None:
-        """The client does not take what is written."""
-
-    def unblock(self) -> None:
-        """The client takes more."""
 
 
 class Connection(asyncio.Protocol):
     """A client; all methods are the loop's."""
 
     __slots__ = (
-        *("deadline", "phase", "since", "request", "_front", "_parser", "_transport", "_unread"),
+        *("deadline", "phase", "since", "request", "_handler", "_parser", "_transport", "_unread"),
         *("_has_ended", "_is_advancing", "_is_full", "_is_paused", "_stream", "_unsent"),
         "_begun_at",
     )
 
-    def __init__(self, front: Front) -> None:
+    def __init__(self, handler: RequestHandler) -> None:
         self.phase = IDLE
         self.since = self._begun_at = time.monotonic()
         self.deadline = self.since + SILENCE_S
         self.request: Request | None = None  # that is being answered
-        self._front = front
-        self._parser = RequestParser(front.limits, front.budget, front.is_streamed)
+        self._handler = handler
+        self._parser = RequestParser(handler.limits, handler.budget, handler.is_streamed)
         self._transport = cast("asyncio.Transport", None)
         self._unread = b""
         self._has_ended = False  # the client sends nothing more
@@ -107,7 +65,7 @@ class Connection(asyncio.Protocol):
         self._is_paused = False  # the transport does not read
         self._is_full = False  # the client does not take what is written
         self._unsent = 0
-        self._stream: Stream | None = None
+        self._stream: Streamed | None = None
 
     # What is asked of it.
 
@@ -134,7 +92,7 @@ class Connection(asyncio.Protocol):
     def answer(self, response: bytes, *, close: bool) -> None:
         """Send the answer to the current request."""
         if self.request is not None:
-            self._front.budget.give_back(self.request)
+            self._handler.budget.give_back(self.request)
             self.request = None
         if not self.is_open:
             return
@@ -151,7 +109,7 @@ class Connection(asyncio.Protocol):
 
     def turn_away(self, status: int, detail: str) -> None:
         """Answer so, whatever is asked, and close."""
-        self._parser.failure = Failure(status, detail)
+        self._parser.refusal = Refusal(status, detail)
         self._advance()
 
     def close(self) -> None:
@@ -180,7 +138,7 @@ class Connection(asyncio.Protocol):
 
     # The body and the answer of a batch, which a thread reads and writes.
 
-    def stream(self, stream: Stream) -> None:
+    def stream(self, stream: Streamed) -> None:
         """Hand the current request to a thread; its body may already be there."""
         self._stream = stream
         self._enter(STREAMING)
@@ -200,7 +158,7 @@ class Connection(asyncio.Protocol):
         if self.phase is not STREAMING or stream is None:
             return
         has_come = bool(self._unread)
-        while self._unread and stream.has_room and not self._parser.failure:
+        while self._unread and stream.has_room and not self._parser.refusal:
             self._take_unread()
         if self._unread or not stream.has_room:
             self._pause_reading()
@@ -221,7 +179,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The client is there; with TLS, after the handshake."""
         self._transport = cast("asyncio.Transport", transport)
-        self._front.opened(self)
+        self._handler.opened(self)
 
     def data_received(self, data: bytes) -> None:
         """Read what has come, or keep it until its turn."""
@@ -238,7 +196,7 @@ class Connection(asyncio.Protocol):
             else:
                 self._parse(data)
         except Exception as error:  # noqa: BLE001 - the others' connections go on
-            self._front.defect(error)
+            self._handler.defect(error)
             self.abort()
 
     def eof_received(self) -> bool:
@@ -272,18 +230,18 @@ class Connection(asyncio.Protocol):
             self._enter(CLOSING)
         self._parser.close()
         if self.request is not None:
-            self._front.budget.give_back(self.request)
+            self._handler.budget.give_back(self.request)
         if self._stream:
             self._stream.notify()
         self._unread = b""
-        self._front.closed(self)
+        self._handler.closed(self)
 
     # Reading.
 
     @property
     def has_ended(self) -> bool:
         """Whether nothing more of a streamed body can come."""
-        return bool(self._has_ended or self._parser.failure or self.phase is CLOSING)
+        return bool(self._has_ended or self._parser.refusal or self.phase is CLOSING)
 
     @property
     def _has_more(self) -> bool:
@@ -292,7 +250,7 @@ class Connection(asyncio.Protocol):
         return bool(
             parser.requests
             or parser.request
-            or parser.failure
+            or parser.refusal
             or self._is_paused
             or self._has_ended
         )
@@ -300,7 +258,7 @@ class Connection(asyncio.Protocol):
     def _parse(self, data: bytes) -> None:
         parser = self._parser
         parser.feed(data)
-        if parser.requests or parser.failure:
+        if parser.requests or parser.refusal:
             self._advance()
         else:
             self._wait_for_more()
@@ -336,7 +294,7 @@ class Connection(asyncio.Protocol):
             while self.phase in BEFORE_AN_ANSWER and self._hand_on():
                 pass
         except Exception as error:  # noqa: BLE001 - the others' requests go on
-            self._front.defect(error)
+            self._handler.defect(error)
             self.abort()
         finally:
             self._is_advancing = False
@@ -347,10 +305,10 @@ class Connection(asyncio.Protocol):
         if parser.requests:
             self.request = parser.requests.popleft()
             self._enter(ANSWERING)
-            self._front.handle(self, self.request)
-        elif parser.failure:
+            self._handler.handle(self, self.request)
+        elif parser.refusal:
             self._enter(ANSWERING)
-            self._front.refuse(self, parser.failure)
+            self._handler.refuse(self, parser.refusal)
         elif self._unread and not parser.is_last:
             self._take_unread()
         elif self._has_ended or parser.is_last:
@@ -386,7 +344,7 @@ class Connection(asyncio.Protocol):
     def _finish(self) -> None:
         """Close so that the client gets the answer: with bytes unread, it would get a reset."""
         parser = self._parser
-        may_send_more = parser.failure or parser.is_cut or parser.request or self._unread
+        may_send_more = parser.refusal or parser.is_cut or parser.request or self._unread
         if may_send_more and self._transport.can_write_eof() and not self._has_ended:
             self._enter(LINGERING)
             self._unread = b""
@@ -405,4 +363,6 @@ class Connection(asyncio.Protocol):
             self.deadline = math.inf
             return
         self.since = time.monotonic()
-        self.deadline = self.since + (self._front.keep_alive_s if phase is IDLE else phase.limit_s)
+        self.deadline = self.since + (
+            self._handler.keep_alive_s if phase is IDLE else phase.limit_s
+        )

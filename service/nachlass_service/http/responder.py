@@ -1,0 +1,67 @@
+"""Sends responses to the clients of a worker, and notes each in the access log."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from itertools import count
+from logging import ERROR
+from typing import TYPE_CHECKING, Any
+
+from nachlass_service.base import log
+from nachlass_service.http.access_log import AccessLog
+from nachlass_service.http.connection import Connection
+from nachlass_service.http.request import Request
+from nachlass_service.http.responses import Heads, Response, defect_response
+from nachlass_service.http.scheme import Scheme
+from nachlass_service.http.wsgi import environ_of
+from nachlass_service.web.app import REQUEST_ID
+
+if TYPE_CHECKING:
+    from gunicorn.config import Config
+
+
+class Responder:
+    """What all answers need; with `is_draining`, each is the last of its connection."""
+
+    def __init__(self, cfg: Config, loop: asyncio.AbstractEventLoop, access_log: AccessLog) -> None:
+        self.heads = Heads()
+        self.access_log = access_log
+        self.is_draining = False
+        self.loop = loop
+        self._scheme = Scheme(cfg)
+        self._ids = map(f"{secrets.token_hex(4)}{{:08x}}".format, count())
+
+    def send(self, connection: Connection, request: Request, response: Response) -> None:
+        """Answer a request; in the loop's thread."""
+        close = not request.keep_alive or self.is_draining
+        if connection.is_open:
+            self.access_log.note(connection, request, response.status, len(response.body))
+        only_head = request.method == b"HEAD"
+        text = self.heads.whole(response, close=close, only_head=only_head)
+        connection.answer(text, close=close)
+
+    def post(self, work: Callable[[], None]) -> None:
+        """Have the loop do something, from another thread; nothing, once it has ended."""
+        if not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(work)
+
+    def defect_in(self, request: Request, error: BaseException) -> Response:
+        """Log what should not have happened, and what the client is told."""
+        request_id = self.request_id(request)
+        path = request.target.decode("latin-1")
+        log.event("defect", level=ERROR, request=request_id, path=path, exc_info=error)
+        return defect_response(request_id)
+
+    def request_id(self, request: Request) -> str:
+        """What the log calls a request: the name the client gave it, or a new one."""
+        if not request.id:
+            given = request.header(b"x-request-id")
+            request.id = given if REQUEST_ID.fullmatch(given) else next(self._ids)
+        return request.id
+
+    def environ(self, connection: Connection, request: Request) -> dict[str, Any]:
+        """A request as the Flask application takes it."""
+        scheme = self._scheme.of(connection, request)
+        return environ_of(request, scheme=scheme, server=connection.server, peer=connection.peer)
