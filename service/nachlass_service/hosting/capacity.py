@@ -5,12 +5,13 @@ fractions rounded up. Memory: nine tenths of the smallest limit of its control
 groups, or of the machine, have to hold the master and the workers. What one
 process needs was measured by the proof at build; when the model is loaded
 
-    by each worker:   OVERHEAD + n * (OVERHEAD + scoring)
-    before the fork:  OVERHEAD + loaded + n * (OVERHEAD + scoring - loaded + loaded / 4)
+    by each worker:   OVERHEAD + n * (OVERHEAD + bodies + scoring)
+    before the fork:  OVERHEAD + loaded + n * (OVERHEAD + bodies + scoring - loaded + loaded / 4)
 
 where `loaded` and `scoring` are the largest resident sizes after loading and
-after scoring; a quarter of what was loaded becomes a worker's own, as Python
-counts references in it. At least one worker is started.
+after scoring, and `bodies` what a worker holds of requests that are being read;
+a quarter of what was loaded becomes a worker's own, as Python counts references
+in it. At least one worker is started.
 """
 
 from __future__ import annotations
@@ -37,13 +38,13 @@ class Capacity:
     cores: float
     memory: int
 
-    def workers(self, *, loaded: int, scoring: int, preload: bool) -> tuple[int, str]:
-        """How many workers to start, and why; the sizes are those of the manifest."""
+    def workers(self, *, loaded: int, scoring: int, bodies: int, preload: bool) -> tuple[int, str]:
+        """How many workers to start, and why; the sizes are in bytes."""
         by_cores = max(1, math.ceil(self.cores))
-        each = OVERHEAD + scoring
+        each = OVERHEAD + bodies + scoring
         rest = int(self.memory * 0.9) - OVERHEAD
         if preload:
-            each = OVERHEAD + max(0, scoring - loaded) + loaded // 4
+            each = OVERHEAD + bodies + max(0, scoring - loaded) + loaded // 4
             rest -= loaded
         by_memory = max(1, rest // each)
         why = (

@@ -39,6 +39,7 @@ from nachlass_service.hosting.forks import leave_forks_alone
 from nachlass_service.hosting.gunicorn_logger import Logger
 from nachlass_service.hosting.snapshot import Snapshots
 from nachlass_service.http.balance import Balance
+from nachlass_service.http.body_budget import most_body_bytes
 from nachlass_service.metrics.metrics import Metrics
 from nachlass_service.proof.rehearsal import rehearse
 from nachlass_service.scoring.scorer import Scorer
@@ -164,7 +165,10 @@ class Server(BaseApplication):
         memory = self.bundle.manifest.memory
         preload = self.bundle.manifest.preload
         workers, self._why = self._capacity.workers(
-            loaded=memory.loaded, scoring=memory.scoring, preload=preload
+            loaded=memory.loaded,
+            scoring=memory.scoring,
+            bodies=most_body_bytes(self.settings),
+            preload=preload,
         )
         if self.settings.workers:
             workers, self._why = self.settings.workers, "WEB_CONCURRENCY"

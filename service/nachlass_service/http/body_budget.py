@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from nachlass_service.base.errors import OverloadedError
+from nachlass_service.base.settings import Settings
 from nachlass_service.http.request import Request
+
+BODIES = 4
+"""Bodies of the maximum size that a worker holds at once."""
+
+
+def most_body_bytes(settings: Settings) -> int:
+    """The bytes of bodies that a worker holds at most."""
+    return BODIES * settings.max_body_bytes
 
 
 class BodyBudget:

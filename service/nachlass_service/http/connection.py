@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, Protocol, cast
 
 from nachlass_service.base.errors import SlowBodyError
-from nachlass_service.http.head import Refusal
+from nachlass_service.http.body_budget import BodyBudget
+from nachlass_service.http.head import Limits, Refusal
 from nachlass_service.http.parser import RequestParser
 from nachlass_service.http.phases import (
     ANSWERING,
@@ -33,13 +34,56 @@ from nachlass_service.http.phases import (
 )
 from nachlass_service.http.request import Request
 
-if TYPE_CHECKING:
-    from nachlass_service.http.handler import RequestHandler
-    from nachlass_service.http.streaming import Streamed
-
 PIECE_BYTES = 1 << 16
 """Bytes that are parsed at once: they bound how many requests of one client wait."""
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class Handler(Protocol):
+    """What a connection hands its requests on to, and its limits."""
+
+    limits: Limits
+    budget: BodyBudget
+    keep_alive_s: float
+
+    def is_streamed(self, request: Request) -> bool:
+        """Whether to hand a request on before its body is there."""
+
+    def handle(self, connection: Connection, request: Request) -> None:
+        """Answer a request, now or later."""
+
+    def refuse(self, connection: Connection, refusal: Refusal) -> None:
+        """Answer what is no request, and close."""
+
+    def opened(self, connection: Connection) -> None:
+        """Take note of a connection."""
+
+    def closed(self, connection: Connection) -> None:
+        """Forget a connection."""
+
+    def defect(self, error: BaseException) -> None:
+        """Log what should not have happened, and cost a client its connection."""
+
+
+class Stream(Protocol):
+    """The thread that has a batch, as its connection sees it."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of the body is there."""
+
+    @property
+    def has_room(self) -> bool:
+        """Whether more of the body should be read."""
+
+    def notify(self) -> None:
+        """More of the body is there, or nothing more will be."""
+
+    def block(self) -> None:
+        """The client does not take what is written."""
+
+    def unblock(self) -> None:
+        """The client takes more."""
 
 
 class Connection(asyncio.Protocol):
@@ -51,7 +95,7 @@ class Connection(asyncio.Protocol):
         "_begun_at",
     )
 
-    def __init__(self, handler: RequestHandler) -> None:
+    def __init__(self, handler: Handler) -> None:
         self.phase = IDLE
         self.since = self._begun_at = time.monotonic()
         self.deadline = self.since + SILENCE_S
@@ -65,7 +109,7 @@ class Connection(asyncio.Protocol):
         self._is_paused = False  # the transport does not read
         self._is_full = False  # the client does not take what is written
         self._unsent = 0
-        self._stream: Streamed | None = None
+        self._stream: Stream | None = None
 
     # What is asked of it.
 
@@ -138,7 +182,7 @@ class Connection(asyncio.Protocol):
 
     # The body and the answer of a batch, which a thread reads and writes.
 
-    def stream(self, stream: Streamed) -> None:
+    def stream(self, stream: Stream) -> None:
         """Hand the current request to a thread; its body may already be there."""
         self._stream = stream
         self._enter(STREAMING)

@@ -14,7 +14,7 @@ from nachlass_service.base import log
 from nachlass_service.base.errors import ServiceError
 from nachlass_service.http.access_log import AccessLog
 from nachlass_service.http.batch_handler import BatchHandler
-from nachlass_service.http.body_budget import BodyBudget
+from nachlass_service.http.body_budget import BodyBudget, most_body_bytes
 from nachlass_service.http.connection import Connection
 from nachlass_service.http.head import Limits, Refusal
 from nachlass_service.http.request import Request
@@ -41,8 +41,6 @@ PAGES = 4
 """Calls of the Flask application at once; they are short."""
 LARGE_BYTES = 1 << 16
 """A body that is larger is never decoded in the loop's thread."""
-BODIES = 4
-"""Bodies of the maximum size that a worker holds at once."""
 
 
 class RequestHandler:
@@ -61,14 +59,13 @@ class RequestHandler:
         access_log: AccessLog,
         leave: Callable[[str], None],
     ) -> None:
-        most = scorer.settings.max_body_bytes
         self.limits = Limits(
-            body_bytes=most,
+            body_bytes=scorer.settings.max_body_bytes,
             line_bytes=cfg.limit_request_line or 1 << 16,
             field_bytes=cfg.limit_request_field_size or 1 << 16,
             fields=cfg.limit_request_fields,
         )
-        self.budget = BodyBudget(BODIES * most)
+        self.budget = BodyBudget(most_body_bytes(scorer.settings))
         self.keep_alive_s = cfg.keepalive
         self.is_streamed = is_streamed
         self.scheduler = Scheduler(scorer, loop, leave)

@@ -47,21 +47,25 @@ class Framing(NamedTuple):
 def framing_of(request: Request, limits: Limits) -> Framing:
     """How the body of a request comes; raises HeadError."""
     length, expects_continue = 0, False
+    hosts = types = 0
     if len(request.headers) > limits.fields:
         raise too_long(f"there are more than {limits.fields} headers")
     for name, value in request.headers:
         if len(name) + len(value) > limits.field_bytes:
             raise too_long(f"a header is longer than {limits.field_bytes} bytes")
-        if name == b"content-length":
+        if name == b"host":
+            hosts += 1
+        elif name == b"content-type":
+            types += 1
+        elif name == b"content-length":
             length = int(value[-DIGITS:])  # httptools has refused what is no number
         elif name == b"expect":
             expects_continue = value.lower() == b"100-continue" and not request.is_old
         elif name == b"transfer-encoding":
             _check_coding(request, value.lower())
-    names = [name for name, _value in request.headers]
-    if (hosts := names.count(b"host")) != 1 and (hosts or not request.is_old):
+    if hosts != 1 and (hosts or not request.is_old):
         raise HeadError(HTTPStatus.BAD_REQUEST, "a request has one Host header")
-    if names.count(b"content-type") > 1:
+    if types > 1:
         raise HeadError(HTTPStatus.BAD_REQUEST, "a request has one Content-Type header")
     return Framing(length, expects_continue)
 

@@ -208,16 +208,17 @@ def test_without_a_total_the_system_is_asked(machine, text):
 # The number of workers.
 
 
-def needed(workers, *, loaded, scoring, preload):
+def needed(workers, *, loaded, scoring, bodies, preload):
     """The bytes that so many workers and their master take, by the formula of the module."""
-    each = OVERHEAD + (scoring - loaded + loaded // 4 if preload else scoring)
+    each = OVERHEAD + bodies + (scoring - loaded + loaded // 4 if preload else scoring)
     return OVERHEAD + (loaded if preload else 0) + workers * each
 
 
 @pytest.mark.parametrize("preload", [False, True])
 @pytest.mark.parametrize("count", [1, 2, 7])
 def test_as_many_workers_as_memory_holds(preload, count):
-    sizes = {"loaded": 400 << 20, "scoring": 500 << 20, "preload": preload}
+    sizes = {"loaded": 400 << 20, "scoring": 500 << 20, "bodies": 64 << 20}
+    sizes["preload"] = preload
     enough = -(-needed(count, **sizes) * 10 // 9) + 1
     assert Capacity(64, enough).workers(**sizes)[0] == count
     assert Capacity(64, enough - 100).workers(**sizes)[0] == max(1, count - 1)
@@ -227,7 +228,7 @@ def test_as_many_workers_as_memory_holds(preload, count):
     ("cores", "workers"), [(0.05, 1), (1, 1), (1.01, 2), (1.5, 2), (2.0, 2), (16, 16), (500, 128)]
 )
 def test_a_worker_for_each_core_or_part_of_one(cores, workers):
-    found, why = Capacity(cores, 1 << 50).workers(loaded=1, scoring=2, preload=True)
+    found, why = Capacity(cores, 1 << 50).workers(loaded=1, scoring=2, bodies=1, preload=True)
     assert found == workers <= MOST_WORKERS
     assert "cores" in why
 
@@ -235,12 +236,12 @@ def test_a_worker_for_each_core_or_part_of_one(cores, workers):
 @pytest.mark.parametrize("preload", [False, True])
 @pytest.mark.parametrize("memory", [0, 1 << 20, 200 << 20])
 def test_there_is_always_one_worker(preload, memory):
-    sizes = {"loaded": GIB, "scoring": GIB}
+    sizes = {"loaded": GIB, "scoring": GIB, "bodies": 1}
     assert Capacity(8, memory).workers(**sizes, preload=preload)[0] == 1
 
 
 def test_scoring_may_take_no_more_than_loading_did():
-    sizes = {"loaded": GIB, "scoring": GIB // 2}
+    sizes = {"loaded": GIB, "scoring": GIB // 2, "bodies": 0}
     each = OVERHEAD + GIB // 4
     memory = (OVERHEAD + GIB + 3 * each) * 10 // 9 + 9
     assert Capacity(8, memory).workers(**sizes, preload=True)[0] == 3
@@ -248,8 +249,10 @@ def test_scoring_may_take_no_more_than_loading_did():
 
 def test_the_reason_names_what_was_counted():
     _workers, why = Capacity(1.5, 2 * GIB).workers(
-        loaded=64 << 20, scoring=100 << 20, preload=False
+        loaded=64 << 20, scoring=100 << 20, bodies=64 << 20, preload=False
     )
-    assert why == "1.5 cores, 2048 MiB of memory at 132 MiB a worker"
-    _workers, why = Capacity(4.0, 2 * GIB).workers(loaded=64 << 20, scoring=100 << 20, preload=True)
+    assert why == "1.5 cores, 2048 MiB of memory at 196 MiB a worker"
+    _workers, why = Capacity(4.0, 2 * GIB).workers(
+        loaded=64 << 20, scoring=100 << 20, bodies=0, preload=True
+    )
     assert why == "4 cores, 2048 MiB of memory at 84 MiB a worker"
