@@ -38,7 +38,7 @@ def pytest_runtest_setup(item):
     for mark in item.iter_markers("needs_room"):
         free_gb = shutil.disk_usage(PROJECT).free / 1e9
         if free_gb < mark.args[0]:
-            pytest.skip(f"{free_gb:.0f} GB of disk are free; to enable: have {mark.args[0]} GB")
+            _cannot_run(f"{free_gb:.0f} GB of disk are free; to enable: have {mark.args[0]} GB")
     for mark in item.iter_markers("needs_elsewhere"):
         if shutil.which(mark.args[0]) is None:
             pytest.skip(f"{mark.args[0]} is missing; to enable: install {mark.args[1]}")

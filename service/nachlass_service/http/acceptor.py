@@ -21,7 +21,7 @@ SLACK = 4
 """Connections that a worker may have more than another before it lets that one go first."""
 STEP_BACK_S = 0.001
 NO_ROOM_S = 0.1
-"""How long nothing is accepted when the system has no room for more."""
+"""How long nothing is accepted when there is no room for more."""
 MOST_WAITING = 2048
 """Connections that may have been waiting for a worker: gunicorn's default."""
 LATELY_S = 1.0
@@ -113,7 +113,7 @@ class Acceptor:
 
     def _listen(self) -> None:
         for listener in self._listeners:
-            self._loop.add_reader(listener, self._knock, listener)
+            self._loop.add_reader(listener, self._client_waits, listener)
 
     def _stop_listening(self) -> None:
         for listener in self._listeners:
@@ -123,8 +123,11 @@ class Acceptor:
         self._stop_listening()
         self._loop.call_later(seconds, self._listen)
 
-    def _knock(self, listener: socket.socket) -> None:
-        """A client connects: accept one, unless another worker should."""
+    def _client_waits(self, listener: socket.socket) -> None:
+        """Accept one client, unless another worker should, or too many handshakes go on."""
+        if len(self._tasks) >= self._most:
+            self._close_for(NO_ROOM_S)
+            return
         load = len(self.connections) + len(self._tasks)
         if not self._has_stepped_back and self._balance.is_another_first(load - SLACK):
             self._has_stepped_back = True

@@ -108,11 +108,22 @@ def test_a_worker_with_fewer_goes_first_once(made, monkeypatch):
     made.balance._cells[1] = 1  # another worker, without connections
     stepped_back = []
     monkeypatch.setattr(acceptor, "_close_for", stepped_back.append)
-    acceptor._knock(made.listener)
+    acceptor._client_waits(made.listener)
     assert len(stepped_back) == 1
     made.connect()
     made.until(lambda: len(acceptor.connections) == SLACK + 2)
     assert len(stepped_back) == 1
+
+
+def test_no_more_handshakes_go_on_than_there_may_be_connections(made):
+    acceptor = made.make(most=2)
+    handshakes = {object(), object()}
+    acceptor._tasks |= handshakes
+    made.connect()
+    acceptor._client_waits(made.listener)
+    assert acceptor._tasks == handshakes
+    acceptor._tasks -= handshakes
+    made.until(lambda: len(acceptor.connections) == 1)
 
 
 def test_the_one_that_was_idle_longest_makes_room(made):
