@@ -94,6 +94,7 @@ class AsyncWorker(Worker):
         self._handler.responder.heads.tick()
         scheduler.tick(now)
         acceptor.tick(now)
+        self._handler.budget.tick(now)
         if (acceptor.is_empty and scheduler.is_empty) or now > self._ends_at:
             self._loop.stop()
 

@@ -40,7 +40,7 @@ class RequestParser:
     __slots__ = (
         *("requests", "request", "refusal", "is_last", "is_cut", "is_in_head", "size"),
         *("expects_continue", "_limits", "_budget", "_is_streamed", "_http", "_is_offer"),
-        *("_headers", "_pieces", "_between"),
+        *("_headers", "_body", "_between"),
     )
 
     def __init__(
@@ -54,7 +54,7 @@ class RequestParser:
         self.size = 0  # of the body being read, in bytes
         self._limits, self._budget, self._is_streamed = limits, budget, is_streamed
         self._headers: list[tuple[bytes, bytes]] = []
-        self._pieces: list[bytes] = []
+        self._body: bytes | bytearray = b""
         self._between = 0
         self._http = httptools.HttpRequestParser(self)
 
@@ -78,7 +78,7 @@ class RequestParser:
         for request in self.requests:
             self._budget.give_back(request)
         self.requests.clear()
-        self.request, self._pieces, self.is_last = None, [], True
+        self.request, self._body, self.is_last = None, b"", True
         del self._http  # it refers to us
 
     def _feed(self, data: bytes) -> bytes:
@@ -119,7 +119,7 @@ class RequestParser:
             raise _EnoughError
         self.request = Request()
         self.is_in_head, self._between, self.size = True, 0, 0
-        self._headers, self._pieces = [], []
+        self._headers, self._body = [], b""
 
     def on_url(self, url: bytes) -> None:
         """A piece of the target."""
@@ -183,26 +183,29 @@ class RequestParser:
         if self.size > self._limits.body_bytes:
             self._drop_body(request, self._too_large())
             return
-        if self._pieces:  # most bodies are one piece, which is not worth the count
-            try:
-                self._budget.take(self.size - request.counted_bytes)
-            except OverloadedError as error:
-                self._drop_body(request, error)
-                return
-            request.counted_bytes = self.size
-        self._pieces.append(piece)
+        if not self._body:  # most bodies are one piece, which is not worth the count
+            self._body = piece
+            return
+        try:
+            self._budget.take(self.size - request.counted_bytes)
+        except OverloadedError as error:
+            self._drop_body(request, error)
+            return
+        request.counted_bytes = self.size
+        if isinstance(self._body, bytes):  # the system has one large piece of memory back sooner
+            self._body = bytearray(self._body)
+        self._body += piece
 
     def on_message_complete(self) -> None:
         """The request is there."""
         if self._is_offer:
             return
         request = self._reading()
-        pieces = self._pieces
-        request.body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        request.body = bytes(self._body)
         self._complete(request)
 
     def _complete(self, request: Request) -> None:
-        self.request, self._pieces = None, []
+        self.request, self._body = None, b""
         self.is_last = not request.keep_alive
         if request.is_streamed:
             request.is_whole = True
@@ -221,7 +224,7 @@ class RequestParser:
     def _drop_body(self, request: Request, error: ServiceError | None) -> None:
         """Throw away what has come of a body; what still comes is read and not kept."""
         request.error = request.error or error
-        self._pieces = []
+        self._body = b""
         self._budget.give_back(request)
 
     def _refuse(self, refusal: Refusal) -> None:

@@ -1,0 +1,84 @@
+"""What a worker holds of bodies, and gives back."""
+
+import ctypes
+from types import SimpleNamespace
+
+import pytest
+
+from nachlass_service.base.errors import OverloadedError
+from nachlass_service.base.settings import Settings
+from nachlass_service.http.body_budget import (
+    BODIES,
+    TRIM_EVERY_S,
+    TRIMMED_BYTES,
+    BodyBudget,
+    most_body_bytes,
+)
+from nachlass_service.http.request import Request
+
+MOST = 4 * TRIMMED_BYTES
+
+
+@pytest.fixture
+def trims(monkeypatch):
+    """What the system was asked to take back."""
+    asked = []
+    monkeypatch.setattr(ctypes, "CDLL", lambda _name: SimpleNamespace(malloc_trim=asked.append))
+    return asked
+
+
+def holding(budget, size):
+    request = Request()
+    budget.take(size)
+    request.counted_bytes = size
+    return request
+
+
+def test_bodies_of_all_requests_share_the_budget():
+    budget = BodyBudget(10)
+    first = holding(budget, 6)
+    with pytest.raises(OverloadedError, match="limit 10 bytes"):
+        budget.take(5)
+    budget.give_back(first)
+    budget.give_back(first)
+    assert (budget.left, first.counted_bytes) == (10, 0)
+    budget.take(10)
+
+
+def test_memory_is_given_back_once_nothing_is_held(trims):
+    budget = BodyBudget(MOST)
+    first, second = holding(budget, TRIMMED_BYTES), holding(budget, 1)
+    budget.give_back(first)
+    budget.tick(1000)
+    assert trims == []
+    budget.give_back(second)
+    budget.tick(1000)
+    budget.tick(1000 + 2 * TRIM_EVERY_S)
+    assert trims == [0]
+
+
+def test_memory_is_not_given_back_too_often(trims):
+    budget = BodyBudget(MOST)
+    for now, count in ((1000, 1), (1001, 1), (1000 + TRIM_EVERY_S, 1), (1001 + TRIM_EVERY_S, 2)):
+        budget.give_back(holding(budget, TRIMMED_BYTES + 1))
+        budget.tick(now)
+        assert len(trims) == count
+
+
+def test_little_is_kept_for_the_next_body(trims):
+    budget = BodyBudget(MOST)
+    budget.give_back(holding(budget, TRIMMED_BYTES))
+    budget.tick(1000)
+    assert trims == []
+
+
+def test_a_library_that_cannot_is_not_asked(monkeypatch):
+    monkeypatch.setattr(ctypes, "CDLL", lambda _name: object())
+    budget = BodyBudget(MOST)
+    budget.give_back(holding(budget, MOST))
+    budget.tick(1000)
+
+
+def test_the_settings_say_how_much_it_is():
+    settings = Settings.from_environ({"S2I_MAX_BODY_BYTES": "1000"})
+    assert most_body_bytes(settings) == BODIES * 1000
