@@ -147,7 +147,7 @@ def build_models():
     shutil.rmtree(alone, ignore_errors=True)
     shutil.copytree(bundles["A batched"], alone, symlinks=True)
     manifest = json.loads((alone / "manifest.json").read_text())
-    (alone / "manifest.json").write_text(json.dumps({**manifest, "batch": None}))
+    (alone / "manifest.json").write_text(json.dumps({**manifest, "batch": False}))
     return {"B": bundles["B"], "A": alone, "C": bundles["C"], "A batched": bundles["A batched"]}
 
 
