@@ -5,9 +5,9 @@ from __future__ import annotations
 from resource import RUSAGE_THREAD, getrusage
 from typing import NamedTuple
 
-SHORT_S = 0.001
-"""A sample that is scored so soon holds up nobody: to hand it over would cost as much."""
-LONG_S = 0.005
+SHORT_S = 0.005
+"""A call that ends so soon holds up nobody; to hand over one of 1.6 ms costs a fifth of it."""
+LONG_S = 0.02
 WATCHED = 8
 """Calls that are measured in detail after one that was long."""
 SLOW_OF_WATCHED = 3
@@ -49,19 +49,19 @@ class Pace:
         """What the loop's thread has used before a call, if the call is measured in detail."""
         return used_by_this_thread() if self._watched else None
 
-    def note_here(self, wall_s: float, before: Used | None, samples: int) -> None:
-        """Judge a call in the loop's thread, which has scored so many samples."""
+    def note_here(self, wall_s: float, before: Used | None) -> None:
+        """Judge a call in the loop's thread."""
         if wall_s > HELD_UP_S:
             self._slow_down()
             return
         if before is None:
-            if wall_s > SHORT_S * samples:
+            if wall_s > SHORT_S:
                 self._watched, self._slow = WATCHED, 0
             return
         after = used_by_this_thread()
         self._watched -= 1
         has_waited = after.waits > before.waits
-        if max(after.cpu_s - before.cpu_s, has_waited * wall_s) > SHORT_S * samples:
+        if max(after.cpu_s - before.cpu_s, has_waited * wall_s) > SHORT_S:
             self._slow += 1
         if self._slow >= SLOW_OF_WATCHED or (self._slow and wall_s > LONG_S):
             self._slow_down()
@@ -70,8 +70,8 @@ class Pace:
         self.is_slow, self._watched, self._short = True, 0, 0
         self._needed = min(2 * self._needed, MOST_IN_A_ROW)
 
-    def note_outside(self, wall_s: float, samples: int) -> None:
+    def note_outside(self, wall_s: float) -> None:
         """Judge a call that was made in another thread."""
-        self._short = self._short + 1 if wall_s < SHORT_S * samples else 0
+        self._short = self._short + 1 if wall_s < SHORT_S else 0
         if self._short >= self._needed:
             self.is_slow, self._watched = False, 0

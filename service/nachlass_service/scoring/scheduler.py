@@ -159,7 +159,7 @@ class Scheduler:
                 began_at, before = now, pace.before()
                 outcomes = self._interrupter.call(partial(self._outcomes, jobs))
                 now = time.monotonic()
-                pace.note_here(now - began_at, before, len(jobs))
+                pace.note_here(now - began_at, before)
                 if outcomes is None:
                     self._end_late(jobs, now)
                 else:
@@ -234,7 +234,7 @@ class Scheduler:
             return
         self._running.remove(running)
         if running.jobs[0].request:
-            self._pace.note_outside(seconds, len(running.jobs))
+            self._pace.note_outside(seconds)
         self._finish(running.jobs, outcomes, seconds)
         if self._waiting:
             self._schedule()

@@ -25,11 +25,11 @@ def calls(monkeypatch):
     made = Pace()
     made.is_slow = False
 
-    def call(wall_s, cpu_s=0.0, waits=0, samples=1, times=1):
+    def call(wall_s, cpu_s=0.0, waits=0, times=1):
         for _ in range(times):
             before = made.before()
             state.used = Used(state.used.cpu_s + cpu_s, state.used.waits + waits)
-            made.note_here(wall_s, before, samples)
+            made.note_here(wall_s, before)
 
     return made, call
 
@@ -37,13 +37,13 @@ def calls(monkeypatch):
 def test_a_model_is_slow_until_it_has_shown_that_it_is_fast():
     made = Pace()
     for _ in range(SHORT_IN_A_ROW - 1):
-        made.note_outside(SHORT_S / 2, 1)
+        made.note_outside(SHORT_S / 2)
     assert made.is_slow
-    made.note_outside(SHORT_S * 2, 1)
+    made.note_outside(SHORT_S * 2)
     for _ in range(SHORT_IN_A_ROW - 1):
-        made.note_outside(SHORT_S / 2, 1)
+        made.note_outside(SHORT_S / 2)
     assert made.is_slow
-    made.note_outside(SHORT_S * 30, 64)
+    made.note_outside(SHORT_S / 2)
     assert not made.is_slow
 
 
@@ -74,7 +74,7 @@ def test_a_long_call_that_is_measured_is_enough(calls):
 
 def test_a_call_that_was_only_preempted_is_not_slow(calls):
     made, call = calls
-    call(4 * LONG_S, cpu_s=SHORT_S / 2, times=100)
+    call(2 * LONG_S, cpu_s=SHORT_S / 2, times=100)
     assert not made.is_slow
 
 
@@ -91,19 +91,13 @@ def test_a_model_of_which_some_calls_are_slow_has_to_be_fast_for_longer_each_tim
         call(2 * HELD_UP_S)
         needed *= 2
         for _ in range(needed - 1):
-            made.note_outside(SHORT_S / 2, 1)
+            made.note_outside(SHORT_S / 2)
         assert made.is_slow
-        made.note_outside(SHORT_S / 2, 1)
+        made.note_outside(SHORT_S / 2)
         assert not made.is_slow
     call(2 * HELD_UP_S)
     for _ in range(MOST_IN_A_ROW):
-        made.note_outside(SHORT_S / 2, 1)
-    assert not made.is_slow
-
-
-def test_a_call_is_judged_by_its_samples(calls):
-    made, call = calls
-    call(30 * SHORT_S, cpu_s=30 * SHORT_S, samples=64, times=20)
+        made.note_outside(SHORT_S / 2)
     assert not made.is_slow
 
 

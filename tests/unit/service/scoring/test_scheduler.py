@@ -45,10 +45,10 @@ class FixedPace:
     def before(self):
         return None
 
-    def note_here(self, wall_s, before, samples):
+    def note_here(self, wall_s, before):
         pass
 
-    def note_outside(self, wall_s, samples):
+    def note_outside(self, wall_s):
         pass
 
 
