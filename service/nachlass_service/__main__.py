@@ -18,9 +18,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from nachlass_service.base.errors import ServiceError
 from nachlass_service.bundle.bundle import Bundle
@@ -68,7 +68,7 @@ def _answer(arguments: argparse.Namespace) -> None:
     answer_file.write_text(dumps(answer), encoding="utf-8")
 
 
-def _predict(bundle: Bundle) -> dict[str, Any]:
+def _predict(bundle: Bundle) -> Mapping[str, object]:
     from nachlass_service.bundle.model import load_model
     from nachlass_service.bundle.strict_json import loads
     from nachlass_service.scoring.threads import in_another_thread
@@ -77,7 +77,7 @@ def _predict(bundle: Bundle) -> dict[str, Any]:
     return {"prediction": in_another_thread(partial(model.answer, request))}
 
 
-def _score(bundle: Bundle) -> dict[str, Any]:
+def _score(bundle: Bundle) -> Mapping[str, object]:
     from nachlass_service.bundle.strict_json import loads
     from nachlass_service.proof.score import score
 
@@ -85,7 +85,7 @@ def _score(bundle: Bundle) -> dict[str, Any]:
     return score(bundle, recorded, frozenset(random))
 
 
-def _prove(bundle: Bundle, arguments: argparse.Namespace) -> dict[str, Any]:
+def _prove(bundle: Bundle, arguments: argparse.Namespace) -> Mapping[str, object]:
     from nachlass_service.proof.prove import prove, prove_without
 
     if arguments.without:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any
+from typing import NotRequired, TypedDict
 
 from nachlass_service.base.errors import BadRowError, ServiceError
 
@@ -11,20 +11,35 @@ MEDIA_TYPE = "application/problem+json"
 TYPE = "urn:nachlass:problem:"
 
 
-def problem_of(error: ServiceError, request_id: str) -> dict[str, Any]:
+class Problem(TypedDict):
+    """A problem document; one of a row of a batch has its number, and may have a JSON pointer."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    request_id: str
+    row: NotRequired[int]
+    pointer: NotRequired[str]
+
+
+def problem_of(error: ServiceError, request_id: str) -> Problem:
     """What a client is told of a failure: never the words of an exception of the model's."""
     hidden = error.status >= HTTPStatus.INTERNAL_SERVER_ERROR and error.code in ("raised", "bundle")
     detail = "the log names the cause under this request id" if hidden else str(error)
     return problem(error.status, error.title, detail, request_id, TYPE + error.code)
 
 
-def problem_of_row(error: ServiceError, request_id: str, row: int) -> dict[str, Any]:
+def problem_of_row(error: ServiceError, request_id: str, row: int) -> Problem:
     """What a client is told of a row of a batch; rows are counted from 0."""
-    pointer = {"pointer": error.pointer} if isinstance(error, BadRowError) else {}
-    return {**problem_of(error, request_id), "row": row, **pointer}
+    found = problem_of(error, request_id)
+    found["row"] = row
+    if isinstance(error, BadRowError):
+        found["pointer"] = error.pointer
+    return found
 
 
-def problem_of_defect(request_id: str) -> dict[str, Any]:
+def problem_of_defect(request_id: str) -> Problem:
     """What a client is told of a failure that is the service's own."""
     title, detail = "The service has a defect", "the log names it under this request id"
     return problem(HTTPStatus.INTERNAL_SERVER_ERROR, title, detail, request_id)
@@ -32,7 +47,7 @@ def problem_of_defect(request_id: str) -> dict[str, Any]:
 
 def problem(
     status: int, title: str, detail: str, request_id: str, kind: str = "about:blank"
-) -> dict[str, Any]:
+) -> Problem:
     """A problem document."""
     return {
         "type": kind,

@@ -23,7 +23,7 @@ from nachlass_service.base.errors import (
     OverloadedError,
     ServiceError,
 )
-from nachlass_service.base.problem import problem_of_row
+from nachlass_service.base.problem import Problem, problem_of_row
 from nachlass_service.batches.body import Body
 from nachlass_service.batches.formats import (
     FORMATS,
@@ -197,7 +197,7 @@ class Batch:
         self._row += len(outcomes)
         yield from self._writer.rows(forms, problems)
 
-    def _problem(self, error: ServiceError, row: int) -> dict[str, Any]:
+    def _problem(self, error: ServiceError, row: int) -> Problem:
         """What is told of a row that has no prediction."""
         self._failures += 1
         self._scorer.turn_down(error, self._request_id, row=row, logged=self._failures <= LOGGED)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from nachlass_service.base import log
 from nachlass_service.base.errors import ServiceError
@@ -13,13 +13,26 @@ from nachlass_service.bundle.bundle import Bundle
 from nachlass_service.bundle.model import describe
 
 
-def as_data(error: ServiceError, bundle: Bundle) -> dict[str, Any]:
-    """A failure as JSON: its code and message, the user's part of the traceback.
+class FailureData(TypedDict):
+    """A failure as JSON, for the builder.
 
-    `where` is the user's line at which it was raised, `remedy` the next step;
-    both may be None. `missing` are the modules and distributions that were not
-    found, if that is why.
+    `where` is the user's line at which it was raised, `remedy` the next step,
+    `traceback` the user's part of it; all may be None. `missing` are the modules and
+    distributions that were not found, if that is why; `sample` is the index of the
+    sample that failed.
     """
+
+    code: str
+    message: str
+    missing: NotRequired[list[str]]
+    remedy: NotRequired[str | None]
+    where: NotRequired[str | None]
+    traceback: NotRequired[str | None]
+    sample: NotRequired[int]
+
+
+def as_data(error: ServiceError, bundle: Bundle) -> FailureData:
+    """A failure as JSON, but for the sample."""
     cause = error.__cause__
     frames = [] if cause is None else _user_frames(cause, bundle)
     missing = [raised.name for raised in _chain(cause) if isinstance(raised, ImportError)]

@@ -28,7 +28,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from statistics import NormalDist
-from typing import Any, Literal
+from typing import Literal, TypedDict
 
 FALSE_ALARMS = 0.0005
 """The probability that a statistic passes its limit by chance, over all fields together."""
@@ -44,6 +44,28 @@ LEAST_BASELINE = 50
 """Fewer values of the baseline are given no verdict: they do not say what is usual."""
 
 Verdict = Literal["moved", "steady", "too little traffic", "too few samples", "no baseline"]
+
+
+class ValueDocument(TypedDict):
+    """A value's shares of all values, now and at build."""
+
+    value: str
+    share: float
+    baseline_share: float
+
+
+class FieldDocument(TypedDict):
+    """A field in the document at /drift; statistics are None where there is nothing to compare."""
+
+    field: str
+    verdict: Verdict
+    size: int
+    baseline_size: int
+    psi: float | None
+    psi_limit: float | None
+    ks: float | None
+    ks_limit: float | None
+    values: list[ValueDocument]
 
 
 @dataclass(frozen=True)
@@ -83,7 +105,7 @@ class Drift:
         far = self.ks / self.ks_limit if self.ks is not None and self.ks_limit else 0.0
         return max(far, self.psi / self.psi_limit if self.psi_limit else 0.0)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> FieldDocument:
         """What /drift says of the field."""
         judged = self.live_size > 0 and self.baseline_size > 0
         return {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 from nachlass_service.bundle.manifest import Counts
 from nachlass_service.metrics.drift import (
@@ -13,6 +13,7 @@ from nachlass_service.metrics.drift import (
     LEAST_LIVE,
     TESTS_OF_A_FEATURE,
     Drift,
+    FieldDocument,
     Verdict,
     compare_with_baseline,
 )
@@ -22,6 +23,17 @@ WORST: tuple[Verdict, ...] = (
     "moved", "steady", "too little traffic", "too few samples", "no baseline",
 )  # fmt: skip
 """What all fields together are: the first of these that any of them is."""
+
+
+class DriftDocument(TypedDict):
+    """The document at /drift."""
+
+    verdict: Verdict
+    sentence: str
+    seconds: float
+    false_alarms: float
+    predictions: list[FieldDocument]
+    inputs: list[FieldDocument]
 
 
 @dataclass(frozen=True)
@@ -69,8 +81,8 @@ class DriftReport:
                 return f"{self.seconds / unit:.0f} {name}"
         return f"{self.seconds:.0f} s"
 
-    def as_json(self) -> dict[str, Any]:
-        """The document at /drift."""
+    def as_json(self) -> DriftDocument:
+        """What /drift answers."""
         return {
             "verdict": self.verdict,
             "sentence": self.sentence,

@@ -11,7 +11,7 @@ import resource
 import sys
 import time
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -19,8 +19,9 @@ from typing import Any
 from nachlass_service.base.errors import BundleError, ServiceError
 from nachlass_service.bundle.agreement import first_difference
 from nachlass_service.bundle.bundle import Bundle
-from nachlass_service.bundle.failure import as_data
+from nachlass_service.bundle.failure import FailureData, as_data
 from nachlass_service.bundle.jsonable import dumps
+from nachlass_service.bundle.manifest import Baseline, Memory
 from nachlass_service.bundle.model import Model, load_model
 from nachlass_service.metrics.baseline import count_samples
 from nachlass_service.proof.forked_proof import ForkedProof
@@ -33,47 +34,60 @@ LONGEST = 100
 """Characters of a prediction that a message shows."""
 
 
-def prove(bundle: Bundle) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Comparison:
+    """A model that answers as its notebook did: so many samples, scored in so many seconds.
+
+    `memory` is after scoring one by one; `batch` is None without a batch_predictor,
+    `batch_reason` says why it is not to be used.
+    """
+
+    samples: int
+    seconds: float
+    memory: Memory
+    batch: bool | None
+    batch_reason: str | None
+    baseline: Baseline
+
+
+def prove(bundle: Bundle) -> dict[str, object]:
     """Load the model and compare its answers with the recorded ones.
 
-    Returns {"samples": count, "seconds": of scoring, "memory": largest resident
-    sizes in bytes after loading and after scoring one by one, "batch": true,
-    false or null without batch_predictor, "batch_reason": why not,
-    "forked": whether it may be loaded before a fork, "forked_reason": why not,
-    "baseline": of the samples, see metrics/baseline.py} or
-    {"error": the failure as in failure.py, and the "sample" at which it happened};
-    raises BundleError for a model that cannot be loaded.
+    Returns the fields of a Comparison, "forked": whether the model may be loaded before a
+    fork, and "forked_reason": why not; or {"error": FailureData}. Raises BundleError for a
+    model that cannot be loaded.
     """
     model = load_model(bundle)
     loaded = largest_resident_size()
     forked = ForkedProof(bundle, model)
     try:
         answer = _compare(bundle, model, loaded)
-        if "error" in answer:
-            return answer
-        problem = forked.problem(answer["seconds"], batch=bool(answer["batch"]))
+        if not isinstance(answer, Comparison):
+            return {"error": answer}
+        problem = forked.problem(answer.seconds, batch=bool(answer.batch))
     finally:
         forked.end()
-    return {**answer, "forked": problem is None, "forked_reason": problem}
+    return {**asdict(answer), "forked": problem is None, "forked_reason": problem}
 
 
-def prove_without(bundle: Bundle, hidden: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+def prove_without(bundle: Bundle, hidden: Mapping[str, Sequence[str]]) -> dict[str, object]:
     """Prove with distributions hidden; `hidden` has the modules of each.
 
-    Returns what `prove` does, for as many samples as soon show what is missing,
+    Returns what `prove` does, but for forks, of as many samples as soon show what is missing,
     and "blocked_imports": the hidden distributions that were asked for, "imported": all
     modules that are imported at the end.
     """
     blocker = Blocker(hidden)
     blocker.install()
+    answer: Comparison | FailureData
     try:
         model = load_model(bundle)
     except BundleError as error:
-        answer = {"error": as_data(error, bundle)}
+        answer = as_data(error, bundle)
     else:
         answer = _compare(bundle, model, largest_resident_size(), TRIAL_S)
     return {
-        **answer,
+        **(asdict(answer) if isinstance(answer, Comparison) else {"error": answer}),
         "blocked_imports": sorted(blocker.blocked_imports),
         "imported": sorted(sys.modules),
     }
@@ -81,8 +95,8 @@ def prove_without(bundle: Bundle, hidden: Mapping[str, Sequence[str]]) -> dict[s
 
 def _compare(
     bundle: Bundle, model: Model, loaded: int, enough_s: float = math.inf
-) -> dict[str, Any]:
-    """Score the samples and compare: what `prove` answers, but for forks.
+) -> Comparison | FailureData:
+    """Score the samples and compare.
 
     Samples that are not scored after `enough_s` seconds are not scored at all.
     """
@@ -90,7 +104,9 @@ def _compare(
     return in_another_thread(partial(_compare_here, bundle, model, loaded, enough_s))
 
 
-def _compare_here(bundle: Bundle, model: Model, loaded: int, enough_s: float) -> dict[str, Any]:
+def _compare_here(
+    bundle: Bundle, model: Model, loaded: int, enough_s: float
+) -> Comparison | FailureData:
     started = time.monotonic()
     random = bundle.random_fields
     count = 0
@@ -98,11 +114,11 @@ def _compare_here(bundle: Bundle, model: Model, loaded: int, enough_s: float) ->
         try:
             answer = model.predict(sample)
         except ServiceError as error:
-            return {"error": {**as_data(error, bundle), "sample": index}}
+            return {**as_data(error, bundle), "sample": index}
         if difference := first_difference(recorded, answer, random):
             where, notebook, pickled = _shown(*difference)
             message = f"the notebook answered {notebook}{where}, the pickle {pickled}"
-            return {"error": {"code": "differs", "message": message, "sample": index}}
+            return {"code": "differs", "message": message, "sample": index}
         count += 1
         if time.monotonic() - started > enough_s:
             break
@@ -111,14 +127,14 @@ def _compare_here(bundle: Bundle, model: Model, loaded: int, enough_s: float) ->
     # Read anew: a predictor may have changed the samples it was given.
     reason = _batch_problem(model, list(islice(bundle.samples(), count)), random)
     has_batch = model.batch_predictor is not None and count > 0
-    return {
-        "samples": count,
-        "seconds": seconds,
-        "memory": {"loaded": loaded, "scoring": scoring},
-        "batch": reason is None if has_batch else None,
-        "batch_reason": reason,
-        "baseline": asdict(count_samples(bundle)),
-    }
+    return Comparison(
+        samples=count,
+        seconds=seconds,
+        memory=Memory(loaded, scoring),
+        batch=reason is None if has_batch else None,
+        batch_reason=reason,
+        baseline=count_samples(bundle),
+    )
 
 
 def largest_resident_size() -> int:

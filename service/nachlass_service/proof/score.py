@@ -4,35 +4,58 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Set
 from functools import partial
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from nachlass_service.base.errors import ServiceError
 from nachlass_service.bundle.agreement import agreement_of, largest_difference
 from nachlass_service.bundle.bundle import Bundle
-from nachlass_service.bundle.failure import as_data
+from nachlass_service.bundle.failure import FailureData, as_data
 from nachlass_service.bundle.model import Model, load_model
 from nachlass_service.scoring.threads import in_another_thread
 
 
-def score(bundle: Bundle, recorded: Sequence[dict[str, Any]], random: Set[str]) -> dict[str, Any]:
-    """Score {"sample", "prediction"} entries, as a bundle's samples.jsonl has them.
+class Entry(TypedDict):
+    """A line of a bundle's samples.jsonl."""
 
-    Returns {"answers": [...]}, one for each entry: {"prediction": ...,
-    "agreement": "identical", "close" or "different", "difference": as
-    agreement.largest_difference} or {"error": as in failure.py}. Of the fields
-    in `random` only the types are compared. Raises BundleError.
+    sample: Any
+    prediction: Any
+
+
+class Answer(TypedDict):
+    """The answer to one entry: an error, or the prediction and how it agrees with the entry's.
+
+    `agreement` is "identical", "close" or "different", `difference` as in
+    agreement.largest_difference.
+    """
+
+    prediction: NotRequired[Any]
+    agreement: NotRequired[str]
+    difference: NotRequired[float | None]
+    error: NotRequired[FailureData]
+
+
+class Answers(TypedDict):
+    """An answer for each entry."""
+
+    answers: list[Answer]
+
+
+def score(bundle: Bundle, recorded: Sequence[Entry], random: Set[str]) -> Answers:
+    """Score the entries of another bundle, and compare. Raises BundleError.
+
+    Of the fields in `random` only the types are compared.
     """
     model = load_model(bundle)
     # As it is served: the main thread is not where predictions are made.
     answers = in_another_thread(partial(_answers, bundle, model, recorded, random))
-    return {"answers": answers}
+    return Answers(answers=answers)
 
 
 def _answers(
-    bundle: Bundle, model: Model, recorded: Sequence[dict[str, Any]], random: Set[str]
-) -> list[dict[str, Any]]:
+    bundle: Bundle, model: Model, recorded: Sequence[Entry], random: Set[str]
+) -> list[Answer]:
     """The answer for each entry."""
-    answers: list[dict[str, Any]] = []
+    answers: list[Answer] = []
     for entry in recorded:
         before = entry["prediction"]
         try:

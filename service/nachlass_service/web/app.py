@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
+from collections.abc import Mapping
 from http import HTTPStatus
 from itertools import chain
 from logging import ERROR
@@ -210,7 +211,7 @@ def problem_response(status: int, title: str, detail: str) -> Response:
 
 
 def json_response(
-    value: bytes | dict[str, object], status: int = 200, media_type: str = "application/json"
+    value: bytes | Mapping[str, object], status: int = 200, media_type: str = "application/json"
 ) -> Response:
     """JSON, with a newline at its end for those who read it in a terminal."""
     text = value if isinstance(value, bytes) else encode(value)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, NotRequired, TypedDict
 
 from flask import render_template
 
 from nachlass_service.base.settings import Settings
 from nachlass_service.batches.formats import types_taken
 from nachlass_service.bundle.bundle import Bundle
+from nachlass_service.bundle.manifest import Schema
 from nachlass_service.bundle.strict_json import encode
 from nachlass_service.metrics.drift import Drift
 from nachlass_service.metrics.drift_report import DriftReport
@@ -24,17 +26,78 @@ MOST_CHARTS = 6
 NUMBER = re.compile(r"-?\d+\.\d+(?:e[+-]?\d+)?")
 
 
-def model_document(bundle: Bundle, settings: Settings) -> dict[str, Any]:
+class InputDocument(TypedDict):
+    """What a sample is; the example is training data."""
+
+    schema: Schema
+    example: NotRequired[Any]
+
+
+class NotebookDocument(TypedDict):
+    """A notebook of the source."""
+
+    name: str
+    digest: str
+
+
+class SourceDocument(TypedDict):
+    """Where the model comes from."""
+
+    commit: str | None
+    dirty: bool | None
+    notebooks: list[NotebookDocument]
+
+
+class ModelDocument(TypedDict):
+    """The document at /model; see docs/manifest.schema.json for what the parts are."""
+
+    name: str
+    version: str
+    contract: str
+    prediction: Mapping[str, object]
+    input: InputDocument
+    batches: Sequence[str]
+    samples: Mapping[str, object]
+    python: str
+    packages: Mapping[str, str]
+    source: SourceDocument
+    built_by: str
+    created: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """A value in a chart: its shares, and the lengths of their bars in %."""
+
+    value: str
+    live: float
+    baseline: float
+    live_bar: float
+    baseline_bar: float
+
+
+@dataclass(frozen=True)
+class Chart:
+    """The values of a field that are shown, and how many are not."""
+
+    drift: Drift
+    rows: Sequence[Row]
+    more: int
+
+
+def model_document(bundle: Bundle, settings: Settings) -> ModelDocument:
     """The manifest's public part: nothing in it is training data, unless that may be shown."""
     manifest = bundle.manifest
     source = manifest.source
-    shown = {"example": manifest.input.example} if settings.show_samples else {}
+    taken: InputDocument = {"schema": manifest.input.schema}
+    if settings.show_samples:
+        taken["example"] = manifest.input.example
     return {
         "name": manifest.name,
         "version": manifest.version,
         "contract": manifest.contract,
         "prediction": asdict(manifest.prediction),
-        "input": {"schema": manifest.input.schema, **shown},
+        "input": taken,
         "batches": types_taken(),
         "samples": asdict(manifest.samples),
         "python": manifest.python,
@@ -85,8 +148,8 @@ def index_page(bundle: Bundle, settings: Settings, base_url: str, drift: DriftRe
     return page.encode("utf-8", "replace").decode("utf-8")
 
 
-def _chart(drift: Drift) -> dict[str, Any]:
-    """What a chart shows: for each value its shares, and the lengths of their bars in %."""
+def _chart(drift: Drift) -> Chart:
+    """The chart of a field: the most frequent values, if there are many."""
     shares = drift.shares
     more = 0
     if drift.ks is None and len(shares) > MOST_LABELS:
@@ -94,16 +157,16 @@ def _chart(drift: Drift) -> dict[str, Any]:
         more = len(drift.shares) - MOST_LABELS
     longest = max((share for _value, *both in shares for share in both), default=0) or 1
     rows = [
-        {
-            "value": NUMBER.sub(lambda found: f"{float(found[0]):.4g}", value),
-            "live": live,
-            "baseline": baseline,
-            "live_bar": round(100 * live / longest, 2),
-            "baseline_bar": round(100 * baseline / longest, 2),
-        }
+        Row(
+            value=NUMBER.sub(lambda found: f"{float(found[0]):.4g}", value),
+            live=live,
+            baseline=baseline,
+            live_bar=round(100 * live / longest, 2),
+            baseline_bar=round(100 * baseline / longest, 2),
+        )
         for value, live, baseline in shares
     ]
-    return {"drift": drift, "rows": rows, "more": more}
+    return Chart(drift, rows, more)
 
 
 def curl_line(bundle: Bundle, settings: Settings, base_url: str) -> str:
