@@ -5,6 +5,14 @@ from __future__ import annotations
 from typing import ClassVar
 
 
+class InterruptedCallError(BaseException):
+    """Raised by a signal in a call of the predictor that has passed the time limit.
+
+    Whatever catches what the user's code raises has to let it pass: scoring/interrupter.py
+    ends the call with it.
+    """
+
+
 class ServiceError(Exception):
     """A failure with a stable code, for whoever asked; its text is one sentence.
 

@@ -17,7 +17,7 @@ from pathlib import PurePath
 from typing import Any
 from uuid import UUID
 
-from nachlass_service.base.errors import UnserialisableError
+from nachlass_service.base.errors import InterruptedCallError, UnserialisableError
 from nachlass_service.bundle.strict_json import encode
 
 LONGEST_KEY = 60
@@ -33,7 +33,7 @@ def convert(value: Any) -> Any:
     """As `jsonable`, for values of the user's own: UnserialisableError whatever they raise."""
     try:
         return jsonable(value)
-    except UnserialisableError:
+    except (UnserialisableError, InterruptedCallError):
         raise
     except RecursionError:
         raise UnserialisableError(

@@ -13,14 +13,19 @@ from typing import Any
 
 import cloudpickle
 
-from nachlass_service.base.errors import BundleError, PredictorError, RefusedError
+from nachlass_service.base.errors import (
+    BundleError,
+    InterruptedCallError,
+    PredictorError,
+    RefusedError,
+)
 from nachlass_service.bundle.bundle import Bundle
 from nachlass_service.bundle.jsonable import by_position, convert
 
 Function = Callable[[Any], Any]
 
 FAILURES = (BaseException,)
-"""What the user's code may raise without ending the process: no signal is delivered as one."""
+"""What the user's code may raise without ending the process."""
 
 BY_NAME = re.compile(r"Can't get attribute '([^']+)' on <module '[\w.]*__main__'")
 """What pickle says of a class or function of the notebook that was not pickled by value."""
@@ -57,6 +62,8 @@ class Model:
         self.validate(sample)
         try:
             prediction = self.predictor(sample)
+        except InterruptedCallError:
+            raise
         except FAILURES as error:
             raise PredictorError(describe(error)) from error
         return convert(prediction)
@@ -72,6 +79,8 @@ class Model:
             accepted = bool(self.validator(sample))
         except ModuleNotFoundError as error:
             raise PredictorError(f"the validator raised {describe(error)}") from error
+        except InterruptedCallError:
+            raise
         except FAILURES as error:
             raise RefusedError(f"the validator raised {describe(error)}") from error
         if not accepted:
@@ -89,6 +98,8 @@ class Model:
             raise PredictorError("the bundle has no batch_predictor")
         try:
             answered = self.batch_predictor(list(samples))
+        except InterruptedCallError:
+            raise
         except FAILURES as error:
             raise PredictorError(describe(error)) from error
         predictions = convert(by_position(answered))

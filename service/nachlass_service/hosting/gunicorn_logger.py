@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from typing import Any
-
 from gunicorn.config import Config
 from gunicorn.glogging import Logger as GunicornLogger
 
@@ -19,10 +16,3 @@ class Logger(GunicornLogger):
         super().setup(cfg)
         for handler in self.error_log.handlers:
             handler.setFormatter(log_handler.formatter)
-
-    def exception(self, msg: object, *args: object, **kwargs: Any) -> None:
-        """Write a defect with its traceback; a client that stopped sending is none."""
-        if isinstance(sys.exc_info()[1], BlockingIOError):
-            self.debug("a client stopped sending")
-        else:
-            super().exception(msg, *args, **kwargs)

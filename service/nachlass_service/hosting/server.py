@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from importlib.util import find_spec
 from ipaddress import ip_address
 from logging import ERROR, WARNING
 from pathlib import Path
@@ -42,6 +41,7 @@ from nachlass_service.http.balance import Balance
 from nachlass_service.http.body_budget import most_body_bytes
 from nachlass_service.metrics.metrics import Metrics
 from nachlass_service.proof.rehearsal import rehearse
+from nachlass_service.scoring.interrupter import INTERRUPTION
 from nachlass_service.scoring.scorer import Scorer
 from nachlass_service.scoring.threads import Pool
 from nachlass_service.web.app import create_app
@@ -124,6 +124,8 @@ class Server(BaseApplication):
         for name in TLS_FILES & asked.keys():  # loading a model changes the working directory
             asked[name] = str(Path(asked[name]).absolute())
         settings = self._defaults()
+        if "worker_class" not in asked:
+            asked["worker_class"] = worker_class()
         if "workers" in asked:
             self._why = "GUNICORN_CMD_ARGS"
         for name, value in {**settings, **asked, **self._from_flags()}.items():
@@ -175,7 +177,6 @@ class Server(BaseApplication):
         return {
             "bind": self._address(),
             "workers": workers,
-            "worker_class": self._worker_class(),
             "threads": FACE_THREADS,
             "preload_app": preload,
             "keepalive": KEEP_ALIVE_S,
@@ -235,15 +236,6 @@ class Server(BaseApplication):
                 f"{bundle.title} needs other packages than those at hand: restart the service"
             )
 
-    def _worker_class(self) -> type[Worker]:
-        """The worker with an event loop; without httptools, gunicorn's worker with threads."""
-        if find_spec("httptools"):
-            from nachlass_service.http.async_worker import AsyncWorker
-
-            return AsyncWorker
-        log.event("no_httptools", level=WARNING, worker="gthread", to_do="install httptools")
-        return ThreadWorker
-
     def say(self, event: str) -> None:
         """Write what is being served."""
         manifest = self.bundle.manifest
@@ -286,7 +278,7 @@ class Server(BaseApplication):
     def _enter(self, _arbiter: Arbiter, worker: Worker) -> None:
         """Take the slot, and tell the master that we live while the model is loaded."""
         _reseed()
-        leave_forks_alone(worker.SIGNALS, worker.sockets)
+        leave_forks_alone([*worker.SIGNALS, INTERRUPTION], worker.sockets)
         self.metrics.counters.use(self._slots[worker.age])
         self.balance.use(self._slots[worker.age])
         self._begun = threading.Event()
@@ -382,6 +374,16 @@ class Master(Arbiter):
             super().reload()
             self.app.say("reloaded")
             self.app.forget_before()
+
+
+def worker_class() -> type[Worker]:
+    """The worker with an event loop; where httptools is missing, gunicorn's with threads."""
+    try:
+        from nachlass_service.http.async_worker import AsyncWorker
+    except ImportError as error:
+        log.event("no_event_loop", level=WARNING, worker="gthread", error=str(error))
+        return ThreadWorker
+    return AsyncWorker
 
 
 def _refuse(message: str) -> NoReturn:

@@ -106,6 +106,13 @@ class Acceptor:
         if now > self._gives_up_at:
             for connection in [c for c in self.connections if c.request is None]:
                 connection.abort()
+            for task in self._tasks:
+                task.cancel()
+
+    def excuse(self, seconds: float) -> None:
+        """Give all clients so much more time: the loop has not listened to them."""
+        for connection in self.connections:
+            connection.deadline += seconds
 
     def _say(self) -> None:
         if not self.is_draining:
@@ -160,7 +167,7 @@ class Acceptor:
             await self._loop.connect_accepted_socket(
                 self._make, sock, ssl=self._tls, ssl_handshake_timeout=limit_s
             )
-        except OSError:  # also of a handshake
+        except (OSError, asyncio.CancelledError):  # also of a handshake
             sock.close()
 
     def _welcomed(self, task: asyncio.Task[None]) -> None:
@@ -185,3 +192,5 @@ class Acceptor:
         for connection in list(self.connections):
             if connection.phase is IDLE and connection.since <= since:
                 connection.close()
+                if self._tls:  # it would wait for the client to agree
+                    self._loop.call_later(FAREWELL_S, connection.abort)

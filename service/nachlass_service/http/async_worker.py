@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable
-from importlib.util import find_spec
 from typing import Any
 
 from gunicorn.sock import ssl_context
@@ -26,6 +24,10 @@ TICK_S = 0.25
 BUSY_TICK_S = 0.05
 """While something runs that may pass its time limit."""
 NOTIFY_S = 1.0
+HELD_UP_S = 1.0
+"""A tick that comes so late was held up by a call: what clients sent meanwhile is read first."""
+LAST_WORDS = 0.96
+"""Of the time that the master waits: then everything that has no answer gets one."""
 
 
 class AsyncWorker(Worker):
@@ -61,6 +63,7 @@ class AsyncWorker(Worker):
     def run(self) -> None:
         """Serve until a signal says otherwise, or the master is gone."""
         self._notified_at = 0.0
+        self._tick_due_at = time.monotonic()
         self._ends_at = float("inf")
         for name in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(name, self._drain)
@@ -85,18 +88,28 @@ class AsyncWorker(Worker):
         now = time.monotonic()
         scheduler, acceptor = self._handler.scheduler, self._acceptor
         is_busy = acceptor.is_draining or not scheduler.is_empty
-        self._loop.call_later(BUSY_TICK_S if is_busy else TICK_S, self._tick)
+        pause_s = BUSY_TICK_S if is_busy else TICK_S
+        late_s, self._tick_due_at = now - self._tick_due_at, now + pause_s
+        self._loop.call_later(pause_s, self._tick)
         if now - self._notified_at >= NOTIFY_S or acceptor.is_draining:
             self._notified_at = now
             self.notify()
         if self.ppid != os.getppid() or not self.alive:
             self._drain()
         self._handler.responder.heads.tick()
-        scheduler.tick(now)
-        acceptor.tick(now)
+        if late_s > HELD_UP_S:
+            acceptor.excuse(late_s)
+        else:
+            scheduler.tick(now)
+            acceptor.tick(now)
         self._handler.budget.tick(now)
-        if (acceptor.is_empty and scheduler.is_empty) or now > self._ends_at:
+        if acceptor.is_empty and scheduler.is_empty:
             self._loop.stop()
+        elif now > self._ends_at:
+            self._ends_at = float("inf")
+            scheduler.end()
+            last_s = (1 - LAST_WORDS) * self.cfg.graceful_timeout
+            self._loop.call_later(last_s / 2, self._loop.stop)
 
     def _note_defect(self, _loop: object, context: dict[str, Any]) -> None:
         """Log what should not have happened in a callback of the loop."""
@@ -108,16 +121,16 @@ class AsyncWorker(Worker):
             return
         self.alive = False
         self._scorer.end_soon()
-        self._ends_at = time.monotonic() + self.cfg.graceful_timeout
+        self._ends_at = time.monotonic() + LAST_WORDS * self.cfg.graceful_timeout
         self._acceptor.drain()
         self._handler.responder.is_draining = True
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:
     """A loop of uvloop where that is installed: the same, and faster."""
-    if sys.platform != "win32" and find_spec("uvloop"):
+    try:
         import uvloop
-
-        loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
-        return loop
-    return asyncio.new_event_loop()
+    except ImportError:
+        return asyncio.new_event_loop()
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop

@@ -160,6 +160,7 @@ class Connection(asyncio.Protocol):
         """Close once what has been written is sent."""
         if self.phase is not CLOSING:
             self._enter(CLOSING)
+            self._unsent = self._transport.get_write_buffer_size()
             self._transport.close()
 
     def abort(self) -> None:
@@ -171,7 +172,7 @@ class Connection(asyncio.Protocol):
     def pass_deadline(self, now: float) -> None:
         """Let go of a client that has been too slow."""
         unsent = self._transport.get_write_buffer_size()
-        if self.phase in (WRITING, CLOSING) and 0 < unsent < self._unsent:
+        if self.phase in (WRITING, LINGERING, CLOSING) and 0 < unsent < self._unsent:
             self._unsent, self.deadline = unsent, now + WRITE_S
         elif self.phase is BODY:
             self._end_body()
@@ -367,7 +368,7 @@ class Connection(asyncio.Protocol):
         """Parse a piece of what has come in the meantime."""
         data, self._unread = self._unread[:PIECE_BYTES], self._unread[PIECE_BYTES:]
         self._parser.feed(data)
-        if self.phase is not STREAMING:
+        if self.phase is not STREAMING and not self._parser.requests:
             self._wait_for_more()
 
     def _end_body(self) -> None:
@@ -388,6 +389,7 @@ class Connection(asyncio.Protocol):
     def _finish(self) -> None:
         """Close so that the client gets the answer: with bytes unread, it would get a reset."""
         parser = self._parser
+        self._unsent = self._transport.get_write_buffer_size()
         may_send_more = parser.refusal or parser.is_cut or parser.request or self._unread
         if may_send_more and self._transport.can_write_eof() and not self._has_ended:
             self._enter(LINGERING)
@@ -396,7 +398,6 @@ class Connection(asyncio.Protocol):
             self._resume_reading()
         else:
             self._enter(CLOSING)
-            self._unsent = self._transport.get_write_buffer_size()
             self._transport.close()
 
     def _enter(self, phase: Phase) -> None:

@@ -35,7 +35,7 @@ class Heads:
         self.tick()
 
     def tick(self) -> None:
-        """Take note of the time: twice a second is often enough."""
+        """Take note of the time; to be called at least once a second."""
         self._date = formatdate(usegmt=True).encode()
 
     def head(self, status: int, lines: bytes, *, close: bool) -> bytes:

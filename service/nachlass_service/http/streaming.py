@@ -17,6 +17,8 @@ from nachlass_service.http.connection import Connection
 from nachlass_service.http.phases import DISCARD_S, LEAST_RATE, SILENCE_S, WRITE_S
 from nachlass_service.http.request import Request
 
+LATE_S = 0.5
+"""What the loop gets to do what is due, after a call has held it up."""
 AHEAD_BYTES = 1 << 18
 """Bytes of a body that wait for the thread; beyond, the client has to wait."""
 
@@ -114,9 +116,11 @@ class Streamed(io.RawIOBase):
             raise ClientGoneError("the rest of the body does not come")
         self._call(self._connection.feed_stream)
         began_at = time.monotonic()
-        has_come = self._has_come.wait(SILENCE_S)
-        self._waited_s += time.monotonic() - began_at
-        if not has_come or self._waited_s > SILENCE_S + self._size / LEAST_RATE:
+        if self._has_come.wait(SILENCE_S):
+            self._waited_s += time.monotonic() - began_at
+        elif not self._comes_late(self._has_come):
+            raise ClientGoneError("the body does not come")
+        if self._waited_s > SILENCE_S + self._size / LEAST_RATE:
             raise ClientGoneError("the body comes too slowly")
 
     def _write(self, data: bytes) -> None:
@@ -129,10 +133,17 @@ class Streamed(io.RawIOBase):
 
         self._call(write)
         written.wait()
-        if not self._may_write.wait(WRITE_S):
+        if not self._may_write.wait(WRITE_S) and not self._comes_late(self._may_write):
             raise ClientGoneError("the client takes nothing of the answer")
         if not self._connection.is_open:
             raise ClientGoneError("the client is gone")
+
+    def _comes_late(self, event: threading.Event) -> bool:
+        """Whether an event comes once the loop turns: a call may have held it up."""
+        has_turned = threading.Event()
+        self._call(has_turned.set)
+        has_turned.wait()
+        return event.wait(LATE_S)
 
     def _call(self, work: Callable[[], None]) -> None:
         """Have the loop do something; raises ClientGoneError once it has ended."""

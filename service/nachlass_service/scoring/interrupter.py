@@ -1,7 +1,8 @@
 """Interrupts calls of the predictor in the main thread that pass the time limit.
 
 The main thread cannot be given up as others can be. A signal ends what it does: Python
-code, a sleep, a wait for a lock or for the network; not a computation in C.
+code, a sleep, a wait for a lock or for the network; not a computation in C. A lock that
+the call had just acquired may stay locked: the process is to be replaced afterwards.
 """
 
 from __future__ import annotations
@@ -14,15 +15,16 @@ from collections.abc import Callable
 from types import FrameType
 from typing import TypeVar
 
+from nachlass_service.base.errors import InterruptedCallError
+
 T = TypeVar("T")
 
+INTERRUPTION = getattr(signal, "SIGRTMIN", signal.SIGALRM)
+"""A signal that no model uses, where the system has one."""
 LOOK_EVERY_S = 0.25
+MOST_OFTEN_S = 0.005
 AGAIN_S = 1.0
 """A call that goes on all the same, because it catches everything, is interrupted again."""
-
-
-class InterruptedCallError(BaseException):
-    """Raised in a call that has passed the limit, where `except Exception` does not catch it."""
 
 
 class Interrupter:
@@ -33,7 +35,7 @@ class Interrupter:
         self._due_at = math.inf
         self._was_interrupted = False
         self._main = threading.get_ident()
-        signal.signal(signal.SIGALRM, self._interrupt)
+        signal.signal(INTERRUPTION, self._interrupt)
         threading.Thread(target=self._watch, name="interrupter", daemon=True).start()
 
     def call(self, work: Callable[[], T]) -> T | None:
@@ -52,10 +54,11 @@ class Interrupter:
 
     def _watch(self) -> None:
         """Look every now and then: a timer for each call would cost each call."""
+        pause_s = max(MOST_OFTEN_S, min(LOOK_EVERY_S, self._limit_s / 4))
         while True:
-            time.sleep(min(LOOK_EVERY_S, self._limit_s / 4))
+            time.sleep(pause_s)
             if time.monotonic() > self._due_at:
-                signal.pthread_kill(self._main, signal.SIGALRM)
+                signal.pthread_kill(self._main, INTERRUPTION)
 
     def _interrupt(self, _sig: int, _frame: FrameType | None) -> None:
         now = time.monotonic()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from resource import RUSAGE_THREAD, getrusage
+import resource
+import time
 from typing import NamedTuple
 
 SHORT_S = 0.005
@@ -26,8 +27,10 @@ class Used(NamedTuple):
 
 
 def used_by_this_thread() -> Used:
-    """What the calling thread has used so far."""
-    found = getrusage(RUSAGE_THREAD)
+    """What the calling thread has used so far; macOS does not say how often it has waited."""
+    if not hasattr(resource, "RUSAGE_THREAD"):
+        return Used(time.thread_time(), 0)
+    found = resource.getrusage(resource.RUSAGE_THREAD)
     return Used(found.ru_utime + found.ru_stime, found.ru_nvcsw)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from nachlass_service.base.errors import MediaTypeError, NotJsonError
+from nachlass_service.base.errors import InterruptedCallError, MediaTypeError, NotJsonError
 from nachlass_service.scoring.bounded_json import loads_bounded
 from nachlass_service.scoring.form import fields_of
 
@@ -38,6 +38,8 @@ class Requests:
     def _sample(self, request: PredictRequest) -> Any:
         try:
             return read_body(*request)
+        except InterruptedCallError:
+            raise
         except BaseException as error:  # noqa: BLE001 - it is the outcome of this request alone
             return error
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Protocol
 
+from nachlass_service.base.errors import InterruptedCallError
 from nachlass_service.bundle.model import Model
 from nachlass_service.metrics.metrics import FeatureBins, Metrics
 
@@ -72,6 +73,8 @@ class RowScorer:
             return [sample], [()]
         try:
             outcome, inputs = self.score_one(sample)
+        except InterruptedCallError:
+            raise
         except self._caught as error:
             return [error], [()]
         return [outcome], [inputs]
@@ -96,6 +99,8 @@ class RowScorer:
             try:
                 self._model.validate(sample)
                 valid.append(place)
+            except InterruptedCallError:
+                raise
             except self._caught as error:
                 outcomes[place] = error
         scored = self._predict_together([samples[place] for place in valid])
@@ -118,5 +123,7 @@ class RowScorer:
         try:
             inputs = self._metrics.bin_each(samples)
             return self._model.predict_batch(samples) if samples else [], inputs
+        except InterruptedCallError:
+            raise
         except self._caught:
             return None

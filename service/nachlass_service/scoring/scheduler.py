@@ -19,7 +19,7 @@ from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from nachlass_service.base import log
-from nachlass_service.base.errors import ServiceError, TimeLimitError
+from nachlass_service.base.errors import OverloadedError, ServiceError, TimeLimitError
 from nachlass_service.scoring.admission import Admission, not_its_turn
 from nachlass_service.scoring.interrupter import Interrupter
 from nachlass_service.scoring.pace import Pace
@@ -124,6 +124,16 @@ class Scheduler:
             self._give_up(running, now)
         while self._waiting and now - self._waiting[0].made_at > self._limit_s:
             self._end(self._waiting.popleft(), not_its_turn(self._limit_s))
+
+    def end(self) -> None:
+        """Answer everything at once: the worker has to end."""
+        for running in self._running:
+            running.is_given_up = True
+            for job in running.jobs:
+                self._end(job, TimeLimitError("the predictor did not answer before the end"))
+        self._running.clear()
+        while self._waiting:
+            self._end(self._waiting.popleft(), OverloadedError("the worker is ending", 1))
 
     def _schedule(self) -> None:
         """Have the jobs begun that can be, once this turn of the loop has read what there is."""

@@ -69,7 +69,7 @@ class Scorer:
         self._run = run
 
     def end_soon(self) -> None:
-        """Let batches end what they can soon; also called by a handler of signals."""
+        """Let batches end what they can soon."""
         self._ends_at = time.monotonic() + BATCH_FAREWELL_S
 
     @property

@@ -79,6 +79,7 @@ def made():
         until=lambda holds: loop.run_until_complete(until(holds)),
         balance=balance,
         listener=listener,
+        loop=loop,
     )
     for client in clients:
         client.close()
@@ -191,3 +192,30 @@ def test_clients_that_are_too_slow_are_let_go(made):
     assert acceptor.connections
     acceptor.tick(time.monotonic() + 11)
     assert made.received(client) == b""
+
+
+def test_time_in_which_nobody_was_listened_to_counts_for_nobody(made):
+    acceptor = made.make()
+    made.connect()
+    made.until(lambda: len(acceptor.connections) == 1)
+    [connection] = acceptor.connections
+    before = connection.deadline
+    acceptor.excuse(12.5)
+    assert connection.deadline == before + 12.5
+
+
+def test_a_handshake_that_never_ends_does_not_hold_up_the_end(made):
+    acceptor = made.make()
+    acceptor.drain()
+
+    async def handshake():
+        await asyncio.sleep(PATIENCE_S)
+
+    task = made.loop.create_task(handshake())
+    acceptor._tasks.add(task)
+    task.add_done_callback(acceptor._welcomed)
+    acceptor.tick(time.monotonic())
+    assert not acceptor.is_empty
+    acceptor.tick(acceptor._gives_up_at + 1)
+    made.until(lambda: acceptor.is_empty)
+    assert task.cancelled()

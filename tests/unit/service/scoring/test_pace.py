@@ -110,3 +110,12 @@ def test_what_a_thread_has_used():
     after = pace.used_by_this_thread()
     assert after.waits > before.waits
     assert 0.02 < after.cpu_s - before.cpu_s < 5
+
+
+def test_where_waits_are_not_told_the_time_of_the_thread_is(monkeypatch):
+    monkeypatch.delattr("resource.RUSAGE_THREAD")
+    before = pace.used_by_this_thread()
+    sum(range(100_000))
+    after = pace.used_by_this_thread()
+    assert after.cpu_s > before.cpu_s
+    assert after.waits == before.waits

@@ -292,6 +292,20 @@ def test_a_loop_that_has_ended_is_nobodys_fault(made):
     assert not it.outcomes
 
 
+def test_everything_is_answered_before_the_worker_ends(made):
+    free = threading.Event()
+    it = made(lambda body: free.wait(PATIENCE_S), batches=True, is_slow=True)
+    it.submit(b"1", b"2")
+    it.until(lambda: it.calls)
+    it.submit(b"3")
+    it.scheduler.end()
+    assert [type(outcome) for outcome in it.outcomes] == [TimeLimitError] * 2 + [OverloadedError]
+    assert it.scheduler.is_empty
+    free.set()
+    it.loop.run_until_complete(asyncio.sleep(0.01))
+    assert len(it.outcomes) == 3
+
+
 def interrupted(scheduler, calls):
     """Have calls in the loop end as if they had passed the limit."""
 
