@@ -11,6 +11,8 @@ from nachlass_service.http.request import Request
 
 BODIES = 4
 """Bodies of the maximum size that a worker holds at once."""
+LEAST_BYTES = 1 << 26
+"""What a worker holds of bodies in any case: a low maximum does not make clients wait."""
 TRIMMED_BYTES = 1 << 22
 """So much that was held is given back to the system, once nothing is held any more."""
 TRIM_EVERY_S = 10.0
@@ -19,7 +21,7 @@ TRIM_EVERY_S = 10.0
 
 def most_body_bytes(settings: Settings) -> int:
     """The bytes of bodies that a worker holds at most."""
-    return BODIES * settings.max_body_bytes
+    return max(LEAST_BYTES, BODIES * settings.max_body_bytes)
 
 
 class BodyBudget:

@@ -9,6 +9,7 @@ from nachlass_service.base.errors import OverloadedError
 from nachlass_service.base.settings import Settings
 from nachlass_service.http.body_budget import (
     BODIES,
+    LEAST_BYTES,
     TRIM_EVERY_S,
     TRIMMED_BYTES,
     BodyBudget,
@@ -80,5 +81,6 @@ def test_a_library_that_cannot_is_not_asked(monkeypatch):
 
 
 def test_the_settings_say_how_much_it_is():
-    settings = Settings.from_environ({"S2I_MAX_BODY_BYTES": "1000"})
-    assert most_body_bytes(settings) == BODIES * 1000
+    for size, most in ((1000, LEAST_BYTES), (LEAST_BYTES, BODIES * LEAST_BYTES)):
+        settings = Settings.from_environ({"S2I_MAX_BODY_BYTES": str(size)})
+        assert most_body_bytes(settings) == most
