@@ -1,6 +1,5 @@
 """What stands between a service and its clients: nginx, HAProxy, and clients that offer HTTP/2."""
 
-import http.client
 import json
 import os
 import subprocess
@@ -71,18 +70,11 @@ def proxy(folder, command, configuration, service, **values):
         process = subprocess.Popen([*command, file], stdout=log, stderr=log)
     front = Served(process, listen, folder / "log")
     try:
-        front.wait_until(lambda: is_ready(front), "the proxy does not answer")
+        front.wait_until(front.is_ready, "the proxy does not answer")
         yield front
     finally:
         process.terminate()
         process.wait(20)
-
-
-def is_ready(front):
-    try:
-        return front.ask("GET", "/readyz")[0] == 200
-    except (OSError, http.client.HTTPException):
-        return False
 
 
 def check(front, service):
