@@ -299,13 +299,12 @@ class Server(BaseApplication):
             log.event("worker_replaced", level=WARNING, why=why)
             worker.alive = False
 
-        begin = getattr(worker, "begin", None)
-        scorer.start(begin(scorer, self.balance, leave) if begin else self._pool(leave).run)
-        # A worker whose main thread runs the loop predicts only once that runs.
-        if do_later := getattr(worker, "do_before_it_opens", None):
-            do_later(partial(self._get_ready, scorer))
+        get_ready = partial(self._get_ready, scorer)
+        if begin := getattr(worker, "begin", None):  # it predicts only once its loop runs
+            scorer.start(begin(scorer, self.balance, leave, get_ready))
         else:
-            self._get_ready(scorer)
+            scorer.start(self._pool(leave).run)
+            get_ready()
 
     def _get_ready(self, scorer: Scorer) -> None:
         """Warm up once, and go on trying if that fails."""

@@ -33,8 +33,18 @@ LAST_WORDS = 0.96
 class AsyncWorker(Worker):
     """A worker whose main thread runs the loop."""
 
-    def begin(self, scorer: Scorer, balance: Balance, leave: Callable[[str], None]) -> Run:
-        """Make the loop, which `run` runs; how predictions are made there."""
+    def begin(
+        self,
+        scorer: Scorer,
+        balance: Balance,
+        leave: Callable[[str], None],
+        get_ready: Callable[[], None],
+    ) -> Run:
+        """Make the loop, which `run` runs; how predictions are made there.
+
+        `get_ready` is called once the loop runs, in another thread; then the port is opened.
+        """
+        self._get_ready = get_ready
         self._loop = _new_loop()
         self._scorer = scorer
         self._handler = RequestHandler(
@@ -55,10 +65,6 @@ class AsyncWorker(Worker):
         )
         handler.opened, handler.closed = self._acceptor.opened, self._acceptor.closed
         return handler.scheduler.run
-
-    def do_before_it_opens(self, get_ready: Callable[[], None]) -> None:
-        """Do this in another thread once the loop runs, and open the port after it."""
-        self._get_ready = get_ready
 
     def run(self) -> None:
         """Serve until a signal says otherwise, or the master is gone."""
