@@ -47,6 +47,7 @@ bench: .venv/test/installed ## measure builds, a service under load, alone and b
 	$(TEST)/python tests/bench/build_steps.py
 	$(TEST)/python tests/bench/load.py
 	$(TEST)/python tests/bench/compare.py
+	$(TEST)/python tests/bench/fixed_rates.py
 	$(TEST)/python tests/bench/batches.py
 	$(TEST)/python tests/bench/drift_cost.py
 	$(TEST)/python tests/bench/drift_power.py

@@ -72,6 +72,11 @@ PEERS = {
     ),
     "KServe": (["kserve"], "app_kserve.py --enable_grpc=false --enable_latency_logging=false", {}),
     "Flask, sync": (["flask", "gunicorn", "prometheus-client"], "gunicorn app_flask:app", {}),
+    "Flask, threads": (
+        ["flask", "gunicorn", "prometheus-client"],
+        "gunicorn app_flask:app -k gthread --threads 8",
+        {},
+    ),
 }
 FLAGS = {"uvicorn": "--port {port} --workers 2", "gunicorn": "-b 127.0.0.1:{port} -w 2"}
 GOALS = {

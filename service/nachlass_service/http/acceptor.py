@@ -8,13 +8,14 @@ import math
 import socket
 import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from logging import WARNING
 
 from nachlass_service.base import log
 from nachlass_service.http.balance import Balance
 from nachlass_service.http.connection import Connection
+from nachlass_service.http.interfaces import Handler
 from nachlass_service.http.phases import IDLE, SILENCE_S
 
 SLACK = 4
@@ -39,7 +40,7 @@ class Acceptor:
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        make: Callable[[], Connection],
+        handler: Handler,
         balance: Balance,
         *,
         most: int,
@@ -47,7 +48,7 @@ class Acceptor:
     ) -> None:
         self.is_draining = False
         self.connections: set[Connection] = set()
-        self._loop, self._make, self._balance = loop, make, balance
+        self._loop, self._handler, self._balance = loop, handler, balance
         self._most, self._tls = most, tls
         self._listeners: list[socket.socket] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -102,7 +103,7 @@ class Acceptor:
     def tick(self, now: float) -> None:
         """Let go of clients that are too slow."""
         for connection in [c for c in self.connections if c.deadline < now]:
-            connection.pass_deadline(now)
+            connection.pass_deadline()
         if now > self._gives_up_at:
             for connection in [c for c in self.connections if c.request is None]:
                 connection.abort()
@@ -161,11 +162,14 @@ class Acceptor:
         self._say()
         return True
 
+    def _connection(self) -> Connection:
+        return Connection(self._handler, self.opened, self.closed)
+
     async def _welcome(self, sock: socket.socket) -> None:
         limit_s = SILENCE_S if self._tls else None
         try:
             await self._loop.connect_accepted_socket(
-                self._make, sock, ssl=self._tls, ssl_handshake_timeout=limit_s
+                self._connection, sock, ssl=self._tls, ssl_handshake_timeout=limit_s
             )
         except (OSError, asyncio.CancelledError):  # also of a handshake
             sock.close()

@@ -8,7 +8,7 @@ from datetime import timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from nachlass_service.http.connection import Connection
+from nachlass_service.http.interfaces import Client
 from nachlass_service.http.request import Request
 from nachlass_service.http.responses import REASONS
 from nachlass_service.http.wsgi import environ_of
@@ -27,21 +27,22 @@ class AccessLog:
         self._logger = logger if cfg.accesslog or cfg.logconfig or cfg.statsd_host else None
         self._left, self._leave = most_requests, leave
 
-    def note(self, connection: Connection, request: Request, status: int, sent: int) -> None:
+    def note(self, client: Client, request: Request, status: int, sent: int) -> None:
         """Note a response of so many bytes."""
         if self._logger:
-            self._write(self._logger, connection, request, status, sent)
+            self._write(self._logger, client, request, status, sent)
         self._left -= 1
         if self._left == 0:
             self._leave("it has answered as many requests as it may")
 
     def _write(
-        self, logger: Logger, connection: Connection, request: Request, status: int, sent: int
+        self, logger: Logger, client: Client, request: Request, status: int, sent: int
     ) -> None:
         now = time.monotonic()
         seconds = now - (request.arrived_at or now)
-        scheme = "https" if connection.is_encrypted else "http"
-        environ = environ_of(request, scheme=scheme, server=connection.server, peer=connection.peer)
+        endpoints = client.endpoints
+        scheme = "https" if endpoints.is_encrypted else "http"
+        environ = environ_of(request, scheme=scheme, endpoints=endpoints)
         headers = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in request.headers]
         reason = REASONS.get(status, b"").decode()
         response: Any = SimpleNamespace(status=f"{status} {reason}", sent=sent, headers=[])

@@ -16,7 +16,6 @@ from gunicorn.workers.base import Worker
 from nachlass_service.http.acceptor import Acceptor
 from nachlass_service.http.access_log import AccessLog
 from nachlass_service.http.balance import Balance
-from nachlass_service.http.connection import Connection
 from nachlass_service.http.handler import RequestHandler
 from nachlass_service.scoring.scorer import Run, Scorer
 
@@ -55,16 +54,14 @@ class AsyncWorker(Worker):
             access_log=AccessLog(self.cfg, self.log, self.max_requests, leave),
             leave=leave,
         )
-        handler = self._handler
         self._acceptor = Acceptor(
             self._loop,
-            lambda: Connection(handler),
+            self._handler,
             balance,
             most=self.cfg.worker_connections,
             tls=ssl_context(self.cfg) if self.cfg.is_ssl else None,
         )
-        handler.opened, handler.closed = self._acceptor.opened, self._acceptor.closed
-        return handler.scheduler.run
+        return self._handler.scheduler.run
 
     def run(self) -> None:
         """Serve until a signal says otherwise, or the master is gone."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from nachlass_service.base import log
 from nachlass_service.base.errors import OverloadedError
-from nachlass_service.http.connection import Connection
+from nachlass_service.http.interfaces import Client
 from nachlass_service.http.request import Request
 from nachlass_service.http.responder import Responder
 from nachlass_service.http.responses import lines_of, problem_response
@@ -28,32 +28,32 @@ class BatchHandler:
         self._scorer, self._application, self._responder = scorer, application, responder
         self._streams = 0
 
-    def handle(self, connection: Connection, request: Request) -> None:
+    def handle(self, client: Client, request: Request) -> None:
         """Begin to answer a batch, in the loop's thread."""
         if self._streams >= STREAMS:
-            self._turn_down(connection, request)
+            self._turn_down(client, request)
             return
         self._streams += 1
-        stream = Streamed(self._responder.loop, connection, request)
-        environ = self._responder.environ(connection, request)
+        stream = Streamed(self._responder.loop, client, request)
+        environ = self._responder.environ(client, request)
         environ |= {"wsgi.input": stream, "wsgi.input_terminated": True}
-        work = partial(self._answer, connection, request, stream, environ)
-        connection.stream(stream)
+        work = partial(self._answer, client, request, stream, environ)
+        client.stream(stream)
         try:
             threading.Thread(target=work, name="batch", daemon=True).start()
         except RuntimeError as error:  # the system has no room for more
             log.event("defect", level=ERROR, exc_info=error)
-            self._go_on(connection, request, stream, close=True)
+            self._go_on(client, request, stream, close=True)
 
-    def _turn_down(self, connection: Connection, request: Request) -> None:
+    def _turn_down(self, client: Client, request: Request) -> None:
         error = OverloadedError(f"too many batches are being sent (limit {STREAMS})", 1)
         request.keep_alive = False
         request_id = self._responder.request_id(request)
         self._scorer.turn_down(error, request_id)
-        self._responder.send(connection, request, problem_response(error, request_id))
+        self._responder.send(client, request, problem_response(error, request_id))
 
     def _answer(
-        self, connection: Connection, request: Request, stream: Streamed, environ: dict[str, Any]
+        self, client: Client, request: Request, stream: Streamed, environ: dict[str, Any]
     ) -> None:
         """Answer in this thread, while the body still comes."""
         close = True
@@ -78,12 +78,10 @@ class BatchHandler:
             pass
         except BaseException as error:  # noqa: BLE001 - the client sees that the answer has no end
             log.event("defect", level=ERROR, exc_info=error)
-        self._responder.post(partial(self._go_on, connection, request, stream, close=close))
+        self._responder.post(partial(self._go_on, client, request, stream, close=close))
 
-    def _go_on(
-        self, connection: Connection, request: Request, stream: Streamed, *, close: bool
-    ) -> None:
+    def _go_on(self, client: Client, request: Request, stream: Streamed, *, close: bool) -> None:
         """Go on with a connection after a batch."""
         self._streams -= 1
-        self._responder.access_log.note(connection, request, stream.status, stream.sent)
-        connection.end_stream(close=close)
+        self._responder.access_log.note(client, request, stream.status, stream.sent)
+        client.end_stream(close=close)

@@ -15,8 +15,8 @@ from nachlass_service.base.errors import ServiceError
 from nachlass_service.http.access_log import AccessLog
 from nachlass_service.http.batch_handler import BatchHandler
 from nachlass_service.http.body_budget import BodyBudget, most_body_bytes
-from nachlass_service.http.connection import Connection
-from nachlass_service.http.head import Limits, Refusal
+from nachlass_service.http.head import Refusal, RequestLimits
+from nachlass_service.http.interfaces import Client
 from nachlass_service.http.request import Request
 from nachlass_service.http.responder import Responder
 from nachlass_service.http.responses import (
@@ -44,10 +44,7 @@ LARGE_BYTES = 1 << 16
 
 
 class RequestHandler:
-    """Answers requests with a scorer and an application; all methods are the loop's.
-
-    `opened` and `closed` are told of each connection.
-    """
+    """Answers requests with a scorer and an application; all methods are the loop's."""
 
     def __init__(
         self,
@@ -59,7 +56,7 @@ class RequestHandler:
         access_log: AccessLog,
         leave: Callable[[str], None],
     ) -> None:
-        self.limits = Limits(
+        self.limits = RequestLimits(
             body_bytes=scorer.settings.max_body_bytes,
             line_bytes=cfg.limit_request_line or 1 << 16,
             field_bytes=cfg.limit_request_field_size or 1 << 16,
@@ -73,56 +70,54 @@ class RequestHandler:
         self._scorer, self._application = scorer, application
         self._batches = BatchHandler(scorer, application, self.responder)
         self._pages = ThreadPoolExecutor(PAGES, "page")
-        self.opened: Callable[[Connection], None]
-        self.closed: Callable[[Connection], None]
 
-    def handle(self, connection: Connection, request: Request) -> None:
+    def handle(self, client: Client, request: Request) -> None:
         """Answer a request, now or later."""
         route = route_of(request)
         if route is Route.PREDICT:
-            self._predict(connection, request)
+            self._predict(client, request)
         elif route is Route.BATCH:
-            self._batches.handle(connection, request)
+            self._batches.handle(client, request)
         elif request.error is not None:
-            self._refuse(connection, request, request.error)
+            self._refuse(client, request, request.error)
         elif route is Route.LIVE:
-            self._answer_health(connection, request, LIVE)
+            self._answer_health(client, request, LIVE)
         elif route is Route.READY and self._scorer.not_ready() is None:
-            self._answer_health(connection, request, READY)
+            self._answer_health(client, request, READY)
         else:
-            self._answer_page(connection, request)
+            self._answer_page(client, request)
 
-    def refuse(self, connection: Connection, refusal: Refusal) -> None:
+    def refuse(self, client: Client, refusal: Refusal) -> None:
         """Answer what is no request, and close."""
         request = Request()
         request.keep_alive = False
         response = refusal_response(*refusal, self.responder.request_id(request))
-        self.responder.send(connection, request, response)
+        self.responder.send(client, request, response)
 
     def defect(self, error: BaseException) -> None:
         """Log what should not have happened, and cost a client its connection."""
         log.event("defect", level=ERROR, exc_info=error)
 
-    def _refuse(self, connection: Connection, request: Request, error: ServiceError) -> None:
+    def _refuse(self, client: Client, request: Request, error: ServiceError) -> None:
         response = problem_response(error, self.responder.request_id(request))
-        self.responder.send(connection, request, response)
+        self.responder.send(client, request, response)
 
-    def _answer_health(self, connection: Connection, request: Request, body: bytes) -> None:
+    def _answer_health(self, client: Client, request: Request, body: bytes) -> None:
         response = json_response(body, self.responder.request_id(request))
-        self.responder.send(connection, request, response)
+        self.responder.send(client, request, response)
 
     # Predictions.
 
-    def _predict(self, connection: Connection, request: Request) -> None:
+    def _predict(self, client: Client, request: Request) -> None:
         asked = PredictRequest(
             request.header(b"content-type"), request.header(b"content-encoding"), request.body
         )
         is_large = len(request.body) > LARGE_BYTES
         job = Job(
-            partial(self._predicted, connection, request),
+            partial(self._predicted, client, request),
             request=None if is_large else asked,
             work=partial(self._scorer.ask, asked) if is_large else None,
-            is_wanted=lambda: connection.is_open,
+            is_wanted=lambda: client.is_open,
         )
         try:
             if request.error is not None:
@@ -130,17 +125,15 @@ class RequestHandler:
             self.scheduler.submit(job)
         except ServiceError as error:
             self._scorer.turn_down(error, self.responder.request_id(request))
-            self._refuse(connection, request, error)
+            self._refuse(client, request, error)
 
-    def _predicted(
-        self, connection: Connection, request: Request, outcome: Scored | BaseException
-    ) -> None:
+    def _predicted(self, client: Client, request: Request, outcome: Scored | BaseException) -> None:
         """Answer a request for a prediction."""
         try:
             response = self._response_to(request, outcome)
         except Exception as error:  # noqa: BLE001 - other requests of this turn go on
             response = self.responder.defect_in(request, error)
-        self.responder.send(connection, request, response)
+        self.responder.send(client, request, response)
 
     def _response_to(self, request: Request, outcome: Scored | BaseException) -> Response:
         """Count and log what came of a request for a prediction."""
@@ -157,14 +150,14 @@ class RequestHandler:
 
     # Pages, by the Flask application.
 
-    def _answer_page(self, connection: Connection, request: Request) -> None:
-        environ = self.responder.environ(connection, request)
+    def _answer_page(self, client: Client, request: Request) -> None:
+        environ = self.responder.environ(client, request)
 
         def work() -> None:
             try:
                 response = page_response(*answer_of(self._application, environ))
             except BaseException as error:  # noqa: BLE001 - the client is told of it
                 response = self.responder.defect_in(request, error)
-            self.responder.post(partial(self.responder.send, connection, request, response))
+            self.responder.post(partial(self.responder.send, client, request, response))
 
         self._pages.submit(work)

@@ -13,7 +13,7 @@ DIGITS = 19
 
 
 @dataclass(frozen=True)
-class Limits:
+class RequestLimits:
     """What is read at most of one request: bytes, and the number of its headers."""
 
     body_bytes: int
@@ -44,7 +44,7 @@ class Framing(NamedTuple):
     expects_continue: bool
 
 
-def framing_of(request: Request, limits: Limits) -> Framing:
+def framing_of(request: Request, limits: RequestLimits) -> Framing:
     """How the body of a request comes; raises HeadError."""
     length, expects_continue = 0, False
     hosts = types = 0

@@ -12,12 +12,12 @@ from http import HTTPStatus
 
 import httptools
 
-from nachlass_service.base.errors import OverloadedError, ServiceError, TooLargeError
+from nachlass_service.base.errors import OverloadedError, ServiceError, SlowBodyError, TooLargeError
 from nachlass_service.http.body_budget import BodyBudget
 from nachlass_service.http.head import (
     HeadError,
-    Limits,
     Refusal,
+    RequestLimits,
     framing_of,
     too_long,
     without_offer,
@@ -44,7 +44,7 @@ class RequestParser:
     )
 
     def __init__(
-        self, limits: Limits, budget: BodyBudget, is_streamed: Callable[[Request], bool]
+        self, limits: RequestLimits, budget: BodyBudget, is_streamed: Callable[[Request], bool]
     ) -> None:
         self.requests: deque[Request] = deque()
         self.request: Request | None = None
@@ -63,10 +63,10 @@ class RequestParser:
         while data and not (self.is_last or self.refusal):
             data = self._feed(data)
 
-    def end(self, error: ServiceError) -> None:
+    def end(self) -> None:
         """End the request being read: the rest of its body does not come."""
         request = self._reading()
-        self._drop_body(request, error)
+        self._drop_body(request, SlowBodyError("the body ended before it was complete"))
         request.keep_alive = False
         self.is_cut = True
         self._complete(request)

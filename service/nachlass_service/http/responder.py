@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nachlass_service.base import log
 from nachlass_service.http.access_log import AccessLog
-from nachlass_service.http.connection import Connection
+from nachlass_service.http.interfaces import Client
 from nachlass_service.http.request import Request
 from nachlass_service.http.responses import Heads, Response, defect_response
 from nachlass_service.http.scheme import Scheme
@@ -33,14 +33,14 @@ class Responder:
         self._scheme = Scheme(cfg)
         self._ids = map(f"{secrets.token_hex(4)}{{:08x}}".format, count())
 
-    def send(self, connection: Connection, request: Request, response: Response) -> None:
+    def send(self, client: Client, request: Request, response: Response) -> None:
         """Answer a request; in the loop's thread."""
         close = not request.keep_alive or self.is_draining
-        if connection.is_open:
-            self.access_log.note(connection, request, response.status, len(response.body))
+        if client.is_open:
+            self.access_log.note(client, request, response.status, len(response.body))
         only_head = request.method == b"HEAD"
         text = self.heads.whole(response, close=close, only_head=only_head)
-        connection.answer(text, close=close)
+        client.answer(text, close=close)
 
     def post(self, work: Callable[[], None]) -> None:
         """Have the loop do something, from another thread; nothing, once it has ended."""
@@ -61,7 +61,7 @@ class Responder:
             request.id = given if REQUEST_ID.fullmatch(given) else next(self._ids)
         return request.id
 
-    def environ(self, connection: Connection, request: Request) -> dict[str, Any]:
+    def environ(self, client: Client, request: Request) -> dict[str, Any]:
         """A request as the Flask application takes it."""
-        scheme = self._scheme.of(connection, request)
-        return environ_of(request, scheme=scheme, server=connection.server, peer=connection.peer)
+        scheme = self._scheme.of(client, request)
+        return environ_of(request, scheme=scheme, endpoints=client.endpoints)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
-from nachlass_service.http.connection import Connection
+from nachlass_service.http.interfaces import Client
 from nachlass_service.http.request import Request
 
 if TYPE_CHECKING:
@@ -20,14 +20,15 @@ class Scheme:
         self._trusted = cfg.forwarded_allow_networks()
         self._secure = {k.lower().encode(): v for k, v in cfg.secure_scheme_headers.items()}
 
-    def of(self, connection: Connection, request: Request) -> str:
+    def of(self, client: Client, request: Request) -> str:
         """The scheme of a request."""
-        if connection.is_encrypted:
+        endpoints = client.endpoints
+        if endpoints.is_encrypted:
             return "https"
         said = any(
             self._secure.get(name) == value.decode("latin-1") for name, value in request.headers
         )
-        return "https" if said and self._trusts(connection.peer) else "http"
+        return "https" if said and self._trusts(endpoints.peer) else "http"
 
     def _trusts(self, peer: object) -> bool:
         if self._trusts_all or not isinstance(peer, tuple):

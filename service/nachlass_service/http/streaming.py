@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from nachlass_service.http.connection import Connection
+from nachlass_service.http.interfaces import Client
 from nachlass_service.http.phases import DISCARD_S, LEAST_RATE, SILENCE_S, WRITE_S
 from nachlass_service.http.request import Request
 
@@ -30,14 +30,12 @@ class ClientGoneError(OSError):
 class Streamed(io.RawIOBase):
     """The body of a streamed request, and the way for its answer; raises ClientGoneError.
 
-    `notify`, `block` and `unblock` are the loop's; all others the thread's.
+    `feed`, `block` and `unblock` are the loop's; all others the thread's.
     """
 
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, connection: Connection, request: Request
-    ) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, client: Client, request: Request) -> None:
         super().__init__()
-        self._loop, self._connection, self._request = loop, connection, request
+        self._loop, self._client, self._request = loop, client, request
         self._has_come, self._may_write = threading.Event(), threading.Event()
         self._may_write.set()
         self._size = 0
@@ -46,20 +44,27 @@ class Streamed(io.RawIOBase):
 
     # Of the loop.
 
-    def notify(self) -> None:
-        """More of the body is there, or nothing more will be."""
-        self._has_come.set()
-        if not self._connection.is_open:
-            self._may_write.set()
-
     @property
     def is_whole(self) -> bool:
         """Whether all of the body is there."""
         return self._request.is_whole
 
+    def feed(self) -> None:
+        """Read of the body what there is room for; more has come, or nothing more will."""
+        incoming = self._client.incoming
+        while incoming.is_waiting and self._has_room:
+            incoming.parse_piece()
+        if incoming.is_waiting or not self._has_room:
+            incoming.pause()
+        else:
+            incoming.resume()
+        if self._request.pieces or self.is_whole or incoming.has_ended:
+            self._has_come.set()
+        if not self._client.is_open:
+            self._may_write.set()
+
     @property
-    def has_room(self) -> bool:
-        """Whether more of the body should be read."""
+    def _has_room(self) -> bool:
         return not self.is_whole and sum(map(len, self._request.pieces)) < AHEAD_BYTES
 
     def block(self) -> None:
@@ -110,11 +115,12 @@ class Streamed(io.RawIOBase):
     def _wait(self) -> None:
         """Wait until more of the body has come."""
         self._has_come.clear()
+        has_ended = self._client.incoming.has_ended  # asked before what has come until then
         if self._request.pieces or self._request.is_whole:
             return
-        if self._connection.has_ended:
+        if has_ended:
             raise ClientGoneError("the rest of the body does not come")
-        self._call(self._connection.feed_stream)
+        self._call(self.feed)
         began_at = time.monotonic()
         if self._has_come.wait(SILENCE_S):
             self._waited_s += time.monotonic() - began_at
@@ -128,14 +134,14 @@ class Streamed(io.RawIOBase):
         written = threading.Event()
 
         def write() -> None:
-            self._connection.write(data)
+            self._client.write(data)
             written.set()
 
         self._call(write)
         written.wait()
         if not self._may_write.wait(WRITE_S) and not self._comes_late(self._may_write):
             raise ClientGoneError("the client takes nothing of the answer")
-        if not self._connection.is_open:
+        if not self._client.is_open:
             raise ClientGoneError("the client is gone")
 
     def _comes_late(self, event: threading.Event) -> bool:

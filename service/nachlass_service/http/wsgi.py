@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from nachlass_service.http.interfaces import Endpoints
 from nachlass_service.http.request import Request
 
 WSGI = Callable[[Any, Any], Iterable[bytes]]
@@ -22,8 +23,9 @@ def path_of(target: bytes) -> bytes:
     return unquote_to_bytes(path)
 
 
-def environ_of(request: Request, *, scheme: str, server: Any, peer: Any) -> dict[str, Any]:
-    """The request as PEP 3333 has it; `server` and `peer` are addresses of sockets."""
+def environ_of(request: Request, *, scheme: str, endpoints: Endpoints) -> dict[str, Any]:
+    """The request as PEP 3333 has it."""
+    peer, server, _is_encrypted = endpoints
     environ: dict[str, Any] = {
         "REQUEST_METHOD": request.method.decode("latin-1"),
         "SCRIPT_NAME": "",

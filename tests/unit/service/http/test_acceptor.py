@@ -10,8 +10,7 @@ import pytest
 from nachlass_service.http.acceptor import SLACK, Acceptor
 from nachlass_service.http.balance import Balance
 from nachlass_service.http.body_budget import BodyBudget
-from nachlass_service.http.connection import Connection
-from nachlass_service.http.head import Limits
+from nachlass_service.http.head import RequestLimits
 from nachlass_service.http.phases import IDLE
 
 PATIENCE_S = 20
@@ -19,7 +18,7 @@ LIVE = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 class Front:
-    limits = Limits(body_bytes=1000)
+    limits = RequestLimits(body_bytes=1000)
     budget = BodyBudget(1000)
     keep_alive_s = 75
 
@@ -41,8 +40,7 @@ def made():
     clients, acceptors = [], []
 
     def make(most=100):
-        acceptor = Acceptor(loop, lambda: Connection(front), balance, most=most)
-        front.opened, front.closed = acceptor.opened, acceptor.closed
+        acceptor = Acceptor(loop, front, balance, most=most)
         acceptor.open([listener])
         acceptors.append(acceptor)
         return acceptor

@@ -6,7 +6,7 @@ import pytest
 
 from nachlass_service.http.body_budget import BodyBudget
 from nachlass_service.http.connection import CONTINUE, Connection
-from nachlass_service.http.head import Limits, Refusal
+from nachlass_service.http.head import Refusal, RequestLimits
 from nachlass_service.http.phases import (
     ANSWERING,
     BODY,
@@ -18,6 +18,7 @@ from nachlass_service.http.phases import (
     STREAMING,
     WRITING,
 )
+from nachlass_service.http.streaming import Streamed
 from support.transport import Clock, Transport
 
 LIVE = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -27,21 +28,20 @@ HALF = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n[1"
 @pytest.fixture(autouse=True)
 def clock(monkeypatch):
     clock = Clock()
-    monkeypatch.setattr("nachlass_service.http.connection.time", clock)
+    monkeypatch.setattr("nachlass_service.http.phases.time", clock)
     return clock
 
 
 class Front:
     """Keeps what it is handed, or answers at once what `at_once` says."""
 
-    limits = Limits(body_bytes=1 << 20)
+    limits = RequestLimits(body_bytes=1 << 20)
     keep_alive_s = 75
 
     def __init__(self, at_once=None):
         self.budget = BodyBudget(1 << 20)
         self.at_once = at_once
         self.handed, self.refused, self.defects = [], [], []
-        self.opened = self.closed = lambda connection: None
 
     def is_streamed(self, request):
         return request.method == b"PUT"
@@ -63,13 +63,17 @@ class Front:
 def connect():
     def connect(at_once=None):
         front, transport = Front(at_once), Transport()
-        connection = Connection(front)
+        told = []
+        connection = Connection(
+            front, lambda _: told.append("opened"), lambda _: told.append("closed")
+        )
         transport.connection = connection
         connection.connection_made(transport)
         return SimpleNamespace(
             front=front,
             transport=transport,
             connection=connection,
+            told=told,
             send=connection.data_received,
         )
 
@@ -87,7 +91,7 @@ def test_the_phases_are_a_table_that_can_be_left_from_everywhere():
 def test_a_change_that_the_table_does_not_have_is_a_defect(connect):
     client = connect()
     with pytest.raises(AssertionError, match="writing after idle"):
-        client.connection._enter(WRITING)
+        client.connection.enter(WRITING)
 
 
 # Reading.
@@ -241,19 +245,17 @@ def test_much_that_comes_behind_the_last_answer_is_thrown_away(connect):
     for _ in range(3):
         client.send(b"x" * (1 << 20))
         assert client.transport.is_reading
-    assert client.connection._unread == b""
+    assert not client.connection.incoming.is_waiting
 
 
 def test_a_defect_behind_an_answer_costs_one_connection(connect):
     client = connect()
     client.send(LIVE)
     client.send(LIVE)
-    client.connection._parser = SimpleNamespace(
-        requests=(), request=None, refusal=None, is_last=False
-    )
+    client.front.handle = None
     client.connection.answer(b"1", close=False)
     [error] = client.front.defects
-    assert isinstance(error, AttributeError)
+    assert isinstance(error, TypeError)
     assert client.transport.sent == b"1"
     assert client.transport.ended == ["abort"]
 
@@ -281,7 +283,7 @@ def late(client, clock, seconds):
     clock.now += seconds
     is_late = client.connection.deadline < clock.now
     if is_late:
-        client.connection.pass_deadline(clock.now)
+        client.connection.pass_deadline()
     return is_late
 
 
@@ -381,15 +383,14 @@ def test_a_client_that_does_not_read_its_last_answer_is_let_go(connect, clock):
 # Batches.
 
 
-class Stream:
-    has_room = True
-    is_whole = False
+class Stream(Streamed):
+    """A batch whose thread does nothing by itself; what it is told of its reader."""
 
-    def __init__(self):
-        self.told = []
-
-    def notify(self):
-        self.told.append("notify")
+    def __init__(self, client):
+        [request] = client.front.handed
+        super().__init__(None, client.connection, request)
+        self.request, self.told = request, []
+        client.connection.stream(self)
 
     def block(self):
         self.told.append("block")
@@ -397,59 +398,76 @@ class Stream:
     def unblock(self):
         self.told.append("unblock")
 
+    def was_woken(self):
+        woken = self._has_come.is_set()
+        self._has_come.clear()
+        return woken
+
 
 PUT = b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n"
 
 
-def test_the_body_of_a_batch_is_read_while_there_is_room(connect):
-    client, stream = connect(), Stream()
+def test_the_body_of_a_batch_is_read_while_there_is_room(connect, monkeypatch):
+    monkeypatch.setattr("nachlass_service.http.streaming.AHEAD_BYTES", 3)
+    client = connect()
     client.send(PUT + b"123")
-    [request] = client.front.handed
-    client.connection.stream(stream)
+    stream = Stream(client)
     assert client.connection.phase is STREAMING
-    assert list(request.pieces) == [b"123"]
-    stream.has_room = False
-    client.send(b"45")
-    assert list(request.pieces) == [b"123"]
+    assert list(stream.request.pieces) == [b"123"]
     assert not client.transport.is_reading
-    stream.has_room = True
-    client.connection.feed_stream()
-    assert list(request.pieces) == [b"123", b"45"]
+    client.send(b"45")
+    assert list(stream.request.pieces) == [b"123"]
+    stream.request.pieces.clear()
+    stream.feed()
+    assert list(stream.request.pieces) == [b"45"]
     assert client.transport.is_reading
-    assert stream.told
 
 
 def test_a_batch_is_woken_by_news_alone(connect):
-    client, stream = connect(), Stream()
+    client = connect()
     client.send(PUT)
-    client.connection.stream(stream)
-    stream.told.clear()
-    client.connection.feed_stream()
-    assert stream.told == []
+    stream = Stream(client)
+    stream.feed()
+    assert not stream.was_woken()
     client.send(b"123")
-    assert stream.told == ["notify"]
+    assert stream.was_woken()
+    stream.request.pieces.clear()
+    stream.feed()
+    assert not stream.was_woken()
     client.connection.eof_received()
-    assert stream.told == ["notify"] * 2
+    assert stream.was_woken()
+
+
+def test_a_batch_has_not_ended_while_some_of_it_waits(connect, monkeypatch):
+    monkeypatch.setattr("nachlass_service.http.streaming.AHEAD_BYTES", 3)
+    client = connect()
+    client.send(PUT + b"123")
+    stream = Stream(client)
+    client.send(b"4567890")
+    client.connection.eof_received()
+    assert not client.connection.incoming.has_ended
+    stream.request.pieces.clear()
+    stream.feed()
+    assert client.connection.incoming.has_ended
+    assert stream.is_whole
 
 
 def test_a_batch_whose_chunks_are_none_has_ended(connect):
-    client, stream = connect(), Stream()
+    client = connect()
     client.send(PUT.replace(b"Content-Length: 10", b"Transfer-Encoding: chunked"))
-    client.connection.stream(stream)
-    assert not client.connection.has_ended
+    stream = Stream(client)
+    assert not client.connection.incoming.has_ended
     client.send(b"ZZ\r\n")
-    assert client.connection.has_ended
-    assert stream.told[-1] == "notify"
+    assert client.connection.incoming.has_ended
+    assert stream.was_woken()
 
 
 def test_what_follows_a_batch_waits_for_its_end(connect):
-    client, stream = connect(), Stream()
+    client = connect()
     client.send(PUT)
-    client.connection.stream(stream)
+    stream = Stream(client)
     client.send(b"0123456789" + LIVE)
-    [request] = client.front.handed
-    assert request.is_whole
-    stream.has_room, stream.is_whole = False, True
+    assert stream.is_whole
     client.send(LIVE)
     client.connection.write(b"answer")
     client.connection.end_stream(close=False)
@@ -460,22 +478,24 @@ def test_what_follows_a_batch_waits_for_its_end(connect):
 
 
 def test_a_batch_is_told_of_a_reader_that_is_slow_or_gone(connect):
-    client, stream = connect(), Stream()
+    client = connect()
     client.send(PUT)
-    client.connection.stream(stream)
-    stream.told.clear()
+    stream = Stream(client)
+    assert not stream.was_woken()
     client.connection.pause_writing()
     client.connection.resume_writing()
     client.connection.connection_lost(None)
-    assert stream.told == ["block", "unblock", "notify"]
-    assert client.connection.has_ended
+    assert stream.told == ["block", "unblock"]
+    assert client.told == ["opened", "closed"]
+    assert stream.was_woken()
+    assert client.connection.incoming.has_ended
     client.connection.write(b"nobody")
     client.connection.end_stream(close=False)
     assert client.transport.sent == b""
 
 
 def test_a_batch_may_be_asked_for_with_a_sign(connect):
-    client, stream = connect(), Stream()
+    client = connect()
     client.send(PUT.replace(b"Host", b"Expect: 100-continue\r\nHost"))
-    client.connection.stream(stream)
+    Stream(client)
     assert client.transport.sent == CONTINUE

@@ -11,8 +11,9 @@ from collections import deque
 
 from nachlass_service.http.body_budget import BodyBudget
 from nachlass_service.http.connection import Connection
-from nachlass_service.http.head import Limits
+from nachlass_service.http.head import RequestLimits
 from nachlass_service.http.phases import CLOSING
+from nachlass_service.http.streaming import Streamed
 from support.transport import Clock, Transport
 
 SECONDS = os.environ.get("FUZZ_SECONDS")
@@ -41,25 +42,28 @@ INSERTED += [
 ]
 
 
+def nothing(_connection):
+    """Nobody is told."""
+
+
 class Front:
     """Answers at once, or when it is told to; keeps the batches that are being read."""
 
-    limits = Limits(body_bytes=2000, fields=8)
+    limits = RequestLimits(body_bytes=2000, fields=8)
     keep_alive_s = 75
 
     def __init__(self, rng):
         self.budget = BodyBudget(4000)
         self.rng = rng
         self.waiting, self.streams, self.defects = deque(), [], []
-        self.opened = self.closed = lambda connection: None
 
     def is_streamed(self, request):
         return request.method == b"PUT"
 
     def handle(self, connection, request):
         if request.is_streamed:
-            self.streams.append(Stream(connection, request))
-            connection.stream(self.streams[-1])
+            self.streams.append(Reader(connection, request))
+            connection.stream(self.streams[-1].stream)
         elif self.rng.random() < 0.5:
             self.waiting.append((connection, request))
         else:
@@ -78,36 +82,24 @@ class Front:
         self.defects.append(error)
 
 
-class Stream:
+class Reader:
     """Reads a batch as the thread does that has it, a piece at a time."""
 
     def __init__(self, connection, request):
         self.connection, self.request = connection, request
-
-    @property
-    def is_whole(self):
-        return self.request.is_whole
-
-    @property
-    def has_room(self):
-        return not self.is_whole and len(self.request.pieces) < 2
-
-    def notify(self):
-        pass
-
-    block = unblock = notify
+        self.stream = Streamed(None, connection, request)
 
     def read(self, *, is_patient):
         """Read a piece; whether that was the last one."""
         if self.request.pieces:
             self.request.pieces.popleft()
-        elif self.is_whole or self.connection.has_ended:
+        elif self.request.is_whole or self.connection.incoming.has_ended:
             self.connection.write(b"answered")
-            close = not (self.is_whole and self.request.keep_alive)
+            close = not (self.request.is_whole and self.request.keep_alive)
             self.connection.end_stream(close=close)
             return True
         elif is_patient:
-            self.connection.feed_stream()
+            self.stream.feed()
         else:
             self.connection.end_stream(close=True)
             return True
@@ -135,7 +127,7 @@ class Play:
     def __init__(self, rng, clock):
         self.rng, self.clock = rng, clock
         self.front, self.transport = Front(rng), Transport()
-        self.connection = self.transport.connection = Connection(self.front)
+        self.connection = self.transport.connection = Connection(self.front, nothing, nothing)
         self.connection.connection_made(self.transport)
         self.unsent = stream_of(rng)
         self.is_lost = self.has_ended = False
@@ -172,7 +164,7 @@ class Play:
 
     def pass_deadline(self):
         if not self.is_lost and self.connection.deadline < self.clock.now:
-            self.connection.pass_deadline(self.clock.now)
+            self.connection.pass_deadline()
 
     def slow(self):
         """The client takes nothing for a while, or again."""
@@ -208,7 +200,8 @@ class Play:
 def test_a_connection_outlives_its_client(monkeypatch):
     clock = Clock()
     ends_at = time.monotonic() + float(SECONDS or 2)
-    monkeypatch.setattr("nachlass_service.http.connection.time", clock)
+    monkeypatch.setattr("nachlass_service.http.phases.time", clock)
+    monkeypatch.setattr("nachlass_service.http.streaming.AHEAD_BYTES", 40)
     seed = int(SEED or 0) if SEED or not SECONDS else random.randrange(1 << 32)
     played = 0
     while time.monotonic() < ends_at and not (SEED and played):

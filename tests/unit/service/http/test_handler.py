@@ -10,6 +10,7 @@ from nachlass_service.base.errors import OverloadedError, RefusedError, TooLarge
 from nachlass_service.http.batch_handler import STREAMS
 from nachlass_service.http.handler import LARGE_BYTES, RequestHandler
 from nachlass_service.http.head import Refusal
+from nachlass_service.http.interfaces import Endpoints
 from nachlass_service.http.request import Request
 from nachlass_service.http.router import is_streamed
 from nachlass_service.scoring.scorer import Scored
@@ -18,8 +19,7 @@ from nachlass_service.scoring.scorer import Scored
 class Connection:
     """Keeps what it is to send."""
 
-    peer = server = ("127.0.0.1", 1)
-    is_encrypted = False
+    endpoints = Endpoints(("127.0.0.1", 1), ("127.0.0.1", 1), is_encrypted=False)
 
     def __init__(self):
         self.is_open, self.sent = True, []

@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 
 from nachlass_service.base.errors import OverloadedError, SlowBodyError, TooLargeError
 from nachlass_service.http.body_budget import BodyBudget
-from nachlass_service.http.head import Limits
+from nachlass_service.http.head import RequestLimits
 from nachlass_service.http.parser import RequestParser
 
-LIMITS = Limits(body_bytes=100, line_bytes=50, field_bytes=40, fields=5)
+LIMITS = RequestLimits(body_bytes=100, line_bytes=50, field_bytes=40, fields=5)
 BUDGET = 300
 
 
@@ -171,7 +171,7 @@ def test_what_is_no_http_is_refused(stream):
 
 
 def test_a_length_may_have_more_digits_than_an_integer_is_read_with():
-    limits = Limits(body_bytes=100)
+    limits = RequestLimits(body_bytes=100)
     made = read(
         text(b"POST", b"/", b"Content-Length: " + b"0" * 5000 + b"3") + b"[1]", limits=limits
     )
@@ -186,7 +186,7 @@ def test_nothing_after_a_refusal_is_read():
 
 
 def test_a_head_that_never_ends_is_refused():
-    limits = Limits(body_bytes=1, line_bytes=1 << 20, field_bytes=1 << 20, fields=1 << 20)
+    limits = RequestLimits(body_bytes=1, line_bytes=1 << 20, field_bytes=1 << 20, fields=1 << 20)
     made = read(text(b"GET", b"/", b"A: ")[:-4], limits=limits)
     for _ in range(1 << 8):
         made.feed(b"x" * (1 << 10))
@@ -273,7 +273,7 @@ def test_a_body_that_does_not_come_is_given_back(ends):
     if ends == "close":
         made.close()
     elif ends == "end":
-        made.end(SlowBodyError("late"))
+        made.end()
         [request] = made.requests
         assert isinstance(request.error, SlowBodyError)
         assert not request.keep_alive
@@ -314,7 +314,7 @@ def test_a_streamed_request_is_there_with_its_head():
 
 def test_a_streamed_request_may_end_too_early():
     made = read(text(b"PUT", b"/", b"Content-Length: 9"), is_streamed=lambda request: True)
-    made.end(SlowBodyError("late"))
+    made.end()
     [request] = made.requests
     assert request.is_whole
     assert isinstance(request.error, SlowBodyError)

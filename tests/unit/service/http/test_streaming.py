@@ -13,34 +13,47 @@ from nachlass_service.http.streaming import AHEAD_BYTES, ClientGoneError, Stream
 PATIENCE_S = 20
 
 
-class Connection:
-    """Notes what is sent; `more` is what the client sends when it is asked for more."""
+class Incoming:
+    """`more` is what the client sends when it is asked for more; at None, that was all."""
 
-    def __init__(self):
-        self.sent, self.more = [], deque()
-        self.has_ended, self.is_open = False, True
-        self.stream = None
+    is_waiting = has_ended = False
 
-    def write(self, data):
-        self.sent.append(data)
+    def __init__(self, request):
+        self.request, self.more = request, deque()
+        self.is_paused = False
 
-    def feed_stream(self):
+    def pause(self):
+        self.is_paused = True
+
+    def resume(self):
+        self.is_paused = False
         if self.more:
             piece = self.more.popleft()
             if piece is None:
-                self.stream._request.is_whole = True
+                self.request.is_whole = True
             else:
-                self.stream._request.pieces.append(piece)
-            self.stream.notify()
+                self.request.pieces.append(piece)
+
+
+class Client:
+    """Notes what is sent."""
+
+    def __init__(self, request):
+        self.sent, self.is_open = [], True
+        self.incoming = Incoming(request)
+
+    def write(self, data):
+        self.sent.append(data)
 
 
 @pytest.fixture
 def streamed(monkeypatch):
     """A stream, and a function that has a thread do something with it while the loop runs."""
     loop = asyncio.new_event_loop()
-    connection, request = Connection(), Request()
+    request = Request()
     request.pieces = deque()
-    stream = connection.stream = Streamed(loop, connection, request)
+    client = Client(request)
+    stream = Streamed(loop, client, request)
 
     def do(work):
         found = []
@@ -58,14 +71,14 @@ def streamed(monkeypatch):
         assert found, "it never ends"
         return found[0]
 
-    yield stream, connection, do
+    yield stream, client, do
     loop.close()
 
 
 def test_a_body_is_read_to_its_end(streamed):
-    stream, connection, do = streamed
+    stream, client, do = streamed
     stream._request.pieces.extend([b"abc", b"de"])
-    connection.more.extend([b"fgh", None])
+    client.incoming.more.extend([b"fgh", None])
     assert do(lambda: stream.read(2)) == b"ab"
     assert do(lambda: stream.read(9)) == b"c"
     assert do(stream.readall) == b"defgh"
@@ -74,18 +87,22 @@ def test_a_body_is_read_to_its_end(streamed):
 
 
 def test_what_is_read_ahead_is_limited(streamed):
-    stream, _connection, _do = streamed
-    assert stream.has_room
+    stream, client, do = streamed
+    stream.feed()
+    assert not client.incoming.is_paused
     stream._request.pieces.append(b"x" * AHEAD_BYTES)
-    assert not stream.has_room
-    stream._request.pieces.clear()
-    stream._request.is_whole = True
-    assert not stream.has_room
+    stream.feed()
+    assert client.incoming.is_paused
+    client.incoming.more.extend([b"de", None])
+    assert len(do(stream.readall)) == AHEAD_BYTES + 2
+    assert not client.incoming.is_paused
+    stream.feed()
+    assert client.incoming.is_paused, "what follows is not the batch's"
 
 
 def test_a_client_that_ends_too_early_is_an_error(streamed):
-    stream, connection, do = streamed
-    connection.has_ended = True
+    stream, client, do = streamed
+    client.incoming.has_ended = True
     stream._request.pieces.append(b"abc")
     assert do(lambda: stream.read(3)) == b"abc"
     error = do(lambda: stream.read(1))
@@ -95,39 +112,39 @@ def test_a_client_that_ends_too_early_is_an_error(streamed):
 
 def test_a_client_that_says_nothing_is_an_error(streamed, monkeypatch):
     monkeypatch.setattr(streaming, "SILENCE_S", 0.01)
-    stream, _connection, do = streamed
+    stream, _client, do = streamed
     assert isinstance(do(lambda: stream.read(1)), ClientGoneError)
 
 
 def test_an_answer_is_sent_in_its_pieces(streamed):
-    stream, connection, do = streamed
+    stream, client, do = streamed
     do(lambda: stream.send(200, b"head", [b"abc", b"", b"de"], chunked=False))
-    assert connection.sent == [b"head", b"abc", b"de"]
+    assert client.sent == [b"head", b"abc", b"de"]
     assert (stream.status, stream.sent) == (200, 5)
 
 
 def test_an_answer_without_a_length_is_sent_in_chunks(streamed):
-    stream, connection, do = streamed
+    stream, client, do = streamed
     do(lambda: stream.send(200, b"head", [b"abc", b"x" * 17], chunked=True))
     chunks = [b"head", b"3\r\nabc\r\n", b"11\r\n" + b"x" * 17 + b"\r\n", b"0\r\n\r\n"]
-    assert connection.sent == chunks
+    assert client.sent == chunks
 
 
 def test_a_reader_that_takes_nothing_is_an_error(streamed, monkeypatch):
     monkeypatch.setattr(streaming, "WRITE_S", 0.01)
-    stream, _connection, do = streamed
+    stream, _client, do = streamed
     stream.block()
     error = do(lambda: stream.send(200, b"head", [b"abc"], chunked=False))
     assert isinstance(error, ClientGoneError)
 
 
 def test_a_reader_that_is_gone_while_it_was_waited_for_is_an_error(streamed):
-    stream, connection, do = streamed
+    stream, client, do = streamed
     stream.block()
 
     def leave():
-        connection.is_open = False
-        stream.notify()
+        client.is_open = False
+        stream.feed()
 
     stream._loop.call_later(0.01, leave)
     error = do(lambda: stream.send(200, b"head", [b"abc"], chunked=False))
@@ -137,6 +154,6 @@ def test_a_reader_that_is_gone_while_it_was_waited_for_is_an_error(streamed):
 def test_a_worker_that_has_ended_is_an_error():
     loop = asyncio.new_event_loop()
     loop.close()
-    stream = Streamed(loop, Connection(), Request())
+    stream = Streamed(loop, Client(Request()), Request())
     with pytest.raises(ClientGoneError, match="the worker has ended"):
         stream.send(200, b"head", [], chunked=False)

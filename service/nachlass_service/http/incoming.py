@@ -1,0 +1,79 @@
+"""What a client has sent and is not parsed yet: it waits, and then the client has to wait."""
+
+from __future__ import annotations
+
+import asyncio
+
+from nachlass_service.http.parser import RequestParser
+
+PIECE_BYTES = 1 << 16
+"""Bytes that are parsed at once: they bound how many requests of one client wait."""
+
+
+class Incoming:
+    """Bytes that wait for the parser; while any do, the transport should not read more.
+
+    `is_at_end`: the client sends nothing more.
+    """
+
+    __slots__ = ("_is_closed", "_is_paused", "_parser", "_transport", "_waiting", "is_at_end")
+
+    def __init__(self, parser: RequestParser, transport: asyncio.Transport) -> None:
+        self.is_at_end = False
+        self._parser, self._transport = parser, transport
+        self._waiting = b""
+        self._is_paused = self._is_closed = False
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether any bytes wait."""
+        return bool(self._waiting)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more can come of the request that is being read."""
+        is_at_end = self.is_at_end and not self._waiting
+        return bool(is_at_end or self._parser.refusal or self._is_closed)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether there is something to do before the client sends more."""
+        parser = self._parser
+        return bool(
+            parser.requests
+            or parser.request
+            or parser.refusal
+            or self._waiting
+            or self._is_paused
+            or self.is_at_end
+        )
+
+    def wait(self, data: bytes) -> None:
+        """Keep what has come until its turn."""
+        self._waiting += data
+
+    def parse_piece(self) -> None:
+        """Parse a piece of what waits."""
+        data, self._waiting = self._waiting[:PIECE_BYTES], self._waiting[PIECE_BYTES:]
+        self._parser.feed(data)
+
+    def pause(self) -> None:
+        """Have the client wait."""
+        if not (self._is_paused or self._is_closed):
+            self._is_paused = True
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read more of the client."""
+        if self._is_paused and not self._is_closed:
+            self._is_paused = False
+            self._transport.resume_reading()
+
+    def drop(self) -> None:
+        """Keep nothing of what waits."""
+        self._waiting = b""
+
+    def close(self) -> None:
+        """Keep nothing, and leave the transport alone, which is closing."""
+        self._is_closed = True
+        self.drop()
