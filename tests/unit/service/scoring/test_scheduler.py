@@ -381,6 +381,14 @@ def test_one_turn_of_the_loop_does_not_do_everything(made):
     assert seen[0] < 20
 
 
+def test_one_turn_of_the_loop_does_all_that_takes_no_time(made, clock):
+    it = made()
+    it.submit(b"0", wanted=False)
+    it.submit(b"1", b"2", b"3")
+    it.loop.run_until_complete(asyncio.sleep(0))
+    assert it.outcomes == [b"1", b"2", b"3"]
+
+
 @pytest.mark.parametrize("is_slow", [True, False])
 def test_an_outcome_that_nobody_can_take_costs_no_other_its_own(made, monkeypatch, is_slow):
     records = []
@@ -459,10 +467,13 @@ def test_a_call_in_the_loop_that_passes_the_limit_is_answered_so(made):
     assert it.scheduler.is_empty
 
 
-def test_of_several_interrupted_in_the_loop_each_is_asked_alone_elsewhere(made):
+def test_of_several_interrupted_in_the_loop_each_is_asked_alone_elsewhere(made, clock):
     it, calls = made(batches=True), []
     interrupted(it.scheduler, calls)
     it.submit(b"1", b"2", b"3")
+    clock.now = LIMIT_S
+    it.until(lambda: calls)
+    it.scheduler.tick(LIMIT_S + 1)  # their time begins anew
     it.until(lambda: len(it.outcomes) == 3)
     assert len(calls) == 1
     assert it.outcomes == [b"1", b"2", b"3"]
