@@ -25,6 +25,11 @@ def test_an_escape_may_stand_where_a_piece_ends(before, escaped):
     assert fields_of(body) == {"a": parse_qs(body.decode())["a"][0]}
 
 
+def test_a_piece_may_begin_with_an_escape():
+    after = "x" * PIECE_BYTES
+    assert fields_of(f"a=%41{after}%41{after}".encode()) == {"a": f"A{after}A{after}"}
+
+
 def test_a_piece_may_be_nothing_but_escapes():
     body = b"a=" + b"%41" * PIECE_BYTES
     assert fields_of(body) == {"a": "A" * PIECE_BYTES}
