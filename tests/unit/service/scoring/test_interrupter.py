@@ -1,5 +1,6 @@
 """What ends a call in the main thread that would never end."""
 
+import math
 import signal
 import threading
 import time
@@ -103,7 +104,7 @@ def test_a_thread_looks_several_times_before_the_limit_and_seldom(clock, limit_s
     before = set(threading.enumerate())
     Interrupter(limit_s)
     [thread] = set(threading.enumerate()) - before
-    assert thread.daemon  # the process may end
+    assert (thread.name, thread.daemon) == ("interrupter", True)
     paused = None
     while paused is not thread:  # those of other tests pause, too
         paused, seconds = clock.pauses.get(timeout=FOREVER_S)
@@ -133,6 +134,23 @@ def test_a_signal_interrupts_a_call_alone_and_only_after_the_limit(clock):
     clock.now = 100
     assert not is_interrupted()
     assert it.call(is_interrupted) is False
+
+
+def test_a_call_may_be_interrupted_just_as_it_ends(clock):
+    class Unlucky(Interrupter):
+        def __setattr__(self, name, value):
+            if (name, value, clock.now) == ("_due_at", math.inf, 6):
+                clock.now = 7
+                signal.raise_signal(INTERRUPTION)
+            super().__setattr__(name, value)
+
+    def work():
+        clock.now = 6
+        return 42
+
+    assert Unlucky(5).call(work) is None
+    clock.now = 100
+    assert not is_interrupted()
 
 
 def test_what_ends_in_time_is_left_alone():

@@ -41,7 +41,7 @@ def test_a_model_is_slow_until_it_has_shown_that_it_is_fast():
     for _ in range(SHORT_IN_A_ROW - 1):
         made.note_outside(SHORT_S / 2)
     assert made.is_slow
-    made.note_outside(SHORT_S * 2)
+    made.note_outside(SHORT_S)
     for _ in range(SHORT_IN_A_ROW - 1):
         made.note_outside(SHORT_S / 2)
     assert made.is_slow
@@ -65,6 +65,17 @@ def test_calls_that_compute_or_wait_are_slow_after_a_few(calls, cost):
     assert not made.is_slow
     call(2 * SHORT_S, **cost)
     assert made.is_slow
+
+
+def test_a_call_that_takes_just_as_long_as_it_may_is_not_slow(calls):
+    made, call = calls
+    call(SHORT_S)
+    assert not made.before()
+    call(HELD_UP_S)
+    call(LONG_S, waits=1)
+    call(SHORT_S, waits=1, times=WATCHED - 1)
+    assert not made.is_slow
+    assert not made.before()
 
 
 def test_slow_calls_that_are_far_apart_are_not_enough(calls):

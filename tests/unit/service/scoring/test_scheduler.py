@@ -152,6 +152,20 @@ def test_nothing_is_done_in_the_loop_while_all_threads_are_busy(made):
     assert [here for here, _bodies in it.calls] == [False, True]
 
 
+def test_the_loop_rests_while_nothing_can_be_begun(made):
+    free = threading.Event()
+    it = made(lambda body: free.wait(PATIENCE_S) and body, is_slow=True)
+    it.submit(b"1", b"2")
+    it.until(lambda: it.calls)
+    assert not it.scheduler._is_scheduled
+    free.set()
+    it.until(lambda: it.scheduler.is_empty)
+    it.scheduler._pace.is_slow = False
+    it.submit(b"3")
+    it.until(lambda: it.scheduler.is_empty)
+    assert not it.scheduler._is_scheduled
+
+
 def test_what_waits_is_scored_together(made):
     it = made(batches=True)
     bodies = [b"%d" % number for number in range(MOST_IN_BATCH + 2)]
@@ -269,6 +283,8 @@ def test_a_queue_that_would_take_too_long_is_refused(made):
 
 @pytest.mark.parametrize(("is_slow", "batches", "most"), [(1, 0, 6), (0, 0, 6), (0, 1, 11)])
 def test_so_many_may_wait_as_are_answered_in_time(made, clock, is_slow, batches, most):
+    clock.now = 1000.0
+
     def answer(body):
         clock.now += 2 * LIMIT_S
 
