@@ -1,5 +1,6 @@
 """Fields of a form, decoded in pieces."""
 
+import tracemalloc
 from urllib.parse import parse_qs
 
 import pytest
@@ -16,6 +17,18 @@ def test_the_number_of_fields_is_limited():
     assert len(fields_of(body)) == MOST_FIELDS
     with pytest.raises(ValueError, match=rf"^it has too many fields \(limit {MOST_FIELDS}\)$"):
         fields_of(body + b"&a=b")
+
+
+def test_a_form_of_too_many_fields_is_not_taken_apart():
+    body = b"&" * (1 << 20)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="it has too many fields"):
+            fields_of(body)
+        _now, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2 * len(body)
 
 
 @pytest.mark.parametrize("before", range(PIECE_BYTES - 5, PIECE_BYTES + 2))
