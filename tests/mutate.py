@@ -48,9 +48,11 @@ MODULES = {
     "service/base": "settings",
     "service/bundle": "agreement jsonable strict_json",
     "service/metrics": "drift families history inputs metrics predictions series shared_counters",
-    "service/scoring": "admission bounded_json form request_body rows stride",
+    "service/scoring": "admission bounded_json form interrupter pace request_body rows scheduler"
+    " stride",
     "service/proof": "prove score",
     "service/batches": "columns csv decoded_size json_lines limits",
+    "service/http": "body_budget head router",
 }
 # Modules that may stay below, and why.
 EXCUSED: dict[str, str] = {}

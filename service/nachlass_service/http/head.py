@@ -89,11 +89,5 @@ def without_offer(request: Request) -> bytes:
     A server may decline it and go on with HTTP (RFC 9110, section 7.8).
     """
     lines = [b"%b %b HTTP/1.%d" % (request.method, request.target, not request.is_old)]
-    for name, value in request.headers:
-        if name == b"connection":
-            options = [option.strip().lower() for option in value.split(b",")]
-            kept = b", ".join(o for o in options if o in (b"close", b"keep-alive"))
-            lines.append(b"connection: %b" % kept)
-        elif name != b"upgrade":
-            lines.append(b"%b: %b" % (name, value))
+    lines += [b"%b: %b" % field for field in request.headers if field[0] != b"upgrade"]
     return b"\r\n".join([*lines, b"", b""])

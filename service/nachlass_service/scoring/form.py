@@ -30,7 +30,7 @@ def _pieces(raw: bytes) -> Iterator[bytes]:
     """The pieces of a name or a value, none of which ends within an escape; + is a blank."""
     start = 0
     while piece := raw[start : start + PIECE_BYTES]:
-        cut = piece.rfind(b"%", len(piece) - 2)
+        cut = piece.rfind(b"%")
         if cut > 0 and len(piece) == PIECE_BYTES:
             piece = piece[:cut]
         yield piece.replace(b"+", b" ")

@@ -41,7 +41,6 @@ class Interrupter:
     def call(self, work: Callable[[], T]) -> T | None:
         """What the work returns; None when it has passed the limit."""
         self._was_interrupted = False
-        value = None
         try:
             self._due_at = time.monotonic() + self._limit_s
             try:
@@ -50,6 +49,7 @@ class Interrupter:
                 self._due_at = math.inf
         except InterruptedCallError:
             self._due_at = math.inf
+            return None
         return None if self._was_interrupted else value
 
     def _watch(self) -> None:

@@ -77,4 +77,4 @@ class Pace:
         """Judge a call that was made in another thread."""
         self._short = self._short + 1 if wall_s < SHORT_S else 0
         if self._short >= self._needed:
-            self.is_slow, self._watched = False, 0
+            self.is_slow = False

@@ -38,8 +38,9 @@ def holding(budget, size):
 def test_bodies_of_all_requests_share_the_budget():
     budget = BodyBudget(10)
     first = holding(budget, 6)
-    with pytest.raises(OverloadedError, match="limit 10 bytes"):
+    with pytest.raises(OverloadedError, match="limit 10 bytes") as raised:
         budget.take(5)
+    assert raised.value.retry_after_s == 1
     budget.give_back(first)
     budget.give_back(first)
     assert (budget.left, first.counted_bytes) == (10, 0)

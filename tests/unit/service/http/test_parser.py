@@ -1,5 +1,7 @@
 """Requests are read out of bytes, however they are split, and limited as they are read."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -154,6 +156,14 @@ def test_what_is_refused(stream, status, detail):
     assert not made.requests
 
 
+def test_what_is_just_within_the_limits_is_read():
+    fields = (b"Content-Type: text/csv", b"A: " + b"x" * 39, b"A: b", b"A: b")
+    [request] = read(text(b"GET", b"/" + b"x" * 49, *fields)).requests
+    assert len(request.headers) == LIMITS.fields
+    made = read(text(b"GET", b"/livez"), limits=replace(LIMITS, body_bytes=0))
+    assert made.requests[0].error is None
+
+
 @pytest.mark.parametrize(
     "stream",
     [
@@ -242,6 +252,27 @@ def test_an_offer_and_an_expectation_are_read_once():
     assert request.body == b"[1]"
     assert request.header(b"upgrade") == ""
     assert request.keep_alive
+
+
+@pytest.mark.parametrize("blank", [b"", b" "])
+@pytest.mark.parametrize(
+    ("option", "version", "stays"),
+    [
+        (b"Close", b"1.1", False),
+        (b"x", b"1.1", True),
+        (b"Keep-Alive", b"1.0", True),
+        (b"x", b"1.0", False),
+    ],
+)
+def test_a_declined_offer_leaves_it_to_the_client_whether_its_connection_stays(
+    option, version, stays, blank
+):
+    for options in ((option, b"Upgrade"), (b"Upgrade", option)):
+        connection = b"Connection: " + (b"," + blank).join(options)
+        stream = text(b"GET", b"/livez", b"Upgrade: h2c", connection, version=version)
+        [request] = read(stream).requests
+        assert request.keep_alive is stays
+        assert request.header(b"upgrade") == ""
 
 
 def test_bodies_of_all_connections_share_a_budget():

@@ -1,5 +1,6 @@
 """Fields of a form, decoded in pieces."""
 
+import tracemalloc
 from urllib.parse import parse_qs
 
 import pytest
@@ -18,11 +19,28 @@ def test_the_number_of_fields_is_limited():
         fields_of(body + b"&a=b")
 
 
+def test_a_form_of_too_many_fields_is_not_taken_apart():
+    body = b"&" * (1 << 20)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="it has too many fields"):
+            fields_of(body)
+        _now, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2 * len(body)
+
+
 @pytest.mark.parametrize("before", range(PIECE_BYTES - 5, PIECE_BYTES + 2))
 @pytest.mark.parametrize("escaped", [b"%C3%A4%41", b"%41%42%43", b"%%41", b"%4", b"%"])
 def test_an_escape_may_stand_where_a_piece_ends(before, escaped):
     body = b"a=" + b"x" * before + escaped
     assert fields_of(body) == {"a": parse_qs(body.decode())["a"][0]}
+
+
+def test_a_piece_may_begin_with_an_escape():
+    after = "x" * PIECE_BYTES
+    assert fields_of(f"a=%41{after}%41{after}".encode()) == {"a": f"A{after}A{after}"}
 
 
 def test_a_piece_may_be_nothing_but_escapes():

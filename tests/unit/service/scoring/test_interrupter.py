@@ -1,29 +1,60 @@
 """What ends a call in the main thread that would never end."""
 
+import math
 import signal
 import threading
 import time
 from contextlib import suppress
+from queue import SimpleQueue
 
 import pytest
 
 from nachlass_service.base.errors import InterruptedCallError, PredictorError
 from nachlass_service.bundle.model import Model
 from nachlass_service.scoring import interrupter
-from nachlass_service.scoring.interrupter import INTERRUPTION, Interrupter
+from nachlass_service.scoring.interrupter import AGAIN_S, INTERRUPTION, Interrupter
 from nachlass_service.scoring.request_body import PredictRequest, Requests
 from nachlass_service.scoring.rows import RowScorer
 
 FOREVER_S = 60
 
 
+@pytest.fixture(autouse=True)
+def _handler():
+    """The handler of before is there again afterwards."""
+    before = signal.getsignal(INTERRUPTION)
+    yield
+    signal.signal(INTERRUPTION, before)
+
+
 @pytest.fixture
 def short(monkeypatch):
-    """An interrupter with a short limit; the handler of before is there again afterwards."""
+    """An interrupter with a short limit."""
     monkeypatch.setattr(interrupter, "AGAIN_S", 0.05)
-    before = signal.getsignal(INTERRUPTION)
-    yield Interrupter(0.05)
-    signal.signal(INTERRUPTION, before)
+    return Interrupter(0.05)
+
+
+class Clock:
+    """A clock that a test sets; who pauses by it does so until the test is over."""
+
+    def __init__(self):
+        self.now, self.pauses, self.is_over = 0.0, SimpleQueue(), threading.Event()
+
+    def monotonic(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.pauses.put((threading.current_thread(), seconds))
+        self.is_over.wait(FOREVER_S)
+
+
+@pytest.fixture
+def clock():
+    clock = Clock()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(interrupter, "time", clock)
+        yield clock
+    clock.is_over.set()
 
 
 def compute():
@@ -66,6 +97,60 @@ def test_a_call_that_catches_the_interruption_has_passed_the_limit(short):
         return 1
 
     assert short.call(stubborn) is None
+
+
+@pytest.mark.parametrize(("limit_s", "pause_s"), [(0.01, 0.005), (0.4, 0.1), (5, 0.25)])
+def test_a_thread_looks_several_times_before_the_limit_and_seldom(clock, limit_s, pause_s):
+    before = set(threading.enumerate())
+    Interrupter(limit_s)
+    [thread] = set(threading.enumerate()) - before
+    assert (thread.name, thread.daemon) == ("interrupter", True)
+    paused = None
+    while paused is not thread:  # those of other tests pause, too
+        paused, seconds = clock.pauses.get(timeout=FOREVER_S)
+    assert seconds == pause_s
+
+
+def is_interrupted():
+    """Whether a signal interrupts what is done now."""
+    try:
+        signal.raise_signal(INTERRUPTION)
+    except InterruptedCallError:
+        return True
+    return False
+
+
+def test_a_signal_interrupts_a_call_alone_and_only_after_the_limit(clock):
+    it, seen = Interrupter(5), []
+
+    def work():
+        for now in (5, 5.1, 5.1 + AGAIN_S, 5.2 + AGAIN_S):
+            clock.now = now
+            seen.append(is_interrupted())
+
+    assert not is_interrupted()
+    assert it.call(work) is None
+    assert seen == [False, True, False, True]
+    clock.now = 100
+    assert not is_interrupted()
+    assert it.call(is_interrupted) is False
+
+
+def test_a_call_may_be_interrupted_just_as_it_ends(clock):
+    class Unlucky(Interrupter):
+        def __setattr__(self, name, value):
+            if (name, value, clock.now) == ("_due_at", math.inf, 6):
+                clock.now = 7
+                signal.raise_signal(INTERRUPTION)
+            super().__setattr__(name, value)
+
+    def work():
+        clock.now = 6
+        return 42
+
+    assert Unlucky(5).call(work) is None
+    clock.now = 100
+    assert not is_interrupted()
 
 
 def test_what_ends_in_time_is_left_alone():

@@ -12,6 +12,8 @@ from nachlass_service.scoring.pace import (
     MOST_IN_A_ROW,
     SHORT_IN_A_ROW,
     SHORT_S,
+    SLOW_OF_WATCHED,
+    WATCHED,
     Pace,
     Used,
 )
@@ -39,7 +41,7 @@ def test_a_model_is_slow_until_it_has_shown_that_it_is_fast():
     for _ in range(SHORT_IN_A_ROW - 1):
         made.note_outside(SHORT_S / 2)
     assert made.is_slow
-    made.note_outside(SHORT_S * 2)
+    made.note_outside(SHORT_S)
     for _ in range(SHORT_IN_A_ROW - 1):
         made.note_outside(SHORT_S / 2)
     assert made.is_slow
@@ -49,7 +51,8 @@ def test_a_model_is_slow_until_it_has_shown_that_it_is_fast():
 
 def test_short_calls_are_not_slow(calls):
     made, call = calls
-    call(SHORT_S / 2, cpu_s=SHORT_S / 2, times=100)
+    call(2 * SHORT_S)
+    call(SHORT_S / 2, cpu_s=SHORT_S / 2, waits=1, times=100)
     assert not made.is_slow
 
 
@@ -62,6 +65,50 @@ def test_calls_that_compute_or_wait_are_slow_after_a_few(calls, cost):
     assert not made.is_slow
     call(2 * SHORT_S, **cost)
     assert made.is_slow
+
+
+def test_a_call_that_takes_just_as_long_as_it_may_is_not_slow(calls):
+    made, call = calls
+    call(SHORT_S)
+    assert not made.before()
+    call(HELD_UP_S)
+    call(LONG_S, waits=1)
+    call(SHORT_S, waits=1, times=WATCHED - 1)
+    assert not made.is_slow
+    assert not made.before()
+
+
+def test_slow_calls_that_are_far_apart_are_not_enough(calls):
+    made, call = calls
+    for _ in range(2):
+        call(2 * SHORT_S)
+        call(2 * SHORT_S, waits=1, times=SLOW_OF_WATCHED - 1)
+        call(SHORT_S / 2, times=WATCHED - SLOW_OF_WATCHED)
+        assert made.before()
+        call(SHORT_S / 2)
+        assert not made.before()
+    assert not made.is_slow
+
+
+def test_calls_are_measured_afresh_once_they_are_short_again(calls):
+    made, call = calls
+    call(2 * SHORT_S)
+    assert made.before()
+    call(2 * HELD_UP_S)
+    for _ in range(2 * SHORT_IN_A_ROW):
+        made.note_outside(SHORT_S / 2)
+    assert not made.is_slow
+    assert not made.before()
+
+
+def test_a_call_that_comes_back_late_does_not_end_the_measurement(calls):
+    made, call = calls
+    call(2 * HELD_UP_S)
+    for _ in range(2 * SHORT_IN_A_ROW):
+        made.note_outside(SHORT_S / 2)
+    call(2 * SHORT_S)
+    made.note_outside(SHORT_S / 2)
+    assert made.before()
 
 
 def test_a_long_call_that_is_measured_is_enough(calls):

@@ -1,6 +1,8 @@
 """Which call is made when, and in which thread; no test waits for a time limit to pass."""
 
 import asyncio
+import logging
+import sys
 import threading
 import time
 from functools import partial
@@ -8,9 +10,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from nachlass_service.base import log
 from nachlass_service.base.errors import OverloadedError, TimeLimitError
 from nachlass_service.scoring.request_body import PredictRequest
-from nachlass_service.scoring.scheduler import MOST_IN_BATCH, Job, Scheduler
+from nachlass_service.scoring.scheduler import MOST_IN_BATCH, SWITCH_S, Job, Scheduler
 
 LIMIT_S = 5.0
 PATIENCE_S = 20
@@ -37,25 +40,42 @@ class Scorer:
 
 
 class FixedPace:
-    """Says what it was told, however long calls take on a busy machine."""
+    """Says what it was told, however long calls take on a busy machine; notes what it is told."""
 
     def __init__(self, *, is_slow):
-        self.is_slow = is_slow
+        self.is_slow, self.noted = is_slow, []
 
     def before(self):
-        return None
+        return "before"
 
     def note_here(self, wall_s, before):
-        pass
+        self.noted.append(("here", wall_s, before))
 
     def note_outside(self, wall_s):
-        pass
+        self.noted.append(("outside", wall_s))
+
+
+class Clock:
+    """A clock that is set forward by calls of the predictor."""
+
+    now = 0.0
+
+    def monotonic(self):
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr("nachlass_service.scoring.scheduler.time", clock)
+    return clock
 
 
 @pytest.fixture
 def made():
     """A scheduler, its scorer and a way to run its loop until something holds."""
-    loop = asyncio.new_event_loop()
+    loop, defects = asyncio.new_event_loop(), []
+    loop.set_exception_handler(lambda _loop, context: defects.append(context))
 
     def make(answer=lambda body: body, *, batches=False, threads=1, is_slow=False):
         left = []
@@ -87,6 +107,7 @@ def made():
 
     yield make
     loop.close()
+    assert defects == []
 
 
 def test_short_calls_are_made_in_the_loop_in_their_order(made):
@@ -131,6 +152,20 @@ def test_nothing_is_done_in_the_loop_while_all_threads_are_busy(made):
     assert [here for here, _bodies in it.calls] == [False, True]
 
 
+def test_the_loop_rests_while_nothing_can_be_begun(made):
+    free = threading.Event()
+    it = made(lambda body: free.wait(PATIENCE_S) and body, is_slow=True)
+    it.submit(b"1", b"2")
+    it.until(lambda: it.calls)
+    assert not it.scheduler._is_scheduled
+    free.set()
+    it.until(lambda: it.scheduler.is_empty)
+    it.scheduler._pace.is_slow = False
+    it.submit(b"3")
+    it.until(lambda: it.scheduler.is_empty)
+    assert not it.scheduler._is_scheduled
+
+
 def test_what_waits_is_scored_together(made):
     it = made(batches=True)
     bodies = [b"%d" % number for number in range(MOST_IN_BATCH + 2)]
@@ -150,12 +185,50 @@ def test_the_work_of_a_batch_is_done_alone_and_never_in_the_loop(made):
     assert [bodies for _here, bodies in it.calls] == [[b"1"], [b"2", b"3"]]
 
 
-def test_what_nobody_waits_for_is_not_done(made):
-    it = made()
+@pytest.mark.parametrize("batches", [True, False])
+def test_what_nobody_waits_for_is_not_done(made, batches):
+    it = made(batches=batches)
     it.submit(b"1", wanted=False)
     it.submit(b"2")
-    it.until(lambda: it.outcomes)
+    it.until(lambda: it.scheduler.is_empty)
     assert it.outcomes == [b"2"]
+    assert [bodies for _here, bodies in it.calls] == [[b"2"]]
+
+
+def test_a_predictor_sees_no_loop_and_whoever_gets_its_answer_does(made):
+    loops = []
+    it = made(lambda body: loops.append(asyncio._get_running_loop()))
+    request = PredictRequest("application/json", "", b"1")
+    job = Job(lambda outcome: loops.append(asyncio.get_running_loop()), request=request)
+    it.scheduler.submit(job)
+    it.until(lambda: it.scheduler.is_empty)
+    assert loops == [None, it.loop]
+
+
+def test_the_pace_is_told_what_each_request_has_taken(made, clock):
+    def answer(body):
+        clock.now += int(body)
+
+    it = made(answer)
+    it.submit(b"1", b"2")
+    it.until(lambda: it.scheduler.is_empty)
+    it.scheduler._pace.is_slow = True
+    it.submit(b"3")
+    it.scheduler.submit(Job(it.outcomes.append, work=lambda: answer(b"4")))
+    it.until(lambda: it.scheduler.is_empty)
+    noted = [("here", 1, "before"), ("here", 2, "before"), ("outside", 3)]
+    assert it.scheduler._pace.noted == noted
+
+
+@pytest.mark.parametrize("is_slow", [True, False])
+def test_threads_take_turns_more_often_once_a_call_has_been_slow(made, monkeypatch, is_slow):
+    intervals = []
+    monkeypatch.setattr(sys, "setswitchinterval", intervals.append)
+    it = made(is_slow=is_slow)
+    for _ in range(2):
+        it.submit(b"1")
+        it.until(lambda: it.scheduler.is_empty)
+    assert intervals == [SWITCH_S] * is_slow
 
 
 def test_a_predictor_may_run_a_loop_of_its_own(made):
@@ -208,6 +281,74 @@ def test_a_queue_that_would_take_too_long_is_refused(made):
     it.until(lambda: it.scheduler.is_empty)
 
 
+@pytest.mark.parametrize(("is_slow", "batches"), [(True, False), (False, False), (False, True)])
+def test_so_many_may_wait_as_are_answered_in_time(made, clock, is_slow, batches):
+    clock.now = 1000.0
+
+    def answer(body):
+        clock.now += LIMIT_S / 2
+
+    it = made(answer, is_slow=is_slow, batches=batches)
+    it.submit(*[b"1"] * (2 if batches else 1))
+    it.until(lambda: it.scheduler.is_empty)
+    it.submit(*[b"1"] * 11)
+    with pytest.raises(OverloadedError, match="11 requests are waiting, for about 6 s"):
+        it.submit(b"1")
+
+
+def test_nothing_may_wait_for_what_takes_too_long_already(made, clock):
+    free = threading.Event()
+    it = made(lambda body: free.wait(PATIENCE_S), threads=2, is_slow=True)
+    for number in (1, 2):
+        it.submit(b"1")
+        it.until(lambda number=number: len(it.calls) == number)
+        clock.now += LIMIT_S / 2
+    it.submit(b"2")
+    clock.now += 1
+    with pytest.raises(OverloadedError, match="1 requests are waiting, for about 6 s"):
+        it.submit(b"3")
+    free.set()
+    it.until(lambda: it.scheduler.is_empty)
+
+
+def test_what_waits_for_longer_than_the_limit_is_turned_away(made, clock):
+    it = made()
+    for now in (0, 1, 2):
+        clock.now = now
+        it.submit(b"1")
+    it.scheduler.tick(LIMIT_S)
+    assert it.outcomes == []
+    it.scheduler.tick(LIMIT_S + 1.5)
+    assert [str(error) for error in it.outcomes] == ["the request waited 5 s for its turn"] * 2
+    assert not it.left
+
+
+@pytest.mark.parametrize("how", ["tick", "end"])
+def test_a_thread_that_was_given_up_ends_and_what_it_has_done_is_dropped(made, clock, how):
+    free, threads = threading.Event(), []
+
+    def answer(body):
+        threads.append(threading.current_thread())
+        return free.wait(PATIENCE_S)
+
+    it = made(answer, is_slow=True)
+    it.submit(b"1")
+    it.until(lambda: threads)
+    it.scheduler.tick(LIMIT_S)
+    assert it.outcomes == []
+    if how == "tick":
+        it.scheduler.tick(LIMIT_S + 1)
+    else:
+        it.scheduler.end()
+    free.set()
+    [thread] = threads
+    assert thread.daemon
+    it.until(lambda: not thread.is_alive())
+    it.loop.run_until_complete(asyncio.sleep(0))
+    assert [type(outcome) for outcome in it.outcomes] == [TimeLimitError]
+    assert it.scheduler._pace.noted == []
+
+
 def test_a_call_that_passes_its_limit_is_given_up_and_its_thread_replaced(made):
     free = threading.Event()
     it = made(lambda body: free.wait(PATIENCE_S) if body == b"hangs" else body, is_slow=True)
@@ -218,6 +359,7 @@ def test_a_call_that_passes_its_limit_is_given_up_and_its_thread_replaced(made):
     it.scheduler.tick(time.monotonic() + LIMIT_S + 1)
     [error, turned_away] = it.outcomes
     assert isinstance(error, TimeLimitError)
+    assert str(error) == "the predictor did not answer within 5 s"
     assert isinstance(turned_away, OverloadedError)
     assert it.left == ["a predictor has not come back"]
     it.submit(b"3")
@@ -253,8 +395,19 @@ def test_one_turn_of_the_loop_does_not_do_everything(made):
     assert seen[0] < 20
 
 
+def test_one_turn_of_the_loop_does_all_that_takes_no_time(made, clock):
+    it, seen = made(), []
+    it.submit(b"0", wanted=False)
+    it.submit(b"1", b"2", b"3")
+    it.loop.call_soon(lambda: seen.extend(it.outcomes))
+    it.until(lambda: it.scheduler.is_empty)
+    assert seen == [b"1", b"2", b"3"]
+
+
 @pytest.mark.parametrize("is_slow", [True, False])
-def test_an_outcome_that_nobody_can_take_costs_no_other_its_own(made, is_slow):
+def test_an_outcome_that_nobody_can_take_costs_no_other_its_own(made, monkeypatch, is_slow):
+    records = []
+    monkeypatch.setattr(log.handler, "handle", records.append)
     it = made(batches=True, is_slow=is_slow)
 
     def broken(outcome):
@@ -267,6 +420,8 @@ def test_an_outcome_that_nobody_can_take_costs_no_other_its_own(made, is_slow):
     it.until(lambda: len(it.outcomes) == 2)
     assert it.outcomes == [b"2", b"4"]
     assert it.scheduler.is_empty
+    said = [(record.levelno, record.getMessage(), record.exc_info[0]) for record in records]
+    assert said == [(logging.ERROR, "defect", ZeroDivisionError)] * 2
 
 
 def test_an_outcome_of_a_call_that_was_given_up_may_break_too(made):
@@ -300,6 +455,8 @@ def test_everything_is_answered_before_the_worker_ends(made):
     it.submit(b"3")
     it.scheduler.end()
     assert [type(outcome) for outcome in it.outcomes] == [TimeLimitError] * 2 + [OverloadedError]
+    assert str(it.outcomes[1]) == "the predictor did not answer before the end"
+    assert (str(it.outcomes[2]), it.outcomes[2].retry_after_s) == ("the worker is ending", 1)
     assert it.scheduler.is_empty
     free.set()
     it.loop.run_until_complete(asyncio.sleep(0.01))
@@ -325,10 +482,13 @@ def test_a_call_in_the_loop_that_passes_the_limit_is_answered_so(made):
     assert it.scheduler.is_empty
 
 
-def test_of_several_interrupted_in_the_loop_each_is_asked_alone_elsewhere(made):
+def test_of_several_interrupted_in_the_loop_each_is_asked_alone_elsewhere(made, clock):
     it, calls = made(batches=True), []
     interrupted(it.scheduler, calls)
     it.submit(b"1", b"2", b"3")
+    clock.now = LIMIT_S
+    it.until(lambda: calls)
+    it.scheduler.tick(LIMIT_S + 1)  # their time begins anew
     it.until(lambda: len(it.outcomes) == 3)
     assert len(calls) == 1
     assert it.outcomes == [b"1", b"2", b"3"]

@@ -172,7 +172,7 @@ def test_the_number_of_rows_is_a_whole_number():
 def test_the_fit_is_to_the_latest_calls():
     stride = Stride(60.0)
     for _ in range(3):
-        for _ in range(CALLS):
+        for _ in range(CALLS + 1):
             stride.note(16, 0.001)
         assert len(stride._calls) == CALLS
         stride.note(16, 10.0)  # a surprise
