@@ -163,7 +163,10 @@ def test_a_pickle_is_never_read(service, tmp_path):
 
 @pytest.mark.parametrize(
     ("sample", "reason"),
-    [("no", "refused the sample"), ("bad", "the validator raised ValueError: bad is not good")],
+    [
+        ("no", "refused the sample"),
+        ("bad", "the validator raised ValueError: the log has its words"),
+    ],
 )
 def test_the_validator_refuses(service, sample, reason):
     answer = service.ask("POST", "/predict", json.dumps(sample), JSON)

@@ -25,6 +25,8 @@ from nachlass_service.metrics.inputs import Inputs
 from nachlass_service.metrics.predictions import Predictions
 from nachlass_service.metrics.series import (
     ANSWERED,
+    BATCH_SECONDS,
+    BATCH_SECONDS_BOUNDS,
     FAILED,
     INPUTS,
     SECONDS,
@@ -104,7 +106,7 @@ class Metrics(Collector):
             observe(self.counters, SECONDS, SECONDS_BOUNDS, seconds)
 
     def count_predictions(self, predictions: Sequence[Any]) -> None:
-        """Count predictions of a request that is not answered yet."""
+        """Count predictions of a batch that is not answered yet."""
         with self._lock:
             self._count_all(predictions)
 
@@ -115,10 +117,10 @@ class Metrics(Collector):
                 for cells in inputs:
                     self.counters.add(INPUTS, dict.fromkeys(cells, 1))
 
-    def count_answered(self, seconds: float) -> None:
-        """Count an answered request, whose predictions are counted, by its duration."""
+    def count_batch(self, seconds: float) -> None:
+        """Count an answered batch, whose predictions are counted, by its duration."""
         with self._lock:
-            observe(self.counters, SECONDS, SECONDS_BOUNDS, seconds)
+            observe(self.counters, BATCH_SECONDS, BATCH_SECONDS_BOUNDS, seconds)
 
     def count_rejected(self, code: str) -> None:
         """Count a request that was turned away, by the code of its error."""
@@ -170,6 +172,7 @@ class Metrics(Collector):
     def _known(self) -> Iterator[tuple[Series, int]]:
         """The series that exist from the start."""
         yield SECONDS, width_of(SECONDS_BOUNDS)
+        yield BATCH_SECONDS, width_of(BATCH_SECONDS_BOUNDS)
         yield ANSWERED, 1
         yield FAILED, 1
         for error in REJECTED:

@@ -298,8 +298,12 @@ def test_many_predictions_are_counted_as_if_one_by_one():
     together.count_predictions(predictions)
     assert not [key for key, count in read(together).items() if "seconds" in key[0] and count]
     for _ in predictions:
-        together.count_answered(0.5)
-    assert read(together) == read(alone)
+        together.count_batch(0.5)
+    counted = read(together)
+    assert counted["n_batch_seconds_count",] == len(predictions)
+    assert {key: count for key, count in counted.items() if "seconds" not in key[0]} == {
+        key: count for key, count in read(alone).items() if "seconds" not in key[0]
+    }
 
 
 def test_the_model_is_named():
@@ -513,7 +517,7 @@ def whole_metrics(**options):
 def text_of(metrics):
     """The exposition, without the buckets of seconds."""
     lines = metrics.exposition("")[0].decode().splitlines()
-    return [line for line in lines if "n_processing_seconds_bucket" not in line]
+    return [line for line in lines if "_seconds_bucket" not in line]
 
 
 def test_the_exposition_is_this():
@@ -583,6 +587,10 @@ def test_the_exposition_is_this():
         "# TYPE n_processing_seconds histogram",
         "n_processing_seconds_count 1.0",
         "n_processing_seconds_sum 0.25",
+        "# HELP n_batch_seconds Seconds that answering a batch took.",
+        "# TYPE n_batch_seconds histogram",
+        "n_batch_seconds_count 0.0",
+        "n_batch_seconds_sum 0.0",
         "# HELP n_rejected_total Requests that were turned away.",
         "# TYPE n_rejected_total counter",
         *(f'n_rejected_total{{reason="{code}"}} {float(code == "refused")}' for code in rejected),
