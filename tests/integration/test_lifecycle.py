@@ -115,7 +115,10 @@ def test_a_predictor_that_never_returns_costs_one_worker(bundle, environ, never,
         assert len(set(service.workers) & set(before)) == 1
         assert service.predict("afterwards") == (200, {"seen": "afterwards"})
         assert service.events("worker_replaced")
-        assert service.metrics()["nachlass_failures_total"] == 1
+        metrics = service.metrics()
+        assert metrics["nachlass_failures_total"] == 1
+        assert metrics['nachlass_workers_ended_total{reason="time_limit"}'] == 1
+        assert metrics['nachlass_workers_ended_total{reason="crash"}'] == 0
         assert service.stop() == 0
 
 
@@ -132,6 +135,7 @@ def test_a_worker_that_dies_is_replaced_and_its_counts_stay(bundle, environ):
             assert service.predict("a")[0] == 200
         assert service.metrics()['nachlass_predictions_total{field="seen",value="a"}'] == 40
         assert service.is_ready()
+        check_crashes(service, crashes=5, lost=4)
 
 
 def test_health_is_answered_beside_slow_predictions_and_too_many_are_refused(bundle, environ):
@@ -158,6 +162,18 @@ def test_a_worker_that_ends_as_one_that_cannot_start_does_not_end_the_service(bu
                 service.predict("three")
         service.wait_until(lambda: len(service.workers) == 2, "no new worker")
         assert service.predict("a") == (200, {"seen": "a"})
+        check_crashes(service, crashes=3, lost=3)
+
+
+def check_crashes(service, *, crashes, lost):
+    """The metrics and the log have so many workers that crashed, and so many lost requests."""
+    ended = 'nachlass_workers_ended_total{reason="crash"}'
+    service.wait_until(lambda: service.metrics()[ended] == crashes, "a crash is not counted")
+    assert service.metrics()["nachlass_requests_lost_total"] == lost
+    logged = [event["requests_lost"] for event in service.events("worker_crashed")]
+    assert (len(logged), sum(logged)) == (crashes, lost)
+    assert service.stop() == 0
+    assert len(service.events("worker_crashed")) == crashes, "a stop is no crash"
 
 
 def test_a_limit_is_that_of_one_prediction_also_in_the_warm_up(rebuild, environ, tmp_path):

@@ -87,6 +87,7 @@ def rule_tests(subject: Subject, limits: Thresholds, rules: str) -> dict[str, An
         ),
         ("slow answers", traffic.served(size, slow=True), ["PredictionsSlow"]),
         ("slow batches", [*traffic.served(size), *traffic.slow_batches(size)], []),
+        ("a worker crashed", [*traffic.served(size), traffic.crash()], ["WorkersCrash"]),
         ("two of three instances down", traffic.instances(up=1, down=2), ["InstancesDown"]),
         ("all instances up", traffic.instances(up=3), []),
         ("one scrape of one instance failed", traffic.instances(up=2, failed=1), []),
@@ -183,6 +184,13 @@ class _Traffic:
             self.series(name, f'{{job="test", le="{le}"}}', self._rate(count))
             for le, count in buckets.items()
         ]
+
+    def crash(self) -> dict[str, str]:
+        """A worker that crashes once, in the second window."""
+        steps = math.ceil(2 * self._in_window)
+        name = f"{self._subject.prefix}_workers_ended_total"
+        values = f"0+0x{3 * steps // 4} 1+0x{steps - 3 * steps // 4 - 1}"
+        return self.series(name, '{job="test", reason="crash"}', values)
 
     def instances(self, *, up: int, down: int = 0, failed: int = 0) -> Series:
         """Instances, of which some are down for two windows, or at the last scrape."""

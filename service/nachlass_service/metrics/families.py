@@ -12,6 +12,7 @@ from prometheus_client.core import (
 )
 
 from nachlass_service.bundle.manifest import Counts
+from nachlass_service.metrics import requests
 from nachlass_service.metrics.exposition import add_histogram, by_value, up_to
 from nachlass_service.metrics.inputs import Inputs
 from nachlass_service.metrics.predictions import Predictions
@@ -52,6 +53,7 @@ class Families:
         yield from self._of_samples(rows)
         yield from self._of_the_build()
         yield from self._of_requests(rows)
+        yield from requests.families(self._prefix, rows)
         info = GaugeMetricFamily(
             f"{self._prefix}_model_info", "What is served; always 1.", labels=list(self._info)
         )

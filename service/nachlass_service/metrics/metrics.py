@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 
 from nachlass_service.base.errors import REJECTED
 from nachlass_service.bundle.manifest import Baseline, Counts, Features, Prediction
+from nachlass_service.metrics import requests
 from nachlass_service.metrics.exposition import as_text
 from nachlass_service.metrics.families import Families
 from nachlass_service.metrics.history import History
@@ -38,6 +39,10 @@ from nachlass_service.metrics.shared_counters import Series, SharedCounters
 
 FeatureBins = Sequence[Sequence[int]]
 """The bins that the features of samples are in: what is counted of the input."""
+LASTING = frozenset(
+    {"seconds", "batch_seconds", "answered", "failed", "rejected", "requests", "lost", "ended"}
+)
+"""Series that mean the same for every model."""
 NO_FEATURES, NO_BASELINE = Features({}, {}), Baseline({}, {})
 
 
@@ -78,11 +83,15 @@ class Metrics(Collector):
         self.history = History(self.counters, window_s)
 
     def go_on_from(self, previous: Metrics) -> None:
-        """Take over the previous counts, when they mean the same things."""
+        """Take over the previous counts that mean the same things."""
         if previous._layout == self._layout:
             self.counters = previous.counters
             self.history = History(self.counters, self._window_s)  # of this model's predictions
-        elif previous.counters.is_ready:  # the previous workers answer until the new ones do
+            return
+        for series in self.counters.series():
+            if series[0] in LASTING and series in previous.counters:
+                self.counters.add(series, dict(enumerate(previous.counters.sums(series))))
+        if previous.counters.is_ready:  # the previous workers answer until the new ones do
             self.counters.stay_ready()
 
     def bin_features(self, samples: Sequence[Any]) -> FeatureBins:
@@ -132,6 +141,31 @@ class Metrics(Collector):
         with self._lock:
             self.counters.add(FAILED, {0: 1})
 
+    def begin(self) -> None:
+        """Count a request that is going to be answered."""
+        with self._lock:
+            self.counters.add(requests.IN_PROGRESS, {0: 1})
+
+    def end(self, route: str, status: int | None) -> None:
+        """Count a request that has been answered; no status: that nobody waited for."""
+        with self._lock:
+            self.counters.add(requests.IN_PROGRESS, {0: -1})
+            if status is not None:
+                requests.count_answer(self.counters, route, status)
+
+    def leave(self, reason: str) -> None:
+        """Count a worker that ends unasked, for one of the reasons of requests.ENDED."""
+        with self._lock:
+            self.counters.add(requests.ENDED[reason], {0: 1})
+
+    def note_end(self, slot: int) -> int | None:
+        """Count a worker that has ended: the requests lost with one that crashed, or None."""
+        return requests.note_end(self.counters, slot)
+
+    def say_goodbye(self) -> None:
+        """Say that this worker ends by itself."""
+        self.counters.add(requests.GOODBYE, {0: 1})
+
     def exposition(self, accept: str) -> tuple[bytes, str]:
         """All metrics as text, and its content type, as an Accept header asks."""
         return as_text(self, accept)
@@ -179,6 +213,7 @@ class Metrics(Collector):
             yield ("rejected", error.code), 1
         yield from self._predictions.known()
         yield INPUTS, self.inputs.width
+        yield from requests.known()
 
     def _count_all(self, predictions: Sequence[Any]) -> None:
         self.history.keep()
