@@ -97,7 +97,7 @@ ANSWERS = {
 
 REFUSED = {
     "housing": {
-        '{"rooms": 4}': "the sample lacks 8 of 9 fields: `age`, `area_m2`, `distance_km`, ...",
+        '{"rooms": 4}': "the sample lacks 5 of 6 fields: `age`, `area_m2`, `distance_km`, ...",
         '"no house"': "the sample is a text, not an object",
     },
     "kmeans": {

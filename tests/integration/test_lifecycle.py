@@ -129,6 +129,8 @@ def test_a_worker_that_dies_is_replaced_and_its_counts_stay(bundle, environ):
         for _ in range(4):
             with pytest.raises((OSError, http.client.HTTPException)):
                 service.predict("crash")
+        service.wait_until(lambda: len(service.events("worker_crashed")) == 4, "no crash")
+        service.wait_until(lambda: len(service.workers) == 2, "no new worker")
         os.kill(service.workers[0], signal.SIGKILL)
         service.wait_until(lambda: len(service.workers) == 2, "no new worker")
         for _ in range(20):
@@ -555,7 +557,10 @@ def test_nachlass_serves_a_source(nachlass, environ, tmp_path):
             assert (asked.returncode, asked.stdout) == (0, '{"seen": ["x"]}\n'), asked.stderr
         refused = nachlass("predict", "--url", url, '"bad"')
         assert (refused.returncode, refused.stdout) == (10, "")
-        assert "the validator raised ValueError: bad is not good" in refused.stderr
+        assert "the validator raised ValueError: the log has its words" in refused.stderr
+        [logged] = [event for event in service.events("rejected") if "raised" in event["error"]]
+        assert logged["error"] == "the validator raised ValueError: bad is not good"
+        assert f"look for {logged['request']} in the service's log" in refused.stderr
         assert "service's log" in nachlass("predict", "--url", url, '"raise"').stderr
         status, headers, page = service.ask("GET", "/notebook/1")
         assert (status, headers.get_content_type()) == (200, "text/html")
