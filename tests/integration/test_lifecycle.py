@@ -443,6 +443,13 @@ def test_a_bundle_that_does_not_load_is_refused_and_the_old_one_served(bundle, e
         assert service.workers == before
 
 
+def test_what_a_model_prints_is_seen_at_once(bundle, environ):
+    with served(bundle, environ, WEB_CONCURRENCY="1") as service:
+        assert service.predict("print")[0] == 200
+        text = service.log_file.read_text
+        service.wait_until(lambda: "this is printed\n" in text(), "it is not seen")
+
+
 def test_an_address_in_use_is_told_at_once(unruly, environ, tmp_path, nachlass):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -453,9 +460,14 @@ def test_an_address_in_use_is_told_at_once(unruly, environ, tmp_path, nachlass):
         assert f"error: 127.0.0.1:{port} cannot be listened at: Address already in use" in (
             refused.stderr
         )
-        service = start(unruly, environ, tmp_path / "log", PORT=str(port))
-        service.process.terminate()
-        service.process.wait()
+        for arguments in ("", "--keep-alive 2"):
+            command = [unruly / "venv/bin/python", "-P", "-m", "nachlass_service", "serve", unruly]
+            variables = {"PORT": str(port), "GUNICORN_CMD_ARGS": arguments}
+            done = subprocess.run(
+                command, env={**environ, **variables}, capture_output=True, text=True, check=False
+            )
+            assert done.returncode == 11
+            assert f"127.0.0.1:{port} cannot be listened at: Address already in" in done.stderr
     python = unruly / "venv/bin/python"
     done = subprocess.run(
         [python, "-P", "-m", "nachlass_service", "serve", unruly],
