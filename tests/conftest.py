@@ -30,6 +30,22 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "only_all(reason): runs in `make test-all` alone")
 
 
+LONGEST = (
+    "tests/image/",
+    "tests/integration/test_monitoring.py",
+    "tests/integration/test_examples.py",
+)
+
+
+def pytest_collection_modifyitems(items):
+    """What takes minutes begins first: at the end the others would wait for it."""
+
+    def place(item):
+        return next((n for n, path in enumerate(LONGEST) if item.nodeid.startswith(path)), 99)
+
+    items.sort(key=place)
+
+
 def pytest_runtest_setup(item):
     for mark in item.iter_markers("needs"):
         program, enable = mark.args

@@ -71,10 +71,14 @@ def _answer(arguments: argparse.Namespace) -> None:
 def _predict(bundle: Bundle) -> Mapping[str, object]:
     from nachlass_service.bundle.model import load_model
     from nachlass_service.bundle.strict_json import loads
+    from nachlass_service.scoring.sample_schema import SampleSchema
     from nachlass_service.scoring.threads import in_another_thread
 
-    model, request = load_model(bundle), loads(sys.stdin.buffer.read())
-    return {"prediction": in_another_thread(partial(model.answer, request))}
+    sample = loads(sys.stdin.buffer.read())
+    model, schema = load_model(bundle), SampleSchema(bundle.manifest.input.schema)
+    is_list = model.takes_as_batch(sample)
+    answer = partial(schema.explaining, model.answer, sample, is_list=is_list)
+    return {"prediction": in_another_thread(answer)}
 
 
 def _score(bundle: Bundle) -> Mapping[str, object]:

@@ -174,7 +174,7 @@ def test_a_bad_row_gets_its_own_error(service, media_type):
     assert [one["row"] for one in told] == [1, 5]
     after = service.metrics()
     grown = {name: after[name] - before.get(name, 0) for name in after}
-    assert grown["nachlass_processing_seconds_count"] == 1
+    assert grown["nachlass_batch_seconds_count"] == 1
     assert grown["nachlass_failures_total"] == 2
     assert grown['nachlass_rejected_total{reason="refused"}'] == 2
     assert sum(by for name, by in grown.items() if "predictions_total" in name) == 3

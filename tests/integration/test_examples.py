@@ -96,10 +96,18 @@ ANSWERS = {
 }
 
 REFUSED = {
-    "housing": ('{"rooms": 4}', "missing or unknown: age, area_m2"),
-    "kmeans": ("[0.3]", "the validator refused the sample"),
-    "spam": ("{}", "AttributeError"),
+    "housing": {
+        '{"rooms": 4}': "the sample lacks 5 of 6 fields: `age`, `area_m2`, `distance_km`, ...",
+        '"no house"': "the sample is a text, not an object",
+    },
+    "kmeans": {
+        "[0.3]": "the sample has length 1, not 2",
+        "[[0.3, 0.7]]": "this is a list of samples: send one as it is, or many as",
+        '["0.3", "0.7"]': "`/0` is a text, not a number; `/1` is a text, not a number",
+    },
+    "spam": {"{}": "the sample is an object, not a text", "[[]]": "entry 0: the sample is a list"},
 }
+"""What is not like the samples of the build, and what is told of it."""
 
 
 ASK = """
@@ -205,10 +213,30 @@ def test_it_builds_and_answers_as_its_readme_says(name, nachlass, environ, cache
     compare_with_the_whole_environment(name, Bundle.open(source / ".nachlass/bundle"), cache)
     with served(source / ".nachlass/bundle", environ) as service:
         check_samples(source / ".nachlass/bundle", service)
-    sample, reason = REFUSED[name]
+        check_refused(REFUSED[name], service)
+    sample, reason = next(iter(REFUSED[name].items()))
     refused = nachlass("predict", ".", sample, cwd=source)
     assert (refused.returncode, refused.stdout) == (10, "")
     assert reason in refused.stderr
+
+
+def check_refused(refused, service):
+    """Each is the caller's fault, who is told; the log has it, too."""
+    for sample, reason in refused.items():
+        status, headers, body = service.ask("POST", "/predict", sample)
+        problem = json.loads(body)
+        assert (status, problem["type"]) == (422, "urn:nachlass:problem:schema"), body
+        assert reason in problem["detail"]
+        [logged] = [
+            event
+            for event in service.events("rejected")
+            if event["request"] == headers["X-Request-Id"]
+        ]
+        assert logged["error"] == problem["detail"]
+        assert logged["code"] == "schema"
+    found = service.metrics()
+    assert found['nachlass_rejected_total{reason="schema"}'] == len(refused)
+    assert found["nachlass_failures_total"] == 0
 
 
 @pytest.mark.parametrize("name", NAMES)

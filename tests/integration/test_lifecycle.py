@@ -115,7 +115,10 @@ def test_a_predictor_that_never_returns_costs_one_worker(bundle, environ, never,
         assert len(set(service.workers) & set(before)) == 1
         assert service.predict("afterwards") == (200, {"seen": "afterwards"})
         assert service.events("worker_replaced")
-        assert service.metrics()["nachlass_failures_total"] == 1
+        metrics = service.metrics()
+        assert metrics["nachlass_failures_total"] == 1
+        assert metrics['nachlass_workers_ended_total{reason="time_limit"}'] == 1
+        assert metrics['nachlass_workers_ended_total{reason="crash"}'] == 0
         assert service.stop() == 0
 
 
@@ -126,12 +129,15 @@ def test_a_worker_that_dies_is_replaced_and_its_counts_stay(bundle, environ):
         for _ in range(4):
             with pytest.raises((OSError, http.client.HTTPException)):
                 service.predict("crash")
+        service.wait_until(lambda: len(service.events("worker_crashed")) == 4, "no crash")
+        service.wait_until(lambda: len(service.workers) == 2, "no new worker")
         os.kill(service.workers[0], signal.SIGKILL)
         service.wait_until(lambda: len(service.workers) == 2, "no new worker")
         for _ in range(20):
             assert service.predict("a")[0] == 200
         assert service.metrics()['nachlass_predictions_total{field="seen",value="a"}'] == 40
         assert service.is_ready()
+        check_crashes(service, crashes=5, lost=4)
 
 
 def test_health_is_answered_beside_slow_predictions_and_too_many_are_refused(bundle, environ):
@@ -158,6 +164,18 @@ def test_a_worker_that_ends_as_one_that_cannot_start_does_not_end_the_service(bu
                 service.predict("three")
         service.wait_until(lambda: len(service.workers) == 2, "no new worker")
         assert service.predict("a") == (200, {"seen": "a"})
+        check_crashes(service, crashes=3, lost=3)
+
+
+def check_crashes(service, *, crashes, lost):
+    """The metrics and the log have so many workers that crashed, and so many lost requests."""
+    ended = 'nachlass_workers_ended_total{reason="crash"}'
+    service.wait_until(lambda: service.metrics()[ended] == crashes, "a crash is not counted")
+    assert service.metrics()["nachlass_requests_lost_total"] == lost
+    logged = [event["requests_lost"] for event in service.events("worker_crashed")]
+    assert (len(logged), sum(logged)) == (crashes, lost)
+    assert service.stop() == 0
+    assert len(service.events("worker_crashed")) == crashes, "a stop is no crash"
 
 
 def test_a_limit_is_that_of_one_prediction_also_in_the_warm_up(rebuild, environ, tmp_path):
@@ -425,6 +443,13 @@ def test_a_bundle_that_does_not_load_is_refused_and_the_old_one_served(bundle, e
         assert service.workers == before
 
 
+def test_what_a_model_prints_is_seen_at_once(bundle, environ):
+    with served(bundle, environ, WEB_CONCURRENCY="1") as service:
+        assert service.predict("print")[0] == 200
+        text = service.log_file.read_text
+        service.wait_until(lambda: "this is printed\n" in text(), "it is not seen")
+
+
 def test_an_address_in_use_is_told_at_once(unruly, environ, tmp_path, nachlass):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -435,9 +460,14 @@ def test_an_address_in_use_is_told_at_once(unruly, environ, tmp_path, nachlass):
         assert f"error: 127.0.0.1:{port} cannot be listened at: Address already in use" in (
             refused.stderr
         )
-        service = start(unruly, environ, tmp_path / "log", PORT=str(port))
-        service.process.terminate()
-        service.process.wait()
+        for arguments in ("", "--keep-alive 2"):
+            command = [unruly / "venv/bin/python", "-P", "-m", "nachlass_service", "serve", unruly]
+            variables = {"PORT": str(port), "GUNICORN_CMD_ARGS": arguments}
+            done = subprocess.run(
+                command, env={**environ, **variables}, capture_output=True, text=True, check=False
+            )
+            assert done.returncode == 11
+            assert f"127.0.0.1:{port} cannot be listened at: Address already in" in done.stderr
     python = unruly / "venv/bin/python"
     done = subprocess.run(
         [python, "-P", "-m", "nachlass_service", "serve", unruly],
@@ -539,7 +569,10 @@ def test_nachlass_serves_a_source(nachlass, environ, tmp_path):
             assert (asked.returncode, asked.stdout) == (0, '{"seen": ["x"]}\n'), asked.stderr
         refused = nachlass("predict", "--url", url, '"bad"')
         assert (refused.returncode, refused.stdout) == (10, "")
-        assert "the validator raised ValueError: bad is not good" in refused.stderr
+        assert "the validator raised ValueError: the log has its words" in refused.stderr
+        [logged] = [event for event in service.events("rejected") if "raised" in event["error"]]
+        assert logged["error"] == "the validator raised ValueError: bad is not good"
+        assert f"look for {logged['request']} in the service's log" in refused.stderr
         assert "service's log" in nachlass("predict", "--url", url, '"raise"').stderr
         status, headers, page = service.ask("GET", "/notebook/1")
         assert (status, headers.get_content_type()) == (200, "text/html")

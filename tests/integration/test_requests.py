@@ -163,7 +163,10 @@ def test_a_pickle_is_never_read(service, tmp_path):
 
 @pytest.mark.parametrize(
     ("sample", "reason"),
-    [("no", "refused the sample"), ("bad", "the validator raised ValueError: bad is not good")],
+    [
+        ("no", "refused the sample"),
+        ("bad", "the validator raised ValueError: the log has its words"),
+    ],
 )
 def test_the_validator_refuses(service, sample, reason):
     answer = service.ask("POST", "/predict", json.dumps(sample), JSON)
@@ -231,10 +234,18 @@ def test_requests_are_counted_by_what_became_of_them(service):
     service.ask("POST", "/predict", b"x", {"Content-Type": "text/plain"})
     service.ask("POST", "/predict", b"x" * 2_000_000, JSON)
     service.predict("counted")
+    service.ask("GET", "/nothing")
+    raw(service, b"nonsense\r\n\r\n")
     after = service.metrics()
     grown = {name: after[name] - before.get(name, 0) for name in after if "bucket" not in name}
     grown = {name: by for name, by in grown.items() if by and "_sum" not in name}
+    statuses = {"predict": (200, 400, 413, 415, 422, 500), "page": (200, 404), "none": (400,)}
     assert grown == {
+        **{
+            f'nachlass_requests_total{{route="{route}",status="{status}"}}': 1
+            for route in statuses
+            for status in statuses[route]
+        },
         "nachlass_failures_total": 1,
         'nachlass_rejected_total{reason="refused"}': 1,
         'nachlass_rejected_total{reason="not_json"}': 1,

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from support.command import environment_of_a_user
-from support.served import LOOPS, start
+from support.command import NACHLASS, environment_of_a_user
+from support.served import LOOPS, Served, free_port, start
 
 pytestmark = pytest.mark.needs("openssl", "make test-all")
 JSON = {"Content-Type": "application/json"}
@@ -61,6 +61,26 @@ def ask(service, certificate, method, path, body=None, headers=()):
             return response.status, response.read()
     finally:
         client.close()
+
+
+def test_the_command_takes_paths_as_they_are_where_it_is_called(unruly, environ, certificate):
+    log_file, port = certificate / "command.log", free_port()
+    words = "--certfile cert.pem --keyfile key.pem"
+    with log_file.open("wb") as log:
+        process = subprocess.Popen(
+            [NACHLASS, "serve", unruly, "--port", str(port), "--workers", "1"],
+            cwd=certificate,
+            env={**environ, "GUNICORN_CMD_ARGS": words, "S2I_LOG_FORMAT": "json"},
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    service = Served(process, port, log_file)
+    try:
+        service.wait_until(lambda: service.events("ready"), "the service is not ready")
+        assert ask(service, certificate, "GET", "/livez")[0] == 200
+    finally:
+        service.kill()
 
 
 def test_the_log_says_how_to_ask(service):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 import tempfile
 from pathlib import Path
@@ -16,10 +17,9 @@ from nachlass_builder.foundation.errors import PredictionError
 if TYPE_CHECKING:
     from nachlass_builder.source.prepare import Request
 
-REMEDIES = {
-    "not_json": "give one sample as strict JSON, such as '[0.3, 0.7]'",
-    "refused": "the notebook's validator decides what a sample is",
-}
+VALIDATOR = "the notebook's validator decides what a sample is"
+LONGEST_EXAMPLE = 200
+"""Characters of a sample that a message shows."""
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -61,6 +61,12 @@ def _predict_here(request: Request, text: str) -> str:
     from nachlass_builder.proof.answer import Failure, Predicted
     from nachlass_builder.proof.proof import ask_service
 
+    try:
+        json.loads(text)  # before a build, or the load of a large model
+    except json.JSONDecodeError as error:
+        raise _not_json(str(error), request) from None
+    except (ValueError, RecursionError):
+        pass  # the service has words for these
     model = ready_model(request)
     with tempfile.TemporaryDirectory(prefix="nachlass-") as work:
         answer, said = ask_service(
@@ -74,14 +80,28 @@ def _predict_here(request: Request, text: str) -> str:
             stdin=text,
         )
     if isinstance(answer, Failure):
-        details = answer.traceback if answer.code not in REMEDIES else None
-        remedy = answer.remedy or REMEDIES.get(answer.code)
-        message = answer.message
         if answer.code == "not_json":
-            message = f"the sample is not JSON: {message}"
-        raise PredictionError(message, details=details, remedy=remedy)
+            raise _not_json(answer.message, request)
+        if answer.code == "refused":
+            raise PredictionError(answer.message, remedy=VALIDATOR)
+        raise PredictionError(answer.message, details=answer.traceback, remedy=answer.remedy)
     sys.stderr.write(said)
     return _line(answer.prediction)
+
+
+def _not_json(message: str, request: Request) -> PredictionError:
+    from nachlass_builder.bundle.manifest import read_manifest
+    from nachlass_builder.source.source import WORK_FOLDER
+
+    path = Path(request.source)
+    manifest = read_manifest(path) or read_manifest(path / WORK_FOLDER / "bundle")
+    example = _line(manifest.input.example) if manifest and manifest.samples.count else ""
+    if not example or len(example) > LONGEST_EXAMPLE:
+        example = "[0.3, 0.7]"
+    return PredictionError(
+        f"the sample is not JSON: {message}",
+        remedy=f"give one sample as strict JSON, such as {shlex.quote(example)}",
+    )
 
 
 def _line(value: object) -> str:

@@ -63,7 +63,6 @@ def serve(
         words += [] if value is None else [name, str(value)]
     sys.stdout.flush()
     sys.stderr.flush()
-    os.chdir("/")
     os.execve(python, [str(python), *words], dict(model.environment))  # noqa: S606 - no shell here
 
 

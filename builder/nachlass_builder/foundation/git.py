@@ -7,10 +7,21 @@ from pathlib import Path
 
 from nachlass_builder.foundation.process import Completed, Deadline, run
 
+OF_A_REPOSITORY = frozenset(
+    {
+        *("GIT_DIR", "GIT_WORK_TREE", "GIT_IMPLICIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"),
+        *("GIT_COMMON_DIR", "GIT_NAMESPACE", "GIT_SHALLOW_FILE", "GIT_INTERNAL_SUPER_PREFIX"),
+        *("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_GRAFT_FILE"),
+        *("GIT_REPLACE_REF_BASE", "GIT_NO_REPLACE_OBJECTS"),
+    }
+)
+"""Variables that a hook, or another tool, has set for the repository that it is about."""
+
 
 def git(words: list[str], cwd: Path, deadline: Deadline) -> Completed:
-    """Run git without questions; its status tells what it found."""
-    environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
+    """Run git without questions, on the repository at `cwd`; its status tells what it found."""
+    kept = {name: value for name, value in os.environ.items() if name not in OF_A_REPOSITORY}
+    environment = {**kept, "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
     if "GIT_SSH_COMMAND" not in environment:
         environment["GIT_SSH_COMMAND"] = "ssh -o BatchMode=yes"
     return run(

@@ -46,6 +46,15 @@ def rule_tests(subject: Subject, limits: Thresholds, rules: str) -> dict[str, An
             ["PredictionsMoved"],
         ),
         (
+            "a burst of a value that the build did not see",
+            [
+                *traffic.served(size),
+                *traffic.labels("predictions", EVEN, EVEN, size),
+                traffic.burst("predictions", "c", size),
+            ],
+            ["PredictionsMoved"],
+        ),
+        (
             "moved, but too few predictions",
             traffic.labels("predictions", EVEN, UNEVEN, limits.least // 2),
             [],
@@ -71,13 +80,25 @@ def rule_tests(subject: Subject, limits: Thresholds, rules: str) -> dict[str, An
         ("the input has moved", traffic.labels("inputs", EVEN, UNEVEN, size), ["InputMoved"]),
         ("failures", traffic.served(size, failed=size), ["PredictionsFail"]),
         ("rejections", traffic.served(size, rejected=size), ["SamplesRejected"]),
+        (
+            "some samples that differ",
+            traffic.served(size, differing=size // 20),
+            ["SamplesDiffer"],
+        ),
         ("slow answers", traffic.served(size, slow=True), ["PredictionsSlow"]),
+        ("slow batches", [*traffic.served(size), *traffic.slow_batches(size)], []),
+        ("a worker crashed", [*traffic.served(size), traffic.crash()], ["WorkersCrash"]),
+        ("two of three instances down", traffic.instances(up=1, down=2), ["InstancesDown"]),
+        ("all instances up", traffic.instances(up=3), []),
+        ("one scrape of one instance failed", traffic.instances(up=2, failed=1), []),
         ("no more requests", traffic.served(size, until=STEPS // 2), ["NoPredictions"]),
     ]
     tests = [
         traffic.test(name, [*series, *traffic.info()], {FIRING: _fired(alerts)})
         for name, series, alerts in cases
     ]
+    gone = traffic.info(values=f"1+0x{2 * STEPS - 1} stale")
+    tests.append(traffic.test("one scrape failed", gone, {FIRING: []}))
     psi = f"floor(1e6 * {subject.prefix}:drift:psi)"
     expected = math.floor(1e6 * _psi(UNEVEN, size, EVEN, BASELINE_SAMPLES))
     labels = '{job="test", of="predictions"}'
@@ -129,6 +150,7 @@ class _Traffic:
         slow: bool = False,
         failed: float = 0,
         rejected: float = 0,
+        differing: float = 0,
         until: int | None = None,
     ) -> Series:
         """`size` requests in a window, answered in 10 ms or in a minute; none after `until`."""
@@ -136,6 +158,7 @@ class _Traffic:
         quick = 0.0 if slow else size
         buckets = {"0.01": quick, "60.0": size, "+Inf": size}
         return [
+            self.series(f"{name}_count", '{job="test"}', self._rate(size)),
             *(
                 self.series(f"{name}_bucket", f'{{job="test", le="{le}"}}', self._rate(count))
                 for le, count in buckets.items()
@@ -144,10 +167,52 @@ class _Traffic:
                 f"{self._subject.prefix}_samples_total", '{job="test"}', self._rate(size, until)
             ),
             *(
-                self.series(f"{self._subject.prefix}_{what}_total", '{job="test"}', self._rate(n))
-                for what, n in (("failures", failed), ("rejected", rejected))
+                self.series(f"{self._subject.prefix}_{what}_total", labels, self._rate(n))
+                for what, labels, n in (
+                    ("failures", '{job="test"}', failed),
+                    ("rejected", '{job="test", reason="refused"}', rejected),
+                    ("rejected", '{job="test", reason="schema"}', differing),
+                )
             ),
         ]
+
+    def slow_batches(self, size: float) -> Series:
+        """`size` batches in a window, each answered in five minutes."""
+        name = f"{self._subject.prefix}_batch_seconds_bucket"
+        buckets = {"60.0": 0.0, "300.0": size, "+Inf": size}
+        return [
+            self.series(name, f'{{job="test", le="{le}"}}', self._rate(count))
+            for le, count in buckets.items()
+        ]
+
+    def crash(self) -> dict[str, str]:
+        """A worker that crashes once, in the second window."""
+        steps = math.ceil(2 * self._in_window)
+        name = f"{self._subject.prefix}_workers_ended_total"
+        values = f"0+0x{3 * steps // 4} 1+0x{steps - 3 * steps // 4 - 1}"
+        return self.series(name, '{job="test", reason="crash"}', values)
+
+    def instances(self, *, up: int, down: int = 0, failed: int = 0) -> Series:
+        """Instances, of which some are down for two windows, or at the last scrape."""
+        steps = math.ceil(2 * self._in_window)
+        kinds = {"1": up, "0": down, "failed": failed}
+        found = [kind for kind, count in kinds.items() for _ in range(count)]
+        return [
+            self.series(
+                "up",
+                f'{{job="test", instance="{number}"}}',
+                f"1+0x{steps - 1} 0" if kind == "failed" else f"{kind}+0x{steps}",
+            )
+            for number, kind in enumerate(found)
+        ]
+
+    def burst(self, of: str, value: str, count: float) -> dict[str, str]:
+        """So many of a value within one scrape of the second window, and none before or after."""
+        steps = math.ceil(2 * self._in_window)
+        before = 3 * steps // 4
+        labels = f'{{job="test", instance="one", field="", value="{value}"}}'
+        name = f"{self._subject.prefix}_{of}_total"
+        return self.series(name, labels, f"_x{before} {count:.12g}+0x{steps - before}")
 
     def labels(
         self,

@@ -20,6 +20,8 @@ from nachlass_builder.proof.describe_features import LEAST_SAMPLES
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 LONGEST_INTERVAL_S = 60
+PATIENCE = 3
+"""Intervals for which nothing answers before anybody is woken: one scrape may fail."""
 TESTS_OF_A_FEATURE = 2
 """As in the service, which says why."""
 
@@ -68,6 +70,7 @@ def rule_groups(subject: Subject, limits: Thresholds) -> list[dict[str, Any]]:
         "prefix": subject.prefix,
         "window": limits.window,
         "interval": f"{limits.interval_s}s",
+        "patience": f"{PATIENCE * limits.interval_s}s",
         "before": f"{max(UNITS['d'], 7 * limits.window_s)}s",
         "least": str(limits.least),
         "least_samples": str(LEAST_SAMPLES),

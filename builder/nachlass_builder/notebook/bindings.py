@@ -9,19 +9,20 @@ DYNAMIC_CALLS = frozenset({"exec", "eval", "globals", "locals", "vars", "setattr
 MAGIC_METHODS = frozenset({"run_line_magic", "run_cell_magic"})
 
 
-def changes(statement: ast.stmt, name: str) -> bool:
-    """Whether a statement binds `name`, deletes it, calls a method of it or assigns into it."""
+def names_changed(statement: ast.stmt) -> set[str]:
+    """The names that a statement binds or deletes, calls a method of or assigns into."""
+    names: set[str | None] = set()
     for node in ast.walk(statement):
         match node:
-            case ast.Name(id=bound, ctx=ast.Store() | ast.Del()) if bound == name:
-                return True
-            case ast.Call(func=ast.Attribute(value=ast.Name(id=owner))) if owner == name:
-                return True
-            case ast.Subscript(value=owner, ctx=ast.Store() | ast.Del()) if _root(owner) == name:
-                return True
-            case ast.alias(name=imported, asname=asname) if (asname or imported) == name:
-                return True
-    return False
+            case ast.Name(id=bound, ctx=ast.Store() | ast.Del()):
+                names.add(bound)
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=owner))):
+                names.add(owner)
+            case ast.Subscript(value=inside, ctx=ast.Store() | ast.Del()):
+                names.add(_root(inside))
+            case ast.alias(name=imported, asname=asname):
+                names.add(asname or imported)
+    return {name for name in names if name is not None}
 
 
 def names_bound(tree: ast.Module) -> Iterator[tuple[str, ast.stmt]]:

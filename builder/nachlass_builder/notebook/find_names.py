@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from nachlass_builder.foundation.errors import Place
-from nachlass_builder.notebook.bindings import binds_unseen, changes, names_bound
+from nachlass_builder.notebook.bindings import binds_unseen, names_bound, names_changed
 from nachlass_builder.notebook.notebook import Cell, Notebook
 
 
@@ -32,7 +32,7 @@ def last_change(notebook: Notebook, name: str) -> Place | None:
         notebook.place(cell, statement.lineno)
         for cell in notebook.cells
         for statement in (cell.tree.body if cell.tree else ())
-        if changes(statement, name) or getattr(statement, "name", None) == name
+        if name in names_changed(statement) or getattr(statement, "name", None) == name
     ]
     return found[-1] if found else None
 

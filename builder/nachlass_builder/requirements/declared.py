@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nachlass_builder.foundation.errors import Place, RequirementsError
-from nachlass_builder.notebook.bindings import changes
+from nachlass_builder.notebook.bindings import names_changed
 from nachlass_builder.notebook.notebook import Cell, Notebook
 from nachlass_builder.requirements.requirement import Requirement
 
@@ -54,8 +54,9 @@ def read_declared(notebook: Notebook, name: str = NAME) -> Declared:
     literals: dict[str, Any] = {}
     for cell in notebook.cells:
         for statement in cell.tree.body if cell.tree else ():
-            if not changes(statement, name):
-                _remember_literal(statement, literals)
+            changed = names_changed(statement)
+            if name not in changed:
+                _remember_literal(statement, changed, literals)
                 continue
             place = notebook.place(cell, statement.lineno)
             if cell not in changing:
@@ -173,10 +174,10 @@ def _evaluate(node: ast.expr, literals: Mapping[str, Any]) -> Any:
         raise _ComputedError from None
 
 
-def _remember_literal(statement: ast.stmt, literals: dict[str, Any]) -> None:
+def _remember_literal(statement: ast.stmt, changed: set[str], literals: dict[str, Any]) -> None:
     """Keep `NAME = literal` for later use; forget a name that anything else changes."""
-    for name in [name for name in literals if changes(statement, name)]:
-        del literals[name]
+    for name in changed:
+        literals.pop(name, None)
     match statement:
         case ast.Assign(targets=[ast.Name(id=name)], value=value):
             with suppress(_ComputedError):

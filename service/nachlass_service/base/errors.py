@@ -104,6 +104,17 @@ class RefusedError(ServiceError):
     title = "The sample was refused"
 
 
+class SampleSchemaError(ServiceError):
+    """The sample differs from those that the model was built with; the text says how.
+
+    The cause is what the validator or the predictor raised, if that is why it was compared.
+    """
+
+    code = "schema"
+    status = 422
+    title = "The sample is not like those of the build"
+
+
 class PredictorError(ServiceError):
     """The predictor raised; the cause is the exception's."""
 
@@ -147,6 +158,7 @@ REJECTED = (
     TooLargeError,
     MediaTypeError,
     RefusedError,
+    SampleSchemaError,
     OverloadedError,
 )
 """What is the client's fault, or its bad luck: counted by code, apart from failures."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import NotRequired, TypedDict
 
-from nachlass_service.base.errors import BadRowError, ServiceError
+from nachlass_service.base.errors import BadRowError, RefusedError, ServiceError
 
 MEDIA_TYPE = "application/problem+json"
 TYPE = "urn:nachlass:problem:"
@@ -25,8 +25,13 @@ class Problem(TypedDict):
 
 def problem_of(error: ServiceError, request_id: str) -> Problem:
     """What a client is told of a failure: never the words of an exception of the model's."""
-    hidden = error.status >= HTTPStatus.INTERNAL_SERVER_ERROR and error.code in ("raised", "bundle")
-    detail = "the log names the cause under this request id" if hidden else str(error)
+    if error.code in ("raised", "bundle"):
+        detail = "the log names the cause under this request id"
+    elif isinstance(error, RefusedError) and error.__cause__ is not None:
+        raised = type(error.__cause__).__name__
+        detail = f"the validator raised {raised}: the log has its words under this request id"
+    else:
+        detail = str(error)
     return problem(error.status, error.title, detail, request_id, TYPE + error.code)
 
 

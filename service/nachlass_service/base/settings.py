@@ -58,6 +58,12 @@ VARIABLES: tuple[Variable, ...] = (
         "1",
         "predictions a worker makes at once; above 1 the predictor must be thread-safe",
     ),
+    Variable(
+        "S2I_STRICT_SCHEMA",
+        "0",
+        "1: refuse each sample that is not like those of the build, before the model is asked; "
+        "otherwise the difference is told when the model cannot answer",
+    ),
     Variable("S2I_SLOW_REQUEST", "1", "seconds from which on a request is logged as slow"),
     Variable(
         "S2I_SHOW_SAMPLES",
@@ -94,6 +100,7 @@ class Settings:
     max_batch_s: float
     predict_timeout_s: float
     predictor_threads: int
+    strict_schema: bool
     slow_request_s: float
     input_metrics_rate: float
     drift_window_s: float
@@ -114,8 +121,6 @@ class Settings:
         if log_format not in (None, "text", "json"):
             raise SettingError(f"S2I_LOG_FORMAT is {log_format!r}: use text or json")
         show = values["S2I_SHOW_SAMPLES"]
-        if show not in ("", "0", "1"):
-            raise SettingError(f"S2I_SHOW_SAMPLES is {show!r}: use 0 or 1")
         return cls(
             port=_whole("PORT", values["PORT"] or "8080", 0, 65535),
             workers=_whole("WEB_CONCURRENCY", values["WEB_CONCURRENCY"], 1, 128)
@@ -135,12 +140,13 @@ class Settings:
             predictor_threads=_whole(
                 "S2I_PREDICTOR_THREADS", values["S2I_PREDICTOR_THREADS"] or "1", 1, 32
             ),
+            strict_schema=_switch("S2I_STRICT_SCHEMA", values["S2I_STRICT_SCHEMA"] or "0"),
             slow_request_s=_seconds("S2I_SLOW_REQUEST", values["S2I_SLOW_REQUEST"] or "1"),
             input_metrics_rate=_share(
                 "S2I_INPUT_METRICS_RATE", values["S2I_INPUT_METRICS_RATE"] or "0.1"
             ),
             drift_window_s=_seconds("S2I_DRIFT_WINDOW", values["S2I_DRIFT_WINDOW"] or "3600"),
-            show_samples=show == "1" if show else None,
+            show_samples=_switch("S2I_SHOW_SAMPLES", show) if show else None,
             log_format=log_format,
         )
 
@@ -150,6 +156,13 @@ def _whole(name: str, text: str, least: int, most: int) -> int:
     if not re.fullmatch(r"\d{1,15}", text, re.ASCII) or not least <= int(text) <= most:
         raise SettingError(f"{name} is {text!r}: use a whole number from {least} to {most}")
     return int(text)
+
+
+def _switch(name: str, text: str) -> bool:
+    """Read 0 or 1."""
+    if text not in ("0", "1"):
+        raise SettingError(f"{name} is {text!r}: use 0 or 1")
+    return text == "1"
 
 
 def _seconds(name: str, text: str) -> float:

@@ -152,7 +152,7 @@ class Batch:
         held += self._writer.end()
         yield bytes(held)
         seconds = time.monotonic() - self._began_at
-        self._scorer.metrics.count_answered(seconds)
+        self._scorer.metrics.count_batch(seconds)
         self._scorer.log_if_slow(self._request_id, seconds, self._row)
 
     def _rows(self) -> Iterator[bytes]:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from nachlass_service.base.errors import MalformedError, NotJsonError
 from nachlass_service.bundle.manifest import Schema
+from nachlass_service.bundle.schema import inner, types_of
 from nachlass_service.scoring.bounded_json import loads_bounded
 
 JSON_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?", re.ASCII)
@@ -58,34 +59,6 @@ class Columns:
 
 def _only(cells: Sequence[Any]) -> Any:
     return cells[0]
-
-
-def types_of(schema: Schema) -> set[str]:
-    """The types that a schema allows; none when nothing is known."""
-    types: set[str] = set()
-    for alternative in _alternatives(schema):
-        said = alternative.get("type", ())
-        types.update([said] if isinstance(said, str) else said)
-    return types
-
-
-def inner(schema: Schema, keyword: str, name: str | None = None) -> Schema:
-    """The schema of a list's items, or of an object's property; true when there is none."""
-    found = []
-    for alternative in _alternatives(schema):
-        inside = alternative.get(keyword)
-        inside = inside.get(name) if isinstance(inside, dict) and name is not None else inside
-        if isinstance(inside, dict):
-            found.append(inside)
-    return {"anyOf": found} if found else True
-
-
-def _alternatives(schema: Schema) -> Iterator[dict[str, Any]]:
-    """A schema, and those that it is any of."""
-    if isinstance(schema, dict):
-        yield schema
-        for alternative in schema.get("anyOf", ()):
-            yield from _alternatives(alternative)
 
 
 def reader_of_text(schema: Schema) -> Callable[[str], Any]:

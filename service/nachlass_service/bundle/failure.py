@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, NotRequired, TypedDict
 
 from nachlass_service.base import log
-from nachlass_service.base.errors import ServiceError
+from nachlass_service.base.errors import SampleSchemaError, ServiceError
 from nachlass_service.bundle.bundle import Bundle
 from nachlass_service.bundle.model import describe
 
@@ -49,13 +49,26 @@ def as_data(error: ServiceError, bundle: Bundle) -> FailureData:
 
 def log_failure(error: ServiceError, bundle: Bundle, **fields: Any) -> None:
     """Write what failed, where in the notebook, and the user's part of the traceback."""
+    _log("failed", logging.ERROR, error, bundle, fields)
+
+
+def log_rejection(error: ServiceError, bundle: Bundle, **fields: Any) -> None:
+    """Write why a request, or a row, was turned away, and what the model raised, if it did."""
+    _log("rejected", logging.INFO, error, bundle, fields)
+
+
+def _log(
+    event: str, level: int, error: ServiceError, bundle: Bundle, fields: dict[str, Any]
+) -> None:
     data = as_data(error, bundle)
+    cause = error.__cause__ if isinstance(error, SampleSchemaError) else None
     log.event(
-        "failed",
-        level=logging.ERROR,
+        event,
+        level=level,
         status=error.status,
         code=data["code"],
         error=data["message"],
+        raised=None if cause is None else describe(cause),
         where=data["where"],
         remedy=data["remedy"],
         **fields,

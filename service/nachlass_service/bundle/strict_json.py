@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
@@ -18,14 +19,9 @@ LARGE = 200_000
 
 
 def loads(text: str | bytes) -> Any:
-    """Decode one JSON text; NaN and infinities are refused. Raises NotJsonError."""
+    """Decode one JSON text; NaN, infinities and repeated keys are refused. Raises NotJsonError."""
     try:
-        decoded = text.decode("utf-8") if isinstance(text, bytes) else text
-        if len(decoded) > LARGE:
-            with _collection_paused():
-                return _shared.decode(decoded)
-        may_be_infinite = len(decoded) > SURELY_FINITE or "e" in decoded or "E" in decoded
-        return (_careful if may_be_infinite else _quick).decode(decoded)
+        return _decode(text.decode("utf-8") if isinstance(text, bytes) else text)
     except UnicodeDecodeError as error:
         raise NotJsonError(f"not UTF-8: {error.reason} at byte {error.start}") from None
     except RecursionError:
@@ -35,6 +31,18 @@ def loads(text: str | bytes) -> Any:
     except ValueError as error:
         digits = "set_int_max_str_digits" in str(error)
         raise NotJsonError("an integer has too many digits" if digits else str(error)) from None
+
+
+def _decode(text: str) -> Any:
+    if len(text) > LARGE:
+        with _collection_paused():
+            return _shared.decode(text)
+    may_be_infinite = len(text) > SURELY_FINITE or "e" in text or "E" in text
+    found = (_careful if may_be_infinite else _quick).decode(text)
+    # With one colon for each key of one object there are no others, and none twice.
+    if ":" in text and not (type(found) is dict and len(found) == text.count(":")):
+        _unrepeated.decode(text)
+    return found
 
 
 def encode(plain: Any) -> bytes:
@@ -53,6 +61,15 @@ def encode(plain: Any) -> bytes:
 def _refuse_constant(name: str) -> NoReturn:
     """Refuse NaN, Infinity and -Infinity, which are not JSON."""
     raise ValueError(f"{name} is not JSON")
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; of two of its keys that are the same, one would be lost."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        [(twice, _count)] = Counter(name for name, _value in pairs).most_common(1)
+        raise ValueError(f"the key {twice[:80]!r} is there twice")
+    return found
 
 
 def _finite(text: str) -> float:
@@ -82,5 +99,11 @@ def _collection_paused() -> Iterator[None]:
 
 _quick = json.JSONDecoder(parse_constant=_refuse_constant)
 _careful = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
-_shared = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite, parse_int=_integer)
+_unrepeated = json.JSONDecoder(object_pairs_hook=_without_repeats)
+_shared = json.JSONDecoder(
+    parse_constant=_refuse_constant,
+    parse_float=_finite,
+    parse_int=_integer,
+    object_pairs_hook=_without_repeats,
+)
 _encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False)

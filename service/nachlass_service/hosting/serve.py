@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import signal
 import socket
+import sys
 from contextlib import closing
 from typing import TYPE_CHECKING, NoReturn
 
@@ -37,11 +39,12 @@ def serve(arguments: argparse.Namespace) -> None:
     from gunicorn.arbiter import Arbiter
 
     from nachlass_service.base import log
-    from nachlass_service.hosting.server import DEFAULT_HOST, Server
+    from nachlass_service.hosting.server import Server
     from nachlass_service.hosting.snapshot import Snapshots
 
-    if not os.environ.get("GUNICORN_CMD_ARGS"):  # it may name another address
-        _check_address(arguments.host or DEFAULT_HOST, settings.port)
+    for output in (sys.stdout, sys.stderr):  # what a model prints is seen at once
+        if isinstance(output, io.TextIOWrapper):
+            output.reconfigure(line_buffering=True)
     log.set_up(settings.log_format)
     snapshots = Snapshots(arguments.bundle.resolve(), wanted=arguments.local)
     master = os.getpid()
@@ -50,7 +53,11 @@ def serve(arguments: argparse.Namespace) -> None:
     for sig in (signal.SIGTERM, signal.SIGINT):
         signal.signal(sig, lambda *_: _end_early(snapshots))
     try:
-        Server(settings, snapshots, flags, local=arguments.local).run()
+        server = Server(settings, snapshots, flags, local=arguments.local)
+        for address in server.cfg.address:
+            if isinstance(address, tuple) and not server.cfg.reuse_port:
+                _check_address(*address[:2])
+        server.run()
     except SystemExit as error:
         not_started = error.code in (Arbiter.WORKER_BOOT_ERROR, Arbiter.APP_LOAD_ERROR)
         if not_started and os.getpid() == master:

@@ -63,6 +63,10 @@ LOADING_LIMIT_S = 600
 """A worker that has not loaded its model by then is taken for lost."""
 WARM_UP_PAUSE_S = 2
 LONGEST_PAUSE_S = 60
+WHY = {
+    "time_limit": "a predictor has not come back",
+    "max_requests": "it has answered as many requests as it may",
+}
 TLS_FILES = frozenset({"certfile", "keyfile", "ca_certs"})
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -92,6 +96,7 @@ class Server(BaseApplication):
         self.scorer: Scorer | None = None
         self.balance = Balance()
         self._slots: dict[int, int] = {}  # of living workers, by their age
+        self._metrics_of: dict[int, Metrics] = {}
         super().__init__()
         self.metrics = self._new_metrics()
 
@@ -161,6 +166,13 @@ class Server(BaseApplication):
         """Remove what only the workers before a reload needed."""
         self._snapshots.keep_only(self.bundle.path)
 
+    def note_end(self, worker: Worker) -> None:
+        """Count a worker that has ended, and log it if it crashed."""
+        metrics = self._metrics_of.pop(worker.age, None)
+        lost = metrics.note_end(self._slots[worker.age]) if metrics else None
+        if lost is not None and self.metrics.counters.is_ready:
+            log.event("worker_crashed", level=ERROR, pid=worker.pid, requests_lost=lost)
+
     def _defaults(self) -> dict[str, Any]:
         """What gunicorn is told unless the user says otherwise."""
         self._capacity = capacity()
@@ -190,7 +202,8 @@ class Server(BaseApplication):
             "pre_fork": self._prepare,
             "post_fork": self._enter,
             "post_worker_init": self._begin,
-            "worker_exit": _end_soon,
+            "worker_exit": self._end_soon,
+            "child_exit": lambda _arbiter, worker: self.note_end(worker),
             "on_exit": lambda _arbiter: log.event("stopped"),
         }
 
@@ -257,7 +270,7 @@ class Server(BaseApplication):
         self._slots = {age: slot for age, slot in self._slots.items() if age in living}
         taken = self._slots.values()
         slot = next(slot for slot in range(len(taken) + 1) if slot not in taken)
-        self._slots[worker.age] = slot
+        self._slots[worker.age], self._metrics_of[worker.age] = slot, self.metrics
         self.metrics.counters.prepare(slot)
         self.balance.prepare(slot)
 
@@ -295,8 +308,9 @@ class Server(BaseApplication):
         scorer = self.scorer
         assert scorer is not None
 
-        def leave(why: str) -> None:
-            log.event("worker_replaced", level=WARNING, why=why)
+        def leave(reason: str) -> None:
+            log.event("worker_replaced", level=WARNING, why=WHY[reason])
+            scorer.metrics.leave(reason)
             worker.alive = False
 
         get_ready = partial(self._get_ready, scorer)
@@ -305,6 +319,13 @@ class Server(BaseApplication):
         else:
             scorer.start(self._pool(leave).run)
             get_ready()
+
+    def _end_soon(self, _arbiter: Arbiter, _worker: Worker) -> None:
+        """Say whether we end by ourselves; the kernel ends what something keeps from ending."""
+        if getattr(sys.exc_info()[1], "code", 1) == 0:
+            self.metrics.say_goodbye()
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(EXIT_S)
 
     def _get_ready(self, scorer: Scorer) -> None:
         """Warm up once, and go on trying if that fails."""
@@ -318,7 +339,7 @@ class Server(BaseApplication):
             self.settings.predictor_threads,
             limit_s=self.settings.predict_timeout_s,
             longest_queue=FACE_THREADS - HEALTH_THREADS,
-            on_lost=lambda: leave("a predictor has not come back"),
+            on_lost=lambda: leave("time_limit"),
         )
 
     def _warm_up(self, scorer: Scorer) -> bool:
@@ -358,11 +379,13 @@ class Master(Arbiter):
 
     def reap_workers(self) -> None:
         """See which workers have ended; a service that was ready does not end with one."""
+        before = dict(self.WORKERS)
         try:
             super().reap_workers()
-        except HaltServer as error:
+        except HaltServer:
             if self.app.metrics.counters.is_ready:
-                log.event("worker_died", level=ERROR, error=error.reason)
+                for pid in before.keys() - self.WORKERS.keys():
+                    self.app.note_end(before[pid])
             elif not self.is_halting:  # it reaps the other workers, too, while it halts
                 self.is_halting = True
                 raise
@@ -416,9 +439,3 @@ def _reseed() -> None:
         numpy.random.seed()
     if torch := sys.modules.get("torch"):
         torch.seed()
-
-
-def _end_soon(_arbiter: Arbiter, _worker: Worker) -> None:
-    """Have the kernel end a worker that something keeps from ending."""
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.alarm(EXIT_S)

@@ -12,6 +12,7 @@ from nachlass_service.http.interfaces import Client
 from nachlass_service.http.request import Request
 from nachlass_service.http.responses import REASONS
 from nachlass_service.http.wsgi import environ_of
+from nachlass_service.metrics.metrics import Metrics
 
 if TYPE_CHECKING:
     from gunicorn.config import Config
@@ -19,21 +20,30 @@ if TYPE_CHECKING:
 
 
 class AccessLog:
-    """Notes each response; `leave` is called after as many as gunicorn's `max_requests`."""
+    """Counts and logs each response; `leave` is called after gunicorn's `max_requests`."""
 
     def __init__(
-        self, cfg: Config, logger: Logger, most_requests: int, leave: Callable[[str], None]
+        self,
+        cfg: Config,
+        logger: Logger,
+        metrics: Metrics,
+        most_requests: int,
+        leave: Callable[[str], None],
     ) -> None:
+        self._metrics = metrics
         self._logger = logger if cfg.accesslog or cfg.logconfig or cfg.statsd_host else None
         self._left, self._leave = most_requests, leave
 
     def note(self, client: Client, request: Request, status: int, sent: int) -> None:
-        """Note a response of so many bytes."""
+        """Note the end of a request: a response of so many bytes, if the client is still there."""
+        self._metrics.end(request.route, status if client.is_open else None)
+        if not client.is_open:
+            return
         if self._logger:
             self._write(self._logger, client, request, status, sent)
         self._left -= 1
         if self._left == 0:
-            self._leave("it has answered as many requests as it may")
+            self._leave("max_requests")
 
     def _write(
         self, logger: Logger, client: Client, request: Request, status: int, sent: int
@@ -45,6 +55,7 @@ class AccessLog:
         environ = environ_of(request, scheme=scheme, endpoints=endpoints)
         headers = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in request.headers]
         reason = REASONS.get(status, b"").decode()
-        response: Any = SimpleNamespace(status=f"{status} {reason}", sent=sent, headers=[])
+        named = [("X-Request-Id", request.id)]
+        response: Any = SimpleNamespace(status=f"{status} {reason}", sent=sent, headers=named)
         asked: Any = SimpleNamespace(headers=headers)
         logger.access(response, asked, environ, timedelta(seconds=seconds))

@@ -51,7 +51,7 @@ class AsyncWorker(Worker):
             self.wsgi,
             self.cfg,
             self._loop,
-            access_log=AccessLog(self.cfg, self.log, self.max_requests, leave),
+            access_log=AccessLog(self.cfg, self.log, scorer.metrics, self.max_requests, leave),
             leave=leave,
         )
         self._acceptor = Acceptor(

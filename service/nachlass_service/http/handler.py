@@ -74,6 +74,8 @@ class RequestHandler:
     def handle(self, client: Client, request: Request) -> None:
         """Answer a request, now or later."""
         route = route_of(request)
+        request.route = route.metric
+        self._scorer.metrics.begin()
         if route is Route.PREDICT:
             self._predict(client, request)
         elif route is Route.BATCH:
@@ -91,6 +93,7 @@ class RequestHandler:
         """Answer what is no request, and close."""
         request = Request()
         request.keep_alive = False
+        self._scorer.metrics.begin()
         response = refusal_response(*refusal, self.responder.request_id(request))
         self.responder.send(client, request, response)
 

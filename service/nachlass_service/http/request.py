@@ -26,6 +26,8 @@ class Request:
     arrived_at = 0.0
     error: ServiceError | None = None
     id = ""
+    route = "none"
+    """What it asks for, as the metrics call it."""
     is_streamed = is_whole = False
     pieces: deque[bytes]
     counted_bytes = 0

@@ -16,7 +16,7 @@ from nachlass_service.http.request import Request
 from nachlass_service.http.responses import Heads, Response, defect_response
 from nachlass_service.http.scheme import Scheme
 from nachlass_service.http.wsgi import environ_of
-from nachlass_service.web.app import REQUEST_ID
+from nachlass_service.web.app import COUNTED, REQUEST_ID
 
 if TYPE_CHECKING:
     from gunicorn.config import Config
@@ -36,8 +36,7 @@ class Responder:
     def send(self, client: Client, request: Request, response: Response) -> None:
         """Answer a request; in the loop's thread."""
         close = not request.keep_alive or self.is_draining
-        if client.is_open:
-            self.access_log.note(client, request, response.status, len(response.body))
+        self.access_log.note(client, request, response.status, len(response.body))
         only_head = request.method == b"HEAD"
         text = self.heads.whole(response, close=close, only_head=only_head)
         client.answer(text, close=close)
@@ -64,4 +63,5 @@ class Responder:
     def environ(self, client: Client, request: Request) -> dict[str, Any]:
         """A request as the Flask application takes it."""
         scheme = self._scheme.of(client, request)
-        return environ_of(request, scheme=scheme, endpoints=client.endpoints)
+        environ = environ_of(request, scheme=scheme, endpoints=client.endpoints)
+        return environ | {COUNTED: True}

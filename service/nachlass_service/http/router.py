@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum, auto
+from enum import Enum
 
 from nachlass_service.batches.formats import is_batch
 from nachlass_service.http.request import Request
@@ -12,13 +12,16 @@ JSON_TYPE = "application/json"
 
 
 class Route(Enum):
-    """A way to answer."""
+    """A way to answer, and what the metrics call it."""
 
-    PREDICT = auto()
-    BATCH = auto()
-    LIVE = auto()
-    READY = auto()
-    PAGE = auto()
+    def __init__(self, _number: int, metric: str) -> None:
+        self.metric = metric
+
+    PREDICT = 1, "predict"
+    BATCH = 2, "batch"
+    LIVE = 3, "health"
+    READY = 4, "health"
+    PAGE = 5, "page"
     """Everything else: the Flask application's."""
 
 

@@ -12,10 +12,19 @@ from prometheus_client.core import (
 )
 
 from nachlass_service.bundle.manifest import Counts
+from nachlass_service.metrics import requests
 from nachlass_service.metrics.exposition import add_histogram, by_value, up_to
 from nachlass_service.metrics.inputs import Inputs
 from nachlass_service.metrics.predictions import Predictions
-from nachlass_service.metrics.series import ANSWERED, FAILED, INPUTS, SECONDS, SECONDS_BOUNDS
+from nachlass_service.metrics.series import (
+    ANSWERED,
+    BATCH_SECONDS,
+    BATCH_SECONDS_BOUNDS,
+    FAILED,
+    INPUTS,
+    SECONDS,
+    SECONDS_BOUNDS,
+)
 from nachlass_service.metrics.shared_counters import Series
 
 Rows = Mapping[Series, Sequence[float]]
@@ -44,6 +53,7 @@ class Families:
         yield from self._of_samples(rows)
         yield from self._of_the_build()
         yield from self._of_requests(rows)
+        yield from requests.families(self._prefix, rows)
         info = GaugeMetricFamily(
             f"{self._prefix}_model_info", "What is served; always 1.", labels=list(self._info)
         )
@@ -100,17 +110,19 @@ class Families:
     def _of_requests(self, rows: Rows) -> Iterator[Metric]:
         """How many were answered, and how fast; how many were not, and why."""
         p = self._prefix
-        seconds = HistogramMetricFamily(
-            f"{p}_processing_seconds", "Seconds that answering a request took."
-        )
-        add_histogram(seconds, [], SECONDS_BOUNDS, rows[SECONDS])
-        yield seconds
+        for name, what, series, bounds in (
+            ("processing_seconds", "a request", SECONDS, SECONDS_BOUNDS),
+            ("batch_seconds", "a batch", BATCH_SECONDS, BATCH_SECONDS_BOUNDS),
+        ):
+            seconds = HistogramMetricFamily(f"{p}_{name}", f"Seconds that answering {what} took.")
+            add_histogram(seconds, [], bounds, rows[series])
+            yield seconds
         rejected = CounterMetricFamily(
             f"{p}_rejected", "Requests that were turned away.", labels=["reason"]
         )
-        for series, row in rows.items():
-            if series[0] == "rejected":
-                rejected.add_metric([series[1]], row[0])
+        for found, row in rows.items():
+            if found[0] == "rejected":
+                rejected.add_metric([found[1]], row[0])
         yield rejected
         yield CounterMetricFamily(
             f"{p}_samples", "Samples that were answered.", value=rows[ANSWERED][0]

@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 
 from nachlass_service.base.errors import REJECTED
 from nachlass_service.bundle.manifest import Baseline, Counts, Features, Prediction
+from nachlass_service.metrics import requests
 from nachlass_service.metrics.exposition import as_text
 from nachlass_service.metrics.families import Families
 from nachlass_service.metrics.history import History
@@ -25,6 +26,8 @@ from nachlass_service.metrics.inputs import Inputs
 from nachlass_service.metrics.predictions import Predictions
 from nachlass_service.metrics.series import (
     ANSWERED,
+    BATCH_SECONDS,
+    BATCH_SECONDS_BOUNDS,
     FAILED,
     INPUTS,
     SECONDS,
@@ -36,6 +39,10 @@ from nachlass_service.metrics.shared_counters import Series, SharedCounters
 
 FeatureBins = Sequence[Sequence[int]]
 """The bins that the features of samples are in: what is counted of the input."""
+LASTING = frozenset(
+    {"seconds", "batch_seconds", "answered", "failed", "rejected", "requests", "lost", "ended"}
+)
+"""Series that mean the same for every model."""
 NO_FEATURES, NO_BASELINE = Features({}, {}), Baseline({}, {})
 
 
@@ -76,11 +83,15 @@ class Metrics(Collector):
         self.history = History(self.counters, window_s)
 
     def go_on_from(self, previous: Metrics) -> None:
-        """Take over the previous counts, when they mean the same things."""
+        """Take over the previous counts that mean the same things."""
         if previous._layout == self._layout:
             self.counters = previous.counters
             self.history = History(self.counters, self._window_s)  # of this model's predictions
-        elif previous.counters.is_ready:  # the previous workers answer until the new ones do
+            return
+        for series in self.counters.series():
+            if series[0] in LASTING and series in previous.counters:
+                self.counters.add(series, dict(enumerate(previous.counters.sums(series))))
+        if previous.counters.is_ready:  # the previous workers answer until the new ones do
             self.counters.stay_ready()
 
     def bin_features(self, samples: Sequence[Any]) -> FeatureBins:
@@ -104,7 +115,7 @@ class Metrics(Collector):
             observe(self.counters, SECONDS, SECONDS_BOUNDS, seconds)
 
     def count_predictions(self, predictions: Sequence[Any]) -> None:
-        """Count predictions of a request that is not answered yet."""
+        """Count predictions of a batch that is not answered yet."""
         with self._lock:
             self._count_all(predictions)
 
@@ -115,10 +126,10 @@ class Metrics(Collector):
                 for cells in inputs:
                     self.counters.add(INPUTS, dict.fromkeys(cells, 1))
 
-    def count_answered(self, seconds: float) -> None:
-        """Count an answered request, whose predictions are counted, by its duration."""
+    def count_batch(self, seconds: float) -> None:
+        """Count an answered batch, whose predictions are counted, by its duration."""
         with self._lock:
-            observe(self.counters, SECONDS, SECONDS_BOUNDS, seconds)
+            observe(self.counters, BATCH_SECONDS, BATCH_SECONDS_BOUNDS, seconds)
 
     def count_rejected(self, code: str) -> None:
         """Count a request that was turned away, by the code of its error."""
@@ -129,6 +140,31 @@ class Metrics(Collector):
         """Count a request that the model could not answer."""
         with self._lock:
             self.counters.add(FAILED, {0: 1})
+
+    def begin(self) -> None:
+        """Count a request that is going to be answered."""
+        with self._lock:
+            self.counters.add(requests.IN_PROGRESS, {0: 1})
+
+    def end(self, route: str, status: int | None) -> None:
+        """Count a request that has been answered; no status: that nobody waited for."""
+        with self._lock:
+            self.counters.add(requests.IN_PROGRESS, {0: -1})
+            if status is not None:
+                requests.count_answer(self.counters, route, status)
+
+    def leave(self, reason: str) -> None:
+        """Count a worker that ends unasked, for one of the reasons of requests.ENDED."""
+        with self._lock:
+            self.counters.add(requests.ENDED[reason], {0: 1})
+
+    def note_end(self, slot: int) -> int | None:
+        """Count a worker that has ended: the requests lost with one that crashed, or None."""
+        return requests.note_end(self.counters, slot)
+
+    def say_goodbye(self) -> None:
+        """Say that this worker ends by itself."""
+        self.counters.add(requests.GOODBYE, {0: 1})
 
     def exposition(self, accept: str) -> tuple[bytes, str]:
         """All metrics as text, and its content type, as an Accept header asks."""
@@ -170,12 +206,14 @@ class Metrics(Collector):
     def _known(self) -> Iterator[tuple[Series, int]]:
         """The series that exist from the start."""
         yield SECONDS, width_of(SECONDS_BOUNDS)
+        yield BATCH_SECONDS, width_of(BATCH_SECONDS_BOUNDS)
         yield ANSWERED, 1
         yield FAILED, 1
         for error in REJECTED:
             yield ("rejected", error.code), 1
         yield from self._predictions.known()
         yield INPUTS, self.inputs.width
+        yield from requests.known()
 
     def _count_all(self, predictions: Sequence[Any]) -> None:
         self.history.keep()

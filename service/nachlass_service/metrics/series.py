@@ -9,12 +9,14 @@ from nachlass_service.metrics.shared_counters import Series, SharedCounters
 
 INPUTS = ("inputs",)
 SECONDS = ("seconds",)
+BATCH_SECONDS = ("batch_seconds",)
 ANSWERED = ("answered",)
 FAILED = ("failed",)
 SECONDS_BOUNDS = (
     *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
     *(1.0, 2.5, 5.0, 10.0, 30.0, 60.0),
 )
+BATCH_SECONDS_BOUNDS = (0.01, 0.1, 0.5, 1.0, 5.0, 10.0, 60.0, 300.0, 600.0)
 
 
 def width_of(bounds: Sequence[float]) -> int:

@@ -102,6 +102,12 @@ class SharedCounters:
         for position, amount in amounts.items():
             self._cells[first + position] += amount
 
+    def take(self, series: Series) -> float:
+        """The first cell of a series in our slot, which is emptied."""
+        cell = self._slot * CELLS + self._rows[series].start
+        value, self._cells[cell] = self._cells[cell], 0
+        return float(value)
+
     def sums(self, series: Series) -> list[float]:
         """A series' row, added up over all slots."""
         cells = self._cells

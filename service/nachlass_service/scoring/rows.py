@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from nachlass_service.base.errors import InterruptedCallError
 from nachlass_service.bundle.model import Model
 from nachlass_service.metrics.metrics import FeatureBins, Metrics
+from nachlass_service.scoring.sample_schema import SampleSchema
 
 
 class Rows(Protocol):
@@ -34,8 +35,11 @@ class RowScorer:
     other exceptions are raised.
     """
 
-    def __init__(self, model: Model, metrics: Metrics, caught: type[BaseException]) -> None:
-        self._model, self._metrics, self._caught = model, metrics, caught
+    def __init__(
+        self, model: Model, metrics: Metrics, schema: SampleSchema, caught: type[BaseException]
+    ) -> None:
+        self._model, self._metrics, self._schema = model, metrics, schema
+        self._caught = caught
 
     def score_one(self, sample: Any) -> tuple[Any, FeatureBins]:
         """The prediction for a sample, and the bins of its input; raises whatever fails.
@@ -43,8 +47,9 @@ class RowScorer:
         For a list of samples, which a listwise model takes, that is a PredictionList.
         """
         is_list = self._model.takes_as_batch(sample)
+        self._schema.check(sample, is_list=is_list)
         inputs = self._metrics.bin_features(sample if is_list else [sample])
-        prediction = self._model.answer(sample)
+        prediction = self._schema.explaining(self._model.answer, sample, is_list=is_list)
         return PredictionList(prediction) if is_list else prediction, inputs
 
     def score(self, rows: Rows, *, at_once: bool) -> Iterator[tuple[list[Any], list[FeatureBins]]]:
@@ -97,7 +102,8 @@ class RowScorer:
                 left.add(place)
                 continue
             try:
-                self._model.validate(sample)
+                self._schema.check(sample)
+                self._schema.explaining(self._model.validate, sample)
                 valid.append(place)
             except InterruptedCallError:
                 raise

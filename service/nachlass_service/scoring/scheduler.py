@@ -268,4 +268,4 @@ class Scheduler:
                 job.work, job.request, job.made_at = partial(self._scorer.ask, request), None, now
                 self._waiting.appendleft(job)
         self._schedule()
-        self._leave("a predictor has not come back")
+        self._leave("time_limit")

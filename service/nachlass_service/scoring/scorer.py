@@ -23,8 +23,10 @@ from nachlass_service.bundle.failure import log_failure
 from nachlass_service.bundle.model import Model
 from nachlass_service.bundle.strict_json import encode
 from nachlass_service.metrics.metrics import FeatureBins, Metrics
+from nachlass_service.scoring.rejection_log import RejectionLog
 from nachlass_service.scoring.request_body import PredictRequest, Requests, read_body
 from nachlass_service.scoring.rows import PredictionList, Rows, RowScorer
+from nachlass_service.scoring.sample_schema import SampleSchema
 from nachlass_service.scoring.stride import BATCH_TURN_S, Stride
 from nachlass_service.scoring.warm_up import score_few
 
@@ -59,10 +61,12 @@ class Scorer:
         self.room_for_batches = threading.Semaphore(BATCHES)
         self._stride = Stride(settings.predict_timeout_s)
         self._ends_at = math.inf
+        self._rejections = RejectionLog(bundle)
         self._model = model
-        self._requests = RowScorer(model, metrics, BaseException)
+        schema = SampleSchema(bundle.manifest.input.schema, is_strict=settings.strict_schema)
+        self._requests = RowScorer(model, metrics, schema, BaseException)
         # A row of a batch is one sample, also where it is a list.
-        self._rows = RowScorer(replace(model, listwise=False), metrics, ServiceError)
+        self._rows = RowScorer(replace(model, listwise=False), metrics, schema, ServiceError)
 
     def start(self, run: Run) -> None:
         """Have predictions, also those of the warm-up, made by `run`."""
@@ -206,6 +210,8 @@ class Scorer:
         """Count, and log, a request for a prediction, or a row, that is not answered with one."""
         if isinstance(error, REJECTED):
             self.metrics.count_rejected(error.code)
+            if logged:
+                self._rejections.write(error, request_id, row)
             return
         self.metrics.count_failed()
         if logged:

@@ -14,7 +14,7 @@ from http import HTTPStatus
 from itertools import chain
 from logging import ERROR
 
-from flask import Flask, Response, abort, g, request
+from flask import Flask, Request, Response, abort, g, request
 from werkzeug.exceptions import ClientDisconnected, HTTPException
 
 from nachlass_service.base import log
@@ -29,10 +29,13 @@ from nachlass_service.batches.batches import Batches, BatchRequest
 from nachlass_service.batches.formats import is_batch
 from nachlass_service.bundle.strict_json import encode
 from nachlass_service.metrics import drift_report
+from nachlass_service.metrics.metrics import Metrics
 from nachlass_service.scoring.request_body import PredictRequest
 from nachlass_service.scoring.scorer import Scorer
 from nachlass_service.web.page import index_page, index_text, model_document
 
+COUNTED = "nachlass.counted"
+"""Where the caller counts its requests itself."""
 PIECE_BYTES = 1 << 16
 DISCARD_S = 5
 """How long the rest of a body that is too large is read, and thrown away."""
@@ -140,7 +143,34 @@ def create_app(scorer: Scorer) -> Flask:
         response.headers["X-Request-Id"] = request_id()
         return response
 
+    count_requests(app, scorer.metrics)
     return app
+
+
+def count_requests(app: Flask, metrics: Metrics) -> None:
+    """Count each request, unless the server that calls the application does."""
+
+    @app.before_request
+    def begin() -> None:
+        if COUNTED not in request.environ:
+            metrics.begin()
+
+    @app.after_request
+    def end(response: Response) -> Response:
+        if COUNTED not in request.environ:
+            route, status = route_of(request), response.status_code
+            response.call_on_close(lambda: metrics.end(route, status))
+        return response
+
+
+def route_of(request: Request) -> str:
+    """What is asked for, as the metrics call it."""
+    match request.endpoint:
+        case "predict":
+            return "batch" if is_batch(request.headers.get("Content-Type", "")) else "predict"
+        case "livez" | "readyz":
+            return "health"
+    return "page"
 
 
 def batch_response(scorer: Scorer, batches: Batches) -> Response:

@@ -10,6 +10,7 @@ from nachlass_builder.notebook.bindings import (
     DYNAMIC_CALLS,
     binds_unseen,
     names_bound,
+    names_changed,
     takes_one_argument,
 )
 
@@ -137,3 +138,22 @@ def test_what_may_bind_names_unseen(source):
 )
 def test_what_binds_nothing_unseen(source):
     assert not binds_unseen(ast.parse(source))
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        ("a = b.c", {"a"}),
+        ("a += b(c)", {"a"}),
+        ("del a, b[0]", {"a", "b"}),
+        ("a.append(b)", {"a"}),
+        ("a.b.append(c)", set()),
+        ("a[0][b] = c[1]", {"a"}),
+        ("import a.b, c as d\nfrom e import f as g, h", {"a.b", "d", "g", "h"}),
+        ("if a:\n    for b in c:\n        d.update(e)", {"b", "d"}),
+        ("f(1)[0] = 2", set()),
+        ("print(a)", set()),
+    ],
+)
+def test_the_names_that_a_statement_changes(source, names):
+    assert set().union(*map(names_changed, ast.parse(source).body)) == names

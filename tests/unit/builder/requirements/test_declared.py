@@ -1,6 +1,7 @@
 import pytest
 
 from nachlass_builder.foundation.errors import Place, RequirementsError
+from nachlass_builder.notebook.bindings import names_changed
 from nachlass_builder.notebook.notebook import Notebook, _parse_cell
 from nachlass_builder.requirements.declared import FORMS, Declared, parse_value, read_declared
 from support.cells import notebook_of
@@ -159,3 +160,16 @@ def test_reading_the_variable_changes_nothing():
 def test_the_place_is_the_line_of_the_entry():
     found = declared('# a comment\nrequirements = ["numpy"]', '\nrequirements += ["scipy"]')
     assert [requirement.place.line for requirement in found.requirements] == [2, 1]
+
+
+def test_each_statement_is_looked_at_once(monkeypatch):
+    seen = []
+
+    def looking(statement):
+        seen.append(statement)
+        return names_changed(statement)
+
+    monkeypatch.setattr("nachlass_builder.requirements.declared.names_changed", looking)
+    cells = [f"a{n} = {n}\nb{n} = [a{n}]" for n in range(50)]
+    assert texts(*cells, "requirements = ['six']") == ["six"]
+    assert len(seen) == 101

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from nachlass_builder.foundation.errors import SourceError
+from nachlass_builder.foundation.git import OF_A_REPOSITORY
 from nachlass_builder.foundation.process import Deadline
 from nachlass_builder.source.source import commit_time, locate_source, without_credentials
 from nachlass_builder.source.source_files import copy_source, digest_source, files_of, why_left_out
@@ -70,6 +71,52 @@ def repository(folder, history):
 
 def locate(source, tmp_path, context_dir=None):
     return locate_source(str(source), context_dir, tmp_path / "clones", {}, FOREVER)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["GIT_DIR"],
+        ["GIT_DIR", "GIT_WORK_TREE"],
+        ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"],
+        ["GIT_OBJECT_DIRECTORY"],
+        ["GIT_COMMON_DIR", "GIT_DIR"],
+    ],
+    ids="+".join,
+)
+def test_a_hooks_variables_are_those_of_another_repository(
+    repository, tmp_path, monkeypatch, names
+):
+    other = tmp_path / "other"
+    other.mkdir()
+    git(other, "init", "-q")
+    git(other, "commit", "-q", "--allow-empty", "-m", "Other")
+    expected = locate(repository, tmp_path)
+    head = git(other, "rev-parse", "HEAD")
+    places = {
+        "GIT_DIR": other / ".git",
+        "GIT_COMMON_DIR": other / ".git",
+        "GIT_WORK_TREE": other,
+        "GIT_INDEX_FILE": other / ".git/index",
+        "GIT_PREFIX": "sub/",
+        "GIT_OBJECT_DIRECTORY": other / ".git/objects",
+    }
+    with monkeypatch.context() as hook:
+        for name in names:
+            hook.setenv(name, str(places[name]))
+        found = locate(repository, tmp_path)
+        assert found.commit == expected.commit
+        assert digest_source(found, FOREVER) == digest_source(expected, FOREVER)
+        cloned = locate(f"file://{repository}", tmp_path)
+        assert cloned.commit == expected.commit
+    assert git(other, "rev-parse", "HEAD") == head
+    assert git(other, "remote") == ""
+
+
+def test_git_has_no_other_variables_that_name_a_repository():
+    told = {*git(Path.cwd(), "rev-parse", "--local-env-vars").split()}
+    settings = {"GIT_CONFIG", "GIT_CONFIG_PARAMETERS", "GIT_CONFIG_COUNT"}
+    assert told - settings <= OF_A_REPOSITORY
 
 
 def test_git_decides_what_is_copied(repository, tmp_path):

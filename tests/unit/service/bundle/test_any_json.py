@@ -72,7 +72,7 @@ def same(one, other):
 
 
 def read_strictly(text):
-    """What the standard library reads, but for NaN and for what no float holds."""
+    """What the standard library reads, but for NaN, what no float holds, and repeated keys."""
 
     def refuse(said):
         raise ValueError(said)
@@ -80,7 +80,10 @@ def read_strictly(text):
     def finite(said):
         return float(said) if math.isfinite(float(said)) else refuse(said)
 
-    return json.loads(text, parse_constant=refuse, parse_float=finite)
+    def once(pairs):
+        return dict(pairs) if len(dict(pairs)) == len(pairs) else refuse("repeated")
+
+    return json.loads(text, parse_constant=refuse, parse_float=finite, object_pairs_hook=once)
 
 
 @given(

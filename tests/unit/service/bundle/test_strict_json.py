@@ -327,6 +327,41 @@ def test_a_text_that_is_not_read_is_told_why(text, said):
     assert str(refused.value) == said
 
 
+LONG = f"[{', '.join('[1]' for _ in range(60_000))}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": 1, "a": 2}',
+        '{"a" : 1, "a":1}',
+        '{"a": 1, "b:": 2, "a": 3}',
+        '[{"a": {"b": 1, "c": 2}}, {"a": {"a": 1, "a": 2}}]',
+        '{"b": 1, "\\u0061": 1e5, "a": 2}',
+        LONG + ', {"a": 1, "a": 2}]',
+    ],
+    ids=range(6),
+)
+def test_a_key_that_is_there_twice_is_refused(text):
+    with pytest.raises(NotJsonError) as refused:
+        loads(text)
+    assert str(refused.value) == "the key 'a' is there twice"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": "x:y", "b": {"a": [{"a": 1}, {"a": 2}]}}',
+        '{"a:": 1, "a": 2, "A": 3}',
+        '["a:a", "a:a"]',
+        LONG + ', {"a": 1, "b": 2}]',
+    ],
+    ids=range(4),
+)
+def test_what_only_looks_like_a_repeated_key_is_read(text):
+    assert loads(text) == json.loads(text)
+
+
 def test_numbers_that_floats_hold_are_read():
     assert loads("[1e308, 1e-400, -0.0, 1E5]") == [1e308, 0.0, 0.0, 100000.0]
     assert loads(f"1{'0' * 400}") == 10**400

@@ -39,8 +39,12 @@ class Scorer:
 
     def __init__(self):
         self.counted, self.turned_down, self.failed = [], [], 0
-        self.metrics = SimpleNamespace(count_failed=self._fail)
+        self.begun = 0
+        self.metrics = SimpleNamespace(count_failed=self._fail, begin=self._begin)
         self.reason = None
+
+    def _begin(self):
+        self.begun += 1
 
     def _fail(self):
         self.failed += 1

@@ -19,6 +19,7 @@ from nachlass_service.metrics.predictions import (
     label_of,
     plain_values,
 )
+from nachlass_service.metrics.requests import ENDED, ROUTES
 from support.forked import fork, in_child, join, killed
 from support.manifest import features_with, prediction_with
 
@@ -298,8 +299,12 @@ def test_many_predictions_are_counted_as_if_one_by_one():
     together.count_predictions(predictions)
     assert not [key for key, count in read(together).items() if "seconds" in key[0] and count]
     for _ in predictions:
-        together.count_answered(0.5)
-    assert read(together) == read(alone)
+        together.count_batch(0.5)
+    counted = read(together)
+    assert counted["n_batch_seconds_count",] == len(predictions)
+    assert {key: count for key, count in counted.items() if "seconds" not in key[0]} == {
+        key: count for key, count in read(alone).items() if "seconds" not in key[0]
+    }
 
 
 def test_the_model_is_named():
@@ -452,23 +457,50 @@ def test_metrics_goes_on_from_one_of_an_equal_layout():
 
 
 @pytest.mark.parametrize("seen", [["a", "c"], ["a"], [0.5, 0.75], [{"x": "a"}]])
-def test_metrics_of_another_layout_begins_at_zero(seen):
+def test_only_what_means_the_same_goes_on_in_another_layout(seen):
     before, after = metrics_of("a", "b"), metrics_of(*seen)
-    before.count(["a"], 0.1)
+    counted(before, "a")
     after.go_on_from(before)
-    assert is_at_zero(after)
+    assert only_requests_go_on(before, after)
 
 
-def test_metrics_of_other_buckets_begins_at_zero():
+def counted(metrics, prediction):
+    """One of each: answered, rejected, failed, a batch, a worker that ended."""
+    metrics.begin()
+    metrics.count([prediction], 0.1)
+    metrics.end("predict", 200)
+    metrics.count_batch(5)
+    metrics.count_rejected("schema")
+    metrics.count_failed()
+    metrics.leave("time_limit")
+    metrics.begin()
+
+
+def only_requests_go_on(before, after):
+    """Whether predictions and inputs begin at zero, and all else goes on but what is going on."""
+    then, now = read(before), read(after)
+    anew = ("n_predict", "n_inputs", "n_requests_in_progress", "n_model_info")
+    of_requests = {key: count for key, count in now.items() if not key[0].startswith(anew)}
+    others = {key: count for key, count in now.items() if key not in of_requests}
+    return (
+        of_requests == {key: then[key] for key in of_requests}
+        and of_requests["n_samples_total",] == 1
+        and of_requests["n_workers_ended_total", "time_limit"] == 1
+        and not any(count for key, count in others.items() if key[0] != "n_model_info")
+    )
+
+
+def test_predictions_of_other_buckets_begin_at_zero():
     described = describe_predictions(["a"], None)
     for before, after in [
         (metrics_of(0.5, 0.75), metrics_of(0.5, 0.8)),
         (new_metrics(described), new_metrics(replace(described, ladder=(0.0, 1.0)))),
     ]:
         before.counters.prepare(0)
-        before.count([0.5], 0.1)
+        after.counters.prepare(0)
+        counted(before, 0.5)
         after.go_on_from(before)
-        assert is_at_zero(after)
+        assert only_requests_go_on(before, after)
 
 
 # All metrics together.
@@ -513,7 +545,7 @@ def whole_metrics(**options):
 def text_of(metrics):
     """The exposition, without the buckets of seconds."""
     lines = metrics.exposition("")[0].decode().splitlines()
-    return [line for line in lines if "n_processing_seconds_bucket" not in line]
+    return [line for line in lines if "_seconds_bucket" not in line]
 
 
 def test_the_exposition_is_this():
@@ -583,6 +615,10 @@ def test_the_exposition_is_this():
         "# TYPE n_processing_seconds histogram",
         "n_processing_seconds_count 1.0",
         "n_processing_seconds_sum 0.25",
+        "# HELP n_batch_seconds Seconds that answering a batch took.",
+        "# TYPE n_batch_seconds histogram",
+        "n_batch_seconds_count 0.0",
+        "n_batch_seconds_sum 0.0",
         "# HELP n_rejected_total Requests that were turned away.",
         "# TYPE n_rejected_total counter",
         *(f'n_rejected_total{{reason="{code}"}} {float(code == "refused")}' for code in rejected),
@@ -592,6 +628,18 @@ def test_the_exposition_is_this():
         "# HELP n_failures_total Requests that the model could not answer.",
         "# TYPE n_failures_total counter",
         "n_failures_total 1.0",
+        "# HELP n_requests_total Requests by what they ask for.",
+        "# TYPE n_requests_total counter",
+        *(f'n_requests_total{{route="{route}",status="200"}} 0.0' for route in ROUTES),
+        "# HELP n_requests_in_progress Requests that are being answered.",
+        "# TYPE n_requests_in_progress gauge",
+        "n_requests_in_progress 0.0",
+        "# HELP n_requests_lost_total Requests that a worker took with it.",
+        "# TYPE n_requests_lost_total counter",
+        "n_requests_lost_total 0.0",
+        "# HELP n_workers_ended_total Workers that ended unasked.",
+        "# TYPE n_workers_ended_total counter",
+        *(f'n_workers_ended_total{{reason="{reason}"}} 0.0' for reason in ENDED),
         "# HELP n_model_info What is served; always 1.",
         "# TYPE n_model_info gauge",
         'n_model_info{name="m",version="2"} 1.0',
@@ -723,13 +771,13 @@ def test_metrics_of_another_layout_is_ready_when_the_one_before_was(was_ready):
     assert after.counters is not before.counters
 
 
-def test_metrics_of_other_features_begins_at_zero():
+def test_metrics_of_other_features_begin_at_zero():
     before = whole_metrics()
     after = Metrics(PREDICTION, prefix="n", info={}, features=replace(FEATURES, labels={}))
     after.counters.prepare(0)
-    before.count([{"kind": "ham"}], 0.1)
+    counted(before, {"kind": "ham"})
     after.go_on_from(before)
-    assert is_at_zero(after)
+    assert only_requests_go_on(before, after)
 
 
 # Labels.

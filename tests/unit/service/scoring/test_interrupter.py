@@ -15,6 +15,7 @@ from nachlass_service.scoring import interrupter
 from nachlass_service.scoring.interrupter import AGAIN_S, INTERRUPTION, Interrupter
 from nachlass_service.scoring.request_body import PredictRequest, Requests
 from nachlass_service.scoring.rows import RowScorer
+from nachlass_service.scoring.sample_schema import SampleSchema
 
 FOREVER_S = 60
 
@@ -188,7 +189,7 @@ def test_the_first_interruption_ends_all_that_is_scored_together(short, model):
     interrupted = []
 
     def work():
-        scorer = RowScorer(model, Metrics(), BaseException)
+        scorer = RowScorer(model, Metrics(), SampleSchema(True), BaseException)
         requests = Requests([PredictRequest("", "", b"1"), PredictRequest("", "", b"2")])
         try:
             return list(scorer.score(requests, at_once=True))

@@ -2,12 +2,21 @@
 
 import pytest
 
-from nachlass_service.base.errors import BadRowError, PredictorError, RefusedError, ServiceError
+from nachlass_service.base.errors import (
+    BadRowError,
+    PredictorError,
+    RefusedError,
+    SampleSchemaError,
+    ServiceError,
+)
 from nachlass_service.bundle.model import Model
 from nachlass_service.metrics.inputs import Inputs
 from nachlass_service.metrics.metrics import Metrics
 from nachlass_service.scoring.rows import PredictionList, RowScorer
+from nachlass_service.scoring.sample_schema import SampleSchema
 from support.manifest import features_with, prediction_with
+
+ANYTHING = SampleSchema(True)
 
 
 class Rows:
@@ -34,11 +43,18 @@ def together(xs):
     return [predictor(x) for x in xs]
 
 
-def scorer_of(validator=None, batch_predictor=together, *, caught=ServiceError, listwise=False):
+def scorer_of(
+    validator=None,
+    batch_predictor=together,
+    *,
+    caught=ServiceError,
+    listwise=False,
+    schema=ANYTHING,
+):
     features = features_with(buckets={"": (1.5,)})
     metrics = Metrics(prediction_with(), prefix="n", info={}, features=features)
     model = Model(predictor, validator, batch_predictor, listwise)
-    return RowScorer(model, metrics, caught)
+    return RowScorer(model, metrics, schema, caught)
 
 
 def steps(scorer, *rows, at_once=True):
@@ -118,3 +134,33 @@ def test_as_many_predictions_are_needed_as_there_are_samples(monkeypatch, count)
     monkeypatch.setattr(Model, "predict_batch", lambda model, samples: [0] * count)
     with pytest.raises(ValueError, match="zip"):
         list(scorer.score(Rows(1, 2), at_once=True))
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_what_fails_and_differs_from_the_samples_is_explained_by_that(at_once):
+    schema = SampleSchema({"type": "integer"})
+    found = steps(scorer_of(schema=schema), 1, "bad", "good", at_once=at_once)
+    assert [one for step in found for one in step] == [1, SampleSchemaError, "good"]
+    refusing = scorer_of(lambda x: x not in (3, "odd"), schema=schema)
+    found = steps(refusing, 1, 3, "odd", at_once=at_once)
+    assert [one for step in found for one in step] == [1, RefusedError, SampleSchemaError]
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_strict_schema_is_asked_before_the_model(at_once):
+    schema = SampleSchema({"type": "integer"}, is_strict=True)
+    found = steps(scorer_of(schema=schema), 1, "good", at_once=at_once)
+    assert [one for step in found for one in step] == [1, SampleSchemaError]
+
+
+def test_a_sample_is_compared_as_it_was_sent():
+    def taking_apart(x):
+        raise ValueError(x.pop("a"))
+
+    schema = SampleSchema({"type": "object", "properties": {"a": {}}, "required": ["a"]})
+    model = Model(taking_apart)
+    scorer = RowScorer(model, Metrics(prediction_with(), prefix="n", info={}), schema, ServiceError)
+    with pytest.raises(PredictorError):
+        scorer.score_one({"a": 1})
+    with pytest.raises(SampleSchemaError, match="lacks 1 of 1 fields: `a`"):
+        scorer.score_one({"b": 1})

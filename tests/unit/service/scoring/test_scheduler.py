@@ -361,7 +361,7 @@ def test_a_call_that_passes_its_limit_is_given_up_and_its_thread_replaced(made):
     assert isinstance(error, TimeLimitError)
     assert str(error) == "the predictor did not answer within 5 s"
     assert isinstance(turned_away, OverloadedError)
-    assert it.left == ["a predictor has not come back"]
+    assert it.left == ["time_limit"]
     it.submit(b"3")
     it.until(lambda: len(it.outcomes) == 3)
     assert it.outcomes[2] == b"3"
@@ -434,7 +434,7 @@ def test_an_outcome_of_a_call_that_was_given_up_may_break_too(made):
     it.scheduler.submit(Job(broken, request=PredictRequest("application/json", "", b"1")))
     it.until(lambda: it.calls)
     it.scheduler.tick(time.monotonic() + LIMIT_S + 1)
-    assert it.left == ["a predictor has not come back"]
+    assert it.left == ["time_limit"]
     free.set()
 
 
@@ -478,7 +478,7 @@ def test_a_call_in_the_loop_that_passes_the_limit_is_answered_so(made):
     it.submit(b"1")
     it.until(lambda: it.outcomes)
     assert isinstance(it.outcomes[0], TimeLimitError)
-    assert it.left == ["a predictor has not come back"]
+    assert it.left == ["time_limit"]
     assert it.scheduler.is_empty
 
 

@@ -45,7 +45,9 @@ class Batches:
 
 
 def scorer_of(model, *, batch=True):
-    bundle = SimpleNamespace(manifest=SimpleNamespace(batch=batch))
+    bundle = SimpleNamespace(
+        manifest=SimpleNamespace(batch=batch, input=SimpleNamespace(schema=True))
+    )
     metrics = Metrics(
         prediction_with(ladder=(1.0,)),
         prefix="n",
@@ -53,7 +55,9 @@ def scorer_of(model, *, batch=True):
         features=features_with(buckets={"": (1.5,)}),
     )
     metrics.counters.prepare(0)
-    return Scorer(bundle, model, metrics, SimpleNamespace(predict_timeout_s=60.0))
+    return Scorer(
+        bundle, model, metrics, SimpleNamespace(predict_timeout_s=60.0, strict_schema=False)
+    )
 
 
 def seen(scorer):

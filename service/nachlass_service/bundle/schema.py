@@ -1,0 +1,36 @@
+"""Reads the JSON Schema that a build has made of the samples: it uses few of the keywords."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from nachlass_service.bundle.manifest import Schema
+
+
+def types_of(schema: Schema) -> set[str]:
+    """The types that a schema allows; none when nothing is known."""
+    types: set[str] = set()
+    for alternative in alternatives(schema):
+        said = alternative.get("type", ())
+        types.update([said] if isinstance(said, str) else said)
+    return types
+
+
+def inner(schema: Schema, keyword: str, name: str | None = None) -> Schema:
+    """The schema of a list's items, or of an object's property; true when there is none."""
+    found = []
+    for alternative in alternatives(schema):
+        inside = alternative.get(keyword)
+        inside = inside.get(name) if isinstance(inside, dict) and name is not None else inside
+        if isinstance(inside, dict):
+            found.append(inside)
+    return {"anyOf": found} if found else True
+
+
+def alternatives(schema: Schema) -> Iterator[dict[str, Any]]:
+    """A schema, and those that it is any of."""
+    if isinstance(schema, dict):
+        yield schema
+        for alternative in schema.get("anyOf", ()):
+            yield from alternatives(alternative)

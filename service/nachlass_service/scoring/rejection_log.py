@@ -1,0 +1,35 @@
+"""Writes into the log which requests are turned away, and why; few of very many."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from nachlass_service.base.errors import ServiceError
+from nachlass_service.bundle.bundle import Bundle
+from nachlass_service.bundle.failure import log_rejection
+
+MOST_A_SECOND = 10
+"""Whoever sends nonsense does not fill the log; the metrics count everything."""
+
+
+class RejectionLog:
+    """The log of a worker's rejections; any thread may write."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._bundle = bundle
+        self._lock = threading.Lock()
+        self._second, self._written, self._left_out = 0, 0, 0
+
+    def write(self, error: ServiceError, request_id: str, row: int | None = None) -> None:
+        """Write one, with how many were left out since the last, unless there are too many."""
+        second = int(time.monotonic())
+        with self._lock:
+            if second != self._second:
+                self._second, self._written = second, 0
+            if self._written >= MOST_A_SECOND:
+                self._left_out += 1
+                return
+            self._written += 1
+            left_out, self._left_out = self._left_out, 0
+        log_rejection(error, self._bundle, request=request_id, row=row, left_out=left_out or None)

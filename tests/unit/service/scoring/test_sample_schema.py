@@ -1,0 +1,154 @@
+"""A sample is compared with those of the build, in words for whoever sent it."""
+
+import pytest
+
+from nachlass_builder.proof.describe_predictions import describe_input
+from nachlass_service.base.errors import (
+    PredictorError,
+    RefusedError,
+    SampleSchemaError,
+    TimeLimitError,
+)
+from nachlass_service.scoring.sample_schema import SampleSchema, difference
+
+HOUSES = [
+    {"rooms": 3, "area": 80.5, "town": "Ulm"},
+    {"rooms": 4, "area": 120.0, "town": "Bonn", "garden": True},
+]
+FLOWERS = [[5.1, 3.5], [4.9, 3.0]]
+WIDE = [{f"f{number}": number for number in range(33)}]
+MANY = "this is a list of samples: send one as it is, or many as application/x-ndjson, one a line"
+SEPARATOR = (
+    "the sample lacks 3 of 4 fields: `area`, `rooms`, `town`; it has `rooms;area;town`, "
+    "which no sample had: is the separator of its columns ';'? Send commas"
+)
+STRINGS = (
+    "`/f0` is a text, not a whole number; `/f1` is a text, not a whole number; "
+    "`/f2` is a text, not a whole number; and more"
+)
+BELOW = "`/at` lacks 1 of 1 fields: `x/y`; `/~0` is a number, not null or a text"
+NESTED = [{"at": {"x/y": [1, 2]}, "~": None}, {"at": {"x/y": [3]}, "~": "text"}]
+
+
+@pytest.mark.parametrize(
+    ("samples", "sample", "told"),
+    [
+        (HOUSES, {"rooms": 5, "area": 60.5, "town": "Bad \ud800"}, None),
+        (HOUSES, {"rooms": 5, "area": 60, "town": "Ulm", "more": [1]}, None),
+        (HOUSES, {"rooms": 5.0, "area": 60, "town": "Ulm"}, None),
+        (
+            HOUSES,
+            {"Rooms": 5, "area": 60.5, "town": "Ulm"},
+            "the sample lacks 1 of 4 fields: `rooms`; it has `Rooms`, which no sample had",
+        ),
+        (
+            HOUSES,
+            {"rooms": "5", "area": "60.5", "town": "Ulm"},
+            "`/rooms` is a text, not a whole number; `/area` is a text, not a number",
+        ),
+        (HOUSES, {"rooms": 5.5, "area": 1, "town": ""}, "`/rooms` is a number, not a whole number"),
+        (
+            HOUSES,
+            {"rooms": True, "area": 1, "town": ""},
+            "`/rooms` is true or false, not a whole number",
+        ),
+        (HOUSES, "text", "the sample is a text, not an object"),
+        (HOUSES, None, "the sample is null, not an object"),
+        (HOUSES, [3, 80.5, "Ulm"], "the sample is a list, not an object"),
+        (
+            HOUSES,
+            HOUSES,
+            MANY,
+        ),
+        (
+            HOUSES,
+            {"rooms;area;town": "3;80.5;Ulm"},
+            SEPARATOR,
+        ),
+        (WIDE, {}, "the sample lacks 33 of 33 fields: `f0`, `f1`, `f10`, ..."),
+        (
+            WIDE,
+            dict.fromkeys(WIDE[0], "x"),
+            STRINGS,
+        ),
+        (FLOWERS, [6, 2.5], None),
+        (FLOWERS, [6], "the sample has length 1, not 2"),
+        (
+            FLOWERS,
+            [[6, 2.5]],
+            MANY,
+        ),
+        (FLOWERS, [6, None], "`/1` is null, not a number"),
+        (FLOWERS, [], "the sample has length 0, not 2"),
+        ([[1], [2, 3]], [], None),
+        (["a text"], 1, "the sample is a number, not a text"),
+        ([1, None, "x"], [], "the sample is a list, not a whole number or null or a text"),
+        (NESTED, {"at": {"x/y": ["a"]}, "~": None}, "`/at/x~1y/0` is a text, not a whole number"),
+        (NESTED, {"at": {}, "~": 1}, BELOW),
+        ([], {"anything": [1]}, None),
+        ([{"a": []}], {"a": [1, "b", None]}, None),
+    ],
+)
+def test_the_difference_is_told(samples, sample, told):
+    assert difference(describe_input(samples), sample) == told
+
+
+def test_long_names_are_cut():
+    told = difference(describe_input(HOUSES), {"x" * 500: 1})
+    assert len(told) < 200
+    assert "x" * 40 + "...`" in told
+
+
+def raised(kind, cause):
+    error = kind("it failed")
+    error.__cause__ = cause
+    return error
+
+
+def error_of(error, sample, *, is_list=False):
+    """What becomes of an error that a model raises, which takes the sample apart before."""
+
+    def ask(sample):
+        sample.clear()
+        raise error
+
+    with pytest.raises((type(error), SampleSchemaError)) as caught:
+        SampleSchema(describe_input(HOUSES)).explaining(ask, sample.copy(), is_list=is_list)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("error", "is_explained"),
+    [
+        (raised(PredictorError, ValueError("no")), True),
+        (raised(RefusedError, None), True),
+        (raised(RefusedError, KeyError("rooms")), True),
+        (raised(PredictorError, ModuleNotFoundError("scipy")), False),
+        (raised(PredictorError, MemoryError()), False),
+        (TimeLimitError("too late"), False),
+    ],
+)
+def test_what_may_be_the_samples_fault_is_explained_by_it(error, is_explained):
+    found = error_of(error, {"rooms": 3})
+    assert isinstance(found, SampleSchemaError) is is_explained
+    assert (found is error) is not is_explained
+    assert found.__cause__ is error.__cause__
+    assert error_of(error, HOUSES[0]) is error
+
+
+def test_the_entry_of_a_list_that_differs_is_named():
+    error = raised(PredictorError, ValueError("no"))
+    found = error_of(error, [*HOUSES, {"rooms": 3}], is_list=True)
+    assert str(found) == "entry 2: the sample lacks 2 of 4 fields: `area`, `town`"
+    assert error_of(error, HOUSES, is_list=True) is error
+
+
+def test_only_a_strict_schema_refuses():
+    SampleSchema(describe_input(HOUSES)).check({})
+    strict = SampleSchema(describe_input(HOUSES), is_strict=True)
+    strict.check(HOUSES[0])
+    strict.check(HOUSES, is_list=True)
+    for sample, is_list in (({}, False), ([{}], True)):
+        with pytest.raises(SampleSchemaError, match="lacks 3 of 4 fields"):
+            strict.check(sample, is_list=is_list)
+    SampleSchema(describe_input([]), is_strict=True).check({})
