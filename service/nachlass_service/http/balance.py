@@ -16,16 +16,17 @@ class Balance:
     """A number of connections for each slot, in memory that is made before the fork."""
 
     def __init__(self) -> None:
-        self._cells = memoryview(mmap.mmap(-1, 8 * SLOTS)).cast("q")
-        self._slot = 0
+        self._cells = memoryview(mmap.mmap(-1, 8 * (1 + SLOTS))).cast("q")
+        self._slot = 1  # the first cell is how many are used
 
     def prepare(self, slot: int) -> None:
         """Forget the worker that had a slot: the master's part."""
-        self._cells[slot] = 0
+        self._cells[0] = max(self._cells[0], slot + 1)
+        self._cells[slot + 1] = 0
 
     def use(self, slot: int) -> None:
         """Be the worker of this slot."""
-        self._slot = slot
+        self._slot = slot + 1
 
     def say(self, connections: int) -> None:
         """Say how many connections this worker has."""
@@ -37,4 +38,5 @@ class Balance:
 
     def is_another_first(self, connections: int) -> bool:
         """Whether a worker that takes connections has fewer than so many."""
-        return any(0 < cell <= connections for cell in self._cells.tolist())
+        used = self._cells[1 : self._cells[0] + 1].tolist()
+        return any(0 < cell <= connections for cell in used)

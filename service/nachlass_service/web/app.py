@@ -29,7 +29,6 @@ from nachlass_service.batches.batches import Batches, BatchRequest
 from nachlass_service.batches.formats import is_batch
 from nachlass_service.bundle.strict_json import encode
 from nachlass_service.metrics import drift_report
-from nachlass_service.metrics.metrics import Metrics
 from nachlass_service.scoring.request_body import PredictRequest
 from nachlass_service.scoring.scorer import Scorer
 from nachlass_service.web.page import index_page, index_text, model_document
@@ -143,23 +142,23 @@ def create_app(scorer: Scorer) -> Flask:
         response.headers["X-Request-Id"] = request_id()
         return response
 
-    count_requests(app, scorer.metrics)
+    count_requests(app, scorer)
     return app
 
 
-def count_requests(app: Flask, metrics: Metrics) -> None:
+def count_requests(app: Flask, scorer: Scorer) -> None:
     """Count each request, unless the server that calls the application does."""
 
     @app.before_request
     def begin() -> None:
         if COUNTED not in request.environ:
-            metrics.begin()
+            scorer.metrics.begin()
 
     @app.after_request
     def end(response: Response) -> Response:
         if COUNTED not in request.environ:
             route, status = route_of(request), response.status_code
-            response.call_on_close(lambda: metrics.end(route, status))
+            response.call_on_close(lambda: scorer.metrics.end(route, status))
         return response
 
 

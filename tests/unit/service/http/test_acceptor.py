@@ -36,6 +36,8 @@ class Front:
 def made():
     loop = asyncio.new_event_loop()
     front, balance = Front(), Balance()
+    balance.prepare(0)
+    balance.prepare(1)
     listener = socket.create_server(("127.0.0.1", 0))
     clients, acceptors = [], []
 
@@ -91,11 +93,11 @@ def test_clients_are_accepted_and_counted_for_all_workers(made):
     acceptor = made.make()
     for number in range(1, 4):
         made.connect()
-        made.until(lambda number=number: made.balance._cells[0] == number + 1)
+        made.until(lambda number=number: made.balance._cells[1] == number + 1)
         made.until(lambda number=number: len(acceptor.connections) == number)
     [connection, *_] = acceptor.connections
     connection.close()
-    made.until(lambda: made.balance._cells[0] == 3)
+    made.until(lambda: made.balance._cells[1] == 3)
     assert len(acceptor.connections) == 2
 
 
@@ -104,7 +106,7 @@ def test_a_worker_with_fewer_goes_first_once(made, monkeypatch):
     for number in range(1, SLACK + 2):
         made.connect()
         made.until(lambda number=number: len(acceptor.connections) == number)
-    made.balance._cells[1] = 1  # another worker, without connections
+    made.balance._cells[2] = 1  # another worker, without connections
     stepped_back = []
     monkeypatch.setattr(acceptor, "_close_for", stepped_back.append)
     acceptor._client_waits(made.listener)
@@ -155,7 +157,7 @@ def test_a_drain_takes_what_was_waiting_and_closes_what_is_idle(made):
     waiting.send(LIVE)
     acceptor.drain()
     assert acceptor.is_draining
-    assert made.balance._cells[0] == 0
+    assert made.balance._cells[1] == 0
     assert made.received(waiting) == b"yes"
     assert made.received(waiting) == b""
     made.until(lambda: acceptor.is_empty)
