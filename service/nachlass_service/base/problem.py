@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import NotRequired, TypedDict
 
-from nachlass_service.base.errors import BadRowError, RefusedError, ServiceError
+from nachlass_service.base.errors import BadRowError, ServiceError
 
 MEDIA_TYPE = "application/problem+json"
 TYPE = "urn:nachlass:problem:"
@@ -25,9 +25,10 @@ class Problem(TypedDict):
 
 def problem_of(error: ServiceError, request_id: str) -> Problem:
     """What a client is told of a failure: never the words of an exception of the model's."""
-    if error.code in ("raised", "bundle"):
+    is_raised = error.__cause__ is not None
+    if error.code in ("raised", "bundle") or (error.code == "unserialisable" and is_raised):
         detail = "the log names the cause under this request id"
-    elif isinstance(error, RefusedError) and error.__cause__ is not None:
+    elif error.code == "refused" and is_raised:
         raised = type(error.__cause__).__name__
         detail = f"the validator raised {raised}: the log has its words under this request id"
     else:

@@ -9,7 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from io import BufferedIOBase
 from typing import Any
 
-from nachlass_service.base.errors import BadRowError, MalformedError, ServiceError, TooLargeError
+from nachlass_service.base.errors import (
+    BadRowError,
+    MalformedError,
+    MediaTypeError,
+    ServiceError,
+    TooLargeError,
+)
 from nachlass_service.batches.columns import Columns, reader_of_text
 from nachlass_service.batches.json_lines import texts_of
 from nachlass_service.batches.text import BOM, Gatherer, row_too_long
@@ -102,6 +108,8 @@ class CsvReader:
         is_first = True
         while line := self._body.readline(self._most_bytes + 1):
             if is_first:
+                if b"\0" in line:  # one of two bytes of each letter
+                    raise MediaTypeError("the header is in UTF-16, or binary: send UTF-8")
                 line, is_first = line.removeprefix(BOM), False
             self._record_bytes += len(line)
             if self._record_bytes > self._most_bytes:

@@ -6,7 +6,7 @@ docs/manifest.schema.json describes all of it, for the builder and the service.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -177,4 +177,21 @@ def read_manifest(bundle: Path, *, proven: bool) -> Manifest:
         missing |= {"locks.serving"}
     if proven and missing:
         raise BundleError(f"{bundle} is not proven: {path} has no {', '.join(sorted(missing))}")
+    for name in _files_of(manifest):
+        check_inside(bundle, name)
     return manifest
+
+
+def _files_of(manifest: Manifest) -> Iterator[Path]:
+    """The files and folders that a manifest names, relative to the bundle."""
+    for notebook in manifest.source.notebooks:
+        yield Path(f"{notebook.executed}.html")
+        yield Path("src", notebook.name)
+    for folder in (manifest.entry.working_directory, *manifest.entry.import_folders):
+        yield Path("src", folder)
+
+
+def check_inside(bundle: Path, name: str | Path) -> None:
+    """Raise BundleError for a name of a file that leads out of the bundle, by itself or a link."""
+    if not (bundle / name).resolve().is_relative_to(bundle.resolve()):
+        raise BundleError(f"{bundle} is damaged: {str(name)[:80]!r} leads out of it")

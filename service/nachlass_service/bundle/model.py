@@ -21,6 +21,7 @@ from nachlass_service.base.errors import (
 )
 from nachlass_service.bundle.bundle import Bundle
 from nachlass_service.bundle.jsonable import by_position, convert
+from nachlass_service.bundle.manifest import check_inside
 
 Function = Callable[[Any], Any]
 
@@ -171,6 +172,7 @@ def _load_pipeline(path: Path) -> Model:
 
     stages = []
     for notebook, name in json.loads((path / "stages.json").read_text(encoding="utf-8")):
+        check_inside(path, name)
         with (path / name).open("rb") as file:
             stages.append((notebook, cloudpickle.load(file)))
     pipeline = Pipeline(stages)

@@ -99,8 +99,8 @@ class Scorer:
         """
         try:
             score_few(self.bundle, self._model, self._run)
-        except ServiceError as error:
-            self.why_not_ready = f"the warm-up failed: {error}"
+        except ServiceError:
+            self.why_not_ready = "the warm-up failed: the log says why"
             raise
         self.why_not_ready = None
 

@@ -8,6 +8,7 @@ import pytest
 from nachlass_service.base.errors import (
     BadRowError,
     MalformedError,
+    MediaTypeError,
     NotJsonError,
     ServiceError,
     SlowBodyError,
@@ -184,3 +185,10 @@ def test_predictions_as_csv():
         *("prediction,error", "1,", "1.5,", "a,", ",", "true,", '"{""a"": [1]}",', "ä,"),
         *('"""\\ud800""",', ',"{""row"": 8}"', ""),
     ]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_csv_in_another_encoding_is_refused(encoding):
+    body = io.BytesIO("text\na\n".encode(encoding))
+    with pytest.raises(MediaTypeError, match="send UTF-8"):
+        CsvReader(body, True, MOST_BYTES)

@@ -102,3 +102,31 @@ def test_sections_that_are_not_served_are_left_out(tmp_path):
 def test_a_schema_may_be_true(tmp_path):
     manifest = read_manifest(write(tmp_path, example(input={"schema": True})), proven=True)
     assert manifest.input.schema is True
+
+
+@pytest.mark.parametrize("name", ["../../secret", "/tmp/secret", "link", "a/../../../secret"])
+@pytest.mark.parametrize("what", ["executed", "name", "working_directory", "import_folders"])
+def test_what_leads_out_of_the_bundle_is_refused(tmp_path, what, name):
+    bundle = tmp_path / "bundle"
+    (bundle / "src/a").mkdir(parents=True)
+    (bundle / "a").mkdir()
+    for link in ("src/link", "link.html"):
+        (bundle / link).symlink_to(tmp_path / "secret")
+    document = example()
+    notebook = document["source"]["notebooks"][0]
+    match what:
+        case "import_folders":
+            document["entry"][what] = [".", name]
+        case "working_directory":
+            document["entry"][what] = name
+        case _:
+            notebook[what] = name
+    with pytest.raises(BundleError, match="leads out of it"):
+        read_manifest(write(bundle, document), proven=True)
+
+
+def test_a_link_within_the_bundle_is_followed(tmp_path):
+    (tmp_path / "src/real").mkdir(parents=True)
+    (tmp_path / "src/link").symlink_to("real")
+    document = example(entry={"working_directory": "link", "import_folders": [".", "link/.."]})
+    assert read_manifest(write(tmp_path, document), proven=True).entry.working_directory == "link"

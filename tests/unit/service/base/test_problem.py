@@ -1,0 +1,41 @@
+"""What a client is told of a failure, and what only the log says."""
+
+import pytest
+
+from nachlass_service.base.errors import (
+    BundleError,
+    NotJsonError,
+    PredictorError,
+    RefusedError,
+    SampleSchemaError,
+    UnserialisableError,
+)
+from nachlass_service.base.problem import problem_of, problem_of_row
+
+WORDS = "the secret is 7"
+
+
+def raised(kind, text):
+    error = kind(text)
+    error.__cause__ = ValueError(WORDS)
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (raised(PredictorError, f"ValueError: {WORDS}"), "the log names the cause"),
+        (raised(BundleError, f"ValueError: {WORDS}"), "the log names the cause"),
+        (raised(UnserialisableError, f"a thing: {WORDS}"), "the log names the cause"),
+        (raised(RefusedError, f"the validator raised {WORDS}"), "raised ValueError: the log has"),
+        (raised(SampleSchemaError, "the sample is a text"), "the sample is a text"),
+        (RefusedError("the validator refused the sample"), "the validator refused the sample"),
+        (UnserialisableError("an object has no JSON form"), "an object has no JSON form"),
+        (raised(NotJsonError, "Expecting value"), "Expecting value"),
+    ],
+)
+def test_the_words_of_an_exception_of_the_model_are_told_to_nobody(error, told):
+    for problem in (problem_of(error, "mine"), problem_of_row(error, "mine", 3)):
+        assert told in problem["detail"]
+        assert WORDS not in str(problem)
+        assert problem["request_id"] == "mine"
