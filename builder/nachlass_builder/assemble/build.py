@@ -34,7 +34,7 @@ from nachlass_builder.slim.choose_environment import Serving
 from nachlass_builder.slim.serving_request import require_locked
 from nachlass_builder.source.parameters import shown_parameters
 from nachlass_builder.source.prepare import Prepared, Request, default_bundle, prepared_source
-from nachlass_builder.source.source_files import copy_source, digest_source, files_of, why_left_out
+from nachlass_builder.source.source_files import copy_source, digest_source, why_left_out
 
 
 @dataclass(frozen=True)
@@ -186,10 +186,9 @@ class _Build:
         prepared, progress = self.prepared, self.progress
         with progress.step("reading the notebook"):
             copied = copy_source(prepared.source, self.staging.source, prepared.deadline)
-            files = files_of(prepared.source, prepared.deadline)[0]
             checked = check(
                 self.staging.source,
-                files,
+                copied.files.names,
                 prepared.settings,
                 prepared.source.notebook,
                 self._explain_missing_file,
@@ -203,8 +202,10 @@ class _Build:
                     f"{', '.join(copied.pointers)}: only the pointer to a file of git LFS is here; "
                     "fetch the file with `git lfs pull`, or in the builder's clone"
                 )
-            if copied.left_out:
-                progress.note(f"left out as secrets: {', '.join(copied.left_out)}")
+            for warning in copied.files.warnings:
+                progress.warn(warning)
+            if copied.files.secrets:
+                progress.note(f"left out as secrets: {', '.join(copied.files.secrets)}")
         if computed := checked.requirements.computed:
             with progress.step("first pass: computing `requirements`"):
                 found = compute_requirements(self.staging.source, computed, prepared.deadline)

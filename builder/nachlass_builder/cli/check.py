@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import click
 
@@ -35,14 +36,15 @@ def check(
     request = request_for(source, context_dir, assignments)
     with prepared_source(request, Progress(quiet=True)) as prepared:
         root = prepared.source.root
-        files, _secrets = files_of(prepared.source, prepared.deadline)
+        files = files_of(prepared.source, prepared.deadline)
         checked = run_check(
             root,
-            files,
+            files.names,
             prepared.settings,
             prepared.source.notebook,
             lambda name: why_left_out(prepared.source, name, prepared.deadline),
         )
+        checked = replace(checked, warnings=[*files.warnings, *checked.warnings])
         if requirements:
             print_requirements(checked)
         else:

@@ -61,11 +61,13 @@ def build_image(request: ImageRequest, progress: Progress) -> str:
         progress.note(f"with the builder {builder} and the runtime {runtime}")
         with progress.step(f"building {request.tag}"):
             context = work / "context"
-            left_out = copy_source(prepared.source, context / "src", prepared.deadline).left_out
+            files = copy_source(prepared.source, context / "src", prepared.deadline).files
             if (prepared.source.root / HOOKS).is_dir():
                 shutil.copytree(prepared.source.root / HOOKS, context / "src" / HOOKS)
-            if left_out:
-                progress.note(f"left out as secrets: {', '.join(left_out)}")
+            for warning in files.warnings:
+                progress.warn(warning)
+            if files.secrets:
+                progress.note(f"left out as secrets: {', '.join(files.secrets)}")
             file = work / "Dockerfile"
             file.write_text(
                 _dockerfile(prepared, request, builder, runtime, list(secrets)), encoding="utf-8"

@@ -10,6 +10,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from nachlass_builder.bundle.layout import is_bundle
 from nachlass_builder.bundle.manifest import MANIFEST
@@ -32,20 +33,40 @@ LFS = b"version https://git-lfs.github.com/spec/v1\n"
 LARGEST_POINTER = 1024
 
 
+class Files(NamedTuple):
+    """The files to copy, relative to the root and sorted; those that are left out as secret.
+
+    `submodules` are the folders of those that are not checked out.
+    """
+
+    names: list[str]
+    secrets: list[str]
+    submodules: list[str]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is told of what is not there."""
+        return [
+            f"{name}: the submodule is not checked out; if the notebook needs it: "
+            "`git submodule update --init`"
+            for name in self.submodules
+        ]
+
+
 @dataclass(frozen=True)
 class Copied:
-    """What was copied: a digest of names, modes and contents; what was left out as secret.
+    """What was copied: a digest of names, modes and contents, and the files that are looked at.
 
     `pointers` are the files that git LFS has not fetched.
     """
 
     digest: str
-    left_out: tuple[str, ...]
+    files: Files
     pointers: tuple[str, ...]
 
 
-def files_of(source: Source, deadline: Deadline) -> tuple[list[str], list[str]]:
-    """The files to copy, relative to the root and sorted; and those left out as secret.
+def files_of(source: Source, deadline: Deadline) -> Files:
+    """Which files of a source count.
 
     In a git work tree these are the tracked and the untracked ones that are
     not ignored; elsewhere all.
@@ -60,55 +81,79 @@ def files_of(source: Source, deadline: Deadline) -> tuple[list[str], list[str]]:
         names = _walk(source.root)
     found = sorted(names)
     skipped = source.excluded | _bundles(source.root, found)
-    chosen, secret = [], []
+    chosen, secret, submodules = Files([], [], [])
     for name in found:
         path = source.root / name
         if _is_skipped(name, skipped) or not os.path.lexists(path):
             continue
         if path.is_dir() and not path.is_symlink():  # a submodule, or a repository inside
-            nested = replace(source, root=path, excluded=frozenset())
-            inner, hidden = files_of(nested, deadline)
-            chosen += [f"{name.rstrip('/')}/{file}" for file in inner]
-            secret += [f"{name.rstrip('/')}/{file}" for file in hidden]
+            folder = name.rstrip("/")
+            if not os.path.lexists(path / ".git"):
+                submodules.append(folder)
+                continue
+            inside = files_of(replace(source, root=path, excluded=frozenset()), deadline)
+            for known, found_inside in zip((chosen, secret, submodules), inside, strict=True):
+                known += [f"{folder}/{file}" for file in found_inside]
         elif is_secret(path):
             secret.append(name)
         else:
             chosen.append(name)
-    return chosen, secret
+    return Files(chosen, secret, submodules)
 
 
 def copy_source(source: Source, destination: Path, deadline: Deadline) -> Copied:
     """Copy the source's files to a new folder, and digest them on the way."""
-    names, secret = files_of(source, deadline)
+    files = files_of(source, deadline)
+    names = files.names
     destination.mkdir(parents=True, exist_ok=True)
     for name in names:
         target = destination / name
         target.parent.mkdir(parents=True, exist_ok=True)
         _copy_file(source.root / name, target, source.root)
     pointers = tuple(name for name in names if _is_pointer(destination / name))
-    return Copied(_digest(destination, names), tuple(secret), pointers)
+    return Copied(_digest(destination, names), files, pointers)
 
 
 def digest_source(source: Source, deadline: Deadline) -> str:
     """The digest that copying the source would give."""
-    return _digest(source.root, files_of(source, deadline)[0])
+    return _digest(source.root, files_of(source, deadline).names)
 
 
 def why_left_out(source: Source, name: str, deadline: Deadline) -> str | None:
-    """Why a file that exists in the source is not in the copy, and what to do; None if it is."""
+    """Why a file that is on this machine is not in the copy, and what to do; None if it is."""
     path = os.path.normpath(name)
     if os.path.isabs(path) or not (source.root / path).exists():  # noqa: PTH117
         return None
-    files, secrets = files_of(source, deadline)
-    if path in files:
+    if path.startswith(".."):
+        return f"{name} lies outside of {source.root.name}, the folder that is built: " + (
+            f"build a notebook by its path, as {source.root.name}/model.ipynb, to have the whole "
+            "repository as the source"
+            if _is_in_repository(source, path, deadline)
+            else "copy it there"
+        )
+    files = files_of(source, deadline)
+    if path in files.names:
         return None
     here = f"{name} is in your folder, but"
-    if path in secrets:
+    if path in files.secrets:
         return f"{here} it is a secret, which no bundle holds: pass what it says with -e NAME=VALUE"
-    return (
-        f"{here} git ignores it, so it is not part of the source: "
-        "take it out of .gitignore, or let a cell make it"
-    )
+    if skipped := SKIPPED_FOLDERS.intersection(PurePosixPath(path).parts):
+        return f"{here} no source has files in {min(skipped)}: move it elsewhere"
+    if git(["check-ignore", "--quiet", path], source.root, deadline).status == 0:
+        return (
+            f"{here} git ignores it, so it is not part of the source: "
+            "take it out of .gitignore, or let a cell make it"
+        )
+    if (source.root / path).is_dir():
+        return f"{here} no file in it is part of the source: let a cell make the folder"
+    return f"{here} it is not part of the source: move it elsewhere, or let a cell make it"
+
+
+def _is_in_repository(source: Source, path: str, deadline: Deadline) -> bool:
+    """Whether a path out of the folder is one of the repository that the folder is in."""
+    top = git(["rev-parse", "--show-toplevel"], source.root, deadline)
+    outside = (source.root / path).resolve()
+    return top.status == 0 and outside.is_relative_to(Path(top.stdout.rstrip("\n")).resolve())
 
 
 def _walk(root: Path) -> Iterator[str]:

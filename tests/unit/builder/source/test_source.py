@@ -132,7 +132,7 @@ def test_git_decides_what_is_copied(repository, tmp_path):
         "ca.pem",
         "untracked.txt",
     }
-    assert copied.left_out == (".env", ".netrc", "deploy.key", "mine.pem")
+    assert copied.files.secrets == [".env", ".netrc", "deploy.key", "mine.pem"]
     assert copied.digest == digest_source(source, FOREVER)
     assert source.dirty is True
     assert "git ignores it" in why_left_out(source, "data.csv", FOREVER)
@@ -168,7 +168,7 @@ def test_a_name_that_is_not_utf_8_is_copied(kind, request, tmp_path):
 def test_without_git_everything_is_copied(folder, tmp_path):
     source = locate(folder, tmp_path)
     assert source.commit is None
-    assert "data.csv" in files_of(source, FOREVER)[0]
+    assert "data.csv" in files_of(source, FOREVER).names
 
 
 def test_a_notebook_file_means_its_repository(repository, tmp_path):
@@ -252,10 +252,54 @@ def test_secrets_of_a_repository_inside_stay_behind(repository, tmp_path):
     for name in ("tool.py", ".env", "ignored.csv"):
         (inner / name).write_text("x")
     (inner / ".gitignore").write_text("ignored.csv\n")
-    files, secrets = files_of(locate(repository, tmp_path), FOREVER)
+    files, secrets, _submodules = files_of(locate(repository, tmp_path), FOREVER)
     assert {"lib/tool.py", "lib/.gitignore"} <= set(files)
     assert "lib/ignored.csv" not in files
     assert "lib/.env" in secrets
+
+
+def test_why_a_file_is_not_in_the_copy(repository, tmp_path):
+    for folder in ("nb", "node_modules/a", ".s2i", "empty"):
+        (repository / folder).mkdir(parents=True, exist_ok=True)
+    for name in ("nb/model.ipynb", "node_modules/a/x.csv", ".s2i/x.csv", "../elsewhere.csv"):
+        (repository / name).write_text("x")
+
+    def why(name, root=repository):
+        return why_left_out(locate(root, tmp_path), name, FOREVER)
+
+    assert "build a notebook by its path, as nb/model.ipynb" in why(
+        "../données/été.csv", repository / "nb"
+    )
+    assert why("../../elsewhere.csv", repository / "nb").endswith("is built: copy it there")
+    assert "no source has files in node_modules" in why("node_modules/a/x.csv")
+    assert "no source has files in .s2i" in why(".s2i/x.csv")
+    assert "no file in it is part of the source" in why("empty")
+    assert "git ignores it" in why("data.csv")
+    shutil.rmtree(repository / ".git")
+    assert why("data.csv") is None
+    assert "no source has files in .s2i" in why(".s2i/x.csv")
+
+
+def test_a_submodule_that_is_not_checked_out_is_told(repository, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    git(other, "init", "-q")
+    (other / "tool.py").write_text("x")
+    git(other, "add", "-A")
+    git(other, "commit", "-q", "-m", "Other")
+    allowed = ["-c", "protocol.file.allow=always", "submodule", "--quiet"]
+    git(repository, *allowed, "add", str(other), "lib")
+    git(repository, "commit", "-q", "-m", "With a submodule")
+    assert "lib/tool.py" in files_of(locate(repository, tmp_path), FOREVER).names
+    git(repository, "submodule", "--quiet", "deinit", "--force", "lib")
+    source = locate(repository, tmp_path)
+    files = files_of(source, FOREVER)
+    assert files.submodules == ["lib"]
+    assert [name for name in files.names if name.startswith("lib")] == []
+    assert ".gitmodules" in files.names
+    [warning] = files.warnings
+    assert warning.startswith("lib: the submodule is not checked out")
+    assert copy_source(source, tmp_path / "copy", FOREVER).files == files
 
 
 def test_a_ref_is_no_option(repository, tmp_path):
@@ -270,7 +314,7 @@ def test_a_bundle_inside_the_source_is_not_part_of_it(folder):
         (folder / name / "model.pickle").touch()
         (folder / name / "manifest.json").write_text(manifest if name != "data" else "{}")
     source = locate_source(str(folder), None, Path(), {}, FOREVER)
-    files, _secrets = files_of(source, FOREVER)
+    files = files_of(source, FOREVER).names
     assert [name for name in files if name.startswith("out")] == []
     assert [name for name in files if name.startswith("data/")] == [
         "data/manifest.json",
