@@ -17,12 +17,13 @@ def write_executed(
 ) -> None:
     """Write `stem`.ipynb and `stem`.html, which refers to nothing outside itself."""
     text = redact(nbformat.writes(notebook))
-    (folder / f"{stem}.ipynb").write_text(text, encoding="utf-8")
+    # What UTF-8 cannot hold, a lone surrogate, is legal in JSON as an escape.
+    (folder / f"{stem}.ipynb").write_text(text, encoding="utf-8", errors="backslashreplace")
     with warnings.catch_warnings():
         # Images without an alternative text are the notebook's own affair.
         warnings.simplefilter("ignore")
         html, _resources = _exporter().from_notebook_node(nbformat.reads(text, as_version=4))
-    (folder / f"{stem}.html").write_text(html, encoding="utf-8")
+    (folder / f"{stem}.html").write_text(html, encoding="utf-8", errors="backslashreplace")
 
 
 @cache

@@ -251,5 +251,6 @@ def write_manifest(path: Path, manifest: Draft) -> None:
     """Write the manifest in one move."""
     partial = path / f"{MANIFEST}.partial"
     text = json.dumps(asdict(manifest), indent=2, ensure_ascii=False, allow_nan=False)
-    partial.write_text(text + "\n", encoding="utf-8")
+    # A lone surrogate is legal in JSON as an escape alone.
+    partial.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
     partial.replace(path / MANIFEST)

@@ -56,7 +56,7 @@ def staged(destination: Path, cache: Path) -> Iterator[Staging]:
             f"{error.filename} cannot be written: {error.strerror}",
             remedy="name another place with -o, or another cache with S2I_CACHE_DIR",
         ) from error
-    key = hashlib.sha256(str(destination.resolve()).encode()).hexdigest()[:16]
+    key = hashlib.sha256(os.fsencode(destination.resolve())).hexdigest()[:16]
     making = destination.parent / f".{destination.name}.making"
     try:
         with FileLock(locks / f"{key}.lock", timeout=0):

@@ -86,4 +86,4 @@ def default_bundle(source: Source, cache: Path) -> Path:
         except OSError:
             pass
     keyed = source.origin if source.temporary else str(source.root)
-    return cache / "bundles" / hashlib.sha256(keyed.encode()).hexdigest()[:16] / "bundle"
+    return cache / "bundles" / hashlib.sha256(os.fsencode(keyed)).hexdigest()[:16] / "bundle"
