@@ -80,11 +80,11 @@ PEERS = {
 }
 FLAGS = {"uvicorn": "--port {port} --workers 2", "gunicorn": "-b 127.0.0.1:{port} -w 2"}
 GOALS = {
-    "FastAPI": {"B": 2.5, "A": 1.4, "C": 1.15, "A batched": 4},
+    "FastAPI": {"B": 2.2, "A": 1.35, "C": 1.15, "A batched": 4},
     "FastAPI, metrics": {"B": 3, "A": 1.6, "C": 1.2, "A batched": 5},
     "KServe": {"B": 5.5, "A": 2.3, "C": 1.4, "A batched": 6.5},
     "Flask, sync": {"B": 7, "A": 2.6, "C": 1.6, "A batched": 8},
-    "plain loop": {"A": 0.45, "C": 0.7, "A batched": 1.4},
+    "plain loop": {"A": 0.57, "C": 0.72, "A batched": 1.4},
 }
 
 
