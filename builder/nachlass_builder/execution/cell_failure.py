@@ -73,7 +73,7 @@ class FailedCell:
         )
 
     def message(self) -> str:
-        """The exception's type and the first line of its message."""
+        """The exception's type and the first line of its message that says something."""
         return brief(self._said(self.raised)[0])
 
     def place(self) -> Place:
@@ -135,7 +135,7 @@ class FailedCell:
             text = text.replace(f'"{file}"', str(self.notebook.place(cell)))
         for root in (str(self.root), os.path.realpath(self.root)):
             text = text.replace(root + os.sep, "")
-        lines = f"{raised.ename}: {text}".strip().removesuffix(":").splitlines()
+        lines = f"{raised.ename}: {text.lstrip()}".strip().removesuffix(":").splitlines()
         return lines or [raised.ename]
 
     def _traceback(self, raised: Raised) -> str:

@@ -8,10 +8,22 @@ from pathlib import Path
 
 from nachlass_builder.foundation.errors import NachlassError, Place
 
+LFS_POINTER = b"version https://git-lfs.github.com/spec/v1\n"
+"""How a file begins that only says where git LFS has the real one."""
+
 
 def read_text(root: Path, name: str, failure: type[NachlassError]) -> str:
-    """The text of a file: UTF-8, or UTF-16 with its mark, as PowerShell writes it."""
+    """The text of a file: UTF-8, or UTF-16 with its mark, as PowerShell writes it.
+
+    Raises `failure` for what is no text, and for a pointer of git LFS.
+    """
     content = (root / name).read_bytes()
+    if content.startswith(LFS_POINTER):
+        raise failure(
+            "only the pointer to a file of git LFS is here",
+            place=Place(name),
+            remedy="fetch the file with `git lfs pull`, or in the builder's clone",
+        )
     encoding = "utf-16" if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig"
     try:
         return content.decode(encoding)

@@ -16,6 +16,7 @@ from nbformat import NotebookNode
 from nbformat.warnings import DuplicateCellId, MissingIDFieldWarning
 
 from nachlass_builder.foundation.errors import NotebookError, Place, SourceError
+from nachlass_builder.foundation.text_file import read_text
 
 SKIP_TAG = "skip-execution"
 TRANSPARENT_MAGICS = frozenset({"capture", "prun", "time"})
@@ -73,11 +74,7 @@ class Notebook:
 def read_notebook(root: Path, name: str) -> Notebook:
     """Read the notebook `name` below `root`, of format 3 or 4; NotebookError if it is none."""
     try:
-        text = (root / name).read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise NotebookError(
-            "the file is not UTF-8 text", place=Place(name), remedy="save it from Jupyter again"
-        ) from error
+        text = read_text(root, name, NotebookError)
     except OSError as error:
         raise SourceError(f"{name} cannot be read: {error.strerror}", place=Place(name)) from error
     content = _parse_json(text, name)

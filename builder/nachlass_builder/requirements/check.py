@@ -16,6 +16,7 @@ from nachlass_builder.notebook.choose_notebook import ChosenNotebooks, Explain, 
 from nachlass_builder.notebook.contract import CONTRACT, NAME_SAMPLES, SAVE_FILE, one_argument
 from nachlass_builder.notebook.find_names import bindings_of, last_binding, may_define_unseen
 from nachlass_builder.notebook.notebook import Cell, Notebook, syntax_error
+from nachlass_builder.requirements.elsewhere import found_elsewhere
 from nachlass_builder.requirements.import_names import DISTRIBUTIONS
 from nachlass_builder.requirements.requirements import Requirements, gather
 
@@ -60,6 +61,8 @@ def check(
             if problem := syntax_error(notebook, cell):
                 checked.errors.append(problem)
         checked.warnings += _unprovided_imports(notebook, checked.requirements, root)
+        provided = {requirement.name for requirement in checked.requirements.merged}
+        checked.warnings += found_elsewhere(notebook, provided)
         checked.warnings += secrets_of_notebook(notebook)
     checked.warnings += secrets_of_modules(root, files)
     if chosen.contract == "function" and not checked.errors:

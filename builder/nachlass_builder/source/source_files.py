@@ -16,6 +16,7 @@ from nachlass_builder.bundle.layout import is_bundle
 from nachlass_builder.bundle.manifest import MANIFEST
 from nachlass_builder.foundation.git import git
 from nachlass_builder.foundation.process import Deadline
+from nachlass_builder.foundation.text_file import LFS_POINTER
 from nachlass_builder.source.source import WORK_FOLDER, Source
 
 SKIPPED_FOLDERS = frozenset(
@@ -29,7 +30,6 @@ SECRET_FILES = re.compile(
     re.IGNORECASE,
 )
 PRIVATE_KEY = b"PRIVATE KEY-----"
-LFS = b"version https://git-lfs.github.com/spec/v1\n"
 LARGEST_POINTER = 1024
 
 
@@ -183,7 +183,7 @@ def _is_pointer(path: Path) -> bool:
     """Whether a file only says where git LFS has the real one."""
     if path.is_symlink() or not path.is_file() or path.stat().st_size > LARGEST_POINTER:
         return False
-    return path.read_bytes().startswith(LFS)
+    return path.read_bytes().startswith(LFS_POINTER)
 
 
 def is_secret(path: Path) -> bool:

@@ -3,7 +3,7 @@
 import pytest
 
 from nachlass_builder.foundation.errors import Place, RequirementsError
-from nachlass_builder.foundation.text_file import place_of, read_text
+from nachlass_builder.foundation.text_file import LFS_POINTER, place_of, read_text
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
@@ -18,6 +18,13 @@ def test_what_is_no_text_is_refused(tmp_path, content):
     with pytest.raises(RequirementsError, match="the file is not UTF-8 text") as refused:
         read_text(tmp_path, "a.txt", RequirementsError)
     assert (refused.value.place, refused.value.remedy) == (Place("a.txt"), "save it as UTF-8")
+
+
+def test_a_pointer_of_git_lfs_is_told_as_such(tmp_path):
+    (tmp_path / "a.txt").write_bytes(LFS_POINTER + b"oid sha256:0\nsize 1\n")
+    with pytest.raises(RequirementsError, match="the pointer to a file of git LFS") as refused:
+        read_text(tmp_path, "a.txt", RequirementsError)
+    assert "git lfs pull" in refused.value.remedy
 
 
 @pytest.mark.parametrize(

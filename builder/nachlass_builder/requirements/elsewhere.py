@@ -1,0 +1,136 @@
+"""Notices what exists only where a notebook was written: on Colab, Kaggle, Databricks, a laptop.
+
+Each is a warning, once a notebook: a cell may catch the failure, or never come to it.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Collection, Iterator
+
+from nachlass_builder.notebook.find_names import may_define_unseen
+from nachlass_builder.notebook.notebook import Cell, Notebook
+from nachlass_builder.requirements.import_names import COLAB
+
+COPY = "copy the data into the repository, and read them by a relative path"
+READ = "read the value from a variable (os.environ), which .s2i/environment or -e sets"
+SKIP = "remove what uses it, or tag the cell skip-execution"
+
+MODULES = {
+    "google.colab": COLAB,
+    "kaggle_secrets": f"kaggle_secrets exists on Kaggle alone: {READ}",
+    "dbruntime": f"dbruntime exists on Databricks alone: {SKIP}",
+    "rpy2": f"rpy2 needs R, which no build has: {SKIP}",
+}
+"""Modules that no distribution brings, or not what they need, by the beginning of their names."""
+
+NAMES = {
+    "dbutils": f"dbutils exists on Databricks alone: {SKIP}",
+    "spark": "no cell makes `spark`, which Databricks does: make it, or score without it",
+    "sqlContext": "no cell makes `sqlContext`, which Databricks does: make it, or score without it",
+}
+"""Names that a platform binds before the first cell."""
+
+PATHS = {
+    r"/kaggle/(input|working)\b": f"a path of Kaggle's: {COPY}",
+    r"/content/(drive|sample_data|gdrive)\b": f"a path of Colab's: {COPY}",
+    r"(/dbfs/|dbfs:/)": f"a path of Databricks': {COPY}",
+    r"[A-Za-z]:(\\|/(?!/))[^\s]": f"a path of Windows: {COPY}",
+}
+"""How texts begin that are paths of another machine."""
+
+ASK = f"nobody answers during a build: {READ}"
+
+CELL_MAGICS = frozenset(
+    "bash capture debug html HTML javascript js latex markdown perl prun pypy python python2"
+    " python3 ruby script sh svg SVG sx system time timeit writefile file code_wrap".split()
+)
+"""Those that IPython has by itself."""
+
+LINE_MAGICS = frozenset({"R", "Rpull", "Rpush", "bigquery", "fs", "spark", "sql"})
+"""Those that people know of other places."""
+
+
+def found_elsewhere(notebook: Notebook, provided: Collection[str]) -> Iterator[str]:
+    """What will not be there in a build; `provided` are the distributions that are required."""
+    seen = set()
+    unseen, bound = may_define_unseen(notebook), _names_bound(notebook)
+    loads = any("load_ext" in cell.source for cell in notebook.cells)
+    for cell in notebook.cells:
+        if cell.is_skipped or cell.may_raise:
+            continue
+        for line, what, told in (*_of_magics(cell, provided, loads=loads), *_of_code(cell)):
+            is_made_here = what in NAMES and (unseen or what in bound)
+            if what not in seen and not is_made_here:
+                seen.add(what)
+                yield f"{notebook.place(cell, line)}: {told}"
+
+
+def _of_magics(
+    cell: Cell, provided: Collection[str], *, loads: bool
+) -> Iterator[tuple[int, str, str]]:
+    """Magics, each with its line, and what is told of it."""
+    if found := re.match(r"\s*%%(\w+)", cell.source):
+        magic = found[1]
+        if magic not in CELL_MAGICS and not loads:
+            yield 1, f"%%{magic}", f"nothing brings the magic %%{magic}: {SKIP}"
+    for node in ast.walk(cell.tree) if cell.tree else ():
+        match node:
+            case ast.Call(
+                func=ast.Attribute(attr="run_line_magic"),
+                args=[ast.Constant(value=str(magic)), ast.Constant(value=str(words)), *_],
+                lineno=line,
+            ):
+                if magic in LINE_MAGICS and not loads:
+                    yield line, f"%{magic}", f"nothing brings the magic %{magic}: {SKIP}"
+                elif magic == "load_ext" and words.startswith("rpy2"):
+                    yield line, "rpy2", MODULES["rpy2"]
+                elif magic in ("matplotlib", "pylab") and "matplotlib" not in provided:
+                    told = "needs matplotlib, and no requirement names it; remove it, or add that"
+                    yield line, "matplotlib", f"%{magic} {told}"
+
+
+def _of_code(cell: Cell) -> Iterator[tuple[int, str, str]]:
+    """Imports outside `try`, names, calls and paths, each with its line and what is told of it."""
+    for statement in cell.tree.body if cell.tree else ():
+        if isinstance(statement, ast.Import | ast.ImportFrom):
+            for name in _modules(statement):
+                for module, told in MODULES.items():
+                    if f"{name}.".startswith(f"{module}."):
+                        yield statement.lineno, module, told
+    for node in ast.walk(cell.tree) if cell.tree else ():
+        match node:
+            case ast.Name(id=name, ctx=ast.Load(), lineno=line) if name in NAMES:
+                yield line, name, NAMES[name]
+            case (
+                ast.Call(func=ast.Name(id="input" | "getpass" as name), lineno=line)
+                | ast.Call(func=ast.Attribute(attr="getpass" as name), lineno=line)
+            ):
+                yield line, name, f"{name}() asks, and {ASK}"
+            case ast.Constant(value=str(text), lineno=line):
+                for pattern, told in PATHS.items():
+                    if re.match(pattern, text):
+                        yield line, pattern, f"{text[:40]!r} is {told}"
+
+
+def _modules(statement: ast.Import | ast.ImportFrom) -> list[str]:
+    if isinstance(statement, ast.Import):
+        return [alias.name for alias in statement.names]
+    if statement.level:
+        return []
+    module = statement.module or ""
+    return [module, *(f"{module}.{alias.name}" for alias in statement.names)]
+
+
+def _names_bound(notebook: Notebook) -> set[str]:
+    """Every name that a notebook binds anywhere, parameters among them."""
+    names = set()
+    for cell in notebook.cells:
+        for node in ast.walk(cell.tree) if cell.tree else ():
+            match node:
+                case ast.Name(id=name, ctx=ast.Store()) | ast.arg(arg=name):
+                    names.add(name)
+                case ast.alias(name=name, asname=asname):
+                    names.add(asname or name)
+    return names

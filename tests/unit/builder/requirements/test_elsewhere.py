@@ -1,0 +1,81 @@
+"""What exists only where a notebook was written is noticed before it is built."""
+
+import pytest
+
+from nachlass_builder.notebook.notebook import Notebook, _parse_cell
+from nachlass_builder.requirements.elsewhere import found_elsewhere
+from support.cells import notebook_of
+
+
+def found(*sources, provided=()):
+    cells = tuple(_parse_cell(n, s, may_raise=False) for n, s in enumerate(sources, start=1))
+    node = notebook_of("".join(f"# %%\n{source}\n" for source in sources))
+    return list(found_elsewhere(Notebook("model.ipynb", node, cells), provided))
+
+
+@pytest.mark.parametrize(
+    ("source", "line", "said"),
+    [
+        ("x = 1\nfrom google.colab import drive", 2, "google.colab exists in Colab alone"),
+        ("import google.colab.drive as d", 1, "google.colab exists in Colab alone"),
+        ("from google import colab", 1, "google.colab exists in Colab alone"),
+        ("from kaggle_secrets import UserSecretsClient", 1, "exists on Kaggle alone"),
+        ("dbutils.fs.ls('/')", 1, "dbutils exists on Databricks alone"),
+        ("x = spark.table('t')", 1, "no cell makes `spark`"),
+        ("def f():\n    return spark.sql('x')", 2, "no cell makes `spark`"),
+        ("open('/kaggle/input/a.csv')", 1, "'/kaggle/input/a.csv' is a path of Kaggle's"),
+        ("x = '/content/drive/MyDrive/a.csv'", 1, "is a path of Colab's: copy the data"),
+        ("x = 'dbfs:/a'", 1, "a path of Databricks'"),
+        (r"x = 'C:\\Users\\me\\a.csv'", 1, "is a path of Windows: copy the data"),
+        ("x = r'D:/data/a.csv'", 1, "is a path of Windows"),
+        ("x = input('Name? ')", 1, "input() asks, and nobody answers during a build"),
+        ("import getpass\ngetpass.getpass()", 2, "getpass() asks, and nobody answers"),
+        ("%%R\nlibrary(x)", 1, "nothing brings the magic %%R: remove what uses it, or tag"),
+        ("%%sql\nselect 1", 1, "nothing brings the magic %%sql"),
+        ("x = 1\n%sql select 1", 2, "nothing brings the magic %sql"),
+        ("%load_ext rpy2.ipython", 1, "rpy2 needs R, which no build has"),
+        ("x = 1\n%matplotlib inline", 2, "%matplotlib needs matplotlib, and no requirement"),
+    ],
+)
+def test_it_is_noticed(source, line, said):
+    [told] = found(source)
+    assert told.startswith(f"model.ipynb, cell 1, line {line}: ")
+    assert said in told
+
+
+@pytest.mark.parametrize(
+    "sources",
+    [
+        ["try:\n    import google.colab\nexcept ImportError:\n    pass"],
+        ["from google.cloud import storage\nimport googlecolab"],
+        [
+            "from pyspark.sql import SparkSession\nspark = SparkSession.builder.getOrCreate()",
+            "spark",
+        ],
+        ["def f(spark):\n    return spark.sql('x')"],
+        ["from mine import *", "spark.sql('x')"],
+        ["x = ['s3://a', 'https://b/c', 'a:b', 'C:', 'kaggle/input', '/contents', 'C://x']"],
+        ["x.input('a')\ndef input2(): pass"],
+        ["%load_ext sql", "%%sql\nselect 1", "%sql select 1"],
+        ["%%time\nx = 1", "%%bash\nls", "%%writefile a.py\nx = 1", "%time x = 1"],
+        ["%%time\nprint('a %% R')"],
+    ],
+)
+def test_what_is_made_here_is_not_noticed(sources):
+    assert found(*sources) == []
+
+
+def test_each_is_told_once():
+    assert len(found("spark.sql('x')", "spark.sql('/kaggle/input/a')", "'/kaggle/input/b'")) == 2
+
+
+def test_a_required_library_may_be_used():
+    assert found("%matplotlib inline", provided={"matplotlib"}) == []
+
+
+def test_what_does_not_run_or_may_fail_is_not_noticed():
+    for tag in ({"is_skipped": True}, {"may_raise": True}):
+        cell = _parse_cell(1, "spark.sql('x')", may_raise=tag.get("may_raise", False))
+        cell = type(cell)(**{**vars(cell), **tag})
+        node = notebook_of("# %%\nspark\n")
+        assert list(found_elsewhere(Notebook("m.ipynb", node, (cell,)), ())) == []
