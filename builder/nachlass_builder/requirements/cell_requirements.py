@@ -3,31 +3,31 @@
 from __future__ import annotations
 
 import re
-import shlex
 import tomllib
 from collections.abc import Iterator
-from itertools import takewhile
+from itertools import dropwhile
 from pathlib import Path, PurePosixPath
 
 from nachlass_builder.foundation.errors import Place, RequirementsError
 from nachlass_builder.notebook.notebook import Cell, Notebook
 from nachlass_builder.requirements.requirement import Requirement
 from nachlass_builder.requirements.requirements_txt import Listed, read_words
+from nachlass_builder.requirements.shell_line import commands_of, without_heredocs
 from nachlass_builder.requirements.typed_values import text_at, texts_at
 from nachlass_builder.requirements.unmet import unmet_in_block
 
 # The pattern of PEP 723.
 SCRIPT_BLOCK = re.compile(r"^# /// script$\s(?P<content>(^#(| .*)$\s)+)^# ///$", re.MULTILINE)
-PIP_INSTALL = re.compile(
-    r"^\s*(?:[%!]\s*|pip)"
-    r"(?:(?:\{?sys\.executable\}?|\S*python[\d.]*)\s+-m\s+)?"
-    r"(?:uv\s+)?(?:(?<=pip)|pip[\d.]*)\s+install\s+(?P<words>.*)$"
+INSTALLERS = "pip conda mamba uv apt apt-get yum dnf brew"
+SHELL_LINE = re.compile(
+    rf"\s*(?:(?:[\w, ]+=)?\s*!!?|%(?=\s*(?:{'|'.join(INSTALLERS.split())})\b)"
+    r"|(?=pip\s+install\s))(?P<line>.*)",
+    re.DOTALL,
 )
-SYSTEM_INSTALL = re.compile(
-    r"^\s*[%!]\s*(?:sudo\s+)?(conda|mamba|apt|apt-get|yum|dnf|brew)\s+install"
-)
-# An angle bracket inside a word is part of a requirement: numpy>=2.
-OF_SHELL = re.compile(r"[;&|]|\d?[<>]")
+"""A line that IPython hands to a shell, or a magic that installs, also without its mark."""
+PYTHON = re.compile(r"[{$]*sys\.executable\}?|(?:.*/)?(?:python[\d.]*|py)")
+PIP = re.compile(r"(?:.*/)?pip[\d.]*|\{pip\}")
+SYSTEM = frozenset(INSTALLERS.split()[1:]) - {"uv"}
 
 
 def read_script_block(
@@ -74,25 +74,54 @@ def read_pip_lines(root: Path, notebook: Notebook) -> Listed:
     for cell in notebook.cells:
         for number, line in _logical_lines(cell):
             place = notebook.place(cell, number)
-            if system := SYSTEM_INSTALL.match(line):
-                listed.notes.append(
-                    f"{place}: `{system[1]} install` has no effect in a build; "
-                    "what is on PyPI belongs into `requirements`"
-                )
-            match = PIP_INSTALL.match(line)
-            if not match:
-                continue
-            try:
-                words = _before_shell(re.sub(r"\s#.*$", "", match["words"]))
-            except ValueError as error:
-                raise RequirementsError(
-                    f"pip's line does not parse: {error}", place=place
-                ) from None
-            if any(re.search(r"[{}$`]", word) for word in words):
-                listed.notes.append(f"{place}: what pip installs here is known only at build")
-                continue
-            read_words(root, folder, words, place, listed)
+            for command in _commands_of(line, place):
+                if command[0] in SYSTEM and _without_options(command[1:])[:1] == ["install"]:
+                    listed.notes.append(
+                        f"{place}: `{command[0]} install` has no effect in a build; "
+                        "what is on PyPI belongs into `requirements`"
+                    )
+                words = _given_to_pip(command)
+                if any(re.search(r"[{}$`]", word) for word in words):
+                    listed.notes.append(f"{place}: what pip installs here is known only at build")
+                else:
+                    read_words(root, folder, words, place, listed)
     return listed
+
+
+def _commands_of(line: str, place: Place) -> list[list[str]]:
+    """The commands of a line of a cell that a shell runs, each from its program on."""
+    match = SHELL_LINE.fullmatch(line)
+    if not match:
+        return []
+    found: list[list[str]] = []
+    try:
+        found.extend(filter(None, commands_of(match["line"])))
+    except ValueError as error:
+        if "install" in line and not any(map(_given_to_pip, found)):
+            raise RequirementsError(f"pip's line does not parse: {error}", place=place) from None
+    return found
+
+
+def _given_to_pip(command: list[str]) -> list[str]:
+    """What a command has pip, or uv, install; nothing when it is another command."""
+    words = command
+    if PYTHON.fullmatch(words[0]) and words[1:2] == ["-m"]:
+        words = words[2:]
+    is_uv = words[:1] == ["uv"]
+    words = words[1:] if is_uv else words
+    if words and PIP.fullmatch(words[0]):
+        words, wanted = words[1:], "install"
+    elif is_uv:
+        wanted = "add"
+    else:
+        return []
+    rest = _without_options(words)
+    return [*words[: len(words) - len(rest)], *rest[1:]] if rest[:1] == [wanted] else []
+
+
+def _without_options(words: list[str]) -> list[str]:
+    """Words from the first on that is no option."""
+    return [*dropwhile(lambda word: word.startswith("-"), words)]
 
 
 def _logical_lines(cell: Cell) -> Iterator[tuple[int, str]]:
@@ -102,6 +131,7 @@ def _logical_lines(cell: Cell) -> Iterator[tuple[int, str]]:
     """
     lines = cell.source.splitlines()
     shell = bool(re.match(r"\s*%%(bash|sh|script|!)", cell.source))
+    lines = without_heredocs(lines) if shell else lines
     joined, first = "", 0
     for number, line in enumerate(lines, start=1):
         first = first or number
@@ -111,10 +141,3 @@ def _logical_lines(cell: Cell) -> Iterator[tuple[int, str]]:
         text = joined + line
         yield first, f"!{text}" if shell else text
         joined, first = "", 0
-
-
-def _before_shell(line: str) -> list[str]:
-    """The words up to the first that belongs to the shell: a pipe, a redirection, `&&`."""
-    lexer = shlex.shlex(line, posix=True, punctuation_chars=";&|")
-    lexer.whitespace_split, lexer.commenters = True, ""
-    return list(takewhile(lambda word: not OF_SHELL.match(word), lexer))

@@ -54,6 +54,37 @@ def test_lines_of_a_shell_install_without_a_mark(listed, magic, pip):
     ]
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("!pip install six;pip install attrs", "!cd x && pip install six attrs"),
+        *("!yes | pip install six attrs", "!(pip install six; pip install attrs)"),
+        *("!pip -q install six attrs", "%pip -q install six attrs", "!!pip install six attrs"),
+        *("out = !pip install six attrs", "!sudo -H pip3 install six attrs"),
+        *('!"{sys.executable}" -m pip install six attrs', "!py -m pip --quiet install six attrs"),
+        *("!/opt/conda/bin/pip install six attrs", "!uv add six attrs"),
+        *("!X=1 pip install six attrs", "!test -d x || pip install six attrs"),
+        *("pip install six attrs", "  !pip install six attrs>/dev/null"),
+        "%%bash\nif true; then pip install six; fi\nyes | pip install attrs",
+    ],
+)
+def test_every_command_of_a_line_that_installs_is_read(listed, line):
+    assert [one.text for one in listed(line).requirements] == ["six", "attrs"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("!echo pip install six", "!pip download six", "!pip uninstall -y six"),
+        *("!pipenv install six", "x = pip", "!", "!conda run -n x pip install six", "!echo it's"),
+        "%%bash\ncat <<EOF\npip install six\nEOF",
+    ],
+)
+def test_what_does_not_install_is_not_read(listed, line):
+    found = listed(line)
+    assert (shown(found), found.notes) == ([], [])
+
+
 def test_the_same_lines_are_python_elsewhere(listed):
     assert shown(listed("x = 1\npip3 install six = 2", "%%writefile a.sh\npip3 install six")) == []
 
