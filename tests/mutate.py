@@ -39,7 +39,7 @@ MODULES = {
     "builder/notebook": "bindings choose_notebook find_names",
     "builder/source": "parameters",
     "builder/requirements": "cell_requirements declared pip_options project_files requirement"
-    " requirement_hashes requirements requirements_txt typed_values unmet",
+    " requirement_hashes requirements requirements_txt shell_line typed_values unmet",
     "builder/packages": "explain_resolution locked_hashes pip_configuration pip_settings resolve"
     " resolver",
     "builder/proof": "proof",
@@ -47,9 +47,10 @@ MODULES = {
     "builder/monitoring": "rules template",
     "service/base": "settings",
     "service/bundle": "agreement jsonable strict_json",
-    "service/metrics": "drift families history inputs metrics predictions series shared_counters",
-    "service/scoring": "admission bounded_json form interrupter pace request_body rows scheduler"
-    " stride",
+    "service/metrics": "drift families history inputs metrics predictions requests series"
+    " shared_counters",
+    "service/scoring": "admission bounded_json form interrupter pace request_body rows"
+    " sample_schema scheduler stride",
     "service/proof": "prove score",
     "service/batches": "columns csv decoded_size json_lines limits",
     "service/http": "body_budget head router",

@@ -28,8 +28,10 @@ from nachlass_builder.requirements.requirement import Requirement
 from nachlass_builder.requirements.requirement_hashes import Hashed, hashes_of_links
 from nachlass_builder.requirements.requirements_txt import Listed, read_requirements_txt
 from nachlass_builder.requirements.unmet import unmet_in_pyproject
+from nachlass_builder.requirements.unread_files import unread_files
 
 OLDEST_PYTHON = "3.11"
+ENVIRONMENTS = ("environment.yml", "environment.yaml", "conda.yml", "conda.yaml")
 RUNS_NOTEBOOK = re.compile(r"^\s*%?run\s.*\.ipynb\b", re.MULTILINE)
 
 
@@ -129,8 +131,10 @@ def _files(root: Path, notebooks: Sequence[Notebook], gathered: Requirements) ->
             gathered.local.append(str(folder))
         if (root / folder / "uv.lock").is_file():
             gathered.uv_lock = str(folder)
-    if name := _nearest(root, notebooks, "environment.yml", "environment.yaml"):
+    if name := _nearest(root, notebooks, *ENVIRONMENTS):
         found.append(read_environment_yml(root, name))
+    if not any(listed.requirements for listed in found):
+        gathered.notes += unread_files(root, lambda name: _nearest(root, notebooks, name))
     return found
 
 

@@ -1,0 +1,46 @@
+"""Notices files of requirements that are not read, with the command that makes one that is."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from nachlass_builder.foundation.errors import Place, RequirementsError
+from nachlass_builder.foundation.text_file import read_text
+from nachlass_builder.requirements.typed_values import table_at
+
+COMPILE = "uv pip compile {} -o requirements.txt"
+REFER = "echo '-r {}' > requirements.txt"
+COMMANDS = {
+    "Pipfile": "pipenv requirements > requirements.txt",
+    "pdm.lock": "pdm export -o requirements.txt",
+    "setup.py": COMPILE,
+    "setup.cfg": COMPILE,
+    "requirements.in": COMPILE,
+    "requirements/base.txt": REFER,
+    "requirements/requirements.txt": REFER,
+    "requirements/prod.txt": REFER,
+    "binder/requirements.txt": REFER,
+    ".binder/requirements.txt": REFER,
+}
+POETRY = "poetry export -o requirements.txt"
+
+
+def unread_files(root: Path, nearest: Callable[[str], str | None]) -> Iterator[str]:
+    """What is told of files that are not read; `nearest` finds a file by its name."""
+    for wanted, command in COMMANDS.items():
+        if name := nearest(wanted):
+            yield _told(name, command.format(wanted))
+    if (name := nearest("pyproject.toml")) and _is_poetrys(root, name):
+        yield _told(f"[tool.poetry.dependencies] of {name}", POETRY)
+
+
+def _told(what: str, command: str) -> str:
+    return f"{what} is not read: `{command}` makes of it what is"
+
+
+def _is_poetrys(root: Path, name: str) -> bool:
+    """Whether a pyproject.toml has its dependencies where only poetry looks."""
+    document = tomllib.loads(read_text(root, name, RequirementsError))
+    return "dependencies" in table_at(document, "tool", "poetry", place=Place(name))
