@@ -35,6 +35,7 @@ from nachlass_service.bundle.failure import log_failure
 from nachlass_service.bundle.model import leave_model, load_model
 from nachlass_service.hosting.capacity import capacity
 from nachlass_service.hosting.forks import leave_forks_alone
+from nachlass_service.hosting.gpu import may_use_gpu, refuse_initialised
 from nachlass_service.hosting.gunicorn_logger import Logger
 from nachlass_service.hosting.snapshot import Snapshots
 from nachlass_service.http.balance import Balance
@@ -176,11 +177,11 @@ class Server(BaseApplication):
     def _defaults(self) -> dict[str, Any]:
         """What gunicorn is told unless the user says otherwise."""
         self._capacity = capacity()
-        memory = self.bundle.manifest.memory
-        preload = self.bundle.manifest.preload
+        manifest = self.bundle.manifest
+        preload = manifest.preload and not may_use_gpu(manifest.packages)
         workers, self._why = self._capacity.workers(
-            loaded=memory.loaded,
-            scoring=memory.scoring,
+            loaded=manifest.memory.loaded,
+            scoring=manifest.memory.scoring,
             bodies=most_body_bytes(self.settings),
             preload=preload,
         )
@@ -279,7 +280,10 @@ class Server(BaseApplication):
     def load(self) -> Any:
         """The application with its model; ends the process when that cannot be loaded."""
         try:
-            self.scorer = Scorer(self.bundle, load_model(self.bundle), self.metrics, self.settings)
+            model = load_model(self.bundle)
+            if self.cfg.preload_app:
+                refuse_initialised()
+            self.scorer = Scorer(self.bundle, model, self.metrics, self.settings)
         except ServiceError as error:
             log_failure(error, self.bundle)
             if self.metrics.counters.is_ready:  # the others go on; do not try without a pause
