@@ -236,12 +236,17 @@ class Prometheus:
 
 @contextmanager
 def asked(service, shift):
-    """Ask a service for numbers, of samples that `shift()` moves."""
+    """Ask a service for numbers, of samples that `shift()` moves, one by one and in batches."""
     ended = threading.Event()
+    lines = {"Content-Type": "application/x-ndjson"}
 
     def ask():
         while not ended.wait(0.02):
-            status, _body = service.predict([random.gauss(0, 1) + shift(), random.choice(NAMES)])
+            sample = [random.gauss(0, 1) + shift(), random.choice(NAMES)]
+            if random.random() < 0.1:
+                status = service.ask("POST", "/predict", json.dumps(sample), lines)[0]
+            else:
+                status, _body = service.predict(sample)
             assert status == 200
 
     thread = threading.Thread(target=ask)
