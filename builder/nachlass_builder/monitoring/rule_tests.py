@@ -1,7 +1,8 @@
 """Tests of the rules, for `promtool test rules`: which alerts fire at which traffic.
 
 Each test plays two windows of made-up traffic, and compares what fires at their
-end; one also compares the numbers with what Python makes of the same counts.
+end; one also compares the numbers with what Python makes of the same counts. What
+makes the traffic is in the same file: it is in terms of what the tests ask.
 """
 
 from __future__ import annotations

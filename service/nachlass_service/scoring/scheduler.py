@@ -2,7 +2,7 @@
 
 Short calls are made in the loop's thread, because to hand one over takes longer; others in
 threads that can be given up. What waits at the same time is scored together where that is
-proven to give the same.
+proven to give the same. Both ways are in one file: they share the queue, and the limits.
 """
 
 from __future__ import annotations
