@@ -74,10 +74,11 @@ def _predict(bundle: Bundle) -> Mapping[str, object]:
     from nachlass_service.scoring.sample_schema import SampleSchema
     from nachlass_service.scoring.threads import in_another_thread
 
-    sample = loads(sys.stdin.buffer.read())
+    again = partial(loads, sys.stdin.buffer.read())
+    sample = again()
     model, schema = load_model(bundle), SampleSchema(bundle.manifest.input.schema)
     is_list = model.takes_as_batch(sample)
-    answer = partial(schema.explaining, model.answer, sample, is_list=is_list)
+    answer = partial(schema.explaining, model.answer, sample, again, is_list=is_list)
     return {"prediction": in_another_thread(answer)}
 
 

@@ -1,9 +1,8 @@
 """Latencies at the same rate for all: half and 80 % of what FastAPI can do at most.
 
-autocannon (installed from npm into BENCH_DIR) sends so many requests a second whether or
-not answers come, and counts the time that a request waits to be sent: a server that
-stands still is not asked less. ROUNDS rounds of SECONDS seconds take turns; the figures
-are medians.
+autocannon (installed from npm into BENCH_DIR) asks so many times a second, and corrects the
+latencies for what it could not send in time: a server that stands still looks no better.
+ROUNDS rounds of SECONDS seconds take turns; the figures are medians.
 """
 
 import json

@@ -569,7 +569,7 @@ def test_nachlass_serves_a_source(nachlass, environ, tmp_path):
             assert (asked.returncode, asked.stdout) == (0, '{"seen": ["x"]}\n'), asked.stderr
         refused = nachlass("predict", "--url", url, '"bad"')
         assert (refused.returncode, refused.stdout) == (10, "")
-        assert "the validator raised ValueError: the log has its words" in refused.stderr
+        assert "the validator raised ValueError: its words are in" in refused.stderr
         [logged] = [event for event in service.events("rejected") if "raised" in event["error"]]
         assert logged["error"] == "the validator raised ValueError: bad is not good"
         assert f"look for {logged['request']} in the service's log" in refused.stderr

@@ -165,7 +165,7 @@ def test_a_pickle_is_never_read(service, tmp_path):
     ("sample", "reason"),
     [
         ("no", "refused the sample"),
-        ("bad", "the validator raised ValueError: the log has its words"),
+        ("bad", "the validator raised ValueError: its words are in"),
     ],
 )
 def test_the_validator_refuses(service, sample, reason):

@@ -50,6 +50,6 @@ def _refusal(error: urllib.error.HTTPError, address: str) -> PredictionError:
         message, request_id = f"{problem['title']}: {problem['detail']}", problem["request_id"]
     except (OSError, ValueError, TypeError, KeyError):
         return PredictionError(f"{address} answered {error.code} {error.reason}")
-    is_told_there = error.code >= SERVER_ERROR or "under this request id" in message
+    is_told_there = error.code >= SERVER_ERROR or "the service's log" in message
     remedy = f"look for {request_id} in the service's log" if is_told_there else None
     return PredictionError(message, remedy=remedy)

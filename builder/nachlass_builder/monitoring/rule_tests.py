@@ -98,6 +98,7 @@ def rule_tests(subject: Subject, limits: Thresholds, rules: str) -> dict[str, An
         traffic.test(name, [*series, *traffic.info()], {FIRING: _fired(alerts)})
         for name, series, alerts in cases
     ]
+    tests.append(traffic.test("one scrape failed a window ago", traffic.gap(size), {FIRING: []}))
     gone = traffic.info(values=f"1+0x{2 * STEPS - 1} stale")
     tests.append(traffic.test("one scrape failed", gone, {FIRING: []}))
     psi = f"floor(1e6 * {subject.prefix}:drift:psi)"
@@ -194,18 +195,37 @@ class _Traffic:
         return self.series(name, '{job="test", reason="crash"}', values)
 
     def instances(self, *, up: int, down: int = 0, failed: int = 0) -> Series:
-        """Instances, of which some are down for two windows, or at the last scrape."""
+        """Instances, of which some are down since a while, or at the last scrape."""
         steps = math.ceil(2 * self._in_window)
-        kinds = {"1": up, "0": down, "failed": failed}
-        found = [kind for kind, count in kinds.items() for _ in range(count)]
-        return [
-            self.series(
-                "up",
-                f'{{job="test", instance="{number}"}}',
-                f"1+0x{steps - 1} 0" if kind == "failed" else f"{kind}+0x{steps}",
-            )
-            for number, kind in enumerate(found)
-        ]
+        was_up = steps - STEPS // 2
+        values = {
+            "up": (f"1+0x{steps}", f"1+0x{steps}"),
+            "down": (f"1+0x{was_up} 0+0x{STEPS // 2 - 1}", f"1+0x{was_up} stale"),
+            "failed": (f"1+0x{steps - 1} 0", f"1+0x{steps - 1} stale"),
+        }
+        kinds = ["up"] * up + ["down"] * down + ["failed"] * failed
+        found = [self.series("up", '{job="test", instance="of another"}', f"0+0x{steps}")]
+        for number, kind in enumerate(kinds):
+            at = f'job="test", instance="{number}"'
+            info = f'{{{at}, name="{self._subject.name}", created="now"}}'
+            name = f"{self._subject.prefix}_model_info"
+            of_up, of_info = values[kind]
+            found += [self.series("up", f"{{{at}}}", of_up), self.series(name, info, of_info)]
+        return found
+
+    def gap(self, size: float) -> Series:
+        """Predictions that were others long ago, are as at build now, and one scrape failed."""
+        steps = math.ceil(2 * self._in_window)
+        before, after = steps // 2 - 1, steps - steps // 2
+        found = [*self.served(size), *self.labels("predictions", EVEN, {}, size), *self.info()]
+        for value, count in (("a", 100 * size), ("b", size)):
+            grows = size / 2 / self._in_window
+            labels = f'{{job="test", instance="one", field="", value="{value}"}}'
+            values = f"{count:.12g}+{grows:.12g}x{before} stale "
+            values += f"{count + grows * (before + 2):.12g}+{grows:.12g}x{after}"
+            name = f"{self._subject.prefix}_predictions_total"
+            found.append(self.series(name, labels, values))
+        return found
 
     def burst(self, of: str, value: str, count: float) -> dict[str, str]:
         """So many of a value within one scrape of the second window, and none before or after."""

@@ -30,7 +30,7 @@ def problem_of(error: ServiceError, request_id: str) -> Problem:
         detail = "the log names the cause under this request id"
     elif error.code == "refused" and is_raised:
         raised = type(error.__cause__).__name__
-        detail = f"the validator raised {raised}: the log has its words under this request id"
+        detail = f"the validator raised {raised}: its words are in the service's log alone"
     else:
         detail = str(error)
     return problem(error.status, error.title, detail, request_id, TYPE + error.code)

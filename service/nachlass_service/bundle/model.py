@@ -143,7 +143,7 @@ def leave_model(bundle: Bundle) -> None:
     sys.path[:] = [folder for folder in sys.path if folder not in folders]
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
-        if file and Path(file).is_relative_to(bundle.path):
+        if file and Path(file).is_relative_to(bundle.path / "src"):
             del sys.modules[name]
 
 

@@ -68,7 +68,7 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         [(twice, _count)] = Counter(name for name, _value in pairs).most_common(1)
-        raise ValueError(f"the key {twice[:80]!r} is there twice")
+        raise NotJsonError(f"the key {twice[:80]!r} is there twice")
     return found
 
 

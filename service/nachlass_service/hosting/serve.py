@@ -54,8 +54,9 @@ def serve(arguments: argparse.Namespace) -> None:
         signal.signal(sig, lambda *_: _end_early(snapshots))
     try:
         server = Server(settings, snapshots, flags, local=arguments.local)
+        is_shared = server.cfg.reuse_port or {"LISTEN_FDS", "GUNICORN_FD"} & os.environ.keys()
         for address in server.cfg.address:
-            if isinstance(address, tuple) and not server.cfg.reuse_port:
+            if isinstance(address, tuple) and not is_shared:
                 _check_address(*address[:2])
         server.run()
     except SystemExit as error:

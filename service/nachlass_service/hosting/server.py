@@ -313,6 +313,8 @@ class Server(BaseApplication):
         assert scorer is not None
 
         def leave(reason: str) -> None:
+            if not worker.alive:  # it is leaving
+                return
             log.event("worker_replaced", level=WARNING, why=WHY[reason])
             scorer.metrics.leave(reason)
             worker.alive = False
@@ -324,8 +326,10 @@ class Server(BaseApplication):
             scorer.start(self._pool(leave).run)
             get_ready()
 
-    def _end_soon(self, _arbiter: Arbiter, _worker: Worker) -> None:
+    def _end_soon(self, _arbiter: Arbiter, worker: Worker) -> None:
         """Say whether we end by ourselves; the kernel ends what something keeps from ending."""
+        if worker.nr >= worker.max_requests:  # gunicorn's own worker counts here, and says nothing
+            self.metrics.leave("max_requests")
         if getattr(sys.exc_info()[1], "code", 1) == 0:
             self.metrics.say_goodbye()
         signal.signal(signal.SIGALRM, signal.SIG_DFL)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import cast
 
 from nachlass_service.http.head import Refusal
@@ -238,7 +239,8 @@ class Connection(Phased, asyncio.Protocol):
         if may_send_more and self._transport.can_write_eof() and not incoming.is_at_end:
             self.enter(LINGERING, self._transport.get_write_buffer_size())
             incoming.drop()
-            self._transport.write_eof()
+            with suppress(OSError):  # of asyncio's, when the client has just gone
+                self._transport.write_eof()
             incoming.resume()
         else:
             self.close()

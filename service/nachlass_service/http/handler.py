@@ -31,7 +31,7 @@ from nachlass_service.http.responses import (
 from nachlass_service.http.router import Route, is_streamed, route_of
 from nachlass_service.http.wsgi import WSGI, answer_of
 from nachlass_service.scoring.request_body import PredictRequest
-from nachlass_service.scoring.scheduler import Job, Scheduler
+from nachlass_service.scoring.scheduler import Job, NotWantedError, Scheduler
 from nachlass_service.scoring.scorer import Scored, Scorer
 
 if TYPE_CHECKING:
@@ -76,6 +76,13 @@ class RequestHandler:
         route = route_of(request)
         request.route = route.metric
         self._scorer.metrics.begin()
+        try:
+            self._answer(route, client, request)
+        except BaseException:
+            self._scorer.metrics.end(request.route, None)
+            raise
+
+    def _answer(self, route: Route, client: Client, request: Request) -> None:
         if route is Route.PREDICT:
             self._predict(client, request)
         elif route is Route.BATCH:
@@ -132,6 +139,9 @@ class RequestHandler:
 
     def _predicted(self, client: Client, request: Request, outcome: Scored | BaseException) -> None:
         """Answer a request for a prediction."""
+        if isinstance(outcome, NotWantedError):
+            self._scorer.metrics.end(request.route, None)
+            return
         try:
             response = self._response_to(request, outcome)
         except Exception as error:  # noqa: BLE001 - other requests of this turn go on

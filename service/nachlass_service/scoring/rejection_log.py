@@ -19,17 +19,20 @@ class RejectionLog:
     def __init__(self, bundle: Bundle) -> None:
         self._bundle = bundle
         self._lock = threading.Lock()
-        self._second, self._written, self._left_out = 0, 0, 0
+        self._second, self._written, self._left_out = 0, [0, 0], 0
 
     def write(self, error: ServiceError, request_id: str, row: int | None = None) -> None:
-        """Write one, with how many were left out since the last, unless there are too many."""
-        second = int(time.monotonic())
+        """Write one, with how many were left out since the last, unless there are too many.
+
+        Those whose reason only the log has are counted apart from all others.
+        """
+        second, kind = int(time.monotonic()), error.__cause__ is not None
         with self._lock:
             if second != self._second:
-                self._second, self._written = second, 0
-            if self._written >= MOST_A_SECOND:
+                self._second, self._written = second, [0, 0]
+            if self._written[kind] >= MOST_A_SECOND:
                 self._left_out += 1
                 return
-            self._written += 1
+            self._written[kind] += 1
             left_out, self._left_out = self._left_out, 0
         log_rejection(error, self._bundle, request=request_id, row=row, left_out=left_out or None)

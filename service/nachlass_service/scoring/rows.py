@@ -5,7 +5,8 @@ The caller chooses the thread, the length of a turn, and when to count.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from nachlass_service.base.errors import InterruptedCallError
@@ -22,6 +23,20 @@ class Rows(Protocol):
 
     def samples(self) -> list[Any]:
         """The samples, read anew; the error in the place of a row that cannot be read."""
+
+
+class _Again:
+    """Rows that are read anew, once, when it is asked what was sent."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self._samples: list[Any] | None = None
+
+    def sample(self, place: int) -> Any:
+        """The sample in a place."""
+        if self._samples is None:
+            self._samples = self._rows.samples()
+        return self._samples[place]
 
 
 class PredictionList(list[Any]):
@@ -41,15 +56,17 @@ class RowScorer:
         self._model, self._metrics, self._schema = model, metrics, schema
         self._caught = caught
 
-    def score_one(self, sample: Any) -> tuple[Any, FeatureBins]:
+    def score_one(self, sample: Any, again: Callable[[], Any]) -> tuple[Any, FeatureBins]:
         """The prediction for a sample, and the bins of its input; raises whatever fails.
 
         For a list of samples, which a listwise model takes, that is a PredictionList.
+        `again` reads the sample anew.
         """
         is_list = self._model.takes_as_batch(sample)
         self._schema.check(sample, is_list=is_list)
         inputs = self._metrics.bin_features(sample if is_list else [sample])
-        prediction = self._schema.explaining(self._model.answer, sample, is_list=is_list)
+        answer = self._model.answer
+        prediction = self._schema.explaining(answer, sample, again, is_list=is_list)
         return PredictionList(prediction) if is_list else prediction, inputs
 
     def score(self, rows: Rows, *, at_once: bool) -> Iterator[tuple[list[Any], list[FeatureBins]]]:
@@ -62,22 +79,25 @@ class RowScorer:
         outcomes: list[Any] = []
         inputs: list[FeatureBins] = []
         left: Collection[int] = range(len(rows))
+        again = _Again(rows)
         if at_once:
-            outcomes, inputs, left = self._score_together(rows.samples())
+            outcomes, inputs, left = self._score_together(rows.samples(), again)
             yield ([], []) if left else (outcomes, inputs)
         if left:
             # Read again: the model may have changed the samples that it was given.
             for place, sample in enumerate(rows.samples()):
                 if place in left:
-                    yield self._score_alone(sample)
+                    yield self._score_alone(sample, partial(again.sample, place))
                 else:
                     yield [outcomes[place]], [inputs[place]]
 
-    def _score_alone(self, sample: Any) -> tuple[list[Any], list[FeatureBins]]:
+    def _score_alone(
+        self, sample: Any, again: Callable[[], Any]
+    ) -> tuple[list[Any], list[FeatureBins]]:
         if isinstance(sample, BaseException):
             return [sample], [()]
         try:
-            outcome, inputs = self.score_one(sample)
+            outcome, inputs = self.score_one(sample, again)
         except InterruptedCallError:
             raise
         except self._caught as error:
@@ -85,7 +105,7 @@ class RowScorer:
         return [outcome], [inputs]
 
     def _score_together(
-        self, samples: Sequence[Any]
+        self, samples: Sequence[Any], again: _Again
     ) -> tuple[list[Any], list[FeatureBins], set[int]]:
         """The outcomes, their inputs, and the places of rows that have to be scored alone.
 
@@ -103,7 +123,8 @@ class RowScorer:
                 continue
             try:
                 self._schema.check(sample)
-                self._schema.explaining(self._model.validate, sample)
+                anew = partial(again.sample, place)
+                self._schema.explaining(self._model.validate, sample, anew)
                 valid.append(place)
             except InterruptedCallError:
                 raise

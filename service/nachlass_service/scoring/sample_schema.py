@@ -7,16 +7,16 @@ only a sample that they refuse is compared. With S2I_STRICT_SCHEMA=1 each is, be
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import islice, repeat
 from typing import Any, TypeVar
 
 from nachlass_service.base.errors import (
     PredictorError,
     RefusedError,
     SampleSchemaError,
-    ServiceError,
 )
 from nachlass_service.bundle.manifest import Schema
+from nachlass_service.bundle.model import describe
 from nachlass_service.bundle.schema import alternatives, inner, types_of
 
 Answer = TypeVar("Answer")
@@ -25,17 +25,28 @@ MOST_NAMED = 3
 """Differences, and names of fields, that are told; that there are more is told, too."""
 LONGEST_NAME = 40
 SEPARATORS = ";\t|"
-NOT_THE_CALLERS = (ImportError, MemoryError)
-"""What a predictor raises whatever the sample is."""
+MOST_COMPARED = 1000
+"""Values of a sample that are compared to explain a failure, in the predictor's time."""
+NOT_THE_CALLERS = (ImportError, MemoryError, OSError, RecursionError)
+"""What a predictor raises whatever the sample is: it lacks a file, or a service that it asks."""
 NAMES = {
     "array": "a list",
     "object": "an object",
     "string": "a text",
     "number": "a number",
-    "integer": "a whole number",
     "boolean": "true or false",
     "null": "null",
 }
+KINDS = {
+    list: "array",
+    dict: "object",
+    str: "string",
+    int: "number",
+    float: "number",
+    bool: "boolean",
+    type(None): "null",
+}
+"""The types of JSON Schema, by Python's; samples without a fraction do not exclude one."""
 
 
 class SampleSchema:
@@ -46,46 +57,58 @@ class SampleSchema:
 
     def check(self, sample: Any, *, is_list: bool = False) -> None:
         """Raise SampleSchemaError for a sample, or a list of some, that differs, if strict."""
-        if self._is_strict and (found := self._difference(sample, is_list=is_list)):
+        if self._is_strict and (found := self._difference(sample, repeat(0), is_list=is_list)):
             raise SampleSchemaError(found)
 
     def explaining(
-        self, ask: Callable[[Any], Answer], sample: Any, *, is_list: bool = False
+        self,
+        ask: Callable[[Any], Answer],
+        sample: Any,
+        again: Callable[[], Any],
+        *,
+        is_list: bool = False,
     ) -> Answer:
         """What the model answers to a sample, or a list of some, when it is asked.
 
-        Raises what it raises, or SampleSchemaError instead.
+        Raises what it raises, or SampleSchemaError instead. `again` reads the sample
+        anew: the model may have changed what it was given.
         """
-        # The model may take fields out of what it is given.
-        sent = sample.copy() if isinstance(sample, dict | list) else sample
         try:
             return ask(sample)
-        except ServiceError as error:
-            raise self._explained(error, sent, is_list=is_list) from error.__cause__
+        except (RefusedError, PredictorError) as error:
+            is_known = isinstance(self._schema, dict)
+            if self._is_strict or not is_known or not _may_be_the_callers(error.__cause__):
+                raise
+            found = self._difference(again(), iter(range(MOST_COMPARED)), is_list=is_list)
+            if found is None:
+                raise
+            raise SampleSchemaError(found) from error.__cause__
 
-    def _explained(self, error: ServiceError, sample: Any, *, is_list: bool) -> ServiceError:
-        """Why a sample has no prediction: how it differs, or else what was raised."""
-        if not isinstance(error, RefusedError | PredictorError):
-            return error
-        if isinstance(error.__cause__, NOT_THE_CALLERS):
-            return error
-        if not (found := self._difference(sample, is_list=is_list)):
-            return error
-        return SampleSchemaError(found)
-
-    def _difference(self, sample: Any, *, is_list: bool) -> str | None:
+    def _difference(self, sample: Any, budget: Iterator[int], *, is_list: bool) -> str | None:
         if not is_list:
-            return difference(self._schema, sample)
-        found = ((place, difference(self._schema, one)) for place, one in enumerate(sample))
+            return difference(self._schema, sample, budget)
+        found = ((place, difference(self._schema, one, budget)) for place, one in enumerate(sample))
         return next((f"entry {place}: {told}" for place, told in found if told), None)
 
 
-def difference(schema: Schema, sample: Any) -> str | None:
-    """How a sample differs from all that the schema was made of; None when it does not."""
-    found = [*islice(_differences(schema, sample, ""), MOST_NAMED + 1)]
+def _may_be_the_callers(cause: BaseException | None) -> bool:
+    """Whether a failure, or a refusal without one, may be for what the sample is."""
+    if cause is None:
+        return True
+    is_own = isinstance(cause, NOT_THE_CALLERS) or not isinstance(cause, Exception)
+    return not (is_own or "out of memory" in describe(cause))
+
+
+def difference(schema: Schema, sample: Any, budget: Iterator[int]) -> str | None:
+    """How a sample differs from all that the schema was made of; None when it does not.
+
+    As many of its values are compared as the budget has entries.
+    """
+    found = [*islice(_differences(schema, sample, "", budget), MOST_NAMED + 1)]
     if not found:
         return None
-    if isinstance(sample, list) and sample and not any(_differences(schema, sample[0], "")):
+    is_list = isinstance(sample, list) and sample
+    if is_list and not any(_differences(schema, sample[0], "", iter(range(MOST_COMPARED)))):
         return (
             "this is a list of samples: send one as it is, "
             "or many as application/x-ndjson, one a line"
@@ -93,28 +116,37 @@ def difference(schema: Schema, sample: Any) -> str | None:
     return "; ".join(found[:MOST_NAMED]) + ("; and more" if len(found) > MOST_NAMED else "")
 
 
-def _differences(schema: Schema, value: Any, pointer: str) -> Iterator[str]:
+def _differences(schema: Schema, value: Any, pointer: str, budget: Iterator[int]) -> Iterator[str]:
     """The differences of a value, whose JSON pointer (RFC 6901) in the sample is given."""
-    if not isinstance(schema, dict):
+    if not isinstance(schema, dict) or next(budget, None) is None:
         return
     what = f"`{pointer}`" if pointer else "the sample"
-    types = types_of(schema)
-    if types and not types & _types(value):
+    types = _kinds(schema)
+    if types and KINDS[type(value)] not in types:
         wanted = " or ".join(NAMES[name] for name in sorted(types))
-        yield f"{what} is {_name_of(value)}, not {wanted}"
+        yield f"{what} is {NAMES[KINDS[type(value)]]}, not {wanted}"
     elif isinstance(value, dict):
         yield from _lacking(schema, value, what)
         for name, inside in value.items():
             escaped = name.replace("~", "~0").replace("/", "~1")
             below = f"{pointer}/{_cut(escaped)}"
-            yield from _differences(inner(schema, "properties", name), inside, below)
+            yield from _differences(inner(schema, "properties", name), inside, below, budget)
     elif isinstance(value, list):
-        for least, most in _lengths(schema):
-            if not least <= len(value) <= most:
-                yield f"{what} has length {len(value)}, not {least}"
+        for length in _lengths(schema):
+            if len(value) != length:
+                yield f"{what} has length {len(value)}, not {length}"
         items = inner(schema, "items")
+        are_plain = _kinds(items).isdisjoint(("array", "object"))
+        known = _kinds(items) if are_plain else frozenset[str]()
         for place, inside in enumerate(value):
-            yield from _differences(items, inside, f"{pointer}/{place}")
+            # Most are as they should be: an image has a million of them.
+            if not (known and KINDS[type(inside)] in known and next(budget, None) is not None):
+                yield from _differences(items, inside, f"{pointer}/{place}", budget)
+
+
+def _kinds(schema: Schema) -> frozenset[str]:
+    """The types that a schema allows, numbers being numbers; none when nothing is known."""
+    return frozenset("number" if name == "integer" else name for name in types_of(schema))
 
 
 def _lacking(schema: Schema, value: dict[str, Any], what: str) -> Iterator[str]:
@@ -135,33 +167,11 @@ def _lacking(schema: Schema, value: dict[str, Any], what: str) -> Iterator[str]:
     yield told
 
 
-def _lengths(schema: Schema) -> Iterator[tuple[int, int]]:
+def _lengths(schema: Schema) -> Iterator[int]:
+    """The one length that the lists of the samples had, if they had one."""
     for alternative in alternatives(schema):
         if "minItems" in alternative:
-            yield alternative["minItems"], alternative["maxItems"]
-
-
-def _types(value: Any) -> set[str]:
-    """The types of JSON Schema that a value has: 1 and 1.0 are whole numbers, and numbers."""
-    match value:
-        case None:
-            return {"null"}
-        case bool():
-            return {"boolean"}
-        case str():
-            return {"string"}
-        case list():
-            return {"array"}
-        case dict():
-            return {"object"}
-        case float() if not value.is_integer():
-            return {"number"}
-        case _:
-            return {"integer", "number"}
-
-
-def _name_of(value: Any) -> str:
-    return NAMES[min(_types(value) - {"integer"})]
+            yield alternative["minItems"]
 
 
 def _listed(names: list[str]) -> str:

@@ -36,6 +36,10 @@ SWITCH_S = 0.0005
 """How often threads take turns once a call has been slow: the loop should not wait for it."""
 
 
+class NotWantedError(Exception):
+    """The outcome of a job that nobody waits for any more."""
+
+
 class Job:
     """A request for a prediction, or other `work`, and what is done with what came of it."""
 
@@ -189,8 +193,11 @@ class Scheduler:
         if self._batches and jobs[0].request:
             while waiting and waiting[0].request and len(jobs) < MOST_IN_BATCH:
                 jobs.append(waiting.popleft())
-            return [job for job in jobs if job.is_wanted()]
-        return jobs if jobs[0].is_wanted() else []
+        wanted = [job for job in jobs if job.is_wanted()]
+        for job in jobs:
+            if job not in wanted:
+                self._end(job, NotWantedError())
+        return wanted
 
     def _hand_over(self, jobs: list[Job]) -> None:
         running = Running(jobs)

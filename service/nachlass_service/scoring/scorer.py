@@ -108,8 +108,8 @@ class Scorer:
         """The prediction for a request, as JSON, counted; raises ServiceError."""
         started = time.monotonic()
         try:
-            sample = read_body(*request)
-            scored = _scored(*self._run(partial(self._requests.score_one, sample)))
+            again = partial(read_body, *request)
+            scored = _scored(*self._run(partial(self._requests.score_one, again(), again)))
         except ServiceError as error:
             self.turn_down(error, request_id, time.monotonic() - started)
             raise
@@ -122,7 +122,8 @@ class Scorer:
         What is no ServiceError is a defect.
         """
         try:
-            return _scored(*self._requests.score_one(read_body(*request)))
+            again = partial(read_body, *request)
+            return _scored(*self._requests.score_one(again(), again))
         except BaseException as error:  # noqa: BLE001 - the caller has it
             return error
 

@@ -27,7 +27,10 @@ def raised(kind, text):
         (raised(PredictorError, f"ValueError: {WORDS}"), "the log names the cause"),
         (raised(BundleError, f"ValueError: {WORDS}"), "the log names the cause"),
         (raised(UnserialisableError, f"a thing: {WORDS}"), "the log names the cause"),
-        (raised(RefusedError, f"the validator raised {WORDS}"), "raised ValueError: the log has"),
+        (
+            raised(RefusedError, f"the validator raised {WORDS}"),
+            "raised ValueError: its words",
+        ),
         (raised(SampleSchemaError, "the sample is a text"), "the sample is a text"),
         (RefusedError("the validator refused the sample"), "the validator refused the sample"),
         (UnserialisableError("an object has no JSON form"), "an object has no JSON form"),

@@ -13,6 +13,7 @@ from nachlass_service.http.head import Refusal
 from nachlass_service.http.interfaces import Endpoints
 from nachlass_service.http.request import Request
 from nachlass_service.http.router import is_streamed
+from nachlass_service.scoring.scheduler import NotWantedError
 from nachlass_service.scoring.scorer import Scored
 
 
@@ -39,12 +40,15 @@ class Scorer:
 
     def __init__(self):
         self.counted, self.turned_down, self.failed = [], [], 0
-        self.begun = 0
-        self.metrics = SimpleNamespace(count_failed=self._fail, begin=self._begin)
+        self.begun, self.ended = 0, []
+        self.metrics = SimpleNamespace(count_failed=self._fail, begin=self._begin, end=self._end)
         self.reason = None
 
     def _begin(self):
         self.begun += 1
+
+    def _end(self, *told):
+        self.ended.append(told)
 
     def _fail(self):
         self.failed += 1
@@ -121,6 +125,16 @@ def test_what_nobody_waits_for_is_not_wanted(made):
     assert job.is_wanted()
     connection.is_open = False
     assert not job.is_wanted()
+    job.done(NotWantedError())
+    assert made.scorer.ended == [("predict", None)]
+    assert connection.sent == made.scorer.turned_down == []
+
+
+def test_a_request_whose_answer_cannot_begin_is_counted_as_ended(made, monkeypatch):
+    monkeypatch.setattr(made.handler._pages, "submit", lambda _work: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        made.handle(b"GET", b"/nothing", b"")
+    assert made.scorer.begun == len(made.scorer.ended) == 1
 
 
 def test_an_error_is_a_problem_and_turned_down(made):

@@ -1,5 +1,7 @@
 """The one path on which samples are scored."""
 
+from copy import deepcopy
+
 import pytest
 
 from nachlass_service.base.errors import (
@@ -57,6 +59,10 @@ def scorer_of(
     return RowScorer(model, metrics, schema, caught)
 
 
+def score_one(scorer, sample):
+    return scorer.score_one(deepcopy(sample), lambda: sample)
+
+
 def steps(scorer, *rows, at_once=True):
     """The outcomes step by step; of errors, their types."""
     return [
@@ -72,14 +78,14 @@ def test_each_outcome_has_the_bins_of_its_input():
     for at_once in (True, False):
         inputs = [bins for _, step in scorer.score(Rows(1, 3, 2), at_once=at_once) for bins in step]
         assert inputs == [[[0]], (), [[1]]]
-    assert scorer.score_one(1) == (1, [[0]])
+    assert score_one(scorer, 1) == (1, [[0]])
 
 
 def test_a_list_of_samples_has_the_bins_of_each():
     scorer = scorer_of(listwise=True)
-    assert scorer.score_one([1, 2]) == ([1, 2], [[0], [1]])
-    assert scorer.score_one([]) == ([], [])
-    assert type(scorer.score_one([])[0]) is PredictionList
+    assert score_one(scorer, [1, 2]) == ([1, 2], [[0], [1]])
+    assert score_one(scorer, []) == ([], [])
+    assert type(score_one(scorer, [])[0]) is PredictionList
 
 
 def test_what_cannot_be_scored_at_once_comes_one_by_one_after_an_empty_step():
@@ -138,7 +144,7 @@ def test_as_many_predictions_are_needed_as_there_are_samples(monkeypatch, count)
 
 @pytest.mark.parametrize("at_once", [True, False])
 def test_what_fails_and_differs_from_the_samples_is_explained_by_that(at_once):
-    schema = SampleSchema({"type": "integer"})
+    schema = SampleSchema({"type": "number"})
     found = steps(scorer_of(schema=schema), 1, "bad", "good", at_once=at_once)
     assert [one for step in found for one in step] == [1, SampleSchemaError, "good"]
     refusing = scorer_of(lambda x: x not in (3, "odd"), schema=schema)
@@ -148,7 +154,7 @@ def test_what_fails_and_differs_from_the_samples_is_explained_by_that(at_once):
 
 @pytest.mark.parametrize("at_once", [True, False])
 def test_a_strict_schema_is_asked_before_the_model(at_once):
-    schema = SampleSchema({"type": "integer"}, is_strict=True)
+    schema = SampleSchema({"type": "number"}, is_strict=True)
     found = steps(scorer_of(schema=schema), 1, "good", at_once=at_once)
     assert [one for step in found for one in step] == [1, SampleSchemaError]
 
@@ -161,6 +167,26 @@ def test_a_sample_is_compared_as_it_was_sent():
     model = Model(taking_apart)
     scorer = RowScorer(model, Metrics(prediction_with(), prefix="n", info={}), schema, ServiceError)
     with pytest.raises(PredictorError):
-        scorer.score_one({"a": 1})
+        score_one(scorer, {"a": 1})
     with pytest.raises(SampleSchemaError, match="lacks 1 of 1 fields: `a`"):
-        scorer.score_one({"b": 1})
+        score_one(scorer, {"b": 1})
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_rows_are_read_anew_once_to_explain_those_that_fail(at_once):
+    def taking_apart(x):
+        raise ValueError(x.pop("a"))
+
+    schema = SampleSchema({"type": "object", "properties": {"a": {}}, "required": ["a"]})
+    metrics = Metrics(prediction_with(), prefix="n", info={})
+    scorer = RowScorer(Model(taking_apart), metrics, schema, ServiceError)
+    reads = []
+
+    class Sent(Rows):
+        def samples(self):
+            reads.append(1)
+            return [{"a": 1} for _ in range(5)]
+
+    found = [one for step, _ in scorer.score(Sent(*range(5)), at_once=at_once) for one in step]
+    assert {type(one) for one in found} == {PredictorError}
+    assert len(reads) == 2 + at_once

@@ -1,5 +1,8 @@
 """A sample is compared with those of the build, in words for whoever sent it."""
 
+from copy import deepcopy
+from itertools import repeat
+
 import pytest
 
 from nachlass_builder.proof.describe_predictions import describe_input
@@ -9,7 +12,7 @@ from nachlass_service.base.errors import (
     SampleSchemaError,
     TimeLimitError,
 )
-from nachlass_service.scoring.sample_schema import SampleSchema, difference
+from nachlass_service.scoring.sample_schema import MOST_COMPARED, SampleSchema, difference
 
 HOUSES = [
     {"rooms": 3, "area": 80.5, "town": "Ulm"},
@@ -23,11 +26,15 @@ SEPARATOR = (
     "which no sample had: is the separator of its columns ';'? Send commas"
 )
 STRINGS = (
-    "`/f0` is a text, not a whole number; `/f1` is a text, not a whole number; "
-    "`/f2` is a text, not a whole number; and more"
+    "`/f0` is a text, not a number; `/f1` is a text, not a number; "
+    "`/f2` is a text, not a number; and more"
 )
 BELOW = "`/at` lacks 1 of 1 fields: `x/y`; `/~0` is a number, not null or a text"
 NESTED = [{"at": {"x/y": [1, 2]}, "~": None}, {"at": {"x/y": [3]}, "~": "text"}]
+
+
+def told_of(samples, sample):
+    return difference(describe_input(samples), sample, iter(range(MOST_COMPARED)))
 
 
 @pytest.mark.parametrize(
@@ -44,13 +51,13 @@ NESTED = [{"at": {"x/y": [1, 2]}, "~": None}, {"at": {"x/y": [3]}, "~": "text"}]
         (
             HOUSES,
             {"rooms": "5", "area": "60.5", "town": "Ulm"},
-            "`/rooms` is a text, not a whole number; `/area` is a text, not a number",
+            "`/rooms` is a text, not a number; `/area` is a text, not a number",
         ),
-        (HOUSES, {"rooms": 5.5, "area": 1, "town": ""}, "`/rooms` is a number, not a whole number"),
+        (HOUSES, {"rooms": 5.5, "area": 1, "town": ""}, None),
         (
             HOUSES,
             {"rooms": True, "area": 1, "town": ""},
-            "`/rooms` is true or false, not a whole number",
+            "`/rooms` is true or false, not a number",
         ),
         (HOUSES, "text", "the sample is a text, not an object"),
         (HOUSES, None, "the sample is null, not an object"),
@@ -82,19 +89,19 @@ NESTED = [{"at": {"x/y": [1, 2]}, "~": None}, {"at": {"x/y": [3]}, "~": "text"}]
         (FLOWERS, [], "the sample has length 0, not 2"),
         ([[1], [2, 3]], [], None),
         (["a text"], 1, "the sample is a number, not a text"),
-        ([1, None, "x"], [], "the sample is a list, not a whole number or null or a text"),
-        (NESTED, {"at": {"x/y": ["a"]}, "~": None}, "`/at/x~1y/0` is a text, not a whole number"),
+        ([1, None, "x"], [], "the sample is a list, not null or a number or a text"),
+        (NESTED, {"at": {"x/y": ["a"]}, "~": None}, "`/at/x~1y/0` is a text, not a number"),
         (NESTED, {"at": {}, "~": 1}, BELOW),
         ([], {"anything": [1]}, None),
         ([{"a": []}], {"a": [1, "b", None]}, None),
     ],
 )
 def test_the_difference_is_told(samples, sample, told):
-    assert difference(describe_input(samples), sample) == told
+    assert told_of(samples, sample) == told
 
 
 def test_long_names_are_cut():
-    told = difference(describe_input(HOUSES), {"x" * 500: 1})
+    told = told_of(HOUSES, {"x" * 500: 1})
     assert len(told) < 200
     assert "x" * 40 + "...`" in told
 
@@ -105,15 +112,20 @@ def raised(kind, cause):
     return error
 
 
-def error_of(error, sample, *, is_list=False):
+def error_of(error, sample, *, is_list=False, is_strict=False):
     """What becomes of an error that a model raises, which takes the sample apart before."""
 
     def ask(sample):
-        sample.clear()
+        while sample:
+            inside = sample.pop() if isinstance(sample, list) else sample.popitem()[1]
+            if isinstance(inside, dict):
+                inside.clear()
         raise error
 
     with pytest.raises((type(error), SampleSchemaError)) as caught:
-        SampleSchema(describe_input(HOUSES)).explaining(ask, sample.copy(), is_list=is_list)
+        SampleSchema(describe_input(HOUSES), is_strict=is_strict).explaining(
+            ask, deepcopy(sample), lambda: sample, is_list=is_list
+        )
     return caught.value
 
 
@@ -125,6 +137,12 @@ def error_of(error, sample, *, is_list=False):
         (raised(RefusedError, KeyError("rooms")), True),
         (raised(PredictorError, ModuleNotFoundError("scipy")), False),
         (raised(PredictorError, MemoryError()), False),
+        (raised(PredictorError, ConnectionRefusedError()), False),
+        (raised(PredictorError, TimeoutError()), False),
+        (raised(PredictorError, RecursionError()), False),
+        (raised(PredictorError, SystemExit(1)), False),
+        (raised(PredictorError, RuntimeError("CUDA out of memory. Tried ...")), False),
+        (raised(PredictorError, RuntimeError("mat1 and mat2 cannot be multiplied")), True),
         (TimeLimitError("too late"), False),
     ],
 )
@@ -134,6 +152,7 @@ def test_what_may_be_the_samples_fault_is_explained_by_it(error, is_explained):
     assert (found is error) is not is_explained
     assert found.__cause__ is error.__cause__
     assert error_of(error, HOUSES[0]) is error
+    assert error_of(error, {"rooms": 3}, is_strict=True) is error
 
 
 def test_the_entry_of_a_list_that_differs_is_named():
@@ -152,3 +171,12 @@ def test_only_a_strict_schema_refuses():
         with pytest.raises(SampleSchemaError, match="lacks 3 of 4 fields"):
             strict.check(sample, is_list=is_list)
     SampleSchema(describe_input([]), is_strict=True).check({})
+
+
+def test_a_large_sample_takes_no_time_to_explain_and_all_of_it_is_strictly_compared():
+    schema = describe_input([[[1, 2.5]], [[3, 4]]])
+    large = [[0] * 5_000, *([0, 1] for _ in range(5_000)), ["bad"]]
+    budget = iter(range(MOST_COMPARED))
+    assert difference(schema, large, budget).startswith("the sample has length 5002, not 1")
+    assert next(budget, None) is None
+    assert "`/5001/0` is a text, not a number" in difference(schema, large, repeat(0))

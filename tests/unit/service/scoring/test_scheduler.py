@@ -13,7 +13,13 @@ import pytest
 from nachlass_service.base import log
 from nachlass_service.base.errors import OverloadedError, TimeLimitError
 from nachlass_service.scoring.request_body import PredictRequest
-from nachlass_service.scoring.scheduler import MOST_IN_BATCH, SWITCH_S, Job, Scheduler
+from nachlass_service.scoring.scheduler import (
+    MOST_IN_BATCH,
+    SWITCH_S,
+    Job,
+    NotWantedError,
+    Scheduler,
+)
 
 LIMIT_S = 5.0
 PATIENCE_S = 20
@@ -191,7 +197,9 @@ def test_what_nobody_waits_for_is_not_done(made, batches):
     it.submit(b"1", wanted=False)
     it.submit(b"2")
     it.until(lambda: it.scheduler.is_empty)
-    assert it.outcomes == [b"2"]
+    unwanted, wanted = it.outcomes
+    assert isinstance(unwanted, NotWantedError)
+    assert wanted == b"2"
     assert [bodies for _here, bodies in it.calls] == [[b"2"]]
 
 
@@ -401,7 +409,7 @@ def test_one_turn_of_the_loop_does_all_that_takes_no_time(made, clock):
     it.submit(b"1", b"2", b"3")
     it.loop.call_soon(lambda: seen.extend(it.outcomes))
     it.until(lambda: it.scheduler.is_empty)
-    assert seen == [b"1", b"2", b"3"]
+    assert [type(seen[0]), *seen[1:]] == [NotWantedError, b"1", b"2", b"3"]
 
 
 @pytest.mark.parametrize("is_slow", [True, False])

@@ -1,0 +1,51 @@
+"""What is turned away is in the log; of very many, some."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from nachlass_service.base.errors import NotJsonError, RefusedError
+from nachlass_service.scoring import rejection_log
+from nachlass_service.scoring.rejection_log import MOST_A_SECOND, RejectionLog
+from support.transport import Clock
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(rejection_log, "time", clock)
+    return clock
+
+
+@pytest.fixture
+def written(monkeypatch):
+    """The fields of each line that is written."""
+    lines = []
+
+    def write(error, _bundle, **fields):
+        lines.append((str(error), fields["request"], fields["row"], fields["left_out"]))
+
+    monkeypatch.setattr(rejection_log, "log_rejection", write)
+    return lines
+
+
+def test_of_very_many_some_are_written_and_the_others_are_counted(clock, written):
+    log = RejectionLog(SimpleNamespace())
+    for number in range(MOST_A_SECOND + 5):
+        log.write(NotJsonError("no"), f"r{number}")
+    assert written == [("no", f"r{number}", None, None) for number in range(MOST_A_SECOND)]
+    clock.now += 1
+    log.write(NotJsonError("no"), "later", 3)
+    assert written[-1] == ("no", "later", 3, 5)
+    log.write(NotJsonError("no"), "last")
+    assert written[-1] == ("no", "last", None, None)
+
+
+def test_reasons_that_only_the_log_has_are_written_beside_many_others(clock, written):
+    log, raised = RejectionLog(SimpleNamespace()), RefusedError("the validator raised")
+    raised.__cause__ = ValueError("words")
+    for _ in range(2 * MOST_A_SECOND):
+        log.write(NotJsonError("no"), "flood")
+    for _ in range(2 * MOST_A_SECOND):
+        log.write(raised, "mine")
+    assert [request for _, request, *_ in written].count("mine") == MOST_A_SECOND
