@@ -138,6 +138,8 @@ class Server(BaseApplication):
             self.cfg.set(name, value)
         if self.cfg.workers < 1:
             raise SettingError("GUNICORN_CMD_ARGS asks for no workers")
+        if self.cfg.statsd_host:
+            raise SettingError("GUNICORN_CMD_ARGS asks for statsd: nothing is sent, see /metrics")
         if self.settings.show_samples is None:
             reached_from_here = self._local and all(map(_is_local, self.cfg.address))
             self.settings = replace(self.settings, show_samples=reached_from_here)

@@ -31,7 +31,7 @@ class AccessLog:
         leave: Callable[[str], None],
     ) -> None:
         self._metrics = metrics
-        self._logger = logger if cfg.accesslog or cfg.logconfig or cfg.statsd_host else None
+        self._logger = logger if cfg.accesslog or cfg.logconfig else None
         self._left, self._leave = most_requests, leave
 
     def note(self, client: Client, request: Request, status: int, sent: int) -> None:

@@ -52,8 +52,6 @@ class Connection(Phased, asyncio.Protocol):
         self._is_full = False  # the client does not take what is written
         self._stream: Stream | None = None
 
-    # What is asked of it.
-
     @property
     def endpoints(self) -> Endpoints:
         """Who speaks with whom."""
