@@ -396,6 +396,7 @@ class Master(Arbiter):
             if self.app.metrics.counters.is_ready:
                 for pid in before.keys() - self.WORKERS.keys():
                     self.app.note_end(before[pid])
+                self.reap_workers()  # it stopped there, and others may have ended, too
             elif not self.is_halting:  # it reaps the other workers, too, while it halts
                 self.is_halting = True
                 raise
