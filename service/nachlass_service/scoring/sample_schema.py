@@ -6,7 +6,7 @@ only a sample that they refuse is compared. With S2I_STRICT_SCHEMA=1 each is, be
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from itertools import islice, repeat
 from typing import Any, TypeVar
 
@@ -116,10 +116,17 @@ def difference(schema: Schema, sample: Any, budget: Iterator[int]) -> str | None
     return "; ".join(found[:MOST_NAMED]) + ("; and more" if len(found) > MOST_NAMED else "")
 
 
-def _differences(schema: Schema, value: Any, pointer: str, budget: Iterator[int]) -> Iterator[str]:
-    """The differences of a value, whose JSON pointer (RFC 6901) in the sample is given."""
-    if not isinstance(schema, dict) or next(budget, None) is None:
-        return
+def _differences(
+    schema: Schema, value: Any, pointer: str, budget: Iterator[int]
+) -> Generator[str, None, bool]:
+    """The differences of a value, whose JSON pointer (RFC 6901) in the sample is given.
+
+    Returns whether anything is left of the budget: if not, nothing more is looked at.
+    """
+    if not isinstance(schema, dict):
+        return True
+    if next(budget, None) is None:
+        return False
     what = f"`{pointer}`" if pointer else "the sample"
     types = _kinds(schema)
     if types and KINDS[type(value)] not in types:
@@ -130,18 +137,29 @@ def _differences(schema: Schema, value: Any, pointer: str, budget: Iterator[int]
         for name, inside in value.items():
             escaped = name.replace("~", "~0").replace("/", "~1")
             below = f"{pointer}/{_cut(escaped)}"
-            yield from _differences(inner(schema, "properties", name), inside, below, budget)
+            of_field = inner(schema, "properties", name)
+            if not (yield from _differences(of_field, inside, below, budget)):
+                return False
     elif isinstance(value, list):
         for length in _lengths(schema):
             if len(value) != length:
                 yield f"{what} has length {len(value)}, not {length}"
-        items = inner(schema, "items")
-        are_plain = _kinds(items).isdisjoint(("array", "object"))
-        known = _kinds(items) if are_plain else frozenset[str]()
-        for place, inside in enumerate(value):
-            # Most are as they should be: an image has a million of them.
-            if not (known and KINDS[type(inside)] in known and next(budget, None) is not None):
-                yield from _differences(items, inside, f"{pointer}/{place}", budget)
+        return (yield from _of_entries(inner(schema, "items"), value, pointer, budget))
+    return True
+
+
+def _of_entries(
+    schema: Schema, values: list[Any], pointer: str, budget: Iterator[int]
+) -> Generator[str, None, bool]:
+    """As `_differences`, of the entries of a list."""
+    plain = _kinds(schema) - {"array", "object"}
+    for place, value in enumerate(values):
+        if KINDS[type(value)] in plain:  # most are: an image has a million of them
+            if next(budget, None) is None:
+                return False
+        elif not (yield from _differences(schema, value, f"{pointer}/{place}", budget)):
+            return False
+    return True
 
 
 def _kinds(schema: Schema) -> frozenset[str]:

@@ -193,9 +193,11 @@ class Scheduler:
         if self._batches and jobs[0].request:
             while waiting and waiting[0].request and len(jobs) < MOST_IN_BATCH:
                 jobs.append(waiting.popleft())
-        wanted = [job for job in jobs if job.is_wanted()]
+        wanted = []
         for job in jobs:
-            if job not in wanted:
+            if job.is_wanted():
+                wanted.append(job)
+            else:
                 self._end(job, NotWantedError())
         return wanted
 
