@@ -20,6 +20,7 @@ from nachlass_builder.bundle.staging import Staging, publish, staged
 from nachlass_builder.foundation.errors import SourceError
 from nachlass_builder.foundation.progress import Progress, counted
 from nachlass_builder.foundation.settings import Settings, is_index_variable
+from nachlass_builder.foundation.text_file import FETCH_IT, ONLY_THE_POINTER
 from nachlass_builder.packages.bytecode import Bytecode, bytecode_folder
 from nachlass_builder.packages.environment import Environment, Purpose, ensure_environment
 from nachlass_builder.packages.lock import Lock
@@ -198,14 +199,8 @@ class _Build:
             names = ", ".join(notebook.name for notebook in checked.chosen.notebooks)
             progress.note(f"{names} ({checked.chosen.reason})")
             if copied.pointers:
-                progress.warn(
-                    f"{', '.join(copied.pointers)}: only the pointer to a file of git LFS is here; "
-                    "fetch the file with `git lfs pull`, or in the builder's clone"
-                )
-            for warning in copied.files.warnings:
-                progress.warn(warning)
-            if copied.files.secrets:
-                progress.note(f"left out as secrets: {', '.join(copied.files.secrets)}")
+                progress.warn(f"{', '.join(copied.pointers)}: {ONLY_THE_POINTER}; {FETCH_IT}")
+            copied.files.report(progress)
         if computed := checked.requirements.computed:
             with progress.step("first pass: computing `requirements`"):
                 found = compute_requirements(self.staging.source, computed, prepared.deadline)

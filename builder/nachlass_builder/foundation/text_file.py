@@ -10,6 +10,8 @@ from nachlass_builder.foundation.errors import NachlassError, Place
 
 LFS_POINTER = b"version https://git-lfs.github.com/spec/v1\n"
 """How a file begins that only says where git LFS has the real one."""
+ONLY_THE_POINTER = "only the pointer to a file of git LFS is here"
+FETCH_IT = "fetch the file with `git lfs pull`, or in the builder's clone"
 
 
 def read_text(root: Path, name: str, failure: type[NachlassError]) -> str:
@@ -19,11 +21,7 @@ def read_text(root: Path, name: str, failure: type[NachlassError]) -> str:
     """
     content = (root / name).read_bytes()
     if content.startswith(LFS_POINTER):
-        raise failure(
-            "only the pointer to a file of git LFS is here",
-            place=Place(name),
-            remedy="fetch the file with `git lfs pull`, or in the builder's clone",
-        )
+        raise failure(ONLY_THE_POINTER, place=Place(name), remedy=FETCH_IT)
     encoding = "utf-16" if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig"
     try:
         return content.decode(encoding)

@@ -64,10 +64,7 @@ def build_image(request: ImageRequest, progress: Progress) -> str:
             files = copy_source(prepared.source, context / "src", prepared.deadline).files
             if (prepared.source.root / HOOKS).is_dir():
                 shutil.copytree(prepared.source.root / HOOKS, context / "src" / HOOKS)
-            for warning in files.warnings:
-                progress.warn(warning)
-            if files.secrets:
-                progress.note(f"left out as secrets: {', '.join(files.secrets)}")
+            files.report(progress)
             file = work / "Dockerfile"
             file.write_text(
                 _dockerfile(prepared, request, builder, runtime, list(secrets)), encoding="utf-8"

@@ -16,6 +16,7 @@ from nachlass_builder.bundle.layout import is_bundle
 from nachlass_builder.bundle.manifest import MANIFEST
 from nachlass_builder.foundation.git import git
 from nachlass_builder.foundation.process import Deadline
+from nachlass_builder.foundation.progress import Progress
 from nachlass_builder.foundation.text_file import LFS_POINTER
 from nachlass_builder.source.source import WORK_FOLDER, Source
 
@@ -45,12 +46,19 @@ class Files(NamedTuple):
 
     @property
     def warnings(self) -> list[str]:
-        """What is told of what is not there."""
+        """What is told of submodules that are not there."""
         return [
             f"{name}: the submodule is not checked out; if the notebook needs it: "
             "`git submodule update --init`"
             for name in self.submodules
         ]
+
+    def report(self, progress: Progress) -> None:
+        """Say what of the source is not copied."""
+        for warning in self.warnings:
+            progress.warn(warning)
+        if self.secrets:
+            progress.note(f"left out as secrets: {', '.join(self.secrets)}")
 
 
 @dataclass(frozen=True)
