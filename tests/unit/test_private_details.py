@@ -10,6 +10,7 @@ import ast
 import asyncio
 import functools
 import inspect
+import json
 import os
 import pickletools
 import re
@@ -17,12 +18,14 @@ import subprocess
 import sys
 import sysconfig
 import threading
+import typing
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from importlib import metadata
 from pathlib import Path
-from types import CodeType
+from types import CodeType, SimpleNamespace
 
 import cloudpickle
 import httptools
@@ -134,6 +137,42 @@ def cpython_lru_cache():
     cached = functools._lru_cache_wrapper(abs, 3, False, functools._CacheInfo)
     assert type(functools.lru_cache(abs)) is functools._lru_cache_wrapper
     return (cached(-1), cached.cache_info()) == (1, functools._CacheInfo(0, 1, 3, 1))
+
+
+@relies_on(
+    "CPython",
+    "a function of functools.singledispatch keeps dispatch_cache.clear as _clear_cache",
+    f"{KERNEL}/reducers.py",
+    "WeakKeyDictionary.clear",
+)
+def cpython_dispatch_cache():
+    clear = functools.singledispatch(abs)._clear_cache
+    return clear.__func__ is weakref.WeakKeyDictionary.clear
+
+
+@relies_on(
+    "CPython",
+    "json.JSONDecoder.scan_once is made by json.scanner.make_scanner from these options",
+    f"{KERNEL}/reducers.py",
+    '"make_scanner"',
+)
+def cpython_scanner():
+    options = "strict object_hook object_pairs_hook parse_float parse_int parse_constant".split()
+    scanner = json.JSONDecoder(parse_float=str).scan_once
+    parts = SimpleNamespace(**{name: getattr(scanner, name) for name in options})
+    return json.scanner.make_scanner(parts)("1.50", 0) == ("1.50", 4)
+
+
+@relies_on(
+    "CPython",
+    "typing.NewType and TypeVarTuple are made by name, and say in __module__ whose they are",
+    f"{KERNEL}/reducers.py",
+    "typing.TypeVarTuple",
+)
+def cpython_typing():
+    made, several = typing.NewType("made", int), typing.TypeVarTuple("several")
+    made.__module__ = several.__module__ = "other"
+    return (made.__supertype__, made.__module__, several.__module__) == (int, "other", "other")
 
 
 @relies_on(

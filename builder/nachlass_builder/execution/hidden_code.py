@@ -46,8 +46,8 @@ WATCH_WARNINGS = "__import__('nachlass_kernel.warned', fromlist=['watch']).watch
 REPORT_READS = "__import__('nachlass_kernel.reads', fromlist=['write_reads']).write_reads({path!r})"
 """Writes what has been read to a file."""
 
-KEEP_PLACES = "__import__('nachlass_kernel.code_places', fromlist=['keep_places']).keep_places()"
-"""Lets what cells pickle keep its place in the notebook; only where cloudpickle is installed."""
+REGISTER_REDUCERS = "__import__('nachlass_kernel.reducers', fromlist=['register']).register()"
+"""Teaches what cells pickle with what pickle lacks; only where cloudpickle is installed."""
 
 
 class CodeError(ExecutionError):

@@ -15,7 +15,7 @@ from nachlass_builder.execution.capture_warnings import capture_warnings
 from nachlass_builder.execution.data_files import Reads, data_notes, data_of, observed_reads
 from nachlass_builder.execution.execute import Execution, Kernel, executed
 from nachlass_builder.execution.failing_samples import FailingSample
-from nachlass_builder.execution.hidden_code import KEEP_PLACES
+from nachlass_builder.execution.hidden_code import REGISTER_REDUCERS
 from nachlass_builder.execution.outcome import (
     AlikeFailures,
     Captured,
@@ -140,7 +140,7 @@ class SecondPass:
             progress=self.progress,
             pythonpath=tuple(self.import_folders),
             # A pipeline's cells pickle for themselves.
-            prepare=(KEEP_PLACES,) if self.chosen.contract == "pipeline" else (),
+            prepare=(REGISTER_REDUCERS,) if self.chosen.contract == "pipeline" else (),
             explain_missing_file=self.explain_missing_file,
         )
 

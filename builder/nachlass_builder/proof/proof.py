@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from nachlass_builder.bundle.manifest import Baseline, MemoryUse
 from nachlass_builder.foundation.errors import Place, ProofError
 from nachlass_builder.foundation.process import Completed, Deadline, run
 from nachlass_builder.foundation.settings import is_index_variable
+from nachlass_builder.notebook.registered_classes import RegisteredClass
 from nachlass_builder.proof.answer import Failure, Proven
 from nachlass_builder.proof.describe_features import LEAST_SAMPLES
 from nachlass_builder.requirements.import_names import DISTRIBUTIONS
@@ -25,6 +26,11 @@ NOT_THERE = (
     "what the predictor needs must be defined in the notebook, lie in the repository "
     "(opened by a relative path) or be installed through `requirements`"
 )
+
+BY_NAME = "is pickled by its name"
+"""The service on what pickle did not take with it, but looks for where the model is loaded."""
+
+MOVE = "put it into a module of the repository (.py), and import it"
 
 GONE = "the folder of the build is gone afterwards: open files by paths relative to the notebook"
 
@@ -106,6 +112,7 @@ def prove(
     gone: Path,
     deadline: Deadline,
     lock: str | None = None,
+    registered: Sequence[RegisteredClass] = (),
     run: Callable[..., Completed] = run,
 ) -> Proof:
     """Prove the bundle with the serving environment's Python; raises ProofError.
@@ -115,7 +122,8 @@ def prove(
     `training` tells, when that fails, whether the pickle or the environment is
     to blame; None where nobody is told. `gone` is the folder that the cells ran
     in. `lock` names the lock that decided what is in the serving environment, when
-    it was given. The manifest must say how many samples there are.
+    it was given. `registered` are the notebook's classes that may be why a pickle does not
+    work. The manifest must say how many samples there are.
     """
     # As in a worker that shares the cores: libraries that start threads start more than one.
     environment = {**environment, "OMP_NUM_THREADS": "2"}
@@ -134,7 +142,14 @@ def prove(
         in_training = training is not None and isinstance(ask(training)[0], Proven)
         if answer.where:
             place = Place(answer.where)
-        raise _refusal(answer, in_training=in_training, place=place, gone=gone, lock=lock)
+        raise _refusal(
+            answer,
+            in_training=in_training,
+            place=place,
+            gone=gone,
+            lock=lock,
+            registered=registered,
+        )
     preload, notes = False, []
     if answer.samples:
         preload = answer.forked
@@ -156,7 +171,13 @@ def prove(
 
 
 def _refusal(
-    error: Failure, *, in_training: bool, place: Place, gone: Path, lock: str | None
+    error: Failure,
+    *,
+    in_training: bool,
+    place: Place,
+    gone: Path,
+    lock: str | None,
+    registered: Sequence[RegisteredClass],
 ) -> ProofError:
     """Turn a failed proof into a sentence."""
     details = error.traceback
@@ -197,4 +218,17 @@ def _refusal(
     remedy = NOT_THERE
     if str(gone) in error.message:
         remedy = GONE
+    elif BY_NAME in error.message:
+        remedy = MOVE
+    elif registered and not in_training:
+        remedy += f"\n{_told_of(registered)}"
     return ProofError(what, place=place, details=details, remedy=remedy)
+
+
+def _told_of(registered: Sequence[RegisteredClass]) -> str:
+    """What to do about classes that something may register when they are made."""
+    first, *others = registered
+    names = f"`{first.name}` ({first.place})" + (f" and {len(others)} more" if others else "")
+    return (
+        f"{names}: the pickle makes the class anew, and `{first.by}` may not know it there: {MOVE}"
+    )

@@ -16,6 +16,7 @@ from nachlass_builder.foundation.digest import digest_of
 from nachlass_builder.foundation.errors import Place, ProofError, RequirementsError
 from nachlass_builder.foundation.progress import Progress
 from nachlass_builder.notebook.find_names import last_binding
+from nachlass_builder.notebook.registered_classes import registered_classes
 from nachlass_builder.packages.environment import Environment, environment_key
 from nachlass_builder.packages.lock import Lock
 from nachlass_builder.proof.proof import prove, service_environment
@@ -178,6 +179,11 @@ class Serving:
                 gone=self.staging.source,
                 deadline=prepared.deadline,
                 lock=SERVING_LOCK if self.given else None,
+                registered=[
+                    found
+                    for book in self.checked.chosen.notebooks
+                    for found in registered_classes(book)
+                ],
             )
             for text in proof.notes:
                 progress.note(text)

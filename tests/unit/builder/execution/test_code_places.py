@@ -8,11 +8,9 @@ from types import CodeType
 import cloudpickle
 import pytest
 
-from nachlass_builder.execution.kernel_process import IN_KERNEL
 from nachlass_builder.packages.provided import Provided
 from nachlass_builder.slim.references import References
-
-CELL = "/tmp/ipykernel_7/123.py"
+from support.pickled import CELL, names_of
 
 NOTEBOOK = """
 import contextlib, dataclasses, functools
@@ -105,39 +103,6 @@ except ZeroDivisionError as error:
     for frame in traceback.extract_tb(error.__traceback__)[1:]:
         print(frame.filename, frame.lineno)
 """
-
-
-@pytest.fixture
-def keep_places(monkeypatch):
-    """The kernel's function, in a process that is no kernel; undone after the test."""
-    monkeypatch.syspath_prepend(str(IN_KERNEL))
-    from nachlass_kernel import code_places
-
-    table = cloudpickle.Pickler.dispatch_table
-    monkeypatch.setitem(table, CodeType, table[CodeType])
-    monkeypatch.setattr(code_places, "cell_files", lambda: {CELL: 1})
-    return code_places.keep_places
-
-
-@pytest.fixture
-def register(keep_places, monkeypatch):
-    """All that a capture teaches pickle; undone after the test."""
-    import copyreg
-
-    from nachlass_kernel import reducers
-
-    monkeypatch.setattr(copyreg, "dispatch_table", copyreg.dispatch_table)
-    before = dict(copyreg.dispatch_table)
-    yield reducers.register
-    for kind in copyreg.dispatch_table.keys() - before:
-        del copyreg.dispatch_table[kind]
-
-
-def names_of(source, file=CELL):
-    """What a cell defines."""
-    names = {"__name__": "__main__"}
-    exec(compile(source, file, "exec"), names)
-    return names
 
 
 @pytest.mark.parametrize("predictor", PREDICTORS.split())

@@ -9,9 +9,17 @@ import pytest
 from nachlass_builder.bundle.manifest import Baseline, MemoryUse
 from nachlass_builder.foundation.errors import Place, ProofError
 from nachlass_builder.foundation.process import Completed, Deadline
+from nachlass_builder.notebook.registered_classes import RegisteredClass
 from nachlass_builder.proof.answer import Predicted, Proven
 from nachlass_builder.proof.describe_features import LEAST_SAMPLES
-from nachlass_builder.proof.proof import GONE, NOT_THERE, ask_service, prove, service_environment
+from nachlass_builder.proof.proof import (
+    GONE,
+    MOVE,
+    NOT_THERE,
+    ask_service,
+    prove,
+    service_environment,
+)
 
 SERVING, TRAINING = Path("/serving/bin/python"), Path("/training/bin/python")
 PLACE = Place("model.ipynb", 2, 1)
@@ -52,7 +60,7 @@ class Service:
 def proof(tmp_path):
     """Prove with the serving and training environments answering so."""
 
-    def proof(serving, training=None, lock=None, has_training=True):
+    def proof(serving, training=None, lock=None, has_training=True, registered=()):
         service = Service({SERVING: serving, TRAINING: training})
         return prove(
             SERVING,
@@ -64,6 +72,7 @@ def proof(tmp_path):
             gone=Path("/build/ran"),
             deadline=Deadline(),
             lock=lock,
+            registered=registered,
             run=service.run,
         )
 
@@ -224,6 +233,23 @@ def test_without_a_training_environment_nothing_is_blamed_on_it(refusal):
 def test_a_file_in_the_folder_of_the_build_is_told_from_others(refusal):
     refused = refusal({"message": "No such file: '/build/ran/data.csv'", "sample": 0})
     assert refused.remedy == GONE
+
+
+def test_what_is_looked_for_by_its_name_belongs_into_a_module(refusal):
+    said = "`Row` is pickled by its name, and only the notebook knows that name"
+    refused = refusal({"code": "bundle", "message": said})
+    assert refused.remedy == MOVE
+
+
+def test_classes_that_may_be_registered_are_named(refusal):
+    pair = RegisteredClass("Pair", Place("model.ipynb", 2, 1), "trees.register")
+    refused = refusal({"sample": 0}, registered=[pair, pair])
+    assert refused.remedy == (
+        f"{NOT_THERE}\n"
+        "`Pair` (model.ipynb, cell 2, line 1) and 1 more: the pickle makes the class anew, "
+        f"and `trees.register` may not know it there: {MOVE}"
+    )
+    assert refusal({"sample": 0}, PROVEN, registered=[pair]).remedy == NOT_THERE
 
 
 def test_the_users_line_is_the_place_when_it_is_known(refusal):

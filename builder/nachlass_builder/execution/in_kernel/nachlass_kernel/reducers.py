@@ -1,31 +1,66 @@
-"""Teaches pickle what only IPython or a notebook knows. Notebook's kernel."""
+"""Teaches pickle what only IPython or a notebook knows. Notebook's kernel.
+
+What the notebook made and pickle would look for by name is made anew from its parts,
+as is what holds a lock, a cache or a compiled part that can be made again. All of it
+loads with the standard library alone.
+"""
 
 from __future__ import annotations
 
 import copyreg
 import functools
+import gc
+import json.scanner
+import random
+import struct
+import sys
+import typing
+from collections.abc import Iterator
+from contextvars import Context, ContextVar
+from operator import methodcaller
+from types import MethodType, SimpleNamespace
 from typing import Any
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from IPython.utils.text import LSString, SList
 
+import __main__
 from nachlass_kernel.code_places import keep_places
+
+Reduced = str | tuple[Any, ...]
+"""What pickle takes of a reducer: the name of a global, or how the object is made."""
+
+Scanner: Any = json.scanner.make_scanner
+SCANNER_PARTS = "strict object_hook object_pairs_hook parse_float parse_int parse_constant".split()
 
 
 def register() -> None:
-    """Let code keep its place, functions their `lru_cache`; output of `!command` becomes plain."""
+    """Let code keep its place, and pickle what the reducers below name."""
     keep_places()
-    copyreg.pickle(functools._lru_cache_wrapper, _reduce_cached)
-    copyreg.pickle(SList, _reduce_output)
-    copyreg.pickle(LSString, _reduce_output)
+    for kind, reducer in {
+        SList: _reduce_output,
+        LSString: _reduce_output,
+        functools._lru_cache_wrapper: _reduce_cached,
+        functools.cached_property: _reduce_cached_property,
+        typing.NewType: _reduce_new_type,
+        typing.TypeVarTuple: _reduce_type_var_tuple,
+        ContextVar: _reduce_context_variable,
+        WeakKeyDictionary: _reduce_weak_dictionary,
+        WeakValueDictionary: _reduce_weak_dictionary,
+        Scanner: _reduce_scanner,
+        struct.Struct: lambda compiled: (struct.Struct, (compiled.format,)),
+        random.SystemRandom: lambda _: (random.SystemRandom, ()),
+    }.items():
+        copyreg.pickle(kind, reducer)
 
 
-def _reduce_output(output: Any) -> tuple[Any, ...]:
+def _reduce_output(output: Any) -> Reduced:
     """A plain list or text in place of IPython's own."""
     plain = list if isinstance(output, list) else str
     return plain, (plain(output),)
 
 
-def _reduce_cached(cached: Any) -> str | tuple[Any, ...]:
+def _reduce_cached(cached: Any) -> Reduced:
     """Make the cache anew, and empty, around the notebook's function.
 
     By itself a cached function is pickled as a name.
@@ -36,3 +71,62 @@ def _reduce_cached(cached: Any) -> str | tuple[Any, ...]:
     state = {key: part for key, part in vars(cached).items() if key != "cache_parameters"}
     arguments = (cached.__wrapped__, parameters["maxsize"], parameters["typed"])
     return functools._lru_cache_wrapper, (*arguments, functools._CacheInfo), state
+
+
+def _reduce_cached_property(cached: Any) -> Reduced:
+    """Make the property anew around its function: until Python 3.12 it holds a lock."""
+    state = {key: part for key, part in vars(cached).items() if key not in ("func", "lock")}
+    return functools.cached_property, (cached.func,), state
+
+
+def _reduce_new_type(made: Any) -> Reduced:
+    """The notebook's type made anew; another module's by its name."""
+    if made.__module__ != "__main__":
+        return str(made.__qualname__)
+    return typing.NewType, (made.__qualname__, made.__supertype__), {"__module__": "__main__"}
+
+
+def _reduce_type_var_tuple(made: Any) -> Reduced:
+    """The notebook's variable made anew; another module's by its name."""
+    if made.__module__ != "__main__":
+        return str(made.__name__)
+    return typing.TypeVarTuple, (made.__name__,), {"__module__": "__main__"}
+
+
+def _reduce_context_variable(variable: Any) -> Reduced:
+    """A module's variable, or a new one with what the cells left in it, or its own, as default."""
+    for module in list(sys.modules.values()):
+        for name, value in list(vars(module).items()) if module is not __main__ else ():
+            if value is variable:
+                return getattr, (module, name)
+    unset = object()
+    value = variable.get(unset)
+    if value is unset:
+        try:
+            value = Context().run(variable.get)
+        except LookupError:
+            return ContextVar, (variable.name,)
+    return functools.partial(ContextVar, variable.name, default=value), ()
+
+
+def _reduce_weak_dictionary(weak: Any) -> Reduced:
+    """The entries, put in afterwards: a value may lead to the dictionary itself."""
+    entries = () if _is_dispatch_cache(weak) else tuple(weak.items())
+    return type(weak), (), None, None, iter(entries)
+
+
+def _is_dispatch_cache(weak: Any) -> bool:
+    """Whether it is what a function of functools.singledispatch remembers of its calls.
+
+    Such a function can clear it, by a method that it keeps; what it was called with
+    may be of a class that is not there where the model is served.
+    """
+    kept: Iterator[Any] = (one for one in gc.get_referrers(weak) if isinstance(one, MethodType))
+    clears = any(one.__func__ is WeakKeyDictionary.clear for one in kept)
+    return clears and all(isinstance(key, type) for key in weak)
+
+
+def _reduce_scanner(scanner: Any) -> Reduced:
+    """The compiled part of a json.JSONDecoder, made anew from the decoder's options."""
+    options = SimpleNamespace(**{part: getattr(scanner, part) for part in SCANNER_PARTS})
+    return methodcaller("make_scanner", options), (json.scanner,)

@@ -1,0 +1,76 @@
+"""Finds classes of a notebook that other code may register when they are made.
+
+The pickle makes a notebook's class anew: without its decorator, and with its metaclass
+and bases once more. A registry of theirs (JAX's of pytrees, Equinox's of modules) then
+does not know the new class, or refuses it as a second one of its name.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from nachlass_builder.foundation.errors import Place
+from nachlass_builder.notebook.notebook import Notebook
+
+
+@dataclass(frozen=True)
+class RegisteredClass:
+    """A class at the top level of a cell, and what may register it, as it is written."""
+
+    name: str
+    place: Place
+    by: str
+
+
+def registered_classes(notebook: Notebook) -> Iterator[RegisteredClass]:
+    """Classes with a decorator, a metaclass or a base that no cell and no part of Python makes."""
+    modules = _imported(notebook)
+    for cell in notebook.cells:
+        for node in cell.tree.body if cell.tree else ():
+            if isinstance(node, ast.ClassDef) and (by := _registrar(node, modules)):
+                place = notebook.place(cell, node.lineno)
+                yield RegisteredClass(node.name, place, ast.unparse(by))
+
+
+def _registrar(node: ast.ClassDef, modules: Mapping[str, str]) -> ast.expr | None:
+    """What may register a class: any metaclass but Python's own, or a library's part of it."""
+    metaclasses = [word.value for word in node.keywords if word.arg == "metaclass"]
+    for metaclass in metaclasses:
+        if _module(metaclass, modules) not in sys.stdlib_module_names:
+            return metaclass
+    for part in (*node.decorator_list, *node.bases):
+        module = _module(part, modules)
+        if module is not None and module not in sys.stdlib_module_names:
+            return part
+    return None
+
+
+def _module(node: ast.expr, modules: Mapping[str, str]) -> str | None:
+    """The top-level module that an expression's name was imported from."""
+    while True:
+        match node:
+            case ast.Attribute(value=inner) | ast.Call(func=inner) | ast.Subscript(value=inner):
+                node = inner
+            case ast.Name(id=name):
+                return modules.get(name)
+            case _:
+                return None
+
+
+def _imported(notebook: Notebook) -> dict[str, str]:
+    """The top-level module behind each name that a cell imports."""
+    modules = {}
+    for cell in notebook.cells:
+        for node in ast.walk(cell.tree) if cell.tree else ():
+            match node:
+                case ast.Import(names=aliases):
+                    for alias in aliases:
+                        top = alias.name.partition(".")[0]
+                        modules[alias.asname or top] = top
+                case ast.ImportFrom(module=str(module), names=aliases):
+                    for alias in aliases:
+                        modules[alias.asname or alias.name] = module.partition(".")[0]
+    return modules
