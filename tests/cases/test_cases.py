@@ -146,5 +146,7 @@ def settled(stderr, root):
     text = text.replace(str(root), "REPO").replace(platform.python_version(), "PYTHON")
     text = re.sub(r"/\S*?\.bundle\.making", "MAKING", text)
     text = re.sub(r"[\d,]+ MiB", "N MiB", text)
+    newest = re.compile(r'^( {8}\["[\w-]+", )"[\d.]+"\],$', re.MULTILINE)
+    text = newest.sub(r'\1"VERSION"],', text)
     text = re.sub(r"(?<= on )(https?|file)://.*", "INDEX", text)
     return re.sub(r"0x[0-9a-f]{6,}", "0xADDRESS", text)

@@ -9,6 +9,7 @@ from pathlib import Path
 from nachlass_builder.assemble.choose_lock import LockChoice
 from nachlass_builder.assemble.freshness import build_key, is_current
 from nachlass_builder.assemble.manifest import compose_manifest
+from nachlass_builder.assemble.missing_requirements import MissingRequirements
 from nachlass_builder.assemble.reuse_locks import Locks, check_whole, take_over
 from nachlass_builder.bundle.layout import (
     SAMPLES,
@@ -30,7 +31,8 @@ from nachlass_builder.proof.describe_predictions import read_samples
 from nachlass_builder.proof.proof import service_environment
 from nachlass_builder.requirements.check import Checked, check
 from nachlass_builder.requirements.first_pass import compute_requirements
-from nachlass_builder.requirements.requirements import Requirements, gather
+from nachlass_builder.requirements.missing_imports import missing_imports, told
+from nachlass_builder.requirements.requirements import gather
 from nachlass_builder.slim.choose_environment import Serving
 from nachlass_builder.slim.serving_request import require_locked
 from nachlass_builder.source.parameters import shown_parameters
@@ -92,18 +94,29 @@ class _Build:
         """Make the whole bundle in the staging folder."""
         from nachlass_builder.assemble.tell_capture import tell_capture
         from nachlass_builder.assemble.write_bundle import write_bundle
+        from nachlass_builder.execution.advice import Advice
         from nachlass_builder.execution.second_pass import SecondPass
 
         settings = self.prepared.settings
         key, checked = self._read()
-        choice = LockChoice(self.prepared, self.staging, checked.requirements, self.progress)
+        choice = LockChoice(
+            self.prepared,
+            self.staging.source,
+            self.staging.work,
+            checked.requirements,
+            self.progress,
+        )
         indexes = choice.indexes()
+        missing = MissingRequirements(checked, choice, indexes)
         locks = self._take_over(checked, choice, indexes) if self.locked else None
         if locks:
             lock, resolution = locks.training, locks.resolution
         else:
             lock, resolution = choice.lock(indexes, None if self.fresh else self.destination)
         require_locked(settings, lock)
+        locked = {name for name, _version in lock.packages}
+        if lacking := missing_imports(checked.imports, locked):
+            self.progress.warn(f"imports that no requirement brings: {told(lacking)}")
         with self.progress.step("making the training environment"):
             training = self._environment(lock, "training", indexes)
             if locks:
@@ -115,8 +128,17 @@ class _Build:
                 python=training.python,
                 environment=self._kernel_environment(),
                 settings=settings,
-                import_folders=self._import_folders(checked.requirements),
-                explain_missing_file=self._explain_missing_file,
+                import_folders=[
+                    self.staging.source / folder
+                    for folder in checked.requirements.import_folders(self.staging.source)
+                ],
+                advice=Advice(
+                    missing_file=self._explain_missing_file,
+                    missing_requirements=lambda written, place: missing.advice(
+                        written, place, locked
+                    ),
+                    newer_versions=choice.versions_of_then,
+                ),
                 deadline=self.prepared.deadline,
                 progress=self.progress,
             ).run()
@@ -237,14 +259,6 @@ class _Build:
         """What the cells see of the environment: no settings or credentials of indexes."""
         kept = {k: v for k, v in self.prepared.environ.items() if not is_index_variable(k)}
         return {**kept, **self.prepared.settings.parameters}
-
-    def _import_folders(self, requirements: Requirements) -> list[Path]:
-        """The folders of the repository's own packages, and a pipeline's root."""
-        folders = []
-        for name in requirements.local:
-            folder = self.staging.source / name
-            folders.append(folder / "src" if (folder / "src").is_dir() else folder)
-        return folders
 
     def _explain_missing_file(self, name: str) -> str | None:
         """Why a file that the user has is not in the build; None when they have none either."""

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import platform
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 
 from nachlass_builder.bundle.layout import TRAINING_LOCK
 from nachlass_builder.bundle.seed import resolution_of
-from nachlass_builder.bundle.staging import Staging
 from nachlass_builder.foundation.digest import digest_of
+from nachlass_builder.foundation.errors import NachlassError
 from nachlass_builder.foundation.progress import Progress, counted
 from nachlass_builder.packages.lock import OURS_FOR_KERNEL, Lock
 from nachlass_builder.packages.pip_settings import IndexSettings
 from nachlass_builder.packages.resolve import resolve
+from nachlass_builder.packages.resolver import Resolver
 from nachlass_builder.packages.service_wheel import service_requirements
 from nachlass_builder.packages.uv_lock import UvLock, read_uv_lock
 from nachlass_builder.requirements.requirement_hashes import Hashed
@@ -23,20 +25,28 @@ from nachlass_builder.requirements.requirements_txt import read_constraint_hashe
 from nachlass_builder.source.prepare import Prepared
 from nachlass_builder.source.source import commit_time
 
+OLD = timedelta(days=180)
+"""The age of a notebook from which on newer versions may be why it fails."""
+
 
 @dataclass(frozen=True)
 class LockChoice:
-    """Everything that decides a lock."""
+    """Everything that decides a lock.
+
+    `root` is the source, or its copy, in which the requirements were read; `work` is a
+    folder to work in.
+    """
 
     prepared: Prepared
-    staging: Staging
+    root: Path
+    work: Path
     requirements: Requirements
     progress: Progress
 
     def indexes(self) -> IndexSettings:
         """Where packages come from: pip's settings, and the source's own."""
         environ = {**self.prepared.environ, **self.prepared.settings.index}
-        indexes = IndexSettings.read(environ, self.staging.source)
+        indexes = IndexSettings.read(environ, self.root)
         indexes = indexes.with_options(self.requirements.options)
         if indexes.wheelhouse:
             self.progress.note("wheels/ is used as a wheelhouse")
@@ -67,10 +77,10 @@ class LockChoice:
                 self.progress.note(str(requirement))
             if before and resolution_of(before) == resolution:
                 previous = Lock.read(before / TRAINING_LOCK)
-                changed = previous.changed_in(self.staging.source)
+                changed = previous.changed_in(self.root)
                 if not changed:
                     self.progress.note("unchanged: the previous bundle's lock is kept")
-                    return previous.of_source(self.staging.source), resolution
+                    return previous.of_source(self.root), resolution
                 self.progress.note(f"locked again, because the source has another {changed[0]}")
             lock = resolve(
                 merged,
@@ -80,11 +90,25 @@ class LockChoice:
                 hashes=hashes,
                 require_hashes=required,
                 as_of=as_of,
-                work=self.staging.work,
+                work=self.work,
                 deadline=self.prepared.deadline,
             )
             self._tell(lock)
         return lock, resolution
+
+    def resolver(self, indexes: IndexSettings) -> Resolver:
+        """What answers questions about other requirements under the same conditions.
+
+        It builds nothing: what a package's own code says of its needs stays unknown.
+        """
+        return Resolver(
+            indexes,
+            self.work,
+            self.prepared.deadline,
+            constraints=tuple(self.constraints()),
+            only_binary=frozenset({":all:"}),
+            as_of=self._as_of(),
+        )
 
     def constraints(self) -> list[str]:
         """The lines of `-c` files, and the pins of a uv.lock."""
@@ -108,16 +132,40 @@ class LockChoice:
             if not requirement.place.file.endswith("pyproject.toml")
             and requirement.parsed.specifier
         }
-        project = self.staging.source / requirements.uv_lock
+        project = self.root / requirements.uv_lock
         return read_uv_lock(project, overruled, self.prepared.deadline)
 
     def _as_of(self) -> str | None:
         """The date that unpinned requirements are resolved as of."""
-        settings, source = self.prepared.settings, self.prepared.source
+        settings = self.prepared.settings
         if settings.resolve_as_of != "commit":
             return settings.resolve_as_of
-        notebook = source.notebook or settings.notebook or "."
-        return commit_time(source, notebook, self.prepared.deadline)
+        return commit_time(self.prepared.source, self._notebook, self.prepared.deadline)
+
+    @property
+    def _notebook(self) -> str:
+        """The notebook whose commit counts, or the whole source."""
+        return self.prepared.source.notebook or self.prepared.settings.notebook or "."
+
+    def versions_of_then(self) -> str | None:
+        """What to do if the code is older than what is installed; None if it cannot be."""
+        settings, source = self.prepared.settings, self.prepared.source
+        free = [one.name for one in self.requirements.merged if not one.parsed.specifier]
+        if settings.resolve_as_of or not free:
+            return None
+        try:
+            committed = commit_time(source, self._notebook, self.prepared.deadline)
+        except NachlassError:
+            return None
+        written = datetime.fromisoformat(committed)
+        if datetime.now(UTC) - written < OLD:
+            return None
+        version = ".".join(platform.python_version_tuple()[:2])
+        return (
+            f"the notebook's last commit is of {written:%Y-%m-%d}, and {', '.join(free)} "
+            f"{'is' if len(free) == 1 else 'are'} of today: S2I_RESOLVE_AS_OF=commit takes the "
+            f"versions of then, if there are some for Python {version}"
+        )
 
     def _tell(self, lock: Lock) -> None:
         """Say what was found out while resolving."""

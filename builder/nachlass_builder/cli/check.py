@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,6 +19,10 @@ from nachlass_builder.cli.options import (
 )
 from nachlass_builder.foundation.console import tell
 from nachlass_builder.foundation.progress import Progress
+
+if TYPE_CHECKING:
+    from nachlass_builder.requirements.check import Checked
+    from nachlass_builder.source.prepare import Prepared
 
 
 @click.command(help=f"Say what would be built, without executing anything.\n\n{SOURCE_HELP}")
@@ -44,7 +52,8 @@ def check(
             prepared.source.notebook,
             lambda name: why_left_out(prepared.source, name, prepared.deadline),
         )
-        checked = replace(checked, warnings=[*files.warnings, *checked.warnings])
+        lacking = () if requirements else _lacking(prepared, checked)
+        checked = replace(checked, warnings=[*files.warnings, *checked.warnings, *lacking])
         if requirements:
             print_requirements(checked)
         else:
@@ -53,3 +62,15 @@ def check(
         tell(error)
     if checked.errors:
         sys.exit(checked.errors[0].exit_code)
+
+
+def _lacking(prepared: Prepared, checked: Checked) -> Iterator[str]:
+    """What the imports need and no requirement brings."""
+    from nachlass_builder.assemble.choose_lock import LockChoice
+    from nachlass_builder.assemble.missing_requirements import MissingRequirements
+
+    with TemporaryDirectory(prefix="nachlass-") as work:
+        root, quiet = prepared.source.root, Progress(quiet=True)
+        choice = LockChoice(prepared, root, Path(work), checked.requirements, quiet)
+        if warning := MissingRequirements(checked, choice, choice.indexes()).warning():
+            yield warning

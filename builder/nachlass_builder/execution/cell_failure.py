@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
+from nachlass_builder.execution.advice import NO_ADVICE, Advice
 from nachlass_builder.execution.missing_name import explain_missing_name
 from nachlass_builder.execution.raised import Frame, Raised
 from nachlass_builder.foundation.errors import ExecutionError, Place
@@ -39,6 +40,12 @@ REMEDIES = {
 }
 """What to do, by a sign in the message."""
 
+GONE = re.compile(
+    r"AttributeError: .* has no attribute|ImportError: cannot import name"
+    r"|ModuleNotFoundError: No module named '\w+\.|TypeError: .*unexpected keyword argument"
+)
+"""How the exceptions begin of code that uses what a later version of a library has not."""
+
 
 @dataclass(frozen=True)
 class Spot:
@@ -63,7 +70,7 @@ class FailedCell:
     raised: Raised
     numbers: Mapping[int, int]
     root: Path
-    explain_missing_file: Callable[[str], str | None] | None = None
+    advice: Advice = NO_ADVICE
     stderr: str = ""
 
     def error(self) -> ExecutionError:
@@ -97,7 +104,13 @@ class FailedCell:
         return "\n\n".join(parts)
 
     def remedy(self) -> str | None:
-        """The next step, where it is certain."""
+        """The next step, where it is certain, or the code's age a likely reason."""
+        return self._certain() or (
+            self.advice.newer_versions() if GONE.match(self.message()) else None
+        )
+
+    def _certain(self) -> str | None:
+        """What to do about the exception itself."""
         raised = self.raised
         if raised.ename == "ModuleNotFoundError":
             spots = self._spots(raised)
@@ -111,6 +124,9 @@ class FailedCell:
                 root=Path(os.path.realpath(self.root)),
                 cwd=raised.cwd,
                 explain_file=self._explain_file,
+                missing_requirements=lambda written: self.advice.missing_requirements(
+                    written, self.place()
+                ),
             )
         if raised.ename == "FileNotFoundError" and raised.filename:
             return self._explain_file(raised.filename)
@@ -119,13 +135,11 @@ class FailedCell:
         return next((text for sign, text in REMEDIES.items() if sign in self.message()), None)
 
     def _explain_file(self, name: str) -> str | None:
-        """Why a file is not there, if the caller knows; asked by its path from the root."""
-        if self.explain_missing_file is None:
-            return None
+        """Why a file is not there, if it is known; asked by its path from the root."""
         root, path = os.path.realpath(self.root), Path(self.raised.cwd, name)
         if Path(name).is_absolute() and not path.is_relative_to(root):
-            return self.explain_missing_file(name)
-        return self.explain_missing_file(os.path.relpath(path, root))
+            return self.advice.missing_file(name)
+        return self.advice.missing_file(os.path.relpath(path, root))
 
     def _said(self, raised: Raised) -> list[str]:
         """The exception's type and message, in lines; paths are relative to the root."""

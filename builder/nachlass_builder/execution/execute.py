@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 
+from nachlass_builder.execution.advice import NO_ADVICE, Advice
 from nachlass_builder.execution.cell_failure import FailedCell, line_with
 from nachlass_builder.execution.cell_output import CellClient
 from nachlass_builder.execution.cell_warnings import CellWarnings
@@ -53,7 +54,7 @@ class Execution:
     `cwd` the folder in it where the cells run, `environment` what they may see
     of the environment, `pythonpath` further folders to import from, `prepare`
     hidden code that runs before the first cell.
-    `explain_missing_file` knows why a file, named from the root, is not there.
+    `advice` explains failures.
     """
 
     notebook: Notebook
@@ -66,7 +67,7 @@ class Execution:
     progress: Progress
     pythonpath: Sequence[Path] = ()
     prepare: Sequence[str] = ()
-    explain_missing_file: Callable[[str], str | None] | None = None
+    advice: Advice = NO_ADVICE
 
 
 @contextmanager
@@ -226,7 +227,7 @@ class _Run:
             raised,
             self.numbers,
             self.execution.root,
-            self.execution.explain_missing_file,
+            self.execution.advice,
             "".join(output.text for output in outputs if output.get("name") == "stderr"),
         )
 

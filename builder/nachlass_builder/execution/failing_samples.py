@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from nachlass_builder.execution.advice import NO_ADVICE, Advice
 from nachlass_builder.execution.cell_failure import TIMED, FailedCell
 from nachlass_builder.execution.outcome import SampleFailure
 from nachlass_builder.execution.raised import Raised
@@ -50,7 +51,7 @@ class FailingSample:
 
     `count` is how many fail in this way. `scorer` is what scores: "`predictor`", or
     "the pipeline" of a notebook without one. `numbers`, `root` and
-    `explain_missing_file` are those of a FailedCell; `cells` are the places of the
+    `advice` are those of a FailedCell; `cells` are the places of the
     files of other notebooks' cells.
     """
 
@@ -60,7 +61,7 @@ class FailingSample:
     notebook: Notebook
     numbers: Mapping[int, int]
     root: Path
-    explain_missing_file: Callable[[str], str | None] | None = None
+    advice: Advice = NO_ADVICE
     cells: Mapping[str, str] = field(default_factory=dict)
 
     def left_out(self, scored: int) -> str:
@@ -138,9 +139,7 @@ class FailingSample:
         if not in_cells:
             return None
         cell = self.notebook.cells[in_cells[-1] - 1]
-        return FailedCell(
-            self.notebook, cell, raised, self.numbers, self.root, self.explain_missing_file
-        )
+        return FailedCell(self.notebook, cell, raised, self.numbers, self.root, self.advice)
 
     def _hint(self) -> str | None:
         """What is likely to be wrong, if there is a sign of it."""

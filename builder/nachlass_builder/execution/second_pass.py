@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -11,6 +11,7 @@ from typing import Any
 
 from nachlass_builder.bundle.manifest import Data
 from nachlass_builder.bundle.staging import Staging
+from nachlass_builder.execution.advice import Advice
 from nachlass_builder.execution.capture_warnings import capture_warnings
 from nachlass_builder.execution.data_files import Reads, data_notes, data_of, observed_reads
 from nachlass_builder.execution.execute import Execution, Kernel, executed
@@ -55,7 +56,7 @@ class SecondPass:
     environment: Mapping[str, str]
     settings: Settings
     import_folders: Sequence[Path]
-    explain_missing_file: Callable[[str], str | None]
+    advice: Advice
     deadline: Deadline
     progress: Progress
     cells: dict[str, str] = field(default_factory=dict)
@@ -141,7 +142,7 @@ class SecondPass:
             pythonpath=tuple(self.import_folders),
             # A pipeline's cells pickle for themselves.
             prepare=(REGISTER_REDUCERS,) if self.chosen.contract == "pipeline" else (),
-            explain_missing_file=self.explain_missing_file,
+            advice=self.advice,
         )
 
     def _capture(
@@ -184,7 +185,7 @@ class SecondPass:
                 notebook,
                 kernel.cell_numbers,
                 self.staging.source,
-                self.explain_missing_file,
+                self.advice,
                 self.cells,
             )
             for failure in failures

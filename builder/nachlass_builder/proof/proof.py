@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,6 @@ from nachlass_builder.foundation.settings import is_index_variable
 from nachlass_builder.notebook.registered_classes import RegisteredClass
 from nachlass_builder.proof.answer import Failure, Proven
 from nachlass_builder.proof.describe_features import LEAST_SAMPLES
-from nachlass_builder.requirements.import_names import DISTRIBUTIONS
 
 Answer = TypeVar("Answer")
 
@@ -113,6 +112,7 @@ def prove(
     deadline: Deadline,
     lock: str | None = None,
     registered: Sequence[RegisteredClass] = (),
+    owners_of: Callable[[str], Collection[str]] = lambda _module: (),
     run: Callable[..., Completed] = run,
 ) -> Proof:
     """Prove the bundle with the serving environment's Python; raises ProofError.
@@ -123,7 +123,8 @@ def prove(
     to blame; None where nobody is told. `gone` is the folder that the cells ran
     in. `lock` names the lock that decided what is in the serving environment, when
     it was given. `registered` are the notebook's classes that may be why a pickle does not
-    work. The manifest must say how many samples there are.
+    work, `owners_of` names the training environment's distributions that have a module.
+    The manifest must say how many samples there are.
     """
     # As in a worker that shares the cores: libraries that start threads start more than one.
     environment = {**environment, "OMP_NUM_THREADS": "2"}
@@ -149,6 +150,7 @@ def prove(
             gone=gone,
             lock=lock,
             registered=registered,
+            owners_of=owners_of,
         )
     preload, notes = False, []
     if answer.samples:
@@ -178,6 +180,7 @@ def _refusal(
     gone: Path,
     lock: str | None,
     registered: Sequence[RegisteredClass],
+    owners_of: Callable[[str], Collection[str]],
 ) -> ProofError:
     """Turn a failed proof into a sentence."""
     details = error.traceback
@@ -190,12 +193,13 @@ def _refusal(
         )
     if in_training and error.missing:
         module = error.missing[0]
-        distribution = DISTRIBUTIONS.get(module.partition(".")[0], module)
+        owners = sorted(owners_of(module))
+        add = f'add "{owners[0]}"' if owners else f"add the distribution that provides `{module}`"
         return ProofError(
             f"the predictor needs {module}, which only the notebook's kernel brought along",
             place=place,
             details=details,
-            remedy=f'add "{distribution}" to `requirements`',
+            remedy=f"{add} to `requirements`",
         )
     if error.code == "differs":
         return ProofError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,9 +14,10 @@ from nachlass_builder.notebook.cell_secrets import secrets_of_modules, secrets_o
 from nachlass_builder.notebook.choose_notebook import ChosenNotebooks, Explain, choose_notebooks
 from nachlass_builder.notebook.contract import CONTRACT, NAME_SAMPLES, SAVE_FILE, one_argument
 from nachlass_builder.notebook.find_names import bindings_of, last_binding, may_define_unseen
-from nachlass_builder.notebook.notebook import Cell, Notebook, syntax_error
+from nachlass_builder.notebook.notebook import Notebook, syntax_error
 from nachlass_builder.requirements.elsewhere import found_elsewhere
-from nachlass_builder.requirements.import_names import DISTRIBUTIONS
+from nachlass_builder.requirements.imports import Import, find_imports
+from nachlass_builder.requirements.own_modules import OwnModules
 from nachlass_builder.requirements.requirements import Requirements, gather
 
 
@@ -25,11 +25,13 @@ from nachlass_builder.requirements.requirements import Requirements, gather
 class Checked:
     """What a check found: the notebooks, their requirements, and problems.
 
-    `errors` make a build certain to fail; `warnings` do not.
+    `errors` make a build certain to fail; `warnings` do not. `imports` are of modules
+    that are not the source's own.
     """
 
     chosen: ChosenNotebooks
     requirements: Requirements
+    imports: list[Import] = field(default_factory=list)
     errors: list[NachlassError] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -55,12 +57,13 @@ def check(
     nothing to look at.
     """
     chosen = choose_notebooks(root, files, settings, given, explain)
-    checked = Checked(chosen, gather(root, chosen.notebooks))
+    requirements, own = gather(root, chosen.notebooks), OwnModules(files)
+    imports = find_imports(chosen.notebooks, root, own, requirements.import_folders(root))
+    checked = Checked(chosen, requirements, imports)
     for notebook in chosen.notebooks:
         for cell in notebook.cells:
             if problem := syntax_error(notebook, cell):
                 checked.errors.append(problem)
-        checked.warnings += _unprovided_imports(notebook, checked.requirements, root)
         provided = {requirement.name for requirement in checked.requirements.merged}
         checked.warnings += found_elsewhere(notebook, provided)
         checked.warnings += secrets_of_notebook(notebook)
@@ -127,34 +130,3 @@ def _samples_errors(notebooks: Sequence[Notebook], name: str | None) -> list[Nac
             remedy=NAME_SAMPLES,
         )
     ]
-
-
-def _unprovided_imports(
-    notebook: Notebook, requirements: Requirements, root: Path
-) -> Iterator[str]:
-    """Imports of well-known libraries that no requirement names."""
-    if requirements.computed or requirements.uv_lock:
-        return
-    provided = {requirement.name for requirement in requirements.merged}
-    seen = set()
-    for cell in notebook.cells:
-        for module, line in _imports(cell):
-            distribution = DISTRIBUTIONS.get(module)
-            if distribution is None or module in seen or module in sys.stdlib_module_names:
-                continue
-            seen.add(module)
-            if distribution not in provided and not list(root.rglob(f"{module}.py")):
-                yield (
-                    f"{notebook.place(cell, line)}: imports {module}, and no requirement names "
-                    f"{distribution}; it works only if another one brings it"
-                )
-
-
-def _imports(cell: Cell) -> Iterator[tuple[str, int]]:
-    """The top-level modules that a cell imports, outside `try`."""
-    for statement in cell.tree.body if cell.tree else ():
-        match statement:
-            case ast.Import(names=aliases, lineno=line):
-                yield from ((alias.name.partition(".")[0], line) for alias in aliases)
-            case ast.ImportFrom(module=str(module), level=0, lineno=line):
-                yield module.partition(".")[0], line

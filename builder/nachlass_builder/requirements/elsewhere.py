@@ -52,6 +52,11 @@ LINE_MAGICS = frozenset({"R", "Rpull", "Rpush", "bigquery", "fs", "spark", "sql"
 """Those that people know of other places."""
 
 
+def is_elsewhere(module: str) -> bool:
+    """Whether a dotted name is, or is in, a module that only another place has."""
+    return any(f"{module}.".startswith(f"{known}.") for known in MODULES)
+
+
 def found_elsewhere(notebook: Notebook, provided: Collection[str]) -> Iterator[str]:
     """What will not be there in a build; `provided` are the distributions that are required."""
     seen = set()

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
+
+from nachlass_builder.requirements.own_modules import OwnModules
 
 SAME_NAME = (
     "altair bokeh boto3 catboost cloudpickle cvxpy dask datasets duckdb fastapi flask fsspec gensim"
@@ -66,18 +68,22 @@ OTHER_NAME = {
 }
 """Libraries that are installed under another name."""
 
+ALTERNATIVES = {
+    "cv2": ("opencv-python", "opencv-contrib-python", "opencv-contrib-python-headless"),
+}
+"""Distributions that have the same module as the usual one."""
+
 DISTRIBUTIONS = {name: name.replace("_", "-") for name in SAME_NAME} | OTHER_NAME
 
 COLAB = "google.colab exists in Colab alone: remove what uses it, or tag the cell skip-execution"
-MOST_FOLDERS = 5000
-"""Folders of the repository that are searched for a local module."""
 
 
-def distribution_of(module: str) -> str | None:
-    """The distribution that provides a module; None when the table does not know."""
+def distributions_of(module: str) -> tuple[str, ...]:
+    """The distributions that provide a module, the usual one first; none that the table lacks."""
     parts = module.split(".")
     names = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
-    return next((DISTRIBUTIONS[name] for name in names if name in DISTRIBUTIONS), None)
+    known = next((name for name in names if name in DISTRIBUTIONS), None)
+    return (DISTRIBUTIONS[known], *ALTERNATIVES.get(known, ())) if known else ()
 
 
 def explain_missing_module(
@@ -87,12 +93,14 @@ def explain_missing_module(
     root: Path,
     cwd: str,
     explain_file: Callable[[str], str | None],
+    missing_requirements: Callable[[str], str | None],
 ) -> str | None:
     """What to do about a module that was not found, where that is certain.
 
     `written` is the dotted name as the code has it. Asked in order: is it
     Colab's or Python's own, is it elsewhere in the repository, was it left out
-    of the build, which distribution has it.
+    of the build, which distribution has it; `missing_requirements` says that
+    of this one with all others that are missing.
     """
     top = module.partition(".")[0]
     if written.startswith("google.colab"):
@@ -104,39 +112,39 @@ def explain_missing_module(
         _explain_local(top, root, cwd)
         or explain_file(f"{path}.py")
         or explain_file(f"{path}/__init__.py")
-        or _explain_distribution(module, written)
+        or _explain_distribution(module, written, missing_requirements)
     )
 
 
-def _explain_distribution(module: str, written: str) -> str | None:
+def _explain_distribution(
+    module: str, written: str, missing_requirements: Callable[[str], str | None]
+) -> str | None:
     """Name the distribution to require; None for a part of something that is installed."""
-    known = OTHER_NAME.get(module) if "." in module else distribution_of(written)
-    if known is not None:
-        return f'add ["{known}"] to `requirements`'
-    if "." in module or not module:
+    if not module or ("." in module and module not in OTHER_NAME):
         return None
+    if told := missing_requirements(written):
+        return told
+    known = distributions_of(written)
+    if known:
+        return f'add ["{known[0]}"] to `requirements`'
     return f"add the distribution that provides `{module}` to `requirements`"
 
 
 def _explain_local(top: str, root: Path, cwd: str) -> str | None:
-    """Say where in the repository the module is, if it is in one place that is not searched."""
-    found = list(_folders_with(top, root))
-    if len(found) != 1 or found[0] == Path(cwd):
+    """Say where in the repository the module is, if it is only where nothing is searched.
+
+    A mere folder of the name of a library that everybody knows is not taken for it.
+    """
+    own = OwnModules.below(root)
+    found = own.folders_with(top, namespaces=top not in DISTRIBUTIONS)
+    folders = [root / name for name in found]
+    if not folders or Path(cwd) in folders:
         return None
-    folder, name = found[0], top if (found[0] / top).is_dir() else f"{top}.py"
-    where = "the repository's root" if folder == root else str(folder.relative_to(root))
+    is_package = (folders[0] / top).is_dir()
+    named = [str(folder.relative_to(root)) if folder != root else "the root" for folder in folders]
+    which = "which is not" if len(folders) == 1 else "none of which is"
     return (
-        f"{name} is in {where}, which is not on the import path: before the import, run "
-        f'`import sys; sys.path.append("{os.path.relpath(folder, cwd)}")`'
+        f"{top if is_package else f'{top}.py'} is in {' and in '.join(named)}, {which} on the "
+        "import path: before the import, run "
+        f'`import sys; sys.path.append("{os.path.relpath(folders[0], cwd)}")`'
     )
-
-
-def _folders_with(top: str, root: Path) -> Iterator[Path]:
-    """The folders of the repository from which the module could be imported."""
-    for count, (folder, names, files) in enumerate(os.walk(root)):
-        if count >= MOST_FOLDERS:
-            return
-        names[:] = [name for name in names if not name.startswith((".", "__"))]
-        package = Path(folder, top)
-        if f"{top}.py" in files or (top in names and any(package.glob("*.py"))):
-            yield Path(folder)

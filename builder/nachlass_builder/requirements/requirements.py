@@ -72,6 +72,10 @@ class Requirements:
     hashes: list[Hashed] = field(default_factory=list)
     require_hashes: Place | None = None
 
+    def import_folders(self, root: Path) -> list[str]:
+        """The folders, from the root, of the repository's own packages."""
+        return [f"{name}/src" if (root / name / "src").is_dir() else name for name in self.local]
+
 
 def gather(
     root: Path,

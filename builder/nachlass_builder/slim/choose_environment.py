@@ -64,7 +64,7 @@ class Serving:
         if self.given:
             self._require_given(self.given, training, request)
             described = self._describe(training, self.given, None, None)
-            return self._make_and_prove(self.given, described, is_all=True)
+            return self._make_and_prove(self.given, described, training, is_all=True)
         memory = self._memory(request)
         if self.fresh:
             memory.forget()
@@ -78,7 +78,8 @@ class Serving:
             lock = self.lock.subset(kept)
             described = self._describe(training, lock, subset, why_all)
             try:
-                served = self._make_and_prove(lock, described, is_all=kept == training.everything)
+                is_all = kept == training.everything
+                served = self._make_and_prove(lock, described, training, is_all=is_all)
             except ProofError as error:
                 if kept == training.everything:
                     raise
@@ -158,7 +159,9 @@ class Serving:
         )
         return self.draft.served_with(dict(sorted(lock.packages)), lock.digest, slim)
 
-    def _make_and_prove(self, lock: Lock, manifest: Unproven, *, is_all: bool) -> Served:
+    def _make_and_prove(
+        self, lock: Lock, manifest: Unproven, training: Training, *, is_all: bool
+    ) -> Served:
         """Make the environment, and prove the bundle there."""
         prepared, progress, notebook = (
             self.prepared,
@@ -184,6 +187,7 @@ class Serving:
                     for book in self.checked.chosen.notebooks
                     for found in registered_classes(book)
                 ],
+                owners_of=training.owners_of,
             )
             for text in proof.notes:
                 progress.note(text)

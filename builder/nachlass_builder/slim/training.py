@@ -85,6 +85,10 @@ class Training:
         """Which distribution provides what."""
         return Provided(self._there)
 
+    def owners_of(self, module: str) -> set[str]:
+        """The distributions that have a module."""
+        return self.provided.owners(module)
+
     @cached_property
     def everything(self) -> frozenset[str]:
         """All that could be asked to serve: the user's requirements and the service's."""

@@ -1,6 +1,9 @@
 """When the lock of the previous bundle is kept, and what it names of the source then."""
 
 import json
+import os
+import subprocess
+from datetime import UTC, datetime
 
 import pytest
 import tomli_w
@@ -9,7 +12,6 @@ from nachlass_builder.assemble import choose_lock
 from nachlass_builder.assemble.choose_lock import LockChoice
 from nachlass_builder.bundle.layout import TRAINING_LOCK
 from nachlass_builder.bundle.seed import SEED
-from nachlass_builder.bundle.staging import Staging
 from nachlass_builder.foundation.errors import Place
 from nachlass_builder.foundation.process import Deadline
 from nachlass_builder.foundation.progress import Progress
@@ -46,7 +48,7 @@ def build(tmp_path, monkeypatch):
         requirements = Requirements(merged=[Requirement(text, place) for text in texts])
         settings = Settings.from_environ({}, {})
         prepared = Prepared(Source(source, str(source)), settings, {}, Deadline())
-        choice = LockChoice(prepared, Staging(tmp_path), requirements, Progress())
+        choice = LockChoice(prepared, source, tmp_path, requirements, Progress())
         count = len(resolved)
         lock, resolution = choice.lock(IndexSettings(root=source), before)
         before.mkdir(exist_ok=True)
@@ -79,3 +81,50 @@ def test_a_package_of_the_source_that_may_need_something_else_is_locked_anew(bui
     (tmp_path / "work/src/mine/pyproject.toml").write_text('[project]\ndependencies = ["beta"]\n')
     assert build("mine @ ./mine")[1] is False
     assert build("mine @ ./mine")[1] is True
+
+
+@pytest.fixture
+def versions_of_then(tmp_path):
+    """What is said of a notebook that was committed on a day, and of what is required."""
+
+    def versions_of_then(day, *texts, **parameters):
+        root = tmp_path / "repo"
+        root.mkdir()
+        (root / "model.ipynb").write_text("{}")
+        dates = {"GIT_AUTHOR_DATE": f"{day}T12:00:00Z", "GIT_COMMITTER_DATE": f"{day}T12:00:00Z"}
+        identity = ["-c", "user.name=Nobody", "-c", "user.email=nobody@example.org"]
+        for words in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "All"])[
+            : 3 * bool(day)
+        ]:
+            command = ["git", "-C", root, *identity, *words]
+            subprocess.run(command, check=True, env={**os.environ, **dates})
+        place = Place("requirements.txt", line=1)
+        requirements = Requirements(merged=[Requirement(text, place) for text in texts])
+        settings = Settings.from_environ({}, parameters)
+        prepared = Prepared(Source(root, str(root)), settings, {}, Deadline())
+        return LockChoice(prepared, root, tmp_path, requirements, Progress()).versions_of_then()
+
+    return versions_of_then
+
+
+def test_an_old_notebook_may_want_versions_of_its_time(versions_of_then):
+    said = versions_of_then("2021-03-04", "pandas", "numpy==1.26.4", "scipy")
+    assert said.startswith(
+        "the notebook's last commit is of 2021-03-04, and pandas, scipy are of today: "
+        "S2I_RESOLVE_AS_OF=commit takes the versions of then"
+    )
+
+
+@pytest.mark.parametrize(
+    ("day", "texts", "parameters"),
+    [
+        (datetime.now(UTC).date().isoformat(), ["pandas"], {}),
+        ("2021-03-04", ["pandas==1.2"], {}),
+        ("2021-03-04", ["pandas"], {"S2I_RESOLVE_AS_OF": "commit"}),
+        ("", ["pandas"], {}),
+    ],
+)
+def test_nothing_is_said_of_what_is_new_pinned_dated_or_in_no_commit(
+    versions_of_then, day, texts, parameters
+):
+    assert versions_of_then(day, *texts, **parameters) is None

@@ -2,11 +2,12 @@ from pathlib import Path
 
 import pytest
 
+from nachlass_builder.execution.advice import Advice
 from nachlass_builder.execution.cell_failure import FailedCell, line_in_cell
 from nachlass_builder.execution.raised import Frame, Raised
 from nachlass_builder.foundation.excerpt import quoted_source
 from nachlass_builder.notebook.notebook import read_notebook
-from nachlass_builder.requirements.import_names import distribution_of, explain_missing_module
+from nachlass_builder.requirements.import_names import distributions_of, explain_missing_module
 from support.cells import write_notebook
 
 CELLS = """
@@ -157,13 +158,35 @@ def test_remedies_are_given_where_they_are_certain(failed, ename, evalue, facts,
 def test_missing_files_are_asked_for_by_their_path_from_the_root(notebook, tmp_path):
     def ask(filename):
         raised = Raised("FileNotFoundError", "", filename=filename, cwd=str(tmp_path / "sub"))
-        cell = notebook.cells[1]
-        return FailedCell(notebook, cell, raised, {}, tmp_path, explain_missing_file=str).remedy()
+        advice = Advice(missing_file=str)
+        return FailedCell(notebook, notebook.cells[1], raised, {}, tmp_path, advice).remedy()
 
     assert ask("data/x.csv") == "sub/data/x.csv"
     assert ask("../x.csv") == "x.csv"
     assert ask(str(tmp_path / "x.csv")) == "x.csv"
     assert ask("/elsewhere/x.csv") == "/elsewhere/x.csv"
+
+
+@pytest.mark.parametrize(
+    ("ename", "evalue", "is_told"),
+    [
+        ("AttributeError", "'DataFrame' object has no attribute 'append'", True),
+        ("AttributeError", "module 'numpy' has no attribute 'bool'", True),
+        ("ImportError", "cannot import name 'joblib' from 'sklearn.externals'", True),
+        ("ModuleNotFoundError", "No module named 'pandas.util.testing'", True),
+        ("TypeError", "fit() got an unexpected keyword argument 'verbose'", True),
+        ("TypeError", "unsupported operand type(s)", False),
+        ("ModuleNotFoundError", "No module named 'pandas'", False),
+        ("ValueError", "a message has no attribute of its own", False),
+    ],
+)
+def test_what_may_be_gone_from_a_later_version_is_told_of_old_code(
+    notebook, tmp_path, ename, evalue, is_told
+):
+    raised = Raised(ename, evalue, cwd=str(tmp_path))
+    advice = Advice(newer_versions=lambda: "take older ones")
+    failed = FailedCell(notebook, notebook.cells[1], raised, {}, tmp_path, advice)
+    assert (failed.remedy() == "take older ones") == is_told
 
 
 @pytest.mark.parametrize(
@@ -194,10 +217,10 @@ def test_long_cells_are_shown_around_the_line_or_at_both_ends():
 
 
 def test_distributions_come_from_the_table_alone():
-    assert distribution_of("sklearn.cluster") == "scikit-learn"
-    assert distribution_of("google.cloud.storage.blob") == "google-cloud-storage"
-    assert distribution_of("huggingface_hub") == "huggingface-hub"
-    assert distribution_of("config") is None
+    assert distributions_of("sklearn.cluster") == ("scikit-learn",)
+    assert distributions_of("google.cloud.storage.blob") == ("google-cloud-storage",)
+    assert distributions_of("huggingface_hub") == ("huggingface-hub",)
+    assert distributions_of("config") == ()
 
 
 @pytest.mark.parametrize(
@@ -210,12 +233,16 @@ def test_distributions_come_from_the_table_alone():
         ("tkinter", "tkinter", "tkinter is part of Python"),
         ("left_out", "left_out", "left_out.py was left out"),
         ("deep", "deep", "deep.py is in lib, which is not on the import path: before the import"),
-        ("twice", "twice", "add the distribution that provides `twice`"),
+        ("twice", "twice", "twice.py is in lib and in old, none of which is on the import path"),
+        ("torch", "torch", 'add ["torch"]'),
+        ("seaborn", "seaborn", "seaborn is in old, which is not on"),
+        ("spaces", "spaces", "spaces is in lib, which is not on"),
     ],
 )
 def test_missing_modules(tmp_path, module, written, expected):
-    for name in ("lib/deep.py", "lib/twice.py", "old/twice.py", "notebooks/x.txt"):
-        Path(tmp_path, name).parent.mkdir(exist_ok=True)
+    names = "lib/deep.py lib/twice.py old/twice.py old/torch/train.py old/seaborn/__init__.py"
+    for name in (*names.split(), "lib/spaces/a.py", "notebooks/x.txt"):
+        Path(tmp_path, name).parent.mkdir(exist_ok=True, parents=True)
         Path(tmp_path, name).write_text("")
     said = explain_missing_module(
         module,
@@ -223,6 +250,7 @@ def test_missing_modules(tmp_path, module, written, expected):
         root=tmp_path,
         cwd=str(tmp_path / "notebooks"),
         explain_file=lambda name: f"{name} was left out" if name == "left_out.py" else None,
+        missing_requirements=lambda written: None,
     )
     assert (said is None) if expected is None else said.startswith(expected)
     if module == "deep":

@@ -60,7 +60,7 @@ class Service:
 def proof(tmp_path):
     """Prove with the serving and training environments answering so."""
 
-    def proof(serving, training=None, lock=None, has_training=True, registered=()):
+    def proof(serving, training=None, lock=None, has_training=True, **known):
         service = Service({SERVING: serving, TRAINING: training})
         return prove(
             SERVING,
@@ -72,8 +72,8 @@ def proof(tmp_path):
             gone=Path("/build/ran"),
             deadline=Deadline(),
             lock=lock,
-            registered=registered,
             run=service.run,
+            **known,
         )
 
     return proof
@@ -172,15 +172,15 @@ def test_a_lock_that_was_given_is_to_blame_when_the_training_environment_proves(
 
 
 @pytest.mark.parametrize(
-    ("module", "distribution"),
-    [("yaml", "pyyaml"), ("sklearn.cluster", "scikit-learn"), ("team.tool", "team.tool")],
+    ("owners", "what"),
+    [({"pyzmq"}, '"pyzmq"'), ({"b", "a"}, '"a"'), ((), "the distribution that provides `zmq`")],
 )
-def test_a_module_that_only_the_kernel_has_is_to_be_required(refusal, module, distribution):
-    refused = refusal({"missing": [module, "other"]}, PROVEN)
+def test_a_module_that_only_the_kernel_has_is_to_be_required(refusal, owners, what):
+    refused = refusal({"missing": ["zmq", "other"]}, PROVEN, owners_of={"zmq": owners}.get)
     assert refused.message == (
-        f"the predictor needs {module}, which only the notebook's kernel brought along"
+        "the predictor needs zmq, which only the notebook's kernel brought along"
     )
-    assert refused.remedy.lower() == f'add "{distribution}" to `requirements`'
+    assert refused.remedy == f"add {what} to `requirements`"
     assert (refused.place, refused.details) == (PLACE, FAILED["traceback"])
 
 

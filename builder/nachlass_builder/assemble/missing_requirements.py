@@ -1,0 +1,90 @@
+"""Completes a source's requirements: what its imports need, in versions that fit together."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from nachlass_builder.assemble.choose_lock import LockChoice
+from nachlass_builder.foundation.errors import NachlassError, Place
+from nachlass_builder.packages import pylock
+from nachlass_builder.packages.lock import OURS_FOR_KERNEL
+from nachlass_builder.packages.pip_settings import IndexSettings
+from nachlass_builder.packages.service_wheel import service_requirements
+from nachlass_builder.requirements.check import Checked
+from nachlass_builder.requirements.imports import Import
+from nachlass_builder.requirements.missing_imports import (
+    MissingImport,
+    missing_imports,
+    to_paste,
+    told,
+)
+
+UNREAD = "without versions, for the package index could not be asked, or nothing fits together:"
+
+
+@dataclass(frozen=True)
+class MissingRequirements:
+    """What a source's imports need and its requirements do not bring."""
+
+    checked: Checked
+    choice: LockChoice
+    indexes: IndexSettings
+
+    def warning(self) -> str | None:
+        """What is missing before anything is installed; None where nothing is.
+
+        What is required may bring what is imported: that is asked of the package index.
+        """
+        requirements = self.checked.requirements
+        named = {requirement.name for requirement in requirements.merged}
+        if requirements.computed or not missing_imports(self.checked.imports, named):
+            return None
+        brought = self._locked([*self._theirs, *service_requirements()])
+        missing = missing_imports(self.checked.imports, named | (brought or {}).keys())
+        if not missing:
+            return None
+        what = "brings" if brought is not None else "names, and maybe none brings"
+        return "\n".join(
+            [f"imports that no requirement {what}: {told(missing)}", *self._completed(missing)]
+        )
+
+    def advice(self, written: str, place: Place, installed: Collection[str]) -> str | None:
+        """What to add, if importing `written` failed at `place`; `installed` distributions."""
+        imports = [*self.checked.imports, Import(written, place)]
+        return "\n".join(self._completed(missing_imports(imports, {*installed}))) or None
+
+    def _completed(self, missing: Sequence[MissingImport]) -> Iterator[str]:
+        """The requirements to paste and where, and the imports of which nobody knows more."""
+        known = [one.distributions[0] for one in missing if one.distributions]
+        unknown = [one for one in missing if not one.distributions]
+        if known:
+            ours = (*OURS_FOR_KERNEL, *service_requirements())
+            locked = self._locked([*self._theirs, *known, *ours])
+            if locked is None:
+                yield UNREAD
+            pins = {name: (locked or {}).get(name) for name in known}
+            yield to_paste(self.checked.chosen.notebooks, self.checked.requirements, pins)
+        if unknown:
+            noun = (
+                "distribution that provides" if len(unknown) == 1 else "distributions that provide"
+            )
+            yield f"add the {noun} {told(unknown)} to `requirements`"
+
+    @property
+    def _theirs(self) -> list[str]:
+        """The source's requirements; not its links, which would have to be fetched."""
+        merged = self.checked.requirements.merged
+        return [requirement.text for requirement in merged if requirement.parsed.url is None]
+
+    def _locked(self, requirements: Sequence[str]) -> dict[str, str] | None:
+        """The versions that requirements resolve to; None if they do not, or nobody answers."""
+        try:
+            completed = self.choice.resolver(self.indexes).lock(requirements)
+            packages = pylock.packages(tomllib.loads(completed.stdout))
+        except (NachlassError, tomllib.TOMLDecodeError):
+            return None
+        if completed.status:
+            return None
+        return {pylock.name_of(package): package.get("version", "") for package in packages}

@@ -1,0 +1,72 @@
+"""Knows which modules are files of the source itself, and where they are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+
+NOT_OURS = frozenset({"node_modules", "site-packages", "venv", "env"})
+"""Folders of other people's modules, beside those that begin with a dot."""
+
+MOST_FOLDERS = 5000
+"""Folders of a source that are searched for modules."""
+
+
+class OwnModules:
+    """The top-level modules that a source could import of its own files.
+
+    A file `a/b.py` is the module `b` of the folder `a`; `a/b/__init__.py` makes `b` a
+    package there. A folder without `__init__.py` counts where it is on the import path.
+    """
+
+    def __init__(self, files: Iterable[str]) -> None:
+        """Take the source's files, as paths from its root."""
+        self._files = {name for name in files if name.endswith(".py")}
+        self._folders: dict[str, set[str]] = {}
+        self._namespaces: dict[str, set[str]] = {}
+        for name in self._files:
+            *folders, file = name.split("/")
+            if any(folder.startswith((".", "__")) or folder in NOT_OURS for folder in folders):
+                continue
+            if file != "__init__.py":
+                self._folders.setdefault(file[:-3], set()).add("/".join(folders))
+            elif folders:
+                self._folders.setdefault(folders[-1], set()).add("/".join(folders[:-1]))
+            for depth, folder in enumerate(folders):
+                self._namespaces.setdefault(folder, set()).add("/".join(folders[:depth]))
+
+    @classmethod
+    def below(cls, root: Path) -> OwnModules:
+        """The modules of a folder as it is now."""
+        return cls(_python_files(root))
+
+    def folders_with(self, top: str, *, namespaces: bool) -> list[str]:
+        """The folders, from the root, that hold a top-level module, or maybe only its folder."""
+        found = self._folders.get(top, set())
+        return sorted(found | self._namespaces.get(top, set()) if namespaces else found)
+
+    def has(self, top: str, import_path: Iterable[str] = ("",)) -> bool:
+        """Whether a top-level module is the source's own, wherever in it; `""` is the root."""
+        on_path = self._namespaces.get(top, set()) & {*import_path}
+        return bool(self._folders.get(top)) or bool(on_path)
+
+    def files_of(self, module: str, import_path: Iterable[str]) -> Iterator[str]:
+        """The files that importing a dotted name executes; a name inside a module counts."""
+        parts = module.split(".")
+        for folder in import_path:
+            for length in range(1, len(parts) + 1):
+                path = PurePosixPath(folder, *parts[:length])
+                for name in (f"{path}.py", f"{path}/__init__.py"):
+                    if name in self._files:
+                        yield name
+
+
+def _python_files(root: Path) -> Iterator[str]:
+    """Python's files below a folder, from it."""
+    for count, (folder, names, files) in enumerate(os.walk(root)):
+        if count >= MOST_FOLDERS:
+            return
+        names[:] = [name for name in names if not name.startswith((".", "__"))]
+        below = Path(folder).relative_to(root)
+        yield from ((below / file).as_posix() for file in files if file.endswith(".py"))

@@ -1,0 +1,110 @@
+"""What is told of imports that no requirement brings, with versions that fit."""
+
+import pytest
+import tomli_w
+
+from nachlass_builder.assemble.missing_requirements import UNREAD, MissingRequirements
+from nachlass_builder.foundation.errors import Place, RequirementsError
+from nachlass_builder.foundation.process import Completed
+from nachlass_builder.foundation.settings import Settings
+from nachlass_builder.packages.pip_settings import IndexSettings
+from nachlass_builder.requirements.check import check
+from support.cells import write_notebook
+
+BRINGS = {"pandas": ["pandas", "numpy"], "scikit-learn": ["scikit-learn", "scipy", "numpy"]}
+
+
+class Index:
+    """Stands in for uv: what it locks is what the requirements bring, each in version 1.0."""
+
+    def __init__(self, failure=None):
+        self.failure, self.asked = failure, []
+
+    def resolver(self, _indexes):
+        return self
+
+    def lock(self, requirements):
+        self.asked.append(requirements)
+        if isinstance(self.failure, Exception):
+            raise self.failure
+        names = [text.partition("=")[0] for text in requirements]
+        brought = dict.fromkeys(name for each in names for name in BRINGS.get(each, [each]))
+        packages = [{"name": name, "version": "1.0"} for name in brought]
+        return Completed(self.failure or 0, tomli_w.dumps({"packages": packages}), "")
+
+
+@pytest.fixture
+def missing(tmp_path):
+    def missing(cells, index):
+        write_notebook(tmp_path / "model.ipynb", cells)
+        checked = check(tmp_path, ["model.ipynb"], Settings.from_environ({}, {}), None)
+        return MissingRequirements(checked, index, IndexSettings())
+
+    return missing
+
+
+def test_one_cell_has_all_of_them(missing):
+    cells = "# %%\nimport numpy\nimport sklearn.svm, acme\nrequirements = ['pandas==1']"
+    place = "(model.ipynb, cell 1, line 2)"
+    assert missing(cells, Index()).warning().splitlines() == [
+        f"imports that no requirement brings: `sklearn` {place} and `acme` {place}",
+        "add a cell below model.ipynb, cell 1:",
+        "    requirements += [",
+        '        ["scikit-learn", "1.0"],',
+        "    ]",
+        f"add the distribution that provides `acme` {place} to `requirements`",
+    ]
+
+
+def test_the_index_is_not_asked_where_all_is_named(missing):
+    index = Index()
+    assert missing("# %%\nimport pandas\nrequirements = ['pandas']", index).warning() is None
+    assert index.asked == []
+
+
+def test_what_another_requirement_brings_is_not_missing(missing):
+    index = Index()
+    assert missing("# %%\nimport numpy\nrequirements = ['pandas']", index).warning() is None
+    assert len(index.asked) == 1
+
+
+def test_nothing_is_said_of_requirements_that_are_computed(missing):
+    cells = "# %%\nimport numpy\nrequirements = list(open('r.txt'))"
+    assert missing(cells, Index()).warning() is None
+
+
+def test_links_are_not_asked_for(missing):
+    index = Index()
+    cells = "# %%\nimport numpy\nrequirements = ['mine @ git+https://example.org/mine']"
+    assert missing(cells, index).warning()
+    assert not any("mine" in text for asked in index.asked for text in asked)
+
+
+@pytest.mark.parametrize("failure", [2, RequirementsError("no answer")])
+def test_without_an_answer_there_are_no_versions(missing, failure):
+    told = missing("# %%\nimport numpy", Index(failure)).warning().splitlines()
+    assert told[0].startswith("imports that no requirement names, and maybe none brings: `numpy`")
+    assert told[1:] == [
+        UNREAD,
+        "paste this as the first cell of model.ipynb:",
+        "    requirements = [",
+        '        "numpy",',
+        "    ]",
+    ]
+
+
+def test_a_failed_import_is_told_with_the_others(missing):
+    place = Place("helpers.py", line=3)
+    advice = missing("# %%\nimport numpy, pandas", Index()).advice("yaml", place, {"numpy"})
+    assert advice.splitlines() == [
+        "paste this as the first cell of model.ipynb:",
+        "    requirements = [",
+        '        ["pandas", "1.0"],',
+        '        ["pyyaml", "1.0"],',
+        "    ]",
+    ]
+
+
+def test_nothing_is_advised_where_nothing_is_missing(missing):
+    place = Place("model.ipynb", 1, 1)
+    assert missing("# %%\nx = 1", Index()).advice("pandas.gone", place, {"pandas"}) is None

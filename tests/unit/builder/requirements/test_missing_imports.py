@@ -1,0 +1,119 @@
+"""Which imports nothing brings, and the requirements to paste."""
+
+import pytest
+
+from nachlass_builder.foundation.errors import Place
+from nachlass_builder.notebook.notebook import read_notebook
+from nachlass_builder.requirements.imports import Import
+from nachlass_builder.requirements.missing_imports import missing_imports, to_paste, told
+from nachlass_builder.requirements.requirements import gather
+from support.cells import write_notebook
+
+
+def imports(*names):
+    return [Import(name, Place("model.ipynb", 1, line)) for line, name in enumerate(names, start=1)]
+
+
+@pytest.mark.parametrize(
+    ("module", "provided", "distribution"),
+    [
+        ("sklearn.cluster.KMeans", [], "scikit-learn"),
+        ("sklearn", ["scikit-learn"], None),
+        ("cv2", ["opencv-python"], None),
+        ("cv2", ["numpy"], "opencv-python-headless"),
+        ("google.cloud.storage.Client", [], "google-cloud-storage"),
+        ("google.cloud.storage", ["google-cloud-bigquery"], "google-cloud-storage"),
+        ("json.decoder", [], None),
+        ("IPython.display", [], None),
+        ("google.colab.drive", [], None),
+        ("company.tools", ["company-sdk"], None),
+        ("my_tool", ["my-tool"], None),
+    ],
+)
+def test_distributions_that_bring_a_module_are_known(module, provided, distribution):
+    missing = missing_imports(imports(module), provided)
+    assert [one.distributions[0] for one in missing] == [distribution] * bool(distribution)
+
+
+def test_of_a_module_that_nobody_knows_no_distribution_is_guessed():
+    [missing] = missing_imports(imports("acme.tools", "acme.more"), ["numpy"])
+    assert (missing.imported.module, missing.distributions) == ("acme.tools", ())
+
+
+def test_a_distribution_is_missing_once():
+    missing = missing_imports(imports("sklearn.svm", "sklearn.cluster", "numpy"), [])
+    assert [one.imported.module for one in missing] == ["sklearn.svm", "numpy"]
+
+
+def test_the_first_imports_are_told():
+    one, *_ = missing = missing_imports(imports("a", "b", "c", "d", "e", "f", "g"), [])
+    assert told([one]) == "`a` (model.ipynb, cell 1, line 1)"
+    assert (
+        told(missing[:2])
+        == "`a` (model.ipynb, cell 1, line 1) and `b` (model.ipynb, cell 1, line 2)"
+    )
+    assert told(missing).endswith("`e` (model.ipynb, cell 1, line 5) and 2 more")
+
+
+@pytest.fixture
+def pasted(tmp_path):
+    """What is to be pasted, of a source with a notebook of these cells and other files."""
+
+    def pasted(cells, **files):
+        write_notebook(tmp_path / "model.ipynb", cells)
+        for name, text in files.items():
+            (tmp_path / name.replace("_", ".")).write_text(text)
+        notebooks = [read_notebook(tmp_path, "model.ipynb")]
+        pins = {"pandas": "3.0.1", "pyyaml": None}
+        return to_paste(notebooks, gather(tmp_path, notebooks), pins).splitlines()
+
+    return pasted
+
+
+LIST = ['        ["pandas", "3.0.1"],', '        "pyyaml",']
+
+
+def test_a_source_without_requirements_gets_a_first_cell(pasted):
+    first = "paste this as the first cell of model.ipynb:"
+    assert pasted("# %%\nx = 1") == [first, "    requirements = [", *LIST, "    ]"]
+    assert pasted("# %%\n!pip install six")[0] == first
+
+
+def test_a_list_in_a_cell_gets_a_cell_below_it(pasted):
+    cells = "# %%\nx = 1\n# %%\nrequirements = ['numpy']\n# %%\ny = 2"
+    assert pasted(cells) == [
+        "add a cell below model.ipynb, cell 2:",
+        "    requirements += [",
+        *LIST,
+        "    ]",
+    ]
+
+
+@pytest.mark.parametrize("value", ["'numpy'", "{'numpy': '2.4'}", "('numpy',)", "make()"])
+def test_another_value_is_added_to(pasted, value):
+    assert pasted(f"# %%\nrequirements = {value}") == [
+        "add to `requirements` (model.ipynb, cell 1, line 1):",
+        '    ["pandas", "3.0.1"],',
+        '    "pyyaml",',
+    ]
+
+
+def test_a_file_of_requirements_is_added_to(pasted):
+    assert pasted("# %%\nx = 1", requirements_txt="numpy\n") == [
+        "add to requirements.txt:",
+        "    pandas==3.0.1",
+        "    pyyaml",
+    ]
+
+
+def test_a_project_is_added_to(pasted):
+    project = '[project]\nname = "mine"\nversion = "1"\ndependencies = ["numpy"]\n'
+    assert pasted("# %%\nx = 1", pyproject_toml=project) == [
+        "add to `dependencies` in pyproject.toml:",
+        '    "pandas==3.0.1",',
+        '    "pyyaml",',
+    ]
+
+
+def test_an_empty_file_of_requirements_is_none(pasted):
+    assert pasted("# %%\nx = 1", requirements_txt="# nothing yet\n")[0].startswith("paste this")
