@@ -13,6 +13,7 @@ from nachlass_builder.foundation.errors import (
 from nachlass_builder.notebook.contract import NAME_SAMPLES, one_argument
 from nachlass_builder.notebook.find_names import last_binding, last_change
 from nachlass_builder.notebook.notebook import Notebook
+from nachlass_builder.notebook.suggest import define_predictor
 
 
 def explained(refusal: Refusal, notebook: Notebook) -> NachlassError:
@@ -56,6 +57,6 @@ def explained(refusal: Refusal, notebook: Notebook) -> NachlassError:
             return CaptureError(
                 refusal.message,
                 place=last_change(notebook, "predictor") or notebook.place(),
-                remedy="define predictor(x), which scores one sample",
+                remedy=define_predictor(notebook),
             )
     return CaptureError(refusal.message, place=place, remedy=f"define {name} with def {name}(x)")

@@ -11,6 +11,7 @@ from nachlass_builder.foundation.errors import NachlassError, NotebookError, Sou
 from nachlass_builder.foundation.settings import Settings
 from nachlass_builder.notebook.find_names import last_binding
 from nachlass_builder.notebook.notebook import Notebook, read_notebook
+from nachlass_builder.notebook.suggest import suggest_predictor
 
 DEFAULT_NOTEBOOK = "model.ipynb"
 
@@ -88,6 +89,10 @@ def _find(root: Path, notebooks: Sequence[str], explain: Explain) -> tuple[str, 
     defining = [name for name in notebooks if _defines_predictor(root, name)]
     if len(defining) == 1:
         return defining[0], "the only notebook that defines `predictor`"
+    if len(notebooks) == 1:
+        return notebooks[0], "the only notebook"
+    if not defining and len(fitting := [name for name in notebooks if _fits(root, name)]) == 1:
+        return fitting[0], "the only notebook that fits a model"
     candidates = defining or notebooks
     what = "several notebooks define `predictor`" if defining else "no notebook defines `predictor`"
     remedy = "say which one with S2I_SOURCE_NOTEBOOK, or S2I_SOURCE_NOTEBOOK_LIST for a pipeline"
@@ -103,6 +108,14 @@ def _defines_predictor(root: Path, name: str) -> bool:
     """Whether a candidate can be read and defines `predictor`."""
     try:
         return last_binding(read_notebook(root, name), "predictor") is not None
+    except NachlassError:
+        return False
+
+
+def _fits(root: Path, name: str) -> bool:
+    """Whether a candidate can be read and fits a model that a predictor could use."""
+    try:
+        return suggest_predictor(read_notebook(root, name)) is not None
     except NachlassError:
         return False
 

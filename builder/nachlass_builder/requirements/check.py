@@ -15,6 +15,7 @@ from nachlass_builder.notebook.choose_notebook import ChosenNotebooks, Explain, 
 from nachlass_builder.notebook.contract import CONTRACT, NAME_SAMPLES, SAVE_FILE, one_argument
 from nachlass_builder.notebook.find_names import bindings_of, last_binding, may_define_unseen
 from nachlass_builder.notebook.notebook import Notebook, syntax_error
+from nachlass_builder.notebook.suggest import define_predictor
 from nachlass_builder.requirements.elsewhere import found_elsewhere
 from nachlass_builder.requirements.imports import Import, find_imports
 from nachlass_builder.requirements.own_modules import OwnModules
@@ -96,7 +97,7 @@ def _contract_errors(notebook: Notebook) -> list[NachlassError]:
         NotebookError(
             "no cell defines `predictor`",
             place=notebook.place(),
-            remedy="define predictor(x), which scores one sample, in a cell of its own",
+            remedy=define_predictor(notebook),
         )
     ]
 

@@ -79,6 +79,17 @@ def test_several_that_define_predictor_are_refused(choose):
     assert caught.value.place is None
 
 
+def test_the_only_notebook_is_taken_wherever_it_is(choose):
+    chosen = choose({"sub/a.ipynb": OTHER})
+    assert (names(chosen), chosen.reason) == (["sub/a.ipynb"], "the only notebook")
+
+
+def test_of_several_without_a_predictor_the_one_that_fits_a_model_is_taken(choose):
+    chosen = choose({"a.ipynb": OTHER, "sub/b.ipynb": "# %%\nmodel.fit(X, y)", "c.ipynb": OTHER})
+    assert names(chosen) == ["sub/b.ipynb"]
+    assert chosen.reason == "the only notebook that fits a model"
+
+
 def test_several_of_which_none_defines_predictor_are_refused(choose):
     with pytest.raises(NotebookError) as caught:
         choose({"a.ipynb": OTHER, "b.ipynb": "# %% markdown\npredictor"})
