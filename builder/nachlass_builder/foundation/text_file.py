@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from pathlib import Path
 
@@ -29,11 +28,3 @@ def read_text(root: Path, name: str, failure: type[NachlassError]) -> str:
         raise failure(
             "the file is not UTF-8 text", place=Place(name), remedy="save it as UTF-8"
         ) from None
-
-
-def place_of(name: str, text: str, pattern: str) -> Place:
-    """The first line of a file with a match of a regular expression; the file if none has."""
-    for number, line in enumerate(text.splitlines(), start=1):
-        if re.search(pattern, line):
-            return Place(name, line=number)
-    return Place(name)

@@ -13,7 +13,8 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
 from nachlass_builder.foundation.errors import Place, RequirementsError
-from nachlass_builder.foundation.text_file import place_of, read_text
+from nachlass_builder.foundation.text_file import read_text
+from nachlass_builder.requirements.line_numbers import YamlLines, toml_place
 from nachlass_builder.requirements.requirement import Requirement
 from nachlass_builder.requirements.typed_values import list_at, table_at, texts_at
 
@@ -33,9 +34,10 @@ def unmet_in_pyproject(root: Path, name: str) -> Iterator[str]:
     text = read_text(root, name, RequirementsError)
     document = tomllib.loads(text)
     project = table_at(document, "project", place=Place(name))
-    if "dependencies" in list_at(project, "dynamic", _place(name, text, "dynamic")):
+    dynamic = toml_place(name, text, "project", "dynamic")
+    if "dependencies" in list_at(project, "dynamic", dynamic):
         yield (
-            f"{_place(name, text, r'dynamic')}: the dependencies are known only once the project "
+            f"{dynamic}: the dependencies are known only once the project "
             "is built, and are not read: list them there, or in `requirements`"
         )
     tool = table_at(document, "tool", "uv", place=Place(name))
@@ -46,13 +48,13 @@ def unmet_in_pyproject(root: Path, name: str) -> Iterator[str]:
     for key, source in table_at(tool, "sources", place=Place(name)).items():
         if canonicalize_name(key) in names and not (locked and _is_remote(source)):
             yield (
-                f"{_place(name, text, re.escape(key) + r'.*=.*[{]')}: the source of {key} has no "
+                f"{toml_place(name, text, 'tool.uv.sources', key)}: the source of {key} has no "
                 f"effect in a build: write `{key} @ URL` where it is required"
             )
     ignored = sorted(tool.keys() & STEERING)
     if ignored and not locked and folder != PurePosixPath():
         yield (
-            f"{_place(name, text, re.escape(ignored[0]))}: {', '.join(ignored)} of [tool.uv] "
+            f"{toml_place(name, text, 'tool.uv', ignored[0])}: {', '.join(ignored)} of [tool.uv] "
             "has no effect here, but in pyproject.toml or uv.toml at the root of the source"
         )
 
@@ -69,20 +71,20 @@ def unmet_in_block(content: Mapping[str, Any], place: Place) -> Iterator[str]:
         )
 
 
-def unmet_in_conda(content: Mapping[str, Any], name: str, text: str) -> Iterator[str]:
+def unmet_in_conda(content: Mapping[str, Any], lines: YamlLines) -> Iterator[str]:
     """The Python and the variables of a conda environment, which a build does not have."""
-    for entry in content.get("dependencies") or ():
+    for at, entry in enumerate(content.get("dependencies") or ()):
         # What conda exports names its build of Python too: python=3.11.9=h955ad1f_0.
         match = re.fullmatch(r"python\s*={0,2}\s*([\d.*]+|[<>!~].*)(=[\w*]*)?", str(entry))
         if match and not _accepts(match[1]):
             yield (
-                f"{_place(name, text, re.escape(str(entry)))}: it asks for {entry}, and the build "
+                f"{lines.place('dependencies', at)}: it asks for {entry}, and the build "
                 f"has Python {python_version()}: the Python that runs `nachlass` is the model's"
             )
     if content.get("variables"):
         names = ", ".join(map(str, content["variables"]))
         yield (
-            f"{_place(name, text, r'variables:')}: the variables {names} are not set in a build: "
+            f"{lines.place('variables')}: the variables {names} are not set in a build: "
             "put them into .s2i/environment"
         )
 
@@ -101,8 +103,3 @@ def _is_remote(source: Any) -> bool:
     entries = source if isinstance(source, list) else [source]
     tables = [entry for entry in entries if isinstance(entry, dict)]
     return not any({"path", "workspace"} & table.keys() for table in tables)
-
-
-def _place(name: str, text: str, pattern: str) -> Place:
-    """The first line of a file that begins with a pattern, after blanks and dashes."""
-    return place_of(name, text, rf"^[\s\"'-]*{pattern}")

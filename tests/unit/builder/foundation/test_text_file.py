@@ -3,7 +3,7 @@
 import pytest
 
 from nachlass_builder.foundation.errors import Place, RequirementsError
-from nachlass_builder.foundation.text_file import LFS_POINTER, place_of, read_text
+from nachlass_builder.foundation.text_file import LFS_POINTER, read_text
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
@@ -25,11 +25,3 @@ def test_a_pointer_of_git_lfs_is_told_as_such(tmp_path):
     with pytest.raises(RequirementsError, match="the pointer to a file of git LFS") as refused:
         read_text(tmp_path, "a.txt", RequirementsError)
     assert "git lfs pull" in refused.value.remedy
-
-
-@pytest.mark.parametrize(
-    ("pattern", "place"),
-    [("b", Place("f", line=2)), ("^b", Place("f", line=3)), ("c", Place("f"))],
-)
-def test_the_first_line_with_a_match_is_the_place(pattern, place):
-    assert place_of("f", "a\n b\nb", pattern) == place

@@ -6,6 +6,7 @@ import pytest
 from test_requirements import found  # noqa: F401 - a fixture
 
 from nachlass_builder.foundation.errors import Place
+from nachlass_builder.requirements.line_numbers import YamlLines
 from nachlass_builder.requirements.unmet import (
     unmet_in_block,
     unmet_in_conda,
@@ -170,7 +171,7 @@ def test_a_block_steers_no_uv():
     ],
 )
 def test_a_python_that_this_one_is_or_that_nobody_understands_is_not_told(entry):
-    assert list(unmet_in_conda({"dependencies": [entry]}, "env.yml", "")) == []
+    assert list(unmet_in_conda({"dependencies": [entry]}, YamlLines("env.yml", ""))) == []
 
 
 @pytest.mark.parametrize(
@@ -187,7 +188,7 @@ def test_a_python_that_this_one_is_or_that_nobody_understands_is_not_told(entry)
 )
 def test_another_python_than_this_is_told(entry):
     text = f"dependencies:\n- six\n- {entry}\n"
-    assert list(unmet_in_conda({"dependencies": ["six", entry]}, "env.yml", text)) == [
+    assert list(unmet_in_conda({"dependencies": ["six", entry]}, YamlLines("env.yml", text))) == [
         (
             f"env.yml, line 3: it asks for {entry}, and the build has Python {THIS}: "
             "the Python that runs `nachlass` is the model's"
@@ -197,12 +198,17 @@ def test_another_python_than_this_is_told(entry):
 
 def test_a_python_before_its_release_counts_as_newer(monkeypatch):
     monkeypatch.setattr("nachlass_builder.requirements.unmet.python_version", lambda: "3.15.0rc1")
-    assert list(unmet_in_conda({"dependencies": ["python>=3.8"]}, "env.yml", "")) == []
+    assert list(unmet_in_conda({"dependencies": ["python>=3.8"]}, YamlLines("env.yml", ""))) == []
 
 
 def test_variables_of_conda_are_to_be_set_elsewhere():
     text = "variables:\n  A: b\n  C: d\n"
-    assert list(unmet_in_conda({"variables": {"A": "b", "C": "d"}}, "env.yml", text)) == [
+    assert list(
+        unmet_in_conda({"variables": {"A": "b", "C": "d"}}, YamlLines("env.yml", text))
+    ) == [
         "env.yml, line 1: the variables A, C are not set in a build: put them into .s2i/environment"
     ]
-    assert list(unmet_in_conda({"dependencies": None, "variables": None}, "env.yml", "")) == []
+    assert (
+        list(unmet_in_conda({"dependencies": None, "variables": None}, YamlLines("env.yml", "")))
+        == []
+    )
