@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import sys
 import traceback
-from errno import ENOSPC
+from errno import EDQUOT, ENOSPC
 
 import click
 
 from nachlass_builder.foundation.credentials import redact
-from nachlass_builder.foundation.errors import NachlassError
+from nachlass_builder.foundation.errors import FREE_SOME, NachlassError, RoomError
 
 INTERRUPTED = 130
+FULL = (ENOSPC, EDQUOT)
 
 
 class Group(click.Group):
@@ -29,6 +30,12 @@ class Group(click.Group):
             sys.exit(INTERRUPTED)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
+        except OSError as error:
+            if error.errno not in FULL:
+                _tell_defect(error)
+                sys.exit(NachlassError.exit_code)
+            tell(RoomError(f"the disk is full: {error}", remedy=FREE_SOME))
+            sys.exit(RoomError.exit_code)
         except Exception as error:  # noqa: BLE001 - the last line says what to do, of any of them
             _tell_defect(error)
             sys.exit(NachlassError.exit_code)
@@ -42,9 +49,6 @@ def tell(error: NachlassError) -> None:
 def _tell_defect(error: Exception) -> None:
     """Print what no one has foreseen: where it happened, then what it was."""
     what = f"{type(error).__name__}: {error}"
-    if isinstance(error, OSError) and error.errno == ENOSPC:
-        tell(NachlassError(f"the disk is full: {what}", remedy="free some of it, then try again"))
-        return
     trace = "".join(traceback.format_exception(error))
     remedy = "report it with the lines above"
     tell(NachlassError(f"a defect of nachlass: {what}", details=trace, remedy=remedy))

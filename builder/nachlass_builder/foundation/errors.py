@@ -145,6 +145,16 @@ class DifferenceError(NachlassError):
     kind = "the retrained model answers otherwise"
 
 
+class RoomError(NachlassError):
+    """A disk is full, or a folder cannot be written."""
+
+    exit_code = 15
+    kind = "the disk is full, or a folder cannot be written"
+
+
+FREE_SOME = "free some of it, or let S2I_CACHE_DIR and UV_CACHE_DIR name folders with more room"
+
+
 KINDS: tuple[type[NachlassError], ...] = (
     NachlassError,
     SourceError,
@@ -158,5 +168,6 @@ KINDS: tuple[type[NachlassError], ...] = (
     ServeError,
     ImageError,
     DifferenceError,
+    RoomError,
 )
 """The failures in the order of their exit codes; 2 is click's, for a wrong command line."""

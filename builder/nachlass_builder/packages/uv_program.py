@@ -13,6 +13,7 @@ from pathlib import Path
 import uv
 
 from nachlass_builder.foundation.credentials import redact
+from nachlass_builder.foundation.errors import FREE_SOME, RoomError
 from nachlass_builder.foundation.process import Completed, Deadline, run
 from nachlass_builder.packages.pip_settings import INDEX_VARIABLES, PYPI, IndexSettings
 
@@ -46,8 +47,13 @@ NOT_AS_LOCKED = re.compile(r"Hash mismatch for `([^`]+)`")
 DENIED = re.compile(r"\b(401 Unauthorized|403 Forbidden)\b")
 """HTTP on missing credentials, which uv quotes."""
 
+NO_ROOM = re.compile(r"^(?!.*connect).*\(os error (28|122|30|13)\)", re.MULTILINE)
+"""uv on a disk that is full (28), a used up quota (122), and what may not be written (30, 13)."""
+
 LONGEST_QUOTE = 30
 """Lines of uv's that a message quotes."""
+
+OTHER_FOLDER = "give the user the folder, or let S2I_CACHE_DIR and UV_CACHE_DIR name others"
 
 UNSOLVABLE = 1
 """uv's exit status when requirements cannot be met; 2 is for everything else that fails."""
@@ -62,7 +68,10 @@ def run_uv(
     cwd: Path,
     stdin: str | None = None,
 ) -> Completed:
-    """Run uv with the user's settings; what it says on standard error has no credentials left."""
+    """Run uv with the user's settings; what it says on standard error has no credentials left.
+
+    Raises RoomError when uv fails for want of room or of a permission.
+    """
     environment = uv_environment(indexes)
     environment |= {"UV_NO_PROGRESS": "1", "UV_PYTHON_DOWNLOADS": "never", "NO_COLOR": "1"}
     environment |= {"UV_PROJECT": str(_project(indexes) or cwd)}
@@ -74,8 +83,15 @@ def run_uv(
         environment=environment,
         stdin=stdin,
     )
-    said = redact(completed.stderr, indexes.secrets)
-    return Completed(completed.status, completed.stdout, said)
+    said = Completed(completed.status, completed.stdout, redact(completed.stderr, indexes.secrets))
+    if completed.status and (lack := NO_ROOM.search(said.stderr)):
+        is_full = lack[1] in ("28", "122")
+        raise RoomError(
+            f"{doing}: {'the disk is full' if is_full else 'a folder cannot be written'}",
+            details=uv_message(said),
+            remedy=FREE_SOME if is_full else OTHER_FOLDER,
+        )
+    return said
 
 
 def uv_environment(indexes: IndexSettings) -> dict[str, str]:

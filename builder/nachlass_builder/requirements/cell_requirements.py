@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from nachlass_builder.foundation.errors import Place, RequirementsError
 from nachlass_builder.notebook.notebook import Cell, Notebook
+from nachlass_builder.requirements.line_numbers import toml_place
 from nachlass_builder.requirements.requirement import Requirement
 from nachlass_builder.requirements.requirements_txt import Listed, read_words
 from nachlass_builder.requirements.shell_line import commands_of, without_heredocs
@@ -57,7 +58,7 @@ def read_script_block(
                 for entry in texts_at(content, "dependencies", place)
             ]
             if "requires-python" in content:
-                line = next((n for n, text in enumerate(lines, 1) if "requires-python" in text), 0)
+                line = toml_place("", text, "", "requires-python").line or 0
                 where = notebook.place(cell, first + line)
                 requires_python = text_at(content, "requires-python", where)
     return found, requires_python, where

@@ -1,8 +1,4 @@
-"""Says what a missing module needs.
-
-Distributions are named from a curated table only: that one of the same name
-exists says nothing (`config`, `utils`).
-"""
+"""Says what a missing module needs."""
 
 from __future__ import annotations
 
@@ -11,69 +7,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from nachlass_builder.requirements.known_distributions import (
+    ALTERNATIVES,
+    DISTRIBUTIONS,
+    OTHER_NAME,
+)
 from nachlass_builder.requirements.own_modules import OwnModules
-
-SAME_NAME = (
-    "altair bokeh boto3 catboost cloudpickle cvxpy dask datasets duckdb fastapi flask fsspec gensim"
-    " geopandas h5py hdbscan httpx huggingface_hub ipympl ipywidgets jax joblib keras librosa"
-    " lifelines lightgbm lightning lxml matplotlib missingno mlflow mlxtend networkx nltk numba"
-    " numpy onnx onnxruntime openpyxl optuna pandas patsy plotly pmdarima polars prophet psutil"
-    " pyarrow pydantic pymongo pyspark redis requests s3fs scipy seaborn sentence_transformers"
-    " shap shapely spacy sqlalchemy statsmodels sympy tabulate tensorflow textblob tokenizers torch"
-    " torchaudio torchvision tqdm transformers wordcloud xgboost xlrd"
-).split()
-"""Very popular libraries whose import name is the distribution's name."""
-
-OTHER_NAME = {
-    "Bio": "biopython",
-    "Crypto": "pycryptodome",
-    "IPython": "ipython",
-    "Levenshtein": "levenshtein",
-    "MySQLdb": "mysqlclient",
-    "OpenSSL": "pyopenssl",
-    "PIL": "pillow",
-    "attr": "attrs",
-    "bs4": "beautifulsoup4",
-    "category_encoders": "category-encoders",
-    "cv2": "opencv-python-headless",
-    "dateutil": "python-dateutil",
-    "docx": "python-docx",
-    "dotenv": "python-dotenv",
-    "faiss": "faiss-cpu",
-    "feature_engine": "feature-engine",
-    "fitz": "pymupdf",
-    "git": "gitpython",
-    "google.cloud.bigquery": "google-cloud-bigquery",
-    "google.cloud.storage": "google-cloud-storage",
-    "google.protobuf": "protobuf",
-    "imblearn": "imbalanced-learn",
-    "jose": "python-jose",
-    "jwt": "pyjwt",
-    "mpl_toolkits": "matplotlib",
-    "pandas_profiling": "ydata-profiling",
-    "pptx": "python-pptx",
-    "psycopg2": "psycopg2-binary",
-    "pytorch_lightning": "pytorch-lightning",
-    "serial": "pyserial",
-    "skimage": "scikit-image",
-    "sklearn": "scikit-learn",
-    "sklearn_pandas": "sklearn-pandas",
-    "skopt": "scikit-optimize",
-    "sksurv": "scikit-survival",
-    "snowflake.connector": "snowflake-connector-python",
-    "surprise": "scikit-surprise",
-    "umap": "umap-learn",
-    "ydata_profiling": "ydata-profiling",
-    "yaml": "pyyaml",
-}
-"""Libraries that are installed under another name."""
-
-ALTERNATIVES = {
-    "cv2": ("opencv-python", "opencv-contrib-python", "opencv-contrib-python-headless"),
-}
-"""Distributions that have the same module as the usual one."""
-
-DISTRIBUTIONS = {name: name.replace("_", "-") for name in SAME_NAME} | OTHER_NAME
 
 COLAB = "google.colab exists in Colab alone: remove what uses it, or tag the cell skip-execution"
 

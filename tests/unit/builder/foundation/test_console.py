@@ -31,11 +31,19 @@ def test_a_defect_ends_with_what_to_do():
     assert "hunter22" not in ended.stderr
 
 
-def test_a_full_disk_is_no_defect():
-    ended = failing(OSError(errno.ENOSPC, "No space left on device", "/a/b"))
-    assert ended.exit_code == 1
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_no_defect(number):
+    ended = failing(OSError(number, "No room", "/a/b"))
+    assert ended.exit_code == 15
     assert "the disk is full" in ended.stderr
+    assert "'/a/b'" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_what_else_the_system_refuses_is_a_defect():
+    ended = failing(OSError(errno.EIO, "Input/output error", "/a/b"))
+    assert ended.exit_code == 1
+    assert "a defect of nachlass" in ended.stderr
 
 
 @pytest.mark.parametrize(("error", "code"), [(click.UsageError("no"), 2), (SystemExit(7), 7)])

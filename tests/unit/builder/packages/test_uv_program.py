@@ -1,0 +1,58 @@
+"""What uv says when it fails for want of room."""
+
+import pytest
+
+from nachlass_builder.foundation.errors import RoomError
+from nachlass_builder.foundation.process import Completed, Deadline
+from nachlass_builder.packages import uv_program
+from nachlass_builder.packages.pip_settings import IndexSettings
+
+FAILED = """error: Failed to install: numpy-2.4.6-cp311-manylinux_2_28_x86_64.whl
+  Caused by: failed to copy file from /cache/a to /cache/b: {} (os error {})
+"""
+
+
+@pytest.fixture
+def run(monkeypatch, tmp_path):
+    def run(status, stderr):
+        completed = Completed(status, "", stderr)
+        monkeypatch.setattr(uv_program, "run", lambda *_, **_options: completed)
+        return uv_program.run_uv(
+            [],
+            indexes=IndexSettings(),
+            deadline=Deadline(),
+            doing="installing the locked packages",
+            cwd=tmp_path,
+        )
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("why", "number", "message", "remedy"),
+    [
+        ("No space left on device", 28, "the disk is full", "free some of it"),
+        ("Disk quota exceeded", 122, "the disk is full", "free some of it"),
+        ("Read-only file system", 30, "a folder cannot be written", "give the user the folder"),
+        ("Permission denied", 13, "a folder cannot be written", "give the user the folder"),
+    ],
+)
+def test_want_of_room_is_told_as_such(run, why, number, message, remedy):
+    with pytest.raises(RoomError) as refused:
+        run(2, FAILED.format(why, number))
+    assert refused.value.message == f"installing the locked packages: {message}"
+    assert why in refused.value.details
+    assert refused.value.remedy.startswith(remedy)
+
+
+@pytest.mark.parametrize(
+    ("status", "stderr"),
+    [
+        (2, FAILED.format("Connection refused", 111)),
+        (2, "error: tcp connect error: Permission denied (os error 13)"),
+        (0, FAILED.format("No space left on device", 28)),
+        (1, "No solution found"),
+    ],
+)
+def test_other_failures_are_the_callers(run, status, stderr):
+    assert run(status, stderr).status == status
