@@ -243,4 +243,6 @@ class _Run:
             known = msgspec.convert(document, Raised) if document else fallback
         except (DeadKernelError, OverrunError, OSError, ValueError):
             return fallback
-        return known if known.ename == fallback.ename else fallback
+        # ipykernel itself fails to send words that UTF-8 cannot hold, and tells of that.
+        told = (known.ename, "UnicodeEncodeError")
+        return known if fallback.ename in told else fallback
