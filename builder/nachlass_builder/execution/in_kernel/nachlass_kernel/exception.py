@@ -35,9 +35,19 @@ class Frame(TypedDict):
 
 def write_last_exception(path: str) -> None:
     """Write what the kernel knows of its last exception."""
-    known = described(getattr(sys, "last_value", None))
+    known = described(_raised_by_cell(getattr(sys, "last_value", None)))
     with Path(path).open("w", encoding="utf-8", errors="replace") as file:
         json.dump(known, file)
+
+
+def _raised_by_cell(error: BaseException | None) -> BaseException | None:
+    """The exception itself, if ipykernel failed to send it: UTF-8 cannot hold all words."""
+    while isinstance(error, UnicodeEncodeError) and error.__traceback__:
+        frames = traceback.extract_tb(error.__traceback__)
+        if "jupyter_client" not in frames[-1].filename:
+            break
+        error = error.__context__
+    return error
 
 
 def described(error: BaseException | None, depth: int = 0) -> dict[str, object] | None:
