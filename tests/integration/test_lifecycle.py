@@ -486,8 +486,12 @@ def test_an_address_in_use_is_told_at_once(unruly, environ, tmp_path, nachlass):
         ({"GUNICORN_CMD_ARGS": "--nope"}, "GUNICORN_CMD_ARGS cannot be used"),
         ({"GUNICORN_CMD_ARGS": "--workers x"}, "GUNICORN_CMD_ARGS cannot be used"),
         ({"GUNICORN_CMD_ARGS": "--workers 0"}, "asks for no workers"),
-        ({"GUNICORN_CMD_ARGS": "--statsd-host localhost:8125"}, "asks for statsd"),
+        (
+            {"GUNICORN_CMD_ARGS": "--statsd-host localhost:8125"},
+            "sets --statsd-host, which has no effect here: nothing is sent",
+        ),
         ({"GUNICORN_CMD_ARGS": "-k nosuch"}, "gunicorn cannot start"),
+        ({"GUNICORN_CMD_ARGS": "--worker-tmp-dir nope"}, "nope is no folder that can be written"),
         ({"GUNICORN_CMD_ARGS": "--certfile no.pem"}, 'cannot start: certfile "/no.pem" does not'),
         ({"WEB_CONCURRENCY": "0"}, "WEB_CONCURRENCY is '0'"),
         ({"S2I_LOG_FORMAT": "xml"}, "S2I_LOG_FORMAT is 'xml'"),

@@ -5,10 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
+from nachlass_service.base.errors import BundleError
 from nachlass_service.bundle.manifest import Manifest, read_manifest
+
+CHECKED_SAMPLES = 10
+"""Samples that are read before anything is served; what follows is read when it is asked for."""
 
 
 @dataclass(frozen=True)
@@ -86,11 +91,24 @@ class Bundle:
         return None
 
     def samples(self) -> Iterator[tuple[Any, Any]]:
-        """The samples, each with its proven prediction."""
+        """The samples, each with its proven prediction. Raises BundleError for a damaged line."""
         path = self.path / "samples.jsonl"
         if not path.is_file():
             return
         with path.open(encoding="utf-8") as file:
-            for line in file:
-                entry = json.loads(line)
-                yield entry["sample"], entry["prediction"]
+            for number in count(1):
+                try:
+                    if not (line := file.readline()):
+                        return
+                    entry = json.loads(line)
+                    pair = entry["sample"], entry["prediction"]
+                except (ValueError, TypeError, KeyError, RecursionError) as error:
+                    raise BundleError(
+                        f"{path}, line {number} is damaged: {type(error).__name__}: {error}"
+                    ) from error
+                yield pair
+
+    def check_samples(self) -> None:
+        """Raise BundleError unless the first samples can be read."""
+        for _ in islice(self.samples(), CHECKED_SAMPLES):
+            pass

@@ -193,5 +193,9 @@ def _files_of(manifest: Manifest) -> Iterator[Path]:
 
 def check_inside(bundle: Path, name: str | Path) -> None:
     """Raise BundleError for a name of a file that leads out of the bundle, by itself or a link."""
-    if not (bundle / name).resolve().is_relative_to(bundle.resolve()):
+    try:
+        is_inside = (bundle / name).resolve().is_relative_to(bundle.resolve())
+    except (ValueError, OSError, RuntimeError):  # a NUL; a name too long; a loop of links
+        is_inside = False
+    if not is_inside:
         raise BundleError(f"{bundle} is damaged: {str(name)[:80]!r} leads out of it")

@@ -17,9 +17,8 @@ from dataclasses import replace
 from functools import partial
 from ipaddress import ip_address
 from logging import ERROR, WARNING
-from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
@@ -36,6 +35,7 @@ from nachlass_service.bundle.model import leave_model, load_model
 from nachlass_service.hosting.capacity import capacity
 from nachlass_service.hosting.forks import leave_forks_alone
 from nachlass_service.hosting.gpu import may_use_gpu, refuse_initialised
+from nachlass_service.hosting.gunicorn_arguments import check_settings, read_arguments
 from nachlass_service.hosting.gunicorn_logger import Logger
 from nachlass_service.hosting.snapshot import Snapshots
 from nachlass_service.http.balance import Balance
@@ -68,7 +68,6 @@ WHY = {
     "time_limit": "a predictor has not come back",
     "max_requests": "it has answered as many requests as it may",
 }
-TLS_FILES = frozenset({"certfile", "keyfile", "ca_certs"})
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -94,12 +93,13 @@ class Server(BaseApplication):
         self._local = local
         self._started_at = time.monotonic()
         self.bundle = Bundle.open(snapshots.take())
+        self.bundle.check_samples()
         self.scorer: Scorer | None = None
         self.balance = Balance()
         self._slots: dict[int, int] = {}  # of living workers, by their age
         self._metrics_of: dict[int, Metrics] = {}
         super().__init__()
-        self.metrics = self._new_metrics()
+        self.metrics = self._metrics_for(self.bundle)
 
     # In the master.
 
@@ -123,12 +123,7 @@ class Server(BaseApplication):
 
     def load_config(self) -> None:
         """Our defaults, then GUNICORN_CMD_ARGS, then our flags: the later wins."""
-        parser = self.cfg.parser()
-        parser.error = _refuse  # type: ignore[method-assign]
-        environ_args = parser.parse_args(self.cfg.get_cmd_args_from_env())
-        asked = {k: v for k, v in vars(environ_args).items() if v is not None and k != "args"}
-        for name in TLS_FILES & asked.keys():  # loading a model changes the working directory
-            asked[name] = str(Path(asked[name]).absolute())
+        asked = read_arguments(self.cfg)
         settings = self._defaults()
         if "worker_class" not in asked:
             asked["worker_class"] = worker_class()
@@ -136,10 +131,7 @@ class Server(BaseApplication):
             self._why = "GUNICORN_CMD_ARGS"
         for name, value in {**settings, **asked, **self._from_flags()}.items():
             self.cfg.set(name, value)
-        if self.cfg.workers < 1:
-            raise SettingError("GUNICORN_CMD_ARGS asks for no workers")
-        if self.cfg.statsd_host:
-            raise SettingError("GUNICORN_CMD_ARGS asks for statsd: nothing is sent, see /metrics")
+        check_settings(self.cfg)
         if self.settings.show_samples is None:
             reached_from_here = self._local and all(map(_is_local, self.cfg.address))
             self.settings = replace(self.settings, show_samples=reached_from_here)
@@ -153,6 +145,7 @@ class Server(BaseApplication):
         try:
             bundle = Bundle.open(self._snapshots.take())
             self._check_environment(bundle)
+            metrics = self._metrics_for(bundle)
             rehearse(bundle, is_given_up)
         except ServiceError as error:
             log.event("reload_refused", level=ERROR, error=str(error), still=before.title)
@@ -160,7 +153,6 @@ class Server(BaseApplication):
             return False
         leave_model(before)
         self.bundle, self.callable = bundle, None
-        metrics = self._new_metrics()
         metrics.go_on_from(self.metrics)
         self.metrics = metrics
         return True
@@ -224,9 +216,9 @@ class Server(BaseApplication):
         host = self._flags.get("HOST", DEFAULT_HOST)
         return f"[{host}]:{self.settings.port}" if ":" in host else f"{host}:{self.settings.port}"
 
-    def _new_metrics(self) -> Metrics:
-        """The metrics of the bundle."""
-        manifest = self.bundle.manifest
+    def _metrics_for(self, bundle: Bundle) -> Metrics:
+        """New metrics of a bundle; raises BundleError."""
+        manifest = bundle.manifest
         info = {
             "name": manifest.name,
             "version": manifest.version,
@@ -417,11 +409,6 @@ def worker_class() -> type[Worker]:
         log.event("no_event_loop", level=WARNING, worker="gthread", error=str(error))
         return ThreadWorker
     return AsyncWorker
-
-
-def _refuse(message: str) -> NoReturn:
-    """What argparse does with arguments that it does not understand."""
-    raise SettingError(f"GUNICORN_CMD_ARGS cannot be used: {message}")
 
 
 def _is_local(address: str | int | tuple[str, int]) -> bool:

@@ -20,6 +20,8 @@ from contextlib import contextmanager
 from tempfile import TemporaryFile
 from weakref import finalize
 
+from nachlass_service.base.errors import BundleError
+
 SLOTS = 256
 """Workers that can live at the same moment, old and new ones during a reload."""
 CELLS = 8192
@@ -153,9 +155,11 @@ class SharedCounters:
         self._read_bytes = end
 
     def _lay_out(self, series: Series, width: int) -> None:
-        """Give a series the next cells: the same ones in every process."""
+        """Give a series the next cells, the same ones in every process; raises BundleError."""
         if self._next_cell + width > CELLS:
-            raise RuntimeError("there is no room for so many series")
+            raise BundleError(
+                f"the manifest asks for more than the {CELLS:,} cells of metrics there is room for"
+            )
         self._rows[series] = range(self._next_cell, self._next_cell + width)
         self._next_cell += width
 

@@ -104,7 +104,9 @@ def test_a_schema_may_be_true(tmp_path):
     assert manifest.input.schema is True
 
 
-@pytest.mark.parametrize("name", ["../../secret", "/tmp/secret", "link", "a/../../../secret"])
+@pytest.mark.parametrize(
+    "name", ["../../secret", "/tmp/secret", "link", "a/../../../secret", "a\0b"]
+)
 @pytest.mark.parametrize("what", ["executed", "name", "working_directory", "import_folders"])
 def test_what_leads_out_of_the_bundle_is_refused(tmp_path, what, name):
     bundle = tmp_path / "bundle"
@@ -130,3 +132,15 @@ def test_a_link_within_the_bundle_is_followed(tmp_path):
     (tmp_path / "src/link").symlink_to("real")
     document = example(entry={"working_directory": "link", "import_folders": [".", "link/.."]})
     assert read_manifest(write(tmp_path, document), proven=True).entry.working_directory == "link"
+
+
+@pytest.mark.parametrize("line", ["{", "5", "{}", '{"sample": 1}', "\udcff", "[" * 100_000])
+def test_a_damaged_sample_is_named(tmp_path, line):
+    write(tmp_path, example())
+    good = '{"sample": 1, "prediction": 2}\n'
+    text = f"{good}{line}\n".encode(errors="surrogateescape")
+    (tmp_path / "samples.jsonl").write_bytes(text)
+    with pytest.raises(BundleError, match=r"samples.jsonl.* damaged"):
+        Bundle.open(tmp_path).check_samples()
+    (tmp_path / "samples.jsonl").write_text(good)
+    Bundle.open(tmp_path).check_samples()

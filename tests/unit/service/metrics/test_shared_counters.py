@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from nachlass_service.base.errors import BundleError
 from nachlass_service.metrics.shared_counters import CELLS, DIRECTORY_BYTES, SLOTS, SharedCounters
 from support.forked import fork, in_child, join, killed
 
@@ -175,7 +176,7 @@ def test_what_there_is_no_room_for_is_refused_and_the_rest_goes_on():
     slots.add(("last",), {1: 1})
     assert slots.sums(("last",)) == [0, 1]
     assert slots.sums(KNOWN) == [0] * (CELLS - 2)
-    with pytest.raises(RuntimeError, match="no room"):
+    with pytest.raises(BundleError, match="more than the 8,192 cells"):
         SharedCounters([(KNOWN, CELLS + 1)])
 
 

@@ -1,0 +1,78 @@
+"""What GUNICORN_CMD_ARGS may set, and what is refused."""
+
+import pytest
+from gunicorn.config import Config
+
+from nachlass_service.base.errors import SettingError
+from nachlass_service.hosting.gunicorn_arguments import (
+    OF_OTHER_WORKERS,
+    WITHOUT_EFFECT,
+    check_settings,
+    read_arguments,
+)
+
+
+@pytest.fixture
+def read(monkeypatch):
+    def read(arguments):
+        monkeypatch.setenv("GUNICORN_CMD_ARGS", arguments)
+        return read_arguments(Config())
+
+    return read
+
+
+def test_what_has_an_effect_is_taken(read, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    asked = read("--workers 3 --certfile cert.pem --access-logfile - -k gthread")
+    assert asked == {
+        "workers": 3,
+        "certfile": str(tmp_path / "cert.pem"),
+        "accesslog": "-",
+        "worker_class": "gthread",
+    }
+    assert read("") == {}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("-c gunicorn.conf.py", "sets --config, which has no effect here: write its settings"),
+        ("--print-config", "sets --print-config, which"),
+        ("--check-config", "sets --check-config, which"),
+        ("--reload", "sets --reload, which has no effect here: send SIGHUP"),
+        ("-D", "sets --daemon, which has no effect here: let what starts the service"),
+        ("--statsd-host a:1", "nothing is sent, see /metrics"),
+        ("--chdir /", "sets --chdir, which has no effect here: the model's own folders"),
+        ("--proxy-protocol", "leave it out, or serve with -k gthread"),
+        ("--workers many", "GUNICORN_CMD_ARGS cannot be used: argument -w/--workers"),
+        ("--nothing", "cannot be used: unrecognized arguments: --nothing"),
+    ],
+)
+def test_what_has_none_is_refused_with_what_to_do_instead(read, arguments, said):
+    with pytest.raises(SettingError) as refused:
+        read(arguments)
+    assert said in str(refused.value)
+
+
+def test_the_way_gunicorn_reads_http_is_its_own_workers(read):
+    assert read("-k gthread --proxy-protocol --strip-header-spaces")["strip_header_spaces"]
+
+
+def test_no_setting_is_listed_twice():
+    assert not WITHOUT_EFFECT.keys() & OF_OTHER_WORKERS
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("workers", 0, "asks for no workers"),
+        ("worker_tmp_dir", "/nowhere", "/nowhere is no folder that can be written"),
+        ("loglevel", "loud", "--log-level is 'loud', not of critical, error, warning"),
+    ],
+)
+def test_values_that_gunicorn_takes_and_cannot_use_are_refused(name, value, said):
+    cfg = Config()
+    check_settings(cfg)
+    cfg.set(name, value)
+    with pytest.raises(SettingError, match=said):
+        check_settings(cfg)
