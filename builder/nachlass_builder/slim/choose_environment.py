@@ -19,6 +19,7 @@ from nachlass_builder.notebook.find_names import last_binding
 from nachlass_builder.notebook.registered_classes import registered_classes
 from nachlass_builder.packages.environment import Environment, environment_key
 from nachlass_builder.packages.lock import Lock
+from nachlass_builder.proof.on_cpu import proven_on_cpu
 from nachlass_builder.proof.proof import prove, service_environment
 from nachlass_builder.requirements.check import Checked
 from nachlass_builder.slim.decide import Candidate, UndecidedError, decide
@@ -189,7 +190,7 @@ class Serving:
                 ],
                 owners_of=training.owners_of,
             )
-            for text in proof.notes:
+            for text in filter(None, (*proof.notes, proven_on_cpu(lock.packages))):
                 progress.note(text)
             if proof.batch_problem:
                 where = last_binding(notebook, "batch_predictor") or notebook.place()

@@ -1,0 +1,30 @@
+"""A proof on the CPU says so where a GPU would be used."""
+
+import pytest
+
+from nachlass_builder.proof.on_cpu import proven_on_cpu
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "is_told"),
+    [
+        ("torch", "2.9.0", True),
+        ("torch", "2.9.0+cpu", False),
+        ("tensorflow", "2.20.0", True),
+        ("tensorflow-cpu", "2.20.0", False),
+        ("cupy-cuda12x", "13.6.0", True),
+        ("jax-cuda12-plugin", "0.8.0", True),
+        ("jaxlib", "0.8.0", False),
+        ("torchmetrics", "1.8", False),
+    ],
+)
+def test_libraries_that_use_a_gpu_are_named(name, version, is_told, tmp_path):
+    said = proven_on_cpu([("numpy", "2.4"), (name, version)], [tmp_path / "none"])
+    assert bool(said) == is_told
+    if is_told:
+        assert said.startswith(f"proven on the CPU, for there is no GPU here: {name} would use one")
+
+
+def test_where_there_is_a_gpu_nothing_is_said(tmp_path):
+    (tmp_path / "nvidiactl").touch()
+    assert not proven_on_cpu([("torch", "2.9.0")], [tmp_path / "none", tmp_path / "nvidiactl"])
