@@ -24,6 +24,8 @@ from nachlass_service.bundle.strict_json import encode
 
 CELL_BYTES = 8
 """What a cell takes at least once it is read: a reference to its text."""
+LONGEST_RECORD = 4 << 20
+"""Bytes of a record, with those of its cells: nothing else runs while one is read."""
 
 Record = list[str] | str
 """The cells of a row, or why there are none."""
@@ -49,7 +51,7 @@ class CsvReader:
     rows_ahead = 0
 
     def __init__(self, body: BufferedIOBase, schema: Schema, most_bytes: int) -> None:
-        self._body, self._most_bytes = body, most_bytes
+        self._body, self._most_bytes = body, min(most_bytes, LONGEST_RECORD)
         self._record_bytes = 0
         csv.field_size_limit(max(csv.field_size_limit(), most_bytes))
         self._reader = csv.reader(self._lines(), strict=True)
@@ -89,8 +91,7 @@ class CsvReader:
     def _records(self) -> Iterator[tuple[Record, int]]:
         """Each record, and its size once it is read."""
         while (record := self._record()) is not None:
-            cells = len(record) if isinstance(record, list) else 0
-            yield record, self._record_bytes + CELL_BYTES * cells
+            yield record, self._record_bytes
 
     def _record(self) -> Record | None:
         """The next record that is no empty line; None at the end."""
@@ -103,6 +104,15 @@ class CsvReader:
             return f"this is not CSV: {error}"
         return None
 
+    def _too_long(self) -> TooLargeError:
+        """The failure for a record that is longer than the limit that holds."""
+        if self._most_bytes < LONGEST_RECORD:
+            return row_too_long(self._most_bytes)
+        return TooLargeError(
+            f"the row takes more than {LONGEST_RECORD} bytes, {CELL_BYTES} of them for each cell: "
+            "send such rows as JSON lines"
+        )
+
     def _lines(self) -> Iterator[str]:
         """The body's lines; what is not UTF-8 is in them as surrogates."""
         is_first = True
@@ -111,9 +121,9 @@ class CsvReader:
                 if b"\0" in line:  # one of two bytes of each letter
                     raise MediaTypeError("the header is in UTF-16, or binary: send UTF-8")
                 line, is_first = line.removeprefix(BOM), False
-            self._record_bytes += len(line)
+            self._record_bytes += len(line) + CELL_BYTES * line.count(b",")
             if self._record_bytes > self._most_bytes:
-                raise row_too_long(self._most_bytes)
+                raise self._too_long()
             yield line.decode("utf-8", "surrogateescape")
 
 

@@ -17,6 +17,8 @@ MOST_CONTAINERS = 300_000
 MOST_TEXTS = 100_000
 """Texts, and keys of objects: a key may take as long as ten other values."""
 MOST_VALUES = 1_100_000
+MOST_ESCAPES = 1_500_000
+"""Escapes in texts and keys: one every few letters takes the decoder longest of all."""
 SURELY_FEW = 200_000
 """Each list, text or number takes two bytes or more: in so many there are not too many."""
 PIECE_BYTES = 1 << 16
@@ -24,17 +26,22 @@ PIECE_BYTES = 1 << 16
 
 
 class Size(NamedTuple):
-    """What a JSON text holds, at most: `values` are those of lists and objects, in all."""
+    """What a JSON text holds, at most: `values` are those of lists and objects, in all.
+
+    `escapes` are those of texts and keys.
+    """
 
     containers: int
     texts: int
     values: int
+    escapes: int
 
 
 LIMITS = {
     "lists and objects": MOST_CONTAINERS,
     "texts and keys": MOST_TEXTS,
     "values": MOST_VALUES,
+    "escapes in texts": MOST_ESCAPES,
 }
 
 
@@ -57,16 +64,18 @@ def reject_if_large(text: str | bytes) -> None:
 
 def size_of(data: bytes) -> Size:
     """Count what a JSON text holds, in a time that is linear in its length."""
-    containers = quotes = commas = 0
+    containers = quotes = commas = escapes = 0
     is_in_text = False
     for piece in _pieces(data):
-        parts = piece.replace(rb"\\", b"").replace(rb"\"", b"").split(b'"')
+        plain = piece.replace(rb"\\", b"").replace(rb"\"", b"")
+        escapes += (len(piece) - len(plain)) // 2 + plain.count(b"\\")
+        parts = plain.split(b'"')
         outside = b"".join(parts[is_in_text::2])
         quotes += len(parts) - 1
         is_in_text = quotes % 2 == 1
         containers += outside.count(b"[") + outside.count(b"{")
         commas += outside.count(b",")
-    return Size(containers, (quotes + 1) // 2, commas + containers + 1)
+    return Size(containers, (quotes + 1) // 2, commas + containers + 1, escapes)
 
 
 def _pieces(data: bytes) -> Iterator[bytes]:

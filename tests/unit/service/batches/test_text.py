@@ -15,7 +15,7 @@ from nachlass_service.base.errors import (
     TooLargeError,
     UnserialisableError,
 )
-from nachlass_service.batches.csv import CsvReader, CsvWriter
+from nachlass_service.batches.csv import LONGEST_RECORD, CsvReader, CsvWriter
 from nachlass_service.batches.json_lines import LineReader, LineWriter, ListWriter
 
 MOST_BYTES = 100
@@ -151,6 +151,16 @@ def test_a_row_of_csv_may_be_as_long_as_is_taken_and_no_longer():
     with pytest.raises(TooLargeError, match=rf"^the row is too long \(limit {MOST_BYTES} bytes"):
         reader.read(1)
     assert body.tell() <= len(header) + MOST_BYTES + 1
+
+
+@pytest.mark.parametrize("row", [b"x" * (LONGEST_RECORD + 1), b"," * (LONGEST_RECORD // 8)])
+def test_a_row_of_csv_holds_up_others_for_a_moment_at_most(row):
+    for many in (b"a\n" + row, row):
+        with pytest.raises(TooLargeError, match="send such rows as JSON lines"):
+            CsvReader(io.BytesIO(many), True, 1 << 24).read(1)
+    fits = b"x" * (LONGEST_RECORD - 1)
+    [sample] = CsvReader(io.BytesIO(b"a\n" + fits), True, 1 << 24).read(1).samples()
+    assert sample == {"a": fits.decode()}
 
 
 def test_a_line_that_is_too_long_is_told_so():

@@ -2,6 +2,7 @@
 
 import gc
 import json
+import re
 from io import BufferedReader, BytesIO
 from types import FunctionType
 from urllib.parse import parse_qsl, urlencode
@@ -17,6 +18,7 @@ from nachlass_service.bundle import strict_json
 from nachlass_service.scoring import bounded_json
 from nachlass_service.scoring.bounded_json import (
     MOST_CONTAINERS,
+    MOST_ESCAPES,
     MOST_TEXTS,
     MOST_VALUES,
     PIECE_BYTES,
@@ -30,6 +32,7 @@ from nachlass_service.scoring.request_body import FORM, read_body
 LISTS = b"[" + b"[]," * MOST_CONTAINERS + b"[]]"
 TEXTS = b"[" + b'"",' * MOST_TEXTS + b'""]'
 NUMBERS = b"[" + b"1," * MOST_VALUES + b"1]"
+ESCAPES = b'"' + b"a\\n" * (MOST_ESCAPES + 1) + b'"'
 KEYS = json.dumps({str(number): 1 for number in range(MOST_TEXTS + 1)}).encode()
 HUGE = [
     (LISTS, f"lists and objects (limit {MOST_CONTAINERS})"),
@@ -37,6 +40,7 @@ HUGE = [
     (TEXTS, f"texts and keys (limit {MOST_TEXTS})"),
     (KEYS, f"texts and keys (limit {MOST_TEXTS})"),
     (NUMBERS, f"values (limit {MOST_VALUES})"),
+    (ESCAPES, f"escapes in texts (limit {MOST_ESCAPES})"),
 ]
 
 
@@ -67,10 +71,11 @@ def test_it_is_refused_before_it_is_decoded(monkeypatch):
         [""] * MOST_TEXTS,
         [1.5] * (MOST_VALUES - 2),
         ",[{:" * MOST_VALUES,
-        '\\",[{' * MOST_VALUES,
+        '\\",[{' * (MOST_ESCAPES // 2),
+        "a\n" * MOST_ESCAPES,
         {'"\\': ',,[\\"' * PIECE_BYTES},
     ],
-    ids=["image", "lists", "texts", "numbers", "text", "quotes", "key"],
+    ids=["image", "lists", "texts", "numbers", "text", "quotes", "lines", "key"],
 )
 def test_what_is_within_the_limits_is_decoded(value):
     assert loads_bounded(json.dumps(value).encode()) == value
@@ -105,9 +110,9 @@ def counted(value):
         items = value if isinstance(value, list) else value.values()
         sizes = [counted(item) for item in items]
         keys = len(value) if isinstance(value, dict) else 0
-        containers, texts, values = (sum(size) for size in zip((0, 0, 0), *sizes, strict=True))
-        return Size(containers + 1, texts + keys, values + 1)
-    return Size(0, int(isinstance(value, str)), 1)
+        containers, texts, values, _ = map(sum, zip(Size(0, 0, 0, 0), *sizes, strict=True))
+        return Size(containers + 1, texts + keys, values + 1, 0)
+    return Size(0, int(isinstance(value, str)), 1, 0)
 
 
 @given(value=VALUES, piece_bytes=st.integers(1, 9), is_ascii=st.booleans())
@@ -118,7 +123,8 @@ def test_what_json_holds_is_counted_however_it_is_cut(value, piece_bytes, is_asc
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bounded_json, "PIECE_BYTES", piece_bytes)
         size = size_of(text)
-    containers, texts, values = counted(value)
+    containers, texts, values, _ = counted(value)
+    assert size.escapes == len(re.findall(rb"\\(?:u....|.)", text))
     assert (size.containers, size.texts) == (containers, texts)
     # An empty list is counted as if it had one value.
     assert values <= size.values <= values + containers
