@@ -7,6 +7,7 @@ import pytest
 from support.cells import write_notebook
 from support.command import NACHLASS
 from support.containers import SMALL, only_where_containers_run
+from support.planted import FILES, plant
 
 pytestmark = only_where_containers_run
 
@@ -18,7 +19,9 @@ from pathlib import Path
 known = Path("/tmp/injected/database.ini").read_text().partition(" = ")[2]
 rows = len(Path("/data/cloud/rows.csv").read_text().splitlines()[1:])
 # %%
+import os
 assert rows == 2
+assert all(name in os.environ for name in ("API_TOKEN", "DATABASE", "SETTING"))
 """
 
 
@@ -37,7 +40,7 @@ def test_a_small_image_of_which_only_the_changed_is_made_again(
     builder, runtime = project_images
     source, data = tmp_path / "My Model", tmp_path / "data"
     write_notebook(source / "model.ipynb", f"{SMALL}{LENT}")
-    (source / ".env").write_text("PASSWORD=hunter2")
+    parameters, marks = plant(source)
     (source / ".s2i/action_hooks").mkdir(parents=True)
     (source / ".s2i/action_hooks/pre_run").write_text("export HOOKED=yes\n")
     (source / ".s2i/environment").write_text('S2I_APP_METRICS_PREFIX="points"\nGREETING=a $b\n')
@@ -46,15 +49,18 @@ def test_a_small_image_of_which_only_the_changed_is_made_again(
     (tmp_path / "database.ini").write_text(f"password = {MARK}\n")
     words = ("--builder", builder, "--secret", tmp_path / "database.ini")
     words += ("--volume", f"{data}:/data:ro")
+    words += tuple(w for name, value in parameters.items() for w in ("-e", f"{name}={value}"))
 
     first = image(source, tag, *words)
     assert first.returncode == 0, first.stderr
     assert first.stdout.splitlines()[-1] == tag
     assert "making the builder image" not in first.stderr
-    assert "left out as secrets: .env" in first.stderr
-    assert MARK not in first.stdout + first.stderr
+    for name in FILES:
+        assert f"{name} (" in first.stderr
+    assert "lent to the build, and in no image: API_TOKEN, DATABASE, SETTING;" in first.stderr
     assert engine.holds(tag, runtime, "predictor"), "nothing is found"
-    for secret in (MARK, "hunter2"):
+    for secret in (MARK, *marks):
+        assert secret not in first.stdout + first.stderr
         assert not engine.holds(tag, runtime, secret)
     with engine.container(tag, *READ_ONLY) as running:
         assert running.predict("HOOKED") == (200, "yes")
@@ -76,6 +82,8 @@ def test_a_small_image_of_which_only_the_changed_is_made_again(
     assert said.count("unchanged: the environment is reused") == 2
     assert "placing the serving environment" not in said
     assert image(source, tag, *words).stderr.count("executing the notebook") == 0
+    changed = [*words, "-e", f"API_TOKEN={marks[0]}-changed"]
+    assert image(source, tag, *changed).stderr.count("executing the notebook") > 0
     forced = image(source, tag, *words, "--force").stderr
     assert "executing the notebook" in forced
     assert "is kept" not in forced

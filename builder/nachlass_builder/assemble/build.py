@@ -11,6 +11,11 @@ from nachlass_builder.assemble.freshness import build_key, is_current
 from nachlass_builder.assemble.manifest import compose_manifest
 from nachlass_builder.assemble.missing_requirements import MissingRequirements
 from nachlass_builder.assemble.reuse_locks import Locks, check_whole, take_over
+from nachlass_builder.assemble.secret_parameters import (
+    are_unchanged,
+    refuse_kept,
+    remember,
+)
 from nachlass_builder.bundle.layout import (
     SAMPLES,
     SOURCE_FOLDER,
@@ -60,7 +65,8 @@ def build(request: Request, progress: Progress) -> Built:
         prepared = replace(found, source=found.source.without(destination))
         key = build_key(prepared, digest_source(prepared.source, prepared.deadline))
         always = request.force or request.locked
-        if not always and is_current(destination, key, prepared, progress):
+        unchanged = are_unchanged(settings, destination)
+        if not always and unchanged and is_current(destination, key, prepared, progress):
             return Built(destination, settings)
         comparison = None
         with staged(destination, settings.cache) as staging:
@@ -76,6 +82,7 @@ def build(request: Request, progress: Progress) -> Built:
             if request.compare:
                 comparison = building.compare()
             publish(staging, destination)
+            remember(settings, destination)
     return Built(destination, settings, comparison)
 
 
@@ -142,6 +149,7 @@ class _Build:
                 deadline=self.prepared.deadline,
                 progress=self.progress,
             ).run()
+            refuse_kept(self.staging.bundle, settings, checked.chosen.notebooks)
             samples = read_samples(self.staging.bundle / SAMPLES)
             tell_capture(captured, samples, checked, settings.samples or "", self.progress)
         source = self.staging.source.rename(self.staging.bundle / SOURCE_FOLDER)
@@ -154,7 +162,7 @@ class _Build:
             lock,
             resolution,
             key,
-            shown_parameters(settings.parameters, indexes.secrets),
+            shown_parameters(settings.parameters, indexes.secrets, settings.shipped),
             self.staging.bundle,
         )
         served = Serving(
@@ -170,8 +178,15 @@ class _Build:
             given=replace(locks.serving, source=source) if locks else None,
         ).run()
         with self.progress.step("writing the bundle"):
-            summary = write_bundle(self.staging.bundle, served, checked, lock, indexes.secrets)
-            self.progress.note(summary)
+            for line in write_bundle(
+                self.staging.bundle,
+                served,
+                checked,
+                lock,
+                indexes.secrets,
+                with_rows=settings.ship_rows,
+            ):
+                self.progress.note(line)
 
     def compare(self) -> Predictions:
         """Ask the new bundle for its answers to the samples of the one that it replaces."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from nachlass_builder import __version__
 from nachlass_builder.assemble.manifest import revision_of
+from nachlass_builder.assemble.secret_parameters import secret_parameters
 from nachlass_builder.bundle.layout import (
     SERVING_LOCK,
     SOURCE_FOLDER,
@@ -29,9 +30,17 @@ from nachlass_builder.source.prepare import Prepared
 
 
 def build_key(prepared: Prepared, source_digest: str) -> str:
-    """What makes a build "unchanged": the source, the settings, Python and Nachlass."""
+    """What makes a build "unchanged": the source, the settings, Python and Nachlass.
+
+    Of secret parameters it has the names: secret_parameters.py knows whether they have changed.
+    """
     settings = prepared.settings
-    steering = replace(settings, model_path=None, cache=Path())
+    secret = secret_parameters(settings)
+    parameters, index = (
+        {name: "" if name in secret else value for name, value in given.items()}
+        for given in (settings.parameters, settings.index)
+    )
+    steering = replace(settings, model_path=None, cache=Path(), parameters=parameters, index=index)
     return digest_of(
         [
             source_digest,

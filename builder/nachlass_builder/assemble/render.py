@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
 
@@ -24,6 +25,15 @@ def write_executed(
         warnings.simplefilter("ignore")
         html, _resources = _exporter().from_notebook_node(nbformat.reads(text, as_version=4))
     (folder / f"{stem}.html").write_text(html, encoding="utf-8", errors="backslashreplace")
+
+
+def without_outputs(notebook: NotebookNode) -> NotebookNode:
+    """The notebook with nothing that its cells have put out."""
+    stripped = deepcopy(notebook)
+    for cell in stripped.cells:
+        if cell.cell_type == "code":
+            cell.outputs = []
+    return stripped
 
 
 @cache

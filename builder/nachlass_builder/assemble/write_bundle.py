@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from nachlass_builder.assemble.render import write_executed
+from nachlass_builder.assemble.render import without_outputs, write_executed
+from nachlass_builder.assemble.ship_rows import MOST_BYTES, ship_samples
 from nachlass_builder.bundle.layout import SBOM, SERVING_LOCK, TRAINING_LOCK
-from nachlass_builder.bundle.manifest import write_manifest
+from nachlass_builder.bundle.manifest import Manifest, write_manifest
 from nachlass_builder.foundation.credentials import redact
 from nachlass_builder.packages.lock import Lock
 from nachlass_builder.packages.sbom import bill_of_materials
@@ -16,20 +18,46 @@ from nachlass_builder.slim.choose_environment import Served
 
 
 def write_bundle(
-    bundle: Path, served: Served, checked: Checked, training: Lock, secrets: Collection[str]
-) -> str:
-    """Write what a proven bundle lacks, its manifest last, and return a line about its contents.
+    bundle: Path,
+    served: Served,
+    checked: Checked,
+    training: Lock,
+    secrets: Collection[str],
+    *,
+    with_rows: bool,
+) -> list[str]:
+    """Write what a proven bundle lacks, its manifest last, and return lines about its contents.
 
-    No executed notebook shows any of the `secrets`.
+    No executed notebook shows any of the `secrets`; without rows, there are no samples, and
+    notebooks have no outputs.
     """
+    shipped = ship_samples(bundle, with_rows=with_rows)
     manifest, site_packages = served.manifest, served.environment.site_packages
+    manifest = replace(
+        manifest,
+        samples=replace(manifest.samples, shipped=shipped),
+        input=manifest.input if with_rows else replace(manifest.input, example=None),
+    )
     (bundle / TRAINING_LOCK).write_text(training.text, encoding="utf-8")
     (bundle / SERVING_LOCK).write_text(served.lock.text, encoding="utf-8")
     requirements = [requirement.text for requirement in checked.requirements.merged]
     bill = bill_of_materials(manifest, served.lock, site_packages, requirements)
     (bundle / SBOM).write_text(bill.text, encoding="utf-8")
     for notebook, entry in zip(checked.chosen.notebooks, manifest.source.notebooks, strict=True):
-        write_executed(notebook.node, bundle, entry.executed, lambda text: redact(text, secrets))
+        node = notebook.node if with_rows else without_outputs(notebook.node)
+        write_executed(node, bundle, entry.executed, lambda text: redact(text, secrets))
     (bundle / "venv").symlink_to(served.environment.path)
     write_manifest(bundle, manifest)
-    return bill.summary
+    return [bill.summary, *_told(manifest, with_rows=with_rows)]
+
+
+def _told(manifest: Manifest, *, with_rows: bool) -> Iterator[str]:
+    """What of the data is not in the bundle."""
+    samples = manifest.samples
+    if not with_rows:
+        yield "S2I_SHIP_ROWS is 0: the bundle has no samples, and no outputs of cells"
+    elif samples.shipped < samples.count:
+        yield (
+            f"{samples.shipped} of {samples.count} samples are in the bundle, evenly spread: "
+            f"all are more than {MOST_BYTES / 1e6:.0f} MB"
+        )

@@ -74,9 +74,13 @@ class Input:
 
 @dataclass(frozen=True, kw_only=True)
 class Samples:
-    """How many samples are recorded; of `random_fields` only the types are proven."""
+    """How many samples proved the model, and how many of them are in the bundle.
+
+    Of `random_fields` only the types are proven.
+    """
 
     count: int
+    shipped: int
     deterministic: bool
     random_fields: tuple[str, ...]
 

@@ -20,7 +20,7 @@ from nachlass_builder.execution.hidden_code import REPORT_READS, CodeError, isol
 from nachlass_builder.execution.kernel import Kernel
 from nachlass_builder.foundation.digest import digest_of_file
 from nachlass_builder.foundation.progress import counted
-from nachlass_builder.source.source_files import is_secret
+from nachlass_builder.source.secret_files import why_secret
 
 SECRET_FOLDERS = frozenset(
     {".ssh", ".aws", ".azure", ".gcloud", "gcloud", ".kube", ".docker", ".gnupg", ".kaggle"}
@@ -145,5 +145,5 @@ def is_credential(path: Path) -> bool:
         str(path).startswith(INJECTED_FOLDERS)
         or not SECRET_FOLDERS.isdisjoint(path.parts)
         or bool(SECRET_WORD.search(path.stem))
-        or is_secret(path)
+        or why_secret(path, str(path).lstrip("/")) is not None
     )

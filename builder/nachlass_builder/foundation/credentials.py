@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import quote, unquote
 
+from nachlass_builder.foundation.secret_forms import form_of
+
 SHORTEST_SECRET = 6
 """Shorter ones are hidden only inside URLs: replacing `a` everywhere leaves nonsense."""
 
@@ -22,11 +24,7 @@ _SECRET_PARAMETER = re.compile(
     r"(?i)token(?!iz|is)|passw|passphrase|passcode|secret|credential|(api|private|access)_?key"
     r"|(^|_)(key|pwd|pass|auth|salt|creds?)(_|$)"
 )
-_TOKEN = re.compile(
-    r"\b(gh[opsur]_|github_pat_|gl[a-z]{2,5}-|xox[a-z]-|hf_|npm_|pypi-|dop_v1_|AIza|sk[-_]|AKIA|ASIA)"
-    r"[\w.-]{12,}"
-    r"|\beyJ[\w-]{8,}\.[\w-]{8,}|PRIVATE KEY-----|^([Bb]earer|[Bb]asic) \S+"
-)
+_HEADER = re.compile(r"([Bb]earer|[Bb]asic) \S+")
 _ASSIGNED = re.compile(
     r"(?i)\b(password|passwd|pwd|secret|token|(api|account|access)_?key)[\"']?\s*[=:]"
 )
@@ -37,9 +35,16 @@ def redact_parameter(name: str, value: str, secrets: Iterable[str]) -> str:
     file = name.upper().endswith(("_FILE", "_PATH", "_DIR"))
     if value and not file and _SECRET_PARAMETER.search(name):
         return HIDDEN
-    if _TOKEN.search(value) or _ASSIGNED.search(value):
+    # Of a URL with a password the rest is shown.
+    form = form_of(value, or_placeholder=True)
+    if form not in (None, "a password in a URL") or _HEADER.match(value) or _ASSIGNED.search(value):
         return HIDDEN
     return redact(value, secrets)
+
+
+def is_secret_parameter(name: str, value: str) -> bool:
+    """Whether a parameter is called, or looks, secret, in whole or in part."""
+    return redact_parameter(name, value, ()) != value
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:

@@ -73,6 +73,18 @@ VARIABLES: tuple[Variable, ...] = (
         "locked distributions that serving needs although nothing shows it, "
         "separated by commas or blanks",
     ),
+    Variable(
+        "S2I_SHIP",
+        "",
+        "files (names or patterns, from the source's root) and parameters that look like secrets "
+        "and are to be shipped all the same, separated by commas",
+    ),
+    Variable(
+        "S2I_SHIP_ROWS",
+        "1",
+        "0: the bundle holds neither the samples nor the outputs of the cells, which are data; "
+        "what is proven, the baseline and the schema stay",
+    ),
     Variable("S2I_MODEL_NAME", "the source's name", "what the model is called"),
     Variable("S2I_MODEL_PATH", "", "the bundle to write or to use; the flag -o says the same"),
     Variable(
@@ -111,6 +123,8 @@ class Settings:
     prediction_kind: str | None
     slim: bool
     serving_requirements: tuple[str, ...]
+    shipped: tuple[str, ...]
+    ship_rows: bool
     model_name: str | None
     model_path: Path | None
     cache: Path
@@ -136,11 +150,7 @@ class Settings:
         cache = values["S2I_CACHE_DIR"]
         return cls(
             notebook=values["S2I_SOURCE_NOTEBOOK"] or None,
-            notebook_list=tuple(
-                name.strip()
-                for name in values["S2I_SOURCE_NOTEBOOK_LIST"].split(",")
-                if name.strip()
-            ),
+            notebook_list=_listed(values["S2I_SOURCE_NOTEBOOK_LIST"]),
             samples=_identifier(SAMPLES_VARIABLE, merged, default="samples"),
             resolve_as_of=as_of,
             cell_timeout_s=_seconds("S2I_CELL_TIMEOUT", values),
@@ -148,6 +158,8 @@ class Settings:
             prediction_kind=kind,
             slim=_switch("S2I_SLIM", values, default=True),
             serving_requirements=_names("S2I_SERVING_REQUIREMENTS", values),
+            shipped=_listed(values["S2I_SHIP"]),
+            ship_rows=_switch("S2I_SHIP_ROWS", values, default=True),
             model_name=values["S2I_MODEL_NAME"] or None,
             model_path=Path(model_path).absolute() if model_path else None,
             cache=Path(cache).absolute() if cache else _default_cache(),
@@ -214,6 +226,11 @@ def read_environment_file(root: Path) -> dict[str, str]:
             )
         parsed[name.strip()] = value.strip()
     return parsed
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    """Read names that commas separate."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def _seconds(name: str, values: Mapping[str, str]) -> float | None:

@@ -8,6 +8,7 @@ and environments are kept in a cache that is mounted. image_stages.py runs in th
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -16,11 +17,19 @@ from pathlib import Path
 
 from nachlass_builder import __version__
 from nachlass_builder.bundle.layout import SERVING_LOCK
+from nachlass_builder.foundation.credentials import is_secret_parameter
 from nachlass_builder.foundation.errors import ImageError
+from nachlass_builder.foundation.keyed_digest import keyed_digest
 from nachlass_builder.foundation.progress import Progress
-from nachlass_builder.foundation.settings import read_environment_file, unquote
+from nachlass_builder.foundation.settings import (
+    VARIABLES,
+    is_index_variable,
+    read_environment_file,
+    unquote,
+)
 from nachlass_builder.image.engine import Engine
 from nachlass_builder.image.hooks import HOOKS
+from nachlass_builder.image.injected import PARAMETERS
 from nachlass_builder.image.paths import APP_ROOT, CACHE, INJECTED, MADE, SOURCE
 from nachlass_builder.packages.pip_settings import WHEELHOUSE
 from nachlass_builder.packages.service_wheel import OURS, PACKAGE, service_source
@@ -30,6 +39,10 @@ from nachlass_builder.source.source_files import copy_source
 
 HOME = "/opt/nachlass"
 """The builder's own environment in its image."""
+LENT = "NACHLASS_LENT"
+"""A variable of the stage that builds: it tells whether what is lent has changed."""
+OF_IMAGES = {"S2I_MODEL_NAME", "S2I_MODEL_PATH", "S2I_CACHE_DIR", "S2I_KEEP_ARTIFACTS"}
+"""Settings that an image has its own of."""
 BASE_LABEL = "io.github.nachlass.base"
 CA_VARIABLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 PIP_OPTIONS = ("index-url", "extra-index-url", "trusted-host", "no-index", "timeout", "retries")
@@ -57,6 +70,15 @@ def build_image(request: ImageRequest, progress: Progress) -> str:
     ):
         work = Path(temporary)
         secrets = _secrets(request.secrets, prepared.environ, work)
+        lent = _lent_parameters(prepared, request)
+        if lent:
+            secrets[PARAMETERS] = work / PARAMETERS
+            secrets[PARAMETERS].touch(mode=0o600)
+            secrets[PARAMETERS].write_text(json.dumps(lent), encoding="utf-8")
+            progress.note(
+                f"lent to the build, and in no image: {', '.join(lent)}; "
+                "what the predictor reads is to be set again where the image runs"
+            )
         builder, runtime = _images(engine, request, work / "project", secrets, progress)
         progress.note(f"with the builder {builder} and the runtime {runtime}")
         with progress.step(f"building {request.tag}"):
@@ -94,11 +116,17 @@ def _dockerfile(
     home = f"type=bind,from={builder},source={HOME},target={HOME}"
     mounts.append(f"type=cache,id=nachlass,target={CACHE},uid=1001,gid=0,mode=0775")
     python = f"{HOME}/bin/python -m nachlass_builder.image.image_stages"
-    given = {**read_environment_file(source.root), **request.source.assignments}
-    public = {n: unquote(v) for n, v in given.items() if n not in settings.index}
+    lent, given = _lent_parameters(prepared, request), _given(prepared, request)
+    public = {name: value for name, value in given.items() if name not in lent}
+    # A value that has changed makes the model again, and is in no layer, nor a digest of it.
+    values = [word for pair in sorted(lent.items()) for word in pair]
+    changed = [f"ENV {LENT}={keyed_digest(settings.cache, values)}"] if lent else []
     variables = [f"ENV {name}={_quoted(value)}" for name, value in sorted(public.items())]
     name = settings.model_name or source.root.name
-    known = [f"ENV S2I_MODEL_NAME={_quoted(name)}"]
+    # What this machine's environment asks of a build, it asks of this one.
+    steering = {v.name: prepared.environ.get(v.name) for v in VARIABLES if v.name not in OF_IMAGES}
+    known = [f"ENV {n}={_quoted(v)}" for n, v in steering.items() if v and n not in given]
+    known += [f"ENV S2I_MODEL_NAME={_quoted(name)}"]
     known += [f"ENV {BUILD_COMMIT}={source.commit}"] if source.commit else []
     copy = "COPY --chown=1001:0"
     wheels = f"src/{WHEELHOUSE}"
@@ -107,6 +135,7 @@ def _dockerfile(
         f"FROM {builder} AS model",
         *variables,
         *known,
+        *changed,
         f"{copy} src {SOURCE}",
         f"RUN {_mounted(mounts)} {python} model{' --force' if request.source.force else ''}",
         f"FROM {runtime} AS environment",
@@ -120,6 +149,22 @@ def _dockerfile(
         *([f"LABEL org.opencontainers.image.revision={source.commit}"] if source.commit else []),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _given(prepared: Prepared, request: ImageRequest) -> dict[str, str]:
+    """The parameters: of the source, and of the command line, which wins."""
+    of_source = read_environment_file(prepared.source.root)
+    return {n: unquote(v) for n, v in {**of_source, **request.source.assignments}.items()}
+
+
+def _lent_parameters(prepared: Prepared, request: ImageRequest) -> dict[str, str]:
+    """The parameters that no image may hold: secrets, and what steers pip and uv."""
+    shipped = prepared.settings.shipped
+    return {
+        name: value
+        for name, value in _given(prepared, request).items()
+        if is_index_variable(name) or (name not in shipped and is_secret_parameter(name, value))
+    }
 
 
 def _mounted(mounts: Sequence[str]) -> str:

@@ -28,8 +28,9 @@ from nachlass_builder.bundle.staging import remove
 from nachlass_builder.foundation.console import Group
 from nachlass_builder.foundation.process import Deadline
 from nachlass_builder.foundation.progress import Progress
+from nachlass_builder.foundation.settings import is_index_variable
 from nachlass_builder.image.hooks import keep_pre_run, run_hook
-from nachlass_builder.image.injected import injected_environment
+from nachlass_builder.image.injected import injected_environment, injected_parameters
 from nachlass_builder.image.paths import (
     APP_ROOT,
     CACHE,
@@ -52,6 +53,9 @@ def main() -> None:
     os.umask(0o002)
     # Hooks, git and uv inherit it.
     os.environ.update({"S2I_CACHE_DIR": str(CACHE), **injected_environment(INJECTED)})
+    os.environ.update(
+        {n: v for n, v in injected_parameters(INJECTED).items() if is_index_variable(n)}
+    )
 
 
 @main.command()
@@ -67,7 +71,8 @@ def model(*, force: bool) -> None:
         if seed.is_dir():
             shutil.copytree(seed, made)
     run_hook(SOURCE, "pre_assemble", progress)
-    build(Request(str(SOURCE), os.environ, made, force=force), progress)
+    lent = injected_parameters(INJECTED)
+    build(Request(str(SOURCE), os.environ, made, assignments=lent, force=force), progress)
     made.rename(MADE)
     with alone:
         remove(seed)

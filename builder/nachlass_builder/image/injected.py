@@ -1,8 +1,12 @@
-"""The variables by which programs find the files that are injected into a build."""
+"""What is injected into a build: the variables that name its files, and parameters."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+
+PARAMETERS = "parameters.json"
+"""The file with the parameters that `nachlass image` lends: by name, as JSON."""
 
 VARIABLES = {
     "pip.conf": ("PIP_CONFIG_FILE",),
@@ -11,6 +15,12 @@ VARIABLES = {
     "ca.crt": ("SSL_CERT_FILE", "GIT_SSL_CAINFO"),
 }
 """The variables that name each file; GIT_SSH_COMMAND names the ssh keys."""
+
+
+def injected_parameters(folder: Path) -> dict[str, str]:
+    """The parameters of a folder's file; none where there is none."""
+    path = folder / PARAMETERS
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 def injected_environment(folder: Path) -> dict[str, str]:

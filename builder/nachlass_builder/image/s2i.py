@@ -21,12 +21,18 @@ import click
 from nachlass_builder.assemble.build import build
 from nachlass_builder.bundle.staging import remove
 from nachlass_builder.foundation.console import Group
-from nachlass_builder.foundation.credentials import redact
+from nachlass_builder.foundation.credentials import is_secret_parameter
 from nachlass_builder.foundation.errors import SourceError
 from nachlass_builder.foundation.git import git
 from nachlass_builder.foundation.process import Deadline
 from nachlass_builder.foundation.progress import Progress
-from nachlass_builder.foundation.settings import KEEP_ARTIFACTS, read_environment_file, unquote
+from nachlass_builder.foundation.settings import (
+    KEEP_ARTIFACTS,
+    Settings,
+    is_index_variable,
+    read_environment_file,
+    unquote,
+)
 from nachlass_builder.image.artifacts import Artifacts
 from nachlass_builder.image.hooks import keep_pre_run, run_hook
 from nachlass_builder.image.injected import injected_environment
@@ -42,6 +48,9 @@ from nachlass_builder.image.paths import (
 )
 from nachlass_builder.source.prepare import Request
 
+OF_THE_BASE = ("GPG_KEY",)
+"""Variables of images of Python's that only sound like secrets."""
+IN_THE_CLUSTER = "set it where the image runs, if the predictor reads it, or build without s2i"
 KEPT = "artifacts"
 """The folder of an image, and of s2i, that holds what the next build can use."""
 
@@ -106,13 +115,16 @@ def _keeps_artifacts() -> bool:
 
 
 def _warn_of_credentials(progress: Progress) -> None:
-    """Name the variables with a password in them: s2i keeps all variables in the image."""
-    for name, value in os.environ.items():
-        if "://" in value and redact(value, ()) != value:
-            progress.warn(
-                f"{name} holds a password, which stays in the image: "
-                f"mount a file at {INJECTED} instead"
-            )
+    """Name the variables that are, or hold, secrets: s2i keeps all variables in the image."""
+    shipped = Settings.from_environ(os.environ, {}).shipped
+    for name, value in sorted(os.environ.items()):
+        if name in (*OF_THE_BASE, *shipped) or not is_secret_parameter(name, value):
+            continue
+        instead = f"mount a file at {INJECTED}" if is_index_variable(name) else IN_THE_CLUSTER
+        progress.warn(
+            f"{name} looks like a secret, and stays in the image that s2i makes, in its "
+            f"configuration and its history: {instead}; one that is none is named in S2I_SHIP"
+        )
 
 
 def _build_environment(work: Path, artifacts: Artifacts, progress: Progress) -> dict[str, str]:

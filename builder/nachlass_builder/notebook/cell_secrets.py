@@ -1,11 +1,7 @@
 """Finds secrets in the text of cells and modules.
 
-A secret is a literal in the format of a well-known token, a URL with a
-password, or a literal that a name such as `API_KEY` gets and that is no word or
-placeholder. Entropy alone is no sign: notebooks are full of digests and
-encoded data. detect-secrets knows more formats, but finds 10 of the 16 secrets
-of our tests and 7 of the 28 texts that are none, takes a second, and has had no
-release since 2024. A third of this file is their patterns.
+A secret is a text of a well-known form (secret_forms.py), or a literal that a name such as
+`API_KEY` gets and that is no word or placeholder.
 """
 
 from __future__ import annotations
@@ -16,54 +12,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from nachlass_builder.foundation.errors import Place
+from nachlass_builder.foundation.secret_forms import PLACEHOLDER, WORDS, forms_in
 from nachlass_builder.notebook.notebook import Notebook
+from nachlass_builder.source.secret_files import is_read_by_builds, secrets_in_text
 
-_WORD = r"(?:[a-z]+\d{0,2}|\d{1,4})"
-_WORDS = rf"(?:{_WORD}[-_]){{1,12}}{_WORD}"
-"""An identifier of words and numbers in lower case: `user_id_2024_01`."""
-
-FORMATS = {
-    "a token of GitHub": r"\bgh[opsur]_[A-Za-z0-9]{20,}|\bgithub_pat_\w{20,}",
-    "a token of GitLab": r"\bgl(?:pat|dt|rt|ft|cbt|ptt|oas)-[\w.-]{16,}",
-    "a token of Slack": r"\bxox[abeoprs]-[\w-]{12,}",
-    "a token of Hugging Face": r"\bhf_[A-Za-z0-9]{20,}",
-    "a token of npm": r"\bnpm_[A-Za-z0-9]{30,}",
-    "a token of PyPI": r"\bpypi-Ag[\w-]{30,}",
-    "a token of Databricks": r"\bdapi[0-9a-f]{32}\b",
-    "a token of DigitalOcean": r"\bdo[opr]_v1_[0-9a-f]{32,}",
-    "a key of AWS": r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
-    "a key of Google": r"\bAIza[\w-]{30,}",
-    "a key of Stripe": r"\b[rs]k_(?:live|test)_[A-Za-z0-9]{16,}",
-    "a key of SendGrid": r"\bSG\.[\w-]{16,}\.[\w-]{16,}",
-    "an API key": (
-        rf"\bsk-(?!{_WORDS}(?![\w-]))(?=[\w-]*\d[\w-]*\d)(?:[a-z0-9]+-){{0,3}}[A-Za-z0-9_]{{12,}}"
-        r"(?!\w|\.[a-z])"
-    ),
-    "a token in a header": (
-        r"(?i)\b(?:bearer|authorization[\"']?\s*[:=,]\s*[\"']?(?:basic|token))\s+"
-        r"((?=[\w.~+/-]*\d)[\w.~+/-]{16,})"
-    ),
-    "a signed token (JWT)": r"\beyJ[\w-]{10,}\.eyJ[\w-]{8,}\.[\w-]{8,}",
-    "a private key": r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----",
-    "a password in a URL": r"\b[a-z][a-z0-9+.-]{0,20}://[^\s:/@'\"<>{}$*]+:([^\s/@'\"<>{}$*]{3,})@[\w\[]",
-}
-"""What well-known secrets look like: enough of each that prose and names do not.
-
-A group is the part that may be a placeholder.
-"""
-
-_KNOWN = [(what, re.compile(pattern)) for what, pattern in FORMATS.items()]
 _NAME = re.compile(
     r"(?i)(?:^|_)(?:(?P<word>passw(?:or)?d|passphrase|pwd|(?:db|user|root|admin|smtp|ftp)_?pass)"
     r"|(?:api|access|account|secret|private|signing|encryption|auth|wandb|openai|anthropic|aws"
     r"|azure|google|gcp|stripe|sendgrid|cohere|mistral|kaggle|comet|neptune|github|hf)_?key"
     r"|secret|(?P<token>(?<!pad_)(?<!eos_)(?<!bos_)(?<!unk_)(?<!sep_)(?<!cls_)(?<!mask_)token))$"
-)
-_PLACEHOLDER = re.compile(
-    r"(?i)^(?:your|my|insert|enter|add|put|some|the|an?|example|dummy|fake|sample|change|replace"
-    r"|placeholder|todo)(?:[-_ .]|$|me)|^(?:[<\[{(%$]|__).*"
-    r"|.*(?:\.\.\.|\*\*\*|xxx|<|\{\{|example).*"
-    r"|(?:passw(?:or)?d|pass|pwd|secret|token|user(?:name)?|(?:api[-_]?)?key)$"
 )
 _PATH = re.compile(
     r"(?:~|\.{1,2})/|/(?:[a-z]{2,}|Users)/|[A-Za-z]:[\\/]|[\w./-]+\.(?:txt|json|[ct]sv|ya?ml|toml"
@@ -81,8 +38,9 @@ LARGEST_MODULE = 2**20
 TAKE_NAME_AND_VALUE = ("setdefault", "get", "getenv", "putenv", "setenv", "__setitem__")
 """Functions that get a name and its value, or its default."""
 REMEDY = (
-    ", and the bundle keeps this text: read it from os.environ or from a file outside of the "
-    "source, and revoke the one that stands here"
+    ", and this text will be in the copy of the source, in the executed notebook if it is a cell, "
+    "and in any image: read it from os.environ or from a file outside of the source, and revoke "
+    "the one that stands here"
 )
 
 
@@ -98,21 +56,26 @@ def _found_in_notebook(notebook: Notebook) -> Iterator[str]:
             yield f"{notebook.place(cell, line)}: {what}"
     for index, node in enumerate(notebook.node.cells, start=1):
         if node.cell_type != "code":
-            for line, what in _known(node.source):
+            for line, what in forms_in(node.source):
                 place = f"{notebook.name}, {node.cell_type} cell (number {index} of all cells)"
-                yield f"{place}, line {line}: {what}"
+                yield f"{place}, line {line}: this looks like {what}"
 
 
 def secrets_of_modules(root: Path, files: Sequence[str]) -> Iterator[str]:
-    """Warnings of secrets in the Python files of a source."""
-    yield from _with_remedy(_found_in_modules(root, files))
+    """Warnings of secrets in the Python files of a source, and in others that a build reads."""
+    yield from _with_remedy(_found_in_files(root, files))
 
 
-def _found_in_modules(root: Path, files: Sequence[str]) -> Iterator[str]:
-    """The places of secrets in Python files, and what they look like."""
+def _found_in_files(root: Path, files: Sequence[str]) -> Iterator[str]:
+    """The places of secrets in files that are copied, and what they look like."""
     for name in files:
         path = root / name
-        if not name.endswith(".py") or not path.is_file() or path.stat().st_size > LARGEST_MODULE:
+        if not name.endswith(".py"):
+            if is_read_by_builds(name) and not name.endswith(".ipynb"):
+                for line, what in secrets_in_text(path):
+                    yield f"{Place(name, line=line)}: this looks like {what}"
+            continue
+        if not path.is_file() or path.stat().st_size > LARGEST_MODULE:
             continue
         text = path.read_text(encoding="utf-8", errors="replace")
         try:
@@ -134,19 +97,9 @@ def _secrets(source: str, tree: ast.AST | None) -> list[tuple[int, str]]:
     found: dict[int, str] = {}
     for line, name in _named(source, tree):
         found.setdefault(line, f"`{name}` looks like a secret")
-    for line, what in _known(source):
-        found.setdefault(line, what)
+    for line, what in forms_in(source):
+        found.setdefault(line, f"this looks like {what}")
     return sorted(found.items())
-
-
-def _known(source: str) -> Iterator[tuple[int, str]]:
-    """The lines that hold a secret of a well-known format."""
-    for number, line in enumerate(source.splitlines(), start=1):
-        for what, pattern in _KNOWN:
-            match = pattern.search(line)
-            if match and not _PLACEHOLDER.match(match[match.lastindex or 0]):
-                yield number, f"this looks like {what}"
-                break
 
 
 def _named(source: str, tree: ast.AST | None) -> Iterator[tuple[int, str]]:
@@ -243,11 +196,11 @@ def _is_secret(name: str, value: str) -> bool:
     match = _NAME.search(re.sub(r"(?<=[a-z])(?=[A-Z])|-", "_", name))
     if not match or len(value) > LONGEST or re.search(r"\s|://", value):
         return False
-    if _PLACEHOLDER.match(value) or _PATH.match(value):
+    if PLACEHOLDER.match(value) or _PATH.match(value):
         return False
     if _PREFIXED.match(value):
         return True
-    if not match["word"] and re.fullmatch(_WORDS, value):
+    if not match["word"] and re.fullmatch(WORDS, value):
         return False
     kinds = (r"[a-z]", r"[A-Z]", r"\d", r"[^\w.:/-]")
     least = LEAST["word"] if match["word"] else LEAST["token"] if match["token"] else LEAST_OF_KEYS

@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -71,7 +71,7 @@ def _prepare(request: Request, clones: Path) -> Prepared:
     settings = Settings.from_environ(environ, parameters)
     if settings.build_timeout_s != deadline.limit_s:
         deadline = Deadline.after(settings.build_timeout_s)
-    return Prepared(source, settings, environ, deadline)
+    return Prepared(replace(source, shipped=settings.shipped), settings, environ, deadline)
 
 
 def default_bundle(source: Source, cache: Path) -> Path:

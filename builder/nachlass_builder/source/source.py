@@ -23,7 +23,8 @@ class Source:
     `notebook` is the one the user named by giving a file; `origin` what the
     user wrote, without credentials; `commit` and `dirty` are git's, None where
     there is no git; `temporary` tells a clone that the build removes;
-    `excluded` names folders that are not part of it.
+    `excluded` names folders that are not part of it, `shipped` files that are to be
+    shipped although they look like secrets.
     """
 
     root: Path
@@ -33,6 +34,7 @@ class Source:
     dirty: bool | None = None
     temporary: bool = False
     excluded: frozenset[str] = frozenset()
+    shipped: tuple[str, ...] = ()
 
     def without(self, path: Path) -> Source:
         """The same source, `path` and what is put beside it not being part of it."""

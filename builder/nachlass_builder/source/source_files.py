@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import shutil
 import stat
 from collections.abc import Iterable, Iterator
@@ -18,19 +17,13 @@ from nachlass_builder.foundation.git import git
 from nachlass_builder.foundation.process import Deadline
 from nachlass_builder.foundation.progress import Progress
 from nachlass_builder.foundation.text_file import LFS_POINTER
+from nachlass_builder.source.secret_files import SecretFile, told, why_secret
 from nachlass_builder.source.source import WORK_FOLDER, Source
 
 SKIPPED_FOLDERS = frozenset(
     {".git", WORK_FOLDER, ".s2i", "__pycache__", ".ipynb_checkpoints", ".venv", ".tox"}
     | {".mypy_cache", ".pytest_cache", ".ruff_cache", "node_modules"}
 )
-SECRET_FILES = re.compile(
-    r"\.env(\.(?!example$|sample$|template$).*)?|\.?_?netrc|\.pypirc|\.npmrc|\.git-credentials"
-    r"|\.pgpass|pip\.conf|pip\.ini|id_(rsa|dsa|ecdsa|ed25519)(\.pub)?|.*\.(key|p12|pfx|jks|ppk)"
-    r"|kubeconfig|credentials\.json|service[-_]account.*\.json",
-    re.IGNORECASE,
-)
-PRIVATE_KEY = b"PRIVATE KEY-----"
 LARGEST_POINTER = 1024
 
 
@@ -41,7 +34,7 @@ class Files(NamedTuple):
     """
 
     names: list[str]
-    secrets: list[str]
+    secrets: list[SecretFile]
     submodules: list[str]
 
     @property
@@ -58,7 +51,7 @@ class Files(NamedTuple):
         for warning in self.warnings:
             progress.warn(warning)
         if self.secrets:
-            progress.note(f"left out as secrets: {', '.join(self.secrets)}")
+            progress.warn(told(self.secrets))
 
 
 @dataclass(frozen=True)
@@ -89,7 +82,9 @@ def files_of(source: Source, deadline: Deadline) -> Files:
         names = _walk(source.root)
     found = sorted(names)
     skipped = source.excluded | _bundles(source.root, found)
-    chosen, secret, submodules = Files([], [], [])
+    chosen: list[str] = []
+    secret: list[SecretFile] = []
+    submodules: list[str] = []
     for name in found:
         path = source.root / name
         if _is_skipped(name, skipped) or not os.path.lexists(path):
@@ -100,10 +95,11 @@ def files_of(source: Source, deadline: Deadline) -> Files:
                 submodules.append(folder)
                 continue
             inside = files_of(replace(source, root=path, excluded=frozenset()), deadline)
-            for known, found_inside in zip((chosen, secret, submodules), inside, strict=True):
-                known += [f"{folder}/{file}" for file in found_inside]
-        elif is_secret(path):
-            secret.append(name)
+            chosen += [f"{folder}/{file}" for file in inside.names]
+            secret += [SecretFile(f"{folder}/{file}", what) for file, what in inside.secrets]
+            submodules += [f"{folder}/{file}" for file in inside.submodules]
+        elif what := why_secret(path, name, source.shipped):
+            secret.append(SecretFile(name, what))
         else:
             chosen.append(name)
     return Files(chosen, secret, submodules)
@@ -143,8 +139,11 @@ def why_left_out(source: Source, name: str, deadline: Deadline) -> str | None:
     if path in files.names:
         return None
     here = f"{name} is in your folder, but"
-    if path in files.secrets:
-        return f"{here} it is a secret, which no bundle holds: pass what it says with -e NAME=VALUE"
+    if what := dict(files.secrets).get(path):
+        return (
+            f"{here} it is taken for {what}, which no bundle holds: pass what it says with "
+            "-e NAME=VALUE, or name it in S2I_SHIP"
+        )
     if skipped := SKIPPED_FOLDERS.intersection(PurePosixPath(path).parts):
         return f"{here} no source has files in {min(skipped)}: move it elsewhere"
     if git(["check-ignore", "--quiet", path], source.root, deadline).status == 0:
@@ -192,15 +191,6 @@ def _is_pointer(path: Path) -> bool:
     if path.is_symlink() or not path.is_file() or path.stat().st_size > LARGEST_POINTER:
         return False
     return path.read_bytes().startswith(LFS_POINTER)
-
-
-def is_secret(path: Path) -> bool:
-    """Whether a file is a credential by its name, or holds a private key."""
-    if SECRET_FILES.fullmatch(path.name):
-        return True
-    if path.suffix != ".pem" or not path.is_file():
-        return False
-    return PRIVATE_KEY in path.read_bytes()
 
 
 def _copy_file(path: Path, target: Path, root: Path) -> None:

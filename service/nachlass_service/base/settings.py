@@ -31,7 +31,8 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         "GUNICORN_CMD_ARGS",
         "",
-        "any of gunicorn's settings, such as `--access-logfile -`; flags of ours are stronger",
+        "gunicorn's settings, such as `--access-logfile -`; those without effect here are "
+        "refused, flags of ours are stronger",
     ),
     Variable("S2I_APP_METRICS_PREFIX", "nachlass", "what the names of all metrics begin with"),
     Variable(

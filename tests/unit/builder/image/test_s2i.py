@@ -35,13 +35,24 @@ def test_files_that_s2i_has_emptied_are_not_there(tmp_path):
     assert set(injected_environment(tmp_path)) == WITHOUT_FILES
 
 
-def test_a_password_in_a_variable_is_warned_of(monkeypatch, capsys):
-    monkeypatch.setenv("PIP_INDEX_URL", "https://me:hunter22@example.org/simple")
-    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "https://example.org/simple")
+def test_secrets_in_variables_are_warned_of(monkeypatch, capsys):
+    for name in list(os.environ):
+        monkeypatch.delenv(name)
+    for name, value in {
+        "PIP_INDEX_URL": "https://me:hunter22@example.org/simple",
+        "PIP_EXTRA_INDEX_URL": "https://example.org/simple",
+        "API_TOKEN": "hunter22",
+        "GPG_KEY": "A035C8C19219BA821ECEA86B64E628F8D684696D",
+        "PUBLIC_KEY": "hunter22",
+        "S2I_SHIP": "PUBLIC_KEY",
+        "BUCKETS": "10",
+    }.items():
+        monkeypatch.setenv(name, value)
     s2i._warn_of_credentials(Progress())
     said = capsys.readouterr().err
-    assert "PIP_INDEX_URL holds a password" in said
-    assert "EXTRA" not in said
+    assert [line.split()[1] for line in said.splitlines()] == ["API_TOKEN", "PIP_INDEX_URL"]
+    assert "API_TOKEN looks like a secret, and stays in the image that s2i makes" in said
+    assert "mount a file at /tmp/injected" in said
     assert "hunter22" not in said
 
 

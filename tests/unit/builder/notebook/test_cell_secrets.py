@@ -133,8 +133,11 @@ def test_modules_are_read(tmp_path):
     (tmp_path / "client.py").write_text(f"import os\n{SECRETS[0]}\n")
     (tmp_path / "broken.py").write_text(f"def\n{SECRETS[2]}\n")
     (tmp_path / "data.csv").write_text(SECRETS[0])
-    found = list(secrets_of_modules(tmp_path, ["client.py", "broken.py", "data.csv", "gone.py"]))
+    (tmp_path / "requirements.txt").write_text("six\n-i https://me:s3cr3t@example.org/simple\n")
+    names = ["client.py", "broken.py", "data.csv", "gone.py", "requirements.txt"]
+    found = list(secrets_of_modules(tmp_path, names))
     assert [text.partition(": ")[0] for text in found] == [
         "client.py, line 2",
         "broken.py, line 2",
+        "requirements.txt, line 2",
     ]

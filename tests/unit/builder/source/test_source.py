@@ -132,11 +132,16 @@ def test_git_decides_what_is_copied(repository, tmp_path):
         "ca.pem",
         "untracked.txt",
     }
-    assert copied.files.secrets == [".env", ".netrc", "deploy.key", "mine.pem"]
+    assert list(map(str, copied.files.secrets)) == [
+        ".env (a file of variables)",
+        ".netrc (credentials of a package manager)",
+        "deploy.key (a store of keys)",
+        "mine.pem (a private key)",
+    ]
     assert copied.digest == digest_source(source, FOREVER)
     assert source.dirty is True
     assert "git ignores it" in why_left_out(source, "data.csv", FOREVER)
-    assert "it is a secret" in why_left_out(source, ".env", FOREVER)
+    assert "it is taken for a file of variables" in why_left_out(source, ".env", FOREVER)
     assert why_left_out(source, "model.ipynb", FOREVER) is None
     assert why_left_out(source, "absent.csv", FOREVER) is None
 
@@ -255,7 +260,7 @@ def test_secrets_of_a_repository_inside_stay_behind(repository, tmp_path):
     files, secrets, _submodules = files_of(locate(repository, tmp_path), FOREVER)
     assert {"lib/tool.py", "lib/.gitignore"} <= set(files)
     assert "lib/ignored.csv" not in files
-    assert "lib/.env" in secrets
+    assert "lib/.env" in dict(secrets)
 
 
 def test_why_a_file_is_not_in_the_copy(repository, tmp_path):

@@ -1,0 +1,34 @@
+"""Decides how many samples a bundle holds, once they have proven it: rows are data of people."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nachlass_builder.bundle.layout import SAMPLES
+
+MOST_BYTES = 16_000_000
+"""Bytes of samples, with their predictions, that a bundle holds at most."""
+
+
+def ship_samples(bundle: Path, *, with_rows: bool, most_bytes: int = MOST_BYTES) -> int:
+    """Leave as many samples in the bundle as may be shipped, evenly spread; their number."""
+    path = bundle / SAMPLES
+    if not path.is_file():
+        return 0
+    if not with_rows:
+        path.unlink()
+        return 0
+    lines = path.read_bytes().splitlines(keepends=True)
+    kept = _within(lines, most_bytes)
+    if len(kept) < len(lines):
+        path.write_bytes(b"".join(kept))
+    return len(kept)
+
+
+def _within(lines: list[bytes], most_bytes: int) -> list[bytes]:
+    """As many lines as fit, evenly spread; at least one."""
+    kept = lines
+    while (size := sum(map(len, kept))) > most_bytes and len(kept) > 1:
+        count = max(1, min(len(kept) - 1, len(kept) * most_bytes // size))
+        kept = [kept[place * len(kept) // count] for place in range(count)]
+    return kept

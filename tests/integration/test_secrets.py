@@ -1,0 +1,153 @@
+"""No secret of a source or a parameter ends in a bundle, nor rows that are not to be shipped."""
+
+import json
+
+import pytest
+
+from nachlass_service.bundle.bundle import Bundle
+from support.cells import write_notebook
+from support.planted import FILES, plant
+from support.served import served
+
+MODEL = """# %%
+import os
+counts = [len(os.environ[name]) for name in ("API_TOKEN", "DATABASE", "SETTING")]
+print(len(counts), "parameters")
+# %%
+def predictor(x):
+    return x + len(counts)
+samples = list(range(60))
+"""
+
+
+def assignments(parameters):
+    return [word for name, value in parameters.items() for word in ("-e", f"{name}={value}")]
+
+
+def manifest_of(bundle):
+    return json.loads((bundle / "manifest.json").read_text())
+
+
+def files_with(folder, text):
+    """The files of a folder, those that its links lead to left out, that have a text."""
+    paths = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
+    inside = [path for path in paths if "venv" not in path.relative_to(folder).parts[:1]]
+    assert inside
+    return [path for path in inside if text.encode() in path.read_bytes()]
+
+
+def test_planted_secrets_are_named_and_in_no_file_of_the_bundle(nachlass, tmp_path):
+    source, bundle = tmp_path / "source", tmp_path / "bundle"
+    write_notebook(source / "model.ipynb", MODEL)
+    parameters, marks = plant(source)
+    built = nachlass("build", source, "-o", bundle, *assignments(parameters))
+    assert built.returncode == 0, built.stderr
+    [warning] = [line for line in built.stderr.splitlines() if "left out as secrets" in line]
+    for name in FILES:
+        assert f"{name} (" in warning
+    assert files_with(bundle, "predictor"), "nothing is found"
+    for mark in marks:
+        assert files_with(bundle, mark) == []
+        assert mark not in built.stdout + built.stderr
+    assert manifest_of(bundle)["parameters"] == {
+        "API_TOKEN": "***",
+        "DATABASE": "postgresql://***@db.example.org/x",
+        "SETTING": "***",
+    }
+
+    same = nachlass("build", source, "-o", bundle, *assignments(parameters))
+    assert "is kept" in same.stderr
+    key = manifest_of(bundle)["key"]
+    changed = {**parameters, "API_TOKEN": f"{parameters['API_TOKEN']}-another"}
+    again = nachlass("build", source, "-o", bundle, *assignments(changed))
+    assert "executing the notebook" in again.stderr
+    assert manifest_of(bundle)["key"] == key
+
+
+KEPT = "# %%\nimport os\ntoken = os.environ['API_TOKEN']\n"
+CALLED = "# %%\nimport os\ndef predictor(x):\n    return len(os.environ['API_TOKEN'])\n"
+TAKEN = f"{KEPT}# %%\ndef predictor(x):\n    return len(token)\n"
+SHOWN = f"{KEPT}# %%\nprint('it is', token)\n# %%\ndef predictor(x):\n    return x\n"
+SAMPLED = f"{KEPT}samples = [token]\n# %%\ndef predictor(x):\n    return x\n"
+
+
+@pytest.mark.parametrize(
+    ("cells", "what", "place", "remedy"),
+    [
+        (TAKEN, "the pickle", "cell 1, line 2", 'os.environ["API_TOKEN"] in its body'),
+        (SAMPLED, "the samples", "cell 1, line 2", 'os.environ["API_TOKEN"] in its body'),
+        (SHOWN, "the output of the cell", "cell 2", "print nothing of it"),
+    ],
+)
+def test_a_secret_parameter_that_is_kept_ends_the_build(
+    nachlass, tmp_path, cells, what, place, remedy
+):
+    write_notebook(tmp_path / "source/model.ipynb", cells)
+    words = ["build", tmp_path / "source", "-o", tmp_path / "bundle", "-e", "API_TOKEN=pla1nted-x"]
+    refused = nachlass(*words)
+    assert refused.returncode == 7
+    said = f"error: model.ipynb, {place}: the value of API_TOKEN, a secret parameter, is in {what}"
+    assert said in refused.stderr
+    assert remedy in refused.stderr
+    assert "pla1nted-x" not in refused.stderr
+    assert not (tmp_path / "bundle").exists()
+    shipped = nachlass(*words, "-e", "S2I_SHIP=API_TOKEN")
+    assert shipped.returncode == 0, shipped.stderr
+
+
+def test_a_secret_that_is_read_when_the_predictor_is_called_is_nowhere(nachlass, environ, tmp_path):
+    bundle = tmp_path / "bundle"
+    write_notebook(tmp_path / "source/model.ipynb", f"{CALLED}samples = [1]\n")
+    built = nachlass("build", tmp_path / "source", "-o", bundle, "-e", "API_TOKEN=pla1nted-x")
+    assert built.returncode == 0, built.stderr
+    assert files_with(bundle, "pla1nted-x") == []
+    with served(bundle, environ, WEB_CONCURRENCY="1", API_TOKEN="another") as service:
+        assert service.predict(1) == (200, 7)
+
+
+def test_a_file_that_is_to_be_shipped_is(nachlass, tmp_path):
+    source, bundle = tmp_path / "source", tmp_path / "bundle"
+    cells = "# %%\nkey = open('conf/public.key').read()\ndef predictor(x):\n    return key\n"
+    write_notebook(source / "model.ipynb", f"{cells}samples = [1]\n")
+    (source / "conf").mkdir()
+    (source / "conf/public.key").write_text("mine")
+    refused = nachlass("build", source, "-o", bundle)
+    assert refused.returncode == 6
+    assert "it is taken for a store of keys, which no bundle holds" in refused.stderr
+    built = nachlass("build", source, "-o", bundle, "-e", "S2I_SHIP=conf/*.key")
+    assert built.returncode == 0, built.stderr
+    assert (bundle / "src/conf/public.key").read_text() == "mine"
+
+
+ROWS = """# %%
+import json
+people = [{"name": f"person {n}", "age": n % 50} for n in range(80)]
+print(people[:3])
+# %%
+def predictor(x):
+    return x["age"] > 20
+samples = people
+"""
+
+
+def test_rows_stay_out_of_a_bundle_that_is_to_ship_none(nachlass, environ, tmp_path):
+    source, bundle = tmp_path / "source", tmp_path / "bundle"
+    write_notebook(source / "model.ipynb", ROWS)
+    built = nachlass("build", source, "-o", bundle, environment={"S2I_SHIP_ROWS": "0"})
+    assert built.returncode == 0, built.stderr
+    assert "the bundle has no samples, and no outputs of cells" in built.stderr
+    for row in ("person 1'", 'person 1"', "person 7"):
+        assert files_with(bundle, row) == []
+    manifest = manifest_of(bundle)
+    assert (manifest["samples"]["count"], manifest["samples"]["shipped"]) == (80, 0)
+    assert manifest["input"]["example"] is None
+    assert manifest["input"]["schema"]["required"] == ["age", "name"]
+    assert sum(manifest["baseline"]["predictions"][""].values()) == 80
+    with served(bundle, environ, WEB_CONCURRENCY="1") as service:
+        assert service.predict({"name": "a", "age": 21}) == (200, True)
+        assert service.ask("GET", "/")[0] == 200
+    assert (
+        "is kept"
+        in nachlass("build", source, "-o", bundle, environment={"S2I_SHIP_ROWS": "0"}).stderr
+    )
+    assert list(Bundle.open(bundle).samples()) == []
