@@ -71,10 +71,15 @@ KEPT = re.compile(
 LARGEST = 1 << 18
 """Bytes of a file in which a secret is looked for."""
 
-_PLACES = [
-    (what, re.compile("|".join(translate(glob) for glob in globs.split()), re.IGNORECASE))
-    for what, globs in PLACES.items()
-]
+
+def _compiled(*globs: str) -> re.Pattern[str]:
+    """One pattern for the end of a path."""
+    patterns = (translate(glob) for words in globs for glob in words.split())
+    return re.compile("|".join(patterns), re.IGNORECASE)
+
+
+_PLACES = {what: _compiled(globs) for what, globs in PLACES.items()}
+_ANY_PLACE = _compiled(*PLACES.values())
 
 
 class SecretFile(NamedTuple):
@@ -114,10 +119,9 @@ def _by_place(name: str) -> str | None:
     parts = PurePosixPath(name).parts
     if not parts or EXAMPLES.fullmatch(parts[-1]):
         return None
-    ends = ["/".join(parts[-length:]) for length in range(1, min(len(parts), 4) + 1)]
-    for what, pattern in _PLACES:
-        if any(pattern.match(end) for end in ends):
-            return what
+    ends = ["/".join(parts[-length:]) for length in range(min(len(parts), 4), 0, -1)]
+    for end in filter(_ANY_PLACE.match, ends):
+        return next(what for what, pattern in _PLACES.items() if pattern.match(end))
     return None
 
 

@@ -39,19 +39,18 @@ class Files(NamedTuple):
 
     @property
     def warnings(self) -> list[str]:
-        """What is told of submodules that are not there."""
-        return [
+        """What is told of submodules that are not there, and of secrets."""
+        submodules = [
             f"{name}: the submodule is not checked out; if the notebook needs it: "
             "`git submodule update --init`"
             for name in self.submodules
         ]
+        return [*submodules, *([told(self.secrets)] if self.secrets else [])]
 
     def report(self, progress: Progress) -> None:
         """Say what of the source is not copied."""
         for warning in self.warnings:
             progress.warn(warning)
-        if self.secrets:
-            progress.warn(told(self.secrets))
 
 
 @dataclass(frozen=True)

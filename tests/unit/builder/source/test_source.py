@@ -302,7 +302,7 @@ def test_a_submodule_that_is_not_checked_out_is_told(repository, tmp_path):
     assert files.submodules == ["lib"]
     assert [name for name in files.names if name.startswith("lib")] == []
     assert ".gitmodules" in files.names
-    [warning] = files.warnings
+    warning = files.warnings[0]
     assert warning.startswith("lib: the submodule is not checked out")
     assert copy_source(source, tmp_path / "copy", FOREVER).files == files
 
