@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import tarfile
 import time
 
 import pytest
@@ -177,6 +178,34 @@ def test_check_executes_nothing(source, nachlass):
     assert not (source / ".nachlass").exists()
     listed = nachlass("check", source, "--requirements")
     assert listed.stdout == "numpy  # model.ipynb, cell 4, line 1\n"
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"requirements.txt": "--no-binary evil\n--find-links links\nevil\n"},
+        {
+            "requirements.txt": "--find-links links\nevil\n",
+            "uv.toml": 'no-binary-package = ["evil"]\n',
+        },
+    ],
+)
+def test_check_builds_nothing_to_know_what_is_missing(source, nachlass, tmp_path, files):
+    mark = tmp_path / "executed"
+    package = tmp_path / "evil-1.0"
+    package.mkdir()
+    (package / "setup.py").write_text(
+        f"open({str(mark)!r}, 'w')\nfrom setuptools import setup\nsetup(name='evil', version='1.0')"
+    )
+    (source / "links").mkdir()
+    with tarfile.open(source / "links/evil-1.0.tar.gz", "w:gz") as archive:
+        archive.add(package, "evil-1.0")
+    for name, text in files.items():
+        (source / name).write_text(text)
+    write_notebook(source / "model.ipynb", f"{MODEL}# %%\nimport sklearn")
+    checked = nachlass("check", source)
+    assert "add to requirements.txt:" in checked.stderr
+    assert not mark.exists()
 
 
 def test_check_finds_what_cannot_work(source, nachlass):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +12,7 @@ from nachlass_builder.bundle.layout import TRAINING_LOCK
 from nachlass_builder.bundle.seed import resolution_of
 from nachlass_builder.foundation.digest import digest_of
 from nachlass_builder.foundation.errors import NachlassError
+from nachlass_builder.foundation.process import Deadline
 from nachlass_builder.foundation.progress import Progress, counted
 from nachlass_builder.packages.lock import OURS_FOR_KERNEL, Lock
 from nachlass_builder.packages.pip_settings import IndexSettings
@@ -96,15 +97,20 @@ class LockChoice:
             self._tell(lock)
         return lock, resolution
 
-    def resolver(self, indexes: IndexSettings) -> Resolver:
-        """What answers questions about other requirements under the same conditions.
+    def resolver(self, indexes: IndexSettings, limit_s: float) -> Resolver | None:
+        """What answers questions about other requirements under the same conditions, for so long.
 
-        It builds nothing: what a package's own code says of its needs stays unknown.
+        It builds nothing: what a package's own code says of its needs stays unknown. None
+        where uv's settings in the source ask for packages that are built.
         """
+        for name in ("uv.toml", "pyproject.toml"):
+            path = self.root / name
+            if path.is_file() and "no-binary" in path.read_text(encoding="utf-8", errors="replace"):
+                return None
         return Resolver(
-            indexes,
+            replace(indexes, no_binary=()),
             self.work,
-            self.prepared.deadline,
+            Deadline.after(limit_s),
             constraints=tuple(self.constraints()),
             only_binary=frozenset({":all:"}),
             as_of=self._as_of(),
@@ -150,7 +156,12 @@ class LockChoice:
     def versions_of_then(self) -> str | None:
         """What to do if the code is older than what is installed; None if it cannot be."""
         settings, source = self.prepared.settings, self.prepared.source
-        free = [one.name for one in self.requirements.merged if not one.parsed.specifier]
+        held = {line.partition("==")[0].strip() for line in self.constraints()}
+        free = [
+            one.name
+            for one in self.requirements.merged
+            if not (one.parsed.specifier or one.parsed.url or one.name in held)
+        ]
         if settings.resolve_as_of or not free:
             return None
         try:

@@ -11,6 +11,7 @@ from nachlass_builder.foundation.errors import NachlassError, Place
 from nachlass_builder.packages import pylock
 from nachlass_builder.packages.lock import OURS_FOR_KERNEL
 from nachlass_builder.packages.pip_settings import IndexSettings
+from nachlass_builder.packages.resolver import Resolver
 from nachlass_builder.packages.service_wheel import service_requirements
 from nachlass_builder.requirements.check import Checked
 from nachlass_builder.requirements.imports import Import
@@ -21,6 +22,8 @@ from nachlass_builder.requirements.missing_imports import (
     told,
 )
 
+ASKING_LIMIT_S = 20.0
+"""How long the package index may take for what is only advice."""
 UNREAD = "without versions, for the package index could not be asked, or nothing fits together:"
 
 
@@ -41,27 +44,34 @@ class MissingRequirements:
         named = {requirement.name for requirement in requirements.merged}
         if requirements.computed or not missing_imports(self.checked.imports, named):
             return None
-        brought = self._locked([*self._theirs, *service_requirements()])
+        resolver = self.choice.resolver(self.indexes, ASKING_LIMIT_S)
+        brought = self._locked(resolver, [*self._theirs, *service_requirements()])
         missing = missing_imports(self.checked.imports, named | (brought or {}).keys())
         if not missing:
             return None
-        what = "brings" if brought is not None else "names, and maybe none brings"
-        return "\n".join(
-            [f"imports that no requirement {what}: {told(missing)}", *self._completed(missing)]
-        )
+        # What links bring is not known: they would have to be fetched.
+        is_certain = brought is not None and len(self._theirs) == len(requirements.merged)
+        what = "brings" if is_certain else "names, and maybe none brings"
+        # An index that does not answer is not asked again.
+        completed = self._completed(resolver if brought is not None else None, missing)
+        return "\n".join([f"imports that no requirement {what}: {told(missing)}", *completed])
 
     def advice(self, written: str, place: Place, installed: Collection[str]) -> str | None:
         """What to add, if importing `written` failed at `place`; `installed` distributions."""
         imports = [*self.checked.imports, Import(written, place)]
-        return "\n".join(self._completed(missing_imports(imports, {*installed}))) or None
+        resolver = self.choice.resolver(self.indexes, ASKING_LIMIT_S)
+        missing = missing_imports(imports, {*installed})
+        return "\n".join(self._completed(resolver, missing)) or None
 
-    def _completed(self, missing: Sequence[MissingImport]) -> Iterator[str]:
+    def _completed(
+        self, resolver: Resolver | None, missing: Sequence[MissingImport]
+    ) -> Iterator[str]:
         """The requirements to paste and where, and the imports of which nobody knows more."""
         known = [one.distributions[0] for one in missing if one.distributions]
         unknown = [one for one in missing if not one.distributions]
         if known:
             ours = (*OURS_FOR_KERNEL, *service_requirements())
-            locked = self._locked([*self._theirs, *known, *ours])
+            locked = self._locked(resolver, [*self._theirs, *known, *ours])
             if locked is None:
                 yield UNREAD
             pins = {name: (locked or {}).get(name) for name in known}
@@ -78,10 +88,14 @@ class MissingRequirements:
         merged = self.checked.requirements.merged
         return [requirement.text for requirement in merged if requirement.parsed.url is None]
 
-    def _locked(self, requirements: Sequence[str]) -> dict[str, str] | None:
+    def _locked(
+        self, resolver: Resolver | None, requirements: Sequence[str]
+    ) -> dict[str, str] | None:
         """The versions that requirements resolve to; None if they do not, or nobody answers."""
+        if resolver is None:
+            return None
         try:
-            completed = self.choice.resolver(self.indexes).lock(requirements)
+            completed = resolver.lock(requirements)
             packages = pylock.packages(tomllib.loads(completed.stdout))
         except (NachlassError, tomllib.TOMLDecodeError):
             return None

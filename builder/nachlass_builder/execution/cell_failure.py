@@ -41,7 +41,7 @@ REMEDIES = {
 """What to do, by a sign in the message."""
 
 GONE = re.compile(
-    r"AttributeError: .* has no attribute|ImportError: cannot import name"
+    r"AttributeError: (?!'NoneType').* has no attribute|ImportError: cannot import name"
     r"|ModuleNotFoundError: No module named '\w+\.|TypeError: .*unexpected keyword argument"
 )
 """How the exceptions begin of code that uses what a later version of a library has not."""

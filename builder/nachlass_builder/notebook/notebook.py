@@ -231,6 +231,8 @@ def _parse_python(source: str) -> ast.Module:
             if not words or words[0] not in AUTOMAGIC:
                 raise
             lines[at] = "%" + lines[at].lstrip()
+        except RecursionError as problem:
+            raise SyntaxError("the code is nested too deeply") from problem
         except ValueError as problem:  # a NUL byte
             raise SyntaxError(str(problem)) from problem
         else:

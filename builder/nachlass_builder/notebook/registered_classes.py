@@ -42,8 +42,10 @@ def _registrar(node: ast.ClassDef, modules: Mapping[str, str]) -> ast.expr | Non
         if _module(metaclass, modules) not in sys.stdlib_module_names:
             return metaclass
     for part in (*node.decorator_list, *node.bases):
-        module = _module(part, modules)
-        if module is not None and module not in sys.stdlib_module_names:
+        # Also what a decorator is made from: `partial(jax.tree_util.register_dataclass, ...)`.
+        named = [part, *part.args] if isinstance(part, ast.Call) else [part]
+        found = {_module(one, modules) for one in named} - {None}
+        if found - sys.stdlib_module_names:
             return part
     return None
 

@@ -47,8 +47,11 @@ NOT_AS_LOCKED = re.compile(r"Hash mismatch for `([^`]+)`")
 DENIED = re.compile(r"\b(401 Unauthorized|403 Forbidden)\b")
 """HTTP on missing credentials, which uv quotes."""
 
-NO_ROOM = re.compile(r"^(?!.*connect).*\(os error (28|122|30|13)\)", re.MULTILINE)
-"""uv on a disk that is full (28), a used up quota (122), and what may not be written (30, 13)."""
+NO_ROOM = re.compile(r"\(os error (?:28|122)\)")
+"""uv on a disk that is full, and on a used up quota."""
+
+NOT_WRITABLE = re.compile(r"^.*[`' ]/[^`'\n]+.*\(os error (?:30|13)\)", re.MULTILINE)
+"""uv on a path that may not be written; a connection that is refused names none."""
 
 LONGEST_QUOTE = 30
 """Lines of uv's that a message quotes."""
@@ -84,13 +87,12 @@ def run_uv(
         stdin=stdin,
     )
     said = Completed(completed.status, completed.stdout, redact(completed.stderr, indexes.secrets))
-    if completed.status and (lack := NO_ROOM.search(said.stderr)):
-        is_full = lack[1] in ("28", "122")
-        raise RoomError(
-            f"{doing}: {'the disk is full' if is_full else 'a folder cannot be written'}",
-            details=uv_message(said),
-            remedy=FREE_SOME if is_full else OTHER_FOLDER,
-        )
+    for sign, what, remedy in (
+        (NO_ROOM, "the disk is full", FREE_SOME),
+        (NOT_WRITABLE, "a folder cannot be written", OTHER_FOLDER),
+    ):
+        if completed.status and sign.search(said.stderr):
+            raise RoomError(f"{doing}: {what}", details=uv_message(said), remedy=remedy)
     return said
 
 

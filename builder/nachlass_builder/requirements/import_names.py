@@ -47,12 +47,15 @@ def explain_missing_module(
     if top in sys.stdlib_module_names:
         return f"{top} is part of Python, and the Python of this build was made without it"
     path = module.replace(".", "/")
-    return (
-        _explain_local(top, root, cwd)
-        or explain_file(f"{path}.py")
+    local = _explain_local(top, root, cwd)
+    if local and top not in DISTRIBUTIONS:
+        return local
+    told = (
+        explain_file(f"{path}.py")
         or explain_file(f"{path}/__init__.py")
         or _explain_distribution(module, written, missing_requirements)
     )
+    return f"{local}\nor, if the library is meant: {told}" if local and told else local or told
 
 
 def _explain_distribution(

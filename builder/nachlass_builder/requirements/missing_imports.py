@@ -76,13 +76,25 @@ def to_paste(
             continue
         cell, statement = bound[-1]
         place = last_change(notebook, NAME) or notebook.place(cell, statement.lineno)
-        if isinstance(getattr(statement, "value", None), ast.List):
-            return _written(f"add a cell below {notebook.place(cell)}:", f"{NAME} += [", pairs, "]")
+        match getattr(statement, "value", None):
+            case ast.List():
+                below = f"add a cell below {notebook.place(cell)}:"
+                return _written(below, f"{NAME} += [", pairs, "]")
+            case ast.Dict():
+                pairs = [
+                    f"{json.dumps(name)}: {json.dumps(version or '*')}"
+                    for name, version in pins.items()
+                ]
+            case ast.Constant(value=str()):
+                lines = [f"    {line}" for line in pinned]
+                return "\n".join([f"add lines to `{NAME}` ({place}):", *lines])
         return _written(f"add to `{NAME}` ({place}):", None, pairs, None)
     files = [requirement.place.file for requirement in requirements.merged]
     text = next((name for name in files if name.endswith(".txt")), None)
     if text:
-        return "\n".join([f"add to {text}:", *(f"    {line}" for line in pinned)])
+        hashed = requirements.require_hashes or requirements.hashes
+        how = f"{text}, with hashes (uv pip compile --generate-hashes)" if hashed else text
+        return "\n".join([f"add to {how}:", *(f"    {line}" for line in pinned)])
     if project := next((name for name in files if name.endswith("pyproject.toml")), None):
         quoted = [json.dumps(line) for line in pinned]
         return _written(f"add to `dependencies` in {project}:", None, quoted, None)

@@ -74,7 +74,8 @@ class Requirements:
 
     def import_folders(self, root: Path) -> list[str]:
         """The folders, from the root, of the repository's own packages."""
-        return [f"{name}/src" if (root / name / "src").is_dir() else name for name in self.local]
+        folders = map(PurePosixPath, self.local)
+        return [str(one / "src" if (root / one / "src").is_dir() else one) for one in folders]
 
 
 def gather(

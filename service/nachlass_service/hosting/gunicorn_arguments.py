@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -59,25 +60,34 @@ def read_arguments(cfg: Config) -> dict[str, Any]:
     parser = cfg.parser()
     parser.error = _refuse  # type: ignore[method-assign]
     found = vars(parser.parse_args(cfg.get_cmd_args_from_env()))
-    asked = {name: value for name, value in found.items() if value is not None and name != "args"}
-    for name in asked:
-        instead = WITHOUT_EFFECT.get(name)
-        if instead is None and name in OF_OTHER_WORKERS and "worker_class" not in asked:
-            instead = "leave it out, or serve with -k gthread"
-        if instead:
-            flag = (cfg.settings[name].cli or [name])[-1]
-            raise SettingError(
-                f"GUNICORN_CMD_ARGS sets {flag}, which has no effect here: {instead}"
-            )
+    if words := found.pop("args", None):
+        raise SettingError(f"GUNICORN_CMD_ARGS holds {words[0]!r}, which is no setting")
+    asked = {name: value for name, value in found.items() if value is not None}
+    for name, instead in WITHOUT_EFFECT.items():
+        _refuse_if_asked(name, asked, cfg, instead)
     for name in FILES & asked.keys():  # loading a model changes the working directory
         asked[name] = str(Path(asked[name]).absolute())
     return asked
+
+
+def refuse_of_other_workers(asked: Mapping[str, Any], cfg: Config) -> None:
+    """Refuse what only gunicorn's own workers do; raises SettingError."""
+    for name in OF_OTHER_WORKERS:
+        _refuse_if_asked(name, asked, cfg, "leave it out, or serve with -k gthread")
+
+
+def _refuse_if_asked(name: str, asked: Mapping[str, Any], cfg: Config, instead: str) -> None:
+    if name in asked:
+        flag = (cfg.settings[name].cli or [name])[-1]
+        raise SettingError(f"GUNICORN_CMD_ARGS sets {flag}, which has no effect here: {instead}")
 
 
 def check_settings(cfg: Config) -> None:
     """Refuse values that gunicorn takes, and that end it later or mean another; SettingError."""
     if cfg.workers < 1:
         raise SettingError("GUNICORN_CMD_ARGS asks for no workers")
+    if cfg.worker_connections < 1:
+        raise SettingError("GUNICORN_CMD_ARGS asks for no connections")
     folder = cfg.worker_tmp_dir
     if folder and not (Path(folder).is_dir() and os.access(folder, os.W_OK)):
         raise SettingError(f"GUNICORN_CMD_ARGS: {folder} is no folder that can be written")

@@ -35,7 +35,11 @@ from nachlass_service.bundle.model import leave_model, load_model
 from nachlass_service.hosting.capacity import capacity
 from nachlass_service.hosting.forks import leave_forks_alone
 from nachlass_service.hosting.gpu import may_use_gpu, refuse_initialised
-from nachlass_service.hosting.gunicorn_arguments import check_settings, read_arguments
+from nachlass_service.hosting.gunicorn_arguments import (
+    check_settings,
+    read_arguments,
+    refuse_of_other_workers,
+)
 from nachlass_service.hosting.gunicorn_logger import Logger
 from nachlass_service.hosting.snapshot import Snapshots
 from nachlass_service.http.balance import Balance
@@ -127,6 +131,8 @@ class Server(BaseApplication):
         settings = self._defaults()
         if "worker_class" not in asked:
             asked["worker_class"] = worker_class()
+            if asked["worker_class"] is not ThreadWorker:
+                refuse_of_other_workers(asked, self.cfg)
         if "workers" in asked:
             self._why = "GUNICORN_CMD_ARGS"
         for name, value in {**settings, **asked, **self._from_flags()}.items():

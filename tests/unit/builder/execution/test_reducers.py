@@ -7,6 +7,7 @@ import subprocess
 import sys
 from contextvars import ContextVar
 from typing import NewType
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import cloudpickle
 import pytest
@@ -23,6 +24,7 @@ KINDS = {
     "a NewType that is called and annotates": (
         """
 from typing import NewType
+from weakref import WeakKeyDictionary, WeakValueDictionary
 Base = NewType("Base", int)
 UserId = NewType("UserId", Base)
 def predictor(x: UserId) -> UserId:
@@ -105,29 +107,6 @@ def predictor(x):
 """,
         [16, 3, None],
     ),
-    "a dictionary with weak keys that leads to itself": (
-        """
-from weakref import WeakKeyDictionary, WeakValueDictionary
-class Node: pass
-node = Node()
-names = WeakKeyDictionary({node: "first"})
-node.names = names
-found = WeakValueDictionary({"a": node})
-def predictor(x):
-    return [names[node], node.names is names, found["a"] is node]
-""",
-        ["first", True, True],
-    ),
-    "classes as weak keys, which are no cache": (
-        """
-from weakref import WeakKeyDictionary
-class Own: pass
-handlers = WeakKeyDictionary({Own: "handled"})
-def predictor(x):
-    return handlers[Own]
-""",
-        "handled",
-    ),
     "a decoder with options, and one of a class of its own": (
         """
 import json
@@ -162,10 +141,13 @@ def predictor(x):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_notebooks_objects_are_there(register, kind):
+def test_the_notebooks_objects_are_there(register, monkeypatch, kind):
     source, expected = KINDS[kind]
     register()
-    pickled = cloudpickle.dumps(names_of(source)["predictor"])
+    names = names_of(source)
+    for name, value in names.items():
+        monkeypatch.setattr("__main__." + name, value, raising=False)
+    pickled = cloudpickle.dumps(names["predictor"])
     done = subprocess.run(
         [sys.executable, "-c", LOAD], input=pickled, capture_output=True, check=False
     )
@@ -178,6 +160,31 @@ def test_a_context_variable_of_a_library_stays_the_librarys(register, monkeypatc
     level = ContextVar("level", default=1)
     monkeypatch.setattr(http.cookies, "level", level, raising=False)
     assert pickle.loads(cloudpickle.dumps(level)) is level
+
+
+REFUSED = {
+    "a ContextVar that is a part of something": ContextVar("part"),
+    "a dictionary with weak keys": WeakKeyDictionary({ContextVar: "x"}),
+    "one whose method somebody keeps": (
+        kept := WeakKeyDictionary({ContextVar: "x"}),
+        kept.clear,
+    ),
+    "a dictionary with weak values": WeakValueDictionary({"x": ContextVar}),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_what_could_lose_something_is_refused(register, kind):
+    register()
+    with pytest.raises(TypeError, match="cannot pickle"):
+        cloudpickle.dumps(REFUSED[kind])
+
+
+def test_modules_without_names_are_passed_over(register, monkeypatch):
+    register()
+    monkeypatch.setitem(sys.modules, "absent", None)
+    monkeypatch.setattr("__main__.level", level := ContextVar("level", default=1), raising=False)
+    assert pickle.loads(cloudpickle.dumps(level)).get() == 1
 
 
 def test_what_a_module_defines_is_found_there_by_its_name(register, monkeypatch):

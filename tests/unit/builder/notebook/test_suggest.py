@@ -6,9 +6,6 @@ from nachlass_builder.notebook.notebook import read_notebook
 from nachlass_builder.notebook.suggest import define_predictor, suggest_predictor
 from support.cells import write_notebook
 
-ROWS = "samples = list({}[:100])"
-FRAME = 'samples = {}.head(100).to_dict("records")'
-
 
 @pytest.fixture
 def read(tmp_path):
@@ -20,112 +17,163 @@ def read(tmp_path):
     return read
 
 
+@pytest.fixture
+def suggested(read):
+    """What the predictor returns, and what the samples are cut from."""
+
+    def suggested(source):
+        suggestion = suggest_predictor(read(source))
+        if suggestion is None:
+            return None
+        compile(suggestion.code, "cell", "exec")
+        *_, returned, _, samples = suggestion.code.splitlines()
+        return returned.removeprefix("    return "), samples.removeprefix("samples = ")
+
+    return suggested
+
+
+ANY = "m.predict([x])[0]"
+FRAME = "m.predict(pd.DataFrame([x]))[0]"
+
+
 @pytest.mark.parametrize(
-    ("source", "returned", "samples"),
+    ("source", "expected"),
     [
-        ("m = SVC()\nm.fit(X, y)", "m.predict([x])[0]", ROWS.format("X")),
-        ("m = SVC(gamma=1).fit(X, y)", "m.predict([x])[0]", ROWS.format("X")),
-        ("m = SVC()\nm.fit(X=X, y=y)", "m.predict([x])[0]", ROWS.format("X")),
-        ("m = KMeans(3).fit(points)", "m.predict([x])[0]", ROWS.format("points")),
-        ("m = Own()\nm.fit(points)\nm.predict(q)", "m.predict([x])[0]", ROWS.format("points")),
-        ("with run():\n    m = SVC()\n    m.fit(X, y)", "m.predict([x])[0]", ROWS.format("X")),
-        ("a = A()\na.fit(X, y)\nb = B()\nb.fit(Z, y)", "b.predict([x])[0]", ROWS.format("Z")),
-        ("m = SVC()\nm.fit(d.data, d.target)", "m.predict([x])[0]", ROWS.format("d.data")),
-        (
-            "X.head()\nm = SVC()\nm.fit(X, y)",
-            "m.predict(pd.DataFrame([x]))[0]",
-            FRAME.format("X"),
-        ),
-        (
-            "X, y = load(return_X_y=True, as_frame=True)\nm = SVC().fit(X, y)",
-            "m.predict(pd.DataFrame([x]))[0]",
-            FRAME.format("X"),
-        ),
+        ("m = SVC()\nm.fit(X, y)", (ANY, "X[:100]")),
+        ("m = SVC(gamma=1).fit(X, y)", (ANY, "X[:100]")),
+        ("m = SVC()\nm.fit(X=X, y=y)", (ANY, "X[:100]")),
+        ("m = KMeans(3).fit(points)", (ANY, "points[:100]")),
+        ("m = Own()\nm.fit(points)\nm.predict(q)", (ANY, "points[:100]")),
+        ("with run():\n    m = SVC()\n    m.fit(X, y)", (ANY, "X[:100]")),
+        ("a = A()\na.fit(X, y)\nm = B()\nm.fit(Z, y)", (ANY, "Z[:100]")),
+        ("m = A()\nm.fit(X, y)\nm.predict(X)\nb = B()\nb.fit(Z, y)", (ANY, "X[:100]")),
+        ("m = SVC()\nm.fit(d.data, d.target)", (ANY, "d.data[:100]")),
+        ("m = SVC()\nm.fit(X / 255.0, y)", (ANY, "(X / 255.0)[:100]")),
+        ("m = SVC().fit(x, y)", ("m.predict([row])[0]", "x[:100]")),
+        ("X.head()\nm = SVC()\nm.fit(X, y)", (FRAME, "X[:100]")),
+        ("def f():\n    X = 1\nm = SVC()\nm.fit(X, y)", (ANY, "X[:100]")),
+    ],
+)
+def test_the_model_that_is_fitted_last_predicts_a_row(suggested, source, expected):
+    assert suggested(source) == expected
+
+
+LOADED = "X, y = load(return_X_y=True, as_frame=True)\n"
+SPLIT = "A, B, y, z = train_test_split(X, t)\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        (f"{LOADED}m = SVC().fit(X, y)", (FRAME, "X[:100]")),
         (
             (
                 "d = load(as_frame=True)\nA, B, y, z = train_test_split(d.data, d.target)\n"
                 "m = SVC().fit(A, y)"
             ),
-            "m.predict(pd.DataFrame([x]))[0]",
-            FRAME.format("A"),
+            (FRAME, "B[:100]"),
         ),
         (
-            (
-                "A, B, y, z = train_test_split(X, t)\ns = Scaler()\nA = s.fit_transform(A)\n"
-                "m = SVC().fit(A, y)"
-            ),
-            "m.predict(s.transform([x]))[0]",
-            ROWS.format("X"),
+            f"{SPLIT}s = Scaler()\nA = s.fit_transform(A)\nm = SVC().fit(A, y)",
+            ("m.predict(s.transform([x]))[0]", "B[:100]"),
+        ),
+        (
+            f"{SPLIT}s = Scaler()\nA = s.fit_transform(A)\nB = s.transform(B)\nm = SVC().fit(A, y)",
+            ("m.predict(s.transform([x]))[0]", "X[:100]"),
         ),
         (
             (
                 "c = Counter()\nn = c.fit_transform(d.data)\nw = Weigher()\n"
                 "f = w.fit_transform(n)\nm = NB().fit(f, d.target)"
             ),
-            "m.predict(w.transform(c.transform([x])))[0]",
-            ROWS.format("d.data"),
+            ("m.predict(w.transform(c.transform([x])))[0]", "d.data[:100]"),
         ),
         (
-            "s = Scaler()\nX = s.fit_transform(X)\nm = SVC().fit(X, y)",
-            "m.predict([x])[0]",
-            ROWS.format("X"),
+            f"{LOADED}s = Scaler().fit(X)\nm = SVC().fit(s.transform(X[['a']]), y)",
+            ("m.predict(s.transform(pd.DataFrame([x])))[0]", "X[['a']][:100]"),
         ),
-        (
-            "s = Scaler()\nA = s.fit_transform(X)\ns = Scaler()\nm = SVC().fit(A, y)",
-            "m.predict([x])[0]",
-            ROWS.format("A"),
-        ),
+        # The transformer is another, or fitted to something else, by the time it is served.
+        ("s = S()\nA = s.fit_transform(X)\ns = S()\nm = SVC().fit(A, y)", None),
+        ("s = S()\nA = s.fit_transform(X)\nb = s.fit_transform(y)\nm = SVC().fit(A, b)", None),
+        ("s = S()\nX = s.fit_transform(X)\nm = SVC().fit(X, y)", None),
+        # The model, or what it was fitted to, is not what it was.
+        ("m = SVC()\nm.fit(X, y)\nm = None", None),
+        ("m = SVC()\nm.fit(X, y)\nfor m in [A(), B()]:\n    m.fit(X, y)", None),
+        ("m = SVC()\nm.fit(X, y)\ndel X", None),
+        ("m = SVC()\nm.fit(X, y)\nX['predicted'] = m.predict(X)", None),
     ],
 )
-def test_the_model_that_is_fitted_last_predicts_a_row(read, source, returned, samples):
-    code = suggest_predictor(read(source)).code
-    assert f"def predictor(x):\n    return {returned}\n\n{samples}" in code
-    assert ("import pandas as pd" in code) == ("pd." in returned)
-    compile(code, "cell", "exec")
+def test_samples_are_what_the_transformers_got(suggested, source, expected):
+    assert suggested(source) == expected
+
+
+EITHER = "m.predict(pd.DataFrame([x]) if isinstance(x, dict) else [x])[0]"
 
 
 @pytest.mark.parametrize(
-    ("source", "x", "samples"),
+    ("source", "returned"),
     [
-        ("X = df.drop(columns='y')", "pd.DataFrame([x])", FRAME.format("X")),
-        ("X = df[['a', 'b']]", "pd.DataFrame([x])", FRAME.format("X")),
-        ("X = df[df.a > 1]", "pd.DataFrame([x])", FRAME.format("X")),
-        ("X = df.iloc[:, 1:]", "pd.DataFrame([x])", FRAME.format("X")),
-        ("X = df.loc[df.a > 1]", "pd.DataFrame([x])", FRAME.format("X")),
-        ("X = pd.get_dummies(df)", "pd.DataFrame([x])", FRAME.format("X")),
-        ("X = df['text']", "[x]", "samples = X.head(100).tolist()"),
-        ("X = df['text'].str.lower()", "[x]", "samples = X.head(100).tolist()"),
-        ("X = df.iloc[:, -1]", "[x]", "samples = X.head(100).tolist()"),
-        ("X = df.iloc[:, 1:].values", "[x]", ROWS.format("X")),
-        ("X = df[['a']].to_numpy()", "[x]", ROWS.format("X")),
-        (
-            "X = df[['a']]\nX, V, y, w = train_test_split(X, y)",
-            "pd.DataFrame([x])",
-            FRAME.format("X"),
-        ),
-        ("X = unknown(df)", "[x]", ROWS.format("X")),
+        ("X = df.drop(columns='y')", FRAME),
+        ("X, y = df.drop('t', axis=1), df['t']", FRAME),
+        ("X = Z = df[['a']]", FRAME),
+        ("X: object = df[['a']]", FRAME),
+        ("X = df[['a', 'b']]", FRAME),
+        ("features = ['a']\nX = df[features]", FRAME),
+        ("X = df[df.a > 1]", FRAME),
+        ("X = df.iloc[:, 1:]", FRAME),
+        ("X = df.loc[df.a > 1]", FRAME),
+        ("X = df.copy()\nX['new'] = 1", FRAME),
+        ("X = df.copy()\ny = X.pop('t')", FRAME),
+        ("X = pd.get_dummies(df)", FRAME),
+        ("X = df['a'].to_frame()", FRAME),
+        ("X = df[['a']]\nX, V, y, w = train_test_split(X, y)", FRAME),
+        ("X = df['text']", ANY),
+        ("TEXT = 'text'\nX = df[TEXT]", ANY),
+        ("X = df['text'].str.lower()", ANY),
+        ("X = df.iloc[:, -1]", ANY),
+        ("X = df.iloc[:, 1:].values", ANY),
+        ("X = df[['a']].to_numpy()", ANY),
+        ("X.head()\nX = scale(X)", EITHER),
+        ("X = unknown(df)", EITHER),
+        ("X = df[columns_of(df)]", FRAME),
+        ("X = df.to_dict(orient='records')", EITHER),
+        ("X = pd.DataFrame(s.fit_transform(df))", EITHER),
     ],
 )
-def test_frames_columns_and_rows_are_told_apart(read, source, x, samples):
+def test_frames_columns_and_rows_are_told_apart(suggested, source, returned):
     begin = "import pandas as pd\ndf = pd.read_csv('a.csv')\n"
-    code = suggest_predictor(read(f"{begin}{source}\nm = SVC()\nm.fit(X, y)")).code
-    assert code == f"def predictor(x):\n    return m.predict({x})[0]\n\n{samples}"
+    found = suggested(f"{begin}{source}\nm = SVC()\nm.fit(X, y)")
+    samples = "V[:100]" if "V" in source else "X[:100]"
+    assert found == (returned, samples)
 
 
-def test_an_expression_is_taken_as_it_is(read):
+def test_other_frames_are_not_taken_for_those_of_pandas(suggested):
+    source = "import polars as pl\nX = pl.read_csv('a')\nX.columns\nm = SVC().fit(X, y)"
+    assert suggested(source) == (ANY, "X[:100]")
+
+
+def test_an_expression_is_taken_as_it_is_and_pandas_by_its_name(suggested):
     source = "import pandas as p\nf = p.read_parquet('a')\nm = SVC().fit(f[['a']], f['b'])"
-    assert suggest_predictor(read(source)).code == (
-        "def predictor(x):\n    return m.predict(p.DataFrame([x]))[0]\n\n"
-        "samples = f[['a']].head(100).to_dict(\"records\")"
-    )
+    assert suggested(source) == ("m.predict(p.DataFrame([x]))[0]", "f[['a']][:100]")
+
+
+def test_what_a_function_imports_is_not_there(read):
+    source = f"def f():\n    import pandas as pq\n{LOADED}m = SVC().fit(X, y)"
+    assert suggest_predictor(read(source)).code.startswith("import pandas as pd\n\ndef")
 
 
 @pytest.mark.parametrize("head", ["import numpy as np\n", ""])
-def test_keras_gets_arrays(read, head):
-    source = "from tensorflow import keras\nm = keras.Sequential([])\nh = m.fit(X, y, epochs=3)"
+@pytest.mark.parametrize("made", ["keras.Sequential([])", "make_model()"])
+def test_keras_gets_arrays(read, head, made):
+    source = f"from tensorflow import keras\nm = {made}\nh = m.fit(X, y, epochs=3)"
     code = suggest_predictor(read(head + source)).code
     assert "m.predict(np.array([x]))[0]" in code
     assert code.startswith("import numpy as np") != bool(head)
+
+
+def test_a_model_of_another_library_beside_keras_gets_lists(suggested):
+    source = "import keras\nfrom sklearn.svm import SVC\nm = SVC()\nm.fit(X, y)"
+    assert suggested(source) == (ANY, "X[:100]")
 
 
 @pytest.mark.parametrize(
@@ -139,6 +187,12 @@ def test_keras_gets_arrays(read, head):
         "models[0].fit(X, y)",
         "SVC().fit(X, y)",
         "m.fit()",
+        "m = learner()\nm.fit(5, 1e-3)",
+        "s = SelectKBest()\ns.fit(X, y)",
+        "m = Prophet()\nm.fit(df)\nm.predict(future)",
+        "samples = load()\nm = SVC()\nm.fit(samples, y)",
+        f"m = SVC()\nm.fit(X{'.a()' * 200}, y)",
+        f"m = SVC()\nm.fit(X{'.a()' * 2000}, y)",
     ],
 )
 def test_nothing_is_suggested_where_nothing_is_certainly_fitted(read, source):
@@ -154,5 +208,5 @@ def test_the_remedy_says_what_it_was_made_from(read):
         "    def predictor(x):",
         "        return m.predict([x])[0]",
         "",
-        "    samples = list(X[:100])",
+        "    samples = X[:100]",
     ]

@@ -89,13 +89,27 @@ def test_a_list_in_a_cell_gets_a_cell_below_it(pasted):
     ]
 
 
-@pytest.mark.parametrize("value", ["'numpy'", "{'numpy': '2.4'}", "('numpy',)", "make()"])
-def test_another_value_is_added_to(pasted, value):
-    assert pasted(f"# %%\nrequirements = {value}") == [
-        "add to `requirements` (model.ipynb, cell 1, line 1):",
-        '    ["pandas", "3.0.1"],',
-        '    "pyyaml",',
-    ]
+PAIRS = ['    ["pandas", "3.0.1"],', '    "pyyaml",']
+
+
+@pytest.mark.parametrize(
+    ("value", "what", "lines"),
+    [
+        ("('numpy',)", "add to", PAIRS),
+        ("make()", "add to", PAIRS),
+        ("{'numpy': '2.4'}", "add to", ['    "pandas": "3.0.1",', '    "pyyaml": "*",']),
+        ("'numpy'", "add lines to", ["    pandas==3.0.1", "    pyyaml"]),
+    ],
+)
+def test_another_value_is_added_to_in_its_own_form(pasted, value, what, lines):
+    found = pasted(f"# %%\nrequirements = {value}")
+    assert found == [f"{what} `requirements` (model.ipynb, cell 1, line 1):", *lines]
+
+
+def test_of_a_file_with_hashes_it_is_said_how_they_are_made(pasted):
+    text = f"numpy==2.4.6 --hash=sha256:{'0' * 64}\n"
+    [first, *_] = pasted("# %%\nx = 1", requirements_txt=text)
+    assert first == "add to requirements.txt, with hashes (uv pip compile --generate-hashes):"
 
 
 def test_a_file_of_requirements_is_added_to(pasted):

@@ -9,6 +9,7 @@ from nachlass_service.hosting.gunicorn_arguments import (
     WITHOUT_EFFECT,
     check_settings,
     read_arguments,
+    refuse_of_other_workers,
 )
 
 
@@ -43,7 +44,7 @@ def test_what_has_an_effect_is_taken(read, tmp_path, monkeypatch):
         ("-D", "sets --daemon, which has no effect here: let what starts the service"),
         ("--statsd-host a:1", "nothing is sent, see /metrics"),
         ("--chdir /", "sets --chdir, which has no effect here: the model's own folders"),
-        ("--proxy-protocol", "leave it out, or serve with -k gthread"),
+        ("app:application", "holds 'app:application', which is no setting"),
         ("--workers many", "GUNICORN_CMD_ARGS cannot be used: argument -w/--workers"),
         ("--nothing", "cannot be used: unrecognized arguments: --nothing"),
     ],
@@ -55,7 +56,11 @@ def test_what_has_none_is_refused_with_what_to_do_instead(read, arguments, said)
 
 
 def test_the_way_gunicorn_reads_http_is_its_own_workers(read):
-    assert read("-k gthread --proxy-protocol --strip-header-spaces")["strip_header_spaces"]
+    asked = read("--strip-header-spaces")
+    assert asked == {"strip_header_spaces": True}
+    with pytest.raises(SettingError, match="leave it out, or serve with -k gthread"):
+        refuse_of_other_workers(asked, Config())
+    refuse_of_other_workers({"workers": 3}, Config())
 
 
 def test_no_setting_is_listed_twice():
@@ -66,6 +71,7 @@ def test_no_setting_is_listed_twice():
     ("name", "value", "said"),
     [
         ("workers", 0, "asks for no workers"),
+        ("worker_connections", 0, "asks for no connections"),
         ("worker_tmp_dir", "/nowhere", "/nowhere is no folder that can be written"),
         ("loglevel", "loud", "--log-level is 'loud', not of critical, error, warning"),
     ],

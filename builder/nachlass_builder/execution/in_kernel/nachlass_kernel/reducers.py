@@ -15,12 +15,11 @@ import random
 import struct
 import sys
 import typing
-from collections.abc import Iterator
 from contextvars import Context, ContextVar
 from operator import methodcaller
 from types import MethodType, SimpleNamespace
 from typing import Any
-from weakref import WeakKeyDictionary, WeakValueDictionary
+from weakref import WeakKeyDictionary
 
 from IPython.utils.text import LSString, SList
 
@@ -46,7 +45,6 @@ def register() -> None:
         typing.TypeVarTuple: _reduce_type_var_tuple,
         ContextVar: _reduce_context_variable,
         WeakKeyDictionary: _reduce_weak_dictionary,
-        WeakValueDictionary: _reduce_weak_dictionary,
         Scanner: _reduce_scanner,
         struct.Struct: lambda compiled: (struct.Struct, (compiled.format,)),
         random.SystemRandom: lambda _: (random.SystemRandom, ()),
@@ -94,11 +92,18 @@ def _reduce_type_var_tuple(made: Any) -> Reduced:
 
 
 def _reduce_context_variable(variable: Any) -> Reduced:
-    """A module's variable, or a new one with what the cells left in it, or its own, as default."""
+    """A new variable with what the cells left in the notebook's, or its own, as its default.
+
+    A module's stays the module's. One that neither has as a global is refused: it may be
+    a part of something that asks for that very variable.
+    """
     for module in list(sys.modules.values()):
-        for name, value in list(vars(module).items()) if module is not __main__ else ():
-            if value is variable:
+        names = getattr(module, "__dict__", None)
+        for name, value in list(names.items()) if isinstance(names, dict) else ():
+            if value is variable and module is not __main__:
                 return getattr, (module, name)
+    if not any(value is variable for value in list(vars(__main__).values())):
+        raise TypeError("cannot pickle a ContextVar that is no variable of a cell")
     unset = object()
     value = variable.get(unset)
     if value is unset:
@@ -110,20 +115,25 @@ def _reduce_context_variable(variable: Any) -> Reduced:
 
 
 def _reduce_weak_dictionary(weak: Any) -> Reduced:
-    """The entries, put in afterwards: a value may lead to the dictionary itself."""
-    entries = () if _is_dispatch_cache(weak) else tuple(weak.items())
-    return type(weak), (), None, None, iter(entries)
+    """An empty one for what a singledispatch function remembers of its calls; else refused.
+
+    What was called with may be of a class that is not there where the model is served.
+    Others would lose the entries that nothing else in the pickle holds.
+    """
+    if weak and not _is_dispatch_cache(weak):
+        raise TypeError("cannot pickle a WeakKeyDictionary: what it refers to may be gone")
+    return WeakKeyDictionary, ()
 
 
 def _is_dispatch_cache(weak: Any) -> bool:
-    """Whether it is what a function of functools.singledispatch remembers of its calls.
-
-    Such a function can clear it, by a method that it keeps; what it was called with
-    may be of a class that is not there where the model is served.
-    """
-    kept: Iterator[Any] = (one for one in gc.get_referrers(weak) if isinstance(one, MethodType))
-    clears = any(one.__func__ is WeakKeyDictionary.clear for one in kept)
-    return clears and all(isinstance(key, type) for key in weak)
+    """Whether a function of functools.singledispatch keeps the means to clear it."""
+    return any(
+        holder.get("_clear_cache") is one
+        for one in gc.get_referrers(weak)
+        if isinstance(one, MethodType) and one.__func__ is WeakKeyDictionary.clear
+        for holder in gc.get_referrers(one)
+        if isinstance(holder, dict)
+    )
 
 
 def _reduce_scanner(scanner: Any) -> Reduced:
