@@ -78,7 +78,13 @@ def _predict(bundle: Bundle) -> Mapping[str, object]:
     sample = again()
     model, schema = load_model(bundle), SampleSchema(bundle.manifest.input.schema)
     is_list = model.takes_as_batch(sample)
-    answer = partial(schema.explaining, model.answer, sample, again, is_list=is_list)
+
+    def answer() -> object:
+        try:
+            return model.answer(sample)
+        except ServiceError as error:
+            raise schema.explain(error, again, is_list=is_list) from error.__cause__
+
     return {"prediction": in_another_thread(answer)}
 
 

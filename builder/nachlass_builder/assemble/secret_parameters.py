@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import mmap
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -35,30 +36,34 @@ def secret_parameters(settings: Settings) -> dict[str, str]:
 
 def are_unchanged(settings: Settings, destination: Path) -> bool:
     """Whether the secret parameters are those that the bundle there was built with."""
-    path, digest = _remembered(settings, destination)
     if not secret_parameters(settings):
         return True
     try:
-        return path.read_text(encoding="utf-8") == digest
+        return _record(settings, destination).read_text(encoding="utf-8") == _digest(settings)
     except OSError:
         return False
 
 
 def remember(settings: Settings, destination: Path) -> None:
     """Remember the secret parameters that a bundle was built with."""
-    path, digest = _remembered(settings, destination)
+    record = _record(settings, destination)
     if secret_parameters(settings):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(digest, encoding="utf-8")
+        record.parent.mkdir(parents=True, exist_ok=True)
+        record.write_text(_digest(settings), encoding="utf-8")
     else:
-        path.unlink(missing_ok=True)
+        record.unlink(missing_ok=True)
 
 
-def _remembered(settings: Settings, destination: Path) -> tuple[Path, str]:
-    """The file for a bundle, and what it has to say."""
-    name = hashlib.sha256(str(destination).encode("utf-8", "surrogateescape")).hexdigest()[:32]
+def _record(settings: Settings, destination: Path) -> Path:
+    """The file that remembers the secret parameters of a bundle."""
+    name = hashlib.sha256(os.fsencode(destination)).hexdigest()[:32]
+    return settings.cache / REMEMBERED / name
+
+
+def _digest(settings: Settings) -> str:
+    """What tells whether they are the same, for this cache alone."""
     words = [word for pair in secret_parameters(settings).items() for word in pair]
-    return settings.cache / REMEMBERED / name, keyed_digest(settings.cache, words)
+    return keyed_digest(settings.cache, words)
 
 
 def refuse_kept(bundle: Path, settings: Settings, notebooks: Sequence[Notebook]) -> None:

@@ -134,29 +134,29 @@ class Metrics(Collector):
     def count_rejected(self, code: str) -> None:
         """Count a request that was turned away, by the code of its error."""
         with self._lock:
-            self.counters.add(("rejected", code), {0: 1})
+            self.counters.count(("rejected", code))
 
     def count_failed(self) -> None:
         """Count a request that the model could not answer."""
         with self._lock:
-            self.counters.add(FAILED, {0: 1})
+            self.counters.count(FAILED)
 
     def begin(self) -> None:
         """Count a request that is going to be answered."""
         with self._lock:
-            self.counters.add(requests.IN_PROGRESS, {0: 1})
+            self.counters.count(requests.IN_PROGRESS)
 
     def end(self, route: str, status: int | None) -> None:
         """Count a request that has been answered; no status: that nobody waited for."""
         with self._lock:
-            self.counters.add(requests.IN_PROGRESS, {0: -1})
+            self.counters.count(requests.IN_PROGRESS, amount=-1)
             if status is not None:
                 requests.count_answer(self.counters, route, status)
 
     def leave(self, reason: str) -> None:
         """Count a worker that ends unasked, for one of the reasons of requests.ENDED."""
         with self._lock:
-            self.counters.add(requests.ENDED[reason], {0: 1})
+            self.counters.count(requests.ENDED[reason])
 
     def note_end(self, slot: int) -> int | None:
         """Count a worker that has ended: the requests lost with one that crashed, or None."""
@@ -164,7 +164,7 @@ class Metrics(Collector):
 
     def say_goodbye(self) -> None:
         """Say that this worker ends by itself."""
-        self.counters.add(requests.GOODBYE, {0: 1})
+        self.counters.count(requests.GOODBYE)
 
     def exposition(self, accept: str) -> tuple[bytes, str]:
         """All metrics as text, and its content type, as an Accept header asks."""
@@ -217,5 +217,5 @@ class Metrics(Collector):
 
     def _count_all(self, predictions: Sequence[Any]) -> None:
         self.history.keep()
-        self.counters.add(ANSWERED, {0: len(predictions)})
+        self.counters.count(ANSWERED, amount=len(predictions))
         self._predictions.count(predictions, self.counters)

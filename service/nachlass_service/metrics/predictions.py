@@ -100,7 +100,7 @@ class Predictions:
             label = label_of(value)
             own, rest = ("label", field, label), ("label", field, OTHER)
             series = self._place(counters, own, rest, ("label", OTHER, OTHER))
-            counters.add(series, {0: times})
+            counters.count(series, amount=times)
 
     def _place(self, counters: SharedCounters, *candidates: Series) -> Series:
         """The first of the series that is there, or that may be entered."""

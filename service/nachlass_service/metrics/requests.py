@@ -40,17 +40,17 @@ def known() -> Iterator[tuple[Series, int]]:
 
 def count_answer(counters: SharedCounters, route: str, status: int) -> None:
     """Count a request that has been answered."""
-    counters.add(REQUESTS[route], {CELLS_OF_STATUSES.get(status, OTHER): 1})
+    counters.count(REQUESTS[route], CELLS_OF_STATUSES.get(status, OTHER))
 
 
 def note_end(counters: SharedCounters, slot: int) -> int | None:
     """Count what a worker that has ended has lost; None when it ended by itself."""
     counters.use(slot)  # nobody else has it now
     lost, is_crash = counters.take(IN_PROGRESS), not counters.take(GOODBYE)
-    counters.add(LOST, {0: lost})
+    counters.count(LOST, amount=lost)
     if not is_crash:
         return None
-    counters.add(ENDED["crash"], {0: 1})
+    counters.count(ENDED["crash"])
     return int(lost)
 
 

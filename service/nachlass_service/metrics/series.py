@@ -32,4 +32,5 @@ def observe(
     times: int = 1,
 ) -> None:
     """Add a value to its bucket, and to the sum, which is the row's last cell."""
-    counters.add(series, {bisect_left(bounds, value): times, len(bounds) + 1: times * value})
+    counters.count(series, bisect_left(bounds, value), times)
+    counters.count(series, len(bounds) + 1, times * value)

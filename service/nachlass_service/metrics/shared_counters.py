@@ -51,6 +51,8 @@ class SharedCounters:
         self._next_cell = 0
         self._read_bytes = 0
         self._slot = 0
+        self._starts: dict[Series, int] = {}
+        """The first cell of each series in our slot."""
         self._lock = threading.Lock()
         self._lock_file = _lock_file()
         finalize(self, os.close, self._lock_file).atexit = False
@@ -67,6 +69,7 @@ class SharedCounters:
     def use(self, slot: int) -> None:
         """Write to this slot from now on: the worker's part."""
         self._slot = slot
+        self._starts = {series: slot * CELLS + cells.start for series, cells in self._rows.items()}
 
     def set_ready(self, workers: int) -> bool:
         """Say that this worker can answer; whether this made the service ready.
@@ -100,13 +103,17 @@ class SharedCounters:
 
     def add(self, series: Series, amounts: Mapping[int, float]) -> None:
         """Add to cells of a series, by their position in its row."""
-        first = self._slot * CELLS + self._rows[series].start
+        first = self._starts[series]
         for position, amount in amounts.items():
             self._cells[first + position] += amount
 
+    def count(self, series: Series, position: int = 0, amount: float = 1) -> None:
+        """Add to one cell of a series: as `add`, and faster."""
+        self._cells[self._starts[series] + position] += amount
+
     def take(self, series: Series) -> float:
         """The first cell of a series in our slot, which is emptied."""
-        cell = self._slot * CELLS + self._rows[series].start
+        cell = self._starts[series]
         value, self._cells[cell] = self._cells[cell], 0
         return float(value)
 
@@ -161,6 +168,7 @@ class SharedCounters:
                 f"the manifest asks for more than the {CELLS:,} cells of metrics there is room for"
             )
         self._rows[series] = range(self._next_cell, self._next_cell + width)
+        self._starts[series] = self._slot * CELLS + self._next_cell
         self._next_cell += width
 
     @contextmanager

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from typing import Any, Protocol
 
-from nachlass_service.base.errors import InterruptedCallError
+from nachlass_service.base.errors import InterruptedCallError, ServiceError
 from nachlass_service.bundle.model import Model
 from nachlass_service.metrics.metrics import FeatureBins, Metrics
 from nachlass_service.scoring.sample_schema import SampleSchema
@@ -65,8 +65,10 @@ class RowScorer:
         is_list = self._model.takes_as_batch(sample)
         self._schema.check(sample, is_list=is_list)
         inputs = self._metrics.bin_features(sample if is_list else [sample])
-        answer = self._model.answer
-        prediction = self._schema.explaining(answer, sample, again, is_list=is_list)
+        try:
+            prediction = self._model.answer(sample)
+        except ServiceError as error:
+            raise self._schema.explain(error, again, is_list=is_list) from error.__cause__
         return PredictionList(prediction) if is_list else prediction, inputs
 
     def score(self, rows: Rows, *, at_once: bool) -> Iterator[tuple[list[Any], list[FeatureBins]]]:
@@ -123,11 +125,12 @@ class RowScorer:
                 continue
             try:
                 self._schema.check(sample)
-                anew = partial(again.sample, place)
-                self._schema.explaining(self._model.validate, sample, anew)
+                self._model.validate(sample)
                 valid.append(place)
             except InterruptedCallError:
                 raise
+            except ServiceError as error:
+                outcomes[place] = self._schema.explain(error, partial(again.sample, place))
             except self._caught as error:
                 outcomes[place] = error
         scored = self._predict_together([samples[place] for place in valid])

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from itertools import islice, repeat
-from typing import Any, TypeVar
+from typing import Any
 
 from nachlass_service.base.errors import (
     PredictorError,
     RefusedError,
     SampleSchemaError,
+    ServiceError,
 )
 from nachlass_service.bundle.manifest import Schema
 from nachlass_service.bundle.model import describe
 from nachlass_service.bundle.schema import alternatives, inner, types_of
-
-Answer = TypeVar("Answer")
 
 MOST_NAMED = 3
 """Differences, and names of fields, that are told; that there are more is told, too."""
@@ -60,29 +59,26 @@ class SampleSchema:
         if self._is_strict and (found := self._difference(sample, repeat(0), is_list=is_list)):
             raise SampleSchemaError(found)
 
-    def explaining(
-        self,
-        ask: Callable[[Any], Answer],
-        sample: Any,
-        again: Callable[[], Any],
-        *,
-        is_list: bool = False,
-    ) -> Answer:
-        """What the model answers to a sample, or a list of some, when it is asked.
+    def explain(
+        self, error: ServiceError, again: Callable[[], Any], *, is_list: bool = False
+    ) -> ServiceError:
+        """What is to be raised for a model that refused a sample, or a list of some, or failed.
 
-        Raises what it raises, or SampleSchemaError instead. `again` reads the sample
+        That is the error, or a SampleSchemaError in its place. `again` reads the sample
         anew: the model may have changed what it was given.
         """
-        try:
-            return ask(sample)
-        except (RefusedError, PredictorError) as error:
-            is_known = isinstance(self._schema, dict)
-            if self._is_strict or not is_known or not _may_be_the_callers(error.__cause__):
-                raise
-            found = self._difference(again(), iter(range(MOST_COMPARED)), is_list=is_list)
-            if found is None:
-                raise
-            raise SampleSchemaError(found) from error.__cause__
+        if self._is_strict or not isinstance(self._schema, dict):
+            return error
+        if not isinstance(error, RefusedError | PredictorError):
+            return error
+        if not _may_be_the_callers(error.__cause__):
+            return error
+        found = self._difference(again(), iter(range(MOST_COMPARED)), is_list=is_list)
+        if found is None:
+            return error
+        explained = SampleSchemaError(found)
+        explained.__cause__ = error.__cause__
+        return explained
 
     def _difference(self, sample: Any, budget: Iterator[int], *, is_list: bool) -> str | None:
         if not is_list:
