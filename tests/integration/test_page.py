@@ -201,7 +201,7 @@ def test_samples_are_hidden_unless_they_may_be_shown(contract, tmp_path):
 
 
 def test_a_notebook_without_samples(tmp_path):
-    manifest = example(samples={"count": 0}, input={"schema": True, "example": None})
+    manifest = example(samples={"count": 0, "shipped": 0}, input={"schema": True, "example": None})
     page = page_of(manifest, tmp_path)
     assert page.blocks["pre"] == [page.curl]
     assert shlex.split(page.curl)[-1] == PLACEHOLDER

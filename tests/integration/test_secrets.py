@@ -2,6 +2,7 @@
 
 import json
 
+import nbformat
 import pytest
 
 from nachlass_service.bundle.bundle import Bundle
@@ -68,6 +69,9 @@ KEPT = "# %%\nimport os\ntoken = os.environ['API_TOKEN']\n"
 CALLED = "# %%\nimport os\ndef predictor(x):\n    return len(os.environ['API_TOKEN'])\n"
 TAKEN = f"{KEPT}# %%\ndef predictor(x):\n    return len(token)\n"
 SHOWN = f"{KEPT}# %%\nprint('it is', token)\n# %%\ndef predictor(x):\n    return x\n"
+WRITTEN = f"{KEPT}open('made.txt', 'w').write(token)\n# %%\ndef predictor(x):\n    return x\n"
+CODED = "import base64\ncoded = base64.b64encode(token.encode())\n"
+DERIVED = f"{KEPT}{CODED}# %%\ndef predictor(x):\n    return len(coded)\n"
 SAMPLED = f"{KEPT}samples = [token]\n# %%\ndef predictor(x):\n    return x\n"
 
 
@@ -76,6 +80,8 @@ SAMPLED = f"{KEPT}samples = [token]\n# %%\ndef predictor(x):\n    return x\n"
     [
         (TAKEN, "the pickle", "cell 1, line 2", 'os.environ["API_TOKEN"] in its body'),
         (SAMPLED, "the samples", "cell 1, line 2", 'os.environ["API_TOKEN"] in its body'),
+        (DERIVED, "the pickle", "cell 1, line 2", 'os.environ["API_TOKEN"] in its body'),
+        (WRITTEN, "a file of the source", "cell 1, line 2", "write it to no file there"),
         (SHOWN, "the output of the cell", "cell 2", "print nothing of it"),
     ],
 )
@@ -86,7 +92,7 @@ def test_a_secret_parameter_that_is_kept_ends_the_build(
     words = ["build", tmp_path / "source", "-o", tmp_path / "bundle", "-e", "API_TOKEN=pla1nted-x"]
     refused = nachlass(*words)
     assert refused.returncode == 7
-    said = f"error: model.ipynb, {place}: the value of API_TOKEN, a secret parameter, is in {what}"
+    said = f"error: model.ipynb, {place}: the value of API_TOKEN, a secret, is in {what}"
     assert said in refused.stderr
     assert remedy in refused.stderr
     assert "pla1nted-x" not in refused.stderr
@@ -119,6 +125,32 @@ def test_a_file_that_is_to_be_shipped_is(nachlass, tmp_path):
     assert (bundle / "src/conf/public.key").read_text() == "mine"
 
 
+@pytest.mark.parametrize("name", ["KEY_COLUMN=customer_id", "MAX_TOKEN=4096", "SORT_KEY=age_1"])
+def test_what_only_sounds_like_a_secret_is_none(nachlass, tmp_path, name):
+    cells = f"# %%\nimport os\nvalue = os.environ[{name.partition('=')[0]!r}]\n"
+    cells += "# %%\ndef predictor(x):\n    return value\nsamples = [1]\n"
+    write_notebook(tmp_path / "source/model.ipynb", cells)
+    built = nachlass("build", tmp_path / "source", "-o", tmp_path / "bundle", "-e", name)
+    assert built.returncode == 0, built.stderr
+
+
+def test_a_secret_is_in_no_message_of_a_cell_that_fails(nachlass, tmp_path):
+    cells = f"{KEPT}raise RuntimeError('401 for ?key=' + token)\n# %%\ndef predictor(x): pass\n"
+    write_notebook(tmp_path / "source/model.ipynb", cells)
+    failed = nachlass("build", tmp_path / "source", "-e", "API_TOKEN=pla1nted-x")
+    assert failed.returncode == 6
+    assert "RuntimeError: 401 for ?key=***" in failed.stderr
+    assert "pla1nted" not in failed.stderr
+
+
+def test_a_secret_of_the_environment_counts_as_one_that_is_given(nachlass, tmp_path):
+    write_notebook(tmp_path / "source/model.ipynb", TAKEN)
+    environment = {"API_TOKEN": "pla1nted-x"}
+    refused = nachlass("build", tmp_path / "source", environment=environment)
+    assert refused.returncode == 7
+    assert "the value of API_TOKEN, a secret, is in the pickle" in refused.stderr
+
+
 ROWS = """# %%
 import json
 people = [{"name": f"person {n}", "age": n % 50} for n in range(80)]
@@ -133,6 +165,9 @@ samples = people
 def test_rows_stay_out_of_a_bundle_that_is_to_ship_none(nachlass, environ, tmp_path):
     source, bundle = tmp_path / "source", tmp_path / "bundle"
     write_notebook(source / "model.ipynb", ROWS)
+    beside = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("people")])
+    beside.cells[0].outputs = [nbformat.v4.new_output("stream", text="person 7 of the file\n")]
+    nbformat.write(beside, source / "explore.ipynb")
     built = nachlass("build", source, "-o", bundle, environment={"S2I_SHIP_ROWS": "0"})
     assert built.returncode == 0, built.stderr
     assert "the bundle has no samples, and no outputs of cells" in built.stderr

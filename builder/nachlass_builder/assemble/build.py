@@ -14,6 +14,7 @@ from nachlass_builder.assemble.reuse_locks import Locks, check_whole, take_over
 from nachlass_builder.assemble.secret_parameters import (
     are_unchanged,
     refuse_kept,
+    refuse_told,
     remember,
 )
 from nachlass_builder.bundle.layout import (
@@ -21,7 +22,7 @@ from nachlass_builder.bundle.layout import (
     SOURCE_FOLDER,
     bundle_at,
 )
-from nachlass_builder.bundle.manifest import load_manifest
+from nachlass_builder.bundle.manifest import MANIFEST, load_manifest
 from nachlass_builder.bundle.staging import Staging, publish, staged
 from nachlass_builder.foundation.errors import SourceError
 from nachlass_builder.foundation.progress import Progress, counted
@@ -40,7 +41,7 @@ from nachlass_builder.requirements.missing_imports import missing_imports, told
 from nachlass_builder.requirements.requirements import gather
 from nachlass_builder.slim.choose_environment import Serving
 from nachlass_builder.slim.serving_request import require_locked
-from nachlass_builder.source.parameters import shown_parameters
+from nachlass_builder.source.parameters import secrets_of_build, shown_parameters
 from nachlass_builder.source.prepare import Prepared, Request, default_bundle, prepared_source
 from nachlass_builder.source.source_files import copy_source, digest_source, why_left_out
 
@@ -99,6 +100,7 @@ class _Build:
 
     def run(self) -> None:
         """Make the whole bundle in the staging folder."""
+        from nachlass_builder.assemble.render import strip_outputs
         from nachlass_builder.assemble.tell_capture import tell_capture
         from nachlass_builder.assemble.write_bundle import write_bundle
         from nachlass_builder.execution.advice import Advice
@@ -149,10 +151,14 @@ class _Build:
                 deadline=self.prepared.deadline,
                 progress=self.progress,
             ).run()
-            refuse_kept(self.staging.bundle, settings, checked.chosen.notebooks)
+            secrets = secrets_of_build(settings, self._kernel_environment())
+            notebooks = checked.chosen.notebooks
+            refuse_kept(self.staging.bundle, self.staging.source, secrets, notebooks)
             samples = read_samples(self.staging.bundle / SAMPLES)
             tell_capture(captured, samples, checked, settings.samples or "", self.progress)
         source = self.staging.source.rename(self.staging.bundle / SOURCE_FOLDER)
+        if not settings.ship_rows:
+            strip_outputs(source)
         moved = indexes.of_source(source)
         draft = compose_manifest(
             self.prepared,
@@ -187,6 +193,7 @@ class _Build:
                 with_rows=settings.ship_rows,
             ):
                 self.progress.note(line)
+            refuse_told(self.staging.bundle / MANIFEST, secrets, notebooks[-1].place())
 
     def compare(self) -> Predictions:
         """Ask the new bundle for its answers to the samples of the one that it replaces."""

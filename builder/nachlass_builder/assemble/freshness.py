@@ -9,7 +9,6 @@ from pathlib import Path
 
 from nachlass_builder import __version__
 from nachlass_builder.assemble.manifest import revision_of
-from nachlass_builder.assemble.secret_parameters import secret_parameters
 from nachlass_builder.bundle.layout import (
     SERVING_LOCK,
     SOURCE_FOLDER,
@@ -26,6 +25,7 @@ from nachlass_builder.packages.environment import ensure_environment
 from nachlass_builder.packages.lock import Lock
 from nachlass_builder.packages.pip_settings import IndexSettings
 from nachlass_builder.packages.service_wheel import service_digest
+from nachlass_builder.source.parameters import secret_parameters
 from nachlass_builder.source.prepare import Prepared
 
 

@@ -71,7 +71,6 @@ def compose_manifest(
         ),
         samples=Samples(
             count=len(samples),
-            shipped=len(samples),
             deterministic=not random_fields,
             random_fields=random_fields,
         ),

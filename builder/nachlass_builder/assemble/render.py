@@ -30,10 +30,23 @@ def write_executed(
 def without_outputs(notebook: NotebookNode) -> NotebookNode:
     """The notebook with nothing that its cells have put out."""
     stripped = deepcopy(notebook)
+    stripped.metadata.pop("widgets", None)
     for cell in stripped.cells:
         if cell.cell_type == "code":
             cell.outputs = []
     return stripped
+
+
+def strip_outputs(source: Path) -> None:
+    """Leave no outputs in the notebooks of a source's copy; one that cannot be read is removed."""
+    for path in source.rglob("*.ipynb"):
+        try:
+            notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
+            text = nbformat.writes(without_outputs(notebook))
+        except Exception:  # noqa: BLE001 - whatever it is, it may hold rows
+            path.unlink()
+        else:
+            path.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 @cache

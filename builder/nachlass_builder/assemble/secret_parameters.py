@@ -3,35 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import mmap
 import os
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from nachlass_builder.bundle.layout import SAMPLES
-from nachlass_builder.foundation.credentials import is_secret_parameter
 from nachlass_builder.foundation.errors import CaptureError, Place
 from nachlass_builder.foundation.keyed_digest import keyed_digest
 from nachlass_builder.foundation.settings import Settings
 from nachlass_builder.notebook.notebook import Notebook
+from nachlass_builder.source.parameters import secret_parameters
 
 REMEMBERED = "secrets"
 """The folder of the cache that has, for each bundle, a keyed digest of its secret parameters."""
-LEAST_SEARCHED = 8
-"""Characters of a value that is looked for; shorter ones, and plain words, are everywhere."""
-_WORD = re.compile(r"[a-z]+|[A-Z]+|[A-Z][a-z]+|[\d.]+")
-
-
-def secret_parameters(settings: Settings) -> dict[str, str]:
-    """The parameters that are called, or look, secret, and are not said to be none."""
-    given = {**settings.parameters, **settings.index}
-    return {
-        name: value
-        for name, value in sorted(given.items())
-        if name not in settings.shipped and is_secret_parameter(name, value)
-    }
 
 
 def are_unchanged(settings: Settings, destination: Path) -> bool:
@@ -66,43 +51,69 @@ def _digest(settings: Settings) -> str:
     return keyed_digest(settings.cache, words)
 
 
-def refuse_kept(bundle: Path, settings: Settings, notebooks: Sequence[Notebook]) -> None:
-    """Refuse a bundle in the making whose pickles, samples or outputs hold a secret parameter.
+def refuse_kept(
+    bundle: Path,
+    source: Path,
+    secrets: Mapping[str, Collection[str]],
+    notebooks: Sequence[Notebook],
+) -> None:
+    """Refuse a bundle in the making that holds a secret, in any of its forms.
 
-    Raises CaptureError. The notebooks have been executed.
+    Searched are the pickles, the samples, the outputs, and the copy of the source with what
+    the cells have written. Raises CaptureError. The notebooks have been executed.
     """
-    searched = {
-        name: value
-        for name, value in secret_parameters(settings).items()
-        if len(value) >= LEAST_SEARCHED and not _WORD.fullmatch(value)
-    }
-    for name, value in searched.items():
-        for path in filter(Path.is_file, bundle.iterdir()):
-            if _holds(path, value):
-                what = "the samples" if path.name == SAMPLES else "the pickle"
-                raise _kept(name, what, _mentioned(name, notebooks), inside=True)
-        for place in _shown(value, notebooks):
-            raise _kept(name, "the output of the cell", place, inside=False)
+    for name, forms in secrets.items():
+        for place in _shown(forms, notebooks):
+            raise _kept(name, "the output of the cell", place, "print nothing of it")
+    for path in filter(Path.is_file, bundle.iterdir()) if secrets else ():
+        for name in _held(path, secrets):
+            what = "the samples" if path.name == SAMPLES else "the pickle"
+            called = f'read it when the predictor is called: os.environ["{name}"] in its body'
+            raise _kept(name, what, _mentioned(name, notebooks), called)
+    for path in _files(source) if secrets else ():
+        relative = path.relative_to(source).as_posix()
+        in_name = [name for name, forms in secrets.items() if any(f in relative for f in forms)]
+        for name in (*in_name, *_held(path, secrets)):
+            place = _mentioned(name, notebooks)
+            raise _kept(name, "a file of the source", place, "write it to no file there")
 
 
-def _kept(name: str, what: str, place: Place, *, inside: bool) -> CaptureError:
+def refuse_told(manifest: Path, secrets: Mapping[str, Collection[str]], place: Place) -> None:
+    """Refuse a manifest that holds a secret: in the name of a file that was read, for one."""
+    for name in _held(manifest, secrets):
+        raise _kept(name, "the manifest", place, "let no file be called by it")
+
+
+def _kept(name: str, what: str, place: Place, way: str) -> CaptureError:
     """The failure for a value that would be in every bundle and image."""
-    way = f'read it when the predictor is called: os.environ["{name}"] in its body'
     return CaptureError(
-        f"the value of {name}, a secret parameter, is in {what}, and so in bundle and image",
+        f"the value of {name}, a secret, is in {what}, and so in bundle and image",
         place=place,
-        remedy=f"{way if inside else 'print nothing of it'}; if it is no secret, "
-        "name the parameter in S2I_SHIP",
+        remedy=f"{way}; if it is no secret, name the variable in S2I_SHIP",
     )
 
 
-def _holds(path: Path, value: str) -> bool:
-    """Whether a file has a text in it, as pickle and JSON write it."""
-    if not path.stat().st_size:
-        return False
-    forms = {value.encode("utf-8", "surrogatepass"), json.dumps(value)[1:-1].encode()}
+def _files(folder: Path) -> Iterator[Path]:
+    """The files of a folder that are no links."""
+    for path in folder.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            yield path
+
+
+def _held(path: Path, secrets: Mapping[str, Collection[str]]) -> list[str]:
+    """The names of the secrets that a file has in it, in UTF-8 or UTF-16."""
+    if not secrets or not path.stat().st_size:
+        return []
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        return any(content.find(form) >= 0 for form in forms)
+        return [
+            name
+            for name, forms in secrets.items()
+            if any(
+                content.find(form.encode(encoding, "surrogatepass")) >= 0
+                for form in forms
+                for encoding in ("utf-8", "utf-16-le")
+            )
+        ]
 
 
 def _mentioned(name: str, notebooks: Sequence[Notebook]) -> Place:
@@ -115,23 +126,23 @@ def _mentioned(name: str, notebooks: Sequence[Notebook]) -> Place:
     return notebooks[-1].place()
 
 
-def _shown(value: str, notebooks: Sequence[Notebook]) -> Iterator[Place]:
-    """The cells whose outputs show a value."""
+def _shown(forms: Collection[str], notebooks: Sequence[Notebook]) -> Iterator[Place]:
+    """The cells whose outputs show a text."""
     for notebook in notebooks:
         nodes = (node for node in notebook.node.cells if node.cell_type == "code")
         numbered = (node for node in nodes if node.source.strip())
         for cell, node in zip(notebook.cells, numbered, strict=True):
-            if _is_in(value, node.get("outputs", [])):
+            if any(_is_in(form, node.get("outputs", [])) for form in forms):
                 yield notebook.place(cell)
 
 
-def _is_in(value: str, output: object) -> bool:
+def _is_in(text: str, output: object) -> bool:
     """Whether a text is anywhere in what a cell has put out."""
     match output:
         case str():
-            return value in output
+            return text in output
         case Mapping():
-            return any(_is_in(value, part) for part in output.values())
+            return any(_is_in(text, part) for part in output.values())
         case list():
-            return any(_is_in(value, part) for part in output)
+            return any(_is_in(text, part) for part in output)
     return False

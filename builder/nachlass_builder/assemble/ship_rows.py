@@ -20,15 +20,17 @@ def ship_samples(bundle: Path, *, with_rows: bool, most_bytes: int = MOST_BYTES)
         return 0
     lines = path.read_bytes().splitlines(keepends=True)
     kept = _within(lines, most_bytes)
-    if len(kept) < len(lines):
+    if not kept:
+        path.unlink()
+    elif len(kept) < len(lines):
         path.write_bytes(b"".join(kept))
     return len(kept)
 
 
 def _within(lines: list[bytes], most_bytes: int) -> list[bytes]:
-    """As many lines as fit, evenly spread; at least one."""
-    kept = lines
-    while (size := sum(map(len, kept))) > most_bytes and len(kept) > 1:
-        count = max(1, min(len(kept) - 1, len(kept) * most_bytes // size))
+    """As many lines as fit, evenly spread; one that would take half of the room is left out."""
+    kept = [line for line in lines if 2 * len(line) <= most_bytes]
+    while (size := sum(map(len, kept))) > most_bytes:
+        count = min(len(kept) - 1, len(kept) * most_bytes // size)
         kept = [kept[place * len(kept) // count] for place in range(count)]
     return kept

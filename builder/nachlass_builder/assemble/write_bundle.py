@@ -56,7 +56,7 @@ def _told(manifest: Manifest, *, with_rows: bool) -> Iterator[str]:
     samples = manifest.samples
     if not with_rows:
         yield "S2I_SHIP_ROWS is 0: the bundle has no samples, and no outputs of cells"
-    elif samples.shipped < samples.count:
+    elif samples.shipped is not None and samples.shipped < samples.count:
         yield (
             f"{samples.shipped} of {samples.count} samples are in the bundle, evenly spread: "
             f"all are more than {MOST_BYTES / 1e6:.0f} MB"

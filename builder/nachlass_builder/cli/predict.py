@@ -95,7 +95,7 @@ def _not_json(message: str, request: Request) -> PredictionError:
 
     path = Path(request.source)
     manifest = read_manifest(path) or read_manifest(path / WORK_FOLDER / "bundle")
-    example = _line(manifest.input.example) if manifest and manifest.samples.shipped else ""
+    example = _line(manifest.input.example) if manifest and manifest.samples.are_there else ""
     if not example or len(example) > LONGEST_EXAMPLE:
         example = "[0.3, 0.7]"
     return PredictionError(

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import quote, unquote
 
-from nachlass_builder.foundation.secret_forms import form_of
+from nachlass_builder.foundation.secret_forms import URL, form_of, is_secret_name
 
 SHORTEST_SECRET = 6
 """Shorter ones are hidden only inside URLs: replacing `a` everywhere leaves nonsense."""
@@ -24,6 +24,8 @@ _SECRET_PARAMETER = re.compile(
     r"(?i)token(?!iz|is)|passw|passphrase|passcode|secret|credential|(api|private|access)_?key"
     r"|(^|_)(key|pwd|pass|auth|salt|creds?)(_|$)"
 )
+_PLAIN = re.compile(r"(?i)[+-]?\d{0,7}(\.\d+)?|true|false|yes|no|on|off|none|null")
+"""Values that are no secret, whatever a parameter is called: `MAX_TOKEN=4096`."""
 _HEADER = re.compile(r"([Bb]earer|[Bb]asic) \S+")
 _ASSIGNED = re.compile(
     r"(?i)\b(password|passwd|pwd|secret|token|(api|account|access)_?key)[\"']?\s*[=:]"
@@ -37,21 +39,36 @@ def redact_parameter(name: str, value: str, secrets: Iterable[str]) -> str:
         return HIDDEN
     # Of a URL with a password the rest is shown.
     form = form_of(value, or_placeholder=True)
-    if form not in (None, "a password in a URL") or _HEADER.match(value) or _ASSIGNED.search(value):
+    if form not in (None, URL) or _HEADER.match(value) or _ASSIGNED.search(value):
         return HIDDEN
     return redact(value, secrets)
 
 
 def is_secret_parameter(name: str, value: str) -> bool:
-    """Whether a parameter is called, or looks, secret, in whole or in part."""
-    return redact_parameter(name, value, ()) != value
+    """Whether a parameter is called like a secret, or its value looks like one.
+
+    Narrower than what is shown as `***`: a build is refused for it, and an image lacks it.
+    """
+    if not value or name.upper().endswith(("_FILE", "_PATH", "_DIR")):
+        return False
+    if form_of(value) or _HEADER.match(value) or _ASSIGNED.search(value):
+        return True
+    return bool(is_secret_name(name)) and not _PLAIN.fullmatch(value)
+
+
+_never_shown: set[str] = set()
+
+
+def never_show(secrets: Iterable[str]) -> None:
+    """Have `redact` replace these texts from now on, whatever else it is told."""
+    _never_shown.update(secrets)
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
     """`text` with every secret, and every credential inside a URL, replaced."""
     text = _USERINFO.sub(_hide_userinfo, text)
     text = _SIGNED.sub(rf"\g<name>{HIDDEN}", text)
-    for secret in sorted(secrets, key=len, reverse=True):
+    for secret in sorted({*secrets, *_never_shown}, key=len, reverse=True):
         if len(secret) >= SHORTEST_SECRET:
             text = text.replace(secret, HIDDEN)
     return text

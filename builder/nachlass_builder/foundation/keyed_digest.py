@@ -36,4 +36,8 @@ def _key(cache: Path) -> bytes:
         with suppress(FileExistsError):  # another build was first: its key counts
             os.link(unfinished, path)
         unfinished.unlink()
-    return path.read_bytes()
+    key = path.read_bytes()
+    if len(key) != KEY_BYTES:
+        path.unlink()
+        return _key(cache)
+    return key

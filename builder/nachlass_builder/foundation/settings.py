@@ -158,7 +158,7 @@ class Settings:
             prediction_kind=kind,
             slim=_switch("S2I_SLIM", values, default=True),
             serving_requirements=_names("S2I_SERVING_REQUIREMENTS", values),
-            shipped=_listed(values["S2I_SHIP"]),
+            shipped=_shipped(values["S2I_SHIP"]),
             ship_rows=_switch("S2I_SHIP_ROWS", values, default=True),
             model_name=values["S2I_MODEL_NAME"] or None,
             model_path=Path(model_path).absolute() if model_path else None,
@@ -231,6 +231,18 @@ def read_environment_file(root: Path) -> dict[str, str]:
 def _listed(text: str) -> tuple[str, ...]:
     """Read names that commas separate."""
     return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _shipped(text: str) -> tuple[str, ...]:
+    """Read what S2I_SHIP names: parameters, and files by their path from the root."""
+    names = _listed(text)
+    for name in names:
+        if name.startswith("/") or {".", ".."} & {*name.split("/")} or not name.strip("*/"):
+            raise SourceError(
+                f"S2I_SHIP names {name!r}",
+                remedy="name parameters, and files by their path from the source's root",
+            )
+    return names
 
 
 def _seconds(name: str, values: Mapping[str, str]) -> float | None:

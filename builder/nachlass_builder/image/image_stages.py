@@ -28,7 +28,6 @@ from nachlass_builder.bundle.staging import remove
 from nachlass_builder.foundation.console import Group
 from nachlass_builder.foundation.process import Deadline
 from nachlass_builder.foundation.progress import Progress
-from nachlass_builder.foundation.settings import is_index_variable
 from nachlass_builder.image.hooks import keep_pre_run, run_hook
 from nachlass_builder.image.injected import injected_environment, injected_parameters
 from nachlass_builder.image.paths import (
@@ -53,9 +52,7 @@ def main() -> None:
     os.umask(0o002)
     # Hooks, git and uv inherit it.
     os.environ.update({"S2I_CACHE_DIR": str(CACHE), **injected_environment(INJECTED)})
-    os.environ.update(
-        {n: v for n, v in injected_parameters(INJECTED).items() if is_index_variable(n)}
-    )
+    os.environ.update(injected_parameters(INJECTED))
 
 
 @main.command()

@@ -12,16 +12,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from nachlass_builder.foundation.errors import Place
-from nachlass_builder.foundation.secret_forms import PLACEHOLDER, WORDS, forms_in
+from nachlass_builder.foundation.secret_forms import PLACEHOLDER, WORDS, forms_in, is_secret_name
 from nachlass_builder.notebook.notebook import Notebook
 from nachlass_builder.source.secret_files import is_read_by_builds, secrets_in_text
 
-_NAME = re.compile(
-    r"(?i)(?:^|_)(?:(?P<word>passw(?:or)?d|passphrase|pwd|(?:db|user|root|admin|smtp|ftp)_?pass)"
-    r"|(?:api|access|account|secret|private|signing|encryption|auth|wandb|openai|anthropic|aws"
-    r"|azure|google|gcp|stripe|sendgrid|cohere|mistral|kaggle|comet|neptune|github|hf)_?key"
-    r"|secret|(?P<token>(?<!pad_)(?<!eos_)(?<!bos_)(?<!unk_)(?<!sep_)(?<!cls_)(?<!mask_)token))$"
-)
 _PATH = re.compile(
     r"(?:~|\.{1,2})/|/(?:[a-z]{2,}|Users)/|[A-Za-z]:[\\/]|[\w./-]+\.(?:txt|json|[ct]sv|ya?ml|toml"
     r"|ini|env|pem|key|crt|cfg|conf|py|ipynb|parquet|pkl|pickle|zip|gz|db|npy|npz|h5|pt|bin|xml)$"
@@ -62,7 +56,7 @@ def _found_in_notebook(notebook: Notebook) -> Iterator[str]:
 
 
 def secrets_of_modules(root: Path, files: Sequence[str]) -> Iterator[str]:
-    """Warnings of secrets in the Python files of a source, and in others that a build reads."""
+    """Warnings of secrets in Python files, other notebooks, and whatever else a build reads."""
     yield from _with_remedy(_found_in_files(root, files))
 
 
@@ -71,7 +65,7 @@ def _found_in_files(root: Path, files: Sequence[str]) -> Iterator[str]:
     for name in files:
         path = root / name
         if not name.endswith(".py"):
-            if is_read_by_builds(name) and not name.endswith(".ipynb"):
+            if is_read_by_builds(name):
                 for line, what in secrets_in_text(path):
                     yield f"{Place(name, line=line)}: this looks like {what}"
             continue
@@ -193,7 +187,7 @@ def _name(target: ast.expr) -> str:
 
 def _is_secret(name: str, value: str) -> bool:
     """Whether a literal is more than a word or a placeholder, where a name says "secret"."""
-    match = _NAME.search(re.sub(r"(?<=[a-z])(?=[A-Z])|-", "_", name))
+    match = is_secret_name(name)
     if not match or len(value) > LONGEST or re.search(r"\s|://", value):
         return False
     if PLACEHOLDER.match(value) or _PATH.match(value):

@@ -68,7 +68,8 @@ def check(
         provided = {requirement.name for requirement in checked.requirements.merged}
         checked.warnings += found_elsewhere(notebook, provided)
         checked.warnings += secrets_of_notebook(notebook)
-    checked.warnings += secrets_of_modules(root, files)
+    others = {*files} - {notebook.name for notebook in chosen.notebooks}
+    checked.warnings += secrets_of_modules(root, sorted(others))
     if chosen.contract == "function" and not checked.errors:
         checked.errors += _contract_errors(chosen.notebooks[0])
         checked.errors += _argument_errors(chosen.notebooks[0])

@@ -1,11 +1,24 @@
-"""Says which parameters a notebook was given, without secrets."""
+"""Says which parameters a notebook was given, which are secrets, and in what forms these show."""
 
 from __future__ import annotations
 
+import html
+import json
+import re
+from base64 import b64encode
 from collections.abc import Collection, Mapping
+from urllib.parse import quote
 
-from nachlass_builder.foundation.credentials import redact_parameter
-from nachlass_builder.foundation.settings import VARIABLES
+from nachlass_builder.foundation.credentials import (
+    is_secret_parameter,
+    redact_parameter,
+    secrets_in,
+)
+from nachlass_builder.foundation.settings import VARIABLES, Settings
+
+LEAST_SEARCHED = 6
+"""Characters of a value that is looked for; shorter ones, and short words, are everywhere."""
+_COMMON = re.compile(r"[a-z]{1,11}|[A-Z]{1,11}|[A-Z][a-z]{1,10}|[\d.]{1,7}")
 
 
 def shown_parameters(
@@ -20,4 +33,46 @@ def shown_parameters(
         name: value if name in shipped else redact_parameter(name, value, secrets)
         for name, value in sorted(parameters.items())
         if name not in known
+    }
+
+
+def secret_parameters(settings: Settings) -> dict[str, str]:
+    """The parameters that are called, or look, secret, and are not said to be none."""
+    return _secret({**settings.parameters, **settings.index}, settings)
+
+
+def secrets_of_build(settings: Settings, environ: Mapping[str, str]) -> dict[str, frozenset[str]]:
+    """The forms in which secrets show that the cells can see, by the variables' names."""
+    found = _secret({**environ, **settings.parameters}, settings)
+    return {name: forms for name, value in found.items() if (forms := forms_of(value))}
+
+
+def forms_of(value: str) -> frozenset[str]:
+    """How a value may stand in texts: as it is, escaped, encoded; of a URL its password, too."""
+    plain = {value, value.strip(), *secrets_in([value], {})}
+    searched = {
+        text for text in plain if len(text) >= LEAST_SEARCHED and not _COMMON.fullmatch(text)
+    }
+    return frozenset(form for text in searched for form in _written(text))
+
+
+def _written(text: str) -> set[str]:
+    """A text as JSON, HTML, Python, a URL and base64 have it."""
+    data = text.encode("utf-8", "surrogatepass")
+    return {
+        text,
+        json.dumps(text)[1:-1],
+        json.dumps(text, ensure_ascii=False)[1:-1],
+        html.escape(text),
+        repr(text)[1:-1],
+        quote(data, safe=""),
+        b64encode(data).decode(),
+    }
+
+
+def _secret(given: Mapping[str, str], settings: Settings) -> dict[str, str]:
+    return {
+        name: value
+        for name, value in sorted(given.items())
+        if name not in settings.shipped and is_secret_parameter(name, value)
     }

@@ -11,10 +11,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from nachlass_builder.bundle.layout import bundle_at
+from nachlass_builder.foundation.credentials import never_show
 from nachlass_builder.foundation.errors import SourceError
 from nachlass_builder.foundation.process import Deadline
 from nachlass_builder.foundation.progress import Progress
 from nachlass_builder.foundation.settings import Settings, read_environment_file
+from nachlass_builder.source.parameters import secrets_of_build
 from nachlass_builder.source.source import WORK_FOLDER, Source, is_git_url, locate_source
 
 
@@ -71,6 +73,8 @@ def _prepare(request: Request, clones: Path) -> Prepared:
     settings = Settings.from_environ(environ, parameters)
     if settings.build_timeout_s != deadline.limit_s:
         deadline = Deadline.after(settings.build_timeout_s)
+    for forms in secrets_of_build(settings, environ).values():
+        never_show(forms)
     return Prepared(replace(source, shipped=settings.shipped), settings, environ, deadline)
 
 

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterable, Sequence
-from fnmatch import translate
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from nachlass_builder.foundation.secret_forms import SIGNS, forms_in
+from nachlass_builder.foundation.secret_forms import SIGNS, form_of, forms_in
 
 PLACES = {
-    "keys of ssh and gpg": ".ssh/* .gnupg/* id_rsa* id_dsa* id_ecdsa* id_ed25519*",
+    "keys of ssh and gpg": (
+        ".ssh/* .gnupg/* id_rsa id_dsa id_ecdsa id_ed25519 id_rsa_* id_ed25519_*"
+    ),
     "a store of keys": "*.key *.p12 *.pfx *.jks *.keystore *.ppk *.kdbx *.ovpn",
     "credentials of a cloud": (
         ".aws/* .azure/* .config/gcloud/* .oci/* .aliyun/* .bluemix/* .boto .s3cfg rclone.conf"
         " application_default_credentials.json *firebase-adminsdk*.json client_secret*.json"
-        " service?account*.json serviceaccount*.json credentials.json credentials.csv"
-        " rootkey.csv *_accesskeys.csv token.json"
+        " service?account*.json serviceaccount*.json *credentials.json credentials.csv"
+        " rootkey.csv *_accesskeys.csv token.json .cdsapirc"
     ),
     "credentials of containers and clusters": (
-        ".docker/config.json .dockercfg .dockerconfigjson .kube/* kubeconfig *.kubeconfig"
-        " .config/helm/registry.json .helm/registry.json containers/auth.json"
+        ".docker/config.json .dockercfg .dockerconfigjson .kube/* kubeconfig kubeconfig.y*ml"
+        " *.kubeconfig .config/helm/registry.json .helm/registry.json containers/auth.json"
     ),
     "the state or variables of infrastructure": (
         "*.tfstate *.tfstate.* *.tfvars *.tfvars.json .terraformrc credentials.tfrc.json"
@@ -34,7 +36,7 @@ PLACES = {
     ),
     "credentials of git or CI": (
         ".git-credentials .config/git/credentials .config/gh/hosts.yml .config/glab-cli/*"
-        " .secrets .actrc .circleci/cli.yml"
+        " .secrets .secrets/* .actrc .circleci/cli.yml"
     ),
     "credentials of a database": (
         ".pgpass pgpass.conf .pg_service.conf .my.cnf .mylogin.cnf .dbt/profiles.yml"
@@ -46,15 +48,20 @@ PLACES = {
         " .streamlit/secrets.toml .modal.toml .replicate/* .ngc/*"
     ),
     "the history of a shell": ".*_history .histfile",
-    "a file of variables": ".env .envrc .env.* *.env .renviron .dev.vars",
+    "a file of variables": ".env .envrc .env.* .env-* .env_* .flaskenv *.env .renviron .dev.vars",
     "secrets by its name": (
-        ".htpasswd *.htpasswd secret.yaml secret.yml secret.json secret.toml secret.ini secret.txt"
-        " secrets.yaml secrets.yml secrets.json secrets.toml secrets.ini secrets.txt"
-        " *.secret *.secrets *.secrets.* passwords.* .passwords credentials credentials.yaml"
-        " credentials.yml credentials.toml credentials.ini *.credentials"
+        ".htpasswd *.htpasswd secret.y*ml secret.json secret.toml secret.ini secret.txt"
+        " secrets.y*ml secrets.json secrets.toml secrets.ini secrets.txt secrets.*.y*ml"
+        " secrets.*.json secrets.*.toml *.secrets.y*ml *.secrets.json *.secret *.secrets"
+        " passwords.txt passwords.y*ml passwords.json .passwords password.txt token.txt api_key.txt"
+        " api-key.txt apikey.txt credentials credentials.y*ml credentials.toml credentials.ini"
+        " *.credentials"
     ),
 }
-"""Where programs keep credentials: names, or the end of paths, without regard to case."""
+"""Where programs keep credentials: names, or the end of paths, without regard to case.
+
+`*` stands for a part of a name; `/*` at the end for all that a folder holds.
+"""
 
 EXAMPLES = re.compile(
     r"\.env\.(example|sample|template|dist)|id_\w+\.pub|known_hosts", re.IGNORECASE
@@ -68,14 +75,22 @@ KEPT = re.compile(
 )
 """Files that a build reads: a secret in them is told, and they are not left out."""
 
+_WEB = re.compile(r"\bhttps?://")
 LARGEST = 1 << 18
 """Bytes of a file in which a secret is looked for."""
 
 
 def _compiled(*globs: str) -> re.Pattern[str]:
     """One pattern for the end of a path."""
-    patterns = (translate(glob) for words in globs for glob in words.split())
+    patterns = (_pattern(glob) for words in globs for glob in words.split())
     return re.compile("|".join(patterns), re.IGNORECASE)
+
+
+def _pattern(glob: str) -> str:
+    """A glob as a regular expression, in which `*` stays within a name."""
+    start, is_folder = glob.removesuffix("/*"), glob.endswith("/*")
+    parts = re.escape(start).replace(r"\*", "[^/]*").replace(r"\?", "[^/]")
+    return f"{parts}/.+" if is_folder else parts
 
 
 _PLACES = {what: _compiled(globs) for what, globs in PLACES.items()}
@@ -99,9 +114,14 @@ def why_secret(path: Path, name: str, shipped: Sequence[str] = ()) -> str | None
     `name` is its path from the source's root; `shipped` are names, or patterns of them,
     that are meant to be in a bundle.
     """
-    if any(PurePosixPath(name).match(pattern) for pattern in shipped):
+    if is_read_by_builds(name) or any(is_named(name, pattern) for pattern in shipped):
         return None
-    return _by_place(name) or (None if is_read_by_builds(name) else _held_by(path))
+    return _by_place(name) or _held_by(path)
+
+
+def is_named(name: str, pattern: str) -> bool:
+    """Whether a pattern, from the source's root, names a file, or a folder that it is in."""
+    return bool(re.fullmatch(f"{_pattern(pattern.strip('/'))}(/.+)?", name))
 
 
 def is_read_by_builds(name: str) -> bool:
@@ -119,15 +139,20 @@ def _by_place(name: str) -> str | None:
     parts = PurePosixPath(name).parts
     if not parts or EXAMPLES.fullmatch(parts[-1]):
         return None
-    ends = ["/".join(parts[-length:]) for length in range(min(len(parts), 4), 0, -1)]
-    for end in filter(_ANY_PLACE.match, ends):
-        return next(what for what, pattern in _PLACES.items() if pattern.match(end))
+    for start in range(len(parts)):
+        end = "/".join(parts[start:])
+        if _ANY_PLACE.fullmatch(end):
+            return next(what for what, place in _PLACES.items() if place.fullmatch(end))
     return None
 
 
 def _held_by(path: Path) -> str | None:
-    """What a small text file holds that is a secret."""
-    return next((what for _line, what in secrets_in_text(path)), None)
+    """What a small text file holds that is a secret.
+
+    Addresses with a password are left to people to judge: lists of URLs have such.
+    """
+    text = _small_text(path)
+    return form_of(_WEB.sub("", text)) if text else None
 
 
 def _small_text(path: Path) -> str | None:
@@ -138,6 +163,8 @@ def _small_text(path: Path) -> str | None:
         content = path.read_bytes()
     except OSError:  # a file that cannot be read is not copied either
         return None
+    if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        return content.decode("utf-16", "replace")
     if b"\0" in content[:1024] or not any(sign in content for sign in SIGNS):
         return None
     return content.decode("utf-8", "replace")

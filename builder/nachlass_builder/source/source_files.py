@@ -93,7 +93,9 @@ def files_of(source: Source, deadline: Deadline) -> Files:
             if not os.path.lexists(path / ".git"):
                 submodules.append(folder)
                 continue
-            inside = files_of(replace(source, root=path, excluded=frozenset()), deadline)
+            below = tuple(p.removeprefix(f"{folder}/") for p in source.shipped)
+            inner = replace(source, root=path, excluded=frozenset(), shipped=below)
+            inside = files_of(inner, deadline)
             chosen += [f"{folder}/{file}" for file in inside.names]
             secret += [SecretFile(f"{folder}/{file}", what) for file, what in inside.secrets]
             submodules += [f"{folder}/{file}" for file in inside.submodules]

@@ -79,9 +79,15 @@ class Samples:
     """
 
     count: int
-    shipped: int
     deterministic: bool
     random_fields: tuple[str, ...]
+    shipped: int | None = None
+    """None in bundles that were built before it was told: all."""
+
+    @property
+    def are_there(self) -> bool:
+        """Whether the bundle has any."""
+        return bool(self.count if self.shipped is None else self.shipped)
 
 
 @dataclass(frozen=True)

@@ -181,7 +181,7 @@ def curl_line(bundle: Bundle, settings: Settings, base_url: str) -> str:
 
 def _has_example(bundle: Bundle, settings: Settings) -> bool:
     """Whether there is an example of a sample that may be shown."""
-    return bool(settings.show_samples and bundle.manifest.samples.shipped)
+    return bool(settings.show_samples and bundle.manifest.samples.are_there)
 
 
 def _answer(bundle: Bundle) -> str | None:

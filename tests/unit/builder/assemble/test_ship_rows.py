@@ -13,7 +13,6 @@ from nachlass_builder.bundle.layout import SAMPLES
         (400, list(range(100))),
         (200, list(range(0, 100, 2))),
         (40, list(range(0, 100, 10))),
-        (1, [0]),
     ],
 )
 def test_as_many_as_fit_are_kept_evenly_spread(tmp_path, most_bytes, kept):
@@ -29,6 +28,14 @@ def test_large_ones_among_small_are_counted_by_their_bytes(tmp_path):
     shipped = ship_samples(tmp_path, with_rows=True, most_bytes=3000)
     assert 1 <= shipped < 100
     assert (tmp_path / SAMPLES).stat().st_size <= 3000
+
+
+def test_one_that_would_take_half_of_the_room_is_left_out(tmp_path):
+    (tmp_path / SAMPLES).write_text("\n".join(["x" * 1000, "a", "b", ""]))
+    assert ship_samples(tmp_path, with_rows=True, most_bytes=1500) == 2
+    assert (tmp_path / SAMPLES).read_text() == "a\nb\n"
+    assert ship_samples(tmp_path, with_rows=True, most_bytes=3) == 0
+    assert not (tmp_path / SAMPLES).exists()
 
 
 def test_without_rows_there_is_no_file(tmp_path):

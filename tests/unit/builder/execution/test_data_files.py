@@ -80,7 +80,7 @@ def test_a_private_key_is_known_by_its_content(tmp_path):
         ("X", "ghp_0123456789abcdefghijABCDEFGHIJ012345", "***"),
         ("X", "glpat-0123456789abcdefghij", "***"),
         ("X", "AKIAIOSFODNN7EXAMPLE", "***"),
-        ("X", "hf_abcdefghijklmnopqrst", "***"),
+        ("X", "hf_abcdefghijklmnopqrs7", "***"),
         ("X", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln", "***"),
         ("X", "-----BEGIN PRIVATE KEY-----\nMII", "***"),
         ("X", "known-to-the-index", "***"),

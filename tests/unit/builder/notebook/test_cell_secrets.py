@@ -23,7 +23,7 @@ SECRETS = [
     'API_KEY = "{}"'.format(parts("sk-", "proj-4f8a9b2c7d1e6f3a5b8c")),
     'API_KEY = "{}"'.format(parts("sk-", "abcdefghijklmnopqrst")),
     'x = "{}"'.format(parts("gh", "p_", "0123456789abcdefghijABCDEFGHIJ012345")),
-    "# was {}".format(parts("hf", "_", "AbCdEfGhIjKlMnOpQrStUvWx")),
+    "# was {}".format(parts("hf", "_", "AbCdEfGhIjKlMnOpQrStUvWxYzAbCdEfGhIj")),
     'boto3.client("s3", aws_access_key_id="{}")'.format(parts("AKIA", "IOSFODNN7QXAMBLE")),
     'aws_secret_access_key = "{}"'.format(parts("wJalrXUtnFEMI/K7MDENG/", "bPxRfiCYQXAMBLEKEY")),
     'engine = create_engine("postgresql://me:s3cr3t@db.example.org/x")',

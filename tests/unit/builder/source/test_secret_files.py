@@ -51,6 +51,11 @@ SERVICE_ACCOUNT = f'{{"type": "service_account", "private_key": "{KEY}"}}'.repla
         ("prod.env", "a file of variables"),
         (".htpasswd", "secrets by its name"),
         ("conf/secrets.yaml", "secrets by its name"),
+        ("a/b/c/d/.config/gcloud/legacy/me/adc.json", "credentials of a cloud"),
+        ("db_credentials.json", "credentials of a cloud"),
+        (".env-prod", "a file of variables"),
+        ("secrets.prod.yaml", "secrets by its name"),
+        ("api_key.txt", "secrets by its name"),
     ],
 )
 def test_well_known_places_are_known(tmp_path, name, what):
@@ -65,6 +70,9 @@ def test_well_known_places_are_known(tmp_path, name, what):
         ("robot.json", SERVICE_ACCOUNT, "a private key"),
         ("conf/app.yaml", f"hub:\n  token: {TOKEN}\n", "a token of GitHub"),
         ("notes.md", "postgresql://me:hunter2!@db.example.org/x", "a password in a URL"),
+        ("cache.ini", "redis://:hunter2!@cache.internal/0", "a password in a URL"),
+        ("two.json", "db://u:password@a db://u:R3alSecr3t@b", "a password in a URL"),
+        ("blob.txt", "AccountName=a;AccountKey=" + "A" * 64 + "==", "a key of Azure"),
         ("app.json", parts('{"key": "AKIA', 'IOSFODNN7QXAMBLE"}'), "a key of AWS"),
     ],
 )
@@ -73,7 +81,7 @@ def test_what_a_small_text_file_holds_is_known(tmp_path, name, text, what):
     path.parent.mkdir(exist_ok=True)
     path.write_text(text)
     assert why_secret(path, name) == what
-    assert why_secret(path, name, ["conf/*", "deploy", "robot.json", "notes.md", "*.json"]) is None
+    assert why_secret(path, name, ["conf/*", "deploy", "*.*"]) is None
 
 
 @pytest.mark.parametrize(
@@ -88,6 +96,15 @@ def test_what_a_small_text_file_holds_is_known(tmp_path, name, text, what):
         ("model.bin", b"\0\1" + TOKEN.encode()),
         ("large.txt", b"x" * LARGEST + TOKEN.encode()),
         ("train_history", b"1 2 3"),
+        ("service_account_data/model.json", b"{}"),
+        ("id_rsa_data/train.csv", b"1"),
+        ("passwords.csv", b"password,count"),
+        ("passwords.ipynb", b"{}"),
+        ("data/urls.csv", b"http://paypal.com:login@example.org/x"),
+        ("compose.yaml", b"postgresql://postgres:postgres@localhost/db\nx://me:me@host"),
+        ("model.txt", b"hf_BertForSequenceClassification"),
+        ("protein.fa", b"MKV ASIAMKVLAAGIVGLC LL"),
+        ("dots.txt", b"sk-" * 20_000),
         ("client.py", TOKEN.encode()),
         ("other.ipynb", TOKEN.encode()),
         ("requirements-dev.txt", b"--index-url https://me:hunter2!@example.org/simple"),
@@ -104,8 +121,9 @@ def test_other_files_are_none(tmp_path, name, content):
 
 def test_a_file_that_is_meant_to_be_shipped_is_named(tmp_path):
     name = "conf/secrets.yaml"
-    assert why_secret(tmp_path / name, name, ["secrets.yaml"]) is None
-    assert why_secret(tmp_path / name, name, ["conf/*.yaml"]) is None
+    for pattern in (name, "conf/*.yaml", "conf", "conf/", "*"):
+        assert why_secret(tmp_path / name, name, [pattern]) is None
+    assert why_secret(tmp_path / name, name, ["secrets.yaml"]) is not None
     assert why_secret(tmp_path / name, name, ["other/*.yaml"]) is not None
 
 
