@@ -125,7 +125,9 @@ def test_a_file_that_is_to_be_shipped_is(nachlass, tmp_path):
     assert (bundle / "src/conf/public.key").read_text() == "mine"
 
 
-@pytest.mark.parametrize("name", ["KEY_COLUMN=customer_id", "MAX_TOKEN=4096", "SORT_KEY=age_1"])
+@pytest.mark.parametrize(
+    "name", ["KEY_COLUMN=customer_id", "MAX_TOKEN=4096", "SORT_KEY=age_1", "MY_PWD=/home/someone"]
+)
 def test_what_only_sounds_like_a_secret_is_none(nachlass, tmp_path, name):
     cells = f"# %%\nimport os\nvalue = os.environ[{name.partition('=')[0]!r}]\n"
     cells += "# %%\ndef predictor(x):\n    return value\nsamples = [1]\n"

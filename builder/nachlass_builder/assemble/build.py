@@ -41,7 +41,11 @@ from nachlass_builder.requirements.missing_imports import missing_imports, told
 from nachlass_builder.requirements.requirements import gather
 from nachlass_builder.slim.choose_environment import Serving
 from nachlass_builder.slim.serving_request import require_locked
-from nachlass_builder.source.parameters import secrets_of_build, shown_parameters
+from nachlass_builder.source.parameters import (
+    secret_parameters,
+    secrets_of_build,
+    shown_parameters,
+)
 from nachlass_builder.source.prepare import Prepared, Request, default_bundle, prepared_source
 from nachlass_builder.source.source_files import copy_source, digest_source, why_left_out
 
@@ -153,7 +157,8 @@ class _Build:
             ).run()
             secrets = secrets_of_build(settings, self._kernel_environment())
             notebooks = checked.chosen.notebooks
-            refuse_kept(self.staging.bundle, self.staging.source, secrets, notebooks)
+            given = secret_parameters(settings)
+            refuse_kept(self.staging.bundle, self.staging.source, secrets, given, notebooks)
             samples = read_samples(self.staging.bundle / SAMPLES)
             tell_capture(captured, samples, checked, settings.samples or "", self.progress)
         source = self.staging.source.rename(self.staging.bundle / SOURCE_FOLDER)

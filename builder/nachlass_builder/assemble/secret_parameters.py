@@ -55,15 +55,17 @@ def refuse_kept(
     bundle: Path,
     source: Path,
     secrets: Mapping[str, Collection[str]],
+    given: Collection[str],
     notebooks: Sequence[Notebook],
 ) -> None:
     """Refuse a bundle in the making that holds a secret, in any of its forms.
 
     Searched are the pickles, the samples, the outputs, and the copy of the source with what
-    the cells have written. Raises CaptureError. The notebooks have been executed.
+    the cells have written. Raises CaptureError. The notebooks have been executed; in their
+    outputs only what was `given` is refused: of the environment, all is hidden there anyway.
     """
-    for name, forms in secrets.items():
-        for place in _shown(forms, notebooks):
+    for name in given:
+        for place in _shown(secrets.get(name, ()), notebooks):
             raise _kept(name, "the output of the cell", place, "print nothing of it")
     for path in filter(Path.is_file, bundle.iterdir()) if secrets else ():
         for name in _held(path, secrets):

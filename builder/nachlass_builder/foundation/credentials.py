@@ -24,8 +24,8 @@ _SECRET_PARAMETER = re.compile(
     r"(?i)token(?!iz|is)|passw|passphrase|passcode|secret|credential|(api|private|access)_?key"
     r"|(^|_)(key|pwd|pass|auth|salt|creds?)(_|$)"
 )
-_PLAIN = re.compile(r"(?i)[+-]?\d{0,7}(\.\d+)?|true|false|yes|no|on|off|none|null")
-"""Values that are no secret, whatever a parameter is called: `MAX_TOKEN=4096`."""
+_PLAIN = re.compile(r"(?i)[+-]?\d{0,7}(\.\d+)?|true|false|yes|no|on|off|none|null|[~.]*/.*")
+"""Values that are no secret, whatever their name: `MAX_TOKEN=4096`, `PWD=/home/me`."""
 _HEADER = re.compile(r"([Bb]earer|[Bb]asic) \S+")
 _ASSIGNED = re.compile(
     r"(?i)\b(password|passwd|pwd|secret|token|(api|account|access)_?key)[\"']?\s*[=:]"
