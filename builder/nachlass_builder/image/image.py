@@ -17,19 +17,19 @@ from pathlib import Path
 
 from nachlass_builder import __version__
 from nachlass_builder.bundle.layout import SERVING_LOCK
-from nachlass_builder.foundation.credentials import is_secret_parameter
 from nachlass_builder.foundation.errors import ImageError
 from nachlass_builder.foundation.keyed_digest import keyed_digest
 from nachlass_builder.foundation.progress import Progress
-from nachlass_builder.foundation.settings import (
-    VARIABLES,
-    is_index_variable,
-    read_environment_file,
-    unquote,
-)
+from nachlass_builder.foundation.settings import VARIABLES
 from nachlass_builder.image.engine import Engine
 from nachlass_builder.image.hooks import HOOKS
 from nachlass_builder.image.injected import PARAMETERS
+from nachlass_builder.image.lent import (
+    given_parameters,
+    lent_files,
+    lent_parameters,
+    private_file,
+)
 from nachlass_builder.image.paths import APP_ROOT, CACHE, INJECTED, MADE, SOURCE
 from nachlass_builder.packages.pip_settings import WHEELHOUSE
 from nachlass_builder.packages.service_wheel import OURS, PACKAGE, service_source
@@ -44,8 +44,6 @@ LENT = "NACHLASS_LENT"
 OF_IMAGES = {"S2I_MODEL_NAME", "S2I_MODEL_PATH", "S2I_CACHE_DIR", "S2I_KEEP_ARTIFACTS"}
 """Settings that an image has its own of."""
 BASE_LABEL = "io.github.nachlass.base"
-CA_VARIABLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
-PIP_OPTIONS = ("index-url", "extra-index-url", "trusted-host", "no-index", "timeout", "retries")
 
 
 @dataclass(frozen=True)
@@ -69,12 +67,9 @@ def build_image(request: ImageRequest, progress: Progress) -> str:
         tempfile.TemporaryDirectory(prefix="nachlass-image-") as temporary,
     ):
         work = Path(temporary)
-        secrets = _secrets(request.secrets, prepared.environ, work)
-        lent = _lent_parameters(prepared, request)
-        if lent:
-            secrets[PARAMETERS] = work / PARAMETERS
-            secrets[PARAMETERS].touch(mode=0o600)
-            secrets[PARAMETERS].write_text(json.dumps(lent), encoding="utf-8")
+        secrets = lent_files(request.secrets, prepared.environ, work)
+        if lent := lent_parameters(prepared, request.source.assignments):
+            secrets[PARAMETERS] = private_file(work / PARAMETERS, json.dumps(lent))
             progress.note(
                 f"lent to the build, and in no image: {', '.join(lent)}; "
                 "what the predictor reads is to be set again where the image runs"
@@ -116,7 +111,8 @@ def _dockerfile(
     home = f"type=bind,from={builder},source={HOME},target={HOME}"
     mounts.append(f"type=cache,id=nachlass,target={CACHE},uid=1001,gid=0,mode=0775")
     python = f"{HOME}/bin/python -m nachlass_builder.image.image_stages"
-    lent, given = _lent_parameters(prepared, request), _given(prepared, request)
+    given = given_parameters(prepared, request.source.assignments)
+    lent = lent_parameters(prepared, request.source.assignments)
     public = {name: value for name, value in given.items() if name not in lent}
     # A value that has changed makes the model again, and is in no layer, nor a digest of it.
     values = [word for pair in sorted(lent.items()) for word in pair]
@@ -149,22 +145,6 @@ def _dockerfile(
         *([f"LABEL org.opencontainers.image.revision={source.commit}"] if source.commit else []),
     ]
     return "\n".join(lines) + "\n"
-
-
-def _given(prepared: Prepared, request: ImageRequest) -> dict[str, str]:
-    """The parameters: of the source, and of the command line, which wins."""
-    of_source = read_environment_file(prepared.source.root)
-    return {n: unquote(v) for n, v in {**of_source, **request.source.assignments}.items()}
-
-
-def _lent_parameters(prepared: Prepared, request: ImageRequest) -> dict[str, str]:
-    """The parameters that no image may hold: secrets, and what steers pip and uv."""
-    shipped = prepared.settings.shipped
-    return {
-        name: value
-        for name, value in _given(prepared, request).items()
-        if is_index_variable(name) or (name not in shipped and is_secret_parameter(name, value))
-    }
 
 
 def _mounted(mounts: Sequence[str]) -> str:
@@ -225,29 +205,6 @@ def _copy_project(context: Path) -> None:
     (context / "service").mkdir()
     shutil.copyfile(service / "pyproject.toml", context / "service/pyproject.toml")
     shutil.copytree(service / PACKAGE, context / "service" / PACKAGE, ignore=ignored)
-
-
-def _secrets(files: Sequence[Path], environ: Mapping[str, str], work: Path) -> dict[str, Path]:
-    """What the build is lent, by the name it has there: files, and this machine's pip settings."""
-    secrets = {}
-    for path in files:
-        if not path.is_file():
-            raise ImageError(f"--secret {path}: there is no such file")
-        secrets[path.name] = path.absolute()
-    authority = next((environ[name] for name in CA_VARIABLES if environ.get(name)), None)
-    if authority and "ca.crt" not in secrets:
-        secrets["ca.crt"] = Path(authority).absolute()
-    if "pip.conf" not in secrets:
-        variables = {option: f"PIP_{option.upper().replace('-', '_')}" for option in PIP_OPTIONS}
-        named = {option: environ.get(variable) for option, variable in variables.items()}
-        lines = [f"{option} = {value}" for option, value in named.items() if value]
-        if "ca.crt" in secrets:
-            lines.append(f"cert = {INJECTED}/ca.crt")
-        if lines:
-            secrets["pip.conf"] = work / "pip.conf"
-            secrets["pip.conf"].touch(mode=0o600)
-            secrets["pip.conf"].write_text("\n".join(["[global]", *lines, ""]), encoding="utf-8")
-    return secrets
 
 
 def _tell_size(engine: Engine, tag: str, runtime: str, progress: Progress) -> None:
