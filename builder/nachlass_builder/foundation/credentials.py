@@ -34,8 +34,7 @@ _ASSIGNED = re.compile(
 
 def redact_parameter(name: str, value: str, secrets: Iterable[str]) -> str:
     """A parameter's value as one may show it: nothing of it when it is called, or looks, secret."""
-    file = name.upper().endswith(("_FILE", "_PATH", "_DIR"))
-    if value and not file and _SECRET_PARAMETER.search(name):
+    if value and not _names_a_file(name) and _SECRET_PARAMETER.search(name):
         return HIDDEN
     # Of a URL with a password the rest is shown.
     form = form_of(value, or_placeholder=True)
@@ -49,11 +48,16 @@ def is_secret_parameter(name: str, value: str) -> bool:
 
     Narrower than what is shown as `***`: a build is refused for it, and an image lacks it.
     """
-    if not value or name.upper().endswith(("_FILE", "_PATH", "_DIR")):
+    if not value or _names_a_file(name):
         return False
     if form_of(value) or _HEADER.match(value) or _ASSIGNED.search(value):
         return True
     return bool(is_secret_name(name)) and not _PLAIN.fullmatch(value)
+
+
+def _names_a_file(name: str) -> bool:
+    """Whether a parameter tells where a secret is, not the secret."""
+    return name.upper().endswith(("_FILE", "_PATH", "_DIR"))
 
 
 _never_shown: set[str] = set()

@@ -29,10 +29,8 @@ def _key(cache: Path) -> bytes:
     path = cache / KEY
     if not path.is_file():
         unfinished = path.with_name(f"{KEY}.{os.getpid()}")
-        with os.fdopen(
-            os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb"
-        ) as f:
-            f.write(os.urandom(KEY_BYTES))
+        unfinished.touch(mode=0o600)
+        unfinished.write_bytes(os.urandom(KEY_BYTES))
         with suppress(FileExistsError):  # another build was first: its key counts
             os.link(unfinished, path)
         unfinished.unlink()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from nachlass_builder.foundation.credentials import is_secret_parameter
 from nachlass_builder.foundation.errors import ImageError
 from nachlass_builder.foundation.settings import (
     is_index_variable,
@@ -13,6 +12,7 @@ from nachlass_builder.foundation.settings import (
     unquote,
 )
 from nachlass_builder.image.paths import INJECTED
+from nachlass_builder.source.parameters import secrets_among
 from nachlass_builder.source.prepare import Prepared
 
 CA_VARIABLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
@@ -27,12 +27,9 @@ def given_parameters(prepared: Prepared, assignments: Mapping[str, str]) -> dict
 
 def lent_parameters(prepared: Prepared, assignments: Mapping[str, str]) -> dict[str, str]:
     """The parameters that no image may hold: secrets, and what steers pip and uv."""
-    shipped = prepared.settings.shipped
-    return {
-        name: value
-        for name, value in given_parameters(prepared, assignments).items()
-        if is_index_variable(name) or (name not in shipped and is_secret_parameter(name, value))
-    }
+    given = given_parameters(prepared, assignments)
+    secrets = secrets_among(given, prepared.settings.shipped)
+    return {n: v for n, v in given.items() if is_index_variable(n) or n in secrets}
 
 
 def lent_files(files: Sequence[Path], environ: Mapping[str, str], work: Path) -> dict[str, Path]:

@@ -21,7 +21,6 @@ import click
 from nachlass_builder.assemble.build import build
 from nachlass_builder.bundle.staging import remove
 from nachlass_builder.foundation.console import Group
-from nachlass_builder.foundation.credentials import is_secret_parameter
 from nachlass_builder.foundation.errors import SourceError
 from nachlass_builder.foundation.git import git
 from nachlass_builder.foundation.process import Deadline
@@ -46,6 +45,7 @@ from nachlass_builder.image.paths import (
     settle_bundle,
     tell_sizes,
 )
+from nachlass_builder.source.parameters import secrets_among
 from nachlass_builder.source.prepare import Request
 
 OF_THE_BASE = ("GPG_KEY",)
@@ -117,9 +117,7 @@ def _keeps_artifacts() -> bool:
 def _warn_of_credentials(progress: Progress) -> None:
     """Name the variables that are, or hold, secrets: s2i keeps all variables in the image."""
     shipped = Settings.from_environ(os.environ, {}).shipped
-    for name, value in sorted(os.environ.items()):
-        if name in (*OF_THE_BASE, *shipped) or not is_secret_parameter(name, value):
-            continue
+    for name in secrets_among(os.environ, (*OF_THE_BASE, *shipped)):
         instead = f"mount a file at {INJECTED}" if is_index_variable(name) else IN_THE_CLUSTER
         progress.warn(
             f"{name} looks like a secret, and stays in the image that s2i makes, in its "

@@ -199,8 +199,8 @@ def _targets(statement: ast.stmt) -> list[ast.expr]:
     match statement:
         case ast.Assign(targets=targets):
             return targets
-        case ast.AnnAssign(target=target) | ast.AugAssign(target=target):
-            return [target] if isinstance(statement, ast.AnnAssign) else []
+        case ast.AnnAssign(target=target):
+            return [target]
     return []
 
 

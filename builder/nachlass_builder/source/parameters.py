@@ -36,14 +36,23 @@ def shown_parameters(
     }
 
 
+def secrets_among(given: Mapping[str, str], shipped: Collection[str]) -> dict[str, str]:
+    """The variables that are called, or look, secret, and are not among those to ship."""
+    return {
+        name: value
+        for name, value in sorted(given.items())
+        if name not in shipped and is_secret_parameter(name, value)
+    }
+
+
 def secret_parameters(settings: Settings) -> dict[str, str]:
     """The parameters that are called, or look, secret, and are not said to be none."""
-    return _secret({**settings.parameters, **settings.index}, settings)
+    return secrets_among({**settings.parameters, **settings.index}, settings.shipped)
 
 
 def secrets_of_build(settings: Settings, environ: Mapping[str, str]) -> dict[str, frozenset[str]]:
     """The forms in which secrets show that the cells can see, by the variables' names."""
-    found = _secret({**environ, **settings.parameters}, settings)
+    found = secrets_among({**environ, **settings.parameters}, settings.shipped)
     return {name: forms for name, value in found.items() if (forms := forms_of(value))}
 
 
@@ -67,12 +76,4 @@ def _written(text: str) -> set[str]:
         repr(text)[1:-1],
         quote(data, safe=""),
         b64encode(data).decode(),
-    }
-
-
-def _secret(given: Mapping[str, str], settings: Settings) -> dict[str, str]:
-    return {
-        name: value
-        for name, value in sorted(given.items())
-        if name not in settings.shipped and is_secret_parameter(name, value)
     }
