@@ -2,14 +2,15 @@
 
     python -P -m nachlass_service serve BUNDLE [--host --port --workers --local]
     python -P -m nachlass_service load BUNDLE
-    python -P -m nachlass_service prove BUNDLE ANSWER [--without FILE]
+    python -P -m nachlass_service prove BUNDLE [ANSWER [--without FILE]]
     python -P -m nachlass_service predict BUNDLE ANSWER < sample.json
     python -P -m nachlass_service score BUNDLE ANSWER < random fields as JSON, samples.jsonl
 
-`serve` is described in serve.py. `load` tries whether a bundle can be served:
-its status is 0, or 1 and a line that says why not. The others answer the builder
-with JSON, written to the file ANSWER, so that what the user's code prints cannot
-spoil it: `prove` is described in prove.py, `score` in score.py; `predict` answers
+`serve` is described in serve.py. `load` tries whether a bundle can be served, `prove`
+whether it predicts as its notebook did (prove_here.py): the status is 0, or 1 and a
+line that says why not. With ANSWER `prove` answers the builder with JSON, as the
+others do, written to that file, so that what the user's code prints cannot spoil it:
+`prove` as described in prove.py, `score` in score.py; `predict` answers
 {"prediction": ...} or {"error": ...}, the latter as in failure.py.
 """
 
@@ -38,6 +39,10 @@ def main() -> None:
             from nachlass_service.proof.rehearsal import load_and_score_few
 
             load_and_score_few(Bundle.open(arguments.bundle))
+        elif arguments.answer is None:
+            from nachlass_service.proof.prove_here import prove_here
+
+            print(prove_here(Bundle.open(arguments.bundle)))  # noqa: T201 - for whoever asks
         else:
             _answer(arguments)
     except ServiceError as error:
@@ -112,8 +117,9 @@ def _parser() -> argparse.ArgumentParser:
     words = {name: commands.add_parser(name) for name in names}
     for command in words.values():
         command.add_argument("bundle", type=Path)
-    for name in ("prove", "predict", "score"):
+    for name in ("predict", "score"):
         words[name].add_argument("answer", type=Path)
+    words["prove"].add_argument("answer", type=Path, nargs="?")
     words["prove"].add_argument("--without", type=Path, metavar="FILE")
     words["serve"].add_argument("--host", metavar="ADDRESS")
     words["serve"].add_argument("--port", metavar="NUMBER")

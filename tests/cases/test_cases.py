@@ -28,7 +28,6 @@ import os
 import platform
 import re
 import shutil
-import subprocess
 import tomllib
 from pathlib import Path
 
@@ -37,6 +36,7 @@ import pytest
 from nachlass_service.bundle.agreement import agree
 from support.cells import write_notebook
 from support.project import ALL
+from support.repositories import commit_all
 from support.served import check_samples, served
 from support.wheels import make_wheel
 
@@ -59,16 +59,10 @@ def source(tmp_path):
         for wheel in settings.get("wheels", []):
             make_wheel(root / "wheels", version=NOWHERE_ELSE, **wheel)
         if settings.get("git"):
-            commit(root)
+            commit_all(root)
         return root
 
     return make
-
-
-def commit(root):
-    identity = ["-c", "user.name=Nobody", "-c", "user.email=nobody@example.org"]
-    for words in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "All of it"]):
-        subprocess.run(["git", "-C", root, *identity, *words], check=True)
 
 
 def parameters():

@@ -1,6 +1,8 @@
 """`nachlass image`: the small image, and that only what has changed is made again."""
 
 import json
+import re
+from unittest.mock import ANY
 
 import pytest
 
@@ -8,6 +10,8 @@ from support.cells import write_notebook
 from support.command import NACHLASS
 from support.containers import SMALL, only_where_containers_run
 from support.planted import FILES, plant
+from support.registry import registry
+from support.repositories import commit_all
 
 pytestmark = only_where_containers_run
 
@@ -67,7 +71,7 @@ def test_a_small_image_of_which_only_the_changed_is_made_again(
         assert running.predict("GREETING") == (200, "a $b")
         assert "points_processing_seconds_count 2.0" in running.ask("GET", "/metrics")[1]
         assert json.loads(running.ask("GET", "/model")[1])["name"] == "my-model"
-        assert engine.not_the_groups(tag) == ""
+        assert engine.changeable(tag) == engine.not_roots(tag) == ""
         for program in ("uv", "pip", "jupyter", "gcc", "git"):
             found = engine.run("podman", "exec", running.id, "which", program, check=False)
             assert found.returncode != 0, program
@@ -87,6 +91,58 @@ def test_a_small_image_of_which_only_the_changed_is_made_again(
     forced = image(source, tag, *words, "--force").stderr
     assert "executing the notebook" in forced
     assert "is kept" not in forced
+
+
+@pytest.mark.needs("docker-registry", "make test-all")
+def test_an_image_of_a_commit_is_pushed_and_pulled_by_its_digest(engine, builder, image, tmp_path):
+    """Its labels are the model's; its base is one that a registry knows by a digest."""
+    source = tmp_path / "My Model"
+    write_notebook(source / "model.ipynb", SMALL)
+    (source / "pyproject.toml").write_text('[project]\nname = "x"\nlicense = "MIT"\n')
+    commit = commit_all(source, "2026-03-04T05:06:07+00:00")
+    with registry(tmp_path) as (address, variables):
+        base = f"{address}/debian"
+        engine.environ |= variables
+        digest_file = tmp_path / "digest"
+        engine.run("podman", "push", "--digestfile", digest_file, engine.base(), base)
+        digest = digest_file.read_text()
+        tag = f"{address}/models/small:1"
+        words = ("--builder", builder, "--base", f"{base}@{digest}", "--push")
+        made = image(source, tag, *words)
+        assert made.returncode == 0, made.stderr
+        pushed = made.stdout.strip()
+        assert re.fullmatch(rf"{address}/models/small@sha256:[0-9a-f]{{64}}", pushed)
+        assert engine.inspect(tag)["Config"]["Labels"] == {
+            "io.buildah.version": ANY,
+            "io.k8s.description": "Serves a model that was built from a Jupyter notebook",
+            "io.k8s.display-name": "my-model",
+            "io.openshift.expose-services": "8080:http",
+            "org.opencontainers.image.base.digest": digest,
+            "org.opencontainers.image.base.name": base,
+            "org.opencontainers.image.created": "2026-03-04T05:06:07+00:00",
+            "org.opencontainers.image.licenses": "MIT",
+            "org.opencontainers.image.revision": commit,
+            "org.opencontainers.image.title": "my-model",
+            "org.opencontainers.image.version": commit[:7],
+        }
+        engine.remove(tag)
+        engine.run("podman", "pull", pushed)
+        with engine.container(pushed, *READ_ONLY) as running:
+            assert running.predict("LANG") == (200, "C.UTF-8")
+        engine.remove(pushed, base)
+
+
+def test_a_model_that_predicts_otherwise_in_the_image_gives_none(
+    engine, builder, image, tag, tmp_path
+):
+    cells = "# %%\nimport shutil\ndef predictor(x):\n    return bool(shutil.which(x))\n"
+    cells += 'samples = ["git"]\n'
+    write_notebook(tmp_path / "source/model.ipynb", cells)
+    failed = image(tmp_path / "source", tag, "--builder", builder)
+    assert failed.returncode == 12
+    said = failed.stdout + failed.stderr
+    assert "sample 0: the notebook answered true, the pickle false" in said
+    assert not engine.has(tag)
 
 
 @pytest.mark.parametrize(

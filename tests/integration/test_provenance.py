@@ -3,11 +3,11 @@
 import hashlib
 import json
 import os
-import subprocess
 
 import pytest
 
 from support.cells import write_notebook
+from support.repositories import commit_all
 
 GHOST = "ghp_0123456789abcdefghijABCDEFGHIJ012345"
 
@@ -296,15 +296,12 @@ def test_the_commit_is_in_the_manifest(nachlass, tmp_path):
     source = write_notebook(
         tmp_path / "source/model.ipynb", "# %%\ndef predictor(x):\n    return 1\n"
     ).parent
-    git = ["git", "-C", source, "-c", "user.name=a", "-c", "user.email=a@example.org"]
-    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "First"]):
-        subprocess.run([*git, *words], check=True)
-    commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
+    commit = commit_all(source)
     for dirty in (False, True):
         done = nachlass("build", source)
         assert done.returncode == 0, done.stderr
         manifest = json.loads((source / ".nachlass/bundle/manifest.json").read_text())
-        assert manifest["source"]["commit"] == commit.stdout.strip()
+        assert manifest["source"]["commit"] == commit
         assert manifest["source"]["dirty"] is dirty
         (source / "more.txt").write_text("more")
     [notebook] = manifest["source"]["notebooks"]

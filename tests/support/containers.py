@@ -17,7 +17,7 @@ from support.cells import write_notebook
 from support.command import NACHLASS
 from support.served import free_port
 
-BASE = "localhost/nachlass-test-debian:bookworm"
+BASE = "localhost/nachlass-test-debian:trixie"
 OF_A_RUN = "localhost/nachlass-test/"
 """How the names of images begin that are there until the tests run again."""
 SMALL = """\
@@ -28,7 +28,7 @@ import os
 def predictor(x):
     return os.environ.get(x)
 # %%
-samples = ["HOME"]
+samples = ["LANG"]
 """
 SMALLEST = "# %%\ndef predictor(x):\n    return [x]\nsamples = [1]\n"
 DOWNLOADS = "/var/cache/downloads"
@@ -139,7 +139,7 @@ class Engine:
         with FileLock(self.folder / "base.lock"):
             if not self.has(BASE):
                 rootfs = self.folder / "rootfs"
-                self.run("debootstrap", "--variant=minbase", "bookworm", rootfs)
+                self.run("debootstrap", "--variant=minbase", "trixie", rootfs)
                 archive = self.folder / "rootfs.tar"
                 self.run("tar", "-C", rootfs, "-cf", archive, ".")
                 self.run("podman", "import", archive, BASE)
@@ -183,11 +183,19 @@ class Engine:
         words = ("--layers=false", *self.lent_downloads, *words)
         return self.build(tag, context, *words, check=check)
 
-    def not_the_groups(self, tag):
-        """What an arbitrary user of the group 0 could not write to."""
-        writable = ("find", "/opt/app-root", "-xdev", "(", "!", "-gid", "0", "-o")
-        writable += ("!", "-type", "l", "!", "-perm", "-g=w", ")")
-        return self.run("podman", "run", "--rm", "--pull=never", tag, *writable).stdout
+    def changeable(self, tag):
+        """What of a model others than its owner may write, and what not all may read."""
+        wrong = ("!", "-type", "l", "(", "-perm", "/022", "-o", "!", "-perm", "-444", ")")
+        return self.of_the_model(tag, *wrong)
+
+    def not_roots(self, tag):
+        """What of a model does not belong to root."""
+        return self.of_the_model(tag, "(", "!", "-uid", "0", "-o", "!", "-gid", "0", ")")
+
+    def of_the_model(self, tag, *condition):
+        """The files below /opt/app-root that fit a condition of find."""
+        words = ("--user", "0", "--entrypoint", "find", tag, "/opt/app-root", "-xdev")
+        return self.run("podman", "run", "--rm", "--pull=never", *words, *condition).stdout
 
     @contextmanager
     def container(self, tag, *words, environment=None, command=()):

@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
 from support import wheels
+from support.repositories import commit_all
 
 USER = "ada"
 PASSWORD = "Analytical/Engine+1843"
@@ -21,8 +22,6 @@ BASIC = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
 USERINFO = f"{USER}:{quote(PASSWORD, safe='')}"
 SPELLINGS = (PASSWORD, quote(PASSWORD, safe=""), BASIC)
 """How the password could be written down."""
-
-IDENTITY = ("-c", "user.name=Nobody", "-c", "user.email=nobody@example.org")
 
 
 class Private(BaseHTTPRequestHandler):
@@ -108,8 +107,7 @@ def make_repository(path, files):
     for name, text in files.items():
         (work / name).parent.mkdir(parents=True, exist_ok=True)
         (work / name).write_text(text)
-    for words in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-q", "-m", "All"]):
-        subprocess.run(["git", "-C", work, *IDENTITY, *words], check=True)
+    commit_all(work)
     subprocess.run(["git", "clone", "-q", "--bare", work, path], check=True)
     return path
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -52,7 +51,7 @@ def compose_manifest(
     inputs, predictions = ([pair[side] for pair in samples] for side in (0, 1))
     random_fields = captured.pickled.samples.random_fields
     return Draft(
-        name=_name(settings.model_name or prepared.source.root.name),
+        name=prepared.model_name,
         version=revision.described or key[:12],
         contract=chosen.contract,
         entry=Entry(
@@ -112,8 +111,3 @@ def _predictor(checked: Checked) -> Place:
     """Where the predictor is defined."""
     notebook = checked.chosen.notebooks[-1]
     return last_binding(notebook, "predictor") or Place(notebook.name)
-
-
-def _name(text: str) -> str:
-    """A name for the model: lower case, hyphens."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "model"

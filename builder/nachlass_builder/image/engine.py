@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from nachlass_builder.foundation.errors import ImageError
 
@@ -38,7 +40,8 @@ class Engine:
         file: Path,
         *,
         target: str | None = None,
-        arguments: Mapping[str, str],
+        arguments: Mapping[str, str] | None = None,
+        labels: Mapping[str, str] | None = None,
         secrets: Mapping[str, Path],
         volumes: Sequence[str] = (),
         fresh: bool = False,
@@ -56,8 +59,10 @@ class Engine:
         words += ["--tag", tag, "--file", str(file)]
         words += ["--target", target] if target else []
         words += ["--no-cache"] if fresh else []
-        for name, value in arguments.items():
+        for name, value in (arguments or {}).items():
             words += ["--build-arg", f"{name}={value}"]
+        for name, value in (labels or {}).items():
+            words += ["--label", f"{name}={value}"]
         for name, path in secrets.items():
             words += ["--secret", f"id={name},src={path}"]
         for volume in volumes:
@@ -81,9 +86,30 @@ class Engine:
         said = self._ask([*self._inspect, "--format", f'{{{{index {where} "{name}"}}}}', tag])
         return said if said and said != "<no value>" else None
 
-    def push(self, tag: str) -> None:
-        """Push an image to its registry; raises ImageError."""
-        self._run(["push", tag], f"the image {tag} was not pushed")
+    def digest(self, tag: str) -> str | None:
+        """The digest of an image's manifest, as its registry has it; None where none is known."""
+        if self.program == "buildah":
+            return self._ask([*self._inspect, "--format", "{{.FromImageDigest}}", tag]) or None
+        said = self._ask([*self._inspect, "--format", "{{json .RepoDigests}}", tag])
+        names = json.loads(said or "null") or ()
+        return next((name.partition("@")[2] for name in names), None)
+
+    def pull(self, tag: str) -> None:
+        """Pull an image from its registry; raises ImageError."""
+        self._run(["pull", tag], f"the image {tag} was not pulled")
+
+    def push(self, tag: str) -> str:
+        """Push an image to its registry; returns its name with its digest. Raises ImageError."""
+        failure = f"the image {tag} was not pushed"
+        if self.program == "docker":
+            self._run(["push", tag], failure)
+            digest = self.digest(tag)
+        else:
+            with TemporaryDirectory(prefix="nachlass-push-") as folder:
+                file = Path(folder, "digest")
+                self._run(["push", "--digestfile", str(file), tag], failure)
+                digest = file.read_text(encoding="utf-8").strip()
+        return f"{_without_tag(tag)}@{digest}"
 
     @property
     def _inspect(self) -> list[str]:
@@ -105,3 +131,9 @@ class Engine:
                 f"{failure}: {self.program} ended with {done.returncode}",
                 remedy="the last lines above say why",
             )
+
+
+def _without_tag(name: str) -> str:
+    """An image's name; the colon of a port is not that of a tag."""
+    folder, slash, last = name.rpartition("/")
+    return f"{folder}{slash}{last.partition(':')[0]}"

@@ -2,18 +2,22 @@
 
     python -m nachlass_builder.image.image_stages model [--force]
     python -m nachlass_builder.image.image_stages environment
+    python -m nachlass_builder.image.image_stages prove
 
 `model` executes the notebook and makes the bundle. Its environments are in a
 cache that is mounted, and so in no layer. `environment` then makes the one that
 serves; it starts from the bundle's lock alone, so that an engine runs it again
 only when that has changed. The lock is therefore written so that equal ones are
-equal files, times included.
+equal files, times included. It runs as root, to whom the model belongs. `prove`
+asks the finished image, with the parameters that the build is lent.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 from uuid import uuid4
@@ -35,7 +39,9 @@ from nachlass_builder.image.paths import (
     CACHE,
     INJECTED,
     MADE,
+    RUN,
     SOURCE,
+    let_all_read,
     place_environment,
     settle_bundle,
     tell_sizes,
@@ -49,7 +55,7 @@ from nachlass_builder.source.prepare import Request
 @click.group(cls=Group)
 def main() -> None:
     """Run a stage of `nachlass image`."""
-    os.umask(0o002)
+    os.umask(0o022)
     # Hooks, git and uv inherit it.
     os.environ.update({"S2I_CACHE_DIR": str(CACHE), **injected_environment(INJECTED)})
     os.environ.update(injected_parameters(INJECTED))
@@ -76,6 +82,7 @@ def model(*, force: bool) -> None:
         write_seed(seed, MADE)
     tell_sizes({"the environment": (MADE / "venv").resolve(), "the bundle": MADE}, progress)
     settle_bundle(MADE)
+    let_all_read(MADE)
     keep_pre_run(SOURCE, MADE.parent)
     run_hook(SOURCE, "post_assemble", progress)
     os.utime(MADE / SERVING_LOCK, (0, 0))
@@ -86,18 +93,37 @@ def environment() -> None:
     """Make the environment that serves, from the bundle's lock."""
     progress, lock, source = Progress(), APP_ROOT / SERVING_LOCK, APP_ROOT / "src"
     with progress.step("placing the serving environment"):
-        made = ensure_environment(
-            Lock.read(lock),
-            purpose="serving",
-            cache=CACHE,
-            indexes=IndexSettings.read(os.environ, source),
-            deadline=Deadline(),
-            note=progress.note,
-        )
+        with _as_the_owner_of(CACHE):
+            made = ensure_environment(
+                Lock.read(lock),
+                purpose="serving",
+                cache=CACHE,
+                indexes=IndexSettings.read(os.environ, source),
+                deadline=Deadline(),
+                note=progress.note,
+            )
         place_environment(made.path, _copy)
     # The bundle has both, too.
     lock.unlink()
     remove(source / WHEELHOUSE)
+    let_all_read(APP_ROOT)
+
+
+@main.command()
+def prove() -> None:
+    """Ask the model of the image for the predictions that its notebook gave."""
+    os.execv(RUN, [RUN, "prove"])  # noqa: S606 - no shell here
+
+
+@contextmanager
+def _as_the_owner_of(folder: Path) -> Iterator[None]:
+    """Be the user to whom a folder belongs: what root leaves there, that user cannot change."""
+    owner, root = folder.stat().st_uid, os.geteuid()
+    os.setresuid(owner, owner, root)
+    try:
+        yield
+    finally:
+        os.setresuid(root, root, root)
 
 
 def _copy(entry: Path, target: Path) -> None:

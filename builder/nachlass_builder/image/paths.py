@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -12,6 +11,8 @@ from nachlass_builder.foundation.progress import Progress
 APP_ROOT = Path("/opt/app-root")
 """The environment that serves; the image's PATH names its `bin`."""
 BUNDLE = APP_ROOT / "bundle"
+ARTIFACTS = Path("/var/lib/nachlass/artifacts")
+"""What a build with s2i leaves to the next; apart from the model, which is copied whole."""
 MADE = APP_ROOT / ".build/bundle"
 """Where a stage of its own makes the bundle."""
 DESTINATION = Path("/tmp")  # noqa: S108 - it is s2i's
@@ -21,6 +22,9 @@ INJECTED = DESTINATION / "injected"  # OpenShift has a volume of its own at /tmp
 """Files for the build alone, credentials among them."""
 CACHE = Path("/var/cache/nachlass")
 """Mounted while `nachlass image` builds, and in no image."""
+
+
+RUN = "/usr/libexec/s2i/run"
 
 
 def place_environment(environment: Path, put: Callable[[Path, Path], object]) -> None:
@@ -35,16 +39,24 @@ def place_environment(environment: Path, put: Callable[[Path, Path], object]) ->
 
 
 def settle_bundle(bundle: Path) -> None:
-    """Link the bundle to the environment around it; the group may do what the user may.
-
-    The files of the source have the modes that they had there.
-    """
+    """Link the bundle to the environment around it."""
     (bundle / "venv").unlink()
     (bundle / "venv").symlink_to("..")
-    for path in (bundle / "src", *(bundle / "src").rglob("*")):
-        if not path.is_symlink():
-            mode = path.stat().st_mode
-            path.chmod(mode | (mode & stat.S_IRWXU) >> 3)
+
+
+def let_all_read(folder: Path) -> None:
+    """Let every user read what the owner can, and nobody else write.
+
+    Files of a source have the modes that they had there, and a cache may be a group's.
+    """
+    for path in (folder, *folder.rglob("*")):
+        if path.is_symlink():
+            continue
+        mode = path.stat().st_mode
+        of_owner = mode & 0o500
+        wanted = (mode & ~0o022) | of_owner >> 3 | of_owner >> 6
+        if wanted != mode:
+            path.chmod(wanted)
 
 
 def tell_sizes(folders: Mapping[str, Path], progress: Progress) -> None:

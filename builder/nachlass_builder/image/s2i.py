@@ -35,24 +35,30 @@ from nachlass_builder.foundation.settings import (
 from nachlass_builder.image.artifacts import Artifacts
 from nachlass_builder.image.hooks import keep_pre_run, run_hook
 from nachlass_builder.image.injected import injected_environment
+from nachlass_builder.image.labels import keep_labels, model_labels
 from nachlass_builder.image.paths import (
     APP_ROOT,
+    ARTIFACTS,
     BUNDLE,
     DESTINATION,
     INJECTED,
     SOURCE,
+    let_all_read,
     place_environment,
     settle_bundle,
     tell_sizes,
 )
+from nachlass_builder.image.variables import keep_variables, public_variables
 from nachlass_builder.source.parameters import secrets_among
-from nachlass_builder.source.prepare import Request
+from nachlass_builder.source.prepare import Request, prepared_source
 
 OF_THE_BASE = ("GPG_KEY",)
 """Variables of images of Python's that only sound like secrets."""
+OTHERS = frozenset({"PORT", "WEB_CONCURRENCY", "GUNICORN_CMD_ARGS"})
+"""Settings of the service that are not called S2I_."""
 IN_THE_CLUSTER = "set it where the image runs, if the predictor reads it, or build without s2i"
-KEPT = "artifacts"
-"""The folder of an image, and of s2i, that holds what the next build can use."""
+BROUGHT = DESTINATION / "artifacts"
+"""Where s2i lays down what the previous build has left."""
 
 
 @click.group(cls=Group)
@@ -63,23 +69,23 @@ def main() -> None:
 @main.command("save-artifacts")
 def save_artifacts() -> None:
     """Write what the next build can use to standard output, as a tar."""
-    Artifacts(APP_ROOT / KEPT).save()
+    Artifacts(ARTIFACTS).save()
 
 
 @main.command("assemble")
 def assemble() -> None:
     """Build the source, and clear away what only the build needed."""
     progress = Progress()
-    work, brought = APP_ROOT / ".build", DESTINATION / KEPT
+    work = APP_ROOT / ".build"
     try:
-        _assemble(work, Artifacts(APP_ROOT / KEPT), brought, progress)
+        _assemble(work, Artifacts(ARTIFACTS), progress)
     finally:
-        for folder in (work, SOURCE, brought):
+        for folder in (work, SOURCE, BROUGHT):
             remove(folder)
 
 
-def _assemble(work: Path, artifacts: Artifacts, brought: Path, progress: Progress) -> None:
-    """Build, with `work` as the cache; `brought` are the artifacts of the previous build."""
+def _assemble(work: Path, artifacts: Artifacts, progress: Progress) -> None:
+    """Build, with `work` as the cache."""
     if not SOURCE.is_dir() or not any(SOURCE.iterdir()):
         raise SourceError(
             f"there is nothing in {SOURCE}",
@@ -87,23 +93,36 @@ def _assemble(work: Path, artifacts: Artifacts, brought: Path, progress: Progres
         )
     keeps = _keeps_artifacts()
     _warn_of_credentials(progress)
-    artifacts.take_over(brought, BUNDLE, progress)
+    artifacts.take_over(BROUGHT, BUNDLE, progress)
     artifacts.remind(work)
     # Hooks, git and uv inherit it.
     os.environ.update(_build_environment(work, artifacts, progress))
     run_hook(SOURCE, "pre_assemble", progress)
-    build(Request(str(SOURCE), os.environ, BUNDLE, assignments=_given(SOURCE)), progress)
+    request = Request(str(SOURCE), os.environ, BUNDLE, assignments=_given(SOURCE))
+    build(request, progress)
     with progress.step("cleaning up"):
         place_environment((BUNDLE / "venv").resolve(), shutil.move)
         settle_bundle(BUNDLE)
-        keep_pre_run(SOURCE, APP_ROOT)
+        _leave_for_the_next_image(request, progress)
         if keeps:
             artifacts.keep(BUNDLE, work, progress)
         else:
             artifacts.remove()
     run_hook(SOURCE, "post_assemble", progress)
+    remove(work)
+    let_all_read(APP_ROOT)
     parts = {"the environment": APP_ROOT / "lib", "the bundle": BUNDLE}
     tell_sizes({**parts, "artifacts for the next build": artifacts.folder}, progress)
+
+
+def _leave_for_the_next_image(request: Request, progress: Progress) -> None:
+    """Leave beside the bundle what an image that takes it over needs to know."""
+    keep_pre_run(SOURCE, APP_ROOT)
+    with prepared_source(request, progress) as prepared:
+        keep_labels(APP_ROOT, model_labels(prepared))
+        of_service = {n: v for n, v in os.environ.items() if n.startswith("S2I_") or n in OTHERS}
+        given = {**of_service, **request.assignments}
+        keep_variables(APP_ROOT, public_variables(given, prepared.settings.shipped))
 
 
 def _keeps_artifacts() -> bool:
@@ -116,8 +135,7 @@ def _keeps_artifacts() -> bool:
 
 def _warn_of_credentials(progress: Progress) -> None:
     """Name the variables that are, or hold, secrets: s2i keeps all variables in the image."""
-    shipped = Settings.from_environ(os.environ, {}).shipped
-    for name in secrets_among(os.environ, (*OF_THE_BASE, *shipped)):
+    for name in _secrets():
         instead = f"mount a file at {INJECTED}" if is_index_variable(name) else IN_THE_CLUSTER
         progress.warn(
             f"{name} looks like a secret, and stays in the image that s2i makes, in its "
@@ -148,8 +166,18 @@ def _mounted_cache(progress: Progress) -> Path | None:
 
 
 def _given(source: Path) -> Mapping[str, str]:
-    """The source's own variables as the image has them: s2i's `-e` has had the last word."""
-    return {name: os.environ[name] for name in read_environment_file(source) if name in os.environ}
+    """The source's own variables as the image has them, and secrets: both are parameters.
+
+    s2i's `-e` has had the last word.
+    """
+    own = {name: os.environ[name] for name in read_environment_file(source) if name in os.environ}
+    return {**_secrets(), **own}
+
+
+def _secrets() -> Mapping[str, str]:
+    """The variables that look like secrets, and are not to be shipped."""
+    shipped = Settings.from_environ(os.environ, {}).shipped
+    return secrets_among(os.environ, (*OF_THE_BASE, *shipped))
 
 
 def _repository_name(source: Path) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -45,6 +46,12 @@ class Prepared:
     settings: Settings
     environ: Mapping[str, str] = field(repr=False)
     deadline: Deadline
+
+    @property
+    def model_name(self) -> str:
+        """What the model is called: lower case, hyphens."""
+        said = self.settings.model_name or self.source.root.name
+        return re.sub(r"[^a-z0-9]+", "-", said.lower()).strip("-") or "model"
 
 
 @contextmanager

@@ -142,8 +142,9 @@ class Baseline:
 class Manifest:
     """A bundle's table of contents; what has a default is there once the bundle is proven.
 
-    `packages` are versions by name, `batch` and `preload` say whether a batch
-    predictor and a load before a fork are proven.
+    `parameters` are those that the build was given, secrets as `***`; `packages` are versions
+    by name, `batch` and `preload` say whether a batch predictor and a load before a fork are
+    proven.
     """
 
     name: str
@@ -158,6 +159,7 @@ class Manifest:
     locks: Locks
     built_by: str
     created: str
+    parameters: Mapping[str, str] = field(default_factory=dict)
     packages: Mapping[str, str] = field(default_factory=dict)
     slim: Slim = Slim({})
     batch: bool = False

@@ -1,0 +1,71 @@
+"""Writes the Dockerfile of `nachlass image`.
+
+Several stages, so that what has not changed is not made again: the one with the
+serving environment depends on the lock alone, the image adds the bundle to it,
+and environments are kept in a cache that is mounted. image_stages.py runs in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from nachlass_builder.bundle.layout import SERVING_LOCK
+from nachlass_builder.image.paths import APP_ROOT, CACHE, INJECTED, MADE, SOURCE
+from nachlass_builder.packages.pip_settings import WHEELHOUSE
+
+HOME = "/opt/nachlass"
+"""The builder's own environment in its image."""
+PYTHON = f"{HOME}/bin/python -m nachlass_builder.image.image_stages"
+
+
+@dataclass(frozen=True)
+class Stages:
+    """What the stages are made of.
+
+    `variables` are those of the build, `secrets` the names of files that it is lent. The
+    context has the source in `src`, and in `app` what is put beside the bundle.
+    """
+
+    builder: str
+    runtime: str
+    variables: Mapping[str, str]
+    secrets: Sequence[str]
+    labels: Mapping[str, str]
+    has_wheels: bool
+    force: bool
+
+    def dockerfile(self) -> str:
+        """The stages, as an engine reads them."""
+        copy, wheels = "COPY --chown=0:0", f"src/{WHEELHOUSE}"
+        home = f"type=bind,from={self.builder},source={HOME},target={HOME}"
+        lines = [
+            f"FROM {self.builder} AS model",
+            *(f"ENV {name}={_quoted(value)}" for name, value in self.variables.items()),
+            f"COPY --chown=1001:0 src {SOURCE}",
+            f"RUN {self._mounts()} {PYTHON} model{' --force' if self.force else ''}",
+            f"FROM {self.runtime} AS environment",
+            "USER 0",
+            f"{copy} --from=model {MADE}/{SERVING_LOCK} {APP_ROOT}/",
+            *([f"{copy} {wheels} {APP_ROOT}/{wheels}"] if self.has_wheels else []),
+            f"RUN {self._mounts(home)} {PYTHON} environment",
+            "USER 1001",
+            "FROM environment",
+            f"{copy} app {APP_ROOT}",
+            f"{copy} --from=model {MADE.parent}/ {APP_ROOT}/",
+            " ".join(["LABEL", *(f"{n}={_quoted(v)}" for n, v in self.labels.items())]),
+            f"RUN {self._mounts(home)} {PYTHON} prove",
+        ]
+        return "\n".join(lines) + "\n"
+
+    def _mounts(self, *more: str) -> str:
+        """The options of RUN for what is mounted."""
+        mounts = [f"type=secret,id={s},target={INJECTED}/{s},uid=1001" for s in self.secrets]
+        mounts.append(f"type=cache,id=nachlass,target={CACHE},uid=1001,gid=0,mode=0775")
+        return " ".join(f"--mount={mount}" for mount in (*mounts, *more))
+
+
+def _quoted(value: str) -> str:
+    """A value as Dockerfiles take it, without expansion."""
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$")
+    return '"' + escaped.replace("\n", "\\\n") + '"'

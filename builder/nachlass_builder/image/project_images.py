@@ -1,0 +1,106 @@
+"""Makes the builder and the runtime, from our own Containerfile, where they are not there."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from nachlass_builder import __version__
+from nachlass_builder.foundation.errors import ImageError
+from nachlass_builder.foundation.progress import Progress
+from nachlass_builder.image.engine import Engine
+from nachlass_builder.image.labels import BASE_DIGEST, BASE_NAME, base_labels
+from nachlass_builder.packages.service_wheel import OURS, PACKAGE, service_source
+
+
+@dataclass(frozen=True)
+class ProjectImages:
+    """The names of the two images."""
+
+    builder: str
+    runtime: str
+
+
+def project_images(
+    engine: Engine,
+    builder: str | None,
+    base: str | None,
+    context: Path,
+    secrets: Mapping[str, Path],
+    progress: Progress,
+) -> ProjectImages:
+    """The images for a build, made once; raises ImageError.
+
+    `builder` is one that is there, `base` what to make them from; `context` is a new folder.
+    """
+    if builder:
+        if not engine.has(builder):
+            raise ImageError(
+                f"there is no image {builder}",
+                remedy=f"{engine.program} pull {builder}, or leave --builder out",
+            )
+        base = base or _base_of(engine, builder)
+    _copy_project(context)
+    base = base or _default_base(context / "Containerfile")
+    made = {}
+    for target in ("runtime",) if builder else ("runtime", "builder"):
+        made[target] = f"localhost/nachlass-{target}:{__version__}-{_digest(context, base)}"
+        if engine.has(made[target]):
+            continue
+        with progress.step(f"making the {target} image, once"):
+            if not engine.has(base):
+                engine.pull(base)
+            engine.build(
+                made[target],
+                context,
+                context / "Containerfile",
+                target=target,
+                arguments={"VERSION": __version__, "BASE": base},
+                labels=base_labels(base, engine.digest(base)),
+                # What a base lacks is installed by its own package manager, which needs none.
+                secrets=secrets if target == "builder" else {},
+            )
+    return ProjectImages(builder or made["builder"], made["runtime"])
+
+
+def _default_base(containerfile: Path) -> str:
+    """What the Containerfile has images based on."""
+    lines = containerfile.read_text(encoding="utf-8").splitlines()
+    return next(line.partition("=")[2] for line in lines if line.startswith("ARG BASE="))
+
+
+def _base_of(engine: Engine, builder: str) -> str | None:
+    """What a builder is based on: both have to have the same Python."""
+    name, digest = (engine.label(builder, label) for label in (BASE_NAME, BASE_DIGEST))
+    exact = f"{name}@{digest}"
+    return exact if name and digest and engine.has(exact) else name
+
+
+def _copy_project(context: Path) -> None:
+    """Lay out what the Containerfile copies: from a checkout, or from our own wheel."""
+    carried = OURS / "image_files"
+    root = carried if carried.is_dir() else OURS.parent.parent
+    ignored = shutil.ignore_patterns("__pycache__", "*.pyc", "*.egg-info", "image_files", "service")
+    context.mkdir()
+    for name in ("Containerfile", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copyfile(root / name, context / name)
+    shutil.copytree(root / "s2i", context / "s2i", ignore=shutil.ignore_patterns("openshift"))
+    for script in (*context.glob("s2i/bin/*"), context / "s2i/install-packages"):
+        script.chmod(0o755)
+    shutil.copytree(OURS, context / "builder" / OURS.name, ignore=ignored)
+    service = service_source()
+    (context / "service").mkdir()
+    shutil.copyfile(service / "pyproject.toml", context / "service/pyproject.toml")
+    shutil.copytree(service / PACKAGE, context / "service" / PACKAGE, ignore=ignored)
+
+
+def _digest(context: Path, base: str) -> str:
+    """A digest of what the images are made from."""
+    digest = hashlib.sha256(base.encode())
+    for path in sorted(context.rglob("*")):
+        if path.is_file():
+            digest.update(f"{path.relative_to(context)}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:12]

@@ -1,0 +1,44 @@
+"""Reads under which licence a source is, where it says so in a form that programs read."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import yaml
+from cyclonedx.spdx import fixup_id, is_expression
+
+PYPROJECT = "pyproject.toml"
+CITATION = "CITATION.cff"
+"""https://citation-file-format.github.io; `license` is an SPDX identifier, or a list to choose."""
+
+
+def licence_of(root: Path) -> str | None:
+    """The SPDX expression of pyproject.toml or CITATION.cff; None where neither has one."""
+    for said in (_of_pyproject(root / PYPROJECT), _of_citation(root / CITATION)):
+        if isinstance(said, str) and (known := fixup_id(said.strip()) or _expression(said.strip())):
+            return known
+    return None
+
+
+def _expression(text: str) -> str | None:
+    return text if is_expression(text) else None
+
+
+def _of_pyproject(path: Path) -> object:
+    """`[project] license`: a text, or in the old form a table with one."""
+    try:
+        project = tomllib.loads(path.read_text(encoding="utf-8")).get("project")
+    except (OSError, ValueError):
+        return None
+    said = project.get("license") if isinstance(project, dict) else None
+    return said.get("text") if isinstance(said, dict) else said
+
+
+def _of_citation(path: Path) -> object:
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return None
+    said = document.get("license") if isinstance(document, dict) else None
+    return " OR ".join(map(str, said)) if isinstance(said, list) else said

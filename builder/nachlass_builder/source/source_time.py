@@ -1,0 +1,33 @@
+"""Says of when a source is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from nachlass_builder.foundation.git import git
+from nachlass_builder.foundation.process import Deadline
+from nachlass_builder.source.source import Source
+from nachlass_builder.source.source_files import files_of
+
+EPOCH = "SOURCE_DATE_EPOCH"
+"""Seconds since 1970, see https://reproducible-builds.org/specs/source-date-epoch/."""
+
+
+def source_time(source: Source, environ: Mapping[str, str], deadline: Deadline) -> datetime:
+    """The time of the commit, in UTC.
+
+    Without git, or where files differ from the commit, SOURCE_DATE_EPOCH, or the time of
+    the newest file.
+    """
+    said = environ.get(EPOCH, "").strip()
+    if source.dirty is False:
+        said = git(["log", "-1", "--format=%ct"], source.root, deadline).stdout.strip()
+    seconds = int(said) if said.isdecimal() else _newest(source, deadline)
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _newest(source: Source, deadline: Deadline) -> int:
+    """The latest time at which a file of the source was changed, in seconds since 1970."""
+    names = files_of(source, deadline).names
+    return max((int((source.root / name).lstat().st_mtime) for name in names), default=0)

@@ -1,0 +1,38 @@
+"""Proves a bundle where it is to be served: in the image, with the libraries that are there."""
+
+from __future__ import annotations
+
+import os
+
+from nachlass_service.base.errors import BundleError
+from nachlass_service.bundle.bundle import Bundle
+from nachlass_service.bundle.model import load_model
+from nachlass_service.proof.prove import prove
+
+HIDDEN = "***"
+"""What the manifest shows of a secret."""
+
+
+def prove_here(bundle: Bundle) -> str:
+    """Load the model and compare its answers with the recorded ones; returns what was shown.
+
+    A model that reads secrets cannot be asked where they are not: then it is loaded, and no
+    more is shown. Raises BundleError.
+    """
+    given = bundle.manifest.parameters
+    unset = [name for name, value in given.items() if HIDDEN in value and name not in os.environ]
+    if unset:
+        load_model(bundle)
+        names = ", ".join(unset)
+        return f"{bundle.title} loads; its predictions are not compared, without {names}"
+    answer = prove(bundle)
+    match answer:
+        case {"error": {"message": message, "sample": index}}:
+            raise BundleError(f"{bundle.title}, sample {index}: {message}")
+        case {"error": {"message": message}}:
+            raise BundleError(f"{bundle.title}: {message}")
+        case {"forked": False, "forked_reason": reason} if bundle.manifest.preload:
+            raise BundleError(f"{bundle.title} cannot be loaded before a fork here: {reason}")
+        case {"samples": 0}:
+            return f"{bundle.title} loads; there are no samples to compare its predictions for"
+    return f"{bundle.title} predicts as its notebook did: {answer['samples']} samples"

@@ -1,0 +1,57 @@
+"""The variables that an image keeps for its service."""
+
+import subprocess
+
+import pytest
+
+from nachlass_builder.image.variables import ENVIRONMENT, keep_variables, public_variables
+
+ODD = 'it\'s $HOME `id` "x" \\ a\nb'
+
+
+@pytest.fixture
+def seen(tmp_path):
+    """What a shell that reads the file sees of a variable."""
+
+    def read(name, kept, **environ):
+        keep_variables(tmp_path, kept)
+        script = f'. "{tmp_path}/{ENVIRONMENT}" && printenv {name}'
+        done = subprocess.run(
+            ["sh", "-euc", script], env=environ, capture_output=True, text=True, check=True
+        )
+        return done.stdout.removesuffix("\n")
+
+    return read
+
+
+@pytest.mark.starts_programs
+def test_a_shell_reads_them_as_they_are(seen):
+    assert seen("GREETING", {"GREETING": ODD}) == ODD
+    assert seen("GREETING", {"GREETING": ""}) == ""
+
+
+@pytest.mark.starts_programs
+def test_what_the_platform_sets_is_stronger(seen):
+    for own in ("own", ""):
+        assert seen("GREETING", {"GREETING": "kept", "LAST": "1"}, GREETING=own) == own
+
+
+@pytest.mark.starts_programs
+def test_what_is_no_name_for_a_shell_is_left_out(seen):
+    kept = {"a b": "1", "x;id": "1", "1": "1", "é": "1", "LAST": "2"}
+    assert seen("LAST", kept) == "2"
+
+
+def test_secrets_and_what_steers_the_build_are_not_kept():
+    given = {
+        "API_TOKEN": "hunter22-hunter22",
+        "PUBLIC_KEY": "hunter22-hunter22",
+        "PIP_INDEX_URL": "https://example.org/simple",
+        "UV_CACHE_DIR": "/cache",
+        "S2I_MODEL_PATH": "/bundle",
+        "S2I_CACHE_DIR": "/cache",
+        "S2I_APP_METRICS_PREFIX": "points",
+        "GREETING": "hello",
+    }
+    kept = public_variables(given, ["PUBLIC_KEY"])
+    assert kept.keys() == {"PUBLIC_KEY", "S2I_APP_METRICS_PREFIX", "GREETING"}

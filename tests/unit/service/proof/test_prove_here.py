@@ -1,0 +1,56 @@
+"""The proof where a model is to be served, told in words."""
+
+import pytest
+
+from nachlass_service.base.errors import BundleError
+from nachlass_service.proof import prove_here as proving
+from nachlass_service.proof.prove_here import prove_here
+from support.manifest import bundle_with
+
+TITLE = r"iris \S+"
+
+
+@pytest.fixture
+def told(tmp_path, monkeypatch):
+    """What is said when the proof answers so."""
+
+    def tell(answer, **manifest):
+        monkeypatch.setattr(proving, "prove", lambda bundle: answer)
+        monkeypatch.setattr(proving, "load_model", lambda bundle: None)
+        return prove_here(bundle_with(tmp_path, **manifest)).partition(" ")[2].partition(" ")[2]
+
+    return tell
+
+
+def test_what_was_shown_is_said(told):
+    shown = {"forked": True, "forked_reason": None}
+    assert told({"samples": 3, **shown}) == "predicts as its notebook did: 3 samples"
+    assert told({"samples": 0, **shown}) == (
+        "loads; there are no samples to compare its predictions for"
+    )
+
+
+def test_what_failed_is_an_error(told):
+    with pytest.raises(BundleError, match="sample 4: the notebook answered 1, the pickle 2"):
+        told({"error": {"message": "the notebook answered 1, the pickle 2", "sample": 4}})
+    with pytest.raises(BundleError, match=": no module six"):
+        told({"error": {"message": "no module six"}})
+
+
+def test_a_model_that_was_to_be_loaded_before_a_fork_must_bear_it_here_too(told):
+    hangs = {"samples": 3, "forked": False, "forked_reason": "it hangs"}
+    with pytest.raises(BundleError, match="cannot be loaded before a fork here: it hangs"):
+        told(hangs, preload=True)
+    assert told(hangs, preload=False) == "predicts as its notebook did: 3 samples"
+
+
+def test_a_model_that_reads_secrets_is_only_loaded_where_they_are_not(told, monkeypatch):
+    differs = {"error": {"message": "the predictor raised KeyError", "sample": 0}}
+    given = {"API_TOKEN": "***", "DATABASE": "postgresql://***@db/x", "GREETING": "hello"}
+    monkeypatch.delenv("API_TOKEN", raising=False)
+    monkeypatch.setenv("DATABASE", "postgresql://me:pw@db/x")
+    said = told(differs, parameters=given)
+    assert said == "loads; its predictions are not compared, without API_TOKEN"
+    monkeypatch.setenv("API_TOKEN", "x")
+    with pytest.raises(BundleError, match="KeyError"):
+        told(differs, parameters=given)
