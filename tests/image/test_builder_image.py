@@ -229,7 +229,7 @@ def test_a_second_stage_as_the_readme_has_it_is_the_small_image(
             found = engine.run("podman", "exec", running.id, "ls", left, check=False)
             assert found.returncode != 0, left
         asked = ("podman", "exec", "-e", "API_TOKEN=x", running.id, "/usr/libexec/s2i/run", "prove")
-        assert "predicts as its notebook did: 1 samples" in engine.run(*asked).stdout
+        assert "predicts as its notebook did: 1 sample\n" in engine.run(*asked).stdout
     with engine.container(tag, environment={"GREETING": "mine"}) as running:
         assert running.predict("GREETING") == (200, "mine")
     assert engine.changeable(tag) == engine.not_roots(tag) == ""

@@ -35,4 +35,6 @@ def prove_here(bundle: Bundle) -> str:
             raise BundleError(f"{bundle.title} cannot be loaded before a fork here: {reason}")
         case {"samples": 0}:
             return f"{bundle.title} loads; there are no samples to compare its predictions for"
+        case {"samples": 1}:
+            return f"{bundle.title} predicts as its notebook did: 1 sample"
     return f"{bundle.title} predicts as its notebook did: {answer['samples']} samples"
