@@ -3,13 +3,16 @@
 import http.client
 import io
 import json
+import os
 import re
+import shutil
 import subprocess
 import tarfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import yaml
 from filelock import FileLock
 
 from support.cells import write_notebook
@@ -24,6 +27,7 @@ from support.containers import (
 )
 from support.private_servers import PASSWORD, SPELLINGS, USER, USERINFO, private_server
 from support.project import PROJECT
+from support.registry import registry
 from support.wheels import make_index, make_wheel
 
 pytestmark = only_where_containers_run
@@ -258,6 +262,51 @@ def test_a_dockerfile_in_stages_as_the_readme_has_it(engine, project_images, sma
     with engine.container(tag, "--user", "12345:0", *READ_ONLY) as running:
         assert running.predict("HOME") == (200, "/tmp")
     assert engine.changeable(tag) == engine.not_roots(tag) == ""
+
+
+@pytest.mark.needs("docker-registry", "make test-all")
+def test_the_pipeline_pushes_the_small_image_with_the_labels_of_the_model(
+    engine, project_images, small, tmp_path
+):
+    """Its step runs as the file has it, but for the storage, which is that of these tests."""
+    builder, runtime = project_images
+    [pipeline, *_] = yaml.safe_load_all((PROJECT / "s2i/openshift/pipeline.yaml").read_text())
+    [script] = [
+        step["script"].replace("export STORAGE_DRIVER=vfs\n", "")
+        for task in pipeline["spec"]["tasks"]
+        for step in task["taskSpec"]["steps"]
+        if step["name"] == "build"
+    ]
+    (small / "CITATION.cff").write_text("license: MIT\n")
+    variables = {"OPENSHIFT_BUILD_COMMIT": "0123456789abcdef", "S2I_MODEL_NAME": "iris"}
+    context_of(tmp_path / "work/context", small, s2i_dockerfile(builder, environment=variables))
+    (tmp_path / "lent").mkdir()
+    if engine.trust:
+        shutil.copy(os.environ["PIP_CERT"], tmp_path / "lent/ca.crt")
+    with registry(tmp_path) as (address, insecure):
+        image = f"{address}/iris"
+        given = {
+            "CREDENTIALS": str(tmp_path / "lent"),
+            "DATA": "",
+            "REGISTRY": "",
+            "RUNTIME": runtime,
+            "IMAGE": image,
+            "DIGEST": str(tmp_path / "digest"),
+        }
+        engine.environ |= insecure
+        variables = (f"{name}={value}" for name, value in given.items())
+        engine.run("env", *variables, "sh", "-c", script, cwd=tmp_path / "work")
+        pushed = f"{image}@{(tmp_path / 'digest').read_text()}"
+        engine.run("podman", "pull", pushed)
+        labels = engine.inspect(pushed)["Config"]["Labels"]
+        assert labels["org.opencontainers.image.title"] == "iris"
+        assert labels["org.opencontainers.image.version"] == "0123456"
+        assert labels["org.opencontainers.image.revision"] == "0123456789abcdef"
+        assert labels["org.opencontainers.image.licenses"] == "MIT"
+        assert engine.changeable(pushed) == engine.not_roots(pushed) == ""
+        with engine.container(pushed, "--user", "12345:0", *READ_ONLY) as running:
+            assert running.predict("LANG") == (200, "C.UTF-8")
+        engine.remove(pushed, "localhost/built", "localhost/model")
 
 
 def test_a_classic_build_leaves_what_the_next_one_needs(engine, builder, small, tag, tmp_path):
