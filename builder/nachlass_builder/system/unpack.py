@@ -18,6 +18,9 @@ UNKNOWN = re.compile(
 )
 """apt-get on a package, or a version of one, that no archive has."""
 
+TO_INSTALL = "The following NEW packages will be installed:"
+"""apt-get on what the system lacks; packages of an archive in a folder it leaves there."""
+
 C_LIBRARY = "libc6"
 """A process cannot load another C library than the loader's, which is the base's."""
 
@@ -37,8 +40,8 @@ def unpack(
 ) -> list[Unpacked]:
     """Unpack packages below `prefix`, with what they depend on and the system lacks.
 
-    Packages that the system has are not fetched, nor is the C library. No
-    script of a package runs: what one would make (links of alternatives,
+    Packages that the system has are not fetched, unless another needs a newer
+    version; the C library never is unpacked. No script of a package runs: what one would make (links of alternatives,
     entries in /etc, caches) is not there. Gives what was unpacked, by name.
 
     `work` is a folder for apt's files: see Apt. Raises RequirementsError for a
@@ -58,10 +61,14 @@ def unpack(
     )
     if done.status:
         raise _refused(packages, said(done))
+    files = sorted(apt.archives.glob("*.deb"))
+    if not files and TO_INSTALL in done.stdout:
+        raise RequirementsError(
+            f"apt-get has not copied {names}",
+            remedy="in /etc/apt, write `copy:` for `file:` in the addresses of archives",
+        )
     prefix.mkdir(parents=True, exist_ok=True)
-    return [
-        found for file in sorted(apt.archives.glob("*.deb")) for found in _add(apt, file, prefix)
-    ]
+    return [found for file in files for found in _add(apt, file, prefix)]
 
 
 def environment_with(prefix: Path, environ: Mapping[str, str]) -> dict[str, str]:
