@@ -1,0 +1,93 @@
+"""apt.txt as repo2docker reads it, without what it lets pass to a shell."""
+
+import pytest
+
+from nachlass_builder.foundation.errors import RequirementsError
+from nachlass_builder.system.apt_txt import apt_txt_in, read_apt_txt
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read(text, name="apt.txt"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(text.encode() if isinstance(text, str) else text)
+        return [(str(package), str(package.place)) for package in read_apt_txt(tmp_path)]
+
+    return read
+
+
+def test_packages_comments_and_blank_lines(read):
+    text = "# system\nlibgomp1  # for LightGBM\r\n\n  g++ \nunixodbc=2.3.11-2+deb12u1\nlibgomp1\n"
+    assert read(text) == [
+        ("libgomp1", "apt.txt, line 2"),
+        ("g++", "apt.txt, line 4"),
+        ("unixodbc=2.3.11-2+deb12u1", "apt.txt, line 5"),
+    ]
+
+
+def test_names_and_versions(tmp_path, read):
+    names = ["libstdc++6", "libglib2.0-0", "0ad", "gs=1", "libsm6=2:1.2.3-1~bpo12+1"]
+    assert [name for name, _place in read("\n".join(names))] == names
+    last = read_apt_txt(tmp_path)[-1]
+    assert (last.name, last.version) == ("libsm6", "2:1.2.3-1~bpo12+1")
+
+
+def test_a_file_that_was_written_on_windows(read):
+    assert read("libgomp1\r\n".encode("utf-16")) == [("libgomp1", "apt.txt, line 1")]
+
+
+@pytest.mark.parametrize(
+    ("line", "remedy"),
+    [
+        ("-o", "one package a line"),
+        ("--allow-unauthenticated", "one package a line"),
+        ("libgomp1-", "one package a line"),
+        ("libgomp1 libgl1", "each package on a line of its own"),
+        ("libgomp1, libgl1", "each package on a line of its own"),
+        ("libgomp1; rm -rf /", "one package a line"),
+        ("$(id)", "one package a line"),
+        ("libgomp1=1&&id", "one package a line"),
+        ("libgomp1=", "one package a line"),
+        ("libgomp1=1=2", "one package a line"),
+        ("libgomp*", "one package a line"),
+        ("libgomp1/stable", "one package a line"),
+        ("libgomp1:i386", "one package a line"),
+        ("https://example.org/a.deb", "one package a line"),
+        ("./a.deb", "one package a line"),
+        ("libGL1", "write libgl1"),
+        ("lïbgomp1", "one package a line"),
+        ("x" * 9 + "\x00", "one package a line"),
+        ("١٢", "one package a line"),
+    ],
+)
+def test_what_is_no_package(read, line, remedy):
+    with pytest.raises(RequirementsError, match="is no name of a Debian package") as refused:
+        read(f"libodbc2\n{line}\n")
+    assert str(refused.value.place) == "apt.txt, line 2"
+    assert remedy in refused.value.remedy
+
+
+def test_what_is_no_text(read):
+    with pytest.raises(RequirementsError, match="not UTF-8"):
+        read(b"\xff\xfa")
+
+
+def test_no_list(tmp_path):
+    (tmp_path / "apt.txt").mkdir()
+    assert apt_txt_in(tmp_path) is None
+    assert read_apt_txt(tmp_path) == []
+
+
+@pytest.mark.parametrize("folder", ["binder", ".binder"])
+def test_the_folder_of_binder_comes_first(read, tmp_path, folder):
+    assert read("libgomp1") == [("libgomp1", "apt.txt, line 1")]
+    (tmp_path / folder).mkdir()
+    assert apt_txt_in(tmp_path) == "apt.txt"
+    assert read("libgl1", f"{folder}/apt.txt") == [("libgl1", f"{folder}/apt.txt, line 1")]
+
+
+def test_two_folders_of_binder(read):
+    read("libgl1", "binder/apt.txt")
+    with pytest.raises(RequirementsError, match=r"both \.binder/apt.txt and binder/apt.txt"):
+        read("libgl1", ".binder/apt.txt")

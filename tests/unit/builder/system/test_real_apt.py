@@ -1,0 +1,128 @@
+"""apt and dpkg as they are on this machine, with an archive in a folder, and with Debian's."""
+
+import ctypes
+from pathlib import Path
+
+import pytest
+
+from nachlass_builder.foundation.errors import Place, RequirementsError
+from nachlass_builder.foundation.process import Deadline
+from nachlass_builder.system import apt, debian_archive
+from nachlass_builder.system.apt import has_apt
+from nachlass_builder.system.apt_txt import AptPackage
+from nachlass_builder.system.debian_archive import packages_that_bring
+from nachlass_builder.system.unpack import environment_with, unpack
+from support.debian_archives import LIBRARIES, DebianArchive
+
+pytestmark = [
+    pytest.mark.starts_programs,
+    pytest.mark.skipif(not has_apt(), reason="there is no apt; to enable: use Debian"),
+]
+
+
+@pytest.fixture
+def archive(tmp_path, monkeypatch):
+    """Make an archive that is the only one this machine knows of."""
+
+    def make(**options):
+        made = DebianArchive(tmp_path / "archive", **options)
+        monkeypatch.setenv("APT_CONFIG", str(made.configuration))
+        made.add("libmade1", "libmade.so.1", depends="libmade-common, bash")
+        made.add("libmade-common", "libcommon.so.1")
+        made.publish()
+        return made
+
+    return make
+
+
+@pytest.fixture
+def work(tmp_path):
+    """A folder that only its user can reach."""
+    folder = tmp_path / "work"
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+@pytest.mark.parametrize("contents", ["main/Contents-{}", "Contents-{}"])
+def test_which_package_brings_a_library(archive, work, contents):
+    archive(contents=contents)
+    wanted = ["libmade.so.1", "libcommon.so.1", "libnone.so.1"]
+    found = packages_that_bring(wanted, work, deadline=Deadline())
+    assert found == {"libmade.so.1": "libmade1", "libcommon.so.1": "libmade-common"}
+
+
+def test_packages_and_what_they_depend_on(archive, work, tmp_path):
+    archive()
+    prefix = tmp_path / "prefix"
+    before = sorted(Path("/var/cache/apt").rglob("*"))
+    found = unpack([AptPackage("libmade1", "1.0")], prefix, work, deadline=Deadline())
+    assert found == [("libmade-common", "1.0"), ("libmade1", "1.0")]
+    assert (prefix / LIBRARIES / "libmade.so.1").read_text() == "libmade1"
+    assert str(prefix / LIBRARIES) in environment_with(prefix, {})["LD_LIBRARY_PATH"].split(":")
+    assert sorted(Path("/var/cache/apt").rglob("*")) == before
+    assert unpack([AptPackage("bash")], prefix, work, deadline=Deadline()) == []
+
+
+@pytest.mark.parametrize("text", ["nosuch", "libmade.", "libmade1=2"])
+def test_a_package_that_no_archive_has(archive, work, tmp_path, text):
+    archive()
+    name, _equals, version = text.partition("=")
+    package = AptPackage(name, version or None, Place("apt.txt", line=1))
+    with pytest.raises(RequirementsError, match=r"^error: apt.txt, line 1: no archive of") as no:
+        unpack([package], tmp_path / "prefix", work, deadline=Deadline())
+    assert no.value.message.endswith(f"has {text}")
+    assert not (tmp_path / "prefix").exists()
+
+
+def test_dependencies_that_cannot_be_met(archive, work, tmp_path):
+    made = archive()
+    made.add("broken", depends="nosuch (>= 3)")
+    made.publish()
+    with pytest.raises(RequirementsError, match="apt-get cannot fetch broken") as refused:
+        unpack([AptPackage("broken")], tmp_path / "prefix", work, deadline=Deadline())
+    assert "nosuch (>= 3)" in refused.value.details
+
+
+def test_an_archive_without_lists_of_files(archive, work):
+    made = archive()
+    made.files = []
+    made.publish()
+    with pytest.raises(RequirementsError, match="the lists of the files"):
+        packages_that_bring(["libmade.so.1"], work, deadline=Deadline())
+
+
+def test_an_archive_whose_packages_apt_does_not_copy(archive, work, tmp_path):
+    archive(method="file")
+    with pytest.raises(RequirementsError, match="has not copied libmade1"):
+        unpack([AptPackage("libmade1")], tmp_path / "prefix", work, deadline=Deadline())
+
+
+def test_no_archive(archive, work):
+    (archive().folder / "sources.list").write_text("")
+    with pytest.raises(RequirementsError, match="the lists of Debian packages") as refused:
+        packages_that_bring(["libmade.so.1"], work, deadline=Deadline())
+    assert refused.value.details == "/etc/apt names no archive"
+
+
+@pytest.mark.only_all("it reaches Debian's archive")
+def test_debians_packages_of_libraries(work, monkeypatch):
+    monkeypatch.setattr(debian_archive, "_installed", lambda _apt: set())
+    names = ["libgomp.so.1", "libGL.so.1", "libodbc.so.2", "libX11.so.6", "libnone.so.1"]
+    assert packages_that_bring(names, work, deadline=Deadline()) == {
+        "libgomp.so.1": "libgomp1",
+        "libGL.so.1": "libgl1",
+        "libodbc.so.2": "libodbc2",
+        "libX11.so.6": "libx11-6",
+    }
+
+
+@pytest.mark.only_all("it reaches Debian's archive")
+def test_debians_libraries_can_be_loaded(work, tmp_path, monkeypatch):
+    (tmp_path / "status").touch()  # as if nothing were installed
+    monkeypatch.setattr(apt, "INSTALLED", tmp_path / "status")
+    found = unpack([AptPackage("libgomp1")], tmp_path / "prefix", work, deadline=Deadline())
+    names = {package.name for package in found}
+    assert "libgomp1" in names
+    assert "libc6" not in names
+    folder, *_more = environment_with(tmp_path / "prefix", {})["LD_LIBRARY_PATH"].split(":")
+    ctypes.CDLL(f"{folder}/libgomp.so.1")

@@ -1,0 +1,200 @@
+"""Which libraries the compiled files of an environment lack, by the rules of the loader."""
+
+import os
+
+import pytest
+
+from nachlass_builder.system import shared_libraries
+from nachlass_builder.system.shared_libraries import missing_libraries
+from support.elf_files import AARCH64, write_elf
+
+GLIBC, MUSL = "libc.so.6", "libc.musl-x86_64.so.1"
+
+
+class Machine:
+    """A system with the C library, and an environment with an interpreter."""
+
+    def __init__(self, folder):
+        self.system, self.environment = folder / "lib", folder / "venv"
+        self.site = self.environment / "lib/python3.11/site-packages"
+        self.write("lib/libc.so.6", soname=GLIBC)
+        self.write("usr/bin/python", needed=[GLIBC])
+        (self.environment / "bin").mkdir(parents=True)
+        (self.environment / "bin/python").symlink_to(folder / "usr/bin/python")
+
+    def write(self, name, **facts):
+        return write_elf(self.environment.parent / name, **facts)
+
+    def add(self, name, **facts):
+        return write_elf(self.site / name, **facts)
+
+    def missing(self, *search):
+        found = missing_libraries(self.environment, search, system=[self.system])
+        return {name: [path.name for path in paths] for name, paths in found.items()}
+
+
+@pytest.fixture
+def machine(tmp_path):
+    return Machine(tmp_path)
+
+
+def test_what_is_missing_and_who_needs_it(machine):
+    machine.add("lightgbm/lib/lib_lightgbm.so", needed=["libgomp.so.1", GLIBC])
+    machine.add("b/_b.cpython-311.so", needed=["libgomp.so.1", "libodbc.so.2"])
+    machine.add("b/_a.cpython-311.so", needed=["libc.so.6"])
+    assert list(machine.missing().items()) == [
+        ("libgomp.so.1", ["_b.cpython-311.so", "lib_lightgbm.so"]),
+        ("libodbc.so.2", ["_b.cpython-311.so"]),
+    ]
+
+
+def test_nothing_is_missing(machine):
+    machine.write("lib/libgomp.so.1", soname="libgomp.so.1")
+    machine.add("a.so", needed=["libgomp.so.1"])
+    assert machine.missing() == {}
+
+
+@pytest.mark.parametrize("name", ["rpath", "runpath"])
+@pytest.mark.parametrize("origin", ["$ORIGIN", "${ORIGIN}"])
+def test_folders_that_a_file_names(machine, name, origin):
+    machine.write("vendor/libz.so.1")
+    path = f"/none:{origin}/../../../../../vendor"
+    machine.add("a/_a.so", needed=["libz.so.1"], **{name: path})
+    machine.add("b.so", needed=["libz.so.1"])
+    assert machine.missing() == {"libz.so.1": ["b.so"]}
+
+
+def test_a_runpath_leaves_the_rpath_unread(machine):
+    machine.write("vendor/libz.so.1")
+    vendor = str(machine.environment.parent / "vendor")
+    machine.add("a.so", needed=["libz.so.1"], rpath=vendor, runpath="/none")
+    assert machine.missing() == {"libz.so.1": ["a.so"]}
+
+
+def test_folders_of_ld_library_path(machine):
+    machine.add("a.so", needed=["libz.so.1"])
+    lent = machine.write("lent/libz.so.1").parent
+    assert machine.missing(lent, lent / "none") == {}
+
+
+def test_a_name_with_a_slash_is_a_path(machine):
+    machine.write("vendor/libz.so.1")
+    machine.add("a.so", needed=[str(machine.environment.parent / "vendor/libz.so.1"), "/x/liby.so"])
+    assert machine.missing() == {"/x/liby.so": ["a.so"]}
+
+
+def test_what_other_packages_bring(machine):
+    """torch loads the libraries of nvidia's packages before its own."""
+    machine.add("torch/lib/libtorch.so", needed=["libcudart.so.13", "libnccl.so.2", "libx.so.1"])
+    machine.add("nvidia/lib/libcudart.so.13")
+    machine.add("nvidia/lib/renamed.so", soname="libnccl.so.2")
+    (machine.site / "nvidia/lib/libx.so.1").symlink_to("renamed.so")
+    assert machine.missing() == {}
+
+
+def test_libraries_of_the_system_are_asked_too(machine):
+    machine.write("lib/libgl.so.1", needed=["libglx.so.0", "libdrm.so.2"], soname="libgl.so.1")
+    machine.write("lib/libglx.so.0", needed=["libgl.so.1", "libX11.so.6"])
+    machine.add("a.so", needed=["libgl.so.1"])
+    assert machine.missing() == {"libX11.so.6": ["libglx.so.0"], "libdrm.so.2": ["libgl.so.1"]}
+
+
+def test_a_library_of_another_kind_is_none(machine):
+    machine.write("lib/libz.so.1", machine=AARCH64)
+    machine.write("lent/libz.so.1", bits=32)
+    (machine.system / "libgcc.so").write_text("GROUP ( libgcc_s.so.1 )")
+    machine.add("a.so", needed=["libz.so.1", "libgcc.so"])
+    lent = machine.environment.parent / "lent"
+    assert machine.missing(lent) == {"libgcc.so": ["a.so"], "libz.so.1": ["a.so"]}
+
+
+@pytest.mark.parametrize(
+    "facts", [{"machine": AARCH64}, {"bits": 32}, {"needed": ["liba.so.1", MUSL]}]
+)
+def test_files_for_other_systems(machine, facts):
+    machine.add("other.so", **{"needed": ["liba.so.1"], "soname": "libz.so.1", **facts})
+    machine.add("a.so", needed=["libz.so.1"])
+    assert machine.missing() == {"libz.so.1": ["a.so"]}
+
+
+def test_musl(machine):
+    (machine.system / "libc.so.6").unlink()
+    machine.write("lib/libc.musl-x86_64.so.1")
+    machine.write("usr/bin/python", needed=[MUSL])
+    machine.add("helper", needed=[GLIBC, "ld-linux-x86-64.so.2", "libpthread.so.0"])
+    machine.add("a.so", needed=[MUSL, "libstdc++.so.6"])
+    assert machine.missing() == {"libstdc++.so.6": ["a.so"]}
+
+
+def test_what_the_interpreter_loads_is_there(machine):
+    machine.write("usr/lib/libpython3.11.so.1.0", soname="libpython3.11.so.1.0")
+    machine.write(
+        "usr/bin/python", needed=[GLIBC, "libpython3.11.so.1.0"], runpath="$ORIGIN/../lib"
+    )
+    machine.add("a.so", needed=["libpython3.11.so.1.0"])
+    assert machine.missing() == {}
+
+
+def test_the_rpath_of_the_interpreter_serves_all(machine):
+    """So conda's Python finds conda's libraries for a wheel."""
+    machine.write("usr/lib/libgomp.so.1")
+    machine.write("usr/bin/python", needed=[GLIBC], rpath="$ORIGIN/../lib")
+    machine.add("a.so", needed=["libgomp.so.1"])
+    machine.add("b.so", needed=["libgomp.so.1"], runpath="/none")
+    assert machine.missing() == {"libgomp.so.1": ["b.so"]}
+
+
+def test_links_are_read_once(machine, monkeypatch):
+    read = []
+    real = shared_libraries.read_elf
+    monkeypatch.setattr(
+        shared_libraries, "read_elf", lambda path: (read.append(path.name), real(path))[1]
+    )
+    file = machine.add("liba.so.1.2", needed=["libz.so.1"])
+    (machine.site / "a").mkdir()
+    (machine.site / "a/liba.so").symlink_to(file)
+    os.link(file, machine.site / "a/copy.so")
+    (machine.site / "a/gone.so").symlink_to("nowhere")
+    (machine.site / "a/loop").symlink_to(machine.site)
+    assert list(machine.missing().values()) in ([["liba.so.1.2"]], [["copy.so"]])
+    assert len([name for name in read if name.endswith(("so", "1.2"))]) == 1
+
+
+def test_an_environment_of_links_alone(machine):
+    """uv makes such ones where it is told to."""
+    machine.write("cache/liba/_a.so", needed=["libb.so.1"], runpath="$ORIGIN/../a.libs")
+    machine.add("a.libs/libb.so.1")
+    (machine.site / "a").mkdir()
+    (machine.site / "a/_a.so").symlink_to(machine.environment.parent / "cache/liba/_a.so")
+    assert machine.missing() == {}
+
+
+def test_files_that_are_not_read(machine):
+    machine.add("a.py", needed=["libz.so.1"])
+    os.mkfifo(machine.site / "pipe")
+    (machine.site / "text.so").write_text("text")
+    (machine.site / "damaged.so").write_bytes(b"\x7fELF\2\1\1")
+    assert machine.missing() == {}
+
+
+def test_programs_that_are_no_elf_files(machine, tmp_path, monkeypatch):
+    """As on macOS."""
+    (tmp_path / "usr/bin/python").write_bytes(b"\xcf\xfa\xed\xfe")
+    monkeypatch.setattr(shared_libraries.sys, "executable", str(tmp_path / "usr/bin/python"))
+    machine.add("a.so", needed=["libz.so.1"])
+    assert machine.missing() == {}
+
+
+def test_an_environment_that_is_only_a_folder(machine, tmp_path, monkeypatch):
+    monkeypatch.setattr(shared_libraries.sys, "executable", str(tmp_path / "usr/bin/python"))
+    (machine.environment / "bin/python").unlink()
+    machine.add("a.so", needed=["libz.so.1"])
+    assert machine.missing() == {"libz.so.1": ["a.so"]}
+
+
+def test_this_environment_is_whole():
+    """The interpreter of the tests runs, so it lacks nothing; its own files are real ones."""
+    import sys
+    from pathlib import Path
+
+    assert "libc.so.6" not in missing_libraries(Path(sys.prefix))

@@ -1,0 +1,118 @@
+"""Unpacking Debian packages below a folder."""
+
+import pytest
+
+from nachlass_builder.foundation.errors import Place, RequirementsError
+from nachlass_builder.foundation.process import Deadline
+from nachlass_builder.system import unpack as module
+from nachlass_builder.system.apt_txt import AptPackage
+from nachlass_builder.system.unpack import environment_with, unpack
+
+LIBRARIES = "usr/lib/x86_64-linux-gnu"
+
+
+@pytest.fixture
+def unpacked(fake, tmp_path):
+    def unpacked(*packages):
+        work = tmp_path / "work"
+        return unpack(packages, tmp_path / "prefix", work, deadline=Deadline())
+
+    return unpacked
+
+
+def test_what_is_unpacked(unpacked, fake, tmp_path):
+    fake.package("libodbc2", "2.3.11-2")
+    fake.package("unixodbc", "2.3.11-2")
+    fake.package("libc6", "2.36-9")
+    found = unpacked(AptPackage("unixodbc", "2.3.11-2"), AptPackage("libodbc2"))
+    assert found == [("libodbc2", "2.3.11-2"), ("unixodbc", "2.3.11-2")]
+    assert fake.asked[1].endswith(
+        "install --download-only --yes --quiet --no-install-recommends --no-upgrade --no-remove"
+        " -- unixodbc=2.3.11-2 libodbc2"
+    )
+    there = sorted(path.name for path in (tmp_path / "prefix/usr/lib/x").iterdir())
+    assert there == ["libodbc2_2.3.11-2_arm64.deb", "unixodbc_2.3.11-2_arm64.deb"]
+
+
+def test_each_time_what_was_asked_for(unpacked, fake):
+    fake.package("a", "1")
+    assert unpacked(AptPackage("a")) == [("a", "1")]
+    (fake.folder / "debs/a_1_arm64.deb").unlink()
+    fake.package("b", "1")
+    assert unpacked(AptPackage("b")) == [("b", "1")]
+
+
+def test_what_the_system_has(unpacked, fake):
+    fake.package("libc6", "2.36-9")
+    assert unpacked(AptPackage("bash")) == []
+
+
+def test_nothing_to_unpack(unpacked, fake):
+    assert unpacked() == []
+    assert fake.asked == []
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "E: Unable to locate package nosuch",
+        "E: Unable to locate package nosuch\nE: Couldn't find any package by glob 'nosuch'",
+        "E: Version '1' for 'nosuch' was not found",
+        "E: Package 'nosuch' has no installation candidate",
+    ],
+)
+def test_a_package_that_is_not_there(unpacked, fake, said, monkeypatch):
+    monkeypatch.setattr(
+        module.platform, "freedesktop_os_release", lambda: {"PRETTY_NAME": "Debian 12"}
+    )
+    fake.says("install", said)
+    with pytest.raises(RequirementsError) as refused:
+        unpacked(AptPackage("libgomp1"), AptPackage("nosuch", "1", Place("apt.txt", line=3)))
+    assert refused.value.message == "no archive of Debian 12 has nosuch=1"
+    assert str(refused.value.place) == "apt.txt, line 3"
+    assert refused.value.details == said
+    assert "packages.debian.org" in refused.value.remedy
+
+
+def test_a_system_that_does_not_say_what_it_is(unpacked, fake, monkeypatch):
+    def unknown():
+        raise OSError
+
+    monkeypatch.setattr(module.platform, "freedesktop_os_release", unknown)
+    fake.says("install", "E: Unable to locate package nosuch")
+    with pytest.raises(RequirementsError, match="no archive of this system has nosuch"):
+        unpacked(AptPackage("nosuch"))
+
+
+def test_packages_that_cannot_be_fetched(unpacked, fake):
+    fake.says("install", "E: Failed to fetch http://deb.debian.org/a.deb  404  Not Found")
+    with pytest.raises(RequirementsError, match="apt-get cannot fetch a, b") as refused:
+        unpacked(AptPackage("a"), AptPackage("b"))
+    assert "404" in refused.value.details
+
+
+def test_a_package_that_is_damaged(unpacked, fake):
+    fake.package("a", "1")
+    fake.says("unpack", "dpkg-deb: error: lzma error: compressed data is corrupt")
+    with pytest.raises(RequirementsError, match="a cannot be unpacked") as refused:
+        unpacked(AptPackage("a"))
+    assert "corrupt" in refused.value.details
+
+
+def test_the_variables_for_what_was_unpacked(tmp_path):
+    for name in (f"{LIBRARIES}/pulseaudio", "lib/x86_64-linux-gnu", "usr/bin", "sbin", "usr/share"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / LIBRARIES / "pulseaudio/libpulsecommon-16.1.so").touch()
+    (tmp_path / LIBRARIES / "perl").mkdir()
+    folders = [LIBRARIES, "lib/x86_64-linux-gnu", "usr/lib", "lib", f"{LIBRARIES}/pulseaudio"]
+    libraries = ":".join(str(tmp_path / name) for name in folders)
+    programs = f"{tmp_path}/usr/bin:{tmp_path}/sbin"
+    assert environment_with(tmp_path, {}) == {"LD_LIBRARY_PATH": libraries, "PATH": programs}
+    assert environment_with(tmp_path, {"LD_LIBRARY_PATH": "/a:/b", "PATH": "/usr/bin"}) == {
+        "LD_LIBRARY_PATH": f"/a:/b:{libraries}",
+        "PATH": f"/usr/bin:{programs}",
+    }
+
+
+def test_no_variables_for_nothing(tmp_path):
+    assert environment_with(tmp_path, {"PATH": "/usr/bin"}) == {}
