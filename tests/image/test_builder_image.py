@@ -24,6 +24,7 @@ from support.containers import (
     environment_of,
     only_where_containers_run,
     s2i_dockerfile,
+    second_stage,
 )
 from support.private_servers import PASSWORD, SPELLINGS, USER, USERINFO, private_server
 from support.project import PROJECT
@@ -217,11 +218,8 @@ def test_a_second_stage_as_the_readme_has_it_is_the_small_image(
     assert "API_TOKEN looks like a secret, and stays in the image that s2i makes" in made.stderr
     assert MARK in json.dumps(engine.inspect(first))
 
-    readme = (PROJECT / "README.md").read_text()
-    dockerfile = readme.partition("```dockerfile\n")[2].partition("```")[0]
-    second = dockerfile.partition("FROM nachlass-runtime\n")[2].replace("=built", f"={first}")
     (tmp_path / "second").mkdir()
-    (tmp_path / "second/Dockerfile").write_text(f"FROM {runtime}\n{second}")
+    (tmp_path / "second/Dockerfile").write_text(second_stage(runtime, first))
     said = engine.build(tag, tmp_path / "second", "--layers=false")
     assert "loads; its predictions are not compared, without API_TOKEN" in said.stdout
     assert not engine.holds(tag, runtime, MARK)
@@ -283,7 +281,7 @@ def test_the_pipeline_pushes_the_small_image_with_the_labels_of_the_model(
     (tmp_path / "lent").mkdir()
     if engine.trust:
         shutil.copy(os.environ["PIP_CERT"], tmp_path / "lent/ca.crt")
-    with registry(tmp_path) as (address, insecure):
+    with registry(tmp_path, engine) as address:
         image = f"{address}/iris"
         given = {
             "CREDENTIALS": str(tmp_path / "lent"),
@@ -293,7 +291,6 @@ def test_the_pipeline_pushes_the_small_image_with_the_labels_of_the_model(
             "IMAGE": image,
             "DIGEST": str(tmp_path / "digest"),
         }
-        engine.environ |= insecure
         variables = (f"{name}={value}" for name, value in given.items())
         engine.run("env", *variables, "sh", "-c", script, cwd=tmp_path / "work")
         pushed = f"{image}@{(tmp_path / 'digest').read_text()}"

@@ -100,9 +100,8 @@ def test_an_image_of_a_commit_is_pushed_and_pulled_by_its_digest(engine, builder
     write_notebook(source / "model.ipynb", SMALL)
     (source / "pyproject.toml").write_text('[project]\nname = "x"\nlicense = "MIT"\n')
     commit = commit_all(source, "2026-03-04T05:06:07+00:00")
-    with registry(tmp_path) as (address, variables):
+    with registry(tmp_path, engine) as address:
         base = f"{address}/debian"
-        engine.environ |= variables
         digest_file = tmp_path / "digest"
         engine.run("podman", "push", "--digestfile", digest_file, engine.base(), base)
         digest = digest_file.read_text()

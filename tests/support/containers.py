@@ -15,6 +15,7 @@ from filelock import FileLock
 
 from support.cells import write_notebook
 from support.command import NACHLASS
+from support.project import PROJECT
 from support.served import free_port
 
 BASE = "localhost/nachlass-test-debian:trixie"
@@ -288,6 +289,14 @@ def s2i_dockerfile(builder, *, environment=None, cached=None):
         ]
     lines += ["USER 1001", "RUN /usr/libexec/s2i/assemble", "CMD /usr/libexec/s2i/run"]
     return "\n".join(lines) + "\n"
+
+
+def second_stage(runtime, first):
+    """The second stage of the README's Dockerfile, on a runtime, of what s2i made first."""
+    readme = (PROJECT / "README.md").read_text()
+    dockerfile = readme.partition("```dockerfile\n")[2].partition("```")[0]
+    stage = dockerfile.partition("FROM nachlass-runtime\n")[2]
+    return f"FROM {runtime}\n{stage.replace('--from=built', f'--from={first}')}"
 
 
 def context_of(folder, source, dockerfile):

@@ -23,6 +23,7 @@ if [ -s helper.said ]; then cat helper.said >&2; exit 100; fi
 shift
 cat "$@"
 """,
+    "apt-cache": "cat names\n",
     "dpkg": "echo arm64\n",
     "dpkg-query": "cat installed\n",
     "dpkg-deb": """
@@ -47,13 +48,17 @@ class FakeApt:
             program = self.bin / name
             program.write_text(f"#!/bin/sh\ncaller=$PWD\ncd '{folder}'\n{text}")
             program.chmod(0o755)
-        for name in ("installed", "status", "update.said"):
+        for name in ("installed", "names", "status", "update.said"):
             (folder / name).touch()
         self.list("main_binary-arm64_Packages", "")
         self.environ = {"PATH": f"{self.bin}{os.pathsep}{os.environ['PATH']}"}
 
     def list(self, name, text):
         (self.folder / "lists" / f"deb.debian.org_debian_dists_bookworm_{name}").write_text(text)
+
+    def has(self, names):
+        """The packages that the archive has."""
+        (self.folder / "names").write_text("\n".join(names))
 
     def files(self, text):
         """What the archive has in its list of files."""

@@ -11,8 +11,8 @@ from support.served import free_port
 
 
 @contextmanager
-def registry(folder):
-    """Its address, and the variables with which podman speaks to it without TLS."""
+def registry(folder, engine):
+    """Its address; as long as it is there, the engine speaks to it without TLS."""
     port = free_port()
     address = f"127.0.0.1:{port}"
     settings = {
@@ -30,7 +30,9 @@ def registry(folder):
         )
     try:
         await_socket(lambda: socket.create_connection(("127.0.0.1", port)).close())
-        yield address, {"CONTAINERS_REGISTRIES_CONF": str(insecure)}
+        engine.environ["CONTAINERS_REGISTRIES_CONF"] = str(insecure)
+        yield address
     finally:
+        engine.environ.pop("CONTAINERS_REGISTRIES_CONF", None)
         process.terminate()
         process.wait()

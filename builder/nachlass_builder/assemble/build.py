@@ -17,6 +17,7 @@ from nachlass_builder.assemble.secret_parameters import (
     refuse_told,
     remember,
 )
+from nachlass_builder.assemble.system_packages import provide
 from nachlass_builder.bundle.layout import (
     SAMPLES,
     SOURCE_FOLDER,
@@ -48,6 +49,7 @@ from nachlass_builder.source.parameters import (
 )
 from nachlass_builder.source.prepare import Prepared, Request, default_bundle, prepared_source
 from nachlass_builder.source.source_files import copy_source, digest_source, why_left_out
+from nachlass_builder.system.apt_txt import read_apt_txt
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,7 @@ class _Build:
 
         settings = self.prepared.settings
         key, checked = self._read()
+        packages = read_apt_txt(self.staging.source)
         choice = LockChoice(
             self.prepared,
             self.staging.source,
@@ -134,12 +137,15 @@ class _Build:
             training = self._environment(lock, "training", indexes)
             if locks:
                 check_whole(locks, training.site_packages, checked)
+            libraries = provide(packages, training.path, self.prepared, self.progress)
+            prepared = replace(self.prepared, environ={**self.prepared.environ, **libraries})
+            kernel_environment = _kernel_environment(prepared)
         with self.progress.step("executing the notebook"):
             captured = SecondPass(
                 chosen=checked.chosen,
                 staging=self.staging,
                 python=training.python,
-                environment=self._kernel_environment(),
+                environment=kernel_environment,
                 settings=settings,
                 import_folders=[
                     self.staging.source / folder
@@ -155,7 +161,7 @@ class _Build:
                 deadline=self.prepared.deadline,
                 progress=self.progress,
             ).run()
-            secrets = secrets_of_build(settings, self._kernel_environment())
+            secrets = secrets_of_build(settings, kernel_environment)
             notebooks = checked.chosen.notebooks
             given = secret_parameters(settings)
             refuse_kept(self.staging.bundle, self.staging.source, secrets, given, notebooks)
@@ -177,7 +183,7 @@ class _Build:
             self.staging.bundle,
         )
         served = Serving(
-            prepared=self.prepared,
+            prepared=prepared,
             staging=self.staging,
             checked=checked,
             lock=replace(lock, source=source),
@@ -282,11 +288,12 @@ class _Build:
             Bytecode(self.prepared.settings.cache).keep(training.site_packages, folder)
         return self._environment(lock, "serving", indexes)
 
-    def _kernel_environment(self) -> dict[str, str]:
-        """What the cells see of the environment: no settings or credentials of indexes."""
-        kept = {k: v for k, v in self.prepared.environ.items() if not is_index_variable(k)}
-        return {**kept, **self.prepared.settings.parameters}
-
     def _explain_missing_file(self, name: str) -> str | None:
         """Why a file that the user has is not in the build; None when they have none either."""
         return why_left_out(self.prepared.source, name, self.prepared.deadline)
+
+
+def _kernel_environment(prepared: Prepared) -> dict[str, str]:
+    """What the cells see of the environment: no settings or credentials of indexes."""
+    kept = {k: v for k, v in prepared.environ.items() if not is_index_variable(k)}
+    return {**kept, **prepared.settings.parameters}

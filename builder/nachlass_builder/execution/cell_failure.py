@@ -30,6 +30,10 @@ REMEDIES = {
         "remove sys.exit(), exit() or quit(): the kernel must outlive the last cell, "
         "which is where the predictor is taken from"
     ),
+    "cannot open shared object file": (
+        "a library of the system is missing: install the package that has it (apt-get install), "
+        "and name it in apt.txt, which images have installed"
+    ),
     "MemoryError": "give the build more memory, or load less data at a time",
     "no display name and no $DISPLAY": (
         "a build has no display: remove matplotlib.use(...) and %matplotlib, and open no windows"

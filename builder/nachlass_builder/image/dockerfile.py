@@ -11,11 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from nachlass_builder.bundle.layout import SERVING_LOCK
-from nachlass_builder.image.paths import APP_ROOT, CACHE, INJECTED, MADE, SOURCE
+from nachlass_builder.image.paths import APP_ROOT, CACHE, INJECTED, MADE, PACKAGES, SOURCE
 from nachlass_builder.packages.pip_settings import WHEELHOUSE
 
 HOME = "/opt/nachlass"
 """The builder's own environment in its image."""
+INSTALL = "RUN /usr/libexec/nachlass/install-packages listed"
 PYTHON = f"{HOME}/bin/python -m nachlass_builder.image.image_stages"
 
 
@@ -24,7 +25,8 @@ class Stages:
     """What the stages are made of.
 
     `variables` are those of the build, `secrets` the names of files that it is lent. The
-    context has the source in `src`, and in `app` what is put beside the bundle.
+    context has the source in `src`, in `app` what is put beside the bundle, and with
+    `has_packages` the system packages of `apt.txt` in `packages`.
     """
 
     builder: str
@@ -32,6 +34,7 @@ class Stages:
     variables: Mapping[str, str]
     secrets: Sequence[str]
     labels: Mapping[str, str]
+    has_packages: bool
     has_wheels: bool
     force: bool
 
@@ -41,15 +44,18 @@ class Stages:
         home = f"type=bind,from={self.builder},source={HOME},target={HOME}"
         lines = [
             f"FROM {self.builder} AS model",
+            *(_as_root(f"COPY {PACKAGES} {APP_ROOT}/", INSTALL) if self.has_packages else []),
             *(f"ENV {name}={_quoted(value)}" for name, value in self.variables.items()),
             f"COPY --chown=1001:0 src {SOURCE}",
             f"RUN {self._mounts()} {PYTHON} model{' --force' if self.force else ''}",
             f"FROM {self.runtime} AS environment",
-            "USER 0",
-            f"{copy} --from=model {MADE}/{SERVING_LOCK} {APP_ROOT}/",
-            *([f"{copy} {wheels} {APP_ROOT}/{wheels}"] if self.has_wheels else []),
-            f"RUN {self._mounts(home)} {PYTHON} environment",
-            "USER 1001",
+            *_as_root(
+                f"{copy} --from=model {MADE.parent}/{PACKAGES} {APP_ROOT}/",
+                INSTALL,
+                f"{copy} --from=model {MADE}/{SERVING_LOCK} {APP_ROOT}/",
+                *([f"{copy} {wheels} {APP_ROOT}/{wheels}"] if self.has_wheels else []),
+                f"RUN {self._mounts(home)} {PYTHON} environment",
+            ),
             "FROM environment",
             f"{copy} app {APP_ROOT}",
             f"{copy} --from=model {MADE.parent}/ {APP_ROOT}/",
@@ -63,6 +69,10 @@ class Stages:
         mounts = [f"type=secret,id={s},target={INJECTED}/{s},uid=1001" for s in self.secrets]
         mounts.append(f"type=cache,id=nachlass,target={CACHE},uid=1001,gid=0,mode=0775")
         return " ".join(f"--mount={mount}" for mount in (*mounts, *more))
+
+
+def _as_root(*lines: str) -> list[str]:
+    return ["USER 0", *lines, "USER 1001"]
 
 
 def _quoted(value: str) -> str:

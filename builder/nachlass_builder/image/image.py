@@ -23,12 +23,14 @@ from nachlass_builder.image.lent import (
     lent_parameters,
     private_file,
 )
+from nachlass_builder.image.paths import PACKAGES
 from nachlass_builder.image.project_images import ProjectImages, project_images
 from nachlass_builder.image.variables import OF_IMAGES, keep_variables, public_variables
 from nachlass_builder.packages.pip_settings import WHEELHOUSE
 from nachlass_builder.source.prepare import Prepared, Request, prepared_source
 from nachlass_builder.source.source import BUILD_COMMIT
 from nachlass_builder.source.source_files import copy_source
+from nachlass_builder.system.apt_txt import read_apt_txt
 
 LENT = "NACHLASS_LENT"
 """A variable of the stage that builds: it tells whether what is lent has changed."""
@@ -97,6 +99,8 @@ def _lay_out(context: Path, prepared: Prepared, request: ImageRequest, progress:
         shutil.copytree(prepared.source.root / HOOKS, context / "src" / HOOKS)
     files.report(progress)
     given = given_parameters(prepared, request.source.assignments)
+    if packages := read_apt_txt(prepared.source.root):
+        (context / PACKAGES).write_text("".join(f"{p}\n" for p in packages), encoding="utf-8")
     (context / "app").mkdir()
     keep_variables(context / "app", public_variables(given, prepared.settings.shipped))
 
@@ -127,6 +131,7 @@ def _stages(
         variables,
         sorted(secrets),
         model_labels(prepared),
+        has_packages=bool(read_apt_txt(source.root)),
         has_wheels=(source.root / WHEELHOUSE).is_dir(),
         force=request.source.force,
     )

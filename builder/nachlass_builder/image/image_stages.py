@@ -18,6 +18,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 from uuid import uuid4
@@ -39,6 +40,7 @@ from nachlass_builder.image.paths import (
     CACHE,
     INJECTED,
     MADE,
+    PACKAGES,
     RUN,
     SOURCE,
     let_all_read,
@@ -46,10 +48,12 @@ from nachlass_builder.image.paths import (
     settle_bundle,
     tell_sizes,
 )
+from nachlass_builder.image.system_packages import keep_packages
 from nachlass_builder.packages.environment import ensure_environment
 from nachlass_builder.packages.lock import Lock
 from nachlass_builder.packages.pip_settings import WHEELHOUSE, IndexSettings
 from nachlass_builder.source.prepare import Request
+from nachlass_builder.system.installed import state_of_the_system
 
 
 @click.group(cls=Group)
@@ -75,17 +79,20 @@ def model(*, force: bool) -> None:
             shutil.copytree(seed, made)
     run_hook(SOURCE, "pre_assemble", progress)
     lent = injected_parameters(INJECTED)
-    build(Request(str(SOURCE), os.environ, made, assignments=lent, force=force), progress)
+    request = Request(str(SOURCE), os.environ, made, assignments=lent, force=force)
+    build(replace(request, unpack_into=CACHE / "system" / state_of_the_system()), progress)
     made.rename(MADE)
     with alone:
         remove(seed)
         write_seed(seed, MADE)
     tell_sizes({"the environment": (MADE / "venv").resolve(), "the bundle": MADE}, progress)
+    keep_packages(SOURCE, MADE, MADE.parent, CACHE, progress)
     settle_bundle(MADE)
     let_all_read(MADE)
     keep_pre_run(SOURCE, MADE.parent)
     run_hook(SOURCE, "post_assemble", progress)
-    os.utime(MADE / SERVING_LOCK, (0, 0))
+    for file in (MADE / SERVING_LOCK, MADE.parent / PACKAGES):
+        os.utime(file, (0, 0))
 
 
 @main.command()

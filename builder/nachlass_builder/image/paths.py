@@ -24,6 +24,10 @@ CACHE = Path("/var/cache/nachlass")
 """Mounted while `nachlass image` builds, and in no image."""
 
 
+SYSTEM = Path("/var/lib/nachlass/system")
+"""What s2i's build, which is no user that could install packages, has unpacked of them."""
+PACKAGES = "packages"
+"""The file, beside the bundle, of the system packages that an image with the model needs."""
 RUN = "/usr/libexec/s2i/run"
 
 

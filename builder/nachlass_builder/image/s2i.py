@@ -43,11 +43,13 @@ from nachlass_builder.image.paths import (
     DESTINATION,
     INJECTED,
     SOURCE,
+    SYSTEM,
     let_all_read,
     place_environment,
     settle_bundle,
     tell_sizes,
 )
+from nachlass_builder.image.system_packages import keep_packages, keep_unpacked
 from nachlass_builder.image.variables import keep_variables, public_variables
 from nachlass_builder.source.parameters import secrets_among
 from nachlass_builder.source.prepare import Request, prepared_source
@@ -98,9 +100,14 @@ def _assemble(work: Path, artifacts: Artifacts, progress: Progress) -> None:
     # Hooks, git and uv inherit it.
     os.environ.update(_build_environment(work, artifacts, progress))
     run_hook(SOURCE, "pre_assemble", progress)
-    request = Request(str(SOURCE), os.environ, BUNDLE, assignments=_given(SOURCE))
+    remove(SYSTEM)
+    request = Request(
+        str(SOURCE), os.environ, BUNDLE, assignments=_given(SOURCE), unpack_into=SYSTEM
+    )
     build(request, progress)
     with progress.step("cleaning up"):
+        keep_packages(SOURCE, BUNDLE, APP_ROOT, work, progress)
+        keep_unpacked(SYSTEM)
         place_environment((BUNDLE / "venv").resolve(), shutil.move)
         settle_bundle(BUNDLE)
         _leave_for_the_next_image(request, progress)

@@ -25,7 +25,8 @@ from nachlass_builder.source.source import WORK_FOLDER, Source, is_git_url, loca
 class Request:
     """What the command line asks for.
 
-    Settings are read from `environ`; `assignments`, the `-e` ones, are stronger.
+    Settings are read from `environ`; `assignments`, the `-e` ones, are stronger. In an
+    image, `unpack_into` is a folder for the system packages that the build lacks.
     """
 
     source: str
@@ -36,6 +37,7 @@ class Request:
     force: bool = False
     locked: bool = False
     compare: bool = False
+    unpack_into: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class Prepared:
     settings: Settings
     environ: Mapping[str, str] = field(repr=False)
     deadline: Deadline
+    unpack_into: Path | None = None
 
     @property
     def model_name(self) -> str:
@@ -82,7 +85,8 @@ def _prepare(request: Request, clones: Path) -> Prepared:
         deadline = Deadline.after(settings.build_timeout_s)
     for forms in secrets_of_build(settings, environ).values():
         never_show(forms)
-    return Prepared(replace(source, shipped=settings.shipped), settings, environ, deadline)
+    source = replace(source, shipped=settings.shipped)
+    return Prepared(source, settings, environ, deadline, request.unpack_into)
 
 
 def default_bundle(source: Source, cache: Path) -> Path:

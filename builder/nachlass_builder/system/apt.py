@@ -117,14 +117,16 @@ class Apt:
         )
         (self.work / "apt.conf").write_text(configuration)
         done = self.get("update", "--quiet", doing="fetching the lists of Debian packages")
-        if not any(lists.glob("*_Packages*")):
+        # apt fetches all or nothing: for want of a list of files it gives none of packages.
+        is_of_files = contents and "Contents-" in said(done)
+        if not is_of_files and not any(lists.glob("*_Packages*")):
             raise RequirementsError(
                 "the lists of Debian packages cannot be fetched",
                 details=said(done) or "/etc/apt names no archive",
                 remedy="let the build reach the archives that /etc/apt names, through http_proxy "
                 "if need be, or make a base image that has the packages",
             )
-        if contents and ("Contents-" in said(done) or not any(lists.glob("*Contents-*"))):
+        if is_of_files or (contents and not any(lists.glob("*Contents-*"))):
             raise RequirementsError(
                 "the lists of the files of Debian packages cannot be fetched",
                 details=said(done) or "the archives that /etc/apt names have none",

@@ -11,6 +11,8 @@ from pathlib import Path
 from nachlass_builder.foundation.errors import RequirementsError
 from nachlass_builder.foundation.process import Deadline
 from nachlass_builder.system.apt import CONTENTS, HELPER, Apt, said
+from nachlass_builder.system.installed import installed_packages
+from nachlass_builder.system.policy_names import OF_64_BIT_TIME, names_made_of
 
 LOADER_LOOKS = re.compile(r"(usr/)?lib(64)?/([^/]+-linux-[^/]+/)?[^/]+")
 """The path of a library in a default folder of the loader's."""
@@ -53,7 +55,7 @@ def packages_that_bring(
     apt = Apt(work, deadline)
     apt.update(contents=True)
     owners = _owners(apt, wanted)
-    there = _installed(apt)
+    there = installed_packages(deadline)
     chosen = {
         name: min(found, key=lambda owner: _rank(owner, name)).package
         for name in wanted
@@ -106,22 +108,7 @@ def _rank(owner: _Owner, name: str) -> tuple[bool, bool, bool, float, int, str]:
 
 
 def _likeness(package: str, name: str) -> float:
-    """How much a package's name is as Debian makes it of a library's: 1 if it is that.
-
-    `libGL.so.1` makes libgl1, `libgthread-2.0.so.0` libgthread-2.0-0. The suffix
-    t64 marks libraries that were built anew for 64 bits of time.
-    """
-    stem, _so, version = name.lower().replace("_", "-").partition(".so")
-    version = version.lstrip(".")
-    hyphen = "-" if version and stem[-1:].isdigit() else ""
-    made = f"{stem}{hyphen}{version}"
-    return SequenceMatcher(None, package.removesuffix("t64"), made, autojunk=False).ratio()
-
-
-def _installed(apt: Apt) -> set[str]:
-    """The packages that the system has."""
-    listed = apt.run(
-        "dpkg-query", "-W", "-f", "${db:Status-Status} ${Package}\\n", doing="asking dpkg"
-    )
-    pairs = (line.split(" ", 1) for line in listed.stdout.splitlines() if " " in line)
-    return {package for status, package in pairs if status == "installed"}
+    """How much a package's name is as Debian makes it of a library's: 1 if it is that."""
+    made = next(names_made_of(name))
+    plain = package.removesuffix(OF_64_BIT_TIME)
+    return SequenceMatcher(None, plain, made, autojunk=False).ratio()

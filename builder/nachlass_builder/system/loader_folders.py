@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path("/")
 CONFIGURATION = "etc/ld.so.conf"
 DEFAULTS = ("lib64", "usr/lib64", "lib", "usr/lib")
-MULTIARCH = ("lib/*-linux-*", "usr/lib/*-linux-*")
+MULTIARCH = ("lib/*-linux-gnu*", "usr/lib/*-linux-gnu*")
 """Where Debian has the libraries of each architecture."""
 MUSL = ("lib/ld-musl-*.so.1", "etc/ld-musl-*.path")
 """The loader of Alpine, and the file that names other folders to it."""

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from stat import S_ISREG
+from typing import NamedTuple
 
 from nachlass_builder.system.elf import Elf, Kind, read_elf
 from nachlass_builder.system.loader_folders import loader_folders
@@ -22,10 +23,17 @@ C_LIBRARY = re.compile(r"libc\.so\.6|libc\.musl-.+\.so\.1")
 ORIGIN = re.compile(r"\$(ORIGIN\b|\{ORIGIN\})")
 
 
-def missing_libraries(
+class Libraries(NamedTuple):
+    """The system's libraries that were found, and those that were not: by name, who needs each."""
+
+    found: list[Path]
+    missing: dict[str, list[Path]]
+
+
+def libraries_of(
     environment: Path, search: Sequence[Path] = (), *, system: Sequence[Path] | None = None
-) -> dict[str, list[Path]]:
-    """The libraries that nothing provides, and the files that need each; both in order.
+) -> Libraries:
+    """The libraries of the system that compiled files need, in order.
 
     `environment` is one of Python's, `search` the folders of LD_LIBRARY_PATH,
     `system` those where this system's loader looks of itself. A library of the
@@ -40,7 +48,7 @@ def missing_libraries(
     interpreter = _interpreter(environment)
     elf = read_elf(interpreter)
     if elf is None:
-        return {}
+        return Libraries([], {})
     system = loader_folders() if system is None else system
     loader = _Loader(elf.kind, _expanded(elf.rpath, interpreter), search, system)
     loader.follow({interpreter: elf})
@@ -48,7 +56,10 @@ def missing_libraries(
     files, names = _compiled(environment, loader)
     loader.provided = names | loaded
     loader.follow(files)
-    return {name: sorted(loader.missing[name]) for name in sorted(loader.missing)}
+    return Libraries(
+        sorted(path for path in loader.found if path.parent in system),
+        {name: sorted(loader.missing[name]) for name in sorted(loader.missing)},
+    )
 
 
 @dataclass

@@ -41,8 +41,9 @@ def unpack(
     """Unpack packages below `prefix`, with what they depend on and the system lacks.
 
     Packages that the system has are not fetched, unless another needs a newer
-    version; the C library never is unpacked. No script of a package runs: what one would make (links of alternatives,
-    entries in /etc, caches) is not there. Gives what was unpacked, by name.
+    version; the C library never is unpacked. No script of a package runs: what
+    one would make (links of alternatives, entries in /etc, caches) is not there.
+    Gives what was unpacked, by name.
 
     `work` is a folder for apt's files: see Apt. Raises RequirementsError for a
     package that no archive has, and when nothing can be fetched; RoomError on

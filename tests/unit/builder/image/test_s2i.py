@@ -142,3 +142,30 @@ def test_a_base_with_dnf_gets_what_a_build_needs(tmp_path):
 
 def test_a_base_with_a_new_python_keeps_it(tmp_path):
     assert packages_asked_for(tmp_path, ["python"], {"microdnf": NOTES, "python3": "exit 0"}) == []
+
+
+LISTED = """\
+case "$3" in zlib1g) echo installed ;; old) echo config-files ;; *) exit 1 ;; esac
+"""
+
+
+def listed(tmp_path, *packages, **programs):
+    (tmp_path / "packages").write_text("".join(f"{package}\n" for package in packages))
+    programs = {"dpkg-query": LISTED, "grep": 'exec /bin/grep "$@"', "rm": "", **programs}
+    return packages_asked_for(tmp_path, ["listed", tmp_path / "packages"], programs)
+
+
+def test_of_a_list_what_lacks_is_installed(tmp_path):
+    asked = listed(tmp_path, "zlib1g", "old", "unixodbc=2.3.12-2", **{"apt-get": NOTES})
+    assert asked[0] == "update --quiet"
+    assert asked[1].endswith(" --no-install-recommends old unixodbc=2.3.12-2")
+
+
+def test_nothing_is_fetched_for_what_is_there(tmp_path):
+    assert listed(tmp_path, "zlib1g", **{"apt-get": NOTES}) == []
+
+
+def test_a_base_without_apt_cannot_have_packages_of_debian(tmp_path, capfd):
+    with pytest.raises(subprocess.CalledProcessError):
+        listed(tmp_path, "unixodbc", microdnf=NOTES)
+    assert "unixodbc is a package of Debian's, and this base has no apt" in capfd.readouterr().err

@@ -90,7 +90,7 @@ def test_archives_without_lists_of_files(made, fake):
 
 def test_a_list_of_files_that_does_not_come_whole(made, fake):
     fake.says("update", STALE)
-    fake.files("")
+    next((fake.folder / "lists").iterdir()).unlink()
     with pytest.raises(RequirementsError, match="lists of the files of Debian") as refused:
         made.update(contents=True)
     assert "Filesize" in refused.value.details

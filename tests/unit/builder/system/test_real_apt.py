@@ -7,10 +7,11 @@ import pytest
 
 from nachlass_builder.foundation.errors import Place, RequirementsError
 from nachlass_builder.foundation.process import Deadline
-from nachlass_builder.system import apt, debian_archive
+from nachlass_builder.system import apt
 from nachlass_builder.system.apt import has_apt
 from nachlass_builder.system.apt_txt import AptPackage
 from nachlass_builder.system.debian_archive import packages_that_bring
+from nachlass_builder.system.policy_names import packages_named_after
 from nachlass_builder.system.unpack import environment_with, unpack
 from support.debian_archives import LIBRARIES, DebianArchive
 
@@ -105,10 +106,9 @@ def test_no_archive(archive, work):
 
 
 @pytest.mark.only_all("it reaches Debian's archive")
-def test_debians_packages_of_libraries(work, monkeypatch):
-    monkeypatch.setattr(debian_archive, "_installed", lambda _apt: set())
+def test_debians_packages_of_libraries(work):
     names = ["libgomp.so.1", "libGL.so.1", "libodbc.so.2", "libX11.so.6", "libnone.so.1"]
-    assert packages_that_bring(names, work, deadline=Deadline()) == {
+    assert packages_named_after(names, work, deadline=Deadline()) == {
         "libgomp.so.1": "libgomp1",
         "libGL.so.1": "libgl1",
         "libodbc.so.2": "libodbc2",

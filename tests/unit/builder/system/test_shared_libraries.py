@@ -5,7 +5,7 @@ import os
 import pytest
 
 from nachlass_builder.system import shared_libraries
-from nachlass_builder.system.shared_libraries import missing_libraries
+from nachlass_builder.system.shared_libraries import libraries_of
 from support.elf_files import AARCH64, write_elf
 
 GLIBC, MUSL = "libc.so.6", "libc.musl-x86_64.so.1"
@@ -29,7 +29,7 @@ class Machine:
         return write_elf(self.site / name, **facts)
 
     def missing(self, *search):
-        found = missing_libraries(self.environment, search, system=[self.system])
+        found = libraries_of(self.environment, search, system=[self.system]).missing
         return {name: [path.name for path in paths] for name, paths in found.items()}
 
 
@@ -197,4 +197,4 @@ def test_this_environment_is_whole():
     import sys
     from pathlib import Path
 
-    assert "libc.so.6" not in missing_libraries(Path(sys.prefix))
+    assert "libc.so.6" not in libraries_of(Path(sys.prefix)).missing

@@ -1,0 +1,168 @@
+"""Sees to what a model needs of the system: `apt.txt`, and what compiled files load.
+
+On a laptop what is lacking is named, with the Debian package that brings it. In
+an image a build is no user who could install it, and unpacks it for itself; the
+image that serves then has the packages of `image_packages` installed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from filelock import FileLock
+
+from nachlass_builder.foundation.errors import RequirementsError
+from nachlass_builder.foundation.process import Deadline
+from nachlass_builder.foundation.progress import Progress
+from nachlass_builder.source.prepare import Prepared
+from nachlass_builder.system.apt import has_apt
+from nachlass_builder.system.apt_txt import AptPackage
+from nachlass_builder.system.debian_archive import packages_that_bring
+from nachlass_builder.system.installed import (
+    installed_packages,
+    owners_of,
+    state_of_the_system,
+)
+from nachlass_builder.system.policy_names import packages_named_after
+from nachlass_builder.system.shared_libraries import libraries_of
+from nachlass_builder.system.unpack import environment_with, unpack
+
+BROUGHT = "brought.json"
+"""Which package brings a library, as the archive said when it was last asked."""
+UNPACKED = "unpacked.json"
+ROOT = "root"
+"""The folder with the files of the packages that were unpacked."""
+
+
+def provide(
+    asked: Sequence[AptPackage], environment: Path, prepared: Prepared, progress: Progress
+) -> Mapping[str, str]:
+    """See to what is `asked` for, and what an environment needs; raises RequirementsError.
+
+    Returns the variables with which programs find what was unpacked, none where nothing was.
+    """
+    deadline, target = prepared.deadline, prepared.unpack_into
+    missing = libraries_of(environment).missing
+    if not asked and not missing:
+        return {}
+    there = installed_packages(deadline) if has_apt() else set()
+    lacking = [package for package in asked if package.name not in there]
+    brought = _brought(missing, prepared.settings.cache, deadline, progress)
+    needs = {name: _shown(files, environment) for name, files in missing.items()}
+    if target is None:
+        _tell(lacking, needs, brought, progress)
+        return {}
+    wanted = [*lacking, *(AptPackage(name) for name in sorted(set(brought.values())))]
+    _unpack(wanted, target, deadline)
+    variables = environment_with(target / ROOT, prepared.environ)
+    folders = [Path(folder) for folder in variables.get("LD_LIBRARY_PATH", "").split(":") if folder]
+    for name, files in libraries_of(environment, folders).missing.items():
+        progress.warn(f"{_shown(files, environment)} needs {name}, and no package brings it")
+        brought.pop(name, None)
+    for name, package in sorted(brought.items()):
+        progress.note(f"{package} is unpacked: {needs[name]} needs {name}")
+    if lacking:
+        progress.note(f"{', '.join(map(str, lacking))} of apt.txt: unpacked")
+    return variables
+
+
+def image_packages(
+    asked: Iterable[AptPackage], environment: Path, cache: Path, progress: Progress
+) -> list[str]:
+    """The packages that an image needs to serve an environment, as apt-get takes them.
+
+    They are those of which it loads a library, whether they are installed here or not:
+    another image may lack them.
+    """
+    named = {str(package) for package in asked}
+    if not has_apt():
+        return sorted(named)
+    deadline, libraries = Deadline(), libraries_of(environment)
+    found = owners_of(libraries.found, deadline)
+    brought = _brought(libraries.missing, cache, deadline, progress)
+    return sorted(named | found | set(brought.values()))
+
+
+def _tell(
+    lacking: Sequence[AptPackage],
+    needs: Mapping[str, str],
+    brought: Mapping[str, str],
+    progress: Progress,
+) -> None:
+    """Name what this machine lacks."""
+    for name, who in needs.items():
+        remedy = f": apt-get install {brought[name]}" if name in brought else ""
+        progress.warn(f"{who} needs {name}, which this machine lacks{remedy}")
+    if lacking and has_apt():
+        names = " ".join(map(str, lacking))
+        progress.warn(f"apt.txt: this machine lacks packages: apt-get install {names}")
+    elif lacking:
+        names = ", ".join(map(str, lacking))
+        progress.warn(f"apt.txt: this machine has no apt: install what {names} bring")
+
+
+def _brought(
+    missing: Iterable[str], cache: Path, deadline: Deadline, progress: Progress
+) -> dict[str, str]:
+    """The packages that bring libraries; the archive is asked for each name once."""
+    names = sorted(missing)
+    if not names or not has_apt():
+        return {}
+    folder = cache / "system" / state_of_the_system()
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / "lock"):
+        file = folder / BROUGHT
+        known: dict[str, str | None] = json.loads(file.read_text()) if file.is_file() else {}
+        if unknown := [name for name in names if name not in known]:
+            known |= _look_up(unknown, deadline, progress)
+            unfinished = file.with_suffix(f".{os.getpid()}")
+            unfinished.write_text(json.dumps(known), encoding="utf-8")
+            unfinished.replace(file)
+    return {name: package for name in names if (package := known.get(name))}
+
+
+def _look_up(names: Sequence[str], deadline: Deadline, progress: Progress) -> dict[str, str | None]:
+    """The package of each library, None where none brings it; without what cannot be known now."""
+    found: dict[str, str] = {}
+    with TemporaryDirectory(prefix="nachlass-apt-") as work:
+        try:
+            found = packages_named_after(names, Path(work, "names"), deadline=deadline)
+            others = [name for name in names if name not in found]
+            brought = packages_that_bring(others, Path(work, "files"), deadline=deadline)
+        except RequirementsError as error:
+            # It may be that nothing ever loads them.
+            others = [name for name in names if name not in found]
+            progress.warn(f"{', '.join(others)}: {error.message}")
+            return dict(found)
+    return {name: found.get(name) or brought.get(name) for name in names}
+
+
+def _unpack(wanted: Sequence[AptPackage], target: Path, deadline: Deadline) -> None:
+    """Unpack packages below `target`, those that are not there yet."""
+    if not wanted:
+        return
+    if not has_apt():
+        raise RequirementsError(
+            f"{', '.join(map(str, wanted))} cannot be installed: this image has no apt",
+            place=wanted[0].place,
+            remedy="base it on Debian, or on an image that has what they bring",
+        )
+    target.mkdir(parents=True, exist_ok=True)
+    with FileLock(target / "lock"):
+        file = target / UNPACKED
+        there = json.loads(file.read_text()) if file.is_file() else []
+        if new := [package for package in wanted if str(package) not in there]:
+            with TemporaryDirectory(prefix="nachlass-apt-") as work:
+                unpack(new, target / ROOT, Path(work), deadline=deadline)
+            file.write_text(json.dumps([*there, *map(str, new)]), encoding="utf-8")
+
+
+def _shown(files: Sequence[Path], environment: Path) -> str:
+    """The file that needs a library: the first, below the folder of the packages."""
+    path = files[0].relative_to(environment) if files[0].is_relative_to(environment) else files[0]
+    more = f" (and {len(files) - 1} more)" if len(files) > 1 else ""
+    return f"{path.as_posix().partition('site-packages/')[2] or path}{more}"

@@ -1,0 +1,49 @@
+"""Finds a library's package by the name that Debian's policy gives it.
+
+https://www.debian.org/doc/debian-policy/ch-sharedlibs.html, 8.1: `libgomp.so.1` is in
+libgomp1, `libX11.so.6` in libx11-6. The lists of packages suffice for that; those of their
+files (debian_archive.py) are larger, and a mirror may not have them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from nachlass_builder.foundation.process import Deadline
+from nachlass_builder.system.apt import Apt
+
+OF_64_BIT_TIME = "t64"
+"""The suffix of libraries that Debian has built again for 64 bits of time."""
+
+
+def packages_named_after(
+    sonames: Iterable[str], work: Path, *, deadline: Deadline
+) -> dict[str, str]:
+    """The packages that the archives have under the name that a library makes.
+
+    A library that shares its package with others (`libgthread-2.0.so.0`) is left out. `work`
+    is a folder for apt's files: see Apt, also for what it raises.
+    """
+    wanted = sorted(set(sonames))
+    if not wanted:
+        return {}
+    apt = Apt(work, deadline)
+    apt.update()
+    listed = apt.run(
+        *("apt-cache", "-c", str(work / "apt.conf"), "pkgnames"), doing="listing Debian's packages"
+    )
+    there = set(listed.stdout.split())
+    found = {name: next((n for n in names_made_of(name) if n in there), None) for name in wanted}
+    return {name: package for name, package in found.items() if package}
+
+
+def names_made_of(soname: str) -> Iterator[str]:
+    """The names that a package of a library may have: `libgl1`, `libgl1t64`."""
+    stem, _so, version = soname.lower().replace("_", "-").partition(".so")
+    version = version.lstrip(".")
+    for name in dict.fromkeys((stem, re.sub(r"-(?=\d)", "", stem))):
+        hyphen = "-" if version and name[-1:].isdigit() else ""
+        yield f"{name}{hyphen}{version}"
+        yield f"{name}{hyphen}{version}{OF_64_BIT_TIME}"

@@ -1,0 +1,85 @@
+"""Models that need libraries of the system: of a wheel, and by `apt.txt`."""
+
+import pytest
+
+from support.cells import write_notebook
+from support.containers import only_where_containers_run, second_stage
+
+pytestmark = only_where_containers_run
+
+READ_ONLY = ("--user", "12345:0", "--read-only", "--tmpfs", "/tmp")
+BOOSTER = "lightgbm/lib/lib_lightgbm.so needs libgomp.so.1"
+CELLS = """\
+# %%
+requirements = ["lightgbm", "numpy"]
+import ctypes
+import lightgbm
+import numpy as np
+# %%
+rows = np.arange(200.0).reshape(100, 2)
+settings = {"verbosity": -1, "min_data_in_leaf": 1, "num_threads": 1}
+booster = lightgbm.train(settings, lightgbm.Dataset(rows, rows[:, 0] > 100), 5)
+# %%
+def environment_of_odbc():
+    handle = ctypes.c_void_p()
+    return ctypes.CDLL("libodbc.so.2").SQLAllocHandle(1, None, ctypes.byref(handle))
+# %%
+def predictor(x):
+    return [environment_of_odbc(), round(float(booster.predict([x])[0]), 3)]
+samples = [[0, 1], [190, 191]]
+"""
+
+
+@pytest.fixture
+def source(tmp_path):
+    write_notebook(tmp_path / "boosted/model.ipynb", CELLS)
+    (tmp_path / "boosted/apt.txt").write_text("# ODBC's driver manager\nunixodbc\n")
+    return tmp_path / "boosted"
+
+
+def check(engine, image):
+    with engine.container(image, *READ_ONLY) as running:
+        (status, low), (_, high) = (running.predict(row) for row in ([0, 1], [190, 191]))
+        assert status == 200
+        assert low[0] == high[0] == 0
+        assert low[1] < high[1]
+
+
+def test_the_small_image_has_what_the_model_loads(engine, builder, source, tag, environ):
+    made = engine.nachlass_image(source, tag, "--builder", builder, environ=environ)
+    said = made.stdout + made.stderr
+    assert made.returncode == 0, said
+    assert f"libgomp1 is unpacked: {BOOSTER}" in said
+    check(engine, tag)
+    installed = ("dpkg-query", "-W", "-f", "${Package}\n", "libgomp1", "unixodbc")
+    assert engine.run("podman", "run", "--rm", "--pull=never", tag, *installed).returncode == 0
+    again = engine.nachlass_image(source, tag, "--builder", builder, environ=environ)
+    assert again.returncode == 0
+    assert "executing the notebook" not in again.stderr
+
+
+def test_what_s2i_makes_has_it_too_and_the_second_image_has_it_installed(
+    engine, project_images, source, tag, tmp_path
+):
+    """s2i's build is no user who could install packages."""
+    builder, runtime = project_images
+    first = f"{tag}-first"
+    said = engine.s2i_build(first, tmp_path / "first", source, builder)
+    assert f"libgomp1 is unpacked: {BOOSTER}" in said.stderr
+    assert "unixodbc of apt.txt: unpacked" in said.stderr
+    check(engine, first)
+    (tmp_path / "second").mkdir()
+    (tmp_path / "second/Dockerfile").write_text(second_stage(runtime, first))
+    engine.build(tag, tmp_path / "second", "--layers=false")
+    check(engine, tag)
+    size, of_runtime = (engine.inspect(name)["Size"] for name in (tag, runtime))
+    assert size < engine.inspect(first)["Size"]
+    assert size > of_runtime
+
+
+def test_an_apt_txt_that_names_no_package_ends_the_build(engine, builder, source, tag, environ):
+    (source / "apt.txt").write_text("unixodbc\nno-such-package-anywhere\n")
+    made = engine.nachlass_image(source, tag, "--builder", builder, environ=environ)
+    assert made.returncode == 12
+    assert "Unable to locate package no-such-package-anywhere" in made.stdout + made.stderr
+    assert not engine.has(tag)

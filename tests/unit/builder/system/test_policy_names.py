@@ -1,0 +1,43 @@
+"""The package of a library by the name that Debian's policy makes of it."""
+
+import pytest
+
+from nachlass_builder.foundation.process import Deadline
+from nachlass_builder.system.policy_names import packages_named_after
+
+NAMES = ["libgomp1", "libgl1", "libx11-6", "libglib2.0-0t64", "libodbc2", "libssl3t64", "zlib1g"]
+
+
+@pytest.fixture
+def named(fake, tmp_path):
+    fake.has(NAMES)
+
+    def find(*names):
+        return packages_named_after(names, tmp_path / "work", deadline=Deadline())
+
+    return find
+
+
+@pytest.mark.parametrize(
+    ("soname", "package"),
+    [
+        ("libgomp.so.1", "libgomp1"),
+        ("libGL.so.1", "libgl1"),
+        ("libX11.so.6", "libx11-6"),
+        ("libglib-2.0.so.0", "libglib2.0-0t64"),
+        ("libodbc.so.2", "libodbc2"),
+        ("libssl.so.3", "libssl3t64"),
+    ],
+)
+def test_the_package_of_its_name(named, soname, package):
+    assert named(soname) == {soname: package}
+
+
+@pytest.mark.parametrize("soname", ["libz.so.1", "libgthread-2.0.so.0", "libgomp.so", "odd"])
+def test_a_library_of_another_name_is_left_out(named, soname):
+    assert named(soname) == {}
+
+
+def test_nothing_is_asked_for_no_name(named, fake):
+    assert named() == {}
+    assert fake.asked == []
