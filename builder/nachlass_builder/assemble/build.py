@@ -17,7 +17,6 @@ from nachlass_builder.assemble.secret_parameters import (
     refuse_told,
     remember,
 )
-from nachlass_builder.assemble.system_packages import provide
 from nachlass_builder.bundle.layout import (
     SAMPLES,
     SOURCE_FOLDER,
@@ -107,6 +106,7 @@ class _Build:
     def run(self) -> None:
         """Make the whole bundle in the staging folder."""
         from nachlass_builder.assemble.render import strip_outputs
+        from nachlass_builder.assemble.system_packages import provide
         from nachlass_builder.assemble.tell_capture import tell_capture
         from nachlass_builder.assemble.write_bundle import write_bundle
         from nachlass_builder.execution.advice import Advice

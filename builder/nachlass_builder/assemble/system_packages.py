@@ -46,7 +46,7 @@ def provide(
     Returns the variables with which programs find what was unpacked, none where nothing was.
     """
     deadline, target = prepared.deadline, prepared.unpack_into
-    missing = libraries_of(environment).missing
+    missing = _missing(environment, prepared.settings.cache)
     if not asked and not missing:
         return {}
     there = installed_packages(deadline) if has_apt() else set()
@@ -87,6 +87,24 @@ def image_packages(
     return sorted(named | found | set(brought.values()))
 
 
+def _missing(environment: Path, cache: Path) -> Mapping[str, Sequence[Path]]:
+    """The libraries that an environment lacks; one that lacks none is looked through once."""
+    whole = _folder(cache) / f"{environment.parent.name}.whole"
+    if has_apt() and whole.is_file():
+        return {}
+    missing = libraries_of(environment).missing
+    if not missing:
+        whole.touch()
+    return missing
+
+
+def _folder(cache: Path) -> Path:
+    """What is known of this system in the state in which it is."""
+    folder = cache / "system" / state_of_the_system()
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 def _tell(
     lacking: Sequence[AptPackage],
     needs: Mapping[str, str],
@@ -112,8 +130,7 @@ def _brought(
     names = sorted(missing)
     if not names or not has_apt():
         return {}
-    folder = cache / "system" / state_of_the_system()
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = _folder(cache)
     with FileLock(folder / "lock"):
         file = folder / BROUGHT
         known: dict[str, str | None] = json.loads(file.read_text()) if file.is_file() else {}

@@ -13,6 +13,8 @@ from tempfile import TemporaryDirectory
 
 from nachlass_builder.foundation.errors import ImageError
 
+OF_NO_REGISTRY = "localhost/"
+"""How podman and buildah begin the names of images that were made or imported here."""
 PROGRAMS = ("podman", "buildah", "docker")
 
 
@@ -88,6 +90,8 @@ class Engine:
 
     def digest(self, tag: str) -> str | None:
         """The digest of an image's manifest, as its registry has it; None where none is known."""
+        if tag.startswith(OF_NO_REGISTRY):
+            return None
         if self.program == "buildah":
             return self._ask([*self._inspect, "--format", "{{.FromImageDigest}}", tag]) or None
         said = self._ask([*self._inspect, "--format", "{{json .RepoDigests}}", tag])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import stat
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from nachlass_builder.foundation.progress import Progress
@@ -49,18 +51,19 @@ def settle_bundle(bundle: Path) -> None:
 
 
 def let_all_read(folder: Path) -> None:
-    """Let every user read what the owner can, and nobody else write.
+    """Let every user read what the owner can, nobody else write, and no program be its owner.
 
     Files of a source have the modes that they had there, and a cache may be a group's.
     """
     for path in (folder, *folder.rglob("*")):
         if path.is_symlink():
             continue
-        mode = path.stat().st_mode
+        mode = stat.S_IMODE(path.stat().st_mode)
         of_owner = mode & 0o500
-        wanted = (mode & ~0o022) | of_owner >> 3 | of_owner >> 6
+        wanted = mode & 0o755 | of_owner >> 3 | of_owner >> 6
         if wanted != mode:
-            path.chmod(wanted)
+            with suppress(PermissionError):  # where s2i builds as another user, the root is not its
+                path.chmod(wanted)
 
 
 def tell_sizes(folders: Mapping[str, Path], progress: Progress) -> None:

@@ -30,10 +30,12 @@ class System:
     still_missing: dict = field(default_factory=dict)
     named: dict = field(default_factory=lambda: {"libgomp.so.1": "libgomp1"})
     listed: dict = field(default_factory=dict)
+    looked_through: int = 0
     asked: list = field(default_factory=list)
     unpacked: list = field(default_factory=list)
 
     def libraries(self, environment, search=()):
+        self.looked_through += 1
         missing = self.still_missing if search else self.missing
         return Libraries([Path("/lib/libz.so.1")], missing)
 
@@ -69,7 +71,7 @@ def system(tmp_path, monkeypatch):
 
 
 def needs(system, *names):
-    system.missing = {name: [system.root / "env" / PLACE] for name in names}
+    system.missing = {name: [system.root / "key/env" / PLACE] for name in names}
 
 
 def seen_to(system, *asked, unpack=False):
@@ -79,7 +81,7 @@ def seen_to(system, *asked, unpack=False):
         settings=SimpleNamespace(cache=system.root / "cache"),
         environ={"LD_LIBRARY_PATH": "/mine"},
     )
-    return provide(asked, system.root / "env", prepared, Progress())
+    return provide(asked, system.root / "key/env", prepared, Progress())
 
 
 def test_nothing_is_asked_where_nothing_is_lacking(system, capsys):
@@ -87,6 +89,15 @@ def test_nothing_is_asked_where_nothing_is_lacking(system, capsys):
     assert seen_to(system) == seen_to(system, ODBC) == seen_to(system, ODBC, unpack=True) == {}
     assert system.asked == system.unpacked == []
     assert capsys.readouterr().err == ""
+
+
+def test_an_environment_that_lacks_nothing_is_looked_through_once(system):
+    for _ in range(2):
+        seen_to(system)
+    assert system.looked_through == 1
+    system.apt = False  # what else is installed there is not known
+    seen_to(system)
+    assert system.looked_through == 2
 
 
 def test_a_laptop_is_told_what_it_lacks(system, capsys):
@@ -147,7 +158,7 @@ def test_an_image_unpacks_what_it_lacks_once(system, capsys):
 
 def test_a_library_that_is_missing_all_the_same_is_told(system, capsys):
     needs(system, "libgomp.so.1", "libodd.so.3")
-    system.still_missing = {"libodd.so.3": [system.root / "env" / PLACE]}
+    system.still_missing = {"libodd.so.3": [system.root / "key/env" / PLACE]}
     seen_to(system, unpack=True)
     said = capsys.readouterr().err
     assert "lightgbm/lib_lightgbm.so needs libodd.so.3, and no package brings it" in said
@@ -164,9 +175,9 @@ def test_an_image_is_to_have_all_that_is_loaded(system):
     """Also what this one has: the image that serves may lack it."""
     needs(system, "libgomp.so.1", "libodd.so.3")
     asked = [AptPackage("unixodbc", "2.3.12-2")]
-    packages = image_packages(asked, system.root / "env", system.root / "cache", Progress())
+    packages = image_packages(asked, system.root / "key/env", system.root / "cache", Progress())
     assert packages == ["libgomp1", "unixodbc=2.3.12-2", "zlib1g"]
     system.apt = False
-    assert image_packages(asked, system.root / "env", system.root, Progress()) == [
+    assert image_packages(asked, system.root / "key/env", system.root, Progress()) == [
         "unixodbc=2.3.12-2"
     ]

@@ -33,7 +33,9 @@ def test_what_was_shown_is_said(told):
 def test_what_failed_is_an_error(told):
     with pytest.raises(BundleError, match="sample 4: the notebook answered 1, the pickle 2"):
         told({"error": {"message": "the notebook answered 1, the pickle 2", "sample": 4}})
-    with pytest.raises(BundleError, match=": no module six"):
+    with pytest.raises(BundleError, match=r"such file; name the Debian package .* in apt\.txt"):
+        told({"error": {"message": "libx.so: cannot open shared object file: no such file"}})
+    with pytest.raises(BundleError, match=r": no module six$"):
         told({"error": {"message": "no module six"}})
 
 
