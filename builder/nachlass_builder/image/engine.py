@@ -96,7 +96,9 @@ class Engine:
             return self._ask([*self._inspect, "--format", "{{.FromImageDigest}}", tag]) or None
         said = self._ask([*self._inspect, "--format", "{{json .RepoDigests}}", tag])
         names = json.loads(said or "null") or ()
-        return next((name.partition("@")[2] for name in names), None)
+        # An image may have been pulled from, or pushed to, several.
+        by_name = sorted(names, key=lambda name: not name.startswith(f"{_without_tag(tag)}@"))
+        return next((name.partition("@")[2] for name in by_name), None)
 
     def pull(self, tag: str) -> None:
         """Pull an image from its registry; raises ImageError."""

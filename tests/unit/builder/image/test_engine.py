@@ -1,0 +1,84 @@
+"""podman, buildah and docker: what is asked of each, and what is read of its answers."""
+
+import json
+import os
+
+import pytest
+
+from nachlass_builder.foundation.errors import ImageError
+from nachlass_builder.image.engine import PROGRAMS, Engine
+
+pytestmark = pytest.mark.starts_programs
+
+DIGEST = "sha256:" + 64 * "1"
+ANSWERS = """\
+echo "$@" >> asked
+case "$*" in
+*gone*) exit 125 ;;
+*RepoDigests*) cat digests ;;
+*FromImageDigest*) cat digest ;;
+push*--digestfile*) printf %s "$PUSHED" > "$3" ;;
+esac
+"""
+
+
+@pytest.fixture(params=PROGRAMS)
+def engine(request, tmp_path, monkeypatch):
+    """An engine that answers what a test writes into its folder."""
+    program = tmp_path / request.param
+    program.write_text(f"#!/bin/sh\ncd '{tmp_path}'\n{ANSWERS}")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PUSHED", DIGEST)
+    (tmp_path / "digest").write_text(f"{DIGEST}\n")
+    (tmp_path / "digests").write_text(json.dumps([f"registry:5000/base@{DIGEST}"]))
+    made = Engine(request.param)
+    monkeypatch.setattr(Engine, "folder", tmp_path, raising=False)
+    return made
+
+
+def test_the_digest_of_an_image_that_a_registry_knows(engine):
+    assert engine.digest("registry:5000/base") == DIGEST
+
+
+@pytest.mark.parametrize("said", ["[]", "null", ""])
+def test_an_image_without_a_digest_has_none(engine, said):
+    (engine.folder / "digests").write_text(said)
+    (engine.folder / "digest").write_text("")
+    assert engine.digest("registry:5000/base") is None
+
+
+def test_an_image_that_was_made_here_has_none_that_others_could_pull(engine):
+    assert engine.digest("localhost/base:1") is None
+
+
+@pytest.mark.parametrize(
+    ("tag", "name"),
+    [
+        ("registry:5000/models/iris:1.0", "registry:5000/models/iris"),
+        ("registry:5000/iris", "registry:5000/iris"),
+        ("me/iris:latest", "me/iris"),
+    ],
+)
+def test_what_was_pushed_is_named_by_its_digest(engine, tag, name):
+    known = [f"elsewhere/iris@sha256:{64 * '2'}", f"{name}@{DIGEST}"]
+    (engine.folder / "digests").write_text(json.dumps(known))
+    assert engine.push(tag) == f"{name}@{DIGEST}"
+    assert f"{tag}\n" in (engine.folder / "asked").read_text()
+
+
+def test_what_is_not_there_is_not_pulled_and_not_pushed(engine):
+    with pytest.raises(ImageError, match="gone was not pulled"):
+        engine.pull("gone")
+    with pytest.raises(ImageError, match="gone was not pushed"):
+        engine.push("gone")
+
+
+def test_labels_and_arguments_are_given(engine, tmp_path):
+    engine.build(
+        "iris", tmp_path, tmp_path / "Dockerfile", labels={"a": "b c"}, arguments={"X": "1"},
+        secrets={},
+    )  # fmt: skip
+    asked = (engine.folder / "asked").read_text()
+    assert "--label a=b c" in asked
+    assert "--build-arg X=1" in asked
