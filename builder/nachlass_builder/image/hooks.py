@@ -7,8 +7,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from nachlass_builder.foundation.errors import ExecutionError
+from nachlass_builder.foundation.errors import ExecutionError, Place
 from nachlass_builder.foundation.progress import Progress
+from nachlass_builder.source.secret_files import secrets_in_text
 
 HOOKS = Path(".s2i/action_hooks")
 PRE_RUN = "pre_run"
@@ -37,8 +38,16 @@ def run_hook(source: Path, name: str, progress: Progress) -> None:
         )
 
 
-def keep_pre_run(source: Path, folder: Path) -> None:
+def keep_pre_run(source: Path, folder: Path, progress: Progress) -> None:
     """Keep the hook that runs before the service, if there is one, and none of before."""
     (folder / PRE_RUN).unlink(missing_ok=True)
-    if (source / HOOKS / PRE_RUN).is_file():
-        shutil.copyfile(source / HOOKS / PRE_RUN, folder / PRE_RUN)
+    hook = source / HOOKS / PRE_RUN
+    if not hook.is_file():
+        return
+    for line, what in secrets_in_text(hook):
+        place = Place(str(HOOKS / PRE_RUN), line=line)
+        progress.warn(
+            f"{place}: this looks like {what}, and stays in the image: "
+            "have the hook read it where the image runs, from a variable or a mounted file"
+        )
+    shutil.copyfile(hook, folder / PRE_RUN)

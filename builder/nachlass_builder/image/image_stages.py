@@ -89,7 +89,7 @@ def model(*, force: bool) -> None:
     keep_packages(SOURCE, MADE, MADE.parent, CACHE, progress)
     settle_bundle(MADE)
     let_all_read(MADE)
-    keep_pre_run(SOURCE, MADE.parent)
+    keep_pre_run(SOURCE, MADE.parent, progress)
     run_hook(SOURCE, "post_assemble", progress)
     for file in (MADE / SERVING_LOCK, MADE.parent / PACKAGES):
         os.utime(file, (0, 0))

@@ -124,7 +124,7 @@ def _assemble(work: Path, artifacts: Artifacts, progress: Progress) -> None:
 
 def _leave_for_the_next_image(request: Request, progress: Progress) -> None:
     """Leave beside the bundle what an image that takes it over needs to know."""
-    keep_pre_run(SOURCE, APP_ROOT)
+    keep_pre_run(SOURCE, APP_ROOT, progress)
     with prepared_source(request, progress) as prepared:
         keep_labels(APP_ROOT, model_labels(prepared))
         of_service = {n: v for n, v in os.environ.items() if n.startswith("S2I_") or n in OTHERS}

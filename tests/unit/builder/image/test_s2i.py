@@ -93,10 +93,19 @@ def test_a_hook_runs_in_the_source(source):
 
 def test_the_hook_of_another_source_is_not_kept(source, tmp_path):
     (source / HOOKS / PRE_RUN).write_text("export X=1\n")
-    keep_pre_run(source, tmp_path)
+    keep_pre_run(source, tmp_path, Progress())
     assert (tmp_path / PRE_RUN).read_text() == "export X=1\n"
-    keep_pre_run(tmp_path / "other", tmp_path)
+    keep_pre_run(tmp_path / "other", tmp_path, Progress())
     assert not (tmp_path / PRE_RUN).exists()
+
+
+def test_a_token_in_the_hook_that_is_kept_is_told(source, tmp_path, capsys):
+    token = "gh" + "p_" + "0123456789abcdefghijABCDEFGHIJ012345"
+    (source / HOOKS / PRE_RUN).write_text(f"export A=1\nexport TOKEN={token}\n")
+    keep_pre_run(source, tmp_path, Progress())
+    said = capsys.readouterr().err
+    assert f"{HOOKS / PRE_RUN}, line 2: this looks like a token of GitHub" in said
+    assert token not in said
 
 
 def test_a_hook_that_fails_ends_the_build(source):
