@@ -23,8 +23,8 @@ from support.containers import (
     context_of,
     environment_of,
     only_where_containers_run,
+    readme_dockerfile,
     s2i_dockerfile,
-    second_stage,
 )
 from support.private_servers import PASSWORD, SPELLINGS, USER, USERINFO, private_server
 from support.project import PROJECT
@@ -199,13 +199,13 @@ def test_one_layer_with_hooks_and_scripts_that_wrap_ours(engine, builder, small,
         assert "cells" in engine.run(*kept).stdout
 
 
-def test_a_second_stage_as_the_readme_has_it_is_the_small_image(
+def test_a_dockerfile_in_stages_as_the_readme_has_it_makes_the_small_image(
     engine, project_images, small, tag, tmp_path
 ):
-    """What s2i made is the first: the source's variables come along, its secrets do not."""
+    """The source's variables come along with the model; its secrets, and what s2i keeps, do not."""
     builder, runtime = project_images
     (small / ".s2i").mkdir()
-    (small / ".s2i/environment").write_text("GREETING=it's $HOME\nS2I_KEEP_ARTIFACTS=1\n")
+    (small / ".s2i/environment").write_text("GREETING=it's $HOME\n")
     variables = {
         "GREETING": "it's \\$HOME",
         "S2I_KEEP_ARTIFACTS": "1",
@@ -213,14 +213,13 @@ def test_a_second_stage_as_the_readme_has_it_is_the_small_image(
         "API_TOKEN": MARK,
     }
     write_notebook(small / "model.ipynb", f"{SMALL}# %%\nassert os.environ['API_TOKEN']\n")
-    first = f"{tag}-first"
-    made = engine.s2i_build(first, tmp_path / "first", small, builder, environment=variables)
-    assert "API_TOKEN looks like a secret, and stays in the image that s2i makes" in made.stderr
-    assert MARK in json.dumps(engine.inspect(first))
-
-    (tmp_path / "second").mkdir()
-    (tmp_path / "second/Dockerfile").write_text(second_stage(runtime, first))
-    said = engine.build(tag, tmp_path / "second", "--layers=false")
+    dockerfile = readme_dockerfile().replace("FROM nachlass-runtime", f"FROM {runtime}")
+    environment = "".join(f'ENV {name}="{value}"\n' for name, value in variables.items())
+    first = f"FROM {builder} AS built\n{environment}"
+    file = tmp_path / "Dockerfile"  # which has the secret: not in the source
+    file.write_text(dockerfile.replace("FROM nachlass AS built\n", first))
+    said = engine.build(tag, small, "--layers=false", "--file", file)
+    assert "API_TOKEN looks like a secret, and stays in the image that s2i makes" in said.stderr
     assert "loads; its predictions are not compared, without API_TOKEN" in said.stdout
     assert not engine.holds(tag, runtime, MARK)
     with engine.container(tag, "--user", "12345:0", *READ_ONLY) as running:
@@ -236,30 +235,11 @@ def test_a_second_stage_as_the_readme_has_it_is_the_small_image(
         assert running.predict("GREETING") == (200, "mine")
     assert engine.changeable(tag) == engine.not_roots(tag) == ""
     # As small as `nachlass image` makes it, of the same source.
-    whole = engine.nachlass_image(
-        small,
-        f"{tag}-whole",
-        "--builder",
-        builder,
-        "-e",
-        f"API_TOKEN={MARK}",
-        environ=engine.environ,
-    )
+    words = ("--builder", builder, "-e", f"API_TOKEN={MARK}")
+    whole = engine.nachlass_image(small, f"{tag}-whole", *words, environ=engine.environ)
     assert whole.returncode == 0, whole.stderr
     sizes = [engine.inspect(name)["Size"] for name in (tag, f"{tag}-whole")]
     assert sizes[0] <= 1.02 * sizes[1], sizes
-
-
-def test_a_dockerfile_in_stages_as_the_readme_has_it(engine, project_images, small, tag):
-    builder, runtime = project_images
-    readme = (PROJECT / "README.md").read_text()
-    dockerfile = readme.partition("```dockerfile\n")[2].partition("```")[0]
-    named = dockerfile.replace("FROM nachlass-runtime", f"FROM {runtime}")
-    (small / "Dockerfile").write_text(named.replace("FROM nachlass ", f"FROM {builder} "))
-    engine.build(tag, small, "--layers=false")
-    with engine.container(tag, "--user", "12345:0", *READ_ONLY) as running:
-        assert running.predict("HOME") == (200, "/tmp")
-    assert engine.changeable(tag) == engine.not_roots(tag) == ""
 
 
 @pytest.mark.needs("docker-registry", "make test-all")

@@ -291,11 +291,14 @@ def s2i_dockerfile(builder, *, environment=None, cached=None):
     return "\n".join(lines) + "\n"
 
 
+def readme_dockerfile():
+    """The Dockerfile in stages of the README."""
+    return (PROJECT / "README.md").read_text().partition("```dockerfile\n")[2].partition("```")[0]
+
+
 def second_stage(runtime, first):
     """The second stage of the README's Dockerfile, on a runtime, of what s2i made first."""
-    readme = (PROJECT / "README.md").read_text()
-    dockerfile = readme.partition("```dockerfile\n")[2].partition("```")[0]
-    stage = dockerfile.partition("FROM nachlass-runtime\n")[2]
+    stage = readme_dockerfile().partition("FROM nachlass-runtime\n")[2]
     return f"FROM {runtime}\n{stage.replace('--from=built', f'--from={first}')}"
 
 

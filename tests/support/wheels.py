@@ -34,17 +34,18 @@ def make_wheel(
         f"{info}/WHEEL": f"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {tag}\n",
         f"{info}/entry_points.txt": entry_points,
     }
-    record = [f"{file},{_digest(text)},{len(text.encode())}" for file, text in contents.items()]
-    contents[f"{info}/RECORD"] = "\n".join([*record, f"{info}/RECORD,,", ""])
+    data = {file: c if isinstance(c, bytes) else c.encode() for file, c in contents.items()}
+    record = [f"{file},{_digest(content)},{len(content)}" for file, content in data.items()]
+    data[f"{info}/RECORD"] = "\n".join([*record, f"{info}/RECORD,,", ""]).encode()
     with zipfile.ZipFile(path, "w") as archive:
-        for file, text in contents.items():
-            archive.writestr(zipfile.ZipInfo(file), text)
+        for file, content in data.items():
+            archive.writestr(zipfile.ZipInfo(file), content)
     return path
 
 
-def _digest(text):
+def _digest(content):
     """A digest as RECORD has it."""
-    digest = hashlib.sha256(text.encode()).digest()
+    digest = hashlib.sha256(content).digest()
     return f"sha256={base64.urlsafe_b64encode(digest).decode().rstrip('=')}"
 
 
