@@ -97,7 +97,7 @@ class Engine:
         said = self._ask([*self._inspect, "--format", "{{json .RepoDigests}}", tag])
         names = json.loads(said or "null") or ()
         # An image may have been pulled from, or pushed to, several.
-        by_name = sorted(names, key=lambda name: not name.startswith(f"{_without_tag(tag)}@"))
+        by_name = sorted(names, key=lambda name: not name.startswith(f"{repository_of(tag)}@"))
         return next((name.partition("@")[2] for name in by_name), None)
 
     def pull(self, tag: str) -> None:
@@ -115,7 +115,7 @@ class Engine:
                 file = Path(folder, "digest")
                 self._run(["push", "--digestfile", str(file), tag], failure)
                 digest = file.read_text(encoding="utf-8").strip()
-        return f"{_without_tag(tag)}@{digest}"
+        return f"{repository_of(tag)}@{digest}"
 
     @property
     def _inspect(self) -> list[str]:
@@ -139,7 +139,7 @@ class Engine:
             )
 
 
-def _without_tag(name: str) -> str:
-    """An image's name; the colon of a port is not that of a tag."""
+def repository_of(name: str) -> str:
+    """An image's name without its tag; the colon of a port is none of a tag."""
     folder, slash, last = name.rpartition("/")
     return f"{folder}{slash}{last.partition(':')[0]}"

@@ -1,4 +1,4 @@
-"""The labels of an image: of the model in it, and of what it is based on.
+"""The labels of a model's image.
 
 Names and meanings are those of the OCI image specification's annotations:
 https://github.com/opencontainers/image-spec/blob/main/annotations.md
@@ -33,13 +33,6 @@ def model_labels(prepared: Prepared) -> dict[str, str]:
         "io.k8s.display-name": prepared.model_name,
     }
     return {name: value for name, value in labels.items() if value}
-
-
-def base_labels(base: str, digest: str | None) -> dict[str, str]:
-    """What an image is based on; `digest` is None where none was resolved."""
-    name, _, said = base.partition("@")
-    digest = said or digest
-    return {BASE_NAME: name, **({BASE_DIGEST: digest} if digest else {})}
 
 
 def keep_labels(folder: Path, labels: Mapping[str, str]) -> None:

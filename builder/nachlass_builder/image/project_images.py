@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nachlass_builder import __version__
 from nachlass_builder.foundation.errors import ImageError
 from nachlass_builder.foundation.progress import Progress
+from nachlass_builder.image.base import Base
 from nachlass_builder.image.engine import Engine
-from nachlass_builder.image.labels import BASE_DIGEST, BASE_NAME, base_labels
+from nachlass_builder.image.labels import BASE_DIGEST, BASE_NAME
 from nachlass_builder.packages.service_wheel import OURS, PACKAGE, service_source
 
 
@@ -36,47 +37,46 @@ def project_images(
 
     `builder` is one that is there, `base` what to make them from; `context` is a new folder.
     """
-    if builder:
-        if not engine.has(builder):
-            raise ImageError(
-                f"there is no image {builder}",
-                remedy=f"{engine.program} pull {builder}, or leave --builder out",
-            )
-        base = base or _base_of(engine, builder)
+    if builder and not engine.has(builder):
+        raise ImageError(
+            f"there is no image {builder}",
+            remedy=f"{engine.program} pull {builder}, or leave --builder out",
+        )
     _copy_project(context)
-    base = base or _default_base(context / "Containerfile")
+    if base:
+        chosen = Base.named(base)
+    else:
+        chosen = (builder and _base_of(engine, builder)) or _default_base(context / "Containerfile")
     made = {}
     for target in ("runtime",) if builder else ("runtime", "builder"):
-        made[target] = f"localhost/nachlass-{target}:{__version__}-{_digest(context, base)}"
+        made[target] = f"localhost/nachlass-{target}:{__version__}-{_digest(context, chosen)}"
         if engine.has(made[target]):
             continue
         with progress.step(f"making the {target} image, once"):
-            if not engine.has(base):
-                engine.pull(base)
+            exact = chosen.resolved(engine)
             engine.build(
                 made[target],
                 context,
                 context / "Containerfile",
                 target=target,
-                arguments={"VERSION": __version__, "BASE": base},
-                labels=base_labels(base, engine.digest(base)),
+                arguments={"VERSION": __version__, "BASE": exact.reference},
+                labels=exact.labels,
                 # What a base lacks is installed by its own package manager, which needs none.
                 secrets=secrets if target == "builder" else {},
             )
     return ProjectImages(builder or made["builder"], made["runtime"])
 
 
-def _default_base(containerfile: Path) -> str:
+def _default_base(containerfile: Path) -> Base:
     """What the Containerfile has images based on."""
     lines = containerfile.read_text(encoding="utf-8").splitlines()
-    return next(line.partition("=")[2] for line in lines if line.startswith("ARG BASE="))
+    return Base(next(line.partition("=")[2] for line in lines if line.startswith("ARG BASE=")))
 
 
-def _base_of(engine: Engine, builder: str) -> str | None:
-    """What a builder is based on: both have to have the same Python."""
+def _base_of(engine: Engine, builder: str) -> Base | None:
+    """What a builder says that it is based on: the runtime has to have the same Python."""
     name, digest = (engine.label(builder, label) for label in (BASE_NAME, BASE_DIGEST))
-    exact = f"{name}@{digest}"
-    return exact if name and digest and engine.has(exact) else name
+    return replace(Base.named(name), digest=digest) if name else None
 
 
 def _copy_project(context: Path) -> None:
@@ -97,9 +97,9 @@ def _copy_project(context: Path) -> None:
     shutil.copytree(service / PACKAGE, context / "service" / PACKAGE, ignore=ignored)
 
 
-def _digest(context: Path, base: str) -> str:
+def _digest(context: Path, base: Base) -> str:
     """A digest of what the images are made from."""
-    digest = hashlib.sha256(base.encode())
+    digest = hashlib.sha256(base.reference.encode())
     for path in sorted(context.rglob("*")):
         if path.is_file():
             digest.update(f"{path.relative_to(context)}\0".encode() + path.read_bytes())

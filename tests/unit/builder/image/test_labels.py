@@ -3,11 +3,9 @@
 import pytest
 
 from nachlass_builder.foundation.progress import Progress
-from nachlass_builder.image.labels import base_labels, keep_labels, model_labels
+from nachlass_builder.image.labels import keep_labels, model_labels
 from nachlass_builder.source.prepare import Request, prepared_source
 from support.repositories import commit_all
-
-DIGEST = "sha256:" + 64 * "0"
 
 
 @pytest.fixture
@@ -50,21 +48,6 @@ def test_what_is_not_known_is_not_said(labels):
 def test_in_a_cluster_the_platform_says_which_commit_it_is(labels):
     found = labels(OPENSHIFT_BUILD_COMMIT="0123456789abcdef")
     assert (found["revision"], found["version"]) == ("0123456789abcdef", "0123456")
-
-
-@pytest.mark.parametrize(
-    ("base", "resolved", "name", "digest"),
-    [
-        ("debian:13", DIGEST, "debian:13", DIGEST),
-        ("debian:13", None, "debian:13", None),
-        (f"debian@{DIGEST}", None, "debian", DIGEST),
-    ],
-)
-def test_a_digest_that_was_not_resolved_is_no_label(base, resolved, name, digest):
-    found = base_labels(base, resolved)
-    assert found.pop("org.opencontainers.image.base.name") == name
-    assert found.pop("org.opencontainers.image.base.digest", None) == digest
-    assert found == {}
 
 
 def test_labels_are_left_one_a_line(tmp_path):

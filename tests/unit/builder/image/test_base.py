@@ -1,0 +1,37 @@
+"""What images are based on: never a digest that nobody has resolved."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from nachlass_builder.image.base import Base
+
+DIGEST = "sha256:" + 64 * "0"
+NAME, AT = "org.opencontainers.image.base.name", "org.opencontainers.image.base.digest"
+
+
+def engine(*there, digest=None):
+    """An engine that has images, and knows a digest; what it pulls, it has."""
+    has = list(there)
+    return SimpleNamespace(has=has.__contains__, pull=has.append, digest=lambda _name: digest)
+
+
+@pytest.mark.parametrize(
+    ("text", "known", "labels", "reference"),
+    [
+        ("debian:13", DIGEST, {NAME: "debian:13", AT: DIGEST}, f"debian@{DIGEST}"),
+        ("debian:13", None, {NAME: "debian:13"}, "debian:13"),
+        (f"debian@{DIGEST}", "other", {NAME: "debian", AT: DIGEST}, f"debian@{DIGEST}"),
+        ("host:5000/debian", DIGEST, {NAME: "host:5000/debian", AT: DIGEST}, f"host:5000/debian@{DIGEST}"),
+    ],
+)  # fmt: skip
+def test_a_base_is_exactly_the_one_that_was_resolved(text, known, labels, reference):
+    base = Base.named(text).resolved(engine(digest=known))
+    assert base.labels == labels
+    assert base.reference == reference
+
+
+def test_what_is_there_is_not_pulled():
+    asked = engine("debian:13")
+    asked.pull = pytest.fail
+    Base.named("debian:13").resolved(asked)
