@@ -76,7 +76,8 @@ def _default_base(containerfile: Path) -> Base:
 def _base_of(engine: Engine, builder: str) -> Base | None:
     """What a builder says that it is based on: the runtime has to have the same Python."""
     name, digest = (engine.label(builder, label) for label in (BASE_NAME, BASE_DIGEST))
-    return replace(Base.named(name), digest=digest) if name else None
+    base = Base.named(name or "")
+    return replace(base, digest=digest or base.digest) if name else None
 
 
 def _copy_project(context: Path) -> None:

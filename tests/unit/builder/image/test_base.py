@@ -22,9 +22,9 @@ def engine(*there, digest=None):
         ("debian:13", DIGEST, {NAME: "debian:13", AT: DIGEST}, f"debian@{DIGEST}"),
         ("debian:13", None, {NAME: "debian:13"}, "debian:13"),
         (f"debian@{DIGEST}", "other", {NAME: "debian", AT: DIGEST}, f"debian@{DIGEST}"),
-        ("host:5000/debian", DIGEST, {NAME: "host:5000/debian", AT: DIGEST}, f"host:5000/debian@{DIGEST}"),
+        ("r:5000/d", DIGEST, {NAME: "r:5000/d", AT: DIGEST}, f"r:5000/d@{DIGEST}"),
     ],
-)  # fmt: skip
+)
 def test_a_base_is_exactly_the_one_that_was_resolved(text, known, labels, reference):
     base = Base.named(text).resolved(engine(digest=known))
     assert base.labels == labels
