@@ -17,6 +17,12 @@ pytestmark = only_where_containers_run
 
 READ_ONLY = ("--user", "12345:0", "--read-only", "--tmpfs", "/tmp")
 MARK = "key-that-only-the-build-may-see"
+PRE_RUN = """\
+export HOOKED=yes
+mkdir -p /tmp/cache
+echo "${API_TOKEN-}" > /tmp/cache/token
+echo "${API_TOKEN-}" > "${HOME}/token"
+"""
 LENT = """\
 # %%
 from pathlib import Path
@@ -46,7 +52,7 @@ def test_a_small_image_of_which_only_the_changed_is_made_again(
     write_notebook(source / "model.ipynb", f"{SMALL}{LENT}")
     parameters, marks = plant(source)
     (source / ".s2i/action_hooks").mkdir(parents=True)
-    (source / ".s2i/action_hooks/pre_run").write_text("export HOOKED=yes\n")
+    (source / ".s2i/action_hooks/pre_run").write_text(PRE_RUN)
     (source / ".s2i/environment").write_text('S2I_APP_METRICS_PREFIX="points"\nGREETING=a $b\n')
     (data / "cloud").mkdir(parents=True)
     (data / "cloud/rows.csv").write_text(f"{MARK}\n1\n2\n")

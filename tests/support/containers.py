@@ -155,6 +155,7 @@ class Engine:
             env={**self.environ, **environ, "CONTAINERS_CONF": self.environ["CONTAINERS_CONF"]},
             capture_output=True,
             encoding="utf-8",
+            umask=0o077,  # what is served must be readable all the same
             check=False,
         )
 

@@ -25,7 +25,7 @@ cat "$@"
 """,
     "apt-cache": "cat names\n",
     "dpkg": "echo arm64\n",
-    "dpkg-query": "cat installed\n",
+    "dpkg-query": 'echo "$@" >> queried; cat installed\n',
     "dpkg-deb": """
 echo "$1" "${2##*/}" >> asked
 case "$1" in
@@ -55,6 +55,11 @@ class FakeApt:
 
     def list(self, name, text):
         (self.folder / "lists" / f"deb.debian.org_debian_dists_bookworm_{name}").write_text(text)
+
+    @property
+    def queried(self):
+        """What dpkg was asked for."""
+        return (self.folder / "queried").read_text()
 
     def has(self, names):
         """The packages that the archive has."""

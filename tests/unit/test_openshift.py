@@ -41,7 +41,7 @@ COPY --chown=0:0 --from=built /opt/app-root /opt/app-root
 USER 0
 RUN /usr/libexec/nachlass/install-packages listed
 USER 1001
-RUN /usr/libexec/s2i/run prove
+RUN --mount=type=tmpfs,target=/tmp /usr/libexec/s2i/run prove
 """
 """What makes the small image of what s2i has made, wherever that is done."""
 

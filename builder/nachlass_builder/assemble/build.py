@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -138,7 +139,7 @@ class _Build:
             if locks:
                 check_whole(locks, training.site_packages, checked)
             libraries = provide(packages, training.path, self.prepared, self.progress)
-            prepared = replace(self.prepared, environ={**self.prepared.environ, **libraries})
+            prepared = _with_variables(self.prepared, libraries)
             kernel_environment = _kernel_environment(prepared)
         with self.progress.step("executing the notebook"):
             captured = SecondPass(
@@ -291,6 +292,14 @@ class _Build:
     def _explain_missing_file(self, name: str) -> str | None:
         """Why a file that the user has is not in the build; None when they have none either."""
         return why_left_out(self.prepared.source, name, self.prepared.deadline)
+
+
+def _with_variables(prepared: Prepared, variables: Mapping[str, str]) -> Prepared:
+    """What processes of the model get with variables that are stronger than any that is given."""
+    given = prepared.settings.parameters
+    others = {name: value for name, value in given.items() if name not in variables}
+    settings = replace(prepared.settings, parameters=others)
+    return replace(prepared, settings=settings, environ={**prepared.environ, **variables})
 
 
 def _kernel_environment(prepared: Prepared) -> dict[str, str]:

@@ -12,9 +12,10 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from uuid import uuid4
 
-from filelock import FileLock
-
+from nachlass_builder.bundle.staging import remove
+from nachlass_builder.foundation.digest import digest_of
 from nachlass_builder.foundation.errors import RequirementsError
 from nachlass_builder.foundation.process import Deadline
 from nachlass_builder.foundation.progress import Progress
@@ -31,11 +32,8 @@ from nachlass_builder.system.policy_names import packages_named_after
 from nachlass_builder.system.shared_libraries import libraries_of
 from nachlass_builder.system.unpack import environment_with, unpack
 
-BROUGHT = "brought.json"
-"""Which package brings a library, as the archive said when it was last asked."""
-UNPACKED = "unpacked.json"
-ROOT = "root"
-"""The folder with the files of the packages that were unpacked."""
+KNOWN = "packages.json"
+"""The package that brings a library, or None, as the archive said when it was last asked."""
 
 
 def provide(
@@ -49,22 +47,24 @@ def provide(
     missing = _missing(environment, prepared.settings.cache)
     if not asked and not missing:
         return {}
-    there = installed_packages(deadline) if has_apt() else set()
-    lacking = [package for package in asked if package.name not in there]
-    brought = _brought(missing, prepared.settings.cache, deadline, progress)
+    there = installed_packages(deadline) if has_apt() else {}
+    lacking = [package for package in asked if not _is_met(package, there)]
+    known = _known(missing, prepared.settings.cache, deadline, progress)
+    brought = {name: package for name, package in known.items() if package}
     needs = {name: _shown(files, environment) for name, files in missing.items()}
     if target is None:
         _tell(lacking, needs, brought, progress)
         return {}
     wanted = [*lacking, *(AptPackage(name) for name in sorted(set(brought.values())))]
-    _unpack(wanted, target, deadline)
-    variables = environment_with(target / ROOT, prepared.environ)
+    root = _unpacked(wanted, target, deadline)
+    variables = environment_with(root, {**prepared.environ, **prepared.settings.parameters})
     folders = [Path(folder) for folder in variables.get("LD_LIBRARY_PATH", "").split(":") if folder]
-    for name, files in libraries_of(environment, folders).missing.items():
-        progress.warn(f"{_shown(files, environment)} needs {name}, and no package brings it")
-        brought.pop(name, None)
+    still = libraries_of(environment, folders).missing
+    for name in sorted(known.keys() & still.keys()):
+        progress.warn(f"{needs[name]} needs {name}, and no package brings it")
     for name, package in sorted(brought.items()):
-        progress.note(f"{package} is unpacked: {needs[name]} needs {name}")
+        if name not in still:
+            progress.note(f"{package} is unpacked: {needs[name]} needs {name}")
     if lacking:
         progress.note(f"{', '.join(map(str, lacking))} of apt.txt: unpacked")
     return variables
@@ -78,13 +78,19 @@ def image_packages(
     They are those of which it loads a library, whether they are installed here or not:
     another image may lack them.
     """
-    named = {str(package) for package in asked}
+    named = {package.name: str(package) for package in asked}
     if not has_apt():
-        return sorted(named)
+        return sorted(named.values())
     deadline, libraries = Deadline(), libraries_of(environment)
     found = owners_of(libraries.found, deadline)
-    brought = _brought(libraries.missing, cache, deadline, progress)
-    return sorted(named | found | set(brought.values()))
+    brought = _known(libraries.missing, cache, deadline, progress).values()
+    others = {package: package for package in (*found, *brought) if package}
+    return sorted({**others, **named}.values())
+
+
+def _is_met(package: AptPackage, there: Mapping[str, str]) -> bool:
+    """Whether a package is among those that are there, by name and version."""
+    return package.name in there and package.version in (None, there[package.name])
 
 
 def _missing(environment: Path, cache: Path) -> Mapping[str, Sequence[Path]]:
@@ -123,27 +129,29 @@ def _tell(
         progress.warn(f"apt.txt: this machine has no apt: install what {names} bring")
 
 
-def _brought(
+def _known(
     missing: Iterable[str], cache: Path, deadline: Deadline, progress: Progress
-) -> dict[str, str]:
-    """The packages that bring libraries; the archive is asked for each name once."""
+) -> dict[str, str | None]:
+    """The package that brings each library, None where none does; the archive is asked once.
+
+    What could not be asked for is left out.
+    """
     names = sorted(missing)
     if not names or not has_apt():
         return {}
-    folder = _folder(cache)
-    with FileLock(folder / "lock"):
-        file = folder / BROUGHT
-        known: dict[str, str | None] = json.loads(file.read_text()) if file.is_file() else {}
-        if unknown := [name for name in names if name not in known]:
-            known |= _look_up(unknown, deadline, progress)
-            unfinished = file.with_suffix(f".{os.getpid()}")
-            unfinished.write_text(json.dumps(known), encoding="utf-8")
-            unfinished.replace(file)
-    return {name: package for name in names if (package := known.get(name))}
+    file = _folder(cache) / KNOWN
+    known: dict[str, str | None] = json.loads(file.read_text()) if file.is_file() else {}
+    if unknown := [name for name in names if name not in known]:
+        known |= _look_up(unknown, deadline, progress)
+        unfinished = file.with_suffix(f".{os.getpid()}")
+        unfinished.write_text(json.dumps(known), encoding="utf-8")
+        unfinished.replace(file)
+    return {name: known[name] for name in names if name in known}
 
 
 def _look_up(names: Sequence[str], deadline: Deadline, progress: Progress) -> dict[str, str | None]:
     """The package of each library, None where none brings it; without what cannot be known now."""
+    progress.note(f"looking for the packages that bring {', '.join(names)}")
     found: dict[str, str] = {}
     with TemporaryDirectory(prefix="nachlass-apt-") as work:
         try:
@@ -153,29 +161,33 @@ def _look_up(names: Sequence[str], deadline: Deadline, progress: Progress) -> di
         except RequirementsError as error:
             # It may be that nothing ever loads them.
             others = [name for name in names if name not in found]
-            progress.warn(f"{', '.join(others)}: {error.message}")
+            why = ": ".join([error.message, *(error.details or "").splitlines()[:1]])
+            progress.warn(f"no package could be looked for that brings {', '.join(others)}: {why}")
             return dict(found)
     return {name: found.get(name) or brought.get(name) for name in names}
 
 
-def _unpack(wanted: Sequence[AptPackage], target: Path, deadline: Deadline) -> None:
-    """Unpack packages below `target`, those that are not there yet."""
-    if not wanted:
-        return
+def _unpacked(wanted: Sequence[AptPackage], target: Path, deadline: Deadline) -> Path:
+    """A folder with the files of packages, below `target`; made when it is not there."""
+    root = target / digest_of(sorted(map(str, wanted)))[:16]
+    if not wanted or root.is_dir():
+        return root
     if not has_apt():
         raise RequirementsError(
             f"{', '.join(map(str, wanted))} cannot be installed: this image has no apt",
             place=wanted[0].place,
             remedy="base it on Debian, or on an image that has what they bring",
         )
-    target.mkdir(parents=True, exist_ok=True)
-    with FileLock(target / "lock"):
-        file = target / UNPACKED
-        there = json.loads(file.read_text()) if file.is_file() else []
-        if new := [package for package in wanted if str(package) not in there]:
-            with TemporaryDirectory(prefix="nachlass-apt-") as work:
-                unpack(new, target / ROOT, Path(work), deadline=deadline)
-            file.write_text(json.dumps([*there, *map(str, new)]), encoding="utf-8")
+    making = target / f"{root.name}.{uuid4().hex}"
+    making.mkdir(parents=True)
+    try:
+        with TemporaryDirectory(prefix="nachlass-apt-") as work:
+            unpack(wanted, making, Path(work), deadline=deadline)
+        if not root.is_dir():  # another build may have been first
+            making.rename(root)
+    finally:
+        remove(making)
+    return root
 
 
 def _shown(files: Sequence[Path], environment: Path) -> str:

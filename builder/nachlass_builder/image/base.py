@@ -32,7 +32,11 @@ class Base:
         return {BASE_NAME: self.name, **({BASE_DIGEST: self.digest} if self.digest else {})}
 
     def resolved(self, engine: Engine) -> Base:
-        """The base as this machine has it, pulled if it is not there; raises ImageError."""
-        if not engine.has(self.reference):
-            engine.pull(self.reference)
+        """The base that this machine has, or pulls: then with its digest; raises ImageError.
+
+        Of an image that was there an engine knows digests, but not whether a registry has it.
+        """
+        if engine.has(self.reference):
+            return self
+        engine.pull(self.reference)
         return self if self.digest else replace(self, digest=engine.digest(self.name))

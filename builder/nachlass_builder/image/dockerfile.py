@@ -11,7 +11,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from nachlass_builder.bundle.layout import SERVING_LOCK
-from nachlass_builder.image.paths import APP_ROOT, CACHE, INJECTED, MADE, PACKAGES, SOURCE
+from nachlass_builder.image.paths import (
+    APP_ROOT,
+    CACHE,
+    DESTINATION,
+    INJECTED,
+    MADE,
+    PACKAGES,
+    PUBLIC,
+    SOURCE,
+)
 from nachlass_builder.packages.pip_settings import WHEELHOUSE
 
 HOME = "/opt/nachlass"
@@ -25,8 +34,8 @@ class Stages:
     """What the stages are made of.
 
     `variables` are those of the build, `secrets` the names of files that it is lent. The
-    context has the source in `src`, in `app` what is put beside the bundle, and with
-    `has_packages` the system packages of `apt.txt` in `packages`.
+    context has the source in `src`, in `app` what is put beside the bundle, the public
+    parameters in a file, and with `has_packages` the system packages of `apt.txt` in another.
     """
 
     builder: str
@@ -46,6 +55,7 @@ class Stages:
             f"FROM {self.builder} AS model",
             *(_as_root(f"COPY {PACKAGES} {APP_ROOT}/", INSTALL) if self.has_packages else []),
             *(f"ENV {name}={_quoted(value)}" for name, value in self.variables.items()),
+            f"COPY {PUBLIC.name} {PUBLIC}",
             f"COPY --chown=1001:0 src {SOURCE}",
             f"RUN {self._mounts()} {PYTHON} model{' --force' if self.force else ''}",
             f"FROM {self.runtime} AS environment",
@@ -60,7 +70,7 @@ class Stages:
             f"{copy} app {APP_ROOT}",
             f"{copy} --from=model {MADE.parent}/ {APP_ROOT}/",
             " ".join(["LABEL", *(f"{n}={_quoted(v)}" for n, v in self.labels.items())]),
-            f"RUN {self._mounts(home)} {PYTHON} prove",
+            f"RUN --mount=type=tmpfs,target={DESTINATION} {self._mounts(home)} {PYTHON} prove",
         ]
         return "\n".join(lines) + "\n"
 

@@ -13,8 +13,6 @@ from tempfile import TemporaryDirectory
 
 from nachlass_builder.foundation.errors import ImageError
 
-OF_NO_REGISTRY = "localhost/"
-"""How podman and buildah begin the names of images that were made or imported here."""
 PROGRAMS = ("podman", "buildah", "docker")
 
 
@@ -90,15 +88,14 @@ class Engine:
 
     def digest(self, tag: str) -> str | None:
         """The digest of an image's manifest, as its registry has it; None where none is known."""
-        if tag.startswith(OF_NO_REGISTRY):
-            return None
         if self.program == "buildah":
             return self._ask([*self._inspect, "--format", "{{.FromImageDigest}}", tag]) or None
         said = self._ask([*self._inspect, "--format", "{{json .RepoDigests}}", tag])
         names = json.loads(said or "null") or ()
         # An image may have been pulled from, or pushed to, several.
-        by_name = sorted(names, key=lambda name: not name.startswith(f"{repository_of(tag)}@"))
-        return next((name.partition("@")[2] for name in by_name), None)
+        pairs = (name.partition("@")[::2] for name in names)
+        repository = repository_of(tag)
+        return next((d for name, d in pairs if f"/{repository}".endswith(f"/{name}")), None)
 
     def pull(self, tag: str) -> None:
         """Pull an image from its registry; raises ImageError."""
@@ -110,6 +107,8 @@ class Engine:
         if self.program == "docker":
             self._run(["push", tag], failure)
             digest = self.digest(tag)
+            if digest is None:
+                raise ImageError(f"docker has pushed {tag}, and does not say its digest")
         else:
             with TemporaryDirectory(prefix="nachlass-push-") as folder:
                 file = Path(folder, "digest")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Collection
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,14 +23,14 @@ from nachlass_builder.image.lent import (
     lent_parameters,
     private_file,
 )
-from nachlass_builder.image.paths import PACKAGES
-from nachlass_builder.image.project_images import ProjectImages, project_images
+from nachlass_builder.image.paths import PACKAGES, PUBLIC, write_for_all
+from nachlass_builder.image.project_images import project_images
 from nachlass_builder.image.variables import OF_IMAGES, keep_variables, public_variables
 from nachlass_builder.packages.pip_settings import WHEELHOUSE
 from nachlass_builder.source.prepare import Prepared, Request, prepared_source
 from nachlass_builder.source.source import BUILD_COMMIT
 from nachlass_builder.source.source_files import copy_source
-from nachlass_builder.system.apt_txt import read_apt_txt
+from nachlass_builder.system.apt_txt import AptPackage, read_apt_txt
 
 LENT = "NACHLASS_LENT"
 """A variable of the stage that builds: it tells whether what is lent has changed."""
@@ -59,9 +59,12 @@ def build_image(request: ImageRequest, progress: Progress) -> str:
         prepared_source(request.source, progress) as prepared,
         tempfile.TemporaryDirectory(prefix="nachlass-image-") as temporary,
     ):
-        work = Path(temporary)
+        work, shipped = Path(temporary), prepared.settings.shipped
+        given = given_parameters(prepared, request.source.assignments)
+        lent, public = lent_parameters(given, shipped), public_variables(given, shipped)
+        packages = read_apt_txt(prepared.source.root)
         secrets = lent_files(request.secrets, prepared.environ, work)
-        if lent := lent_parameters(prepared, request.source.assignments):
+        if lent:
             secrets[PARAMETERS] = private_file(work / PARAMETERS, json.dumps(lent))
             progress.note(
                 f"lent to the build, and in no image: {', '.join(lent)}; "
@@ -72,10 +75,18 @@ def build_image(request: ImageRequest, progress: Progress) -> str:
         )
         progress.note(f"with the builder {images.builder} and the runtime {images.runtime}")
         with progress.step(f"building {request.tag}"):
-            context = work / "context"
-            _lay_out(context, prepared, request, progress)
-            file = work / "Dockerfile"
-            stages = _stages(prepared, request, images, secrets)
+            context, file = work / "context", work / "Dockerfile"
+            _lay_out(context, prepared, public, packages, progress)
+            stages = Stages(
+                images.builder,
+                images.runtime,
+                _variables(prepared, lent),
+                sorted(secrets),
+                model_labels(prepared),
+                has_packages=bool(packages),
+                has_wheels=(prepared.source.root / WHEELHOUSE).is_dir(),
+                force=request.source.force,
+            )
             file.write_text(stages.dockerfile(), encoding="utf-8")
             engine.build(
                 request.tag,
@@ -92,49 +103,39 @@ def build_image(request: ImageRequest, progress: Progress) -> str:
             return engine.push(request.tag)
 
 
-def _lay_out(context: Path, prepared: Prepared, request: ImageRequest, progress: Progress) -> None:
+def _lay_out(
+    context: Path,
+    prepared: Prepared,
+    public: Mapping[str, str],
+    packages: Sequence[AptPackage],
+    progress: Progress,
+) -> None:
     """Write what the Dockerfile copies."""
     files = copy_source(prepared.source, context / "src", prepared.deadline).files
     if (prepared.source.root / HOOKS).is_dir():
         shutil.copytree(prepared.source.root / HOOKS, context / "src" / HOOKS)
     files.report(progress)
-    given = given_parameters(prepared, request.source.assignments)
-    if packages := read_apt_txt(prepared.source.root):
-        (context / PACKAGES).write_text("".join(f"{p}\n" for p in packages), encoding="utf-8")
+    write_for_all(context / PUBLIC.name, json.dumps(public))
+    if packages:
+        write_for_all(context / PACKAGES, "".join(f"{package}\n" for package in packages))
     (context / "app").mkdir()
-    keep_variables(context / "app", public_variables(given, prepared.settings.shipped))
+    (context / "app").chmod(0o755)
+    keep_variables(context / "app", public, progress)
 
 
-def _stages(
-    prepared: Prepared, request: ImageRequest, images: ProjectImages, secrets: Collection[str]
-) -> Stages:
-    """What the image is made of."""
-    source, settings = prepared.source, prepared.settings
-    given = given_parameters(prepared, request.source.assignments)
-    lent = lent_parameters(prepared, request.source.assignments)
+def _variables(prepared: Prepared, lent: Mapping[str, str]) -> dict[str, str]:
+    """The variables of the stage that builds, beside the parameters."""
     # What this machine's environment asks of a build, it asks of this one.
     steering = {v.name: prepared.environ.get(v.name) for v in VARIABLES if v.name not in OF_IMAGES}
-    variables = {
-        **{name: value for name, value in steering.items() if value},
-        **public_variables(given, settings.shipped),
-        "S2I_MODEL_NAME": prepared.model_name,
-    }
-    if source.commit:
-        variables[BUILD_COMMIT] = source.commit
+    variables = {name: value for name, value in steering.items() if value}
+    variables["S2I_MODEL_NAME"] = prepared.model_name
+    if prepared.source.commit:
+        variables[BUILD_COMMIT] = prepared.source.commit
     if lent:
         # A value that has changed makes the model again, and is in no layer, nor a digest of it.
         values = [word for pair in sorted(lent.items()) for word in pair]
-        variables[LENT] = keyed_digest(settings.cache, values)
-    return Stages(
-        images.builder,
-        images.runtime,
-        variables,
-        sorted(secrets),
-        model_labels(prepared),
-        has_packages=bool(read_apt_txt(source.root)),
-        has_wheels=(source.root / WHEELHOUSE).is_dir(),
-        force=request.source.force,
-    )
+        variables[LENT] = keyed_digest(prepared.settings.cache, values)
+    return variables
 
 
 def _tell_size(engine: Engine, tag: str, runtime: str, progress: Progress) -> None:

@@ -14,6 +14,7 @@ asks the finished image, with the parameters that the build is lent.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -35,12 +36,14 @@ from nachlass_builder.foundation.process import Deadline
 from nachlass_builder.foundation.progress import Progress
 from nachlass_builder.image.hooks import keep_pre_run, run_hook
 from nachlass_builder.image.injected import injected_environment, injected_parameters
+from nachlass_builder.image.kept_packages import keep_packages
 from nachlass_builder.image.paths import (
     APP_ROOT,
     CACHE,
     INJECTED,
     MADE,
     PACKAGES,
+    PUBLIC,
     RUN,
     SOURCE,
     let_all_read,
@@ -48,7 +51,7 @@ from nachlass_builder.image.paths import (
     settle_bundle,
     tell_sizes,
 )
-from nachlass_builder.image.system_packages import keep_packages
+from nachlass_builder.image.variables import OF_THE_RUNTIME
 from nachlass_builder.packages.environment import ensure_environment
 from nachlass_builder.packages.lock import Lock
 from nachlass_builder.packages.pip_settings import WHEELHOUSE, IndexSettings
@@ -70,6 +73,9 @@ def main() -> None:
 def model(*, force: bool) -> None:
     """Execute the notebook and make the bundle."""
     progress = Progress()
+    given = {**json.loads(PUBLIC.read_text(encoding="utf-8")), **injected_parameters(INJECTED)}
+    # Hooks see them; what would keep git and uv from being found, only the notebook.
+    os.environ.update({n: v for n, v in given.items() if n not in OF_THE_RUNTIME})
     seed = CACHE / "seeds" / quote(os.environ["S2I_MODEL_NAME"], safe="")
     alone = FileLock(CACHE / "seeds.lock")
     # Two builds share the cache, and its lock for each place where a bundle is made.
@@ -78,8 +84,7 @@ def model(*, force: bool) -> None:
         if seed.is_dir():
             shutil.copytree(seed, made)
     run_hook(SOURCE, "pre_assemble", progress)
-    lent = injected_parameters(INJECTED)
-    request = Request(str(SOURCE), os.environ, made, assignments=lent, force=force)
+    request = Request(str(SOURCE), os.environ, made, assignments=given, force=force)
     build(replace(request, unpack_into=CACHE / "system" / state_of_the_system()), progress)
     made.rename(MADE)
     with alone:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from nachlass_builder.image.paths import write_for_all
 from nachlass_builder.source.licence import licence_of
 from nachlass_builder.source.prepare import Prepared
 from nachlass_builder.source.source import describe
@@ -38,4 +39,4 @@ def model_labels(prepared: Prepared) -> dict[str, str]:
 def keep_labels(folder: Path, labels: Mapping[str, str]) -> None:
     """Leave labels in a file, one `name=value` a line, for who makes the next image."""
     lines = (f"{name}={value}\n" for name, value in sorted(labels.items()))
-    (folder / LABELS).write_text("".join(lines), encoding="utf-8")
+    write_for_all(folder / LABELS, "".join(lines))

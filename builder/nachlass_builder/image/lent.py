@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from nachlass_builder.foundation.errors import ImageError
@@ -25,10 +25,9 @@ def given_parameters(prepared: Prepared, assignments: Mapping[str, str]) -> dict
     return {n: unquote(v) for n, v in {**of_source, **assignments}.items()}
 
 
-def lent_parameters(prepared: Prepared, assignments: Mapping[str, str]) -> dict[str, str]:
+def lent_parameters(given: Mapping[str, str], shipped: Collection[str]) -> dict[str, str]:
     """The parameters that no image may hold: secrets, and what steers pip and uv."""
-    given = given_parameters(prepared, assignments)
-    secrets = secrets_among(given, prepared.settings.shipped)
+    secrets = secrets_among(given, shipped)
     return {n: v for n, v in given.items() if is_index_variable(n) or n in secrets}
 
 

@@ -20,6 +20,8 @@ MADE = APP_ROOT / ".build/bundle"
 DESTINATION = Path("/tmp")  # noqa: S108 - it is s2i's
 """Where s2i lays down the source, and the artifacts of the previous build."""
 SOURCE = DESTINATION / "src"
+PUBLIC = DESTINATION / "parameters.json"
+"""The parameters of `nachlass image` that are no secrets, by name, in the stage that builds."""
 INJECTED = DESTINATION / "injected"  # OpenShift has a volume of its own at /tmp/build
 """Files for the build alone, credentials among them."""
 CACHE = Path("/var/cache/nachlass")
@@ -48,6 +50,12 @@ def settle_bundle(bundle: Path) -> None:
     """Link the bundle to the environment around it."""
     (bundle / "venv").unlink()
     (bundle / "venv").symlink_to("..")
+
+
+def write_for_all(file: Path, text: str) -> None:
+    """Write a file that every user can read, whatever the umask."""
+    file.write_text(text, encoding="utf-8")
+    file.chmod(0o644)
 
 
 def let_all_read(folder: Path) -> None:

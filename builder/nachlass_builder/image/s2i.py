@@ -6,7 +6,7 @@
 `assemble` builds the source that s2i has laid down, and leaves in the image the
 bundle, its environment where the image's PATH expects it, and nothing else. It
 works without a network when the artifacts of the previous build are there, which
-an image keeps when S2I_KEEP_ARTIFACTS says so.
+an image keeps when S2I_KEEP_ARTIFACTS says so, and no system package is lacking.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from nachlass_builder.foundation.settings import (
 from nachlass_builder.image.artifacts import Artifacts
 from nachlass_builder.image.hooks import keep_pre_run, run_hook
 from nachlass_builder.image.injected import injected_environment
+from nachlass_builder.image.kept_packages import keep_packages, keep_unpacked
 from nachlass_builder.image.labels import keep_labels, model_labels
 from nachlass_builder.image.paths import (
     APP_ROOT,
@@ -49,7 +50,6 @@ from nachlass_builder.image.paths import (
     settle_bundle,
     tell_sizes,
 )
-from nachlass_builder.image.system_packages import keep_packages, keep_unpacked
 from nachlass_builder.image.variables import keep_variables, public_variables
 from nachlass_builder.source.parameters import secrets_among
 from nachlass_builder.source.prepare import Request, prepared_source
@@ -128,8 +128,8 @@ def _leave_for_the_next_image(request: Request, progress: Progress) -> None:
     with prepared_source(request, progress) as prepared:
         keep_labels(APP_ROOT, model_labels(prepared))
         of_service = {n: v for n, v in os.environ.items() if n.startswith("S2I_") or n in OTHERS}
-        given = {**of_service, **request.assignments}
-        keep_variables(APP_ROOT, public_variables(given, prepared.settings.shipped))
+        given = {n: unquote(v) for n, v in {**of_service, **request.assignments}.items()}
+        keep_variables(APP_ROOT, public_variables(given, prepared.settings.shipped), progress)
 
 
 def _keeps_artifacts() -> bool:
@@ -173,18 +173,19 @@ def _mounted_cache(progress: Progress) -> Path | None:
 
 
 def _given(source: Path) -> Mapping[str, str]:
-    """The source's own variables as the image has them, and secrets: both are parameters.
+    """The source's own variables, and the secrets of the environment: both are parameters.
 
-    s2i's `-e` has had the last word.
+    s2i makes all of them variables of the image, and its `-e` has had the last word.
     """
-    own = {name: os.environ[name] for name in read_environment_file(source) if name in os.environ}
-    return {**_secrets(), **own}
+    own = read_environment_file(source)
+    return {**_secrets(), **{name: os.environ.get(name, value) for name, value in own.items()}}
 
 
 def _secrets() -> Mapping[str, str]:
     """The variables that look like secrets, and are not to be shipped."""
     shipped = Settings.from_environ(os.environ, {}).shipped
-    return secrets_among(os.environ, (*OF_THE_BASE, *shipped))
+    given = {name: unquote(value) for name, value in os.environ.items()}
+    return secrets_among(given, (*OF_THE_BASE, *shipped))
 
 
 def _repository_name(source: Path) -> str | None:

@@ -61,7 +61,13 @@ def read_apt_txt(source: Path) -> list[AptPackage]:
         text = line.partition("#")[0].strip()
         if text:
             package = _package(text, Place(name, line=number))
-            found.setdefault(str(package), package)
+            first = found.setdefault(package.name, package)
+            if first.version != package.version:
+                raise RequirementsError(
+                    f"`{package}` is asked for, and above it `{first}`",
+                    place=package.place,
+                    remedy="leave one of them",
+                )
     return list(found.values())
 
 

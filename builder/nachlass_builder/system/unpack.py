@@ -21,7 +21,7 @@ UNKNOWN = re.compile(
 TO_INSTALL = "The following NEW packages will be installed:"
 """apt-get on what the system lacks; packages of an archive in a folder it leaves there."""
 
-C_LIBRARY = "libc6"
+C_PACKAGE = "libc6"
 """A process cannot load another C library than the loader's, which is the base's."""
 
 PROGRAMS = ("usr/local/bin", "usr/bin", "bin", "usr/sbin", "sbin")
@@ -96,7 +96,7 @@ def _add(apt: Apt, file: Path, prefix: Path) -> Iterator[Unpacked]:
     """Unpack one downloaded package, unless it may not be."""
     shown = apt.run("dpkg-deb", "-W", str(file), doing=f"reading {file.name}")
     name, _tab, version = shown.stdout.strip().partition("\t")
-    if name == C_LIBRARY:
+    if name == C_PACKAGE:
         return
     done = apt.run("dpkg-deb", "-x", str(file), str(prefix), doing=f"unpacking {file.name}")
     if done.status:

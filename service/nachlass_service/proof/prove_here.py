@@ -6,11 +6,11 @@ import os
 
 from nachlass_service.base.errors import BundleError
 from nachlass_service.bundle.bundle import Bundle
-from nachlass_service.bundle.model import load_model
 from nachlass_service.proof.prove import prove
 
 HIDDEN = "***"
 """What the manifest shows of a secret."""
+DIFFERS = "; what it reads differs here: a variable, a file, a program"
 NO_LIBRARY = "cannot open shared object file"
 APT_TXT = "; name the Debian package that has it in apt.txt"
 
@@ -18,7 +18,7 @@ APT_TXT = "; name the Debian package that has it in apt.txt"
 def prove_here(bundle: Bundle) -> str:
     """Load the model and compare its answers with the recorded ones; returns what was shown.
 
-    A model that reads secrets cannot be asked where they are not: then it is loaded, and no
+    A model that reads secrets cannot answer where they are not: then it is loaded, and no
     more is shown. Raises BundleError.
     """
     try:
@@ -29,19 +29,19 @@ def prove_here(bundle: Bundle) -> str:
 
 
 def _prove(bundle: Bundle) -> str:
-    given = bundle.manifest.parameters
+    given, manifest = bundle.manifest.parameters, bundle.manifest
     unset = [name for name, value in given.items() if HIDDEN in value and name not in os.environ]
-    if unset:
-        load_model(bundle)
-        names = ", ".join(unset)
-        return f"{bundle.title} loads; its predictions are not compared, without {names}"
     answer = prove(bundle)
     match answer:
-        case {"error": {"message": message, "sample": index}}:
-            raise BundleError(f"sample {index}: {message}")
-        case {"error": {"message": message}}:
-            raise BundleError(message)
-        case {"forked": False, "forked_reason": reason} if bundle.manifest.preload:
+        case {"error": {"message": message, **error}}:
+            if unset and not error.get("missing") and NO_LIBRARY not in message:
+                names = ", ".join(unset)
+                return f"{bundle.title} loads; its predictions are not compared, without {names}"
+            where = f"sample {error['sample']}: " if "sample" in error else ""
+            raise BundleError(f"{where}{message}{DIFFERS if error['code'] == 'differs' else ''}")
+        case {"batch": False, "batch_reason": reason} if manifest.batch:
+            raise BundleError(f"its batch_predictor does not work here: {reason}")
+        case {"forked": False, "forked_reason": reason} if manifest.preload:
             raise BundleError(f"it cannot be loaded before a fork here: {reason}")
         case {"samples": 0}:
             return f"{bundle.title} loads; there are no samples to compare its predictions for"

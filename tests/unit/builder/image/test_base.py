@@ -31,7 +31,7 @@ def test_a_base_is_exactly_the_one_that_was_resolved(text, known, labels, refere
     assert base.reference == reference
 
 
-def test_what_is_there_is_not_pulled():
-    asked = engine("debian:13")
+def test_of_what_was_there_no_digest_is_known_to_be_one_of_a_registry():
+    asked = engine("debian:13", digest=DIGEST)
     asked.pull = pytest.fail
-    Base.named("debian:13").resolved(asked)
+    assert Base.named("debian:13").resolved(asked).labels == {NAME: "debian:13"}

@@ -154,20 +154,21 @@ def test_a_base_with_a_new_python_keeps_it(tmp_path):
 
 
 LISTED = """\
-case "$3" in zlib1g) echo installed ;; old) echo config-files ;; *) exit 1 ;; esac
+case "$3" in zlib1g) echo installed=1:1.3 ;; old) echo config-files=1 ;; *) exit 1 ;; esac
 """
 
 
 def listed(tmp_path, *packages, **programs):
     (tmp_path / "packages").write_text("".join(f"{package}\n" for package in packages))
-    programs = {"dpkg-query": LISTED, "grep": 'exec /bin/grep "$@"', "rm": "", **programs}
+    programs = {"dpkg-query": LISTED, "rm": "", **programs}
     return packages_asked_for(tmp_path, ["listed", tmp_path / "packages"], programs)
 
 
 def test_of_a_list_what_lacks_is_installed(tmp_path):
-    asked = listed(tmp_path, "zlib1g", "old", "unixodbc=2.3.12-2", **{"apt-get": NOTES})
-    assert asked[0] == "update --quiet"
-    assert asked[1].endswith(" --no-install-recommends old unixodbc=2.3.12-2")
+    names = ("zlib1g", "zlib1g=1:1.3", "old", "zlib1g=1:1.2", "unixodbc=2.3.12-2")
+    asked = listed(tmp_path, *names, **{"apt-get": NOTES})
+    assert asked[0].startswith("update --quiet")
+    assert asked[1].endswith(" --no-install-recommends old zlib1g=1:1.2 unixodbc=2.3.12-2")
 
 
 def test_nothing_is_fetched_for_what_is_there(tmp_path):

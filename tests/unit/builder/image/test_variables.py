@@ -1,9 +1,11 @@
 """The variables that an image keeps for its service."""
 
+import os
 import subprocess
 
 import pytest
 
+from nachlass_builder.foundation.progress import Progress
 from nachlass_builder.image.variables import ENVIRONMENT, keep_variables, public_variables
 
 ODD = 'it\'s $HOME `id` "x" \\ a\nb'
@@ -14,7 +16,7 @@ def seen(tmp_path):
     """What a shell that reads the file sees of a variable."""
 
     def read(name, kept, **environ):
-        keep_variables(tmp_path, kept)
+        keep_variables(tmp_path, kept, Progress())
         script = f'. "{tmp_path}/{ENVIRONMENT}" && printenv {name}'
         done = subprocess.run(
             ["sh", "-euc", script], env=environ, capture_output=True, text=True, check=True
@@ -37,9 +39,26 @@ def test_what_the_platform_sets_is_stronger(seen):
 
 
 @pytest.mark.starts_programs
-def test_what_is_no_name_for_a_shell_is_left_out(seen):
-    kept = {"a b": "1", "x;id": "1", "1": "1", "é": "1", "LAST": "2"}
+def test_what_is_no_name_for_a_shell_is_left_out_and_told(seen, capsys):
+    kept = {"a b": "1", "x;id": "1", "my-var": "1", "é": "1", "LAST": "2"}
     assert seen("LAST", kept) == "2"
+    told = "a b, my-var, x;id, é: not in the image, where a shell could not set them"
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.starts_programs
+def test_what_the_runtime_sets_is_left_out_and_told(seen, capsys):
+    assert seen("PATH", {"PATH": "/no", "HOME": "/no"}, PATH=os.environ["PATH"]) != "/no"
+    assert "HOME, PATH: not in the image, which has its own" in capsys.readouterr().err
+
+
+def test_every_user_can_read_them_whatever_the_umask(tmp_path):
+    before = os.umask(0o077)
+    try:
+        keep_variables(tmp_path, {"GREETING": "hello"}, Progress())
+    finally:
+        os.umask(before)
+    assert (tmp_path / ENVIRONMENT).stat().st_mode & 0o777 == 0o644
 
 
 def test_secrets_and_what_steers_the_build_are_not_kept():

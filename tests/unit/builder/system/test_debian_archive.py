@@ -72,7 +72,7 @@ def test_many_at_once_in_order(bring):
 
 
 def test_a_package_that_is_installed(bring, fake):
-    fake.installed("installed zlib1g", "config-files libgomp1")
+    fake.installed("installed zlib1g 1", "config-files libgomp1 1")
     assert bring("libz.so.1", "libgomp.so.1") == {"libgomp.so.1": "libgomp1"}
 
 

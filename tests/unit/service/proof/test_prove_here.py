@@ -7,7 +7,7 @@ from nachlass_service.proof import prove_here as proving
 from nachlass_service.proof.prove_here import prove_here
 from support.manifest import bundle_with
 
-TITLE = r"iris \S+"
+ANSWERED = "the notebook answered 1, the pickle 2"
 
 
 @pytest.fixture
@@ -16,7 +16,6 @@ def told(tmp_path, monkeypatch):
 
     def tell(answer, **manifest):
         monkeypatch.setattr(proving, "prove", lambda bundle: answer)
-        monkeypatch.setattr(proving, "load_model", lambda bundle: None)
         return prove_here(bundle_with(tmp_path, **manifest)).partition(" ")[2].partition(" ")[2]
 
     return tell
@@ -31,12 +30,19 @@ def test_what_was_shown_is_said(told):
 
 
 def test_what_failed_is_an_error(told):
-    with pytest.raises(BundleError, match="sample 4: the notebook answered 1, the pickle 2"):
-        told({"error": {"message": "the notebook answered 1, the pickle 2", "sample": 4}})
+    with pytest.raises(BundleError, match=f"sample 4: {ANSWERED}; what it reads differs here"):
+        told({"error": {"code": "differs", "message": ANSWERED, "sample": 4}})
     with pytest.raises(BundleError, match=r"such file; name the Debian package .* in apt\.txt"):
-        told({"error": {"message": "libx.so: cannot open shared object file: no such file"}})
+        told(
+            {
+                "error": {
+                    "code": "x",
+                    "message": "libx.so: cannot open shared object file: no such file",
+                }
+            }
+        )
     with pytest.raises(BundleError, match=r": no module six$"):
-        told({"error": {"message": "no module six"}})
+        told({"error": {"code": "x", "message": "no module six"}})
 
 
 def test_a_model_that_was_to_be_loaded_before_a_fork_must_bear_it_here_too(told):
@@ -46,13 +52,26 @@ def test_a_model_that_was_to_be_loaded_before_a_fork_must_bear_it_here_too(told)
     assert told(hangs, preload=False) == "predicts as its notebook did: 3 samples"
 
 
+def test_a_batch_predictor_that_was_to_be_used_must_work_here_too(told):
+    fails = {"samples": 3, "forked": True, "batch": False, "batch_reason": "it raised"}
+    with pytest.raises(BundleError, match="its batch_predictor does not work here: it raised"):
+        told(fails, batch=True)
+    assert told(fails, batch=False) == "predicts as its notebook did: 3 samples"
+
+
 def test_a_model_that_reads_secrets_is_only_loaded_where_they_are_not(told, monkeypatch):
-    differs = {"error": {"message": "the predictor raised KeyError", "sample": 0}}
+    raised = {"code": "failed", "message": "the predictor raised KeyError", "sample": 0}
+    differs = {"error": {**raised, "missing": []}}
     given = {"API_TOKEN": "***", "DATABASE": "postgresql://***@db/x", "GREETING": "hello"}
     monkeypatch.delenv("API_TOKEN", raising=False)
     monkeypatch.setenv("DATABASE", "postgresql://me:pw@db/x")
     said = told(differs, parameters=given)
     assert said == "loads; its predictions are not compared, without API_TOKEN"
+    for certain in ({"missing": ["six"]}, {"message": "cannot open shared object file"}):
+        with pytest.raises(BundleError):
+            told({"error": {**raised, **certain}}, parameters=given)
+    shown = {"samples": 3, "forked": True, "forked_reason": None}
+    assert told(shown, parameters=given) == "predicts as its notebook did: 3 samples"
     monkeypatch.setenv("API_TOKEN", "x")
     with pytest.raises(BundleError, match="KeyError"):
         told(differs, parameters=given)
