@@ -207,7 +207,6 @@ def test_a_dockerfile_in_stages_as_the_readme_has_it_makes_the_small_image(
     (small / ".s2i").mkdir()
     (small / ".s2i/environment").write_text("GREETING=it's $HOME\n")
     variables = {
-        "GREETING": "it's \\$HOME",
         "S2I_KEEP_ARTIFACTS": "1",
         "S2I_APP_METRICS_PREFIX": "points",
         "API_TOKEN": MARK,
@@ -220,7 +219,7 @@ def test_a_dockerfile_in_stages_as_the_readme_has_it_makes_the_small_image(
     file.write_text(dockerfile.replace("FROM nachlass AS built\n", first))
     said = engine.build(tag, small, "--layers=false", "--file", file)
     assert "API_TOKEN looks like a secret, and stays in the image that s2i makes" in said.stderr
-    assert "loads; its predictions are not compared, without API_TOKEN" in said.stdout
+    assert "predicts as its notebook did: 1 sample\n" in said.stdout
     assert not engine.holds(tag, runtime, MARK)
     with engine.container(tag, "--user", "12345:0", *READ_ONLY) as running:
         assert running.predict("HOME") == (200, "/tmp")
@@ -229,8 +228,6 @@ def test_a_dockerfile_in_stages_as_the_readme_has_it_makes_the_small_image(
         for left in ("/opt/nachlass", "/var/lib/nachlass", "/opt/app-root/artifacts"):
             found = engine.run("podman", "exec", running.id, "ls", left, check=False)
             assert found.returncode != 0, left
-        asked = ("podman", "exec", "-e", "API_TOKEN=x", running.id, "/usr/libexec/s2i/run", "prove")
-        assert "predicts as its notebook did: 1 sample\n" in engine.run(*asked).stdout
     with engine.container(tag, environment={"GREETING": "mine"}) as running:
         assert running.predict("GREETING") == (200, "mine")
     assert engine.changeable(tag) == engine.not_roots(tag) == ""
