@@ -21,7 +21,7 @@ from nachlass_builder.foundation.progress import Progress
 @click.option("-t", "--tag", required=True, help="What to call the image.")
 @click.option("--builder", metavar="IMAGE", help="The builder image. [default: made once]")
 @click.option(
-    "--base", metavar="IMAGE", help="What images are based on. [default: Debian's Python]"
+    "--base", metavar="IMAGE", help="What images are based on. [default: Python's, of Debian 13]"
 )
 @click.option(
     "--secret",
@@ -39,7 +39,7 @@ from nachlass_builder.foundation.progress import Progress
     help="A folder for the build alone, training data for instance; may be repeated.",
 )
 @click.option("--force", is_flag=True, help="Build although nothing changed, and resolve anew.")
-@click.option("--push", is_flag=True, help="Push the image to its registry.")
+@click.option("--push", is_flag=True, help="Push the image, and print its name and digest.")
 @context_option
 @assignments_option
 def image(

@@ -26,8 +26,6 @@ INJECTED = DESTINATION / "injected"  # OpenShift has a volume of its own at /tmp
 """Files for the build alone, credentials among them."""
 CACHE = Path("/var/cache/nachlass")
 """Mounted while `nachlass image` builds, and in no image."""
-
-
 SYSTEM = Path("/var/lib/nachlass/system")
 """What s2i's build, which is no user that could install packages, has unpacked of them."""
 PACKAGES = "packages"

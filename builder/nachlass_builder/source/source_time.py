@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -10,6 +11,8 @@ from nachlass_builder.foundation.process import Deadline
 from nachlass_builder.source.source import Source
 from nachlass_builder.source.source_files import files_of
 
+_SECONDS = re.compile(r"\d{1,11}", re.ASCII)
+"""Seconds until the year 5138: what is longer is no time that a calendar has."""
 EPOCH = "SOURCE_DATE_EPOCH"
 """Seconds since 1970, see https://reproducible-builds.org/specs/source-date-epoch/."""
 
@@ -23,7 +26,7 @@ def source_time(source: Source, environ: Mapping[str, str], deadline: Deadline) 
     said = environ.get(EPOCH, "").strip()
     if source.dirty is False:
         said = git(["log", "-1", "--format=%ct"], source.root, deadline).stdout.strip()
-    seconds = int(said) if said.isdecimal() else _newest(source, deadline)
+    seconds = int(said) if _SECONDS.fullmatch(said) else _newest(source, deadline)
     return datetime.fromtimestamp(seconds, UTC)
 
 
