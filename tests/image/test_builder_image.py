@@ -26,6 +26,7 @@ from support.containers import (
     readme_dockerfile,
     s2i_dockerfile,
 )
+from support.planted import FILES, plant
 from support.private_servers import PASSWORD, SPELLINGS, USER, USERINFO, private_server
 from support.project import PROJECT
 from support.registry import registry
@@ -36,7 +37,6 @@ pytestmark = only_where_containers_run
 SPAM = PROJECT / "examples/spam"
 MAIL = "win a prize now"
 NONE = f"{OF_A_RUN}none"
-MARK = "a-token-that-only-the-first-image-has"
 USERS = ("1001", "100001:0", "12345:0")
 READ_ONLY = ("--read-only", "--tmpfs", "/tmp")
 
@@ -204,13 +204,10 @@ def test_a_dockerfile_in_stages_as_the_readme_has_it_makes_the_small_image(
 ):
     """The source's variables come along with the model; its secrets, and what s2i keeps, do not."""
     builder, runtime = project_images
+    parameters, marks = plant(small)
     (small / ".s2i").mkdir()
     (small / ".s2i/environment").write_text("GREETING=it's $HOME\n")
-    variables = {
-        "S2I_KEEP_ARTIFACTS": "1",
-        "S2I_APP_METRICS_PREFIX": "points",
-        "API_TOKEN": MARK,
-    }
+    variables = {"S2I_KEEP_ARTIFACTS": "1", "S2I_APP_METRICS_PREFIX": "points", **parameters}
     write_notebook(small / "model.ipynb", f"{SMALL}# %%\nassert os.environ['API_TOKEN']\n")
     dockerfile = readme_dockerfile().replace("FROM nachlass-runtime", f"FROM {runtime}")
     environment = "".join(f'ENV {name}="{value}"\n' for name, value in variables.items())
@@ -218,9 +215,14 @@ def test_a_dockerfile_in_stages_as_the_readme_has_it_makes_the_small_image(
     file = tmp_path / "Dockerfile"  # which has the secret: not in the source
     file.write_text(dockerfile.replace("FROM nachlass AS built\n", first))
     said = engine.build(tag, small, "--layers=false", "--file", file)
-    assert "API_TOKEN looks like a secret, and stays in the image that s2i makes" in said.stderr
+    for name in FILES:
+        assert f"{name} (" in said.stderr
+    for name in parameters:
+        assert f"{name} looks like a secret, and stays in the image that s2i makes" in said.stderr
     assert "predicts as its notebook did: 1 sample\n" in said.stdout
-    assert not engine.holds(tag, runtime, MARK)
+    for mark in marks:
+        assert mark not in said.stderr
+        assert not engine.holds(tag, runtime, mark)
     with engine.container(tag, "--user", "12345:0", *READ_ONLY) as running:
         assert running.predict("HOME") == (200, "/tmp")
         assert running.predict("GREETING") == (200, "it's $HOME")
@@ -232,7 +234,8 @@ def test_a_dockerfile_in_stages_as_the_readme_has_it_makes_the_small_image(
         assert running.predict("GREETING") == (200, "mine")
     assert engine.changeable(tag) == engine.not_roots(tag) == ""
     # As small as `nachlass image` makes it, of the same source.
-    words = ("--builder", builder, "-e", f"API_TOKEN={MARK}")
+    words = ["--builder", builder]
+    words += [word for name, value in parameters.items() for word in ("-e", f"{name}={value}")]
     whole = engine.nachlass_image(small, f"{tag}-whole", *words, environ=engine.environ)
     assert whole.returncode == 0, whole.stderr
     sizes = [engine.inspect(name)["Size"] for name in (tag, f"{tag}-whole")]
