@@ -12,9 +12,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from nachlass_builder.foundation.progress import Progress
-from nachlass_builder.foundation.settings import is_index_variable
+from nachlass_builder.image.lent import lent_parameters
 from nachlass_builder.image.paths import write_for_all
-from nachlass_builder.source.parameters import secrets_among
 
 ENVIRONMENT = "environment"
 """The file, beside the bundle."""
@@ -27,12 +26,8 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 def public_variables(given: Mapping[str, str], shipped: Collection[str]) -> dict[str, str]:
     """Those that an image may hold: no secrets, nothing that steers pip and uv."""
-    secrets = secrets_among(given, shipped)
-    return {
-        name: value
-        for name, value in sorted(given.items())
-        if not (name in secrets or name in OF_IMAGES or is_index_variable(name))
-    }
+    kept_out = {*lent_parameters(given, shipped), *OF_IMAGES}
+    return {name: value for name, value in sorted(given.items()) if name not in kept_out}
 
 
 def keep_variables(folder: Path, variables: Mapping[str, str], progress: Progress) -> None:
