@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from nachlass_builder import __version__
-from nachlass_builder.assemble.manifest import revision_of
+from nachlass_builder.assemble.manifest import revision_of, time_of
 from nachlass_builder.bundle.layout import (
     SERVING_LOCK,
     SOURCE_FOLDER,
@@ -76,8 +76,10 @@ def is_current(destination: Path, key: str, prepared: Prepared, progress: Progre
     revision = revision_of(prepared.source, prepared.deadline)
     source = SourceRevision(**vars(revision), notebooks=manifest.source.notebooks)
     if source != manifest.source:
-        version = source.described or key[:12]
-        write_manifest(destination, replace(manifest, version=version, source=source))
+        version, created = source.described or key[:12], time_of(prepared)
+        write_manifest(
+            destination, replace(manifest, version=version, source=source, created=created)
+        )
     progress.note(f"unchanged: {destination} is kept")
     return True
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +30,7 @@ from nachlass_builder.proof.describe_predictions import describe_input, describe
 from nachlass_builder.requirements.check import Checked
 from nachlass_builder.source.prepare import Prepared
 from nachlass_builder.source.source import Source, describe
+from nachlass_builder.source.source_time import source_time
 
 
 def compose_manifest(
@@ -80,7 +80,7 @@ def compose_manifest(
         parameters=parameters,
         built_by=f"nachlass {__version__}",
         key=key,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        created=time_of(prepared),
     )
 
 
@@ -92,6 +92,11 @@ def revision_of(source: Source, deadline: Deadline) -> Revision:
         dirty=source.dirty,
         described=describe(source, deadline) if source.commit else None,
     )
+
+
+def time_of(prepared: Prepared) -> str:
+    """The time of the source, as the manifest has it."""
+    return source_time(prepared.source, prepared.environ, prepared.deadline).isoformat()
 
 
 def _notebooks(checked: Checked, bundle: Path) -> tuple[NotebookFile, ...]:

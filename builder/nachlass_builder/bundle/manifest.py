@@ -117,9 +117,9 @@ class NotebookFile:
 
 @dataclass(frozen=True, kw_only=True)
 class Revision:
-    """Where the source comes from, and what git says of it; None where there is no git."""
+    """The URL that was cloned, and what git says of the source; None where there is none."""
 
-    origin: str
+    origin: str | None
     commit: str | None
     dirty: bool | None
     described: str | None
@@ -168,7 +168,7 @@ class Slim:
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryUse:
-    """Largest resident sizes of the proof, in bytes: after loading, after scoring."""
+    """Largest resident sizes of the proof, in bytes, rounded up: after loading, after scoring."""
 
     loaded: int
     scoring: int
@@ -186,7 +186,8 @@ class Baseline:
 class Draft:
     """What is known once the cells have run.
 
-    `key` is equal for builds that would give the same, `created` is ISO 8601, in UTC.
+    `key` is equal for builds that would give the same, `created` is the time of the
+    source as source_time.py has it, ISO 8601 in UTC.
     """
 
     schema_version: Literal[1] = SCHEMA_VERSION

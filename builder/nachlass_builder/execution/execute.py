@@ -23,6 +23,8 @@ from nachlass_builder.execution.cell_output import CellClient
 from nachlass_builder.execution.cell_warnings import CellWarnings
 from nachlass_builder.execution.hidden_code import (
     DESCRIBE,
+    MARK,
+    NAME_CELLS,
     WATCH_READS,
     WATCH_WARNINGS,
     CodeError,
@@ -83,7 +85,8 @@ def executed(execution: Execution) -> Iterator[Kernel]:
         run = _Run(execution, kernel)
         reads = WATCH_READS.format(root=str(execution.root))
         warnings = WATCH_WARNINGS.format(path=str(run.warnings.path))
-        for code in (*execution.prepare, reads, warnings):
+        names = NAME_CELLS.format(notebook=execution.notebook.name, mark=MARK)
+        for code in (names, *execution.prepare, reads, warnings):
             kernel.run(isolated(code), doing="preparing the kernel")
         run.run()
         try:

@@ -37,6 +37,15 @@ DESCRIBE = (
 )
 """Writes what the kernel knows of its last exception to a file."""
 
+MARK = "\n# nachlass"
+"""How hidden code ends."""
+
+NAME_CELLS = (
+    "__import__('nachlass_kernel.cells', fromlist=['name_cells'])"
+    ".name_cells({notebook!r}, {mark!r})"
+)
+"""Gives the files of cells names that are the same in every run."""
+
 WATCH_READS = "__import__('nachlass_kernel.reads', fromlist=['watch']).watch({root!r})"
 """Begins to observe which files are read."""
 

@@ -24,7 +24,7 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import DeadKernelError
 from traitlets import Unicode
 
-from nachlass_builder.execution.hidden_code import PREPARE, CodeError, isolated
+from nachlass_builder.execution.hidden_code import MARK, PREPARE, CodeError, isolated
 from nachlass_builder.execution.kernel_process import (
     guarded,
     kernel_environment,
@@ -191,7 +191,7 @@ class Kernel:
         try:
             while True:
                 request = self.channels.execute(
-                    code, silent=True, store_history=False, stop_on_error=False
+                    code + MARK, silent=True, store_history=False, stop_on_error=False
                 )
                 reply = await self._reply(self.channels, request)
                 if reply["status"] != "aborted":

@@ -56,8 +56,11 @@ rm -rf -- "$1"
 def kernel_environment(
     base: Mapping[str, str], python: Path, folder: Path, pythonpath: Sequence[Path]
 ) -> dict[str, str]:
-    """The variables a kernel sees: UTF-8, no display, and its own environment first."""
-    environment = {
+    """The variables a kernel sees: UTF-8, no display, and its own environment first.
+
+    Sets have the same order in every run, unless the user says otherwise.
+    """
+    environment = {"PYTHONHASHSEED": "0"} | {
         name: value
         for name, value in base.items()
         if name not in DROPPED_VARIABLES and not name.startswith(("JUPYTER_", "IPYTHON"))

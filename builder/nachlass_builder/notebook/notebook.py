@@ -7,6 +7,7 @@ import json
 import re
 import warnings
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,7 @@ def read_notebook(root: Path, name: str) -> Notebook:
     content = _parse_json(text, name)
     _refuse_other_languages(content, name)
     node = _as_version_4(text, content["nbformat"], name)
+    _settle_ids(node, content)
     sources = [
         (cell.source, frozenset(cell.metadata.get("tags", ())))
         for cell in node.cells
@@ -196,6 +198,15 @@ def _as_version_4(text: str, version: int, name: str) -> NotebookNode:
             remedy="open it in Jupyter and save it, or restore it from git",
         ) from error
     return node
+
+
+def _settle_ids(node: NotebookNode, content: dict[str, Any]) -> None:
+    """Replace the ids that nbformat has made up, which are random, by the cells' positions."""
+    own = {cell.get("id") for cell in content.get("cells", ())}
+    for position, cell in enumerate(node.cells, start=1):
+        if "id" in cell and cell.id not in own:
+            cell.id = next(name for n in count(position) if (name := f"cell-{n}") not in own)
+            own.add(cell.id)
 
 
 def _parse_cell(number: int, source: str, *, may_raise: bool) -> Cell:

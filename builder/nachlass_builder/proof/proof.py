@@ -21,6 +21,9 @@ from nachlass_builder.proof.describe_features import LEAST_SAMPLES
 
 Answer = TypeVar("Answer")
 
+LEAST_STEP = 64 << 20
+"""Bytes that sizes of memory are rounded up to a multiple of, at least."""
+
 NOT_THERE = (
     "what the predictor needs must be defined in the notebook, lie in the repository "
     "(opened by a relative path) or be installed through `requirements`"
@@ -165,11 +168,22 @@ def prove(
     return Proof(
         batch=bool(answer.batch),
         preload=preload,
-        memory=answer.memory,
+        memory=MemoryUse(
+            loaded=_rounded_up(answer.memory.loaded), scoring=_rounded_up(answer.memory.scoring)
+        ),
         baseline=answer.baseline,
         notes=tuple(notes),
         batch_problem=answer.batch_reason,
     )
+
+
+def _rounded_up(size: int) -> int:
+    """A size that two proofs of one model agree on: they differ by some pages.
+
+    Steps are a quarter of the power of two below, that is at most a quarter of the size.
+    """
+    step = max(LEAST_STEP, 1 << max(0, size.bit_length() - 3))
+    return -(-size // step) * step
 
 
 def _refusal(

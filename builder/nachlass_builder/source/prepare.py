@@ -100,5 +100,5 @@ def default_bundle(source: Source, cache: Path) -> Path:
                 return folder / "bundle"
         except OSError:
             pass
-    keyed = source.origin if source.temporary else str(source.root)
+    keyed = source.origin or str(source.root)
     return cache / "bundles" / hashlib.sha256(os.fsencode(keyed)).hexdigest()[:16] / "bundle"

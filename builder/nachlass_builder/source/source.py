@@ -20,15 +20,15 @@ BUILD_COMMIT = "OPENSHIFT_BUILD_COMMIT"
 class Source:
     """A folder to build from.
 
-    `notebook` is the one the user named by giving a file; `origin` what the
-    user wrote, without credentials; `commit` and `dirty` are git's, None where
+    `notebook` is the one the user named by giving a file; `origin` the git URL that
+    was cloned, without credentials; `commit` and `dirty` are git's, None where
     there is no git; `temporary` tells a clone that the build removes;
     `excluded` names folders that are not part of it, `shipped` files that are to be
     shipped although they look like secrets.
     """
 
     root: Path
-    origin: str
+    origin: str | None = None
     notebook: str | None = None
     commit: str | None = None
     dirty: bool | None = None
@@ -71,13 +71,13 @@ def locate_source(
         )
     if path.is_dir():
         root = _context(path, context_dir)
-        return Source(root, source, None, *_state(root, environ, deadline))
+        return Source(root, None, None, *_state(root, environ, deadline))
     top = git(["rev-parse", "--show-toplevel"], path.parent, deadline).stdout.strip()
     root = _context(Path(top) if top else path.parent, context_dir)
     if not path.is_relative_to(root):
         raise SourceError(f"{source} is not inside {context_dir}")
     notebook = path.relative_to(root).as_posix()
-    return Source(root, source, notebook, *_state(root, environ, deadline))
+    return Source(root, None, notebook, *_state(root, environ, deadline))
 
 
 def without_credentials(url: str) -> str:

@@ -312,6 +312,31 @@ run(Execution(read_notebook(root, "model.ipynb"), Path({str(training_python)!r})
     assert becomes(lambda: not list(temporary.iterdir()), 2)
 
 
+def test_what_cells_show_is_the_same_in_every_run(execution):
+    text = """\
+# %%
+import warnings
+warnings.warn("of a cell")
+# %%
+print({"one", "two", "three"}, (lambda: 0).__code__.co_filename)
+"""
+    shown = []
+    for _ in range(2):
+        made = execution(text)
+        with executed(made) as kernel:
+            kernel.run("assert True", doing="looking")
+            code = "import json; from nachlass_kernel.cells import cell_files\n"
+            file = kernel.folder / "files"
+            kernel.run(f"{code}open({str(file)!r}, 'w').write(json.dumps(cell_files()))", doing="x")
+            files = json.loads(file.read_text())
+        shown.append(([cell.outputs for cell in made.notebook.node.cells], files))
+    first, second = shown
+    assert first == second
+    assert sorted(files.values()) == [1, 2]
+    assert all(name.startswith("/tmp/ipykernel/model.ipynb/") for name in files)
+    assert sorted(files, key=files.get)[1] in text_of(first[0][1])
+
+
 def test_environment_of_a_kernel():
     base = {
         "PATH": "/usr/bin",
@@ -320,14 +345,16 @@ def test_environment_of_a_kernel():
         "JUPYTER_PATH": "/theirs",
         "DISPLAY": ":0",
         "VIRTUAL_ENV": "/theirs",
-        "PYTHONHASHSEED": "0",
+        "PYTHONHASHSEED": "7",
     }
     python, folder = Path("/venv/bin/python"), Path("/private")
     environment = kernel_environment(base, python, folder, [Path("/root/src")])
     assert environment["PATH"] == "/private/bin:/venv/bin:/usr/bin"
     assert environment["PYTHONPATH"] == f"{IN_KERNEL}:/root/src"
     assert environment["LC_ALL"] == "C.UTF-8"
-    assert environment["PYTHONHASHSEED"] == "0"
+    assert environment["PYTHONHASHSEED"] == "7"
+    del base["PYTHONHASHSEED"]
+    assert kernel_environment(base, python, folder, [])["PYTHONHASHSEED"] == "0"
     assert not {"SHELL", "DISPLAY", "JUPYTER_PATH", "VIRTUAL_ENV"} & environment.keys()
 
 

@@ -44,6 +44,19 @@ def test_format_3_is_upgraded(tmp_path):
     assert notebook.cells[0].source == "x = 1"
 
 
+def test_ids_that_a_notebook_lacks_are_the_same_in_every_build(tmp_path):
+    book = notebook_of("# %%\nx = 1\n# %%\ny = 1\n# %%\nz = 1\n")
+    del book.cells[0]["id"], book.cells[2]["id"]
+    book.cells[1]["id"] = "cell-1"
+    (tmp_path / "model.ipynb").write_text(json.dumps(book))
+    ids = [[cell.id for cell in read_notebook(tmp_path, "model.ipynb").node.cells] for _ in "ab"]
+    assert ids == [["cell-2", "cell-1", "cell-3"]] * 2
+    old = nbformat.convert(notebook_of("# %%\nx = 1\n# %%\ny = 1\n# %%\nz = 1\n"), 3)
+    (tmp_path / "model.ipynb").write_text(json.dumps(old))
+    ids = [cell.id for cell in read_notebook(tmp_path, "model.ipynb").node.cells]
+    assert ids == ["cell-1", "cell-2", "cell-3"]
+
+
 R_NOTEBOOK = """\
 {"nbformat": 4, "nbformat_minor": 5, "cells": [],
  "metadata": {"kernelspec": {"name": "ir", "display_name": "R", "language": "R"}}}

@@ -23,6 +23,7 @@ from nachlass_builder.proof.proof import (
 
 SERVING, TRAINING = Path("/serving/bin/python"), Path("/training/bin/python")
 PLACE = Place("model.ipynb", 2, 1)
+MIB = 1 << 20
 PROVEN = {
     "samples": LEAST_SAMPLES,
     "batch": True,
@@ -93,9 +94,19 @@ def test_an_answer_becomes_a_proof(proof):
     proven = proof(PROVEN)
     assert (proven.batch, proven.batch_problem) == (True, None)
     assert proven.preload
-    assert proven.memory == MemoryUse(loaded=1000, scoring=2000)
+    assert proven.memory == MemoryUse(loaded=64 * MIB, scoring=64 * MIB)
     assert proven.baseline == Baseline(predictions={"": {"ham": 50}}, inputs={})
     assert proven.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("measured", "told"),
+    [(1, 64), (64, 64), (65, 128), (511, 512), (513, 640), (3 * 1024 - 1, 3 * 1024)],
+)
+def test_memory_is_rounded_up_to_what_runs_agree_on(proof, measured, told):
+    for noise in (-4096, 0):
+        memory = {"loaded": measured * MIB + noise, "scoring": measured * MIB + noise}
+        assert proof({**PROVEN, "memory": memory}).memory.loaded == told * MIB
 
 
 def test_a_batch_predictor_that_differs_is_not_used_and_it_is_said_why(proof):
