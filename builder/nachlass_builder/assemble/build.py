@@ -202,6 +202,7 @@ class _Build:
                 checked,
                 lock,
                 indexes.secrets,
+                (training.path, self.staging.source),
                 with_rows=settings.ship_rows,
             ):
                 self.progress.note(line)

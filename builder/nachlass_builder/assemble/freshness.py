@@ -10,6 +10,7 @@ from pathlib import Path
 from nachlass_builder import __version__
 from nachlass_builder.assemble.manifest import revision_of, time_of
 from nachlass_builder.bundle.layout import (
+    SBOM,
     SERVING_LOCK,
     SOURCE_FOLDER,
     missing_parts,
@@ -24,6 +25,7 @@ from nachlass_builder.foundation.settings import Settings
 from nachlass_builder.packages.environment import ensure_environment
 from nachlass_builder.packages.lock import Lock
 from nachlass_builder.packages.pip_settings import IndexSettings
+from nachlass_builder.packages.sbom import renewed
 from nachlass_builder.packages.service_wheel import service_digest
 from nachlass_builder.source.parameters import secret_parameters
 from nachlass_builder.source.prepare import Prepared
@@ -77,9 +79,10 @@ def is_current(destination: Path, key: str, prepared: Prepared, progress: Progre
     source = SourceRevision(**vars(revision), notebooks=manifest.source.notebooks)
     if source != manifest.source:
         version, created = source.described or key[:12], time_of(prepared)
-        write_manifest(
-            destination, replace(manifest, version=version, source=source, created=created)
-        )
+        manifest = replace(manifest, version=version, source=source, created=created)
+        bill = destination / SBOM
+        bill.write_text(renewed(bill.read_text(encoding="utf-8"), manifest), encoding="utf-8")
+        write_manifest(destination, manifest)
     progress.note(f"unchanged: {destination} is kept")
     return True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,13 +24,14 @@ def write_bundle(
     checked: Checked,
     training: Lock,
     secrets: Collection[str],
+    folders: Collection[Path],
     *,
     with_rows: bool,
 ) -> list[str]:
     """Write what a proven bundle lacks, its manifest last, and return lines about its contents.
 
-    No executed notebook shows any of the `secrets`; without rows, there are no samples, and
-    notebooks have no outputs.
+    No executed notebook shows any of the `secrets`, nor where the `folders` of this build
+    are; without rows, there are no samples, and notebooks have no outputs.
     """
     shipped = ship_samples(bundle, with_rows=with_rows)
     manifest, site_packages = served.manifest, served.environment.site_packages
@@ -45,10 +47,21 @@ def write_bundle(
     (bundle / SBOM).write_text(bill.text, encoding="utf-8")
     for notebook, entry in zip(checked.chosen.notebooks, manifest.source.notebooks, strict=True):
         node = notebook.node if with_rows else without_outputs(notebook.node)
-        write_executed(node, bundle, entry.executed, lambda text: redact(text, secrets))
+        write_executed(
+            node, bundle, entry.executed, lambda text: _relative(redact(text, secrets), folders)
+        )
     (bundle / "venv").symlink_to(served.environment.path)
     write_manifest(bundle, manifest)
     return [bill.summary, *_told(manifest, with_rows=with_rows)]
+
+
+def _relative(text: str, folders: Collection[Path]) -> str:
+    """A text in which paths begin below the folders."""
+    for folder in folders:
+        text = text.replace(f"{folder}/", "")
+        with suppress(ValueError, RuntimeError):  # it is elsewhere; there is no home
+            text = text.replace(f"~/{folder.relative_to(Path.home())}/", "")
+    return text
 
 
 def _told(manifest: Manifest, *, with_rows: bool) -> Iterator[str]:

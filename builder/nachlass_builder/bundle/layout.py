@@ -30,8 +30,8 @@ def is_bundle(path: Path) -> bool:
 
 
 def missing_parts(path: Path, manifest: Manifest) -> list[str]:
-    """What a bundle should have, and has not; its environment may always be made anew."""
-    parts = [manifest.entry.model, TRAINING_LOCK, SERVING_LOCK, SOURCE_FOLDER]
+    """What a bundle should have, and has not."""
+    parts = [manifest.entry.model, TRAINING_LOCK, SERVING_LOCK, SBOM, SOURCE_FOLDER]
     parts += [SAMPLES] if manifest.samples.are_there else []
     return [part for part in parts if not (path / part).exists()]
 

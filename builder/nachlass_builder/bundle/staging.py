@@ -56,7 +56,10 @@ def staged(destination: Path, cache: Path) -> Iterator[Staging]:
             f"{error.filename} cannot be written: {error.strerror}",
             remedy="name another place with -o, or another cache with S2I_CACHE_DIR",
         ) from error
-    key = hashlib.sha256(os.fsencode(destination.resolve())).hexdigest()[:16]
+    # A container has the same paths as another, and maybe its cache, but not its folders.
+    parent = destination.parent.stat()
+    place = f"{parent.st_dev}:{parent.st_ino}:".encode() + os.fsencode(destination.resolve())
+    key = hashlib.sha256(place).hexdigest()[:16]
     making = destination.parent / f".{destination.name}.making"
     try:
         with FileLock(locks / f"{key}.lock", timeout=0):

@@ -1,8 +1,9 @@
 """Writes the Dockerfile of `nachlass image`.
 
 Several stages, so that what has not changed is not made again: the one with the
-serving environment depends on the lock alone, the image adds the bundle to it,
-and environments are kept in a cache that is mounted. image_stages.py runs in them.
+serving environment depends on the lock alone, the image adds the bundle's source and
+the rest of the bundle to it, and environments are kept in a cache that is mounted.
+image_stages.py runs in them.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from nachlass_builder.image.paths import (
     DESTINATION,
     INJECTED,
     MADE,
+    MADE_SOURCE,
     PACKAGES,
     PUBLIC,
     SOURCE,
@@ -68,6 +70,7 @@ class Stages:
             ),
             "FROM environment",
             f"{copy} app {APP_ROOT}",
+            f"{copy} --from=model {MADE_SOURCE}/ {APP_ROOT}/",
             f"{copy} --from=model {MADE.parent}/ {APP_ROOT}/",
             " ".join(["LABEL", *(f"{n}={_quoted(v)}" for n, v in self.labels.items())]),
             f"RUN --mount=type=tmpfs,target={DESTINATION} {self._mounts(home)} {PYTHON} prove",

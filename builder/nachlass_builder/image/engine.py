@@ -14,6 +14,11 @@ from tempfile import TemporaryDirectory
 from nachlass_builder.foundation.errors import ImageError
 
 PROGRAMS = ("podman", "buildah", "docker")
+TIME = 315532800
+"""The time of files in images, in seconds since 1970: zip knows none before 1980.
+
+The commit's would make equal layers of two commits differ.
+"""
 
 
 @dataclass(frozen=True)
@@ -45,10 +50,12 @@ class Engine:
         secrets: Mapping[str, Path],
         volumes: Sequence[str] = (),
         fresh: bool = False,
+        timeless: bool = False,
     ) -> None:
         """Build an image, layer by layer so that unchanged ones are kept; raises ImageError.
 
-        With `fresh` none is kept.
+        With `fresh` none is kept. A `timeless` image, and all files in its layers, are of TIME,
+        so that equal files make equal layers; docker does not know how.
         """
         if volumes and self.program == "docker":
             raise ImageError(
@@ -59,6 +66,7 @@ class Engine:
         words += ["--tag", tag, "--file", str(file)]
         words += ["--target", target] if target else []
         words += ["--no-cache"] if fresh else []
+        words += ["--timestamp", str(TIME)] if timeless and self.program != "docker" else []
         for name, value in (arguments or {}).items():
             words += ["--build-arg", f"{name}={value}"]
         for name, value in (labels or {}).items():

@@ -22,13 +22,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
-from uuid import uuid4
 
 import click
 from filelock import FileLock
 
 from nachlass_builder.assemble.build import build
-from nachlass_builder.bundle.layout import SERVING_LOCK
+from nachlass_builder.bundle.layout import SERVING_LOCK, SOURCE_FOLDER
 from nachlass_builder.bundle.seed import write_seed
 from nachlass_builder.bundle.staging import remove
 from nachlass_builder.foundation.console import Group
@@ -39,9 +38,11 @@ from nachlass_builder.image.injected import injected_environment, injected_param
 from nachlass_builder.image.kept_packages import keep_packages
 from nachlass_builder.image.paths import (
     APP_ROOT,
+    BUNDLE,
     CACHE,
     INJECTED,
     MADE,
+    MADE_SOURCE,
     PACKAGES,
     PUBLIC,
     RUN,
@@ -78,15 +79,12 @@ def model(*, force: bool) -> None:
     os.environ.update({n: v for n, v in given.items() if n not in OF_THE_RUNTIME})
     seed = CACHE / "seeds" / quote(os.environ["S2I_MODEL_NAME"], safe="")
     alone = FileLock(CACHE / "seeds.lock")
-    # Two builds share the cache, and its lock for each place where a bundle is made.
-    made = MADE.with_name(uuid4().hex)
     with alone:
         if seed.is_dir():
-            shutil.copytree(seed, made)
+            shutil.copytree(seed, MADE)
     run_hook(SOURCE, "pre_assemble", progress)
-    request = Request(str(SOURCE), os.environ, made, assignments=given, force=force)
+    request = Request(str(SOURCE), os.environ, MADE, assignments=given, force=force)
     build(replace(request, unpack_into=CACHE / "system" / state_of_the_system()), progress)
-    made.rename(MADE)
     with alone:
         remove(seed)
         write_seed(seed, MADE)
@@ -96,6 +94,8 @@ def model(*, force: bool) -> None:
     let_all_read(MADE)
     keep_pre_run(SOURCE, MADE.parent, progress)
     run_hook(SOURCE, "post_assemble", progress)
+    (MADE_SOURCE / BUNDLE.name).mkdir(parents=True)
+    (MADE / SOURCE_FOLDER).rename(MADE_SOURCE / BUNDLE.name / SOURCE_FOLDER)
     for file in (MADE / SERVING_LOCK, MADE.parent / PACKAGES):
         os.utime(file, (0, 0))
 

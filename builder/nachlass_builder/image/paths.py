@@ -17,6 +17,8 @@ ARTIFACTS = Path("/var/lib/nachlass/artifacts")
 """What a build with s2i leaves to the next; apart from the model, which is copied whole."""
 MADE = APP_ROOT / ".build/bundle"
 """Where a stage of its own makes the bundle."""
+MADE_SOURCE = APP_ROOT / ".source"
+"""Where that stage puts the bundle's source, which is a layer of its own."""
 DESTINATION = Path("/tmp")  # noqa: S108 - it is s2i's
 """Where s2i lays down the source, and the artifacts of the previous build."""
 SOURCE = DESTINATION / "src"

@@ -63,6 +63,7 @@ def project_images(
                 labels=exact.labels,
                 # What a base lacks is installed by its own package manager, which needs none.
                 secrets=secrets if target == "builder" else {},
+                timeless=target == "runtime",
             )
     return ProjectImages(builder or made["builder"], made["runtime"])
 

@@ -17,7 +17,7 @@ from datetime import datetime
 from functools import cache
 from importlib.metadata import Distribution
 from pathlib import Path, PurePosixPath
-from uuid import NAMESPACE_URL, uuid5
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 from cyclonedx.contrib.license.factories import LicenseFactory
 from cyclonedx.model import (
@@ -48,7 +48,7 @@ from packaging.tags import Tag, sys_tags
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from nachlass_builder import __version__
-from nachlass_builder.bundle.manifest import Draft
+from nachlass_builder.bundle.manifest import Draft, Unproven
 from nachlass_builder.foundation.progress import counted
 from nachlass_builder.packages import pylock
 from nachlass_builder.packages.installed import installed, needed
@@ -97,12 +97,10 @@ def bill_of_materials(
         bom_ref="model",
     )
     tool = Component(type=ComponentType.APPLICATION, name="nachlass", version=__version__)
-    facts = [
-        *(manifest.name, manifest.version, manifest.created, manifest.built_by, lock.digest),
-        sorted(str(component.bom_ref) for component in components.values()),
-    ]
     bom = Bom(
-        serial_number=uuid5(NAMESPACE_URL, json.dumps(facts)),
+        serial_number=_serial_number(
+            manifest, lock.digest, [str(component.bom_ref) for component in components.values()]
+        ),
         metadata=BomMetaData(
             component=model,
             timestamp=datetime.fromisoformat(manifest.created),
@@ -121,6 +119,22 @@ def bill_of_materials(
     bom.register_dependency(model, roots)
     text = make_outputter(bom, OutputFormat.JSON, SchemaVersion.V1_6).output_as_string(indent=2)
     return Bill(text + "\n", _summary(licences.values()))
+
+
+def renewed(text: str, manifest: Unproven) -> str:
+    """A bill for another version of the model, of another time, in the same environment."""
+    document = json.loads(text)
+    refs = [component["bom-ref"] for component in document.get("components", ())]
+    document["serialNumber"] = _serial_number(manifest, manifest.locks.serving, refs).urn
+    document["metadata"]["timestamp"] = manifest.created
+    document["metadata"]["component"]["version"] = manifest.version
+    return json.dumps(document, indent=2) + "\n"
+
+
+def _serial_number(manifest: Draft, lock: str, refs: Iterable[str]) -> UUID:
+    """The same for equal bills."""
+    facts = [manifest.name, manifest.version, manifest.created, manifest.built_by, lock]
+    return uuid5(NAMESPACE_URL, json.dumps([*facts, sorted(refs)]))
 
 
 def _component(

@@ -8,10 +8,10 @@ import tomli_w
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from nachlass_builder.bundle.manifest import decode
+from nachlass_builder.bundle.manifest import decode, load_manifest
 from nachlass_builder.packages.licences import licences_of
 from nachlass_builder.packages.lock import Lock
-from nachlass_builder.packages.sbom import bill_of_materials
+from nachlass_builder.packages.sbom import bill_of_materials, renewed
 from support.manifest import example
 
 MANIFEST = decode(example(name="toy", version="v1", created="2026-01-02T03:04:05+00:00"))
@@ -215,3 +215,17 @@ def test_the_bill_of_a_bundle(kmeans):
     depends = {entry["ref"]: entry.get("dependsOn", []) for entry in document["dependencies"]}
     numpy = f"numpy=={manifest['packages']['numpy']}"
     assert numpy in depends[f"scikit-learn=={manifest['packages']['scikit-learn']}"]
+
+
+@pytest.mark.starts_programs
+def test_the_bill_of_another_commit(kmeans):
+    text, manifest = (kmeans / "sbom.cdx.json").read_text(), load_manifest(kmeans)
+    assert renewed(text, manifest) == text
+    later = replace(manifest, version="v2", created="2026-01-02T03:04:06+00:00")
+    bills = [json.loads(bill) for bill in (text, renewed(text, later))]
+    changed = [bill.pop("serialNumber") for bill in bills]
+    assert changed[0] != changed[1]
+    assert bills[1]["metadata"].pop("timestamp") == later.created
+    assert bills[1]["metadata"]["component"].pop("version") == "v2"
+    del bills[0]["metadata"]["timestamp"], bills[0]["metadata"]["component"]["version"]
+    assert bills[0] == bills[1]
