@@ -32,7 +32,7 @@ from nachlass_service.bundle.agreement import agree  # noqa: E402
 from nachlass_service.bundle.bundle import Bundle  # noqa: E402
 from support.cells import write_notebook  # noqa: E402
 from support.command import NACHLASS  # noqa: E402
-from support.served import served  # noqa: E402
+from support.served import python_of, served  # noqa: E402
 
 ROUNDS = int(os.environ.get("BATCH_ROUNDS", "40"))
 ROWS = 1000
@@ -135,7 +135,7 @@ def ready_list(bundle, samples):
     """A process that calls batch_predictor; the function returns the seconds of one call."""
     file = FOLDER / "samples.json"
     file.write_text(json.dumps(samples))
-    command = [bundle / "venv/bin/python", "batch_loop.py", file]
+    command = [python_of(bundle, os.environ), "batch_loop.py", file]
     process = subprocess.Popen(
         list(map(str, command)),
         cwd=HERE,

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from nachlass_builder.bundle.layout import service_wheel
 from nachlass_builder.cli.main import EXIT_CODES
 from nachlass_builder.foundation.errors import KINDS
 from support.cells import write_notebook
@@ -45,6 +46,7 @@ def test_a_folder_becomes_a_bundle_inside_it(source, nachlass):
     assert built.returncode == 0, built.stderr
     bundle = source / ".nachlass" / "bundle"
     assert built.stdout == f"{bundle}\n"
+    wheel = service_wheel(bundle)
     assert {path.name for path in bundle.iterdir()} == {
         "manifest.json",
         "model.pickle",
@@ -55,7 +57,7 @@ def test_a_folder_becomes_a_bundle_inside_it(source, nachlass):
         "notebook.ipynb",
         "notebook.html",
         "src",
-        "venv",
+        wheel.name,
     }
     assert (bundle / "src" / "ran.txt").read_text() == "x"
     assert not (source / "ran.txt").exists()
@@ -134,10 +136,8 @@ def test_a_bundle_answers_without_its_source_and_after_its_environment_went(
     moved.parent.mkdir()
     (tmp_path / "bundle").rename(moved)
     shutil.rmtree(source)
-    (moved / "venv").unlink()
     answered = nachlass("predict", moved, "[1, 2]")
     assert answered.stdout == "3\n", answered.stderr
-    assert (moved / "venv" / "bin" / "python").exists()
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "[NaN]", '["a"]', "{"])

@@ -8,10 +8,11 @@ import pytest
 from nachlass_builder.foundation.process import Deadline
 from nachlass_builder.proof.compare import compare_predictions
 from nachlass_builder.proof.proof import service_environment
+from support.served import python_of
 
 
 @pytest.fixture
-def compared(kmeans, tmp_path):
+def compared(kmeans, environ, tmp_path):
     """Compare the answers of `examples/kmeans` with entries made from its own."""
 
     def run(entries):
@@ -19,7 +20,7 @@ def compared(kmeans, tmp_path):
         recorded.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
         return compare_predictions(
             kmeans,
-            kmeans / "venv/bin/python",
+            python_of(kmeans, environ),
             recorded,
             random_fields=(),
             environment=service_environment(os.environ, {}),

@@ -124,7 +124,6 @@ def test_password_in_pip_index_url(server, source, build, nachlass, tmp_path):
     lock = (bundle / "pylock.serving.toml").read_text()
     assert f"http://{server}/" in lock
     # Who has the bundle and the password can install it again.
-    (bundle / "venv").unlink()
     environment["S2I_CACHE_DIR"] = str(tmp_path / "other cache")
     again = nachlass("predict", bundle, "1", environment=environment)
     assert again.stdout == '"1.0"\n', again.stderr

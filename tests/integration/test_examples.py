@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from nachlass_builder.bundle.layout import service_wheel
 from nachlass_builder.foundation.process import Deadline
 from nachlass_builder.packages.environment import ensure_environment
 from nachlass_builder.packages.lock import Lock
@@ -18,7 +19,7 @@ from nachlass_builder.packages.pip_settings import IndexSettings
 from nachlass_service.bundle.agreement import agree
 from nachlass_service.bundle.bundle import Bundle
 from support.project import NOT_IN_GIT
-from support.served import check_samples, served
+from support.served import check_samples, python_of, served
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NAMES = sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir())
@@ -153,6 +154,7 @@ def compare_with_the_whole_environment(name, bundle, cache):
     """What serves answers samples that the build has not seen as the training environment does."""
     training = ensure_environment(
         Lock.read(bundle.path / "pylock.training.toml"),
+        service=service_wheel(bundle.path),
         purpose="training",
         cache=cache,
         indexes=IndexSettings.read(os.environ, None),
@@ -170,7 +172,10 @@ def compare_with_the_whole_environment(name, bundle, cache):
                 check=True,
             ).stdout
         )
-        for python in (bundle.path / "venv/bin/python", training.python)
+        for python in (
+            python_of(bundle.path, {**os.environ, "S2I_CACHE_DIR": str(cache)}),
+            training.python,
+        )
     )
     assert len(slim) == len(whole) == len(samples) >= 100
     assert all(map(agree, slim, whole))

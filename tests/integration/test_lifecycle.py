@@ -17,7 +17,7 @@ import pytest
 from support.cells import write_notebook
 from support.command import NACHLASS
 from support.project import TESTS
-from support.served import LOOPS, Served, free_port, served, start
+from support.served import LOOPS, Served, free_port, python_of, served, start
 
 JSON = {"Content-Type": "application/json"}
 
@@ -451,6 +451,7 @@ def test_what_a_model_prints_is_seen_at_once(bundle, environ):
 
 
 def test_an_address_in_use_is_told_at_once(unruly, environ, tmp_path, nachlass):
+    python = python_of(unruly, environ)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -461,14 +462,13 @@ def test_an_address_in_use_is_told_at_once(unruly, environ, tmp_path, nachlass):
             refused.stderr
         )
         for arguments in ("", "--keep-alive 2"):
-            command = [unruly / "venv/bin/python", "-P", "-m", "nachlass_service", "serve", unruly]
+            command = [python, "-P", "-m", "nachlass_service", "serve", unruly]
             variables = {"PORT": str(port), "GUNICORN_CMD_ARGS": arguments}
             done = subprocess.run(
                 command, env={**environ, **variables}, capture_output=True, text=True, check=False
             )
             assert done.returncode == 11
             assert f"127.0.0.1:{port} cannot be listened at: Address already in" in done.stderr
-    python = unruly / "venv/bin/python"
     done = subprocess.run(
         [python, "-P", "-m", "nachlass_service", "serve", unruly],
         env={**environ, "PORT": "http"},

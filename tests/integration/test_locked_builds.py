@@ -160,7 +160,6 @@ def test_a_lock_that_lacks_what_is_asked_for_is_refused(project):
 
 def test_a_lock_that_was_changed_by_hand_is_not_served_with(project):
     without_secretlib(project.bundle / "pylock.serving.toml")
-    (project.bundle / "venv").unlink()
     refused = project.ask("1")
     assert refused.returncode == 5
     assert "the lock is not the one that the model was proven with" in refused.stderr

@@ -31,8 +31,7 @@ def manifest_of(bundle):
 
 def files_with(folder, text):
     """The files of a folder, those that its links lead to left out, that have a text."""
-    paths = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
-    inside = [path for path in paths if "venv" not in path.relative_to(folder).parts[:1]]
+    inside = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
     assert inside
     return [path for path in inside if text.encode() in path.read_bytes()]
 

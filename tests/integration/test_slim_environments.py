@@ -5,6 +5,7 @@ import json
 import pytest
 
 from support.cells import write_notebook
+from support.served import python_of
 from support.wheels import make_wheel
 
 MODEL = """\
@@ -64,7 +65,8 @@ def build(repo, nachlass, tmp_path, own_cache):
 
 
 def environment_of(tmp_path):
-    return (tmp_path / "bundle/venv").readlink()
+    folder = python_of(tmp_path / "bundle", {"S2I_CACHE_DIR": str(tmp_path / "cache")}).parent
+    return folder, folder.stat().st_ino
 
 
 def remembered(tmp_path):

@@ -12,6 +12,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from nachlass_builder.assemble.freshness import restore_environment
+from nachlass_builder.foundation.process import Deadline
+from nachlass_builder.foundation.progress import Progress
+from nachlass_builder.foundation.settings import Settings
 from nachlass_service.bundle.agreement import agree
 from nachlass_service.bundle.bundle import Bundle
 from support.project import TESTS
@@ -112,11 +116,27 @@ class Served:
         return self.process.wait(30)
 
 
+def python_of(bundle, environ):
+    """The interpreter of a bundle's environment."""
+    settings = Settings.from_environ(environ, {})
+    progress = Progress(quiet=True)
+    return restore_environment(Path(bundle), environ, settings, Deadline(), progress).python
+
+
 def start(bundle, environ, log_file, *words, **variables):
     """Start the service of a bundle; it need not be ready yet."""
     port = free_port()
-    python = Path(bundle) / "venv/bin/python"
-    command = [python, "-P", "-m", "nachlass_service", "serve", bundle, "--port", port, *words]
+    command = [
+        python_of(bundle, environ),
+        "-P",
+        "-m",
+        "nachlass_service",
+        "serve",
+        bundle,
+        "--port",
+        port,
+        *words,
+    ]
     kept = {k: v for k, v in environ.items() if not k.startswith(("PYTHON", "OMP_"))}
     with log_file.open("ab") as log:
         process = subprocess.Popen(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nachlass_builder.assemble.choose_lock import LockChoice
-from nachlass_builder.assemble.freshness import build_key, is_current
+from nachlass_builder.assemble.freshness import build_key, current_environment
 from nachlass_builder.assemble.manifest import compose_manifest
 from nachlass_builder.assemble.missing_requirements import MissingRequirements
 from nachlass_builder.assemble.reuse_locks import Locks, check_whole, take_over
@@ -33,6 +33,7 @@ from nachlass_builder.packages.bytecode import Bytecode, bytecode_folder
 from nachlass_builder.packages.environment import Environment, Purpose, ensure_environment
 from nachlass_builder.packages.lock import Lock
 from nachlass_builder.packages.pip_settings import IndexSettings
+from nachlass_builder.packages.service_wheel import build_service_wheel
 from nachlass_builder.proof.compare import Predictions, compare_predictions, random_fields
 from nachlass_builder.proof.describe_predictions import read_samples
 from nachlass_builder.proof.proof import service_environment
@@ -54,10 +55,11 @@ from nachlass_builder.system.apt_txt import read_apt_txt
 
 @dataclass(frozen=True)
 class Built:
-    """The folder of a bundle, the settings that it was built with, and how it answers now."""
+    """A bundle, the settings that it was built with, its environment, and how it answers now."""
 
     bundle: Path
     settings: Settings
+    environment: Environment
     comparison: Predictions | None = None
 
 
@@ -73,8 +75,10 @@ def build(request: Request, progress: Progress) -> Built:
         key = build_key(prepared, digest_source(prepared.source, prepared.deadline))
         always = request.force or request.locked
         unchanged = are_unchanged(settings, destination)
-        if not always and unchanged and is_current(destination, key, prepared, progress):
-            return Built(destination, settings)
+        if not always and unchanged:
+            current = current_environment(destination, key, prepared, progress)
+            if current:
+                return Built(destination, settings, current)
         comparison = None
         with staged(destination, settings.cache) as staging:
             if request.compare and not bundle_at(destination):
@@ -85,12 +89,12 @@ def build(request: Request, progress: Progress) -> Built:
             building = _Build(
                 prepared, staging, destination, progress, fresh=request.force, locked=request.locked
             )
-            building.run()
+            environment = building.run()
             if request.compare:
-                comparison = building.compare()
+                comparison = building.compare(environment)
             publish(staging, destination)
             remember(settings, destination)
-    return Built(destination, settings, comparison)
+    return Built(destination, settings, environment, comparison)
 
 
 @dataclass(frozen=True)
@@ -104,8 +108,8 @@ class _Build:
     fresh: bool
     locked: bool = False
 
-    def run(self) -> None:
-        """Make the whole bundle in the staging folder."""
+    def run(self) -> Environment:
+        """Make the whole bundle in the staging folder, and the environment that it is proven in."""
         from nachlass_builder.assemble.render import strip_outputs
         from nachlass_builder.assemble.system_packages import provide
         from nachlass_builder.assemble.tell_capture import tell_capture
@@ -201,21 +205,23 @@ class _Build:
                 served,
                 checked,
                 lock,
+                self._service,
                 indexes.secrets,
                 (training.path, self.staging.source),
                 with_rows=settings.ship_rows,
             ):
                 self.progress.note(line)
             refuse_told(self.staging.bundle / MANIFEST, secrets, notebooks[-1].place())
+        return served.environment
 
-    def compare(self) -> Predictions:
+    def compare(self, environment: Environment) -> Predictions:
         """Ask the new bundle for its answers to the samples of the one that it replaces."""
         bundle = self.staging.bundle
         manifests = [load_manifest(path) for path in (self.destination, bundle)]
         with self.progress.step("comparing with the previous bundle"):
             return compare_predictions(
                 bundle,
-                bundle / "venv" / "bin" / "python",
+                environment.python,
                 self.destination / SAMPLES,
                 random_fields=random_fields(*manifests),
                 environment=service_environment(
@@ -271,6 +277,7 @@ class _Build:
         """An environment with exactly what the lock says; the cached one when it is there."""
         environment = ensure_environment(
             lock,
+            service=self._service,
             purpose=purpose,
             cache=self.prepared.settings.cache,
             indexes=indexes,
@@ -289,6 +296,11 @@ class _Build:
             folder = bytecode_folder(training.python)
             Bytecode(self.prepared.settings.cache).keep(training.site_packages, folder)
         return self._environment(lock, "serving", indexes)
+
+    @property
+    def _service(self) -> Path:
+        """The wheel of the service."""
+        return build_service_wheel(self.prepared.settings.cache, self.prepared.deadline)
 
     def _explain_missing_file(self, name: str) -> str | None:
         """Why a file that the user has is not in the build; None when they have none either."""

@@ -14,15 +14,25 @@ from nachlass_builder.bundle.layout import (
     SERVING_LOCK,
     SOURCE_FOLDER,
     missing_parts,
+    service_wheel,
 )
-from nachlass_builder.bundle.manifest import SourceRevision, read_manifest, write_manifest
+from nachlass_builder.bundle.manifest import (
+    SourceRevision,
+    load_manifest,
+    read_manifest,
+    write_manifest,
+)
 from nachlass_builder.execution.data_files import CHANGED, changed_outside
 from nachlass_builder.foundation.digest import digest_of
 from nachlass_builder.foundation.errors import Place, RequirementsError
 from nachlass_builder.foundation.process import Deadline
 from nachlass_builder.foundation.progress import Progress
 from nachlass_builder.foundation.settings import Settings
-from nachlass_builder.packages.environment import ensure_environment
+from nachlass_builder.packages.environment import (
+    Environment,
+    ensure_environment,
+    existing_environment,
+)
 from nachlass_builder.packages.lock import Lock
 from nachlass_builder.packages.pip_settings import IndexSettings
 from nachlass_builder.packages.sbom import renewed
@@ -55,24 +65,26 @@ def build_key(prepared: Prepared, source_digest: str) -> str:
     )
 
 
-def is_current(destination: Path, key: str, prepared: Prepared, progress: Progress) -> bool:
-    """Whether the bundle there is what a build would make; its environment is made if need be.
+def current_environment(
+    destination: Path, key: str, prepared: Prepared, progress: Progress
+) -> Environment | None:
+    """The environment of the bundle there, if that is what a build would make; else None.
 
     A commit that changed no file changes only what the manifest says of git.
     Data outside the source that has changed is read again; that is gone cannot be.
     """
     manifest = read_manifest(destination)
     if manifest is None or manifest.key != key:
-        return False
+        return None
     if missing := missing_parts(destination, manifest):
         progress.note(f"{destination} has no {missing[0]} any more")
-        return False
+        return None
     for path, what in changed_outside(manifest.data):
         if what == CHANGED:
             progress.note(f"{path} {what} since the notebook read it")
-            return False
+            return None
         progress.warn(f"{path}, which the notebook read, {what}")
-    restore_environment(
+    environment = restore_environment(
         destination, prepared.environ, prepared.settings, prepared.deadline, progress
     )
     revision = revision_of(prepared.source, prepared.deadline)
@@ -84,7 +96,7 @@ def is_current(destination: Path, key: str, prepared: Prepared, progress: Progre
         bill.write_text(renewed(bill.read_text(encoding="utf-8"), manifest), encoding="utf-8")
         write_manifest(destination, manifest)
     progress.note(f"unchanged: {destination} is kept")
-    return True
+    return environment
 
 
 def restore_environment(
@@ -93,32 +105,31 @@ def restore_environment(
     settings: Settings,
     deadline: Deadline,
     progress: Progress,
-) -> Path:
-    """The Python of a bundle's environment, made from its lock when the link leads nowhere."""
-    link = bundle / "venv"
-    python = link / "bin" / "python"
-    if python.exists():
-        return python
-    lock = Lock.read(bundle / SERVING_LOCK)
-    manifest = read_manifest(bundle)
-    if manifest and lock.digest != manifest.locks.serving:
+) -> Environment:
+    """The environment of a bundle, made from its lock and its wheel when it is not in the cache."""
+    lock, manifest, service = (
+        Lock.read(bundle / SERVING_LOCK),
+        load_manifest(bundle),
+        service_wheel(bundle),
+    )
+    assert service  # as `missing_parts` says
+    if lock.digest != manifest.locks.serving:
         raise RequirementsError(
             "the lock is not the one that the model was proven with",
             place=Place(str(bundle / SERVING_LOCK)),
             remedy="build the source again",
         )
+    if there := existing_environment(
+        lock, service=service, purpose="serving", cache=settings.cache
+    ):
+        return there
     with progress.step("making the serving environment"):
-        environment = ensure_environment(
+        return ensure_environment(
             lock,
+            service=service,
             purpose="serving",
             cache=settings.cache,
             indexes=IndexSettings.read({**environ, **settings.index}, bundle / SOURCE_FOLDER),
             deadline=deadline,
             note=progress.note,
         )
-    try:
-        link.unlink(missing_ok=True)
-        link.symlink_to(environment.path)
-    except OSError:  # a bundle that cannot be written is used all the same
-        return environment.python
-    return python

@@ -33,8 +33,8 @@ def ready_model(request: Request) -> ReadyModel:
     environ, path = request.environ, Path(request.source)
     if bundle_at(path):
         bundle, settings = path.absolute(), Settings.from_environ(environ, request.assignments)
+        restored = restore_environment(bundle, environ, settings, Deadline(), Progress())
     else:
         built = build(request, Progress())
-        bundle, settings = built.bundle, built.settings
-    python = restore_environment(bundle, environ, settings, Deadline(), Progress())
-    return ReadyModel(bundle, python, service_environment(environ, settings.parameters))
+        bundle, settings, restored = built.bundle, built.settings, built.environment
+    return ReadyModel(bundle, restored.python, service_environment(environ, settings.parameters))

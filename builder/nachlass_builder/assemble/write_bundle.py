@@ -1,7 +1,8 @@
-"""Completes a bundle: locks, their bill, executed notebooks, the environment's link."""
+"""Completes a bundle: locks, their bill, the service's wheel, executed notebooks."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -23,6 +24,7 @@ def write_bundle(
     served: Served,
     checked: Checked,
     training: Lock,
+    service: Path,
     secrets: Collection[str],
     folders: Collection[Path],
     *,
@@ -42,6 +44,7 @@ def write_bundle(
     )
     (bundle / TRAINING_LOCK).write_text(training.text, encoding="utf-8")
     (bundle / SERVING_LOCK).write_text(served.lock.text, encoding="utf-8")
+    shutil.copyfile(service, bundle / service.name)
     requirements = [requirement.text for requirement in checked.requirements.merged]
     bill = bill_of_materials(manifest, served.lock, site_packages, requirements)
     (bundle / SBOM).write_text(bill.text, encoding="utf-8")
@@ -50,7 +53,6 @@ def write_bundle(
         write_executed(
             node, bundle, entry.executed, lambda text: _relative(redact(text, secrets), folders)
         )
-    (bundle / "venv").symlink_to(served.environment.path)
     write_manifest(bundle, manifest)
     return [bill.summary, *_told(manifest, with_rows=with_rows)]
 

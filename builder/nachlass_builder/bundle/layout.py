@@ -20,6 +20,7 @@ TRAINING_LOCK = "pylock.training.toml"
 SERVING_LOCK = "pylock.serving.toml"
 SBOM = "sbom.cdx.json"
 SAMPLES = "samples.jsonl"
+SERVICE_WHEELS = "nachlass_service-*.whl"
 SOURCE_FOLDER = "src"
 """Where the bundle, beside its lock files, keeps the source."""
 
@@ -29,11 +30,17 @@ def is_bundle(path: Path) -> bool:
     return read_manifest(path) is not None
 
 
+def service_wheel(path: Path) -> Path | None:
+    """The wheel of the service that a bundle was proven with."""
+    return next(iter(sorted(path.glob(SERVICE_WHEELS))), None)
+
+
 def missing_parts(path: Path, manifest: Manifest) -> list[str]:
     """What a bundle should have, and has not."""
     parts = [manifest.entry.model, TRAINING_LOCK, SERVING_LOCK, SBOM, SOURCE_FOLDER]
     parts += [SAMPLES] if manifest.samples.are_there else []
-    return [part for part in parts if not (path / part).exists()]
+    missing = [part for part in parts if not (path / part).exists()]
+    return missing if service_wheel(path) else [*missing, SERVICE_WHEELS]
 
 
 def bundle_at(path: Path) -> Manifest | None:

@@ -54,16 +54,13 @@ def serve(
     request = request_for(source, context_dir, assignments)
     _check_port(host, port, {**request.environ, **request.assignments})
     model = ready_model(request)
-    # The environment, and not the bundle's link to it: a build may let it lead elsewhere.
-    environment = (model.bundle / "venv").resolve() / "bin" / "python"
-    python = environment if environment.exists() else model.python
     words = ["-P", "-m", "nachlass_service", "serve", str(model.bundle), "--local"]
     flags = {"--host": host, "--port": port, "--workers": workers}
     for name, value in flags.items():
         words += [] if value is None else [name, str(value)]
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execve(python, [str(python), *words], dict(model.environment))  # noqa: S606 - no shell here
+    os.execve(model.python, [str(model.python), *words], dict(model.environment))  # noqa: S606 - no shell here
 
 
 def _check_port(host: str | None, port: int | None, environ: Mapping[str, str]) -> None:

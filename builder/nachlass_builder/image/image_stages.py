@@ -49,13 +49,13 @@ from nachlass_builder.image.paths import (
     SOURCE,
     let_all_read,
     place_environment,
-    settle_bundle,
     tell_sizes,
 )
 from nachlass_builder.image.variables import OF_THE_RUNTIME
 from nachlass_builder.packages.environment import ensure_environment
 from nachlass_builder.packages.lock import Lock
 from nachlass_builder.packages.pip_settings import WHEELHOUSE, IndexSettings
+from nachlass_builder.packages.service_wheel import build_service_wheel
 from nachlass_builder.source.prepare import Request
 from nachlass_builder.system.installed import state_of_the_system
 
@@ -84,13 +84,13 @@ def model(*, force: bool) -> None:
             shutil.copytree(seed, MADE)
     run_hook(SOURCE, "pre_assemble", progress)
     request = Request(str(SOURCE), os.environ, MADE, assignments=given, force=force)
-    build(replace(request, unpack_into=CACHE / "system" / state_of_the_system()), progress)
+    request = replace(request, unpack_into=CACHE / "system" / state_of_the_system())
+    environment = build(request, progress).environment.path
     with alone:
         remove(seed)
         write_seed(seed, MADE)
-    tell_sizes({"the environment": (MADE / "venv").resolve(), "the bundle": MADE}, progress)
-    keep_packages(SOURCE, MADE, MADE.parent, CACHE, progress)
-    settle_bundle(MADE)
+    tell_sizes({"the environment": environment, "the bundle": MADE}, progress)
+    keep_packages(SOURCE, environment, MADE.parent, CACHE, progress)
     let_all_read(MADE)
     keep_pre_run(SOURCE, MADE.parent, progress)
     run_hook(SOURCE, "post_assemble", progress)
@@ -108,6 +108,7 @@ def environment() -> None:
         with _as_the_owner_of(CACHE):
             made = ensure_environment(
                 Lock.read(lock),
+                service=build_service_wheel(CACHE, Deadline()),
                 purpose="serving",
                 cache=CACHE,
                 indexes=IndexSettings.read(os.environ, source),

@@ -14,10 +14,9 @@ from nachlass_builder.system.unpack import environment_with
 
 
 def keep_packages(
-    source: Path, bundle: Path, folder: Path, cache: Path, progress: Progress
+    source: Path, environment: Path, folder: Path, cache: Path, progress: Progress
 ) -> None:
     """Leave the list of the packages that a model needs: `install-packages listed` reads it."""
-    environment = (bundle / "venv").resolve()
     names = image_packages(read_apt_txt(source), environment, cache, progress)
     write_for_all(folder / PACKAGES, "".join(f"{name}\n" for name in names))
 

@@ -46,12 +46,6 @@ def place_environment(environment: Path, put: Callable[[Path, Path], object]) ->
         put(entry, target)
 
 
-def settle_bundle(bundle: Path) -> None:
-    """Link the bundle to the environment around it."""
-    (bundle / "venv").unlink()
-    (bundle / "venv").symlink_to("..")
-
-
 def write_for_all(file: Path, text: str) -> None:
     """Write a file that every user can read, whatever the umask."""
     file.write_text(text, encoding="utf-8")

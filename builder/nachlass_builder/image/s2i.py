@@ -47,7 +47,6 @@ from nachlass_builder.image.paths import (
     SYSTEM,
     let_all_read,
     place_environment,
-    settle_bundle,
     tell_sizes,
 )
 from nachlass_builder.image.variables import keep_variables, public_variables
@@ -104,12 +103,11 @@ def _assemble(work: Path, artifacts: Artifacts, progress: Progress) -> None:
     request = Request(
         str(SOURCE), os.environ, BUNDLE, assignments=_given(SOURCE), unpack_into=SYSTEM
     )
-    build(request, progress)
+    environment = build(request, progress).environment.path
     with progress.step("cleaning up"):
-        keep_packages(SOURCE, BUNDLE, APP_ROOT, work, progress)
+        keep_packages(SOURCE, environment, APP_ROOT, work, progress)
         keep_unpacked(SYSTEM)
-        place_environment((BUNDLE / "venv").resolve(), shutil.move)
-        settle_bundle(BUNDLE)
+        place_environment(environment, shutil.move)
         _leave_for_the_next_image(request, progress)
         if keeps:
             artifacts.keep(BUNDLE, work, progress)

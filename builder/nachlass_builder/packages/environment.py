@@ -34,7 +34,6 @@ from nachlass_builder.packages.bytecode import (
 from nachlass_builder.packages.lock import Lock
 from nachlass_builder.packages.pip_settings import IndexSettings
 from nachlass_builder.packages.resolver import within_build_limit
-from nachlass_builder.packages.service_wheel import build_service_wheel, service_digest
 from nachlass_builder.packages.uv_program import (
     MADE_ELSEWHERE,
     NOT_AS_LOCKED,
@@ -57,6 +56,11 @@ class Environment:
     reused: bool
 
     @property
+    def key(self) -> str:
+        """A name for what it depends on."""
+        return self.path.parent.name
+
+    @property
     def python(self) -> Path:
         """Its interpreter."""
         return self.path / "bin" / "python"
@@ -71,14 +75,15 @@ class Environment:
 def ensure_environment(
     lock: Lock,
     *,
+    service: Path,
     purpose: Purpose,
     cache: Path,
     indexes: IndexSettings,
     deadline: Deadline,
     note: Callable[[str], None],
 ) -> Environment:
-    """The environment of a lock, with the service in it; made when it is not in the cache."""
-    folder = cache / "envs" / environment_key(lock, purpose)
+    """The environment of a lock and the service's wheel; made when it is not in the cache."""
+    folder = _folder(lock, service, purpose, cache)
     if path := _complete(folder):
         return Environment(path, reused=True)
     folder.mkdir(parents=True, exist_ok=True)
@@ -86,17 +91,27 @@ def ensure_environment(
         with FileLock(folder / "lock", timeout=_seconds(deadline)):
             if path := _complete(folder):
                 return Environment(path, reused=True)
-            path = _create(folder, lock, Installer(purpose, cache, indexes, deadline), note)
+            path = _create(
+                folder, lock, Installer(service, purpose, cache, indexes, deadline), note
+            )
     except Timeout:
         raise deadline.exceeded("waiting for another build of the same environment") from None
     return Environment(path, reused=False)
 
 
-def environment_key(lock: Lock, purpose: Purpose) -> str:
-    """What an environment depends on, as a name."""
+def existing_environment(
+    lock: Lock, *, service: Path, purpose: Purpose, cache: Path
+) -> Environment | None:
+    """The environment of a lock and the service's wheel, when it is in the cache."""
+    path = _complete(_folder(lock, service, purpose, cache))
+    return Environment(path, reused=True) if path else None
+
+
+def _folder(lock: Lock, service: Path, purpose: Purpose, cache: Path) -> Path:
+    """Where an environment belongs: its name is a digest of what it depends on."""
     python = (sys.implementation.name, sys.version, sys.base_prefix)
-    facts = (lock.digest, *python, service_digest(), purpose)
-    return hashlib.sha256("\0".join(facts).encode()).hexdigest()[:32]
+    facts = (lock.digest, *python, digest_of_file(service), purpose)
+    return cache / "envs" / hashlib.sha256("\0".join(facts).encode()).hexdigest()[:32]
 
 
 def _complete(folder: Path) -> Path | None:
@@ -130,8 +145,9 @@ def _create(folder: Path, lock: Lock, installer: Installer, note: Callable[[str]
 
 @dataclass(frozen=True)
 class Installer:
-    """How an environment is filled."""
+    """How an environment is filled; `service` is the service's wheel."""
 
+    service: Path
     purpose: Purpose
     cache: Path
     indexes: IndexSettings
@@ -178,12 +194,11 @@ class Installer:
         First from uv's cache alone: the hashes say that a file is the right
         one, and many an index would have it sent again only to be sure.
         """
-        wheel = build_service_wheel(self.cache, self.deadline)
         # In the environment's own folder, so that what a killed build leaves goes with it.
         with TemporaryDirectory(dir=path) as folder:
             listed = Path(folder) / "pylock.install.toml"
             listed.touch(mode=0o600)
-            listed.write_text(_with_wheel(lock.install_text, wheel), encoding="utf-8")
+            listed.write_text(_with_wheel(lock.install_text, self.service), encoding="utf-8")
             words: list[str | Path] = [*SYNC, "--python", path / "bin" / "python"]
             words += uv_arguments(self.indexes)
             cached = self._sync([*words, "--offline", listed], Path(folder))

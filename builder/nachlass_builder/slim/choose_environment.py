@@ -17,7 +17,7 @@ from nachlass_builder.foundation.errors import Place, ProofError, RequirementsEr
 from nachlass_builder.foundation.progress import Progress
 from nachlass_builder.notebook.find_names import last_binding
 from nachlass_builder.notebook.registered_classes import registered_classes
-from nachlass_builder.packages.environment import Environment, environment_key
+from nachlass_builder.packages.environment import Environment
 from nachlass_builder.packages.lock import Lock
 from nachlass_builder.proof.on_cpu import proven_on_cpu
 from nachlass_builder.proof.proof import prove, service_environment
@@ -203,7 +203,7 @@ class Serving:
     def _memory(self, request: ServingRequest) -> Memory:
         """What is remembered of this model, for this lock, Python and service."""
         names = [notebook.name for notebook in self.checked.chosen.notebooks]
-        key = digest_of([environment_key(self.lock, "training"), self.draft.name, names])
+        key = digest_of([self.training.key, self.draft.name, names])
         folder = self.prepared.settings.cache / SUBSETS
         return Memory(folder / f"{key[:32]}.json", tuple(sorted(request.named)))
 
