@@ -9,6 +9,7 @@ from pathlib import Path
 
 from nachlass_builder import __version__
 from nachlass_builder.assemble.manifest import revision_of
+from nachlass_builder.bundle.contents import digest_of_bundle
 from nachlass_builder.bundle.layout import (
     SERVING_LOCK,
     SOURCE_FOLDER,
@@ -77,7 +78,9 @@ def is_current(destination: Path, key: str, prepared: Prepared, progress: Progre
     source = SourceRevision(**vars(revision), notebooks=manifest.source.notebooks)
     if source != manifest.source:
         version = source.described or key[:12]
-        write_manifest(destination, replace(manifest, version=version, source=source))
+        changed = replace(manifest, version=version, source=source)
+        digest = digest_of_bundle(destination, changed)
+        write_manifest(destination, replace(changed, digest=digest))
     progress.note(f"unchanged: {destination} is kept")
     return True
 

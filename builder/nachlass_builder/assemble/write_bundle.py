@@ -8,8 +8,9 @@ from pathlib import Path
 
 from nachlass_builder.assemble.render import without_outputs, write_executed
 from nachlass_builder.assemble.ship_rows import MOST_BYTES, ship_samples
+from nachlass_builder.bundle.contents import digest_of_bundle
 from nachlass_builder.bundle.layout import SBOM, SERVING_LOCK, TRAINING_LOCK
-from nachlass_builder.bundle.manifest import Manifest, write_manifest
+from nachlass_builder.bundle.manifest import Proven, write_manifest
 from nachlass_builder.foundation.credentials import redact
 from nachlass_builder.packages.lock import Lock
 from nachlass_builder.packages.sbom import bill_of_materials
@@ -47,11 +48,11 @@ def write_bundle(
         node = notebook.node if with_rows else without_outputs(notebook.node)
         write_executed(node, bundle, entry.executed, lambda text: redact(text, secrets))
     (bundle / "venv").symlink_to(served.environment.path)
-    write_manifest(bundle, manifest)
+    write_manifest(bundle, manifest.finished(digest_of_bundle(bundle, manifest)))
     return [bill.summary, *_told(manifest, with_rows=with_rows)]
 
 
-def _told(manifest: Manifest, *, with_rows: bool) -> Iterator[str]:
+def _told(manifest: Proven, *, with_rows: bool) -> Iterator[str]:
     """What of the data is not in the bundle."""
     samples = manifest.samples
     if not with_rows:
