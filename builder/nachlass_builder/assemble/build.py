@@ -212,6 +212,8 @@ class _Build:
         bundle = self.staging.bundle
         manifests = [load_manifest(path) for path in (self.destination, bundle)]
         with self.progress.step("comparing with the previous bundle"):
+            if manifests[0].digest == manifests[1].digest:
+                self.progress.note("the new bundle is the same as the previous one: equal digests")
             return compare_predictions(
                 bundle,
                 bundle / "venv" / "bin" / "python",
