@@ -138,6 +138,7 @@ def answers(service, body, media_type, accept=None):
     status, headers, text = ask(service, body, media_type, accept)
     assert status == 200, text
     assert headers["Content-Type"].partition(";")[0] == (accept or media_type)
+    assert headers["Model-Digest"]
     return read(text, accept or media_type)
 
 

@@ -8,7 +8,9 @@ import time
 
 import pytest
 
+from nachlass_builder.bundle.contents import digest_of_bundle
 from nachlass_builder.bundle.layout import service_wheel
+from nachlass_builder.bundle.manifest import load_manifest
 from nachlass_builder.cli.main import EXIT_CODES
 from nachlass_builder.foundation.errors import KINDS
 from support.cells import write_notebook
@@ -101,7 +103,8 @@ def test_parameters_and_force_build_again(source, nachlass):
 def test_a_commit_without_changes_updates_the_manifest_only(source, nachlass):
     nachlass("build", source)
     bundle = source / ".nachlass" / "bundle"
-    assert manifest(bundle)["source"]["commit"] is None
+    before = manifest(bundle)
+    assert before["source"]["commit"] is None
     git(source, "init", "-q")
     git(source, "add", "-A")
     git(source, "commit", "-q", "-m", "One")
@@ -110,6 +113,8 @@ def test_a_commit_without_changes_updates_the_manifest_only(source, nachlass):
     assert manifest(bundle)["source"]["dirty"] is False
     assert len(manifest(bundle)["source"]["commit"]) == 40
     assert manifest(bundle)["source"]["notebooks"][0]["name"] == "model.ipynb"
+    assert manifest(bundle)["digest"] != before["digest"]
+    assert manifest(bundle)["digest"] == digest_of_bundle(bundle, load_manifest(bundle))
 
 
 def test_a_git_url_with_ref_and_folder(source, nachlass, tmp_path):

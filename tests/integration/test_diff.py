@@ -72,6 +72,9 @@ def test_a_changed_cell_of_kmeans(built, kmeans, nachlass, difference, tmp_path)
     assert len(answers["examples"]) == 10
     assert all(one["old"] != one["new"] for one in answers["examples"])
     text = nachlass("diff", kmeans, new).stdout
+    assert f"digest {found['old']['digest'][:12]}" in text
+    assert found["old"]["digest"] != found["new"]["digest"]
+    assert "the same bundle" not in text
     verdict = f"different: of 200 samples, {answers['different']} different"
     assert verdict in text
     assert "unchanged: data, packages, Python, parameters" in text
@@ -85,6 +88,7 @@ def test_a_bundle_does_not_differ_from_itself(kmeans, nachlass):
     done = nachlass("diff", kmeans, kmeans, "--exit-code")
     assert done.returncode == 0, done.stderr
     assert "identical on 200 samples" in done.stdout
+    assert "both are the same bundle" in done.stdout
     assert "unchanged: code, data, packages, Python, parameters" in done.stdout
 
 

@@ -33,7 +33,7 @@ REQUESTS = {
     "another method": ("GET", "/predict", None, None),
     "the head of a page": ("HEAD", "/", None, None),
 }
-COMPARED = ("Content-Type", "Allow", "Retry-After")
+COMPARED = ("Content-Type", "Allow", "Retry-After", "Model-Digest")
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,9 @@ import json
 
 import pytest
 
+from nachlass_builder.bundle.contents import digest_of_bundle
 from nachlass_builder.bundle.layout import is_bundle
+from nachlass_builder.bundle.manifest import load_manifest
 from nachlass_service.base.errors import BundleError
 from nachlass_service.bundle.bundle import Bundle
 from support.manifest import EXAMPLE, example
@@ -41,6 +43,12 @@ def test_the_builder_writes_manifests_like_the_example(kmeans):
         manifest["entry"]["cells"] = manifest["baseline"]["inputs"] = {}
         manifest["packages"] = manifest["slim"]["kept"] = manifest["slim"]["left_out"] = {}
     assert shape(written) == shape(agreed)
+
+
+def test_a_built_bundle_has_its_digest(kmeans):
+    manifest = load_manifest(kmeans)
+    assert manifest.digest == digest_of_bundle(kmeans, manifest)
+    assert Bundle.open(kmeans).manifest.digest == manifest.digest
 
 
 @pytest.mark.parametrize("version", [0, 2, None, "1"])

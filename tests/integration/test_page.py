@@ -153,7 +153,8 @@ def test_the_page_of_a_built_model(kmeans):
 def test_what_is_served_is_named(tmp_path):
     text = re.sub(r"\s+", " ", page_of(example(), tmp_path).everything)
     for fact in (
-        "version v1.0",
+        "version v1.0, digest 9b1d6a2f0c47",
+        f"Digest {example()['digest']} Created",
         "function, with a validator",
         "predictor, model.ipynb, cell 4, line 1",
         "0123456789abcdef0123456789abcdef01234567 nothing uncommitted in its folder",

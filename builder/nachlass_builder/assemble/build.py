@@ -208,6 +208,7 @@ class _Build:
                 self._service,
                 indexes.secrets,
                 (training.path, self.staging.source),
+                settings.cache,
                 with_rows=settings.ship_rows,
             ):
                 self.progress.note(line)
@@ -219,6 +220,8 @@ class _Build:
         bundle = self.staging.bundle
         manifests = [load_manifest(path) for path in (self.destination, bundle)]
         with self.progress.step("comparing with the previous bundle"):
+            if manifests[0].digest == manifests[1].digest:
+                self.progress.note("the new bundle is the same as the previous one: equal digests")
             return compare_predictions(
                 bundle,
                 environment.python,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from nachlass_builder import __version__
 from nachlass_builder.assemble.manifest import revision_of, time_of
+from nachlass_builder.bundle.contents import digest_of_bundle
 from nachlass_builder.bundle.layout import (
     SBOM,
     SERVING_LOCK,
@@ -94,7 +95,8 @@ def current_environment(
         manifest = replace(manifest, version=version, source=source, created=created)
         bill = destination / SBOM
         bill.write_text(renewed(bill.read_text(encoding="utf-8"), manifest), encoding="utf-8")
-        write_manifest(destination, manifest)
+        digest = digest_of_bundle(destination, manifest)
+        write_manifest(destination, replace(manifest, digest=digest))
     progress.note(f"unchanged: {destination} is kept")
     return environment
 

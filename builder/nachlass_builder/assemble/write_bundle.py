@@ -8,10 +8,12 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from nachlass_builder.assemble.built_before import compare_with_before
 from nachlass_builder.assemble.render import without_outputs, write_executed
 from nachlass_builder.assemble.ship_rows import MOST_BYTES, ship_samples
+from nachlass_builder.bundle.contents import contents, digest_of_contents
 from nachlass_builder.bundle.layout import SBOM, SERVING_LOCK, TRAINING_LOCK
-from nachlass_builder.bundle.manifest import Manifest, write_manifest
+from nachlass_builder.bundle.manifest import Proven, write_manifest
 from nachlass_builder.foundation.credentials import redact
 from nachlass_builder.packages.lock import Lock
 from nachlass_builder.packages.sbom import bill_of_materials
@@ -27,6 +29,7 @@ def write_bundle(
     service: Path,
     secrets: Collection[str],
     folders: Collection[Path],
+    cache: Path,
     *,
     with_rows: bool,
 ) -> list[str]:
@@ -53,8 +56,11 @@ def write_bundle(
         write_executed(
             node, bundle, entry.executed, lambda text: _relative(redact(text, secrets), folders)
         )
-    write_manifest(bundle, manifest)
-    return [bill.summary, *_told(manifest, with_rows=with_rows)]
+    files = contents(bundle)
+    finished = manifest.finished(digest_of_contents(files, manifest))
+    write_manifest(bundle, finished)
+    before = compare_with_before(finished, files, cache)
+    return [bill.summary, *_told(manifest, with_rows=with_rows), *([before] if before else [])]
 
 
 def _relative(text: str, folders: Collection[Path]) -> str:
@@ -66,7 +72,7 @@ def _relative(text: str, folders: Collection[Path]) -> str:
     return text
 
 
-def _told(manifest: Manifest, *, with_rows: bool) -> Iterator[str]:
+def _told(manifest: Proven, *, with_rows: bool) -> Iterator[str]:
     """What of the data is not in the bundle."""
     samples = manifest.samples
     if not with_rows:

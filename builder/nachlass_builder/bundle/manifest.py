@@ -1,8 +1,9 @@
-"""The manifest, a bundle's table of contents, in the three states that a build takes it through.
+"""The manifest, a bundle's table of contents, in the four states that a build takes it through.
 
 A `Draft` is what is known once the cells have run, `Unproven` what is to be served
-with, `Manifest` what the proof has shown as well. docs/manifest.schema.json is the
-form on disk; the service has a reader of its own. It is one document, and so one file.
+with, `Proven` what the proof has shown as well, and `Manifest` has the digest of the finished
+bundle. docs/manifest.schema.json is the form on disk; the service has a reader of its own. It
+is one document, and so one file.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -23,6 +24,9 @@ Schema = Mapping[str, Any] | bool
 
 Counts = Mapping[str, Mapping[str, int]]
 """How often each value occurs, by field or feature."""
+
+Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+"""A SHA-256 in hexadecimal."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,21 +227,30 @@ class Unproven(Draft):
 
     def proven(
         self, *, batch: bool, preload: bool, memory: MemoryUse, baseline: Baseline
-    ) -> Manifest:
+    ) -> Proven:
         """The manifest of a bundle that is proven."""
-        return Manifest(
-            **vars(self), batch=batch, preload=preload, memory=memory, baseline=baseline
-        )
+        return Proven(**vars(self), batch=batch, preload=preload, memory=memory, baseline=baseline)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Manifest(Unproven):
-    """What a finished bundle has: whether a batch predictor and a load before a fork are proven."""
+class Proven(Unproven):
+    """With what the proof has shown: whether a batch predictor and a load before a fork work."""
 
     batch: bool
     preload: bool
     memory: MemoryUse
     baseline: Baseline
+
+    def finished(self, digest: str) -> Manifest:
+        """The manifest of a bundle whose files are all there."""
+        return Manifest(**vars(self), digest=digest)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest(Proven):
+    """What a finished bundle has; `digest` is of its files and this document: see contents.py."""
+
+    digest: Digest
 
 
 def decode(document: Any) -> Manifest:

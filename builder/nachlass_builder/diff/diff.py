@@ -70,6 +70,7 @@ def _side(bundle: Path, manifest: Manifest) -> Side:
         manifest.source.dirty,
         manifest.created,
         manifest.built_by,
+        manifest.digest,
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from nachlass_builder.diff.code import CodeChange
 from nachlass_builder.diff.model import Change, Difference, Side
 from nachlass_builder.diff.words import (
+    SAME_BUNDLE,
     before_and_after,
     code_nouns,
     counted_changes,
@@ -65,6 +66,7 @@ def as_markdown(difference: Difference) -> str:
     }
     lines = [
         f"### {_title(difference.old)} → {_title(difference.new)}",
+        *(["", SAME_BUNDLE] if difference.same_bundle else []),
         "",
         *_table(("", "old → new"), [(name, said or "unchanged") for name, said in overview]),
     ]

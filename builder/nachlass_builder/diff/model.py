@@ -27,6 +27,7 @@ class Side:
     dirty: bool | None
     created: str
     built_by: str
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,11 @@ class Difference:
     python: tuple[Change, ...]
     parameters: tuple[Change, ...]
     predictions: Predictions
+
+    @property
+    def same_bundle(self) -> bool:
+        """Whether both sides hold the same."""
+        return self.old.digest == self.new.digest
 
     @property
     def identical(self) -> bool:

@@ -9,6 +9,7 @@ import click
 from nachlass_builder.diff.code import CodeChange
 from nachlass_builder.diff.model import Difference
 from nachlass_builder.diff.words import (
+    SAME_BUNDLE,
     before_and_after,
     data_columns,
     identity,
@@ -25,6 +26,7 @@ def as_text(difference: Difference) -> str:
     """A section for each kind of difference; those without one are named at the end."""
     old, new = difference.old, difference.new
     lines = [f"old  {old.name} {identity(old)}", f"new  {new.name} {identity(new)}"]
+    lines += ["", SAME_BUNDLE] if difference.same_bundle else []
     packages = [(change.name, before_and_after(change)) for change in difference.packages]
     only_train = [
         (change.name, before_and_after(change), "only trains")

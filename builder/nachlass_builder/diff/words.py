@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from nachlass_builder.bundle.contents import SHORT_DIGITS
 from nachlass_builder.diff.code import CodeChange
 from nachlass_builder.diff.model import Change, Side
 from nachlass_builder.foundation.progress import counted
 
+SAME_BUNDLE = "both are the same bundle: their digests are equal"
 LONGEST_DIFF = 40
 """Lines of a diff that are shown; the rest is counted."""
 
 
 def identity(side: Side) -> str:
-    """A bundle's version and when it was built, to the minute."""
-    return f"{side.version}, built {side.created[:16].replace('T', ' ')} UTC"
+    """A bundle's version, and its digest in short."""
+    return f"{side.version}, digest {side.digest[:SHORT_DIGITS]}"
 
 
 def counted_changes(changes: Iterable[tuple[str, str]]) -> str:

@@ -139,9 +139,9 @@ class _Traffic:
     def series(self, name: str, labels: str, values: str) -> dict[str, str]:
         return {"series": f"{name}{labels}", "values": values}
 
-    def info(self, created: str = "now", values: str | None = None) -> Series:
+    def info(self, digest: str = "now", values: str | None = None) -> Series:
         """What is served."""
-        labels = f'{{job="test", name="{self._subject.name}", created="{created}"}}'
+        labels = f'{{job="test", name="{self._subject.name}", digest="{digest}"}}'
         name = f"{self._subject.prefix}_model_info"
         return [self.series(name, labels, values or self._constant(1))]
 
@@ -207,7 +207,7 @@ class _Traffic:
         found = [self.series("up", '{job="test", instance="of another"}', f"0+0x{steps}")]
         for number, kind in enumerate(kinds):
             at = f'job="test", instance="{number}"'
-            info = f'{{{at}, name="{self._subject.name}", created="now"}}'
+            info = f'{{{at}, name="{self._subject.name}", digest="now"}}'
             name = f"{self._subject.prefix}_model_info"
             of_up, of_info = values[kind]
             found += [self.series("up", f"{{{at}}}", of_up), self.series(name, info, of_info)]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from nachlass_builder.bundle.layout import SERVING_LOCK, SOURCE_FOLDER
-from nachlass_builder.bundle.manifest import Draft, Manifest, Slim, Unproven, write_manifest
+from nachlass_builder.bundle.manifest import Draft, Proven, Slim, Unproven, write_manifest
 from nachlass_builder.bundle.staging import Staging
 from nachlass_builder.foundation.digest import digest_of
 from nachlass_builder.foundation.errors import Place, ProofError, RequirementsError
@@ -38,7 +38,7 @@ class Served:
 
     lock: Lock
     environment: Environment
-    manifest: Manifest
+    manifest: Proven
 
 
 @dataclass(frozen=True)

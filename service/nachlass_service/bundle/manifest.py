@@ -6,6 +6,7 @@ docs/manifest.schema.json describes all of it, for the builder and the service.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,8 +17,12 @@ from nachlass_service.bundle.typed_json import decode
 
 MANIFEST = "manifest.json"
 SCHEMA_VERSION = 1
-PROVEN = frozenset(("packages", "slim", "batch", "preload", "memory", "baseline"))
+PROVEN = frozenset(("packages", "slim", "batch", "preload", "memory", "baseline", "digest"))
 """What a bundle has once it is proven: the proof itself reads bundles without."""
+
+DIGEST = re.compile("[0-9a-f]{64}")
+SHORT_DIGITS = 12
+"""The digits of a digest that the page, the log and the metrics show; the builder shows as many."""
 
 Schema = Mapping[str, Any] | bool
 """A JSON Schema."""
@@ -144,7 +149,7 @@ class Manifest:
 
     `parameters` are those that the build was given, secrets as `***`; `packages` are versions
     by name, `batch` and `preload` say whether a batch predictor and a load before a fork are
-    proven.
+    proven. `digest` is of all that is in the bundle.
     """
 
     name: str
@@ -166,6 +171,12 @@ class Manifest:
     preload: bool = False
     memory: Memory = Memory(0, 0)
     baseline: Baseline = Baseline({}, {})
+    digest: str = ""
+
+    @property
+    def short_digest(self) -> str:
+        """The first digits of the digest."""
+        return self.digest[:SHORT_DIGITS]
 
 
 def read_manifest(bundle: Path, *, proven: bool) -> Manifest:
@@ -189,6 +200,8 @@ def read_manifest(bundle: Path, *, proven: bool) -> Manifest:
         missing |= {"locks.serving"}
     if proven and missing:
         raise BundleError(f"{bundle} is not proven: {path} has no {', '.join(sorted(missing))}")
+    if proven and not DIGEST.fullmatch(manifest.digest):
+        raise BundleError(f"{path} is damaged: digest is not 64 hexadecimal digits")
     for name in _files_of(manifest):
         check_inside(bundle, name)
     return manifest

@@ -229,7 +229,7 @@ class Server(BaseApplication):
             "name": manifest.name,
             "version": manifest.version,
             "commit": manifest.source.commit or "",
-            "created": manifest.created,
+            "digest": manifest.short_digest,
         }
         return Metrics(
             manifest.prediction,
@@ -259,6 +259,7 @@ class Server(BaseApplication):
             function=self.bundle.function,
             commit=manifest.source.commit,
             dirty=manifest.source.dirty or None,
+            digest=manifest.short_digest,
             workers=self.cfg.workers,
             because=self._why,
             loaded="before the fork" if self.cfg.preload_app else "by each worker",

@@ -66,7 +66,8 @@ class RequestHandler:
         self.keep_alive_s = cfg.keepalive
         self.is_streamed = is_streamed
         self.scheduler = Scheduler(scorer, loop, leave)
-        self.responder = Responder(cfg, loop, access_log)
+        digest = scorer.bundle.manifest.digest
+        self.responder = Responder(cfg, loop, access_log, digest)
         self._scorer, self._application = scorer, application
         self._batches = BatchHandler(scorer, application, self.responder)
         self._pages = ThreadPoolExecutor(PAGES, "page")

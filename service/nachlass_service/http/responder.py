@@ -14,22 +14,31 @@ from nachlass_service.http.access_log import AccessLog
 from nachlass_service.http.interfaces import Client
 from nachlass_service.http.request import Request
 from nachlass_service.http.responses import Heads, Response, defect_response
+from nachlass_service.http.router import Route
 from nachlass_service.http.scheme import Scheme
 from nachlass_service.http.wsgi import environ_of
-from nachlass_service.web.app import COUNTED, REQUEST_ID
+from nachlass_service.web.app import COUNTED, MODEL_DIGEST, REQUEST_ID
 
 if TYPE_CHECKING:
     from gunicorn.config import Config
 
+PREDICTING = (Route.PREDICT.metric, Route.BATCH.metric)
+
 
 class Responder:
-    """What all answers need; with `is_draining`, each is the last of its connection."""
+    """What all answers need; with `is_draining`, each is the last of its connection.
 
-    def __init__(self, cfg: Config, loop: asyncio.AbstractEventLoop, access_log: AccessLog) -> None:
+    Those of /predict say by its digest which model is served.
+    """
+
+    def __init__(
+        self, cfg: Config, loop: asyncio.AbstractEventLoop, access_log: AccessLog, digest: str
+    ) -> None:
         self.heads = Heads()
         self.access_log = access_log
         self.is_draining = False
         self.loop = loop
+        self._model = f"{MODEL_DIGEST}: {digest}\r\n".encode()
         self._scheme = Scheme(cfg)
         self._ids = map(f"{secrets.token_hex(4)}{{:08x}}".format, count())
 
@@ -38,7 +47,8 @@ class Responder:
         close = not request.keep_alive or self.is_draining
         self.access_log.note(client, request, response.status, len(response.body))
         only_head = request.method == b"HEAD"
-        text = self.heads.whole(response, close=close, only_head=only_head)
+        more = self._model if request.route in PREDICTING else b""
+        text = self.heads.whole(response, close=close, only_head=only_head, more=more)
         client.answer(text, close=close)
 
     def post(self, work: Callable[[], None]) -> None:

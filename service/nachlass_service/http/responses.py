@@ -45,9 +45,11 @@ class Heads:
             *(self._date, lines, KEPT[close]),
         )
 
-    def whole(self, response: Response, *, close: bool, only_head: bool = False) -> bytes:
-        """A response as it is sent."""
-        lines = b"%bContent-Length: %d\r\n" % (response.lines, response.length)
+    def whole(
+        self, response: Response, *, close: bool, only_head: bool = False, more: bytes = b""
+    ) -> bytes:
+        """A response as it is sent, with `more` lines."""
+        lines = b"%b%bContent-Length: %d\r\n" % (response.lines, more, response.length)
         head = self.head(response.status, lines, close=close)
         return head if only_head else head + response.body
 

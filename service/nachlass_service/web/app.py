@@ -33,6 +33,8 @@ from nachlass_service.scoring.request_body import PredictRequest
 from nachlass_service.scoring.scorer import Scorer
 from nachlass_service.web.page import index_page, index_text, model_document
 
+MODEL_DIGEST = "Model-Digest"
+"""The header that says which model has answered, while two of them are served."""
 COUNTED = "nachlass.counted"
 """Where the caller counts its requests itself."""
 PIECE_BYTES = 1 << 16
@@ -138,8 +140,10 @@ def create_app(scorer: Scorer) -> Flask:
         return json_response(document, HTTPStatus.INTERNAL_SERVER_ERROR, MEDIA_TYPE)
 
     @app.after_request
-    def add_request_id(response: Response) -> Response:
+    def add_headers(response: Response) -> Response:
         response.headers["X-Request-Id"] = request_id()
+        if request.endpoint == "predict":
+            response.headers[MODEL_DIGEST] = scorer.bundle.manifest.digest
         return response
 
     count_requests(app, scorer)

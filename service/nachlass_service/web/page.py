@@ -63,6 +63,7 @@ class ModelDocument(TypedDict):
     source: SourceDocument
     built_by: str
     created: str
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,7 @@ def model_document(bundle: Bundle, settings: Settings) -> ModelDocument:
         },
         "built_by": manifest.built_by,
         "created": manifest.created,
+        "digest": manifest.digest,
     }
 
 

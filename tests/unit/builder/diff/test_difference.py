@@ -92,13 +92,22 @@ def test_a_diff_shows_no_credentials_and_commands_no_terminal(changes):
 
 
 def side(**facts):
-    made = ("/b", "kmeans", "v1.0", "0" * 40, False, "2026-11-21T08:45:53+00:00", "nachlass 0.1.0")
-    return replace(Side(*made), **facts)
+    made = {
+        "bundle": "/b",
+        "name": "kmeans",
+        "version": "v1.0",
+        "commit": "0" * 40,
+        "dirty": False,
+        "created": "2026-11-21T08:45:53+00:00",
+        "built_by": "nachlass 0.1.0",
+        "digest": "0123456789ab" + "0" * 52,
+    }
+    return Side(**{**made, **facts})
 
 
 SAME = Difference(
     old=side(),
-    new=side(version="v1.1"),
+    new=side(version="v1.1", digest="ab" * 32),
     code=(),
     data=(),
     packages=(),
@@ -155,8 +164,8 @@ VERDICT = (
 
 def test_the_text_of_all_that_can_differ():
     assert as_text(OTHER).replace("\x1b[1m", "").replace("\x1b[0m", "").splitlines() == [
-        "old  kmeans v1.0, built 2026-11-21 08:45 UTC",
-        "new  kmeans v1.1, built 2026-11-21 08:45 UTC",
+        "old  kmeans v1.0, digest 0123456789ab",
+        "new  kmeans v1.1, digest abababababab",
         "",
         "code",
         "  model.ipynb, cell 3: changed",
@@ -209,7 +218,7 @@ def test_the_markdown_of_all_that_can_differ():
     text = as_markdown(OTHER)
     overview, *details = text.split("\n\n<details>")
     assert overview.splitlines() == [
-        "### kmeans v1.0, built 2026-11-21 08:45 UTC → kmeans v1.1, built 2026-11-21 08:45 UTC",
+        "### kmeans v1.0, digest 0123456789ab → kmeans v1.1, digest abababababab",
         "",
         "|  | old → new |",
         "| --- | --- |",
@@ -239,9 +248,19 @@ def test_markdown_fits_into_a_comment():
     assert text.count("model.ipynb, cell 1: added") == 100
 
 
+def test_the_same_bundle_is_said_to_be_the_same():
+    same = replace(SAME, new=side(bundle="/copy"))
+    said = "both are the same bundle: their digests are equal"
+    assert as_text(same).splitlines()[2:4] == ["", said]
+    assert as_markdown(same).splitlines()[1:4] == ["", said, ""]
+    for form in (as_text, as_markdown):
+        assert said not in form(SAME)
+
+
 def test_json_has_the_keys_that_are_documented():
     facts = json.loads(OTHER.as_json())
     assert (facts["format_version"], facts["identical"]) == (1, False)
+    assert facts["new"]["digest"] == "ab" * 32
     assert facts["code"][0].keys() == {"file", "change", "old", "new", "diff"}
     assert facts["packages"][1] == {"name": "mine", "change": "added", "old": None, "new": ""}
     assert facts["data"][0]["old"] == asdict(file(54_891, "a"))

@@ -5,9 +5,10 @@ import json
 import jsonschema
 import pytest
 
+from nachlass_builder.bundle import contents
 from nachlass_service.base.errors import BundleError
 from nachlass_service.bundle.bundle import Bundle
-from nachlass_service.bundle.manifest import PROVEN, Slim, read_manifest
+from nachlass_service.bundle.manifest import PROVEN, SHORT_DIGITS, Slim, read_manifest
 from support.manifest import EXAMPLE, example
 from support.project import PROJECT
 
@@ -31,6 +32,8 @@ def test_the_example_is_read(tmp_path):
     assert (manifest.batch, manifest.preload) == (True, True)
     assert manifest.baseline.predictions[""]["0"] == 26
     assert manifest.memory.loaded == 101650432
+    assert manifest.digest.startswith(manifest.short_digest)
+    assert len(manifest.short_digest) == SHORT_DIGITS == contents.SHORT_DIGITS
 
 
 def test_what_is_not_proven_is_read_for_the_proof_alone(tmp_path):
@@ -40,7 +43,7 @@ def test_what_is_not_proven_is_read_for_the_proof_alone(tmp_path):
     manifest = read_manifest(tmp_path, proven=False)
     assert (manifest.batch, manifest.preload, manifest.slim) == (False, False, Slim({}))
     with pytest.raises(
-        BundleError, match=r"has no baseline, batch, locks\.serving, memory, packages"
+        BundleError, match=r"has no baseline, batch, digest, locks\.serving, memory, packages"
     ):
         Bundle.open(tmp_path)
 
@@ -67,6 +70,10 @@ def test_every_part_of_the_proof_is_needed(tmp_path, section):
         ({"source": {"notebooks": [{"name": "a"}]}}, r"source.notebooks\[0\].digest is missing"),
         ({"input": {"schema": 1}}, "input.schema is not an object"),
         ({"contract": "fun"}, "contract is none of 'function', 'pipeline'"),
+        ({"digest": 1}, "digest is not a text"),
+        ({"digest": "0" * 63}, "digest is not 64 hexadecimal digits"),
+        ({"digest": "0" * 64 + "\n"}, "digest is not 64 hexadecimal digits"),
+        ({"digest": "A" * 64}, "digest is not 64 hexadecimal digits"),
     ],
 )
 def test_another_form_is_named(tmp_path, sections, said):

@@ -37,6 +37,7 @@ class Connection:
 class Scorer:
     settings = SimpleNamespace(max_body_bytes=1000, predict_timeout_s=5, predictor_threads=1)
     batches = False
+    bundle = SimpleNamespace(manifest=SimpleNamespace(digest="0123"))
 
     def __init__(self):
         self.counted, self.turned_down, self.failed = [], [], 0
@@ -193,6 +194,31 @@ def test_a_page_whose_body_was_not_taken_is_no_prediction(made):
 def test_health_is_answered_without_the_application(made):
     assert made.handle(b"GET", b"/livez").status == 200
     assert made.handle(b"GET", b"/readyz").status == 200
+
+
+@pytest.mark.parametrize(
+    "outcome", [Scored(b"42", [42], ()), RefusedError("no"), ZeroDivisionError("a defect")]
+)
+def test_what_the_model_answers_names_it(made, outcome):
+    connection = made.handle()
+    [job] = made.jobs
+    job.done(outcome)
+    [(response, _close)] = connection.sent
+    assert response.count(b"\r\nModel-Digest: 0123\r\n") == 1
+
+
+def test_what_is_not_scored_names_the_model_if_it_was_to_be(made):
+    turned_down = made.handle(error=TooLargeError("too large"))
+    made.handler._batches._streams = STREAMS
+    batch = made.handle(is_streamed=True, headers=[(b"content-type", b"text/csv")])
+    for connection in (turned_down, batch):
+        assert b"\r\nModel-Digest: 0123\r\n" in connection.sent[0][0]
+    others = [
+        made.handle(b"GET", b"/livez"),
+        made.handle(b"POST", b"/metrics", error=TooLargeError("too large")),
+    ]
+    for connection in others:
+        assert b"Model-Digest" not in connection.sent[0][0]
 
 
 @pytest.mark.parametrize("target", [b"/nothing", b"/readyz"])

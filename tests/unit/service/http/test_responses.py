@@ -38,6 +38,9 @@ def test_a_response_as_it_is_sent(heads):
     assert heads.whole(response, close=False) == expected % b"keep-alive" + b"42\n"
     assert heads.whole(response, close=True) == expected % b"close" + b"42\n"
     assert heads.whole(response, close=True, only_head=True) == expected % b"close"
+    more = heads.whole(response, close=False, more=b"A: b\r\n")
+    assert more.replace(b"A: b\r\n", b"") == heads.whole(response, close=False)
+    assert b"\r\nA: b\r\n" in more.partition(b"\r\n\r\n")[0]
 
 
 def test_the_date_is_that_of_the_last_tick(heads, monkeypatch):

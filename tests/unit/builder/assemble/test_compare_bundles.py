@@ -1,0 +1,30 @@
+"""What a build says of the bundle that it replaces, beside its predictions."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+
+from nachlass_builder.assemble import build
+from nachlass_builder.bundle.manifest import decode, write_manifest
+from nachlass_builder.bundle.staging import Staging
+from nachlass_builder.foundation.progress import Progress
+from nachlass_builder.proof.compare import Predictions
+from support.manifest import example
+
+MADE = decode(example())
+
+
+@pytest.mark.parametrize(("digest", "is_same"), [(MADE.digest, True), ("0" * 64, False)])
+def test_the_same_bundle_is_said_to_be_the_same(tmp_path, monkeypatch, capsys, digest, is_same):
+    staging, destination = Staging(tmp_path / "making"), tmp_path / "bundle"
+    for path, manifest in ((staging.bundle, MADE), (destination, replace(MADE, digest=digest))):
+        path.mkdir(parents=True)
+        write_manifest(path, manifest)
+    predictions = Predictions(count=1, identical=1)
+    monkeypatch.setattr(build, "compare_predictions", lambda *_, **__: predictions)
+    settings = SimpleNamespace(parameters={})
+    prepared = SimpleNamespace(environ={}, settings=settings, deadline=None)
+    made = build._Build(prepared, staging, destination, Progress(), fresh=False)
+    assert made.compare() == predictions
+    assert ("the same as the previous one" in capsys.readouterr().err) == is_same
