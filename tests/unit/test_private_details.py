@@ -10,6 +10,7 @@ import ast
 import asyncio
 import functools
 import inspect
+import io
 import json
 import os
 import pickletools
@@ -122,6 +123,30 @@ def cloudpickle_names():
     steps = pickletools.genops(cloudpickle.dumps(names["f"]))
     texts = {argument for _step, argument, _at in steps if isinstance(argument, str)}
     return {"_builtin_type", "CodeType", "subimport"} <= texts
+
+
+@relies_on(
+    "cloudpickle",
+    "Pickler._function_getnewargs gives a function's code, and paths among a module's globals",
+    f"{KERNEL}/module_paths.py",
+    "_function_getnewargs",
+)
+def cloudpickle_module_globals():
+    code, names, *_ = cloudpickle.Pickler(io.BytesIO())._function_getnewargs(inspect.getsource)
+    return isinstance(code, CodeType) and "__file__" in names
+
+
+@relies_on(
+    "cloudpickle",
+    "classes are pickled with ids of 32 characters, which _DYNAMIC_CLASS_TRACKER_BY_CLASS has",
+    f"{KERNEL}/class_ids.py",
+    "_DYNAMIC_CLASS_TRACKER_BY_CLASS",
+)
+def cloudpickle_class_ids():
+    made = type("Made", (), {"__module__": "__main__"})
+    pickled = cloudpickle.dumps(made)
+    name = cloudpickle.cloudpickle._DYNAMIC_CLASS_TRACKER_BY_CLASS[made]
+    return len(name) == 32 and name.encode() in pickled
 
 
 # CPython

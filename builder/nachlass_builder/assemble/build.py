@@ -23,7 +23,7 @@ from nachlass_builder.bundle.layout import (
     SOURCE_FOLDER,
     bundle_at,
 )
-from nachlass_builder.bundle.manifest import MANIFEST, load_manifest
+from nachlass_builder.bundle.manifest import MANIFEST, Slim, load_manifest, read_manifest
 from nachlass_builder.bundle.staging import Staging, publish, staged
 from nachlass_builder.foundation.errors import SourceError
 from nachlass_builder.foundation.progress import Progress, counted
@@ -198,6 +198,7 @@ class _Build:
             progress=self.progress,
             fresh=self.fresh,
             given=replace(locks.serving, source=source) if locks else None,
+            why_given=self._said_of(locks.serving) if locks else None,
         ).run()
         with self.progress.step("writing the bundle"):
             for line in write_bundle(
@@ -247,6 +248,11 @@ class _Build:
                 names = ", ".join(training.built_from_source)
                 self.progress.warn(f"what it takes to build {names} from source is not locked")
         return locks
+
+    def _said_of(self, lock: Lock) -> Slim | None:
+        """Why the bundle that is replaced has the distributions of a lock, if it has this one."""
+        manifest = read_manifest(self.destination)
+        return manifest.slim if manifest and manifest.locks.serving == lock.digest else None
 
     def _read(self) -> tuple[str, Checked]:
         """Copy the source and read what can be known without running it."""

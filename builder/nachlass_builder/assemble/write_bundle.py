@@ -64,11 +64,13 @@ def write_bundle(
 
 
 def _relative(text: str, folders: Collection[Path]) -> str:
-    """A text in which paths begin below the folders."""
+    """A text in which paths are relative to the folders."""
     for folder in folders:
-        text = text.replace(f"{folder}/", "")
+        names = [str(folder)]
         with suppress(ValueError, RuntimeError):  # it is elsewhere; there is no home
-            text = text.replace(f"~/{folder.relative_to(Path.home())}/", "")
+            names.append(f"~/{folder.relative_to(Path.home())}")
+        for name in names:
+            text = text.replace(f"{name}/", "").replace(name, ".")
     return text
 
 

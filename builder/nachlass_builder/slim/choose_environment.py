@@ -6,7 +6,7 @@ requires.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from nachlass_builder.bundle.layout import SERVING_LOCK, SOURCE_FOLDER
@@ -56,6 +56,8 @@ class Serving:
     fresh: bool
     given: Lock | None = None
     """The lock to serve with, when nothing is to be chosen."""
+    why_given: Slim | None = None
+    """What an earlier build said of that lock."""
 
     def run(self) -> Served:
         """Choose, make and prove the environment; raises ProofError."""
@@ -64,7 +66,8 @@ class Serving:
         training = Training(self.training.site_packages, request)
         if self.given:
             self._require_given(self.given, training, request)
-            described = self._describe(training, self.given, None, None)
+            why = self.why_given or Slim(all_because=None, kept={}, left_out={})
+            described = self._describe(training, self.given, why.kept, why.all_because)
             return self._make_and_prove(self.given, described, training, is_all=True)
         memory = self._memory(request)
         if self.fresh:
@@ -77,7 +80,7 @@ class Serving:
                     subset, why_all = self._choose(training, request, memory)
             kept = subset.why.keys() if subset else training.everything
             lock = self.lock.subset(kept)
-            described = self._describe(training, lock, subset, why_all)
+            described = self._describe(training, lock, subset.why if subset else {}, why_all)
             try:
                 is_all = kept == training.everything
                 served = self._make_and_prove(lock, described, training, is_all=is_all)
@@ -141,7 +144,7 @@ class Serving:
         return subset, None
 
     def _describe(
-        self, training: Training, lock: Lock, subset: Subset | None, why_all: str | None
+        self, training: Training, lock: Lock, why: Mapping[str, str], why_all: str | None
     ) -> Unproven:
         """Say what the environment has and what it has not: the manifest with that."""
         kept = {name for name, _version in lock.packages}
@@ -155,7 +158,7 @@ class Serving:
         )
         slim = Slim(
             all_because=why_all,
-            kept=dict(sorted(subset.why.items())) if subset else {},
+            kept=dict(sorted(why.items())),
             left_out={name: tuple(modules) for name, modules in left_out.items()},
         )
         return self.draft.served_with(dict(sorted(lock.packages)), lock.digest, slim)

@@ -9,6 +9,7 @@ from nachlass_builder.assemble import build
 from nachlass_builder.bundle.manifest import decode, write_manifest
 from nachlass_builder.bundle.staging import Staging
 from nachlass_builder.foundation.progress import Progress
+from nachlass_builder.packages.environment import Environment
 from nachlass_builder.proof.compare import Predictions
 from support.manifest import example
 
@@ -26,5 +27,5 @@ def test_the_same_bundle_is_said_to_be_the_same(tmp_path, monkeypatch, capsys, d
     settings = SimpleNamespace(parameters={})
     prepared = SimpleNamespace(environ={}, settings=settings, deadline=None)
     made = build._Build(prepared, staging, destination, Progress(), fresh=False)
-    assert made.compare() == predictions
+    assert made.compare(Environment(tmp_path, reused=True)) == predictions
     assert ("the same as the previous one" in capsys.readouterr().err) == is_same

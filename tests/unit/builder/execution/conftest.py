@@ -27,6 +27,9 @@ def register(keep_places, monkeypatch):
     """All that a capture teaches pickle; undone after the test."""
     from nachlass_kernel import reducers
 
+    # Set to what it is, so that it is put back.
+    name = "_function_getnewargs"
+    monkeypatch.setattr(cloudpickle.Pickler, name, getattr(cloudpickle.Pickler, name))
     monkeypatch.setattr(copyreg, "dispatch_table", copyreg.dispatch_table)
     before = dict(copyreg.dispatch_table)
     yield reducers.register

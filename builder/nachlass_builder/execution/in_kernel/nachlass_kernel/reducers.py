@@ -25,6 +25,7 @@ from IPython.utils.text import LSString, SList
 
 import __main__
 from nachlass_kernel.code_places import keep_places
+from nachlass_kernel.module_paths import leave_out_paths
 
 Reduced = str | tuple[Any, ...]
 """What pickle takes of a reducer: the name of a global, or how the object is made."""
@@ -34,8 +35,9 @@ SCANNER_PARTS = "strict object_hook object_pairs_hook parse_float parse_int pars
 
 
 def register() -> None:
-    """Let code keep its place, and pickle what the reducers below name."""
+    """Let code keep its place, leave out that of modules, and pickle what the reducers name."""
     keep_places()
+    leave_out_paths()
     for kind, reducer in {
         SList: _reduce_output,
         LSString: _reduce_output,

@@ -1,0 +1,110 @@
+"""Builds of one commit make the same bundle: from two folders, with two caches."""
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+
+import pytest
+
+from nachlass_builder.bundle.contents import contents
+from support.cells import write_notebook
+from support.project import NOT_IN_GIT, PROJECT
+
+CHECK = (PROJECT / "docs/reproducible.md").read_text(encoding="utf-8")
+WARNS = """\
+# %%
+requirements = ["six"]
+import os, warnings
+# %%
+warnings.warn("of a cell")
+os.getcwd()
+# %%
+import six
+six.__file__, {"one", "two", "three"}
+# %%
+names = {"ham", "spam", "eggs"}
+def predictor(x):
+    return [x, sorted(names)]
+samples = [1, 2]
+"""
+OTHERWISE = {"kmeans": set(), "housing": set(), "spam": {"01-features.sav"}}
+"""The files of the examples that differ: scikit-learn's text vectorizers keep an address."""
+RANDOM = "# %%\nimport uuid\ndrawn = uuid.uuid4().hex\ndef predictor(x):\n    return len(drawn)\n"
+
+
+def committed(folder):
+    identity = ["-c", "user.name=Nobody", "-c", "user.email=nobody@example.org"]
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "One"]):
+        subprocess.run(["git", "-C", folder, *identity, *words], check=True)
+    return folder
+
+
+@pytest.fixture
+def build_twice(nachlass, own_cache, tmp_path):
+    """Build a commit in two clones, the second time with an empty cache; the two bundles."""
+
+    def build(source, name):
+        repository, bundles = committed(source), []
+        for place, cache in (("first", own_cache), ("second/deep er", tmp_path / "empty")):
+            clone, bundle = tmp_path / place / name, tmp_path / place / "bundle"
+            subprocess.run(["git", "clone", "-q", repository, clone], check=True)
+            if bundles:
+                shutil.copytree(bundles[0], bundle)
+            built = nachlass(
+                *("build", clone, "-o", bundle, *(["--locked"] if bundles else [])),
+                environment={"S2I_CACHE_DIR": str(cache)},
+            )
+            assert built.returncode == 0, built.stderr
+            bundles.append(bundle)
+        return bundles
+
+    return build
+
+
+@pytest.mark.parametrize("example", OTHERWISE)
+def test_an_example_is_the_same_twice(build_twice, tmp_path, example):
+    source = shutil.copytree(PROJECT / "examples" / example, tmp_path / "source", ignore=NOT_IN_GIT)
+    first, second = build_twice(source, example)
+    files, others = contents(first), contents(second)
+    assert {name for name in files if files[name] != others.get(name)} == OTHERWISE[example]
+    if not OTHERWISE[example]:
+        assert files == others
+        assert (first / "manifest.json").read_bytes() == (second / "manifest.json").read_bytes()
+
+
+def test_where_a_build_was_shows_nowhere(build_twice, tmp_path):
+    write_notebook(tmp_path / "source/model.ipynb", WARNS)
+    first, second = build_twice(tmp_path / "source", "model")
+    assert contents(first) == contents(second)
+    shown = (first / "notebook.html").read_text()
+    assert "of a cell" in shown
+    assert "site-packages/six.py" in shown
+    assert str(tmp_path) not in shown
+
+
+def test_the_first_file_that_differs_is_named(nachlass, own_cache, tmp_path):
+    write_notebook(tmp_path / "source/model.ipynb", RANDOM)
+    said = []
+    for words in ([], ["--locked"]):
+        environment = {"S2I_CACHE_DIR": str(own_cache)}
+        built = nachlass("build", tmp_path / "source", *words, environment=environment)
+        assert built.returncode == 0, built.stderr
+        said.append(built.stderr)
+    assert "an equal build" not in said[0]
+    assert "model.pickle is not what an equal build has made before" in said[1]
+
+
+def test_how_to_check_as_the_page_says(nachlass, own_cache, tmp_path):
+    shutil.copytree(PROJECT / "examples", tmp_path / "examples", ignore=NOT_IN_GIT)
+    (block,) = re.findall(r"^```sh\n(.*?)^```", CHECK, flags=re.DOTALL | re.MULTILINE)
+    commands = [shlex.split(line)[1:] for line in block.splitlines()]
+    assert len(commands) == 2
+    for words in commands:
+        done = nachlass(*words, cwd=tmp_path, environment={"S2I_CACHE_DIR": str(own_cache)})
+        assert done.returncode == 0, done.stderr
+    (said,) = re.findall(r"^    (the same .*)$", CHECK, flags=re.MULTILINE)
+    assert said in done.stderr
+    bundle = tmp_path / "examples/kmeans/.nachlass/bundle"
+    assert json.loads((bundle / "manifest.json").read_text())["digest"]
