@@ -11,6 +11,7 @@ import pytest
 from nachlass_builder.bundle.contents import contents
 from support.cells import write_notebook
 from support.project import NOT_IN_GIT, PROJECT
+from support.repositories import commit_all
 
 CHECK = (PROJECT / "docs/reproducible.md").read_text(encoding="utf-8")
 WARNS = """\
@@ -34,22 +35,16 @@ OTHERWISE = {"kmeans": set(), "housing": set(), "spam": {"01-features.sav"}}
 RANDOM = "# %%\nimport uuid\ndrawn = uuid.uuid4().hex\ndef predictor(x):\n    return len(drawn)\n"
 
 
-def committed(folder):
-    identity = ["-c", "user.name=Nobody", "-c", "user.email=nobody@example.org"]
-    for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "One"]):
-        subprocess.run(["git", "-C", folder, *identity, *words], check=True)
-    return folder
-
-
 @pytest.fixture
 def build_twice(nachlass, own_cache, tmp_path):
     """Build a commit in two clones, the second time with an empty cache; the two bundles."""
 
     def build(source, name):
-        repository, bundles = committed(source), []
+        bundles = []
+        commit_all(source)
         for place, cache in (("first", own_cache), ("second/deep er", tmp_path / "empty")):
             clone, bundle = tmp_path / place / name, tmp_path / place / "bundle"
-            subprocess.run(["git", "clone", "-q", repository, clone], check=True)
+            subprocess.run(["git", "clone", "-q", source, clone], check=True)
             if bundles:
                 shutil.copytree(bundles[0], bundle)
             built = nachlass(

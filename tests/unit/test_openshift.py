@@ -11,6 +11,7 @@ import yaml
 
 from nachlass_builder import __version__
 from nachlass_builder.bundle import layout
+from nachlass_builder.bundle.manifest import decode
 from nachlass_builder.foundation.credentials import redact
 from nachlass_builder.image.s2i import INJECTED
 from nachlass_builder.monitoring.monitoring import monitoring
@@ -539,12 +540,7 @@ def service_monitor(tmp_path):
     (bundle / layout.SOURCE_FOLDER).mkdir(parents=True)
     document = example(name=only(STRATEGY["env"])["value"])
     (bundle / layout.MANIFEST).write_text(json.dumps(document), encoding="utf-8")
-    for name in (
-        document["entry"]["model"],
-        layout.TRAINING_LOCK,
-        layout.SERVING_LOCK,
-        layout.SAMPLES,
-    ):
+    for name in layout.missing_parts(bundle, decode(document)):
         (bundle / name).touch()
     monitoring(Request(str(bundle), {}), tmp_path / "monitoring", Thresholds())
     text = (tmp_path / "monitoring/kubernetes.yaml").read_text(encoding="utf-8")
