@@ -138,8 +138,9 @@ class _Build:
         locked = {name for name, _version in lock.packages}
         if lacking := missing_imports(checked.imports, locked):
             self.progress.warn(f"imports that no requirement brings: {told(lacking)}")
-        with self.progress.step("making the training environment"):
+        with self.progress.step("making the training environment") as step:
             training = self._environment(lock, "training", indexes)
+            step.made = None if training.reused else training.path
             if locks:
                 check_whole(locks, training.site_packages, checked)
             libraries = provide(packages, training.path, self.prepared, self.progress)
@@ -200,7 +201,8 @@ class _Build:
             given=replace(locks.serving, source=source) if locks else None,
             why_given=self._said_of(locks.serving) if locks else None,
         ).run()
-        with self.progress.step("writing the bundle"):
+        with self.progress.step("writing the bundle") as step:
+            step.made = self.staging.bundle
             for line in write_bundle(
                 self.staging.bundle,
                 served,

@@ -125,8 +125,8 @@ def restore_environment(
         lock, service=service, purpose="serving", cache=settings.cache
     ):
         return there
-    with progress.step("making the serving environment"):
-        return ensure_environment(
+    with progress.step("making the serving environment") as step:
+        environment = ensure_environment(
             lock,
             service=service,
             purpose="serving",
@@ -135,3 +135,5 @@ def restore_environment(
             deadline=deadline,
             note=progress.note,
         )
+        step.made = environment.path
+        return environment

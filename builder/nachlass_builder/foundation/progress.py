@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
@@ -19,6 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nachlass_builder.foundation.credentials import redact
+from nachlass_builder.foundation.size import megabytes, size_of
 
 
 @dataclass
@@ -34,6 +36,13 @@ class _Activity:
         row = Table.grid(padding=(0, 1))
         row.add_row(self.spinner, Text(self.text, overflow="ellipsis", no_wrap=True), elapsed)
         yield row
+
+
+@dataclass
+class Step:
+    """A step of a build that is going on; `made` is a folder whose size is said at its end."""
+
+    made: Path | None = None
 
 
 def counted(count: int, noun: str) -> str:
@@ -52,18 +61,19 @@ class Progress:
         self._steps = 0
 
     @contextmanager
-    def step(self, text: str) -> Iterator[None]:
-        """Announce a step of the build, and its seconds when it has ended well."""
+    def step(self, text: str) -> Iterator[Step]:
+        """Announce a step of the build; what it took and made when it has ended well."""
         if not self.quiet:
             self._steps += 1
             title = f"---> {self._steps}. {text}"
             self.console.print(title, style="bold" if self.console.is_terminal else None)
-        started = time.monotonic()
+        started, step = time.monotonic(), Step()
         with self._activity(text):
-            yield
+            yield step
         self.seconds[text] = time.monotonic() - started
         if not self.quiet:
-            self.console.print(f"     {self.seconds[text]:.1f} s", style=self._faint)
+            size = f", {megabytes(size_of(step.made))}" if step.made else ""
+            self.console.print(f"     {self.seconds[text]:.1f} s{size}", style=self._faint)
 
     @contextmanager
     def cell(self, notebook: str, number: int, total: int) -> Iterator[None]:

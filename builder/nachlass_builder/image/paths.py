@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from nachlass_builder.foundation.progress import Progress
+from nachlass_builder.foundation.size import megabytes, size_of
 
 APP_ROOT = Path("/opt/app-root")
 """The environment that serves; the image's PATH names its `bin`."""
@@ -72,13 +73,4 @@ def tell_sizes(folders: Mapping[str, Path], progress: Progress) -> None:
     """Say what an image is made of."""
     for name, folder in folders.items():
         if folder.is_dir():
-            progress.note(f"{name}: {_size(folder) / 1e6:.0f} MB")
-
-
-def _size(folder: Path) -> int:
-    """The bytes of a folder's files, those with several links once."""
-    files = {}
-    for path in folder.rglob("*"):
-        state = path.lstat()
-        files[state.st_ino] = state.st_size
-    return sum(files.values())
+            progress.note(f"{name}: {megabytes(size_of(folder))}")

@@ -172,8 +172,9 @@ class Serving:
             self.progress,
             self.checked.chosen.notebooks[-1],
         )
-        with progress.step("making the serving environment"):
+        with progress.step("making the serving environment") as step:
             environment = self.make(lock)
+            step.made = None if environment.reused else environment.path
         with progress.step("proving the model in a fresh interpreter"):
             write_manifest(self.staging.bundle, manifest)
             proof = prove(
