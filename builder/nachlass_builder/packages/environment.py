@@ -46,6 +46,10 @@ from nachlass_builder.packages.uv_program import (
 Purpose = Literal["training", "serving"]
 
 MARKER = "complete"
+OF_NO_USE = (".gitignore", "CACHEDIR.TAG", "bin/activate*", "bin/deactivate.bat", "bin/pydoc.bat")
+"""Files of an empty environment that nothing here needs."""
+NO_METADATA = {"UV_NO_INSTALLER_METADATA": "1"}
+"""Without INSTALLER, direct_url.json and the like, which say how this machine has installed."""
 SYNC = ("pip", "sync", "--quiet", "--preview-features", "pylock", "--allow-empty-requirements")
 
 
@@ -144,9 +148,13 @@ class Installer:
             raise RequirementsError(
                 f"no environment can be made in {path}", details=uv_message(made)
             )
+        for pattern in OF_NO_USE:
+            for file in path.glob(pattern):
+                file.unlink()
         completed = self.install(path, lock)
         if completed.status:
             raise _not_installed(completed, lock)
+        (path / ".lock").unlink(missing_ok=True)
         self._compile(Environment(path, reused=False))
 
     def _compile(self, environment: Environment) -> None:
@@ -199,6 +207,8 @@ class Installer:
                 deadline=deadline,
                 doing="installing the locked packages",
                 cwd=folder,
+                # The pip of a kernel reads direct_url.json.
+                variables=NO_METADATA if self.purpose == "serving" else None,
             ),
         )
 

@@ -41,6 +41,8 @@ def indexes(tmp_path_factory):
     make_sdist(root / "wheels", "epsilon")
     zeta = {"zeta/__init__.py": "", "zeta/old.py": "print 1\n", "zeta/tests/test_zeta.py": ""}
     make_wheel(root / "wheels", "zeta", files=zeta)
+    eta = {"eta.py": "", "eta-1.0.data/scripts/activate-eta": "#!python\n"}
+    make_wheel(root / "wheels", "eta", files=eta)
     environ = {
         "HOME": str(root / "home"),
         "PATH": os.environ["PATH"],
@@ -262,3 +264,28 @@ def test_neither_tests_nor_files_of_another_language_are_compiled(ensure, indexe
     made = ensure(lock_of(indexes, "zeta"), "serving", cache=tmp_path / "tests" / "cache")
     package = made.site_packages / "zeta"
     assert [path.name.partition(".")[0] for path in package.rglob("*.pyc")] == ["__init__"]
+
+
+METADATA = {"INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json"}
+OF_NO_USE = {".gitignore", ".lock", "CACHEDIR.TAG", "activate", "activate.fish", "pydoc.bat"}
+
+
+def names_in(environment):
+    return {path.name for path in environment.path.rglob("*")}
+
+
+def test_a_serving_environment_holds_nothing_of_its_installer(ensure, lock):
+    environment = ensure(lock, "serving")
+    assert not names_in(environment) & (METADATA | OF_NO_USE)
+    [record] = environment.site_packages.glob("alpha-*/RECORD")
+    assert "INSTALLER" not in record.read_text()
+
+
+def test_commands_that_are_named_like_those_of_an_empty_environment_stay(ensure, indexes):
+    environment = ensure(lock_of(indexes, "eta"), "serving")
+    assert (environment.path / "bin" / "activate-eta").exists()
+
+
+def test_a_kernel_can_tell_where_a_distribution_comes_from(ensure, lock, indexes, monkeypatch):
+    monkeypatch.setitem(indexes.environ, "UV_NO_INSTALLER_METADATA", "1")
+    assert names_in(ensure(lock)) >= METADATA
