@@ -25,12 +25,7 @@ from filelock import FileLock, Timeout
 from nachlass_builder.foundation.digest import digest_of_file
 from nachlass_builder.foundation.errors import RequirementsError
 from nachlass_builder.foundation.process import Completed, Deadline
-from nachlass_builder.packages.bytecode import (
-    Bytecode,
-    bytecode_folder,
-    compile_all,
-    link_standard_library,
-)
+from nachlass_builder.packages.bytecode import Bytecode, bytecode_folder, link_standard_library
 from nachlass_builder.packages.lock import Lock
 from nachlass_builder.packages.pip_settings import IndexSettings
 from nachlass_builder.packages.resolver import within_build_limit
@@ -158,16 +153,13 @@ class Installer:
         self._compile(Environment(path, reused=False))
 
     def _compile(self, environment: Environment) -> None:
-        """Spare a training environment what others have compiled, and compile a serving one."""
-        bytecode, site_packages = Bytecode(self.cache), environment.site_packages
+        """Put bytecode into the environment; one to train in gets the standard library's, too."""
+        folder, site_packages = None, environment.site_packages
         if self.purpose == "training":
-            folder = bytecode_folder(environment.python)
-            link_standard_library(folder)
-            bytecode.give(site_packages, folder)
-            return
-        bytecode.give(site_packages)
-        compile_all(site_packages, environment.python, self.deadline)
-        bytecode.keep(site_packages)
+            prefix = bytecode_folder(environment.python)
+            link_standard_library(prefix)
+            folder = prefix / site_packages.relative_to("/")
+        Bytecode(self.cache).give(site_packages, environment.python, self.deadline, folder)
 
     def create(self, path: Path) -> Completed:
         """Make an empty environment of our own Python."""
