@@ -29,7 +29,6 @@ from nachlass_builder.foundation.errors import SourceError
 from nachlass_builder.foundation.progress import Progress, counted
 from nachlass_builder.foundation.settings import Settings, is_index_variable
 from nachlass_builder.foundation.text_file import FETCH_IT, ONLY_THE_POINTER
-from nachlass_builder.packages.bytecode import Bytecode, bytecode_folder
 from nachlass_builder.packages.environment import Environment, Purpose, ensure_environment
 from nachlass_builder.packages.lock import Lock
 from nachlass_builder.packages.pip_settings import IndexSettings
@@ -194,7 +193,7 @@ class _Build:
             checked=checked,
             lock=replace(lock, source=source),
             training=training,
-            make=lambda lock: self._serving_environment(lock, training, moved),
+            make=lambda lock: self._environment(lock, "serving", moved),
             draft=draft,
             progress=self.progress,
             fresh=self.fresh,
@@ -298,15 +297,6 @@ class _Build:
         if environment.reused:
             self.progress.note("unchanged: the environment is reused")
         return environment
-
-    def _serving_environment(
-        self, lock: Lock, training: Environment, indexes: IndexSettings
-    ) -> Environment:
-        """An environment to serve with, which is spared what the other one has compiled."""
-        if not training.reused:
-            folder = bytecode_folder(training.python)
-            Bytecode(self.prepared.settings.cache).keep(training.site_packages, folder)
-        return self._environment(lock, "serving", indexes)
 
     @property
     def _service(self) -> Path:

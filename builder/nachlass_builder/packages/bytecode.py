@@ -1,34 +1,43 @@
-"""Bytecode of environments: where it is, and how one is spared compiling for another.
+"""Bytecode of environments: compiled once for each version of a distribution, then linked.
 
-A training environment compiles what it imports, into a folder of its own
-(PYTHONPYCACHEPREFIX), so that what is installed and the user's source stay as they
-are. A serving environment is compiled before it serves, beside its sources,
-because whoever serves it may not write there.
+A training environment has its bytecode in a folder of its own (PYTHONPYCACHEPREFIX),
+so that what is installed and the user's source stay as they are. A serving environment
+has it beside its sources, because whoever serves it may not write there.
 
-uv links files of its cache, so environments share their sources. What one of them
-has compiled is linked into the others, by way of a folder of the cache.
+The cache names the bytecode of a distribution by what its modules hold. Python does not
+compare it with the sources again, so the same sources give the same files in every build.
 """
 
 from __future__ import annotations
 
+import csv
+import json
 import os
+import platform
+import shutil
 import sys
 import sysconfig
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 
+from nachlass_builder.foundation.digest import digest_of, digest_of_file
+from nachlass_builder.foundation.errors import NachlassError
 from nachlass_builder.foundation.process import Deadline, run
 
+CHILD = Path(__file__).parent / "bytecode_child.py"
 SUFFIX = f".{sys.implementation.cache_tag}.pyc"
 NEVER_IMPORTED = {
     "ensurepip", "idlelib", "lib2to3", "site-packages", "test", "tests", "tkinter", "turtledemo",
 }  # fmt: skip
 """Folders of the standard library that kernels and models do without."""
-TESTS = "/tests?/"
-"""What is not compiled before it is imported: half of what numpy, pandas and scikit-learn hold."""
+TESTS = {"test", "tests"}
+"""Folders that are not compiled: half of what numpy, pandas and scikit-learn hold."""
+ALONE = ("-I", "-S", "-X", "utf8", "-W", "ignore")
+"""Options that keep variables, locales and site-packages from the compiling interpreter."""
+AT_ONCE = 100
+"""Sources that are compiled one after the other: large distributions keep all cores busy."""
 
 
 def bytecode_folder(python: Path) -> Path:
@@ -52,67 +61,108 @@ def link_standard_library(folder: Path) -> None:
                 (linked / name).symlink_to(Path(place, name))
 
 
-def compile_all(site_packages: Path, python: Path, deadline: Deadline) -> None:
-    """Compile what has no bytecode yet; what cannot be compiled is left for its import to say."""
-    # From inside, or folders above it would count as tests.
-    words = (python, "-I", "-S", "-m", "compileall", "-qq", "-x", TESTS, ".")
-    compiled = partial(run, doing="compiling the packages", deadline=deadline, cwd=site_packages)
-    if compiled((*words, "-j", "0")).status:
-        # A file that is no Python of ours, or a container without shared memory.
-        compiled(words)
+@dataclass(frozen=True)
+class Modules:
+    """The modules of a distribution; the cache has their bytecode under the name `key`."""
+
+    key: str
+    sources: Sequence[str]
 
 
 @dataclass(frozen=True)
 class Bytecode:
-    """The bytecode that environments of a cache have compiled, each file under its source's name.
-
-    `prefix` is where an environment keeps its bytecode; beside the sources where it is None.
-    """
+    """The bytecode of the distributions in a cache's environments."""
 
     cache: Path
 
-    def give(self, site_packages: Path, prefix: Path | None = None) -> None:
-        """Link into a new environment what is there for its sources."""
-        kept = self._kept()
-        for name, compiled in _sources(site_packages, prefix):
-            if name in kept:
-                compiled.parent.mkdir(parents=True, exist_ok=True)
-                _link(self._folder / name, compiled)
-
-    def keep(self, site_packages: Path, prefix: Path | None = None) -> None:
-        """Link from an environment what it has compiled itself."""
-        kept = self._kept()
-        for name, compiled in _sources(site_packages, prefix):
-            if name not in kept:
-                _link(compiled, self._folder / name)
-
-    def _kept(self) -> set[str]:
-        """The names of what is there."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        return {path.name for path in self._folder.iterdir()}
+    def give(
+        self, site_packages: Path, python: Path, deadline: Deadline, folder: Path | None = None
+    ) -> None:
+        """Link all bytecode beside the sources, or into `folder`; compile what is missing first."""
+        records = sorted(site_packages.glob("*.dist-info/RECORD"))
+        found = [modules for modules in map(_read_modules, records) if modules.sources]
+        missing = [modules for modules in found if not (self._kept / modules.key).is_dir()]
+        if missing:
+            self._compile(missing, site_packages, python, deadline)
+        for modules in found:
+            for source in modules.sources:
+                path = PurePosixPath(source)
+                place = (
+                    folder / path.parent if folder else site_packages / path.parent / "__pycache__"
+                )
+                _link(self._kept / modules.key / f"{source}c", place / f"{path.stem}{SUFFIX}")
 
     @property
-    def _folder(self) -> Path:
-        return self.cache / "bytecode" / str(sys.implementation.cache_tag)
+    def _kept(self) -> Path:
+        """The folder for this version of Python."""
+        return (
+            self.cache / "bytecode" / f"{sys.implementation.cache_tag}-{platform.python_version()}"
+        )
+
+    def _compile(
+        self, missing: Iterable[Modules], site_packages: Path, python: Path, deadline: Deadline
+    ) -> None:
+        """Compile distributions; each is in the cache as a whole or not at all."""
+        self._kept.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=self._kept, ignore_cleanup_errors=True) as temporary:
+            lists = [
+                (f"{temporary}/{modules.key}", modules.sources[start : start + AT_ONCE])
+                for modules in missing
+                for start in range(0, len(modules.sources), AT_ONCE)
+            ]
+            completed = run(
+                [python, *ALONE, CHILD],
+                doing="compiling the packages",
+                deadline=deadline,
+                cwd=site_packages,
+                stdin=json.dumps(lists),
+            )
+            if completed.status:
+                details = completed.stderr.strip()
+                raise NachlassError("the packages cannot be compiled", details=details)
+            for modules in missing:
+                self._keep(Path(temporary, modules.key))
+
+    def _keep(self, made: Path) -> None:
+        """Move the bytecode of a distribution to its place; that of a faster build stays."""
+        made.mkdir(exist_ok=True)  # when nothing of it compiles
+        place = self._kept / made.name
+        try:
+            made.rename(place)
+        except OSError:
+            if not place.is_dir():
+                raise
 
 
-def _sources(site_packages: Path, prefix: Path | None) -> Iterator[tuple[str, Path]]:
-    """The name of each source, the same for all its hard links, and where its bytecode belongs.
+def _read_modules(record: Path) -> Modules:
+    """The modules that a RECORD lists, without tests and what is not in site-packages."""
+    info, site_packages = record.parent, record.parents[1]
+    with record.open(newline="", encoding="utf-8") as file:
+        listed = {row[0] for row in csv.reader(file) if row}
+    sources = sorted(filter(_is_compiled, listed))
+    # RECORD has hashes, too, but nobody checks that they are right.
+    contents = {
+        source: digest_of_file(site_packages / source)
+        for source in sources
+        if (site_packages / source).is_file()
+    }
+    return Modules(f"{info.stem}-{digest_of(contents)[:32]}", list(contents))
 
-    Python compares time and size with those in the bytecode once more before it uses it.
-    """
-    for place, folders, files in os.walk(site_packages):
-        folders[:] = [name for name in folders if name != "__pycache__"]
-        beside = Path(place, "__pycache__")
-        there = prefix / Path(place).relative_to("/") if prefix else beside
-        for file in files:
-            if file.endswith(".py"):
-                at = Path(place, file).stat()
-                name = f"{at.st_dev:x}-{at.st_ino:x}-{at.st_mtime_ns:x}-{at.st_size:x}.pyc"
-                yield name, there / (file.removesuffix(".py") + SUFFIX)
+
+def _is_compiled(name: str) -> bool:
+    """Whether a file of RECORD is a module of site-packages and no test."""
+    path = PurePosixPath(name)
+    outside = path.is_absolute() or ".." in path.parts
+    return path.suffix == ".py" and not outside and TESTS.isdisjoint(path.parts[:-1])
 
 
 def _link(there: Path, here: Path) -> None:
-    """A hard link, where there is something to link and the file system lets us."""
-    with suppress(OSError):
+    """Link bytecode, or copy it where the file system does not link; a wheel's own is replaced."""
+    here.parent.mkdir(parents=True, exist_ok=True)
+    here.unlink(missing_ok=True)
+    try:
         here.hardlink_to(there)
+    except FileNotFoundError:
+        return  # the source does not compile: its import says why
+    except OSError:
+        shutil.copyfile(there, here)

@@ -25,12 +25,7 @@ from filelock import FileLock, Timeout
 from nachlass_builder.foundation.digest import digest_of_file
 from nachlass_builder.foundation.errors import RequirementsError
 from nachlass_builder.foundation.process import Completed, Deadline
-from nachlass_builder.packages.bytecode import (
-    Bytecode,
-    bytecode_folder,
-    compile_all,
-    link_standard_library,
-)
+from nachlass_builder.packages.bytecode import Bytecode, bytecode_folder, link_standard_library
 from nachlass_builder.packages.lock import Lock
 from nachlass_builder.packages.pip_settings import IndexSettings
 from nachlass_builder.packages.resolver import within_build_limit
@@ -45,6 +40,10 @@ from nachlass_builder.packages.uv_program import (
 Purpose = Literal["training", "serving"]
 
 MARKER = "complete"
+OF_NO_USE = (".gitignore", "CACHEDIR.TAG", "bin/activate*", "bin/deactivate.bat", "bin/pydoc.bat")
+"""Files of an empty environment that nothing here needs."""
+NO_METADATA = {"UV_NO_INSTALLER_METADATA": "1"}
+"""Without INSTALLER, direct_url.json and the like, which say how this machine has installed."""
 SYNC = ("pip", "sync", "--quiet", "--preview-features", "pylock", "--allow-empty-requirements")
 
 
@@ -160,22 +159,23 @@ class Installer:
             raise RequirementsError(
                 f"no environment can be made in {path}", details=uv_message(made)
             )
+        for pattern in OF_NO_USE:
+            for file in path.glob(pattern):
+                file.unlink()
         completed = self.install(path, lock)
         if completed.status:
             raise _not_installed(completed, lock)
+        (path / ".lock").unlink(missing_ok=True)
         self._compile(Environment(path, reused=False))
 
     def _compile(self, environment: Environment) -> None:
-        """Spare a training environment what others have compiled, and compile a serving one."""
-        bytecode, site_packages = Bytecode(self.cache), environment.site_packages
+        """Put bytecode into the environment; one to train in gets the standard library's, too."""
+        folder, site_packages = None, environment.site_packages
         if self.purpose == "training":
-            folder = bytecode_folder(environment.python)
-            link_standard_library(folder)
-            bytecode.give(site_packages, folder)
-            return
-        bytecode.give(site_packages)
-        compile_all(site_packages, environment.python, self.deadline)
-        bytecode.keep(site_packages)
+            prefix = bytecode_folder(environment.python)
+            link_standard_library(prefix)
+            folder = prefix / site_packages.relative_to("/")
+        Bytecode(self.cache).give(site_packages, environment.python, self.deadline, folder)
 
     def create(self, path: Path) -> Completed:
         """Make an empty environment of our own Python."""
@@ -214,6 +214,8 @@ class Installer:
                 deadline=deadline,
                 doing="installing the locked packages",
                 cwd=folder,
+                # The pip of a kernel reads direct_url.json.
+                variables=NO_METADATA if self.purpose == "serving" else None,
             ),
         )
 

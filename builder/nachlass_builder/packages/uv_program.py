@@ -21,6 +21,7 @@ DROPPED = (
     "PYTHONHOME",
     "PYTHONPATH",
     "UV_COMPILE_BYTECODE",
+    "UV_NO_INSTALLER_METADATA",
     "UV_PROJECT_ENVIRONMENT",
     "UV_PYTHON",
     "UV_REQUIRE_HASHES",
@@ -70,14 +71,16 @@ def run_uv(
     doing: str,
     cwd: Path,
     stdin: str | None = None,
+    variables: dict[str, str] | None = None,
 ) -> Completed:
     """Run uv with the user's settings; what it says on standard error has no credentials left.
 
+    `variables` win over the user's.
     Raises RoomError when uv fails for want of room or of a permission.
     """
     environment = uv_environment(indexes)
     environment |= {"UV_NO_PROGRESS": "1", "UV_PYTHON_DOWNLOADS": "never", "NO_COLOR": "1"}
-    environment |= {"UV_PROJECT": str(_project(indexes) or cwd)}
+    environment |= {"UV_PROJECT": str(_project(indexes) or cwd)} | (variables or {})
     completed = run(
         [uv.find_uv_bin(), *arguments, "--color", "never"],
         doing=doing,

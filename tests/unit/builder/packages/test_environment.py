@@ -12,7 +12,7 @@ import tomli_w
 
 from nachlass_builder.foundation.errors import Place, RequirementsError
 from nachlass_builder.foundation.process import Deadline
-from nachlass_builder.packages.bytecode import Bytecode, bytecode_folder
+from nachlass_builder.packages.bytecode import bytecode_folder
 from nachlass_builder.packages.environment import MARKER, Installer, ensure_environment
 from nachlass_builder.packages.installed import installed, needed
 from nachlass_builder.packages.lock import Lock
@@ -39,7 +39,7 @@ def indexes(tmp_path_factory):
     make_wheel(root / "wheels", "gamma", requires=["alpha"])
     make_wheel(root / "wheels", "delta")
     make_sdist(root / "wheels", "epsilon")
-    zeta = {"zeta/__init__.py": "", "zeta/old.py": "print 1\n", "zeta/tests/test_zeta.py": ""}
+    zeta = {"zeta.py": "", "zeta-1.0.data/scripts/activate-zeta": "#!python\n"}
     make_wheel(root / "wheels", "zeta", files=zeta)
     environ = {
         "HOME": str(root / "home"),
@@ -103,7 +103,7 @@ def test_an_unchanged_lock_reuses_it(ensure, lock):
     assert ensure(lock.subset({"delta"})).path != environment.path
 
 
-def test_only_the_serving_environment_is_compiled(ensure, lock):
+def test_only_a_serving_environment_has_bytecode_beside_its_sources(ensure, lock):
     training, serving = ensure(lock, "training"), ensure(lock, "serving")
     assert not list(training.site_packages.rglob("*.pyc"))
     compiled = {path.name.partition(".")[0] for path in serving.site_packages.rglob("*.pyc")}
@@ -229,36 +229,68 @@ def test_the_environments_python_is_the_builders(ensure, lock):
     assert config.startswith(f"home = {sys.base_prefix}")
 
 
-def imported(environment, names):
-    """Import modules as a kernel does: the names of those that had to be compiled."""
+def kernel_compiles(environment, names):
+    """Import modules as a kernel does: the names of those that it has to compile."""
     folder = bytecode_folder(environment.python)
+    before = set(folder.rglob("*.pyc"))
     environ = {"PYTHONPYCACHEPREFIX": str(folder)}
     subprocess.run([environment.python, "-c", f"import {names}"], env=environ, check=True)
-    compiled = (path for path in folder.rglob("*.pyc") if path.lstat().st_nlink == 1)
-    return {path.name.partition(".")[0] for path in compiled if not path.is_symlink()}
+    return {path.name.partition(".")[0] for path in set(folder.rglob("*.pyc")) - before}
 
 
-def test_a_kernel_compiles_nothing_of_the_standard_library(ensure, lock):
-    names = "argparse, email.message, json.decoder, alpha"
-    assert imported(ensure(lock), names) == {"alpha"}
+def test_a_kernel_compiles_only_what_is_not_installed(ensure, lock):
+    environment = ensure(lock)
+    (environment.site_packages / "other.py").touch()
+    names = "argparse, email.message, json.decoder, alpha, nachlass_service, other"
+    assert kernel_compiles(environment, names) == {"other"}
 
 
-def test_a_kernel_compiles_nothing_that_another_environment_has_compiled(ensure, lock, indexes):
-    ensure(lock_of(indexes, "alpha"), "serving")
-    assert imported(ensure(lock), "alpha, beta, delta") == {"delta"}
-
-
-def test_a_serving_environment_gets_what_a_kernel_has_compiled(ensure, lock, tmp_path):
-    training = ensure(lock)
-    assert imported(training, "alpha") == {"alpha"}
-    folder = bytecode_folder(training.python)
-    Bytecode(tmp_path).keep(training.site_packages, folder)
+def test_training_and_serving_environments_share_bytecode(ensure, lock):
+    training, serving = ensure(lock), ensure(lock, "serving")
     name = f"alpha.{sys.implementation.cache_tag}.pyc"
-    [compiled] = folder.rglob(name)
-    assert compiled.samefile(ensure(lock, "serving").site_packages / "__pycache__" / name)
+    [compiled] = bytecode_folder(training.python).rglob(name)
+    assert compiled.samefile(serving.site_packages / "__pycache__" / name)
 
 
-def test_neither_tests_nor_files_of_another_language_are_compiled(ensure, indexes, tmp_path):
-    made = ensure(lock_of(indexes, "zeta"), "serving", cache=tmp_path / "tests" / "cache")
-    package = made.site_packages / "zeta"
-    assert [path.name.partition(".")[0] for path in package.rglob("*.pyc")] == ["__init__"]
+METADATA = {"INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json"}
+OF_NO_USE = {".gitignore", ".lock", "CACHEDIR.TAG", "activate", "activate.fish", "pydoc.bat"}
+
+
+def names_in(environment):
+    return {path.name for path in environment.path.rglob("*")}
+
+
+def test_a_serving_environment_holds_nothing_of_its_installer(ensure, lock):
+    environment = ensure(lock, "serving")
+    assert not names_in(environment) & (METADATA | OF_NO_USE)
+    [record] = environment.site_packages.glob("alpha-*/RECORD")
+    assert "INSTALLER" not in record.read_text()
+
+
+def test_commands_that_are_named_like_those_of_an_empty_environment_stay(ensure, indexes):
+    environment = ensure(lock_of(indexes, "zeta"), "serving")
+    assert (environment.path / "bin" / "activate-zeta").exists()
+
+
+def test_a_kernel_can_tell_where_a_distribution_comes_from(ensure, lock, indexes, monkeypatch):
+    monkeypatch.setitem(indexes.environ, "UV_NO_INSTALLER_METADATA", "1")
+    assert names_in(ensure(lock)) >= METADATA
+
+
+def files_of(environment):
+    """The files of an environment: what each holds, or where it leads."""
+    files = {}
+    for path in environment.path.rglob("*"):
+        name = path.relative_to(environment.path)
+        if path.is_symlink():
+            files[name] = path.readlink()
+        elif path.is_file():
+            files[name] = path.read_bytes()
+    return files
+
+
+def test_equal_locks_have_equal_serving_environments(ensure, indexes, tmp_path):
+    lock = lock_of(indexes, "alpha", "zeta")
+    ensure(lock_of(indexes, "zeta"), "training", cache=tmp_path / "b")
+    made = [ensure(lock, "serving", cache=tmp_path / cache) for cache in ("a", "b")]
+    assert files_of(made[0]) == files_of(made[1])

@@ -1,0 +1,54 @@
+"""Compiles modules to bytecode that is the same in every build. Standard library only.
+
+Standard input is JSON: [[folder, [source, ...]], ...], sources relative to the
+working directory. The bytecode of `a/b.py` is written to `folder/a/b.pyc`; a
+source that does not compile is left out.
+
+What Python writes depends on the state of the interpreter (cpython #73894).
+Each list is therefore compiled in a fork of its own, in the order given: its
+bytecode depends on no other list.
+"""
+
+import gc
+import json
+import os
+import py_compile
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+
+
+def main() -> None:
+    """Compile as many lists at once as there are cores; fail when one of them does."""
+    gc.disable()  # it would run at moments that depend on the whole input
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    lists = json.load(sys.stdin)
+    running, failed = 0, False
+    for folder, sources in lists:
+        if running == cores:
+            failed |= os.wait()[1] != 0
+            running -= 1
+        if not os.fork():
+            compile_list(folder, sources)
+            os._exit(0)
+        running += 1
+    for _ in range(running):
+        failed |= os.wait()[1] != 0
+    sys.exit(failed)
+
+
+def compile_list(folder: str, sources: Sequence[str]) -> None:
+    """Write bytecode that Python does not compare with its source when it imports."""
+    for source in sources:
+        with suppress(py_compile.PyCompileError):
+            py_compile.compile(
+                source,
+                cfile=f"{folder}/{source}c",
+                dfile=source,
+                doraise=True,
+                invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
+            )
+
+
+if __name__ == "__main__":
+    main()
