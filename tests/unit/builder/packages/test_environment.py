@@ -71,6 +71,7 @@ def ensure(tmp_path, indexes):
     def ensure(lock, purpose="training", notes=None, cache=tmp_path):
         return ensure_environment(
             lock,
+            service=build_service_wheel(cache, Deadline()),
             purpose=purpose,
             cache=cache,
             indexes=indexes,
@@ -136,15 +137,16 @@ def install_and_die(installer, path, lock, install=environment.Installer.install
     os.kill(os.getpid(), signal.SIGKILL)
 
 environment.Installer.install = install_and_die
-lock, cache, indexes = pickle.loads(sys.stdin.buffer.read())
+lock, service, cache, indexes = pickle.loads(sys.stdin.buffer.read())
 environment.ensure_environment(
-    lock, purpose="training", cache=cache, indexes=indexes, deadline=Deadline(), note=print
+    lock, service=service, purpose="training", cache=cache, indexes=indexes,
+    deadline=Deadline(), note=print,
 )
 """
 
 
 def test_what_a_killed_build_left_is_made_again(ensure, lock, tmp_path, indexes):
-    given = pickle.dumps((lock, tmp_path, indexes))
+    given = pickle.dumps((lock, build_service_wheel(tmp_path, Deadline()), tmp_path, indexes))
     killed = subprocess.run([PYTHON, "-c", KILLED], input=given, check=False)
     assert killed.returncode == -signal.SIGKILL
     left = list(tmp_path.glob("envs/*/env-*/pyvenv.cfg"))
