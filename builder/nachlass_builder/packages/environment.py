@@ -1,9 +1,9 @@
 """Creates the virtual environments of models from locks, once each.
 
-Each attempt has a folder of its own, made in place because scripts in a moved
-environment do not run. A marker names the attempt that came to its end: what a
-killed build left is not named, and cannot disturb the next, even while a uv
-that outlived its build still writes there.
+Each attempt has a folder of its own, which is renamed when it is complete: what a
+killed build left cannot disturb the next, even while a uv that outlived its
+build still writes there. The path of a complete environment is the same in
+every build, because outputs of cells show it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ from nachlass_builder.packages.uv_program import (
 
 Purpose = Literal["training", "serving"]
 
-MARKER = "complete"
+COMPLETE = "env"
+"""The name of a complete environment in its folder."""
 OF_NO_USE = (".gitignore", "CACHEDIR.TAG", "bin/activate*", "bin/deactivate.bat", "bin/pydoc.bat")
 """Files of an empty environment that nothing here needs."""
 NO_METADATA = {"UV_NO_INSTALLER_METADATA": "1"}
@@ -114,32 +115,26 @@ def _folder(lock: Lock, service: Path, purpose: Purpose, cache: Path) -> Path:
 
 
 def _complete(folder: Path) -> Path | None:
-    """The attempt that came to its end, when its base interpreter is still there."""
-    try:
-        path = folder / (folder / MARKER).read_text(encoding="utf-8")
-    except OSError:
-        return None
+    """The complete environment, when its base interpreter is still there."""
+    path = folder / COMPLETE
     return path if (path / "bin" / "python").exists() else None
 
 
 def _create(folder: Path, lock: Lock, installer: Installer, note: Callable[[str], None]) -> Path:
-    """Make the environment in a new folder, install, and mark it as complete."""
+    """Make the environment in a new folder, and rename it when it is complete."""
     sources = lock.built_from_source
     if sources and not lock.notes:  # the lock was read: this time nobody has said so yet
         note(f"built from source: {', '.join(sources)}")
-    (folder / MARKER).unlink(missing_ok=True)
-    for left in folder.glob("env-*"):
+    path = folder / COMPLETE
+    for left in (path, *folder.glob(f"{COMPLETE}-*")):
         shutil.rmtree(left, ignore_errors=True)
-    path = folder / f"env-{uuid4().hex[:8]}"
+    attempt = folder / f"{COMPLETE}-{uuid4().hex[:8]}"
     try:
-        installer.fill(path, lock)
+        installer.fill(attempt, lock, path)
     except BaseException:
-        shutil.rmtree(path, ignore_errors=True)
+        shutil.rmtree(attempt, ignore_errors=True)
         raise
-    unfinished = folder / f"{MARKER}.part"
-    unfinished.write_text(path.name, encoding="utf-8")
-    unfinished.replace(folder / MARKER)
-    return path
+    return attempt.rename(path)
 
 
 @dataclass(frozen=True)
@@ -152,30 +147,33 @@ class Installer:
     indexes: IndexSettings
     deadline: Deadline
 
-    def fill(self, path: Path, lock: Lock) -> None:
-        """Make an environment with what the lock names; raises RequirementsError."""
-        made = self.create(path)
+    def fill(self, attempt: Path, lock: Lock, path: Path) -> None:
+        """Make an environment, which will be at `path`, with what the lock names.
+
+        Raises RequirementsError.
+        """
+        made = self.create(attempt)
         if made.status:
             raise RequirementsError(
-                f"no environment can be made in {path}", details=uv_message(made)
+                f"no environment can be made in {attempt}", details=uv_message(made)
             )
         for pattern in OF_NO_USE:
-            for file in path.glob(pattern):
+            for file in attempt.glob(pattern):
                 file.unlink()
-        completed = self.install(path, lock)
+        completed = self.install(attempt, lock)
         if completed.status:
             raise _not_installed(completed, lock)
-        (path / ".lock").unlink(missing_ok=True)
-        self._compile(Environment(path, reused=False))
+        (attempt / ".lock").unlink(missing_ok=True)
+        self._compile(Environment(attempt, reused=False), Environment(path, reused=False))
 
-    def _compile(self, environment: Environment) -> None:
+    def _compile(self, attempt: Environment, complete: Environment) -> None:
         """Put bytecode into the environment; one to train in gets the standard library's, too."""
-        folder, site_packages = None, environment.site_packages
+        folder = None
         if self.purpose == "training":
-            prefix = bytecode_folder(environment.python)
+            prefix = bytecode_folder(attempt.python)
             link_standard_library(prefix)
-            folder = prefix / site_packages.relative_to("/")
-        Bytecode(self.cache).give(site_packages, environment.python, self.deadline, folder)
+            folder = prefix / complete.site_packages.relative_to("/")
+        Bytecode(self.cache).give(attempt.site_packages, attempt.python, self.deadline, folder)
 
     def create(self, path: Path) -> Completed:
         """Make an empty environment of our own Python."""

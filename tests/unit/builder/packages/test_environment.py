@@ -13,7 +13,7 @@ import tomli_w
 from nachlass_builder.foundation.errors import Place, RequirementsError
 from nachlass_builder.foundation.process import Deadline
 from nachlass_builder.packages.bytecode import bytecode_folder
-from nachlass_builder.packages.environment import MARKER, Installer, ensure_environment
+from nachlass_builder.packages.environment import COMPLETE, Installer, ensure_environment
 from nachlass_builder.packages.installed import installed, needed
 from nachlass_builder.packages.lock import Lock
 from nachlass_builder.packages.pip_settings import IndexSettings
@@ -29,6 +29,9 @@ from support.wheels import make_sdist, make_wheel
 
 pytestmark = pytest.mark.starts_programs
 
+ZETA = "import sys\n\ndef main():\n    print(sys.prefix)\n"
+COMMAND = "[console_scripts]\nzeta = zeta:main\n"
+
 
 @pytest.fixture(scope="module")
 def indexes(tmp_path_factory):
@@ -39,8 +42,8 @@ def indexes(tmp_path_factory):
     make_wheel(root / "wheels", "gamma", requires=["alpha"])
     make_wheel(root / "wheels", "delta")
     make_sdist(root / "wheels", "epsilon")
-    zeta = {"zeta.py": "", "zeta-1.0.data/scripts/activate-zeta": "#!python\n"}
-    make_wheel(root / "wheels", "zeta", files=zeta)
+    zeta = {"zeta.py": ZETA, "zeta-1.0.data/scripts/activate-zeta": "#!python\n"}
+    make_wheel(root / "wheels", "zeta", files=zeta, entry_points=COMMAND)
     environ = {
         "HOME": str(root / "home"),
         "PATH": os.environ["PATH"],
@@ -111,20 +114,30 @@ def test_only_a_serving_environment_has_bytecode_beside_its_sources(ensure, lock
     assert {"alpha", "delta", "__init__", "prove"} <= compiled
 
 
-@pytest.mark.parametrize("damage", ["no marker", "no interpreter"])
-def test_what_an_interrupted_build_left_is_made_again(ensure, lock, damage):
+def test_an_environment_without_its_interpreter_is_made_again(ensure, lock):
     environment = ensure(lock)
-    if damage == "no marker":
-        (environment.path.parent / MARKER).unlink()
-        (environment.site_packages / "alpha.py").unlink()
-    else:
-        environment.python.unlink()
-        environment.python.symlink_to("/no/such/python")
+    environment.python.unlink()
+    environment.python.symlink_to("/no/such/python")
+    (environment.site_packages / "alpha.py").unlink()
     again = ensure(lock)
     assert not again.reused
     assert (again.site_packages / "alpha.py").exists()
-    assert ensure(lock).path == again.path
-    assert not environment.path.exists()
+    assert ensure(lock).reused
+
+
+def test_equal_locks_have_environments_of_equal_paths(ensure, lock, tmp_path):
+    paths = [
+        ensure(lock, cache=tmp_path / cache).path.relative_to(tmp_path / cache) for cache in "ab"
+    ]
+    assert paths[0] == paths[1]
+
+
+def test_commands_of_an_environment_run_it(ensure, indexes):
+    environment = ensure(lock_of(indexes, "zeta"), "serving")
+    said = subprocess.run(
+        [environment.path / "bin" / "zeta"], capture_output=True, text=True, check=True
+    )
+    assert said.stdout.strip() == str(environment.path)
 
 
 KILLED = """
@@ -149,11 +162,11 @@ def test_what_a_killed_build_left_is_made_again(ensure, lock, tmp_path, indexes)
     given = pickle.dumps((lock, build_service_wheel(tmp_path, Deadline()), tmp_path, indexes))
     killed = subprocess.run([PYTHON, "-c", KILLED], input=given, check=False)
     assert killed.returncode == -signal.SIGKILL
-    left = list(tmp_path.glob("envs/*/env-*/pyvenv.cfg"))
+    left = list(tmp_path.glob("envs/*/*/pyvenv.cfg"))
     assert len(left) == 1
     environment = ensure(lock)
     assert not environment.reused
-    assert list(tmp_path.glob("envs/*/env-*/pyvenv.cfg")) == [environment.path / "pyvenv.cfg"]
+    assert list(tmp_path.glob("envs/*/*/pyvenv.cfg")) == [environment.path / "pyvenv.cfg"]
 
 
 def test_an_interrupted_installation_leaves_nothing(ensure, lock, tmp_path, monkeypatch):
@@ -163,7 +176,7 @@ def test_an_interrupted_installation_leaves_nothing(ensure, lock, tmp_path, monk
     monkeypatch.setattr(Installer, "install", interrupted)
     with pytest.raises(KeyboardInterrupt):
         ensure(lock)
-    assert not list(tmp_path.glob("envs/*/env-*"))
+    assert not list(tmp_path.glob(f"envs/*/{COMPLETE}*"))
 
 
 def test_two_builds_at_once_make_it_once(ensure, lock):
@@ -194,7 +207,7 @@ def test_another_file_than_the_locked_one_is_refused(ensure, lock, tmp_path):
     with pytest.raises(RequirementsError, match="not the file that was locked") as raised:
         ensure(forged)
     assert "0" * 64 in raised.value.details
-    assert not list(tmp_path.glob(f"envs/*/{MARKER}"))
+    assert not list(tmp_path.glob(f"envs/*/{COMPLETE}*"))
 
 
 @pytest.mark.parametrize(
