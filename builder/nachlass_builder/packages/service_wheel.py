@@ -19,6 +19,8 @@ PACKAGE = "nachlass_service"
 DISTRIBUTION = "nachlass-service"
 OURS = Path(__file__).resolve().parents[1]
 """The folder of our own package, in a checkout or where it is installed."""
+STEERING = ("HATCH_", "SOURCE_DATE_EPOCH")
+"""Variables that would make another wheel of the same source."""
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", "*.egg-info")
 
 
@@ -65,7 +67,7 @@ def build_service_wheel(cache: Path, deadline: Deadline) -> Path:
             doing="building the service's wheel",
             deadline=deadline,
             cwd=copy,
-            environment={k: v for k, v in os.environ.items() if not k.startswith("HATCH_")},
+            environment={k: v for k, v in os.environ.items() if not k.startswith(STEERING)},
         )
         made = _wheel_in(output)
         if completed.status or not made:

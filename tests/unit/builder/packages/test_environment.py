@@ -230,10 +230,13 @@ def test_the_closure_follows_extras_and_markers_and_ends_in_circles(ensure, lock
     assert needed(there, ["Alpha>=1", "absent"]).keys() == {"alpha", "beta", "gamma"}
 
 
-def test_the_service_is_built_once_for_each_state_of_its_source(tmp_path):
+def test_the_service_is_built_once_for_each_state_of_its_source(tmp_path, monkeypatch):
     wheel = build_service_wheel(tmp_path, Deadline())
     assert wheel == build_service_wheel(tmp_path, Deadline())
     assert wheel.parent == tmp_path / "service" / service_digest()
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1000000000")
+    elsewhere = build_service_wheel(tmp_path / "other", Deadline())
+    assert elsewhere.read_bytes() == wheel.read_bytes()
     assert [path.name for path in wheel.parent.iterdir()] == [wheel.name]
     assert any(text.startswith("cloudpickle") for text in service_requirements())
 
