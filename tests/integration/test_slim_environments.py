@@ -132,3 +132,61 @@ def test_serving_requirements_may_be_computed(build):
     said, manifest = build(text)
     assert "first pass: computing" in said
     assert manifest["slim"]["kept"]["hidden-tool"] == "serving_requirements"
+
+
+TESTED = {
+    "tested/__init__.py": "def answer(x):\n    return x\n",
+    "tested/tests/__init__.py": "RATE = 2\n",
+    "tested/tests/data.csv": "1\n",
+    "tested/helpers.py": "from .inner.tests import FACTOR\n",
+    "tested/inner/tests/__init__.py": "FACTOR = 3\n",
+    "tested/inner/test/__init__.py": "",
+}
+PLAIN = "return tested.answer(x)"
+OF_TESTED = f"""\
+# %%
+requirements = ["tested"]
+import tested
+# %%
+def predictor(x):
+    {PLAIN}
+# %%
+samples = [1, 2]
+"""
+BY_NAME = "import importlib\n    return x * importlib.import_module('tested.' + 'tests').RATE"
+
+
+@pytest.mark.parametrize(
+    ("body", "variables", "left"),
+    [
+        (PLAIN, {}, {"inner/tests"}),
+        (PLAIN, {"S2I_SLIM": "0"}, {"tests", "inner/tests", "inner/test"}),
+        (PLAIN, {"S2I_SAMPLES": ""}, {"tests", "inner/tests", "inner/test"}),
+        (
+            "from tested.tests import RATE\n    return RATE",
+            {},
+            {"tests", "inner/tests", "inner/test"},
+        ),
+        (BY_NAME, {}, {"tests", "inner/tests", "inner/test"}),
+        ("return x * importlib.metadata.version('tested').count('test')", {}, {"inner/tests"}),
+    ],
+)
+def test_tests_of_libraries_stay_out_where_nothing_needs_them(
+    repo, build, nachlass, tmp_path, body, variables, left
+):
+    make_wheel(repo() / "wheels", "tested", "9999", files=TESTED)
+    text = OF_TESTED.replace(PLAIN, body).replace("import tested", "import tested, importlib")
+    said, _manifest = build(text, **variables)
+    (python, _inode) = environment_of(tmp_path)
+    (folder,) = python.parent.glob("lib/python*/site-packages/tested")
+    found = {str(path.relative_to(folder)) for path in folder.rglob("test*") if path.is_dir()}
+    assert found == left
+    assert ("the tests of libraries are kept: " in said) == (body == BY_NAME)
+    *_, last = (line for line in said.splitlines() if "serving environment: " in line)
+    assert last.endswith("without the tests of libraries") == (len(left) == 1)
+    # Who has the bundle alone gets the same.
+    environment = {"S2I_CACHE_DIR": str(tmp_path / "another cache")}
+    asked = nachlass("predict", tmp_path / "bundle", "1", environment=environment)
+    assert asked.returncode == 0, asked.stderr
+    made = {p.name for p in (tmp_path / "another cache").glob("envs/*/env/lib/*/*/tested/*")}
+    assert ("tests" in made) == ("tests" in left)

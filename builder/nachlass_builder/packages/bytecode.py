@@ -25,6 +25,7 @@ from tempfile import TemporaryDirectory
 from nachlass_builder.foundation.digest import digest_of, digest_of_file
 from nachlass_builder.foundation.errors import NachlassError
 from nachlass_builder.foundation.process import Deadline, run
+from nachlass_builder.packages.library_tests import folder_of_tests, imported_tests
 
 CHILD = Path(__file__).parent / "bytecode_child.py"
 SUFFIX = f".{sys.implementation.cache_tag}.pyc"
@@ -32,10 +33,12 @@ NEVER_IMPORTED = {
     "ensurepip", "idlelib", "lib2to3", "site-packages", "test", "tests", "tkinter", "turtledemo",
 }  # fmt: skip
 """Folders of the standard library that kernels and models do without."""
-TESTS = {"test", "tests"}
-"""Folders that are not compiled: half of what numpy, pandas and scikit-learn hold."""
 ALONE = ("-I", "-S", "-X", "utf8", "-W", "ignore")
 """Options that keep variables, locales and site-packages from the compiling interpreter."""
+IMPORTED_TESTS = "imported-tests.json"
+"""Beside the bytecode of a distribution: the modules of tests that its modules import."""
+KIND = 2
+"""Of what the cache has of a distribution: caches outlive versions of this file."""
 AT_ONCE = 100
 """Sources that are compiled one after the other: large distributions keep all cores busy."""
 
@@ -77,8 +80,11 @@ class Bytecode:
 
     def give(
         self, site_packages: Path, python: Path, deadline: Deadline, folder: Path | None = None
-    ) -> None:
-        """Link all bytecode beside the sources, or into `folder`; compile what is missing first."""
+    ) -> set[str]:
+        """Link all bytecode beside the sources, or into `folder`; compile what is missing first.
+
+        Returns the modules of tests that other modules import.
+        """
         records = sorted(site_packages.glob("*.dist-info/RECORD"))
         found = [modules for modules in map(_read_modules, records) if modules.sources]
         missing = [modules for modules in found if not (self._kept / modules.key).is_dir()]
@@ -91,6 +97,8 @@ class Bytecode:
                     folder / path.parent if folder else site_packages / path.parent / "__pycache__"
                 )
                 _link(self._kept / modules.key / f"{source}c", place / f"{path.stem}{SUFFIX}")
+        files = (self._kept / modules.key / IMPORTED_TESTS for modules in found)
+        return {name for file in files for name in json.loads(file.read_text(encoding="utf-8"))}
 
     @property
     def _kept(self) -> Path:
@@ -121,11 +129,14 @@ class Bytecode:
                 details = completed.stderr.strip()
                 raise NachlassError("the packages cannot be compiled", details=details)
             for modules in missing:
-                self._keep(Path(temporary, modules.key))
+                made = Path(temporary, modules.key)
+                made.mkdir(exist_ok=True)  # when nothing of it compiles
+                tests = sorted(_imported_tests(site_packages, modules.sources))
+                (made / IMPORTED_TESTS).write_text(json.dumps(tests), encoding="utf-8")
+                self._keep(made)
 
     def _keep(self, made: Path) -> None:
         """Move the bytecode of a distribution to its place; that of a faster build stays."""
-        made.mkdir(exist_ok=True)  # when nothing of it compiles
         place = self._kept / made.name
         try:
             made.rename(place)
@@ -146,14 +157,20 @@ def _read_modules(record: Path) -> Modules:
         for source in sources
         if (site_packages / source).is_file()
     }
-    return Modules(f"{info.stem}-{digest_of(contents)[:32]}", list(contents))
+    return Modules(f"{info.stem}-{digest_of([KIND, contents])[:32]}", list(contents))
 
 
 def _is_compiled(name: str) -> bool:
     """Whether a file of RECORD is a module of site-packages and no test."""
     path = PurePosixPath(name)
     outside = path.is_absolute() or ".." in path.parts
-    return path.suffix == ".py" and not outside and TESTS.isdisjoint(path.parts[:-1])
+    return path.suffix == ".py" and not outside and folder_of_tests(name) is None
+
+
+def _imported_tests(site_packages: Path, sources: Iterable[str]) -> set[str]:
+    """The modules of tests that modules import."""
+    texts = ((s, (site_packages / s).read_text("utf-8", errors="replace")) for s in sources)
+    return {name for source, text in texts for name in imported_tests(source, text)}
 
 
 def _link(there: Path, here: Path) -> None:

@@ -26,6 +26,7 @@ from nachlass_builder.foundation.digest import digest_of_file
 from nachlass_builder.foundation.errors import RequirementsError
 from nachlass_builder.foundation.process import Completed, Deadline
 from nachlass_builder.packages.bytecode import Bytecode, bytecode_folder, link_standard_library
+from nachlass_builder.packages.library_tests import leave_out_tests
 from nachlass_builder.packages.lock import Lock
 from nachlass_builder.packages.pip_settings import IndexSettings
 from nachlass_builder.packages.resolver import within_build_limit
@@ -164,16 +165,24 @@ class Installer:
         if completed.status:
             raise _not_installed(completed, lock)
         (attempt / ".lock").unlink(missing_ok=True)
-        self._compile(Environment(attempt, reused=False), Environment(path, reused=False))
+        self._compile(
+            Environment(attempt, reused=False),
+            Environment(path, reused=False),
+            with_tests=lock.with_tests,
+        )
 
-    def _compile(self, attempt: Environment, complete: Environment) -> None:
+    def _compile(self, attempt: Environment, complete: Environment, *, with_tests: bool) -> None:
         """Put bytecode into the environment; one to train in gets the standard library's, too."""
         folder = None
         if self.purpose == "training":
             prefix = bytecode_folder(attempt.python)
             link_standard_library(prefix)
             folder = prefix / complete.site_packages.relative_to("/")
-        Bytecode(self.cache).give(attempt.site_packages, attempt.python, self.deadline, folder)
+        tests = Bytecode(self.cache).give(
+            attempt.site_packages, attempt.python, self.deadline, folder
+        )
+        if not with_tests:
+            leave_out_tests(attempt.site_packages, tests)
 
     def create(self, path: Path) -> Completed:
         """Make an empty environment of our own Python."""

@@ -101,6 +101,19 @@ class Lock:
         """The names of packages locked to files of this machine, which others do not have."""
         return tuple(pylock.local_files(tomllib.loads(self.text)))
 
+    @cached_property
+    def with_tests(self) -> bool:
+        """Whether libraries are installed with their tests."""
+        return "tests" not in pylock.left_out(tomllib.loads(self.text))
+
+    def without_tests(self) -> Lock:
+        """The same pins, and no tests of libraries where they are installed."""
+
+        def leave_out(text: str) -> str:
+            return tomli_w.dumps(pylock.leaving_out(tomllib.loads(text), "tests"))
+
+        return replace(self, text=leave_out(self.text), private_text=leave_out(self.private_text))
+
     def restricted(self, hashes: Sequence[Hashed]) -> Lock:
         """The lock with only the files that have the demanded hashes, or RequirementsError."""
         text, private = (restrict(text, hashes) for text in (self.text, self.private_text))

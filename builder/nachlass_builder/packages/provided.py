@@ -9,6 +9,8 @@ from importlib.metadata import Distribution
 
 from packaging.utils import canonicalize_name
 
+from nachlass_builder.packages.library_tests import folder_of_tests
+
 CODE = (".py", *EXTENSION_SUFFIXES)
 
 
@@ -17,18 +19,21 @@ class Provided:
 
     `modules` has, for each distribution, the first names that are its own:
     `numpy`, or `google.cloud.storage` where `google` and `google.cloud` are
-    namespaces, which several share. `sizes` are in bytes, without bytecode.
+    namespaces, which several share. `sizes` are in bytes, without bytecode; `tests` are
+    those of folders of tests among them.
     """
 
     def __init__(self, there: Mapping[str, Distribution]) -> None:
         self.modules: dict[str, tuple[str, ...]] = {}
         self.sizes: dict[str, int] = {}
+        self.tests: dict[str, int] = {}
         self._owners: dict[str, set[str]] = {}
         self._aliases: dict[str, set[str]] = {}
         for name, distribution in there.items():
             rows = list(_record(distribution))
             self.modules[name] = first_names({module for path, _ in rows if (module := _of(path))})
             self.sizes[name] = sum(size for _, size in rows)
+            self.tests[name] = sum(size for path, size in rows if folder_of_tests(path))
             for module in self.modules[name]:
                 self._owners.setdefault(module, set()).add(name)
             for group in {entry.group for entry in distribution.entry_points}:

@@ -34,6 +34,8 @@ from nachlass_builder.foundation.digest import digest_of_file
 Table = dict[str, Any]
 File = PackageVcs | PackageDirectory | PackageArchive | PackageWheel | PackageSdist
 
+LEAVE_OUT = "leave-out"
+"""A key of `tool.nachlass` in a lock."""
 PINNED_MARKERS: tuple[
     Literal["implementation_name", "python_version", "sys_platform", "platform_machine"], ...
 ] = ("implementation_name", "python_version", "sys_platform", "platform_machine")
@@ -115,6 +117,17 @@ def located(document: Table, source: Path) -> Table:
             table["path"] = str(source.absolute() / path.relative_to(SOURCE_FOLDER))
 
     return _rewritten(document, locate)
+
+
+def left_out(document: Table) -> list[str]:
+    """The kinds of files that are not installed: `tests`."""
+    found: list[str] = document.get("tool", {}).get("nachlass", {}).get(LEAVE_OUT, [])
+    return found
+
+
+def leaving_out(document: Table, kind: str) -> Table:
+    """The lock with a kind of files that is not to be installed."""
+    return {**document, "tool": {"nachlass": {LEAVE_OUT: [kind]}}}
 
 
 def chosen(document: Table) -> dict[str, tuple[Package, File]]:

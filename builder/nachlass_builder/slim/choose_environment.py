@@ -6,6 +6,7 @@ requires.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from nachlass_builder.foundation.progress import Progress
 from nachlass_builder.notebook.find_names import last_binding
 from nachlass_builder.notebook.registered_classes import registered_classes
 from nachlass_builder.packages.environment import Environment
+from nachlass_builder.packages.library_tests import imported_tests
 from nachlass_builder.packages.lock import Lock
 from nachlass_builder.proof.on_cpu import proven_on_cpu
 from nachlass_builder.proof.proof import prove, service_environment
@@ -28,6 +30,8 @@ from nachlass_builder.slim.serving_request import serving_request
 from nachlass_builder.slim.training import ServingRequest, Subset, Training, by_reason
 from nachlass_builder.source.prepare import Prepared
 
+TEST = re.compile(r"\btests?\b")
+"""What is said when a folder of tests is missing."""
 SUBSETS = "slim"
 """The folder of the cache in which proven subsets are remembered."""
 
@@ -73,6 +77,7 @@ class Serving:
         if self.fresh:
             memory.forget()
         why_all = None if settings.slim else "S2I_SLIM is 0"
+        with_tests = not (settings.slim and self._has_samples) or self._imports_tests(training)
         while True:
             subset = None
             if why_all is None:
@@ -80,11 +85,17 @@ class Serving:
                     subset, why_all = self._choose(training, request, memory)
             kept = subset.why.keys() if subset else training.everything
             lock = self.lock.subset(kept)
+            if not with_tests:
+                lock = lock.without_tests()
             described = self._describe(training, lock, subset.why if subset else {}, why_all)
             try:
                 is_all = kept == training.everything
                 served = self._make_and_prove(lock, described, training, is_all=is_all)
             except ProofError as error:
+                if not with_tests and TEST.search(f"{error.message}\n{error.details}"):
+                    self.progress.note(f"the tests of libraries are kept: {error.message}")
+                    with_tests = True
+                    continue
                 if kept == training.everything:
                     raise
                 if subset and subset.before:
@@ -151,10 +162,12 @@ class Serving:
         left_out = training.without(kept)
         if why_all:
             self.progress.note(f"all that `requirements` need is kept: {why_all}")
-        size, whole = training.size(kept), training.size(kept | left_out.keys())
+        size = training.size(kept, with_tests=lock.with_tests)
+        whole = training.size(kept | left_out.keys())
         self.progress.note(
             f"serving environment: {len(kept)} of {len(kept | left_out.keys())} distributions, "
             f"{size / 1e6:.0f} of {whole / 1e6:.0f} MB"
+            f"{'' if lock.with_tests else ', without the tests of libraries'}"
         )
         slim = Slim(
             all_because=why_all,
@@ -203,6 +216,14 @@ class Serving:
             batch=proof.batch, preload=proof.preload, memory=proof.memory, baseline=proof.baseline
         )
         return Served(lock, environment, proven)
+
+    def _imports_tests(self, training: Training) -> bool:
+        """Whether code of the source imports modules of a library's tests."""
+        source = self.staging.bundle / SOURCE_FOLDER
+        texts = [path.read_text("utf-8", errors="replace") for path in source.rglob("*.py")]
+        texts += [cell.source for book in self.checked.chosen.notebooks for cell in book.cells]
+        names = {name for text in texts for name in imported_tests("", text)}
+        return any(map(training.owners_of, names))
 
     def _memory(self, request: ServingRequest) -> Memory:
         """What is remembered of this model, for this lock, Python and service."""

@@ -118,9 +118,10 @@ class Training:
             for name in sorted(modules.keys() - kept)
         }
 
-    def size(self, names: Iterable[str]) -> int:
+    def size(self, names: Collection[str], *, with_tests: bool = True) -> int:
         """How many bytes distributions have, bytecode not counted."""
-        return sum(self.provided.sizes[name] for name in names)
+        tests = 0 if with_tests else sum(self.provided.tests[name] for name in names)
+        return sum(self.provided.sizes[name] for name in names) - tests
 
     def _with_extras(self, names: Iterable[str]) -> list[str]:
         """Distributions as requirements, with the extras that the user asked for."""

@@ -1,0 +1,80 @@
+"""Finds the tests that libraries bring along, and leaves them out of an environment.
+
+They are folders called `test` or `tests` below a package, a quarter of many an
+environment. One that other modules import (`numpy._core.tests` by `numpy.testing`)
+stays.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Collection, Iterator
+from pathlib import Path, PurePosixPath
+
+TESTS = frozenset({"test", "tests"})
+_IMPORT = re.compile(
+    r"^[ \t]*(?:from[ \t]+([.\w]+)[ \t]+import[ \t]+\(?([^#\n]*)|import[ \t]+([^#\n]*))",
+    re.MULTILINE,
+)
+
+
+def folder_of_tests(file: str) -> PurePosixPath | None:
+    """The folder of tests that a file of `site-packages` is in; None when it is no test."""
+    parts = PurePosixPath(file).parts
+    places = (place for place in range(1, len(parts) - 1) if parts[place] in TESTS)
+    place = next(places, None)
+    return None if place is None or ".." in parts else PurePosixPath(*parts[: place + 1])
+
+
+def imported_tests(file: str, text: str) -> Iterator[str]:
+    """The modules in folders of tests that a module imports; `file` is relative, as in RECORD."""
+    package = PurePosixPath(file).parent.parts
+    for source, names, modules in _IMPORT.findall(text):
+        if source:
+            level = len(source) - len(source.lstrip("."))
+            base = [*package[: len(package) - level + 1]] if level else []
+            origin = [*base, *filter(None, source.lstrip(".").split("."))]
+            found = [origin, *([*origin, name] for name in _first_words(names))]
+        else:
+            found = [name.split(".") for name in _first_words(modules)]
+        yield from (".".join(parts) for parts in found if not TESTS.isdisjoint(parts[1:]))
+
+
+def leave_out_tests(site_packages: Path, imported: Collection[str]) -> None:
+    """Remove the tests of all distributions, but for the folders with modules in `imported`."""
+    for record in site_packages.glob("*.dist-info/RECORD"):
+        rows = list(filter(None, csv.reader(io.StringIO(record.read_text(encoding="utf-8")))))
+        kept = [row for row in rows if not _is_left_out(row[0], imported)]
+        if len(kept) == len(rows):
+            continue
+        for file in {row[0] for row in rows} - {row[0] for row in kept}:
+            _remove(site_packages, file)
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(kept)
+        record.unlink()  # others have links to it
+        record.write_text(text.getvalue(), encoding="utf-8")
+
+
+def _is_left_out(file: str, imported: Collection[str]) -> bool:
+    folder = folder_of_tests(file)
+    if folder is None:
+        return False
+    module = ".".join(folder.parts)
+    return not any(f"{name}.".startswith(f"{module}.") for name in imported)
+
+
+def _remove(site_packages: Path, file: str) -> None:
+    """Remove a file, and the folders that are empty without it."""
+    path = site_packages / file
+    path.unlink(missing_ok=True)
+    for folder in path.parents:
+        if folder == site_packages or any(folder.iterdir()):
+            return
+        folder.rmdir()
+
+
+def _first_words(names: str) -> list[str]:
+    """The names of a list with commas, without what they are called here."""
+    return [words[0] for part in names.split(",") if (words := part.strip(" \t()\\").split())]

@@ -1,0 +1,97 @@
+"""Which folders are tests of libraries, what imports them, and how they are left out."""
+
+import csv
+
+import pytest
+
+from nachlass_builder.packages.library_tests import folder_of_tests, imported_tests, leave_out_tests
+
+
+@pytest.mark.parametrize(
+    ("file", "folder"),
+    [
+        ("pack/tests/test_a.py", "pack/tests"),
+        ("pack/inner/test/data/a.csv", "pack/inner/test"),
+        ("pack/tests/inner/tests/a.py", "pack/tests"),
+        ("pack/testing/a.py", None),
+        ("pack/test.py", None),
+        ("pack/tests", None),
+        ("tests/test_a.py", None),
+        ("test/support/__init__.py", None),
+        ("../../bin/tests/a", None),
+        ("pack-1.0.dist-info/RECORD", None),
+    ],
+)
+def test_folders_of_tests_are_below_a_package(file, folder):
+    found = folder_of_tests(file)
+    assert (found and str(found)) == folder
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "names"),
+    [
+        ("pack/a.py", "import pack.tests.common as c", ["pack.tests.common"]),
+        ("pack/a.py", "import os, other.test", ["other.test"]),
+        ("pack/a.py", "    from pack.tests import (x,\n y)", ["pack.tests", "pack.tests.x"]),
+        ("pack/a.py", "from pack import tests  # why", ["pack.tests"]),
+        ("pack/a.py", "from .tests.common import x", ["pack.tests.common", "pack.tests.common.x"]),
+        ("pack/inner/a.py", "from ..tests import x", ["pack.tests", "pack.tests.x"]),
+        ("pack/inner/__init__.py", "from . import tests", ["pack.inner.tests"]),
+        ("pack/a.py", "from tests import x\nimport test\nfrom test import y", []),
+        ("pack/a.py", "text = 'from pack.tests import x'\n# import pack.tests", []),
+        ("pack/a.py", "from pack.testing import tests_of", []),
+    ],
+)
+def test_imports_of_tests_are_found(file, text, names):
+    assert [*imported_tests(file, text)] == names
+
+
+@pytest.fixture
+def site_packages(tmp_path):
+    files = {
+        "pack/__init__.py": "",
+        "pack/tests/__init__.py": "",
+        "pack/tests/data/rows.csv": "1",
+        "pack/inner/tests/common.py": "",
+        "pack/inner/tests/not_recorded.py": "",
+        "other/test/a.py": "",
+        "other/b.py": "",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    for name in ("pack", "other"):
+        info = tmp_path / f"{name}-1.0.dist-info"
+        info.mkdir()
+        rows = [[f, "sha256=x", "1"] for f in files if f.startswith(name) and "not_" not in f]
+        with (tmp_path / f"{name} of a cache").open("w") as file:
+            csv.writer(file).writerows([*rows, [f"{info.name}/RECORD", "", ""]])
+        (info / "RECORD").hardlink_to(tmp_path / f"{name} of a cache")
+    return tmp_path
+
+
+def recorded(site_packages, name):
+    with (site_packages / f"{name}-1.0.dist-info/RECORD").open() as file:
+        return [row[0] for row in csv.reader(file)]
+
+
+def test_tests_are_left_out_but_those_that_are_imported(site_packages):
+    before = (site_packages / "pack of a cache").read_text()
+    leave_out_tests(site_packages, {"pack.inner.tests.common.helper"})
+    assert not (site_packages / "pack/tests").exists()
+    assert (site_packages / "pack/inner/tests/common.py").exists()
+    assert not (site_packages / "other/test").exists()
+    assert recorded(site_packages, "other") == ["other/b.py", "other-1.0.dist-info/RECORD"]
+    assert recorded(site_packages, "pack") == [
+        "pack/__init__.py",
+        "pack/inner/tests/common.py",
+        "pack-1.0.dist-info/RECORD",
+    ]
+    # uv's cache has the other link.
+    assert (site_packages / "pack of a cache").read_text() == before
+
+
+def test_what_no_record_has_stays(site_packages):
+    leave_out_tests(site_packages, set())
+    assert not (site_packages / "pack/inner/tests/common.py").exists()
+    assert (site_packages / "pack/inner/tests/not_recorded.py").exists()
