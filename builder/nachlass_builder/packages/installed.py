@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import Distribution, PackageMetadata, distributions
@@ -54,13 +54,18 @@ class Need:
 
 
 def needed(
-    there: Mapping[str, Distribution], roots: Iterable[str], *, with_extras: bool = False
+    there: Mapping[str, Distribution],
+    roots: Iterable[str],
+    *,
+    with_extras: bool = False,
+    ignoring: Collection[tuple[str, str]] = (),
 ) -> dict[str, Need]:
     """All of `there` that `roots` (requirements, extras included) need, they themselves too.
 
     Markers are evaluated for this Python, which is the environment's. What is
     not installed is left out, but for the names in `needs`. `with_extras`
-    follows all extras, also those that nobody asked for.
+    follows all extras, also those that nobody asked for. `ignoring` are pairs of a
+    distribution and a requirement of it that does not count.
     """
     found: dict[str, Need] = {}
     reached: dict[str, set[str]] = {}
@@ -78,10 +83,12 @@ def needed(
         fresh = {canonicalize_name(extra) for extra in asked} - reached.get(name, set())
         if fresh:
             reached.setdefault(name, set()).update(fresh)
-            requirements = _needs(there[name], fresh)
-            names = {canonicalize_name(requirement.name) for requirement in requirements}
-            found.setdefault(name, Need(parent)).needs.update(names)
-            waiting += ((requirement, name) for requirement in requirements)
+            need = found.setdefault(name, Need(parent))
+            for requirement in _needs(there[name], fresh):
+                required = canonicalize_name(requirement.name)
+                if (name, required) not in ignoring:
+                    need.needs.add(required)
+                    waiting.append((requirement, name))
     return found
 
 

@@ -19,8 +19,9 @@ class Provided:
 
     `modules` has, for each distribution, the first names that are its own:
     `numpy`, or `google.cloud.storage` where `google` and `google.cloud` are
-    namespaces, which several share. `sizes` are in bytes, without bytecode; `tests` are
-    those of folders of tests among them.
+    namespaces, which several share; for a distribution without modules, its folders
+    of files. `sizes` are in bytes, without bytecode; `tests` are those of folders of
+    tests among them.
     """
 
     def __init__(self, there: Mapping[str, Distribution]) -> None:
@@ -31,7 +32,10 @@ class Provided:
         self._aliases: dict[str, set[str]] = {}
         for name, distribution in there.items():
             rows = list(_record(distribution))
-            self.modules[name] = first_names({module for path, _ in rows if (module := _of(path))})
+            modules = {module for path, _ in rows if (module := _of(path))}
+            # An import finds folders without modules, too, as namespaces.
+            folders = {folder for path, _ in rows if (folder := _folder_of(path))}
+            self.modules[name] = first_names(modules or folders)
             self.sizes[name] = sum(size for _, size in rows)
             self.tests[name] = sum(size for path, size in rows if folder_of_tests(path))
             for module in self.modules[name]:
@@ -82,5 +86,14 @@ def _of(path: str) -> str | None:
         return None
     *folders, file = path.split("/")
     stem = file.partition(".")[0]
-    parts = folders if stem == "__init__" else [*folders, stem]
+    return _dotted(folders if stem == "__init__" else [*folders, stem])
+
+
+def _folder_of(path: str) -> str | None:
+    """The folder of a file of `site-packages`, as an import names it; None when it cannot."""
+    return _dotted(path.split("/")[:-1])
+
+
+def _dotted(parts: list[str]) -> str | None:
+    """The name of a module; None when it is no name."""
     return ".".join(parts) if parts and all(part.isidentifier() for part in parts) else None

@@ -145,6 +145,11 @@ class Serving:
             return None, str(error)
         for reason, names in by_reason(subset.why):
             self.progress.note(f"{reason}: {', '.join(names)}")
+        for name, by in training.training_only(subset.why.keys()).items():
+            size = training.size([name]) / 1e6
+            self.progress.note(
+                f"left out, as {by} uses it for training alone: {name} ({size:.0f} MB)"
+            )
         if subset.before:
             self.progress.note("as in an earlier build with this lock")
         if not self._has_samples and subset.why.keys() != training.everything:

@@ -2,7 +2,8 @@
 
 What the model refers to (references.py), with all that this requires, is tried
 in the training environment while everything else is hidden, so that deciding
-installs nothing. What a failure misses is added, and it is tried again.
+installs nothing. What a failure misses is added, and it is tried again. A requirement
+that training_only.py lists stays when it is asked for, failure or not.
 choose_environment.py makes an environment of the result, and proves the model there.
 
 Without samples nothing shows what scoring imports. Then everything stays that
@@ -108,9 +109,10 @@ def _search(candidate: Candidate, training: Training, why: dict[str, str]) -> di
     for _ in range(ROUNDS):
         answer = candidate.prove_without(training.without(why))
         failed = _failure(candidate, answer)
-        if failed is None:
-            return why
         asked_for = set(answer.blocked_imports)
+        if failed is None:
+            used = asked_for & training.training_only(why).keys()
+            return training.closure({**why, **dict.fromkeys(used, SCORED)})
         missing = set().union(*map(training.provided.meant_by, failed.missing))
         left = training.everything - why.keys()
         # What an exception names is missing; else it may be any of what was asked for.

@@ -13,6 +13,7 @@ from packaging.utils import canonicalize_name
 from nachlass_builder.packages.installed import installed, needed
 from nachlass_builder.packages.provided import Provided
 from nachlass_builder.packages.service_wheel import PACKAGE, service_requirements
+from nachlass_builder.slim.training_only import TRAINING_ONLY
 
 SERVICE = "the service"
 IMPORTED = "imported by the model"
@@ -95,12 +96,16 @@ class Training:
         return frozenset(needed(self._there, self._request.roots))
 
     def closure(self, why: Mapping[str, str], *, with_extras: bool = False) -> dict[str, str]:
-        """The service's distributions, those of `why`, and what they need; each with its reason."""
+        """The service's distributions, those of `why`, and what they need; each with its reason.
+
+        What they need for training alone is added only `with_extras`.
+        """
         closure = dict.fromkeys(needed(self._there, service_requirements()), SERVICE)
         for name, reason in why.items():
             if name in self.everything:
                 closure.setdefault(name, reason)
-        for name, need in needed(self._there, self._with_extras(closure)).items():
+        roots = self._with_extras(closure)
+        for name, need in needed(self._there, roots, ignoring=TRAINING_ONLY).items():
             closure.setdefault(name, f"{NEEDED}{need.by}")
         if with_extras:
             optional = needed(self._there, self._with_extras(closure), with_extras=True)
@@ -108,6 +113,11 @@ class Training:
                 closure.setdefault(name, OPTIONAL)
             return self.closure(closure)
         return closure
+
+    def training_only(self, kept: Collection[str]) -> dict[str, str]:
+        """What is left out although something kept requires it, each with what requires it."""
+        whole = needed(self._there, self._with_extras(kept))
+        return {name: f"{need.by}" for name, need in whole.items() if name not in kept}
 
     def without(self, kept: Collection[str]) -> dict[str, list[str]]:
         """The other distributions, each with the modules that only they provide."""

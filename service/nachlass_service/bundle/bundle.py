@@ -88,7 +88,13 @@ class Bundle:
         for distribution, modules in left_out.items():
             if any(missing == module or missing.startswith(f"{module}.") for module in modules):
                 return distribution
-        return None
+        # A namespace is missing when nothing is left in it.
+        below = [
+            distribution
+            for distribution, modules in left_out.items()
+            if any(module.startswith(f"{missing}.") for module in modules)
+        ]
+        return below[0] if len(below) == 1 else None
 
     def samples(self) -> Iterator[tuple[Any, Any]]:
         """The samples, each with its proven prediction. Raises BundleError for a damaged line."""

@@ -403,6 +403,122 @@ def test_a_memory_is_a_file_that_is_complete_or_not_there(training, memory):
     assert not memory.file.exists()
 
 
+# What a distribution requires for training alone.
+
+BOOSTED = (
+    {"name": "cloudpickle"},
+    {"name": "xgboost", "requires": ["base", "nvidia-nccl-cu12", "nvidia-nccl-cu13"]},
+    {"name": "base"},
+    {
+        "name": "nvidia-nccl-cu12",
+        "requires": ["nccl-data"],
+        "files": {"nvidia/nccl/lib/a.so.2": ""},
+    },
+    {"name": "nccl-data"},
+    {"name": "torch", "requires": ["nvidia-nccl-cu12"]},
+)
+LEFT_OUT = {"nvidia-nccl-cu12": "xgboost", "nccl-data": "nvidia-nccl-cu12"}
+
+
+@pytest.fixture(scope="module")
+def boosted_site(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("boosted")
+    for wheel in BOOSTED:
+        with zipfile.ZipFile(make_wheel(folder / "wheels", **wheel)) as archive:
+            archive.extractall(folder / "site-packages")
+    return folder / "site-packages"
+
+
+@pytest.fixture
+def boosted(boosted_site):
+    """A training environment, and what the user keeps by name."""
+
+    def boosted(**named):
+        request = ServingRequest(("xgboost", "torch"), named)
+        return Training(boosted_site, request), request
+
+    return boosted
+
+
+@pytest.fixture
+def value():
+    """A predictor that imports xgboost, pickled by value."""
+
+    def predictor(sample):
+        import xgboost
+
+        return xgboost
+
+    return None, predictor
+
+
+def test_what_only_training_needs_is_left_out_and_hidden(boosted, memory, scripted, value):
+    training, request = boosted()
+    model = scripted(FINE, value=value)
+    chosen = decide(model, training, memory, request)
+    assert chosen.why == {
+        "cloudpickle": SERVICE,
+        "xgboost": IMPORTED,
+        "base": "needed by xgboost",
+    }
+    assert model.hidden == [["nccl-data", "nvidia-nccl-cu12", "torch"]]
+    assert training.training_only(chosen.why) == LEFT_OUT
+    assert training.without(chosen.why)["nvidia-nccl-cu12"] == ["nvidia.nccl.lib"]
+
+
+def test_what_another_needs_for_more_than_training_stays(boosted):
+    training, _request = boosted()
+    why = training.closure({"xgboost": IMPORTED, "torch": IMPORTED})
+    assert why["nvidia-nccl-cu12"] == "needed by torch"
+    assert training.training_only(why) == {}
+
+
+def test_what_only_training_needs_stays_when_it_is_asked_for(boosted, memory, scripted, value):
+    training, request = boosted()
+    answer = Trial(batch=None, blocked_imports=("nvidia-nccl-cu12", "torch"))
+    model = scripted(answer, value=value)
+    chosen = decide(model, training, memory, request)
+    assert chosen.why["nvidia-nccl-cu12"] == SCORED
+    assert chosen.why["nccl-data"] == "needed by nvidia-nccl-cu12"
+    assert "torch" not in chosen.why
+    assert len(model.hidden) == 1
+
+
+def test_what_only_training_needs_stays_when_the_user_names_it(boosted, memory, scripted, value):
+    training, request = boosted(**{"nvidia-nccl-cu12": "named"})
+    model = scripted(FINE, value=value)
+    assert decide(model, training, memory, request).why["nvidia-nccl-cu12"] == "named"
+
+
+def test_what_only_training_needs_stays_when_the_models_code_refers_to_it(
+    boosted, memory, scripted
+):
+    def predictor(sample):
+        from nvidia.nccl import lib
+
+        return lib
+
+    training, request = boosted()
+    model = scripted(FINE, value=(None, predictor))
+    assert decide(model, training, memory, request).why["nvidia-nccl-cu12"] == IMPORTED
+
+
+def test_without_samples_what_only_training_needs_stays(boosted, memory, scripted):
+    training, request = boosted()
+    answer = Trial(batch=None, imported=("xgboost",))
+    chosen = decide(scripted(answer, has_samples=False), training, memory, request)
+    assert chosen.why["nvidia-nccl-cu12"] == chosen.why["nccl-data"] == OPTIONAL
+    assert "torch" not in chosen.why
+
+
+def test_a_subset_without_what_only_training_needs_is_remembered(boosted, memory, scripted, value):
+    training, request = boosted()
+    memory.write(decide(scripted(FINE, value=value), training, memory, request), careful=False)
+    again = decide(scripted(value=value), training, memory, request)
+    assert again.before
+    assert again.why.keys() == {"cloudpickle", "xgboost", "base"}
+
+
 # Sizes and modules.
 
 

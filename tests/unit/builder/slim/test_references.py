@@ -23,6 +23,7 @@ WHEELS = (
     {"name": "far", "files": {"ns/far.py": "", "ns/far-data.py": "", "far.data/x.py": ""}},
     {"name": "plugin", "entry_points": "[some.group]\na = plugin\n[other.group]\nb = plugin\n"},
     {"name": "twin", "files": {"shared/__init__.py": "", "twin.py": ""}},
+    {"name": "blobs", "files": {"space/blobs/lib/blob.so.2": "", "space/blobs/include/b.h": ""}},
     {"name": "sibling", "files": {"shared/__init__.py": "", "sibling.py": ""}},
 )
 
@@ -66,6 +67,8 @@ def test_modules_are_known_by_their_own_names(provided):
     assert provided.modules["top"] == ("_top.x", "top")
     assert provided.modules["near"] == ("ns.near",)
     assert provided.modules["far"] == ("ns.far",)
+    assert provided.modules["blobs"] == ("space.blobs.include", "space.blobs.lib")
+    assert provided.owners("space.blobs.lib") == {"blobs"}
     assert provided.owners("big_lib.core.deep") == {"big-lib"}
     assert provided.owners("big_library") == set()
     assert provided.owners("ns") == set()

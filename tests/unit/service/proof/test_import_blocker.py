@@ -24,7 +24,13 @@ def fails(work):
         return error.name
 """
 
-HIDDEN = {"early": ["early"], "Pkg": ["pkg"], "part": ["ns.part"], "plug-in": ["plug_in"]}
+HIDDEN = {
+    "early": ["early"],
+    "Pkg": ["pkg"],
+    "part": ["ns.part"],
+    "blobs": ["ns.blobs.lib"],
+    "plug-in": ["plug_in"],
+}
 
 
 @pytest.fixture
@@ -34,6 +40,7 @@ def run(tmp_path):
         {"name": "early"},
         {"name": "pkg", "files": {"pkg/__init__.py": "", "pkg/inner.py": ""}},
         {"name": "part", "files": {"ns/part/__init__.py": ""}},
+        {"name": "blobs", "files": {"ns/blobs/lib/blob.so.2": ""}},
         {"name": "other", "files": {"ns/other.py": ""}},
         {"name": "plug-in", "entry_points": "[group]\nname = plug_in\n"},
         {"name": "shown", "entry_points": "[group]\nmine = shown\n[else]\na = shown\n"},
@@ -73,6 +80,11 @@ def test_whoever_looks_first_sees_nothing(run):
 def test_a_namespace_keeps_its_other_parts(run):
     lines = "import ns.other\nanswer = fails(lambda: import_module('ns.part'))"
     assert run(lines) == ["ns.part", ["part"]]
+
+
+def test_a_folder_without_modules_is_hidden(run):
+    lines = "answer = fails(lambda: exec('from ns.blobs import lib'))"
+    assert run(lines) == ["ns.blobs", ["blobs"]]
 
 
 def test_a_hidden_version_is_not_found(run):
