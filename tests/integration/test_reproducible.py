@@ -23,7 +23,7 @@ warnings.warn("of a cell")
 os.getcwd()
 # %%
 import six
-six.__file__, {"one", "two", "three"}
+six.__file__, {"one", "two", "three"}, os.environ["SOURCE_DATE_EPOCH"]
 # %%
 names = {"ham", "spam", "eggs"}
 def predictor(x):

@@ -49,6 +49,7 @@ from nachlass_builder.source.parameters import (
 )
 from nachlass_builder.source.prepare import Prepared, Request, default_bundle, prepared_source
 from nachlass_builder.source.source_files import copy_source, digest_source, why_left_out
+from nachlass_builder.source.source_time import EPOCH, source_time
 from nachlass_builder.system.apt_txt import read_apt_txt
 
 
@@ -317,6 +318,10 @@ def _with_variables(prepared: Prepared, variables: Mapping[str, str]) -> Prepare
 
 
 def _kernel_environment(prepared: Prepared) -> dict[str, str]:
-    """What the cells see of the environment: no settings or credentials of indexes."""
+    """What the cells see of the environment: no settings or credentials of indexes.
+
+    What writes times, into a plot or an archive, takes that of the source.
+    """
     kept = {k: v for k, v in prepared.environ.items() if not is_index_variable(k)}
-    return {**kept, **prepared.settings.parameters}
+    time = source_time(prepared.source, prepared.environ, prepared.deadline)
+    return {EPOCH: str(int(time.timestamp())), **kept, **prepared.settings.parameters}
