@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import tarfile
 import time
+from datetime import datetime
 
 import pytest
 
@@ -114,6 +115,14 @@ def test_a_commit_without_changes_updates_the_manifest_only(source, nachlass):
     assert len(manifest(bundle)["source"]["commit"]) == 40
     assert manifest(bundle)["source"]["notebooks"][0]["name"] == "model.ipynb"
     assert manifest(bundle)["digest"] != before["digest"]
+    committed = subprocess.run(
+        ["git", "-C", source, "log", "-1", "--format=%ct"], capture_output=True, check=True
+    ).stdout
+    created = manifest(bundle)["created"]
+    assert datetime.fromisoformat(created).timestamp() == int(committed)
+    bill = json.loads((bundle / "sbom.cdx.json").read_text())
+    assert bill["metadata"]["timestamp"] == created
+    assert bill["metadata"]["component"]["version"] == manifest(bundle)["version"]
     assert manifest(bundle)["digest"] == digest_of_bundle(bundle, load_manifest(bundle))
 
 

@@ -113,3 +113,22 @@ def test_what_is_no_bundle_is_never_replaced(tmp_path):
     ):
         pass
     assert (tmp_path / "mine/notes.txt").exists()
+
+
+def test_the_same_path_of_another_container_is_another_place(tmp_path):
+    """Containers that build at the same moment share their cache."""
+    first, second, cache = (tmp_path / name for name in ("first", "second", "cache"))
+    place = tmp_path / "app"
+    first.mkdir()
+    second.mkdir()
+    place.symlink_to(first)
+    with staged(place / "bundle", cache):
+        with (
+            pytest.raises(SourceError, match="another build is writing"),
+            staged(place / "bundle", cache),
+        ):
+            pass
+        first.rename(tmp_path / "elsewhere")
+        second.rename(first)
+        with staged(place / "bundle", cache):
+            pass

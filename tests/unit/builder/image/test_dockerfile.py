@@ -48,6 +48,11 @@ def test_root_owns_what_is_served_and_another_user_serves_it():
     assert "--mount=type=tmpfs,target=/tmp " in found[""][-1]  # nothing of it stays
 
 
+def test_the_source_is_a_layer_apart_from_what_the_notebook_has_computed():
+    copied = [line.split()[3] for line in stages()[""] if "--from=model" in line]
+    assert copied == ["/opt/app-root/.source/", "/opt/app-root/.build/"]
+
+
 def test_the_notebook_is_never_executed_as_root():
     lines = stages(has_packages=True)["model"]
     runs = [index for index, line in enumerate(lines) if line.endswith("image_stages model")]

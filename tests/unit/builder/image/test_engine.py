@@ -74,6 +74,13 @@ def test_what_was_pushed_is_named_by_its_digest(engine, tag, name):
     assert f"{tag}\n" in (engine.folder / "asked").read_text()
 
 
+@pytest.mark.parametrize("timeless", [True, False])
+def test_a_timeless_image_has_one_time_where_the_engine_knows_how(engine, timeless):
+    engine.build("tag", engine.folder, engine.folder / "file", secrets={}, timeless=timeless)
+    asked = (engine.folder / "asked").read_text()
+    assert ("--timestamp 315532800" in asked) == (timeless and engine.program != "docker")
+
+
 def test_what_is_not_there_is_not_pulled_and_not_pushed(engine):
     with pytest.raises(ImageError, match="gone was not pulled"):
         engine.pull("gone")
