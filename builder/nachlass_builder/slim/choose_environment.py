@@ -121,6 +121,11 @@ class Serving:
                 f"{SERVING_LOCK} lacks {', '.join(missing)}, which {wanted[missing[0]]} asks for",
                 remedy="build without --locked to lock anew",
             )
+        if not (self.prepared.settings.slim or given.with_tests):
+            raise RequirementsError(
+                f"{SERVING_LOCK} leaves out the tests of libraries, which S2I_SLIM=0 asks for",
+                remedy="build without --locked to lock anew",
+            )
 
     def _choose(
         self, training: Training, request: ServingRequest, memory: Memory
