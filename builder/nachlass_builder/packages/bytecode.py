@@ -4,8 +4,9 @@ A training environment has its bytecode in a folder of its own (PYTHONPYCACHEPRE
 so that what is installed and the user's source stay as they are. A serving environment
 has it beside its sources, because whoever serves it may not write there.
 
-The cache names the bytecode of a distribution by what its modules hold. Python does not
-compare it with the sources again, so the same sources give the same files in every build.
+In the cache, the name of a distribution's bytecode is a digest of its modules. The files
+are the same in every build: they hold no times, and Python imports them without a look
+at the sources (PEP 552, unchecked).
 """
 
 from __future__ import annotations
@@ -93,9 +94,8 @@ class Bytecode:
         for modules in found:
             for source in modules.sources:
                 path = PurePosixPath(source)
-                place = (
-                    folder / path.parent if folder else site_packages / path.parent / "__pycache__"
-                )
+                beside = site_packages / path.parent / "__pycache__"
+                place = folder / path.parent if folder else beside
                 _link(self._kept / modules.key / f"{source}c", place / f"{path.stem}{SUFFIX}")
         files = (self._kept / modules.key / IMPORTED_TESTS for modules in found)
         return {name for file in files for name in json.loads(file.read_text(encoding="utf-8"))}
@@ -103,9 +103,8 @@ class Bytecode:
     @property
     def _kept(self) -> Path:
         """The folder for this version of Python."""
-        return (
-            self.cache / "bytecode" / f"{sys.implementation.cache_tag}-{platform.python_version()}"
-        )
+        version = f"{sys.implementation.cache_tag}-{platform.python_version()}"
+        return self.cache / "bytecode" / version
 
     def _compile(
         self, missing: Iterable[Modules], site_packages: Path, python: Path, deadline: Deadline
@@ -151,7 +150,7 @@ def _read_modules(record: Path) -> Modules:
     with record.open(newline="", encoding="utf-8") as file:
         listed = {row[0] for row in csv.reader(file) if row}
     sources = sorted(filter(_is_compiled, listed))
-    # RECORD has hashes, too, but nobody checks that they are right.
+    # RECORD has hashes, too, but uv does not verify them.
     contents = {
         source: digest_of_file(site_packages / source)
         for source in sources

@@ -67,7 +67,7 @@ class Candidate:
             work=self.work,
             environment={
                 **self.environment,
-                # Where the kernel has left what it compiled: reading it saves seconds.
+                # Where the environment has its bytecode: reading it saves seconds.
                 "PYTHONPYCACHEPREFIX": str(bytecode_folder(self.python)),
             },
             deadline=self.deadline,
