@@ -172,7 +172,10 @@ class Slim:
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryUse:
-    """Largest resident sizes of the proof, in bytes, rounded up: after loading, after scoring."""
+    """The most memory that the proof had, without files, in bytes: loaded, and after scoring.
+
+    It is rounded up, so that builds agree.
+    """
 
     loaded: int
     scoring: int

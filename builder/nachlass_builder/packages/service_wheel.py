@@ -8,6 +8,7 @@ import shutil
 import sys
 import tomllib
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -52,7 +53,7 @@ def service_digest() -> str:
 def build_service_wheel(cache: Path, deadline: Deadline) -> Path:
     """The service's wheel, built without an index; once for each state of the source."""
     source = service_source()
-    folder = cache / "service" / service_digest()
+    folder = cache / "service" / f"{service_digest()}-hatchling-{version('hatchling')}"
     built = _wheel_in(folder)
     if built:
         return built

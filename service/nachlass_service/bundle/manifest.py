@@ -129,7 +129,7 @@ class Slim:
 
 @dataclass(frozen=True)
 class Memory:
-    """Largest resident sizes of the proof, in bytes: after loading, after scoring."""
+    """The most memory that the proof had for itself, in bytes: after loading, after scoring."""
 
     loaded: int
     scoring: int

@@ -8,8 +8,8 @@ process needs was measured by the proof at build; when the model is loaded
     by each worker:   OVERHEAD + n * (OVERHEAD + bodies + scoring)
     before the fork:  OVERHEAD + loaded + n * (OVERHEAD + bodies + scoring - loaded + loaded / 4)
 
-where `loaded` and `scoring` are the largest resident sizes after loading and
-after scoring, and `bodies` what a worker holds of requests that are being read;
+where `loaded` and `scoring` are the most that a process has for itself after loading
+and after scoring, and `bodies` what a worker holds of requests that are being read;
 a quarter of what was loaded becomes a worker's own, as Python counts references
 in it. At least one worker is started.
 """

@@ -7,13 +7,16 @@ the bundle: one by one, and as a batch, and after a fork (forked_proof.py).
 from __future__ import annotations
 
 import math
+import re
 import resource
 import sys
 import time
 from collections.abc import Mapping, Sequence, Set
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from nachlass_service.base.errors import BundleError, ServiceError
@@ -32,6 +35,8 @@ TRIAL_S = 5.0
 """A model that takes longer for its samples has shown what it imports, for a first proof."""
 LONGEST = 100
 """Characters of a prediction that a message shows."""
+STATUS = re.compile(r"^(VmHWM|RssFile):\s+(\d+) kB$", re.MULTILINE)
+"""How Linux says what a process has had at most, and what it has of files."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ def prove(bundle: Bundle) -> dict[str, object]:
     model that cannot be loaded.
     """
     model = load_model(bundle)
-    loaded = largest_resident_size()
+    loaded = largest_private_size()
     forked = ForkedProof(bundle, model)
     try:
         answer = _compare(bundle, model, loaded)
@@ -85,7 +90,7 @@ def prove_without(bundle: Bundle, hidden: Mapping[str, Sequence[str]]) -> dict[s
     except BundleError as error:
         answer = as_data(error, bundle)
     else:
-        answer = _compare(bundle, model, largest_resident_size(), TRIAL_S)
+        answer = _compare(bundle, model, largest_private_size(), TRIAL_S)
     return {
         **(asdict(answer) if isinstance(answer, Comparison) else {"error": answer}),
         "blocked_imports": sorted(blocker.blocked_imports),
@@ -123,7 +128,7 @@ def _compare_here(
         if time.monotonic() - started > enough_s:
             break
     seconds = time.monotonic() - started
-    scoring = largest_resident_size()
+    scoring = largest_private_size()
     # Read anew: a predictor may have changed the samples it was given.
     reason = _batch_problem(model, list(islice(bundle.samples(), count)), random)
     has_batch = model.batch_predictor is not None and count > 0
@@ -137,8 +142,15 @@ def _compare_here(
     )
 
 
-def largest_resident_size() -> int:
-    """The most memory that this process has had, in bytes."""
+def largest_private_size() -> int:
+    """The most memory that this process has had for itself, in bytes.
+
+    Pages of files, of libraries above all, are left out where the system tells them apart:
+    all processes share them, and how many are there differs from run to run.
+    """
+    with suppress(OSError, KeyError):
+        status = dict(STATUS.findall(Path("/proc/self/status").read_text(encoding="ascii")))
+        return (int(status["VmHWM"]) - int(status["RssFile"])) * 1024
     largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return largest if sys.platform == "darwin" else largest * 1024
 

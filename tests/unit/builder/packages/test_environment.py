@@ -233,7 +233,7 @@ def test_the_closure_follows_extras_and_markers_and_ends_in_circles(ensure, lock
 def test_the_service_is_built_once_for_each_state_of_its_source(tmp_path, monkeypatch):
     wheel = build_service_wheel(tmp_path, Deadline())
     assert wheel == build_service_wheel(tmp_path, Deadline())
-    assert wheel.parent == tmp_path / "service" / service_digest()
+    assert wheel.parent.name.startswith(service_digest())
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1000000000")
     elsewhere = build_service_wheel(tmp_path / "other", Deadline())
     assert elsewhere.read_bytes() == wheel.read_bytes()

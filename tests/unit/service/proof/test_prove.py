@@ -2,6 +2,7 @@
 
 import colorsys
 import json
+import mmap
 import os
 import threading
 
@@ -10,7 +11,7 @@ import pytest
 
 from nachlass_service.base.errors import BundleError
 from nachlass_service.proof import prove as proving
-from nachlass_service.proof.prove import LONGEST, largest_resident_size, prove, prove_without
+from nachlass_service.proof.prove import LONGEST, largest_private_size, prove, prove_without
 from nachlass_service.proof.score import score
 from support.forked import in_child
 from support.manifest import bundle_with
@@ -198,7 +199,28 @@ def test_a_model_that_cannot_be_loaded_is_not_proven(bundle):
 
 
 def test_memory_is_told_in_bytes():
-    assert 10e6 < largest_resident_size() < 10e9
+    def measure():
+        before = largest_private_size()
+        assert 5e6 < before < 10e9
+        held = os.urandom(1 << 20) * 200
+        assert 150e6 < largest_private_size() - before < 250e6
+        del held
+        assert largest_private_size() - before > 150e6
+
+    in_child(measure)
+
+
+def test_pages_of_files_are_no_memory_of_the_model(tmp_path):
+    file = tmp_path / "file"
+    file.write_bytes(bytes(200 << 20))
+
+    def measure():
+        before = largest_private_size()
+        with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, prot=mmap.PROT_READ) as held:
+            assert not any(held[place] for place in range(0, len(held), 4096))
+            assert largest_private_size() - before < 20e6
+
+    in_child(measure)
 
 
 # With distributions hidden.
