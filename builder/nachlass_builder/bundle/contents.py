@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -20,9 +21,9 @@ def contents(bundle: Path) -> dict[str, str]:
     r"""The SHA-256 of each file of a bundle, in hexadecimal, by its path below the bundle.
 
     Paths are sorted and have slashes; bytes that are not UTF-8 are written `\xff`. A symbolic
-    link has `link ` before the SHA-256 of its target as it is written. Folders, modes, times
-    and what is neither file nor link do not count, nor does `manifest.json`, which has the
-    digest. Raises OSError.
+    link has `link ` before the SHA-256 of its target as it is written, a file that its owner
+    may execute has `program ` before its own. Folders, other modes, times and what is neither
+    file nor link do not count, nor does `manifest.json`, which has the digest. Raises OSError.
     """
     found = {}
     for path in bundle.rglob("*"):
@@ -33,7 +34,8 @@ def contents(bundle: Path) -> dict[str, str]:
             target = hashlib.sha256(os.fsencode(os.readlink(path)))  # noqa: PTH115 - it keeps `./`
             found[name] = f"link {target.hexdigest()}"
         elif path.is_file():
-            found[name] = digest_of_file(path)
+            kind = "program " if path.stat().st_mode & stat.S_IXUSR else ""
+            found[name] = kind + digest_of_file(path)
     return dict(sorted(found.items()))
 
 

@@ -34,6 +34,8 @@ def test_the_contents_are_the_files_by_their_paths(bundle):
     (bundle / MANIFEST).write_text("{}")
     os.mkfifo(bundle / "src/fifo")
     (bundle / "src/empty").mkdir()
+    (bundle / "src/run.sh").write_text("#!/bin/sh\n")
+    (bundle / "src/run.sh").chmod(0o755)
     (bundle / os.fsdecode(b"src/\xff")).write_text("")
     found = contents(bundle)
     assert found == {
@@ -42,6 +44,7 @@ def test_the_contents_are_the_files_by_their_paths(bundle):
         "src/data/a.csv": sha256(b"a\n"),
         "src/link": f"link {sha256(b'data/a.csv')}",
         "src/model.ipynb": sha256(b"{}"),
+        "src/run.sh": "program " + sha256(b"#!/bin/sh\n"),
     }
     assert [*found] == sorted(found)
 
