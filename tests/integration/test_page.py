@@ -154,12 +154,12 @@ def test_what_is_served_is_named(tmp_path):
     text = re.sub(r"\s+", " ", page_of(example(), tmp_path).everything)
     for fact in (
         "version v1.0, digest 9b1d6a2f0c47",
-        f"Digest {example()['digest']} Created",
+        f"Digest {example()['digest']} Source dated",
         "function, with a validator",
         "predictor, model.ipynb, cell 4, line 1",
         "0123456789abcdef0123456789abcdef01234567 nothing uncommitted in its folder",
         "200 samples",
-        "2026-11-21 08:45:53 UTC, by nachlass 0.1.0",
+        "2026-11-21 08:45:53 UTC Built by nachlass 0.1.0",
         "3.11.7",
         "Its kind is label: one of these",
     ):
