@@ -88,7 +88,7 @@ class Bytecode:
         """
         records = sorted(site_packages.glob("*.dist-info/RECORD"))
         found = [modules for modules in map(_read_modules, records) if modules.sources]
-        missing = [modules for modules in found if not (self._kept / modules.key).is_dir()]
+        missing = [modules for modules in found if not self._is_whole(modules.key)]
         if missing:
             self._compile(missing, site_packages, python, deadline)
         for modules in found:
@@ -99,6 +99,10 @@ class Bytecode:
                 _link(self._kept / modules.key / f"{source}c", place / f"{path.stem}{SUFFIX}")
         files = (self._kept / modules.key / IMPORTED_TESTS for modules in found)
         return {name for file in files for name in json.loads(file.read_text(encoding="utf-8"))}
+
+    def _is_whole(self, key: str) -> bool:
+        """Whether the bytecode of a distribution is there; somebody may have cleaned up."""
+        return (self._kept / key / IMPORTED_TESTS).is_file()
 
     @property
     def _kept(self) -> Path:
@@ -137,6 +141,8 @@ class Bytecode:
     def _keep(self, made: Path) -> None:
         """Move the bytecode of a distribution to its place; that of a faster build stays."""
         place = self._kept / made.name
+        if not self._is_whole(made.name):
+            shutil.rmtree(place, ignore_errors=True)
         try:
             made.rename(place)
         except OSError:

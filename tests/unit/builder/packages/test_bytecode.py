@@ -197,6 +197,16 @@ def test_half_of_a_distribution_is_not_taken_for_the_whole(make, give, tmp_path)
     assert give(site_packages).keys() == {beside("alpha/a"), beside("alpha/b")}
 
 
+def test_what_somebody_has_cleaned_up_is_compiled_again(make, give, tmp_path):
+    site_packages = make("first", alpha={"alpha/__init__.py": "", "alpha/a.py": "x = 1\n"})
+    before = contents(give(site_packages))
+    (kept,) = (tmp_path / "cache/bytecode").glob("*/alpha-*")
+    for file in (kept / "alpha/a.pyc", kept / bytecode.IMPORTED_TESTS):
+        file.unlink()
+    again = make("again", alpha={"alpha/__init__.py": "", "alpha/a.py": "x = 1\n"})
+    assert contents(give(again)) == before
+
+
 def test_the_bytecode_of_a_faster_build_stays(make, give, monkeypatch):
     faster, run = {}, bytecode.run
 
