@@ -49,7 +49,7 @@ def test_a_folder_becomes_a_bundle_inside_it(source, nachlass):
     assert built.returncode == 0, built.stderr
     bundle = source / ".nachlass" / "bundle"
     assert built.stdout == f"{bundle}\n"
-    wheel = service_wheel(bundle)
+    wheel = service_wheel(bundle, load_manifest(bundle))
     assert {path.name for path in bundle.iterdir()} == {
         "manifest.json",
         "model.pickle",

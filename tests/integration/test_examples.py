@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from nachlass_builder.bundle.layout import service_wheel
+from nachlass_builder.bundle.manifest import load_manifest
 from nachlass_builder.foundation.process import Deadline
 from nachlass_builder.packages.environment import ensure_environment
 from nachlass_builder.packages.lock import Lock
@@ -154,7 +155,7 @@ def compare_with_the_whole_environment(name, bundle, cache):
     """What serves answers samples that the build has not seen as the training environment does."""
     training = ensure_environment(
         Lock.read(bundle.path / "pylock.training.toml"),
-        service=service_wheel(bundle.path),
+        service=service_wheel(bundle.path, load_manifest(bundle.path)),
         purpose="training",
         cache=cache,
         indexes=IndexSettings.read(os.environ, None),

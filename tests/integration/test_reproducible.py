@@ -20,6 +20,7 @@ requirements = ["six"]
 import os, warnings
 # %%
 warnings.warn("of a cell")
+print("printed", os.getcwd(), os.path.dirname(os.getcwd()))
 os.getcwd()
 # %%
 import six

@@ -138,15 +138,32 @@ def cloudpickle_module_globals():
 
 @relies_on(
     "cloudpickle",
-    "classes are pickled with ids of 32 characters, which _DYNAMIC_CLASS_TRACKER_BY_CLASS has",
+    "classes are pickled with ids from _get_or_create_tracker_id, kept by class and by id",
     f"{KERNEL}/class_ids.py",
-    "_DYNAMIC_CLASS_TRACKER_BY_CLASS",
+    "_get_or_create_tracker_id",
 )
 def cloudpickle_class_ids():
     made = type("Made", (), {"__module__": "__main__"})
-    pickled = cloudpickle.dumps(made)
-    name = cloudpickle.cloudpickle._DYNAMIC_CLASS_TRACKER_BY_CLASS[made]
-    return len(name) == 32 and name.encode() in pickled
+    name = cloudpickle.cloudpickle._get_or_create_tracker_id(made)
+    known = cloudpickle.cloudpickle._DYNAMIC_CLASS_TRACKER_BY_CLASS[made] == name
+    by_id = cloudpickle.cloudpickle._DYNAMIC_CLASS_TRACKER_BY_ID[name] is made
+    other = type("Other", (), {"__module__": "__main__"})
+    tracked = cloudpickle.cloudpickle._lookup_class_or_track("an id", other) is other
+    return known and by_id and tracked and name.encode() in cloudpickle.dumps(made)
+
+
+@relies_on(
+    "cloudpickle",
+    "_DYNAMIC_CLASS_TRACKER_BY_ID is where a class is looked for that is loaded again",
+    "service/nachlass_service/bundle/model.py",
+    "_DYNAMIC_CLASS_TRACKER_BY_ID",
+)
+def cloudpickle_known_classes():
+    pickled = cloudpickle.dumps(type("Made", (), {"__module__": "__main__"}))
+    first = cloudpickle.loads(pickled)
+    same = cloudpickle.loads(pickled) is first
+    cloudpickle.cloudpickle._DYNAMIC_CLASS_TRACKER_BY_ID.clear()
+    return same and cloudpickle.loads(pickled) is not first
 
 
 # CPython

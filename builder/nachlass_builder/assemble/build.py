@@ -18,6 +18,7 @@ from nachlass_builder.assemble.secret_parameters import (
     refuse_told,
     remember,
 )
+from nachlass_builder.bundle.contents import digest_of_bundle
 from nachlass_builder.bundle.layout import (
     SAMPLES,
     SOURCE_FOLDER,
@@ -166,6 +167,7 @@ class _Build:
                 ),
                 deadline=self.prepared.deadline,
                 progress=self.progress,
+                key=key,
             ).run()
             secrets = secrets_of_build(settings, kernel_environment)
             notebooks = checked.chosen.notebooks
@@ -187,6 +189,7 @@ class _Build:
             key,
             shown_parameters(settings.parameters, indexes.secrets, settings.shipped),
             self.staging.bundle,
+            self._service,
         )
         served = Serving(
             prepared=prepared,
@@ -210,7 +213,8 @@ class _Build:
                 lock,
                 self._service,
                 indexes.secrets,
-                (training.path, self.staging.source),
+                (training.path, self.staging.source, self.staging.folder),
+                self.destination,
                 settings.cache,
                 with_rows=settings.ship_rows,
             ):
@@ -223,7 +227,7 @@ class _Build:
         bundle = self.staging.bundle
         manifests = [load_manifest(path) for path in (self.destination, bundle)]
         with self.progress.step("comparing with the previous bundle"):
-            if manifests[0].digest == manifests[1].digest:
+            if digest_of_bundle(self.destination, manifests[0]) == manifests[1].digest:
                 self.progress.note("the new bundle is the same as the previous one: equal digests")
             return compare_predictions(
                 bundle,
@@ -324,4 +328,4 @@ def _kernel_environment(prepared: Prepared) -> dict[str, str]:
     """
     kept = {k: v for k, v in prepared.environ.items() if not is_index_variable(k)}
     time = source_time(prepared.source, prepared.environ, prepared.deadline)
-    return {EPOCH: str(int(time.timestamp())), **kept, **prepared.settings.parameters}
+    return {**kept, **prepared.settings.parameters, EPOCH: str(int(time.timestamp()))}

@@ -18,6 +18,7 @@ from nachlass_builder.bundle.layout import (
     service_wheel,
 )
 from nachlass_builder.bundle.manifest import (
+    Manifest,
     SourceRevision,
     load_manifest,
     read_manifest,
@@ -25,7 +26,7 @@ from nachlass_builder.bundle.manifest import (
 )
 from nachlass_builder.execution.data_files import CHANGED, changed_outside
 from nachlass_builder.foundation.digest import digest_of
-from nachlass_builder.foundation.errors import Place, RequirementsError
+from nachlass_builder.foundation.errors import Place, RequirementsError, SourceError
 from nachlass_builder.foundation.process import Deadline
 from nachlass_builder.foundation.progress import Progress
 from nachlass_builder.foundation.settings import Settings
@@ -53,7 +54,17 @@ def build_key(prepared: Prepared, source_digest: str) -> str:
         {name: "" if name in secret else value for name, value in given.items()}
         for given in (settings.parameters, settings.index)
     )
-    steering = replace(settings, model_path=None, cache=Path(), parameters=parameters, index=index)
+    # Neither limits nor places decide what is built, and a name may be the folder's.
+    steering = replace(
+        settings,
+        model_name=prepared.model_name,
+        model_path=None,
+        cache=Path(),
+        cell_timeout_s=None,
+        build_timeout_s=None,
+        parameters=parameters,
+        index=index,
+    )
     return digest_of(
         [
             source_digest,
@@ -90,15 +101,28 @@ def current_environment(
     )
     revision = revision_of(prepared.source, prepared.deadline)
     source = SourceRevision(**vars(revision), notebooks=manifest.source.notebooks)
-    if source != manifest.source:
-        version, created = source.described or key[:12], time_of(prepared)
+    created = time_of(prepared)
+    if (source, created) != (manifest.source, manifest.created):
+        version = source.described or key[:12]
         manifest = replace(manifest, version=version, source=source, created=created)
-        bill = destination / SBOM
-        bill.write_text(renewed(bill.read_text(encoding="utf-8"), manifest), encoding="utf-8")
-        digest = digest_of_bundle(destination, manifest)
-        write_manifest(destination, replace(manifest, digest=digest))
+        _renew(destination, manifest)
     progress.note(f"unchanged: {destination} is kept")
     return environment
+
+
+def _renew(bundle: Path, manifest: Manifest) -> None:
+    """Write another manifest of the same model, and the bill that goes with it."""
+    bill, new = bundle / SBOM, bundle / f"{SBOM}.partial"
+    try:
+        new.write_text(renewed(bill.read_text(encoding="utf-8"), manifest), encoding="utf-8")
+        new.replace(bill)
+        digest = digest_of_bundle(bundle, manifest)
+        write_manifest(bundle, replace(manifest, digest=digest))
+    except OSError as error:
+        raise SourceError(
+            f"{error.filename} cannot be written: {error.strerror}",
+            remedy="name another place with -o, or build with --force",
+        ) from error
 
 
 def restore_environment(
@@ -109,16 +133,17 @@ def restore_environment(
     progress: Progress,
 ) -> Environment:
     """The environment of a bundle, made from its lock and its wheel when it is not in the cache."""
-    lock, manifest, service = (
-        Lock.read(bundle / SERVING_LOCK),
-        load_manifest(bundle),
-        service_wheel(bundle),
-    )
-    assert service  # as `missing_parts` says
+    lock, manifest = Lock.read(bundle / SERVING_LOCK), load_manifest(bundle)
     if lock.digest != manifest.locks.serving:
         raise RequirementsError(
             "the lock is not the one that the model was proven with",
             place=Place(str(bundle / SERVING_LOCK)),
+            remedy="build the source again",
+        )
+    service = service_wheel(bundle, manifest)
+    if service is None:
+        raise SourceError(
+            f"{bundle} is a damaged bundle: the wheel of its service is not as it was",
             remedy="build the source again",
         )
     if there := existing_environment(

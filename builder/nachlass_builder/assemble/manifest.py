@@ -43,6 +43,7 @@ def compose_manifest(
     key: str,
     parameters: Mapping[str, str],
     bundle: Path,
+    service: Path,
 ) -> Draft:
     """The manifest before the proof; `samples` are those scored, with their predictions."""
     chosen, settings = checked.chosen, prepared.settings
@@ -74,7 +75,9 @@ def compose_manifest(
             random_fields=random_fields,
         ),
         python=platform.python_version(),
-        locks=Locks(training=training.digest, resolution=resolution),
+        locks=Locks(
+            training=training.digest, resolution=resolution, service=digest_of_file(service)
+        ),
         source=SourceRevision(**vars(revision), notebooks=_notebooks(checked, bundle)),
         data=captured.data,
         parameters=parameters,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 
 import nbformat
@@ -17,7 +18,7 @@ def write_executed(
     notebook: NotebookNode, folder: Path, stem: str, redact: Callable[[str], str]
 ) -> None:
     """Write `stem`.ipynb and `stem`.html, which refers to nothing outside itself."""
-    text = redact(nbformat.writes(notebook))
+    text = redact(nbformat.writes(_settled(notebook)))
     # What UTF-8 cannot hold, a lone surrogate, is legal in JSON as an escape.
     (folder / f"{stem}.ipynb").write_text(text, encoding="utf-8", errors="backslashreplace")
     with warnings.catch_warnings():
@@ -25,6 +26,33 @@ def write_executed(
         warnings.simplefilter("ignore")
         html, _resources = _exporter().from_notebook_node(nbformat.reads(text, as_version=4))
     (folder / f"{stem}.html").write_text(html, encoding="utf-8", errors="backslashreplace")
+
+
+def _settled(notebook: NotebookNode) -> NotebookNode:
+    """The notebook with what a cell writes between two displays in one order.
+
+    Standard output and standard error come apart, and which is first differs from run to run.
+    """
+    settled = deepcopy(notebook)
+    for cell in settled.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [
+                output
+                for is_stream, run in groupby(cell.outputs, lambda one: one.output_type == "stream")
+                for output in (_joined(run) if is_stream else run)
+            ]
+    return settled
+
+
+def _joined(streams: Iterable[NotebookNode]) -> Iterator[NotebookNode]:
+    """What was written, standard output first."""
+    written: dict[str, NotebookNode] = {}
+    for stream in streams:
+        if stream.name in written:
+            written[stream.name].text += stream.text
+        else:
+            written[stream.name] = stream
+    yield from (written[name] for name in sorted(written, reverse=True))
 
 
 def without_outputs(notebook: NotebookNode) -> NotebookNode:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Collection, Iterator
 from contextlib import suppress
@@ -29,6 +30,7 @@ def write_bundle(
     service: Path,
     secrets: Collection[str],
     folders: Collection[Path],
+    destination: Path,
     cache: Path,
     *,
     with_rows: bool,
@@ -59,7 +61,7 @@ def write_bundle(
     files = contents(bundle)
     finished = manifest.finished(digest_of_contents(files, manifest))
     write_manifest(bundle, finished)
-    before = compare_with_before(finished, files, cache)
+    before = compare_with_before(finished, files, destination, cache)
     return [bill.summary, *_told(manifest, with_rows=with_rows), *([before] if before else [])]
 
 
@@ -70,7 +72,8 @@ def _relative(text: str, folders: Collection[Path]) -> str:
         with suppress(ValueError, RuntimeError):  # it is elsewhere; there is no home
             names.append(f"~/{folder.relative_to(Path.home())}")
         for name in names:
-            text = text.replace(f"{name}/", "").replace(name, ".")
+            text = text.replace(f"{name}/", "")
+            text = re.sub(rf"{re.escape(name)}(?![\w.-])", ".", text)
     return text
 
 

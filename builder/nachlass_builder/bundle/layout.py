@@ -14,6 +14,7 @@ from nachlass_builder.bundle.manifest import (
     decode,
     read_manifest,
 )
+from nachlass_builder.foundation.digest import digest_of_file
 from nachlass_builder.foundation.errors import SourceError
 
 TRAINING_LOCK = "pylock.training.toml"
@@ -30,9 +31,10 @@ def is_bundle(path: Path) -> bool:
     return read_manifest(path) is not None
 
 
-def service_wheel(path: Path) -> Path | None:
-    """The wheel of the service that a bundle was proven with."""
-    return next(iter(sorted(path.glob(SERVICE_WHEELS))), None)
+def service_wheel(path: Path, manifest: Manifest) -> Path | None:
+    """The wheel of the service that a bundle was proven with; None when it is there no more."""
+    wheels = filter(Path.is_file, sorted(path.glob(SERVICE_WHEELS)))
+    return next((one for one in wheels if digest_of_file(one) == manifest.locks.service), None)
 
 
 def missing_parts(path: Path, manifest: Manifest) -> list[str]:
@@ -40,7 +42,7 @@ def missing_parts(path: Path, manifest: Manifest) -> list[str]:
     parts = [manifest.entry.model, TRAINING_LOCK, SERVING_LOCK, SBOM, SOURCE_FOLDER]
     parts += [SAMPLES] if manifest.samples.are_there else []
     missing = [part for part in parts if not (path / part).exists()]
-    return missing if service_wheel(path) else [*missing, SERVICE_WHEELS]
+    return missing if service_wheel(path, manifest) else [*missing, SERVICE_WHEELS]
 
 
 def bundle_at(path: Path) -> Manifest | None:

@@ -97,10 +97,11 @@ class Samples:
 
 @dataclass(frozen=True, kw_only=True)
 class Locks:
-    """Digests of the training lock, and of what decided it."""
+    """Digests of the training lock, of what decided it, and of the service's wheel."""
 
     training: str
     resolution: str
+    service: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from nachlass_builder.assemble.build import build
 from nachlass_builder.assemble.ready_model import ReadyModel, ready_model
+from nachlass_builder.bundle.contents import digest_of_bundle
 from nachlass_builder.bundle.layout import SAMPLES, SOURCE_FOLDER, TRAINING_LOCK, bundle_at
 from nachlass_builder.bundle.manifest import Data, DataFile, Manifest, load_manifest
 from nachlass_builder.diff.code import change_of, changed_code
@@ -62,6 +63,10 @@ def _bundle(request: Request) -> Path:
 
 
 def _side(bundle: Path, manifest: Manifest) -> Side:
+    """A bundle as it is: its digest is not taken from the manifest."""
+    digest = digest_of_bundle(bundle, manifest)
+    if digest != manifest.digest:
+        Progress().warn(f"{bundle} has been changed: its digest is not the one in its manifest")
     return Side(
         str(bundle),
         manifest.name,
@@ -70,7 +75,7 @@ def _side(bundle: Path, manifest: Manifest) -> Side:
         manifest.source.dirty,
         manifest.created,
         manifest.built_by,
-        manifest.digest,
+        digest,
     )
 
 

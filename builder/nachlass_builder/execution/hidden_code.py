@@ -46,6 +46,10 @@ NAME_CELLS = (
 )
 """Gives the files of cells names that are the same in every run."""
 
+NAME_CLASSES = "__import__('nachlass_kernel.class_ids', fromlist=['name_classes'])"
+NAME_CLASSES += ".name_classes({built!r})"
+"""Gives classes ids in pickles that are the same in every run; where cloudpickle is installed."""
+
 WATCH_READS = "__import__('nachlass_kernel.reads', fromlist=['watch']).watch({root!r})"
 """Begins to observe which files are read."""
 

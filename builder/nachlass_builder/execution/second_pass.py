@@ -16,7 +16,7 @@ from nachlass_builder.execution.capture_warnings import capture_warnings
 from nachlass_builder.execution.data_files import Reads, data_notes, data_of, observed_reads
 from nachlass_builder.execution.execute import Execution, Kernel, executed
 from nachlass_builder.execution.failing_samples import FailingSample
-from nachlass_builder.execution.hidden_code import REGISTER_REDUCERS
+from nachlass_builder.execution.hidden_code import NAME_CLASSES, REGISTER_REDUCERS
 from nachlass_builder.execution.outcome import (
     AlikeFailures,
     Captured,
@@ -59,6 +59,8 @@ class SecondPass:
     advice: Advice
     deadline: Deadline
     progress: Progress
+    key: str
+    """What tells this build from others, see freshness.py."""
     cells: dict[str, str] = field(default_factory=dict)
     """The places of the cells' files of the notebooks that have run."""
 
@@ -140,8 +142,11 @@ class SecondPass:
             deadline=self.deadline,
             progress=self.progress,
             pythonpath=tuple(self.import_folders),
-            # A pipeline's cells pickle for themselves.
-            prepare=(REGISTER_REDUCERS,) if self.chosen.contract == "pipeline" else (),
+            prepare=(
+                NAME_CLASSES.format(built=f"{self.key}:{notebook.name}"),
+                # A pipeline's cells pickle for themselves.
+                *((REGISTER_REDUCERS,) if self.chosen.contract == "pipeline" else ()),
+            ),
             advice=self.advice,
         )
 

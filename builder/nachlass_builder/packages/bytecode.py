@@ -38,7 +38,7 @@ ALONE = ("-I", "-S", "-X", "utf8", "-W", "ignore")
 """Options that keep variables, locales and site-packages from the compiling interpreter."""
 IMPORTED_TESTS = "imported-tests.json"
 """Beside the bytecode of a distribution: the modules of tests that its modules import."""
-KIND = 2
+KIND = 1
 """Of what the cache has of a distribution: caches outlive versions of this file."""
 AT_ONCE = 100
 """Sources that are compiled one after the other: large distributions keep all cores busy."""

@@ -7,17 +7,16 @@ stays.
 
 from __future__ import annotations
 
+import ast
 import csv
 import io
 import re
-from collections.abc import Collection, Iterator
+import warnings
+from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 
 TESTS = frozenset({"test", "tests"})
-_IMPORT = re.compile(
-    r"^[ \t]*(?:from[ \t]+([.\w]+)[ \t]+import[ \t]+\(?([^#\n]*)|import[ \t]+([^#\n]*))",
-    re.MULTILINE,
-)
+_WORD = re.compile(r"\btests?\b")
 
 
 def folder_of_tests(file: str) -> PurePosixPath | None:
@@ -28,18 +27,29 @@ def folder_of_tests(file: str) -> PurePosixPath | None:
     return None if place is None or ".." in parts else PurePosixPath(*parts[: place + 1])
 
 
-def imported_tests(file: str, text: str) -> Iterator[str]:
-    """The modules in folders of tests that a module imports; `file` is relative, as in RECORD."""
+def imported_tests(file: str, text: str) -> set[str]:
+    """The modules in folders of tests that a module imports, wherever in its code.
+
+    `file` is relative, as in RECORD. What is no Python of ours imports none.
+    """
+    found: set[str] = set()
+    if not _WORD.search(text):  # parsing takes far longer
+        return found
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return found
     package = PurePosixPath(file).parent.parts
-    for source, names, modules in _IMPORT.findall(text):
-        if source:
-            level = len(source) - len(source.lstrip("."))
-            base = [*package[: len(package) - level + 1]] if level else []
-            origin = [*base, *filter(None, source.lstrip(".").split("."))]
-            found = [origin, *([*origin, name] for name in _first_words(names))]
-        else:
-            found = [name.split(".") for name in _first_words(modules)]
-        yield from (".".join(parts) for parts in found if not TESTS.isdisjoint(parts[1:]))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else ()
+            origin = ".".join([*above, *([node.module] if node.module else [])])
+            found |= {origin, *(f"{origin}.{alias.name}" for alias in node.names)}
+    return {name for name in found if not TESTS.isdisjoint(name.split(".")[1:])}
 
 
 def leave_out_tests(site_packages: Path, imported: Collection[str]) -> None:
@@ -70,11 +80,6 @@ def _remove(site_packages: Path, file: str) -> None:
     path = site_packages / file
     path.unlink(missing_ok=True)
     for folder in path.parents:
-        if folder == site_packages or any(folder.iterdir()):
+        if folder == site_packages or not folder.is_dir() or any(folder.iterdir()):
             return
         folder.rmdir()
-
-
-def _first_words(names: str) -> list[str]:
-    """The names of a list with commas, without what they are called here."""
-    return [words[0] for part in names.split(",") if (words := part.strip(" \t()\\").split())]

@@ -6,6 +6,7 @@ requires.
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -93,7 +94,7 @@ class Serving:
                 served = self._make_and_prove(lock, described, training, is_all=is_all)
             except ProofError as error:
                 if not with_tests and TEST.search(f"{error.message}\n{error.details}"):
-                    self.progress.note(f"the tests of libraries are kept: {error.message}")
+                    self.progress.note("the tests of libraries are kept: the proof fails without")
                     with_tests = True
                     continue
                 if kept == training.everything:
@@ -231,7 +232,8 @@ class Serving:
         """Whether code of the source imports modules of a library's tests."""
         source = self.staging.bundle / SOURCE_FOLDER
         texts = [path.read_text("utf-8", errors="replace") for path in source.rglob("*.py")]
-        texts += [cell.source for book in self.checked.chosen.notebooks for cell in book.cells]
+        cells = (cell for book in self.checked.chosen.notebooks for cell in book.cells)
+        texts += [ast.unparse(cell.tree) for cell in cells if cell.tree]
         names = {name for text in texts for name in imported_tests("", text)}
         return any(map(training.owners_of, names))
 

@@ -138,13 +138,15 @@ def load_model(bundle: Bundle) -> Model:
 
 
 def leave_model(bundle: Bundle) -> None:
-    """Forget the modules that a bundle brought, so that another's of the same names are loaded."""
+    """Forget the modules and classes that a bundle brought, so that another's are loaded."""
     folders = {str(folder) for folder in bundle.import_folders}
     sys.path[:] = [folder for folder in sys.path if folder not in folders]
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
         if file and Path(file).is_relative_to(bundle.path / "src"):
             del sys.modules[name]
+    # By their ids classes of the notebook would be taken for those of its next version.
+    cloudpickle.cloudpickle._DYNAMIC_CLASS_TRACKER_BY_ID.clear()
 
 
 def unpickle_model(path: Path, *, pipeline: bool) -> Model:

@@ -1,25 +1,28 @@
 """What a build says of an equal one before it."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from nachlass_builder.assemble.built_before import BUILT, compare_with_before
-from nachlass_builder.bundle.manifest import decode
+from nachlass_builder.bundle.contents import contents, digest_of_contents
+from nachlass_builder.bundle.manifest import decode, write_manifest
 from support.manifest import example
 
 MADE = decode(example())
 FILES = {"model.pickle": "1", "notebook.html": "2", "src/model.ipynb": "3"}
+NOWHERE = Path("/nowhere")
 OTHER = replace(MADE, digest="0" * 64)
 
 
 def test_the_first_build_has_nothing_to_compare_with(tmp_path):
-    assert compare_with_before(MADE, FILES, tmp_path) is None
+    assert compare_with_before(MADE, FILES, NOWHERE, tmp_path) is None
 
 
 def test_an_equal_build_made_the_same(tmp_path):
-    compare_with_before(MADE, FILES, tmp_path)
-    assert "the same as an equal build" in compare_with_before(MADE, FILES, tmp_path)
+    compare_with_before(MADE, FILES, NOWHERE, tmp_path)
+    assert "the same as an equal build" in compare_with_before(MADE, FILES, NOWHERE, tmp_path)
     assert len(list((tmp_path / BUILT).iterdir())) == 1
 
 
@@ -33,10 +36,10 @@ def test_an_equal_build_made_the_same(tmp_path):
     ],
 )
 def test_the_first_file_that_differs_is_named(tmp_path, files, named):
-    compare_with_before(MADE, FILES, tmp_path)
-    said = compare_with_before(OTHER, files, tmp_path)
+    compare_with_before(MADE, FILES, NOWHERE, tmp_path)
+    said = compare_with_before(OTHER, files, NOWHERE, tmp_path)
     assert said.startswith(f"{named} is not what an equal build has made before")
-    assert "the same as" in compare_with_before(OTHER, files, tmp_path)
+    assert "the same as" in compare_with_before(OTHER, files, NOWHERE, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -51,20 +54,36 @@ def test_the_first_file_that_differs_is_named(tmp_path, files, named):
     ],
 )
 def test_builds_of_something_else_are_not_compared(tmp_path, changes):
-    compare_with_before(MADE, FILES, tmp_path)
-    assert compare_with_before(replace(OTHER, **changes), FILES, tmp_path) is None
+    compare_with_before(MADE, FILES, NOWHERE, tmp_path)
+    assert compare_with_before(replace(OTHER, **changes), FILES, NOWHERE, tmp_path) is None
 
 
 def test_where_the_source_was_cloned_from_does_not_matter(tmp_path):
-    compare_with_before(MADE, FILES, tmp_path)
+    compare_with_before(MADE, FILES, NOWHERE, tmp_path)
     elsewhere = replace(MADE, source=replace(MADE.source, origin=None))
-    assert compare_with_before(elsewhere, FILES, tmp_path)
+    assert compare_with_before(elsewhere, FILES, NOWHERE, tmp_path)
 
 
 @pytest.mark.parametrize("text", ["", "[1", "null", "7", '"text"'])
 def test_a_damaged_memory_is_none(tmp_path, text):
-    compare_with_before(MADE, FILES, tmp_path)
+    compare_with_before(MADE, FILES, NOWHERE, tmp_path)
     (file,) = (tmp_path / BUILT).iterdir()
     file.write_text(text)
-    assert compare_with_before(MADE, FILES, tmp_path) is None
-    assert "the same as" in compare_with_before(MADE, FILES, tmp_path)
+    assert compare_with_before(MADE, FILES, NOWHERE, tmp_path) is None
+    assert "the same as" in compare_with_before(MADE, FILES, NOWHERE, tmp_path)
+
+
+def test_the_bundle_that_is_replaced_is_looked_at_before_the_memory(tmp_path):
+    cache, bundle = tmp_path / "cache", tmp_path / "bundle"
+    bundle.mkdir()
+    (bundle / "model.pickle").write_text("of somebody else")
+    files = contents(bundle)
+    made = replace(MADE, digest=digest_of_contents(files, MADE))
+    write_manifest(bundle, made)
+    assert "the same as" in compare_with_before(made, files, bundle, cache)
+    (bundle / "model.pickle").write_text("changed since")
+    said = compare_with_before(made, files, bundle, cache)
+    assert said.startswith("model.pickle is not what an equal build has made before")
+    # An unequal build's says nothing.
+    write_manifest(bundle, replace(made, version="another"))
+    assert "the same as" in compare_with_before(made, files, bundle, cache)

@@ -41,7 +41,11 @@ def draft():
     """The example before its environment was chosen."""
     whole = decode(example())
     known = {name: fact for name, fact in vars(whole).items() if name in Draft.__annotations__}
-    locks = Locks(training=whole.locks.training, resolution=whole.locks.resolution)
+    locks = Locks(
+        training=whole.locks.training,
+        resolution=whole.locks.resolution,
+        service=whole.locks.service,
+    )
     return Draft(**{**known, "locks": locks})
 
 

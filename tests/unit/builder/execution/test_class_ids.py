@@ -1,27 +1,33 @@
 """The ids of classes in pickles are the same in every run."""
 
 import pickle
-import re
 
 import cloudpickle
 import pytest
 
 from nachlass_builder.execution.kernel_process import IN_KERNEL
+from support.forked import in_child
 
-ID = re.compile(rb"nachlass-[0-9a-f]{23}")
+MODULE = cloudpickle.cloudpickle
 
 
 @pytest.fixture
-def settle(monkeypatch):
-    """The kernel's functions, in a process that is no kernel."""
+def name_classes(monkeypatch):
+    """The kernel's function, in a process that is no kernel; undone after the test."""
     monkeypatch.syspath_prepend(str(IN_KERNEL))
+    random = MODULE._get_or_create_tracker_id
+    monkeypatch.setattr(MODULE, "_get_or_create_tracker_id", random)
     from nachlass_kernel import class_ids
 
-    return class_ids
+    def name(built):
+        MODULE._get_or_create_tracker_id = random
+        class_ids.name_classes(built)
+
+    return name
 
 
-def pickled(rate=2):
-    """A pickle of two new classes, which hold each other."""
+def classes(rate=2):
+    """Two new classes, of which one holds the other."""
 
     class Scorer:
         def score(self, x):
@@ -30,47 +36,52 @@ def pickled(rate=2):
     class Model:
         scorer = Scorer
 
-        def predict(self, x):
-            return self.scorer().score(x)
-
     Scorer.__module__ = Model.__module__ = "__main__"
-    return cloudpickle.dumps((Model, Scorer))
+    return Model, Scorer
 
 
-def test_pickles_of_equal_classes_are_equal(settle):
-    first, second = pickled(), pickled()
-    assert first != second
-    assert settle.settle_class_ids(first) == settle.settle_class_ids(second)
-    assert len(set(ID.findall(settle.settle_class_ids(first)))) == 2
+def ids(made):
+    return [MODULE._DYNAMIC_CLASS_TRACKER_BY_CLASS[one] for one in made]
 
 
-def test_classes_that_differ_share_no_id(settle):
-    first, second = settle.settle_class_ids(pickled()), settle.settle_class_ids(pickled(rate=3))
-    assert not set(ID.findall(first)) & set(ID.findall(second))
-    (one, _), (other, _) = pickle.loads(first), pickle.loads(second)
-    assert (one().predict(1), other().predict(1)) == (2, 3)
+def test_pickles_of_equal_classes_are_equal(name_classes):
+    pickled = []
+    for _ in range(2):
+        MODULE._DYNAMIC_CLASS_TRACKER_BY_ID.clear()  # as in a new kernel
+        name_classes("a build")
+        pickled.append(cloudpickle.dumps(classes()))
+    assert pickled[0] == pickled[1]
+    name_classes("another build")
+    assert cloudpickle.dumps(classes()) != pickled[0]
 
 
-def test_classes_of_an_earlier_pickle_keep_their_ids(settle):
-    first = settle.settle_class_ids(pickled())
-    again = settle.settle_class_ids(cloudpickle.dumps(pickle.loads(first)))
-    assert set(ID.findall(again)) == set(ID.findall(first))
+def test_each_class_has_an_id_of_its_own_and_keeps_it(name_classes):
+    name_classes("a build")
+    first, second = classes(), classes()
+    pickled = cloudpickle.dumps((first, second))
+    assert len({*ids(first), *ids(second)}) == 4
+    assert cloudpickle.dumps((first, second)) == pickled
+    # Whoever loads it again has the very classes, in whatever other pickle they are.
+    assert pickle.loads(cloudpickle.dumps(first)) == first
+    assert pickle.loads(cloudpickle.dumps([second[1]])) == [second[1]]
 
 
-def test_what_has_no_classes_is_left_alone(settle, tmp_path):
-    pickled()
-    for other in (b"", cloudpickle.dumps([1, "a" * 32]), pickle.dumps({"a": 1.5})):
-        assert settle.settle_class_ids(other) == other
-        path = tmp_path / "stage.sav"
-        path.write_bytes(other)
-        settle.settle_file(path)
-        assert path.read_bytes() == other
+def test_a_forked_process_gives_no_id_that_its_parent_gives(name_classes, tmp_path):
+    name_classes("a build")
+    mine = classes()
+    in_child(lambda: (tmp_path / "theirs").write_bytes(cloudpickle.dumps(classes(rate=3))))
+    cloudpickle.dumps(mine)
+    theirs = pickle.loads((tmp_path / "theirs").read_bytes())
+    assert theirs[1]().score(1) == 3
+    assert mine[1]().score(1) == 2
 
 
-def test_a_file_is_settled(settle, tmp_path):
-    path = tmp_path / "stage.sav"
-    path.write_bytes(pickled())
-    settle.settle_file(path)
-    assert ID.search(path.read_bytes())
-    model, scorer = pickle.loads(path.read_bytes())
-    assert model.scorer is scorer
+def test_a_class_of_an_earlier_run_is_not_taken_for_another(name_classes):
+    name_classes("a build")
+    left = cloudpickle.dumps(classes(rate=5))
+    MODULE._DYNAMIC_CLASS_TRACKER_BY_ID.clear()
+    earlier = pickle.loads(left)
+    name_classes("a build")
+    mine = pickle.loads(cloudpickle.dumps(classes()))
+    assert earlier[1]().score(1) == 5
+    assert mine[1]().score(1) == 2

@@ -32,7 +32,15 @@ def test_folders_of_tests_are_below_a_package(file, folder):
     [
         ("pack/a.py", "import pack.tests.common as c", ["pack.tests.common"]),
         ("pack/a.py", "import os, other.test", ["other.test"]),
-        ("pack/a.py", "    from pack.tests import (x,\n y)", ["pack.tests", "pack.tests.x"]),
+        (
+            "pack/a.py",
+            "if x:\n    from pack.tests import (\n  x,\n y\n)",
+            ["pack.tests", "pack.tests.x", "pack.tests.y"],
+        ),
+        ("pack/a.py", "from . import (\n  core,\n  tests,\n)", ["pack.tests"]),
+        ("pack/a.py", "if x: from .tests import q", ["pack.tests", "pack.tests.q"]),
+        ("pack/a.py", "def f(): a; import pkg.tests", ["pkg.tests"]),
+        ("pack/a.py", "import pack.tests\nprint 'no Python of ours'", []),
         ("pack/a.py", "from pack import tests  # why", ["pack.tests"]),
         ("pack/a.py", "from .tests.common import x", ["pack.tests.common", "pack.tests.common.x"]),
         ("pack/inner/a.py", "from ..tests import x", ["pack.tests", "pack.tests.x"]),
@@ -43,7 +51,7 @@ def test_folders_of_tests_are_below_a_package(file, folder):
     ],
 )
 def test_imports_of_tests_are_found(file, text, names):
-    assert [*imported_tests(file, text)] == names
+    assert sorted(imported_tests(file, text)) == names
 
 
 @pytest.fixture
@@ -89,6 +97,13 @@ def test_tests_are_left_out_but_those_that_are_imported(site_packages):
     ]
     # uv's cache has the other link.
     assert (site_packages / "pack of a cache").read_text() == before
+
+
+def test_what_a_record_has_and_is_not_there_is_nothing_to_remove(site_packages):
+    with (site_packages / "other-1.0.dist-info/RECORD").open("a") as record:
+        record.write("gone/tests/a.py,,\n")
+    leave_out_tests(site_packages, set())
+    assert "gone/tests/a.py" not in recorded(site_packages, "other")
 
 
 def test_what_no_record_has_stays(site_packages):

@@ -23,7 +23,6 @@ import cloudpickle
 import __main__
 from nachlass_kernel import reducers
 from nachlass_kernel.cells import cell_files
-from nachlass_kernel.class_ids import settle_class_ids, settle_file
 from nachlass_kernel.culprit import find_culprit
 from nachlass_kernel.failure import CaptureFailure, a
 from nachlass_kernel.samples import Samples, read_samples
@@ -80,11 +79,11 @@ def _capture(request: Request) -> dict[str, object] | None:
     output, surveyed = Path(request["output"]), Survey(paths=[], largest=None)
     match request["capture"]:
         case "samples":
-            _take_stage(output, request, last=False)
+            check_stage(output / request["stages"][-1][1], last=False)
             _keep_samples(output, request)
             return None
         case "pipeline":
-            _take_stage(output, request, last=True)
+            check_stage(output / request["stages"][-1][1], last=True)
             pickled = weigh_stages(output, request["stages"])
             model = load_stages(output)
             samples = _kept_samples(output, request)
@@ -152,7 +151,7 @@ def _pickle_functions(functions: Mapping[str, Any], path: Path) -> Pickle:
         captured.append(functions["batch_predictor"])
     reducers.register()
     try:
-        pickled = settle_class_ids(cloudpickle.dumps(tuple(captured)))
+        pickled = cloudpickle.dumps(tuple(captured))
     except Exception as error:
         culprit = find_culprit({k: v for k, v in functions.items() if v is not None})
         raise CaptureFailure(
@@ -169,13 +168,6 @@ def _pickle_functions(functions: Mapping[str, Any], path: Path) -> Pickle:
         "validator": functions["validator"] is not None,
         "holds_build_path": os.fsencode(Path.cwd()) in pickled,
     }
-
-
-def _take_stage(output: Path, request: Request, *, last: bool) -> None:
-    """Take what this notebook of a pipeline has saved."""
-    path = output / request["stages"][-1][1]
-    check_stage(path, last=last)
-    settle_file(path)
 
 
 def _import_folders(root: Path) -> list[str]:

@@ -1,46 +1,34 @@
-"""Gives the classes in a pickle ids that are the same in every run. Notebook's kernel.
+"""Gives the classes that cells define ids that are the same in every run. Notebook's kernel.
 
 cloudpickle gives each class that it pickles by value a random id, by which it knows the
-class again when it loads another pickle with it. Here the id becomes a digest of the pickle:
-pickles that differ never share one.
+class again when it loads another pickle with it. Here the id is a digest of what is built
+and of how many classes had one before.
 """
 
 from __future__ import annotations
 
 import hashlib
-import re
-from pathlib import Path
+import os
+import threading
+from itertools import count
 
 from cloudpickle import cloudpickle
 
-SETTLED = "nachlass-"
-"""How an id begins that is not random: a pickle may hold classes of an earlier one."""
-LENGTH = 32
 
+def name_classes(built: str) -> None:
+    """Let the ids of classes follow from `built`, which no other notebook or build shares."""
+    kernel, random_id = os.getpid(), cloudpickle._get_or_create_tracker_id
+    alone = threading.Lock()
+    ids = (hashlib.sha256(f"{built}:{n}".encode()).hexdigest()[:32] for n in count())
 
-def settle_class_ids(pickled: bytes) -> bytes:
-    """The pickle with other ids, each as long as before."""
-    random = [
-        name.encode()
-        for name in cloudpickle._DYNAMIC_CLASS_TRACKER_BY_CLASS.values()
-        if len(name) == LENGTH and not name.startswith(SETTLED)
-    ]
-    if not random:
-        return pickled
-    pattern = re.compile(b"|".join(random))
-    numbers = {name: number for number, name in enumerate(dict.fromkeys(pattern.findall(pickled)))}
-    content = hashlib.sha256(pattern.sub(lambda found: b"%032d" % numbers[found[0]], pickled))
+    def id_of(class_def: type) -> str:
+        # A forked process counts as well, and its classes are others.
+        if class_def in cloudpickle._DYNAMIC_CLASS_TRACKER_BY_CLASS or os.getpid() != kernel:
+            return str(random_id(class_def))
+        # A pickle that an earlier run of the cells has left may have brought one.
+        with alone:
+            free = next(one for one in ids if one not in cloudpickle._DYNAMIC_CLASS_TRACKER_BY_ID)
+            cloudpickle._lookup_class_or_track(free, class_def)
+        return free
 
-    def settled(found: re.Match[bytes]) -> bytes:
-        digest = hashlib.sha256(content.digest() + b"%d" % numbers[found[0]]).hexdigest()
-        return f"{SETTLED}{digest}"[:LENGTH].encode()
-
-    return pattern.sub(settled, pickled)
-
-
-def settle_file(path: Path) -> None:
-    """Settle the ids in a file that cells have pickled."""
-    pickled = path.read_bytes()
-    settled = settle_class_ids(pickled)
-    if settled != pickled:
-        path.write_bytes(settled)
+    cloudpickle._get_or_create_tracker_id = id_of

@@ -5,7 +5,7 @@ object's file, which makes pickles of equal code equal. But the file is all that
 leads from a traceback to the cell. So the code of a cell is pickled as
 cloudpickle does it, and as a call that gives the file back:
 
-    operator.methodcaller("replace", co_filename="/tmp/ipykernel_7/123.py")(code)
+    operator.methodcaller("replace", co_filename="/tmp/ipykernel/model.ipynb/123.py")(code)
 
 Loading it takes the standard library and cloudpickle, as before. Other code
 (closures of modules) has files that are gone or meaningless after the build.
