@@ -1,7 +1,10 @@
 """A model's modules are forgotten when another takes its place, and nobody else's."""
 
+import pickle
 import sys
 from types import ModuleType
+
+import cloudpickle
 
 from nachlass_service.bundle.model import leave_model
 from support.manifest import bundle_with
@@ -23,3 +26,18 @@ def test_only_modules_of_the_source_are_forgotten(tmp_path, monkeypatch):
     assert "of_the_source" not in sys.modules
     assert {"of_the_environment", "elsewhere"} <= sys.modules.keys()
     assert str(tmp_path / "src") not in sys.path
+
+
+def test_a_class_is_not_taken_for_that_of_the_next_version(tmp_path):
+    """A build gives the class of the next version the same id when the source is the same."""
+    bundle = bundle_with(tmp_path, entry={"working_directory": ".", "import_folders": ["."]})
+    pickled, ids = [], []
+    for rate in (1, 2):
+        made = type("Scorer", (), {"rate": rate, "__module__": "__main__"})
+        pickled.append(cloudpickle.dumps(made))
+        ids.append(cloudpickle.cloudpickle._DYNAMIC_CLASS_TRACKER_BY_CLASS[made].encode())
+    pickled[1] = pickled[1].replace(ids[1], ids[0])
+    before = pickle.loads(pickled[0])
+    leave_model(bundle)
+    after = pickle.loads(pickled[1])
+    assert (before.rate, after.rate) == (1, 2)
