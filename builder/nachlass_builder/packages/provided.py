@@ -9,7 +9,7 @@ from importlib.metadata import Distribution
 
 from packaging.utils import canonicalize_name
 
-from nachlass_builder.packages.library_tests import folder_of_tests
+from nachlass_builder.packages.library_tests import is_left_out
 
 CODE = (".py", *EXTENSION_SUFFIXES)
 
@@ -20,8 +20,8 @@ class Provided:
     `modules` has, for each distribution, the first names that are its own:
     `numpy`, or `google.cloud.storage` where `google` and `google.cloud` are
     namespaces, which several share; for a distribution without modules, its folders
-    of files. `sizes` are in bytes, without bytecode; `tests` are those of folders of
-    tests among them.
+    of files. `sizes` are in bytes, without bytecode; `tests` are those of tests, and of
+    Cython's sources, among them.
     """
 
     def __init__(self, there: Mapping[str, Distribution]) -> None:
@@ -37,7 +37,7 @@ class Provided:
             folders = {folder for path, _ in rows if (folder := _folder_of(path))}
             self.modules[name] = first_names(modules or folders)
             self.sizes[name] = sum(size for _, size in rows)
-            self.tests[name] = sum(size for path, size in rows if folder_of_tests(path))
+            self.tests[name] = sum(size for path, size in rows if is_left_out(path))
             for module in self.modules[name]:
                 self._owners.setdefault(module, set()).add(name)
             for group in {entry.group for entry in distribution.entry_points}:

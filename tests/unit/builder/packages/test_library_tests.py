@@ -18,7 +18,6 @@ from nachlass_builder.packages.library_tests import folder_of_tests, imported_te
         ("pack/tests", None),
         ("tests/test_a.py", None),
         ("test/support/__init__.py", None),
-        ("../../bin/tests/a", None),
         ("pack-1.0.dist-info/RECORD", None),
     ],
 )
@@ -64,6 +63,8 @@ def site_packages(tmp_path):
         "pack/inner/tests/not_recorded.py": "",
         "other/test/a.py": "",
         "other/b.py": "",
+        "other/c.pyx": "",
+        "other/c.pxd": "",
     }
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -89,6 +90,7 @@ def test_tests_are_left_out_but_those_that_are_imported(site_packages):
     assert not (site_packages / "pack/tests").exists()
     assert (site_packages / "pack/inner/tests/common.py").exists()
     assert not (site_packages / "other/test").exists()
+    assert {path.name for path in (site_packages / "other").iterdir()} == {"b.py"}
     assert recorded(site_packages, "other") == ["other/b.py", "other-1.0.dist-info/RECORD"]
     assert recorded(site_packages, "pack") == [
         "pack/__init__.py",
@@ -104,6 +106,18 @@ def test_what_a_record_has_and_is_not_there_is_nothing_to_remove(site_packages):
         record.write("gone/tests/a.py,,\n")
     leave_out_tests(site_packages, set())
     assert "gone/tests/a.py" not in recorded(site_packages, "other")
+
+
+@pytest.mark.parametrize("name", ["tests/a.py", "a.pyx"])
+def test_a_record_names_nothing_elsewhere(site_packages, tmp_path_factory, name):
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / name
+    elsewhere.parent.mkdir(exist_ok=True)
+    elsewhere.touch()
+    with (site_packages / "other-1.0.dist-info/RECORD").open("a") as record:
+        up = "../" * len(site_packages.parts)
+        record.write(f"{elsewhere},,\n{up}{elsewhere},,\nother/{up}{elsewhere},,\n")
+    leave_out_tests(site_packages, set())
+    assert elsewhere.exists()
 
 
 def test_what_no_record_has_stays(site_packages):
