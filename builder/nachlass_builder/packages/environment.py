@@ -40,6 +40,8 @@ from nachlass_builder.packages.uv_program import (
 
 Purpose = Literal["training", "serving"]
 
+KIND = "1"
+"""Of how environments are made and what is left out of them: caches outlive versions of this."""
 COMPLETE = "env"
 """The name of a complete environment in its folder."""
 OF_NO_USE = (".gitignore", "CACHEDIR.TAG", "bin/activate*", "bin/deactivate.bat", "bin/pydoc.bat")
@@ -111,7 +113,7 @@ def existing_environment(
 def _folder(lock: Lock, service: Path, purpose: Purpose, cache: Path) -> Path:
     """Where an environment belongs: its name is a digest of what it depends on."""
     python = (sys.implementation.name, sys.version, sys.base_prefix)
-    facts = (lock.digest, *python, digest_of_file(service), purpose)
+    facts = (KIND, lock.digest, *python, digest_of_file(service), purpose)
     return cache / "envs" / hashlib.sha256("\0".join(facts).encode()).hexdigest()[:32]
 
 
