@@ -1,6 +1,7 @@
 """The kernel's observer of files, asked without a kernel: its limits."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -39,9 +40,14 @@ def test_what_is_too_large_has_no_digest(reads, observer, tmp_path, monkeypatch)
     assert files["b"]["reason"] == "it is too large to be digested: 11 bytes"
 
 
-@pytest.mark.parametrize("name", [0, "/proc/self/stat", "x.py", "nowhere.csv", ".", b"pipe"])
+FONTS = "matplotlib/fontlist-v3.json"
+
+
+@pytest.mark.parametrize("name", [0, "/proc/self/stat", "x.py", "nowhere.csv", ".", b"pipe", FONTS])
 def test_what_is_no_data_is_not_kept(observer, tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
+    Path("matplotlib").mkdir()
+    Path(FONTS).write_text("{}")
     os.mkfifo("pipe")
     (tmp_path / "x.py").write_text("1")
     observer.hear("open", (name, "r", os.O_RDONLY))

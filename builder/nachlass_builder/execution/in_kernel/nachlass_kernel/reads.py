@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import stat
 import sys
 import sysconfig
@@ -41,6 +42,8 @@ CHUNK = 2**20
 SYSTEM_FOLDERS = ("/proc", "/sys", "/dev", "/etc", "/lib", "/lib64", "/usr/lib", "/usr/share")
 NO_DATA = (".py", ".pyc", ".pyi", ".pth", ".so", ".dylib", ".ttf", ".otf", ".ttc", ".afm")
 """The ends of the names of code and of fonts."""
+LIST_OF_FONTS = re.compile(r"/matplotlib/fontlist-v[^/]*\.json$")
+"""What matplotlib has found of fonts on this machine: made by the first plot, read by others."""
 
 
 def watch(root: str) -> None:
@@ -215,6 +218,8 @@ class _Observer:
             return None
         path = os.path.abspath(os.fsdecode(name))  # noqa: PTH100
         if path.startswith(self.left_out) or path.endswith(NO_DATA):
+            return None
+        if LIST_OF_FONTS.search(path):
             return None
         return os.path.realpath(path)
 
