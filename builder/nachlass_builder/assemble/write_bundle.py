@@ -38,7 +38,8 @@ def write_bundle(
     """Write what a proven bundle lacks, its manifest last, and return lines about its contents.
 
     No executed notebook shows any of the `secrets`, nor where the `folders` of this build
-    are; without rows, there are no samples, and notebooks have no outputs.
+    are; without rows, there are no samples, and notebooks have no outputs. The bundle is
+    compared with the one at `destination`, or with what the `cache` remembers.
     """
     shipped = ship_samples(bundle, with_rows=with_rows)
     manifest, site_packages = served.manifest, served.environment.site_packages
