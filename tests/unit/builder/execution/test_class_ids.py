@@ -1,6 +1,7 @@
 """The ids of classes in pickles are the same in every run."""
 
 import pickle
+import sys
 
 import cloudpickle
 import pytest
@@ -16,7 +17,8 @@ def name_classes(monkeypatch):
     """The kernel's function, in a process that is no kernel; undone after the test."""
     monkeypatch.syspath_prepend(str(IN_KERNEL))
     random = MODULE._get_or_create_tracker_id
-    monkeypatch.setattr(MODULE, "_get_or_create_tracker_id", random)
+    for module in {MODULE, sys.modules[cloudpickle.Pickler.__module__]}:
+        monkeypatch.setattr(module, "_get_or_create_tracker_id", random)
     from nachlass_kernel import class_ids
 
     def name(built):

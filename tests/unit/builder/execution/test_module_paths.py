@@ -29,10 +29,10 @@ def test_functions_of_modules_have_no_paths(register, tmp_path):
         import pack
 
         inner, where = pack.make(), pack.where()
-        assert str(tmp_path).encode() in cloudpickle.dumps(inner)
+        assert b"__file__" in cloudpickle.dumps(inner)
         register()
         pickled = cloudpickle.dumps(inner)
-        assert str(tmp_path).encode() not in pickled
+        assert b"__file__" not in pickled
         assert pickle.loads(pickled)(2) == 6
         # What a function asks for itself, it gets.
         assert pickle.loads(cloudpickle.dumps(where))() == str(folder / "__init__.py")

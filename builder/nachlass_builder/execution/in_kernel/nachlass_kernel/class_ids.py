@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 import threading
 from itertools import count
+from typing import Any
 
-from cloudpickle import cloudpickle
+from cloudpickle import Pickler, cloudpickle
 
 
 def name_classes(built: str) -> None:
@@ -31,4 +33,7 @@ def name_classes(built: str) -> None:
             cloudpickle._lookup_class_or_track(free, class_def)
         return free
 
-    cloudpickle._get_or_create_tracker_id = id_of
+    # Before version 3 the pickler is in a module of its own, which has imported the function.
+    modules: tuple[Any, ...] = (cloudpickle, sys.modules[Pickler.__module__])
+    for module in modules:
+        module._get_or_create_tracker_id = id_of
