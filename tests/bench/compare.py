@@ -31,7 +31,7 @@ from nachlass_service.bundle.agreement import agree  # noqa: E402
 from nachlass_service.bundle.bundle import Bundle  # noqa: E402
 from support.cells import write_notebook  # noqa: E402
 from support.command import NACHLASS  # noqa: E402
-from support.served import free_port, python_of  # noqa: E402
+from support.served import free_port, service_command  # noqa: E402
 
 HERE = Path(__file__).parent / "peers"
 FOLDER = Path(os.environ.get("BENCH_DIR", user_cache_path("nachlass") / "bench")).resolve()
@@ -174,16 +174,7 @@ def environment(name, bundle):
 def ours(bundle):
     """Our service as the README starts it."""
     port = free_port()
-    command = [
-        python_of(bundle, os.environ),
-        "-P",
-        "-m",
-        "nachlass_service",
-        "serve",
-        bundle,
-        "--port",
-        str(port),
-    ]
+    command = service_command(bundle, os.environ, "--port", str(port))
     with running(command, {"WEB_CONCURRENCY": WORKERS}) as pid:
         yield pid, f"http://127.0.0.1:{port}/predict", lambda x: x, lambda y: y
 

@@ -123,20 +123,15 @@ def python_of(bundle, environ):
     return restore_environment(Path(bundle), environ, settings, Deadline(), progress).python
 
 
+def service_command(bundle, environ, *words):
+    """The command that starts the service of a bundle."""
+    return [python_of(bundle, environ), "-P", "-m", "nachlass_service", "serve", bundle, *words]
+
+
 def start(bundle, environ, log_file, *words, **variables):
     """Start the service of a bundle; it need not be ready yet."""
     port = free_port()
-    command = [
-        python_of(bundle, environ),
-        "-P",
-        "-m",
-        "nachlass_service",
-        "serve",
-        bundle,
-        "--port",
-        port,
-        *words,
-    ]
+    command = service_command(bundle, environ, "--port", port, *words)
     kept = {k: v for k, v in environ.items() if not k.startswith(("PYTHON", "OMP_"))}
     with log_file.open("ab") as log:
         process = subprocess.Popen(

@@ -50,7 +50,7 @@ from nachlass_builder.source.parameters import (
 )
 from nachlass_builder.source.prepare import Prepared, Request, default_bundle, prepared_source
 from nachlass_builder.source.source_files import copy_source, digest_source, why_left_out
-from nachlass_builder.source.source_time import EPOCH, source_time
+from nachlass_builder.source.source_time import EPOCH
 from nachlass_builder.system.apt_txt import read_apt_txt
 
 
@@ -327,5 +327,5 @@ def _kernel_environment(prepared: Prepared) -> dict[str, str]:
     What writes times, into a plot or an archive, takes that of the source.
     """
     kept = {k: v for k, v in prepared.environ.items() if not is_index_variable(k)}
-    time = source_time(prepared.source, prepared.environ, prepared.deadline)
-    return {**kept, **prepared.settings.parameters, EPOCH: str(int(time.timestamp()))}
+    time = str(int(prepared.time.timestamp()))
+    return {**kept, **prepared.settings.parameters, EPOCH: time}

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from nachlass_builder import __version__
-from nachlass_builder.assemble.manifest import revision_of, time_of
+from nachlass_builder.assemble.manifest import revision_of
 from nachlass_builder.bundle.contents import digest_of_bundle
 from nachlass_builder.bundle.layout import (
     SBOM,
@@ -101,7 +101,7 @@ def current_environment(
     )
     revision = revision_of(prepared.source, prepared.deadline)
     source = SourceRevision(**vars(revision), notebooks=manifest.source.notebooks)
-    created = time_of(prepared)
+    created = prepared.time.isoformat()
     if (source, created) != (manifest.source, manifest.created):
         version = source.described or key[:12]
         manifest = replace(manifest, version=version, source=source, created=created)

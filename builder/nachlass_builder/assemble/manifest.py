@@ -30,7 +30,6 @@ from nachlass_builder.proof.describe_predictions import describe_input, describe
 from nachlass_builder.requirements.check import Checked
 from nachlass_builder.source.prepare import Prepared
 from nachlass_builder.source.source import Source, describe
-from nachlass_builder.source.source_time import source_time
 
 
 def compose_manifest(
@@ -83,7 +82,7 @@ def compose_manifest(
         parameters=parameters,
         built_by=f"nachlass {__version__}",
         key=key,
-        created=time_of(prepared),
+        created=prepared.time.isoformat(),
     )
 
 
@@ -95,11 +94,6 @@ def revision_of(source: Source, deadline: Deadline) -> Revision:
         dirty=source.dirty,
         described=describe(source, deadline) if source.commit else None,
     )
-
-
-def time_of(prepared: Prepared) -> str:
-    """The time of the source, as the manifest has it."""
-    return source_time(prepared.source, prepared.environ, prepared.deadline).isoformat()
 
 
 def _notebooks(checked: Checked, bundle: Path) -> tuple[NotebookFile, ...]:

@@ -30,7 +30,7 @@ from nachlass_builder.packages.pip_settings import WHEELHOUSE
 from nachlass_builder.source.prepare import Prepared, Request, prepared_source
 from nachlass_builder.source.source import BUILD_COMMIT
 from nachlass_builder.source.source_files import copy_source
-from nachlass_builder.source.source_time import EPOCH, source_time
+from nachlass_builder.source.source_time import EPOCH
 from nachlass_builder.system.apt_txt import AptPackage, read_apt_txt
 
 LENT = "NACHLASS_LENT"
@@ -131,8 +131,7 @@ def _variables(prepared: Prepared, lent: Mapping[str, str]) -> dict[str, str]:
     steering = {v.name: prepared.environ.get(v.name) for v in VARIABLES if v.name not in OF_IMAGES}
     variables = {name: value for name, value in steering.items() if value}
     variables["S2I_MODEL_NAME"] = prepared.model_name
-    time = source_time(prepared.source, prepared.environ, prepared.deadline)
-    variables[EPOCH] = str(int(time.timestamp()))
+    variables[EPOCH] = str(int(prepared.time.timestamp()))
     if prepared.source.commit:
         variables[BUILD_COMMIT] = prepared.source.commit
     if lent:

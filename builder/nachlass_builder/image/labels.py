@@ -13,7 +13,6 @@ from nachlass_builder.image.paths import write_for_all
 from nachlass_builder.source.licence import licence_of
 from nachlass_builder.source.prepare import Prepared
 from nachlass_builder.source.source import describe
-from nachlass_builder.source.source_time import source_time
 
 OCI = "org.opencontainers.image"
 BASE_NAME = f"{OCI}.base.name"
@@ -29,7 +28,7 @@ def model_labels(prepared: Prepared) -> dict[str, str]:
         f"{OCI}.title": prepared.model_name,
         f"{OCI}.version": describe(source, deadline) if source.commit else None,
         f"{OCI}.revision": source.commit,
-        f"{OCI}.created": source_time(source, prepared.environ, deadline).isoformat(),
+        f"{OCI}.created": prepared.time.isoformat(),
         f"{OCI}.licenses": licence_of(source.root),
         "io.k8s.display-name": prepared.model_name,
     }

@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,6 +21,7 @@ from nachlass_builder.foundation.progress import Progress
 from nachlass_builder.foundation.settings import Settings, read_environment_file
 from nachlass_builder.source.parameters import secrets_of_build
 from nachlass_builder.source.source import WORK_FOLDER, Source, is_git_url, locate_source
+from nachlass_builder.source.source_time import source_time
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,11 @@ class Prepared:
     environ: Mapping[str, str] = field(repr=False)
     deadline: Deadline
     unpack_into: Path | None = None
+
+    @cached_property
+    def time(self) -> datetime:
+        """The time of the source: to find it, git or every file is asked."""
+        return source_time(self.source, self.environ, self.deadline)
 
     @property
     def model_name(self) -> str:

@@ -22,9 +22,8 @@ class Source:
 
     `notebook` is the one the user named by giving a file; `origin` the git URL that
     was cloned, without credentials; `commit` and `dirty` are git's, None where
-    there is no git; `temporary` tells a clone that the build removes;
-    `excluded` names folders that are not part of it, `shipped` files that are to be
-    shipped although they look like secrets.
+    there is no git; `excluded` names folders that are not part of it, `shipped` files
+    that are to be shipped although they look like secrets.
     """
 
     root: Path
@@ -32,9 +31,13 @@ class Source:
     notebook: str | None = None
     commit: str | None = None
     dirty: bool | None = None
-    temporary: bool = False
     excluded: frozenset[str] = frozenset()
     shipped: tuple[str, ...] = ()
+
+    @property
+    def temporary(self) -> bool:
+        """Whether this is a clone, which the build removes."""
+        return self.origin is not None
 
     def without(self, path: Path) -> Source:
         """The same source, `path` and what is put beside it not being part of it."""
@@ -136,7 +139,7 @@ def _clone(url: str, context_dir: str | None, clones: Path, deadline: Deadline) 
     root = _context(folder, context_dir)
     commit = git(["rev-parse", "HEAD"], root, deadline).stdout.strip() or None
     origin = f"{shown}#{ref}" if ref else shown
-    return Source(root, origin, commit=commit, dirty=False, temporary=True)
+    return Source(root, origin, commit=commit, dirty=False)
 
 
 def _context(folder: Path, context_dir: str | None) -> Path:
