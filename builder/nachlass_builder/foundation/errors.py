@@ -1,7 +1,6 @@
-"""Every way a command can fail, with its exit code.
+"""The failures of a command and their exit codes.
 
-A failure says what happened, where, and what to do next; the command line is
-the only place that prints one.
+A failure says what happened, where, and what to do next. Only the command line prints failures.
 """
 
 from __future__ import annotations
@@ -12,11 +11,11 @@ from typing import ClassVar
 
 @dataclass(frozen=True, order=True)
 class Place:
-    """Where in the user's repository something is: a file, and a cell or line of it.
+    """A place in the user's repository: a file, optionally a cell and a line.
 
-    `cell` counts the code cells that are not blank, from 1: it is the number
-    Jupyter shows beside the cell after "Restart and run all". `line` counts
-    from 1 within the cell, or within the file when `cell` is None.
+    `cell` counts non-blank code cells from 1, as Jupyter numbers them after
+    "Restart and run all". `line` counts from 1 within the cell, or within the
+    file if `cell` is None.
     """
 
     file: str
@@ -24,7 +23,7 @@ class Place:
     line: int | None = None
 
     def __str__(self) -> str:
-        """The place as people write it: `model.ipynb, cell 7, line 3`."""
+        """Return the place in words: `model.ipynb, cell 7, line 3`."""
         parts = [self.file]
         if self.cell is not None:
             parts.append(f"cell {self.cell}")
@@ -34,14 +33,14 @@ class Place:
 
 
 class NachlassError(Exception):
-    """A failure that the user can read and act on.
+    """A failure that the user can act on.
 
-    `details` is quoted material (a traceback, a resolver's explanation),
-    `remedy` the next step, given only where it is known.
+    `details` quotes other output (a traceback, a resolver's explanation);
+    `remedy` is the next step, if it is known.
     """
 
     exit_code: ClassVar[int] = 1
-    kind: ClassVar[str] = "a defect of nachlass itself"
+    kind: ClassVar[str] = "a bug in Nachlass"
 
     def __init__(
         self,
@@ -58,7 +57,7 @@ class NachlassError(Exception):
         self.remedy = remedy
 
     def __str__(self) -> str:
-        """The whole failure as text: message, details, remedy."""
+        """Return the message, the details and the remedy as text."""
         where = f"{self.place}: " if self.place else ""
         text = f"error: {where}{self.message}"
         if self.details:
@@ -76,14 +75,14 @@ class SourceError(NachlassError):
 
 
 class NotebookError(NachlassError):
-    """A notebook certainly cannot work: not JSON, another language, no predictor."""
+    """The notebook cannot work: it is not JSON, not Python, or defines no predictor."""
 
     exit_code = 4
-    kind = "the notebook, as written, cannot become a service"
+    kind = "the notebook cannot become a service as written"
 
 
 class RequirementsError(NachlassError):
-    """The requirements cannot be read, met together, or installed."""
+    """The requirements cannot be read, resolved or installed."""
 
     exit_code = 5
     kind = "the requirements cannot be read, met or installed"
@@ -93,18 +92,18 @@ class ExecutionError(NachlassError):
     """A cell failed, or its kernel died."""
 
     exit_code = 6
-    kind = "a cell, or a hook of an image, failed"
+    kind = "a cell or an image hook failed"
 
 
 class CaptureError(NachlassError):
-    """The notebook ran, but what it defined cannot be pickled or is not there."""
+    """The notebook ran, but a name is missing or its value cannot be pickled."""
 
     exit_code = 7
     kind = "the predictor cannot be captured"
 
 
 class ProofError(NachlassError):
-    """The model fails for its samples, or not as in the notebook once it is pickled."""
+    """The model fails on its samples, or predicts differently once it is pickled."""
 
     exit_code = 8
     kind = "the captured model does not work"
@@ -114,14 +113,14 @@ class TimeLimitError(NachlassError):
     """A cell or the build exceeded its time limit."""
 
     exit_code = 9
-    kind = "a time limit passed"
+    kind = "a time limit was exceeded"
 
 
 class PredictionError(NachlassError):
-    """A sample was refused, or the predictor raised."""
+    """A sample was rejected, or the predictor raised."""
 
     exit_code = 10
-    kind = "the sample was refused or the predictor failed"
+    kind = "the sample was rejected or the predictor failed"
 
 
 class ServeError(NachlassError):
@@ -132,27 +131,27 @@ class ServeError(NachlassError):
 
 
 class ImageError(NachlassError):
-    """No image can be built or pushed."""
+    """The image cannot be built or pushed."""
 
     exit_code = 12
     kind = "the image cannot be built"
 
 
 class DifferenceError(NachlassError):
-    """The retrained model does not answer as the previous one: `build --locked --compare`."""
+    """The retrained model's predictions differ from the previous ones: `build --compare`."""
 
     exit_code = 13
-    kind = "the retrained model answers otherwise"
+    kind = "the retrained model's predictions differ"
 
 
 class RoomError(NachlassError):
-    """A disk is full, or a folder cannot be written."""
+    """The disk is full, or a folder cannot be written."""
 
     exit_code = 15
     kind = "the disk is full, or a folder cannot be written"
 
 
-FREE_SOME = "free some of it, or let S2I_CACHE_DIR and UV_CACHE_DIR name folders with more room"
+FREE_SOME = "free some space, or point S2I_CACHE_DIR and UV_CACHE_DIR to folders with more of it"
 
 
 KINDS: tuple[type[NachlassError], ...] = (
@@ -170,4 +169,4 @@ KINDS: tuple[type[NachlassError], ...] = (
     DifferenceError,
     RoomError,
 )
-"""The failures in the order of their exit codes; 2 is click's, for a wrong command line."""
+"""All failures, by exit code. Code 2 is click's: the command line is wrong."""

@@ -1,7 +1,7 @@
-"""The variables that steer a build: one table, one reader.
+"""The variables that configure a build.
 
-`VARIABLES` is the truth that the README's table is compared with; `Settings`
-is what the rest of the builder sees of the environment.
+`VARIABLES` is the source of the reference in the documentation. `Settings` is
+the only reader: the rest of the builder does not look at the environment.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ENVIRONMENT_FILE = Path(".s2i/environment")
 
 @dataclass(frozen=True)
 class Variable:
-    """One variable of the environment: its name, default and meaning."""
+    """An environment variable: its name, default and meaning."""
 
     name: str
     default: str
@@ -33,69 +33,69 @@ class Variable:
 
 
 VARIABLES: tuple[Variable, ...] = (
-    Variable("S2I_SOURCE_NOTEBOOK", "model.ipynb", "the notebook to build, inside the source"),
+    Variable("S2I_SOURCE_NOTEBOOK", "model.ipynb", "path of the notebook, relative to the source"),
     Variable(
         "S2I_SOURCE_NOTEBOOK_LIST",
         "",
-        "comma-separated notebooks of a pipeline, in order; replaces S2I_SOURCE_NOTEBOOK",
+        "notebooks of a pipeline, in order, separated by commas; replaces S2I_SOURCE_NOTEBOOK",
     ),
     Variable(
         "S2I_PIPELINE_STAGE_SAVE_FILE",
         "",
-        "set for each notebook of a pipeline: the file to write its fitted stage to",
+        "set by the build for each notebook of a pipeline: the file to save its fitted stage to",
     ),
     Variable(
         "S2I_RESOLVE_AS_OF",
         "",
-        "resolve unpinned requirements as of a date (YYYY-MM-DD), or `commit`: "
-        "the notebook's last commit",
+        "resolve unpinned requirements as of a date (YYYY-MM-DD), or `commit`: the date of the "
+        "notebook's last commit",
     ),
     Variable(
         SAMPLES_VARIABLE,
         "`samples`",
-        "the variable of the notebook that holds the samples; set and empty: there are none",
+        "the notebook variable that holds the samples; empty: no samples",
     ),
-    Variable("S2I_CELL_TIMEOUT", "", "seconds a cell may run; empty: no limit"),
-    Variable("S2I_BUILD_TIMEOUT", "", "seconds a build may take; empty: no limit"),
+    Variable("S2I_CELL_TIMEOUT", "", "maximum run time of a cell in seconds; empty: no limit"),
+    Variable("S2I_BUILD_TIMEOUT", "", "maximum duration of a build in seconds; empty: no limit"),
     Variable(
         "S2I_PREDICTION_KIND",
         "",
-        "`label`, `number`, `object` or `mixed`, when what the samples show is not what you mean",
+        "`label`, `number`, `object` or `mixed`: overrides the kind detected from the samples",
     ),
     Variable(
         "S2I_SLIM",
         "1",
-        "0: serve with all of the requirements, also those that the model does not need",
+        "0: install all requirements in the serving environment, not only those the model needs",
     ),
     Variable(
         "S2I_SERVING_REQUIREMENTS",
         "",
-        "locked distributions that serving needs although nothing shows it, "
-        "separated by commas or blanks",
+        "packages needed at run time that the build cannot detect, such as plugins, separated by "
+        "commas or blanks; they must be in the lock",
     ),
     Variable(
         "S2I_SHIP",
         "",
-        "files (names or patterns, from the source's root) and parameters that look like secrets "
-        "and are to be shipped all the same, separated by commas",
+        "files (paths or patterns from the root of the source) and parameters to ship although "
+        "they look like secrets, separated by commas",
     ),
     Variable(
         "S2I_SHIP_ROWS",
         "1",
-        "0: the bundle holds neither the samples nor the outputs of the cells, which are data; "
-        "what is proven, the baseline and the schema stay",
+        "0: leave training data, that is samples and cell outputs, out of the bundle; the proof, "
+        "the baseline and the schema stay the same",
     ),
-    Variable("S2I_MODEL_NAME", "the source's name", "what the model is called"),
-    Variable("S2I_MODEL_PATH", "", "the bundle to write or to use; the flag -o says the same"),
+    Variable("S2I_MODEL_NAME", "the source's name", "name of the model"),
+    Variable("S2I_MODEL_PATH", "", "the bundle to write or to serve; same as the option -o"),
     Variable(
         "S2I_CACHE_DIR",
         "the user's cache folder",
-        "where environments, and the bundles of git URLs, are kept",
+        "folder for environments and for bundles of git URLs",
     ),
     Variable(
         KEEP_ARTIFACTS,
         "",
-        "1: an image that s2i builds keeps what the next incremental build can use",
+        "1: an image built by s2i keeps the downloads for the next incremental build",
     ),
 )
 
@@ -104,14 +104,13 @@ PREDICTION_KINDS = ("label", "number", "object", "mixed")
 
 @dataclass(frozen=True)
 class Settings:
-    """What the environment asks of a build, validated.
+    """The validated settings of a build.
 
-    `notebook` is None when the user named none, `samples` when there is to be no
-    such variable. Times are in seconds, None
-    when unlimited. `parameters` are the variables given for the notebook (from
-    `.s2i/environment` and `-e`, and the process's S2I_ variables), `index` those
-    given for pip and uv, which no cell gets to see. All are part of what makes
-    a build "unchanged".
+    `notebook` is None if the user named none, `samples` if there are none by
+    setting. Times are in seconds, None if unlimited. `parameters` are the
+    variables for the notebook (from `.s2i/environment`, `-e` and the process's
+    other S2I_ variables); `index` are those for pip and uv, which cells do not
+    see. A change in any of them triggers a rebuild.
     """
 
     notebook: str | None
@@ -133,7 +132,7 @@ class Settings:
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str], parameters: Mapping[str, str]) -> Settings:
-        """Read the variables; `parameters` win over the process's environment."""
+        """Read the variables. `parameters` take precedence over `environ`. Raises SourceError."""
         known = {variable.name for variable in VARIABLES}
         merged = {**environ, **parameters}
         values = {name: unquote(merged.get(name, "")).strip() for name in known}
@@ -172,24 +171,24 @@ class Settings:
 
 
 def _default_cache() -> Path:
-    """The user's cache folder."""
+    """Return the user's cache folder."""
     try:
         return platformdirs.user_cache_path("nachlass")
     except RuntimeError:  # neither HOME nor an entry in the password database
         raise SourceError(
-            "there is no home folder to keep a cache in", remedy="set S2I_CACHE_DIR to a folder"
+            "no home folder for the cache", remedy="set S2I_CACHE_DIR to a folder"
         ) from None
 
 
 def is_index_variable(name: str) -> bool:
-    """Whether a variable steers pip or uv: it may hold credentials, and is not for cells."""
+    """Return whether a variable is for pip or uv: it may hold credentials, so cells lack it."""
     return name.startswith(("PIP_", "UV_"))
 
 
 def unquote(value: str) -> str:
-    """A value without a pair of matching quotes around it, and the blanks around those.
+    """Strip one pair of matching quotes, and the blanks around them.
 
-    s2i and `docker run --env-file` keep the quotes. Other blanks are the value's.
+    s2i and `docker run --env-file` keep the quotes. Other blanks belong to the value.
     """
     stripped = value.strip()
     is_quoted = len(stripped) > 1 and stripped[0] == stripped[-1] and stripped[0] in "'\""
@@ -197,7 +196,7 @@ def unquote(value: str) -> str:
 
 
 def parse_assignments(assignments: Sequence[str]) -> dict[str, str]:
-    """Turn `NAME=VALUE` words, as `-e` takes them, into a mapping."""
+    """Parse the `NAME=VALUE` arguments of `-e`. Raises SourceError."""
     parsed = {}
     for assignment in assignments:
         name, equals, value = assignment.partition("=")
@@ -229,24 +228,24 @@ def read_environment_file(root: Path) -> dict[str, str]:
 
 
 def _listed(text: str) -> tuple[str, ...]:
-    """Read names that commas separate."""
+    """Split comma-separated names."""
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def _shipped(text: str) -> tuple[str, ...]:
-    """Read what S2I_SHIP names: parameters, and files by their path from the root."""
+    """Parse S2I_SHIP: names of parameters, and paths of files from the root."""
     names = _listed(text)
     for name in names:
         if name.startswith("/") or {".", ".."} & {*name.split("/")} or not name.strip("*/"):
             raise SourceError(
                 f"S2I_SHIP names {name!r}",
-                remedy="name parameters, and files by their path from the source's root",
+                remedy="use names of parameters and paths of files from the root of the source",
             )
     return names
 
 
 def _seconds(name: str, values: Mapping[str, str]) -> float | None:
-    """Read a time limit in seconds; empty and 0 mean none."""
+    """Parse a time limit in seconds; empty and 0 mean no limit."""
     text = values[name]
     try:
         seconds = float(text or 0)
@@ -258,7 +257,7 @@ def _seconds(name: str, values: Mapping[str, str]) -> float | None:
 
 
 def _switch(name: str, values: Mapping[str, str], *, default: bool) -> bool:
-    """Read a 0 or a 1."""
+    """Parse 0 or 1."""
     text = values[name]
     if text not in ("", "0", "1"):
         raise SourceError(f"{name} is {text!r}", remedy="use 0 or 1")
@@ -266,27 +265,27 @@ def _switch(name: str, values: Mapping[str, str], *, default: bool) -> bool:
 
 
 def _identifier(name: str, environ: Mapping[str, str], *, default: str) -> str | None:
-    """Read the name of a variable of the notebook; None when it is set and empty."""
+    """Parse the name of a notebook variable; None if it is set and empty."""
     text = unquote(environ.get(name, default)).strip()
     if text and not text.isidentifier():
-        raise SourceError(f"{name} is {text!r}", remedy="use the name of a variable, or nothing")
+        raise SourceError(f"{name} is {text!r}", remedy="use a Python name, or leave it empty")
     return text or None
 
 
 def _names(name: str, values: Mapping[str, str]) -> tuple[str, ...]:
-    """Read the normalised names of distributions."""
+    """Parse and normalise names of distributions."""
     words = [word for word in re.split(r"[\s,]+", values[name]) if word]
     for word in words:
         if not re.fullmatch(r"[A-Za-z0-9]([\w.-]*[A-Za-z0-9])?", word):
             raise SourceError(
                 f"{name} holds {word!r}, which is not the name of a distribution",
-                remedy="use names alone, such as scikit-image; versions stand in `requirements`",
+                remedy="use names only, such as scikit-image; versions belong in `requirements`",
             )
     return tuple(canonicalize_name(word) for word in words)
 
 
 def _check_date(text: str) -> None:
-    """Refuse what is not YYYY-MM-DD."""
+    """Raise SourceError unless the text is a date, YYYY-MM-DD."""
     try:
         is_date = date.fromisoformat(text).isoformat() == text
     except ValueError:

@@ -1,6 +1,6 @@
-"""The variables that steer a running service: one table, one reader.
+"""The variables that configure a running service.
 
-`VARIABLES` is the truth that the README's table is compared with.
+`VARIABLES` is the source of the reference in the documentation.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from nachlass_service.base.errors import SettingError
 
 @dataclass(frozen=True)
 class Variable:
-    """One variable of the environment: its name, default and meaning."""
+    """An environment variable: its name, default and meaning."""
 
     name: str
     default: str
@@ -22,65 +22,67 @@ class Variable:
 
 
 VARIABLES: tuple[Variable, ...] = (
-    Variable("PORT", "8080", "the port to serve on; the flag --port says the same"),
+    Variable("PORT", "8080", "port to listen on; same as the option --port"),
     Variable(
         "WEB_CONCURRENCY",
-        "what cores and memory allow",
-        "worker processes; the flag --workers says the same",
+        "from cores and memory",
+        "number of worker processes; same as the option --workers",
     ),
     Variable(
         "GUNICORN_CMD_ARGS",
         "",
-        "gunicorn's settings, such as `--access-logfile -`; those without effect here are "
-        "refused, flags of ours are stronger",
+        "settings for gunicorn, such as `--access-logfile -`; those without effect are rejected, "
+        "and our own options take precedence",
     ),
-    Variable("S2I_APP_METRICS_PREFIX", "nachlass", "what the names of all metrics begin with"),
+    Variable("S2I_APP_METRICS_PREFIX", "nachlass", "prefix of all metric names"),
     Variable(
         "S2I_MAX_BODY_BYTES",
         "16777216",
-        "the largest body of a request that is taken; of a batch, the largest row, Arrow record "
-        "batch or Parquet file",
+        "maximum size of a request body in bytes; in a batch, of a row, an Arrow record batch or a "
+        "Parquet file",
     ),
     Variable(
-        "S2I_MAX_BATCH_ROWS", "1000000", "the most rows of a batch; what has more is answered 413"
+        "S2I_MAX_BATCH_ROWS",
+        "1000000",
+        "maximum number of rows in a batch; more are rejected (413)",
     ),
     Variable(
         "S2I_MAX_BATCH_SECONDS",
         "600",
-        "seconds a batch may take to be read, scored and answered; then no more rows are scored",
+        "maximum duration of a batch in seconds; rows after that are not scored",
     ),
     Variable(
         "S2I_PREDICT_TIMEOUT",
         "60",
-        "seconds a prediction may take; then the answer is 504 and the worker is replaced",
+        "maximum duration of a prediction in seconds; after that the status is 504 and the worker "
+        "is replaced",
     ),
     Variable(
         "S2I_PREDICTOR_THREADS",
         "1",
-        "predictions a worker makes at once; above 1 the predictor must be thread-safe",
+        "predictions that a worker makes in parallel; above 1 the predictor must be thread-safe",
     ),
     Variable(
         "S2I_STRICT_SCHEMA",
         "0",
-        "1: refuse each sample that is not like those of the build, before the model is asked; "
-        "otherwise the difference is told when the model cannot answer",
+        "1: reject samples that do not match the input schema before the model is called; "
+        "0: report the mismatch only if the predictor fails",
     ),
-    Variable("S2I_SLOW_REQUEST", "1", "seconds from which on a request is logged as slow"),
+    Variable("S2I_SLOW_REQUEST", "1", "requests that take longer are logged as slow, in seconds"),
     Variable(
         "S2I_SHOW_SAMPLES",
         "0; 1 in `nachlass serve` on loopback",
-        "1: show what holds training data: the executed notebook, an example of a sample, "
-        "the values of features",
+        "1: publish training data: the executed notebook, a sample, the values of features",
     ),
     Variable(
         "S2I_INPUT_METRICS_RATE",
         "0.1",
-        "the share of samples whose input is counted, feature by feature; 0: none",
+        "share of samples whose features are counted, 0 to 1",
     ),
     Variable(
         "S2I_DRIFT_WINDOW",
         "3600",
-        "seconds of predictions that the page and `/drift` compare with the samples'",
+        "length of the window, in seconds, that the page and `/drift` compare with the baseline",
     ),
     Variable("S2I_LOG_FORMAT", "text on a terminal, else json", "`text` or `json`"),
 )
@@ -91,7 +93,7 @@ PREFIX = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 
 @dataclass(frozen=True)
 class Settings:
-    """What the environment asks of a service, validated. Times are in seconds."""
+    """The validated settings of a service. Times are in seconds."""
 
     port: int
     workers: int | None
@@ -110,7 +112,7 @@ class Settings:
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Settings:
-        """Read the variables; raises SettingError."""
+        """Read the variables. Raises SettingError."""
         names = [variable.name for variable in VARIABLES]
         values = {name: unquote(environ.get(name, "")).strip() for name in names}
         prefix = values["S2I_APP_METRICS_PREFIX"] or "nachlass"
@@ -153,21 +155,21 @@ class Settings:
 
 
 def _whole(name: str, text: str, least: int, most: int) -> int:
-    """Read a whole number within bounds."""
+    """Parse a whole number within bounds."""
     if not re.fullmatch(r"\d{1,15}", text, re.ASCII) or not least <= int(text) <= most:
         raise SettingError(f"{name} is {text!r}: use a whole number from {least} to {most}")
     return int(text)
 
 
 def _switch(name: str, text: str) -> bool:
-    """Read 0 or 1."""
+    """Parse 0 or 1."""
     if text not in ("0", "1"):
         raise SettingError(f"{name} is {text!r}: use 0 or 1")
     return text == "1"
 
 
 def _seconds(name: str, text: str) -> float:
-    """Read a number of seconds, above 0 and such that the system can wait for them."""
+    """Parse a positive number of seconds, small enough for the system's timers."""
     try:
         seconds = float(text)
     except ValueError:
@@ -180,7 +182,7 @@ def _seconds(name: str, text: str) -> float:
 
 
 def _share(name: str, text: str) -> float:
-    """Read a number from 0 to 1."""
+    """Parse a number from 0 to 1."""
     try:
         share = float(text)
     except ValueError:
@@ -191,9 +193,9 @@ def _share(name: str, text: str) -> float:
 
 
 def unquote(value: str) -> str:
-    """A value without a pair of matching quotes around it, and the blanks around those.
+    """Strip one pair of matching quotes, and the blanks around them.
 
-    s2i and `docker run --env-file` keep the quotes. Other blanks are the value's.
+    s2i and `docker run --env-file` keep the quotes. Other blanks belong to the value.
     """
     stripped = value.strip()
     is_quoted = len(stripped) > 1 and stripped[0] == stripped[-1] and stripped[0] in "'\""

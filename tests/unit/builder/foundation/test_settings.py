@@ -60,7 +60,7 @@ def test_a_user_without_a_home_names_a_cache(monkeypatch):
     monkeypatch.setattr(platformdirs, "user_cache_path", no_home)
     with pytest.raises(SourceError) as caught:
         Settings.from_environ({}, {})
-    assert caught.value.message == "there is no home folder to keep a cache in"
+    assert caught.value.message == "no home folder for the cache"
     assert caught.value.remedy == "set S2I_CACHE_DIR to a folder"
 
 
