@@ -12,7 +12,7 @@ QUICK = tests/unit -m "not starts_programs"
 # Four on two cores: now and then one waits for Prometheus, an image or a time limit.
 WORKERS = -n 4 --dist worksteal
 
-.PHONY: help demo test test-all test-unit mutate lint bench soak fuzz bench-drift clean
+.PHONY: help demo test test-all test-unit mutate lint docs bench soak fuzz bench-drift clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,13 +35,19 @@ test-unit: .venv/test/installed ## run the tests that start no kernel, no servic
 mutate: .venv/mutate/installed ## change what decides, and name what no unit test notices; MODULES="slim/decide ..."
 	.venv/mutate/bin/python tests/mutate.py $(MODULES)
 
-lint: .venv/test/lint-installed ## ruff, import-linter, mypy and shellcheck
+lint: .venv/test/lint-installed ## ruff, import-linter, mypy, shellcheck and a list of phrases
 	$(TEST)/ruff check .
 	$(TEST)/ruff format --check .
 	$(TEST)/lint-imports --no-logo --no-cache
 	$(TEST)/mypy --exclude in_kernel builder service
 	$(TEST)/mypy builder/nachlass_builder/execution/in_kernel
+	$(TEST)/python tests/forbidden_words.py
 	$(TEST)/shellcheck .ci/run .ci/system-packages s2i/install-packages s2i/bin/*
+
+docs: .venv/docs/installed ## build the documentation site; warnings and dead links are errors
+	command -v dot >/dev/null || { echo "dot is missing: install graphviz" >&2; exit 1; }
+	.venv/docs/bin/sphinx-build --fresh-env --nitpicky --fail-on-warning --keep-going --quiet docs .venv/docs/site
+	@echo ".venv/docs/site/index.html"
 
 bench: .venv/test/installed ## measure builds, a service under load, alone and beside others, and drift
 	$(TEST)/python tests/bench/build_steps.py
@@ -52,7 +58,7 @@ bench: .venv/test/installed ## measure builds, a service under load, alone and b
 	$(TEST)/python tests/bench/drift_cost.py
 	$(TEST)/python tests/bench/drift_power.py
 
-fuzz: .venv/test/installed ## send a connection whatever a client could, for an hour
+fuzz: .venv/test/installed ## send a connection random requests for an hour
 	FUZZ_SECONDS=3600 $(TEST)/python -m pytest -s tests/unit/service/http/test_fuzz.py
 
 soak: .venv/test/installed ## ask a service for ten minutes while its workers are killed
@@ -78,6 +84,11 @@ clean: ## remove the virtual environments and caches
 
 .venv/test/lint-installed: .venv/test/installed
 	$(INSTALL) .venv/test --upgrade --group lint
+	touch $@
+
+.venv/docs/installed: .venv/installed
+	$(PYTHON) -m venv --without-pip .venv/docs
+	$(INSTALL) .venv/docs --upgrade --group docs --editable . --editable service
 	touch $@
 
 .venv/mutate/installed: .venv/installed

@@ -21,9 +21,9 @@ from support.containers import (
     SMALL,
     SMALLEST,
     context_of,
+    documented_dockerfile,
     environment_of,
     only_where_containers_run,
-    readme_dockerfile,
     s2i_dockerfile,
 )
 from support.planted import FILES, plant
@@ -199,7 +199,7 @@ def test_one_layer_with_hooks_and_scripts_that_wrap_ours(engine, builder, small,
         assert "cells" in engine.run(*kept).stdout
 
 
-def test_a_dockerfile_in_stages_as_the_readme_has_it_makes_the_small_image(
+def test_the_dockerfile_of_the_documentation_makes_the_small_image(
     engine, project_images, small, tag, tmp_path
 ):
     """The source's variables come along with the model; its secrets, and what s2i keeps, do not."""
@@ -209,7 +209,7 @@ def test_a_dockerfile_in_stages_as_the_readme_has_it_makes_the_small_image(
     (small / ".s2i/environment").write_text("GREETING=it's $HOME\n")
     variables = {"S2I_KEEP_ARTIFACTS": "1", "S2I_APP_METRICS_PREFIX": "points", **parameters}
     write_notebook(small / "model.ipynb", f"{SMALL}# %%\nassert os.environ['API_TOKEN']\n")
-    dockerfile = readme_dockerfile().replace("FROM nachlass-runtime", f"FROM {runtime}")
+    dockerfile = documented_dockerfile().replace("FROM nachlass-runtime", f"FROM {runtime}")
     environment = "".join(f'ENV {name}="{value}"\n' for name, value in variables.items())
     first = f"FROM {builder} AS built\n{environment}"
     file = tmp_path / "Dockerfile"  # which has the secret: not in the source

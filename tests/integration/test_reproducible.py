@@ -1,8 +1,5 @@
 """Builds of one commit make the same bundle: from two folders, with two caches."""
 
-import json
-import re
-import shlex
 import shutil
 import subprocess
 
@@ -13,7 +10,6 @@ from support.cells import write_notebook
 from support.project import NOT_IN_GIT, PROJECT
 from support.repositories import commit_all
 
-CHECK = (PROJECT / "docs/reproducible.md").read_text(encoding="utf-8")
 WARNS = """\
 # %%
 requirements = ["six"]
@@ -90,17 +86,3 @@ def test_the_first_file_that_differs_is_named(nachlass, own_cache, tmp_path):
         said.append(built.stderr)
     assert "an equal build" not in said[0]
     assert "model.pickle is not what an equal build has made before" in said[1]
-
-
-def test_how_to_check_as_the_page_says(nachlass, own_cache, tmp_path):
-    shutil.copytree(PROJECT / "examples", tmp_path / "examples", ignore=NOT_IN_GIT)
-    (block,) = re.findall(r"^```sh\n(.*?)^```", CHECK, flags=re.DOTALL | re.MULTILINE)
-    commands = [shlex.split(line)[1:] for line in block.splitlines()]
-    assert len(commands) == 2
-    for words in commands:
-        done = nachlass(*words, cwd=tmp_path, environment={"S2I_CACHE_DIR": str(own_cache)})
-        assert done.returncode == 0, done.stderr
-    (said,) = re.findall(r"^    (the same .*)$", CHECK, flags=re.MULTILINE)
-    assert said in done.stderr
-    bundle = tmp_path / "examples/kmeans/.nachlass/bundle"
-    assert json.loads((bundle / "manifest.json").read_text())["digest"]

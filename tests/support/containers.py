@@ -292,14 +292,15 @@ def s2i_dockerfile(builder, *, environment=None, cached=None):
     return "\n".join(lines) + "\n"
 
 
-def readme_dockerfile():
-    """The Dockerfile in stages of the README."""
-    return (PROJECT / "README.md").read_text().partition("```dockerfile\n")[2].partition("```")[0]
+def documented_dockerfile():
+    """The Dockerfile in two stages of the documentation."""
+    page = (PROJECT / "docs/how-to/s2i.md").read_text(encoding="utf-8")
+    return page.partition("```dockerfile\n")[2].partition("```")[0]
 
 
 def second_stage(runtime, first):
-    """The second stage of the README's Dockerfile, on a runtime, of what s2i made first."""
-    stage = readme_dockerfile().partition("FROM nachlass-runtime\n")[2]
+    """The second stage of that Dockerfile, on a runtime, of what s2i made first."""
+    stage = documented_dockerfile().partition("FROM nachlass-runtime\n")[2]
     return f"FROM {runtime}\n{stage.replace('--from=built', f'--from={first}')}"
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from support.project import PROJECT
 
-CHECKLIST = PROJECT / "docs/s2i-checklist.md"
+CHECKLIST = PROJECT / "docs/reference/s2i-checklist.md"
 LINES = CHECKLIST.read_text(encoding="utf-8").splitlines()
 ROWS = [
     [cell.strip() for cell in line.strip("|").split("|")]

@@ -47,7 +47,7 @@ RUN --mount=type=tmpfs,target=/tmp /usr/libexec/s2i/run prove
 """What makes the small image of what s2i has made, wherever that is done."""
 
 CONTAINERFILE = (PROJECT / "Containerfile").read_text(encoding="utf-8")
-README = (PROJECT / "README.md").read_text(encoding="utf-8")
+PAGE = (PROJECT / "docs/how-to/s2i.md").read_text(encoding="utf-8")
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """Ten times as fast, where libyaml is."""
@@ -355,17 +355,17 @@ def test_a_build_uses_a_tag_of_its_image_stream(source, stream):
     assert source["namespace"] == ""  # where the build is
 
 
-@pytest.mark.parametrize("where", ["template", "pipeline", "README"])
+@pytest.mark.parametrize("where", ["template", "pipeline", "page"])
 def test_the_small_image_is_made_by_the_same_lines_everywhere(where):
     texts = {
         "template": SECOND["source"]["dockerfile"],
         "pipeline": STEPS["build"]["script"].partition("<<'END'\n")[2].partition("END\n")[0],
-        "README": README.partition("```dockerfile\n")[2].partition("```")[0],
+        "page": PAGE.partition("```dockerfile\n")[2].partition("```")[0],
     }
     before, _, lines = texts[where].rpartition("FROM ")
     assert f"FROM {lines}" == DOCKERFILE
     stages = re.findall(r"^FROM nachlass AS (\S+)$", before, re.MULTILINE)
-    assert stages == (["built"] if where == "README" else [])
+    assert stages == (["built"] if where == "page" else [])
 
 
 def test_what_triggers_a_build():

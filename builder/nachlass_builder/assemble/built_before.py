@@ -42,7 +42,7 @@ def compare_with_before(
     # The digest of the manifest differs whenever anything does.
     names = sorted(before.keys() | made.keys(), key=lambda name: (name == MANIFEST, name))
     first = next(name for name in names if before.get(name) != made.get(name))
-    return f"{first} is not what an equal build has made before: see docs/reproducible.md"
+    return f"{first} is not what an equal build has made before: see docs/explanation/reproducible.md"
 
 
 def _replaced(manifest: Manifest, destination: Path) -> dict[str, str]:

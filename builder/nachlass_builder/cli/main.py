@@ -17,23 +17,20 @@ from nachlass_builder.cli.serve import serve
 from nachlass_builder.foundation.console import INTERRUPTED, Group
 from nachlass_builder.foundation.errors import KINDS
 
+def exit_codes() -> dict[int, str]:
+    """Return what each exit code means, in their order."""
+    kinds = {kind.exit_code: kind.kind for kind in KINDS}
+    others = {
+        0: "done",
+        2: "the command line is wrong",
+        DIFFERS: "the two bundles differ (`nachlass diff --exit-code`)",
+        INTERRUPTED: "interrupted",
+    }
+    return dict(sorted({**kinds, **others}.items()))
+
+
 EXIT_CODES = "\n".join(
-    [
-        "\b",
-        "Exit codes:",
-        "   0  done",
-        *(
-            f"  {code:2d}  {text}"
-            for code, text in sorted(
-                [(kind.exit_code, kind.kind) for kind in KINDS]
-                + [
-                    (2, "the command line is wrong"),
-                    (DIFFERS, "the two bundles differ (`nachlass diff --exit-code`)"),
-                    (INTERRUPTED, "interrupted"),
-                ]
-            )
-        ),
-    ]
+    ["\b", "Exit codes:", *(f"  {code:2d}  {text}" for code, text in exit_codes().items())]
 )
 
 

@@ -1,0 +1,61 @@
+"""The documentation is whole: what it shows is run by a test, and what it links to is there."""
+
+import re
+
+import pytest
+
+from support.pages import LASTING, PAGES, blocks
+from support.project import PROJECT
+
+LANGUAGES = {"sh", "text", "python", "json", "dockerfile", "{toctree}", "{warning}"}
+MARKS = {"needs-cluster": ("oc ",), "needs-s2i": ("s2i ",)}
+"""What only marked blocks may hold, and how their commands begin."""
+
+
+def name(page):
+    return str(page.relative_to(PROJECT))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_a_block_is_of_a_kind_that_tests_know(page):
+    for block in blocks(page):
+        kind = block.language.split()[0] if block.language else ""
+        assert kind in LANGUAGES | {"{generated}", "{graphviz}", "{eval-rst}"}, block
+        assert not re.search(r"^\$ ", block.text, re.MULTILINE), block
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_only_commands_that_need_a_cluster_or_s2i_are_marked(page):
+    for block in blocks(page):
+        begins = MARKS.get(block.mark, ())
+        assert bool(block.mark) == bool(begins), block
+        if block.language == "sh":
+            for command in block.commands:
+                needs_more = command.startswith(("oc ", "s2i "))
+                assert needs_more == command.startswith(begins or "\0"), command
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_a_link_to_the_repository_leads_somewhere(page):
+    text = page.read_text(encoding="utf-8")
+    links = re.findall(r"\]\(repo:([^)#]+)", text)
+    if page == PROJECT / "README.md":
+        links += re.findall(r"\]\((?!https?:)([^)#]+)", text)
+    for link in links:
+        assert (PROJECT / link).exists(), link
+
+
+def test_the_readme_is_short_and_its_notebook_too():
+    text = (PROJECT / "README.md").read_text(encoding="utf-8")
+    assert len(text.split()) <= 700
+    [cells] = [block for block in blocks(PROJECT / "README.md") if block.language == "python"]
+    assert len(cells.text.splitlines()) <= 12
+
+
+def test_services_are_started_in_blocks_of_their_own():
+    """A reader who pastes a block would wait for its first lines to end."""
+    for page in PAGES:
+        for block in blocks(page):
+            if block.language == "sh":
+                lasting = [c for c in block.commands if c.startswith(LASTING)]
+                assert lasting in ([], block.commands[-1:]), block
