@@ -58,15 +58,18 @@ class DriftReport:
         drift = next(drift for drift in self.predictions if drift.verdict == verdict)
         if verdict == "too few samples":
             count = drift.baseline_size
-            return f"Too few samples for a verdict: {count}, and {LEAST_BASELINE} are the least."
+            least = f"at least {LEAST_BASELINE} needed"
+            return f"Not enough samples to detect drift: {count} ({least})."
         if verdict == "too little traffic":
-            size = f"{drift.live_size:,} within {self.span}"
-            return f"Too few predictions for a verdict: {size}, and {LEAST_LIVE} are the least."
-        what = f"{_statistic(drift)} over the last {drift.live_size:,}"
+            size = f"{drift.live_size:,} in the last {self.span}"
+            least = f"at least {LEAST_LIVE} needed"
+            return f"Not enough predictions to detect drift: {size} ({least})."
+        said, limit = _decisive(drift)
+        what = f"{said} over the last {drift.live_size:,} predictions (limit {limit})"
+        if verdict == "steady":
+            return f"No drift detected: {what}."
         field = f" in the field {drift.field}" if drift.field else ""
-        if verdict == "moved":
-            return f"Predictions have moved{field}: {what}."
-        return f"Predictions are distributed as at build: {what}."
+        return f"Drift detected{field}: {what}."
 
     @property
     def moved_inputs(self) -> list[str]:
@@ -128,9 +131,15 @@ def _verdict(drifts: Sequence[Drift]) -> Verdict:
     return next((verdict for verdict in WORST if verdict in found), "no baseline")
 
 
-def _statistic(drift: Drift) -> str:
-    """The statistic that says so: PSI, unless only KS passed its limit."""
+def statistic(name: str, value: float, limit: float) -> tuple[str, str]:
+    """Return `PSI 0.54` and its limit, with two decimals or as many as tell them apart."""
+    decimals = next((n for n in (2, 3, 4) if f"{value:.{n}f}" != f"{limit:.{n}f}"), 2)
+    return f"{name} {value:.{decimals}f}", f"{limit:.{decimals}f}"
+
+
+def _decisive(drift: Drift) -> tuple[str, str]:
+    """Return the statistic that decides, and its limit: PSI, unless only KS exceeds its limit."""
     by_ks = drift.ks is not None and drift.ks_limit and drift.ks > drift.ks_limit
     if by_ks and drift.psi <= drift.psi_limit:
-        return f"KS {drift.ks:.2f}"
-    return f"PSI {drift.psi:.2f}"
+        return statistic("KS", drift.ks or 0.0, drift.ks_limit or 0.0)
+    return statistic("PSI", drift.psi, drift.psi_limit)
