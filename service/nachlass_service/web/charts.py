@@ -38,7 +38,7 @@ class Chart:
 
     drift: Drift
     verdict: str
-    statistics: str
+    statistics: Sequence[str]
     ticks: Sequence[str]
     rows: Sequence[Row]
     more: int
@@ -78,11 +78,11 @@ def _row(label: str, share: tuple[str, float, float], end: float) -> Row:
     return Row(label, exact, percent(live), percent(baseline), *bars)
 
 
-def _statistics(drift: Drift) -> str:
-    """Return PSI and KS with their limits; nothing where there is nothing to compare."""
+def _statistics(drift: Drift) -> list[str]:
+    """Return PSI and KS with their limits; none where there is nothing to compare."""
     if not drift.live_size or not drift.baseline_size:
-        return ""
+        return []
     found = [statistic("PSI", drift.psi, drift.psi_limit)]
     if drift.ks is not None and drift.ks_limit is not None:
         found.append(statistic("KS", drift.ks, drift.ks_limit))
-    return ", ".join(f"{said} (limit {limit})" for said, limit in found)
+    return [f"{said} (limit {limit})" for said, limit in found]

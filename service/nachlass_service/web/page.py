@@ -129,7 +129,7 @@ def _contract(bundle: Bundle, settings: Settings, base_url: str) -> dict[str, An
     schema, example = bundle.manifest.input.schema, bundle.manifest.input.example
     has_example = _has_example(bundle, settings)
     return {
-        "curl": curl_line(bundle, settings, base_url),
+        "curl": _curl(bundle, settings, base_url),
         "placeholder": PLACEHOLDER,
         "has_example": has_example,
         # A list as long as a picture's is better read as one line.
@@ -168,13 +168,18 @@ def _distributions(drift: DriftReport) -> dict[str, Any]:
 
 def curl_line(bundle: Bundle, settings: Settings, base_url: str) -> str:
     """Return a curl command; it works unchanged where samples may be shown."""
+    return " ".join(_curl(bundle, settings, base_url))
+
+
+def _curl(bundle: Bundle, settings: Settings, base_url: str) -> list[str]:
+    """Return the parts of a curl command, each option with its value."""
     body = PLACEHOLDER
     if _has_example(bundle, settings):
         example = bundle.manifest.input.example
         body = _line([example] if _is_sent_in_list(bundle, example) else example)
-    header = "-H 'content-type: application/json'"
     address = shlex.quote(f"{base_url.rstrip('/')}/predict")
-    return f"curl -s {address} {header} -d {shlex.quote(body)}"
+    header = "-H 'content-type: application/json'"
+    return [f"curl -s {address}", header, f"-d {shlex.quote(body)}"]
 
 
 def _has_example(bundle: Bundle, settings: Settings) -> bool:

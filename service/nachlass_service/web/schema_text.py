@@ -26,7 +26,7 @@ def fields_of(schema: Schema) -> list[Field]:
 
 
 def type_of(schema: Any) -> str:
-    """Return a schema's types: `number or null`, `array of 2 number`, or `any`."""
+    """Return a schema's types: `number or null`, `array of 2 numbers`, or `any`."""
     if not isinstance(schema, Mapping):
         return "any"
     if isinstance(options := schema.get("anyOf"), list):
@@ -34,7 +34,13 @@ def type_of(schema: Any) -> str:
     types = schema.get("type", "any")
     found = sorted(types, key=lambda name: name == "null") if isinstance(types, list) else [types]
     if "array" in found and "items" in schema:
-        least, most = schema.get("minItems"), schema.get("maxItems")
-        size = f"{most:,} " if least == most and least is not None else ""
-        found[found.index("array")] = f"array of {size}{type_of(schema['items'])}"
+        found[found.index("array")] = _array(schema)
     return " or ".join(map(str, found))
+
+
+def _array(schema: Mapping[str, Any]) -> str:
+    """Return `array of 2 numbers`, or `array of items (number or null)`."""
+    least, most, item = schema.get("minItems"), schema.get("maxItems"), type_of(schema["items"])
+    size = f"{most:,} " if least == most and least is not None else ""
+    is_one_word = item.isalpha() and item != "any"
+    return f"array of {size}{item}s" if is_one_word else f"array of {size}items ({item})"
