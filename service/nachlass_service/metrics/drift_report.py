@@ -1,4 +1,4 @@
-"""What the service says of drift: a document, and the page's sentences."""
+"""The drift report: the document at /drift and the sentences of the page."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from nachlass_service.metrics.metrics import Metrics
 WORST: tuple[Verdict, ...] = (
     "moved", "steady", "too little traffic", "too few samples", "no baseline",
 )  # fmt: skip
-"""What all fields together are: the first of these that any of them is."""
+"""The verdict on several fields is the first of these that one of them has."""
 
 
 class DriftDocument(TypedDict):
@@ -46,12 +46,12 @@ class DriftReport:
 
     @property
     def verdict(self) -> Verdict:
-        """The verdict on the predictions."""
+        """Return the verdict on the predictions."""
         return _verdict(self.predictions)
 
     @property
     def sentence(self) -> str:
-        """The verdict on the predictions in plain words."""
+        """Return the verdict on the predictions as a sentence."""
         verdict = self.verdict
         if verdict == "no baseline":
             return "The bundle has no baseline to compare predictions with."
@@ -73,19 +73,19 @@ class DriftReport:
 
     @property
     def moved_inputs(self) -> list[str]:
-        """The features that have moved."""
+        """Return the features that have drifted."""
         return [drift.field for drift in self.inputs if drift.verdict == "moved"]
 
     @property
     def span(self) -> str:
-        """How long the window is."""
+        """Return the length of the window."""
         for unit, name in ((3600, "h"), (60, "min")):
             if self.seconds >= 2 * unit:
                 return f"{self.seconds / unit:.0f} {name}"
         return f"{self.seconds:.0f} s"
 
     def as_json(self) -> DriftDocument:
-        """What /drift answers."""
+        """Return the document at /drift."""
         return {
             "verdict": self.verdict,
             "sentence": self.sentence,
@@ -97,7 +97,7 @@ class DriftReport:
 
 
 def report(metrics: Metrics) -> DriftReport:
-    """Compare what was counted within the window with the baseline; the farthest field first."""
+    """Compare the counts of the window with the baseline; the most drifted field is first."""
     predictions, inputs, seconds = metrics.recent()
     baseline = metrics.baseline
     return DriftReport(
@@ -110,7 +110,7 @@ def report(metrics: Metrics) -> DriftReport:
 def _compared(
     live: Counts, baseline: Counts, ordered: Callable[[str], Sequence[str]], tests_of_each: int
 ) -> list[Drift]:
-    """Each field that the baseline or the traffic has."""
+    """Compare each field that the baseline or the traffic has."""
     seen = (field for field, counts in live.items() if any(counts.values()))
     drifts = [
         compare_with_baseline(
@@ -126,7 +126,7 @@ def _compared(
 
 
 def _verdict(drifts: Sequence[Drift]) -> Verdict:
-    """The verdict on fields that are looked at together."""
+    """Return the verdict on several fields."""
     found = {drift.verdict for drift in drifts}
     return next((verdict for verdict in WORST if verdict in found), "no baseline")
 

@@ -3,8 +3,12 @@
 import re
 import shlex
 from itertools import pairwise
+from urllib.parse import urljoin
 
 import pytest
+from werkzeug.exceptions import NotFound
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
+from werkzeug.test import Client
 
 from nachlass_service.base.settings import Settings
 from nachlass_service.metrics.drift import FALSE_ALARMS
@@ -83,6 +87,15 @@ def test_the_request_is_below_the_place_where_the_application_is_mounted(tmp_pat
         "/", headers={"Accept": "text/html"}, base_url="https://example.org/models/kmeans"
     )
     assert shlex.split(Page(answer.text).curl)[2] == "https://example.org/models/kmeans/predict"
+
+
+def test_links_work_behind_a_prefix(tmp_path):
+    app = app_of(bundle_with(tmp_path), show_samples=False)
+    client = Client(DispatcherMiddleware(NotFound(), {"/models/kmeans": app}))
+    page = "/models/kmeans/"
+    links = Page(client.get(page, headers={"Accept": "text/html"}).text).links
+    found = {link: client.get(urljoin(page, link)).status_code for link in links}
+    assert found == {"model": 200, "drift": 200, "metrics": 200, "livez": 200, "readyz": 503}
 
 
 def test_psi_and_ks_are_explained_where_they_are_shown(tmp_path):
