@@ -7,7 +7,6 @@ import struct
 import subprocess
 import threading
 from contextlib import contextmanager
-from html.parser import HTMLParser
 
 import pytest
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -15,111 +14,12 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from nachlass_service.base import errors
 from nachlass_service.base.settings import Settings
 from nachlass_service.bundle.bundle import Bundle
-from nachlass_service.bundle.model import Model
-from nachlass_service.metrics.metrics import Metrics
-from nachlass_service.scoring.scorer import Scorer
-from nachlass_service.web.app import PAGE_POLICY, create_app
 from nachlass_service.web.page import MOST_LABELS, PLACEHOLDER, model_document
 from support.manifest import bundle_with, example
+from support.page import HOSTILE, Page, app_of, hostile, page_of
 
-HOSTILE = "</pre></title><script>alert('1')</script><img src=x onerror=\"alert(2)\">&amp;"
-REFERENCES = {"action", "background", "data", "formaction", "href", "poster", "src", "srcset"}
-VOID = {"img", "input", "link", "meta"}
-
-
-class Page(HTMLParser):
-    """A page as text, by the elements that it stands in, and what the page refers to."""
-
-    def __init__(self, html):
-        super().__init__()
-        self.references, self.tags, self.styles = [], [], []
-        self.blocks = {"h1": [], "title": [], "pre": [], "code": [], "li": [], "th": []}
-        self.everything = ""
-        self._open = []
-        self.feed(html)
-        self.close()
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.references += [value for name, value in attrs if name in REFERENCES]
-        assert not [name for name, _ in attrs if name.startswith("on")]
-        if tag not in VOID:
-            self._open.append(tag)
-        if tag in self.blocks:
-            self.blocks[tag].append("")
-
-    def handle_endtag(self, tag):
-        assert self._open.pop() == tag
-
-    def handle_data(self, data):
-        if "style" in self._open:
-            self.styles.append(data)
-            return
-        self.everything += data
-        for tag in {*self._open} & {*self.blocks}:
-            self.blocks[tag][-1] += data
-
-    @property
-    def curl(self):
-        return self.blocks["pre"][0]
-
-    @property
-    def links(self):
-        return {reference for reference in self.references if not reference.startswith("data:")}
-
-    @property
-    def statuses(self):
-        return {int(text) for text in self.blocks["th"] if re.fullmatch(r"\d{3}", text)}
-
-
-def hostile():
-    """A manifest of which every text is long, and means harm."""
-    long = HOSTILE + "x" * 300
-    return example(
-        name=long,
-        version=long,
-        prediction={
-            "kind": "object",
-            "fields": ["", long, *map(str, range(40))],
-            "labels": {"": [f"{n} {long}" for n in range(40)], long: [long, "\ud800"]},
-            "buckets": {"": [1.0]},
-        },
-        input={
-            "schema": {"title": long, "properties": {f"{n} {long}": {} for n in range(40)}},
-            "example": [long] * 40,
-        },
-        source={
-            "commit": long,
-            "dirty": True,
-            "notebooks": [{"name": long, "digest": "", "executed": "notebook"}] * 3,
-        },
-        python=long,
-        created=long,
-        built_by=long,
-    )
-
-
-def app_of(bundle, *, show_samples=True, answered=()):
-    metrics = Metrics(
-        bundle_with(None).manifest.prediction,
-        prefix="nachlass",
-        info={},
-        baseline=bundle.manifest.baseline,
-    )
-    metrics.counters.prepare(0)
-    metrics.count(answered, 0.1)
-    settings = Settings.from_environ({"S2I_SHOW_SAMPLES": "1" if show_samples else "0"})
-    return create_app(Scorer(bundle, Model(lambda sample: sample), metrics, settings))
-
-
-def page_of(manifest, path, *, show_samples=True):
-    """The page of a bundle that is nothing but its manifest."""
-    app = app_of(bundle_with(path, **manifest), show_samples=show_samples)
-    answer = app.test_client().get("/", headers={"Accept": "text/html"})
-    assert answer.status_code == 200
-    assert answer.content_type == "text/html; charset=utf-8"
-    assert answer.headers["Content-Security-Policy"] == PAGE_POLICY
-    return Page(answer.text)
+LINKS = {"model", "drift", "metrics", "readyz", "livez"}
+NOT_LABELS = ("model.ipynb", *example()["packages"])
 
 
 def test_what_a_model_was_made_from_is_not_published(tmp_path):
@@ -144,24 +44,24 @@ def test_the_page_of_a_built_model(kmeans):
     assert json.loads(shown) == sample
     assert json.loads(schema) == bundle.manifest.input.schema
     assert bundle.function in page.everything
-    assert page.links == {"/model", "/drift", "/metrics", "/readyz", "/livez", "/notebook/1"}
+    assert page.links == {*LINKS, "notebook/1"}
     client = app_of(bundle).test_client()
-    found = {link: client.get(link).status_code for link in page.links}
-    assert found == {**dict.fromkeys(page.links, 200), "/readyz": 503}  # it was not started
+    found = {link: client.get(f"/{link}").status_code for link in page.links}
+    assert found == {**dict.fromkeys(page.links, 200), "readyz": 503}  # it was not started
 
 
 def test_what_is_served_is_named(tmp_path):
     text = re.sub(r"\s+", " ", page_of(example(), tmp_path).everything)
     for fact in (
         "version v1.0, digest 9b1d6a2f0c47",
-        f"Digest {example()['digest']} Source dated",
+        f"Digest {example()['digest']} Source date",
         "function, with a validator",
         "predictor, model.ipynb, cell 4, line 1",
-        "0123456789abcdef0123456789abcdef01234567 nothing uncommitted in its folder",
+        "0123456789abcdef0123456789abcdef01234567 no uncommitted changes in its folder",
         "200 samples",
         "2026-11-21 08:45:53 UTC Built by nachlass 0.1.0",
         "3.11.7",
-        "Its kind is label: one of these",
+        "Kind of prediction: label, one of",
     ):
         assert fact in text
 
@@ -169,7 +69,7 @@ def test_what_is_served_is_named(tmp_path):
 @pytest.mark.parametrize("manifest", [example(), hostile()], ids=["example", "hostile"])
 def test_nothing_is_fetched(manifest, tmp_path):
     page = page_of(manifest, tmp_path)
-    assert all(re.match(r"data:image/|/(?!/)", reference) for reference in page.references)
+    assert all(re.match(r"data:image/|[a-z]+(/\d+)?$", one) for one in page.references)
     assert not {"script", "iframe", "object", "embed", "img"} & {*page.tags}
     assert len(page.styles) == 1
     assert not re.search(r"url\(|@import|//", page.styles[0])
@@ -198,7 +98,7 @@ def test_samples_are_hidden_unless_they_may_be_shown(contract, tmp_path):
     page = page_of(manifest, tmp_path, show_samples=False)
     assert not re.search("Lovelace|Babbage", page.everything)
     assert shlex.split(page.curl)[-1] == PLACEHOLDER
-    assert page.links == {"/model", "/drift", "/metrics", "/readyz", "/livez"}
+    assert page.links == LINKS
 
 
 def test_a_notebook_without_samples(tmp_path):
@@ -222,7 +122,7 @@ def test_some_of_many_labels_are_shown(count, tmp_path):
     labels = [f"label {number}" for number in range(count)]
     page = page_of(example(prediction={"labels": {"": labels}}), tmp_path)
     more = [f"and {count - MOST_LABELS} more"] if count > MOST_LABELS else []
-    assert [item for item in page.blocks["li"] if item != "model.ipynb"] == [
+    assert [item for item in page.blocks["li"] if not item.startswith(NOT_LABELS)] == [
         *labels[:MOST_LABELS],
         *more,
     ]
@@ -236,10 +136,8 @@ def test_the_fields_of_a_prediction_are_listed(tmp_path):
         "buckets": {"scores.a": [1.0], "mixed": [1.0]},
     }
     text = re.sub(r"\s+", " ", page_of(example(prediction=prediction), tmp_path).everything)
-    assert "Its kind is object, with 3 fields:" in text
-    assert (
-        "label one of these spam scores.a a number mixed a number, or one of these unknown" in text
-    )
+    assert "Kind of prediction: object, with 3 fields:" in text
+    assert "label one of spam scores.a a number mixed a number, or one of unknown" in text
 
 
 @pytest.mark.parametrize(
@@ -248,10 +146,14 @@ def test_the_fields_of_a_prediction_are_listed(tmp_path):
         (
             [0, 1, 2, 3, 4, 5, 6] * 100,
             "steady",
-            "distributed as at build: PSI 0.02 over the last 7",
+            "No drift detected: PSI 0.02 over the last 700 predictions (limit 0.16).",
         ),
-        ([4] * 1500, "moved", "Predictions have moved: PSI 6.90 over the last 1,500."),
-        ([4] * 10, "too little traffic", "Too few predictions for a verdict: 10 within"),
+        (
+            [4] * 1500,
+            "moved",
+            "Drift detected: PSI 6.90 over the last 1,500 predictions (limit 0.14).",
+        ),
+        ([4] * 10, "too little traffic", "Not enough predictions to detect drift: 10 in the last"),
     ],
 )
 def test_the_page_and_the_document_say_whether_predictions_have_moved(
@@ -262,10 +164,10 @@ def test_the_page_and_the_document_say_whether_predictions_have_moved(
     text = re.sub(r"\s+", " ", Page(page).everything)
     assert said in text
     share = 100 * answered.count(4) / len(answered)
-    assert f" 4 {share:.1f} %14.0 %" in text
-    assert re.findall(r'class="live" x="0" y="1" width="([\d.]+)"', page)[4] == str(
-        round(100 * share / max(share, 17.5), 2)
-    )
+    assert f" 4 {share:.1f}%14.0% " in text
+    end = {"steady": 20, "moved": 100, "too little traffic": 100}[verdict]
+    widths = re.findall(r'class="live" x="0" y="1" width="([\d.]+)"', page)
+    assert float(widths[4]) == pytest.approx(100 * share / end, abs=0.01)
     document = client.get("/drift").get_json()
     assert document["verdict"] == verdict
     # Seconds pass between the page and the document.
@@ -353,7 +255,7 @@ def test_a_browser_shows_it_within_the_window(manifest, tmp_path):
         assert page.curl == f"curl -s {url}predict {header} -d {shlex.quote(body)}"
         assert asked == [("/", 200)]  # not even an icon
         # A window of Chromium has at least 500 px, and a telephone has less: hence the frame.
-        for width in (390, 1280):
+        for width in (320, 390, 1280):
             frame = chromium(profile, "--dump-dom", f"{url}frame/{width}")
             measured = re.search(r"<title>(\d+),(\d+),(\d+),(\d+)</title>", frame)
             window, visible, needed, height = map(int, measured.groups())

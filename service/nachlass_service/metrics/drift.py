@@ -70,7 +70,10 @@ class FieldDocument(TypedDict):
 
 @dataclass(frozen=True)
 class Drift:
-    """One field's distribution, now and at build. `ks` is None for what has no order."""
+    """One field's distribution, now and at build. `ks` is None for labels, which have no order.
+
+    The first `bins` values are the intervals of numbers, the others are labels.
+    """
 
     field: str
     live: Mapping[str, float]
@@ -80,6 +83,7 @@ class Drift:
     psi_limit: float
     ks: float | None
     ks_limit: float | None
+    bins: int
 
     @property
     def live_size(self) -> int:
@@ -160,7 +164,8 @@ def compare_with_baseline(
     else:
         far = distance is not None and distance_limit is not None and distance > distance_limit
         verdict = "moved" if far or index > index_limit else "steady"
-    return Drift(field, now, then, verdict, index, index_limit, distance, distance_limit)
+    statistics = (index, index_limit, distance, distance_limit)
+    return Drift(field, now, then, verdict, *statistics, bins=len(ordered))
 
 
 def psi(live: Sequence[float], baseline: Sequence[float]) -> float:

@@ -1,4 +1,4 @@
-"""What the service says of drift: a document, and the page's sentences."""
+"""The drift report: the document at /drift and the sentences of the page."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from nachlass_service.metrics.metrics import Metrics
 WORST: tuple[Verdict, ...] = (
     "moved", "steady", "too little traffic", "too few samples", "no baseline",
 )  # fmt: skip
-"""What all fields together are: the first of these that any of them is."""
+"""The verdict on several fields is the first of these that one of them has."""
 
 
 class DriftDocument(TypedDict):
@@ -46,43 +46,46 @@ class DriftReport:
 
     @property
     def verdict(self) -> Verdict:
-        """The verdict on the predictions."""
+        """Return the verdict on the predictions."""
         return _verdict(self.predictions)
 
     @property
     def sentence(self) -> str:
-        """The verdict on the predictions in plain words."""
+        """Return the verdict on the predictions as a sentence."""
         verdict = self.verdict
         if verdict == "no baseline":
             return "The bundle has no baseline to compare predictions with."
         drift = next(drift for drift in self.predictions if drift.verdict == verdict)
         if verdict == "too few samples":
             count = drift.baseline_size
-            return f"Too few samples for a verdict: {count}, and {LEAST_BASELINE} are the least."
+            least = f"at least {LEAST_BASELINE} needed"
+            return f"Not enough samples to detect drift: {count} ({least})."
         if verdict == "too little traffic":
-            size = f"{drift.live_size:,} within {self.span}"
-            return f"Too few predictions for a verdict: {size}, and {LEAST_LIVE} are the least."
-        what = f"{_statistic(drift)} over the last {drift.live_size:,}"
+            size = f"{drift.live_size:,} in the last {self.span}"
+            least = f"at least {LEAST_LIVE} needed"
+            return f"Not enough predictions to detect drift: {size} ({least})."
+        said, limit = _decisive(drift)
+        what = f"{said} over the last {drift.live_size:,} predictions (limit {limit})"
+        if verdict == "steady":
+            return f"No drift detected: {what}."
         field = f" in the field {drift.field}" if drift.field else ""
-        if verdict == "moved":
-            return f"Predictions have moved{field}: {what}."
-        return f"Predictions are distributed as at build: {what}."
+        return f"Drift detected{field}: {what}."
 
     @property
     def moved_inputs(self) -> list[str]:
-        """The features that have moved."""
+        """Return the features that have drifted."""
         return [drift.field for drift in self.inputs if drift.verdict == "moved"]
 
     @property
     def span(self) -> str:
-        """How long the window is."""
+        """Return the length of the window."""
         for unit, name in ((3600, "h"), (60, "min")):
             if self.seconds >= 2 * unit:
                 return f"{self.seconds / unit:.0f} {name}"
         return f"{self.seconds:.0f} s"
 
     def as_json(self) -> DriftDocument:
-        """What /drift answers."""
+        """Return the document at /drift."""
         return {
             "verdict": self.verdict,
             "sentence": self.sentence,
@@ -94,7 +97,7 @@ class DriftReport:
 
 
 def report(metrics: Metrics) -> DriftReport:
-    """Compare what was counted within the window with the baseline; the farthest field first."""
+    """Compare the counts of the window with the baseline; the most drifted field is first."""
     predictions, inputs, seconds = metrics.recent()
     baseline = metrics.baseline
     return DriftReport(
@@ -107,7 +110,7 @@ def report(metrics: Metrics) -> DriftReport:
 def _compared(
     live: Counts, baseline: Counts, ordered: Callable[[str], Sequence[str]], tests_of_each: int
 ) -> list[Drift]:
-    """Each field that the baseline or the traffic has."""
+    """Compare each field that the baseline or the traffic has."""
     seen = (field for field, counts in live.items() if any(counts.values()))
     drifts = [
         compare_with_baseline(
@@ -123,14 +126,20 @@ def _compared(
 
 
 def _verdict(drifts: Sequence[Drift]) -> Verdict:
-    """The verdict on fields that are looked at together."""
+    """Return the verdict on several fields."""
     found = {drift.verdict for drift in drifts}
     return next((verdict for verdict in WORST if verdict in found), "no baseline")
 
 
-def _statistic(drift: Drift) -> str:
-    """The statistic that says so: PSI, unless only KS passed its limit."""
+def statistic(name: str, value: float, limit: float) -> tuple[str, str]:
+    """Return `PSI 0.54` and its limit, with two decimals or as many as tell them apart."""
+    decimals = next((n for n in (2, 3, 4) if f"{value:.{n}f}" != f"{limit:.{n}f}"), 2)
+    return f"{name} {value:.{decimals}f}", f"{limit:.{decimals}f}"
+
+
+def _decisive(drift: Drift) -> tuple[str, str]:
+    """Return the statistic that decides, and its limit: PSI, unless only KS exceeds its limit."""
     by_ks = drift.ks is not None and drift.ks_limit and drift.ks > drift.ks_limit
     if by_ks and drift.psi <= drift.psi_limit:
-        return f"KS {drift.ks:.2f}"
-    return f"PSI {drift.psi:.2f}"
+        return statistic("KS", drift.ks or 0.0, drift.ks_limit or 0.0)
+    return statistic("PSI", drift.psi, drift.psi_limit)

@@ -1,1 +1,1 @@
-"""The Flask application: everything but predictions and health."""
+"""The Flask application: every endpoint except predictions and health."""

@@ -1,7 +1,7 @@
-"""The service's pages: a complete Flask application.
+"""The service's endpoints: a complete Flask application.
 
-It carries bytes and headers to the scorer and back; what is taken, answered and
-counted is the scorer's to say.
+It passes bytes and headers to the scorer and back; the scorer decides what is
+accepted, returned and counted.
 """
 
 from __future__ import annotations
@@ -34,25 +34,25 @@ from nachlass_service.scoring.scorer import Scorer
 from nachlass_service.web.page import index_page, index_text, model_document
 
 MODEL_DIGEST = "Model-Digest"
-"""The header that says which model has answered, while two of them are served."""
+"""The header with the digest of the model, for when two models are served."""
 COUNTED = "nachlass.counted"
-"""Where the caller counts its requests itself."""
+"""The key of the WSGI environment that is set if the server counts requests itself."""
 PIECE_BYTES = 1 << 16
 DISCARD_S = 5
-"""How long the rest of a body that is too large is read, and thrown away."""
+"""Seconds for which the rest of a body that is too large is read and discarded."""
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 DETAILS = {
-    404: "there is nothing at {0.path}; predictions are at /predict",
-    405: "{0.path} does not take {0.method}",
+    404: "{0.path} does not exist; predictions are at /predict",
+    405: "{0.path} does not support {0.method}",
 }
 ACCEPTED = ["text/plain", "text/html", "application/json"]
-"""What `/` can answer with; the first is for those who take anything, as curl does."""
+"""The media types of `/`; the first is for clients that accept anything, such as curl."""
 PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-"""The page for people has its style and its icon in itself, and no script."""
+"""The page for people contains its style and its icon, and has no script."""
 
 
 def create_app(scorer: Scorer) -> Flask:
-    """The application that answers with a scorer, which has to be started in each worker."""
+    """Create the application for a scorer, which has to be started in each worker."""
     app = Flask(__name__, static_folder=None)
     app.url_map.strict_slashes = False
     batches = Batches(scorer)
@@ -96,7 +96,8 @@ def create_app(scorer: Scorer) -> Flask:
         match request.accept_mimetypes.best_match(ACCEPTED, "text/plain"):
             case "text/html":
                 drift = drift_report.report(scorer.metrics)
-                page = index_page(scorer.bundle, scorer.settings, request.host_url, drift)
+                state = drift, scorer.not_ready()
+                page = index_page(scorer.bundle, scorer.settings, request.url_root, *state)
                 return Response(page, headers={"Content-Security-Policy": PAGE_POLICY})
             case "application/json":
                 return json_response(model_document(scorer.bundle, scorer.settings))
@@ -109,7 +110,7 @@ def create_app(scorer: Scorer) -> Flask:
             page = scorer.bundle.executed_notebook(number)
             if page is None:
                 abort(HTTPStatus.NOT_FOUND)
-            # Its scripts are the notebook's, and have no business with the service.
+            # Its scripts are the notebook's, and must not reach the service.
             return Response(page, headers={"Content-Security-Policy": "sandbox allow-scripts"})
 
     @app.errorhandler(ServiceError)
@@ -151,7 +152,7 @@ def create_app(scorer: Scorer) -> Flask:
 
 
 def count_requests(app: Flask, scorer: Scorer) -> None:
-    """Count each request, unless the server that calls the application does."""
+    """Count each request, unless the server does."""
 
     @app.before_request
     def begin() -> None:
@@ -167,7 +168,7 @@ def count_requests(app: Flask, scorer: Scorer) -> None:
 
 
 def route_of(request: Request) -> str:
-    """What is asked for, as the metrics call it."""
+    """Return the label of the route in the metrics."""
     match request.endpoint:
         case "predict":
             return "batch" if is_batch(request.headers.get("Content-Type", "")) else "predict"
@@ -177,7 +178,7 @@ def route_of(request: Request) -> str:
 
 
 def batch_response(scorer: Scorer, batches: Batches) -> Response:
-    """The answer to a request with many samples, most of which is made while it is sent."""
+    """Return the response to a batch, most of which is computed while it is sent."""
     asked = BatchRequest(
         request.headers.get("Content-Type", ""),
         request.headers.get("Content-Encoding", ""),
@@ -198,7 +199,7 @@ def batch_response(scorer: Scorer, batches: Batches) -> Response:
 
 
 def read_body(scorer: Scorer) -> bytes:
-    """The body of the request; one that is too large, or does not arrive, is turned down."""
+    """Return the body of the request; reject one that is too large or incomplete."""
     error: ServiceError
     try:
         body = _read_at_most(scorer.settings.max_body_bytes)
@@ -212,12 +213,12 @@ def read_body(scorer: Scorer) -> bytes:
 
 
 def _read_at_most(limit: int) -> bytes | None:
-    """The body, or None when it is larger than the limit."""
+    """Return the body, or None if it is larger than the limit."""
     pieces, size = [], 0
     too_large = (request.content_length or 0) > limit
-    if too_large and "Expect" in request.headers:  # it asked before sending
+    if too_large and "Expect" in request.headers:  # it waits before sending
         return None
-    # A client that is not read to the end, for a while, never reads the answer.
+    # A client whose body is not read to the end never reads the response.
     ends_at = time.monotonic() + DISCARD_S
     while piece := request.stream.read(PIECE_BYTES):
         size += len(piece)
@@ -230,7 +231,7 @@ def _read_at_most(limit: int) -> bytes | None:
 
 
 def request_id() -> str:
-    """What the log calls this request: the name the client gave it, or a new one."""
+    """Return the ID of this request in the log: the client's, or a new one."""
     if "request_id" not in g:
         given = request.headers.get("X-Request-Id", "")
         g.request_id = given if REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
@@ -239,13 +240,13 @@ def request_id() -> str:
 
 
 def problem_response(status: int, title: str, detail: str) -> Response:
-    """A problem document for what is not an error of the scorer's."""
+    """Return a problem document for an error outside the scorer."""
     return json_response(problem(status, title, detail, request_id()), status, MEDIA_TYPE)
 
 
 def json_response(
     value: bytes | Mapping[str, object], status: int = 200, media_type: str = "application/json"
 ) -> Response:
-    """JSON, with a newline at its end for those who read it in a terminal."""
+    """Return JSON, with a newline at its end for terminals."""
     text = value if isinstance(value, bytes) else encode(value)
     return Response(text + b"\n", status, content_type=media_type)

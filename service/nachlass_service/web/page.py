@@ -1,12 +1,11 @@
-"""What the service says of itself: a page, a document, a line."""
+"""The self-description of the service: as a page, as JSON, as a line of text."""
 
 from __future__ import annotations
 
 import json
-import re
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, NotRequired, TypedDict
 
 from flask import render_template
@@ -16,18 +15,19 @@ from nachlass_service.batches.formats import types_taken
 from nachlass_service.bundle.bundle import Bundle
 from nachlass_service.bundle.manifest import Schema
 from nachlass_service.bundle.strict_json import encode
-from nachlass_service.metrics.drift import Drift
+from nachlass_service.metrics.drift import FALSE_ALARMS
 from nachlass_service.metrics.drift_report import DriftReport
+from nachlass_service.web.charts import MOST_CHARTS, charts_of
+from nachlass_service.web.schema_text import fields_of, type_of
 
 PLACEHOLDER = "SAMPLE AS JSON"
-"""What stands in the place of a sample where none may be shown."""
+"""The body of the example request where samples must not be shown."""
 MOST_LABELS = 20
-MOST_CHARTS = 6
-NUMBER = re.compile(r"-?\d+\.\d+(?:e[+-]?\d+)?")
+MOST_FIELDS = 50
 
 
 class InputDocument(TypedDict):
-    """What a sample is; the example is training data."""
+    """The description of a sample; the example is training data."""
 
     schema: Schema
     example: NotRequired[Any]
@@ -41,7 +41,7 @@ class NotebookDocument(TypedDict):
 
 
 class SourceDocument(TypedDict):
-    """Where the model comes from."""
+    """The origin of the model."""
 
     commit: str | None
     dirty: bool | None
@@ -49,7 +49,7 @@ class SourceDocument(TypedDict):
 
 
 class ModelDocument(TypedDict):
-    """The document at /model; see docs/manifest.schema.json for what the parts are."""
+    """The document at /model; docs/manifest.schema.json describes its parts."""
 
     name: str
     version: str
@@ -66,28 +66,8 @@ class ModelDocument(TypedDict):
     digest: str
 
 
-@dataclass(frozen=True)
-class Row:
-    """A value in a chart: its shares, and the lengths of their bars in %."""
-
-    value: str
-    live: float
-    baseline: float
-    live_bar: float
-    baseline_bar: float
-
-
-@dataclass(frozen=True)
-class Chart:
-    """The values of a field that are shown, and how many are not."""
-
-    drift: Drift
-    rows: Sequence[Row]
-    more: int
-
-
 def model_document(bundle: Bundle, settings: Settings) -> ModelDocument:
-    """The manifest's public part: nothing in it is training data, unless that may be shown."""
+    """Return the public part of the manifest, with training data only if that may be shown."""
     manifest = bundle.manifest
     source = manifest.source
     taken: InputDocument = {"schema": manifest.input.schema}
@@ -117,92 +97,113 @@ def model_document(bundle: Bundle, settings: Settings) -> ModelDocument:
 
 
 def index_text(bundle: Bundle) -> str:
-    """One line for those who ask with curl."""
+    """Return one line for curl."""
     return f"{bundle.title}: make a prediction by POSTing one sample as JSON to /predict\n"
 
 
-def index_page(bundle: Bundle, settings: Settings, base_url: str, drift: DriftReport) -> str:
-    """The page for people."""
-    manifest = bundle.manifest
-    example, has_example = manifest.input.example, _has_example(bundle, settings)
+def index_page(
+    bundle: Bundle,
+    settings: Settings,
+    base_url: str,
+    drift: DriftReport,
+    not_ready: str | None = None,
+) -> str:
+    """Return the page for people; `not_ready` is the reason why the service is not ready."""
     page = render_template(
         "page.html",
         bundle=bundle,
-        manifest=manifest,
+        manifest=bundle.manifest,
         settings=settings,
-        curl=curl_line(bundle, settings, base_url),
-        placeholder=PLACEHOLDER,
-        has_example=has_example,
-        # A list as long as a picture's is better read as one line.
-        example=_indented(example) if isinstance(example, dict) else _line(example),
-        answer=_answer(bundle) if has_example else None,
-        batches=types_taken(),
-        schema=_indented(manifest.input.schema),
-        most_labels=MOST_LABELS,
+        not_ready=not_ready,
         drift=drift,
-        numbered=bool(drift.inputs) and not settings.show_samples,
-        charts={
-            "": [_chart(field) for field in drift.predictions[:MOST_CHARTS]],
-            "Input": [_chart(field) for field in drift.inputs[:MOST_CHARTS]],
-        },
+        **_contract(bundle, settings, base_url),
+        **_distributions(drift),
+        numbered=not settings.show_samples,
     )
     # JSON may hold half of a surrogate pair, UTF-8 may not.
     return page.encode("utf-8", "replace").decode("utf-8")
 
 
-def _chart(drift: Drift) -> Chart:
-    """The chart of a field: the most frequent values, if there are many."""
-    shares = drift.shares
-    more = 0
-    if drift.ks is None and len(shares) > MOST_LABELS:
-        shares = sorted(shares, key=lambda row: -max(row[1:]))[:MOST_LABELS]
-        more = len(drift.shares) - MOST_LABELS
-    longest = max((share for _value, *both in shares for share in both), default=0) or 1
-    rows = [
-        Row(
-            value=NUMBER.sub(lambda found: f"{float(found[0]):.4g}", value),
-            live=live,
-            baseline=baseline,
-            live_bar=round(100 * live / longest, 2),
-            baseline_bar=round(100 * baseline / longest, 2),
-        )
-        for value, live, baseline in shares
-    ]
-    return Chart(drift, rows, more)
+def _contract(bundle: Bundle, settings: Settings, base_url: str) -> dict[str, Any]:
+    """Return what contract.html shows."""
+    schema, example = bundle.manifest.input.schema, bundle.manifest.input.example
+    has_example = _has_example(bundle, settings)
+    return {
+        "curl": _curl(bundle, settings, base_url),
+        "placeholder": PLACEHOLDER,
+        "has_example": has_example,
+        # A list as long as a picture's is better read as one line.
+        "example": _indented(example) if isinstance(example, dict) else _line(example),
+        "answer": _answer(bundle) if has_example else None,
+        "batches": types_taken(),
+        "fields": fields_of(schema),
+        "type": type_of(schema),
+        "schema": _indented(schema),
+        "most_labels": MOST_LABELS,
+        "most_fields": MOST_FIELDS,
+    }
+
+
+def _distributions(drift: DriftReport) -> dict[str, Any]:
+    """Return what drift.html shows: groups of charts, each with the number of further fields."""
+    groups = (
+        ("Predictions", "prediction", drift.predictions),
+        ("Input features", "sample", drift.inputs),
+    )
+    has_traffic = drift.verdict in ("moved", "steady")
+    return {
+        "charts": [
+            (
+                title,
+                what,
+                charts_of(drifts, open_first=has_traffic and what == "prediction"),
+                max(0, len(drifts) - MOST_CHARTS),
+            )
+            for title, what, drifts in groups
+        ],
+        "has_ks": any(one.ks is not None for one in (*drift.predictions, *drift.inputs)),
+        "one_in": f"{1 / FALSE_ALARMS:,.0f}",
+    }
 
 
 def curl_line(bundle: Bundle, settings: Settings, base_url: str) -> str:
-    """A command that asks for a prediction; it works as it is where samples may be shown."""
+    """Return a curl command; it works unchanged where samples may be shown."""
+    return " ".join(_curl(bundle, settings, base_url))
+
+
+def _curl(bundle: Bundle, settings: Settings, base_url: str) -> list[str]:
+    """Return the parts of a curl command, each option with its value."""
     body = PLACEHOLDER
     if _has_example(bundle, settings):
         example = bundle.manifest.input.example
         body = _line([example] if _is_sent_in_list(bundle, example) else example)
+    address = shlex.quote(f"{base_url.rstrip('/')}/predict")
     header = "-H 'content-type: application/json'"
-    return f"curl -s {base_url.rstrip('/')}/predict {header} -d {shlex.quote(body)}"
+    return [f"curl -s {address}", header, f"-d {shlex.quote(body)}"]
 
 
 def _has_example(bundle: Bundle, settings: Settings) -> bool:
-    """Whether there is an example of a sample that may be shown."""
+    """Return whether there is an example sample that may be shown."""
     return bool(settings.show_samples and bundle.manifest.samples.are_there)
 
 
 def _answer(bundle: Bundle) -> str | None:
-    """The proven answer to the example; None where there is none."""
+    """Return the proven prediction for the example, None without samples."""
     for sample, prediction in bundle.samples():
         return _line([prediction] if _is_sent_in_list(bundle, sample) else prediction)
     return None
 
 
 def _is_sent_in_list(bundle: Bundle, sample: Any) -> bool:
-    """Whether a sample is sent as a list of one: a pipeline takes any list as one of samples."""
+    """Return whether a sample is sent as a list of one: a pipeline reads a list as samples."""
     return bundle.is_pipeline and isinstance(sample, list)
 
 
 def _line(value: Any) -> str:
-    """A value as one line of JSON."""
+    """Return a value as one line of JSON."""
     return encode(value).decode("utf-8")
 
 
 def _indented(value: Any) -> str:
-    """A value as JSON with an entry a line."""
+    """Return a value as JSON with one entry per line."""
     return json.dumps(value, indent=2, ensure_ascii=False)

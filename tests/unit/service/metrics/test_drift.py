@@ -109,14 +109,17 @@ def test_only_numbers_are_in_order(now, ks):
 
 def test_the_report_says_it_in_words():
     metrics = metrics_of(LABELS, {"": {"ham": 100, "spam": 100}})
-    assert report(metrics).sentence.startswith("Too few predictions for a verdict: 0 within 0 s")
+    assert report(metrics).sentence.startswith(
+        "Not enough predictions to detect drift: 0 in the last 0 s (at least 200 needed)."
+    )
     metrics.count(["ham", "spam"] * 500, 0.1)
     assert report(metrics).sentence == (
-        "Predictions are distributed as at build: PSI 0.00 over the last 1,000."
+        "No drift detected: PSI 0.00 over the last 1,000 predictions (limit 0.07)."
     )
     metrics.count(["spam"] * 2000, 0.1)
     found = report(metrics)
-    assert found.sentence == "Predictions have moved: PSI 0.54 over the last 3,000."
+    said = "Drift detected: PSI 0.54 over the last 3,000 predictions (limit 0.06)."
+    assert found.sentence == said
     assert found.as_json()["predictions"][0]["psi"] == pytest.approx(
         psi([500, 2500], [100, 100]), rel=1e-4
     )
@@ -126,7 +129,7 @@ def test_the_report_says_it_in_words():
     ("baseline", "said"),
     [
         ({}, "The bundle has no baseline to compare predictions with."),
-        ({"": {"ham": 7}}, "Too few samples for a verdict: 7, and 50 are the least."),
+        ({"": {"ham": 7}}, "Not enough samples to detect drift: 7 (at least 50 needed)."),
     ],
 )
 def test_the_report_says_what_is_missing(baseline, said):
@@ -151,7 +154,7 @@ def test_the_field_that_moved_farthest_is_first():
     found = report(metrics)
     verdicts = [(field.field, field.verdict) for field in found.predictions]
     assert verdicts == [("b", "moved"), ("c", "moved"), ("a", "steady")]
-    assert "moved in the field b: PSI" in found.sentence
+    assert "Drift detected in the field b: PSI" in found.sentence
 
 
 def test_numbers_are_compared_in_their_buckets():
@@ -160,6 +163,7 @@ def test_numbers_are_compared_in_their_buckets():
     [field] = report(metrics).predictions
     assert (field.verdict, field.ks) == ("moved", 0.25)
     assert [row[0] for row in field.shares] == BINS
+    assert field.bins == len(BINS)
 
 
 def test_features_are_compared_too():
