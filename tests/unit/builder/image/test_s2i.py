@@ -104,7 +104,7 @@ def test_a_token_in_the_hook_that_is_kept_is_told(source, tmp_path, capsys):
     (source / HOOKS / PRE_RUN).write_text(f"export A=1\nexport TOKEN={token}\n")
     keep_pre_run(source, tmp_path, Progress())
     said = capsys.readouterr().err
-    assert f"{HOOKS / PRE_RUN}, line 2: this looks like a token of GitHub" in said
+    assert f"{HOOKS / PRE_RUN}, line 2: this looks like a GitHub token" in said
     assert token not in said
 
 
