@@ -1,4 +1,4 @@
-"""`nachlass build --locked`: the packages of the locks, whatever the index has become."""
+"""`nachlass build --locked`: the packages of the locks, even if the index has changed."""
 
 import json
 import shutil
@@ -225,8 +225,8 @@ def test_locks_that_the_source_carries(project, tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--locked", "--force"], "--force resolves anew, and --locked resolves nothing"),
-        (["--compare"], "--compare goes with --locked"),
+        (["--locked", "--force"], "and --locked uses the existing locks: choose one"),
+        (["--compare"], "--compare requires --locked"),
     ],
 )
 def test_options_that_do_not_go_together(nachlass, tmp_path, words, said):
