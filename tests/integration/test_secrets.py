@@ -77,9 +77,9 @@ SAMPLED = f"{KEPT}samples = [token]\n# %%\ndef predictor(x):\n    return x\n"
 @pytest.mark.parametrize(
     ("cells", "what", "place", "remedy"),
     [
-        (TAKEN, "the pickle", "cell 1, line 2", 'os.environ["API_TOKEN"] in its body'),
-        (SAMPLED, "the samples", "cell 1, line 2", 'os.environ["API_TOKEN"] in its body'),
-        (DERIVED, "the pickle", "cell 1, line 2", 'os.environ["API_TOKEN"] in its body'),
+        (TAKEN, "the pickle", "cell 1, line 2", 'os.environ["API_TOKEN"] in the body of'),
+        (SAMPLED, "the samples", "cell 1, line 2", 'os.environ["API_TOKEN"] in the body of'),
+        (DERIVED, "the pickle", "cell 1, line 2", 'os.environ["API_TOKEN"] in the body of'),
         (WRITTEN, "a file of the source", "cell 1, line 2", "do not write it to files there"),
         (SHOWN, "the output of the cell", "cell 2", "do not print it"),
     ],

@@ -52,7 +52,7 @@ def test_what_the_runtime_sets_is_left_out_and_told(seen, capsys):
     assert "HOME, PATH: not in the image, which has its own" in capsys.readouterr().err
 
 
-def test_every_user_can_read_them_whatever_the_umask(tmp_path):
+def test_every_user_can_read_them_with_any_umask(tmp_path):
     before = os.umask(0o077)
     try:
         keep_variables(tmp_path, {"GREETING": "hello"}, Progress())
