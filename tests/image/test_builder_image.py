@@ -382,7 +382,7 @@ def test_a_build_that_fails_says_why_and_makes_no_image(engine, builder, tmp_pat
     assert not engine.has(NONE)
 
 
-def test_files_mounted_during_a_build_are_in_no_layer(engine, builder, tag, tmp_path):
+def test_what_a_build_is_lent_stays_in_no_layer(engine, builder, tag, tmp_path):
     """Credentials and data come in a volume of the build; its layers are not squashed."""
     root, injected = tmp_path / "index", tmp_path / "injected"
     make_wheel(root / "files", "secretlib")
