@@ -77,7 +77,7 @@ LEAST_WINDOW_S = 60
     default=0.1,
     show_default=True,
     type=click.FloatRange(0, 0.4),
-    help="The share of rejected requests that alerts: more than the usual errors of clients.",
+    help="The share of rejected requests that alerts: more than clients usually get wrong.",
 )
 @click.option(
     "--latency",

@@ -32,8 +32,8 @@ def predict(
 ) -> None:
     """Predict one sample, exactly as the service would.
 
-    SOURCE is as for `build` and is built first if it changed. A BUNDLE is used
-    as it is. With --url, give neither. JSON is one sample; `-` reads it from
+    A SOURCE, as for `build`, is built first if it changed; a BUNDLE is used
+    directly; with --url, give neither. JSON is one sample; `-` reads it from
     standard input.
     """
     from nachlass_builder.cli.remote import predict_at

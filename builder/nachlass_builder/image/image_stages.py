@@ -75,7 +75,7 @@ def model(*, force: bool) -> None:
     """Execute the notebook and write the bundle."""
     progress = Progress()
     given = {**json.loads(PUBLIC.read_text(encoding="utf-8")), **injected_parameters(INJECTED)}
-    # Hooks see these too, except those that would keep git and uv from being found.
+    # Hooks also see these, except variables that could hide git and uv.
     os.environ.update({n: v for n, v in given.items() if n not in OF_THE_RUNTIME})
     seed = CACHE / "seeds" / quote(os.environ["S2I_MODEL_NAME"], safe="")
     alone = FileLock(CACHE / "seeds.lock")
