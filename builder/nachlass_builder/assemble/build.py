@@ -225,7 +225,7 @@ class _Build:
         return served.environment
 
     def compare(self, environment: Environment) -> Predictions:
-        """Compare the predictions of the new bundle and the previous one, for its samples."""
+        """Compare the predictions of both bundles for the samples of the previous one."""
         bundle = self.staging.bundle
         manifests = [load_manifest(path) for path in (self.destination, bundle)]
         with self.progress.step("comparing with the previous bundle"):
