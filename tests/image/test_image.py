@@ -178,4 +178,4 @@ def test_without_an_engine_it_says_what_else_there_is(nachlass, tmp_path):
     path = str(NACHLASS.parent)
     refused = nachlass("image", tmp_path / "source", "-t", "x", environment={"PATH": path})
     assert refused.returncode == 12
-    assert "podman, buildah and docker are not installed" in refused.stderr
+    assert "none of podman, buildah and docker is installed" in refused.stderr

@@ -34,7 +34,7 @@ class Engine:
             if shutil.which(program):
                 return cls(program)
         raise ImageError(
-            "podman, buildah and docker are not installed",
+            "none of podman, buildah and docker is installed",
             remedy="install one, build with s2i, or serve without an image: `nachlass serve`",
         )
 
