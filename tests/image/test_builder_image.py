@@ -156,7 +156,7 @@ def test_an_image_holds_nothing_of_the_build(engine, spam_image):
         "find", "/opt/app-root", "/tmp", "-xdev", "-maxdepth", "2",
     ).stdout.split()  # fmt: skip
     assert "/opt/app-root/bundle/manifest.json" in listed
-    # Where the builder itself was lent files, an empty folder is left.
+    # If files were mounted for the builder itself, an empty folder is left.
     assert {path for path in listed if path.startswith("/tmp/")} <= {"/tmp/injected"}
     assert "/opt/app-root/.build" not in listed
     assert engine.changeable(spam_image) == ""
@@ -218,7 +218,7 @@ def test_the_dockerfile_of_the_documentation_makes_the_small_image(
     for name in FILES:
         assert f"{name} (" in said.stderr
     for name in parameters:
-        assert f"{name} looks like a secret, and stays in the image that s2i makes" in said.stderr
+        assert f"{name} looks like a secret, and stays in the configuration" in said.stderr
     assert "predicts as its notebook did: 1 sample\n" in said.stdout
     for mark in marks:
         assert mark not in said.stderr
@@ -258,13 +258,13 @@ def test_the_pipeline_pushes_the_small_image_with_the_labels_of_the_model(
     (small / "CITATION.cff").write_text("license: MIT\n")
     variables = {"OPENSHIFT_BUILD_COMMIT": "0123456789abcdef", "S2I_MODEL_NAME": "iris"}
     context_of(tmp_path / "work/context", small, s2i_dockerfile(builder, environment=variables))
-    (tmp_path / "lent").mkdir()
+    (tmp_path / "injected").mkdir()
     if engine.trust:
-        shutil.copy(os.environ["PIP_CERT"], tmp_path / "lent/ca.crt")
+        shutil.copy(os.environ["PIP_CERT"], tmp_path / "injected/ca.crt")
     with registry(tmp_path, engine) as address:
         image = f"{address}/iris"
         given = {
-            "CREDENTIALS": str(tmp_path / "lent"),
+            "CREDENTIALS": str(tmp_path / "injected"),
             "DATA": "",
             "REGISTRY": "",
             "RUNTIME": runtime,
@@ -325,7 +325,7 @@ def test_a_classic_build_leaves_what_the_next_one_needs(engine, builder, small, 
         *("buildah", "bud", "--isolation=chroot", "--network=host", "--layers=false"),
         *("-t", f"{tag}-second", second),
     )
-    assert "artifacts of the previous build are used" in said.stdout + said.stderr
+    assert "using artifacts of the previous build" in said.stdout + said.stderr
     with engine.container(f"{tag}-second") as running:
         assert running.predict("HOME")[0] == 200
     # An image that was built is a builder, too: nothing of the previous model stays.
@@ -368,7 +368,7 @@ def test_there_is_nothing_to_save_unless_it_was_asked_for(engine, spam_image):
     ("cells", "said"),
     [
         ("# %%\nx = 1\n# %%\ndef predictor(x, y):\n    return x\n", "model.ipynb, cell 2"),
-        (None, "there is nothing in /tmp/src"),
+        (None, "/tmp/src is empty"),
     ],
 )
 def test_a_build_that_fails_says_why_and_makes_no_image(engine, builder, tmp_path, cells, said):
@@ -384,7 +384,7 @@ def test_a_build_that_fails_says_why_and_makes_no_image(engine, builder, tmp_pat
 
 def test_what_a_build_is_lent_stays_in_no_layer(engine, builder, tag, tmp_path):
     """Credentials and data come in a volume of the build; its layers are not squashed."""
-    root, lent = tmp_path / "index", tmp_path / "lent"
+    root, injected = tmp_path / "index", tmp_path / "injected"
     make_wheel(root / "files", "secretlib")
     make_index(root)
     marks = {
@@ -394,7 +394,7 @@ def test_what_a_build_is_lent_stays_in_no_layer(engine, builder, tag, tmp_path):
     }
     source = tmp_path / "source"
     with private_server(root) as server:
-        lent.mkdir(mode=0o755)
+        injected.mkdir(mode=0o755)
         for name, text in {
             "pip.conf": f"[global]\nextra-index-url = http://{USERINFO}@{server}/simple/\n",
             ".netrc": f"machine 127.0.0.1 login {USER} password {PASSWORD}\n",
@@ -402,7 +402,7 @@ def test_what_a_build_is_lent_stays_in_no_layer(engine, builder, tag, tmp_path):
             "cloud.ini": f"aws_access_key_id = {marks['cloud']}\n",
             "data.csv": f"{marks['data']}\n1,2\n",
         }.items():
-            (lent / name).write_text(text)
+            (injected / name).write_text(text)
         write_notebook(
             source / "model.ipynb",
             """# %%
@@ -410,9 +410,9 @@ requirements = ["secretlib==1.0"]
 from pathlib import Path
 import secretlib
 # %%
-lent = Path("/tmp/injected")
-key = (lent / "cloud.ini").read_text().partition(" = ")[2]
-rows = (lent / "data.csv").read_text().splitlines()[1:]
+injected = Path("/tmp/injected")
+key = (injected / "cloud.ini").read_text().partition(" = ")[2]
+rows = (injected / "data.csv").read_text().splitlines()[1:]
 count = len(rows)
 # %%
 def predictor(x):
@@ -422,7 +422,7 @@ samples = [1]
 """,
         )
         said = engine.s2i_build(
-            tag, tmp_path / "context", source, builder, "-v", f"{lent}:/tmp/injected:ro"
+            tag, tmp_path / "context", source, builder, "-v", f"{injected}:/tmp/injected:ro"
         )
     with engine.container(tag, *READ_ONLY) as running:
         assert running.predict(5) == (200, [5, "1.0", 1])

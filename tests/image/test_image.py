@@ -23,7 +23,7 @@ mkdir -p /tmp/cache
 echo "${API_TOKEN-}" > /tmp/cache/token
 echo "${API_TOKEN-}" > "${HOME}/token"
 """
-LENT = """\
+MOUNTED = """\
 # %%
 from pathlib import Path
 known = Path("/tmp/injected/database.ini").read_text().partition(" = ")[2]
@@ -46,10 +46,10 @@ def image(engine, environ):
 def test_a_small_image_of_which_only_the_changed_is_made_again(
     engine, project_images, image, tag, tmp_path
 ):
-    """What the build is lent is in no layer of it."""
+    """Files mounted during the build are in no layer."""
     builder, runtime = project_images
     source, data = tmp_path / "My Model", tmp_path / "data"
-    write_notebook(source / "model.ipynb", f"{SMALL}{LENT}")
+    write_notebook(source / "model.ipynb", f"{SMALL}{MOUNTED}")
     parameters, marks = plant(source)
     (source / ".s2i/action_hooks").mkdir(parents=True)
     (source / ".s2i/action_hooks/pre_run").write_text(PRE_RUN)
@@ -64,10 +64,10 @@ def test_a_small_image_of_which_only_the_changed_is_made_again(
     first = image(source, tag, *words)
     assert first.returncode == 0, first.stderr
     assert first.stdout.splitlines()[-1] == tag
-    assert "making the builder image" not in first.stderr
+    assert "building the builder image" not in first.stderr
     for name in FILES:
         assert f"{name} (" in first.stderr
-    assert "lent to the build, and in no image: API_TOKEN, DATABASE, SETTING;" in first.stderr
+    assert "during the build, and in no image: API_TOKEN, DATABASE, SETTING;" in first.stderr
     assert engine.holds(tag, runtime, "predictor"), "nothing is found"
     for secret in (MARK, *marks):
         assert secret not in first.stdout + first.stderr
@@ -83,7 +83,7 @@ def test_a_small_image_of_which_only_the_changed_is_made_again(
             assert found.returncode != 0, program
         assert running.stop()[0] == 0
 
-    write_notebook(source / "model.ipynb", f"{SMALL}{LENT}# %%\nchanged = True\n")
+    write_notebook(source / "model.ipynb", f"{SMALL}{MOUNTED}# %%\nchanged = True\n")
     again = image(source, tag, *words)
     assert again.returncode == 0, again.stderr
     said = again.stdout + again.stderr
@@ -178,4 +178,4 @@ def test_without_an_engine_it_says_what_else_there_is(nachlass, tmp_path):
     path = str(NACHLASS.parent)
     refused = nachlass("image", tmp_path / "source", "-t", "x", environment={"PATH": path})
     assert refused.returncode == 12
-    assert "there is neither podman nor buildah nor docker" in refused.stderr
+    assert "none of podman, buildah and docker is installed" in refused.stderr

@@ -188,7 +188,7 @@ def test_check_executes_nothing(source, nachlass):
     assert checked.returncode == 0
     assert "predictor       model.ipynb, cell 2, line 1" in checked.stdout
     assert "numpy                           model.ipynb, cell 4, line 1" in checked.stdout
-    assert "imports that no requirement brings: `sklearn`" in checked.stderr
+    assert "imports that no requirement provides: `sklearn`" in checked.stderr
     assert not (source / ".nachlass").exists()
     listed = nachlass("check", source, "--requirements")
     assert listed.stdout == "numpy  # model.ipynb, cell 4, line 1\n"

@@ -91,7 +91,7 @@ def test_a_bundle_does_not_differ_from_itself(kmeans, nachlass):
     done = nachlass("diff", kmeans, kmeans, "--exit-code")
     assert done.returncode == 0, done.stderr
     assert "identical on 200 samples" in done.stdout
-    assert "both are the same bundle" in done.stdout
+    assert "the bundles are identical" in done.stdout
     assert "unchanged: code, data, packages, Python, parameters" in done.stdout
 
 

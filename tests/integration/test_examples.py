@@ -109,7 +109,7 @@ REFUSED = {
     },
     "spam": {"{}": "the sample is an object, not a text", "[[]]": "entry 0: the sample is a list"},
 }
-"""What is not like the samples of the build, and what is told of it."""
+"""Requests unlike the samples of the build, and the response to them."""
 
 
 ASK = """
@@ -227,7 +227,7 @@ def test_it_builds_and_answers_as_its_readme_says(name, nachlass, environ, cache
 
 
 def check_refused(refused, service):
-    """Each is the caller's fault, who is told; the log has it, too."""
+    """Each is the caller's fault; the response and the log say so."""
     for sample, reason in refused.items():
         status, headers, body = service.ask("POST", "/predict", sample)
         problem = json.loads(body)

@@ -458,7 +458,7 @@ def test_an_address_in_use_is_told_at_once(unruly, environ, tmp_path, nachlass):
         port = taken.getsockname()[1]
         refused = nachlass("serve", unruly, "--port", port)
         assert refused.returncode == 11
-        assert f"error: 127.0.0.1:{port} cannot be listened at: Address already in use" in (
+        assert f"error: cannot listen on 127.0.0.1:{port}: Address already in use" in (
             refused.stderr
         )
         for arguments in ("", "--keep-alive 2"):
@@ -591,4 +591,4 @@ def test_nachlass_serves_a_source(nachlass, environ, tmp_path):
     ]
     gone = nachlass("predict", "--url", url, "1")
     assert gone.returncode == 11
-    assert "no service of ours answers at" in gone.stderr
+    assert "no model service at" in gone.stderr

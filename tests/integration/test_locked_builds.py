@@ -1,4 +1,4 @@
-"""`nachlass build --locked`: the packages of the locks, whatever the index has become."""
+"""`nachlass build --locked`: the packages of the locks, even if the index has changed."""
 
 import json
 import shutil
@@ -131,7 +131,7 @@ def test_a_changed_index_changes_nothing(project):
     assert refused.returncode == 5
     assert refused.stderr.endswith(
         "error: requirements.txt, line 1: secretlib>=2 is not met: "
-        "pylock.training.toml has secretlib 1.0\nhelp: build without --locked to lock anew\n"
+        "pylock.training.toml has secretlib 1.0\nhelp: build without --locked to update the locks\n"
     )
     make_index(project.server)
     built = project.build("--force")
@@ -154,7 +154,7 @@ def test_a_lock_that_lacks_what_is_asked_for_is_refused(project):
     assert refused.returncode == 5
     assert refused.stderr.endswith(
         "error: pylock.serving.toml lacks ipykernel, which S2I_SERVING_REQUIREMENTS asks for\n"
-        "help: build without --locked to lock anew\n"
+        "help: build without --locked to update the locks\n"
     )
 
 
@@ -168,7 +168,7 @@ def test_a_lock_that_was_changed_by_hand_is_not_served_with(project):
     without_secretlib(project.bundle / "pylock.serving.toml")
     refused = project.ask("1")
     assert refused.returncode == 5
-    assert "the lock is not the one that the model was proven with" in refused.stderr
+    assert "the lock differs from the one that the model was proven with" in refused.stderr
 
 
 def test_what_the_serving_lock_lacks_is_found_by_the_proof(project):
@@ -178,7 +178,7 @@ def test_what_the_serving_lock_lacks_is_found_by_the_proof(project):
     text = refused.stderr[refused.stderr.index("error:") :]
     assert "pylock.serving.toml lacks what the model needs: " in text
     assert "No module named 'secretlib'" in text
-    assert text.endswith("help: build without --locked to lock anew\n")
+    assert text.endswith("help: build without --locked to update the locks\n")
 
 
 def test_a_comparison_counts_and_names(project):
@@ -225,8 +225,8 @@ def test_locks_that_the_source_carries(project, tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--locked", "--force"], "--force resolves anew, and --locked resolves nothing"),
-        (["--compare"], "--compare goes with --locked"),
+        (["--locked", "--force"], "and --locked uses the existing locks: choose one"),
+        (["--compare"], "--compare requires --locked"),
     ],
 )
 def test_options_that_do_not_go_together(nachlass, tmp_path, words, said):

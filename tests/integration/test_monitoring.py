@@ -121,7 +121,7 @@ def test_the_operator_gets_the_same_rules(nachlass, numbers, tmp_path):
 def test_a_window_that_is_none_is_refused(window, nachlass, numbers, tmp_path):
     done = nachlass("monitoring", numbers, "-o", tmp_path / "monitoring", "--window", window)
     assert done.returncode == 2
-    assert "--window is a duration" in done.stderr
+    assert "--window must be a duration" in done.stderr
     assert not (tmp_path / "monitoring").exists()
 
 

@@ -82,7 +82,7 @@ def offline(environ, tmp_path, nachlass):
 def test_a_wheelhouse_is_enough(source, offline, tmp_path):
     built = offline("build", source, "-o", source / ".." / "bundle")
     assert built.returncode == 0, built.stderr
-    assert "wheels/ is used as a wheelhouse" in built.stderr
+    assert "using wheels/ as a wheelhouse" in built.stderr
     assert ".." not in (tmp_path / "bundle/pylock.serving.toml").read_text()
     assert offline("predict", tmp_path / "bundle", "1").stdout == '"1.17.0"\n'
 

@@ -85,4 +85,4 @@ def test_the_first_file_that_differs_is_named(nachlass, own_cache, tmp_path):
         assert built.returncode == 0, built.stderr
         said.append(built.stderr)
     assert "an equal build" not in said[0]
-    assert "model.pickle is not what an equal build has made before" in said[1]
+    assert "model.pickle differs from an earlier equal build" in said[1]

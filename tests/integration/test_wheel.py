@@ -34,7 +34,7 @@ def wheel(tmp_path_factory):
 def installed(wheel, pytestconfig):
     """The command `nachlass` of a virtual environment that has the wheel and what it requires.
 
-    It is kept for later runs: what is required is installed anew when that
+    It is kept for later runs: the requirements are reinstalled when that
     changes, the wheel when its content does.
     """
     with zipfile.ZipFile(wheel) as archive:

@@ -170,7 +170,7 @@ class Engine:
             source, f"{OF_A_RUN}smallest", "--base", self.base(), environ=environ
         )
         assert made.returncode == 0, made.stderr
-        names = re.search(r"with the builder (\S+) and the runtime (\S+)", made.stderr).groups()
+        names = re.search(r"using the builder (\S+) and the runtime (\S+)", made.stderr).groups()
         for name in names:
             self.remove(*{*self.named(name.rpartition(":")[0])} - {name})
         return names

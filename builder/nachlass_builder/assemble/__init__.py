@@ -1,1 +1,1 @@
-"""The whole build, of which `build` is the first file to read."""
+"""The whole build; start reading with `build`."""

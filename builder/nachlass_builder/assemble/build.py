@@ -1,4 +1,4 @@
-"""The whole build, step by step: the first file to read, and so in one piece."""
+"""The whole build, step by step, in one piece because it is the first file to read."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from nachlass_builder.assemble.missing_requirements import MissingRequirements
 from nachlass_builder.assemble.reuse_locks import Locks, check_whole, take_over
 from nachlass_builder.assemble.secret_parameters import (
     are_unchanged,
-    refuse_kept,
-    refuse_told,
+    reject_secrets,
+    reject_secrets_in_manifest,
     remember,
 )
 from nachlass_builder.bundle.contents import digest_of_bundle
@@ -56,7 +56,7 @@ from nachlass_builder.system.apt_txt import read_apt_txt
 
 @dataclass(frozen=True)
 class Built:
-    """A bundle, the settings that it was built with, its environment, and how it answers now."""
+    """A bundle, its build settings and environment, and the comparison of its predictions."""
 
     bundle: Path
     settings: Settings
@@ -65,10 +65,10 @@ class Built:
 
 
 def build(request: Request, progress: Progress) -> Built:
-    """Build the bundle of a source, or keep the one there is."""
+    """Build the bundle of a source, or keep the existing one if nothing changed."""
     with prepared_source(request, progress) as found:
         settings = found.settings
-        # Without `..`: a lock names what lies in the source by how its path begins.
+        # Without `..`: locks recognize files of the source by the start of their path.
         destination = Path(os.path.abspath(request.output or settings.model_path or "."))  # noqa: PTH100
         if not request.output and not settings.model_path:
             destination = default_bundle(found.source, settings.cache)
@@ -100,7 +100,7 @@ def build(request: Request, progress: Progress) -> Built:
 
 @dataclass(frozen=True)
 class _Build:
-    """One build in its staging folder."""
+    """A build in its staging folder."""
 
     prepared: Prepared
     staging: Staging
@@ -110,10 +110,10 @@ class _Build:
     locked: bool = False
 
     def run(self) -> Environment:
-        """Make the whole bundle in the staging folder, and the environment that it is proven in."""
+        """Write the bundle in the staging folder; return the environment that proved it."""
         from nachlass_builder.assemble.render import strip_outputs
+        from nachlass_builder.assemble.report_capture import report_capture
         from nachlass_builder.assemble.system_packages import provide
-        from nachlass_builder.assemble.tell_capture import tell_capture
         from nachlass_builder.assemble.write_bundle import write_bundle
         from nachlass_builder.execution.advice import Advice
         from nachlass_builder.execution.second_pass import SecondPass
@@ -138,7 +138,7 @@ class _Build:
         require_locked(settings, lock)
         locked = {name for name, _version in lock.packages}
         if lacking := missing_imports(checked.imports, locked):
-            self.progress.warn(f"imports that no requirement brings: {told(lacking)}")
+            self.progress.warn(f"imports that no requirement provides: {told(lacking)}")
         with self.progress.step("making the training environment") as step:
             training = self._environment(lock, "training", indexes)
             step.made = None if training.reused else training.path
@@ -172,9 +172,9 @@ class _Build:
             secrets = secrets_of_build(settings, kernel_environment)
             notebooks = checked.chosen.notebooks
             given = secret_parameters(settings)
-            refuse_kept(self.staging.bundle, self.staging.source, secrets, given, notebooks)
+            reject_secrets(self.staging.bundle, self.staging.source, secrets, given, notebooks)
             samples = read_samples(self.staging.bundle / SAMPLES)
-            tell_capture(captured, samples, checked, settings.samples or "", self.progress)
+            report_capture(captured, samples, checked, settings.samples or "", self.progress)
         source = self.staging.source.rename(self.staging.bundle / SOURCE_FOLDER)
         if not settings.ship_rows:
             strip_outputs(source)
@@ -202,7 +202,7 @@ class _Build:
             progress=self.progress,
             fresh=self.fresh,
             given=replace(locks.serving, source=source) if locks else None,
-            why_given=self._said_of(locks.serving) if locks else None,
+            why_given=self._previous_slim(locks.serving) if locks else None,
         ).run()
         with self.progress.step("writing the bundle") as step:
             step.made = self.staging.bundle
@@ -219,16 +219,18 @@ class _Build:
                 with_rows=settings.ship_rows,
             ):
                 self.progress.note(line)
-            refuse_told(self.staging.bundle / MANIFEST, secrets, notebooks[-1].place())
+            reject_secrets_in_manifest(
+                self.staging.bundle / MANIFEST, secrets, notebooks[-1].place()
+            )
         return served.environment
 
     def compare(self, environment: Environment) -> Predictions:
-        """Ask the new bundle for its answers to the samples of the one that it replaces."""
+        """Compare the predictions of both bundles for the samples of the previous one."""
         bundle = self.staging.bundle
         manifests = [load_manifest(path) for path in (self.destination, bundle)]
         with self.progress.step("comparing with the previous bundle"):
             if digest_of_bundle(self.destination, manifests[0]) == manifests[1].digest:
-                self.progress.note("the new bundle is the same as the previous one: equal digests")
+                self.progress.note("the new bundle is identical to the previous one: same digest")
             return compare_predictions(
                 bundle,
                 environment.python,
@@ -241,27 +243,27 @@ class _Build:
             )
 
     def _take_over(self, checked: Checked, choice: LockChoice, indexes: IndexSettings) -> Locks:
-        """The locks that are there, instead of resolving."""
-        with self.progress.step("taking over the locks"):
+        """Read the existing locks instead of resolving."""
+        with self.progress.step("reading the existing locks"):
             constraints, hashes = choice.constraints(), choice.hashes(indexes)
             locks = take_over(self.destination, self.staging, checked, constraints, hashes)
             training, serving = locks.training, locks.serving
             self.progress.note(
-                f"{counted(len(training.packages), 'package')} in the lock, "
-                f"{len(serving.packages)} to serve with"
+                f"{counted(len(training.packages), 'package')} in the training lock, "
+                f"{len(serving.packages)} in the serving lock"
             )
             if training.built_from_source:
                 names = ", ".join(training.built_from_source)
-                self.progress.warn(f"what it takes to build {names} from source is not locked")
+                self.progress.warn(f"{names}: built from source with unlocked build dependencies")
         return locks
 
-    def _said_of(self, lock: Lock) -> Slim | None:
-        """Why the bundle that is replaced has the distributions of a lock, if it has this one."""
+    def _previous_slim(self, lock: Lock) -> Slim | None:
+        """Return the previous bundle's reasons for its packages, if it has the same lock."""
         manifest = read_manifest(self.destination)
         return manifest.slim if manifest and manifest.locks.serving == lock.digest else None
 
     def _read(self) -> tuple[str, Checked]:
-        """Copy the source and read what can be known without running it."""
+        """Copy the source and check it without running it."""
         prepared, progress = self.prepared, self.progress
         with progress.step("reading the notebook"):
             copied = copy_source(prepared.source, self.staging.source, prepared.deadline)
@@ -289,7 +291,7 @@ class _Build:
         return build_key(prepared, copied.digest), checked
 
     def _environment(self, lock: Lock, purpose: Purpose, indexes: IndexSettings) -> Environment:
-        """An environment with exactly what the lock says; the cached one when it is there."""
+        """Return an environment with exactly the locked packages, cached or new."""
         environment = ensure_environment(
             lock,
             service=self._service,
@@ -305,16 +307,16 @@ class _Build:
 
     @property
     def _service(self) -> Path:
-        """The wheel of the service."""
+        """The service's wheel."""
         return build_service_wheel(self.prepared.settings.cache, self.prepared.deadline)
 
     def _explain_missing_file(self, name: str) -> str | None:
-        """Why a file that the user has is not in the build; None when they have none either."""
+        """Explain why a file of the user is not in the build; None if no such file exists."""
         return why_left_out(self.prepared.source, name, self.prepared.deadline)
 
 
 def _with_variables(prepared: Prepared, variables: Mapping[str, str]) -> Prepared:
-    """What processes of the model get with variables that are stronger than any that is given."""
+    """Set variables for the model's processes, overriding any given values."""
     given = prepared.settings.parameters
     others = {name: value for name, value in given.items() if name not in variables}
     settings = replace(prepared.settings, parameters=others)
@@ -322,9 +324,9 @@ def _with_variables(prepared: Prepared, variables: Mapping[str, str]) -> Prepare
 
 
 def _kernel_environment(prepared: Prepared) -> dict[str, str]:
-    """What the cells see of the environment: no settings or credentials of indexes.
+    """Return the environment of the cells, without settings or credentials of indexes.
 
-    What writes times, into a plot or an archive, takes that of the source.
+    Code that writes timestamps, into a plot or an archive, uses the source's time.
     """
     kept = {k: v for k, v in prepared.environ.items() if not is_index_variable(k)}
     time = str(int(prepared.time.timestamp()))

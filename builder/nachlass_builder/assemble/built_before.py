@@ -1,7 +1,7 @@
-"""Remembers what builds have made, so that the next equal one can tell whether it made the same.
+"""Remembers the results of builds, to tell whether an equal build produces the same files.
 
-Builds are equal when source, settings, packages, Python and Nachlass are: in whatever
-folder, and whatever has become of the earlier bundle.
+Builds are equal if source, settings, packages, Python and Nachlass are equal. Neither the
+folder nor later changes to the earlier bundle matter.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from nachlass_builder.bundle.manifest import MANIFEST, Manifest, read_manifest
 from nachlass_builder.foundation.digest import digest_of
 
 BUILT = "built"
-"""The folder of the cache with what builds have made."""
+"""The cache folder with the results of builds."""
 
 
 def compare_with_before(
     manifest: Manifest, files: Mapping[str, str], destination: Path, cache: Path
 ) -> str | None:
-    """What an equal build has made: the same, or which file differs; None if there was none.
+    """Compare a bundle with an earlier equal build; None if there was none.
 
-    That is the bundle at `destination`, if it is an equal build's, else what is remembered.
-    `files` are the new bundle's, with their digests. They are remembered from now on.
+    The earlier build is the bundle at `destination`, if it is equal, else a remembered one.
+    `files` are the files of the new bundle with their digests; they are remembered.
     """
     file = cache / BUILT / f"{_key(manifest)}.json"
     made = {**files, MANIFEST: manifest.digest}
@@ -38,15 +38,15 @@ def compare_with_before(
     if not before:
         return None
     if before == made:
-        return "the same as an equal build has made before, file by file"
-    # The digest of the manifest differs whenever anything does.
+        return "identical to an earlier equal build, file by file"
+    # The manifest contains the digest of everything else, so it is named last.
     names = sorted(before.keys() | made.keys(), key=lambda name: (name == MANIFEST, name))
     first = next(name for name in names if before.get(name) != made.get(name))
-    return f"{first} is not what an equal build has made before: see docs/explanation/reproducible.md"
+    return f"{first} differs from an earlier equal build: see docs/explanation/reproducible.md"
 
 
 def _replaced(manifest: Manifest, destination: Path) -> dict[str, str]:
-    """The files of the bundle that is replaced, if an equal build has made it."""
+    """Return the files of the bundle to replace, if an equal build wrote it."""
     replaced = read_manifest(destination)
     if replaced is None or _key(replaced) != _key(manifest):
         return {}
@@ -55,7 +55,7 @@ def _replaced(manifest: Manifest, destination: Path) -> dict[str, str]:
 
 
 def _remembered(file: Path) -> dict[str, str]:
-    """The files of an earlier bundle."""
+    """Return the remembered files of an earlier bundle."""
     try:
         return dict(json.loads(file.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
@@ -63,7 +63,7 @@ def _remembered(file: Path) -> dict[str, str]:
 
 
 def _key(manifest: Manifest) -> str:
-    """What equal builds have in common, as a name."""
+    """Return a digest of the facts that equal builds share."""
     source = replace(manifest.source, origin=None)
     facts = [manifest.name, manifest.version, manifest.created, manifest.key, repr(source)]
     return digest_of([*facts, repr(manifest.locks)])[:32]

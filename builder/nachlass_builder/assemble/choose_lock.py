@@ -1,4 +1,4 @@
-"""Turns a source's requirements into one lock, or keeps the lock there is."""
+"""Locks a source's requirements, or keeps the existing lock."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from nachlass_builder.source.prepare import Prepared
 from nachlass_builder.source.source import commit_time
 
 OLD = timedelta(days=180)
-"""The age of a notebook from which on newer versions may be why it fails."""
+"""Notebooks older than this may fail because of newer package versions."""
 
 
 @dataclass(frozen=True)
 class LockChoice:
-    """Everything that decides a lock.
+    """The inputs that determine a lock.
 
-    `root` is the source, or its copy, in which the requirements were read; `work` is a
-    folder to work in.
+    `root` is the source or the copy that the requirements were read from; `work` is a
+    working folder.
     """
 
     prepared: Prepared
@@ -45,23 +45,23 @@ class LockChoice:
     progress: Progress
 
     def indexes(self) -> IndexSettings:
-        """Where packages come from: pip's settings, and the source's own."""
+        """Return the package indexes of pip's settings and of the source."""
         environ = {**self.prepared.environ, **self.prepared.settings.index}
         indexes = IndexSettings.read(environ, self.root)
         indexes = indexes.with_options(self.requirements.options)
         if indexes.wheelhouse:
-            self.progress.note("wheels/ is used as a wheelhouse")
+            self.progress.note("using wheels/ as a wheelhouse")
         if indexes.unsupported:
             options = ", ".join(indexes.unsupported)
-            self.progress.warn(f"settings of pip's that have no effect here: {options}")
+            self.progress.warn(f"pip settings without effect here: {options}")
         for link in indexes.missing_links:
-            self.progress.warn(f"pip's find-links names {link}, which is not there")
+            self.progress.warn(f"pip's find-links names {link}, which does not exist")
         return indexes
 
     def lock(self, indexes: IndexSettings, before: Path | None) -> tuple[Lock, str]:
-        """One lock for everything, and the digest of what decided it.
+        """Return one lock for everything, and the digest of its inputs.
 
-        The lock of `before`, a bundle or a seed, is kept when that digest is the same.
+        Keep the lock of `before`, a bundle or a seed, if its digest is the same.
         """
         merged, as_of = self.requirements.merged, self._as_of()
         constraints, hashes = self.constraints(), self.hashes(indexes)
@@ -82,7 +82,7 @@ class LockChoice:
                 if not changed:
                     self.progress.note("unchanged: the previous bundle's lock is kept")
                     return previous.of_source(self.root), resolution
-                self.progress.note(f"locked again, because the source has another {changed[0]}")
+                self.progress.note(f"locking again: {changed[0]} has changed in the source")
             lock = resolve(
                 merged,
                 ours,
@@ -94,14 +94,14 @@ class LockChoice:
                 work=self.work,
                 deadline=self.prepared.deadline,
             )
-            self._tell(lock)
+            self._report(lock)
         return lock, resolution
 
     def resolver(self, indexes: IndexSettings, limit_s: float) -> Resolver | None:
-        """What answers questions about other requirements under the same conditions, for so long.
+        """Return a resolver for other requirements under the same conditions, with a time limit.
 
-        It builds nothing: what a package's own code says of its needs stays unknown. None
-        where uv's settings in the source ask for packages that are built.
+        It builds nothing, so dependencies that a package computes stay unknown. None if the
+        source's uv settings require packages to be built.
         """
         for name in ("uv.toml", "pyproject.toml"):
             path = self.root / name
@@ -117,18 +117,18 @@ class LockChoice:
         )
 
     def constraints(self) -> list[str]:
-        """The lines of `-c` files, and the pins of a uv.lock."""
+        """Return the lines of `-c` files and the pins of a uv.lock."""
         return [*self.requirements.constraints, *self._uv_lock.pins]
 
     def hashes(self, indexes: IndexSettings) -> list[Hashed]:
-        """What the source, its uv.lock and pip's own constraints demand of locked files."""
+        """Return the hashes required by the source, its uv.lock and pip's constraints."""
         files = [Path(name) for name in indexes.constraints if Path(name).is_file()]
         given = [hashed for file in files for hashed in read_constraint_hashes(file)]
         return [*self.requirements.hashes, *self._uv_lock.hashes, *given]
 
     @cached_property
     def _uv_lock(self) -> UvLock:
-        """What the source's uv.lock says, except of what a higher source pins."""
+        """The source's uv.lock, without the packages that a stronger source pins."""
         requirements = self.requirements
         if requirements.uv_lock is None:
             return UvLock()
@@ -142,7 +142,7 @@ class LockChoice:
         return read_uv_lock(project, overruled, self.prepared.deadline)
 
     def _as_of(self) -> str | None:
-        """The date that unpinned requirements are resolved as of."""
+        """Return the date as of which unpinned requirements are resolved."""
         settings = self.prepared.settings
         if settings.resolve_as_of != "commit":
             return settings.resolve_as_of
@@ -150,11 +150,11 @@ class LockChoice:
 
     @property
     def _notebook(self) -> str:
-        """The notebook whose commit counts, or the whole source."""
+        """The notebook whose last commit counts, or the whole source."""
         return self.prepared.source.notebook or self.prepared.settings.notebook or "."
 
     def versions_of_then(self) -> str | None:
-        """What to do if the code is older than what is installed; None if it cannot be."""
+        """Suggest older versions if the code is much older than its packages, else None."""
         settings, source = self.prepared.settings, self.prepared.source
         held = {line.partition("==")[0].strip() for line in self.constraints()}
         free = [
@@ -173,16 +173,16 @@ class LockChoice:
             return None
         version = ".".join(platform.python_version_tuple()[:2])
         return (
-            f"the notebook's last commit is of {written:%Y-%m-%d}, and {', '.join(free)} "
-            f"{'is' if len(free) == 1 else 'are'} of today: S2I_RESOLVE_AS_OF=commit takes the "
-            f"versions of then, if there are some for Python {version}"
+            f"the notebook's last commit is from {written:%Y-%m-%d}, but {', '.join(free)} "
+            f"{'is' if len(free) == 1 else 'are'} from today: S2I_RESOLVE_AS_OF=commit selects "
+            f"versions of that date, if they exist for Python {version}"
         )
 
-    def _tell(self, lock: Lock) -> None:
-        """Say what was found out while resolving."""
+    def _report(self, lock: Lock) -> None:
+        """Print what resolving found."""
         for note in lock.notes:
             self.progress.note(note)
         if lock.only_here:
             names = ", ".join(lock.only_here)
-            self.progress.note(f"locked to files that only this machine has: {names}")
+            self.progress.note(f"locked to files that exist only on this machine: {names}")
         self.progress.note(f"{len(lock.packages)} packages in the lock")

@@ -1,4 +1,4 @@
-"""What makes a build unchanged, and what is kept of the previous one."""
+"""Decides whether a build is unchanged, and what to keep of the previous one."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ from nachlass_builder.source.prepare import Prepared
 
 
 def build_key(prepared: Prepared, source_digest: str) -> str:
-    """What makes a build "unchanged": the source, the settings, Python and Nachlass.
+    """Return a digest of the build's inputs: the source, the settings, Python and Nachlass.
 
-    Of secret parameters it has the names: secret_parameters.py knows whether they have changed.
+    Secret parameters count by name only: secret_parameters.py detects changed values.
     """
     settings = prepared.settings
     secret = secret_parameters(settings)
@@ -54,7 +54,7 @@ def build_key(prepared: Prepared, source_digest: str) -> str:
         {name: "" if name in secret else value for name, value in given.items()}
         for given in (settings.parameters, settings.index)
     )
-    # Neither limits nor places decide what is built, and a name may be the folder's.
+    # Time limits and paths do not affect the result, and the name may come from the folder.
     steering = replace(
         settings,
         model_name=prepared.model_name,
@@ -80,16 +80,16 @@ def build_key(prepared: Prepared, source_digest: str) -> str:
 def current_environment(
     destination: Path, key: str, prepared: Prepared, progress: Progress
 ) -> Environment | None:
-    """The environment of the bundle there, if that is what a build would make; else None.
+    """Return the environment of the bundle at `destination` if it is up to date, else None.
 
-    A commit that changed no file changes only what the manifest says of git.
-    Data outside the source that has changed is read again; that is gone cannot be.
+    A commit that changed no file only updates the git facts in the manifest. Changed data
+    outside the source causes a rebuild; data that is gone only a warning.
     """
     manifest = read_manifest(destination)
     if manifest is None or manifest.key != key:
         return None
     if missing := missing_parts(destination, manifest):
-        progress.note(f"{destination} has no {missing[0]} any more")
+        progress.note(f"{missing[0]} is missing from {destination}")
         return None
     for path, what in changed_outside(manifest.data):
         if what == CHANGED:
@@ -111,7 +111,7 @@ def current_environment(
 
 
 def _renew(bundle: Path, manifest: Manifest) -> None:
-    """Write another manifest of the same model, and the bill that goes with it."""
+    """Replace the manifest of an unchanged model, and its bill of materials."""
     bill, new = bundle / SBOM, bundle / f"{SBOM}.partial"
     try:
         new.write_text(renewed(bill.read_text(encoding="utf-8"), manifest), encoding="utf-8")
@@ -121,7 +121,7 @@ def _renew(bundle: Path, manifest: Manifest) -> None:
     except OSError as error:
         raise SourceError(
             f"{error.filename} cannot be written: {error.strerror}",
-            remedy="name another place with -o, or build with --force",
+            remedy="choose another folder with -o, or build with --force",
         ) from error
 
 
@@ -132,18 +132,18 @@ def restore_environment(
     deadline: Deadline,
     progress: Progress,
 ) -> Environment:
-    """The environment of a bundle, made from its lock and its wheel when it is not in the cache."""
+    """Return the environment of a bundle; create it from its lock and wheel if not cached."""
     lock, manifest = Lock.read(bundle / SERVING_LOCK), load_manifest(bundle)
     if lock.digest != manifest.locks.serving:
         raise RequirementsError(
-            "the lock is not the one that the model was proven with",
+            "the lock differs from the one that the model was proven with",
             place=Place(str(bundle / SERVING_LOCK)),
             remedy="build the source again",
         )
     service = service_wheel(bundle, manifest)
     if service is None:
         raise SourceError(
-            f"{bundle} is a damaged bundle: the wheel of its service is not as it was",
+            f"{bundle} is a damaged bundle: the service's wheel is missing or changed",
             remedy="build the source again",
         )
     if there := existing_environment(

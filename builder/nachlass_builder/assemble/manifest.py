@@ -1,4 +1,4 @@
-"""Composes the manifest, the bundle's table of contents."""
+"""Composes the manifest, which describes the bundle."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def compose_manifest(
     bundle: Path,
     service: Path,
 ) -> Draft:
-    """The manifest before the proof; `samples` are those scored, with their predictions."""
+    """Compose the manifest before the proof; `samples` are scored samples with predictions."""
     chosen, settings = checked.chosen, prepared.settings
     pipeline = chosen.contract == "pipeline"
     revision = revision_of(prepared.source, prepared.deadline)
@@ -87,7 +87,7 @@ def compose_manifest(
 
 
 def revision_of(source: Source, deadline: Deadline) -> Revision:
-    """What git says of the source."""
+    """Return the source's git revision."""
     return Revision(
         origin=source.origin,
         commit=source.commit,
@@ -97,7 +97,7 @@ def revision_of(source: Source, deadline: Deadline) -> Revision:
 
 
 def _notebooks(checked: Checked, bundle: Path) -> tuple[NotebookFile, ...]:
-    """The notebooks with their digests, and the stem of the executed copy's name."""
+    """Return the notebooks with their digests and the file stems of their executed copies."""
     notebooks = checked.chosen.notebooks
     return tuple(
         NotebookFile(
@@ -110,6 +110,6 @@ def _notebooks(checked: Checked, bundle: Path) -> tuple[NotebookFile, ...]:
 
 
 def _predictor(checked: Checked) -> Place:
-    """Where the predictor is defined."""
+    """Return the place where the predictor is defined."""
     notebook = checked.chosen.notebooks[-1]
     return last_binding(notebook, "predictor") or Place(notebook.name)

@@ -1,4 +1,4 @@
-"""Completes a source's requirements: what its imports need, in versions that fit together."""
+"""Suggests the requirements that a source's imports lack, in compatible versions."""
 
 from __future__ import annotations
 
@@ -23,22 +23,24 @@ from nachlass_builder.requirements.missing_imports import (
 )
 
 ASKING_LIMIT_S = 20.0
-"""How long the package index may take for what is only advice."""
-UNREAD = "without versions, for the package index could not be asked, or nothing fits together:"
+"""The timeout for the package index, in seconds: this is only advice."""
+NO_VERSIONS = (
+    "without versions, because the package index is unavailable or no versions are compatible:"
+)
 
 
 @dataclass(frozen=True)
 class MissingRequirements:
-    """What a source's imports need and its requirements do not bring."""
+    """The distributions that a source imports but does not require."""
 
     checked: Checked
     choice: LockChoice
     indexes: IndexSettings
 
     def warning(self) -> str | None:
-        """What is missing before anything is installed; None where nothing is.
+        """Return a warning before anything is installed; None if nothing is missing.
 
-        What is required may bring what is imported: that is asked of the package index.
+        A requirement may depend on an imported distribution: the package index knows that.
         """
         requirements = self.checked.requirements
         named = {requirement.name for requirement in requirements.merged}
@@ -49,15 +51,18 @@ class MissingRequirements:
         missing = missing_imports(self.checked.imports, named | (brought or {}).keys())
         if not missing:
             return None
-        # What links bring is not known: they would have to be fetched.
+        # The dependencies of links are unknown without fetching them.
         is_certain = brought is not None and len(self._theirs) == len(requirements.merged)
-        what = "brings" if is_certain else "names, and maybe none brings"
-        # An index that does not answer is not asked again.
+        verb = "provides" if is_certain else "names, and possibly none provides"
+        # An index that does not respond is not tried again.
         completed = self._completed(resolver if brought is not None else None, missing)
-        return "\n".join([f"imports that no requirement {what}: {told(missing)}", *completed])
+        return "\n".join([f"imports that no requirement {verb}: {told(missing)}", *completed])
 
     def advice(self, written: str, place: Place, installed: Collection[str]) -> str | None:
-        """What to add, if importing `written` failed at `place`; `installed` distributions."""
+        """Suggest what to add after the import of `written` at `place` failed.
+
+        `installed` are the installed distributions.
+        """
         imports = [*self.checked.imports, Import(written, place)]
         resolver = self.choice.resolver(self.indexes, ASKING_LIMIT_S)
         missing = missing_imports(imports, {*installed})
@@ -66,14 +71,14 @@ class MissingRequirements:
     def _completed(
         self, resolver: Resolver | None, missing: Sequence[MissingImport]
     ) -> Iterator[str]:
-        """The requirements to paste and where, and the imports of which nobody knows more."""
+        """Yield the requirements to paste, and the imports of unknown distributions."""
         known = [one.distributions[0] for one in missing if one.distributions]
         unknown = [one for one in missing if not one.distributions]
         if known:
             ours = (*OURS_FOR_KERNEL, *service_requirements())
             locked = self._locked(resolver, [*self._theirs, *known, *ours])
             if locked is None:
-                yield UNREAD
+                yield NO_VERSIONS
             pins = {name: (locked or {}).get(name) for name in known}
             yield to_paste(self.checked.chosen.notebooks, self.checked.requirements, pins)
         if unknown:
@@ -84,14 +89,14 @@ class MissingRequirements:
 
     @property
     def _theirs(self) -> list[str]:
-        """The source's requirements; not its links, which would have to be fetched."""
+        """The source's requirements, without links, which would have to be fetched."""
         merged = self.checked.requirements.merged
         return [requirement.text for requirement in merged if requirement.parsed.url is None]
 
     def _locked(
         self, resolver: Resolver | None, requirements: Sequence[str]
     ) -> dict[str, str] | None:
-        """The versions that requirements resolve to; None if they do not, or nobody answers."""
+        """Resolve requirements to versions; None if they conflict or the index fails."""
         if resolver is None:
             return None
         try:

@@ -1,4 +1,4 @@
-"""Makes the model ready that is to be asked or served."""
+"""Prepares a model for prediction or serving."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class ReadyModel:
 
 
 def ready_model(request: Request) -> ReadyModel:
-    """The model of a bundle, or of a source, which is built if it changed.
+    """Return the model of a bundle, or of a source, which is built if it changed.
 
-    Of a bundle, what the source's `.s2i/environment` said is not known.
+    A bundle does not record the variables of the source's `.s2i/environment`.
     """
     environ, path = request.environ, Path(request.source)
     if bundle_at(path):

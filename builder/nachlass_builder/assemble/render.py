@@ -17,21 +17,21 @@ from nbformat import NotebookNode
 def write_executed(
     notebook: NotebookNode, folder: Path, stem: str, redact: Callable[[str], str]
 ) -> None:
-    """Write `stem`.ipynb and `stem`.html, which refers to nothing outside itself."""
+    """Write `stem`.ipynb and `stem`.html; the HTML is self-contained."""
     text = redact(nbformat.writes(_settled(notebook)))
-    # What UTF-8 cannot hold, a lone surrogate, is legal in JSON as an escape.
+    # Lone surrogates, which UTF-8 cannot encode, are legal in JSON as escapes.
     (folder / f"{stem}.ipynb").write_text(text, encoding="utf-8", errors="backslashreplace")
     with warnings.catch_warnings():
-        # Images without an alternative text are the notebook's own affair.
+        # Missing alternative texts of images are up to the notebook's author.
         warnings.simplefilter("ignore")
         html, _resources = _exporter().from_notebook_node(nbformat.reads(text, as_version=4))
     (folder / f"{stem}.html").write_text(html, encoding="utf-8", errors="backslashreplace")
 
 
 def _settled(notebook: NotebookNode) -> NotebookNode:
-    """The notebook with what a cell writes between two displays in one order.
+    """Return the notebook with a cell's output between two displays in a fixed order.
 
-    Standard output and standard error come apart, and which is first differs from run to run.
+    Standard output and standard error arrive separately, in an order that varies between runs.
     """
     settled = deepcopy(notebook)
     for cell in settled.cells:
@@ -45,7 +45,7 @@ def _settled(notebook: NotebookNode) -> NotebookNode:
 
 
 def _joined(streams: Iterable[NotebookNode]) -> Iterator[NotebookNode]:
-    """What was written, standard output first."""
+    """Merge streams by name, standard output first."""
     written: dict[str, NotebookNode] = {}
     for stream in streams:
         if stream.name in written:
@@ -56,7 +56,7 @@ def _joined(streams: Iterable[NotebookNode]) -> Iterator[NotebookNode]:
 
 
 def without_outputs(notebook: NotebookNode) -> NotebookNode:
-    """The notebook with nothing that its cells have put out."""
+    """Return the notebook without cell outputs."""
     stripped = deepcopy(notebook)
     stripped.metadata.pop("widgets", None)
     for cell in stripped.cells:
@@ -66,12 +66,12 @@ def without_outputs(notebook: NotebookNode) -> NotebookNode:
 
 
 def strip_outputs(source: Path) -> None:
-    """Leave no outputs in the notebooks of a source's copy; one that cannot be read is removed."""
+    """Remove the outputs from the notebooks of a source's copy; remove unreadable notebooks."""
     for path in source.rglob("*.ipynb"):
         try:
             notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
             text = nbformat.writes(without_outputs(notebook))
-        except Exception:  # noqa: BLE001 - whatever it is, it may hold rows
+        except Exception:  # noqa: BLE001 - an unreadable notebook may contain rows
             path.unlink()
         else:
             path.write_text(text, encoding="utf-8", errors="backslashreplace")
@@ -79,7 +79,7 @@ def strip_outputs(source: Path) -> None:
 
 @cache
 def _exporter() -> HTMLExporter:
-    """Compiles its templates once."""
+    """Return the HTML exporter, which compiles its templates only once."""
     return HTMLExporter(
         embed_images=False,
         mathjax_url="",

@@ -1,4 +1,4 @@
-"""Takes over locks that are there, for `build --locked`: resolves nothing."""
+"""Reuses existing locks for `build --locked`, without resolving."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ HERE = f"Python {python_version()} on {system()} {machine()}"
 
 @dataclass(frozen=True)
 class Locks:
-    """The locks of both environments, what decided them, and how to have new ones."""
+    """The locks of both environments, the digest of their inputs, and how to update them."""
 
     training: Lock
     serving: Lock
@@ -47,28 +47,28 @@ class Locks:
 
 @dataclass(frozen=True)
 class _Contents:
-    """A lock's file name, and what of it is installed here, by name."""
+    """A lock's file name, and its packages for this platform, by name."""
 
     name: str
     packages: Mapping[str, Package]
 
     @property
     def pins(self) -> list[str]:
-        """The packages as requirements; a folder has no version before it is built."""
+        """The packages as requirements; a folder has no version until it is built."""
         return [
             f"{name}=={package.version}" if package.version else name
             for name, package in self.packages.items()
         ]
 
     def problem(self, requirement: Pep508) -> str | None:
-        """What does not meet a requirement; None when all does."""
+        """Explain why the lock does not meet a requirement; None if it does."""
         if requirement.marker and not requirement.marker.evaluate():
             return None
         package = self.packages.get(canonicalize_name(requirement.name))
         if package is None:
             return f"{self.name} has no {requirement.name}"
         if requirement.url and not _leads_there(requirement.url, package):
-            return f"{self.name} has it from another place"
+            return f"{self.name} has it from another location"
         version = package.version
         if version is None or requirement.specifier.contains(version, prereleases=True):
             return None
@@ -82,30 +82,30 @@ def take_over(
     constraints: Sequence[str],
     hashes: Sequence[Hashed] = (),
 ) -> Locks:
-    """The locks that the source carries, else those of the bundle at `destination`.
+    """Return the locks in the source, else those of the bundle at `destination`.
 
-    Files of the source that they name are taken from the source as it is now.
-    Raises RequirementsError when there are none, when they are for another
-    Python or platform, or when they do not meet the requirements.
+    Files of the source that they name are read from the current source.
+    Raises RequirementsError if there are no locks, or if they are for another
+    Python or platform or do not meet the requirements.
     """
     folder = _carried_in(staging.source, checked)
     manifest = read_manifest(destination)
     if folder is None and manifest is None:
-        bundle_at(destination)  # says what is wrong with one that is damaged
-    remedy = "build without --locked to lock anew"
+        bundle_at(destination)  # explains why a bundle is damaged
+    remedy = "build without --locked to update the locks"
     if folder is not None:
-        remedy += ", and replace the locks in the source by those of the bundle"
-        before, told = staging.source / folder, folder
+        remedy += ", and replace the locks in the source with those of the bundle"
+        before, shown = staging.source / folder, folder
     elif manifest is not None:
-        before, told = destination, PurePosixPath(destination)
+        before, shown = destination, PurePosixPath(destination)
     else:
         raise RequirementsError(
-            f"there is no lock: no bundle is at {destination}, and the source carries "
-            f"no {TRAINING_LOCK} and {SERVING_LOCK}",
+            f"there are no locks: no bundle at {destination}, and no {TRAINING_LOCK} "
+            f"and {SERVING_LOCK} in the source",
             remedy="build once without --locked",
         )
-    training, trained_with = _read(before, told, TRAINING_LOCK, staging, remedy)
-    serving, served_with = _read(before, told, SERVING_LOCK, staging, remedy)
+    training, trained_with = _read(before, shown, TRAINING_LOCK, staging, remedy)
+    serving, served_with = _read(before, shown, SERVING_LOCK, staging, remedy)
     resolution = digest_of(["carried by the source", training.digest, serving.digest])
     if folder is None and manifest is not None:
         resolution = manifest.locks.resolution
@@ -114,9 +114,9 @@ def take_over(
 
 
 def check_whole(locks: Locks, site_packages: Path, checked: Checked) -> None:
-    """Refuse a training environment that lacks what its distributions say they need.
+    """Reject a training environment that lacks dependencies of its distributions.
 
-    Only what was installed tells which requirements an extra has.
+    The requirements of an extra are known only after installation.
     """
     there = installed(site_packages)
     for requirement in checked.requirements.merged:
@@ -124,14 +124,14 @@ def check_whole(locks: Locks, site_packages: Path, checked: Checked) -> None:
             if missing := sorted(need.needs - there.keys()):
                 raise RequirementsError(
                     f"{redact(requirement.text, ())} is not met: {name} needs "
-                    f"{', '.join(missing)}, and {TRAINING_LOCK} has no such package",
+                    f"{', '.join(missing)}, which {TRAINING_LOCK} does not have",
                     place=requirement.place,
                     remedy=locks.remedy,
                 )
 
 
 def _carried_in(source: Path, checked: Checked) -> PurePosixPath | None:
-    """The folder of the source that holds locks: the notebook's, or the root."""
+    """Return the folder of the source that has locks: the notebook's, or the root."""
     beside = PurePosixPath(checked.chosen.notebooks[0].name).parent
     for folder in (beside, PurePosixPath()):
         if any((source / folder / name).is_file() for name in (TRAINING_LOCK, SERVING_LOCK)):
@@ -140,15 +140,15 @@ def _carried_in(source: Path, checked: Checked) -> PurePosixPath | None:
 
 
 def _read(
-    folder: Path, told: PurePosixPath, name: str, staging: Staging, remedy: str
+    folder: Path, shown: PurePosixPath, name: str, staging: Staging, remedy: str
 ) -> tuple[Lock, _Contents]:
-    """The lock in a folder, which a user calls `told`, and its contents."""
-    place = Place(str(told / name))
+    """Read a lock and its contents from a folder, which messages call `shown`."""
+    place = Place(str(shown / name))
     try:
         text = (folder / name).read_text(encoding="utf-8")
         chosen = pylock.chosen(tomllib.loads(text))
     except FileNotFoundError:
-        raise RequirementsError("there is no such lock", place=place, remedy=remedy) from None
+        raise RequirementsError("the lock is missing", place=place, remedy=remedy) from None
     except (OSError, ValueError, PylockValidationError) as error:
         raise RequirementsError(
             f"the lock cannot be read: {error}", place=place, remedy=remedy
@@ -157,19 +157,19 @@ def _read(
         raise _made_elsewhere(str(error), place, remedy) from None
     for package, file in chosen.values():
         if package.wheels and isinstance(file, PackageSdist):
-            raise _made_elsewhere(f"no wheel of {package.name} fits", place, remedy)
-    # In a bundle, the source is the folder src/ beside the locks; here it is in the staging folder.
+            raise _made_elsewhere(f"no wheel of {package.name} is compatible", place, remedy)
+    # A bundle has the source in src/ beside the locks; here it is in the staging folder.
     lock = Lock.from_pylock(text, folder=staging.work, source=staging.source)
     return lock, _Contents(name, {key: package for key, (package, _) in chosen.items()})
 
 
 def _made_elsewhere(reason: str, place: Place, remedy: str) -> RequirementsError:
-    """The failure for a lock that cannot be installed here."""
+    """Return the error for a lock that cannot be installed here."""
     return RequirementsError(
         f"the lock is for another Python or platform; this is {HERE}",
         place=place,
         details=reason,
-        remedy=f"use the Python that it was made with, or {remedy}",
+        remedy=f"use the Python that it was created with, or {remedy}",
     )
 
 
@@ -181,7 +181,7 @@ def _check(
     constraints: Sequence[str],
     remedy: str,
 ) -> None:
-    """Refuse locks that do not meet the requirements, or do not belong together."""
+    """Reject locks that do not meet the requirements or do not match each other."""
     requirements, needed = checked.requirements, service_requirements()
     for_kernel = (*OURS_FOR_KERNEL, *requirements.for_kernel)
     held = [
@@ -205,7 +205,7 @@ def _check(
 
 
 def _leads_there(url: str, package: Package) -> bool:
-    """Whether a package was locked from a link; what is in the source is known by its name."""
+    """Return whether a package was locked from a link; files of the source match by name."""
     parts = urlsplit(url)
     vcs, archive = package.vcs, package.archive
     if vcs and vcs.url:
@@ -223,12 +223,12 @@ def _leads_there(url: str, package: Package) -> bool:
 
 
 def _address(parts: SplitResult) -> str:
-    """Where a link leads, in one spelling."""
+    """Normalize a link for comparison."""
     return unquote(public_url(parts._replace(fragment="").geturl())).removesuffix(".git")
 
 
 def _constrained(line: str) -> str | None:
-    """The distribution that a line of a constraints file is about; None for anything else."""
+    """Return the distribution that a line constrains; None for other lines."""
     try:
         return canonicalize_name(Pep508(line).name)
     except InvalidRequirement:
@@ -236,7 +236,7 @@ def _constrained(line: str) -> str | None:
 
 
 def _together(failures: Sequence[tuple[str, Place | None]], remedy: str) -> RequirementsError:
-    """The first of several failures, with a line for each of the others."""
+    """Return the first of several failures as an error, with the others as details."""
     (message, place), *others = failures
     lines = [f"{where}: {text}" if where else text for text, where in others]
     return RequirementsError(message, place=place, details="\n".join(lines) or None, remedy=remedy)

@@ -1,4 +1,4 @@
-"""Keeps the values of secret parameters out of bundles: of the key, the pickle, the outputs."""
+"""Keeps the values of secret parameters out of bundles: the key, the pickle, the outputs."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from nachlass_builder.notebook.notebook import Notebook
 from nachlass_builder.source.parameters import secret_parameters
 
 REMEMBERED = "secrets"
-"""The folder of the cache that has, for each bundle, a keyed digest of its secret parameters."""
+"""The cache folder with a keyed digest of the secret parameters of each bundle."""
 
 
 def are_unchanged(settings: Settings, destination: Path) -> bool:
-    """Whether the secret parameters are those that the bundle there was built with."""
+    """Return whether the bundle at `destination` was built with the same secret parameters."""
     if not secret_parameters(settings):
         return True
     try:
@@ -40,70 +40,72 @@ def remember(settings: Settings, destination: Path) -> None:
 
 
 def _record(settings: Settings, destination: Path) -> Path:
-    """The file that remembers the secret parameters of a bundle."""
+    """Return the file with the digest of a bundle's secret parameters."""
     name = hashlib.sha256(os.fsencode(destination)).hexdigest()[:32]
     return settings.cache / REMEMBERED / name
 
 
 def _digest(settings: Settings) -> str:
-    """What tells whether they are the same, for this cache alone."""
+    """Return a digest of the secret parameters that is valid only for this cache."""
     words = [word for pair in secret_parameters(settings).items() for word in pair]
     return keyed_digest(settings.cache, words)
 
 
-def refuse_kept(
+def reject_secrets(
     bundle: Path,
     source: Path,
     secrets: Mapping[str, Collection[str]],
     given: Collection[str],
     notebooks: Sequence[Notebook],
 ) -> None:
-    """Refuse a bundle in the making that holds a secret, in any of its forms.
+    """Reject an unfinished bundle that contains a secret in any form; raises CaptureError.
 
-    Searched are the pickles, the samples, the outputs, and the copy of the source with what
-    the cells have written. Raises CaptureError. The notebooks have been executed; in their
-    outputs only what was `given` is refused: of the environment, all is hidden there anyway.
+    Search the pickles, the samples, the outputs of the executed `notebooks`, and the copy of
+    the source with the files that the cells wrote. In the outputs, only `given` secrets
+    count: secrets of the environment are redacted there anyway.
     """
     for name in given:
         for place in _shown(secrets.get(name, ()), notebooks):
-            raise _kept(name, "the output of the cell", place, "print nothing of it")
+            raise _leaked(name, "the output of the cell", place, "do not print it")
     for path in filter(Path.is_file, bundle.iterdir()) if secrets else ():
         for name in _held(path, secrets):
             what = "the samples" if path.name == SAMPLES else "the pickle"
-            called = f'read it when the predictor is called: os.environ["{name}"] in its body'
-            raise _kept(name, what, _mentioned(name, notebooks), called)
+            way = f'read os.environ["{name}"] in the body of the predictor'
+            raise _leaked(name, what, _mentioned(name, notebooks), way)
     for path in _files(source) if secrets else ():
         relative = path.relative_to(source).as_posix()
         in_name = [name for name, forms in secrets.items() if any(f in relative for f in forms)]
         for name in (*in_name, *_held(path, secrets)):
             place = _mentioned(name, notebooks)
-            raise _kept(name, "a file of the source", place, "write it to no file there")
+            raise _leaked(name, "a file of the source", place, "do not write it to files there")
 
 
-def refuse_told(manifest: Path, secrets: Mapping[str, Collection[str]], place: Place) -> None:
-    """Refuse a manifest that holds a secret: in the name of a file that was read, for one."""
+def reject_secrets_in_manifest(
+    manifest: Path, secrets: Mapping[str, Collection[str]], place: Place
+) -> None:
+    """Reject a manifest that contains a secret, for instance in the name of a data file."""
     for name in _held(manifest, secrets):
-        raise _kept(name, "the manifest", place, "let no file be called by it")
+        raise _leaked(name, "the manifest", place, "do not use it in the name of a file")
 
 
-def _kept(name: str, what: str, place: Place, way: str) -> CaptureError:
-    """The failure for a value that would be in every bundle and image."""
+def _leaked(name: str, what: str, place: Place, way: str) -> CaptureError:
+    """Return the error for a secret that would be in every bundle and image."""
     return CaptureError(
-        f"the value of {name}, a secret, is in {what}, and so in bundle and image",
+        f"the value of the secret {name} is in {what}, and would be in the bundle and its images",
         place=place,
-        remedy=f"{way}; if it is no secret, name the variable in S2I_SHIP",
+        remedy=f"{way}; if it is not a secret, name the variable in S2I_SHIP",
     )
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """The files of a folder that are no links."""
+    """Yield the files of a folder, without links."""
     for path in folder.rglob("*"):
         if path.is_file() and not path.is_symlink():
             yield path
 
 
 def _held(path: Path, secrets: Mapping[str, Collection[str]]) -> list[str]:
-    """The names of the secrets that a file has in it, in UTF-8 or UTF-16."""
+    """Return the names of the secrets that a file contains, in UTF-8 or UTF-16."""
     if not secrets or not path.stat().st_size:
         return []
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
@@ -119,7 +121,7 @@ def _held(path: Path, secrets: Mapping[str, Collection[str]]) -> list[str]:
 
 
 def _mentioned(name: str, notebooks: Sequence[Notebook]) -> Place:
-    """The first line that names the parameter, or else the last notebook."""
+    """Return the first line that names the parameter, else the last notebook."""
     for notebook in notebooks:
         for cell in notebook.cells:
             for number, line in enumerate(cell.source.splitlines(), start=1):
@@ -129,7 +131,7 @@ def _mentioned(name: str, notebooks: Sequence[Notebook]) -> Place:
 
 
 def _shown(forms: Collection[str], notebooks: Sequence[Notebook]) -> Iterator[Place]:
-    """The cells whose outputs show a text."""
+    """Yield the cells whose outputs contain one of the texts."""
     for notebook in notebooks:
         nodes = (node for node in notebook.node.cells if node.cell_type == "code")
         numbered = (node for node in nodes if node.source.strip())
@@ -139,7 +141,7 @@ def _shown(forms: Collection[str], notebooks: Sequence[Notebook]) -> Iterator[Pl
 
 
 def _is_in(text: str, output: object) -> bool:
-    """Whether a text is anywhere in what a cell has put out."""
+    """Return whether a text is anywhere in an output."""
     match output:
         case str():
             return text in output

@@ -1,4 +1,4 @@
-"""Decides how many samples a bundle holds, once they have proven it: rows are data of people."""
+"""Limits the samples in a proven bundle: rows may be personal data."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 from nachlass_builder.bundle.layout import SAMPLES
 
 MOST_BYTES = 16_000_000
-"""Bytes of samples, with their predictions, that a bundle holds at most."""
+"""The size limit for samples and their predictions in a bundle, in bytes."""
 
 
 def ship_samples(bundle: Path, *, with_rows: bool, most_bytes: int = MOST_BYTES) -> int:
-    """Leave as many samples in the bundle as may be shipped, evenly spread; their number."""
+    """Reduce the samples in the bundle to the limit, evenly spread; return their number."""
     path = bundle / SAMPLES
     if not path.is_file():
         return 0
@@ -28,7 +28,7 @@ def ship_samples(bundle: Path, *, with_rows: bool, most_bytes: int = MOST_BYTES)
 
 
 def _within(lines: list[bytes], most_bytes: int) -> list[bytes]:
-    """As many lines as fit, evenly spread; one that would take half of the room is left out."""
+    """Return as many lines as fit, evenly spread, without lines over half the limit."""
     kept = [line for line in lines if 2 * len(line) <= most_bytes]
     while (size := sum(map(len, kept))) > most_bytes:
         count = min(len(kept) - 1, len(kept) * most_bytes // size)

@@ -1,8 +1,8 @@
-"""Sees to what a model needs of the system: `apt.txt`, and what compiled files load.
+"""Provides the system packages of a model: `apt.txt`, and libraries that compiled files load.
 
-On a laptop what is lacking is named, with the Debian package that brings it. In
-an image a build is no user who could install it, and unpacks it for itself; the
-image that serves then has the packages of `image_packages` installed.
+On a laptop, missing libraries are reported with the Debian packages that provide
+them. In an image, the build's user cannot install packages, so the build unpacks
+them; the serving image then has the packages of `image_packages` installed.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ from nachlass_builder.system.shared_libraries import libraries_of
 from nachlass_builder.system.unpack import environment_with, unpack
 
 KNOWN = "packages.json"
-"""The package that brings a library, or None, as the archive said when it was last asked."""
+"""The file that caches the package of each library, or None, as found in the archive."""
 
 
 def provide(
     asked: Sequence[AptPackage], environment: Path, prepared: Prepared, progress: Progress
 ) -> Mapping[str, str]:
-    """See to what is `asked` for, and what an environment needs; raises RequirementsError.
+    """Provide the `asked` packages and an environment's libraries; raises RequirementsError.
 
-    Returns the variables with which programs find what was unpacked, none where nothing was.
+    Return the variables that let programs find unpacked files; none if nothing was unpacked.
     """
     deadline, target = prepared.deadline, prepared.unpack_into
     missing = _missing(environment, prepared.settings.cache)
@@ -61,22 +61,22 @@ def provide(
     folders = [Path(folder) for folder in variables.get("LD_LIBRARY_PATH", "").split(":") if folder]
     still = libraries_of(environment, folders).missing
     for name in sorted(known.keys() & still.keys()):
-        progress.warn(f"{needs[name]} needs {name}, and no package brings it")
+        progress.warn(f"{needs[name]} needs {name}, which no package provides")
     for name, package in sorted(brought.items()):
         if name not in still:
-            progress.note(f"{package} is unpacked: {needs[name]} needs {name}")
+            progress.note(f"unpacked {package}: {needs[name]} needs {name}")
     if lacking:
-        progress.note(f"{', '.join(map(str, lacking))} of apt.txt: unpacked")
+        progress.note(f"unpacked from apt.txt: {', '.join(map(str, lacking))}")
     return variables
 
 
 def image_packages(
     asked: Iterable[AptPackage], environment: Path, cache: Path, progress: Progress
 ) -> list[str]:
-    """The packages that an image needs to serve an environment, as apt-get takes them.
+    """Return the packages that an image needs to serve an environment, as apt-get takes them.
 
-    They are those of which it loads a library, whether they are installed here or not:
-    another image may lack them.
+    They are the packages of all libraries that it loads, installed here or not: another
+    image may lack them.
     """
     named = {package.name: str(package) for package in asked}
     if not has_apt():
@@ -89,12 +89,12 @@ def image_packages(
 
 
 def _is_met(package: AptPackage, there: Mapping[str, str]) -> bool:
-    """Whether a package is among those that are there, by name and version."""
+    """Return whether a package is installed in the wanted version."""
     return package.name in there and package.version in (None, there[package.name])
 
 
 def _missing(environment: Path, cache: Path) -> Mapping[str, Sequence[Path]]:
-    """The libraries that an environment lacks; one that lacks none is looked through once."""
+    """Return the libraries that an environment lacks; a complete one is scanned only once."""
     whole = _folder(cache) / f"{environment.parent.name}.whole"
     if has_apt() and whole.is_file():
         return {}
@@ -105,7 +105,7 @@ def _missing(environment: Path, cache: Path) -> Mapping[str, Sequence[Path]]:
 
 
 def _folder(cache: Path) -> Path:
-    """What is known of this system in the state in which it is."""
+    """Return the cache folder for the current state of this system."""
     folder = cache / "system" / state_of_the_system()
     folder.mkdir(parents=True, exist_ok=True)
     return folder
@@ -117,7 +117,7 @@ def _tell(
     brought: Mapping[str, str],
     progress: Progress,
 ) -> None:
-    """Name what this machine lacks."""
+    """Warn about missing libraries and packages."""
     for name, who in needs.items():
         remedy = f": apt-get install {brought[name]}" if name in brought else ""
         progress.warn(f"{who} needs {name}, which this machine lacks{remedy}")
@@ -126,15 +126,15 @@ def _tell(
         progress.warn(f"apt.txt: this machine lacks packages: apt-get install {names}")
     elif lacking:
         names = ", ".join(map(str, lacking))
-        progress.warn(f"apt.txt: this machine has no apt: install what {names} bring")
+        progress.warn(f"apt.txt: this machine has no apt: install equivalents of {names}")
 
 
 def _known(
     missing: Iterable[str], cache: Path, deadline: Deadline, progress: Progress
 ) -> dict[str, str | None]:
-    """The package that brings each library, None where none does; the archive is asked once.
+    """Return the package of each library, None if there is none; search the archive once.
 
-    What could not be asked for is left out.
+    Libraries that could not be looked up are left out.
     """
     names = sorted(missing)
     if not names or not has_apt():
@@ -150,8 +150,8 @@ def _known(
 
 
 def _look_up(names: Sequence[str], deadline: Deadline, progress: Progress) -> dict[str, str | None]:
-    """The package of each library, None where none brings it; without what cannot be known now."""
-    progress.note(f"looking for the packages that bring {', '.join(names)}")
+    """Return the package of each library, None if there is none; leave out failed lookups."""
+    progress.note(f"looking for packages that provide {', '.join(names)}")
     found: dict[str, str] = {}
     with TemporaryDirectory(prefix="nachlass-apt-") as work:
         try:
@@ -159,16 +159,16 @@ def _look_up(names: Sequence[str], deadline: Deadline, progress: Progress) -> di
             others = [name for name in names if name not in found]
             brought = packages_that_bring(others, Path(work, "files"), deadline=deadline)
         except RequirementsError as error:
-            # It may be that nothing ever loads them.
+            # Only a warning: perhaps nothing ever loads them.
             others = [name for name in names if name not in found]
             why = ": ".join([error.message, *(error.details or "").splitlines()[:1]])
-            progress.warn(f"no package could be looked for that brings {', '.join(others)}: {why}")
+            progress.warn(f"cannot look for packages that provide {', '.join(others)}: {why}")
             return dict(found)
     return {name: found.get(name) or brought.get(name) for name in names}
 
 
 def _unpacked(wanted: Sequence[AptPackage], target: Path, deadline: Deadline) -> Path:
-    """A folder with the files of packages, below `target`; made when it is not there."""
+    """Return a folder below `target` with the files of packages; unpack them if necessary."""
     root = target / digest_of(sorted(map(str, wanted)))[:16]
     if not wanted or root.is_dir():
         return root
@@ -176,14 +176,14 @@ def _unpacked(wanted: Sequence[AptPackage], target: Path, deadline: Deadline) ->
         raise RequirementsError(
             f"{', '.join(map(str, wanted))} cannot be installed: this image has no apt",
             place=wanted[0].place,
-            remedy="base it on Debian, or on an image that has what they bring",
+            remedy="use a base image with Debian, or one that already has their files",
         )
     making = target / f"{root.name}.{uuid4().hex}"
     making.mkdir(parents=True)
     try:
         with TemporaryDirectory(prefix="nachlass-apt-") as work:
             unpack(wanted, making, Path(work), deadline=deadline)
-        if not root.is_dir():  # another build may have been first
+        if not root.is_dir():  # another build may have been faster
             making.rename(root)
     finally:
         remove(making)
@@ -191,7 +191,7 @@ def _unpacked(wanted: Sequence[AptPackage], target: Path, deadline: Deadline) ->
 
 
 def _shown(files: Sequence[Path], environment: Path) -> str:
-    """The file that needs a library: the first, below the folder of the packages."""
+    """Return the first file that needs a library, relative to site-packages."""
     path = files[0].relative_to(environment) if files[0].is_relative_to(environment) else files[0]
     more = f" (and {len(files) - 1} more)" if len(files) > 1 else ""
     return f"{path.as_posix().partition('site-packages/')[2] or path}{more}"

@@ -1,4 +1,4 @@
-"""Completes a bundle: locks, their bill, the service's wheel, executed notebooks."""
+"""Completes a bundle: locks, bill of materials, the service's wheel, executed notebooks."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def write_bundle(
     *,
     with_rows: bool,
 ) -> list[str]:
-    """Write what a proven bundle lacks, its manifest last, and return lines about its contents.
+    """Write the rest of a proven bundle, its manifest last; return lines about its contents.
 
-    No executed notebook shows any of the `secrets`, nor where the `folders` of this build
-    are; without rows, there are no samples, and notebooks have no outputs. The bundle is
-    compared with the one at `destination`, or with what the `cache` remembers.
+    Executed notebooks contain none of the `secrets`, and no paths of this build's `folders`.
+    Without rows, there are no samples, and the notebooks have no outputs. The bundle is
+    compared with the one at `destination`, or with an earlier one remembered in the `cache`.
     """
     shipped = ship_samples(bundle, with_rows=with_rows)
     manifest, site_packages = served.manifest, served.environment.site_packages
@@ -63,14 +63,14 @@ def write_bundle(
     finished = manifest.finished(digest_of_contents(files, manifest))
     write_manifest(bundle, finished)
     before = compare_with_before(finished, files, destination, cache)
-    return [bill.summary, *_told(manifest, with_rows=with_rows), *([before] if before else [])]
+    return [bill.summary, *_omissions(manifest, with_rows=with_rows), *([before] if before else [])]
 
 
 def _relative(text: str, folders: Collection[Path]) -> str:
-    """A text in which paths are relative to the folders."""
+    """Make paths in a text relative to the folders."""
     for folder in folders:
         names = [str(folder)]
-        with suppress(ValueError, RuntimeError):  # it is elsewhere; there is no home
+        with suppress(ValueError, RuntimeError):  # not below home; no home
             names.append(f"~/{folder.relative_to(Path.home())}")
         for name in names:
             text = text.replace(f"{name}/", "")
@@ -78,13 +78,13 @@ def _relative(text: str, folders: Collection[Path]) -> str:
     return text
 
 
-def _told(manifest: Proven, *, with_rows: bool) -> Iterator[str]:
-    """What of the data is not in the bundle."""
+def _omissions(manifest: Proven, *, with_rows: bool) -> Iterator[str]:
+    """Yield lines about data that is not in the bundle."""
     samples = manifest.samples
     if not with_rows:
-        yield "S2I_SHIP_ROWS is 0: the bundle has no samples, and no outputs of cells"
+        yield "S2I_SHIP_ROWS is 0: the bundle has no samples and no cell outputs"
     elif samples.shipped is not None and samples.shipped < samples.count:
         yield (
             f"{samples.shipped} of {samples.count} samples are in the bundle, evenly spread: "
-            f"all are more than {MOST_BYTES / 1e6:.0f} MB"
+            f"all of them are too large (limit {MOST_BYTES / 1e6:.0f} MB)"
         )

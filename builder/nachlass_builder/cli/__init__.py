@@ -1,4 +1,4 @@
-"""The command line: one module a verb.
+"""The command line, one module per command.
 
-A verb imports what takes long to import when it is called, so that `--help` is quick.
+Commands import slow modules only when they run, so that `--help` is quick.
 """

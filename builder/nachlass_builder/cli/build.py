@@ -16,7 +16,7 @@ from nachlass_builder.cli.options import (
 from nachlass_builder.foundation.progress import Progress
 
 
-@click.command(help=f"Execute the notebook, and write a proven bundle.\n\n{SOURCE_HELP}")
+@click.command(help=f"Execute the notebook and write a proven bundle.\n\n{SOURCE_HELP}")
 @click.argument("source")
 @click.option(
     "-o",
@@ -25,14 +25,18 @@ from nachlass_builder.foundation.progress import Progress
     type=click.Path(path_type=Path),
     help="The bundle's folder. [default: SOURCE/.nachlass/bundle]",
 )
-@click.option("--force", is_flag=True, help="Build although nothing changed, and resolve anew.")
 @click.option(
-    "--locked", is_flag=True, help="Build in the environments of the locks there are; resolve none."
+    "--force",
+    is_flag=True,
+    help="Rebuild even if nothing changed, and re-resolve the requirements.",
 )
+@click.option("--locked", is_flag=True, help="Install from the existing locks; resolve nothing.")
 @click.option(
-    "--compare", is_flag=True, help="With --locked: compare the predictions with those before."
+    "--compare",
+    is_flag=True,
+    help="With --locked: compare the predictions with those of the previous bundle.",
 )
-@click.option("-q", "--quiet", is_flag=True, help="Only warnings and errors.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only warnings and errors.")
 @context_option
 @assignments_option
 def build(
@@ -46,16 +50,18 @@ def build(
     compare: bool,
     quiet: bool,
 ) -> None:
-    """Execute the notebook, and write a proven bundle."""
+    """Execute the notebook and write a proven bundle."""
     from nachlass_builder.assemble.build import build as run_build
     from nachlass_builder.proof.compare_words import difference, verdict
 
     if force and locked:
-        raise click.UsageError("--force resolves anew, and --locked resolves nothing")
+        raise click.UsageError(
+            "--force re-resolves the requirements and --locked uses the existing locks: choose one"
+        )
     if compare and not locked:
-        raise click.UsageError("--compare goes with --locked")
-    asked = request_for(source, context_dir, assignments)
-    request = replace(asked, output=output, force=force, locked=locked, compare=compare)
+        raise click.UsageError("--compare requires --locked")
+    base = request_for(source, context_dir, assignments)
+    request = replace(base, output=output, force=force, locked=locked, compare=compare)
     built = run_build(request, Progress(quiet=quiet))
     click.echo(built.bundle)
     if built.comparison:

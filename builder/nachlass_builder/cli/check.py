@@ -1,4 +1,4 @@
-"""`nachlass check`: what would be built, without executing anything."""
+"""`nachlass check`: shows what would be built, without executing anything."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
     from nachlass_builder.source.prepare import Prepared
 
 
-@click.command(help=f"Say what would be built, without executing anything.\n\n{SOURCE_HELP}")
+@click.command(help=f"Show what would be built, without executing anything.\n\n{SOURCE_HELP}")
 @click.argument("source")
 @click.option(
-    "--requirements", is_flag=True, help="Print the requirements as a requirements file, only."
+    "--requirements", is_flag=True, help="Print only the requirements, as a requirements file."
 )
 @context_option
 @assignments_option
 def check(
     source: str, context_dir: str | None, assignments: tuple[str, ...], *, requirements: bool
 ) -> None:
-    """Say what would be built, without executing anything."""
+    """Show what would be built, without executing anything."""
     from nachlass_builder.cli.summary import print_checked, print_requirements
     from nachlass_builder.requirements.check import check as run_check
     from nachlass_builder.source.prepare import prepared_source
@@ -52,8 +52,8 @@ def check(
             prepared.source.notebook,
             lambda name: why_left_out(prepared.source, name, prepared.deadline),
         )
-        lacking = () if requirements else _lacking(prepared, checked)
-        checked = replace(checked, warnings=[*files.warnings, *checked.warnings, *lacking])
+        missing = () if requirements else _missing(prepared, checked)
+        checked = replace(checked, warnings=[*files.warnings, *checked.warnings, *missing])
         if requirements:
             print_requirements(checked)
         else:
@@ -64,8 +64,8 @@ def check(
         sys.exit(checked.errors[0].exit_code)
 
 
-def _lacking(prepared: Prepared, checked: Checked) -> Iterator[str]:
-    """What the imports need and no requirement brings."""
+def _missing(prepared: Prepared, checked: Checked) -> Iterator[str]:
+    """Yield a warning about imports that no requirement provides."""
     from nachlass_builder.assemble.choose_lock import LockChoice
     from nachlass_builder.assemble.missing_requirements import MissingRequirements
 

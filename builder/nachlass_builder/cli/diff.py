@@ -1,4 +1,4 @@
-"""`nachlass diff`: what two bundles differ in."""
+"""`nachlass diff`: compares two bundles."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ DIFFERS = 14
     "form",
     type=click.Choice(["text", "markdown", "json"]),
     default="text",
-    help="For a terminal, a pull request or a program. [default: text]",
+    help="Format for a terminal, a pull request or a program. [default: text]",
 )
-@click.option("--exit-code", is_flag=True, help=f"End with {DIFFERS} if anything differs.")
+@click.option("--exit-code", is_flag=True, help=f"Exit with {DIFFERS} if anything differs.")
 @context_option
 @assignments_option
 def diff(
@@ -33,10 +33,10 @@ def diff(
     *,
     exit_code: bool,
 ) -> None:
-    """Say what two bundles differ in: code, data, packages, predictions.
+    """Compare two bundles: code, data, packages, predictions.
 
-    OLD and NEW are bundles, or what `build` takes, which is built if it
-    changed. The new model answers the samples of the old one.
+    OLD and NEW are bundles or sources; a source is built first if it changed.
+    The new model predicts the samples of the old bundle.
     """
     from nachlass_builder.diff.diff import diff as run_diff
     from nachlass_builder.diff.markdown import as_markdown

@@ -1,4 +1,4 @@
-"""`nachlass image`: a container image, without s2i."""
+"""`nachlass image`: builds a container image without s2i."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from nachlass_builder.cli.options import (
 from nachlass_builder.foundation.progress import Progress
 
 
-@click.command(help=f"Build a container image, without s2i.\n\n{SOURCE_HELP}")
+@click.command(help=f"Build a container image without s2i.\n\n{SOURCE_HELP}")
 @click.argument("source")
-@click.option("-t", "--tag", required=True, help="What to call the image.")
-@click.option("--builder", metavar="IMAGE", help="The builder image. [default: made once]")
+@click.option("-t", "--tag", required=True, help="The image's name and tag.")
+@click.option("--builder", metavar="IMAGE", help="The builder image. [default: built once]")
 @click.option(
-    "--base", metavar="IMAGE", help="What images are based on. [default: Python's, of Debian 13]"
+    "--base", metavar="IMAGE", help="The base image. [default: the Python image on Debian 13]"
 )
 @click.option(
     "--secret",
@@ -29,17 +29,21 @@ from nachlass_builder.foundation.progress import Progress
     metavar="FILE",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="A file for the build alone: pip.conf, .netrc, ca.crt, id_*; may be repeated.",
+    help="A file to mount during the build: pip.conf, .netrc, ca.crt, id_*; may be repeated.",
 )
 @click.option(
     "--volume",
     "volumes",
     metavar="HOST:PLACE",
     multiple=True,
-    help="A folder for the build alone, training data for instance; may be repeated.",
+    help="A folder to mount during the build, such as training data; may be repeated.",
 )
-@click.option("--force", is_flag=True, help="Build although nothing changed, and resolve anew.")
-@click.option("--push", is_flag=True, help="Push the image, and print its name and digest.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Rebuild even if nothing changed, and re-resolve the requirements.",
+)
+@click.option("--push", is_flag=True, help="Push the image and print its name with its digest.")
 @context_option
 @assignments_option
 def image(
@@ -55,9 +59,9 @@ def image(
     force: bool,
     push: bool,
 ) -> None:
-    """Build a container image, without s2i."""
+    """Build a container image without s2i."""
     from nachlass_builder.image.image import ImageRequest, build_image
 
     request = replace(request_for(source, context_dir, assignments), force=force)
-    asked = ImageRequest(request, tag, builder, base, push, secrets, volumes)
-    click.echo(build_image(asked, Progress()))
+    image_request = ImageRequest(request, tag, builder, base, push, secrets, volumes)
+    click.echo(build_image(image_request, Progress()))

@@ -37,22 +37,22 @@ EXIT_CODES = "\n".join(
 @click.group(cls=Group, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="nachlass")
 def main() -> None:
-    """Turn a Jupyter notebook into a model that can be served.
+    """Turn a Jupyter notebook into a model service.
 
     The notebook runs from top to bottom and defines one function,
     predictor(x), which scores one sample. The rest is derived.
 
     \b
     Start here:
-      nachlass check .                     what would be built; nothing is executed
-      nachlass build .                     execute, pickle, prove: a bundle
-      nachlass predict . '[0.3, 0.7]'      one prediction of it
-      nachlass serve .                     a service at http://localhost:8080
-      nachlass image . -t my-model         a container image of that service
-      nachlass diff OLD .                  what a new bundle has changed
-      nachlass monitoring . -o FOLDER      alerts and a dashboard for it
+      nachlass check .                     show what would be built; execute nothing
+      nachlass build .                     execute, pickle, prove: write a bundle
+      nachlass predict . '[0.3, 0.7]'      predict one sample
+      nachlass serve .                     serve at http://localhost:8080
+      nachlass image . -t my-model         build a container image of the service
+      nachlass diff OLD .                  compare the new bundle with an old one
+      nachlass monitoring . -o FOLDER      write alerts and a dashboard for the service
     """  # noqa: D301 - click's \b
-    # What ends a job in CI leaves as little behind as Ctrl-C.
+    # CI ends jobs with SIGTERM: clean up as after Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 

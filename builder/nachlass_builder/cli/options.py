@@ -1,4 +1,4 @@
-"""Options and words that several commands share."""
+"""Options and help texts shared by commands."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from nachlass_builder.source.prepare import Request
 
 SOURCE_HELP = """\
-SOURCE is a folder, a notebook file or a git URL; `URL#REF` means a branch,
-a tag or a commit."""
+SOURCE is a folder, a notebook file or a git URL; `URL#REF` selects a branch,
+tag or commit."""
 
 assignments_option = click.option(
     "-e",
@@ -25,12 +25,12 @@ assignments_option = click.option(
     help="Set a variable for the build and its notebook; may be repeated.",
 )
 context_option = click.option(
-    "--context-dir", metavar="FOLDER", help="The sub-folder of SOURCE to take for the whole."
+    "--context-dir", metavar="FOLDER", help="The subfolder of SOURCE to use as the source."
 )
 
 
 def request_for(source: str, context_dir: str | None, assignments: Sequence[str]) -> Request:
-    """What these options ask for, in this process's environment; raises SourceError."""
+    """Build a request from the options and this process's environment; raises SourceError."""
     from nachlass_builder.source.prepare import Request
 
     given = parse_assignments(assignments)

@@ -1,4 +1,4 @@
-"""`nachlass predict`: one prediction, of a bundle in the model's environment or of a service."""
+"""`nachlass predict`: predicts one sample, with a bundle's model or a running service."""
 
 from __future__ import annotations
 
@@ -17,23 +17,24 @@ from nachlass_builder.foundation.errors import PredictionError
 if TYPE_CHECKING:
     from nachlass_builder.source.prepare import Request
 
-VALIDATOR = "the notebook's validator decides what a sample is"
+VALIDATOR = "the notebook's validator decides which samples are valid"
 LONGEST_EXAMPLE = 200
-"""Characters of a sample that a message shows."""
+"""Characters of an example sample in a message."""
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("words", nargs=-1, required=True, metavar="[SOURCE|BUNDLE] JSON")
-@click.option("--url", metavar="URL", help="Ask the running service there instead of a SOURCE.")
+@click.option("--url", metavar="URL", help="Use the service at URL instead of a SOURCE.")
 @context_option
 @assignments_option
 def predict(
     words: tuple[str, ...], url: str | None, context_dir: str | None, assignments: tuple[str, ...]
 ) -> None:
-    """Ask for one prediction, as the service would answer it.
+    """Predict one sample, exactly as the service would.
 
-    SOURCE is what `build` takes, and is built if it changed; or a bundle; or
-    left out, with --url. JSON is one sample; `-` reads it from standard input.
+    A SOURCE, as for `build`, is built first if it changed; a BUNDLE is used
+    directly; with --url, give neither. JSON is one sample; `-` reads it from
+    standard input.
     """
     from nachlass_builder.cli.remote import predict_at
 
@@ -42,7 +43,7 @@ def predict(
         raise click.UsageError(f"expected {' and '.join(expected)}, got {len(words)} arguments")
     text = words[-1]
     if text == "-":
-        # As the argument's, these bytes reach the model as they are, whatever the locale.
+        # Like an argument's, these bytes reach the model unchanged in any locale.
         text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
     if url:
         answer = predict_at(url if "://" in url else f"http://{url}", text)
@@ -52,9 +53,9 @@ def predict(
 
 
 def _predict_here(request: Request, text: str) -> str:
-    """The prediction for one sample, as a line of JSON; raises PredictionError.
+    """Predict one sample and return a line of JSON; raises PredictionError.
 
-    The request's source is a bundle, or a source, which is built if it changed.
+    The request names a bundle, or a source, which is built if it changed.
     """
     from nachlass_builder.assemble.ready_model import ready_model
     from nachlass_builder.foundation.process import Deadline
@@ -66,7 +67,7 @@ def _predict_here(request: Request, text: str) -> str:
     except json.JSONDecodeError as error:
         raise _not_json(str(error), request) from None
     except (ValueError, RecursionError):
-        pass  # the service has words for these
+        pass  # the service reports these
     model = ready_model(request)
     with tempfile.TemporaryDirectory(prefix="nachlass-") as work:
         answer, said = ask_service(
@@ -105,6 +106,6 @@ def _not_json(message: str, request: Request) -> PredictionError:
 
 
 def _line(value: object) -> str:
-    """A value as one line of JSON; lone surrogates only exist as escapes."""
+    """Format a value as one line of JSON; lone surrogates are escaped."""
     text = json.dumps(value, ensure_ascii=False)
     return text if text.isprintable() else json.dumps(value)

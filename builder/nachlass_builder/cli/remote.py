@@ -1,4 +1,4 @@
-"""Asks a running service for a prediction."""
+"""Requests a prediction from a running service."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ SERVER_ERROR = 500
 
 
 def predict_at(url: str, text: str) -> str:
-    """The prediction of the service at `url` for one sample, as a line of JSON.
+    """Return the prediction of the service at `url` for one sample, as a line of JSON.
 
-    Raises PredictionError when the service does not answer with one, ServeError
-    when there is no service.
+    Raises PredictionError if the service responds with an error, and ServeError
+    if there is no service.
     """
     address = url.rstrip("/")
     if not address.endswith("/predict"):
@@ -34,22 +34,22 @@ def predict_at(url: str, text: str) -> str:
             json.loads(answer)
             return answer
     except urllib.error.HTTPError as error:
-        raise _refusal(error, address) from None
+        raise _prediction_error(error, address) from None
     except (OSError, HTTPException, ValueError) as error:
         reason = getattr(error, "reason", error)
         raise ServeError(
-            f"no service of ours answers at {address}: {reason}",
-            remedy="start one with `nachlass serve`, or name its address with --url",
+            f"no model service at {address}: {reason}",
+            remedy="start one with `nachlass serve`, or correct the address in --url",
         ) from None
 
 
-def _refusal(error: urllib.error.HTTPError, address: str) -> PredictionError:
-    """What a problem document says."""
+def _prediction_error(error: urllib.error.HTTPError, address: str) -> PredictionError:
+    """Convert a problem document into an error."""
     try:
         problem = json.loads(error.read())
         message, request_id = f"{problem['title']}: {problem['detail']}", problem["request_id"]
     except (OSError, ValueError, TypeError, KeyError):
-        return PredictionError(f"{address} answered {error.code} {error.reason}")
-    is_told_there = error.code >= SERVER_ERROR or "the service's log" in message
-    remedy = f"look for {request_id} in the service's log" if is_told_there else None
+        return PredictionError(f"{address} responded with {error.code} {error.reason}")
+    is_logged = error.code >= SERVER_ERROR or "the service's log" in message
+    remedy = f"look for {request_id} in the service's log" if is_logged else None
     return PredictionError(message, remedy=remedy)

@@ -1,4 +1,4 @@
-"""`nachlass serve`: serves a model in the foreground, in its own environment."""
+"""`nachlass serve`: serves a model in the foreground, in the model's environment."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8080
 
 
-@click.command(help=f"Build what changed, then serve it until Ctrl-C.\n\n{SOURCE_HELP}")
+@click.command(help=f"Build the source if it changed, and serve until Ctrl-C.\n\n{SOURCE_HELP}")
 @click.argument("source", metavar="SOURCE|BUNDLE")
-@click.option("--host", help="The address to listen at. [default: 127.0.0.1]")
+@click.option("--host", help="The address to listen on. [default: 127.0.0.1]")
 @click.option(
-    "--port", type=click.IntRange(1, 65535), help="The port to listen at. [default: PORT, or 8080]"
+    "--port", type=click.IntRange(1, 65535), help="The port to listen on. [default: PORT, or 8080]"
 )
 @click.option(
     "--workers",
     type=click.IntRange(1, 128),
-    help="Worker processes. [default: what cores and memory allow]",
+    help="The number of worker processes. [default: as cores and memory allow]",
 )
 @context_option
 @assignments_option
@@ -44,10 +44,10 @@ def serve(
     context_dir: str | None,
     assignments: tuple[str, ...],
 ) -> None:
-    """Build what changed, then become the service; raises ServeError when the port is taken.
+    """Build the source if it changed, then become the service.
 
-    The service is the process itself from then on: signals and the exit code
-    are its own.
+    The service replaces this process, and so receives its signals and sets its
+    exit code. Raises ServeError if the port is in use.
     """
     from nachlass_builder.assemble.ready_model import ready_model
 
@@ -64,8 +64,8 @@ def serve(
 
 
 def _check_port(host: str | None, port: int | None, environ: Mapping[str, str]) -> None:
-    """Find out before a long build that nobody can listen there."""
-    if environ.get("GUNICORN_CMD_ARGS"):  # it may name another address
+    """Check before a long build that the service can listen on the address."""
+    if environ.get("GUNICORN_CMD_ARGS"):  # it may set another address
         return
     host = host or DEFAULT_HOST
     number = str(port or unquote(environ.get("PORT", "")).strip() or DEFAULT_PORT)
@@ -74,7 +74,8 @@ def _check_port(host: str | None, port: int | None, environ: Mapping[str, str]) 
         family, kind, protocol, _name, address = found[0]
     except (OSError, UnicodeError):
         raise ServeError(
-            f"{host}:{number} is no address", remedy="see --host, and --port or PORT"
+            f"{host}:{number} is not a valid address",
+            remedy="correct --host, or --port or PORT",
         ) from None
     try:
         with closing(socket.socket(family, kind, protocol)) as tried:
@@ -82,6 +83,6 @@ def _check_port(host: str | None, port: int | None, environ: Mapping[str, str]) 
             tried.bind(address)
     except OSError as error:
         raise ServeError(
-            f"{host}:{number} cannot be listened at: {error.strerror or error}",
-            remedy="name another port with --port, or another address with --host",
+            f"cannot listen on {host}:{number}: {error.strerror or error}",
+            remedy="choose another port with --port, or another address with --host",
         ) from error

@@ -1,4 +1,4 @@
-"""Prints what a check found, for people and for pip."""
+"""Prints the results of a check, for people and for pip."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nachlass_builder.requirements.requirement import Requirement
 
 
 def print_checked(checked: Checked) -> None:
-    """The notebook, the contract, the requirements and where each was found."""
+    """Print the notebook, the contract, and the requirements with their places."""
     chosen = checked.chosen
     for notebook in chosen.notebooks:
         click.echo(f"notebook      {notebook.name}: {len(notebook.cells)} cells")
@@ -30,7 +30,7 @@ def print_checked(checked: Checked) -> None:
 
 
 def print_requirements(checked: Checked) -> None:
-    """The merged requirements, as a requirements file."""
+    """Print the merged requirements as a requirements file."""
     for option in _paired(checked.requirements.options):
         click.echo(public_url(option))
     for requirement in checked.requirements.merged:
@@ -41,7 +41,7 @@ def print_requirements(checked: Checked) -> None:
 
 
 def _digests(requirement: Requirement, checked: Checked) -> list[str]:
-    """The hashes that are demanded of a requirement, wherever it is repeated with them."""
+    """Return the hashes that every repetition of a requirement allows."""
     same = [
         {*hashed.digests}
         for hashed in checked.requirements.hashes
@@ -51,7 +51,7 @@ def _digests(requirement: Requirement, checked: Checked) -> list[str]:
 
 
 def _paired(words: list[str]) -> list[str]:
-    """Options with their values, a line each."""
+    """Return options with their values, one per line."""
     lines: list[str] = []
     for word in words:
         if word.startswith("-") or not lines:

@@ -1,1 +1,1 @@
-"""What two bundles differ in, for a terminal, a pull request or a program."""
+"""Differences between two bundles, for a terminal, a pull request or a program."""

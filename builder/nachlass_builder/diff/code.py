@@ -1,4 +1,4 @@
-"""What changed in the code of two bundles, cell by cell."""
+"""Compares the code of two bundles, cell by cell."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from nachlass_builder.foundation.credentials import redact
 from nachlass_builder.notebook.notebook import Cell, read_notebook
 
 ALIKE = 0.5
-"""How similar two cells are, from 0 to 1, that count as one cell that was changed."""
+"""The similarity, from 0 to 1, above which two cells count as one changed cell."""
 CONTEXT_LINES = 2
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-"""What a terminal would obey, and what has no UTF-8."""
+"""Control characters of terminals, and characters that UTF-8 cannot encode."""
 
 
 @dataclass(frozen=True)
 class CodeChange:
-    """A cell of a notebook, or a module, that was added, removed or changed.
+    """An added, removed or changed cell of a notebook, or module.
 
     `file` is relative to the source; `old` and `new` are the numbers of the
-    cell, None for a module and on the side where there is no such cell; `diff`
-    is unified, without a header.
+    cell, None for a module and on the side without the cell; `diff` is
+    unified, without a header.
     """
 
     file: str
@@ -36,7 +36,7 @@ class CodeChange:
 
     @property
     def place(self) -> str:
-        """Where it is, as people write it: `model.ipynb, cell 3 (was cell 4)`."""
+        """The place as text: `model.ipynb, cell 3 (was cell 4)`."""
         if self.old is None and self.new is None:
             return self.file
         if self.new is None:
@@ -48,7 +48,7 @@ class CodeChange:
 def changed_code(
     old: Path, new: Path, old_notebooks: Sequence[str], new_notebooks: Sequence[str]
 ) -> Iterator[CodeChange]:
-    """The changes of notebooks, in their order, then of modules; `old` and `new` are sources."""
+    """Yield the changes of notebooks in order, then of modules; `old` and `new` are sources."""
     for name in dict.fromkeys([*new_notebooks, *old_notebooks]):
         before = read_notebook(old, name).cells if name in old_notebooks else ()
         after = read_notebook(new, name).cells if name in new_notebooks else ()
@@ -63,14 +63,14 @@ def changed_code(
 
 
 def change_of(old: object, new: object) -> str:
-    """What happened to a thing, each side of which is None where it is not."""
+    """Name the change between two values; None means that a side does not have it."""
     if old is None:
         return "added"
     return "removed" if new is None else "changed"
 
 
 def _paired(old: Sequence[Cell], new: Sequence[Cell]) -> Iterator[tuple[Cell | None, Cell | None]]:
-    """Each cell beside what became of it, None where it has no counterpart."""
+    """Pair old and new cells, with None for a cell without a counterpart."""
     matcher = SequenceMatcher(
         None, [cell.source for cell in old], [cell.source for cell in new], autojunk=False
     )
@@ -85,7 +85,7 @@ def _paired(old: Sequence[Cell], new: Sequence[Cell]) -> Iterator[tuple[Cell | N
 def _paired_by_likeness(
     old: Sequence[Cell], new: Sequence[Cell]
 ) -> Iterator[tuple[Cell | None, Cell | None]]:
-    """Pair each old cell with the next new one that is like it."""
+    """Pair each old cell with the next similar new cell."""
     for cell in old:
         place = next((at for at, other in enumerate(new) if _alike(cell, other)), None)
         if place is None:
@@ -117,16 +117,16 @@ def _cell_change(file: str, old: Cell | None, new: Cell | None) -> CodeChange | 
 
 
 def _diff(old: str | None, new: str | None) -> str:
-    """A unified diff without its header, without credentials and control characters."""
+    """Return a unified diff without header, credentials and control characters."""
     before, after = ((text or "").splitlines() for text in (old, new))
     lines = list(unified_diff(before, after, lineterm="", n=CONTEXT_LINES))
-    whole = old is None or new is None  # then the numbers of lines tell nothing
+    whole = old is None or new is None  # then line numbers are useless
     text = redact("\n".join(lines[3:] if whole else lines[2:]), ())
     return CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def _modules(source: Path) -> dict[str, str]:
-    """The text of every Python file below a folder."""
+    """Return the text of every Python file below a folder."""
     return {
         path.relative_to(source).as_posix(): path.read_text(encoding="utf-8", errors="replace")
         for path in source.rglob("*.py")

@@ -25,13 +25,13 @@ from nachlass_builder.source.prepare import Request
 
 
 def diff(old: Request, new: Request) -> Difference:
-    """Compare two bundles, or sources, which are built if they changed.
+    """Compare two bundles or sources; sources are built if they changed.
 
-    The new model scores the samples of the old one in its own environment; what
-    the old one answers is recorded in its bundle.
+    The new model scores the old bundle's samples in the new environment; the old
+    predictions are recorded in the old bundle.
     """
     for request in (old, new):
-        bundle_at(Path(request.source))  # refuses what is no whole one before anything is built
+        bundle_at(Path(request.source))  # rejects damaged bundles before building anything
     before = _bundle(old)
     model = ready_model(new)
     was, is_now = load_manifest(before), load_manifest(model.bundle)
@@ -57,16 +57,16 @@ def diff(old: Request, new: Request) -> Difference:
 
 
 def _bundle(request: Request) -> Path:
-    """The bundle of a source, or the bundle itself; its environment is not needed."""
+    """Return the bundle of a source, or the bundle itself, without its environment."""
     path = Path(request.source)
     return path.absolute() if bundle_at(path) else build(request, Progress()).bundle
 
 
 def _side(bundle: Path, manifest: Manifest) -> Side:
-    """A bundle as it is: its digest is not taken from the manifest."""
+    """Describe a bundle, with a computed digest instead of the manifest's."""
     digest = digest_of_bundle(bundle, manifest)
     if digest != manifest.digest:
-        Progress().warn(f"{bundle} has been changed: its digest is not the one in its manifest")
+        Progress().warn(f"{bundle} has been modified: its digest differs from its manifest")
     return Side(
         str(bundle),
         manifest.name,
@@ -84,13 +84,13 @@ def _notebooks(manifest: Manifest) -> list[str]:
 
 
 def _locked(bundle: Path, serving: Collection[str]) -> dict[str, str]:
-    """The packages, with their versions, that only train."""
+    """Return the packages that are used only for training, with their versions."""
     locked = Lock.read(bundle / TRAINING_LOCK).packages
     return {name: version for name, version in locked if name not in serving}
 
 
 def _changes(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[Change, ...]:
-    """What differs between two mappings, by name."""
+    """Return the differences between two mappings, by name."""
     return tuple(
         Change(name, change_of(old.get(name), new.get(name)), old.get(name), new.get(name))
         for name in sorted(old.keys() | new.keys())
@@ -99,33 +99,33 @@ def _changes(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[Change, ..
 
 
 def _changed_data(old: Data, new: Data) -> Iterator[Change]:
-    """The files that were read on one side alone, or held something else."""
+    """Yield the data files that only one side read, or whose content differs."""
     before, after = ({file.path: file for file in data.files} for data in (old, new))
     for path in sorted(before.keys() | after.keys()):
         was, is_now = before.get(path), after.get(path)
         if was and is_now:
             if _content(was) != _content(is_now):
                 yield Change(path, "changed", _state(was), _state(is_now))
-        elif (only := was or is_now) and not only.written:  # else it may have a random name
+        elif (only := was or is_now) and not only.written:  # written files may have random names
             yield Change(path, change_of(was, is_now), _state(was), _state(is_now))
 
 
 def _content(file: DataFile) -> tuple[str | int | None, ...]:
-    """What tells whether a file is the same: its digest, or size and time."""
+    """Return a file's identity for comparison: its digest, or its size and time."""
     return (file.sha256,) if file.sha256 else (file.bytes, file.modified_ns)
 
 
 def _state(file: DataFile | None) -> FileState | None:
-    """What a file was, in short."""
+    """Return a short description of a file."""
     if file is None:
         return None
     return FileState(file.bytes, file.sha256, inside=file.inside, written=file.written)
 
 
 def _predictions(before: Path, was: Manifest, is_now: Manifest, model: ReadyModel) -> Predictions:
-    """Let the new model score what the old one has scored."""
+    """Compare the new model's predictions for the old samples with the recorded ones."""
     try:
-        with Progress().step("asking the new model the old one's samples"):
+        with Progress().step("scoring the old bundle's samples with the new model"):
             return compare_predictions(
                 model.bundle,
                 model.python,

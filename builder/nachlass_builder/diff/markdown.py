@@ -1,6 +1,6 @@
-"""Says in a pull request what two bundles differ in.
+"""Formats the differences between two bundles for a pull request.
 
-One table tells it all in a line each; the details are folded away.
+A table gives an overview, one line per section; the details are folded.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from nachlass_builder.proof.compare_words import example_columns, not_shown, ver
 
 MOST_ROWS = 50
 MOST_CHARACTERS = 30_000
-"""Of code; a comment on GitHub may have 65,536 in all."""
+"""The limit for diffs, in characters; a GitHub comment may have 65,536 in total."""
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>|~#@$])")
-"""What could be markup, or call somebody, in words that are not ours."""
+"""Characters in foreign text that could be markup or mention somebody."""
 
 
 def as_markdown(difference: Difference) -> str:
-    """An overview, then the details of each section that has any."""
+    """Format an overview, then the details of each changed section."""
     packages = [*difference.packages, *difference.training_packages]
     overview = [
         ("Predictions", _plain(verdict(difference.predictions))),
@@ -49,7 +49,7 @@ def as_markdown(difference: Difference) -> str:
             [(_quoted(change.name), *data_columns(change)) for change in difference.data],
         ),
         "Packages": _table(
-            ("package", "change", "only trains"),
+            ("package", "change", "training only"),
             [
                 (
                     _quoted(c.name),
@@ -85,7 +85,7 @@ def _counted(noun: str, changes: Sequence[Change]) -> str:
 
 
 def _predictions(answers: Predictions) -> Iterator[str]:
-    """The samples that are answered otherwise."""
+    """Format the samples whose predictions differ."""
     rows = [
         (index, _quoted(old), _quoted(new), moved)
         for index, old, new, moved in map(example_columns, answers.examples)
@@ -96,7 +96,7 @@ def _predictions(answers: Predictions) -> Iterator[str]:
 
 
 def _code(changes: Sequence[CodeChange]) -> Iterator[str]:
-    """The diffs, as far as they fit into a comment."""
+    """Format the diffs that fit into a comment."""
     left = MOST_CHARACTERS
     for change in changes:
         yield f"{_plain(change.place)}: {change.change}"
@@ -108,7 +108,7 @@ def _code(changes: Sequence[CodeChange]) -> Iterator[str]:
 
 
 def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    """A table, not too long; nothing without rows."""
+    """Format a table of limited length; nothing without rows."""
     if rows:
         for row in (header, ("---",) * len(header), *rows[:MOST_ROWS]):
             yield f"| {' | '.join(row)} |"
@@ -117,12 +117,12 @@ def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Iterator
 
 
 def _plain(text: str) -> str:
-    """Words as they are, whatever Markdown would make of them."""
+    """Escape Markdown in a text."""
     return SPECIAL.sub(r"\\\1", " ".join(text.split()))
 
 
 def _quoted(text: str) -> str:
-    """Words as code, in a cell of a table."""
+    """Format a text as code in a table cell."""
     fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
     space = " " if "`" in text else ""
     return f"{fence}{space}{' '.join(text.split())}{space}{fence}".replace("|", "\\|")

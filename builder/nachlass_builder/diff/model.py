@@ -1,7 +1,7 @@
-"""What two bundles can differ in, and its form for programs.
+"""The differences between two bundles, and their JSON form.
 
-`Difference` is what `nachlass diff --format json` prints, beside `format_version`
-and `identical`: its fields, and those of the dataclasses in it, are the keys.
+`nachlass diff --format json` prints a `Difference`, plus `format_version` and
+`identical`: the keys are its fields and those of its dataclasses.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Change:
-    """A thing that was "added" (`old` is None), "removed" (`new` is None) or "changed"."""
+    """An item that was "added" (`old` is None), "removed" (`new` is None) or "changed"."""
 
     name: str
     change: str
@@ -42,7 +42,7 @@ class Change:
 
 @dataclass(frozen=True)
 class FileState:
-    """What a file that the notebook read was on one side."""
+    """The state of a data file on one side."""
 
     bytes: int | None
     sha256: str | None
@@ -52,10 +52,10 @@ class FileState:
 
 @dataclass(frozen=True)
 class Difference:
-    """All that two bundles differ in; `identical` when that is nothing.
+    """All differences between two bundles; `identical` if there are none.
 
-    `packages` are those that serve, by version; `training_packages` those that
-    only train. `data` has a FileState on each side.
+    `packages` are the serving packages, by version; `training_packages` are used
+    only for training. `data` has a FileState on each side.
     """
 
     old: Side
@@ -70,7 +70,7 @@ class Difference:
 
     @property
     def same_bundle(self) -> bool:
-        """Whether both sides hold the same."""
+        """Whether both sides have the same digest."""
         return self.old.digest == self.new.digest
 
     @property
@@ -81,6 +81,6 @@ class Difference:
         return self.predictions.agree and not changed
 
     def as_json(self) -> str:
-        """The difference for programs."""
+        """Return the difference as JSON."""
         facts = {"format_version": FORMAT_VERSION, "identical": self.identical, **asdict(self)}
         return json.dumps(facts, indent=2)

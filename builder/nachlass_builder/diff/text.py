@@ -1,4 +1,4 @@
-"""Says on a terminal what two bundles differ in."""
+"""Formats the differences between two bundles for a terminal."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ COLORS = {"+": "green", "-": "red", "@": "cyan"}
 
 
 def as_text(difference: Difference) -> str:
-    """A section for each kind of difference; those without one are named at the end."""
+    """Format a section for each kind of difference; list the unchanged kinds at the end."""
     old, new = difference.old, difference.new
     lines = [f"old  {old.name} {identity(old)}", f"new  {new.name} {identity(new)}"]
     lines += ["", SAME_BUNDLE] if difference.same_bundle else []
     packages = [(change.name, before_and_after(change)) for change in difference.packages]
-    only_train = [
-        (change.name, before_and_after(change), "only trains")
+    training_only = [
+        (change.name, before_and_after(change), "training only")
         for change in difference.training_packages
     ]
     sections = {
         "code": list(_code(difference.code)),
         "data": _table([(change.name, *data_columns(change)) for change in difference.data]),
-        "packages": _table([*packages, *only_train]),
+        "packages": _table([*packages, *training_only]),
         "Python": [before_and_after(change) for change in difference.python],
         "parameters": _table(
             [(change.name, before_and_after(change)) for change in difference.parameters]
@@ -67,7 +67,7 @@ def _predictions(answers: Predictions) -> Iterator[str]:
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Rows with their columns aligned."""
+    """Align the columns of rows."""
     count = max(map(len, rows), default=0)
     full = [(*row, *[""] * (count - len(row))) for row in rows]
     widths = [max(map(len, column)) for column in zip(*full, strict=True)]

@@ -1,4 +1,4 @@
-"""The words for what two bundles differ in, on a terminal and in Markdown."""
+"""Texts about differences, shared by the terminal and Markdown formats."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from nachlass_builder.diff.code import CodeChange
 from nachlass_builder.diff.model import Change, Side
 from nachlass_builder.foundation.progress import counted
 
-SAME_BUNDLE = "both are the same bundle: their digests are equal"
+SAME_BUNDLE = "the bundles are identical: same digest"
 LONGEST_DIFF = 40
-"""Lines of a diff that are shown; the rest is counted."""
+"""The number of lines shown of a diff; the rest is only counted."""
 
 
 def identity(side: Side) -> str:
-    """A bundle's version, and its digest in short."""
+    """Return a bundle's version and short digest."""
     return f"{side.version}, digest {side.digest[:SHORT_DIGITS]}"
 
 
 def counted_changes(changes: Iterable[tuple[str, str]]) -> str:
-    """How often each thing was changed, added or removed: `2 cells changed, 1 module added`."""
+    """Count changes by kind: `2 cells changed, 1 module added`."""
     counts = Counter(changes)
     return ", ".join(f"{counted(n, noun)} {what}" for (noun, what), n in counts.items())
 
 
 def code_nouns(changes: Sequence[CodeChange]) -> list[tuple[str, str]]:
-    """Cells and modules, with what happened to each."""
+    """Return a noun and the change for each cell and module."""
     return [("module" if c.old is c.new is None else "cell", c.change) for c in changes]
 
 
 def shortened(diff: str) -> list[str]:
-    """The lines of a diff, not too many."""
+    """Return the lines of a diff, up to a limit."""
     lines = diff.splitlines()
     if len(lines) <= LONGEST_DIFF:
         return lines
@@ -40,7 +40,7 @@ def shortened(diff: str) -> list[str]:
 
 
 def before_and_after(change: Change) -> str:
-    """What a thing was and is: `1.0 → 1.1`, `added: 1.1`, `removed: 1.0`."""
+    """Format the old and new value: `1.0 → 1.1`, `added: 1.1`, `removed: 1.0`."""
     if change.change == "changed":
         return f"{change.old} → {change.new}"
     value = change.new if change.old is None else change.old
@@ -48,16 +48,16 @@ def before_and_after(change: Change) -> str:
 
 
 def data_columns(change: Change) -> tuple[str, str]:
-    """What happened to a file, and its sizes."""
+    """Return the change of a file, and its sizes."""
     sides = [side for side in (change.old, change.new) if side]
     sizes = [_size(side.bytes) for side in sides if side.bytes is not None]
     by_notebook = all(side.written for side in sides)
-    what = "written otherwise by the notebook" if by_notebook else change.change
+    what = "written differently by the notebook" if by_notebook else change.change
     return what, " → ".join(dict.fromkeys(sizes))
 
 
 def _size(count: int) -> str:
-    """A number of bytes for people."""
+    """Format a number of bytes."""
     for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if count >= factor:
             return f"{count / factor:.3g} {unit}"

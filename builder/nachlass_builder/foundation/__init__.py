@@ -1,1 +1,1 @@
-"""What every room stands on: errors, processes, progress, settings."""
+"""Shared by all packages of the builder: errors, processes, progress, settings."""

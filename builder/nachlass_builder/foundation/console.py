@@ -1,4 +1,4 @@
-"""How commands end: a failure becomes text on standard error and an exit code."""
+"""Turns failures of commands into text on standard error and exit codes."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ FULL = (ENOSPC, EDQUOT)
 
 
 class Group(click.Group):
-    """Turns failures into text on standard error and an exit code."""
+    """A command group that prints failures on standard error and sets the exit code."""
 
     def invoke(self, context: click.Context) -> object:
-        """Run a command; end the process with its failure's exit code."""
+        """Run a command; on failure, exit with the failure's exit code."""
         try:
             return super().invoke(context)
         except NachlassError as error:
@@ -36,19 +36,19 @@ class Group(click.Group):
                 sys.exit(NachlassError.exit_code)
             tell(RoomError(f"the disk is full: {error}", remedy=FREE_SOME))
             sys.exit(RoomError.exit_code)
-        except Exception as error:  # noqa: BLE001 - the last line says what to do, of any of them
+        except Exception as error:  # noqa: BLE001 - every failure gets a message and a remedy
             _tell_defect(error)
             sys.exit(NachlassError.exit_code)
 
 
 def tell(error: NachlassError) -> None:
-    """Print a failure, without the credentials that a quoted line may hold."""
+    """Print a failure, with credentials in quoted lines redacted."""
     click.echo(redact(str(error), ()), err=True)
 
 
 def _tell_defect(error: Exception) -> None:
-    """Print what no one has foreseen: where it happened, then what it was."""
+    """Print an unexpected exception: the traceback and the error."""
     what = f"{type(error).__name__}: {error}"
     trace = "".join(traceback.format_exception(error))
-    remedy = "report it with the lines above"
-    tell(NachlassError(f"a defect of nachlass: {what}", details=trace, remedy=remedy))
+    remedy = "report it and include the lines above"
+    tell(NachlassError(f"this is a bug in nachlass: {what}", details=trace, remedy=remedy))

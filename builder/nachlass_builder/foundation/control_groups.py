@@ -1,6 +1,6 @@
-"""Reads the control groups (cgroups) of this process, of version 1, 2 or both.
+"""Reads the control groups (cgroups) of this process: version 1, version 2, or both.
 
-The builder and the service, which cannot import each other, have the same file:
+The builder and the service cannot import each other, so each has a copy of this file:
 `foundation/control_groups.py` and `hosting/control_groups.py`.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 UNLIMITED = 1 << 60
-"""Control groups of version 1 say a number like this for no limit."""
+"""Version 1 reports a number at least this large when there is no limit."""
 
 GROUP = re.compile(r"\d+:([^:]*):(/.*)")
 MOUNT = re.compile(r"\d+ \d+ \S+ (/\S*) (/\S*) .*- (cgroup2?) \S* (\S+)")
@@ -20,10 +20,10 @@ TOTAL = re.compile(r"^MemTotal:\s*(\d+) kB", re.MULTILINE)
 
 
 def memory(root: Path) -> tuple[int, int]:
-    """The bytes of memory that the process may use, and those of the machine.
+    """Return the memory limit of the process and the memory of the machine, in bytes.
 
-    The first is the smallest limit of the process's control groups and of all groups
-    above them. `root` is the folder that holds `proc` and `sys`.
+    The limit is the smallest of the process's control groups and all their parents.
+    `root` is the folder that contains `proc` and `sys`.
     """
     machine = _machine_memory(root)
     limits = [machine]
@@ -34,7 +34,7 @@ def memory(root: Path) -> tuple[int, int]:
 
 
 def groups(root: Path) -> Iterator[Path]:
-    """The folders of the process's control groups, and of all groups above them."""
+    """Yield the folders of the process's control groups and of all their parents."""
     mounts = list(_mounts(root))
     for line in read(root / "proc/self/cgroup").splitlines():
         if not (group := GROUP.fullmatch(line)):
@@ -50,7 +50,7 @@ def groups(root: Path) -> Iterator[Path]:
 
 
 def read(path: Path) -> str:
-    """A file's text without blanks around it; empty when it cannot be read."""
+    """Return a file's text, stripped; empty if the file cannot be read."""
     try:
         return path.read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
@@ -58,7 +58,7 @@ def read(path: Path) -> str:
 
 
 def _mounts(root: Path) -> Iterator[tuple[str, str, set[str] | None]]:
-    """Where control groups are mounted: folder, the group there, its controllers (None: v2)."""
+    """Yield the mounts of control groups: folder, group, controllers (None for version 2)."""
     for line in read(root / "proc/self/mountinfo").splitlines():
         if mount := MOUNT.fullmatch(line):
             inner, mounted, kind, options = mount.groups()
@@ -66,12 +66,12 @@ def _mounts(root: Path) -> Iterator[tuple[str, str, set[str] | None]]:
 
 
 def _limit(given: str) -> list[int]:
-    """The bytes of a memory limit; `max`, or a number beyond any machine, is none."""
+    """Return a memory limit in bytes; nothing for `max` or a number beyond any machine."""
     return [int(given)] if given.isdecimal() and int(given) < UNLIMITED else []
 
 
 def _machine_memory(root: Path) -> int:
-    """The machine's memory in bytes."""
+    """Return the machine's memory in bytes."""
     if total := TOTAL.search(read(root / "proc/meminfo")):
         return int(total[1]) * 1024
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -1,4 +1,4 @@
-"""Keeps credentials out of what is written or shown."""
+"""Keeps credentials out of files and messages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urllib.parse import quote, unquote
 from nachlass_builder.foundation.secret_forms import URL, form_of, is_secret_name
 
 SHORTEST_SECRET = 6
-"""Shorter ones are hidden only inside URLs: replacing `a` everywhere leaves nonsense."""
+"""Shorter secrets are redacted only inside URLs: replacing every `a` would garble the text."""
 
 HIDDEN = "***"
 
@@ -25,7 +25,7 @@ _SECRET_PARAMETER = re.compile(
     r"|(^|_)(key|pwd|pass|auth|salt|creds?)(_|$)"
 )
 _PLAIN = re.compile(r"(?i)[+-]?\d{0,7}(\.\d+)?|true|false|yes|no|on|off|none|null|[~.]*/.*")
-"""Values that are no secret, whatever their name: `MAX_TOKEN=4096`, `PWD=/home/me`."""
+"""Values that are not secret despite their name: `MAX_TOKEN=4096`, `PWD=/home/me`."""
 _HEADER = re.compile(r"([Bb]earer|[Bb]asic) \S+")
 _ASSIGNED = re.compile(
     r"(?i)\b(password|passwd|pwd|secret|token|(api|account|access)_?key)[\"']?\s*[=:]"
@@ -33,10 +33,10 @@ _ASSIGNED = re.compile(
 
 
 def redact_parameter(name: str, value: str, secrets: Iterable[str]) -> str:
-    """A parameter's value as one may show it: nothing of it when it is called, or looks, secret."""
+    """Return a parameter's value for display: `***` if its name or value looks like a secret."""
     if value and not _names_a_file(name) and _SECRET_PARAMETER.search(name):
         return HIDDEN
-    # Of a URL with a password the rest is shown.
+    # In a URL, only the password is redacted.
     form = form_of(value, or_placeholder=True)
     if form not in (None, URL) or _HEADER.match(value) or _ASSIGNED.search(value):
         return HIDDEN
@@ -44,9 +44,9 @@ def redact_parameter(name: str, value: str, secrets: Iterable[str]) -> str:
 
 
 def is_secret_parameter(name: str, value: str) -> bool:
-    """Whether a parameter is called like a secret, or its value looks like one.
+    """Return whether a parameter's name or value looks like a secret.
 
-    Narrower than what is shown as `***`: a build is refused for it, and an image lacks it.
+    Stricter than `redact_parameter`: a match fails a build and is left out of images.
     """
     if not value or _names_a_file(name):
         return False
@@ -56,7 +56,7 @@ def is_secret_parameter(name: str, value: str) -> bool:
 
 
 def _names_a_file(name: str) -> bool:
-    """Whether a parameter tells where a secret is, not the secret."""
+    """Return whether a parameter holds the path of a secret, not the secret itself."""
     return name.upper().endswith(("_FILE", "_PATH", "_DIR"))
 
 
@@ -64,12 +64,12 @@ _never_shown: set[str] = set()
 
 
 def never_show(secrets: Iterable[str]) -> None:
-    """Have `redact` replace these texts from now on, whatever else it is told."""
+    """Make `redact` always replace these texts from now on."""
     _never_shown.update(secrets)
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
-    """`text` with every secret, and every credential inside a URL, replaced."""
+    """Return `text` with every secret, and every credential inside a URL, replaced."""
     text = _USERINFO.sub(_hide_userinfo, text)
     text = _SIGNED.sub(rf"\g<name>{HIDDEN}", text)
     for secret in sorted({*secrets, *_never_shown}, key=len, reverse=True):
@@ -79,13 +79,13 @@ def redact(text: str, secrets: Iterable[str]) -> str:
 
 
 def public_url(url: str) -> str:
-    """A URL that still leads to the same place, for whoever has the credentials."""
+    """Return a URL without its credentials."""
     url = _USERINFO.sub(_drop_userinfo, url)
     return re.sub(r"\?&+", "?", _SIGNED.sub(lambda match: match["name"][0], url)).rstrip("?&")
 
 
 def secrets_in(urls: Iterable[str], environ: Mapping[str, str]) -> frozenset[str]:
-    """The credentials in URLs and variables, as they stand there and decoded."""
+    """Return the credentials in URLs and variables: as written, decoded and encoded."""
     found: set[str] = set()
     for text in (*urls, *(value for value in environ.values() if "://" in value)):
         for match in _USERINFO.finditer(text):
@@ -102,7 +102,7 @@ def _encoded(secret: str) -> str:
 
 
 def _names_only_an_account(match: re.Match[str]) -> bool:
-    """`git@` and ssh's user names say who, and prove nothing."""
+    """Return whether the user part is a plain account name, such as `git@` or an ssh user."""
     ssh = match["scheme"].lower().endswith("ssh")
     return match["user"] == "git" or (ssh and ":" not in match["user"])
 

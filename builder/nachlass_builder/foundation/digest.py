@@ -1,4 +1,4 @@
-"""Names what is made from facts, and files by their content."""
+"""Computes digests of files and of JSON values."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 
 
 def digest_of_file(path: Path) -> str:
-    """The SHA-256 of a file's content; raises OSError."""
+    """Return the SHA-256 of a file's content; raises OSError."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def digest_of(facts: object) -> str:
-    """A SHA-256 of facts."""
+    """Return a SHA-256 of `facts`, serialized as JSON."""
     return hashlib.sha256(json.dumps(facts, default=str).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Quotes cells and what was said: short, plain, no credentials."""
+"""Quotes cells and output in messages: short, plain text, without credentials."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from nachlass_builder.foundation.credentials import redact
 ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 LONGEST_LINE = 300
 LONGEST_SEARCHED = 5000
-"""Credentials are hidden before a line is cut; a literal of megabytes would take for ever."""
+"""Characters of a line that are searched for credentials; searching megabytes takes too long."""
 LONGEST_CELL = 12
 AROUND = 5
-"""Lines of a longer cell shown on each side of the failing one."""
+"""Lines shown on each side of the failing line in a longer cell."""
 TRACEBACK_LINES = 24
 
 
 def plain(text: str) -> str:
-    """Text without a terminal's control sequences."""
+    """Remove a terminal's control sequences from a text."""
     return ANSI.sub("", text)
 
 
 def brief(line: str) -> str:
-    """A line that is not too long, and holds no credentials."""
+    """Shorten a line and redact its credentials."""
     line = redact(line[:LONGEST_SEARCHED], ())
     return line if len(line) <= LONGEST_LINE else f"{line[: LONGEST_LINE - 1]}…"
 
 
 def shortened(lines: list[str]) -> list[str]:
-    """The first and the last of many lines."""
+    """Return the first and the last of many lines."""
     lines = [brief(line) for line in lines]
     if len(lines) <= TRACEBACK_LINES:
         return lines
@@ -36,7 +36,7 @@ def shortened(lines: list[str]) -> list[str]:
 
 
 def quoted_source(source: str, line: int | None) -> str:
-    """A cell's source with numbered lines, `>` at one of them; long cells in part."""
+    """Return a cell's source with line numbers and `>` at `line`; excerpts of long cells."""
     lines = source.splitlines()
     wanted = set(range(1, len(lines) + 1))
     if len(lines) > LONGEST_CELL and line is None:

@@ -1,4 +1,4 @@
-"""Asks git, which never asks back."""
+"""Runs git without prompts."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ OF_A_REPOSITORY = frozenset(
         *("GIT_REPLACE_REF_BASE", "GIT_NO_REPLACE_OBJECTS"),
     }
 )
-"""Variables that a hook, or another tool, has set for the repository that it is about."""
+"""Variables that a git hook or another tool sets for its own repository."""
 
 
 def git(words: list[str], cwd: Path, deadline: Deadline) -> Completed:
-    """Run git without questions, on the repository at `cwd`; its status tells what it found."""
+    """Run git without prompts in the repository at `cwd`; the caller checks the exit status."""
     kept = {name: value for name, value in os.environ.items() if name not in OF_A_REPOSITORY}
     environment = {**kept, "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
     if "GIT_SSH_COMMAND" not in environment:
         environment["GIT_SSH_COMMAND"] = "ssh -o BatchMode=yes"
     return run(
         ["git", "-c", "core.quotePath=false", "-c", "safe.directory=*", *words],
-        doing="asking git",
+        doing="running git",
         deadline=deadline,
         cwd=cwd,
         environment=environment,

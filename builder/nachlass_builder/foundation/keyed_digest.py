@@ -1,4 +1,4 @@
-"""Tells whether secret values have changed, without keeping them or a bare digest of them."""
+"""Detects changes of secret values without storing them or an unkeyed digest of them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ KEY_BYTES = 32
 
 
 def keyed_digest(cache: Path, values: Iterable[str]) -> str:
-    """HMAC-SHA-256 of values with a key that only this cache has, in hexadecimal.
+    """Return the HMAC-SHA-256 of values with this cache's key, in hexadecimal.
 
-    Without the key, a short secret cannot be found by trying.
+    Without the key, a short secret cannot be guessed from the digest.
     """
     text = "\0".join(f"{len(value)}:{value}" for value in values)
     key = _key(cache)
@@ -24,14 +24,14 @@ def keyed_digest(cache: Path, values: Iterable[str]) -> str:
 
 
 def _key(cache: Path) -> bytes:
-    """The cache's key, made when it is not there, readable by its owner alone."""
+    """Return the cache's key; create it if it is missing, readable only by its owner."""
     cache.mkdir(parents=True, exist_ok=True)
     path = cache / KEY
     if not path.is_file():
         unfinished = path.with_name(f"{KEY}.{os.getpid()}")
         unfinished.touch(mode=0o600)
         unfinished.write_bytes(os.urandom(KEY_BYTES))
-        with suppress(FileExistsError):  # another build was first: its key counts
+        with suppress(FileExistsError):  # another build was faster: use its key
             os.link(unfinished, path)
         unfinished.unlink()
     key = path.read_bytes()

@@ -1,4 +1,4 @@
-"""How much memory the build may take."""
+"""The memory available to the build, for messages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from nachlass_builder.foundation.control_groups import memory
 
 
 def memory_limit(root: Path = Path("/")) -> str:
-    """How much memory there is, by the control groups' limits or the machine, in words."""
+    """Describe the memory limit of the control groups, or the machine's memory."""
     limit, machine = memory(root)
     if limit < machine:
         return f"the memory limit is {limit // 2**20:,} MiB"

@@ -1,4 +1,4 @@
-"""Awaits work that has to end in time."""
+"""Awaits work with a timeout."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ T = TypeVar("T")
 
 
 class OverrunError(Exception):
-    """Work in the kernel exceeded its limit; `interrupted` says that an interrupt ended it."""
+    """Work in the kernel timed out; `interrupted` is true if an interrupt ended it."""
 
     def __init__(self, *, interrupted: bool) -> None:
-        super().__init__("the limit passed")
+        super().__init__("timed out")
         self.interrupted = interrupted
 
 
@@ -22,7 +22,7 @@ async def within(
     work: Coroutine[Any, Any, T],
     stop: Callable[[asyncio.Future[T]], Awaitable[bool]],
 ) -> T:
-    """Await work; past the limit let `stop` end it, which says whether an interrupt did."""
+    """Await work; on timeout, end it with `stop`, which returns whether an interrupt sufficed."""
     task = asyncio.ensure_future(work)
     try:
         await asyncio.wait({task}, timeout=limit_s)
@@ -33,4 +33,4 @@ async def within(
         if not task.done():
             task.cancel()
             await asyncio.wait({task})
-        task.cancelled() or task.exception()  # else asyncio warns that nobody asked
+        task.cancelled() or task.exception()  # else asyncio logs it as never retrieved

@@ -1,4 +1,4 @@
-"""The only door to other programs, and the clock they all share."""
+"""Runs other programs with a shared deadline."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from nachlass_builder.foundation.errors import TimeLimitError
 
 @dataclass(frozen=True)
 class Deadline:
-    """The moment a build must have ended; None means it may take as long as it needs."""
+    """The time by which a build must end; None means no limit."""
 
     limit_s: float | None = None
     at: float | None = None
 
     @classmethod
     def after(cls, limit_s: float | None) -> Deadline:
-        """A deadline `limit_s` seconds from now."""
+        """Return a deadline `limit_s` seconds from now."""
         return cls(limit_s, None if limit_s is None else time.monotonic() + limit_s)
 
     def remaining_s(self) -> float | None:
-        """Seconds left, never negative; None without a limit."""
+        """Return the seconds left, never negative; None without a limit."""
         return None if self.at is None else max(0.0, self.at - time.monotonic())
 
     def exceeded(self, doing: str) -> TimeLimitError:
-        """The failure to raise when the deadline passes while `doing` something."""
+        """Return the error to raise when the deadline passes while `doing` something."""
         return TimeLimitError(
             f"the build exceeded S2I_BUILD_TIMEOUT ({self.limit_s:g} s) while {doing}",
             remedy="raise S2I_BUILD_TIMEOUT, or make this step faster",
@@ -42,9 +42,9 @@ class Deadline:
 
 @dataclass(frozen=True)
 class Completed:
-    """What a program left behind: its exit status and both streams, decoded as UTF-8.
+    """A finished program: its exit status and both output streams, decoded as UTF-8.
 
-    `stdout` may hold names of files that are not UTF-8, as Python holds them.
+    `stdout` may hold file names that are not UTF-8, decoded with surrogateescape.
     """
 
     status: int
@@ -61,12 +61,12 @@ def run(
     environment: Mapping[str, str] | None = None,
     stdin: str | None = None,
 ) -> Completed:
-    """Run a program to its end and return what it said.
+    """Run a program and return its exit status and output.
 
-    It gets no terminal, and a process group of its own, which ends with it:
-    neither a deadline (TimeLimitError) nor success leaves children behind.
-    Files rather than pipes take its output, because a child that lives on
-    would keep a pipe open.
+    The program has no terminal and runs in a separate process group, which is
+    killed at the end: neither a timeout (TimeLimitError) nor success leaves
+    children running. The output goes to files, not pipes, because a surviving
+    child would keep a pipe open.
     """
     with TemporaryFile() as given, TemporaryFile() as out, TemporaryFile() as said:
         given.write((stdin or "").encode("utf-8", "surrogateescape"))
@@ -92,6 +92,6 @@ def run(
 
 
 def _text(file: IO[bytes], errors: str) -> str:
-    """The content of a file that a program has written."""
+    """Return the content of a file that a program has written."""
     file.seek(0)
     return file.read().decode("utf-8", errors)

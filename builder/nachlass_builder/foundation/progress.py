@@ -1,7 +1,7 @@
-"""Progress for people: what is being done, for how long, what was inferred.
+"""Progress output for people: the current step, its duration, and findings.
 
-Everything goes to standard error, so that standard output holds a command's
-answer alone. A terminal gets a line that lives, anything else plain lines.
+Everything goes to standard error; standard output holds only a command's
+result. A terminal gets a live line, anything else plain lines.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from nachlass_builder.foundation.size import megabytes, size_of
 
 @dataclass
 class _Activity:
-    """A line on a terminal with a spinner and the seconds since it began."""
+    """A live line on a terminal: a spinner, a text and the seconds since its start."""
 
     text: str
     started: float = field(default_factory=time.monotonic)
@@ -40,18 +40,18 @@ class _Activity:
 
 @dataclass
 class Step:
-    """A step of a build that is going on; `made` is a folder whose size is said at its end."""
+    """A running step of a build; the size of the folder `made` is printed at the end."""
 
     made: Path | None = None
 
 
 def counted(count: int, noun: str) -> str:
-    """A number of things: `1 sample`, `2 samples`."""
+    """Return a count with its noun: `1 sample`, `2 samples`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 class Progress:
-    """Says what a build is doing; `quiet` keeps only warnings."""
+    """Reports the progress of a build; `quiet` prints only warnings."""
 
     def __init__(self, *, quiet: bool = False) -> None:
         self.quiet = quiet
@@ -62,7 +62,7 @@ class Progress:
 
     @contextmanager
     def step(self, text: str) -> Iterator[Step]:
-        """Announce a step of the build; what it took and made when it has ended well."""
+        """Announce a step; when it succeeds, print its duration and the size of its result."""
         if not self.quiet:
             self._steps += 1
             title = f"---> {self._steps}. {text}"
@@ -77,7 +77,7 @@ class Progress:
 
     @contextmanager
     def cell(self, notebook: str, number: int, total: int) -> Iterator[None]:
-        """Announce that a cell runs, and its seconds when it has run."""
+        """Show that a cell is running; when it succeeds, print its duration."""
         text = f"{notebook}, cell {number} of {total}"
         started = time.monotonic()
         with self._activity(text):
@@ -86,12 +86,12 @@ class Progress:
             self.console.print(f"     {text}: {time.monotonic() - started:.1f} s")
 
     def note(self, text: str) -> None:
-        """Say what was inferred or found."""
+        """Print what was inferred or found."""
         if not self.quiet:
             self.console.print(f"     {redact(text, ())}")
 
     def warn(self, text: str) -> None:
-        """Say what is not wrong enough to stop."""
+        """Print a warning."""
         style = "yellow" if self.console.is_terminal else None
         self.console.print(f"warning: {redact(text, ())}", style=style)
 
@@ -101,7 +101,7 @@ class Progress:
 
     @contextmanager
     def _activity(self, text: str) -> Iterator[None]:
-        """Show a living line while something runs; a cell takes over its step's line."""
+        """Show a live line while something runs; a cell replaces its step's line."""
         if self.quiet or not self.console.is_terminal:
             yield
         elif self._line is None:

@@ -1,9 +1,9 @@
-"""Knows what secrets look like: tokens of well-known services, keys, passwords in URLs.
+"""Recognizes secrets by their form: tokens of well-known services, keys, passwords in URLs.
 
-The one list of their forms, for cells, modules, files and parameters. Entropy alone is no
-sign: notebooks are full of digests and encoded data. detect-secrets knows more forms, but
-finds 10 of the 16 secrets of our tests and 7 of the 28 texts that are none, takes a second,
-and has had no release since 2024.
+Cells, modules, files and parameters are all checked against this one list. Entropy alone
+proves nothing: notebooks are full of digests and encoded data. detect-secrets knows more
+forms, but it finds 10 of the 16 secrets in our tests, has 7 false positives among 28 other
+texts, takes a second, and has had no release since 2024.
 """
 
 from __future__ import annotations
@@ -13,41 +13,41 @@ from collections.abc import Iterator
 
 _WORD = r"(?:[a-z]{1,30}\d{0,2}|\d{1,4})"
 WORDS = rf"(?:{_WORD}[-_]){{1,12}}{_WORD}"
-"""An identifier of words and numbers in lower case: `user_id_2024_01`."""
+"""A lower-case identifier of words and numbers: `user_id_2024_01`."""
 
 URL = "a password in a URL"
 FORMS = {
-    "a token of GitHub": (
+    "a GitHub token": (
         r"\bgh[opsur]_[A-Za-z0-9]{20,}|\bgithub_pat_\w{20,}",
         ("ghp_", "gho_", "ghs_", "ghu_", "ghr_", "github_pat_"),
     ),
-    "a token of GitLab": (
+    "a GitLab token": (
         r"\bgl(?:pat|dt|rt|ft|cbt|ptt|oas)-[\w.-]{16,}",
         ("glpat-", "gldt-", "glrt-", "glft-", "glcbt-", "glptt-", "gloas-"),
     ),
-    "a token of Slack": (
+    "a Slack token": (
         r"\bxox[abeoprs]-[\w-]{12,}|hooks\.slack\.com/services/T\w{6,}/B\w{6,}/\w{16,}",
         ("xox", "hooks.slack.com"),
     ),
-    "a token of Hugging Face": (
+    "a Hugging Face token": (
         r"\bhf_(?:(?=[A-Za-z]{0,60}\d)[A-Za-z0-9]{20,}|[A-Za-z0-9]{34,})",
         ("hf_",),
     ),
-    "a token of npm": (r"\bnpm_[A-Za-z0-9]{30,}", ("npm_",)),
-    "a token of PyPI": (r"\bpypi-Ag[\w-]{30,}", ("pypi-Ag",)),
-    "a token of Databricks": (r"\bdapi[0-9a-f]{32}\b", ("dapi",)),
-    "a token of DigitalOcean": (r"\bdo[opr]_v1_[0-9a-f]{32,}", ("doo_v1", "dop_v1", "dor_v1")),
-    "a key of AWS": (
+    "an npm token": (r"\bnpm_[A-Za-z0-9]{30,}", ("npm_",)),
+    "a PyPI token": (r"\bpypi-Ag[\w-]{30,}", ("pypi-Ag",)),
+    "a Databricks token": (r"\bdapi[0-9a-f]{32}\b", ("dapi",)),
+    "a DigitalOcean token": (r"\bdo[opr]_v1_[0-9a-f]{32,}", ("doo_v1", "dop_v1", "dor_v1")),
+    "an AWS key": (
         (
             r"\b(?:AKIA|ASIA)(?=[A-Z]{0,15}\d)[A-Z0-9]{16}\b"
             r"|(?i:aws_secret_access_key)[\"']?\s{0,3}[=:]\s{0,3}[\"']?[A-Za-z0-9/+]{40}\b"
         ),
         ("AKIA", "ASIA", "aws_secret", "AWS_SECRET"),
     ),
-    "a key of Azure": (r"\bAccountKey=[A-Za-z0-9+/]{40,}", ("AccountKey=",)),
-    "a key of Google": (r"\bAIza[\w-]{30,}", ("AIza",)),
-    "a key of Stripe": (r"\b[rs]k_(?:live|test)_[A-Za-z0-9]{16,}", ("k_live_", "k_test_")),
-    "a key of SendGrid": (r"\bSG\.[\w-]{16,64}\.[\w-]{16,}", ("SG.",)),
+    "an Azure key": (r"\bAccountKey=[A-Za-z0-9+/]{40,}", ("AccountKey=",)),
+    "a Google API key": (r"\bAIza[\w-]{30,}", ("AIza",)),
+    "a Stripe key": (r"\b[rs]k_(?:live|test)_[A-Za-z0-9]{16,}", ("k_live_", "k_test_")),
+    "a SendGrid key": (r"\bSG\.[\w-]{16,64}\.[\w-]{16,}", ("SG.",)),
     "an API key": (
         (
             rf"\bsk-(?!{WORDS}(?![\w-]))(?=[\w-]{{0,100}}\d[\w-]{{0,100}}\d)(?:[a-z0-9]{{1,20}}-){{0,3}}"
@@ -75,10 +75,10 @@ FORMS = {
         ("://",),
     ),
 }
-"""What well-known secrets look like, enough of each that prose and names do not, and signs.
+"""Well-known secrets: a pattern specific enough to exclude prose and names, and its signs.
 
-A group is the part that may be a placeholder; one of the signs is in every text of the form.
-No part is without a bound: a text that nearly has a form must not take long.
+A group marks the part that may be a placeholder. Every match contains one of the signs.
+All repetitions are bounded, so that near matches do not take long.
 """
 
 _COMPILED = {what: (re.compile(form), signs) for what, (form, signs) in FORMS.items()}
@@ -90,11 +90,11 @@ SECRET_NAME = re.compile(
     r"|azure|google|gcp|stripe|sendgrid|cohere|mistral|kaggle|comet|neptune|github|hf)_?key"
     r"|secret|(?P<token>(?<!pad_)(?<!eos_)(?<!bos_)(?<!unk_)(?<!sep_)(?<!cls_)(?<!mask_)token))$"
 )
-"""Names of variables that hold secrets."""
+"""Matches names of variables that hold secrets."""
 
 
 def is_secret_name(name: str) -> re.Match[str] | None:
-    """Whether a variable is called like a secret, in any spelling: `apiKey`, `API-KEY`."""
+    """Match a variable's name against names of secrets, in any spelling: `apiKey`, `API-KEY`."""
     return SECRET_NAME.search(re.sub(r"(?<=[a-z])(?=[A-Z])|-", "_", name))
 
 
@@ -104,16 +104,16 @@ PLACEHOLDER = re.compile(
     r"|.*(?:\.\.\.|\*\*\*|xxx|<|\{\{|example).*"
     r"|(?:passw(?:or)?d|pass|pwd|secret|token|user(?:name)?|(?:api[-_]?)?key)$"
 )
-"""What stands where a secret would."""
+"""Matches placeholders of secrets."""
 
 
 def form_of(text: str, *, or_placeholder: bool = False) -> str | None:
-    """What a text has that looks like a secret, and like no placeholder: `a token of GitHub`."""
+    """Describe the first secret in a text, such as `a GitHub token`; placeholders do not count."""
     return next((what for _at, what in _found(text, or_placeholder=or_placeholder)), None)
 
 
 def forms_in(text: str) -> Iterator[tuple[int, str]]:
-    """The numbers of the lines with a secret of a well-known form, and what it looks like."""
+    """Yield the numbers of lines with a well-known secret, and a description of each."""
     lines: dict[int, str] = {}
     for at, what in _found(text, or_placeholder=False):
         lines.setdefault(text.count("\n", 0, at) + 1, what)
@@ -121,7 +121,7 @@ def forms_in(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _found(text: str, *, or_placeholder: bool) -> Iterator[tuple[int, str]]:
-    """Where secrets begin, and what each looks like, form by form."""
+    """Yield the position and the description of each secret, form by form."""
     for what, (form, signs) in _COMPILED.items():
         if not any(sign in text for sign in signs):
             continue
@@ -129,6 +129,6 @@ def _found(text: str, *, or_placeholder: bool) -> Iterator[tuple[int, str]]:
             groups = match.groupdict()
             if groups and groups["user"] == groups["password"]:
                 continue
-            told = groups["password"] if groups else match[match.lastindex or 0]
-            if or_placeholder or not PLACEHOLDER.match(told):
+            secret = groups["password"] if groups else match[match.lastindex or 0]
+            if or_placeholder or not PLACEHOLDER.match(secret):
                 yield match.start(), what

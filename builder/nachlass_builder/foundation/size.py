@@ -1,4 +1,4 @@
-"""How much room a folder takes."""
+"""Disk usage of folders."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def size_of(folder: Path) -> int:
-    """The bytes of a folder's files, those with several links once."""
+    """Return the size of a folder's files in bytes; hard links count once."""
     files = {}
     for place, _folders, names in os.walk(folder):
         for name in names:
@@ -17,5 +17,5 @@ def size_of(folder: Path) -> int:
 
 
 def megabytes(size: int) -> str:
-    """A number of bytes, for people."""
+    """Format a number of bytes in megabytes."""
     return f"{size / 1e6:.1f} MB"

@@ -1,4 +1,4 @@
-"""Reads the text files of a source, whichever system wrote them."""
+"""Reads the text files of a source, written on any operating system."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from pathlib import Path
 from nachlass_builder.foundation.errors import NachlassError, Place
 
 LFS_POINTER = b"version https://git-lfs.github.com/spec/v1\n"
-"""How a file begins that only says where git LFS has the real one."""
-ONLY_THE_POINTER = "only the pointer to a file of git LFS is here"
+"""The first line of a git LFS pointer."""
+ONLY_THE_POINTER = "only a git LFS pointer, not the file itself"
 FETCH_IT = "fetch the file with `git lfs pull`, or in the builder's clone"
 
 
 def read_text(root: Path, name: str, failure: type[NachlassError]) -> str:
-    """The text of a file: UTF-8, or UTF-16 with its mark, as PowerShell writes it.
+    """Read a text file: UTF-8, or UTF-16 with a byte order mark, as PowerShell writes it.
 
-    Raises `failure` for what is no text, and for a pointer of git LFS.
+    Raises `failure` if the file is not text or is a git LFS pointer.
     """
     content = (root / name).read_bytes()
     if content.startswith(LFS_POINTER):

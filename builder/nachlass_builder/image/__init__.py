@@ -1,4 +1,4 @@
-"""Container images: `nachlass image`, and what s2i runs in the builder image.
+"""Container images: `nachlass image`, and the commands that s2i runs in the builder image.
 
-The base image and what is installed in it are in Containerfile and s2i/install-packages.
+Containerfile and s2i/install-packages define the base image and its packages.
 """

@@ -1,7 +1,7 @@
-"""What one s2i build leaves to the next.
+"""The artifacts that an s2i build leaves for the next one.
 
-That is uv's cache, the lock with what decided it, and what was found to be
-needed for serving.
+They are uv's cache, the lock with the digest of its inputs, and the packages
+that were found to be needed for serving.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from nachlass_builder.slim.choose_environment import SUBSETS
 LOCKS = "locks"
 SIZES = "sizes"
 LIMIT_BYTES = 8 << 30
-"""Above it nothing is kept: s2i takes the artifacts out of one image and into the next."""
+"""Larger artifacts are not kept: s2i copies them from one image to the next."""
 
 
 @dataclass(frozen=True)
@@ -37,37 +37,38 @@ class Artifacts:
 
     @property
     def uv_cache(self) -> Path:
-        """Where uv keeps what it has downloaded."""
+        """The folder of uv's download cache."""
         return self.folder / "uv"
 
     def take_over(self, previous: Path, bundle: Path, progress: Progress) -> None:
-        """Start with what s2i brings from the previous image, and nothing else.
+        """Start with exactly the artifacts that s2i copied from the previous image.
 
-        Its lock goes to where the bundle will be: a build keeps the lock of the
-        bundle that it replaces, when nothing has changed that decides it.
+        The lock goes to the place of the bundle: a build keeps the lock of the
+        bundle that it replaces if the inputs of the lock are unchanged.
         """
         self.remove()
-        remove(bundle)  # an image that was built can be built upon
+        remove(bundle)  # the builder may be an image with a model
         reason = _why_unusable(previous)
         if reason is not None:
             self.folder.mkdir(parents=True)
             if reason:
-                progress.warn(f"{previous} is not used: {reason}")
+                progress.warn(f"ignoring {previous}: {reason}")
             return
         shutil.copytree(previous, self.folder, symlinks=True)
         shutil.copytree(previous / LOCKS, bundle)
-        progress.note("artifacts of the previous build are used")
+        progress.note("using artifacts of the previous build")
 
     def remind(self, cache: Path) -> None:
-        """Let a build with this cache know what was needed for serving."""
+        """Copy the packages known to be needed for serving to the cache."""
         _copy_if_there(self.folder / SUBSETS, cache / SUBSETS)
 
     def keep(self, bundle: Path, cache: Path, progress: Progress) -> None:
-        """Leave them in the image, unless they have grown too large."""
+        """Keep the artifacts in the image, unless they are too large."""
         _copy_if_there(cache / SUBSETS, self.folder / SUBSETS)
         size = sum(path.lstat().st_size for path in self.folder.rglob("*"))
         if size > LIMIT_BYTES:
-            progress.warn(f"{size / 1e9:.0f} GB of artifacts are too many, and are not kept")
+            limit = f"limit {LIMIT_BYTES / 1e9:.0f} GB"
+            progress.warn(f"artifacts are too large to keep: {size / 1e9:.0f} GB ({limit})")
             self.remove()
             return
         locks = self.folder / LOCKS
@@ -76,15 +77,15 @@ class Artifacts:
         (self.folder / SIZES).write_text(_sizes(self.folder), encoding="utf-8")
 
     def remove(self) -> None:
-        """Leave nothing."""
+        """Remove the artifacts."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def save(self) -> None:
-        """Write them to standard output as a tar; an empty one when there are none.
+        """Write the artifacts to standard output as a tar archive, which may be empty.
 
-        Hard links become files: s2i's extractor makes empty files of them. The
-        archive is complete before any of it is written: half of one would be
-        taken for the whole.
+        Hard links become files, because s2i's extractor turns them into empty files.
+        The archive is completed before it is written, because s2i would accept half
+        of one.
         """
         empty = ["--files-from", os.devnull]
         whole = ["-C", str(self.folder), "."] if self.folder.is_dir() else empty
@@ -95,20 +96,20 @@ class Artifacts:
                 command = ["tar", "--create", "--hard-dereference", *words]
                 if subprocess.run(command, stdout=archive, check=False).returncode == 0:
                     break
-                sys.stderr.write("warning: the artifacts cannot be read, and are not saved\n")
+                sys.stderr.write("warning: cannot read the artifacts: not saved\n")
             archive.seek(0)
             shutil.copyfileobj(archive, sys.stdout.buffer)
 
 
 def _copy_if_there(folder: Path, place: Path) -> None:
-    """Copy a folder, in place of another."""
+    """Replace a folder with a copy of another, if that exists."""
     shutil.rmtree(place, ignore_errors=True)
     if folder.is_dir():
         shutil.copytree(folder, place)
 
 
 def _why_unusable(previous: Path) -> str | None:
-    """Why artifacts cannot be used; an empty text when there are none, None when they can."""
+    """Explain why artifacts are unusable: empty if there are none, None if they are usable."""
     if not previous.is_dir() or not any(previous.iterdir()):
         return ""
     try:
@@ -117,12 +118,12 @@ def _why_unusable(previous: Path) -> str | None:
     except (NachlassError, OSError, UnicodeDecodeError):
         sizes = ""
     if not sizes or not is_seed(previous / LOCKS):
-        return "it is not what a build of ours leaves"
-    return None if sizes == _sizes(previous) else "files of it are damaged"
+        return "it has no artifacts of nachlass"
+    return None if sizes == _sizes(previous) else "some of its files are damaged"
 
 
 def _sizes(folder: Path) -> str:
-    """A digest of the files' names and sizes: an extractor that fails leaves others."""
+    """Return a digest of the files' names and sizes, to detect a failed extraction."""
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         if path.is_file() and path != folder / SIZES:

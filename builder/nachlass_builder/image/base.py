@@ -1,4 +1,4 @@
-"""What images are based on: an image's name, and its digest once that is known."""
+"""The base image: its name, and its digest once known."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from nachlass_builder.image.labels import BASE_DIGEST, BASE_NAME
 
 @dataclass(frozen=True)
 class Base:
-    """A base; `digest` is None where nobody has said, or resolved, which of its name it is."""
+    """A base image; `digest` is None if it is neither given nor resolved."""
 
     name: str
     digest: str | None = None
 
     @classmethod
     def named(cls, text: str) -> Base:
-        """A base as a user names it: `debian:trixie-slim`, `debian@sha256:...`."""
+        """Parse a base as users write it: `debian:trixie-slim`, `debian@sha256:...`."""
         name, _, digest = text.partition("@")
         return cls(name, digest or None)
 
     @property
     def reference(self) -> str:
-        """What an engine is asked for."""
+        """The reference to pass to an engine."""
         return f"{repository_of(self.name)}@{self.digest}" if self.digest else self.name
 
     @property
     def labels(self) -> dict[str, str]:
-        """What an image says of its base."""
+        """The labels that name the base of an image."""
         return {BASE_NAME: self.name, **({BASE_DIGEST: self.digest} if self.digest else {})}
 
     def resolved(self, engine: Engine) -> Base:
-        """The base that this machine has, or pulls: then with its digest; raises ImageError.
+        """Pull the base if it is missing, and add its digest then; raises ImageError.
 
-        Of an image that was there an engine knows digests, but not whether a registry has it.
+        For existing images an engine knows digests, but not whether a registry has them.
         """
         if engine.has(self.reference):
             return self

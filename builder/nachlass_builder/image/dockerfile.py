@@ -1,9 +1,9 @@
 """Writes the Dockerfile of `nachlass image`.
 
-Several stages, so that what has not changed is not made again: the one with the
-serving environment depends on the lock alone, the image adds the bundle's source and
-the rest of the bundle to it, and environments are kept in a cache that is mounted.
-image_stages.py runs in them.
+It has several stages, so that unchanged parts are reused: the stage of the serving
+environment depends only on the lock, the image adds the bundle's source and the rest
+of the bundle, and environments are kept in a mounted cache. image_stages.py runs in
+the stages.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ PYTHON = f"{HOME}/bin/python -m nachlass_builder.image.image_stages"
 
 @dataclass(frozen=True)
 class Stages:
-    """What the stages are made of.
+    """The inputs of the stages.
 
-    `variables` are those of the build, `secrets` the names of files that it is lent. The
-    context has the source in `src`, in `app` what is put beside the bundle, the public
-    parameters in a file, and with `has_packages` the system packages of `apt.txt` in another.
+    `variables` are those of the build, `secrets` the names of files to mount. The context
+    has the source in `src`, files to put beside the bundle in `app`, the public parameters
+    in a file, and with `has_packages` the system packages of `apt.txt` in another file.
     """
 
     builder: str
@@ -50,7 +50,7 @@ class Stages:
     force: bool
 
     def dockerfile(self) -> str:
-        """The stages, as an engine reads them."""
+        """Return the Dockerfile."""
         copy, wheels = "COPY --chown=0:0", f"src/{WHEELHOUSE}"
         home = f"type=bind,from={self.builder},source={HOME},target={HOME}"
         lines = [
@@ -78,7 +78,7 @@ class Stages:
         return "\n".join(lines) + "\n"
 
     def _mounts(self, *more: str) -> str:
-        """The options of RUN for what is mounted."""
+        """Return the mount options of RUN."""
         mounts = [f"type=secret,id={s},target={INJECTED}/{s},uid=1001" for s in self.secrets]
         mounts.append(f"type=cache,id=nachlass,target={CACHE},uid=1001,gid=0,mode=0775")
         return " ".join(f"--mount={mount}" for mount in (*mounts, *more))
@@ -89,6 +89,6 @@ def _as_root(*lines: str) -> list[str]:
 
 
 def _quoted(value: str) -> str:
-    """A value as Dockerfiles take it, without expansion."""
+    """Quote a value for a Dockerfile, without expansion."""
     escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$")
     return '"' + escaped.replace("\n", "\\\n") + '"'

@@ -1,4 +1,4 @@
-"""Talks to podman, buildah or docker, whichever is there."""
+"""Runs podman, buildah or docker, whichever is installed."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from nachlass_builder.foundation.errors import ImageError
 
 PROGRAMS = ("podman", "buildah", "docker")
 TIME = 315532800
-"""The time of files in images, in seconds since 1970: zip knows none before 1980.
+"""The time of files in images, in seconds since 1970: zip supports no time before 1980.
 
-The commit's would make equal layers of two commits differ.
+With the time of the commit, equal layers of two commits would differ.
 """
 
 
 @dataclass(frozen=True)
 class Engine:
-    """A program that builds images; what it says goes to standard error as it comes."""
+    """A program that builds images; its output goes to standard error immediately."""
 
     program: str
 
     @classmethod
     def find(cls) -> Engine:
-        """The first that is installed; raises ImageError."""
+        """Return the first installed engine; raises ImageError."""
         for program in PROGRAMS:
             if shutil.which(program):
                 return cls(program)
         raise ImageError(
-            "there is neither podman nor buildah nor docker",
-            remedy="install one, or build with s2i, or serve without an image: `nachlass serve`",
+            "none of podman, buildah and docker is installed",
+            remedy="install one, build with s2i, or serve without an image: `nachlass serve`",
         )
 
     def build(
@@ -52,14 +52,14 @@ class Engine:
         fresh: bool = False,
         timeless: bool = False,
     ) -> None:
-        """Build an image, layer by layer so that unchanged ones are kept; raises ImageError.
+        """Build an image, reusing unchanged layers; raises ImageError.
 
-        With `fresh` none is kept. A `timeless` image, and all files in its layers, are of TIME,
-        so that equal files make equal layers; docker does not know how.
+        `fresh` reuses no layers. A `timeless` image and all files in its layers have the time
+        TIME, so that equal files make equal layers; docker does not support this.
         """
         if volumes and self.program == "docker":
             raise ImageError(
-                "docker mounts no volumes while it builds",
+                "docker cannot mount volumes during a build",
                 remedy="use podman or buildah, or --secret for files",
             )
         words = ["bud", "--layers"] if self.program == "buildah" else ["build"]
@@ -78,29 +78,29 @@ class Engine:
         self._run([*words, str(context)], f"the image {tag} was not built")
 
     def has(self, tag: str) -> bool:
-        """Whether an image is there."""
+        """Return whether this machine has an image."""
         return self._ask([*self._inspect, tag]) is not None
 
     def size(self, tag: str) -> int | None:
-        """An image's bytes; None where the engine does not say."""
+        """Return an image's size in bytes; None if the engine does not report it."""
         if self.program == "buildah":
             return None
         said = self._ask([*self._inspect, "--format", "{{.Size}}", tag])
         return int(said) if said and said.isdigit() else None
 
     def label(self, tag: str, name: str) -> str | None:
-        """A label of an image; None when it has none."""
+        """Return a label of an image; None if it is not set."""
         where = ".OCIv1.Config.Labels" if self.program == "buildah" else ".Config.Labels"
         said = self._ask([*self._inspect, "--format", f'{{{{index {where} "{name}"}}}}', tag])
         return said if said and said != "<no value>" else None
 
     def digest(self, tag: str) -> str | None:
-        """The digest of an image's manifest, as its registry has it; None where none is known."""
+        """Return the digest of an image's manifest in its registry; None if unknown."""
         if self.program == "buildah":
             return self._ask([*self._inspect, "--format", "{{.FromImageDigest}}", tag]) or None
         said = self._ask([*self._inspect, "--format", "{{json .RepoDigests}}", tag])
         names = json.loads(said or "null") or ()
-        # An image may have been pulled from, or pushed to, several.
+        # An image may have been pulled from or pushed to several registries.
         pairs = (name.partition("@")[::2] for name in names)
         repository = repository_of(tag)
         return next((d for name, d in pairs if f"/{repository}".endswith(f"/{name}")), None)
@@ -110,13 +110,13 @@ class Engine:
         self._run(["pull", tag], f"the image {tag} was not pulled")
 
     def push(self, tag: str) -> str:
-        """Push an image to its registry; returns its name with its digest. Raises ImageError."""
+        """Push an image to its registry; return its name with its digest. Raises ImageError."""
         failure = f"the image {tag} was not pushed"
         if self.program == "docker":
             self._run(["push", tag], failure)
             digest = self.digest(tag)
             if digest is None:
-                raise ImageError(f"docker has pushed {tag}, and does not say its digest")
+                raise ImageError(f"docker pushed {tag} but does not report its digest")
         else:
             with TemporaryDirectory(prefix="nachlass-push-") as folder:
                 file = Path(folder, "digest")
@@ -129,24 +129,24 @@ class Engine:
         return ["inspect", "--type", "image"] if self.program == "buildah" else ["image", "inspect"]
 
     def _ask(self, words: Sequence[str]) -> str | None:
-        """What a command answers; None when it fails."""
+        """Return the output of a command; None if it fails."""
         done = subprocess.run(
             [self.program, *words], capture_output=True, encoding="utf-8", check=False
         )
         return done.stdout.strip() if done.returncode == 0 else None
 
     def _run(self, words: Sequence[str], failure: str) -> None:
-        """Run a command that people watch."""
+        """Run a command and show its output."""
         sys.stderr.flush()
         done = subprocess.run([self.program, *words], stdout=sys.stderr, check=False)
         if done.returncode:
             raise ImageError(
-                f"{failure}: {self.program} ended with {done.returncode}",
-                remedy="the last lines above say why",
+                f"{failure}: {self.program} exited with {done.returncode}",
+                remedy="see the last lines above",
             )
 
 
 def repository_of(name: str) -> str:
-    """An image's name without its tag; the colon of a port is none of a tag."""
+    """Return an image's name without its tag; the colon of a port does not start a tag."""
     folder, slash, last = name.rpartition("/")
     return f"{folder}{slash}{last.partition(':')[0]}"

@@ -1,4 +1,4 @@
-"""Runs the hooks that a source has for the making of its image."""
+"""Runs the hooks of a source during the build of its image."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from nachlass_builder.source.secret_files import secrets_in_text
 
 HOOKS = Path(".s2i/action_hooks")
 PRE_RUN = "pre_run"
-"""The hook that is kept in the image, for `run` to source."""
+"""The hook that stays in the image, where `run` sources it."""
 
 
 def run_hook(source: Path, name: str, progress: Progress) -> None:
-    """Run a hook in the source, if it has that one; raises ExecutionError when it fails."""
+    """Run a hook of the source if it exists; raises ExecutionError if it fails."""
     hook = source / HOOKS / name
     if not hook.is_file():
         return
@@ -28,18 +28,18 @@ def run_hook(source: Path, name: str, progress: Progress) -> None:
         except OSError as error:
             raise ExecutionError(
                 f"{HOOKS / name} cannot be run: {error.strerror}",
-                remedy="begin it with #!/bin/sh, and end its lines as Unix does",
+                remedy="start it with #!/bin/sh, and use Unix line endings",
             ) from None
     if status < 0:
         raise ExecutionError(f"{HOOKS / name} was killed by signal {-status}")
     if status:
         raise ExecutionError(
-            f"{HOOKS / name} ended with {status}", remedy="its own words are above, if it said any"
+            f"{HOOKS / name} exited with {status}", remedy="see its output above, if any"
         )
 
 
 def keep_pre_run(source: Path, folder: Path, progress: Progress) -> None:
-    """Keep the hook that runs before the service, if there is one, and none of before."""
+    """Replace the kept hook that runs before the service with the source's, if it has one."""
     (folder / PRE_RUN).unlink(missing_ok=True)
     hook = source / HOOKS / PRE_RUN
     if not hook.is_file():
@@ -48,6 +48,6 @@ def keep_pre_run(source: Path, folder: Path, progress: Progress) -> None:
         place = Place(str(HOOKS / PRE_RUN), line=line)
         progress.warn(
             f"{place}: this looks like {what}, and stays in the image: "
-            "have the hook read it where the image runs, from a variable or a mounted file"
+            "let the hook read it at run time, from a variable or a mounted file"
         )
     shutil.copyfile(hook, folder / PRE_RUN)

@@ -1,15 +1,15 @@
-"""What `nachlass image` runs in its stages.
+"""The commands that `nachlass image` runs in its stages.
 
     python -m nachlass_builder.image.image_stages model [--force]
     python -m nachlass_builder.image.image_stages environment
     python -m nachlass_builder.image.image_stages prove
 
-`model` executes the notebook and makes the bundle. Its environments are in a
-cache that is mounted, and so in no layer. `environment` then makes the one that
-serves; it starts from the bundle's lock alone, so that an engine runs it again
-only when that has changed. The lock is therefore written so that equal ones are
-equal files, times included. It runs as root, to whom the model belongs. `prove`
-asks the finished image, with the parameters that the build is lent.
+`model` executes the notebook and writes the bundle. Its environments are in a
+mounted cache, and so in no layer. `environment` then creates the serving
+environment. Its only input is the bundle's lock, so an engine runs it again
+only if the lock changed; therefore equal locks are written as equal files,
+including their times. It runs as root, which owns the model. `prove` proves the
+model in the finished image, with the parameters mounted during the build.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ from nachlass_builder.image.paths import (
     PUBLIC,
     RUN,
     SOURCE,
-    let_all_read,
+    make_readable,
     place_environment,
-    tell_sizes,
+    report_sizes,
 )
 from nachlass_builder.image.variables import OF_THE_RUNTIME
 from nachlass_builder.packages.environment import ensure_environment
@@ -64,18 +64,18 @@ from nachlass_builder.system.installed import state_of_the_system
 def main() -> None:
     """Run a stage of `nachlass image`."""
     os.umask(0o022)
-    # Hooks, git and uv inherit it.
+    # Hooks, git and uv inherit these.
     os.environ.update({"S2I_CACHE_DIR": str(CACHE), **injected_environment(INJECTED)})
     os.environ.update(injected_parameters(INJECTED))
 
 
 @main.command()
-@click.option("--force", is_flag=True, help="Resolve the requirements anew.")
+@click.option("--force", is_flag=True, help="Re-resolve the requirements.")
 def model(*, force: bool) -> None:
-    """Execute the notebook and make the bundle."""
+    """Execute the notebook and write the bundle."""
     progress = Progress()
     given = {**json.loads(PUBLIC.read_text(encoding="utf-8")), **injected_parameters(INJECTED)}
-    # Hooks see them; what would keep git and uv from being found, only the notebook.
+    # Hooks also see these, except variables that could hide git and uv.
     os.environ.update({n: v for n, v in given.items() if n not in OF_THE_RUNTIME})
     seed = CACHE / "seeds" / quote(os.environ["S2I_MODEL_NAME"], safe="")
     alone = FileLock(CACHE / "seeds.lock")
@@ -89,9 +89,9 @@ def model(*, force: bool) -> None:
     with alone:
         remove(seed)
         write_seed(seed, MADE)
-    tell_sizes({"the environment": environment, "the bundle": MADE}, progress)
+    report_sizes({"the environment": environment, "the bundle": MADE}, progress)
     keep_packages(SOURCE, environment, MADE.parent, CACHE, progress)
-    let_all_read(MADE)
+    make_readable(MADE)
     keep_pre_run(SOURCE, MADE.parent, progress)
     run_hook(SOURCE, "post_assemble", progress)
     (MADE_SOURCE / BUNDLE.name).mkdir(parents=True)
@@ -102,7 +102,7 @@ def model(*, force: bool) -> None:
 
 @main.command()
 def environment() -> None:
-    """Make the environment that serves, from the bundle's lock."""
+    """Create the serving environment from the bundle's lock."""
     progress, lock, source = Progress(), APP_ROOT / SERVING_LOCK, APP_ROOT / "src"
     with progress.step("placing the serving environment"):
         with _as_the_owner_of(CACHE):
@@ -116,21 +116,21 @@ def environment() -> None:
                 note=progress.note,
             )
         place_environment(made.path, _copy)
-    # The bundle has both, too.
+    # The bundle also contains both.
     lock.unlink()
     remove(source / WHEELHOUSE)
-    let_all_read(APP_ROOT)
+    make_readable(APP_ROOT)
 
 
 @main.command()
 def prove() -> None:
-    """Ask the model of the image for the predictions that its notebook gave."""
+    """Check that the image's model predicts as its notebook did."""
     os.execv(RUN, [RUN, "prove"])  # noqa: S606 - no shell here
 
 
 @contextmanager
 def _as_the_owner_of(folder: Path) -> Iterator[None]:
-    """Be the user to whom a folder belongs: what root leaves there, that user cannot change."""
+    """Act as the owner of a folder, who could not change files left there by root."""
     owner, root = folder.stat().st_uid, os.geteuid()
     os.setresuid(owner, owner, root)
     try:
@@ -140,7 +140,7 @@ def _as_the_owner_of(folder: Path) -> Iterator[None]:
 
 
 def _copy(entry: Path, target: Path) -> None:
-    """Copy a file, a link or a folder as it is."""
+    """Copy a file, a link or a folder unchanged."""
     if entry.is_dir() and not entry.is_symlink():
         shutil.copytree(entry, target, symlinks=True)
     else:

@@ -1,4 +1,4 @@
-"""What is injected into a build: the variables that name its files, and parameters."""
+"""Reads the files injected into a build: variables that name them, and parameters."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 PARAMETERS = "parameters.json"
-"""The file with the parameters that `nachlass image` lends: by name, as JSON."""
+"""The file with the parameters that `nachlass image` mounts: by name, as JSON."""
 
 VARIABLES = {
     "pip.conf": ("PIP_CONFIG_FILE",),
@@ -14,19 +14,19 @@ VARIABLES = {
     ".netrc": ("NETRC",),
     "ca.crt": ("SSL_CERT_FILE", "GIT_SSL_CAINFO"),
 }
-"""The variables that name each file; GIT_SSH_COMMAND names the ssh keys."""
+"""The variables that name each file; ssh keys go into GIT_SSH_COMMAND."""
 
 
 def injected_parameters(folder: Path) -> dict[str, str]:
-    """The parameters of a folder's file; none where there is none."""
+    """Read the parameters from a folder's file; none if it does not exist."""
     path = folder / PARAMETERS
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 def injected_environment(folder: Path) -> dict[str, str]:
-    """Variables for the files of a folder that are not empty: s2i leaves emptied ones behind."""
+    """Return variables for the non-empty files of a folder: s2i leaves emptied files behind."""
     there = {path.name for path in folder.glob("*") if path.is_file() and path.stat().st_size}
-    # The source belongs to whoever cloned it.
+    # The source belongs to the user that cloned it.
     variables = {
         "GIT_CONFIG_COUNT": "1",
         "GIT_CONFIG_KEY_0": "safe.directory",

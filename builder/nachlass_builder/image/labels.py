@@ -1,6 +1,6 @@
 """The labels of a model's image.
 
-Names and meanings are those of the OCI image specification's annotations:
+Names and meanings come from the annotations of the OCI image specification:
 https://github.com/opencontainers/image-spec/blob/main/annotations.md
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from nachlass_builder.image.paths import write_for_all
+from nachlass_builder.image.paths import write_readable
 from nachlass_builder.source.licence import licence_of
 from nachlass_builder.source.prepare import Prepared
 from nachlass_builder.source.source import describe
@@ -18,11 +18,11 @@ OCI = "org.opencontainers.image"
 BASE_NAME = f"{OCI}.base.name"
 BASE_DIGEST = f"{OCI}.base.digest"
 LABELS = "labels"
-"""The file of an image in which s2i's build leaves the model's: s2i sets labels of its own."""
+"""The file with the model's labels in an image built by s2i, which sets its own labels."""
 
 
 def model_labels(prepared: Prepared) -> dict[str, str]:
-    """What is known of the model: its name, and what git and the source say."""
+    """Return the model's labels: its name, and facts from git and the source."""
     source, deadline = prepared.source, prepared.deadline
     labels = {
         f"{OCI}.title": prepared.model_name,
@@ -36,6 +36,6 @@ def model_labels(prepared: Prepared) -> dict[str, str]:
 
 
 def keep_labels(folder: Path, labels: Mapping[str, str]) -> None:
-    """Leave labels in a file, one `name=value` a line, for who makes the next image."""
+    """Write labels to a file, one `name=value` per line, for the build of the next image."""
     lines = (f"{name}={value}\n" for name, value in sorted(labels.items()))
-    write_for_all(folder / LABELS, "".join(lines))
+    write_readable(folder / LABELS, "".join(lines))

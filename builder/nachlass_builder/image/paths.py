@@ -1,4 +1,4 @@
-"""Places in an image, and what is put there."""
+"""Paths in an image, and functions that write there."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from nachlass_builder.foundation.progress import Progress
 from nachlass_builder.foundation.size import megabytes, size_of
 
 APP_ROOT = Path("/opt/app-root")
-"""The environment that serves; the image's PATH names its `bin`."""
+"""The serving environment; its `bin` is on the image's PATH."""
 BUNDLE = APP_ROOT / "bundle"
 ARTIFACTS = Path("/var/lib/nachlass/artifacts")
-"""What a build with s2i leaves to the next; apart from the model, which is copied whole."""
+"""The artifacts of an s2i build for the next one, separate from the model, which is copied."""
 MADE = APP_ROOT / ".build/bundle"
-"""Where a stage of its own makes the bundle."""
+"""The bundle in the build stage."""
 MADE_SOURCE = APP_ROOT / ".source"
-"""Where that stage puts the bundle's source, which is a layer of its own."""
+"""The bundle's source in the build stage; it becomes a separate layer."""
 DESTINATION = Path("/tmp")  # noqa: S108 - it is s2i's
-"""Where s2i lays down the source, and the artifacts of the previous build."""
+"""The folder where s2i puts the source and the artifacts of the previous build."""
 SOURCE = DESTINATION / "src"
 PUBLIC = DESTINATION / "parameters.json"
-"""The parameters of `nachlass image` that are no secrets, by name, in the stage that builds."""
-INJECTED = DESTINATION / "injected"  # OpenShift has a volume of its own at /tmp/build
-"""Files for the build alone, credentials among them."""
+"""The parameters of `nachlass image` that are not secret, by name, in the build stage."""
+INJECTED = DESTINATION / "injected"  # OpenShift mounts a volume at /tmp/build
+"""Files that exist only during the build, such as credentials."""
 CACHE = Path("/var/cache/nachlass")
-"""Mounted while `nachlass image` builds, and in no image."""
+"""A cache that `nachlass image` mounts during the build, and that is in no image."""
 SYSTEM = Path("/var/lib/nachlass/system")
-"""What s2i's build, which is no user that could install packages, has unpacked of them."""
+"""The system packages that s2i's build unpacked, because its user cannot install them."""
 PACKAGES = "packages"
-"""The file, beside the bundle, of the system packages that an image with the model needs."""
+"""The file beside the bundle that lists the system packages of the model."""
 RUN = "/usr/libexec/s2i/run"
 
 
 def place_environment(environment: Path, put: Callable[[Path, Path], object]) -> None:
-    """Put an environment, which is relocatable, where the image's PATH expects it."""
+    """Put a relocatable environment where the image's PATH expects it."""
     for entry in environment.iterdir():
         target = APP_ROOT / entry.name
         if target.is_dir() and not target.is_symlink():
@@ -47,16 +47,16 @@ def place_environment(environment: Path, put: Callable[[Path, Path], object]) ->
         put(entry, target)
 
 
-def write_for_all(file: Path, text: str) -> None:
-    """Write a file that every user can read, whatever the umask."""
+def write_readable(file: Path, text: str) -> None:
+    """Write a file that every user can read, independent of the umask."""
     file.write_text(text, encoding="utf-8")
     file.chmod(0o644)
 
 
-def let_all_read(folder: Path) -> None:
-    """Let every user read what the owner can, nobody else write, and no program be its owner.
+def make_readable(folder: Path) -> None:
+    """Let all users read what the owner can; remove write access of others and setuid bits.
 
-    Files of a source have the modes that they had there, and a cache may be a group's.
+    Files of a source keep their original modes, and a cache may belong to a group.
     """
     for path in (folder, *folder.rglob("*")):
         if path.is_symlink():
@@ -65,12 +65,12 @@ def let_all_read(folder: Path) -> None:
         of_owner = mode & 0o500
         wanted = mode & 0o755 | of_owner >> 3 | of_owner >> 6
         if wanted != mode:
-            with suppress(PermissionError):  # where s2i builds as another user, the root is not its
+            with suppress(PermissionError):  # s2i may build as a user that does not own the root
                 path.chmod(wanted)
 
 
-def tell_sizes(folders: Mapping[str, Path], progress: Progress) -> None:
-    """Say what an image is made of."""
+def report_sizes(folders: Mapping[str, Path], progress: Progress) -> None:
+    """Print the sizes of an image's parts."""
     for name, folder in folders.items():
         if folder.is_dir():
             progress.note(f"{name}: {megabytes(size_of(folder))}")

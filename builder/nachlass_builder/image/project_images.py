@@ -1,4 +1,4 @@
-"""Makes the builder and the runtime, from our own Containerfile, where they are not there."""
+"""Builds the builder and runtime images from the project's Containerfile if they are missing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from nachlass_builder.packages.service_wheel import OURS, PACKAGE, service_sourc
 
 @dataclass(frozen=True)
 class ProjectImages:
-    """The names of the two images."""
+    """The names of the builder and runtime images."""
 
     builder: str
     runtime: str
@@ -33,14 +33,14 @@ def project_images(
     secrets: Mapping[str, Path],
     progress: Progress,
 ) -> ProjectImages:
-    """The images for a build, made once; raises ImageError.
+    """Return the images for a build, which are built only once; raises ImageError.
 
-    `builder` is one that is there, `base` what to make them from; `context` is a new folder.
+    `builder` is an existing builder image, `base` the base image; `context` is a new folder.
     """
     if builder and not engine.has(builder):
         raise ImageError(
             f"there is no image {builder}",
-            remedy=f"{engine.program} pull {builder}, or leave --builder out",
+            remedy=f"run `{engine.program} pull {builder}`, or omit --builder",
         )
     _copy_project(context)
     if base:
@@ -52,7 +52,7 @@ def project_images(
         made[target] = f"localhost/nachlass-{target}:{__version__}-{_digest(context, chosen)}"
         if engine.has(made[target]):
             continue
-        with progress.step(f"making the {target} image, once"):
+        with progress.step(f"building the {target} image, once"):
             exact = chosen.resolved(engine)
             engine.build(
                 made[target],
@@ -61,7 +61,7 @@ def project_images(
                 target=target,
                 arguments={"VERSION": __version__, "BASE": exact.reference},
                 labels=exact.labels,
-                # What a base lacks is installed by its own package manager, which needs none.
+                # The runtime needs only the base's package manager, which uses no secrets.
                 secrets=secrets if target == "builder" else {},
                 timeless=target == "runtime",
             )
@@ -69,20 +69,20 @@ def project_images(
 
 
 def _default_base(containerfile: Path) -> Base:
-    """What the Containerfile has images based on."""
+    """Return the default base of the Containerfile."""
     lines = containerfile.read_text(encoding="utf-8").splitlines()
     return Base(next(line.partition("=")[2] for line in lines if line.startswith("ARG BASE=")))
 
 
 def _base_of(engine: Engine, builder: str) -> Base | None:
-    """What a builder says that it is based on: the runtime has to have the same Python."""
+    """Return the base that a builder's labels name: the runtime needs the same Python."""
     name, digest = (engine.label(builder, label) for label in (BASE_NAME, BASE_DIGEST))
     base = Base.named(name or "")
     return replace(base, digest=digest or base.digest) if name else None
 
 
 def _copy_project(context: Path) -> None:
-    """Lay out what the Containerfile copies: from a checkout, or from our own wheel."""
+    """Lay out the files that the Containerfile copies, from a checkout or the installed wheel."""
     carried = OURS / "image_files"
     root = carried if carried.is_dir() else OURS.parent.parent
     ignored = shutil.ignore_patterns("__pycache__", "*.pyc", "*.egg-info", "image_files", "service")
@@ -100,7 +100,7 @@ def _copy_project(context: Path) -> None:
 
 
 def _digest(context: Path, base: Base) -> str:
-    """A digest of what the images are made from."""
+    """Return a digest of the images' inputs."""
     digest = hashlib.sha256(base.reference.encode())
     for path in sorted(context.rglob("*")):
         if path.is_file():

@@ -1,12 +1,12 @@
-"""What s2i runs in the builder image.
+"""The commands that s2i runs in the builder image.
 
     python -m nachlass_builder.image.s2i assemble
     python -m nachlass_builder.image.s2i save-artifacts
 
-`assemble` builds the source that s2i has laid down, and leaves in the image the
-bundle, its environment where the image's PATH expects it, and nothing else. It
-works without a network when the artifacts of the previous build are there, which
-an image keeps when S2I_KEEP_ARTIFACTS says so, and no system package is lacking.
+`assemble` builds the source that s2i copied. It leaves only the bundle and its
+environment in the image, the latter where the image's PATH expects it. It works
+without a network if no system package is missing and the artifacts of the previous
+build are available, which an image keeps if S2I_KEEP_ARTIFACTS is 1.
 """
 
 from __future__ import annotations
@@ -45,37 +45,37 @@ from nachlass_builder.image.paths import (
     INJECTED,
     SOURCE,
     SYSTEM,
-    let_all_read,
+    make_readable,
     place_environment,
-    tell_sizes,
+    report_sizes,
 )
 from nachlass_builder.image.variables import keep_variables, public_variables
 from nachlass_builder.source.parameters import secrets_among
 from nachlass_builder.source.prepare import Request, prepared_source
 
 OF_THE_BASE = ("GPG_KEY",)
-"""Variables of images of Python's that only sound like secrets."""
+"""Variables of the Python images whose names only sound secret."""
 OTHERS = frozenset({"PORT", "WEB_CONCURRENCY", "GUNICORN_CMD_ARGS"})
-"""Settings of the service that are not called S2I_."""
-IN_THE_CLUSTER = "set it where the image runs, if the predictor reads it, or build without s2i"
+"""Settings of the service without the prefix S2I_."""
+IN_THE_CLUSTER = "set it where the image runs if the predictor reads it, or build without s2i"
 BROUGHT = DESTINATION / "artifacts"
-"""Where s2i lays down what the previous build has left."""
+"""The folder where s2i puts the artifacts of the previous build."""
 
 
 @click.group(cls=Group)
 def main() -> None:
-    """Run what s2i asks for."""
+    """Run a command for s2i."""
 
 
 @main.command("save-artifacts")
 def save_artifacts() -> None:
-    """Write what the next build can use to standard output, as a tar."""
+    """Write the artifacts for the next build to standard output as a tar archive."""
     Artifacts(ARTIFACTS).save()
 
 
 @main.command("assemble")
 def assemble() -> None:
-    """Build the source, and clear away what only the build needed."""
+    """Build the source, and remove files that only the build needed."""
     progress = Progress()
     work = APP_ROOT / ".build"
     try:
@@ -89,14 +89,14 @@ def _assemble(work: Path, artifacts: Artifacts, progress: Progress) -> None:
     """Build, with `work` as the cache."""
     if not SOURCE.is_dir() or not any(SOURCE.iterdir()):
         raise SourceError(
-            f"there is nothing in {SOURCE}",
-            remedy="name a git repository, or a folder of one, that holds a notebook",
+            f"{SOURCE} is empty",
+            remedy="use a git repository, or a folder of one, that contains a notebook",
         )
     keeps = _keeps_artifacts()
     _warn_of_credentials(progress)
     artifacts.take_over(BROUGHT, BUNDLE, progress)
     artifacts.remind(work)
-    # Hooks, git and uv inherit it.
+    # Hooks, git and uv inherit these.
     os.environ.update(_build_environment(work, artifacts, progress))
     run_hook(SOURCE, "pre_assemble", progress)
     remove(SYSTEM)
@@ -115,13 +115,13 @@ def _assemble(work: Path, artifacts: Artifacts, progress: Progress) -> None:
             artifacts.remove()
     run_hook(SOURCE, "post_assemble", progress)
     remove(work)
-    let_all_read(APP_ROOT)
+    make_readable(APP_ROOT)
     parts = {"the environment": APP_ROOT / "lib", "the bundle": BUNDLE}
-    tell_sizes({**parts, "artifacts for the next build": artifacts.folder}, progress)
+    report_sizes({**parts, "artifacts for the next build": artifacts.folder}, progress)
 
 
 def _leave_for_the_next_image(request: Request, progress: Progress) -> None:
-    """Leave beside the bundle what an image that takes it over needs to know."""
+    """Write files beside the bundle for an image that copies the model."""
     keep_pre_run(SOURCE, APP_ROOT, progress)
     with prepared_source(request, progress) as prepared:
         keep_labels(APP_ROOT, model_labels(prepared))
@@ -131,7 +131,7 @@ def _leave_for_the_next_image(request: Request, progress: Progress) -> None:
 
 
 def _keeps_artifacts() -> bool:
-    """What S2I_KEEP_ARTIFACTS says; raises SourceError."""
+    """Return whether S2I_KEEP_ARTIFACTS is set; raises SourceError."""
     said = unquote(os.environ.get(KEEP_ARTIFACTS, "")).strip()
     if said not in ("", "0", "1"):
         raise SourceError(f"{KEEP_ARTIFACTS} is {said!r}", remedy="use 0 or 1")
@@ -139,17 +139,17 @@ def _keeps_artifacts() -> bool:
 
 
 def _warn_of_credentials(progress: Progress) -> None:
-    """Name the variables that are, or hold, secrets: s2i keeps all variables in the image."""
+    """Warn about variables that are or contain secrets: s2i keeps all variables in the image."""
     for name in _secrets():
         instead = f"mount a file at {INJECTED}" if is_index_variable(name) else IN_THE_CLUSTER
         progress.warn(
-            f"{name} looks like a secret, and stays in the image that s2i makes, in its "
-            f"configuration and its history: {instead}; one that is none is named in S2I_SHIP"
+            f"{name} looks like a secret, and stays in the configuration and history of the image "
+            f"that s2i builds: {instead}; if it is not a secret, name it in S2I_SHIP"
         )
 
 
 def _build_environment(work: Path, artifacts: Artifacts, progress: Progress) -> dict[str, str]:
-    """The variables for the build: its folders, the injected credentials, git's trust."""
+    """Return the variables of the build: its folders, and the injected credentials."""
     variables = {
         "S2I_CACHE_DIR": str(work),
         "UV_CACHE_DIR": str(_mounted_cache(progress) or artifacts.uv_cache),
@@ -161,33 +161,33 @@ def _build_environment(work: Path, artifacts: Artifacts, progress: Progress) -> 
 
 
 def _mounted_cache(progress: Progress) -> Path | None:
-    """The cache of downloads that the user has mounted, if it can be written."""
+    """Return the download cache that the user mounted, if it is writable."""
     for name, inner in (("UV_CACHE_DIR", ""), ("PIP_CACHE_DIR", "uv")):
         if mounted := os.environ.get(name):
             if os.access(mounted, os.W_OK):
                 return Path(mounted, inner)
-            progress.warn(f"{name} is {mounted}, which cannot be written, and is not used")
+            progress.warn(f"ignoring {name}: {mounted} is not writable")
     return None
 
 
 def _given(source: Path) -> Mapping[str, str]:
-    """The source's own variables, and the secrets of the environment: both are parameters.
+    """Return the parameters: the source's variables, and the secrets of the environment.
 
-    s2i makes all of them variables of the image, and its `-e` has had the last word.
+    s2i makes all of them variables of the image, and its `-e` takes precedence.
     """
     own = read_environment_file(source)
     return {**_secrets(), **{name: os.environ.get(name, value) for name, value in own.items()}}
 
 
 def _secrets() -> Mapping[str, str]:
-    """The variables that look like secrets, and are not to be shipped."""
+    """Return the variables that look like secrets and are not in S2I_SHIP."""
     shipped = Settings.from_environ(os.environ, {}).shipped
     given = {name: unquote(value) for name, value in os.environ.items()}
     return secrets_among(given, (*OF_THE_BASE, *shipped))
 
 
 def _repository_name(source: Path) -> str | None:
-    """The name of the repository that the source was cloned from."""
+    """Return the name of the repository that the source was cloned from."""
     url = (
         os.environ.get("OPENSHIFT_BUILD_SOURCE")
         or git(["config", "--get", "remote.origin.url"], source, Deadline()).stdout.strip()

@@ -1,1 +1,1 @@
-"""The proof of a bundle by the service, and what it shows of the predictions."""
+"""The proof of a bundle by the service, and the description of its predictions."""

@@ -1,6 +1,6 @@
-"""What the service answers when it is asked to prove, to score or to predict.
+"""The service's results of the commands prove, score and predict.
 
-Its side of these forms: `nachlass_service.proof` and `nachlass_service.bundle.failure`.
+The service writes them in `nachlass_service.proof` and `nachlass_service.bundle.failure`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from nachlass_builder.bundle.manifest import Baseline, MemoryUse
 
 @dataclass(frozen=True)
 class Failure:
-    """Why there is no other answer.
+    """The error of a failed command.
 
-    `missing` are modules and distributions that were not found, `where` is the user's
-    line and `traceback` the user's part; `sample` is the index of the sample that
-    failed, `blocked_imports` are as in a Trial.
+    `missing` are modules and distributions that were not found, `where` is the line in
+    the user's code and `traceback` the user's part; `sample` is the index of the failed
+    sample; `blocked_imports` is as in Trial.
     """
 
     code: str
@@ -32,10 +32,10 @@ class Failure:
 
 @dataclass(frozen=True, kw_only=True)
 class Proven:
-    """A bundle that answers as its notebook did.
+    """A bundle whose predictions match its notebook's.
 
-    `batch` is None without a batch_predictor, `forked` says whether it may be loaded
-    before a fork; the reasons say why not.
+    `batch` is None without a batch_predictor; `forked` is true if the model may be
+    loaded before a fork; the reasons explain why not.
     """
 
     samples: int
@@ -49,10 +49,10 @@ class Proven:
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """A bundle that answers as its notebook did with distributions hidden.
+    """A bundle whose predictions match its notebook's with some distributions hidden.
 
-    `blocked_imports` are those of them that were asked for, `imported` the modules
-    that are imported at the end.
+    `blocked_imports` are the hidden ones that were imported, `imported` the modules
+    that are loaded at the end.
     """
 
     batch: bool | None
@@ -63,10 +63,10 @@ class Trial:
 
 @dataclass(frozen=True, kw_only=True)
 class Scored:
-    """The answer to one of the samples of another bundle: a prediction, or an error.
+    """The result for a sample of another bundle: a prediction, or an error.
 
-    `agreement` is "identical", "close" or "different", `difference` the largest of two
-    numbers, relative to the larger.
+    `agreement` is "identical", "close" or "different"; `difference` is the largest
+    difference of two numbers, relative to the larger.
     """
 
     prediction: Any = None
@@ -77,13 +77,13 @@ class Scored:
 
 @dataclass(frozen=True)
 class Scores:
-    """The answers to all samples of another bundle."""
+    """The results for all samples of another bundle."""
 
     answers: tuple[Scored, ...]
 
 
 @dataclass(frozen=True)
 class Predicted:
-    """The prediction for what a client would send."""
+    """The prediction for a sample."""
 
     prediction: Any

@@ -1,4 +1,4 @@
-"""Compares a bundle's predictions with those that another recorded."""
+"""Compares a bundle's predictions with those recorded in another bundle."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ MOST_EXAMPLES = 10
 
 @dataclass(frozen=True)
 class Example:
-    """A sample that is answered otherwise: its line in the old bundle's samples.jsonl, from 0.
+    """A sample whose predictions differ; `index` is its line in the old samples.jsonl, from 0.
 
-    The sample itself, which may be a row of training data, is in no report.
-    `error` says why there is no `new` answer.
+    Reports never contain the sample itself, which may be a row of training data.
+    `error` explains why there is no `new` prediction.
     """
 
     index: int
@@ -36,15 +36,15 @@ class Example:
 
 @dataclass(frozen=True)
 class Predictions:
-    """How many of `count` samples a new bundle answers as the old one did.
+    """The comparison of a new bundle's predictions with an old one's, for `count` samples.
 
-    `reason` says why they were not compared: there are none, or the new model
-    does not answer at all, and all have failed. `close` are equal within the
-    tolerance of the proof, `failed` were refused or raised. `largest` is the
-    largest difference of two numbers, relative to the larger; None when no
-    numbers were compared. `examples` has the first samples that are different
-    or failed. Of the `random_fields` of either model only the types are
-    compared; "" stands for the whole prediction.
+    `reason` explains why they were not compared: there are no samples, or the new
+    model does not work at all, and all samples count as failed. `close` are equal
+    within the tolerance of the proof, `failed` were rejected or raised. `largest`
+    is the largest difference of two numbers, relative to the larger; None if no
+    numbers were compared. `examples` are the first different or failed samples.
+    Only the types of `random_fields` of either model are compared; "" stands for
+    the whole prediction.
     """
 
     reason: str | None = None
@@ -59,7 +59,7 @@ class Predictions:
 
     @property
     def agree(self) -> bool:
-        """Whether every sample is answered as before, within the tolerance."""
+        """Whether all predictions are equal within the tolerance."""
         return not self.failed and not self.different
 
 
@@ -72,13 +72,13 @@ def compare_predictions(
     environment: Mapping[str, str],
     deadline: Deadline,
 ) -> Predictions:
-    """Score the samples of another bundle's samples.jsonl, and compare with what it recorded.
+    """Score the samples of another bundle, and compare the recorded predictions.
 
-    Of `random_fields` only the types are compared.
-    `python` is the interpreter of the bundle's environment, `environment` its
-    process's, as proof.service_environment makes it. Without the file
-    `recorded` there are no samples. Raises ProofError when the model does not
-    answer at all.
+    `recorded` is the other bundle's samples.jsonl; if it does not exist, there are
+    no samples. Only the types of `random_fields` are compared. `python` is the
+    interpreter of the bundle's environment; `environment` has the variables of the
+    process, from proof.service_environment. Raises ProofError if the model does not
+    work at all.
     """
     before = read_samples(recorded)
     if not before:
@@ -104,12 +104,12 @@ def compare_predictions(
 
 
 def random_fields(*manifests: Manifest) -> list[str]:
-    """The fields that are random in the predictions of any of the bundles."""
+    """Return the fields that are random in the predictions of any of the bundles."""
     return sorted(set[str]().union(*(manifest.samples.random_fields for manifest in manifests)))
 
 
 def _summary(before: list[tuple[Any, Any]], answers: Sequence[Scored]) -> Predictions:
-    """Count the answers, and keep the first that are not as before."""
+    """Count the results, and keep the first that differ."""
     verdicts = Counter(answer.agreement for answer in answers)
     differences = [answer.difference for answer in answers if answer.difference is not None]
     examples = [

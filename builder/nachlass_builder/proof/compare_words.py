@@ -1,4 +1,4 @@
-"""The words for how the predictions of two bundles compare."""
+"""Texts about the comparison of predictions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST_FIELDS = 5
 
 
 def verdict(answers: Predictions) -> str:
-    """How the predictions compare; it goes on from "the predictions are"."""
+    """Describe the comparison; the text continues "the predictions are"."""
     if answers.reason:
         return f"not compared: {answers.reason}"
     samples = counted(answers.count, "sample")
@@ -38,7 +38,7 @@ def verdict(answers: Predictions) -> str:
 
 
 def random_words(fields: Sequence[str]) -> str:
-    """The random fields of predictions as the subject of a sentence, with its verb."""
+    """Return the random fields of predictions as the subject of a sentence, with a verb."""
     if "" in fields:
         return "the predictions are"
     shown = ", ".join(f"`{field}`" for field in fields[:MOST_FIELDS])
@@ -47,45 +47,45 @@ def random_words(fields: Sequence[str]) -> str:
 
 
 def difference(answers: Predictions) -> DifferenceError | None:
-    """The failure for a new model that answers otherwise; None for one that agrees."""
+    """Return the error for different predictions; None if they agree."""
     if answers.agree:
         return None
     return DifferenceError(
         f"the predictions are {verdict(answers)}",
         details="\n".join(map(_line, answers.examples)),
-        remedy="the new bundle is in place; with these packages, it is the code, the data or "
-        "chance (set the seeds) that made the difference",
+        remedy="the new bundle has been written; the packages are the same, so the cause is the "
+        "code, the data or randomness (set seeds)",
     )
 
 
 def example_columns(example: Example) -> tuple[str, str, str, str]:
-    """A sample's index, the answers of both bundles, and by how much a number moved."""
+    """Return a sample's index, both predictions, and the relative change of a number."""
     new = f"fails: {example.error}" if example.error else _value(example.new)
     return str(example.index), _value(example.old), new, _moved(example.old, example.new)
 
 
 def not_shown(answers: Predictions) -> int:
-    """The samples that are answered otherwise and are not among the examples."""
+    """Count the different or failed samples that are not among the examples."""
     if answers.reason:
         return 0
     return answers.different + answers.failed - len(answers.examples)
 
 
 def _line(example: Example) -> str:
-    """An example in one line."""
+    """Format an example on one line."""
     index, old, new, _moved = example_columns(example)
     return f"sample {index}: was {old}, {new if example.error else f'now {new}'}"
 
 
 def _value(prediction: Any) -> str:
-    """A prediction as one line of JSON, not too long."""
+    """Format a prediction as one line of JSON of limited length."""
     text = json.dumps(_rounded(prediction), ensure_ascii=False)
     text = text if text.isprintable() else json.dumps(_rounded(prediction))
     return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 3]}..."
 
 
 def _rounded(value: Any) -> Any:
-    """The value with floats of seven digits: what is equal in them agrees."""
+    """Round floats to seven digits: predictions that are equal in these agree."""
     match value:
         case float():
             return float(f"{value:.7g}")
@@ -97,6 +97,6 @@ def _rounded(value: Any) -> Any:
 
 
 def _moved(old: Any, new: Any) -> str:
-    """By how much a number changed, relative to what it was."""
+    """Format the change of a number relative to its old value."""
     numbers = all(isinstance(x, int | float) and not isinstance(x, bool) for x in (old, new))
     return f"{100 * (new - old) / abs(old):+.3g} %" if numbers and old else ""

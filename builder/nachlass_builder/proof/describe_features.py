@@ -1,4 +1,4 @@
-"""Describes the features of samples that are rows, for metrics."""
+"""Describes the features of tabular samples, for metrics."""
 
 from __future__ import annotations
 
@@ -15,27 +15,28 @@ from nachlass_builder.proof.describe_predictions import HUGE
 
 MAX_FEATURES = 20
 MAX_WIDTH = 1000
-"""Entries of a row that are looked at: a picture has millions."""
+"""The number of entries of a row to examine: an image has millions."""
 BINS = 10
 MAX_LABELS = 20
 DIGITS = 6
-"""Of bounds, which people read."""
+"""Significant digits of bucket bounds, which people read."""
 LEAST_SAMPLES = 50
-"""Fewer have no distribution to compare with: their deciles would be somebody's numbers."""
+"""Fewer samples do not show a distribution, and their deciles would reveal personal values."""
 LEAST_OF_A_LABEL = 5
-"""A value that fewer samples share has no bin of its own: it says little, and is somebody's."""
+"""A value shared by fewer samples gets no separate bin: it means little and may be personal."""
 LONGEST_NAME = 128
 OTHER = "other"
-"""The bin of whatever has none."""
+"""The bin of all other values."""
 
 
 def describe_features(samples: Sequence[Any]) -> Features:
-    """The first features of the samples, each with its labels, or its buckets.
+    """Describe the first features of the samples, each with its labels or buckets.
 
     A row is a list or an object; a plain value is a row of one feature, named
-    "". Numbers have buckets (upper bounds, deciles of the samples) unless they
-    have few values. What has too many values, such as free text, is no feature,
-    and neither is what a metric cannot name. Too few samples have none at all.
+    "". Numbers get buckets (upper bounds: deciles of the samples) unless they
+    have few distinct values. Columns with too many values, such as free text, or
+    with names that metrics cannot use are left out. Too few samples give no
+    features.
     """
     columns = _columns(samples) if len(samples) >= LEAST_SAMPLES else {}
     labels: dict[str, tuple[str, ...]] = {}
@@ -57,7 +58,7 @@ def describe_features(samples: Sequence[Any]) -> Features:
 
 
 def _columns(samples: Sequence[Any]) -> Mapping[str, list[Any]]:
-    """The plain values of each feature; a feature that ever holds a list or object is left out."""
+    """Return the plain values of each feature, without features that hold lists or objects."""
     columns: dict[str, list[Any]] = {}
     nested = set()
     for sample in samples:
@@ -76,25 +77,25 @@ def _columns(samples: Sequence[Any]) -> Mapping[str, list[Any]]:
 
 
 def _text(value: Any) -> str:
-    """A value as a metric writes it: text as it is, 1.0 as 1, the rest as JSON."""
+    """Format a value as a metric label: text unchanged, 1.0 as 1, the rest as JSON."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return value if isinstance(value, str) else json.dumps(value)
 
 
 def _is_nameable(text: str) -> bool:
-    """Whether a text can be a label of a metric, and be read there."""
+    """Return whether a text is usable and readable as a metric label."""
     return len(text) <= LONGEST_NAME and (text.isprintable() or not text)
 
 
 def _is_number(value: Any) -> bool:
-    """Whether a value is a number that quantiles can be taken of."""
+    """Return whether a value is a number with which quantiles can be computed."""
     plain = isinstance(value, int | float) and not isinstance(value, bool)
     return plain and abs(value) < HUGE
 
 
 def _deciles(numbers: Sequence[float]) -> list[float]:
-    """Upper bounds of buckets; a value that fills a bucket alone has one of its own."""
+    """Return upper bounds of buckets; a very frequent value gets a separate bucket."""
     quantiles = statistics.quantiles(numbers, n=BINS, method="inclusive")
     cuts = {float(f"{cut:.{DIGITS}g}") for cut in quantiles}
     repeated = {value for value, count in Counter(numbers).items() if count * BINS > len(numbers)}

@@ -1,4 +1,4 @@
-"""Describes predictions and inputs from the proven samples."""
+"""Describes predictions and inputs, based on the proven samples."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nachlass_builder.foundation.errors import Place, SourceError
 
 SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 HUGE = 1e300
-"""Larger numbers overflow on the way to a quantile."""
+"""Larger numbers overflow when quantiles are computed."""
 MAX_FIELDS = 50
 OTHER = "other"
 MAX_LABELS = 100
@@ -28,11 +28,11 @@ LADDER = tuple(
         "2.5 5 10 25 50 100 250 500 1000 1e4 1e5 1e6".split(),
     )
 )
-"""Upper bounds of buckets when there are no samples to take quantiles from."""
+"""Upper bounds of buckets if there are no samples to compute quantiles from."""
 
 
 def read_samples(path: Path) -> list[tuple[Any, Any]]:
-    """The samples with their predictions, as JSON values; none without the file."""
+    """Read the samples with their predictions as JSON values; none if the file is missing."""
     if not path.is_file():
         return []
     lines = path.read_text(encoding="utf-8").split("\n")
@@ -48,7 +48,7 @@ def read_samples(path: Path) -> list[tuple[Any, Any]]:
 
 
 def describe_input(samples: Sequence[Any]) -> Schema:
-    """The JSON Schema that all samples meet."""
+    """Return a JSON Schema that all samples match."""
     if not samples:
         return True
     builder = SchemaBuilder(schema_uri=SCHEMA_DIALECT)
@@ -62,11 +62,11 @@ def describe_input(samples: Sequence[Any]) -> Schema:
 
 
 def describe_predictions(predictions: Sequence[Any], forced: str | None) -> Prediction:
-    """The kind of the predictions, their fields, and each field's labels or buckets.
+    """Describe the predictions: their kind, their fields, and each field's labels or buckets.
 
-    A plain prediction has one field, named ""; those of lists and objects are
-    named by their path (`0`, `scores.a`). The ladder is the
-    buckets of fields that no sample shows.
+    A plain prediction has one field, named ""; fields of lists and objects are
+    named by their path (`0`, `scores.a`). The ladder has the buckets of fields
+    that appear in no sample.
     """
     values: dict[str, list[Any]] = {}
     for prediction in predictions:
@@ -97,7 +97,7 @@ def describe_predictions(predictions: Sequence[Any], forced: str | None) -> Pred
 
 
 def _fields(prediction: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """The plain values inside a prediction, each with its path."""
+    """Yield the plain values in a prediction, each with its path."""
     items: Iterator[tuple[Any, Any]]
     match prediction:
         case dict():
@@ -112,7 +112,7 @@ def _fields(prediction: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _kind_of_all(predictions: Sequence[Any], kinds: dict[str, str]) -> str:
-    """`object` when all predictions are lists or objects, else the one field's kind."""
+    """Return `object` if all predictions are lists or objects, else the single field's kind."""
     structured = {isinstance(prediction, list | dict) for prediction in predictions}
     if structured == {True}:
         return "object"
@@ -120,7 +120,7 @@ def _kind_of_all(predictions: Sequence[Any], kinds: dict[str, str]) -> str:
 
 
 def _kind(values: Sequence[Any]) -> str:
-    """`label`, `number` or `mixed`; integers are labels while they are few. Nulls say nothing."""
+    """Return `label`, `number` or `mixed`; few distinct integers are labels; ignore nulls."""
     kinds = set()
     present = [value for value in values if value is not None]
     for value in present:
@@ -139,7 +139,7 @@ def _kind(values: Sequence[Any]) -> str:
 
 
 def _labels(values: Sequence[Any], *, floats: bool) -> list[str]:
-    """The distinct values as a metric writes them: text as it is, the rest as JSON."""
+    """Return the distinct values as metric labels: text unchanged, the rest as JSON."""
     kinds = str | bool | int | (float if floats else int)
     plain = (value for value in values if isinstance(value, kinds))
     texts = {value if isinstance(value, str) else json.dumps(value) for value in plain}
@@ -147,7 +147,7 @@ def _labels(values: Sequence[Any], *, floats: bool) -> list[str]:
 
 
 def _buckets(values: Sequence[Any]) -> list[float]:
-    """Upper bounds of a histogram: quantiles of the values, or a fixed ladder without any."""
+    """Return upper bounds of a histogram: quantiles of the values, or a fixed ladder."""
     numbers = [
         float(value)
         for value in values

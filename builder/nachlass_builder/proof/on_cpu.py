@@ -1,4 +1,4 @@
-"""Says that a model was proven on the CPU, where it may be served on a GPU."""
+"""Warns that a model was proven on the CPU but may be served on a GPU."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 DEVICES = (Path("/dev/nvidiactl"), Path("/dev/kfd"))
-"""The kernel's interfaces of NVIDIA and AMD."""
+"""The device files of NVIDIA and AMD GPUs."""
 USES_GPU = re.compile(r"torch|tensorflow|cupy(-.+)?|jax-(cuda|rocm).*|tensorflow-rocm")
-"""Distributions that compute on a GPU where there is one; of jax it is the plugin."""
+"""Distributions that use a GPU if there is one; for jax, the plugin does."""
 
 
 def proven_on_cpu(packages: Iterable[tuple[str, str]], devices: Iterable[Path] = DEVICES) -> str:
-    """What to say of a proof, by the names and versions that serve; empty if nothing is."""
+    """Return a note if the serving packages would use a missing GPU, else an empty text."""
     if any(device.exists() for device in devices):
         return ""
     names = [
@@ -24,6 +24,6 @@ def proven_on_cpu(packages: Iterable[tuple[str, str]], devices: Iterable[Path] =
     if not names:
         return ""
     return (
-        f"proven on the CPU, for there is no GPU here: {', '.join(names)} would use one, "
-        "and may answer otherwise there"
+        f"proven on the CPU, because this machine has no GPU: {', '.join(names)} would use one, "
+        "and predictions may differ there"
     )

@@ -1,4 +1,4 @@
-"""Asks the service to prove a bundle, and says what its answer means."""
+"""Runs the service to prove a bundle, and interprets the result."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ from nachlass_builder.proof.describe_features import LEAST_SAMPLES
 Answer = TypeVar("Answer")
 
 LEAST_STEP = 64 << 20
-"""Bytes that sizes of memory are rounded up to a multiple of, at least."""
+"""The smallest step for rounding up memory sizes, in bytes."""
 
 NOT_THERE = (
-    "what the predictor needs must be defined in the notebook, lie in the repository "
+    "everything the predictor needs must be defined in the notebook, be in the repository "
     "(opened by a relative path) or be installed through `requirements`"
 )
 
 BY_NAME = "is pickled by its name"
-"""The service on what pickle did not take with it, but looks for where the model is loaded."""
+"""Part of the service's message about an object that unpickling looks up by name."""
 
-MOVE = "put it into a module of the repository (.py), and import it"
+MOVE = "move it to a module (.py) of the repository, and import it"
 
-GONE = "the folder of the build is gone afterwards: open files by paths relative to the notebook"
+GONE = "the build's folder is deleted afterwards: open files by paths relative to the notebook"
 
 
 @dataclass(frozen=True)
 class Proof:
-    """What the proof showed: whether batches may be used, whether the model survives a fork.
+    """The results of a proof: whether batches are usable, whether the model survives a fork.
 
-    `batch_problem` says why a batch_predictor that is there may not be used.
+    `batch_problem` explains why an existing batch_predictor is not usable.
     """
 
     batch: bool
@@ -65,17 +65,17 @@ def ask_service(
     stdin: str | None = None,
     run: Callable[..., Completed] = run,
 ) -> tuple[Answer | Failure, str]:
-    """Run a command of nachlass_service in the model's environment: its answer, its stderr.
+    """Run a nachlass_service command in the model's environment; return its result and stderr.
 
-    It starts in the empty folder `work`, so that no file of the user's shadows
-    a module of the service.
+    It starts in the empty folder `work`, so that no user file shadows a module of
+    the service.
     """
     work.mkdir(parents=True, exist_ok=True)
     answer = work / "answer.json"
     answer.unlink(missing_ok=True)
     completed = run(
         [python, "-P", "-m", "nachlass_service", command, bundle.resolve(), answer, *words],
-        doing=f"asking the model to {command}",
+        doing=f"running `{command}` in the model's environment",
         deadline=deadline,
         cwd=work,
         environment=environment,
@@ -83,7 +83,7 @@ def ask_service(
     )
     said = completed.stderr
     if not answer.is_file():
-        message = f"the interpreter ended with status {completed.status} before it answered"
+        message = f"the interpreter exited with status {completed.status} before responding"
         return Failure("ended", message, traceback=said[-4000:]), said
     answered = json.loads(answer.read_text(encoding="utf-8"))
     if error := answered.pop("error", None):
@@ -94,7 +94,7 @@ def ask_service(
 def service_environment(
     environ: Mapping[str, str], parameters: Mapping[str, str]
 ) -> dict[str, str]:
-    """The environment of a process that runs the model: the user's, without Python's own knobs."""
+    """Return the variables of a model process: the user's, without those of Python, pip and uv."""
     kept = {
         name: value
         for name, value in environ.items()
@@ -120,16 +120,14 @@ def prove(
 ) -> Proof:
     """Prove the bundle with the serving environment's Python; raises ProofError.
 
-    `environment` is as service_environment makes it.
-
-    `training` tells, when that fails, whether the pickle or the environment is
-    to blame; None where nobody is told. `gone` is the folder that the cells ran
-    in. `lock` names the lock that decided what is in the serving environment, when
-    it was given. `registered` are the notebook's classes that may be why a pickle does not
-    work, `owners_of` names the training environment's distributions that have a module.
-    The manifest must say how many samples there are.
+    `environment` comes from service_environment. `training` is used after a failure
+    to find out whether the pickle or the environment is the cause; None skips this.
+    `gone` is the folder that the cells ran in. `lock` names the lock of the serving
+    environment, if it was given. `registered` are classes of the notebook that may
+    break a pickle; `owners_of` returns the training environment's distributions that
+    provide a module. The manifest must contain the number of samples.
     """
-    # As in a worker that shares the cores: libraries that start threads start more than one.
+    # As in a worker that shares the cores: libraries with thread pools start two threads.
     environment = {**environment, "OMP_NUM_THREADS": "2"}
     ask = partial(
         ask_service,
@@ -146,7 +144,7 @@ def prove(
         in_training = training is not None and isinstance(ask(training)[0], Proven)
         if answer.where:
             place = Place(answer.where)
-        raise _refusal(
+        raise _proof_error(
             answer,
             in_training=in_training,
             place=place,
@@ -159,11 +157,11 @@ def prove(
     if answer.samples:
         preload = answer.forked
         if not preload:
-            notes.append(f"each worker will load the model for itself: {answer.forked_reason}")
+            notes.append(f"each worker loads the model separately: {answer.forked_reason}")
         if answer.samples < LEAST_SAMPLES:
             notes.append(
-                f"{answer.samples} samples are too few to notice drift: from {LEAST_SAMPLES} "
-                "on, predictions are compared with theirs"
+                f"not enough samples to detect drift: {answer.samples} "
+                f"(at least {LEAST_SAMPLES} needed)"
             )
     return Proof(
         batch=bool(answer.batch),
@@ -178,15 +176,15 @@ def prove(
 
 
 def _rounded_up(size: int) -> int:
-    """A size that two proofs of one model agree on: they differ by some pages.
+    """Round up a size so that two proofs of one model agree: they differ by a few pages.
 
-    Steps are a quarter of the power of two below, that is at most a quarter of the size.
+    A step is a quarter of the next lower power of two, so at most a quarter of the size.
     """
     step = max(LEAST_STEP, 1 << max(0, size.bit_length() - 3))
     return -(-size // step) * step
 
 
-def _refusal(
+def _proof_error(
     error: Failure,
     *,
     in_training: bool,
@@ -196,37 +194,37 @@ def _refusal(
     registered: Sequence[RegisteredClass],
     owners_of: Callable[[str], Collection[str]],
 ) -> ProofError:
-    """Turn a failed proof into a sentence."""
+    """Explain a failed proof."""
     details = error.traceback
     if in_training and lock:
         return ProofError(
             f"{lock} lacks what the model needs: {error.message}",
             place=place,
             details=details,
-            remedy="build without --locked to lock anew",
+            remedy="build without --locked to update the locks",
         )
     if in_training and error.missing:
         module = error.missing[0]
         owners = sorted(owners_of(module))
         add = f'add "{owners[0]}"' if owners else f"add the distribution that provides `{module}`"
         return ProofError(
-            f"the predictor needs {module}, which only the notebook's kernel brought along",
+            f"the predictor needs {module}, which only the notebook's kernel provides",
             place=place,
             details=details,
             remedy=f"{add} to `requirements`",
         )
     if error.code == "differs":
         return ProofError(
-            f"sample {error.sample} is answered otherwise outside the notebook",
+            f"sample {error.sample}: the pickled model and the notebook disagree",
             place=place,
             details=error.message,
             remedy=(
-                "the predictor depends on something that the pickle does not hold: "
-                "state of the kernel, a file that changed, or the environment"
+                "the predictor depends on something that is not in the pickle: "
+                "kernel state, a changed file, or the environment"
             ),
         )
     if in_training:
-        what = f"the model works only beside the notebook's kernel: {error.message}"
+        what = f"the model works only with the packages of the notebook's kernel: {error.message}"
     elif error.code == "bundle":
         what = f"the pickle loads only inside the notebook: {error.message}"
     elif error.sample is not None:
@@ -239,14 +237,12 @@ def _refusal(
     elif BY_NAME in error.message:
         remedy = MOVE
     elif registered and not in_training:
-        remedy += f"\n{_told_of(registered)}"
+        remedy += f"\n{_advice_about(registered)}"
     return ProofError(what, place=place, details=details, remedy=remedy)
 
 
-def _told_of(registered: Sequence[RegisteredClass]) -> str:
-    """What to do about classes that something may register when they are made."""
+def _advice_about(registered: Sequence[RegisteredClass]) -> str:
+    """Suggest a remedy for classes that are registered when they are created."""
     first, *others = registered
     names = f"`{first.name}` ({first.place})" + (f" and {len(others)} more" if others else "")
-    return (
-        f"{names}: the pickle makes the class anew, and `{first.by}` may not know it there: {MOVE}"
-    )
+    return f"{names}: unpickling recreates the class, which `{first.by}` may not know then: {MOVE}"

@@ -1,4 +1,4 @@
-"""What a build says of an equal one before it."""
+"""A build says whether it produced the same files as an earlier equal build."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +22,9 @@ def test_the_first_build_has_nothing_to_compare_with(tmp_path):
 
 def test_an_equal_build_made_the_same(tmp_path):
     compare_with_before(MADE, FILES, NOWHERE, tmp_path)
-    assert "the same as an equal build" in compare_with_before(MADE, FILES, NOWHERE, tmp_path)
+    assert "identical to an earlier equal build" in compare_with_before(
+        MADE, FILES, NOWHERE, tmp_path
+    )
     assert len(list((tmp_path / BUILT).iterdir())) == 1
 
 
@@ -38,8 +40,8 @@ def test_an_equal_build_made_the_same(tmp_path):
 def test_the_first_file_that_differs_is_named(tmp_path, files, named):
     compare_with_before(MADE, FILES, NOWHERE, tmp_path)
     said = compare_with_before(OTHER, files, NOWHERE, tmp_path)
-    assert said.startswith(f"{named} is not what an equal build has made before")
-    assert "the same as" in compare_with_before(OTHER, files, NOWHERE, tmp_path)
+    assert said.startswith(f"{named} differs from an earlier equal build")
+    assert "identical to" in compare_with_before(OTHER, files, NOWHERE, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +72,7 @@ def test_a_damaged_memory_is_none(tmp_path, text):
     (file,) = (tmp_path / BUILT).iterdir()
     file.write_text(text)
     assert compare_with_before(MADE, FILES, NOWHERE, tmp_path) is None
-    assert "the same as" in compare_with_before(MADE, FILES, NOWHERE, tmp_path)
+    assert "identical to" in compare_with_before(MADE, FILES, NOWHERE, tmp_path)
 
 
 def test_the_bundle_that_is_replaced_is_looked_at_before_the_memory(tmp_path):
@@ -80,10 +82,10 @@ def test_the_bundle_that_is_replaced_is_looked_at_before_the_memory(tmp_path):
     files = contents(bundle)
     made = replace(MADE, digest=digest_of_contents(files, MADE))
     write_manifest(bundle, made)
-    assert "the same as" in compare_with_before(made, files, bundle, cache)
+    assert "identical to" in compare_with_before(made, files, bundle, cache)
     (bundle / "model.pickle").write_text("changed since")
     said = compare_with_before(made, files, bundle, cache)
-    assert said.startswith("model.pickle is not what an equal build has made before")
+    assert said.startswith("model.pickle differs from an earlier equal build")
     # An unequal build's says nothing.
     write_manifest(bundle, replace(made, version="another"))
-    assert "the same as" in compare_with_before(made, files, bundle, cache)
+    assert "identical to" in compare_with_before(made, files, bundle, cache)

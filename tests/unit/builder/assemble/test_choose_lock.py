@@ -1,4 +1,4 @@
-"""When the lock of the previous bundle is kept, and what it names of the source then."""
+"""When the previous bundle's lock is kept, and which files of the source it then names."""
 
 import json
 import os
@@ -85,7 +85,7 @@ def test_a_package_of_the_source_that_may_need_something_else_is_locked_anew(bui
 
 @pytest.fixture
 def versions_of_then(tmp_path):
-    """What is said of a notebook that was committed on a day, and of what is required."""
+    """The advice for a notebook with a commit of a day, and for its requirements."""
 
     def versions_of_then(day, *texts, **parameters):
         root = tmp_path / "repo"
@@ -110,8 +110,8 @@ def versions_of_then(tmp_path):
 def test_an_old_notebook_may_want_versions_of_its_time(versions_of_then):
     said = versions_of_then("2021-03-04", "pandas", "numpy==1.26.4", "scipy")
     assert said.startswith(
-        "the notebook's last commit is of 2021-03-04, and pandas, scipy are of today: "
-        "S2I_RESOLVE_AS_OF=commit takes the versions of then"
+        "the notebook's last commit is from 2021-03-04, but pandas, scipy are from today: "
+        "S2I_RESOLVE_AS_OF=commit selects versions of that date"
     )
 
 

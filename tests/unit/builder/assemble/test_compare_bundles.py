@@ -1,4 +1,4 @@
-"""What a build says of the bundle that it replaces, beside its predictions."""
+"""A build says whether the new bundle is identical to the previous one."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -24,7 +24,7 @@ def test_the_same_bundle_is_said_to_be_the_same(tmp_path, monkeypatch, capsys, i
         path.mkdir(parents=True)
         (path / "model.pickle").write_text("of the notebook")
         write_manifest(path, replace(MADE, digest=digest_of_bundle(path, MADE)))
-    if not is_same:  # whatever its manifest says
+    if not is_same:  # although its manifest does not say so
         (destination / "model.pickle").write_text("changed since")
     predictions = Predictions(count=1, identical=1)
     monkeypatch.setattr(build, "compare_predictions", lambda *_, **__: predictions)
@@ -32,4 +32,4 @@ def test_the_same_bundle_is_said_to_be_the_same(tmp_path, monkeypatch, capsys, i
     prepared = SimpleNamespace(environ={}, settings=settings, deadline=None)
     made = build._Build(prepared, staging, destination, Progress(), fresh=False)
     assert made.compare(Environment(tmp_path, reused=True)) == predictions
-    assert ("the same as the previous one" in capsys.readouterr().err) == is_same
+    assert ("identical to the previous one" in capsys.readouterr().err) == is_same

@@ -1,9 +1,9 @@
-"""What is told of imports that no requirement brings, with versions that fit."""
+"""Warnings about imports that no requirement provides, with compatible versions."""
 
 import pytest
 import tomli_w
 
-from nachlass_builder.assemble.missing_requirements import UNREAD, MissingRequirements
+from nachlass_builder.assemble.missing_requirements import NO_VERSIONS, MissingRequirements
 from nachlass_builder.foundation.errors import Place, RequirementsError
 from nachlass_builder.foundation.process import Completed
 from nachlass_builder.foundation.settings import Settings
@@ -48,7 +48,7 @@ def test_one_cell_has_all_of_them(missing):
     cells = "# %%\nimport numpy\nimport sklearn.svm, acme\nrequirements = ['pandas==1']"
     place = "(model.ipynb, cell 1, line 2)"
     assert missing(cells, Index()).warning().splitlines() == [
-        f"imports that no requirement brings: `sklearn` {place} and `acme` {place}",
+        f"imports that no requirement provides: `sklearn` {place} and `acme` {place}",
         "add a cell below model.ipynb, cell 1:",
         "    requirements += [",
         '        ["scikit-learn", "1.0"],',
@@ -77,16 +77,18 @@ def test_nothing_is_said_of_requirements_that_are_computed(missing):
 def test_links_are_not_asked_for(missing):
     index = Index()
     cells = "# %%\nimport numpy\nrequirements = ['mine @ git+https://example.org/mine']"
-    assert "names, and maybe none brings: `numpy`" in missing(cells, index).warning()
+    assert "names, and possibly none provides: `numpy`" in missing(cells, index).warning()
     assert not any("mine" in text for asked in index.asked for text in asked)
 
 
 @pytest.mark.parametrize("failure", [2, RequirementsError("no answer")])
 def test_without_an_answer_there_are_no_versions(missing, failure):
     told = missing("# %%\nimport numpy", Index(failure)).warning().splitlines()
-    assert told[0].startswith("imports that no requirement names, and maybe none brings: `numpy`")
+    assert told[0].startswith(
+        "imports that no requirement names, and possibly none provides: `numpy`"
+    )
     assert told[1:] == [
-        UNREAD,
+        NO_VERSIONS,
         "paste this as the first cell of model.ipynb:",
         "    requirements = [",
         '        "numpy",',

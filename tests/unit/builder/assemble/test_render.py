@@ -1,4 +1,4 @@
-"""What executed notebooks show is the same in every build."""
+"""Executed notebooks look the same in every build."""
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_notebook, new_output

@@ -56,7 +56,7 @@ def write_locks(folder, serving, training=None, **said):
 
 @pytest.fixture
 def bundle(tmp_path):
-    """What a bundle has for the next build."""
+    """The parts of a bundle that the next build uses."""
     write_locks(tmp_path / "bundle", {"alpha": "1.5"})
     write_manifest(tmp_path / "bundle", decode(example(locks={"resolution": "as before"})))
     return tmp_path / "bundle"
@@ -73,7 +73,7 @@ def source(tmp_path):
 
 @pytest.fixture
 def taken(tmp_path, source):
-    """Take the locks over as a build does."""
+    """Reuse the locks as a build does."""
 
     def take(constraints=(), hashes=(), bundle=tmp_path / "bundle"):
         checked = check(source, ["sub/model.ipynb"], Settings.from_environ({}, {}), None)
@@ -112,7 +112,7 @@ def test_the_locks_beside_the_notebook_win_over_those_of_the_root(taken, source)
 
 def test_no_lock(taken):
     error = refusal(taken)
-    assert error.message.startswith("there is no lock: no bundle is at ")
+    assert error.message.startswith("there are no locks: no bundle at ")
     assert error.remedy == "build once without --locked"
 
 
@@ -121,8 +121,8 @@ def test_one_lock_is_not_enough(taken, source):
     (source / "sub" / SERVING_LOCK).unlink()
     error = refusal(taken)
     assert str(error.place) == "sub/pylock.serving.toml"
-    assert error.message == "there is no such lock"
-    assert error.remedy.endswith("and replace the locks in the source by those of the bundle")
+    assert error.message == "the lock is missing"
+    assert error.remedy.endswith("and replace the locks in the source with those of the bundle")
 
 
 @pytest.mark.parametrize("text", ["=", "", 'lock-version = "1.0"', 'lock-version = "2.0"'])
@@ -168,7 +168,7 @@ def test_no_wheel_is_built_from_source_instead(taken, bundle):
     sdist = {"url": "https://example.org/alpha-1.5.tar.gz", "hashes": {"sha256": DIGEST}}
     document["packages"][0]["sdist"] = sdist
     (bundle / TRAINING_LOCK).write_text(tomli_w.dumps(document))
-    assert refusal(taken).details == "no wheel of alpha fits"
+    assert refusal(taken).details == "no wheel of alpha is compatible"
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_no_wheel_is_built_from_source_instead(taken, bundle):
         ("beta", "pylock.training.toml has no beta"),
         (
             "alpha @ git+https://example.org/alpha.git",
-            "pylock.training.toml has it from another place",
+            "pylock.training.toml has it from another location",
         ),
     ],
 )
@@ -187,7 +187,7 @@ def test_a_requirement_that_is_not_met_is_named(taken, bundle, source, requireme
     error = refusal(taken)
     assert str(error.place) == "requirements.txt, line 2"
     assert error.message == f"{requirement} is not met: {problem}"
-    assert error.remedy == "build without --locked to lock anew"
+    assert error.remedy == "build without --locked to update the locks"
 
 
 def test_all_that_is_not_met_is_named(taken, bundle, source):
@@ -239,7 +239,7 @@ def test_a_repository(taken, bundle, source, requirement, revision, fits):
         assert taken().training.built_from_source == ("iota",)
     else:
         error = refusal(taken)
-        assert error.message.endswith("pylock.training.toml has it from another place")
+        assert error.message.endswith("pylock.training.toml has it from another location")
         assert "secret" not in str(error)
 
 
@@ -260,7 +260,7 @@ def test_an_archive(taken, bundle, source, link, fits):
     if fits:
         assert taken().training.built_from_source == ("kappa",)
     else:
-        assert refusal(taken).message.endswith("pylock.training.toml has it from another place")
+        assert refusal(taken).message.endswith("pylock.training.toml has it from another location")
 
 
 def test_folders_and_files_are_taken_from_the_source(taken, bundle, source):
@@ -292,7 +292,7 @@ def test_what_an_extra_needs_has_to_be_installed(source, tmp_path):
     with pytest.raises(RequirementsError) as raised:
         check_whole(locks, tmp_path / "site", checked)
     assert raised.value.message == (
-        "gamma is not met: alpha needs beta, and pylock.training.toml has no such package"
+        "gamma is not met: alpha needs beta, which pylock.training.toml does not have"
     )
     assert str(raised.value.place) == "requirements.txt, line 1"
 

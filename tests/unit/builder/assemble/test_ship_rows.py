@@ -1,4 +1,4 @@
-"""How many samples a bundle holds."""
+"""The number of samples in a bundle."""
 
 import pytest
 

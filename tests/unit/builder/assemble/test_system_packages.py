@@ -1,4 +1,4 @@
-"""What a model needs of the system: named on a laptop, unpacked in an image."""
+"""The system packages of a model: reported on a laptop, unpacked in an image."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ PLACE = "lib/python3/site-packages/lightgbm/lib_lightgbm.so"
 
 @dataclass
 class System:
-    """What a machine has, and what its archives have."""
+    """The packages of a machine and of its archives."""
 
     root: Path
     apt: bool = True
@@ -120,7 +120,7 @@ def test_a_laptop_without_apt_is_told_what_to_look_for(system, capsys):
     assert seen_to(system, ODBC) == {}
     said = capsys.readouterr().err
     assert "needs libgomp.so.1, which this machine lacks\n" in said
-    assert "this machine has no apt: install what unixodbc bring" in said
+    assert "this machine has no apt: install equivalents of unixodbc" in said
     assert system.asked == []
 
 
@@ -138,7 +138,7 @@ def test_what_could_not_be_looked_up_is_looked_up_again(system, capsys):
     system.listed = None
     seen_to(system)
     said = capsys.readouterr().err
-    assert "no package could be looked for that brings libodd.so.3: the lists cannot be" in said
+    assert "cannot look for packages that provide libodd.so.3: the lists cannot be" in said
     system.listed = {"libodd.so.3": "libodd-tools"}
     seen_to(system)
     assert system.asked == [["libgomp.so.1", "libodd.so.3"], ["libodd.so.3"]]
@@ -152,8 +152,8 @@ def test_an_image_unpacks_what_it_lacks_once(system, capsys):
         [folder] = (system.root / "system").iterdir()
         assert variables == {"LD_LIBRARY_PATH": f"/mine:{folder}/usr/lib"}
         said = capsys.readouterr().err
-        assert "libgomp1 is unpacked: lightgbm/lib_lightgbm.so needs libgomp.so.1" in said
-        assert "unixodbc of apt.txt: unpacked" in said
+        assert "unpacked libgomp1: lightgbm/lib_lightgbm.so needs libgomp.so.1" in said
+        assert "unpacked from apt.txt: unixodbc" in said
         assert "warning" not in said
     assert system.unpacked == [["unixodbc", "libgomp1"]]
     # Another model's packages are not this one's.
@@ -186,7 +186,7 @@ def test_a_library_that_is_missing_all_the_same_is_told(system, capsys):
     system.still_missing = {"libodd.so.3": [system.root / "key/env" / PLACE]}
     seen_to(system, unpack=True)
     said = capsys.readouterr().err
-    assert "lightgbm/lib_lightgbm.so needs libodd.so.3, and no package brings it" in said
+    assert "lightgbm/lib_lightgbm.so needs libodd.so.3, which no package provides" in said
 
 
 def test_an_image_without_apt_cannot_have_them(system):

@@ -177,15 +177,15 @@ def test_the_text_of_all_that_can_differ():
         "      ... 20 more lines",
         "",
         "data",
-        "  data/train.csv   changed                            54.9 kB → 1 byte",
-        "  /data/a|b`c.csv  added                              2.5 MB",
-        "  made.csv         written otherwise by the notebook  1 byte",
+        "  data/train.csv   changed                              54.9 kB → 1 byte",
+        "  /data/a|b`c.csv  added                                2.5 MB",
+        "  made.csv         written differently by the notebook  1 byte",
         "  .netrc           removed",
         "",
         "packages",
         "  numpy    2.4.5 → 2.4.6",
         "  mine     added",
-        "  seaborn  removed: 0.13.2  only trains",
+        "  seaborn  removed: 0.13.2  training only",
         "",
         "Python",
         "  3.11.7 → 3.12.1",
@@ -250,7 +250,7 @@ def test_markdown_fits_into_a_comment():
 
 def test_the_same_bundle_is_said_to_be_the_same():
     same = replace(SAME, new=side(bundle="/copy"))
-    said = "both are the same bundle: their digests are equal"
+    said = "the bundles are identical: same digest"
     assert as_text(same).splitlines()[2:4] == ["", said]
     assert as_markdown(same).splitlines()[1:4] == ["", said, ""]
     for form in (as_text, as_markdown):

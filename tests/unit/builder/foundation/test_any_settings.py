@@ -1,4 +1,4 @@
-"""Whatever variables, assignments and environment files say: it is read, or refused by name."""
+"""Any variable, assignment and environment file is read, or rejected with its name."""
 
 from datetime import date
 

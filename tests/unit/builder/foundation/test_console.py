@@ -1,4 +1,4 @@
-"""What the command says when something happened that no one has foreseen."""
+"""What the command prints for an unexpected error."""
 
 import errno
 
@@ -25,9 +25,9 @@ def test_a_defect_ends_with_what_to_do():
     ended = failing(KeyError("https://me:hunter22@example.org"))
     assert ended.exit_code == 1
     first, *between, last = ended.stderr.splitlines()
-    assert first.startswith("error: a defect of nachlass: KeyError: ")
+    assert first.startswith("error: this is a bug in nachlass: KeyError: ")
     assert any("test_console.py" in line for line in between)
-    assert last == "help: report it with the lines above"
+    assert last == "help: report it and include the lines above"
     assert "hunter22" not in ended.stderr
 
 
@@ -43,7 +43,7 @@ def test_a_full_disk_is_no_defect(number):
 def test_what_else_the_system_refuses_is_a_defect():
     ended = failing(OSError(errno.EIO, "Input/output error", "/a/b"))
     assert ended.exit_code == 1
-    assert "a defect of nachlass" in ended.stderr
+    assert "a bug in nachlass" in ended.stderr
 
 
 @pytest.mark.parametrize(("error", "code"), [(click.UsageError("no"), 2), (SystemExit(7), 7)])

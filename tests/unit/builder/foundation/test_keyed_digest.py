@@ -1,4 +1,4 @@
-"""A digest that tells of secret values only whether they have changed."""
+"""A digest that reveals only whether secret values have changed."""
 
 import hashlib
 

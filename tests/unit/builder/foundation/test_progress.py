@@ -1,4 +1,4 @@
-"""What a build says of its steps."""
+"""The progress output of build steps."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Text files of any system are read, and their lines are found."""
+"""Text files of any operating system are read, and their lines are found."""
 
 import pytest
 
@@ -22,6 +22,6 @@ def test_what_is_no_text_is_refused(tmp_path, content):
 
 def test_a_pointer_of_git_lfs_is_told_as_such(tmp_path):
     (tmp_path / "a.txt").write_bytes(LFS_POINTER + b"oid sha256:0\nsize 1\n")
-    with pytest.raises(RequirementsError, match="the pointer to a file of git LFS") as refused:
+    with pytest.raises(RequirementsError, match="only a git LFS pointer, not the file") as refused:
         read_text(tmp_path, "a.txt", RequirementsError)
     assert "git lfs pull" in refused.value.remedy

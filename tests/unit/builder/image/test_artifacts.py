@@ -1,4 +1,4 @@
-"""What one s2i build leaves to the next."""
+"""The artifacts that an s2i build leaves for the next one."""
 
 import io
 import json
@@ -20,7 +20,7 @@ LOCK = 'lock-version = "1.0"\ncreated-by = "uv"\npackages = []\n'
 
 
 def built(path):
-    """What a seed is made of."""
+    """A bundle to write a seed from."""
     path.mkdir()
     (path / TRAINING_LOCK).write_text(LOCK)
     (path / MANIFEST).write_text(json.dumps(example(locks={"resolution": "decided"})))
@@ -29,7 +29,7 @@ def built(path):
 
 @pytest.fixture
 def kept(tmp_path):
-    """What a build has left in its image."""
+    """The artifacts that a build left in its image."""
     built(tmp_path / "built")
     left = Artifacts(tmp_path / "kept")
     left.uv_cache.mkdir(parents=True)
@@ -51,7 +51,7 @@ def test_artifacts_are_taken_over_with_their_lock(kept, tmp_path, capsys):
     assert (taken.uv_cache / "cached").is_file()
     assert resolution_of(tmp_path / "root/bundle") == "decided"
     assert (tmp_path / "root/bundle" / TRAINING_LOCK).read_text() == LOCK
-    assert "artifacts of the previous build are used" in capsys.readouterr().err
+    assert "using artifacts of the previous build" in capsys.readouterr().err
 
 
 def test_what_serving_needs_is_left_to_the_next_build(kept, tmp_path):
@@ -62,11 +62,14 @@ def test_what_serving_needs_is_left_to_the_next_build(kept, tmp_path):
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        (lambda kept: (kept / "locks" / TRAINING_LOCK).write_text("no [toml"), "not what a build"),
-        (lambda kept: (kept / "locks" / SEED).write_text("{"), "not what a build"),
-        (lambda kept: (kept / "sizes").unlink(), "not what a build"),
-        (lambda kept: (kept / "uv/cached").write_text(""), "files of it are damaged"),
-        (lambda kept: (kept / "uv/cached").unlink(), "files of it are damaged"),
+        (
+            lambda kept: (kept / "locks" / TRAINING_LOCK).write_text("no [toml"),
+            "it has no artifacts",
+        ),
+        (lambda kept: (kept / "locks" / SEED).write_text("{"), "it has no artifacts"),
+        (lambda kept: (kept / "sizes").unlink(), "it has no artifacts"),
+        (lambda kept: (kept / "uv/cached").write_text(""), "some of its files are damaged"),
+        (lambda kept: (kept / "uv/cached").unlink(), "some of its files are damaged"),
     ],
 )
 def test_damaged_artifacts_are_left_alone(kept, tmp_path, capsys, damage, said):
@@ -74,7 +77,7 @@ def test_damaged_artifacts_are_left_alone(kept, tmp_path, capsys, damage, said):
     taken = take_over(kept, tmp_path)
     assert not taken.uv_cache.exists()
     assert not (tmp_path / "root/bundle").exists()
-    assert f"is not used: {said}" in capsys.readouterr().err.replace("it is not", "not")
+    assert f"warning: ignoring {kept}: {said}" in capsys.readouterr().err
 
 
 def test_the_first_build_has_none_and_says_nothing(tmp_path, capsys):
@@ -86,12 +89,12 @@ def test_too_many_are_not_kept(kept, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(artifacts, "LIMIT_BYTES", 3)
     Artifacts(kept).keep(tmp_path / "built", tmp_path / "cache", Progress())
     assert not kept.exists()
-    assert "are too many" in capsys.readouterr().err
+    assert "too large to keep" in capsys.readouterr().err
 
 
 @pytest.fixture
 def saved(kept, capfdbinary):
-    """The names, and the kinds, in the tar that is written to standard output."""
+    """Return the names and types in the tar archive on standard output."""
 
     def save():
         Artifacts(kept).save()
@@ -119,7 +122,7 @@ def test_what_cannot_be_read_gives_an_empty_tar(saved, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", f"{broken.parent}:{os.environ['PATH']}")
     names, said = saved()
     assert names == {}
-    assert "cannot be read" in said
+    assert "cannot read the artifacts: not saved" in said
 
 
 def test_equal_seeds_are_equal_files(tmp_path):

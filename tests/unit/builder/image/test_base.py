@@ -1,4 +1,4 @@
-"""What images are based on: never a digest that nobody has resolved."""
+"""The base image: its digest is never guessed."""
 
 from types import SimpleNamespace
 
@@ -11,7 +11,7 @@ NAME, AT = "org.opencontainers.image.base.name", "org.opencontainers.image.base.
 
 
 def engine(*there, digest=None):
-    """An engine that has images, and knows a digest; what it pulls, it has."""
+    """An engine with images and a known digest; pulling adds an image."""
     has = list(there)
     return SimpleNamespace(has=has.__contains__, pull=has.append, digest=lambda _name: digest)
 

@@ -1,4 +1,4 @@
-"""The stages of `nachlass image`: who runs what, what is mounted, and how values are written."""
+"""The stages of `nachlass image`: their users, commands, mounts and quoted values."""
 
 import re
 import shlex
@@ -20,7 +20,7 @@ PLAIN = Stages(
 
 
 def stages(**changes):
-    """The lines of each stage, by its name; the last has none."""
+    """Return the lines of each stage by its name; the last has none."""
     text = Stages(**{**vars(PLAIN), **changes}).dockerfile()
     found = {}
     for line in text.replace("\\\n", "\n").splitlines():

@@ -1,4 +1,4 @@
-"""podman, buildah and docker: what is asked of each, and what is read of its answers."""
+"""podman, buildah and docker: the commands run and the output read."""
 
 import json
 import os
@@ -24,7 +24,7 @@ esac
 
 @pytest.fixture(params=PROGRAMS)
 def engine(request, tmp_path, monkeypatch):
-    """An engine that answers what a test writes into its folder."""
+    """An engine that prints the text a test writes into its folder."""
     program = tmp_path / request.param
     program.write_text(f"#!/bin/sh\ncd '{tmp_path}'\n{ANSWERS}")
     program.chmod(0o755)
@@ -55,7 +55,7 @@ def test_a_digest_of_another_registry_is_not_taken(engine):
 
 def test_docker_that_does_not_say_what_it_has_pushed(engine):
     if engine.program == "docker":
-        with pytest.raises(ImageError, match="does not say its digest"):
+        with pytest.raises(ImageError, match="does not report its digest"):
             engine.push("elsewhere/base")
 
 

@@ -1,4 +1,4 @@
-"""The hooks of a source: what is said of one that fails."""
+"""The hooks of a source: the message if one fails."""
 
 import pytest
 
@@ -34,7 +34,7 @@ def test_a_source_without_hooks(tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("#!/bin/sh\nexit 3\n", "ended with 3"),
+        ("#!/bin/sh\nexit 3\n", "exited with 3"),
         ("#!/bin/sh\nkill -9 $$\n", "was killed by signal 9"),
         ("#!/bin/sh\r\ntrue\r\n", "cannot be run: No such file or directory"),
         ("\0", "cannot be run: Exec format error"),

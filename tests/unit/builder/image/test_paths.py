@@ -1,10 +1,10 @@
-"""The modes of what an image serves."""
+"""The modes of the files that an image serves."""
 
 from pathlib import Path
 
 import pytest
 
-from nachlass_builder.image.paths import let_all_read
+from nachlass_builder.image.paths import make_readable
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ def test_all_may_read_and_only_the_owner_may_write(tmp_path, before, after):
     path.parent.mkdir()
     path.touch()
     path.chmod(before)
-    let_all_read(tmp_path)
+    make_readable(tmp_path)
     assert path.stat().st_mode & 0o7777 == after
     assert path.parent.stat().st_mode & 0o777 == 0o755
 
@@ -33,16 +33,16 @@ def test_a_link_is_left_alone(tmp_path):
     (tmp_path / "image").mkdir()
     (tmp_path / "image/link").symlink_to(tmp_path / "outside")
     (tmp_path / "image/nowhere").symlink_to("no-such-file")
-    let_all_read(tmp_path / "image")
+    make_readable(tmp_path / "image")
     assert (tmp_path / "outside").stat().st_mode & 0o777 == 0o600
 
 
 def test_what_belongs_to_another_user_is_left_alone(tmp_path, monkeypatch):
-    """s2i can build as another user than the one to whom the builder's folder belongs."""
+    """s2i can build as a user that does not own the builder's folder."""
 
     def refuse(path, mode):
         raise PermissionError(path)
 
     (tmp_path / "file").touch(mode=0o664)
     monkeypatch.setattr(Path, "chmod", refuse)
-    let_all_read(tmp_path)
+    make_readable(tmp_path)

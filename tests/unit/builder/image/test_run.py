@@ -1,4 +1,4 @@
-"""What `run` does before the service starts, in a folder in place of the image's."""
+"""The steps of `run` before the service starts, in a folder that stands in for the image's."""
 
 import subprocess
 
@@ -16,7 +16,7 @@ env
 
 @pytest.fixture
 def image(tmp_path):
-    """The folder of a model, with a Python that says how it was started."""
+    """A model's folder, with a Python that prints how it was started."""
     for folder in ("app/bin", "system"):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "app/bin/python").write_text(PYTHON)
@@ -28,7 +28,7 @@ def image(tmp_path):
 
 
 def run(image, *words, **environ):
-    """Its status, how the service is started, and the variables that it has."""
+    """Return the exit status, the service's command line and its variables."""
     done = subprocess.run(
         ["/bin/sh", image / "run", *words],
         env={"PATH": "/usr/bin:/bin", **environ},
@@ -88,9 +88,9 @@ def test_the_hook_exports_what_the_service_sees(image):
 @pytest.mark.parametrize(
     ("hook", "code", "said"),
     [
-        ("false\n", 1, "pre_run ended with 1: its last command failed"),
-        ("exit 0\n", 1, "pre_run ended the shell: leave out exit"),
-        ("exit 3\n", 1, "pre_run ended the shell: leave out exit"),
+        ("false\n", 1, "pre_run exited with 1: its last command failed"),
+        ("exit 0\n", 1, "pre_run exited the shell: remove exit"),
+        ("exit 3\n", 1, "pre_run exited the shell: remove exit"),
     ],
 )
 def test_a_hook_that_fails_starts_nothing(image, command, hook, code, said):

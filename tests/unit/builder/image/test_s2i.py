@@ -51,7 +51,7 @@ def test_secrets_in_variables_are_warned_of(monkeypatch, capsys):
     s2i._warn_of_credentials(Progress())
     said = capsys.readouterr().err
     assert [line.split()[1] for line in said.splitlines()] == ["API_TOKEN", "PIP_INDEX_URL"]
-    assert "API_TOKEN looks like a secret, and stays in the image that s2i makes" in said
+    assert "API_TOKEN looks like a secret, and stays in the configuration and history" in said
     assert "mount a file at /tmp/injected" in said
     assert "hunter22" not in said
 
@@ -73,7 +73,7 @@ def test_a_mounted_cache_is_used_when_it_can_be_written(monkeypatch, tmp_path, c
     assert s2i._mounted_cache(Progress()) == tmp_path / "uv"
     monkeypatch.setenv("UV_CACHE_DIR", "/proc/no/such/folder")
     assert s2i._mounted_cache(Progress()) == tmp_path / "uv"
-    assert "cannot be written" in capsys.readouterr().err
+    assert "is not writable" in capsys.readouterr().err
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path))
     assert s2i._mounted_cache(Progress()) == tmp_path
 
@@ -104,7 +104,7 @@ def test_a_token_in_the_hook_that_is_kept_is_told(source, tmp_path, capsys):
     (source / HOOKS / PRE_RUN).write_text(f"export A=1\nexport TOKEN={token}\n")
     keep_pre_run(source, tmp_path, Progress())
     said = capsys.readouterr().err
-    assert f"{HOOKS / PRE_RUN}, line 2: this looks like a token of GitHub" in said
+    assert f"{HOOKS / PRE_RUN}, line 2: this looks like a GitHub token" in said
     assert token not in said
 
 
@@ -112,12 +112,12 @@ def test_a_hook_that_fails_ends_the_build(source):
     hook = source / HOOKS / "post_assemble"
     hook.write_text("#!/bin/bash\nexit 7\n")
     hook.chmod(0o755)
-    with pytest.raises(ExecutionError, match="post_assemble ended with 7"):
+    with pytest.raises(ExecutionError, match="post_assemble exited with 7"):
         run_hook(source, "post_assemble", Progress())
 
 
 def packages_asked_for(tmp_path, words, programs):
-    """What `install-packages` asks the package manager for, where only `programs` are there."""
+    """The packages that `install-packages` installs, where only `programs` exist."""
     folder = tmp_path / "bin"
     folder.mkdir()
     for name, script in programs.items():
@@ -178,4 +178,4 @@ def test_nothing_is_fetched_for_what_is_there(tmp_path):
 def test_a_base_without_apt_cannot_have_packages_of_debian(tmp_path, capfd):
     with pytest.raises(subprocess.CalledProcessError):
         listed(tmp_path, "unixodbc", microdnf=NOTES)
-    assert "unixodbc is a package of Debian's, and this base has no apt" in capfd.readouterr().err
+    assert "unixodbc is a Debian package, and this base has no apt" in capfd.readouterr().err

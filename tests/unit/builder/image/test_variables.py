@@ -13,7 +13,7 @@ ODD = 'it\'s $HOME `id` "x" \\ a\nb'
 
 @pytest.fixture
 def seen(tmp_path):
-    """What a shell that reads the file sees of a variable."""
+    """Return a variable's value in a shell that reads the file."""
 
     def read(name, kept, **environ):
         keep_variables(tmp_path, kept, Progress())
@@ -42,17 +42,17 @@ def test_what_the_platform_sets_is_stronger(seen):
 def test_what_is_no_name_for_a_shell_is_left_out_and_told(seen, capsys):
     kept = {"a b": "1", "x;id": "1", "my-var": "1", "é": "1", "LAST": "2"}
     assert seen("LAST", kept) == "2"
-    told = "a b, my-var, x;id, é: not in the image, where a shell could not set them"
+    told = "a b, my-var, x;id, é: not kept in the image, because shells cannot set them"
     assert told in capsys.readouterr().err
 
 
 @pytest.mark.starts_programs
 def test_what_the_runtime_sets_is_left_out_and_told(seen, capsys):
     assert seen("PATH", {"PATH": "/no", "HOME": "/no"}, PATH=os.environ["PATH"]) != "/no"
-    assert "HOME, PATH: not in the image, which has its own" in capsys.readouterr().err
+    assert "HOME, PATH: not kept in the image, which sets its own" in capsys.readouterr().err
 
 
-def test_every_user_can_read_them_whatever_the_umask(tmp_path):
+def test_every_user_can_read_them_with_any_umask(tmp_path):
     before = os.umask(0o077)
     try:
         keep_variables(tmp_path, {"GREETING": "hello"}, Progress())

@@ -121,7 +121,7 @@ def test_what_is_no_secret_is_left_alone(warnings, source):
 def test_the_remedy_is_said_once(warnings):
     found = warnings(f"# %%\n{SECRETS[0]}\n{SECRETS[2]}\n# %% markdown\nuse {SECRETS[2]}")
     assert [("os.environ" in text) for text in found] == [True, False, False]
-    assert found[1] == "model.ipynb, cell 1, line 2: this looks like a token of GitHub"
+    assert found[1] == "model.ipynb, cell 1, line 2: this looks like a GitHub token"
 
 
 def test_text_between_cells_is_read(warnings):

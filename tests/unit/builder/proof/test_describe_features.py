@@ -126,7 +126,7 @@ def test_there_are_not_too_many_features():
         ([10**400, "a"], (OTHER, "a")),
     ],
 )
-def test_whatever_is_asked_is_in_one_bin_of_each_feature(sample, expected):
+def test_any_value_is_in_one_bin_of_each_feature(sample, expected):
     inputs = Inputs(features_with(labels={"0": ("1",), "1": ("a",)}))
     assert tuple(named(inputs, sample).values()) == expected
 

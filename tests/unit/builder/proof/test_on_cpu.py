@@ -1,4 +1,4 @@
-"""A proof on the CPU says so where a GPU would be used."""
+"""A proof on the CPU is reported if a GPU would be used."""
 
 import pytest
 
@@ -22,7 +22,8 @@ def test_libraries_that_use_a_gpu_are_named(name, version, is_told, tmp_path):
     said = proven_on_cpu([("numpy", "2.4"), (name, version)], [tmp_path / "none"])
     assert bool(said) == is_told
     if is_told:
-        assert said.startswith(f"proven on the CPU, for there is no GPU here: {name} would use one")
+        why = "proven on the CPU, because this machine has no GPU"
+        assert said.startswith(f"{why}: {name} would use one")
 
 
 def test_where_there_is_a_gpu_nothing_is_said(tmp_path):

@@ -1,4 +1,4 @@
-"""What the service's answer means: a proof with its notes, or a refusal."""
+"""The interpretation of the service's result: a proof with notes, or an error."""
 
 import json
 from dataclasses import dataclass, field
@@ -44,7 +44,7 @@ FAILED = {
 
 @dataclass
 class Service:
-    """Stands in for the interpreters: each answers what is given for its path."""
+    """Stands in for the interpreters: each returns the result given for its path."""
 
     answers: dict
     asked: list = field(default_factory=list)
@@ -59,7 +59,7 @@ class Service:
 
 @pytest.fixture
 def proof(tmp_path):
-    """Prove with the serving and training environments answering so."""
+    """Prove with these results of the serving and training environments."""
 
     def proof(serving, training=None, lock=None, has_training=True, **known):
         service = Service({SERVING: serving, TRAINING: training})
@@ -122,21 +122,19 @@ def test_without_a_batch_predictor_there_is_nothing_to_use(proof):
 def test_a_model_that_does_not_survive_a_fork_is_loaded_by_each_worker(proof):
     proven = proof({**PROVEN, "forked": False, "forked_reason": "sample 1 hangs"})
     assert not proven.preload
-    assert proven.notes == ("each worker will load the model for itself: sample 1 hangs",)
+    assert proven.notes == ("each worker loads the model separately: sample 1 hangs",)
 
 
 def test_few_samples_notice_no_drift(proof):
     proven = proof({**PROVEN, "samples": LEAST_SAMPLES - 1})
-    assert proven.notes == (
-        "49 samples are too few to notice drift: from 50 on, predictions are compared with theirs",
-    )
+    assert proven.notes == ("not enough samples to detect drift: 49 (at least 50 needed)",)
 
 
-def test_both_notes_are_told(proof):
+def test_both_notes_are_given(proof):
     proven = proof({**PROVEN, "samples": 1, "forked": False, "forked_reason": "it hangs"})
     assert [note.partition(":")[0] for note in proven.notes] == [
-        "each worker will load the model for itself",
-        "1 samples are too few to notice drift",
+        "each worker loads the model separately",
+        "not enough samples to detect drift",
     ]
 
 
@@ -165,7 +163,7 @@ def test_the_serving_environment_alone_is_asked_when_it_proves(tmp_path):
         *(SERVING, "-P", "-m", "nachlass_service", "prove"),
         *(tmp_path / "bundle", answer),
     ]
-    assert options["doing"] == "asking the model to prove"
+    assert options["doing"] == "running `prove` in the model's environment"
     assert options["cwd"] == tmp_path / "work"
     assert options["environment"]["BUCKETS"] == "10"
     assert options["environment"]["OMP_NUM_THREADS"] == "2"
@@ -176,7 +174,7 @@ def test_a_lock_that_was_given_is_to_blame_when_the_training_environment_proves(
     refused = refusal({"missing": ["yaml"]}, training, lock="runtime.lock")
     if training is PROVEN:
         assert refused.message == "runtime.lock lacks what the model needs: ValueError: no file"
-        assert refused.remedy == "build without --locked to lock anew"
+        assert refused.remedy == "build without --locked to update the locks"
     else:
         assert refused.message == "the model cannot be proven: ValueError: no file"
     assert (refused.place, refused.details) == (PLACE, FAILED["traceback"])
@@ -188,9 +186,7 @@ def test_a_lock_that_was_given_is_to_blame_when_the_training_environment_proves(
 )
 def test_a_module_that_only_the_kernel_has_is_to_be_required(refusal, owners, what):
     refused = refusal({"missing": ["zmq", "other"]}, PROVEN, owners_of={"zmq": owners}.get)
-    assert refused.message == (
-        "the predictor needs zmq, which only the notebook's kernel brought along"
-    )
+    assert refused.message == ("the predictor needs zmq, which only the notebook's kernel provides")
     assert refused.remedy == f"add {what} to `requirements`"
     assert (refused.place, refused.details) == (PLACE, FAILED["traceback"])
 
@@ -198,7 +194,7 @@ def test_a_module_that_only_the_kernel_has_is_to_be_required(refusal, owners, wh
 def test_what_works_in_the_training_environment_alone_is_told(refusal):
     refused = refusal({"sample": 3}, PROVEN)
     assert refused.message == (
-        "the model works only beside the notebook's kernel: ValueError: no file"
+        "the model works only with the packages of the notebook's kernel: ValueError: no file"
     )
     assert (refused.place, refused.remedy) == (PLACE, NOT_THERE)
 
@@ -207,12 +203,12 @@ def test_what_works_in_the_training_environment_alone_is_told(refusal):
 def test_a_different_prediction_names_its_sample(refusal, training):
     said = "the notebook answered 1, the pickle 2"
     refused = refusal({"code": "differs", "message": said, "sample": 0}, training)
-    assert refused.message == "sample 0 is answered otherwise outside the notebook"
+    assert refused.message == "sample 0: the pickled model and the notebook disagree"
     assert refused.details == said
     assert refused.place == PLACE
     assert refused.remedy == (
-        "the predictor depends on something that the pickle does not hold: "
-        "state of the kernel, a file that changed, or the environment"
+        "the predictor depends on something that is not in the pickle: "
+        "kernel state, a changed file, or the environment"
     )
 
 
@@ -257,8 +253,8 @@ def test_classes_that_may_be_registered_are_named(refusal):
     refused = refusal({"sample": 0}, registered=[pair, pair])
     assert refused.remedy == (
         f"{NOT_THERE}\n"
-        "`Pair` (model.ipynb, cell 2, line 1) and 1 more: the pickle makes the class anew, "
-        f"and `trees.register` may not know it there: {MOVE}"
+        "`Pair` (model.ipynb, cell 2, line 1) and 1 more: unpickling recreates the class, "
+        f"which `trees.register` may not know then: {MOVE}"
     )
     assert refusal({"sample": 0}, PROVEN, registered=[pair]).remedy == NOT_THERE
 
@@ -272,7 +268,7 @@ def test_an_interpreter_that_ends_before_it_answers_is_refused_with_what_it_said
     with pytest.raises(ProofError) as caught:
         proof(None, None)
     assert caught.value.message == (
-        "the model cannot be proven: the interpreter ended with status -11 before it answered"
+        "the model cannot be proven: the interpreter exited with status -11 before responding"
     )
     assert caught.value.details == "Fatal Python error: x\n"
 

@@ -68,12 +68,12 @@ def test_well_known_places_are_known(tmp_path, name, what):
         ("deploy", KEY, "a private key"),
         ("conf/server.crt.txt", f"# ours\n{KEY}", "a private key"),
         ("robot.json", SERVICE_ACCOUNT, "a private key"),
-        ("conf/app.yaml", f"hub:\n  token: {TOKEN}\n", "a token of GitHub"),
+        ("conf/app.yaml", f"hub:\n  token: {TOKEN}\n", "a GitHub token"),
         ("notes.md", "postgresql://me:hunter2!@db.example.org/x", "a password in a URL"),
         ("cache.ini", "redis://:hunter2!@cache.internal/0", "a password in a URL"),
         ("two.json", "db://u:password@a db://u:R3alSecr3t@b", "a password in a URL"),
-        ("blob.txt", "AccountName=a;AccountKey=" + "A" * 64 + "==", "a key of Azure"),
-        ("app.json", parts('{"key": "AKIA', 'IOSFODNN7QXAMBLE"}'), "a key of AWS"),
+        ("blob.txt", "AccountName=a;AccountKey=" + "A" * 64 + "==", "an Azure key"),
+        ("app.json", parts('{"key": "AKIA', 'IOSFODNN7QXAMBLE"}'), "an AWS key"),
     ],
 )
 def test_what_a_small_text_file_holds_is_known(tmp_path, name, text, what):

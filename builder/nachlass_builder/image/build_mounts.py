@@ -1,4 +1,4 @@
-"""Decides what `nachlass image` lends to a build, and no image holds: files and parameters."""
+"""Files and parameters that `nachlass image` mounts during a build and no image contains."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ PIP_OPTIONS = ("index-url", "extra-index-url", "trusted-host", "no-index", "time
 
 
 def given_parameters(prepared: Prepared, assignments: Mapping[str, str]) -> dict[str, str]:
-    """The parameters: of the source, and of the command line, which wins."""
+    """Return the parameters of the source and the command line, which takes precedence."""
     of_source = read_environment_file(prepared.source.root)
     return {n: unquote(v) for n, v in {**of_source, **assignments}.items()}
 
 
-def lent_parameters(given: Mapping[str, str], shipped: Collection[str]) -> dict[str, str]:
-    """The parameters that no image may hold: secrets, and what steers pip and uv."""
+def private_parameters(given: Mapping[str, str], shipped: Collection[str]) -> dict[str, str]:
+    """Return the parameters that no image may contain: secrets, and settings of pip and uv."""
     secrets = secrets_among(given, shipped)
     return {n: v for n, v in given.items() if is_index_variable(n) or n in secrets}
 
 
-def lent_files(files: Sequence[Path], environ: Mapping[str, str], work: Path) -> dict[str, Path]:
-    """What the build is lent, by the name it has there: files, and this machine's pip settings."""
+def mounted_files(files: Sequence[Path], environ: Mapping[str, str], work: Path) -> dict[str, Path]:
+    """Return the files to mount, by their name there: `files`, and this machine's pip settings."""
     secrets = {}
     for path in files:
         if not path.is_file():
@@ -54,7 +54,7 @@ def lent_files(files: Sequence[Path], environ: Mapping[str, str], work: Path) ->
 
 
 def private_file(path: Path, text: str) -> Path:
-    """Write a file that only its owner can read."""
+    """Write a file that only its owner can read; return its path."""
     path.touch(mode=0o600)
     path.write_text(text, encoding="utf-8")
     return path

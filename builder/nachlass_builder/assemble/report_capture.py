@@ -1,4 +1,4 @@
-"""Says what was captured, and what the samples did and did not show."""
+"""Reports what was captured, and what the samples prove."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ JSON_TYPES = {
 }
 
 
-def tell_capture(
+def report_capture(
     captured: Captured,
     pairs: Sequence[tuple[Any, Any]],
     checked: Checked,
@@ -34,52 +34,53 @@ def tell_capture(
 ) -> None:
     """Report what the second pass captured.
 
-    `pairs` are the samples with their predictions, `variable` is what holds the
-    samples. Raises ProofError for a model that predicts null for all of them.
+    `pairs` are the samples with their predictions, `variable` is the name of the
+    variable with the samples. Raises ProofError if every prediction is null.
     """
     notebook, samples = checked.chosen.notebooks[-1], captured.pickled.samples
     place = last_binding(notebook, "predictor") or notebook.place()
     predictions = [prediction for _, prediction in pairs]
-    _require_answers(predictions, place, variable)
+    _require_predictions(predictions, place, variable)
     progress.note(f"pickled: {captured.pickled.pickle_bytes / 1e6:.1f} MB")
     cut = samples.scored < min(samples.total, MAX_SAMPLES)
     if samples.scored and not cut:
         progress.note(_used(samples))
     if samples.absent:
-        how = "let it name one" if not variable else "add one"
+        how = "define it as" if variable else "set it to a variable that holds"
         progress.warn(
-            f"{notebook.place()}: {samples.absent}, so only that the model loads is proven, "
-            "not that it predicts, and there is no baseline to detect drift; "
-            f"{how}, a list of inputs such as X_test[:100].tolist()"
+            f"{notebook.place()}: {samples.absent}, so the proof covers loading but not "
+            "predictions, and there is no baseline for drift detection; "
+            f"{how} a list of inputs such as X_test[:100].tolist()"
         )
     if cut:
-        progress.warn(f"{_used(samples)}: to score all takes more than {SCORING_BUDGET_S:g} s")
+        limit = f"limit {SCORING_BUDGET_S:g} s"
+        progress.warn(f"{_used(samples)}: scoring all takes too long ({limit})")
     for text in captured.left_out:
         progress.warn(text)
     if samples.index:
         progress.warn(
-            f"{notebook.place()}: the index of the samples ({samples.index}) is no part of "
-            "them: a request has the columns alone; reset_index() makes it a column"
+            f"{notebook.place()}: the index of the samples ({samples.index}) is ignored: "
+            "requests contain only columns; use reset_index() to make it a column"
         )
     if samples.random_fields:
         progress.warn(
             f"{place}: {random_words(samples.random_fields)} different when a sample is scored "
-            "twice, so only types are proven there; set a seed, such as random_state=0, "
-            "or keep no state between calls"
+            "twice, so only types are compared; set a seed, such as random_state=0, "
+            "or do not keep state between calls"
         )
     for text in _oddities(pairs, samples.numbers):
         progress.warn(f"{place}: {text}")
 
 
 def _used(samples: ScoredSamples) -> str:
-    """How many of the samples were scored."""
+    """Describe how many of the samples were scored."""
     if samples.scored == samples.total:
         return counted(samples.total, "sample")
     return f"{samples.scored} of {samples.total} samples are used, evenly spread"
 
 
-def _require_answers(predictions: Sequence[Any], place: Place, variable: str) -> None:
-    """Refuse a predictor that returns nothing for every sample."""
+def _require_predictions(predictions: Sequence[Any], place: Place, variable: str) -> None:
+    """Reject a predictor that returns null for every sample."""
     if predictions and all(prediction is None for prediction in predictions):
         raise ProofError(
             f"`predictor` returns None or NaN for all {counted(len(predictions), 'sample')}",
@@ -90,21 +91,21 @@ def _require_answers(predictions: Sequence[Any], place: Place, variable: str) ->
 
 
 def _oddities(pairs: Sequence[tuple[Any, Any]], numbers: Sequence[int]) -> Iterator[str]:
-    """What predictions have that their callers hardly expect; `numbers` are the samples'."""
+    """Yield warnings about unusual predictions; `numbers` are the numbers of the samples."""
     first: dict[str, int] = {}
     for number, (_, prediction) in zip(numbers, pairs, strict=True):
         first.setdefault(JSON_TYPES[type(prediction)], number)
     if len(first) > 1:
         kinds = ", ".join(f"{kind} (sample {number})" for kind, number in first.items())
         yield f"`predictor` returns different JSON types: {kinds}"
-    if pairs and all(_is_answered_by_row(sample, prediction) for sample, prediction in pairs):
+    if pairs and all(_is_predicted_by_row(sample, prediction) for sample, prediction in pairs):
         yield (
-            "each sample is a list of rows and is answered by a list of as many predictions; "
-            "clients send one row and get one prediction if the samples are rows"
+            "each sample is a list of rows with one prediction per row; "
+            "if each sample is a single row, clients send one row and get one prediction"
         )
 
 
-def _is_answered_by_row(sample: Any, prediction: Any) -> bool:
-    """Whether a sample is a list of rows, and its prediction a list with an entry for each."""
+def _is_predicted_by_row(sample: Any, prediction: Any) -> bool:
+    """Return whether a sample is a list of rows, and its prediction a list of equal length."""
     is_rows = isinstance(sample, list) and all(isinstance(row, list | dict) for row in sample)
     return is_rows and isinstance(prediction, list) and 0 < len(sample) == len(prediction)
