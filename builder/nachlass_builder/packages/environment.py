@@ -244,7 +244,7 @@ def _not_installed(completed: Completed, lock: Lock) -> RequirementsError:
         return RequirementsError(
             f"{found[1]} is not the file that was locked: a different file has the same name",
             details=uv_message(completed),
-            remedy="find out who changed it; if this is intended, `nachlass build --force` locks it",
+            remedy="find out who changed it; if it is intended, `nachlass build --force` locks it",
         )
     if MADE_ELSEWHERE.search(completed.stderr):
         return RequirementsError(

@@ -61,8 +61,7 @@ def check_all_hashed(
         raise RequirementsError(
             f"{name} {package.get('version', '')}".rstrip() + f" has no hash, {asks}",
             place=places.get(name, place),
-            remedy="list all dependencies with hashes, "
-            "as `uv pip compile --generate-hashes` does",
+            remedy="list all dependencies with hashes, as `uv pip compile --generate-hashes` does",
         )
 
 
@@ -98,7 +97,9 @@ def _restrict_package(document: Mapping[str, Any], package: dict[str, Any], dema
     if chosen is None:
         raise _refused(package, files, demand)
     if isinstance(chosen, PackageSdist):
-        package.pop("wheels", None)  # none fits this Python, and without them the package counts as built from source
+        package.pop(
+            "wheels", None
+        )  # none fits this Python, and without them the package counts as built from source
 
 
 def _refused(
