@@ -84,7 +84,7 @@ def _find(root: Path, notebooks: Sequence[str], explain: Explain) -> tuple[str, 
     if not notebooks:
         raise SourceError(
             "there is no notebook in the source",
-            remedy="name a folder or git URL that contains a notebook (.ipynb), or the notebook itself",
+            remedy="name a folder or git URL with a notebook (.ipynb), or the notebook itself",
         )
     defining = [name for name in notebooks if _defines_predictor(root, name)]
     if len(defining) == 1:

@@ -11,7 +11,7 @@ from support.cells import write_notebook
 
 PREDICTOR = "# %%\ndef predictor(x):\n    return x"
 OTHER = "# %%\nx = 1"
-WHICH = "say which one with S2I_SOURCE_NOTEBOOK, or S2I_SOURCE_NOTEBOOK_LIST for a pipeline"
+WHICH = "choose one with S2I_SOURCE_NOTEBOOK, or S2I_SOURCE_NOTEBOOK_LIST for a pipeline"
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ def test_a_source_without_notebooks_is_refused(choose):
         choose({})
     assert caught.value.message == "there is no notebook in the source"
     assert caught.value.remedy == (
-        "name the folder, the notebook or the git URL that holds one (.ipynb)"
+        "name a folder or git URL with a notebook (.ipynb), or the notebook itself"
     )
 
 
@@ -179,7 +179,7 @@ def test_a_named_notebook_that_is_not_there_is_refused(choose, given, variables,
     found = {"a.ipynb": OTHER, "sub/model.ipynb": OTHER}
     with pytest.raises(SourceError) as caught:
         choose(found, given, **variables)
-    assert caught.value.message == f"{said}, and there is no such file in the source"
+    assert caught.value.message == f"{said}, but there is no such file in the source"
     assert caught.value.remedy == "it has a.ipynb, sub/model.ipynb"
     with pytest.raises(SourceError) as caught:
         choose(found, given, lambda name: f"{name} is ignored by git", **variables)
@@ -190,7 +190,7 @@ def test_a_named_notebook_that_is_not_there_is_refused(choose, given, variables,
 def test_a_notebook_named_in_a_source_without_any_is_refused(choose):
     with pytest.raises(SourceError) as caught:
         choose({}, S2I_SOURCE_NOTEBOOK="x.ipynb")
-    assert caught.value.remedy == "the source has no notebook at all"
+    assert caught.value.remedy == "the source has no notebooks"
 
 
 def test_a_chosen_notebook_that_cannot_be_read_is_refused_with_its_place(tmp_path):

@@ -200,7 +200,7 @@ def test_nothing_is_suggested_where_nothing_is_certainly_fitted(read, source):
 
 
 def test_the_remedy_says_what_it_was_made_from(read):
-    remedy = "define predictor(x), which scores one sample, in a cell of its own"
+    remedy = "define predictor(x), which scores one sample, in a separate cell"
     assert define_predictor(read("x = 1")) == remedy
     told = define_predictor(read("# %%\nx = 1\n# %%\nz = 2\nm = SVC().fit(X, y)"))
     assert told.splitlines() == [

@@ -176,7 +176,7 @@ def test_a_pin_without_a_wheel_for_this_python_is_refused_with_the_nearest_versi
         f"error: requirements.txt, line 2: delta==1.0 has no wheel for {HERE}; "
         "it has for Python 3.9\n"
         f"help: the nearest versions with a wheel for {HERE} are delta==0.5 and delta==1.5; "
-        "or set PIP_NO_BINARY=delta to build it from source nevertheless"
+        "or set PIP_NO_BINARY=delta to build it from source anyway"
     )
 
 
@@ -202,7 +202,7 @@ def test_a_range_takes_the_version_that_has_a_wheel(ask):
 
 def test_what_depends_on_a_version_without_a_wheel_is_refused(ask):
     error = refusal(ask, "alpha", "epsilon")
-    assert error.message == f"epsilon, with what it depends on, cannot be resolved for {HERE}"
+    assert error.message == f"epsilon and its dependencies cannot be resolved for {HERE}"
     assert error.place == Place("requirements.txt", line=2)
     assert "delta" in error.details
 
@@ -229,7 +229,7 @@ def test_a_version_that_does_not_exist_is_told_from_a_name_that_does_not(ask, pu
 
 def test_a_conflict_names_only_what_collides(ask):
     error = refusal(ask, "eta", "beta", "delta", "alpha==3.0", ours=["gamma"])
-    assert error.message == "beta and alpha==3.0 (requirements.txt, line 4) cannot be met together"
+    assert error.message == "beta and alpha==3.0 (requirements.txt, line 4) are incompatible"
     assert error.place == Place("requirements.txt", line=2)
     assert error.remedy == "allow other versions of beta or alpha"
     assert "beta" in error.details
@@ -239,19 +239,19 @@ def test_a_conflict_about_one_distribution_needs_no_explanation(ask):
     error = refusal(ask, "eta", "alpha==1.0", "alpha>=2", ours=["beta"])
     assert str(error) == (
         "error: requirements.txt, line 2: alpha==1.0 and alpha>=2 (requirements.txt, line 3) "
-        "cannot be met together\nhelp: allow other versions of alpha"
+        "are incompatible\nhelp: allow other versions of alpha"
     )
 
 
 def test_a_conflict_with_ours_says_whose(ask):
     error = refusal(ask, "eta", "alpha==1.0", ours=["gamma"])
-    assert error.message == "alpha==1.0 and gamma (needed by the service) cannot be met together"
+    assert error.message == "alpha==1.0 and gamma (needed by the service) are incompatible"
     assert "cannot be changed" in error.remedy
 
 
 def test_a_conflict_with_a_constraint_says_so(ask):
     error = refusal(ask, "beta", constraints=["alpha==3.0"])
-    assert error.message.endswith("under the constraints that are set")
+    assert error.message.endswith("under the configured constraints")
     assert "uv.lock" in error.remedy
 
 
@@ -351,7 +351,7 @@ def test_a_wrong_password_is_not_a_missing_package(ask, published):
     assert error.message == (
         f"the package index does not let us see whether it has beta and 2 more (http://{host}/simple)"
     )
-    assert error.remedy == "check the user and password of that index (its URL, or ~/.netrc)"
+    assert error.remedy == "check the index's username and password (in its URL or ~/.netrc)"
     assert "401 Unauthorized" in error.details
     assert "delta" not in error.details
     assert "wrong-one" not in str(error)
@@ -360,7 +360,7 @@ def test_a_wrong_password_is_not_a_missing_package(ask, published):
 def test_a_missing_password_is_asked_for(ask, published):
     with served(published) as host:
         error = refusal(ask, "beta", PIP_INDEX_URL=f"http://{host}/simple")
-    assert error.remedy == "give user and password in PIP_INDEX_URL or ~/.netrc"
+    assert error.remedy == "put a username and password into PIP_INDEX_URL or ~/.netrc"
 
 
 @pytest.fixture
@@ -434,7 +434,7 @@ def test_a_date_holds_for_the_users_requirements_and_not_for_ours(ask, dated):
             "xi==2.0 was not there on 2022-06-01, or its index does not say since when"
         )
         error = refusal(ask, "xi", ours=["xi>=2"], as_of="2022-06-01", **index)
-        assert error.message == "xi==1.0 and xi>=2 (needed by the service) cannot be met together"
+        assert error.message == "xi==1.0 and xi>=2 (needed by the service) are incompatible"
 
 
 def test_the_lock_holds_what_hashes_allow(ask, published):

@@ -72,7 +72,7 @@ def test_a_hash_of_no_file_for_this_python_is_refused(digests):
     with pytest.raises(RequirementsError) as refused:
         files(demand("alpha==1.0", *digests))
     assert refused.value.message == (
-        "no file of alpha 1.0 for this Python has the hash that this line demands"
+        "no file of alpha 1.0 for this Python has the required hash"
     )
     assert refused.value.place == Place("requirements.txt", line=4)
     assert refused.value.details.splitlines() == [
@@ -147,17 +147,17 @@ def test_a_repository_has_no_hash():
     with pytest.raises(RequirementsError) as refused:
         restrict(LOCK, [demand(link.format("me:secret@"), WHEEL)])
     assert refused.value.message == (
-        f"{link.format('***@')} is a folder or a repository, for which no hash can be checked"
+        f"{link.format('***@')} is a folder or a repository, which has no hash to check"
     )
     assert refused.value.place == Place("requirements.txt", line=4)
     assert refused.value.remedy == (
-        "take the hash out, and name a commit instead: NAME @ git+https://...@COMMIT"
+        "remove the hash and pin a commit instead: NAME @ git+https://...@COMMIT"
     )
 
 
-HASHED = "--require-hashes (requirements.txt, line 9) wants it"
+HASHED = "--require-hashes (requirements.txt, line 9) requires it"
 PIN = "write {}==VERSION, with its --hash"
-LIST = "list all that the requirements need with hashes, as `uv pip compile --generate-hashes` does"
+LIST = "list all dependencies with hashes, as `uv pip compile --generate-hashes` does"
 
 
 @pytest.mark.parametrize(

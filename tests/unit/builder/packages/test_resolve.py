@@ -195,6 +195,6 @@ def test_hashes_of_all_are_demanded_of_the_users_and_not_of_ours(ask):
     with pytest.raises(RequirementsError) as caught:
         ask(uv, "alpha==1", "beta==1", hashes=hashes, require_hashes=everything)
     assert (
-        caught.value.message == "beta 1 has no hash, and --require-hashes (r.txt, line 9) wants it"
+        caught.value.message == "beta 1 has no hash, and --require-hashes (r.txt, line 9) requires it"
     )
     assert caught.value.place == Place("r.txt", line=2)

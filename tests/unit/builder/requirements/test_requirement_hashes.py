@@ -75,11 +75,11 @@ def test_a_folder_with_a_hash_is_refused(found):  # noqa: F811
         ("a==1 --hash", "--hash= is no hash"),
         ("a==1 --hash=sha256:", "--hash=sha256: is no hash"),
         (f"a==1 --hash={WHEEL}", f"--hash={WHEEL} is no hash"),
-        (f"a==1 --hash=sha256:{WHEEL} --hash=sha256:00", "a sha256 has 64 hexadecimal digits"),
-        (f"a==1 --hash=sha256:{'g' * 64}", "a sha256 has 64 hexadecimal digits"),
+        (f"a==1 --hash=sha256:{WHEEL} --hash=sha256:00", "sha256 has 64 hexadecimal digits"),
+        (f"a==1 --hash=sha256:{'g' * 64}", "sha256 has 64 hexadecimal digits"),
         ("a==1 --hash=md5:00", "an md5 hash cannot be checked: the lock has sha256 hashes"),
         ("a==1 --hash=sha1:00", "a sha1 hash cannot be checked"),
-        (f"--hash=sha256:{WHEEL}", "this hash is of no requirement"),
+        (f"--hash=sha256:{WHEEL}", "this hash belongs to no requirement"),
     ],
 )
 def test_what_is_no_hash_is_refused(found, line, said):  # noqa: F811

@@ -206,7 +206,7 @@ def test_variables_of_conda_are_to_be_set_elsewhere():
     assert list(
         unmet_in_conda({"variables": {"A": "b", "C": "d"}}, YamlLines("env.yml", text))
     ) == [
-        "env.yml, line 1: the variables A, C are not set in a build: put them into .s2i/environment"
+        "env.yml, line 1: the variables A, C are not set in a build: set them in .s2i/environment"
     ]
     assert (
         list(unmet_in_conda({"dependencies": None, "variables": None}, YamlLines("env.yml", "")))
