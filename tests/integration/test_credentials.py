@@ -102,7 +102,7 @@ def build(nachlass, tmp_path, home, source, uv_cache, own_cache):
 
 
 def holding(secrets, root, folders):
-    """The files in the folders that hold one of the secrets, whatever kind of file they are."""
+    """Return the files of any kind in the folders that contain one of the secrets."""
     there = [name for name in folders if (root / name).exists()]
     patterns = [word for secret in secrets for word in ("-e", secret)]
     words = ["grep", "-r", "-l", "-F", "-a", *patterns, "--", *there]

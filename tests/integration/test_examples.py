@@ -109,7 +109,7 @@ REFUSED = {
     },
     "spam": {"{}": "the sample is an object, not a text", "[[]]": "entry 0: the sample is a list"},
 }
-"""What is not like the samples of the build, and what is told of it."""
+"""Inputs that are not like the samples of the build, and the problems reported for them."""
 
 
 ASK = """
@@ -227,7 +227,7 @@ def test_it_builds_and_answers_as_its_readme_says(name, nachlass, environ, cache
 
 
 def check_refused(refused, service):
-    """Each is the caller's fault, who is told; the log has it, too."""
+    """Each is the caller's fault and reported to the caller; the log has it, too."""
     for sample, reason in refused.items():
         status, headers, body = service.ask("POST", "/predict", sample)
         problem = json.loads(body)

@@ -1,4 +1,4 @@
-"""`nachlass build --locked`: the packages of the locks, whatever the index has become."""
+"""`nachlass build --locked`: the packages of the locks, regardless of changes to the index."""
 
 import json
 import shutil

@@ -98,7 +98,7 @@ def check_curls(service):
     assert bad["error"]["row"] == 2
 
 
-@pytest.mark.only_all("it installs everything anew")
+@pytest.mark.only_all("it reinstalls everything")
 def test_the_demo_runs_in_a_fresh_clone(clone, environ, tmp_path):
     command = ["make", "demo", f"PYTHON={sys.executable}"]
     with in_foreground(command, clone, environ, tmp_path / "log") as service:

@@ -34,7 +34,7 @@ def answer(x):
 
 @pytest.fixture
 def repo(tmp_path):
-    """A source with its wheelhouse, whose notebook can be written anew."""
+    """A source with its wheelhouse, whose notebook can be rewritten."""
 
     def write(text=MODEL):
         write_notebook(tmp_path / "repo/model.ipynb", text)

@@ -32,10 +32,10 @@ def wheel(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def installed(wheel, pytestconfig):
-    """The command `nachlass` of a virtual environment that has the wheel and what it requires.
+    """The command `nachlass` of a virtual environment with the wheel and its requirements.
 
-    It is kept for later runs: what is required is installed anew when that
-    changes, the wheel when its content does.
+    It is kept for later runs: the requirements are reinstalled when they change, the wheel
+    when its content does.
     """
     with zipfile.ZipFile(wheel) as archive:
         name = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))

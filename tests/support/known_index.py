@@ -34,7 +34,7 @@ class Release:
 class KnownIndex(Resolver):
     """Answers as uv would for `releases`, by name and version (oldest first).
 
-    `apart` are names that are incompatible, `limited` those that the
+    `apart` are names that cannot be met together, `limited` those that the
     constraints rule out, `denied` what is said of names that we may not see,
     `broken` the links that lead nowhere.
     """

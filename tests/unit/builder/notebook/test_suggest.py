@@ -204,7 +204,7 @@ def test_the_remedy_says_what_it_was_made_from(read):
     assert define_predictor(read("x = 1")) == remedy
     told = define_predictor(read("# %%\nx = 1\n# %%\nz = 2\nm = SVC().fit(X, y)"))
     assert told.splitlines() == [
-        f"{remedy}; a suggestion, made from what model.ipynb, cell 2, line 2 fits:",
+        f"{remedy}; a suggestion, based on the model fitted at model.ipynb, cell 2, line 2:",
         "    def predictor(x):",
         "        return m.predict([x])[0]",
         "",

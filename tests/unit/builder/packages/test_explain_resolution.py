@@ -56,7 +56,7 @@ def test_an_archive_needs_no_credentials_of_git():
     assert (refused.details, refused.remedy) == ("404", None)
 
 
-def test_whatever_is_not_about_requirements_is_the_indexs_fault():
+def test_any_failure_but_of_requirements_is_the_indexs_fault():
     refused = refusal("absent", completed=Completed(2, "", "error: no route"))
     assert refused.message == "the package index cannot be read (https://pypi.org/simple)"
     assert (refused.place, refused.details) == (None, "error: no route")
@@ -100,7 +100,7 @@ def test_the_others_that_are_missing_are_told_in_a_line_each():
     assert refused.message == "there is no distribution nmpy on https://pypi.org/simple"
     assert refused.place == line(1)
     assert refused.details == (
-        "requirements.txt, line 2: no version of alpha meets alpha==2\n"
+        "requirements.txt, line 2: no version of alpha matches alpha==2\n"
         "there is no distribution gunicorn, which the service needs, on https://pypi.org/simple"
     )
 
@@ -127,14 +127,14 @@ def test_the_others_that_are_missing_are_told_in_a_line_each():
         (
             "alpha>=5",
             {"1": OLD, "2": ANY, "3": ANY, "4": OLD},
-            f"alpha has wheels for {HERE} from 2 to 3",
+            f"alpha has wheels for {HERE} in versions 2 to 3",
         ),
-        ("alpha>=5", {"1": ANY}, f"alpha has wheels for {HERE} from 1 to 1"),
+        ("alpha>=5", {"1": ANY}, f"alpha has wheels for {HERE} in versions 1 to 1"),
     ],
 )
 def test_the_nearest_versions_are_named(text, versions, remedy):
     refused = refusal(text, releases={"alpha": versions})
-    assert refused.message == f"no version of alpha meets {text}"
+    assert refused.message == f"no version of alpha matches {text}"
     assert (refused.place, refused.remedy) == (line(1), remedy)
 
 
@@ -173,7 +173,7 @@ def test_without_any_wheel_no_other_python_is_named():
 def test_wheels_for_other_systems_alone_are_told_as_such():
     windows = Release(wheels=(), elsewhere=True)
     refused = refusal("alpha==1", releases={"alpha": {"1": windows}})
-    assert refused.message == f"alpha==1 is for other systems than {SYSTEM}"
+    assert refused.message == f"alpha==1 does not support {SYSTEM}, only other systems"
     assert refused.place == line(1)
     assert refused.remedy == (
         "remove it, or restrict it to its system, as in `alpha==1; sys_platform == 'win32'`"
@@ -183,7 +183,7 @@ def test_wheels_for_other_systems_alone_are_told_as_such():
 def test_source_for_other_pythons_is_told():
     source = Release(wheels=(), source=("3.6", "3.7", "3.8"))
     refused = refusal("alpha==1", releases={"alpha": {"1": source}})
-    assert refused.message == f"alpha==1 is not for {HERE}, but for Python 3.6 to 3.8"
+    assert refused.message == f"alpha==1 does not support {HERE}, only Python 3.6 to 3.8"
     assert refused.place == line(1)
     assert refused.remedy == f"no version of alpha has a wheel for {HERE}"
 
@@ -192,14 +192,14 @@ def test_what_was_published_after_the_date_is_told():
     late = Release(published="2026-06-30")
     refused = refusal("alpha==2", as_of="2026-01-31", releases={"alpha": {"1": ANY, "2": late}})
     assert refused.message == (
-        "alpha==2 was not there on 2026-01-31, or its index does not say since when"
+        "alpha==2 did not exist on 2026-01-31, or its index gives no upload dates"
     )
     assert refused.place == line(1)
     assert refused.remedy == "use a later S2I_RESOLVE_AS_OF, or an earlier version"
     refused = refusal("alpha==3", as_of="2026-01-31", releases={"alpha": {"1": ANY, "2": late}})
-    assert refused.message == "no version of alpha meets alpha==3"
+    assert refused.message == "no version of alpha matches alpha==3"
     refused = refusal("alpha", as_of="2026-01-31", releases={"alpha": {"2": late}})
-    assert refused.message.startswith("alpha was not there on 2026-01-31")
+    assert refused.message.startswith("alpha did not exist on 2026-01-31")
 
 
 def test_an_index_that_refuses_us_comes_first():
@@ -212,14 +212,14 @@ def test_an_index_that_refuses_us_comes_first():
         denied={"secret": "401 Unauthorized", "hidden": "403 Forbidden", "alpha": "never asked"},
     )
     assert refused.message == (
-        "the package index does not let us see whether it has secret and 1 more "
+        "the package index denies access to secret and 1 more "
         "(https://pypi.org/simple)"
     )
     assert refused.place == line(3)
     assert refused.details == (
         "401 Unauthorized\n"
         "requirements.txt, line 1: there is no distribution nmpy on https://pypi.org/simple\n"
-        "requirements.txt, line 2: no version of alpha meets alpha==2"
+        "requirements.txt, line 2: no version of alpha matches alpha==2"
     )
     assert refused.remedy == "put a username and password into PIP_INDEX_URL or ~/.netrc"
 
@@ -227,7 +227,7 @@ def test_an_index_that_refuses_us_comes_first():
 def test_one_name_that_is_refused_is_named_alone():
     refused = refusal("secret", denied={"secret": "401 Unauthorized"})
     assert refused.message == (
-        "the package index does not let us see whether it has secret (https://pypi.org/simple)"
+        "the package index denies access to secret (https://pypi.org/simple)"
     )
 
 

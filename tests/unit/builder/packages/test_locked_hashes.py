@@ -80,7 +80,7 @@ def test_a_hash_of_no_file_for_this_python_is_refused(digests):
         f"alpha-1.0-{ELSEWHERE}.whl  sha256:{OTHER}",
         f"alpha-1.0.tar.gz  sha256:{SDIST}",
     ]
-    assert refused.value.remedy.startswith("find out where the other file comes from")
+    assert refused.value.remedy.startswith("find out where the file comes from")
 
 
 @pytest.mark.parametrize(
@@ -174,13 +174,13 @@ def test_require_hashes_wants_all_pinned_and_hashed(requirement, demands, said, 
     locked = tomllib.loads(LOCK)["packages"][:2]
     with pytest.raises(RequirementsError) as refused:
         check_all_hashed(Place("requirements.txt", line=9), read, locked, demands)
-    assert refused.value.message == f"{said}, and {HASHED}"
+    assert refused.value.message == f"{said}, but {HASHED}"
     assert refused.value.place == Place("requirements.txt", line=line)
     assert refused.value.remedy == remedy
 
 
 def test_what_has_no_version_is_named_alone():
-    with pytest.raises(RequirementsError, match=r"^error: x: gamma has no hash, and"):
+    with pytest.raises(RequirementsError, match=r"^error: x: gamma has no hash, but"):
         check_all_hashed(Place("x"), [], tomllib.loads(LOCK)["packages"][2:], [])
 
 

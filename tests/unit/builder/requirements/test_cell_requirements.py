@@ -175,6 +175,6 @@ def test_a_block_that_is_not_toml_is_refused(read):
     assert str(refused.value.place) == "model.ipynb, cell 1, line 2"
 
 
-def test_what_a_block_asks_for_in_vain_is_told(read):
+def test_settings_of_a_block_without_effect_are_reported(read):
     [note] = read(block(["[tool.uv]", 'prerelease = "allow"']))[3]
-    assert note.startswith("model.ipynb, cell 1, line 1: prerelease of [tool.uv] has no effect")
+    assert note.startswith("model.ipynb, cell 1, line 1: [tool.uv] has no effect in a block (prerelease)")

@@ -206,7 +206,7 @@ def test_a_link_differs_from_a_version(found):
 def test_a_python_that_is_no_specifier_is_refused(found, specifier):
     with pytest.raises(RequirementsError) as refused:
         found({"pyproject.toml": f'[project]\nrequires-python = "{specifier}"\n'})
-    assert refused.value.message == f"requires-python is {specifier!r}"
+    assert refused.value.message == f"requires-python is not valid: {specifier!r}"
     assert str(refused.value.place) == "pyproject.toml, line 2"
 
 

@@ -7,7 +7,7 @@ from nachlass_builder.notebook.notebook import read_notebook
 from nachlass_builder.requirements.requirements import gather
 from support.cells import write_notebook
 
-TABLE = "has to be a table"
+TABLE = "must be a table"
 BLOCK = "# %%\n# /// script\n# {}\n# ///"
 
 
