@@ -92,7 +92,7 @@ def run_uv(
     said = Completed(completed.status, completed.stdout, redact(completed.stderr, indexes.secrets))
     for sign, what, remedy in (
         (NO_ROOM, "the disk is full", FREE_SOME),
-        (NOT_WRITABLE, "a folder is not writable", OTHER_FOLDER),
+        (NOT_WRITABLE, "a folder cannot be written", OTHER_FOLDER),
     ):
         if completed.status and sign.search(said.stderr):
             raise RoomError(f"{doing}: {what}", details=uv_message(said), remedy=remedy)

@@ -67,7 +67,7 @@ R_NOTEBOOK = """\
     ("content", "said", "line"),
     [
         ("", "file is empty", None),
-        ('{"cells": [', "ends too early", 1),
+        ('{"cells": [', "the file is truncated", 1),
         ("{'cells': []}", "not valid JSON: Expecting property name", 1),
         ('{\n "cells": [\n<<<<<<< HEAD\n1\n=======\n2\n>>>>>>> other\n]}', "git merge", 3),
         ("[]", "no `nbformat`", None),

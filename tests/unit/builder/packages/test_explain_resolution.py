@@ -66,9 +66,7 @@ def test_a_name_that_no_index_has_is_told():
     refused = refusal("alpha", "nmpy>=1", releases={"alpha": {"1": ANY}})
     assert refused.message == "there is no distribution nmpy on https://pypi.org/simple"
     assert (refused.place, refused.details) == (line(2), None)
-    assert refused.remedy == (
-        "check the name and the index (PIP_INDEX_URL, wheels/)"
-    )
+    assert refused.remedy == ("check the name and the index (PIP_INDEX_URL, wheels/)")
 
 
 def test_without_an_index_that_is_said():
@@ -212,8 +210,7 @@ def test_an_index_that_refuses_us_comes_first():
         denied={"secret": "401 Unauthorized", "hidden": "403 Forbidden", "alpha": "never asked"},
     )
     assert refused.message == (
-        "the package index denies access to secret and 1 more "
-        "(https://pypi.org/simple)"
+        "the package index denies access to secret and 1 more (https://pypi.org/simple)"
     )
     assert refused.place == line(3)
     assert refused.details == (
@@ -251,9 +248,7 @@ def test_a_conflict_is_made_as_small_as_it_is():
         releases={**THREE, "gunicorn": {"23": ANY}},
         apart=(frozenset({"alpha", "beta"}),),
     )
-    assert refused.message == (
-        "alpha==1 and beta (requirements.txt, line 3) are incompatible"
-    )
+    assert refused.message == ("alpha==1 and beta (requirements.txt, line 3) are incompatible")
     assert refused.place == line(2)
     assert refused.details == "uv cannot lock alpha==1, beta"
     assert refused.remedy == "allow other versions of alpha or beta"
@@ -273,12 +268,11 @@ def test_a_conflict_with_what_we_need_is_told_as_such():
         releases={**THREE, "gunicorn": {"23": ANY}},
         apart=(frozenset({"alpha", "gunicorn"}),),
     )
-    assert refused.message == (
-        "alpha==1 and gunicorn>=23 (needed by the service) are incompatible"
-    )
+    assert refused.message == ("alpha==1 and gunicorn>=23 (needed by the service) are incompatible")
     assert refused.place == line(2)
     assert refused.remedy == (
-        "allow other versions of alpha: the requirements of the service and the kernel cannot change"
+        "allow other versions of alpha: the requirements of the service and the kernel "
+        "cannot change"
     )
 
 
@@ -316,9 +310,7 @@ def test_contrary_versions_of_one_distribution_need_no_words_of_uv():
 
     texts = ("alpha==1", "beta", "alpha>=2")
     refused = explain(UNSOLVED, wanted(*texts), Contrary(releases=THREE))
-    assert refused.message == (
-        "alpha==1 and alpha>=2 (requirements.txt, line 3) are incompatible"
-    )
+    assert refused.message == ("alpha==1 and alpha>=2 (requirements.txt, line 3) are incompatible")
     assert (refused.place, refused.details) == (line(1), None)
     assert refused.remedy == "allow other versions of alpha"
 
@@ -347,9 +339,7 @@ def test_constraints_are_not_blamed_for_what_fails_without_them():
         constraints=("gamma<1",),
         apart=(frozenset({"alpha", "beta"}),),
     )
-    assert refused.message == (
-        "alpha==1 and beta (requirements.txt, line 2) are incompatible"
-    )
+    assert refused.message == ("alpha==1 and beta (requirements.txt, line 2) are incompatible")
 
 
 def test_a_link_in_a_conflict_is_shown_without_credentials():

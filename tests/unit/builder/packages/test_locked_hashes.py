@@ -71,9 +71,7 @@ def test_a_lock_keeps_the_files_that_have_the_hashes(demands, left):
 def test_a_hash_of_no_file_for_this_python_is_refused(digests):
     with pytest.raises(RequirementsError) as refused:
         files(demand("alpha==1.0", *digests))
-    assert refused.value.message == (
-        "no file of alpha 1.0 for this Python has the required hash"
-    )
+    assert refused.value.message == ("no file of alpha 1.0 for this Python has the required hash")
     assert refused.value.place == Place("requirements.txt", line=4)
     assert refused.value.details.splitlines() == [
         f"alpha-1.0-py3-none-any.whl  sha256:{WHEEL}",

@@ -177,4 +177,6 @@ def test_a_block_that_is_not_toml_is_refused(read):
 
 def test_settings_of_a_block_without_effect_are_reported(read):
     [note] = read(block(["[tool.uv]", 'prerelease = "allow"']))[3]
-    assert note.startswith("model.ipynb, cell 1, line 1: [tool.uv] has no effect in a block (prerelease)")
+    assert note.startswith(
+        "model.ipynb, cell 1, line 1: [tool.uv] has no effect in a block (prerelease)"
+    )

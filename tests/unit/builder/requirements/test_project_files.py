@@ -87,6 +87,8 @@ def test_a_conda_environment_may_list_nothing(tmp_path, text):
 
 def test_what_is_not_yaml_is_refused(tmp_path):
     write(tmp_path, {"env.yml": "a: [b"})
-    with pytest.raises(RequirementsError, match="the file is not valid YAML: while parsing") as refused:
+    with pytest.raises(
+        RequirementsError, match="the file is not valid YAML: while parsing"
+    ) as refused:
         read_environment_yml(tmp_path, "env.yml")
     assert refused.value.place == Place("env.yml")

@@ -137,7 +137,10 @@ def test_pip_lines(found, line, expected):
 
 def test_what_only_the_run_knows_is_told(found):
     notes = found({}, "# %%\n%pip install {name}\n# %%\n!apt-get install libgomp1").notes
-    assert "model.ipynb, cell 1, line 1: the packages of this pip line are known only at build time" in notes[0]
+    assert (
+        "model.ipynb, cell 1, line 1: the packages of this pip line are known only at build time"
+        in notes[0]
+    )
     assert "`apt-get install` has no effect in a build" in notes[1]
 
 
@@ -195,10 +198,7 @@ def test_a_link_differs_from_a_version(found):
     link = "six @ https://i.test/six-1.zip"
     gathered = found({"requirements.txt": f"{link}\n"}, '# %%\nrequirements = ["six==1"]')
     assert [str(conflict) for conflict in gathered.conflicts] == [
-        (
-            f"{link} (requirements.txt, line 1) is overridden by "
-            "six==1 (model.ipynb, cell 1, line 1)"
-        )
+        (f"{link} (requirements.txt, line 1) is overridden by six==1 (model.ipynb, cell 1, line 1)")
     ]
 
 

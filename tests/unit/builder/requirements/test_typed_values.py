@@ -50,7 +50,11 @@ def test_values_of_pyproject(refusal, text, said, line):
     ("text", "said", "line"),
     [
         ("dependencies = 'numpy'", "`dependencies` must be a list, not 'numpy'", 1),
-        ("dependencies = [['numpy']]", "`dependencies` contains ['numpy'], which is not a string", 1),
+        (
+            "dependencies = [['numpy']]",
+            "`dependencies` contains ['numpy'], which is not a string",
+            1,
+        ),
         ("requires-python = 3.11", "`requires-python` must be a string, not 3.11", 2),
         ("requires\\u002dpython = 1", "the `# /// script` block is not valid TOML", 1),
         ('"requires\\u002dpython" = 1', "`requires-python` must be a string", 1),

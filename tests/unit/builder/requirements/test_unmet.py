@@ -56,7 +56,10 @@ def unmet(tmp_path):
         ),
         (
             {"environment.yml": "dependencies:\n- python=2.7\nvariables:\n  A: b\n"},
-            ["environment.yml, line 2: the file requires python=2.7", "line 3: the variables A are not"],
+            [
+                "environment.yml, line 2: the file requires python=2.7",
+                "line 3: the variables A are not",
+            ],
         ),
         ({"environment.yml": "dependencies:\n- python>=3.8\n- pip\n"}, []),
     ],
