@@ -1,4 +1,4 @@
-"""Builds and serves every tiny repository beside this file, and compares with its case.toml.
+"""Builds and serves every tiny repository beside this file, and compares the results.
 
 A case is a folder:
 
@@ -7,20 +7,20 @@ A case is a folder:
                   source = "sub/model.ipynb"   when not the folder itself
                   environment = {...}      variables
                   git = true               make the source a git repository
-                  large = true             its packages take so much room that they are not kept,
-                                           and it runs in `make test-all` alone
+                  large = true             its packages are too large to keep, and it runs only in
+                                           `make test-all`
                   exit = 6                 the exit code; 0 when absent
-                  says = [...]             what the build has to print
-                  silent = [...]           what it must not print
+                  says = [...]             text the build must print
+                  silent = [...]           text it must not print
                   manifest = {...}         values the manifest must have
-                  [[predict]]              sample, and its prediction; or `fails`, in the log;
-                                           by = "command": asked without a service
+                  [[predict]]              sample and its prediction; or `fails`, in the log;
+                                           by = "command": scored without a service
                   service = {...}          variables of the service
-                  wheels = [{...}]         wheels to make in wheels/: what make_wheel takes
+                  wheels = [{...}]         wheels to make in wheels/: arguments of make_wheel
     repo/         the source; NAME.nb.txt becomes NAME.ipynb (tests/cells.py)
-    refusal.txt   the whole error message, when the exit code is not 0
+    refusal.txt   the complete error message, when the exit code is not 0
 
-`NACHLASS_WRITE_REFUSALS=1` writes refusal.txt anew; read the difference.
+`NACHLASS_WRITE_REFUSALS=1` rewrites refusal.txt; review the diff.
 """
 
 import json
@@ -41,7 +41,7 @@ from support.served import check_samples, served
 from support.wheels import make_wheel
 
 NOWHERE_ELSE = "9999"
-"""The version of a case's wheels: an index may have others of the same name."""
+"""The version of a case's wheels, because an index may have others of the same name."""
 HERE = Path(__file__).parent
 CASES = sorted(path.parent for path in HERE.glob("*/case.toml"))
 
@@ -66,7 +66,7 @@ def source(tmp_path):
 
 
 def parameters():
-    """Every case with its settings."""
+    """Yield every case with its settings."""
     for case in CASES:
         settings = tomllib.loads((case / "case.toml").read_text())
         yield pytest.param(case, settings, id=case.name)
@@ -101,8 +101,8 @@ def test_case(case, settings, source, nachlass, environ, tmp_path):
         check_samples(bundle, service)
         for asked in settings.get("predict", []):
             if asked.get("by") == "command":
-                told = nachlass("predict", bundle, json.dumps(asked["sample"]))
-                assert json.loads(told.stdout) == asked["prediction"], told.stderr
+                scored = nachlass("predict", bundle, json.dumps(asked["sample"]))
+                assert json.loads(scored.stdout) == asked["prediction"], scored.stderr
             else:
                 compare_prediction(service, asked)
 
@@ -135,7 +135,7 @@ def compare_prediction(service, asked):
 
 
 def settled(stderr, root):
-    """The error message without what differs from run to run."""
+    """Normalise the parts of the error message that differ from run to run."""
     text = stderr[stderr.index("error: ") :]
     text = text.replace(str(root), "REPO").replace(platform.python_version(), "PYTHON")
     text = re.sub(r"/\S*?\.bundle\.making", "MAKING", text)

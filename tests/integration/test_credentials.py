@@ -179,7 +179,7 @@ def test_a_wrong_password_is_said_but_not_shown(server, source, build):
         exit_code=5,
         secrets=(wrong,),
     )
-    assert "does not let us see whether it has secretlib" in built.stderr
+    assert "the package index denies access to secretlib" in built.stderr
     assert f"http://{server}/simple/" in built.stderr
 
 

@@ -118,7 +118,7 @@ def test_a_file_that_is_to_be_shipped_is(nachlass, tmp_path):
     (source / "conf/public.key").write_text("mine")
     refused = nachlass("build", source, "-o", bundle)
     assert refused.returncode == 6
-    assert "it is taken for a store of keys, which no bundle holds" in refused.stderr
+    assert "it looks like a key store and is left out of bundles" in refused.stderr
     built = nachlass("build", source, "-o", bundle, "-e", "S2I_SHIP=conf/*.key")
     assert built.returncode == 0, built.stderr
     assert (bundle / "src/conf/public.key").read_text() == "mine"

@@ -99,7 +99,9 @@ def test_what_is_suggested_builds(source, nachlass, tmp_path, cells, sample, all
     checked = nachlass("check", source)
     assert checked.returncode == 4
     requirements = pasted(checked.stderr, "paste this as the first cell of tutorial.ipynb:")
-    predictor = pasted(checked.stderr, "a suggestion, made from what tutorial.ipynb, cell 2")
+    predictor = pasted(
+        checked.stderr, "a suggestion, based on the model fitted at tutorial.ipynb, cell 2"
+    )
     whole = f"# %%\n{requirements}\n{cells}\n# %%\n{predictor}\n"
     write_notebook(source / "tutorial.ipynb", whole)
     assert nachlass("check", source).stderr == ""

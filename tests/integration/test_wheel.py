@@ -32,7 +32,7 @@ def wheel(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def installed(wheel, pytestconfig):
-    """The command `nachlass` of a virtual environment that has the wheel and what it requires.
+    """The command `nachlass` of a virtual environment with the wheel and its requirements.
 
     It is kept for later runs: the requirements are reinstalled when that
     changes, the wheel when its content does.

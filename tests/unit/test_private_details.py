@@ -1,9 +1,8 @@
-"""What Nachlass relies on although its owners do not promise it: one check for each detail.
+"""Undocumented details of other projects that Nachlass relies on: one check for each.
 
-A detail is an attribute or a behaviour that is not documented, a class that is
-subclassed beyond its documented hooks, or the wording of another program. When
-a check fails, a new version has changed the detail: its sentence says what has
-changed, and which file has to follow.
+A detail is an undocumented attribute or behaviour, a class that is subclassed beyond its
+documented hooks, or the wording of another program. When a check fails, a new version has
+changed the detail: its message says what has changed, and which file has to follow.
 """
 
 import ast
@@ -66,7 +65,7 @@ KERNEL = f"{BUILDER}/execution/in_kernel/nachlass_kernel"
 
 @dataclass(frozen=True)
 class Detail:
-    """A detail of `project`: `sign` is how the file that relies on it mentions it."""
+    """A detail of `project`; `sign` is the text by which the file refers to it."""
 
     project: str
     what: str
@@ -75,10 +74,10 @@ class Detail:
     holds: Callable[[], object]
 
     def broken(self) -> str | None:
-        """What has changed and which file relies on it; None if nothing has."""
+        """Say what has changed and which file relies on it; None if nothing has changed."""
         try:
-            why = None if self.holds() else "it is not so"
-        except Exception as error:  # noqa: BLE001 - whatever a check meets is a change
+            why = None if self.holds() else "this is no longer true"
+        except Exception as error:  # noqa: BLE001 - any exception in a check is a change
             why = f"{type(error).__name__}: {error}"
         return why and f"{self.project}: {self.what}; {self.used_in} relies on it; now: {why}"
 
@@ -138,7 +137,7 @@ def cloudpickle_module_globals():
 
 @relies_on(
     "cloudpickle",
-    "classes are pickled with ids from _get_or_create_tracker_id, kept by class and by id",
+    "classes are pickled with ids from _get_or_create_tracker_id, stored by class and by id",
     f"{KERNEL}/class_ids.py",
     "_get_or_create_tracker_id",
 )
@@ -154,7 +153,7 @@ def cloudpickle_class_ids():
 
 @relies_on(
     "cloudpickle",
-    "_DYNAMIC_CLASS_TRACKER_BY_ID is where a class is looked for that is loaded again",
+    "_DYNAMIC_CLASS_TRACKER_BY_ID is where a class that is loaded again is looked up",
     "service/nachlass_service/bundle/model.py",
     "_DYNAMIC_CLASS_TRACKER_BY_ID",
 )
@@ -207,7 +206,7 @@ def cpython_scanner():
 
 @relies_on(
     "CPython",
-    "typing.NewType and TypeVarTuple are made by name, and say in __module__ whose they are",
+    "typing.NewType and TypeVarTuple are created by name, and __module__ names their module",
     f"{KERNEL}/reducers.py",
     "typing.TypeVarTuple",
 )
@@ -219,7 +218,7 @@ def cpython_typing():
 
 @relies_on(
     "CPython",
-    "a missing name is told as \"Can't get attribute 'x' on <module '__main__'\"",
+    "a missing name is reported as \"Can't get attribute 'x' on <module '__main__'\"",
     f"{SERVICE}/bundle/model.py",
     "Can't get attribute",
 )
@@ -233,7 +232,7 @@ def cpython_missing_attribute():
 
 @relies_on(
     "CPython",
-    "syntax of Python 2 has messages of its own",
+    "Python 2 syntax has specific messages",
     f"{BUILDER}/notebook/notebook.py",
     "PYTHON_2_MESSAGES",
 )
@@ -543,7 +542,7 @@ def ipython_output():
 
 @relies_on(
     "ipykernel",
-    "zmqshell.system runs what `!command` says",
+    "zmqshell.system runs `!command`",
     f"{BUILDER}/execution/hidden_code.py",
     "zmqshell.system",
 )
@@ -585,7 +584,7 @@ def nbclient_methods():
 
 @relies_on(
     "nbclient",
-    "on_cell_executed is told the execute_reply",
+    "on_cell_executed receives the execute_reply",
     f"{BUILDER}/execution/cell_output.py",
     "execute_reply",
 )
@@ -640,7 +639,7 @@ def nbconvert_addresses():
 
 
 def run_uv(*words, cwd=None, stdin=None, **variables):
-    """What uv answers, as Nachlass runs it."""
+    """Run uv as Nachlass does."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("UV_")}
     return subprocess.run(
         [uv.find_uv_bin(), *words, "--color", "never"],
@@ -727,7 +726,7 @@ def folder(tmp_path, monkeypatch):
 
 @relies_on(
     "uv",
-    'a file with another digest is told as "Hash mismatch for `name`"',
+    'a file with another digest is reported as "Hash mismatch for `name`"',
     f"{BUILDER}/packages/uv_program.py",
     "Hash mismatch for",
 )
@@ -739,7 +738,7 @@ def uv_hash_mismatch():
 
 
 def is_told_as_made_elsewhere(above):
-    """Whether uv says so of a lock that begins with these lines."""
+    """Return whether uv reports this for a lock that begins with these lines."""
     said = install(Path.cwd(), above=above).stderr
     assert uv_program.MADE_ELSEWHERE.search(said), said
     return True
@@ -747,7 +746,7 @@ def is_told_as_made_elsewhere(above):
 
 @relies_on(
     "uv",
-    "a lock for another Python is told as incompatible",
+    "a lock for another Python is reported as incompatible",
     f"{BUILDER}/packages/uv_program.py",
     "MADE_ELSEWHERE",
 )
@@ -757,7 +756,7 @@ def uv_another_python():
 
 @relies_on(
     "uv",
-    "a lock for another platform is told as not supported",
+    "a lock for another platform is reported as not supported",
     f"{BUILDER}/packages/uv_program.py",
     "MADE_ELSEWHERE",
 )
@@ -779,7 +778,7 @@ def uv_exit_status():
 
 
 class Refusing(BaseHTTPRequestHandler):
-    """An index that wants to know who asks."""
+    """An index that requires credentials."""
 
     def do_GET(self):
         self.send_error(401)
@@ -809,7 +808,7 @@ def uv_refusal():
 
 @relies_on(
     "pip",
-    "the settings that are translated for uv are options of `pip install`",
+    "the settings translated for uv are options of `pip install`",
     f"{BUILDER}/packages/pip_settings.py",
     "LISTS",
 )
@@ -827,7 +826,7 @@ def pip_options():
 
 @relies_on(
     "pip",
-    "its parsers of requirements files, settings and switches can be asked",
+    "its parsers of requirements files, settings and booleans can be called",
     "tests/unit/builder/packages/test_any_pip_settings.py",
     "_get_ordered_configuration_items",
 )
@@ -843,7 +842,7 @@ pytestmark = pytest.mark.private_details
 
 
 def marked(detail, *values):
-    """The parameters of a test; those that run uv take long."""
+    """Return the parameters of a test; those that run uv are slow."""
     marks = [pytest.mark.starts_programs] if detail.project == "uv" else []
     return pytest.param(*(values or [detail]), marks=marks, id=detail.holds.__name__)
 

@@ -1,1 +1,1 @@
-"""Reading notebooks: their cells, their names, which of them are built."""
+"""Reading notebooks: their cells, their names, and the choice of which to build."""

@@ -1,4 +1,4 @@
-"""Which names a cell's code binds and changes, read from its syntax tree."""
+"""The names that a cell's code binds and changes, read from its syntax tree."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MAGIC_METHODS = frozenset({"run_line_magic", "run_cell_magic"})
 
 
 def names_changed(statement: ast.stmt) -> set[str]:
-    """The names that a statement binds or deletes, calls a method of or assigns into."""
+    """Return the names that a statement binds, deletes, calls a method of, or assigns into."""
     names: set[str | None] = set()
     for node in ast.walk(statement):
         match node:
@@ -26,10 +26,9 @@ def names_changed(statement: ast.stmt) -> set[str]:
 
 
 def names_bound(tree: ast.Module) -> Iterator[tuple[str, ast.stmt]]:
-    """The names that a cell's statements bind at its top level, with the statement.
+    """Yield the names that a cell's statements bind at the top level, with the statement.
 
-    Bodies of `if`, `for`, `with` and `try` count; those of functions and
-    classes do not.
+    Bodies of `if`, `for`, `with` and `try` count; those of functions and classes do not.
     """
     pending: list[ast.stmt] = list(tree.body)
     while pending:
@@ -56,7 +55,7 @@ def names_bound(tree: ast.Module) -> Iterator[tuple[str, ast.stmt]]:
 
 
 def _children(statement: ast.stmt) -> Iterator[ast.AST]:
-    """The statements directly inside a compound statement, handlers' included."""
+    """Yield the statements directly inside a compound statement, handlers included."""
     for child in ast.iter_child_nodes(statement):
         if isinstance(child, ast.ExceptHandler | ast.match_case):
             yield from ast.iter_child_nodes(child)
@@ -65,7 +64,7 @@ def _children(statement: ast.stmt) -> Iterator[ast.AST]:
 
 
 def _expressions(statement: ast.stmt) -> Iterator[ast.AST]:
-    """The nodes of a statement that are in none of the statements inside it."""
+    """Yield the nodes of a statement that are not in a nested statement."""
     pending: list[ast.AST] = [
         child for child in _children(statement) if not isinstance(child, ast.stmt)
     ]
@@ -73,13 +72,13 @@ def _expressions(statement: ast.stmt) -> Iterator[ast.AST]:
         node = pending.pop()
         yield node
         if isinstance(node, ast.comprehension):
-            pending += [node.iter, *node.ifs]  # its target is bound inside it alone
+            pending += [node.iter, *node.ifs]  # its target is local to it
         elif not isinstance(node, ast.Lambda):
             pending.extend(ast.iter_child_nodes(node))
 
 
 def takes_one_argument(function: ast.FunctionDef) -> bool:
-    """Whether a function can be called with one positional argument and nothing else."""
+    """Return whether a function can be called with exactly one positional argument."""
     arguments = function.args
     positional = len(arguments.posonlyargs) + len(arguments.args)
     required = positional - len(arguments.defaults)
@@ -88,7 +87,7 @@ def takes_one_argument(function: ast.FunctionDef) -> bool:
 
 
 def binds_unseen(tree: ast.Module) -> bool:
-    """Whether the cell may bind names that its text does not show: `import *`, `exec`, `%run`."""
+    """Return whether a cell may bind names not in its text: `import *`, `exec`, `%run`."""
     for node in ast.walk(tree):
         match node:
             case ast.ImportFrom(names=[ast.alias(name="*")]):
@@ -102,7 +101,7 @@ def binds_unseen(tree: ast.Module) -> bool:
 
 
 def _root(node: ast.expr) -> str | None:
-    """The name at the root of `name[...][...]`."""
+    """Return the name at the root of `name[...][...]`."""
     while isinstance(node, ast.Subscript):
         node = node.value
     return node.id if isinstance(node, ast.Name) else None

@@ -1,7 +1,7 @@
 """Finds secrets in the text of cells and modules.
 
-A secret is a text of a well-known form (secret_forms.py), or a literal that a name such as
-`API_KEY` gets and that is no word or placeholder.
+A secret is text of a well-known form (secret_forms.py), or a literal assigned to a name such
+as `API_KEY` that is not a word or placeholder.
 """
 
 from __future__ import annotations
@@ -24,27 +24,26 @@ _PREFIXED = re.compile(r"(?:sk|pk|rk|gh[a-z]|hf|key|tok)[-_][\w-]{12,}$")
 _ASSIGNED = re.compile(r"^\s*(?:export\s+|set\s+)?([A-Za-z_]\w*)=[\"']?([^\s\"']+)")
 _CONNECTION = re.compile(r"(?i)(?:^|[;\s])(password|pwd)=([^;\s'\"]+)")
 LEAST = {"word": 6, "token": 16}
-"""Characters that a literal needs, by what the name says; others need LEAST_OF_KEYS."""
+"""Minimum length of a literal in characters, by kind of name; others need LEAST_OF_KEYS."""
 LEAST_OF_KEYS = 12
 LONGEST = 500
-"""Characters of a literal that a name makes a secret; longer ones are data."""
+"""Maximum length of a secret literal in characters; longer ones are data."""
 LARGEST_MODULE = 2**20
 TAKE_NAME_AND_VALUE = ("setdefault", "get", "getenv", "putenv", "setenv", "__setitem__")
-"""Functions that get a name and its value, or its default."""
+"""Functions that take a name and its value or default."""
 REMEDY = (
-    ", and this text will be in the copy of the source, in the executed notebook if it is a cell, "
-    "and in any image: read it from os.environ or from a file outside of the source, and revoke "
-    "the one that stands here"
+    ", and it will be in the copied source, in the executed notebook (if in a cell) and in every "
+    "image: read it from os.environ or from a file outside the source, and revoke this one"
 )
 
 
 def secrets_of_notebook(notebook: Notebook) -> Iterator[str]:
-    """Warnings of secrets in the cells, the text between them included."""
+    """Warn of secrets in code cells and in the cells between them."""
     yield from _with_remedy(_found_in_notebook(notebook))
 
 
 def _found_in_notebook(notebook: Notebook) -> Iterator[str]:
-    """The places of secrets in a notebook, and what they look like."""
+    """Yield the places of secrets in a notebook, and what they look like."""
     for cell in notebook.cells:
         for line, what in _secrets(cell.source, cell.tree):
             yield f"{notebook.place(cell, line)}: {what}"
@@ -56,12 +55,12 @@ def _found_in_notebook(notebook: Notebook) -> Iterator[str]:
 
 
 def secrets_of_modules(root: Path, files: Sequence[str]) -> Iterator[str]:
-    """Warnings of secrets in Python files, other notebooks, and whatever else a build reads."""
+    """Warn of secrets in Python files, other notebooks, and other files that a build reads."""
     yield from _with_remedy(_found_in_files(root, files))
 
 
 def _found_in_files(root: Path, files: Sequence[str]) -> Iterator[str]:
-    """The places of secrets in files that are copied, and what they look like."""
+    """Yield the places of secrets in copied files, and what they look like."""
     for name in files:
         path = root / name
         if not name.endswith(".py"):
@@ -81,13 +80,13 @@ def _found_in_files(root: Path, files: Sequence[str]) -> Iterator[str]:
 
 
 def _with_remedy(found: Iterable[str]) -> Iterator[str]:
-    """What to say of secrets, never the secrets: the first says what to do."""
+    """Add the remedy to the first warning; warnings never contain the secrets."""
     for index, text in enumerate(found):
         yield text if index else f"{text}{REMEDY}"
 
 
 def _secrets(source: str, tree: ast.AST | None) -> list[tuple[int, str]]:
-    """The lines with a secret, once each, and what it looks like."""
+    """Return the lines with a secret, once each, and what it looks like."""
     found: dict[int, str] = {}
     for line, name in _named(source, tree):
         found.setdefault(line, f"`{name}` looks like a secret")
@@ -97,7 +96,7 @@ def _secrets(source: str, tree: ast.AST | None) -> list[tuple[int, str]]:
 
 
 def _named(source: str, tree: ast.AST | None) -> Iterator[tuple[int, str]]:
-    """The lines in which a name of a secret gets a literal that is one, and the name."""
+    """Yield the lines that assign a secret literal to the name of a secret, and the name."""
     if tree is None:  # %%bash, %%writefile
         for number, line in enumerate(source.splitlines(), start=1):
             yield from ((number, name) for name in _assigned(line))
@@ -107,19 +106,19 @@ def _named(source: str, tree: ast.AST | None) -> Iterator[tuple[int, str]]:
             text = _text(value)
             if text and _is_secret(name, text):
                 yield value.lineno, name
-        # %env NAME=... is a call with such a text
+        # %env NAME=... is a call with such a string
         for name in _assigned(_text(node)):
             yield node.lineno, name  # type: ignore[attr-defined]
 
 
 def _assigned(text: str) -> Iterator[str]:
-    """The names that get a secret in a text: `export NAME=...`, `Server=...;Password=...`."""
+    """Yield the names assigned a secret in text: `export NAME=...`, `Server=...;Password=...`."""
     found = [_ASSIGNED.match(text), _CONNECTION.search(text[:LONGEST])]
     yield from (match[1] for match in found if match and _is_secret(match[1], match[2]))
 
 
 def _text(node: ast.AST) -> str:
-    """The text of a literal; empty for anything else."""
+    """Return the text of a literal; empty for anything else."""
     match node:
         case ast.Constant(value=str(text)):
             return text
@@ -131,7 +130,7 @@ def _text(node: ast.AST) -> str:
 
 
 def _bindings(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
-    """The names that a node gives values to: variables, attributes, keys, arguments."""
+    """Yield the names that a node assigns, with values: variables, attributes, keys, arguments."""
     match node:
         case ast.Assign(targets=targets, value=value):
             for target in targets:
@@ -154,11 +153,11 @@ def _bindings(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
 
 
 def _unpacked(target: ast.expr, value: ast.expr) -> Iterator[tuple[str, ast.expr]]:
-    """The names of a target that may be a tuple, each with its value."""
+    """Yield the names of a target, which may be a tuple, each with its value."""
     match target, value:
         case ast.Tuple() | ast.List(), ast.Tuple() | ast.List():
             for one, part in zip(target.elts, value.elts, strict=False):
-                if isinstance(one, ast.Starred):  # what is behind it has another number
+                if isinstance(one, ast.Starred):  # the positions after it are unknown
                     return
                 yield from _unpacked(one, part)
         case _:
@@ -166,7 +165,7 @@ def _unpacked(target: ast.expr, value: ast.expr) -> Iterator[tuple[str, ast.expr
 
 
 def _defaults(arguments: ast.arguments) -> Iterator[tuple[str, ast.expr]]:
-    """The arguments of a function that have a default, and it."""
+    """Yield the arguments of a function that have a default, with the default."""
     named = [*arguments.posonlyargs, *arguments.args][::-1]
     for argument, value in zip(named, arguments.defaults[::-1], strict=False):
         yield argument.arg, value
@@ -176,7 +175,7 @@ def _defaults(arguments: ast.arguments) -> Iterator[tuple[str, ast.expr]]:
 
 
 def _name(target: ast.expr) -> str:
-    """The last name of a target: `a.token`, `os.environ["TOKEN"]`."""
+    """Return the last name of a target: `a.token`, `os.environ["TOKEN"]`."""
     match target:
         case ast.Name(id=name) | ast.Attribute(attr=name):
             return name
@@ -186,7 +185,7 @@ def _name(target: ast.expr) -> str:
 
 
 def _is_secret(name: str, value: str) -> bool:
-    """Whether a literal is more than a word or a placeholder, where a name says "secret"."""
+    """Return whether a name says "secret" and its literal is not a word or placeholder."""
     match = is_secret_name(name)
     if not match or len(value) > LONGEST or re.search(r"\s|://", value):
         return False

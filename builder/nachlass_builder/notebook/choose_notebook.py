@@ -1,4 +1,4 @@
-"""Decides which notebooks a source is built from, and by which contract."""
+"""The choice of the notebooks to build, and of their contract."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Explain = Callable[[str], str | None]
 
 @dataclass(frozen=True)
 class ChosenNotebooks:
-    """The notebooks to build, in order; `reason` says how they were found."""
+    """The notebooks to build, in order; `reason` says why they were chosen."""
 
     contract: Literal["function", "pipeline"]
     notebooks: tuple[Notebook, ...]
@@ -41,10 +41,10 @@ def choose_notebooks(
     given: str | None,
     explain: Explain = lambda _name: None,
 ) -> ChosenNotebooks:
-    """Find and read the notebooks: those named, or the one that can be meant.
+    """Find and read the notebooks: those named, or the only candidate.
 
-    `files` are the source's files; `given` is the notebook named as SOURCE.
-    `explain` says why a file that the user has is not among them.
+    `files` are the source's files; `given` is the notebook passed as SOURCE. `explain` says
+    why an existing file is not part of the source.
     """
     if settings.notebook_list and not given:
         _require(settings.notebook_list, "S2I_SOURCE_NOTEBOOK_LIST", files, explain)
@@ -59,7 +59,7 @@ def choose_notebooks(
 
 
 def _require(names: Sequence[str], variable: str, files: Sequence[str], explain: Explain) -> None:
-    """Refuse a named notebook that is not there."""
+    """Reject a named notebook that does not exist."""
     for name in names:
         if str(PurePosixPath(name)) in files:
             continue
@@ -67,13 +67,13 @@ def _require(names: Sequence[str], variable: str, files: Sequence[str], explain:
             raise SourceError(f"{variable} names {name}: {reason}")
         found = [file for file in files if file.endswith(".ipynb")]
         raise SourceError(
-            f"{variable} names {name}, and there is no such file in the source",
-            remedy=f"it has {_listed(found)}" if found else "the source has no notebook at all",
+            f"{variable} names {name}, but there is no such file in the source",
+            remedy=f"the source has {_listed(found)}" if found else "the source has no notebooks",
         )
 
 
 def _find(root: Path, notebooks: Sequence[str], explain: Explain) -> tuple[str, str]:
-    """The notebook that is meant when none was named, and why."""
+    """Choose a notebook if none was named, and say why."""
     if DEFAULT_NOTEBOOK in notebooks:
         return DEFAULT_NOTEBOOK, "the default name"
     at_root = [name for name in notebooks if "/" not in name]
@@ -84,7 +84,7 @@ def _find(root: Path, notebooks: Sequence[str], explain: Explain) -> tuple[str, 
     if not notebooks:
         raise SourceError(
             "there is no notebook in the source",
-            remedy="name the folder, the notebook or the git URL that holds one (.ipynb)",
+            remedy="name a folder or git URL with a notebook (.ipynb), or the notebook itself",
         )
     defining = [name for name in notebooks if _defines_predictor(root, name)]
     if len(defining) == 1:
@@ -95,17 +95,17 @@ def _find(root: Path, notebooks: Sequence[str], explain: Explain) -> tuple[str, 
         return fitting[0], "the only notebook that fits a model"
     candidates = defining or notebooks
     what = "several notebooks define `predictor`" if defining else "no notebook defines `predictor`"
-    remedy = "say which one with S2I_SOURCE_NOTEBOOK, or S2I_SOURCE_NOTEBOOK_LIST for a pipeline"
+    remedy = "choose one with S2I_SOURCE_NOTEBOOK, or S2I_SOURCE_NOTEBOOK_LIST for a pipeline"
     if not defining:
         remedy = (
-            "define predictor(x), which scores one sample, in one of them; the notebooks of a "
-            "pipeline are named, in order, in S2I_SOURCE_NOTEBOOK_LIST"
+            "define predictor(x), which scores one sample, in one of them; for a pipeline, list "
+            "its notebooks in order in S2I_SOURCE_NOTEBOOK_LIST"
         )
     raise NotebookError(f"{what}: {_listed(candidates)}", remedy=remedy)
 
 
 def _defines_predictor(root: Path, name: str) -> bool:
-    """Whether a candidate can be read and defines `predictor`."""
+    """Return whether a candidate is readable and defines `predictor`."""
     try:
         return last_binding(read_notebook(root, name), "predictor") is not None
     except NachlassError:
@@ -113,7 +113,7 @@ def _defines_predictor(root: Path, name: str) -> bool:
 
 
 def _fits(root: Path, name: str) -> bool:
-    """Whether a candidate can be read and fits a model that a predictor could use."""
+    """Return whether a candidate is readable and fits a model that a predictor could use."""
     try:
         return suggest_predictor(read_notebook(root, name)) is not None
     except NachlassError:
@@ -121,6 +121,6 @@ def _fits(root: Path, name: str) -> bool:
 
 
 def _listed(names: Sequence[str], most: int = 10) -> str:
-    """Names as a phrase, the first few when there are many."""
+    """Join names, only the first few if there are many."""
     shown = ", ".join(names[:most])
     return f"{shown} and {len(names) - most} more" if len(names) > most else shown

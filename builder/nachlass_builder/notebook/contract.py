@@ -1,4 +1,4 @@
-"""The names by which notebooks and Nachlass know each other."""
+"""The names that form the contract between notebooks and Nachlass."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ CONTRACT = (
     "serving_requirements",
 )
 SAVE_FILE = "S2I_PIPELINE_STAGE_SAVE_FILE"
-NAME_SAMPLES = f"let {SAMPLES_VARIABLE} name a variable of the notebook, or nothing"
+NAME_SAMPLES = f"set {SAMPLES_VARIABLE} to a variable of the notebook, or leave it empty"
 
 
 def one_argument(name: str) -> str:
-    """What to do about a function of the contract that takes anything but one argument."""
+    """Return the remedy for a function of the contract that does not take one argument."""
     if name == "batch_predictor":
         return "define batch_predictor(xs), which takes a list of samples"
-    return f"define {name}(x), which takes one sample: a list or an object, if it has many values"
+    return f"define {name}(x), which takes one sample: a list or an object if it has many values"

@@ -1,4 +1,4 @@
-"""Finds where the cells of a notebook bind and change a name."""
+"""The places where the cells of a notebook bind and change a name."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nachlass_builder.notebook.notebook import Cell, Notebook
 
 
 def bindings_of(notebook: Notebook, name: str) -> list[tuple[Cell, ast.stmt]]:
-    """The statements that give a name a value at the top level of a cell, in order."""
+    """Return the statements that bind a name at the top level of a cell, in order."""
     return [
         (cell, statement)
         for cell in notebook.cells
@@ -21,13 +21,13 @@ def bindings_of(notebook: Notebook, name: str) -> list[tuple[Cell, ast.stmt]]:
 
 
 def last_binding(notebook: Notebook, name: str) -> Place | None:
-    """Where a name gets its last value at the top level; None when no cell's text binds it."""
+    """Return the place of a name's last top-level binding; None if no cell's text binds it."""
     found = bindings_of(notebook, name)
     return notebook.place(found[-1][0], found[-1][1].lineno) if found else None
 
 
 def last_change(notebook: Notebook, name: str) -> Place | None:
-    """Where a name is last bound, deleted or changed."""
+    """Return the place where a name is last bound, deleted or changed."""
     found = [
         notebook.place(cell, statement.lineno)
         for cell in notebook.cells
@@ -38,5 +38,5 @@ def last_change(notebook: Notebook, name: str) -> Place | None:
 
 
 def may_define_unseen(notebook: Notebook) -> bool:
-    """Whether some cell may bind names that the text does not show."""
+    """Return whether any cell may bind names that are not in its text."""
     return any(cell.tree is not None and binds_unseen(cell.tree) for cell in notebook.cells)

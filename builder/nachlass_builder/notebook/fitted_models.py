@@ -1,6 +1,6 @@
-"""Finds the models that a notebook fits at the top level, and what each is fitted to.
+"""The models that a notebook fits at the top level, and the data of each.
 
-The cells are followed from where data are read or loaded to each `model.fit(X, y)`.
+The cells are followed from where data is read or loaded to each `model.fit(X, y)`.
 Nothing is executed.
 """
 
@@ -15,9 +15,9 @@ from nachlass_builder.notebook.notebook import Notebook
 from nachlass_builder.notebook.sample_data import Data, Expressions, Held, is_true
 
 OF_FRAMES = frozenset("columns dtypes head iloc loc describe info dropna select_dtypes".split())
-"""Attributes that only a frame has, of those that cells like to use."""
+"""Common attributes that only frames have."""
 OTHER_FRAMES = frozenset({"polars", "dask", "pyspark", "cudf", "modin", "vaex", "cuml"})
-"""Libraries whose frames look like pandas's and are none."""
+"""Libraries whose frames look like pandas's but are not."""
 FITS = frozenset({"fit", "fit_transform", "partial_fit", "fit_predict", "fit_resample"})
 CLUSTERING = frozenset(
     "KMeans MiniBatchKMeans BisectingKMeans GaussianMixture BayesianGaussianMixture Birch"
@@ -29,12 +29,12 @@ NO_ROWS = frozenset(
     " LabelEncoder LabelBinarizer Prophet NeuralProphet ARIMA SARIMAX AutoARIMA TfidfVectorizer"
     " CountVectorizer SimpleExpSmoothing ExponentialSmoothing Word2Vec Tokenizer".split()
 )
-"""What is fitted and predicts no row."""
+"""Classes that are fitted but do not predict rows."""
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A call of `fit` at the top level: of a model, on an argument."""
+    """A top-level call of `fit`: a model and its argument."""
 
     model: Held
     argument: Held
@@ -45,7 +45,7 @@ class Fitted:
 
 @dataclass
 class FittedModels:
-    """Follows the statements at the top level of a notebook."""
+    """The result of following the top-level statements of a notebook."""
 
     notebook: Notebook
     fitted: list[Fitted] = field(default_factory=list)
@@ -55,7 +55,7 @@ class FittedModels:
     _made_by: dict[str, ast.expr] = field(default_factory=dict)
 
     def read(self) -> None:
-        """Follow every cell that runs."""
+        """Follow every cell that is executed."""
         for cell in self.notebook.cells:
             if cell.tree is None or cell.is_skipped:
                 continue
@@ -67,14 +67,14 @@ class FittedModels:
                 self._follow(statement, self.notebook.place(cell, statement.lineno))
 
     def can_serve(self, fitted: Fitted) -> bool:
-        """Whether a model is still there, and certainly predicts rows."""
+        """Return whether a model is still bound, and certainly predicts rows."""
         made_by = self._class_of(fitted.model.text)
         if made_by in NO_ROWS or not self.known.is_current(fitted.model):
             return False
         return fitted.has_target or fitted.model.text in self.asked or made_by in CLUSTERING
 
     def is_of_keras(self, model: str) -> bool:
-        """Whether a model is one of Keras's, which takes arrays and no lists."""
+        """Return whether a model is a Keras model, which takes arrays, not lists."""
         keras = {"keras", "tensorflow"}
         if not keras & {full.partition(".")[0] for full in self.known.modules.values()}:
             return False
@@ -83,12 +83,12 @@ class FittedModels:
         return self.known.modules.get(root, "keras").partition(".")[0] in keras
 
     def _class_of(self, name: str) -> str:
-        """The last name of what made an object: `KMeans`."""
+        """Return the name of the class that made an object: `KMeans`."""
         made_by = self._made_by.get(name)
         return ast.unparse(made_by).rpartition(".")[2] if made_by else ""
 
     def _follow(self, statement: ast.stmt, place: Place) -> None:
-        """Note what is fitted, then what the statement binds and changes."""
+        """Record a fit, then the names that the statement binds and changes."""
         self._note_imports(statement)
         self._note_frames(statement)
         value, targets = getattr(statement, "value", None), _targets(statement)
@@ -99,7 +99,7 @@ class FittedModels:
         bound = {name for target in targets for name in _names(target)}
         for name in bound:
             self.known.data.pop(name, None)
-        # An item that is set, or a column that is added, leaves a frame what it is.
+        # A frame stays a frame when an item is set or a column is added.
         for name in {*self.known.data} & {*_changed(statement)}:
             self.known.data[name] = replace(
                 self.known.data[name], holders=(self.known.held(ast.Name(name)),)
@@ -113,7 +113,7 @@ class FittedModels:
             self.fitted.append(Fitted(self.known.held(model), argument, data, place, has_target))
 
     def _note_imports(self, statement: ast.stmt) -> None:
-        """The modules behind names."""
+        """Record the modules behind names."""
         match statement:
             case ast.Import(names=aliases):
                 for alias in aliases:
@@ -123,7 +123,7 @@ class FittedModels:
                     self.known.modules[alias.asname or alias.name] = f"{module}.{alias.name}"
 
     def _note_frames(self, statement: ast.stmt) -> None:
-        """What is used as only a frame can be."""
+        """Record names used as only frames can be."""
         if OTHER_FRAMES & {full.partition(".")[0] for full in self.known.modules.values()}:
             return
         for node in _outside_functions(statement):
@@ -134,13 +134,13 @@ class FittedModels:
                     self.frames.add(self.known.held(name))
 
     def _note_data(self, made: dict[str, Data]) -> None:
-        """What names hold: each holds its rows itself, unless they were transformed."""
+        """Record the data of names: a name holds its rows itself unless they were transformed."""
         for name, data in made.items():
             itself = () if data.transformers else (self.known.held(ast.Name(name)),)
             self.known.data[name] = replace(data, holders=(*itself, *data.holders))
 
     def _prefer_tests(self, value: ast.expr | None, targets: list[ast.expr]) -> None:
-        """Of two parts of one split, the rows of the second are those to sample."""
+        """Prefer samples from the second part of a split."""
         match value, targets:
             case ast.Call(func=function), [ast.Tuple(elts=names)] if (
                 ast.unparse(function).rpartition(".")[2] == "train_test_split"
@@ -152,7 +152,7 @@ class FittedModels:
                         self.known.data[train.id] = replace(data, holders=holders)
 
     def _note_value(self, name: str, value: ast.expr | None) -> None:
-        """What made a name's value, and whether it is a literal."""
+        """Record what made a name's value, and whether it is a literal."""
         self.known.texts.pop(name, None)
         self._made_by.pop(name, None)
         match value:
@@ -168,7 +168,7 @@ class FittedModels:
     def _fit_of(
         self, value: ast.expr | None, targets: list[ast.expr]
     ) -> tuple[ast.Name, Held, Data | None, bool] | None:
-        """`model.fit(X, y)`: the model, the argument, what that is, and if there is a target."""
+        """Parse `model.fit(X, y)`: the model, the argument, its data, and if it has a target."""
         match value:
             case ast.Call(func=ast.Attribute(value=fitter, attr="fit"), args=args, keywords=words):
                 given = [*args, *(word.value for word in words if word.arg == "X")]
@@ -186,7 +186,7 @@ class FittedModels:
 
 
 def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """The statements that certainly run once, those inside `with` among them."""
+    """Yield the statements that certainly run once, including those inside `with`."""
     for statement in body:
         if isinstance(statement, ast.With):
             yield from _statements(statement.body)
@@ -195,7 +195,7 @@ def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
 
 
 def _targets(statement: ast.stmt) -> list[ast.expr]:
-    """What a statement assigns to."""
+    """Return the targets that a statement assigns to."""
     match statement:
         case ast.Assign(targets=targets):
             return targets
@@ -205,7 +205,7 @@ def _targets(statement: ast.stmt) -> list[ast.expr]:
 
 
 def _names(target: ast.expr) -> Iterator[str]:
-    """The names that a target binds."""
+    """Yield the names that a target binds."""
     match target:
         case ast.Name(id=name):
             yield name
@@ -215,7 +215,7 @@ def _names(target: ast.expr) -> Iterator[str]:
 
 
 def _changed(statement: ast.stmt) -> list[str]:
-    """The names that a statement binds, deletes, fits, or changes in place, each once."""
+    """Return the names that a statement binds, deletes, fits, or changes in place, each once."""
     found: list[str] = []
     for node in _outside_functions(statement):
         match node:
@@ -237,7 +237,7 @@ def _changed(statement: ast.stmt) -> list[str]:
 
 
 def _outside_functions(statement: ast.stmt) -> Iterator[ast.AST]:
-    """The nodes of a statement, but for the bodies of functions and classes."""
+    """Yield the nodes of a statement, except the bodies of functions and classes."""
     pending: list[ast.AST] = [statement]
     while pending:
         node = pending.pop()

@@ -1,4 +1,4 @@
-"""Reads a notebook and its cells, or says why it cannot be one."""
+"""Notebooks and their cells, as read from files."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from nachlass_builder.foundation.text_file import read_text
 
 SKIP_TAG = "skip-execution"
 TRANSPARENT_MAGICS = frozenset({"capture", "prun", "time"})
-"""Cell magics whose body runs in the notebook's own namespace."""
+"""Cell magics whose body runs in the notebook's namespace."""
 
 AUTOMAGIC = frozenset(
     "alias autoreload cat cd conda config cp env killbgscripts ldir less ll load load_ext ls"
     " lsmagic mamba man matplotlib mkdir more mv pip pwd pylab reload_ext rm rmdir run sx system"
     " tb time timeit uv who whos".split()
 )
-"""Line magics that IPython accepts without their per cent sign."""
+"""Line magics that IPython accepts without a percent sign."""
 
 PYTHON_2_MESSAGES = (
     "Missing parentheses in call to 'print'",
@@ -36,19 +36,19 @@ PYTHON_2_MESSAGES = (
     "multiple exception types must be parenthesized",
     "leading zeros in decimal integer literals are not permitted",
 )
-"""What Python 3 says of syntax that only Python 2 had."""
+"""Messages of Python 3 about syntax that only Python 2 had."""
 
 PYTHON_2_LINE = re.compile(r"\s*raise\s+[\w.]+\s*,|.*`[^`]+`|.*<>")
-"""Syntax that only Python 2 had and Python 3 merely calls invalid."""
+"""Syntax of Python 2 that Python 3 only reports as invalid."""
 
 
 @dataclass(frozen=True)
 class Cell:
     """A code cell that is not blank.
 
-    `is_skipped` says that a tag keeps it from running, `may_raise` that it may fail.
-    `number` is the one Jupyter shows after "Restart and run all"; `tree` is
-    None when the cell is not Python (`%%bash`) or does not parse (`problem`).
+    `is_skipped` and `may_raise` come from tags: it is not executed, or may fail. `number` is
+    the one Jupyter shows after "Restart and run all"; `tree` is None if the cell is not
+    Python (`%%bash`) or does not parse (`problem`).
     """
 
     number: int
@@ -61,19 +61,19 @@ class Cell:
 
 @dataclass(frozen=True)
 class Notebook:
-    """A notebook as nbformat 4: its name relative to the source's root, its code cells."""
+    """A notebook as nbformat 4: its path from the source's root, and its code cells."""
 
     name: str
     node: NotebookNode
     cells: tuple[Cell, ...]
 
     def place(self, cell: Cell | None = None, line: int | None = None) -> Place:
-        """Where a cell, or a line of it, is."""
+        """Return the place of the notebook, a cell, or a line of it."""
         return Place(self.name, None if cell is None else cell.number, line)
 
 
 def read_notebook(root: Path, name: str) -> Notebook:
-    """Read the notebook `name` below `root`, of format 3 or 4; NotebookError if it is none."""
+    """Read the notebook `name` below `root`, of format 3 or 4; raise NotebookError."""
     try:
         text = read_text(root, name, NotebookError)
     except OSError as error:
@@ -98,7 +98,7 @@ def read_notebook(root: Path, name: str) -> Notebook:
 
 
 def syntax_error(notebook: Notebook, cell: Cell) -> NotebookError | None:
-    """The refusal of a cell that is not Python 3, or None when it parses (or may fail)."""
+    """Return the error for a cell that is not Python 3, or None if it parses (or may fail)."""
     if cell.problem is None or cell.may_raise:
         return None
     place = notebook.place(cell, cell.problem.lineno)
@@ -110,40 +110,40 @@ def syntax_error(notebook: Notebook, cell: Cell) -> NotebookError | None:
             f"the cell is Python 2 code: {said}",
             place=place,
             details=details,
-            remedy="rewrite it for Python 3; `2to3` or `futurize` do most of that",
+            remedy="rewrite it for Python 3; `2to3` or `futurize` does most of it",
         )
     return NotebookError(
-        f"the cell does not parse: {said}",
+        f"the cell has a syntax error: {said}",
         place=place,
         details=details,
-        remedy="mend the cell, or delete it: every cell is executed",
+        remedy="fix the cell, or delete it: every cell is executed",
     )
 
 
 def source_line(source: str, number: int | None) -> str | None:
-    """A line of a cell's source, counted from 1; None when there is no such line."""
+    """Return a line of a cell's source, counted from 1; None if there is no such line."""
     lines = source.splitlines()
     return lines[number - 1] if number is not None and 0 < number <= len(lines) else None
 
 
 def _parse_json(text: str, name: str) -> dict[str, Any]:
-    """Decode the file, naming merge markers as what they are."""
+    """Decode the file, with a specific error for merge markers."""
     try:
         content = json.loads(text)
     except (json.JSONDecodeError, RecursionError) as error:
         marker = re.search(r"^(<{7}|>{7}|\|{7})( |$)", text, re.MULTILINE)
         if marker:
             raise NotebookError(
-                "the notebook holds the markers of an unfinished git merge",
+                "the notebook contains the markers of an unfinished git merge",
                 place=Place(name, line=text.count("\n", 0, marker.start()) + 1),
                 remedy="finish the merge; `nbdime` merges notebooks cell by cell",
             ) from None
         line, said = getattr(error, "lineno", None), getattr(error, "msg", str(error))
-        what = f"the notebook is not JSON: {said}"
+        what = f"the notebook is not valid JSON: {said}"
         if not text.strip():
             line, what = None, "the file is empty"
         elif getattr(error, "pos", 0) >= len(text.rstrip()):
-            what = "the notebook is not JSON: the file ends too early"
+            what = "the notebook is not valid JSON: the file is truncated"
         raise NotebookError(
             what,
             place=Place(name, line=line),
@@ -153,15 +153,13 @@ def _parse_json(text: str, name: str) -> dict[str, Any]:
         raise NotebookError(
             "the file is JSON, but not a notebook: it has no `nbformat`",
             place=Place(name),
-            remedy=(
-                "restore it from git, or name the notebook that is meant with S2I_SOURCE_NOTEBOOK"
-            ),
+            remedy=("restore it from git, or set S2I_SOURCE_NOTEBOOK to the right notebook"),
         )
     return content
 
 
 def _refuse_other_languages(content: dict[str, Any], name: str) -> None:
-    """Refuse a notebook whose kernel is certainly not Python."""
+    """Reject a notebook whose kernel is certainly not Python."""
     metadata = content.get("metadata") or {}
     kernelspec = metadata.get("kernelspec") or {}
     language = (metadata.get("language_info") or {}).get("name") or kernelspec.get("language")
@@ -171,7 +169,7 @@ def _refuse_other_languages(content: dict[str, Any], name: str) -> None:
     raise NotebookError(
         f"the notebook is written for another language: {language} (kernel {kernel!r})",
         place=Place(name),
-        remedy="Nachlass serves Python 3 notebooks only",
+        remedy="Nachlass serves only Python 3 notebooks",
     )
 
 
@@ -179,7 +177,7 @@ def _as_version_4(text: str, version: int, name: str) -> NotebookNode:
     """Upgrade to nbformat 4.5 with cell ids, and validate."""
     if version not in (3, 4):
         raise NotebookError(
-            f"the notebook's format is {version}; 3 and 4 are understood",
+            f"the notebook's format is {version}; only 3 and 4 are supported",
             place=Place(name),
             remedy="open it in a current Jupyter and save it",
         )
@@ -201,7 +199,7 @@ def _as_version_4(text: str, version: int, name: str) -> NotebookNode:
 
 
 def _settle_ids(node: NotebookNode, content: dict[str, Any]) -> None:
-    """Replace the ids that nbformat has made up, which are random, by the cells' positions."""
+    """Replace nbformat's generated ids, which are random, with the cells' positions."""
     own = {cell.get("id") for cell in content.get("cells", ())}
     for position, cell in enumerate(node.cells, start=1):
         if "id" in cell and cell.id not in own:
@@ -210,14 +208,14 @@ def _settle_ids(node: NotebookNode, content: dict[str, Any]) -> None:
 
 
 def _parse_cell(number: int, source: str, *, may_raise: bool) -> Cell:
-    """Parse a cell's Python, reading through magics that run their body in place."""
+    """Parse a cell's Python, including the body of magics that run it in place."""
     body, skipped = source, 0
     while match := re.match(r"\s*%%(\w+)[^\n]*(?:\n|$)|[ \t]*\n", body):
         if match[1] and match[1] not in TRANSPARENT_MAGICS:
             return Cell(number, source, may_raise, None)
         body = body[match.end() :]
         skipped += match[0].count("\n")
-    # IPython drops blank lines at the beginning; comments keep the numbers of the rest.
+    # IPython drops leading blank lines; comments preserve the line numbers.
     body = "#\n" * skipped + body
     try:
         return Cell(number, source, may_raise, _parse_python(body))
@@ -226,7 +224,7 @@ def _parse_cell(number: int, source: str, *, may_raise: bool) -> Cell:
 
 
 def _parse_python(source: str) -> ast.Module:
-    """Parse what IPython would run; lines that begin with a magic's bare name are magics."""
+    """Parse the code as IPython does, which also accepts magics without a percent sign."""
     lines = source.split("\n")
     while True:
         transformed = TransformerManager().transform_cell("\n".join(lines))

@@ -1,8 +1,8 @@
-"""Finds classes of a notebook that other code may register when they are made.
+"""Classes of a notebook that other code may register when they are created.
 
-The pickle makes a notebook's class anew: without its decorator, and with its metaclass
-and bases once more. A registry of theirs (JAX's of pytrees, Equinox's of modules) then
-does not know the new class, or refuses it as a second one of its name.
+Unpickling recreates a notebook's class: without its decorator, and by calling its metaclass
+and bases again. A registry (JAX's of pytrees, Equinox's of modules) then does not know the
+new class, or rejects it as a duplicate.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from nachlass_builder.notebook.notebook import Notebook
 
 @dataclass(frozen=True)
 class RegisteredClass:
-    """A class at the top level of a cell, and what may register it, as it is written."""
+    """A class at the top level of a cell, and the code that may register it."""
 
     name: str
     place: Place
@@ -26,7 +26,7 @@ class RegisteredClass:
 
 
 def registered_classes(notebook: Notebook) -> Iterator[RegisteredClass]:
-    """Classes with a decorator, a metaclass or a base that no cell and no part of Python makes."""
+    """Yield classes with a decorator, metaclass or base from neither a cell nor Python itself."""
     modules = _imported(notebook)
     for cell in notebook.cells:
         for node in cell.tree.body if cell.tree else ():
@@ -36,13 +36,13 @@ def registered_classes(notebook: Notebook) -> Iterator[RegisteredClass]:
 
 
 def _registrar(node: ast.ClassDef, modules: Mapping[str, str]) -> ast.expr | None:
-    """What may register a class: any metaclass but Python's own, or a library's part of it."""
+    """Return what may register a class: a metaclass, decorator or base of a library."""
     metaclasses = [word.value for word in node.keywords if word.arg == "metaclass"]
     for metaclass in metaclasses:
         if _module(metaclass, modules) not in sys.stdlib_module_names:
             return metaclass
     for part in (*node.decorator_list, *node.bases):
-        # Also what a decorator is made from: `partial(jax.tree_util.register_dataclass, ...)`.
+        # Also the arguments of a decorator: `partial(jax.tree_util.register_dataclass, ...)`.
         named = [part, *part.args] if isinstance(part, ast.Call) else [part]
         found = {_module(one, modules) for one in named} - {None}
         if found - sys.stdlib_module_names:
@@ -51,7 +51,7 @@ def _registrar(node: ast.ClassDef, modules: Mapping[str, str]) -> ast.expr | Non
 
 
 def _module(node: ast.expr, modules: Mapping[str, str]) -> str | None:
-    """The top-level module that an expression's name was imported from."""
+    """Return the top-level module that an expression's name was imported from."""
     while True:
         match node:
             case ast.Attribute(value=inner) | ast.Call(func=inner) | ast.Subscript(value=inner):
@@ -63,7 +63,7 @@ def _module(node: ast.expr, modules: Mapping[str, str]) -> str | None:
 
 
 def _imported(notebook: Notebook) -> dict[str, str]:
-    """The top-level module behind each name that a cell imports."""
+    """Return the top-level module behind each name that a cell imports."""
     modules = {}
     for cell in notebook.cells:
         for node in ast.walk(cell.tree) if cell.tree else ():

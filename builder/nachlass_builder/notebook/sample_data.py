@@ -1,6 +1,6 @@
-"""Says what expressions of a notebook give: frames, columns or rows, and what was done to them.
+"""The data behind a notebook's expressions: frames, columns or rows, and their transformers.
 
-What is not understood is not guessed at.
+Expressions that are not understood stay unknown: nothing is guessed.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ SAME_KIND = frozenset(
     " replace set_index sort_values sort_index query filter drop_duplicates lower upper strip"
     " round clip".split()
 )
-"""Methods that give a frame for a frame, and a column for a column."""
+"""Methods that return a frame for a frame, and a column for a column."""
 
 
 @dataclass(frozen=True)
 class Held:
-    """An expression, and how often each of its names had been bound, changed or fitted."""
+    """An expression, with the number of times each of its names had been changed."""
 
     text: str
     names: frozenset[tuple[str, int]]
@@ -30,7 +30,7 @@ class Held:
 
 @dataclass(frozen=True)
 class Data:
-    """Samples: their form, the transformers they went through, and what holds them before that."""
+    """Samples: their form, their transformers, and the expressions of the untransformed data."""
 
     kind: Literal["frame", "column", "rows", "bunch", "unknown"]
     holders: tuple[Held, ...] = ()
@@ -39,11 +39,11 @@ class Data:
 
 @dataclass
 class Expressions:
-    """What is known of the names at the top level, as far as the cells have been followed.
+    """The knowledge about top-level names, as far as the cells have been followed.
 
     `data` are samples by name, `changes` counts how often a name was bound, changed or
-    fitted, `modules` has what was imported under it; `texts` are names of literals, and
-    whether each is a text: `df[NAME]` is a column then.
+    fitted, `modules` are the imports by name; `texts` are names of literals, and whether
+    each is a string: then `df[NAME]` is a column.
     """
 
     data: dict[str, Data] = field(default_factory=dict)
@@ -52,15 +52,15 @@ class Expressions:
     texts: dict[str, bool] = field(default_factory=dict)
 
     def alias(self, module: str) -> str | None:
-        """The name by which the cells know a module."""
+        """Return the name under which the cells import a module."""
         return next((name for name, full in self.modules.items() if full == module), None)
 
     def is_current(self, held: Held) -> bool:
-        """Whether the names of an expression are what they were."""
+        """Return whether the names of an expression are unchanged."""
         return all(self.changes.get(name, 0) == count for name, count in held.names)
 
     def held(self, node: ast.expr) -> Held:
-        """An expression as it is now."""
+        """Return an expression with the current counts of its names."""
         names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
         text = ast.unparse(node)
         is_plain = isinstance(node, ast.Name | ast.Attribute | ast.Subscript | ast.Call)
@@ -68,11 +68,11 @@ class Expressions:
         return Held(text if is_plain else f"({text})", counts)
 
     def _split(self, node: ast.expr) -> list[Data | None]:
-        """The two parts of what is split."""
+        """Return the two parts of a split."""
         return [self.of(node) or Data("unknown", (self.held(node),))] * 2
 
     def of(self, node: ast.expr) -> Data | None:
-        """The samples that an expression gives; None if it is not understood."""
+        """Return the samples of an expression; None if it is not understood."""
         match node:
             case ast.Name(id=name):
                 return self.data.get(name)
@@ -85,7 +85,7 @@ class Expressions:
         return None
 
     def _of_attribute(self, data: Data | None, attribute: str) -> Data | None:
-        """What an attribute of samples is."""
+        """Return the samples of an attribute."""
         if data is None:
             return None
         if data.kind == "bunch":
@@ -95,7 +95,7 @@ class Expressions:
         return replace(data, holders=()) if attribute in ("iloc", "loc", "str") else None
 
     def _of_part(self, data: Data | None, inner: ast.expr, chosen: ast.expr) -> Data | None:
-        """What `df[...]`, `df.iloc[...]` are."""
+        """Return the samples of `df[...]` or `df.iloc[...]`."""
         if data is None or data.transformers or data.kind not in ("frame", "column"):
             return None
         if isinstance(inner, ast.Attribute) and inner.attr in ("iloc", "loc"):
@@ -114,7 +114,7 @@ class Expressions:
     def _of_call(
         self, function: ast.expr, args: list[ast.expr], words: list[ast.keyword]
     ) -> Data | None:
-        """What a call returns: a frame of pandas, transformed samples, or a part of samples."""
+        """Return the samples of a call: a pandas frame, transformed samples, or a part of them."""
         called = ast.unparse(function)
         last = called.rpartition(".")[2]
         is_pandas = self.modules.get(called.partition(".")[0], "").partition(".")[0] == "pandas"
@@ -129,7 +129,7 @@ class Expressions:
             ):
                 before = self.of(args[0]) or Data("unknown")
                 transformer = self.held(owner)
-                if method == "fit_transform":  # it is fitted by then
+                if method == "fit_transform":  # which fits it first
                     after = frozenset({(name, self.changes.get(name, 0) + 1)})
                     transformer = replace(transformer, names=after)
                 holders = () if before.transformers else (self.held(args[0]),)
@@ -152,7 +152,7 @@ class Expressions:
     def of_each(
         self, value: ast.expr | None, targets: list[ast.expr]
     ) -> Iterator[tuple[str, Data]]:
-        """What an assignment gives to each name, as far as it is known."""
+        """Yield the samples that an assignment binds to each name, if known."""
         if value is None:
             return
         for target in targets:
@@ -175,7 +175,7 @@ class Expressions:
 
 
 def is_true(words: Iterable[ast.keyword], name: str) -> bool:
-    """Whether a call has `name=True`."""
+    """Return whether a call has `name=True`."""
     return any(
         word.arg == name and isinstance(word.value, ast.Constant) and word.value.value is True
         for word in words

@@ -1,4 +1,4 @@
-"""Suggests a `predictor` for a notebook that fits a model and defines none."""
+"""Suggests a `predictor` for a notebook that fits a model but defines none."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ MOST_SAMPLES = 100
 
 @dataclass(frozen=True)
 class Suggestion:
-    """A cell that defines `predictor` and `samples`, and where the model is fitted."""
+    """A cell that defines `predictor` and `samples`, and the place where the model is fitted."""
 
     code: str
     place: Place
 
 
 def suggest_predictor(notebook: Notebook) -> Suggestion | None:
-    """The cell that would define a predictor for the model that is fitted last; None without."""
+    """Suggest a cell that defines a predictor for the model fitted last; None without one."""
     reader = FittedModels(notebook)
     try:
         reader.read()
-    except RecursionError:  # an expression that is nested too deeply to be one of people's
+    except RecursionError:  # an expression nested too deeply to be hand-written
         return None
     able = [one for one in reader.fitted if reader.can_serve(one)]
     asked = [one for one in able if one.model.text in reader.asked]
@@ -36,17 +36,17 @@ def suggest_predictor(notebook: Notebook) -> Suggestion | None:
 
 
 def define_predictor(notebook: Notebook) -> str:
-    """What to do about a notebook without a predictor, with the suggestion if there is one."""
-    remedy = "define predictor(x), which scores one sample, in a cell of its own"
+    """Return the remedy for a notebook without a predictor, with a suggestion if there is one."""
+    remedy = "define predictor(x), which scores one sample, in a separate cell"
     suggestion = suggest_predictor(notebook)
     if suggestion is None:
         return remedy
     code = textwrap.indent(suggestion.code, "    ")
-    return f"{remedy}; a suggestion, made from what {suggestion.place} fits:\n{code}"
+    return f"{remedy}; a suggestion, based on the model fitted at {suggestion.place}:\n{code}"
 
 
 def _written(fitted: Fitted, reader: FittedModels) -> str | None:
-    """The cell's code; None where the rows that `fit` got are gone."""
+    """Return the cell's code; None if the rows passed to `fit` are gone."""
     data, source = fitted.data, fitted.argument
     if data:
         holder = next(filter(reader.known.is_current, data.holders), None)

@@ -1,1 +1,1 @@
-"""Resolving, locking and installing what a model needs."""
+"""Resolving, locking and installing the packages of a model."""

@@ -1,12 +1,12 @@
-"""Bytecode of environments: compiled once for each version of a distribution, then linked.
+"""Bytecode of environments: compiled once per version of a distribution, then linked.
 
-A training environment has its bytecode in a folder of its own (PYTHONPYCACHEPREFIX),
-so that what is installed and the user's source stay as they are. A serving environment
-has it beside its sources, because whoever serves it may not write there.
+A training environment has its bytecode in a separate folder (PYTHONPYCACHEPREFIX), which
+leaves the installed files and the user's source unchanged. A serving environment has it
+beside its sources, because the service may not be able to write there.
 
-In the cache, the name of a distribution's bytecode is a digest of its modules. The files
-are the same in every build: they hold no times, and Python imports them without a look
-at the sources (PEP 552, unchecked).
+In the cache, the bytecode of a distribution is named after a digest of its modules. The
+files are the same in every build: they contain no timestamps, and Python imports them
+without checking the sources (PEP 552, unchecked).
 """
 
 from __future__ import annotations
@@ -33,26 +33,26 @@ SUFFIX = f".{sys.implementation.cache_tag}.pyc"
 NEVER_IMPORTED = {
     "ensurepip", "idlelib", "lib2to3", "site-packages", "test", "tests", "tkinter", "turtledemo",
 }  # fmt: skip
-"""Folders of the standard library that kernels and models do without."""
+"""Folders of the standard library that kernels and models never import."""
 ALONE = ("-I", "-S", "-X", "utf8", "-W", "ignore")
-"""Options that keep variables, locales and site-packages from the compiling interpreter."""
+"""Options that isolate the compiling interpreter from variables, locale and site-packages."""
 IMPORTED_TESTS = "imported-tests.json"
-"""Beside the bytecode of a distribution: the modules of tests that its modules import."""
+"""A file beside the bytecode of a distribution: the test modules that its modules import."""
 KIND = 1
-"""Of what the cache has of a distribution: caches outlive versions of this file."""
+"""The version of the cache format, because caches outlive versions of this file."""
 AT_ONCE = 100
-"""Sources that are compiled one after the other: large distributions keep all cores busy."""
+"""Sources compiled per process, which lets large distributions use all cores."""
 
 
 def bytecode_folder(python: Path) -> Path:
-    """Where a training environment's interpreter keeps its bytecode."""
+    """Return the bytecode folder of a training environment's interpreter."""
     return python.parent.parent / "pycache"
 
 
 def link_standard_library(folder: Path) -> None:
-    """Link in a new folder what this Python's standard library has as bytecode.
+    """Link the bytecode of this Python's standard library into a new folder.
 
-    Python reads through a link, and replaces one whose source has changed.
+    Python follows such links, and replaces a link whose source has changed.
     """
     for place, folders, names in os.walk(sysconfig.get_path("stdlib")):
         folders[:] = [name for name in folders if name not in NEVER_IMPORTED]
@@ -67,7 +67,7 @@ def link_standard_library(folder: Path) -> None:
 
 @dataclass(frozen=True)
 class Modules:
-    """The modules of a distribution; the cache has their bytecode under the name `key`."""
+    """The modules of a distribution; `key` names their bytecode in the cache."""
 
     key: str
     sources: Sequence[str]
@@ -82,9 +82,9 @@ class Bytecode:
     def give(
         self, site_packages: Path, python: Path, deadline: Deadline, folder: Path | None = None
     ) -> set[str]:
-        """Link all bytecode beside the sources, or into `folder`; compile what is missing first.
+        """Link all bytecode beside the sources or into `folder`, compiling missing files first.
 
-        Returns the modules of tests that other modules import.
+        Returns the test modules that other modules import.
         """
         records = sorted(site_packages.glob("*.dist-info/RECORD"))
         found = [modules for modules in map(_read_modules, records) if modules.sources]
@@ -101,7 +101,7 @@ class Bytecode:
         return {name for file in files for name in json.loads(file.read_text(encoding="utf-8"))}
 
     def _is_whole(self, key: str) -> bool:
-        """Whether the bytecode of a distribution is there; somebody may have cleaned up."""
+        """Return whether the bytecode of a distribution is in the cache and complete."""
         return (self._kept / key / IMPORTED_TESTS).is_file()
 
     @property
@@ -113,7 +113,7 @@ class Bytecode:
     def _compile(
         self, missing: Iterable[Modules], site_packages: Path, python: Path, deadline: Deadline
     ) -> None:
-        """Compile distributions; each is in the cache as a whole or not at all."""
+        """Compile distributions; each is cached completely or not at all."""
         self._kept.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=self._kept, ignore_cleanup_errors=True) as temporary:
             lists = [
@@ -139,7 +139,7 @@ class Bytecode:
                 self._keep(made)
 
     def _keep(self, made: Path) -> None:
-        """Move the bytecode of a distribution to its place; that of a faster build stays."""
+        """Move a distribution's bytecode into the cache, unless a concurrent build was faster."""
         place = self._kept / made.name
         if not self._is_whole(made.name):
             shutil.rmtree(place, ignore_errors=True)
@@ -151,12 +151,12 @@ class Bytecode:
 
 
 def _read_modules(record: Path) -> Modules:
-    """The modules that a RECORD lists, without tests and what is not in site-packages."""
+    """Read the modules that a RECORD lists, without tests and files outside site-packages."""
     info, site_packages = record.parent, record.parents[1]
     with record.open(newline="", encoding="utf-8") as file:
         listed = {row[0] for row in csv.reader(file) if row}
     sources = sorted(filter(_is_compiled, listed))
-    # RECORD has hashes, too, but uv does not verify them.
+    # RECORD also has hashes, but uv does not verify them.
     contents = {
         source: digest_of_file(site_packages / source)
         for source in sources
@@ -166,25 +166,25 @@ def _read_modules(record: Path) -> Modules:
 
 
 def _is_compiled(name: str) -> bool:
-    """Whether a file of RECORD is a module of site-packages and no test."""
+    """Return whether a file of RECORD is a module in site-packages and not a test."""
     path = PurePosixPath(name)
     outside = path.is_absolute() or ".." in path.parts
     return path.suffix == ".py" and not outside and folder_of_tests(name) is None
 
 
 def _imported_tests(site_packages: Path, sources: Iterable[str]) -> set[str]:
-    """The modules of tests that modules import."""
+    """Return the test modules that modules import."""
     texts = ((s, (site_packages / s).read_text("utf-8", errors="replace")) for s in sources)
     return {name for source, text in texts for name in imported_tests(source, text)}
 
 
 def _link(there: Path, here: Path) -> None:
-    """Link bytecode, or copy it where the file system does not link; a wheel's own is replaced."""
+    """Link bytecode, or copy it if the file system has no links; replace a wheel's own."""
     here.parent.mkdir(parents=True, exist_ok=True)
     here.unlink(missing_ok=True)
     try:
         here.hardlink_to(there)
     except FileNotFoundError:
-        return  # the source does not compile: its import says why
+        return  # the source does not compile: importing it reports why
     except OSError:
         shutil.copyfile(there, here)

@@ -1,12 +1,11 @@
-"""Compiles modules to bytecode that is the same in every build. Standard library only.
+"""Compiles modules to reproducible bytecode. Standard library only.
 
 Standard input is JSON: [[folder, [source, ...]], ...], sources relative to the
 working directory. The bytecode of `a/b.py` is written to `folder/a/b.pyc`; a
 source that does not compile is left out.
 
-What Python writes depends on the state of the interpreter (cpython #73894).
-Each list is therefore compiled in a fork of its own, in the order given: its
-bytecode depends on no other list.
+Bytecode depends on the state of the interpreter (cpython #73894). Each list is therefore
+compiled in a separate fork, in the given order, unaffected by any other list.
 """
 
 import gc
@@ -19,8 +18,8 @@ from contextlib import suppress
 
 
 def main() -> None:
-    """Compile as many lists at once as there are cores; fail when one of them does."""
-    gc.disable()  # it would run at moments that depend on the whole input
+    """Compile one list per core at a time; fail if any list fails."""
+    gc.disable()  # it would run at times that depend on the whole input
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     lists = json.load(sys.stdin)
     running, failed = 0, False
@@ -38,7 +37,7 @@ def main() -> None:
 
 
 def compile_list(folder: str, sources: Sequence[str]) -> None:
-    """Write bytecode that Python does not compare with its source when it imports."""
+    """Write bytecode that Python imports without checking the source."""
     for source in sources:
         with suppress(py_compile.PyCompileError):
             py_compile.compile(

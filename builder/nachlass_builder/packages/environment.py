@@ -1,9 +1,9 @@
-"""Creates the virtual environments of models from locks, once each.
+"""The virtual environments of models, each created once from its lock.
 
-Each attempt has a folder of its own, which is renamed when it is complete: what a
-killed build left cannot disturb the next, even while a uv that outlived its
-build still writes there. The path of a complete environment is the same in
-every build, because outputs of cells show it.
+Each attempt gets its own folder, which is renamed when it is complete. The remains of a
+killed build therefore cannot disturb the next one, even if a uv process outlives its build
+and still writes there. The path of a complete environment is the same in every build,
+because outputs of cells show it.
 """
 
 from __future__ import annotations
@@ -41,26 +41,26 @@ from nachlass_builder.packages.uv_program import (
 Purpose = Literal["training", "serving"]
 
 KIND = "1"
-"""Of how environments are made and what is left out of them: caches outlive versions of this."""
+"""The version of how environments are made, because caches outlive versions of this file."""
 COMPLETE = "env"
 """The name of a complete environment in its folder."""
 OF_NO_USE = (".gitignore", "CACHEDIR.TAG", "bin/activate*", "bin/deactivate.bat", "bin/pydoc.bat")
-"""Files of an empty environment that nothing here needs."""
+"""Files of an empty environment that nothing needs."""
 NO_METADATA = {"UV_NO_INSTALLER_METADATA": "1"}
-"""Without INSTALLER, direct_url.json and the like, which say how this machine has installed."""
+"""Omits INSTALLER, direct_url.json and the like, which describe this machine's installation."""
 SYNC = ("pip", "sync", "--quiet", "--preview-features", "pylock", "--allow-empty-requirements")
 
 
 @dataclass(frozen=True)
 class Environment:
-    """A complete virtual environment; `reused` when it was there before."""
+    """A complete virtual environment; `reused` if it already existed."""
 
     path: Path
     reused: bool
 
     @property
     def key(self) -> str:
-        """A name for what it depends on."""
+        """The digest of everything it depends on."""
         return self.path.parent.name
 
     @property
@@ -70,7 +70,7 @@ class Environment:
 
     @property
     def site_packages(self) -> Path:
-        """Where its distributions are."""
+        """The folder of its distributions."""
         major, minor = sys.version_info[:2]
         return self.path / "lib" / f"python{major}.{minor}" / "site-packages"
 
@@ -85,7 +85,7 @@ def ensure_environment(
     deadline: Deadline,
     note: Callable[[str], None],
 ) -> Environment:
-    """The environment of a lock and the service's wheel; made when it is not in the cache."""
+    """Return the environment of a lock and the service wheel, creating it if not cached."""
     folder = _folder(lock, service, purpose, cache)
     if path := _complete(folder):
         return Environment(path, reused=True)
@@ -105,28 +105,28 @@ def ensure_environment(
 def existing_environment(
     lock: Lock, *, service: Path, purpose: Purpose, cache: Path
 ) -> Environment | None:
-    """The environment of a lock and the service's wheel, when it is in the cache."""
+    """Return the environment of a lock and the service wheel, if it is cached."""
     path = _complete(_folder(lock, service, purpose, cache))
     return Environment(path, reused=True) if path else None
 
 
 def _folder(lock: Lock, service: Path, purpose: Purpose, cache: Path) -> Path:
-    """Where an environment belongs: its name is a digest of what it depends on."""
+    """Return an environment's folder, named after a digest of everything it depends on."""
     python = (sys.implementation.name, sys.version, sys.base_prefix)
     facts = (KIND, lock.digest, *python, digest_of_file(service), purpose)
     return cache / "envs" / hashlib.sha256("\0".join(facts).encode()).hexdigest()[:32]
 
 
 def _complete(folder: Path) -> Path | None:
-    """The complete environment, when its base interpreter is still there."""
+    """Return the complete environment, if its base interpreter still exists."""
     path = folder / COMPLETE
     return path if (path / "bin" / "python").exists() else None
 
 
 def _create(folder: Path, lock: Lock, installer: Installer, note: Callable[[str], None]) -> Path:
-    """Make the environment in a new folder, and rename it when it is complete."""
+    """Create the environment in a new folder, and rename the folder when it is complete."""
     sources = lock.built_from_source
-    if sources and not lock.notes:  # the lock was read: this time nobody has said so yet
+    if sources and not lock.notes:  # the lock was read, not resolved: nothing has reported this yet
         note(f"built from source: {', '.join(sources)}")
     path = folder / COMPLETE
     for left in (path, *folder.glob(f"{COMPLETE}-*")):
@@ -142,7 +142,7 @@ def _create(folder: Path, lock: Lock, installer: Installer, note: Callable[[str]
 
 @dataclass(frozen=True)
 class Installer:
-    """How an environment is filled; `service` is the service's wheel."""
+    """Installs a lock into an environment; `service` is the service wheel."""
 
     service: Path
     purpose: Purpose
@@ -151,14 +151,11 @@ class Installer:
     deadline: Deadline
 
     def fill(self, attempt: Path, lock: Lock, path: Path) -> None:
-        """Make an environment, which will be at `path`, with what the lock names.
-
-        Raises RequirementsError.
-        """
+        """Create an environment from a lock, to be moved to `path`; raise RequirementsError."""
         made = self.create(attempt)
         if made.status:
             raise RequirementsError(
-                f"no environment can be made in {attempt}", details=uv_message(made)
+                f"cannot create an environment in {attempt}", details=uv_message(made)
             )
         for pattern in OF_NO_USE:
             for file in attempt.glob(pattern):
@@ -174,7 +171,7 @@ class Installer:
         )
 
     def _compile(self, attempt: Environment, complete: Environment, *, with_tests: bool) -> None:
-        """Put bytecode into the environment; one to train in gets the standard library's, too."""
+        """Add bytecode to the environment; for training, also the standard library's."""
         folder = None
         if self.purpose == "training":
             prefix = bytecode_folder(attempt.python)
@@ -187,9 +184,9 @@ class Installer:
             leave_out_tests(attempt.site_packages, tests)
 
     def create(self, path: Path) -> Completed:
-        """Make an empty environment of our own Python."""
+        """Create an empty environment for the running Python."""
         return run_uv(
-            # Relocatable, because an image moves it to another place.
+            # Relocatable, because an image moves it.
             ["venv", "--quiet", "--no-project", "--relocatable", "--python", sys.executable, path],
             indexes=self.indexes,
             deadline=self.deadline,
@@ -198,12 +195,12 @@ class Installer:
         )
 
     def install(self, path: Path, lock: Lock) -> Completed:
-        """Install exactly what the lock names, and the service.
+        """Install exactly the locked packages, and the service.
 
-        First from uv's cache alone: the hashes say that a file is the right
-        one, and many an index would have it sent again only to be sure.
+        The first attempt uses only uv's cache: the hashes identify the files, and many
+        indexes would make uv download them again just to revalidate them.
         """
-        # In the environment's own folder, so that what a killed build leaves goes with it.
+        # Inside the environment, so that removing a killed build's environment removes it too.
         with TemporaryDirectory(dir=path) as folder:
             listed = Path(folder) / "pylock.install.toml"
             listed.touch(mode=0o600)
@@ -230,7 +227,7 @@ class Installer:
 
 
 def _with_wheel(text: str, wheel: Path) -> str:
-    """The lock's text with one more package, so that one call installs all."""
+    """Add the wheel to the lock's text, so that one call installs everything."""
     document = tomllib.loads(text)
     name, version = wheel.name.split("-")[:2]
     archive = {
@@ -242,25 +239,25 @@ def _with_wheel(text: str, wheel: Path) -> str:
 
 
 def _not_installed(completed: Completed, lock: Lock) -> RequirementsError:
-    """The failure for a lock that uv could not install."""
+    """Return the error for a lock that uv could not install."""
     if found := NOT_AS_LOCKED.search(completed.stderr):
         return RequirementsError(
-            f"{found[1]} is not the file that was locked: another is there under its name",
+            f"{found[1]} is not the file that was locked: a different file has the same name",
             details=uv_message(completed),
-            remedy="find out who changed it; if it is meant, `nachlass build --force` locks it",
+            remedy="find out who changed it; if it is intended, `nachlass build --force` locks it",
         )
     if MADE_ELSEWHERE.search(completed.stderr):
         return RequirementsError(
             "the lock is for another Python or platform",
             details=uv_message(completed),
-            remedy="use the Python that it was made with, or build anew",
+            remedy="use the Python that it was made with, or rebuild",
         )
     sources = lock.built_from_source
     here = lock.only_here
     if sources:
         remedy = f"use versions with a wheel instead of {', '.join(sources)}"
     elif here:
-        remedy = f"the lock names files of one machine, for {', '.join(here)}"
+        remedy = f"the lock refers to files that exist on one machine only, for {', '.join(here)}"
     else:
         remedy = "check the network and the credentials of the package index"
     return RequirementsError(
@@ -269,6 +266,6 @@ def _not_installed(completed: Completed, lock: Lock) -> RequirementsError:
 
 
 def _seconds(deadline: Deadline) -> float:
-    """The time left, as file locks want it: -1 is for ever."""
+    """Return the time left in the form file locks expect: -1 means forever."""
     remaining = deadline.remaining_s()
     return -1 if remaining is None else remaining

@@ -1,7 +1,7 @@
-"""Says why requirements cannot be met: which, where, and what exists instead.
+"""Explains why requirements cannot be resolved: which, where, and what exists instead.
 
-Answers come from asking uv smaller questions, never from reading its sentences.
-The explanations are in one file, because what one question shows leads to the next.
+The answers come from smaller uv queries, never from parsing uv's messages. The
+explanations are in one file because each query leads to the next.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ HERE = "Python " + ".".join(platform.python_version_tuple()[:2])
 SYSTEM = f"{platform.system()} {platform.machine()}"
 
 SEARCH_LIMIT_S = 20.0
-"""How long the search for the smallest conflict goes on."""
+"""Time limit of the search for the smallest conflict."""
 
 
 def explain(
     completed: Completed, wanted: Sequence[Wanted], resolver: Resolver
 ) -> RequirementsError:
-    """The failure to raise after uv could not lock `wanted`."""
+    """Return the error to raise after uv could not lock `wanted`."""
     for one in wanted:
         if one.is_link and (fetched := resolver.fetch(one.text)).status:
             return _not_fetched(one, fetched)
@@ -44,25 +44,25 @@ def explain(
 
 
 def no_wheel(one: Wanted, resolver: Resolver) -> RequirementsError:
-    """The failure for a requirement that has wheels, but none for this Python."""
+    """Return the error for a requirement that has wheels, but none for this Python."""
     pythons = resolver.pythons_with(one.alone, *WHEELS)
     ways = [_nearest(one, resolver)]
     if pythons and Version(pythons[-1]) >= Version(OLDEST_PYTHON):
         ways.append(f"or build with Python {pythons[-1]}")
     if resolver.version_of(one.alone, "--no-binary", one.name):
-        ways.append(f"or set PIP_NO_BINARY={one.name} to build it from source nevertheless")
+        ways.append(f"or set PIP_NO_BINARY={one.name} to build it from source anyway")
     return RequirementsError(
         f"{one.text} has no wheel for {HERE}"
-        + (f"; it has for Python {spans(pythons)}" if pythons else ""),
+        + (f", only for Python {spans(pythons)}" if pythons else ""),
         place=one.place,
         remedy="; ".join(ways),
     )
 
 
 def _missing(missing: Sequence[Wanted], resolver: Resolver) -> RequirementsError:
-    """The failure for requirements that nothing on the indexes meets.
+    """Return the error for requirements that nothing on the indexes satisfies.
 
-    An index that refuses us comes first: what else is missing may be there.
+    An index that denies access comes first: it may have the other missing ones.
     """
     undated = replace(resolver, as_of=None)
     there = each(lambda one: _exists(one.name, undated), missing)
@@ -77,41 +77,40 @@ def _missing(missing: Sequence[Wanted], resolver: Resolver) -> RequirementsError
 
 
 def _unavailable(one: Wanted, resolver: Resolver) -> RequirementsError:
-    """The failure for a distribution that exists, but not as it is required."""
+    """Return the error for a distribution that exists, but not as required."""
     if resolver.as_of and replace(resolver, as_of=None).version_of(one.alone):
         return RequirementsError(
-            f"{one.text} was not there on {resolver.as_of}, or its index does not say since when",
+            f"{one.text} did not exist on {resolver.as_of}, or its index gives no upload dates",
             place=one.place,
-            remedy="take a later S2I_RESOLVE_AS_OF, or an earlier version",
+            remedy="use a later S2I_RESOLVE_AS_OF, or an earlier version",
         )
     if resolver.pythons_with(one.alone, *WHEELS):
         return no_wheel(one, resolver)
     if pythons := resolver.pythons_with(one.alone):
         return RequirementsError(
-            f"{one.text} is not for {HERE}, but for Python {spans(pythons)}",
+            f"{one.text} does not support {HERE}, only Python {spans(pythons)}",
             place=one.place,
             remedy=_nearest(one, resolver),
         )
     if resolver.wheel_of(one.alone, *ANYWHERE):
         return RequirementsError(
-            f"{one.text} is for other systems than {SYSTEM}",
+            f"{one.text} does not support {SYSTEM}, only other systems",
             place=one.place,
-            remedy=f"leave it out, or say where it is needed, as in "
+            remedy=f"remove it, or restrict it to its system, as in "
             f"`{one.text}; sys_platform == 'win32'`",
         )
     return RequirementsError(
-        f"no version of {one.name} meets {one.text}",
+        f"no version of {one.name} matches {one.text}",
         place=one.place,
         remedy=_nearest(one, resolver),
     )
 
 
 def _denied(one: Wanted, refusal: str, others: int, resolver: Resolver) -> RequirementsError:
-    """The failure for an index that wants to know who we are, or does not believe it."""
+    """Return the error for an index that wants credentials, or rejects them."""
     names = f"{one.name} and {others} more" if others else one.name
     return RequirementsError(
-        "the package index does not let us see whether it has "
-        f"{names} ({', '.join(resolver.indexes.places)})",
+        f"the package index denies access to {names} ({', '.join(resolver.indexes.places)})",
         place=one.place,
         details=refusal,
         remedy=resolver.way_in(refusal),
@@ -119,18 +118,18 @@ def _denied(one: Wanted, refusal: str, others: int, resolver: Resolver) -> Requi
 
 
 def _unknown(one: Wanted, resolver: Resolver) -> RequirementsError:
-    """The failure for a distribution that no index has."""
-    where = ", ".join(resolver.indexes.places) or "any index: none is set"
+    """Return the error for a distribution that no index has."""
+    where = ", ".join(resolver.indexes.places) or "any index: none is configured"
     subject = one.name if one.origin else f"{one.name}, which {one.whose} needs,"
     return RequirementsError(
         f"there is no distribution {subject} on {where}",
         place=one.place,
-        remedy="check the name, and the index it should come from (PIP_INDEX_URL, wheels/)",
+        remedy="check the name and the index (PIP_INDEX_URL, wheels/)",
     )
 
 
 def _exists(name: str, resolver: Resolver) -> bool:
-    """Whether any index has anything of that name, for any Python and system."""
+    """Return whether any index has anything of that name, for any Python and system."""
     return bool(
         resolver.version_of(name, "--prerelease", "allow")
         or resolver.pythons_with(name)
@@ -139,7 +138,7 @@ def _exists(name: str, resolver: Resolver) -> bool:
 
 
 def _nearest(one: Wanted, resolver: Resolver) -> str:
-    """What to use instead: the nearest versions that have a wheel here."""
+    """Suggest the nearest versions that have a wheel here."""
     name = one.name
     if one.pin:
         lower = resolver.wheel_of(f"{name}<{one.pin}")
@@ -151,21 +150,21 @@ def _nearest(one: Wanted, resolver: Resolver) -> str:
     if not found:
         return f"no version of {name} has a wheel for {HERE}"
     if not one.pin:
-        return f"{name} has wheels for {HERE} from {found[0]} to {found[-1]}"
+        return f"{name} has wheels for {HERE} in versions {found[0]} to {found[-1]}"
     what = " and ".join(f"{name}=={version}" for version in found)
     if len(found) > 1:
         return f"the nearest versions with a wheel for {HERE} are {what}"
     rest = "earlier" if higher else "later"
-    return f"the nearest version with a wheel for {HERE} is {what} (no {rest} one has)"
+    return f"the nearest version with a wheel for {HERE} is {what} (no {rest} version has one)"
 
 
 def _not_fetched(one: Wanted, fetched: Completed) -> RequirementsError:
-    """The failure for a link that leads nowhere, or to something that cannot be built."""
+    """Return the error for a link that cannot be fetched or built."""
     return RequirementsError(
-        f"{redact(one.text, ())} cannot be fetched, or not be built",
+        f"{redact(one.text, ())} cannot be fetched or built",
         place=one.place,
         details=uv_message(fetched),
-        remedy="for a private repository, let git find credentials: an ssh agent, ~/.netrc, "
+        remedy="for a private repository, give git credentials: an ssh agent, ~/.netrc, "
         "or a credential helper"
         if "git+" in one.text
         else None,
@@ -175,7 +174,7 @@ def _not_fetched(one: Wanted, fetched: Completed) -> RequirementsError:
 def _conflict(
     completed: Completed, wanted: Sequence[Wanted], resolver: Resolver
 ) -> RequirementsError:
-    """The failure for requirements that exist, but not together."""
+    """Return the error for requirements that exist but are incompatible."""
     least = _smallest_conflict(wanted, resolver)
     theirs = [one for one in least if one.origin]
     ours = [one for one in least if not one.origin]
@@ -185,11 +184,11 @@ def _conflict(
     first, *others = [*theirs, *ours]
     names = " and ".join([redact(first.text, ()) if theirs else str(first), *map(str, others)])
     if others:
-        message = f"{names} cannot be met together"
+        message = f"{names} are incompatible"
     else:
-        message = f"{names}, with what it depends on, cannot be resolved for {HERE}"
+        message = f"{names} and its dependencies cannot be resolved for {HERE}"
     if by_constraint:
-        message += " under the constraints that are set"
+        message += " under the configured constraints"
     return RequirementsError(
         message,
         place=first.place,
@@ -199,7 +198,7 @@ def _conflict(
 
 
 def _contrary(least: Sequence[Wanted], resolver: Resolver) -> bool:
-    """Whether all is about one distribution, of which no version is the one that all want."""
+    """Return whether all are about one distribution, no version of which matches all."""
     if any(one.is_link for one in least) or len({one.name for one in least}) > 1:
         return False
     versions = ",".join(str(one.parsed.specifier) for one in least if one.parsed.specifier)
@@ -207,13 +206,13 @@ def _contrary(least: Sequence[Wanted], resolver: Resolver) -> bool:
 
 
 def _explanation(completed: Completed, least: Sequence[Wanted], resolver: Resolver) -> str:
-    """What uv says of the smallest conflict, or at first said of all."""
+    """Return uv's message about the smallest conflict, or its first one about all."""
     said = resolver.lock([one.text for one in least])
     return uv_message(said if said.status else completed)
 
 
 def _smallest_conflict(wanted: Sequence[Wanted], resolver: Resolver) -> list[Wanted]:
-    """Leave out whatever the failure does not need: first what is ours, then the user's."""
+    """Reduce the requirements to those that conflict: drop ours first, then the user's."""
     until = time.monotonic() + SEARCH_LIMIT_S
     least = list(wanted)
     theirs = [one for one in wanted if one.origin]
@@ -229,21 +228,21 @@ def _smallest_conflict(wanted: Sequence[Wanted], resolver: Resolver) -> list[Wan
 def _way_out(
     theirs: Sequence[Wanted], ours: Sequence[Wanted], resolver: Resolver, *, by_constraint: bool
 ) -> str:
-    """What to do about a conflict."""
+    """Return the remedy for a conflict."""
     if by_constraint:
         return "loosen the constraints (-c files, uv.lock, PIP_CONSTRAINT) or the requirements"
     if not theirs:
-        return "make it available: on the index, or with all it depends on in wheels/"
+        return "make it available on the index, or in wheels/ with all its dependencies"
     if not ours and len(theirs) == 1 and theirs[0].pin:
         return _nearest(theirs[0], resolver)
     which = " or ".join(dict.fromkeys(one.name for one in theirs))
     return f"allow other versions of {which}" + (
-        ": what the service and the kernel need cannot be changed" if ours else ""
+        ": the requirements of the service and the kernel cannot change" if ours else ""
     )
 
 
 def _together(failures: Sequence[RequirementsError]) -> RequirementsError:
-    """The first of several failures, with a line for each of the others."""
+    """Return the first of several errors, with a line for each of the others."""
     first, *others = failures
     lines = [str(other).splitlines()[0].removeprefix("error: ") for other in others]
     details = "\n".join([*([first.details] if first.details else []), *lines])

@@ -1,4 +1,4 @@
-"""Reads what an environment holds, and what needs what."""
+"""The distributions of an environment, and their dependencies."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ class _Installed(Distribution):
 
     @cached_property
     def metadata(self) -> PackageMetadata:
-        """What its METADATA says."""
+        """The parsed METADATA."""
         return self._found.metadata
 
     def read_text(self, filename: str) -> str | None:
-        """A file of its *.dist-info."""
+        """Read a file of its *.dist-info."""
         return self._found.read_text(filename)
 
     def locate_file(self, path: str | PathLike[str]) -> Any:
-        """Where one of its files is."""
+        """Return the path of one of its files."""
         return self._found.locate_file(path)
 
 
 def installed(site_packages: Path) -> dict[str, Distribution]:
-    """The distributions of an environment, by normalised name."""
+    """Return the distributions of an environment, by normalised name."""
     found: dict[str, Distribution] = {}
     for distribution in map(_Installed, distributions(path=[str(site_packages)])):
         name = distribution.metadata["Name"]
@@ -47,7 +47,7 @@ def installed(site_packages: Path) -> dict[str, Distribution]:
 
 @dataclass
 class Need:
-    """Something that is needed: `by` what (None: it is a root), and what it `needs` itself."""
+    """A needed distribution: `by` which other (None for a root), and its own `needs`."""
 
     by: str | None
     needs: set[str] = field(default_factory=set)
@@ -60,12 +60,12 @@ def needed(
     with_extras: bool = False,
     ignoring: Collection[tuple[str, str]] = (),
 ) -> dict[str, Need]:
-    """All of `there` that `roots` (requirements, extras included) need, they themselves too.
+    """Return the part of `there` that `roots` need, extras and the roots themselves included.
 
-    Markers are evaluated for this Python, which is the environment's. What is
-    not installed is left out, but for the names in `needs`. `with_extras`
-    follows all extras, also those that nobody asked for. `ignoring` are pairs of a
-    distribution and a requirement of it that does not count.
+    Markers are evaluated for this Python, which is the environment's. Distributions that
+    are not installed appear only in `needs`. `with_extras` follows all extras, including
+    those that no requirement names. `ignoring` are pairs of a distribution and one of its
+    requirements that does not count.
     """
     found: dict[str, Need] = {}
     reached: dict[str, set[str]] = {}
@@ -93,12 +93,12 @@ def needed(
 
 
 def _needs(distribution: Distribution, extras: Iterable[str]) -> list[Requirement]:
-    """What a distribution requires, with any of the extras."""
+    """Return the requirements of a distribution, with any of the extras."""
     needed = []
     for text in distribution.requires or ():
         try:
             requirement = Requirement(text)
-        except InvalidRequirement:  # old metadata; uv has already installed what it meant
+        except InvalidRequirement:  # old metadata, which uv understood when it installed
             continue
         marker = requirement.marker
         if marker is None or any(marker.evaluate({"extra": extra}) for extra in extras):

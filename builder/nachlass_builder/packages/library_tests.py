@@ -1,8 +1,8 @@
-"""Finds the tests that libraries bring along, and leaves them out of an environment.
+"""The tests that libraries ship, which are left out of environments.
 
-They are folders called `test` or `tests` below a package, a quarter of many an
-environment. One that other modules import (`scipy.special.tests` by its tables' makers)
-stays. Cython's sources, for who compiles against a library, go with them.
+They are folders named `test` or `tests` below a package, and often a quarter of an
+environment. A folder that other modules import (`scipy.special.tests`) stays. Cython
+sources, which only serve to compile against a library, are left out too.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _WORD = re.compile(r"\btests?\b")
 
 
 def folder_of_tests(file: str) -> PurePosixPath | None:
-    """The folder of tests that a file of `site-packages` is in; None when it is no test."""
+    """Return the test folder of a file in `site-packages`; None if it is not a test."""
     parts = PurePosixPath(file).parts
     places = (place for place in range(1, len(parts) - 1) if parts[place] in TESTS)
     place = next(places, None)
@@ -29,9 +29,9 @@ def folder_of_tests(file: str) -> PurePosixPath | None:
 
 
 def imported_tests(file: str, text: str) -> set[str]:
-    """The modules in folders of tests that a module imports, wherever in its code.
+    """Return the modules in test folders that a module imports anywhere in its code.
 
-    `file` is relative, as in RECORD. What is no Python of ours imports none.
+    `file` is relative, as in RECORD. Code that does not parse imports none.
     """
     found: set[str] = set()
     if not _WORD.search(text):  # parsing takes far longer
@@ -54,7 +54,7 @@ def imported_tests(file: str, text: str) -> set[str]:
 
 
 def is_left_out(file: str, imported: Collection[str] = ()) -> bool:
-    """Whether a file of RECORD is a test that is in no module of `imported`, or Cython's."""
+    """Return whether a file of RECORD is Cython's, or a test that `imported` does not name."""
     path = PurePosixPath(file)
     if path.is_absolute() or ".." in path.parts:  # a wheel may claim any file
         return False
@@ -68,7 +68,7 @@ def is_left_out(file: str, imported: Collection[str] = ()) -> bool:
 
 
 def leave_out_tests(site_packages: Path, imported: Collection[str]) -> None:
-    """Remove the tests of all distributions, but for the folders with modules in `imported`."""
+    """Remove the tests of all distributions, except folders with modules in `imported`."""
     for record in site_packages.glob("*.dist-info/RECORD"):
         rows = list(filter(None, csv.reader(io.StringIO(record.read_text(encoding="utf-8")))))
         kept = [row for row in rows if not is_left_out(row[0], imported)]
@@ -78,12 +78,12 @@ def leave_out_tests(site_packages: Path, imported: Collection[str]) -> None:
             _remove(site_packages, file)
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(kept)
-        record.unlink()  # others have links to it
+        record.unlink()  # other environments link to it
         record.write_text(text.getvalue(), encoding="utf-8")
 
 
 def _remove(site_packages: Path, file: str) -> None:
-    """Remove a file, and the folders that are empty without it."""
+    """Remove a file, and the folders that this leaves empty."""
     path = site_packages / file
     path.unlink(missing_ok=True)
     for folder in path.parents:

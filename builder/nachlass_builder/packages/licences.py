@@ -1,4 +1,4 @@
-"""Reads from metadata under which licences a distribution is."""
+"""The licences of a distribution, from its metadata."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cyclonedx.spdx import fixup_id, is_expression
 
 NO_LICENCE = "License :: OSI Approved"
 LONGEST_NAME = 60
-"""A longer text in the field License is the licence itself."""
+"""Characters in the field License; a longer text is the licence itself."""
 
 SPDX_OF_CLASSIFIERS = {
     "Boost Software License 1.0 (BSL-1.0)": "BSL-1.0",
@@ -30,14 +30,14 @@ SPDX_OF_CLASSIFIERS = {
     "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
     "The Unlicense (Unlicense)": "Unlicense",
 }
-"""Those that mean one licence; "BSD License", for one, means several."""
+"""Classifiers that mean one licence; "BSD License", for example, means several."""
 
 
 def licences_of(distribution: Distribution) -> Sequence[str]:
-    """SPDX identifiers or one expression where they are known, else names; empty when unknown.
+    """Return SPDX identifiers or one expression if known, else names; empty if unknown.
 
-    The order: License-Expression (PEP 639), a License that is SPDX, classifiers that
-    mean one licence, the name that License has, the names of classifiers.
+    In order: License-Expression (PEP 639), License if it is SPDX, classifiers that mean one
+    licence, the name in License, the names of classifiers.
     """
     metadata = distribution.metadata
     if expressions := metadata.get_all("License-Expression", []):

@@ -1,9 +1,9 @@
-"""Keeps of a lock only the files that have a demanded hash.
+"""Restricts a lock to the files that have a required hash.
 
-uv verifies hashes when it installs from a requirements file, not when it locks,
-and it is a lock that we install from. A line that allows another version than
-the locked one demands nothing of it; as for uv, a requirement without hashes is
-not refused, unless a file says `--require-hashes`.
+uv verifies hashes when it installs from a requirements file, not when it locks, and
+environments are installed from a lock. Hashes apply only to the locked version that their
+line allows. As in uv, requirements without hashes are allowed, unless a file says
+`--require-hashes`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from nachlass_builder.requirements.requirement_hashes import Hashed
 
 
 def restrict(text: str, demands: Sequence[Hashed]) -> str:
-    """A lock with only those files that have the demanded hashes; raises RequirementsError."""
+    """Restrict a lock to the files that have the required hashes; raise RequirementsError."""
     document = tomllib.loads(text)
     concerned = [
         (package, demand)
@@ -44,8 +44,8 @@ def check_all_hashed(
     locked: Collection[Mapping[str, Any]],
     demands: Sequence[Hashed],
 ) -> None:
-    """Do as `--require-hashes` says: each requirement is pinned, and all that is locked hashed."""
-    asks = f"and --require-hashes ({place}) wants it"
+    """Enforce `--require-hashes`: every requirement is pinned, every locked package hashed."""
+    asks = f"but --require-hashes ({place}) requires it"
     for requirement in requirements:
         if not (requirement.pin or requirement.parsed.url):
             raise RequirementsError(
@@ -61,13 +61,12 @@ def check_all_hashed(
         raise RequirementsError(
             f"{name} {package.get('version', '')}".rstrip() + f" has no hash, {asks}",
             place=places.get(name, place),
-            remedy="list all that the requirements need with hashes, "
-            "as `uv pip compile --generate-hashes` does",
+            remedy="list all dependencies with hashes, as `uv pip compile --generate-hashes` does",
         )
 
 
 def _concerns(demand: Hashed, package: Mapping[str, Any]) -> bool:
-    """Whether a locked package is what the requirement means."""
+    """Return whether the requirement refers to a locked package."""
     parsed, version = demand.requirement.parsed, package.get("version")
     if demand.requirement.name != pylock.name_of(dict(package)):
         return False
@@ -79,14 +78,14 @@ def _concerns(demand: Hashed, package: Mapping[str, Any]) -> bool:
 
 
 def _restrict_package(document: Mapping[str, Any], package: dict[str, Any], demand: Hashed) -> None:
-    """Drop the files of one package that have none of the demanded hashes."""
+    """Drop the files of one package that have none of the required hashes."""
     files = _files(package)
     if not files:
         raise RequirementsError(
             f"{redact(demand.requirement.text, ())} is a folder or a repository, "
-            "for which no hash can be checked",
+            "which has no hash to check",
             place=demand.requirement.place,
-            remedy="take the hash out, and name a commit instead: NAME @ git+https://...@COMMIT",
+            remedy="remove the hash and pin a commit instead: NAME @ git+https://...@COMMIT",
         )
     wanted = {id(file) for file in files if _digests(file) & {*demand.digests}}
     if "wheels" in package:
@@ -98,37 +97,39 @@ def _restrict_package(document: Mapping[str, Any], package: dict[str, Any], dema
     if chosen is None:
         raise _refused(package, files, demand)
     if isinstance(chosen, PackageSdist):
-        package.pop("wheels", None)  # they fit no Python here, and it shall say that it is built
+        package.pop(
+            "wheels", None
+        )  # none fits this Python, and without them the package counts as built from source
 
 
 def _refused(
     package: Mapping[str, Any], files: Sequence[Mapping[str, Any]], demand: Hashed
 ) -> RequirementsError:
-    """The failure for a package no file of which, for this Python, has a demanded hash."""
+    """Return the error for a package without a file for this Python that has a required hash."""
     what = f"{package['name']} {package.get('version', '')}".rstrip()
     known = [f"{_name(file)}  {digest}" for file in files for digest in sorted(_digests(file))]
     return RequirementsError(
-        f"no file of {what} for this Python has the hash that this line demands",
+        f"no file of {what} for this Python has the required hash",
         place=demand.requirement.place,
         details="\n".join(known) or None,
-        remedy="find out where the other file comes from (the index, wheels/); if it is meant, "
-        "write its hash, or all hashes again with `uv pip compile --generate-hashes`",
+        remedy="find out where the file comes from (the index, wheels/); if it is the right one, "
+        "add its hash, or regenerate all hashes with `uv pip compile --generate-hashes`",
     )
 
 
 def _files(package: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The tables of a package's files."""
+    """Return the tables of a package's files."""
     singles = [package[key] for key in ("sdist", "archive") if key in package]
     return [*package.get("wheels", ()), *singles]
 
 
 def _digests(file: Mapping[str, Any]) -> set[str]:
-    """A file's hashes, as `--hash` writes them."""
+    """Return a file's hashes in the form of `--hash`."""
     return {f"{name}:{digest}".lower() for name, digest in file.get("hashes", {}).items()}
 
 
 def _chosen(document: dict[str, Any]) -> pylock.File | None:
-    """The file that is installed here of a lock with one package; None when none fits."""
+    """Return the file that a lock of one package installs here; None if none fits."""
     try:
         return next((file for _package, file in pylock.chosen(document).values()), None)
     except PylockSelectError:
@@ -136,6 +137,6 @@ def _chosen(document: dict[str, Any]) -> pylock.File | None:
 
 
 def _name(file: Mapping[str, Any]) -> str:
-    """A file's name, without the place, which may hold credentials."""
+    """Return a file's name without its URL, which may contain credentials."""
     where = str(file.get("path") or urlsplit(file.get("url", "")).path)
     return str(file.get("name") or unquote(PurePosixPath(where).name))

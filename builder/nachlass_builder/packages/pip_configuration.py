@@ -1,7 +1,7 @@
-"""Reads pip's configuration files and variables.
+"""pip's configuration files and variables.
 
-The precedence is pip's: files from the machine's to the user's to the virtual
-environment's, `[global]` before `[install]`, then PIP_* variables.
+The precedence is pip's: files of the machine, the user and the virtual environment,
+`[global]` before `[install]`, then PIP_* variables.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ NAMES_THAT_ARE_COMMANDS = ("version", "help")
 
 
 def read_values(environ: Mapping[str, str]) -> dict[str, str]:
-    """Every setting that holds for `pip install`, by the long name of its option."""
+    """Return every setting of `pip install`, by the long name of its option."""
     by_section: dict[str, dict[str, str]] = {section: {} for section in SECTIONS}
     for path in configuration_files(environ):
         for section, values in _read_file(path).items():
@@ -33,7 +33,7 @@ def read_values(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def configuration_files(environ: Mapping[str, str]) -> list[Path]:
-    """The files pip would read, from the weakest to the strongest."""
+    """Return the files pip would read, in order of increasing precedence."""
     named = environ.get("PIP_CONFIG_FILE")
     if named == os.devnull:
         return []
@@ -47,7 +47,7 @@ def configuration_files(environ: Mapping[str, str]) -> list[Path]:
 
 
 def _machine_files(environ: Mapping[str, str]) -> Iterator[Path]:
-    """The files of the machine's administrator."""
+    """Yield the system-wide files."""
     if sys.platform == "darwin":
         yield Path("/Library/Application Support/pip/pip.conf")
         return
@@ -58,7 +58,7 @@ def _machine_files(environ: Mapping[str, str]) -> Iterator[Path]:
 
 
 def _user_files(environ: Mapping[str, str]) -> Iterator[Path]:
-    """The user's files: the old place, then the one that replaced it."""
+    """Yield the user's files: the legacy location, then the current one."""
     home = Path(environ["HOME"]) if environ.get("HOME") else Path("~").expanduser()
     yield home / ".pip/pip.conf"
     library = home / "Library/Application Support/pip"
@@ -71,7 +71,7 @@ def _user_files(environ: Mapping[str, str]) -> Iterator[Path]:
 
 
 def _read_file(path: Path) -> dict[str, dict[str, str]]:
-    """One file's sections; a message about it quotes no line, which may hold a password."""
+    """Read a file's sections; error messages quote no lines, which may contain passwords."""
     parser = configparser.RawConfigParser()
     try:
         parser.read_string(path.read_text(encoding="utf-8"))
@@ -83,7 +83,7 @@ def _read_file(path: Path) -> dict[str, dict[str, str]]:
         lines = [number for number, _ in getattr(error, "errors", ())]
         line = lines[0] if lines else getattr(error, "lineno", None)
         raise RequirementsError(
-            "the file is not a pip configuration: pip could not read it either",
+            "the file is not a valid pip configuration: pip cannot read it either",
             place=Place(str(path), line=line),
         ) from None
     return {
@@ -93,7 +93,7 @@ def _read_file(path: Path) -> dict[str, dict[str, str]]:
 
 
 def _variables(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """The PIP_* variables that stand for options."""
+    """Yield the PIP_* variables that set options."""
     for variable, value in environ.items():
         name = _long_name(variable.removeprefix("PIP_"))
         if variable.startswith("PIP_") and name not in NAMES_THAT_ARE_COMMANDS:
@@ -101,5 +101,5 @@ def _variables(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 
 
 def _long_name(name: str) -> str:
-    """An option's name in one spelling."""
+    """Normalise an option's name."""
     return name.lower().replace("_", "-").removeprefix("--")

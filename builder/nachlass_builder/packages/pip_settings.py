@@ -1,4 +1,4 @@
-"""What pip's settings say of package indexes, which uv ignores; pip_configuration.py reads them."""
+"""pip's settings of package indexes, which uv ignores; pip_configuration.py reads them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ MEANINGLESS = {
     "log", "no-cache-dir", "no-color", "no-input", "progress-bar", "quiet", "root-user-action",
     "user", "verbose", "yes",
 }  # fmt: skip
-"""What changes nothing about what is installed."""
+"""Options that do not change what is installed."""
 
 PYPI = "https://pypi.org/simple"
 INDEX_VARIABLES = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX", "UV_EXTRA_INDEX_URL")
@@ -50,14 +50,13 @@ INDEX_VARIABLES = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX", "UV_EXTRA_IND
 
 @dataclass(frozen=True)
 class IndexSettings:
-    """Where distributions come from, and how they are fetched.
+    """The package indexes, and how distributions are fetched.
 
-    `find_links` and `constraints` hold absolute paths or URLs. `root` is the
-    source, `wheelhouse` its `wheels/` when that has wheels, `missing_links`
-    the folders that are configured but do not exist (pip passes over them),
-    `unsupported` the options of pip's that uv has nothing for.
-    `only_binary` and `no_binary` hold normalised names, or `:all:`. `environ`
-    is what all this was read from.
+    `find_links` and `constraints` are absolute paths or URLs. `root` is the source,
+    `wheelhouse` its `wheels/` if that contains wheels, `missing_links` the configured
+    folders that do not exist (pip ignores them), `unsupported` the pip options without an
+    equivalent in uv. `only_binary` and `no_binary` are normalised names, or `:all:`.
+    `environ` are the variables that all this was read from.
     """
 
     root: Path | None = None
@@ -96,10 +95,9 @@ class IndexSettings:
         return settings
 
     def with_options(self, options: Sequence[str]) -> IndexSettings:
-        """These settings, changed by the options of a requirements file (words, or whole lines).
+        """Apply the options of a requirements file (words or whole lines).
 
-        Relative paths are the source's. Options that have no meaning for uv
-        are passed over.
+        Paths are relative to the source. Options that mean nothing to uv are ignored.
         """
         settings = self
         here = self.root or Path.cwd()
@@ -108,7 +106,7 @@ class IndexSettings:
         return settings
 
     def of_source(self, source: Path) -> IndexSettings:
-        """These settings after the source has moved from `root`, which paths begin with."""
+        """Move the paths below `root` to the new place of the source."""
         if self.root is None:
             return replace(self, root=source)
         before = self.root.absolute()
@@ -129,18 +127,18 @@ class IndexSettings:
 
     @property
     def secrets(self) -> frozenset[str]:
-        """Every password and token known from these settings and the environment."""
+        """Every password and token in these settings and the environment."""
         return secrets_in([*self._urls(), *self.constraints], self.environ)
 
     @property
     def places(self) -> tuple[str, ...]:
-        """The indexes and folders that are asked, as one may show them."""
+        """The indexes and folders in use, without credentials."""
         default = self.environ.get("UV_DEFAULT_INDEX") or self.index_url or PYPI
         indexes = () if self.no_index else (default, *self.extra_index_urls)
         return tuple(public_url(place) for place in (*indexes, *self.find_links))
 
     def user_given(self, refusal: str) -> bool:
-        """Whether user and password are given for an index that uv's message names."""
+        """Return whether credentials are configured for an index that uv's message names."""
         texts = [*self._urls(), *(self.environ.get(name, "") for name in INDEX_VARIABLES)]
         urls = re.findall(r"https?://[^\s,]*@[^\s,]+", " ".join(texts))
         if any(public_url(url).rstrip("/") in refusal for url in urls):
@@ -153,7 +151,7 @@ class IndexSettings:
         return any(f"://{host}{end}" in refusal for host in hosts for end in "/:")
 
     def _with(self, name: str, value: str, *, here: Path) -> IndexSettings:
-        """These settings after one more option of pip's; lists grow, words are replaced."""
+        """Apply one more pip option; lists grow, single values are replaced."""
         if name in SWITCHES:
             return self._set(SWITCHES[name], _is_true(value))
         if name in ("cert", "client-cert"):
@@ -168,18 +166,18 @@ class IndexSettings:
         return self._with_listed(name, words) if name in LISTS else self
 
     def _set(self, attribute: str, value: object) -> IndexSettings:
-        """These settings with one attribute replaced."""
+        """Replace one attribute."""
         return replace(self, **{attribute: value})  # type: ignore[arg-type]
 
     def _with_listed(self, name: str, words: list[str]) -> IndexSettings:
-        """Lengthen a list; uv stops at a folder that is missing, pip passes over it."""
+        """Extend a list without missing folders: pip ignores them, uv fails."""
         missing = [word for word in words if name == "find-links" and not _may_exist(word)]
         found = [word for word in words if word not in missing]
         grown = {LISTS[name]: (*getattr(self, LISTS[name]), *found)}
         return replace(self, missing_links=(*self.missing_links, *missing), **grown)  # type: ignore[arg-type]
 
     def _with_format(self, name: str, value: str) -> IndexSettings:
-        """Add to only-binary or no-binary; as for pip, the later one wins and `:none:` empties."""
+        """Extend only-binary or no-binary; as in pip, the later one wins and `:none:` empties."""
         mine, other = LISTS[name], LISTS["no-binary" if name == "only-binary" else "only-binary"]
         named = tuple(
             re.sub(r"[-_.]+", "-", word).lower() for word in re.split(r"[\s,]+", value) if word
@@ -190,7 +188,7 @@ class IndexSettings:
         return replace(self, **{mine: (*getattr(self, mine), *named), other: kept})  # type: ignore[arg-type]
 
     def _expand(self, option: str) -> str:
-        """Replace `${NAME}` by the environment's value, as pip does in requirements files."""
+        """Replace `${NAME}` with the environment's value, as pip does in requirements files."""
         return re.sub(
             r"\$\{([A-Z0-9_]+)\}",
             lambda match: self.environ.get(match[1]) or match[0],
@@ -198,17 +196,17 @@ class IndexSettings:
         )
 
     def _urls(self) -> list[str]:
-        """Every URL that may carry credentials."""
+        """Return every URL that may contain credentials."""
         urls = [*self.extra_index_urls, *self.find_links]
         return urls + [url for url in (self.index_url, self.proxy) if url]
 
 
 def _options(words: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """The options' long names and values."""
+    """Yield the long names and values of options."""
     try:
         split = [shlex.split(word) if " " in word else [word] for word in words]
     except ValueError as error:
-        raise RequirementsError(f"pip's options do not parse: {error}") from None
+        raise RequirementsError(f"cannot parse pip's options: {error}") from None
     remaining = [part for parts in split for part in parts]
     while remaining:
         option, equals, value = remaining.pop(0).partition("=")
@@ -222,25 +220,25 @@ def _options(words: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def _is_true(value: str) -> bool:
-    """A switch as pip reads it."""
+    """Read a boolean as pip does."""
     if value.lower() in ("y", "yes", "t", "true", "on", "1"):
         return True
     if value.lower() in ("n", "no", "f", "false", "off", "0"):
         return False
     raise RequirementsError(
-        f"pip's settings hold {value!r} where a switch is expected", remedy="use 1 or 0"
+        f"pip's settings contain {value!r} where a boolean is expected", remedy="use 1 or 0"
     )
 
 
 def _located(word: str, here: Path) -> str:
-    """A URL as it is, a path as an absolute one."""
+    """Make a path absolute; leave a URL unchanged."""
     if "://" in word or word.startswith("file:"):
         return word
     return os.path.normpath(here / Path(word).expanduser())
 
 
 def _may_exist(link: str) -> bool:
-    """False for a local folder that is not there."""
+    """Return False for a local folder that does not exist."""
     if link.startswith("file:"):
         return Path(unquote(urlsplit(link).path)).exists()
     return "://" in link or Path(link).exists()

@@ -1,4 +1,4 @@
-"""Says which distribution of an environment provides a module."""
+"""The modules that each distribution of an environment provides."""
 
 from __future__ import annotations
 
@@ -15,13 +15,12 @@ CODE = (".py", *EXTENSION_SUFFIXES)
 
 
 class Provided:
-    """The modules of distributions, read from their records of installed files.
+    """The modules of distributions, read from their RECORD files.
 
-    `modules` has, for each distribution, the first names that are its own:
-    `numpy`, or `google.cloud.storage` where `google` and `google.cloud` are
-    namespaces, which several share; for a distribution without modules, its folders
-    of files. `sizes` are in bytes, without bytecode; `tests` are those of tests, and of
-    Cython's sources, among them.
+    `modules` maps each distribution to the topmost names that it owns: `numpy`, or
+    `google.cloud.storage` if `google` and `google.cloud` are shared namespaces; for a
+    distribution without modules, its folders. `sizes` are in bytes, without bytecode;
+    `tests` is the part of them in tests and Cython sources.
     """
 
     def __init__(self, there: Mapping[str, Distribution]) -> None:
@@ -33,7 +32,7 @@ class Provided:
         for name, distribution in there.items():
             rows = list(_record(distribution))
             modules = {module for path, _ in rows if (module := _of(path))}
-            # An import finds folders without modules, too, as namespaces.
+            # An import also finds folders without modules, as namespaces.
             folders = {folder for path, _ in rows if (folder := _folder_of(path))}
             self.modules[name] = first_names(modules or folders)
             self.sizes[name] = sum(size for _, size in rows)
@@ -45,26 +44,26 @@ class Provided:
             self._aliases.setdefault(name, set()).add(name)
 
     def owners(self, module: str) -> set[str]:
-        """The distributions that own a module; none for a namespace."""
+        """Return the distributions that own a module; none for a namespace."""
         parts = module.split(".")
         names = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
         return next((self._owners[name] for name in names if name in self._owners), set())
 
     def below(self, namespace: str) -> set[str]:
-        """The distributions that have a part in a namespace."""
+        """Return the distributions that contribute to a namespace."""
         start = f"{namespace}."
         parts = (owners for name, owners in self._owners.items() if name.startswith(start))
         return set().union(*parts)
 
     def meant_by(self, text: str) -> set[str]:
-        """The distributions that a string may mean: of a module, a name, or a group of plugins."""
+        """Return the distributions that a string may name: by module, name or plugin group."""
         meant = self._aliases.get(text, set()) | self._aliases.get(canonicalize_name(text), set())
         is_module = all(part.isidentifier() for part in text.split("."))
         return meant | self.owners(text) if is_module else meant
 
 
 def first_names(modules: set[str]) -> tuple[str, ...]:
-    """The names among `modules` that are below no other: what a distribution calls its own."""
+    """Return the topmost names among `modules`: those that are not below another."""
 
     def is_below_another(module: str) -> bool:
         parts = module.split(".")
@@ -74,14 +73,14 @@ def first_names(modules: set[str]) -> tuple[str, ...]:
 
 
 def _record(distribution: Distribution) -> Iterator[tuple[str, int]]:
-    """The paths and sizes of installed files, beside the environment's `site-packages`."""
+    """Yield the paths, relative to `site-packages`, and sizes of installed files."""
     for row in csv.reader((distribution.read_text("RECORD") or "").splitlines()):
         if len(row) == 3:  # noqa: PLR2004 - path, digest, size
             yield row[0], int(row[2] or 0)
 
 
 def _of(path: str) -> str | None:
-    """The module that is in a file of `site-packages`; None when it is no module."""
+    """Return the module in a file of `site-packages`; None if it is not a module."""
     if not path.endswith(CODE):
         return None
     *folders, file = path.split("/")
@@ -90,10 +89,10 @@ def _of(path: str) -> str | None:
 
 
 def _folder_of(path: str) -> str | None:
-    """The folder of a file of `site-packages`, as an import names it; None when it cannot."""
+    """Return a file's folder in `site-packages` as a module name; None if it is not one."""
     return _dotted(path.split("/")[:-1])
 
 
 def _dotted(parts: list[str]) -> str | None:
-    """The name of a module; None when it is no name."""
+    """Join parts into the name of a module; None if they do not make one."""
     return ".".join(parts) if parts and all(part.isidentifier() for part in parts) else None

@@ -1,8 +1,8 @@
 """Reads and rewrites PEP 751 lock files.
 
-What uv locks names absolute paths and may carry credentials. A bundle's lock names
-what lies in the source by paths below `src/`, and has no credentials. `chosen` is
-what an installer takes of either here.
+A lock from uv contains absolute paths and possibly credentials. A bundle's lock refers to
+files in the source by paths below `src/`, and has no credentials. `chosen` returns what an
+installer would take from either on this machine.
 """
 
 from __future__ import annotations
@@ -39,32 +39,32 @@ LEAVE_OUT = "leave-out"
 PINNED_MARKERS: tuple[
     Literal["implementation_name", "python_version", "sys_platform", "platform_machine"], ...
 ] = ("implementation_name", "python_version", "sys_platform", "platform_machine")
-"""What a lock is made for."""
+"""The Python and platform that a lock is made for."""
 
 METADATA = ("pyproject.toml", "setup.py", "setup.cfg", "requirements*.txt")
 _NOT_CONTENT = re.compile(r"(^|/)(__pycache__|\.git|build|[^/]*\.egg-info)(/|$)|\.pyc$")
 
 
 def packages(document: Table) -> list[Table]:
-    """The locked packages."""
+    """Return the locked packages."""
     found = document.get("packages", [])
     return found if isinstance(found, list) else []
 
 
 def name_of(package: Table) -> str:
-    """A package's normalised name."""
+    """Return a package's normalised name."""
     return str(canonicalize_name(str(package["name"])))
 
 
 def is_source(package: Table) -> bool:
-    """Whether installing the package builds it: nothing locked for it is a wheel."""
+    """Return whether installing the package builds it, because no wheel of it is locked."""
     archive = package.get("archive", {})
     where = str(archive.get("url") or archive.get("path") or "")
     return not package.get("wheels") and not urlsplit(where).path.endswith(".whl")
 
 
 def settled(document: Table, folder: Path) -> Table:
-    """The lock with absolute paths, and folders installed as they are now, not linked."""
+    """Make paths absolute, and have folders installed as copies, not as links."""
 
     def settle(table: Table) -> None:
         if "path" in table:
@@ -82,7 +82,7 @@ def settled(document: Table, folder: Path) -> Table:
 
 
 def relative_to_source(document: Table, source: Path) -> Table:
-    """A settled lock in which what lies in the source is named as the bundle holds it."""
+    """Rewrite a settled lock's paths in the source to their place in the bundle."""
 
     def relocate(table: Table) -> None:
         local = _local_path(table)
@@ -95,7 +95,7 @@ def relative_to_source(document: Table, source: Path) -> Table:
 
 
 def without_credentials(document: Table) -> Table:
-    """The lock without user and password in its URLs."""
+    """Remove the credentials from the URLs of a lock."""
 
     def publish(table: Table) -> None:
         if "url" in table:
@@ -109,7 +109,7 @@ def without_credentials(document: Table) -> Table:
 
 
 def located(document: Table, source: Path) -> Table:
-    """The opposite of `relative_to_source`: absolute paths of what lies in the source."""
+    """Make the paths in the source absolute: the opposite of `relative_to_source`."""
 
     def locate(table: Table) -> None:
         path = Path(table.get("path", "/"))
@@ -120,28 +120,28 @@ def located(document: Table, source: Path) -> Table:
 
 
 def left_out(document: Table) -> list[str]:
-    """The kinds of files that are not installed: `tests`."""
+    """Return the kinds of files that are not installed: `tests`."""
     found: list[str] = document.get("tool", {}).get("nachlass", {}).get(LEAVE_OUT, [])
     return found
 
 
 def leaving_out(document: Table, kind: str) -> Table:
-    """The lock with a kind of files that is not to be installed."""
+    """Mark a kind of files as not installed."""
     return {**document, "tool": {"nachlass": {LEAVE_OUT: [kind]}}}
 
 
 def chosen(document: Table) -> dict[str, tuple[Package, File]]:
-    """What is installed here, by name: the package, and which of its files.
+    """Return what is installed here, by name: each package and the selected file.
 
-    Raises PylockValidationError for what is no lock (PEP 751), PylockSelectError
-    for one of another Python or platform.
+    Raises PylockValidationError if it is not a lock (PEP 751), PylockSelectError if it is
+    for a different Python or platform.
     """
     selected = Pylock.from_dict(document).select()
     return {str(package.name): (package, file) for package, file in selected}
 
 
 def local_files(document: Table) -> list[str]:
-    """The names of packages that only this machine has: files outside the source."""
+    """Return the names of packages locked to local files outside the source."""
     return [
         name_of(package)
         for package in packages(document)
@@ -151,9 +151,9 @@ def local_files(document: Table) -> list[str]:
 
 
 def changed_in(document: Table, source: Path) -> Iterator[str]:
-    """The names of packages whose files are not those that were locked, or are gone.
+    """Yield the names of packages whose files have changed since they were locked, or are gone.
 
-    Of a folder only what says what it needs has to be the same.
+    For a folder, only the files that declare its requirements count.
     """
     for package in packages(document):
         facts = package.get("tool", {}).get("nachlass", {})
@@ -173,17 +173,17 @@ def changed_in(document: Table, source: Path) -> Iterator[str]:
 
 
 def folder_digest(folder: Path) -> str:
-    """A digest of a folder's files, without what builds leave behind."""
+    """Return a digest of a folder's files, without build artefacts."""
     return _digest(folder, folder.rglob("*"))
 
 
 def metadata_digest(folder: Path) -> str:
-    """A digest of the files of a package's folder that say what it needs."""
+    """Return a digest of the files in a package's folder that declare its requirements."""
     return _digest(folder, (path for name in METADATA for path in folder.glob(name)))
 
 
 def _digest(folder: Path, paths: Iterable[Path]) -> str:
-    """A digest of the names and the contents of files below a folder."""
+    """Return a digest of the names and contents of files below a folder."""
     digest = hashlib.sha256()
     for path in sorted(paths):
         name = path.relative_to(folder).as_posix()
@@ -194,12 +194,12 @@ def _digest(folder: Path, paths: Iterable[Path]) -> str:
 
 
 def _here() -> str:
-    """The Python and the platform that a lock is made for, as a marker."""
+    """Return the Python and platform that a lock is made for, as a marker."""
     return " and ".join(f"{name} == '{default_environment()[name]}'" for name in PINNED_MARKERS)
 
 
 def _rewritten(document: Table, change: Callable[[Table], None]) -> Table:
-    """A copy of the lock, in which every table that says where a file is was changed."""
+    """Return a copy of the lock with `change` applied to every table that locates a file."""
     copy = deepcopy(document)
     for package in packages(copy):
         for table in _files(package):
@@ -208,7 +208,7 @@ def _rewritten(document: Table, change: Callable[[Table], None]) -> Table:
 
 
 def _files(package: Table) -> Iterator[Table]:
-    """The tables of a package that hold a URL or a path."""
+    """Yield the tables of a package that contain a URL or a path."""
     yield from package.get("wheels", ())
     for key in ("sdist", "archive", "vcs", "directory"):
         if key in package:
@@ -216,7 +216,7 @@ def _files(package: Table) -> Iterator[Table]:
 
 
 def _local_path(table: Table) -> Path | None:
-    """The path a table means, when it means one."""
+    """Return the local path in a table, if it has one."""
     if "path" in table:
         return Path(table["path"])
     parts = urlsplit(table.get("url", ""))

@@ -1,8 +1,8 @@
-"""Turns the user's requirements and ours into one lock.
+"""Resolves the user's requirements and ours into one lock.
 
-A distribution is built from source only where its project publishes no wheel
-of that version for this platform: where there are wheels for other Pythons, a
-build would most likely take minutes and then fail.
+A distribution is built from source only if its project publishes no wheel of that version
+for this platform. If there are wheels for other Pythons, a build would most likely take
+minutes and then fail.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from nachlass_builder.requirements.requirement import Requirement
 from nachlass_builder.requirements.requirement_hashes import Hashed
 
 ROUNDS = 8
-"""How often the choice of what may be built is revised."""
+"""The number of times the set of source builds is revised."""
 
 
 def resolve(
@@ -42,11 +42,11 @@ def resolve(
     deadline: Deadline,
     run: Callable[..., Completed] = run_uv,
 ) -> Lock:
-    """Lock the user's requirements together with ours; raises RequirementsError.
+    """Lock the user's requirements together with ours; raise RequirementsError.
 
-    `as_of` dates the user's requirements and what they depend on. Ours are
-    not dated: they may need what was not published then. Neither need they
-    have `hashes` where a file of the user's says that all have to. `run` runs uv.
+    `as_of` limits the user's requirements and their dependencies to a date. It does not
+    limit ours, which may need later versions. Nor does `require_hashes` apply to ours.
+    `run` runs uv.
     """
     resolver = Resolver(indexes, work, deadline, constraints=tuple(constraints), run=run)
     theirs = [Wanted(requirement.text, requirement) for requirement in requirements]
@@ -67,7 +67,7 @@ def resolve(
 
 
 def _settle(resolver: Resolver, wanted: Sequence[Wanted]) -> str:
-    """Resolve, and again without building what should not be built; the text of uv's lock."""
+    """Resolve, repeatedly without needless source builds; return the text of uv's lock."""
     for _ in range(ROUNDS):
         completed = resolver.lock([one.text for one in wanted])
         if completed.status:
@@ -83,7 +83,7 @@ def _settle(resolver: Resolver, wanted: Sequence[Wanted]) -> str:
 
 
 def _needless_builds(text: str, resolver: Resolver) -> frozenset[str]:
-    """The packages locked as source that a wheel should be expected of."""
+    """Return the packages locked as source that should have a wheel."""
     allowed = resolver.indexes.no_binary
     sources = [
         (pylock.name_of(package), package["version"])
@@ -96,7 +96,7 @@ def _needless_builds(text: str, resolver: Resolver) -> frozenset[str]:
 
 
 def _sources(text: str, indexes: IndexSettings) -> list[str]:
-    """What is built from source, for want of a wheel or because the user has it so."""
+    """Note the packages built from source, for lack of a wheel or by the user's choice."""
     notes = []
     for package in pylock.packages(tomllib.loads(text)):
         name = pylock.name_of(package)
@@ -109,7 +109,7 @@ def _sources(text: str, indexes: IndexSettings) -> list[str]:
 def _dated(
     resolver: Resolver, pins: Mapping[str, str], wanted: Sequence[Wanted]
 ) -> tuple[Resolver, list[Wanted]]:
-    """Hold all at its dated version; where ours cannot live with that, only what the user names."""
+    """Pin everything to its dated version or, if ours conflict, only the user's requirements."""
     lines = tuple(f"{name}=={version}" for name, version in pins.items())
     held = replace(resolver, constraints=(*resolver.constraints, *lines))
     if held.fit([one.text for one in wanted]):
@@ -120,7 +120,7 @@ def _dated(
 
 
 def _pins(text: str) -> dict[str, str]:
-    """The versions of a lock, without what comes from a link or folder."""
+    """Return the versions in a lock, except of links and folders."""
     return {
         pylock.name_of(package): package["version"]
         for package in pylock.packages(tomllib.loads(text))

@@ -1,4 +1,4 @@
-"""Asks uv what fits together, and what exists."""
+"""Queries to uv: which requirements fit together, and which versions exist."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from nachlass_builder.packages.uv_program import (
 )
 
 BUILD_LIMIT_S = 600.0
-"""How long building a package from source may take."""
+"""Time limit for building a package from source."""
 
 PYTHONS = tuple(f"3.{minor}" for minor in range(5, sys.version_info.minor + 5))
-"""The Pythons looked at, to say for which of them a version has wheels."""
+"""The Pythons that are checked for wheels of a version."""
 
 ANYWHERE = ("--universal", "--python-version", "3.0")
-"""Options that make uv look at the files for every Python 3 and system."""
+"""Options that make uv consider the files for every Python 3 and system."""
 
 AT_A_TIME = 4
 WHEELS = ("--only-binary", ":all:")
@@ -41,11 +41,10 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class Resolver:
-    """What stays the same from one question to the next.
+    """The settings shared by all queries.
 
-    `only_binary` names distributions that must not be built, `constraints`
-    holds lines in pip's format, `as_of` hides what was published later. `run`
-    runs uv.
+    `only_binary` names distributions that must not be built, `constraints` are lines in
+    pip's format, `as_of` hides later uploads. `run` runs uv.
     """
 
     indexes: IndexSettings
@@ -58,7 +57,7 @@ class Resolver:
 
     @property
     def folder(self) -> Path:
-        """Where relative paths in requirements start."""
+        """The folder that paths in requirements are relative to."""
         return self.indexes.root or self.work
 
     def lock(self, requirements: Sequence[str]) -> Completed:
@@ -66,20 +65,20 @@ class Resolver:
         return self._resolve(requirements, "--format", "pylock.toml", "--generate-hashes")
 
     def fit(self, requirements: Sequence[str]) -> bool:
-        """Whether the requirements can be met together."""
+        """Return whether the requirements are compatible."""
         return self._resolve(requirements).status == 0
 
     def fetch(self, requirement: str) -> Completed:
-        """Fetch one requirement that is a link, and learn its version."""
+        """Fetch a requirement that is a link, and determine its version."""
         return within_build_limit(
             self.deadline, lambda deadline: self._compile([requirement], ["--no-deps"], deadline)
         )
 
     def version_of(self, requirement: str, *options: str) -> str | None:
-        """The version uv would take of one distribution alone, None when there is none.
+        """Return the version uv would choose of a single distribution, or None.
 
-        Its dependencies do not matter and nothing is built. Raises
-        RequirementsError when an index does not answer.
+        Dependencies do not matter and nothing is built. Raises RequirementsError if an
+        index does not respond.
         """
         completed = self._compile(
             [requirement], [*self._formats(), "--no-deps", *options], self.deadline
@@ -90,17 +89,17 @@ class Resolver:
         return version.split()[0].rstrip(";") if equals else None
 
     def refusal_of(self, name: str) -> str | None:
-        """What uv quotes of an index that does not let us see a distribution, else None."""
+        """Return uv's message if an index denies access to a distribution, else None."""
         options = ["--no-deps", "--index-strategy", "first-index"]
         completed = self._compile([name], options, self.deadline)
         return uv_message(completed) if DENIED.search(completed.stderr) else None
 
     def wheel_of(self, requirement: str, *options: str) -> str | None:
-        """As `version_of`, for wheels alone."""
+        """Return the same as `version_of`, but consider only wheels."""
         return self.version_of(requirement, *WHEELS, *options)
 
     def pythons_with(self, requirement: str, *options: str) -> list[str]:
-        """The Pythons, on this platform, that a version of the distribution fits."""
+        """Return the Pythons that a version of the distribution supports on this platform."""
 
         def fits(python: str) -> bool:
             return self.version_of(requirement, "--python-version", python, *options) is not None
@@ -108,22 +107,23 @@ class Resolver:
         return [python for python, fit in zip(PYTHONS, each(fits, PYTHONS), strict=True) if fit]
 
     def needlessly_built(self, name: str, version: str) -> bool:
-        """Whether a version has wheels, though none for us, and its project does make ours."""
+        """Return whether a version has wheels, but none for this platform, unlike its project."""
         pin = f"{name}=={version}"
         if self.pythons_with(pin, *WHEELS):
             return True
         return bool(self.wheel_of(pin, *ANYWHERE) and self.wheel_of(name))
 
     def way_in(self, refusal: str) -> str:
-        """What to do about an index that refuses us."""
+        """Return the remedy for an index that denies access."""
         if self.indexes.user_given(refusal):
-            return "check the user and password of that index (its URL, or ~/.netrc)"
-        return "give user and password in PIP_INDEX_URL or ~/.netrc"
+            return "check the index's username and password (in its URL or ~/.netrc)"
+        return "put a username and password into PIP_INDEX_URL or ~/.netrc"
 
     def unanswered(self, completed: Completed) -> RequirementsError:
-        """The failure for uv giving up for another reason than the requirements."""
+        """Return the error for a failure of uv that the requirements did not cause."""
+        places = ", ".join(self.indexes.places) or "none is configured"
         return RequirementsError(
-            f"the package index cannot be read ({', '.join(self.indexes.places) or 'none is set'})",
+            f"the package index cannot be read ({places})",
             details=uv_message(completed),
             remedy=self.way_in(completed.stderr)
             if DENIED.search(completed.stderr)
@@ -133,7 +133,7 @@ class Resolver:
         )
 
     def _resolve(self, requirements: Sequence[str], *options: str) -> Completed:
-        """Resolve requirements with everything they depend on, under the constraints."""
+        """Resolve requirements and all dependencies under the constraints."""
         constraints = list(self.indexes.constraints)
         with TemporaryDirectory(dir=self.work) as folder:
             if self.constraints:
@@ -149,7 +149,7 @@ class Resolver:
             )
 
     def _formats(self) -> list[str]:
-        """Which distributions may come as wheels, and which as source."""
+        """Return the options that decide which distributions may be wheels, and which source."""
         options = []
         for name in sorted({*self.indexes.only_binary, *self.only_binary}):
             options += ["--only-binary", name]
@@ -160,7 +160,7 @@ class Resolver:
     def _compile(
         self, requirements: Sequence[str], options: Iterable[str], deadline: Deadline
     ) -> Completed:
-        """Run `uv pip compile` on requirements given on its standard input."""
+        """Run `uv pip compile` with the requirements on standard input."""
         as_of = ["--exclude-newer", self.as_of] if self.as_of else []
         return self.run(
             [
@@ -181,13 +181,13 @@ class Resolver:
 
 
 def each(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
-    """Ask several questions at a time."""
+    """Run several queries at a time."""
     with ThreadPoolExecutor(AT_A_TIME) as pool:
         return list(pool.map(function, items))
 
 
 def spans(pythons: Sequence[str]) -> str:
-    """Python versions as people list them: `3.6 to 3.8 and 3.10`."""
+    """List Python versions in words: `3.6 to 3.8 and 3.10`."""
     runs: list[list[str]] = []
     for python in pythons:
         if runs and PYTHONS.index(python) == PYTHONS.index(runs[-1][-1]) + 1:
@@ -201,7 +201,7 @@ def spans(pythons: Sequence[str]) -> str:
 
 
 def within_build_limit(deadline: Deadline, action: Callable[[Deadline], Completed]) -> Completed:
-    """Do something that may build packages; raises RequirementsError when it takes too long."""
+    """Run an action that may build packages; raise RequirementsError if it takes too long."""
     remaining = deadline.remaining_s()
     if remaining is not None and remaining <= BUILD_LIMIT_S:
         return action(deadline)
@@ -209,6 +209,6 @@ def within_build_limit(deadline: Deadline, action: Callable[[Deadline], Complete
         return action(Deadline.after(BUILD_LIMIT_S))
     except TimeLimitError:
         raise RequirementsError(
-            f"building a package from source took more than {BUILD_LIMIT_S:g} s",
+            f"building a package from source took too long (limit {BUILD_LIMIT_S:g} s)",
             remedy="use a version that has a wheel for this Python",
         ) from None

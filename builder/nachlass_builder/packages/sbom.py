@@ -1,9 +1,8 @@
-"""Writes the bill of materials of a serving environment, as CycloneDX.
+"""The bill of materials of a serving environment, as CycloneDX.
 
-The format: https://cyclonedx.org/docs/1.6/json/. The model is the root; its
-components are what is installed. A component has the hash of the file that was
-installed where it is known which one that was: a wheel. Files that it may have
-been made from are references, with their hashes.
+The format: https://cyclonedx.org/docs/1.6/json/. The model is the root; its components are
+the installed distributions. A component has the hash of the installed file if that file,
+a wheel, is known. Files that it may have been installed from are references with hashes.
 """
 
 from __future__ import annotations
@@ -64,12 +63,12 @@ HASHES = {
 LICENCE_PROPERTY = "nachlass:licence"
 UNKNOWN = "unknown"
 MOST_NAMED = 6
-"""Licences that the summary names; the others are counted together."""
+"""The number of licences that the summary names; the others are counted together."""
 
 
 @dataclass(frozen=True)
 class Bill:
-    """A bill of materials as JSON, and one line about it."""
+    """A bill of materials as JSON, and a one-line summary."""
 
     text: str
     summary: str
@@ -78,10 +77,10 @@ class Bill:
 def bill_of_materials(
     manifest: Draft, lock: Lock, site_packages: Path, requirements: Iterable[str]
 ) -> Bill:
-    """The bill of the model that the manifest describes; `requirements` are the user's.
+    """Make the bill of the model that the manifest describes; `requirements` are the user's.
 
-    Everything comes from the lock and from what is installed in `site_packages`:
-    equal ones, of a bundle created at the same time, have equal bills.
+    It depends only on the manifest, the lock and the contents of `site_packages`: if they
+    are equal, the bills are equal.
     """
     there = installed(site_packages)
     chosen = pylock.chosen(tomllib.loads(lock.text))
@@ -122,7 +121,7 @@ def bill_of_materials(
 
 
 def renewed(text: str, manifest: Unproven) -> str:
-    """A bill for another version of the model, of another time, in the same environment."""
+    """Update a bill for another version and time of the model in the same environment."""
     document = json.loads(text)
     refs = [component["bom-ref"] for component in document.get("components", ())]
     document["serialNumber"] = _serial_number(manifest, manifest.locks.serving, refs).urn
@@ -132,7 +131,7 @@ def renewed(text: str, manifest: Unproven) -> str:
 
 
 def _serial_number(manifest: Draft, lock: str, refs: Iterable[str]) -> UUID:
-    """The same for equal bills."""
+    """Return a serial number that is the same for equal bills."""
     facts = [manifest.name, manifest.version, manifest.created, manifest.built_by, lock]
     return uuid5(NAMESPACE_URL, json.dumps([*facts, sorted(refs)]))
 
@@ -143,7 +142,7 @@ def _component(
     package: Package | None,
     file: pylock.File | None,
 ) -> Component:
-    """A distribution; `package` and `file` are what the lock has of it, if anything."""
+    """Describe a distribution; `package` and `file` are its entries in the lock, if any."""
     name, version = distribution.metadata["Name"], distribution.version
     wheels = _wheels(distribution, package, file)
     known = wheels[0] if len(wheels) == 1 else None
@@ -173,7 +172,7 @@ def _wheels(
     if package is None or not isinstance(file, PackageWheel):
         return []
     fit = [wheel for wheel in package.wheels or () if _tags(wheel) & _tags_of_here()]
-    # What was installed says for which platforms it is.
+    # The installed distribution names its platforms.
     lines = (distribution.read_text("WHEEL") or "").splitlines()
     said = {line.partition(":")[2].strip() for line in lines if line.startswith("Tag:")}
     same = [wheel for wheel in fit if {str(tag) for tag in _tags(wheel)} == said]
@@ -182,17 +181,17 @@ def _wheels(
 
 @cache
 def _tags_of_here() -> frozenset[Tag]:
-    """What this Python can install."""
+    """Return the wheel tags that this Python can install."""
     return frozenset(sys_tags())
 
 
 def _tags(wheel: PackageWheel) -> frozenset[Tag]:
-    """What a wheel's name says it is for."""
+    """Return the tags in a wheel's name."""
     return parse_wheel_filename(wheel.filename)[-1]
 
 
 def _hashes(hashes: Mapping[str, str]) -> list[HashType]:
-    """The hashes of a locked file."""
+    """Convert the hashes of a locked file."""
     return [
         HashType(alg=HASHES[name], content=value)
         for name, value in hashes.items()
@@ -203,7 +202,7 @@ def _hashes(hashes: Mapping[str, str]) -> list[HashType]:
 def _references(
     wheels: Iterable[PackageWheel | PackageArchive], file: pylock.File | None
 ) -> Iterator[ExternalReference]:
-    """Where the files of a component are, with their hashes; not those of this machine alone."""
+    """Yield the locations and hashes of a component's files, except local ones."""
     kind = ExternalReferenceType.DISTRIBUTION
     found: list[tuple[ExternalReferenceType, str | None, Mapping[str, str]]] = [
         (kind, wheel.url or wheel.path, wheel.hashes) for wheel in wheels
@@ -220,7 +219,7 @@ def _references(
 
 
 def _purl(name: str, version: str, file: pylock.File | None) -> PackageURL | None:
-    """A package URL, with the place of what is on no index; none for what is only in the source."""
+    """Return a package URL, with the origin if it is not an index; None for local files."""
     match file:
         case PackageVcs(url=str(url), commit_id=commit):
             place = {"vcs_url": f"git+{url}@{commit}"}
@@ -234,7 +233,7 @@ def _purl(name: str, version: str, file: pylock.File | None) -> PackageURL | Non
 
 
 def _summary(licences: Iterable[Iterable[str]]) -> str:
-    """How many components there are, and under which licences."""
+    """Count the components and their licences."""
     names = Counter(" / ".join(texts) or UNKNOWN for texts in licences)
     total, unknown = names.total(), names.pop(UNKNOWN, 0)
     ranked = sorted(names.items(), key=lambda item: (-item[1], item[0]))

@@ -1,4 +1,4 @@
-"""Makes the wheel of nachlass-service from the source we carry."""
+"""Builds the wheel of nachlass-service from the source that ships with the builder."""
 
 from __future__ import annotations
 
@@ -19,39 +19,37 @@ from nachlass_builder.packages.pylock import folder_digest
 PACKAGE = "nachlass_service"
 DISTRIBUTION = "nachlass-service"
 OURS = Path(__file__).resolve().parents[1]
-"""The folder of our own package, in a checkout or where it is installed."""
+"""The folder of this package, in a checkout or in an installation."""
 STEERING = ("HATCH_", "SOURCE_DATE_EPOCH")
-"""Variables that would make another wheel of the same source."""
+"""Variables that would change the wheel."""
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", "*.egg-info")
 
 
 def service_source() -> Path:
-    """The folder of the service's pyproject.toml: in our wheel, or beside a checkout's builder."""
+    """Return the folder of the service's pyproject.toml, in an installation or a checkout."""
     for folder in (OURS / "service", OURS.parent.parent / "service"):
         if (folder / "pyproject.toml").is_file():
             return folder
-    raise NachlassError(
-        "the source of nachlass-service is not there", remedy="install nachlass again"
-    )
+    raise NachlassError("the source of nachlass-service is missing", remedy="reinstall nachlass")
 
 
 @cache
 def service_requirements() -> tuple[str, ...]:
-    """What the service needs in the model's environment."""
+    """Return the requirements of the service in the model's environment."""
     text = (service_source() / "pyproject.toml").read_text(encoding="utf-8")
     return tuple(tomllib.loads(text)["project"]["dependencies"])
 
 
 @cache
 def service_digest() -> str:
-    """A digest of the service's source: it tells one version's environments from another's."""
+    """Return a digest of the service's source, which separates environments by version."""
     source = service_source()
     project = hashlib.sha256((source / "pyproject.toml").read_bytes()).hexdigest()
     return f"{project[:16]}{folder_digest(source / PACKAGE)[:16]}"
 
 
 def build_service_wheel(cache: Path, deadline: Deadline) -> Path:
-    """The service's wheel, built without an index; once for each state of the source."""
+    """Build the service wheel without an index, once for each state of the source."""
     source = service_source()
     folder = cache / "service" / f"{service_digest()}-hatchling-{version('hatchling')}"
     built = _wheel_in(folder)
@@ -65,7 +63,7 @@ def build_service_wheel(cache: Path, deadline: Deadline) -> Path:
         shutil.copytree(source / PACKAGE, copy / PACKAGE, ignore=LEFT_OUT)
         completed = run(
             [sys.executable, "-P", "-m", "hatchling", "build", "-t", "wheel", "-d", output],
-            doing="building the service's wheel",
+            doing="building the service wheel",
             deadline=deadline,
             cwd=copy,
             environment={k: v for k, v in os.environ.items() if not k.startswith(STEERING)},
@@ -73,9 +71,9 @@ def build_service_wheel(cache: Path, deadline: Deadline) -> Path:
         made = _wheel_in(output)
         if completed.status or not made:
             raise NachlassError(
-                "the service's wheel cannot be built", details=completed.stderr.strip()
+                "the service wheel cannot be built", details=completed.stderr.strip()
             )
-        # Another build may do the same at the same moment: one of the equal files stays.
+        # A concurrent build may do the same: one of the equal files stays.
         return made.replace(folder / made.name)
 
 

@@ -1,4 +1,4 @@
-"""Reads the versions and hashes that a project's uv.lock has chosen."""
+"""The versions and hashes in a project's uv.lock."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ EXPORT_OPTIONS = (
 
 @dataclass(frozen=True)
 class UvLock:
-    """The pins of a uv.lock as constraints, and the hashes that go with them."""
+    """The pins of a uv.lock as constraints, and their hashes."""
 
     pins: tuple[str, ...] = ()
     hashes: tuple[Hashed, ...] = ()
 
 
 def read_uv_lock(project: Path, overruled: Collection[str], deadline: Deadline) -> UvLock:
-    """What a uv.lock holds, except for the `overruled` distributions."""
+    """Read the contents of a uv.lock, except the `overruled` distributions."""
     completed = run(
         [find_uv_bin(), "export", *EXPORT_OPTIONS],
         doing="reading uv.lock",
@@ -61,7 +61,7 @@ def read_uv_lock(project: Path, overruled: Collection[str], deadline: Deadline) 
 
 
 def _name(line: str) -> str | None:
-    """The distribution that a line pins; None for options and local folders."""
+    """Return the distribution that a line pins; None for options and local folders."""
     try:
         return canonicalize_name(Pep508(line).name)
     except InvalidRequirement:

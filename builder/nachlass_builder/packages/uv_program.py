@@ -1,6 +1,6 @@
 """Runs uv, the program that resolves and installs.
 
-A UV_* variable of the user's wins over what pip's settings would make of it.
+The user's UV_* variables override pip's settings.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ DROPPED = (
     "UV_VENV_SEED",
     "VIRTUAL_ENV",
 )
-"""Variables that would make uv do something else than it is asked here."""
+"""Variables that would change what uv does here."""
 
 NOT_WORTH_SAYING = (
     "warning: The `--pylock`",
@@ -37,30 +37,30 @@ NOT_WORTH_SAYING = (
     "Resolved ",
     "warning: `VIRTUAL_ENV",
 )
-"""How lines of uv's begin that say nothing to a user."""
+"""The beginnings of uv's lines that mean nothing to a user."""
 
 MADE_ELSEWHERE = re.compile(r"not supported by the lockfile|incompatible with the `pylock.toml`")
-"""uv on a lock for another Python or platform."""
+"""uv's message for a lock of another Python or platform."""
 
 NOT_AS_LOCKED = re.compile(r"Hash mismatch for `([^`]+)`")
-"""uv on a file that has another hash than the locked one."""
+"""uv's message for a file whose hash differs from the locked one."""
 
 DENIED = re.compile(r"\b(401 Unauthorized|403 Forbidden)\b")
-"""HTTP on missing credentials, which uv quotes."""
+"""HTTP statuses for missing credentials, which uv quotes."""
 
 NO_ROOM = re.compile(r"\(os error (?:28|122)\)")
-"""uv on a disk that is full, and on a used up quota."""
+"""uv's message for a full disk or an exhausted quota."""
 
 NOT_WRITABLE = re.compile(r"^.*[`' ]/[^`'\n]+.*\(os error (?:30|13)\)", re.MULTILINE)
-"""uv on a path that may not be written; a connection that is refused names none."""
+"""uv's message for a path that is not writable; a refused connection has no path."""
 
 LONGEST_QUOTE = 30
-"""Lines of uv's that a message quotes."""
+"""The number of uv's lines that a message quotes."""
 
-OTHER_FOLDER = "give the user the folder, or let S2I_CACHE_DIR and UV_CACHE_DIR name others"
+OTHER_FOLDER = "make the folder writable, or set S2I_CACHE_DIR and UV_CACHE_DIR to other folders"
 
 UNSOLVABLE = 1
-"""uv's exit status when requirements cannot be met; 2 is for everything else that fails."""
+"""uv's exit status for unsolvable requirements; 2 means any other failure."""
 
 
 def run_uv(
@@ -73,10 +73,10 @@ def run_uv(
     stdin: str | None = None,
     variables: dict[str, str] | None = None,
 ) -> Completed:
-    """Run uv with the user's settings; what it says on standard error has no credentials left.
+    """Run uv with the user's settings; remove credentials from its standard error.
 
-    `variables` win over the user's.
-    Raises RoomError when uv fails for want of room or of a permission.
+    `variables` override the user's. Raises RoomError if uv fails for lack of disk space or
+    write permission.
     """
     environment = uv_environment(indexes)
     environment |= {"UV_NO_PROGRESS": "1", "UV_PYTHON_DOWNLOADS": "never", "NO_COLOR": "1"}
@@ -100,9 +100,9 @@ def run_uv(
 
 
 def uv_environment(indexes: IndexSettings) -> dict[str, str]:
-    """The environment for uv: the one read, with the meaning of pip's variables in uv's.
+    """Return the environment for uv, with pip's settings translated to uv's variables.
 
-    URLs travel here and not on the command line, where `ps` shows them.
+    URLs are passed here and not on the command line, where `ps` shows them.
     """
     base = indexes.environ
     chosen = {
@@ -125,7 +125,7 @@ def uv_environment(indexes: IndexSettings) -> dict[str, str]:
 
 
 def _can_write_cache(environ: Mapping[str, str]) -> bool:
-    """Whether uv's own cache, below the user's home, can be written."""
+    """Return whether uv's own cache, below the user's home, is writable."""
     home = environ.get("XDG_CACHE_HOME") or environ.get("HOME")
     if not home:
         return False
@@ -136,12 +136,12 @@ def _can_write_cache(environ: Mapping[str, str]) -> bool:
 
 
 def uv_arguments(indexes: IndexSettings) -> list[str]:
-    """What uv takes only as an argument."""
+    """Return the settings that uv accepts only as arguments."""
     return ["--no-index"] if indexes.no_index else []
 
 
 def uv_message(completed: Completed) -> str:
-    """What uv said, cut to what a message can hold."""
+    """Return uv's messages, shortened to fit an error message."""
     lines = [
         line for line in completed.stderr.splitlines() if not line.startswith(NOT_WORTH_SAYING)
     ]
@@ -152,14 +152,14 @@ def uv_message(completed: Completed) -> str:
 
 
 def _translated(indexes: IndexSettings) -> Iterator[tuple[tuple[str, ...], str | None]]:
-    """Variables of uv's and values; any of the names, set by the user, decides instead."""
-    # Of equal versions uv takes the first index's, and its default index is the last: listed
-    # so, index-url is the first, and a lock names it rather than an extra one.
+    """Yield uv variables and values; any of the names that the user has set takes precedence."""
+    # Of equal versions uv takes the first index's, and its default index comes last. In this
+    # order index-url comes first, and a lock names it rather than an extra index.
     first, *extra = [indexes.index_url or PYPI, *indexes.extra_index_urls]
     variables = INDEX_VARIABLES if extra else INDEX_VARIABLES[:2]
     yield ("UV_DEFAULT_INDEX", *variables), extra[-1] if extra else indexes.index_url
     yield ("UV_INDEX", *variables), " ".join([first, *extra[:-1]]) if extra else None
-    # With one index this would only hide that it refuses our credentials.
+    # With one index this would only hide that the index rejects the credentials.
     yield ("UV_INDEX_STRATEGY",), "unsafe-best-match" if extra else None
     yield ("UV_SYSTEM_CERTS", "UV_NATIVE_TLS"), "1"
     yield ("SSL_CERT_FILE",), indexes.cert
@@ -173,7 +173,7 @@ def _translated(indexes: IndexSettings) -> Iterator[tuple[tuple[str, ...], str |
 
 
 def _project(indexes: IndexSettings) -> Path | None:
-    """The source, when it configures uv: its indexes and constraints hold here too."""
+    """Return the source if it configures uv, whose indexes and constraints then apply here."""
     if indexes.root and any(
         (indexes.root / name).is_file() for name in ("uv.toml", "pyproject.toml")
     ):

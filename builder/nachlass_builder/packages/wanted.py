@@ -1,4 +1,4 @@
-"""A requirement on its way to uv, and who wants it."""
+"""A requirement as passed to uv, and its origin."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nachlass_builder.requirements.requirement import Requirement
 
 @dataclass(frozen=True)
 class Wanted:
-    """A requirement as uv gets it, and who wants it: the user, at a place, or we."""
+    """A requirement as passed to uv; without an `origin` it is ours, not the user's."""
 
     text: str
     origin: Requirement | None = None
@@ -27,7 +27,7 @@ class Wanted:
 
     @property
     def is_link(self) -> bool:
-        """Whether it names where to fetch it, rather than a version."""
+        """True if it is a link rather than a version."""
         return self.parsed.url is not None
 
     @property
@@ -42,32 +42,32 @@ class Wanted:
 
     @property
     def pin(self) -> str | None:
-        """The version, when exactly one is wanted."""
+        """The version, if exactly one is allowed."""
         return Requirement(self.text, Place("")).pin
 
     @property
     def place(self) -> Place | None:
-        """Where the user wrote it."""
+        """The place where the user wrote it."""
         return self.origin.place if self.origin else None
 
     @property
     def whose(self) -> str:
-        """Which part of ours needs it."""
+        """The part of Nachlass that needs it."""
         return "the notebook's kernel" if self.text in OURS_FOR_KERNEL else "the service"
 
     @property
     def applies(self) -> bool:
-        """Whether its marker holds here."""
+        """True if its marker applies here."""
         marker = self.parsed.marker
         return marker is None or marker.evaluate()
 
     def at(self, version: str) -> Wanted:
-        """The same at one version."""
+        """Return the same requirement pinned to a version."""
         extras = f"[{','.join(sorted(self.parsed.extras))}]" if self.parsed.extras else ""
         return replace(self, text=f"{self.parsed.name}{extras}=={version}")
 
     def __str__(self) -> str:
-        """The requirement as a message names it, with its place or what needs it."""
+        """The requirement as messages name it, with its place or the part that needs it."""
         text = redact(self.text, ())
         if self.origin:
             return f"{text} ({self.origin.place})"

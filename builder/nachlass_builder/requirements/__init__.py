@@ -1,1 +1,1 @@
-"""What a source asks for, from everywhere it may stand; the first pass runs what is computed."""
+"""The requirements of a source, from every place that declares them, computed ones included."""

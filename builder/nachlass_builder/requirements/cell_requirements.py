@@ -1,4 +1,4 @@
-"""Reads the PEP 723 blocks and pip lines of cells."""
+"""Requirements in the PEP 723 blocks and pip lines of cells."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SHELL_LINE = re.compile(
     r"|(?=pip\s+install\s))(?P<line>.*)",
     re.DOTALL,
 )
-"""A line that IPython hands to a shell, or a magic that installs, also without its mark."""
+"""A shell line of IPython, or an installing magic, with or without its percent sign."""
 PYTHON = re.compile(r"[{$]*sys\.executable\}?|(?:.*/)?(?:python[\d.]*|py)")
 PIP = re.compile(r"(?:.*/)?pip[\d.]*|\{pip\}")
 SYSTEM = frozenset(INSTALLERS.split()[1:]) - {"uv"}
@@ -34,9 +34,9 @@ SYSTEM = frozenset(INSTALLERS.split()[1:]) - {"uv"}
 def read_script_block(
     notebook: Notebook, notes: list[str]
 ) -> tuple[list[Requirement], str | None, Place]:
-    """Read the notebook's PEP 723 block: dependencies, requires-python and the latter's place.
+    """Read the notebook's PEP 723 block: dependencies, requires-python and its place.
 
-    What has no effect is added to `notes`.
+    Settings without effect are added to `notes`.
     """
     found: list[Requirement] = []
     requires_python, where = None, notebook.place()
@@ -50,7 +50,7 @@ def read_script_block(
                 content = tomllib.loads(text)
             except tomllib.TOMLDecodeError as error:
                 raise RequirementsError(
-                    f"the `# /// script` block is not TOML: {error}", place=place
+                    f"the `# /// script` block is not valid TOML: {error}", place=place
                 ) from None
             notes += unmet_in_block(content, place)
             found += [
@@ -67,8 +67,8 @@ def read_script_block(
 def read_pip_lines(root: Path, notebook: Notebook) -> Listed:
     """Read the `%pip install` and `!pip install` lines of a notebook.
 
-    A line that builds its words while it runs (`{name}`, `$name`) is noted: pip
-    is asked again when the cell is executed.
+    A line whose words are computed at run time (`{name}`, `$name`) is only noted: it is
+    checked again when the cell is executed.
     """
     listed = Listed()
     folder = str(PurePosixPath(notebook.name).parent)
@@ -79,18 +79,20 @@ def read_pip_lines(root: Path, notebook: Notebook) -> Listed:
                 if command[0] in SYSTEM and _without_options(command[1:])[:1] == ["install"]:
                     listed.notes.append(
                         f"{place}: `{command[0]} install` has no effect in a build; "
-                        "what is on PyPI belongs into `requirements`"
+                        "add PyPI packages to `requirements`"
                     )
                 words = _given_to_pip(command)
                 if any(re.search(r"[{}$`]", word) for word in words):
-                    listed.notes.append(f"{place}: what pip installs here is known only at build")
+                    listed.notes.append(
+                        f"{place}: the packages of this pip line are known only at build time"
+                    )
                 else:
                     read_words(root, folder, words, place, listed)
     return listed
 
 
 def _commands_of(line: str, place: Place) -> list[list[str]]:
-    """The commands of a line of a cell that a shell runs, each from its program on."""
+    """Return the shell commands of a cell's line, each starting with its program."""
     match = SHELL_LINE.fullmatch(line)
     if not match:
         return []
@@ -99,12 +101,12 @@ def _commands_of(line: str, place: Place) -> list[list[str]]:
         found.extend(filter(None, commands_of(match["line"])))
     except ValueError as error:
         if "install" in line and not any(map(_given_to_pip, found)):
-            raise RequirementsError(f"pip's line does not parse: {error}", place=place) from None
+            raise RequirementsError(f"cannot parse the pip line: {error}", place=place) from None
     return found
 
 
 def _given_to_pip(command: list[str]) -> list[str]:
-    """What a command has pip, or uv, install; nothing when it is another command."""
+    """Return the arguments that a command passes to pip's or uv's install; else none."""
     words = command
     if PYTHON.fullmatch(words[0]) and words[1:2] == ["-m"]:
         words = words[2:]
@@ -121,14 +123,14 @@ def _given_to_pip(command: list[str]) -> list[str]:
 
 
 def _without_options(words: list[str]) -> list[str]:
-    """Words from the first on that is no option."""
+    """Drop the leading options."""
     return [*dropwhile(lambda word: word.startswith("-"), words)]
 
 
 def _logical_lines(cell: Cell) -> Iterator[tuple[int, str]]:
-    """The lines of a cell that may be pip's, continued lines joined, each with its number.
+    """Yield the numbered lines of a cell, with continued lines joined.
 
-    A `%%bash` cell's lines count, as if each began with an exclamation mark.
+    Lines of a `%%bash` cell are treated as if each began with an exclamation mark.
     """
     lines = cell.source.splitlines()
     shell = bool(re.match(r"\s*%%(bash|sh|script|!)", cell.source))

@@ -1,4 +1,4 @@
-"""What can be known of a source without executing anything."""
+"""Static checks of a source: nothing is executed."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from nachlass_builder.requirements.requirements import Requirements, gather
 
 @dataclass
 class Checked:
-    """What a check found: the notebooks, their requirements, and problems.
+    """The result of a check: the notebooks, their requirements, and problems.
 
-    `errors` make a build certain to fail; `warnings` do not. `imports` are of modules
-    that are not the source's own.
+    Any of the `errors` would certainly fail a build; `warnings` would not. `imports` are
+    the modules imported from outside the source.
     """
 
     chosen: ChosenNotebooks
@@ -37,7 +37,7 @@ class Checked:
     warnings: list[str] = field(default_factory=list)
 
     def contract(self) -> Iterator[tuple[str, Place]]:
-        """The names of the contract that the notebooks define, and where."""
+        """Yield the contract's names that the notebooks define, with their places."""
         for notebook in self.chosen.notebooks:
             for name in CONTRACT:
                 place = last_binding(notebook, name)
@@ -52,10 +52,10 @@ def check(
     given: str | None,
     explain: Explain = lambda _name: None,
 ) -> Checked:
-    """Read the notebooks and their requirements, and look for what cannot work.
+    """Read the notebooks and their requirements, and find what cannot work.
 
-    The arguments are those of `choose_notebooks`. Raises the first failure that leaves
-    nothing to look at.
+    The arguments are those of `choose_notebooks`. Raises the first failure that makes
+    further checks impossible.
     """
     chosen = choose_notebooks(root, files, settings, given, explain)
     requirements, own = gather(root, chosen.notebooks), OwnModules(files)
@@ -80,7 +80,7 @@ def check(
 
 
 def _contract_errors(notebook: Notebook) -> list[NachlassError]:
-    """A predictor that no cell can define."""
+    """Report a predictor that no cell can define."""
     if last_binding(notebook, "predictor") or may_define_unseen(notebook):
         return []
     cells = [
@@ -89,9 +89,9 @@ def _contract_errors(notebook: Notebook) -> list[NachlassError]:
     if cells:
         return [
             NotebookError(
-                "the notebook saves a stage of a pipeline, and defines no `predictor`",
+                "the notebook saves a pipeline stage but defines no `predictor`",
                 place=notebook.place(cells[-1]),
-                remedy="name the notebooks of the pipeline, in order, in S2I_SOURCE_NOTEBOOK_LIST",
+                remedy="list the pipeline's notebooks in order in S2I_SOURCE_NOTEBOOK_LIST",
             )
         ]
     return [
@@ -104,7 +104,7 @@ def _contract_errors(notebook: Notebook) -> list[NachlassError]:
 
 
 def _argument_errors(notebook: Notebook) -> Iterator[NachlassError]:
-    """Functions of the contract that certainly cannot be called with one argument."""
+    """Yield the contract's functions that certainly cannot be called with one argument."""
     for name in ("predictor", "validator", "batch_predictor"):
         run = [found for found in bindings_of(notebook, name) if not found[0].is_skipped]
         match run[-1:]:
@@ -120,14 +120,14 @@ def _argument_errors(notebook: Notebook) -> Iterator[NachlassError]:
 
 
 def _samples_errors(notebooks: Sequence[Notebook], name: str | None) -> list[NachlassError]:
-    """A variable named in S2I_SAMPLES that no cell can define."""
+    """Report a variable named in S2I_SAMPLES that no cell can define."""
     if name in (None, "samples"):
         return []
     if any(last_binding(book, name) or may_define_unseen(book) for book in notebooks):
         return []
     return [
         NotebookError(
-            f"{SAMPLES_VARIABLE} names `{name}`, and no cell defines it",
+            f"{SAMPLES_VARIABLE} names `{name}`, but no cell defines it",
             place=notebooks[-1].place(),
             remedy=NAME_SAMPLES,
         )

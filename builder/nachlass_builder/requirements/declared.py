@@ -1,10 +1,8 @@
-"""Reads the notebook's `requirements` variable without running it.
+"""The notebook's `requirements` and `serving_requirements` variables, read without running it.
 
-So is `serving_requirements` read, which has the same forms.
-
-Literals are followed over several cells through assignment, `+=`, `append`,
-`extend`, `insert` and `update`. Anything else that changes the variable makes
-it computed: its value is known only to the first pass (first_pass.py).
+Literals are followed across cells through assignment, `+=`, `append`, `extend`, `insert`
+and `update`. Any other change makes the variable computed: only the first pass
+(first_pass.py) knows its value.
 """
 
 from __future__ import annotations
@@ -23,16 +21,16 @@ from nachlass_builder.requirements.requirement import Requirement
 
 NAME = "requirements"
 SERVING_NAME = "serving_requirements"
-"""Another variable of the same forms: what serving needs although nothing shows it."""
+"""Packages needed at run time that the build cannot detect, such as plugins; same forms."""
 FORMS = 'write it as [["numpy", "1.26"], ["pandas", "2.2"]], or as strings such as "numpy>=1.26"'
 
 
 @dataclass
 class Declared:
-    """What the cells say of `requirements`, or of another variable `name` of that form.
+    """The content of `requirements`, or of another variable `name` of that form.
 
-    `requirements` holds what could be read; when `computed_in` is not empty
-    the first pass has to run those cells, and what could be read is void.
+    If `computed_in` is not empty, the first pass has to run those cells, and `requirements`
+    is meaningless.
     """
 
     requirements: list[Requirement] = field(default_factory=list)
@@ -42,11 +40,11 @@ class Declared:
 
 
 class _ComputedError(Exception):
-    """The statement needs to run before its effect is known."""
+    """A statement whose effect is known only after it has run."""
 
 
 def read_declared(notebook: Notebook, name: str = NAME) -> Declared:
-    """Follow a variable through the cells of a notebook; raises RequirementsError."""
+    """Follow a variable through the cells of a notebook, or raise RequirementsError."""
     entries: list[tuple[Any, Place]] = []
     changing: list[Cell] = []
     computed = False
@@ -72,7 +70,7 @@ def read_declared(notebook: Notebook, name: str = NAME) -> Declared:
 
 
 def parse_value(value: Any, place: Place) -> list[Requirement]:
-    """Turn the whole value of `requirements` into requirements; any form of the contract."""
+    """Turn a value of `requirements`, in any supported form, into requirements."""
     return [parse_entry(entry, place) for entry in _entries(value, place)]
 
 
@@ -84,7 +82,7 @@ def parse_entry(entry: Any, place: Place) -> Requirement:
         case [str(name), str() | int() | float() as version] if not isinstance(version, bool):
             return _named(name, str(version).strip(), place)
     raise RequirementsError(
-        f"`requirements` holds {entry!r}, which is neither a requirement nor a name and a version",
+        f"`requirements` contains {entry!r}: neither a requirement nor a name and a version",
         place=place,
         remedy=FORMS,
     )
@@ -126,7 +124,7 @@ def _apply(
 
 
 def _entries(value: Any, place: Place) -> list[Any]:
-    """The entries of a list, tuple, set, dict, or text with a requirement a line."""
+    """Return the entries of a list, tuple, set, dict, or string with one requirement per line."""
     match value:
         case dict():
             return [list(item) for item in value.items()]
@@ -143,21 +141,21 @@ def _entries(value: Any, place: Place) -> list[Any]:
 
 
 def _named(name: str, version: str, place: Place) -> Requirement:
-    """A requirement from a name and a version."""
+    """Make a requirement from a name and a version."""
     if re.fullmatch(r"\d+(\.\d+)*", name.strip()):
         raise RequirementsError(f"{name!r} is a version without a name", place=place, remedy=FORMS)
     return Requirement.parse(f"{name}{_specifier(version)}", place, FORMS)
 
 
 def _specifier(version: str) -> str:
-    """A version as a specifier: `1.26` is exact, `>=1.26` says what it says."""
+    """Turn a version into a specifier: `1.26` is exact, `>=1.26` stays as it is."""
     if version.lower() in ("", "*", "latest"):
         return ""
     return version if version[0] in "<>=!~" else f"=={version}"
 
 
 def _evaluate(node: ast.expr, literals: Mapping[str, Any]) -> Any:
-    """The value of a literal, of a name bound to one, or of their concatenation."""
+    """Return the value of a literal, of a name bound to one, or of their concatenation."""
     match node:
         case ast.Name(id=name) if name in literals:
             return literals[name]
@@ -175,7 +173,7 @@ def _evaluate(node: ast.expr, literals: Mapping[str, Any]) -> Any:
 
 
 def _remember_literal(statement: ast.stmt, changed: set[str], literals: dict[str, Any]) -> None:
-    """Keep `NAME = literal` for later use; forget a name that anything else changes."""
+    """Remember `NAME = literal` for later use; forget names that change in any other way."""
     for name in changed:
         literals.pop(name, None)
     match statement:

@@ -1,6 +1,7 @@
-"""Notices what exists only where a notebook was written: on Colab, Kaggle, Databricks, a laptop.
+"""Warnings about features of the platform a notebook was written on: Colab, Kaggle, Databricks.
 
-Each is a warning, once a notebook: a cell may catch the failure, or never come to it.
+Each is reported once per notebook, as a warning: a cell may catch the failure or never
+reach it.
 """
 
 from __future__ import annotations
@@ -13,52 +14,54 @@ from nachlass_builder.notebook.find_names import may_define_unseen
 from nachlass_builder.notebook.notebook import Cell, Notebook
 from nachlass_builder.requirements.import_names import COLAB
 
-COPY = "copy the data into the repository, and read them by a relative path"
-READ = "read the value from a variable (os.environ), which .s2i/environment or -e sets"
-SKIP = "remove what uses it, or tag the cell skip-execution"
+COPY = "copy the data into the repository and read it by a relative path"
+READ = "read the value from a variable (os.environ) set in .s2i/environment or with -e"
+SKIP = "remove the code that uses it, or tag the cell skip-execution"
 
 MODULES = {
     "google.colab": COLAB,
-    "kaggle_secrets": f"kaggle_secrets exists on Kaggle alone: {READ}",
-    "dbruntime": f"dbruntime exists on Databricks alone: {SKIP}",
-    "rpy2": f"rpy2 needs R, which no build has: {SKIP}",
+    "kaggle_secrets": f"kaggle_secrets exists only on Kaggle: {READ}",
+    "dbruntime": f"dbruntime exists only on Databricks: {SKIP}",
+    "rpy2": f"rpy2 needs R, which builds do not have: {SKIP}",
 }
-"""Modules that no distribution brings, or not what they need, by the beginning of their names."""
+"""Prefixes of modules that no distribution provides, or not with everything they need."""
 
 NAMES = {
-    "dbutils": f"dbutils exists on Databricks alone: {SKIP}",
-    "spark": "no cell makes `spark`, which Databricks does: make it, or score without it",
-    "sqlContext": "no cell makes `sqlContext`, which Databricks does: make it, or score without it",
+    "dbutils": f"dbutils exists only on Databricks: {SKIP}",
+    "spark": "no cell defines `spark`, which Databricks provides: create it, or score without it",
+    "sqlContext": (
+        "no cell defines `sqlContext`, which Databricks provides: create it, or score without it"
+    ),
 }
 """Names that a platform binds before the first cell."""
 
 PATHS = {
-    r"/kaggle/(input|working)\b": f"a path of Kaggle's: {COPY}",
-    r"/content/(drive|sample_data|gdrive)\b": f"a path of Colab's: {COPY}",
-    r"(/dbfs/|dbfs:/)": f"a path of Databricks': {COPY}",
-    r"[A-Za-z]:(\\|/(?!/))[^\s]": f"a path of Windows: {COPY}",
+    r"/kaggle/(input|working)\b": f"a Kaggle path: {COPY}",
+    r"/content/(drive|sample_data|gdrive)\b": f"a Colab path: {COPY}",
+    r"(/dbfs/|dbfs:/)": f"a Databricks path: {COPY}",
+    r"[A-Za-z]:(\\|/(?!/))[^\s]": f"a Windows path: {COPY}",
 }
-"""How texts begin that are paths of another machine."""
+"""Prefixes of paths on another machine."""
 
-ASK = f"nobody answers during a build: {READ}"
+ASK = f"nobody answers prompts during a build: {READ}"
 
 CELL_MAGICS = frozenset(
     "bash capture debug html HTML javascript js latex markdown perl prun pypy python python2"
     " python3 ruby script sh svg SVG sx system time timeit writefile file code_wrap".split()
 )
-"""Those that IPython has by itself."""
+"""Built-in cell magics of IPython."""
 
 LINE_MAGICS = frozenset({"R", "Rpull", "Rpush", "bigquery", "fs", "spark", "sql"})
-"""Those that people know of other places."""
+"""Line magics of other platforms."""
 
 
 def is_elsewhere(module: str) -> bool:
-    """Whether a dotted name is, or is in, a module that only another place has."""
+    """Return whether a dotted name is in a module that exists only on another platform."""
     return any(f"{module}.".startswith(f"{known}.") for known in MODULES)
 
 
 def found_elsewhere(notebook: Notebook, provided: Collection[str]) -> Iterator[str]:
-    """What will not be there in a build; `provided` are the distributions that are required."""
+    """Warn of what a build does not have; `provided` are the required distributions."""
     seen = set()
     unseen, bound = may_define_unseen(notebook), _names_bound(notebook)
     loads = any("load_ext" in cell.source for cell in notebook.cells)
@@ -75,11 +78,11 @@ def found_elsewhere(notebook: Notebook, provided: Collection[str]) -> Iterator[s
 def _of_magics(
     cell: Cell, provided: Collection[str], *, loads: bool
 ) -> Iterator[tuple[int, str, str]]:
-    """Magics, each with its line, and what is told of it."""
+    """Yield magics that a build does not have, each with its line and a message."""
     if found := re.match(r"\s*%%(\w+)", cell.source):
         magic = found[1]
         if magic not in CELL_MAGICS and not loads:
-            yield 1, f"%%{magic}", f"nothing brings the magic %%{magic}: {SKIP}"
+            yield 1, f"%%{magic}", f"nothing provides the magic %%{magic}: {SKIP}"
     for node in ast.walk(cell.tree) if cell.tree else ():
         match node:
             case ast.Call(
@@ -88,16 +91,16 @@ def _of_magics(
                 lineno=line,
             ):
                 if magic in LINE_MAGICS and not loads:
-                    yield line, f"%{magic}", f"nothing brings the magic %{magic}: {SKIP}"
+                    yield line, f"%{magic}", f"nothing provides the magic %{magic}: {SKIP}"
                 elif magic == "load_ext" and words.startswith("rpy2"):
                     yield line, "rpy2", MODULES["rpy2"]
                 elif magic in ("matplotlib", "pylab") and "matplotlib" not in provided:
-                    told = "needs matplotlib, and no requirement names it; remove it, or add that"
+                    told = "needs matplotlib, which is not required: add it, or remove the magic"
                     yield line, "matplotlib", f"%{magic} {told}"
 
 
 def _of_code(cell: Cell) -> Iterator[tuple[int, str, str]]:
-    """Imports outside `try`, names, calls and paths, each with its line and what is told of it."""
+    """Yield imports outside `try`, names, calls and paths, each with its line and a message."""
     for statement in cell.tree.body if cell.tree else ():
         if isinstance(statement, ast.Import | ast.ImportFrom):
             for name in _modules(statement):
@@ -112,7 +115,7 @@ def _of_code(cell: Cell) -> Iterator[tuple[int, str, str]]:
                 ast.Call(func=ast.Name(id="input" | "getpass" as name), lineno=line)
                 | ast.Call(func=ast.Attribute(attr="getpass" as name), lineno=line)
             ):
-                yield line, name, f"{name}() asks, and {ASK}"
+                yield line, name, f"{name}() waits for input, but {ASK}"
             case ast.Constant(value=str(text), lineno=line):
                 for pattern, told in PATHS.items():
                     if re.match(pattern, text):
@@ -129,7 +132,7 @@ def _modules(statement: ast.Import | ast.ImportFrom) -> list[str]:
 
 
 def _names_bound(notebook: Notebook) -> set[str]:
-    """Every name that a notebook binds anywhere, parameters among them."""
+    """Return every name that a notebook binds anywhere, parameters included."""
     names = set()
     for cell in notebook.cells:
         for node in ast.walk(cell.tree) if cell.tree else ():

@@ -1,4 +1,4 @@
-"""Runs the cells that compute `requirements`, in a clean interpreter."""
+"""The first pass: run the cells that compute `requirements` in a clean interpreter."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from nachlass_builder.requirements.requirement import Requirement
 
 CHILD = Path(__file__).parent / "first_pass_child.py"
 ALONE = (
-    "the cells that mention `requirements` run first and alone, with the standard library only: "
-    "keep what they need in them, or write the list as a literal"
+    "the cells that mention `requirements` run first, on their own, with only the standard "
+    "library: keep everything they need in them, or write the list as a literal"
 )
 
 
 def compute_requirements(
     root: Path, computed: Sequence[tuple[Notebook, Declared]], deadline: Deadline
 ) -> dict[tuple[str, str], list[Requirement]]:
-    """Execute, in order, the cells that change a variable; return its value by notebook and name.
+    """Execute in order the cells that change a variable; return its value by notebook and name.
 
-    `root` holds the copy of the source; a notebook's cells run in its folder.
+    `root` is the copy of the source; a notebook's cells run in its folder.
     """
     found = {}
     for notebook, declared in computed:
@@ -40,7 +40,7 @@ def compute_requirements(
 
 
 def _run_cells(root: Path, notebook: Notebook, declared: Declared, deadline: Deadline) -> object:
-    """Run the cells in a child and return the variable's value, as JSON carries it."""
+    """Run the cells in a child process and return the variable's value, decoded from JSON."""
     cells, name = declared.computed_in, declared.name
     trees = [(cell.number, _without_magics(cell.tree)) for cell in cells if cell.tree]
     with tempfile.TemporaryDirectory(prefix="nachlass-") as folder:
@@ -54,7 +54,7 @@ def _run_cells(root: Path, notebook: Notebook, declared: Declared, deadline: Dea
         )
         if not answer.is_file():
             raise RequirementsError(
-                f"computing `{name}` ended the interpreter (status {completed.status})",
+                f"the interpreter exited while computing `{name}` (status {completed.status})",
                 place=notebook.place(cells[0]),
                 details=completed.stderr[-2000:] or None,
                 remedy=ALONE,
@@ -72,13 +72,13 @@ def _run_cells(root: Path, notebook: Notebook, declared: Declared, deadline: Dea
 
 
 def _without_magics(tree: ast.Module) -> ast.Module:
-    """The cell without the statements that only IPython can run."""
+    """Drop the statements that only IPython can run."""
     body = [statement for statement in tree.body if not _is_magic(statement)]
     return ast.Module(body=body, type_ignores=[])
 
 
 def _is_magic(statement: ast.stmt) -> bool:
-    """Whether a statement calls a method of `get_ipython()`."""
+    """Return whether a statement calls a method of `get_ipython()`."""
     return any(
         isinstance(node, ast.Call)
         and isinstance(node.func, ast.Name)

@@ -1,4 +1,6 @@
-"""Computes one variable from a few cells. Clean interpreter, standard library only.
+"""Child process of the first pass: computes one variable from a few cells.
+
+It runs in a clean interpreter with the standard library only.
 
 Arguments: the variable's name, and the file to write the answer to. Standard
 input holds, in base64, a pickle of [(cell number, ast.Module), ...], made by
@@ -21,16 +23,16 @@ def main(name: str, answer: str) -> None:
     try:
         text = json.dumps(found, default=plain)
     except (TypeError, ValueError) as error:
-        text = json.dumps({"error": f"its value is no list: {error}", "cell": None})
-    # Only now: a cell may have ended the process, and no file says so.
+        text = json.dumps({"error": f"its value is not a list: {error}", "cell": None})
+    # Written last: a missing file shows that a cell ended the process.
     with open(answer, "w", encoding="utf-8") as file:  # noqa: PTH123
         file.write(text)
 
 
 def outcome(name: str, cells: list[tuple[int, ast.Module]]) -> dict[str, object]:
-    """The value of the variable, or what went wrong and where."""
+    """Return the value of the variable, or what went wrong and where."""
     sys.argv[1:] = []
-    # A notebook can import what lies beside it.
+    # A notebook can import the modules beside it.
     sys.path.insert(0, os.getcwd())  # noqa: PTH109
     namespace: dict[str, object] = {"__name__": "__main__"}
     for number, tree in cells:
@@ -40,12 +42,12 @@ def outcome(name: str, cells: list[tuple[int, ast.Module]]) -> dict[str, object]
             text = f"{type(error).__name__}: {error}"
             return {"error": text, "cell": number, "line": line_of(error, number)}
     if name not in namespace:
-        return {"error": f"no cell leaves a variable `{name}` behind", "cell": None}
+        return {"error": f"`{name}` is not defined after the cells have run", "cell": None}
     return {"value": namespace[name]}
 
 
 def line_of(error: BaseException, number: int) -> int | None:
-    """The line of the cell at which the error was raised."""
+    """Return the line of the cell at which the error was raised."""
     line, traceback = None, error.__traceback__
     while traceback is not None:
         if traceback.tb_frame.f_code.co_filename == f"<cell {number}>":
@@ -55,7 +57,7 @@ def line_of(error: BaseException, number: int) -> int | None:
 
 
 def plain(value: object) -> object:
-    """What JSON does not know: sets become lists, anything else its text."""
+    """Convert a value without a JSON form: sets become lists, anything else its text."""
     return list(value) if isinstance(value, set | frozenset) else str(value)
 
 

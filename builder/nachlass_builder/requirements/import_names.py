@@ -1,4 +1,4 @@
-"""Says what a missing module needs."""
+"""Advice on modules that cannot be imported."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ from nachlass_builder.requirements.known_distributions import (
 )
 from nachlass_builder.requirements.own_modules import OwnModules
 
-COLAB = "google.colab exists in Colab alone: remove what uses it, or tag the cell skip-execution"
+COLAB = (
+    "google.colab exists only in Colab: remove the code that uses it, or tag the cell "
+    "skip-execution"
+)
 
 
 def distributions_of(module: str) -> tuple[str, ...]:
-    """The distributions that provide a module, the usual one first; none that the table lacks."""
+    """Return the known distributions that provide a module, the usual one first."""
     parts = module.split(".")
     names = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
     known = next((name for name in names if name in DISTRIBUTIONS), None)
@@ -34,18 +37,18 @@ def explain_missing_module(
     explain_file: Callable[[str], str | None],
     missing_requirements: Callable[[str], str | None],
 ) -> str | None:
-    """What to do about a module that was not found, where that is certain.
+    """Return a remedy for a missing module, if it is certain.
 
-    `written` is the dotted name as the code has it. Asked in order: is it
-    Colab's or Python's own, is it elsewhere in the repository, was it left out
-    of the build, which distribution has it; `missing_requirements` says that
-    of this one with all others that are missing.
+    `written` is the dotted name as the code has it. Checked in order: whether the module
+    belongs to Colab or Python, is elsewhere in the repository, or was left out of the
+    build, and which distribution provides it. `missing_requirements` names that one
+    together with all others that are missing.
     """
     top = module.partition(".")[0]
     if written.startswith("google.colab"):
         return COLAB
     if top in sys.stdlib_module_names:
-        return f"{top} is part of Python, and the Python of this build was made without it"
+        return f"{top} is part of Python, but the Python of this build was compiled without it"
     path = module.replace(".", "/")
     local = _explain_local(top, root, cwd)
     if local and top not in DISTRIBUTIONS:
@@ -55,13 +58,13 @@ def explain_missing_module(
         or explain_file(f"{path}/__init__.py")
         or _explain_distribution(module, written, missing_requirements)
     )
-    return f"{local}\nor, if the library is meant: {told}" if local and told else local or told
+    return f"{local}\nor, if you mean the library: {told}" if local and told else local or told
 
 
 def _explain_distribution(
     module: str, written: str, missing_requirements: Callable[[str], str | None]
 ) -> str | None:
-    """Name the distribution to require; None for a part of something that is installed."""
+    """Name the distribution to require; None for a part of an installed distribution."""
     if not module or ("." in module and module not in OTHER_NAME):
         return None
     if told := missing_requirements(written):
@@ -73,9 +76,9 @@ def _explain_distribution(
 
 
 def _explain_local(top: str, root: Path, cwd: str) -> str | None:
-    """Say where in the repository the module is, if it is only where nothing is searched.
+    """Say where in the repository the module is, if that is not on the import path.
 
-    A mere folder of the name of a library that everybody knows is not taken for it.
+    A plain folder with the name of a well-known library does not count as the module.
     """
     own = OwnModules.below(root)
     found = own.folders_with(top, namespaces=top not in DISTRIBUTIONS)

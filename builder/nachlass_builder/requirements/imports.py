@@ -1,4 +1,4 @@
-"""Finds what the cells import, and the source's own modules that they reach."""
+"""The imports of the cells, and of the source's own modules that they reach."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nachlass_builder.requirements.own_modules import OwnModules
 
 @dataclass(frozen=True)
 class Import:
-    """A module as it is imported, with the name that is taken from it, and where."""
+    """An imported module, including the name imported from it, and its place."""
 
     module: str
     place: Place
@@ -29,11 +29,11 @@ class Import:
 def find_imports(
     notebooks: Sequence[Notebook], root: Path, own: OwnModules, local: Iterable[str] = ()
 ) -> list[Import]:
-    """Every import that is not one of the source's own, the first place of each.
+    """Return every import from outside the source, at its first place.
 
-    Those inside `try`, and what `suppress` guards, are left out, for the code does without
-    them, as are cells that are skipped or may raise. `local` are folders of the source on
-    the import path.
+    Imports inside `try` or `suppress` are left out, because the code works without them;
+    so are cells that are skipped or may raise. `local` are folders of the source on the
+    import path.
     """
     found: dict[str, Import] = {}
     for notebook in notebooks:
@@ -54,7 +54,7 @@ def find_imports(
 def _add(
     one: Import, found: dict[str, Import], reached: list[str], own: OwnModules, path: list[str]
 ) -> None:
-    """Follow one of the source's own modules; note another."""
+    """Follow a module of the source; record any other."""
     if own.has(one.top, path):
         folders = dict.fromkeys([*path, *own.folders_with(one.top, namespaces=False)])
         reached += [name for name in own.files_of(one.module, folders) if name not in reached]
@@ -63,7 +63,7 @@ def _add(
 
 
 def _imports_of_file(root: Path, name: str) -> Iterator[tuple[str, int]]:
-    """What a module of the source imports; nothing of one that cannot be read."""
+    """Yield the imports of a module of the source; nothing if it cannot be read."""
     try:
         tree = ast.parse(read_text(root, name, NotebookError))
     except (NotebookError, OSError, SyntaxError, ValueError, RecursionError):
@@ -72,7 +72,7 @@ def _imports_of_file(root: Path, name: str) -> Iterator[tuple[str, int]]:
 
 
 def _imports(node: ast.AST, file: str) -> Iterator[tuple[str, int]]:
-    """The dotted names that code imports outside `try`, each with its line."""
+    """Yield the dotted names that code imports outside `try`, each with its line."""
     for child in ast.iter_child_nodes(node):
         match child:
             case ast.Import(names=aliases, lineno=line):
@@ -96,7 +96,7 @@ def _imports(node: ast.AST, file: str) -> Iterator[tuple[str, int]]:
 
 
 def _start(file: str, module: str | None, level: int) -> str:
-    """The dotted name that `from ... import` starts at, of a file from the source's root."""
+    """Return the dotted name, from the source's root, that `from ... import` starts at."""
     if not level:
         return module or ""
     folders = file.split("/")[:-level]

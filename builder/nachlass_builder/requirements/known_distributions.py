@@ -1,8 +1,8 @@
-"""The table of import names: which distributions have the modules that notebooks import.
+"""The table of import names: the distributions that provide the modules notebooks import.
 
-Names were compared with the files of wheels, and where none was at hand with a published
-index of them (pigar's, November 2025). Of a module that the table lacks, no distribution
-is guessed: that one of the same name exists says nothing (`config`, `utils`).
+Names were checked against the files of wheels or, without a wheel, against a published
+index (pigar's, November 2025). Nothing is guessed for a module that the table lacks: a
+distribution of the same name proves nothing (`config`, `utils`).
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ SAME_NAME = (
     " wordninja workalendar xarray xclim xesmf xgboost xlrd xlsxwriter xlwt xmltodict yake"
     " ydata_profiling yellowbrick yfinance youtube_transcript_api yt_dlp zarr zstandard"
 ).split()
-"""Very popular libraries whose import name is the distribution's name."""
+"""Popular libraries whose import name is the distribution's name."""
 
 OTHER_NAME = {
     "Bio": "biopython",
@@ -219,7 +219,7 @@ OTHER_NAME = {
     "yaml": "pyyaml",
     "zmq": "pyzmq",
 }
-"""Libraries that are installed under another name."""
+"""Libraries whose distribution has another name."""
 
 ALTERNATIVES: dict[str, tuple[str, ...]] = {
     "Crypto": ("pycrypto",),

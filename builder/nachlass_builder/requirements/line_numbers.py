@@ -1,4 +1,4 @@
-"""Finds the lines of project files, of which their parsers tell only the values."""
+"""Line numbers in project files, whose parsers return only the values."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ import yaml
 from nachlass_builder.foundation.errors import Place
 
 HEADER = re.compile(r"\s*\[{1,2}\s*([^\[\]#]+?)\s*\]{1,2}\s*(#.*)?")
-"""A line of TOML that begins a table."""
+"""A TOML line that begins a table."""
 
 
 class YamlLines:
-    """Where the keys and entries of a YAML file begin; raises yaml.YAMLError."""
+    """The places of the keys and entries of a YAML file; raises yaml.YAMLError."""
 
     def __init__(self, name: str, text: str) -> None:
         self._name = name
         self._root = yaml.compose(text, Loader=yaml.SafeLoader)
 
     def place(self, *path: str | int) -> Place:
-        """The line at which a path of keys and positions leads; the file, if it leads nowhere."""
+        """Return the line that a path of keys and positions leads to, or else the file."""
         node, line = self._root, None
         for step in path:
             found = None
             match node, step:
                 case yaml.MappingNode(), str():
                     pairs = [pair for pair in node.value if pair[0].value == step]
-                    found = pairs[-1] if pairs else None  # of equal keys the last one counts
+                    found = pairs[-1] if pairs else None  # the last duplicate key wins
                 case yaml.SequenceNode(), int() if step < len(node.value):
                     found = (node.value[step], node.value[step])
             if found is None:
@@ -38,9 +38,9 @@ class YamlLines:
 
 
 def toml_place(name: str, text: str, table: str, key: str, value: str | None = None) -> Place:
-    """The line of a key of a table, or of a quoted value that it has.
+    """Return the line of a table's key, or of a quoted value of that key.
 
-    The file, where the key is written in another way than in lines below `[table]`.
+    The place is the whole file if the key is not on a line below `[table]`.
     """
     lines = _lines_of(text, table)
     of_key = re.compile(rf"[\"']?{re.escape(key)}[\"']?\s*[.=]")
@@ -56,7 +56,7 @@ def toml_place(name: str, text: str, table: str, key: str, value: str | None = N
 
 
 def _lines_of(text: str, table: str) -> Iterator[tuple[int, str]]:
-    """The numbered lines of a table, without indentation and without lines of comment."""
+    """Yield the numbered lines of a table, without indentation and comment lines."""
     current = ""
     for number, line in enumerate(text.splitlines(), start=1):
         if header := HEADER.fullmatch(line):

@@ -1,4 +1,4 @@
-"""Says which imports nothing that is required brings, and writes the requirements to paste."""
+"""Imports that no requirement provides, and the requirements to paste for them."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from nachlass_builder.requirements.imports import Import
 from nachlass_builder.requirements.requirements import Requirements
 
 OF_THE_KERNEL = frozenset({"IPython", "ipykernel", "jupyter_client", "jupyter_core", "traitlets"})
-"""Modules that every kernel has, and a predictor has no use for."""
+"""Modules that every kernel has and no predictor needs."""
 
 MOST_NAMED = 5
 
 
 @dataclass(frozen=True)
 class MissingImport:
-    """An import, and the known distributions that would bring it, the usual one first."""
+    """An import, and the known distributions that provide it, the usual one first."""
 
     imported: Import
     distributions: tuple[str, ...]
 
 
 def missing_imports(imports: Iterable[Import], provided: Collection[str]) -> list[MissingImport]:
-    """The imports that no distribution of `provided` is known to bring, one a distribution.
+    """Return the imports that no distribution of `provided` provides, one per distribution.
 
-    Of a module that the table of names does not know, a distribution is taken for its own
-    whose name begins like it: `company` may be a part of company-sdk.
+    A module that is not in the table of names matches any distribution whose name begins
+    with the module's: `company` may be a part of company-sdk.
     """
     found: dict[str, MissingImport] = {}
     for one in imports:
@@ -53,7 +53,7 @@ def missing_imports(imports: Iterable[Import], provided: Collection[str]) -> lis
 
 
 def told(missing: Sequence[MissingImport]) -> str:
-    """The imports with their places, the first few when there are many."""
+    """List the imports with their places, only the first few if there are many."""
     shown = [f"`{one.imported.top}` ({one.imported.place})" for one in missing[:MOST_NAMED]]
     more = [f"{len(missing) - MOST_NAMED} more"] if len(missing) > MOST_NAMED else []
     *first, last = [*shown, *more]
@@ -63,10 +63,10 @@ def told(missing: Sequence[MissingImport]) -> str:
 def to_paste(
     notebooks: Sequence[Notebook], requirements: Requirements, pins: Mapping[str, str | None]
 ) -> str:
-    """Where requirements belong, and under it their text; `pins` are names with their versions.
+    """Say where the requirements belong, followed by their text; `pins` are names and versions.
 
-    They go where the source keeps its requirements, if that is a list in a cell,
-    requirements.txt or pyproject.toml; else into a new first cell.
+    They go where the source keeps its requirements: a list in a cell, requirements.txt or
+    pyproject.toml; otherwise into a new first cell.
     """
     pairs = [json.dumps([name, version] if version else name) for name, version in pins.items()]
     pinned = [f"{name}=={version}" if version else name for name, version in pins.items()]
@@ -103,7 +103,7 @@ def to_paste(
 
 
 def _written(where: str, opening: str | None, entries: Sequence[str], closing: str | None) -> str:
-    """Entries a line, each with its comma, between brackets where they are given."""
+    """Write one entry per line, each with a comma, between brackets if they are given."""
     inner = "        " if opening else "    "
     lines = [f"{inner}{entry}," for entry in entries]
     around = [f"    {opening}", *lines, f"    {closing}"] if opening else lines
@@ -111,6 +111,6 @@ def _written(where: str, opening: str | None, entries: Sequence[str], closing: s
 
 
 def _is_like_one_of(module: str, provided: Collection[str]) -> bool:
-    """Whether a distribution has the module's name, or one that begins with it."""
+    """Return whether a distribution has the module's name, or one that begins with it."""
     name = canonicalize_name(module)
     return any(f"{other}-".startswith(f"{name}-") for other in provided)

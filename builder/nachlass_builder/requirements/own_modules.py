@@ -1,4 +1,4 @@
-"""Knows which modules are files of the source itself, and where they are."""
+"""The modules that are files of the source itself, and where they are."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 NOT_OURS = frozenset({"node_modules", "site-packages", "venv", "env"})
-"""Folders of other people's modules, beside those that begin with a dot."""
+"""Folders of third-party modules, in addition to those that begin with a dot."""
 
 MOST_FOLDERS = 5000
-"""Folders of a source that are searched for modules."""
+"""The number of a source's folders that are searched for modules."""
 
 
 class OwnModules:
-    """The top-level modules that a source could import of its own files.
+    """The top-level modules that a source could import from its own files.
 
-    A file `a/b.py` is the module `b` of the folder `a`; `a/b/__init__.py` makes `b` a
-    package there. A folder without `__init__.py` counts where it is on the import path.
+    A file `a/b.py` is the module `b` in the folder `a`; `a/b/__init__.py` makes `b` a
+    package there. A folder without `__init__.py` counts if it is on the import path.
     """
 
     def __init__(self, files: Iterable[str]) -> None:
@@ -38,21 +38,21 @@ class OwnModules:
 
     @classmethod
     def below(cls, root: Path) -> OwnModules:
-        """The modules of a folder as it is now."""
+        """Read the modules of a folder as it is now."""
         return cls(_python_files(root))
 
     def folders_with(self, top: str, *, namespaces: bool) -> list[str]:
-        """The folders, from the root, that hold a top-level module, or maybe only its folder."""
+        """Return the folders, from the root, that contain a top-level module or its namespace."""
         found = self._folders.get(top, set())
         return sorted(found | self._namespaces.get(top, set()) if namespaces else found)
 
     def has(self, top: str, import_path: Iterable[str] = ("",)) -> bool:
-        """Whether a top-level module is the source's own, wherever in it; `""` is the root."""
+        """Return whether a top-level module is anywhere in the source; `""` is the root."""
         on_path = self._namespaces.get(top, set()) & {*import_path}
         return bool(self._folders.get(top)) or bool(on_path)
 
     def files_of(self, module: str, import_path: Iterable[str]) -> Iterator[str]:
-        """The files that importing a dotted name executes; a name inside a module counts."""
+        """Yield the files that importing a dotted name, or a name in a module, executes."""
         parts = module.split(".")
         for folder in import_path:
             for length in range(1, len(parts) + 1):
@@ -63,7 +63,7 @@ class OwnModules:
 
 
 def _python_files(root: Path) -> Iterator[str]:
-    """Python's files below a folder, from it."""
+    """Yield the Python files below a folder, relative to it."""
     for count, (folder, names, files) in enumerate(os.walk(root)):
         if count >= MOST_FOLDERS:
             return

@@ -1,7 +1,7 @@
-"""Options of pip's that ask for something a build cannot do.
+"""pip options that have no effect in a build.
 
-What is not listed is met (an index, formats, `--pre`), or changes nothing
-about what is installed (`--quiet`, `--upgrade`, `--user`).
+Options that are not listed here either work (an index, formats, `--pre`) or do not change
+what is installed (`--quiet`, `--upgrade`, `--user`).
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from collections.abc import Iterator
 
 from nachlass_builder.foundation.errors import Place
 
-_BUILDING = "packages are built as they say themselves"
-_PLACE = "packages go into the environment of the build"
+_BUILDING = "packages are built with their own settings"
+_PLACE = "packages are installed into the build's environment"
 _HERE = "the lock is for this Python and platform"
-_ALL = "what a package needs is locked with it"
+_ALL = "dependencies are always locked too"
 WITHOUT_EFFECT = {
     "--no-deps": _ALL,
     "--no-dependencies": _ALL,
@@ -38,18 +38,18 @@ WITHOUT_EFFECT = {
     "--build-constraints": _BUILDING,
     "--use-pep517": _BUILDING,
     "--no-use-pep517": _BUILDING,
-    "--hash": "write the requirement and its hashes into requirements.txt",
-    "--group": "list its requirements themselves",
-    "--uploaded-prior-to": "S2I_RESOLVE_AS_OF has this effect",
-    "--exclude-newer": "S2I_RESOLVE_AS_OF has this effect",
+    "--hash": "put the requirement and its hashes into requirements.txt",
+    "--group": "list the group's requirements directly",
+    "--uploaded-prior-to": "use S2I_RESOLVE_AS_OF",
+    "--exclude-newer": "use S2I_RESOLVE_AS_OF",
     "--override": "pin the versions in `requirements`",
     "--overrides": "pin the versions in `requirements`",
     "--resolution": "pin the versions in `requirements`",
 }
-"""What has no effect here, and why, or what to do instead."""
+"""Options without effect, and the reason or an alternative."""
 
 
 def without_effect(option: str, place: Place) -> Iterator[str]:
-    """What to say of an option that has no effect, if it asks for something."""
+    """Yield a note if an option has no effect."""
     if option in WITHOUT_EFFECT:
         yield f"{place}: {option} has no effect in a build: {WITHOUT_EFFECT[option]}"

@@ -1,4 +1,4 @@
-"""Reads the requirements of pyproject.toml and environment.yml."""
+"""The requirements of pyproject.toml and environment.yml."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def read_pyproject(root: Path, name: str) -> list[Requirement]:
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise RequirementsError(f"the file is not TOML: {error}", place=Place(name)) from None
+        raise RequirementsError(f"the file is not valid TOML: {error}", place=Place(name)) from None
     project = table_at(document, "project", place=toml_place(name, text, "", "project"))
     entries = texts_at(project, "dependencies", toml_place(name, text, "project", "dependencies"))
     return [
@@ -33,7 +33,7 @@ def read_pyproject(root: Path, name: str) -> list[Requirement]:
 
 
 def requires_python(root: Path, name: str) -> tuple[str | None, Place]:
-    """Read `[project] requires-python`, and its place."""
+    """Read `[project] requires-python` and its place."""
     text = read_text(root, name, RequirementsError)
     place = toml_place(name, text, "project", "requires-python")
     project = table_at(tomllib.loads(text), "project", place=place)
@@ -41,12 +41,12 @@ def requires_python(root: Path, name: str) -> tuple[str | None, Place]:
 
 
 def read_environment_yml(root: Path, name: str) -> Listed:
-    """Read the pip part of a conda environment file; what only conda installs is noted."""
+    """Read the pip section of a conda environment file; note its conda packages."""
     text = read_text(root, name, RequirementsError)
     try:
         content, lines = yaml.safe_load(text), YamlLines(name, text)
-    except (yaml.YAMLError, ValueError) as error:  # the latter for a date that is none
-        raise RequirementsError(f"the file is not YAML: {error}", place=Place(name)) from None
+    except (yaml.YAMLError, ValueError) as error:  # the latter for an invalid date
+        raise RequirementsError(f"the file is not valid YAML: {error}", place=Place(name)) from None
     listed = Listed()
     conda: list[str] = []
     content = content if isinstance(content, dict) else {}
@@ -62,7 +62,7 @@ def read_environment_yml(root: Path, name: str) -> Listed:
     listed.notes += unmet_in_conda(content, lines)
     if conda:
         listed.notes.append(
-            f"{name}: its conda packages are not installed ({', '.join(conda)}); "
-            "name those the notebook needs under `pip:`"
+            f"{name}: the conda packages are not installed ({', '.join(conda)}); "
+            "list those that the notebook needs under `pip:`"
         )
     return listed

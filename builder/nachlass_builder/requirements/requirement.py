@@ -1,4 +1,4 @@
-"""One requirement and where the user wrote it."""
+"""A requirement and its place in the source."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ class Requirement:
 
     @classmethod
     def parse(cls, text: str, place: Place, remedy: str | None = None) -> Requirement:
-        """A requirement, once the text is known to be one; else RequirementsError."""
+        """Parse the text of a requirement, or raise RequirementsError."""
         text = text.strip()
         try:
             urlsplit(Pep508(text).url or "")
         except ValueError as error:  # of packaging, or of a URL
             said = str(error).splitlines()[0]
             if match := ONE_EQUALS_SIGN.fullmatch(text):
-                said = "a version is written with two equals signs"
+                said = "a version needs two equals signs"
                 remedy = f'write "{match[1]}=={match[2]}"'
             raise RequirementsError(
                 f"{text!r} is not a requirement: {said}", place=place, remedy=remedy
@@ -49,7 +49,7 @@ class Requirement:
 
     @property
     def pin(self) -> str | None:
-        """The version, when the requirement allows exactly one (`==1.26`), else None."""
+        """The version if the requirement allows exactly one (`==1.26`), else None."""
         specifiers = list(self.parsed.specifier)
         if len(specifiers) != 1 or specifiers[0].operator != "==":
             return None

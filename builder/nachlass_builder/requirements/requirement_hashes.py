@@ -1,4 +1,4 @@
-"""Hashes that the source demands of the files of its requirements."""
+"""The hashes that the source requires for the files of its requirements."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from nachlass_builder.foundation.excerpt import brief
 from nachlass_builder.requirements.requirement import Requirement
 
 ALGORITHM = "sha256"
-"""What locks have; other hashes could only be compared once a file has been fetched."""
+"""The algorithm of locks; checking any other hash would mean fetching the file first."""
 DIGITS = 64
-"""Hexadecimal digits of such a hash."""
+"""Hexadecimal digits in such a hash."""
 
 _HASH = re.compile(r"(?:^|\s)--hash(?:=|\s+|$)(\S*)")
 _FRAGMENT = re.compile(r"(?:^|&)(sha1|sha224|sha256|sha384|sha512|md5)=([^&]*)")
@@ -22,7 +22,7 @@ _FRAGMENT = re.compile(r"(?:^|&)(sha1|sha224|sha256|sha384|sha512|md5)=([^&]*)")
 
 @dataclass(frozen=True)
 class Hashed:
-    """A requirement or constraint, and the hashes that its file may have: `sha256:...`."""
+    """A requirement or constraint, and the accepted hashes of its file: `sha256:...`."""
 
     requirement: Requirement
     digests: tuple[str, ...]
@@ -44,37 +44,37 @@ class Hashed:
 
 
 def _check_form(digest: str, place: Place) -> None:
-    """Refuse what is no hash, which would otherwise demand nothing, or what no file can have."""
+    """Reject a malformed hash, which would match nothing or any file."""
     algorithm, colon, digits = digest.partition(":")
     if not (colon and algorithm and digits):
-        raise _unreadable(f"--hash={digest} is no hash, but has to be ALGORITHM:DIGITS", place)
+        raise _unreadable(f"--hash={digest} is not a hash: write ALGORITHM:DIGITS", place)
     if algorithm == ALGORITHM and not re.fullmatch(rf"[0-9a-f]{{{DIGITS}}}", digits):
         raise _unreadable(
-            f"{brief(digest)} is no hash: a {ALGORITHM} has {DIGITS} hexadecimal digits", place
+            f"{brief(digest)} is not a hash: {ALGORITHM} has {DIGITS} hexadecimal digits", place
         )
 
 
 def _hashes_of(algorithms: Sequence[str]) -> str:
-    """Hashes by their algorithms: `an md5 hash`, `md5 and sha1 hashes`."""
+    """Name hashes by their algorithms: `an md5 hash`, `md5 and sha1 hashes`."""
     if len(algorithms) > 1:
         return f"{' and '.join(algorithms)} hashes"
     return f"{'an' if algorithms[0].startswith('m') else 'a'} {algorithms[0]} hash"
 
 
 def _unreadable(message: str, place: Place) -> RequirementsError:
-    """The failure for a hash that nothing can be compared with."""
+    """Return the error for a hash that cannot be checked."""
     remedy = f"write --hash={ALGORITHM}:..., as `pip hash FILE` prints it"
     return RequirementsError(message, place=place, remedy=remedy)
 
 
 def split_hashes(line: str) -> tuple[str, tuple[str, ...]]:
-    """A line of a requirements file without its `--hash` options, and their values."""
+    """Split a line of a requirements file into its text and the values of `--hash`."""
     digests = tuple(digest.strip("\"'").lower() for digest in _HASH.findall(line))
     return _HASH.sub("", line).strip(), digests
 
 
 def hashes_of_links(requirements: Iterable[Requirement]) -> Iterator[Hashed]:
-    """The hashes in the fragments of links: `NAME @ https://...#sha256=...`."""
+    """Yield the hashes in the fragments of links: `NAME @ https://...#sha256=...`."""
     for requirement in requirements:
         found = _FRAGMENT.findall(urlsplit(requirement.parsed.url or "").fragment)
         if found:

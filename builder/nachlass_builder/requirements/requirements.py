@@ -1,6 +1,6 @@
-"""Gathers the requirements of a source from everywhere they may stand.
+"""The requirements of a source, merged from every place that declares them.
 
-The order of precedence: the variable `requirements`, PEP 723 blocks,
+Order of precedence: the variable `requirements`, PEP 723 blocks,
 requirements.txt, pyproject.toml, environment.yml, pip lines, and the variable
 `serving_requirements`.
 """
@@ -37,26 +37,25 @@ RUNS_NOTEBOOK = re.compile(r"^\s*%?run\s.*\.ipynb\b", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Conflict:
-    """Two sources that differ on one distribution: the higher wins."""
+    """Two places that disagree about a distribution; the one with higher precedence wins."""
 
     chosen: Requirement
     passed_over: Requirement
 
     def __str__(self) -> str:
-        return f"{self.passed_over} is passed over for {self.chosen}"
+        return f"{self.passed_over} is overridden by {self.chosen}"
 
 
 @dataclass
 class Requirements:
-    """All that a source asks for.
+    """All requirements of a source.
 
-    `computed` names the notebooks whose `requirements` only the first pass can
-    know; `local` the repository's own folders to import from; `uv_lock` the
-    project folder whose uv.lock constrains the versions; `for_kernel` what the
-    cells' magics need; `serving` are the distributions that the notebooks name
-    in `serving_requirements`; `hashes` are demanded of whatever is locked, also
-    by a requirement that a higher source repeats without them, and
-    `require_hashes` is the place where a file demands them of everything.
+    `computed` lists the notebooks whose `requirements` only the first pass can know;
+    `local` the repository's own folders to import from; `uv_lock` is the project folder
+    whose uv.lock constrains the versions; `for_kernel` are the packages that the cells'
+    magics need; `serving` the distributions named in `serving_requirements`. `hashes`
+    apply to everything locked, even if a place of higher precedence repeats the
+    requirement without them; `require_hashes` is the place of a `--require-hashes`.
     """
 
     merged: list[Requirement] = field(default_factory=list)
@@ -73,7 +72,7 @@ class Requirements:
     require_hashes: Place | None = None
 
     def import_folders(self, root: Path) -> list[str]:
-        """The folders, from the root, of the repository's own packages."""
+        """Return the folders, from the root, of the repository's own packages."""
         folders = map(PurePosixPath, self.local)
         return [str(one / "src" if (root / one / "src").is_dir() else one) for one in folders]
 
@@ -83,9 +82,9 @@ def gather(
     notebooks: Sequence[Notebook],
     computed: Mapping[tuple[str, str], Sequence[Requirement]] | None = None,
 ) -> Requirements:
-    """Read every source below `root`, and merge them; raises RequirementsError.
+    """Read and merge all requirements below `root`; raise RequirementsError.
 
-    `computed` holds, by the names of notebook and variable, what the first pass found.
+    `computed` has the results of the first pass, by notebook and variable.
     """
     gathered = Requirements()
     sources: list[Sequence[Requirement]] = []
@@ -123,7 +122,7 @@ def gather(
 
 
 def _files(root: Path, notebooks: Sequence[Notebook], gathered: Requirements) -> list[Listed]:
-    """The repository's files, each kind from the folder nearest to the first notebook."""
+    """Read the requirement files, each kind from the folder nearest to the first notebook."""
     found = []
     if name := _nearest(root, notebooks, "requirements.txt"):
         found.append(read_requirements_txt(root, name))
@@ -144,7 +143,7 @@ def _files(root: Path, notebooks: Sequence[Notebook], gathered: Requirements) ->
 
 
 def _nearest(root: Path, notebooks: Sequence[Notebook], *names: str) -> str | None:
-    """The path of a file in the notebook's folder or the nearest one above it."""
+    """Return the path of a file in the notebook's folder or the nearest one above it."""
     for folder in PurePosixPath(notebooks[0].name).parents:
         for name in names:
             if (root / folder / name).is_file():
@@ -153,26 +152,28 @@ def _nearest(root: Path, notebooks: Sequence[Notebook], *names: str) -> str | No
 
 
 def _check_python(specifier: str | None, place: Place) -> None:
-    """Refuse a requires-python that the Python at hand does not meet."""
+    """Reject a requires-python that excludes the running Python."""
     if not specifier:
         return
     try:
         accepted = SpecifierSet(specifier)
     except InvalidSpecifier:
-        raise RequirementsError(f"requires-python is {specifier!r}", place=place) from None
+        raise RequirementsError(
+            f"requires-python is not valid: {specifier!r}", place=place
+        ) from None
     if not accepted.contains(python_version(), prereleases=True):
         raise RequirementsError(
-            f"requires-python is {specifier!r}, and this is Python {python_version()}",
+            f"requires-python is {specifier!r}, but this is Python {python_version()}",
             place=place,
             remedy=(
-                "widen requires-python, if the notebook runs with this Python: "
+                "widen requires-python if the notebook runs with this Python; "
                 f"Nachlass needs {OLDEST_PYTHON} or newer"
             ),
         )
 
 
 def _take_over(listed: Listed, gathered: Requirements) -> None:
-    """Keep what a file says beside its requirements."""
+    """Keep everything a file declares besides its requirements."""
     gathered.options += listed.options
     gathered.constraints += listed.constraints
     gathered.local += [folder for folder in listed.local if folder not in gathered.local]
@@ -182,9 +183,9 @@ def _take_over(listed: Listed, gathered: Requirements) -> None:
 
 
 def _merge(sources: Sequence[Sequence[Requirement]], gathered: Requirements) -> None:
-    """Keep, for each distribution, what the highest source that says something of it says.
+    """Keep, for each distribution, the requirement with the highest precedence.
 
-    A bare name says nothing that a lower source's version could differ from.
+    A bare name conflicts with nothing: a version of lower precedence replaces it.
     """
     by_name: dict[str, list[Requirement]] = {}
     for source in sources:
@@ -205,7 +206,7 @@ def _merge(sources: Sequence[Sequence[Requirement]], gathered: Requirements) -> 
 
 
 def _is_bare(requirements: Sequence[Requirement]) -> bool:
-    """Whether they only name the distribution."""
+    """Return whether they only name the distribution."""
     return all(
         not (requirement.parsed.specifier or requirement.parsed.url or requirement.parsed.extras)
         for requirement in requirements
@@ -213,5 +214,5 @@ def _is_bare(requirements: Sequence[Requirement]) -> bool:
 
 
 def _texts(requirements: Sequence[Requirement]) -> set[str]:
-    """The requirements in one spelling."""
+    """Return the requirements in normalised form."""
     return {str(requirement.parsed) for requirement in requirements}

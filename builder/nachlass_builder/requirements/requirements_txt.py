@@ -1,4 +1,4 @@
-"""Reads requirements as pip does: files, the files they include, and lines of commands."""
+"""Requirements in pip's format: files, the files they include, and pip command lines."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ OPTIONS_WITH_VALUE = frozenset(
     " --src --upgrade-strategy --progress-bar --cache-dir --log --exists-action -C"
     " --config-settings --global-option --use-feature --root-user-action --report".split()
 )
-"""pip's options whose value is the next word."""
+"""pip options whose value is the next word."""
 
 
 @dataclass
 class Listed:
-    """What a requirements file, or a command line of pip, lists.
+    """The contents of a requirements file or a pip command line.
 
-    `options` are pip's options for the index; `constraints` the lines of `-c`
-    files; `local` the repository's own folders (`-e .`), which are imported
-    from the source rather than installed; `notes` what was passed over; `hashes`
-    what `--hash` demands, `require_hashes` the place of a `--require-hashes`; `files`
-    what has been read, which ends the recursion of files that include each other.
+    `options` are pip's options for the index; `constraints` the lines of `-c` files;
+    `local` the repository's own folders (`-e .`), which are imported from the source
+    rather than installed; `notes` what was ignored; `hashes` the values of `--hash`;
+    `require_hashes` the place of a `--require-hashes`; `files` the files already read,
+    which ends the recursion of files that include each other.
     """
 
     requirements: list[Requirement] = field(default_factory=list)
@@ -51,7 +51,7 @@ class Listed:
 
 
 def read_requirements_txt(root: Path, name: str) -> Listed:
-    """Read a file in pip's format, with the files it includes."""
+    """Read a file in pip's format, including the files it refers to."""
     listed = Listed()
     _read_file(root, name, listed, constraint=False)
     return listed
@@ -60,7 +60,7 @@ def read_requirements_txt(root: Path, name: str) -> Listed:
 def read_words(root: Path, folder: str, words: Sequence[str], place: Place, listed: Listed) -> None:
     """Add the words of one pip line (requirements and options) to `listed`.
 
-    Paths are taken relative to `folder`, itself relative to `root`.
+    Paths are relative to `folder`, which is relative to `root`.
     """
     remaining = list(words)
     while remaining:
@@ -85,7 +85,7 @@ def read_words(root: Path, folder: str, words: Sequence[str], place: Place, list
 
 
 def read_constraint_hashes(path: Path) -> Iterator[Hashed]:
-    """The hashes in a file of constraints that pip's own settings name."""
+    """Yield the hashes in a constraints file that pip's settings name."""
     for number, line in logical_lines(read_text(Path(), str(path), RequirementsError)):
         text, digests = split_hashes(line)
         if digests:
@@ -103,7 +103,7 @@ _FILE_OPTIONS = {
 
 
 def _follow(option: str, value: str, root: Path, folder: str, place: Place, listed: Listed) -> None:
-    """Act on -r, -c or -e."""
+    """Handle -r, -c or -e."""
     match _FILE_OPTIONS[option]:
         case "editable":
             _add(value, folder, place, listed)
@@ -112,13 +112,13 @@ def _follow(option: str, value: str, root: Path, folder: str, place: Place, list
             is_inside = not path.startswith(("../", "/"))
             if not (is_inside and (root / path).is_file()):
                 raise RequirementsError(
-                    f"{option} {value}: there is no such file in the source", place=place
+                    f"{option} {value}: no such file in the source", place=place
                 )
             _read_file(root, path, listed, constraint=kind == "constraint")
 
 
 def _read_file(root: Path, name: str, listed: Listed, *, constraint: bool) -> None:
-    """Read one file, unless it has been read."""
+    """Read one file, unless it has already been read."""
     if name in listed.files:
         return
     listed.files.add(name)
@@ -136,13 +136,13 @@ def _read_file(root: Path, name: str, listed: Listed, *, constraint: bool) -> No
 
 
 def read_line(root: Path, folder: str, line: str, place: Place, listed: Listed) -> None:
-    """Read one line that is a requirement, its hashes behind it, or an option."""
+    """Read a line with a requirement and its hashes, or with an option."""
     text, digests = split_hashes(line)
     if digests and not text:
         raise RequirementsError(
-            "this hash is of no requirement",
+            "this hash belongs to no requirement",
             place=place,
-            remedy="end the line before it with a backslash",
+            remedy="end the previous line with a backslash",
         )
     if not text.startswith("-"):
         text = _without_options(text, place, listed)
@@ -150,12 +150,14 @@ def read_line(root: Path, folder: str, line: str, place: Place, listed: Listed) 
     read_words(root, folder, _words(text), place, listed)
     added = listed.requirements[before:]
     if digests and not added:
-        raise RequirementsError("a folder has no hash to check", place=place, remedy="take it out")
+        raise RequirementsError(
+            "a folder has no hash to check", place=place, remedy="remove the hash"
+        )
     listed.hashes += [Hashed(requirement, digests) for requirement in added if digests]
 
 
 def logical_lines(content: str) -> Iterator[tuple[int, str]]:
-    """The logical lines of a pip file: continued lines joined, comments and blanks dropped."""
+    """Yield the lines of a pip file: continued lines joined, comments and blanks dropped."""
     joined, first = "", 0
     for number, line in enumerate(content.splitlines(), start=1):
         first = first or number
@@ -171,7 +173,7 @@ def logical_lines(content: str) -> Iterator[tuple[int, str]]:
 
 
 def _words(line: str) -> list[str]:
-    """The words of a logical line: options split, a requirement kept whole."""
+    """Split a logical line into words: options are split, a requirement is kept whole."""
     return (
         re.split(r"[ =]", line, maxsplit=1)
         if line.startswith("--") and " " in line
@@ -180,7 +182,7 @@ def _words(line: str) -> list[str]:
 
 
 def _without_options(line: str, place: Place, listed: Listed) -> str:
-    """Drop the options behind a requirement, which are noted if they ask for something."""
+    """Drop the options after a requirement, and note those that have no effect."""
     text, *options = re.split(r"\s(?=--)", line)
     for option in options:
         listed.notes += without_effect(re.split(r"[ =]", option)[0], place)
@@ -188,7 +190,7 @@ def _without_options(line: str, place: Place, listed: Listed) -> str:
 
 
 def _add(text: str, folder: str, place: Place, listed: Listed) -> None:
-    """Add one requirement, a link, an archive's path, or a local folder."""
+    """Add a requirement, a link, an archive's path, or a local folder."""
     text = unquote(text.strip())
     if re.fullmatch(r"(git|hg|svn|bzr)\+\S+|https?://\S+|file://\S+", text):
         listed.requirements.append(
@@ -203,18 +205,18 @@ def _add(text: str, folder: str, place: Place, listed: Listed) -> None:
         listed.local.append(str(PurePosixPath(folder) / bare))
         if bracket:
             listed.notes.append(
-                f"{place}: the extras of {text} are not installed: list what they need"
+                f"{place}: the extras of {text} are not installed: list their requirements"
             )
     else:
         listed.requirements.append(Requirement.parse(text, place))
 
 
 def _name_of_link(link: str, place: Place) -> str:
-    """The distribution a bare link is of: its egg fragment, archive or repository name."""
+    """Return the distribution of a bare link, from its egg fragment, archive or repository."""
     try:
         parts = urlsplit(link)
     except ValueError as error:
-        raise RequirementsError(f"{link} is no URL: {error}", place=place) from None
+        raise RequirementsError(f"{link} is not a URL: {error}", place=place) from None
     egg = re.search(r"egg=([\w.-]+)", parts.fragment)
     if egg:
         return egg[1]
@@ -224,16 +226,16 @@ def _name_of_link(link: str, place: Place) -> str:
 
 
 def _name_of_archive(file: str) -> str:
-    """The distribution that a wheel or a source archive is of; empty when its name does not say."""
+    """Return the distribution of a wheel or source archive; empty if its name has none."""
     if file.endswith(".whl"):
         return file.partition("-")[0]
     try:
         return parse_sdist_filename(file)[0]
-    except InvalidSdistFilename:  # as of main.zip, which a forge makes of a branch
+    except InvalidSdistFilename:  # such as main.zip, a forge's archive of a branch
         return ""
 
 
 def _refuse_nameless(link: str, place: Place) -> NoReturn:
     raise RequirementsError(
-        f"{link} names no distribution", place=place, remedy=f"write it as NAME @ {link}"
+        f"{link} does not name a distribution", place=place, remedy=f"write it as NAME @ {link}"
     )

@@ -1,8 +1,8 @@
-"""Splits a shell's line into its commands, as far as it takes to see what pip is given.
+"""Splits a shell line into its commands, as far as needed to find pip's arguments.
 
-Quotes, comments, operators and redirections are those of POSIX's shell; nothing is expanded.
-An angle bracket within a word is a redirection only where what follows looks like a file:
-`numpy>=2` and `numpy<2` are requirements, whatever a shell would make of them.
+Quotes, comments, operators and redirections follow the POSIX shell; nothing is expanded.
+An angle bracket within a word is a redirection only if a file name follows: `numpy>=2` and
+`numpy<2` count as requirements, although a shell would redirect.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from collections.abc import Iterator
 OPERATORS = re.compile(r"&&|\|\||;;|\|&|[;&|()\n]")
 FILE = r"(?:[/~$&]|\.{1,2}/).*|[\w.-]*\.(?:log|txt|out|err)"
 REDIRECTION = re.compile(rf"(?P<word>.*?)(?:&>>?|>>?|<<?<?)(?P<target>{FILE}|&?)")
-"""A word that ends with a redirection; without a target, that is the next word."""
+"""A word that ends with a redirection; if it has no target, the next word is the target."""
 NO_FILE = re.compile(r"\d*(?:[<>]|&>)")
-"""How a word begins that is a redirection alone, whatever follows."""
+"""The start of a word that is only a redirection."""
 HEREDOC = re.compile(r"<<-?\s*(['\"]?)(\w+)\1")
 KEYWORDS = frozenset({"if", "then", "else", "elif", "do", "while", "until", "!", "{", "time"})
 BEFORE = {
@@ -26,14 +26,14 @@ BEFORE = {
     "command": frozenset(),
     "nice": frozenset({"-n"}),
 }
-"""Programs that run another, with those of their options that take a value."""
+"""Programs that run another program, with their options that take a value."""
 ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=.*", re.DOTALL)
 
 
 def commands_of(line: str) -> Iterator[list[str]]:
-    """The commands of a line, each as its words.
+    """Yield the commands of a line, each as its words.
 
-    Raises ValueError for a quote without its end, after the commands before it.
+    Raises ValueError for an unclosed quote, after yielding the commands before it.
     """
     words: list[str] = []
     for word, is_operator in _tokens(line):
@@ -46,7 +46,7 @@ def commands_of(line: str) -> Iterator[list[str]]:
 
 
 def without_heredocs(lines: list[str]) -> list[str]:
-    """Lines of a script, those of its here-documents empty."""
+    """Return the lines of a script, with the lines of here-documents blanked."""
     kept, end = [], None
     for line in lines:
         if end is not None:
@@ -60,7 +60,7 @@ def without_heredocs(lines: list[str]) -> list[str]:
 
 
 def _tokens(line: str) -> Iterator[tuple[str, bool]]:
-    """Words without their quotes, and operators; redirections and comments are left out."""
+    """Yield words without quotes, and operators; skip redirections and comments."""
     position, skips_next = 0, False
     while position < len(line):
         if line[position] in " \t\r":
@@ -84,7 +84,7 @@ def _tokens(line: str) -> Iterator[tuple[str, bool]]:
 
 
 def _operator_at(line: str, position: int, word: str) -> str:
-    """The operator that follows a word, if any: `&>` and `>&` are of redirections."""
+    """Return the operator after a word, if any; `&>` and `>&` belong to redirections."""
     found = OPERATORS.match(line, position)
     if not found or line.startswith("&>", position):
         return ""
@@ -92,7 +92,7 @@ def _operator_at(line: str, position: int, word: str) -> str:
 
 
 def _word_at(line: str, position: int) -> tuple[str, bool, int]:
-    """The word at a position, whether it ends with a quote, and where it ends."""
+    """Return the word at a position, whether it ends with a quote, and where it ends."""
     word, is_quoted = "", False
     while position < len(line):
         letter = line[position]
@@ -112,7 +112,7 @@ def _word_at(line: str, position: int) -> tuple[str, bool, int]:
 
 
 def _until_quote(line: str, position: int, quote: str) -> tuple[str, int]:
-    """What is inside of quotes, and where they end."""
+    """Return the text inside quotes, and where they end."""
     inside = ""
     while position < len(line):
         letter = line[position]
@@ -127,7 +127,7 @@ def _until_quote(line: str, position: int, quote: str) -> tuple[str, int]:
 
 
 def _program_of(words: list[str]) -> list[str]:
-    """A command from its program on, without what only comes before it."""
+    """Return a command starting at its program, without prefixes such as `sudo`."""
     options: frozenset[str] | None = None
     while words:
         first = words[0]

@@ -1,4 +1,4 @@
-"""Names what project files ask for and a build does not do."""
+"""Settings of project files that have no effect in a build."""
 
 from __future__ import annotations
 
@@ -23,13 +23,14 @@ STEERING = frozenset(
     " exclude-dependencies exclude-newer exclude-newer-package prerelease resolution"
     " index-strategy no-binary no-binary-package no-build no-build-package".split()
 )
-"""What decides, in `[tool.uv]`, which files are locked."""
+"""Settings in `[tool.uv]` that decide which files are locked."""
 
 
 def unmet_in_pyproject(root: Path, name: str) -> Iterator[str]:
-    """What a pyproject.toml says of its dependencies that has no effect.
+    """Yield the dependency settings of a pyproject.toml that have no effect.
 
-    uv itself reads `[tool.uv]` at the source's root; a uv.lock holds what came of all of it.
+    uv itself reads `[tool.uv]` at the source's root; a uv.lock contains the result of all of
+    them.
     """
     text = read_text(root, name, RequirementsError)
     document = tomllib.loads(text)
@@ -37,8 +38,8 @@ def unmet_in_pyproject(root: Path, name: str) -> Iterator[str]:
     dynamic = toml_place(name, text, "project", "dynamic")
     if "dependencies" in list_at(project, "dynamic", dynamic):
         yield (
-            f"{dynamic}: the dependencies are known only once the project "
-            "is built, and are not read: list them there, or in `requirements`"
+            f"{dynamic}: the dependencies are dynamic (known only once the project is built) "
+            "and are not read: list them there, or in `requirements`"
         )
     tool = table_at(document, "tool", "uv", place=Place(name))
     folder = PurePosixPath(name).parent
@@ -49,48 +50,48 @@ def unmet_in_pyproject(root: Path, name: str) -> Iterator[str]:
         if canonicalize_name(key) in names and not (locked and _is_remote(source)):
             yield (
                 f"{toml_place(name, text, 'tool.uv.sources', key)}: the source of {key} has no "
-                f"effect in a build: write `{key} @ URL` where it is required"
+                f"effect in a build: write `{key} @ URL` as the requirement"
             )
     ignored = sorted(tool.keys() & STEERING)
     if ignored and not locked and folder != PurePosixPath():
         yield (
-            f"{toml_place(name, text, 'tool.uv', ignored[0])}: {', '.join(ignored)} of [tool.uv] "
-            "has no effect here, but in pyproject.toml or uv.toml at the root of the source"
+            f"{toml_place(name, text, 'tool.uv', ignored[0])}: [tool.uv] has no effect here "
+            f"({', '.join(ignored)}): move it to pyproject.toml or uv.toml at the source's root"
         )
 
 
 def unmet_in_block(content: Mapping[str, Any], place: Place) -> Iterator[str]:
-    """What the `[tool.uv]` of a PEP 723 block asks for, of which nothing is read."""
+    """Yield a note if a PEP 723 block has a `[tool.uv]`, which is not read."""
     tool = table_at(content, "tool", "uv", place=place)
     keys = sorted(tool.keys() & {*STEERING, "sources"})
     if keys:
         yield (
-            f"{place}: {', '.join(keys)} of [tool.uv] has no effect in a block: "
-            "move it to uv.toml or pyproject.toml at the root of the source, "
+            f"{place}: [tool.uv] has no effect in a block ({', '.join(keys)}): "
+            "move it to uv.toml or pyproject.toml at the source's root, "
             "and a source into its requirement (`NAME @ URL`)"
         )
 
 
 def unmet_in_conda(content: Mapping[str, Any], lines: YamlLines) -> Iterator[str]:
-    """The Python and the variables of a conda environment, which a build does not have."""
+    """Yield notes about the Python and the variables of a conda environment."""
     for at, entry in enumerate(content.get("dependencies") or ()):
-        # What conda exports names its build of Python too: python=3.11.9=h955ad1f_0.
+        # `conda export` adds the build string of Python: python=3.11.9=h955ad1f_0.
         match = re.fullmatch(r"python\s*={0,2}\s*([\d.*]+|[<>!~].*)(=[\w*]*)?", str(entry))
         if match and not _accepts(match[1]):
             yield (
-                f"{lines.place('dependencies', at)}: it asks for {entry}, and the build "
-                f"has Python {python_version()}: the Python that runs `nachlass` is the model's"
+                f"{lines.place('dependencies', at)}: the file requires {entry}, but the build has "
+                f"Python {python_version()}: models use the Python that runs `nachlass`"
             )
     if content.get("variables"):
         names = ", ".join(map(str, content["variables"]))
         yield (
             f"{lines.place('variables')}: the variables {names} are not set in a build: "
-            "put them into .s2i/environment"
+            "set them in .s2i/environment"
         )
 
 
 def _accepts(version: str) -> bool:
-    """Whether this Python is what conda's `python=3.11`, `python>=3.10` mean."""
+    """Return whether this Python matches conda's `python=3.11` or `python>=3.10`."""
     specifier = version if version[0] in "<>!~" else f"=={version.rstrip('.*')}.*"
     try:
         return SpecifierSet(specifier).contains(python_version(), prereleases=True)
@@ -99,7 +100,7 @@ def _accepts(version: str) -> bool:
 
 
 def _is_remote(source: Any) -> bool:
-    """Whether a source of uv's is no folder: of those a uv.lock has no pin."""
+    """Return whether a uv source is not a folder: uv.lock has no pins for folders."""
     entries = source if isinstance(source, list) else [source]
     tables = [entry for entry in entries if isinstance(entry, dict)]
     return not any({"path", "workspace"} & table.keys() for table in tables)

@@ -1,4 +1,4 @@
-"""Notices files of requirements that are not read, with the command that makes one that is."""
+"""Requirement files that are not read, each with a command that converts it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ POETRY = "poetry export -o requirements.txt"
 
 
 def unread_files(root: Path, nearest: Callable[[str], str | None]) -> Iterator[str]:
-    """What is told of files that are not read; `nearest` finds a file by its name."""
+    """Yield a note for each file that is not read; `nearest` finds a file by its name."""
     for wanted, command in COMMANDS.items():
         if name := nearest(wanted):
             yield _told(name, command.format(wanted))
@@ -37,10 +37,10 @@ def unread_files(root: Path, nearest: Callable[[str], str | None]) -> Iterator[s
 
 
 def _told(what: str, command: str) -> str:
-    return f"{what} is not read: `{command}` makes of it what is"
+    return f"{what} is not read: convert it with `{command}`"
 
 
 def _is_poetrys(root: Path, name: str) -> bool:
-    """Whether a pyproject.toml has its dependencies where only poetry looks."""
+    """Return whether a pyproject.toml has its dependencies in poetry's own table."""
     document = tomllib.loads(read_text(root, name, RequirementsError))
     return "dependencies" in table_at(document, "tool", "poetry", place=Place(name))

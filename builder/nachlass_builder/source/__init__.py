@@ -1,1 +1,1 @@
-"""The source: where it is, which of its files count, what steers its build."""
+"""The source: its location, its files, and the settings of its build."""

@@ -1,4 +1,4 @@
-"""Reads under which licence a source is, where it says so in a form that programs read."""
+"""The licence of a source, if declared in machine-readable form."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from cyclonedx.spdx import fixup_id, is_expression
 
 PYPROJECT = "pyproject.toml"
 CITATION = "CITATION.cff"
-"""https://citation-file-format.github.io; `license` is an SPDX identifier, or a list to choose."""
+"""https://citation-file-format.github.io; `license` is an SPDX identifier, or alternatives."""
 
 
 def licence_of(root: Path) -> str | None:
-    """The SPDX expression of pyproject.toml or CITATION.cff; None where neither has one."""
+    """Return the SPDX expression in pyproject.toml or CITATION.cff; None if neither has one."""
     for said in (_of_pyproject(root / PYPROJECT), _of_citation(root / CITATION)):
         if isinstance(said, str) and (known := fixup_id(said.strip()) or _expression(said.strip())):
             return known
@@ -26,7 +26,7 @@ def _expression(text: str) -> str | None:
 
 
 def _of_pyproject(path: Path) -> object:
-    """`[project] license`: a text, or in the old form a table with one."""
+    """Return `[project] license`: a string or, in the old form, a table with `text`."""
     try:
         project = tomllib.loads(path.read_text(encoding="utf-8")).get("project")
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Says which parameters a notebook was given, which are secrets, and in what forms these show."""
+"""The parameters passed to a notebook: which are secret, and the forms that secrets take."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from nachlass_builder.foundation.credentials import (
 from nachlass_builder.foundation.settings import VARIABLES, Settings
 
 LEAST_SEARCHED = 6
-"""Characters of a value that is looked for; shorter ones, and short words, are everywhere."""
+"""Minimum length in characters of a value to search for; shorter ones are everywhere."""
 _COMMON = re.compile(r"[a-z]{1,11}|[A-Z]{1,11}|[A-Z][a-z]{1,10}|[\d.]{1,7}")
 
 
 def shown_parameters(
     parameters: Mapping[str, str], secrets: Collection[str], shipped: Collection[str] = ()
 ) -> dict[str, str]:
-    """The parameters that are no settings of the build; `secrets` are known credentials.
+    """Return the parameters except build settings; `secrets` are known credentials.
 
-    Those in `shipped` are shown whatever they are called.
+    Those in `shipped` are shown regardless of their names.
     """
     known = {variable.name for variable in VARIABLES}
     return {
@@ -37,7 +37,7 @@ def shown_parameters(
 
 
 def secrets_among(given: Mapping[str, str], shipped: Collection[str]) -> dict[str, str]:
-    """The variables that are called, or look, secret, and are not among those to ship."""
+    """Return the variables whose name or value looks secret, except those to ship."""
     return {
         name: value
         for name, value in sorted(given.items())
@@ -46,18 +46,18 @@ def secrets_among(given: Mapping[str, str], shipped: Collection[str]) -> dict[st
 
 
 def secret_parameters(settings: Settings) -> dict[str, str]:
-    """The parameters that are called, or look, secret, and are not said to be none."""
+    """Return the parameters whose name or value looks secret, except those to ship."""
     return secrets_among({**settings.parameters, **settings.index}, settings.shipped)
 
 
 def secrets_of_build(settings: Settings, environ: Mapping[str, str]) -> dict[str, frozenset[str]]:
-    """The forms in which secrets show that the cells can see, by the variables' names."""
+    """Return the forms of the secrets visible to cells, by variable name."""
     found = secrets_among({**environ, **settings.parameters}, settings.shipped)
     return {name: forms for name, value in found.items() if (forms := forms_of(value))}
 
 
 def forms_of(value: str) -> frozenset[str]:
-    """How a value may stand in texts: as it is, escaped, encoded; of a URL its password, too."""
+    """Return the forms of a value in text: plain, escaped, encoded; also a URL's password."""
     plain = {value, value.strip(), *secrets_in([value], {})}
     searched = {
         text for text in plain if len(text) >= LEAST_SEARCHED and not _COMMON.fullmatch(text)
@@ -66,7 +66,7 @@ def forms_of(value: str) -> frozenset[str]:
 
 
 def _written(text: str) -> set[str]:
-    """A text as JSON, HTML, Python, a URL and base64 have it."""
+    """Return a text as written in JSON, HTML, Python, a URL and base64."""
     data = text.encode("utf-8", "surrogatepass")
     return {
         text,

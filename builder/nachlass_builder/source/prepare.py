@@ -1,4 +1,4 @@
-"""Where every command starts: the source is found, its settings are read."""
+"""The start of every command: locating the source and reading its settings."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from nachlass_builder.source.source_time import source_time
 
 @dataclass(frozen=True)
 class Request:
-    """What the command line asks for.
+    """The request on the command line.
 
-    Settings are read from `environ`; `assignments`, the `-e` ones, are stronger. In an
-    image, `unpack_into` is a folder for the system packages that the build lacks.
+    Settings are read from `environ`; `assignments` (`-e`) override them. In an image,
+    `unpack_into` is a folder for missing system packages.
     """
 
     source: str
@@ -45,7 +45,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A source found and its settings read: what every command starts from."""
+    """A located source with its settings: the starting point of every command."""
 
     source: Source
     settings: Settings
@@ -55,19 +55,19 @@ class Prepared:
 
     @cached_property
     def time(self) -> datetime:
-        """The time of the source: to find it, git or every file is asked."""
+        """The time of the source; finding it queries git or every file."""
         return source_time(self.source, self.environ, self.deadline)
 
     @property
     def model_name(self) -> str:
-        """What the model is called: lower case, hyphens."""
+        """The name of the model, in lower case with hyphens."""
         said = self.settings.model_name or self.source.root.name
         return re.sub(r"[^a-z0-9]+", "-", said.lower()).strip("-") or "model"
 
 
 @contextmanager
 def prepared_source(request: Request, progress: Progress) -> Iterator[Prepared]:
-    """Find the source and read its settings; a clone of a git URL lasts as long as this."""
+    """Find the source and read its settings; a clone of a git URL exists until the end."""
     if not is_git_url(request.source):
         yield _prepare(request, Path())
         return
@@ -84,7 +84,7 @@ def _prepare(request: Request, clones: Path) -> Prepared:
     source = locate_source(request.source, request.context_dir, clones, environ, deadline)
     if bundle_at(source.root):
         raise SourceError(
-            f"{source.root} is a bundle, and no source",
+            f"{source.root} is a bundle, not a source",
             remedy="name the folder, the notebook or the git URL that it was built from",
         )
     parameters = {**read_environment_file(source.root), **request.assignments}
@@ -98,7 +98,7 @@ def _prepare(request: Request, clones: Path) -> Prepared:
 
 
 def default_bundle(source: Source, cache: Path) -> Path:
-    """`.nachlass/bundle` in the source, or a folder of the cache when that cannot be written."""
+    """Return `.nachlass/bundle` in the source, or a cache folder if that is not writable."""
     if not source.temporary:
         folder = source.root / WORK_FOLDER
         try:

@@ -1,4 +1,4 @@
-"""Finds the source: a folder, a notebook file or a git URL."""
+"""The location of the source: a folder, a notebook file or a git URL."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from nachlass_builder.foundation.process import Deadline
 
 WORK_FOLDER = ".nachlass"
 BUILD_COMMIT = "OPENSHIFT_BUILD_COMMIT"
-"""The variable by which a build in a cluster tells the commit: the source comes without git."""
+"""The variable with the commit in a cluster's build, where the source has no git."""
 
 
 @dataclass(frozen=True)
 class Source:
     """A folder to build from.
 
-    `notebook` is the one the user named by giving a file; `origin` the git URL that
-    was cloned, without credentials; `commit` and `dirty` are git's, None where
-    there is no git; `excluded` names folders that are not part of it, `shipped` files
-    that are to be shipped although they look like secrets.
+    `notebook` is the one the user named by passing a file; `origin` the cloned git URL,
+    without credentials; `commit` and `dirty` come from git and are None without git;
+    `excluded` names folders that are not part of it, `shipped` files to ship although they
+    look like secrets.
     """
 
     root: Path
@@ -36,11 +36,11 @@ class Source:
 
     @property
     def temporary(self) -> bool:
-        """Whether this is a clone, which the build removes."""
+        """True for a clone, which the build removes."""
         return self.origin is not None
 
     def without(self, path: Path) -> Source:
-        """The same source, `path` and what is put beside it not being part of it."""
+        """Exclude `path`, and the temporary folders beside it, from the source."""
         if not path.parent.resolve().is_relative_to(self.root):
             return self
         folder = path.parent.resolve().relative_to(self.root)
@@ -50,7 +50,7 @@ class Source:
 
 
 def is_git_url(source: str) -> bool:
-    """Whether SOURCE is to be cloned: a URL, or git's `user@host:path`."""
+    """Return whether SOURCE has to be cloned: a URL, or git's `user@host:path`."""
     return bool(re.match(r"(https?|ssh|git|file)://|git\+|[\w.-]+@[\w.-]+:", source))
 
 
@@ -63,14 +63,14 @@ def locate_source(
 ) -> Source:
     """Find the folder to build from; a git URL is cloned below `clones`.
 
-    Without git, `environ` may say which commit it is.
+    Without git, `environ` may contain the commit.
     """
     if is_git_url(source):
         return _clone(source.removeprefix("git+"), context_dir, clones, deadline)
     path = Path(source).resolve()
     if not path.exists():
         raise SourceError(
-            f"there is no {source}", remedy="name a folder, a notebook file or a git URL"
+            f"{source} does not exist", remedy="name a folder, a notebook file or a git URL"
         )
     if path.is_dir():
         root = _context(path, context_dir)
@@ -84,26 +84,26 @@ def locate_source(
 
 
 def without_credentials(url: str) -> str:
-    """A git URL without user and password; ssh's `git@` stays."""
+    """Remove the credentials from a git URL; ssh's `git@` stays."""
     return re.sub(r"(?<=://)[^/@\s]+@", "", url) if url.startswith("http") else url
 
 
 def describe(source: Source, deadline: Deadline) -> str | None:
-    """What `git describe` calls the commit, and whether the source differs; None without git."""
+    """Return `git describe` of the commit, with `-dirty` if files differ; None without git."""
     described = git(["describe", "--always", "--tags"], source.root, deadline).stdout.strip()
     described = described or (source.commit or "")[:7]
     return f"{described}-dirty" if described and source.dirty else described or None
 
 
 def commit_time(source: Source, notebook: str, deadline: Deadline) -> str:
-    """The time of the last commit that changed the notebook, as ISO 8601."""
+    """Return the time of the last commit that changed the notebook, as ISO 8601."""
     if git(["rev-parse", "--is-shallow-repository"], source.root, deadline).stdout == "true\n":
         git(["fetch", "--quiet", "--unshallow", "origin"], source.root, deadline)
     log = git(["log", "-1", "--format=%cI", "--", notebook], source.root, deadline)
     if not log.stdout.strip():
         raise SourceError(
-            f"S2I_RESOLVE_AS_OF=commit, but {notebook} is in no git commit",
-            remedy="commit it, or give a date such as 2026-01-31",
+            f"S2I_RESOLVE_AS_OF=commit, but {notebook} is not in any git commit",
+            remedy="commit it, or set a date such as 2026-01-31",
         )
     return log.stdout.strip()
 
@@ -112,7 +112,7 @@ def _clone(url: str, context_dir: str | None, clones: Path, deadline: Deadline) 
     """Clone one commit of a git URL; `#ref` names a branch, a tag or a commit."""
     address, _, ref = url.partition("#")
     if ref.startswith("-"):
-        raise SourceError(f"{ref!r} is no branch, tag or commit")
+        raise SourceError(f"{ref!r} is not a branch, tag or commit")
     shown = without_credentials(address)
     name = PurePosixPath(address.rstrip("/")).name.removesuffix(".git")
     folder = clones / ("source" if name in ("", ".", "..") else name)
@@ -125,16 +125,16 @@ def _clone(url: str, context_dir: str | None, clones: Path, deadline: Deadline) 
         ["submodule", "--quiet", "update", "--init", "--recursive", "--depth=1"],
     ]
     if re.fullmatch(r"[0-9a-f]{7,40}", ref):
-        # Not every server hands out a commit by its number.
+        # Not every server can fetch a commit by its hash.
         commands[2:4] = [["fetch", "--quiet", "--tags", "origin"], ["checkout", "--quiet", ref]]
     for command in commands:
         completed = git(command, folder, deadline)
         if completed.status != 0:
             said = completed.stderr.replace(address, shown).strip()
             raise SourceError(
-                f"git cannot fetch {ref or 'the default branch'} of {shown}",
+                f"git cannot fetch {ref or 'the default branch'} from {shown}",
                 details=said or None,
-                remedy="check the address, and what comes after # (a branch, a tag or a commit)",
+                remedy="check the URL, and the branch, tag or commit after #",
             )
     root = _context(folder, context_dir)
     commit = git(["rev-parse", "HEAD"], root, deadline).stdout.strip() or None
@@ -143,17 +143,17 @@ def _clone(url: str, context_dir: str | None, clones: Path, deadline: Deadline) 
 
 
 def _context(folder: Path, context_dir: str | None) -> Path:
-    """The sub-folder to build, which must be inside."""
+    """Return the subfolder to build, which must be inside."""
     root = (folder / (context_dir or ".").lstrip("/")).resolve()
     if not root.is_dir() or not root.is_relative_to(folder.resolve()):
-        raise SourceError(f"--context-dir {context_dir}: there is no such folder in the source")
+        raise SourceError(f"--context-dir {context_dir}: no such folder in the source")
     return root
 
 
 def _state(
     root: Path, environ: Mapping[str, str], deadline: Deadline
 ) -> tuple[str | None, bool | None]:
-    """The commit, and whether the folder differs from it; without git, what OpenShift says."""
+    """Return the commit, and whether files differ from it; without git, OpenShift's commit."""
     commit = git(["rev-parse", "--verify", "HEAD"], root, deadline)
     if commit.status != 0:
         return environ.get(BUILD_COMMIT) or None, None

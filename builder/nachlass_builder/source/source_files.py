@@ -1,4 +1,4 @@
-"""Decides which files of a source count, and copies and digests them."""
+"""Selects, copies and digests the files of a source."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ LARGEST_POINTER = 1024
 
 
 class Files(NamedTuple):
-    """The files to copy, relative to the root and sorted; those that are left out as secret.
+    """The files to copy, relative to the root and sorted, and those left out as secrets.
 
-    `submodules` are the folders of those that are not checked out.
+    `submodules` are the folders of submodules that are not checked out.
     """
 
     names: list[str]
@@ -39,23 +39,23 @@ class Files(NamedTuple):
 
     @property
     def warnings(self) -> list[str]:
-        """What is told of submodules that are not there, and of secrets."""
+        """The warnings about missing submodules and secrets."""
         submodules = [
-            f"{name}: the submodule is not checked out; if the notebook needs it: "
+            f"{name}: the submodule is not checked out; if the notebook needs it, run "
             "`git submodule update --init`"
             for name in self.submodules
         ]
         return [*submodules, *([told(self.secrets)] if self.secrets else [])]
 
     def report(self, progress: Progress) -> None:
-        """Say what of the source is not copied."""
+        """Report the parts of the source that are not copied."""
         for warning in self.warnings:
             progress.warn(warning)
 
 
 @dataclass(frozen=True)
 class Copied:
-    """What was copied: a digest of names, modes and contents, and the files that are looked at.
+    """The result of copying: a digest of names, modes and contents, and the files.
 
     `pointers` are the files that git LFS has not fetched.
     """
@@ -66,10 +66,10 @@ class Copied:
 
 
 def files_of(source: Source, deadline: Deadline) -> Files:
-    """Which files of a source count.
+    """Select the files of a source.
 
-    In a git work tree these are the tracked and the untracked ones that are
-    not ignored; elsewhere all.
+    In a git work tree these are the tracked files and the untracked ones that are not
+    ignored; elsewhere all files.
     """
     listing = git(
         ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], source.root, deadline
@@ -107,7 +107,7 @@ def files_of(source: Source, deadline: Deadline) -> Files:
 
 
 def copy_source(source: Source, destination: Path, deadline: Deadline) -> Copied:
-    """Copy the source's files to a new folder, and digest them on the way."""
+    """Copy the source's files to a new folder, and digest them."""
     files = files_of(source, deadline)
     names = files.names
     destination.mkdir(parents=True, exist_ok=True)
@@ -120,19 +120,19 @@ def copy_source(source: Source, destination: Path, deadline: Deadline) -> Copied
 
 
 def digest_source(source: Source, deadline: Deadline) -> str:
-    """The digest that copying the source would give."""
+    """Return the digest that `copy_source` would give."""
     return _digest(source.root, files_of(source, deadline).names)
 
 
 def why_left_out(source: Source, name: str, deadline: Deadline) -> str | None:
-    """Why a file that is on this machine is not in the copy, and what to do; None if it is."""
+    """Explain why an existing file is not in the copy, with a remedy; None if it is."""
     path = os.path.normpath(name)
     if os.path.isabs(path) or not (source.root / path).exists():  # noqa: PTH117
         return None
     if path.startswith(".."):
-        return f"{name} lies outside of {source.root.name}, the folder that is built: " + (
-            f"build a notebook by its path, as {source.root.name}/model.ipynb, to have the whole "
-            "repository as the source"
+        return f"{name} is outside {source.root.name}, the folder being built: " + (
+            f"build a notebook by its path, such as {source.root.name}/model.ipynb, to use the "
+            "whole repository as the source"
             if _is_in_repository(source, path, deadline)
             else "copy it there"
         )
@@ -142,30 +142,30 @@ def why_left_out(source: Source, name: str, deadline: Deadline) -> str | None:
     here = f"{name} is in your folder, but"
     if what := dict(files.secrets).get(path):
         return (
-            f"{here} it is taken for {what}, which no bundle holds: pass what it says with "
+            f"{here} it looks like {what} and is left out of bundles: pass its content with "
             "-e NAME=VALUE, or name it in S2I_SHIP"
         )
     if skipped := SKIPPED_FOLDERS.intersection(PurePosixPath(path).parts):
-        return f"{here} no source has files in {min(skipped)}: move it elsewhere"
+        return f"{here} files in {min(skipped)} are never part of the source: move it elsewhere"
     if git(["check-ignore", "--quiet", path], source.root, deadline).status == 0:
         return (
             f"{here} git ignores it, so it is not part of the source: "
-            "take it out of .gitignore, or let a cell make it"
+            "remove it from .gitignore, or create it in a cell"
         )
     if (source.root / path).is_dir():
-        return f"{here} no file in it is part of the source: let a cell make the folder"
-    return f"{here} it is not part of the source: move it elsewhere, or let a cell make it"
+        return f"{here} no file in it is part of the source: create the folder in a cell"
+    return f"{here} it is not part of the source: move it elsewhere, or create it in a cell"
 
 
 def _is_in_repository(source: Source, path: str, deadline: Deadline) -> bool:
-    """Whether a path out of the folder is one of the repository that the folder is in."""
+    """Return whether a path outside the folder is inside the folder's repository."""
     top = git(["rev-parse", "--show-toplevel"], source.root, deadline)
     outside = (source.root / path).resolve()
     return top.status == 0 and outside.is_relative_to(Path(top.stdout.rstrip("\n")).resolve())
 
 
 def _walk(root: Path) -> Iterator[str]:
-    """Every file and link below a folder, with the folders nobody means left out."""
+    """Yield every file and link below a folder, except in skipped folders."""
     for folder, folders, files in os.walk(root):
         links = [name for name in folders if os.path.islink(os.path.join(folder, name))]  # noqa: PTH114, PTH118
         folders[:] = [n for n in folders if n not in SKIPPED_FOLDERS and n not in links]
@@ -174,13 +174,13 @@ def _walk(root: Path) -> Iterator[str]:
 
 
 def _bundles(root: Path, names: Iterable[str]) -> frozenset[str]:
-    """The folders that are bundles, which an earlier `-o` put into the source."""
+    """Return the folders that are bundles, put into the source by an earlier `-o`."""
     folders = (PurePosixPath(name).parent for name in names if name.endswith(f"/{MANIFEST}"))
     return frozenset(str(folder) for folder in folders if is_bundle(root / folder))
 
 
 def _is_skipped(name: str, excluded: frozenset[str]) -> bool:
-    """Whether a file is in a folder that no build wants, or in a bundle of ours."""
+    """Return whether a file is in a skipped folder or a bundle."""
     path = PurePosixPath(name)
     if SKIPPED_FOLDERS.intersection(path.parts):
         return True
@@ -188,7 +188,7 @@ def _is_skipped(name: str, excluded: frozenset[str]) -> bool:
 
 
 def _is_pointer(path: Path) -> bool:
-    """Whether a file only says where git LFS has the real one."""
+    """Return whether a file is a git LFS pointer."""
     if path.is_symlink() or not path.is_file() or path.stat().st_size > LARGEST_POINTER:
         return False
     return path.read_bytes().startswith(LFS_POINTER)
@@ -206,7 +206,7 @@ def _copy_file(path: Path, target: Path, root: Path) -> None:
 
 
 def _link(path: Path, root: Path) -> Path:
-    """Where a link leads in the copy: absolute when out of the source, else never to the user's."""
+    """Return a link's target in the copy: absolute if outside the source, else inside the copy."""
     link, resolved = path.readlink(), (path.parent / path.readlink()).resolve()
     if not resolved.is_relative_to(root.resolve()):
         return resolved
@@ -216,7 +216,7 @@ def _link(path: Path, root: Path) -> Path:
 
 
 def _digest(root: Path, names: list[str]) -> str:
-    """A SHA-256 over names, kinds and contents."""
+    """Return a SHA-256 over names, kinds and contents."""
     total = hashlib.sha256()
     for name in names:
         path = root / name

@@ -1,4 +1,4 @@
-"""Says of when a source is."""
+"""The time of a source."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from nachlass_builder.source.source import Source
 from nachlass_builder.source.source_files import files_of
 
 _SECONDS = re.compile(r"\d{1,11}", re.ASCII)
-"""Seconds until the year 5138: what is longer is no time that a calendar has."""
+"""Seconds until the year 5138; longer numbers are not calendar times."""
 EPOCH = "SOURCE_DATE_EPOCH"
 """Seconds since 1970, see https://reproducible-builds.org/specs/source-date-epoch/."""
 
 
 def source_time(source: Source, environ: Mapping[str, str], deadline: Deadline) -> datetime:
-    """The time of the commit, in UTC.
+    """Return the time of the commit, in UTC.
 
-    Without git, or where files differ from the commit, SOURCE_DATE_EPOCH, or the time of
-    the newest file.
+    Without git, or if files differ from the commit: SOURCE_DATE_EPOCH, or the time of the
+    newest file.
     """
     said = environ.get(EPOCH, "").strip()
     if source.dirty is False:
@@ -31,6 +31,6 @@ def source_time(source: Source, environ: Mapping[str, str], deadline: Deadline) 
 
 
 def _newest(source: Source, deadline: Deadline) -> int:
-    """The latest time at which a file of the source was changed, in seconds since 1970."""
+    """Return the latest modification time of the source's files, in seconds since 1970."""
     names = files_of(source, deadline).names
     return max((int((source.root / name).lstat().st_mtime) for name in names), default=0)

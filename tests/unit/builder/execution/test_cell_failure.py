@@ -229,7 +229,7 @@ def test_distributions_come_from_the_table_alone():
         ("sklearn", "sklearn.cluster", 'add ["scikit-learn"] to `requirements`'),
         ("config", "config", "add the distribution that provides `config` to `requirements`"),
         ("numpy.nothing", "numpy.nothing", None),
-        ("google", "google.colab", "google.colab exists in Colab alone"),
+        ("google", "google.colab", "google.colab exists only in Colab"),
         ("tkinter", "tkinter", "tkinter is part of Python"),
         ("left_out", "left_out", "left_out.py was left out"),
         ("deep", "deep", "deep.py is in lib, which is not on the import path: before the import"),

@@ -11,7 +11,7 @@ from support.cells import write_notebook
 
 PREDICTOR = "# %%\ndef predictor(x):\n    return x"
 OTHER = "# %%\nx = 1"
-WHICH = "say which one with S2I_SOURCE_NOTEBOOK, or S2I_SOURCE_NOTEBOOK_LIST for a pipeline"
+WHICH = "choose one with S2I_SOURCE_NOTEBOOK, or S2I_SOURCE_NOTEBOOK_LIST for a pipeline"
 
 
 @pytest.fixture
@@ -31,13 +31,13 @@ def names(chosen):
     return [notebook.name for notebook in chosen.notebooks]
 
 
-def test_the_default_name_is_taken_whatever_the_others_define(choose):
+def test_the_default_name_is_taken_regardless_of_the_others(choose):
     chosen = choose({"a.ipynb": PREDICTOR, "model.ipynb": OTHER, "sub/b.ipynb": PREDICTOR})
     assert (chosen.contract, names(chosen)) == ("function", ["model.ipynb"])
     assert chosen.reason == "the default name"
 
 
-def test_the_only_notebook_at_the_root_is_taken_whatever_folders_hold(choose):
+def test_the_only_notebook_at_the_root_is_taken_regardless_of_folders(choose):
     chosen = choose({"sub/model.ipynb": PREDICTOR, "a.ipynb": OTHER, "sub/b.ipynb": PREDICTOR})
     assert names(chosen) == ["a.ipynb"]
     assert chosen.reason == "the only notebook at the root"
@@ -95,8 +95,8 @@ def test_several_of_which_none_defines_predictor_are_refused(choose):
         choose({"a.ipynb": OTHER, "b.ipynb": "# %% markdown\npredictor"})
     assert caught.value.message == "no notebook defines `predictor`: a.ipynb, b.ipynb"
     assert caught.value.remedy == (
-        "define predictor(x), which scores one sample, in one of them; the notebooks of a "
-        "pipeline are named, in order, in S2I_SOURCE_NOTEBOOK_LIST"
+        "define predictor(x), which scores one sample, in one of them; for a pipeline, list "
+        "its notebooks in order in S2I_SOURCE_NOTEBOOK_LIST"
     )
     assert caught.value.place is None
 
@@ -115,7 +115,7 @@ def test_a_source_without_notebooks_is_refused(choose):
         choose({})
     assert caught.value.message == "there is no notebook in the source"
     assert caught.value.remedy == (
-        "name the folder, the notebook or the git URL that holds one (.ipynb)"
+        "name a folder or git URL with a notebook (.ipynb), or the notebook itself"
     )
 
 
@@ -179,8 +179,8 @@ def test_a_named_notebook_that_is_not_there_is_refused(choose, given, variables,
     found = {"a.ipynb": OTHER, "sub/model.ipynb": OTHER}
     with pytest.raises(SourceError) as caught:
         choose(found, given, **variables)
-    assert caught.value.message == f"{said}, and there is no such file in the source"
-    assert caught.value.remedy == "it has a.ipynb, sub/model.ipynb"
+    assert caught.value.message == f"{said}, but there is no such file in the source"
+    assert caught.value.remedy == "the source has a.ipynb, sub/model.ipynb"
     with pytest.raises(SourceError) as caught:
         choose(found, given, lambda name: f"{name} is ignored by git", **variables)
     assert caught.value.message == f"{said}: x.ipynb is ignored by git"
@@ -190,7 +190,7 @@ def test_a_named_notebook_that_is_not_there_is_refused(choose, given, variables,
 def test_a_notebook_named_in_a_source_without_any_is_refused(choose):
     with pytest.raises(SourceError) as caught:
         choose({}, S2I_SOURCE_NOTEBOOK="x.ipynb")
-    assert caught.value.remedy == "the source has no notebook at all"
+    assert caught.value.remedy == "the source has no notebooks"
 
 
 def test_a_chosen_notebook_that_cannot_be_read_is_refused_with_its_place(tmp_path):

@@ -67,8 +67,8 @@ R_NOTEBOOK = """\
     ("content", "said", "line"),
     [
         ("", "file is empty", None),
-        ('{"cells": [', "ends too early", 1),
-        ("{'cells': []}", "not JSON: Expecting property name", 1),
+        ('{"cells": [', "the file is truncated", 1),
+        ("{'cells': []}", "not valid JSON: Expecting property name", 1),
         ('{\n "cells": [\n<<<<<<< HEAD\n1\n=======\n2\n>>>>>>> other\n]}', "git merge", 3),
         ("[]", "no `nbformat`", None),
         ('{"nbformat": 2, "nbformat_minor": 0, "worksheets": []}', "format is 2", None),
@@ -125,7 +125,7 @@ def test_python_2_is_called_so(tmp_path, source):
 
 
 def test_a_syntax_error_is_refused_unless_the_cell_may_raise(tmp_path):
-    assert "does not parse" in problem(tmp_path, "def f(:").message
+    assert "syntax error" in problem(tmp_path, "def f(:").message
     notebook = read(tmp_path, "# %% tags=raises-exception\ndef f(:")
     assert syntax_error(notebook, notebook.cells[0]) is None
 

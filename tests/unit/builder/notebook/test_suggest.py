@@ -200,11 +200,11 @@ def test_nothing_is_suggested_where_nothing_is_certainly_fitted(read, source):
 
 
 def test_the_remedy_says_what_it_was_made_from(read):
-    remedy = "define predictor(x), which scores one sample, in a cell of its own"
+    remedy = "define predictor(x), which scores one sample, in a separate cell"
     assert define_predictor(read("x = 1")) == remedy
     told = define_predictor(read("# %%\nx = 1\n# %%\nz = 2\nm = SVC().fit(X, y)"))
     assert told.splitlines() == [
-        f"{remedy}; a suggestion, made from what model.ipynb, cell 2, line 2 fits:",
+        f"{remedy}; a suggestion, based on the model fitted at model.ipynb, cell 2, line 2:",
         "    def predictor(x):",
         "        return m.predict([x])[0]",
         "",

@@ -1,4 +1,4 @@
-"""Whatever pip's files and variables say: they are read as pip itself reads them, or refused."""
+"""Any pip file or variable is read as pip itself reads it, or rejected."""
 
 import configparser
 import os
@@ -124,7 +124,7 @@ def test_any_file_is_read_or_refused_and_quoted_nowhere(folder, machine, text):
         try:
             IndexSettings.read(environ, None)
         except RequirementsError as error:
-            assert "sesame" not in str(error)  # noqa: PT017 - whatever else it says
+            assert "sesame" not in str(error)  # noqa: PT017 - regardless of the rest
             raise
 
 
@@ -138,7 +138,7 @@ def test_a_switch_is_what_pip_takes_it_for(machine, word, name):
     try:
         expected = bool(strtobool(word)) if word else False
     except ValueError:
-        with pytest.raises(RequirementsError, match="a switch is expected"):
+        with pytest.raises(RequirementsError, match="a boolean is expected"):
             IndexSettings.read(environ, None)
         return
     assert getattr(IndexSettings.read(environ, None), SWITCHES[name]) is expected

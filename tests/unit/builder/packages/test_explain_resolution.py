@@ -41,11 +41,11 @@ def test_a_link_that_leads_nowhere_is_told_before_all_else():
         "absent", link, broken={link: Completed(2, "", "Resolved 1\nerror: repository not found")}
     )
     assert refused.message == (
-        "tool @ git+https://***@git.example/tool.git cannot be fetched, or not be built"
+        "tool @ git+https://***@git.example/tool.git cannot be fetched or built"
     )
     assert (refused.place, refused.details) == (line(2), "error: repository not found")
     assert refused.remedy == (
-        "for a private repository, let git find credentials: an ssh agent, ~/.netrc, "
+        "for a private repository, give git credentials: an ssh agent, ~/.netrc, "
         "or a credential helper"
     )
 
@@ -56,7 +56,7 @@ def test_an_archive_needs_no_credentials_of_git():
     assert (refused.details, refused.remedy) == ("404", None)
 
 
-def test_whatever_is_not_about_requirements_is_the_indexs_fault():
+def test_any_failure_but_of_requirements_is_the_indexs_fault():
     refused = refusal("absent", completed=Completed(2, "", "error: no route"))
     assert refused.message == "the package index cannot be read (https://pypi.org/simple)"
     assert (refused.place, refused.details) == (None, "error: no route")
@@ -66,14 +66,12 @@ def test_a_name_that_no_index_has_is_told():
     refused = refusal("alpha", "nmpy>=1", releases={"alpha": {"1": ANY}})
     assert refused.message == "there is no distribution nmpy on https://pypi.org/simple"
     assert (refused.place, refused.details) == (line(2), None)
-    assert refused.remedy == (
-        "check the name, and the index it should come from (PIP_INDEX_URL, wheels/)"
-    )
+    assert refused.remedy == ("check the name and the index (PIP_INDEX_URL, wheels/)")
 
 
 def test_without_an_index_that_is_said():
     refused = refusal("nmpy", indexes=IndexSettings(no_index=True))
-    assert refused.message == "there is no distribution nmpy on any index: none is set"
+    assert refused.message == "there is no distribution nmpy on any index: none is configured"
 
 
 @pytest.mark.parametrize(
@@ -100,7 +98,7 @@ def test_the_others_that_are_missing_are_told_in_a_line_each():
     assert refused.message == "there is no distribution nmpy on https://pypi.org/simple"
     assert refused.place == line(1)
     assert refused.details == (
-        "requirements.txt, line 2: no version of alpha meets alpha==2\n"
+        "requirements.txt, line 2: no version of alpha matches alpha==2\n"
         "there is no distribution gunicorn, which the service needs, on https://pypi.org/simple"
     )
 
@@ -116,33 +114,33 @@ def test_the_others_that_are_missing_are_told_in_a_line_each():
         (
             "alpha==2",
             {"1.0": ANY, "1.5": ANY},
-            f"the nearest version with a wheel for {HERE} is alpha==1.5 (no later one has)",
+            f"the nearest version with a wheel for {HERE} is alpha==1.5 (no later version has one)",
         ),
         (
             "alpha==2",
             {"3": ANY, "4": ANY},
-            f"the nearest version with a wheel for {HERE} is alpha==3 (no earlier one has)",
+            f"the nearest version with a wheel for {HERE} is alpha==3 (no earlier version has one)",
         ),
         ("alpha==2", {"1": OLD}, f"no version of alpha has a wheel for {HERE}"),
         (
             "alpha>=5",
             {"1": OLD, "2": ANY, "3": ANY, "4": OLD},
-            f"alpha has wheels for {HERE} from 2 to 3",
+            f"alpha has wheels for {HERE} in versions 2 to 3",
         ),
-        ("alpha>=5", {"1": ANY}, f"alpha has wheels for {HERE} from 1 to 1"),
+        ("alpha>=5", {"1": ANY}, f"alpha has wheels for {HERE} in versions 1 to 1"),
     ],
 )
 def test_the_nearest_versions_are_named(text, versions, remedy):
     refused = refusal(text, releases={"alpha": versions})
-    assert refused.message == f"no version of alpha meets {text}"
+    assert refused.message == f"no version of alpha matches {text}"
     assert (refused.place, refused.remedy) == (line(1), remedy)
 
 
 def test_wheels_for_other_pythons_are_told():
     refused = refusal("alpha==1", releases={"alpha": {"1": OLD, "2": ANY}})
-    assert refused.message == f"alpha==1 has no wheel for {HERE}; it has for Python 3.8 and 3.9"
+    assert refused.message == f"alpha==1 has no wheel for {HERE}, only for Python 3.8 and 3.9"
     assert refused.remedy == (
-        f"the nearest version with a wheel for {HERE} is alpha==2 (no earlier one has)"
+        f"the nearest version with a wheel for {HERE} is alpha==2 (no earlier version has one)"
     )
 
 
@@ -150,10 +148,10 @@ def test_another_python_and_a_build_from_source_are_ways_out():
     newer = Release(wheels=("3.9",), source=(THIS_PYTHON,))
     one = wanted("alpha==1")[0]
     refused = no_wheel(one, KnownIndex(releases={"alpha": {"1": newer}}))
-    assert refused.message == f"alpha==1 has no wheel for {HERE}; it has for Python 3.9"
+    assert refused.message == f"alpha==1 has no wheel for {HERE}, only for Python 3.9"
     assert refused.remedy == (
         f"no version of alpha has a wheel for {HERE}; "
-        "or set PIP_NO_BINARY=alpha to build it from source nevertheless"
+        "or set PIP_NO_BINARY=alpha to build it from source anyway"
     )
     later = Release(wheels=("3.9", OLDEST_PYTHON))
     refused = no_wheel(one, KnownIndex(releases={"alpha": {"1": later}}))
@@ -173,17 +171,17 @@ def test_without_any_wheel_no_other_python_is_named():
 def test_wheels_for_other_systems_alone_are_told_as_such():
     windows = Release(wheels=(), elsewhere=True)
     refused = refusal("alpha==1", releases={"alpha": {"1": windows}})
-    assert refused.message == f"alpha==1 is for other systems than {SYSTEM}"
+    assert refused.message == f"alpha==1 does not support {SYSTEM}, only other systems"
     assert refused.place == line(1)
     assert refused.remedy == (
-        "leave it out, or say where it is needed, as in `alpha==1; sys_platform == 'win32'`"
+        "remove it, or restrict it to its system, as in `alpha==1; sys_platform == 'win32'`"
     )
 
 
 def test_source_for_other_pythons_is_told():
     source = Release(wheels=(), source=("3.6", "3.7", "3.8"))
     refused = refusal("alpha==1", releases={"alpha": {"1": source}})
-    assert refused.message == f"alpha==1 is not for {HERE}, but for Python 3.6 to 3.8"
+    assert refused.message == f"alpha==1 does not support {HERE}, only Python 3.6 to 3.8"
     assert refused.place == line(1)
     assert refused.remedy == f"no version of alpha has a wheel for {HERE}"
 
@@ -192,14 +190,14 @@ def test_what_was_published_after_the_date_is_told():
     late = Release(published="2026-06-30")
     refused = refusal("alpha==2", as_of="2026-01-31", releases={"alpha": {"1": ANY, "2": late}})
     assert refused.message == (
-        "alpha==2 was not there on 2026-01-31, or its index does not say since when"
+        "alpha==2 did not exist on 2026-01-31, or its index gives no upload dates"
     )
     assert refused.place == line(1)
-    assert refused.remedy == "take a later S2I_RESOLVE_AS_OF, or an earlier version"
+    assert refused.remedy == "use a later S2I_RESOLVE_AS_OF, or an earlier version"
     refused = refusal("alpha==3", as_of="2026-01-31", releases={"alpha": {"1": ANY, "2": late}})
-    assert refused.message == "no version of alpha meets alpha==3"
+    assert refused.message == "no version of alpha matches alpha==3"
     refused = refusal("alpha", as_of="2026-01-31", releases={"alpha": {"2": late}})
-    assert refused.message.startswith("alpha was not there on 2026-01-31")
+    assert refused.message.startswith("alpha did not exist on 2026-01-31")
 
 
 def test_an_index_that_refuses_us_comes_first():
@@ -212,22 +210,21 @@ def test_an_index_that_refuses_us_comes_first():
         denied={"secret": "401 Unauthorized", "hidden": "403 Forbidden", "alpha": "never asked"},
     )
     assert refused.message == (
-        "the package index does not let us see whether it has secret and 1 more "
-        "(https://pypi.org/simple)"
+        "the package index denies access to secret and 1 more (https://pypi.org/simple)"
     )
     assert refused.place == line(3)
     assert refused.details == (
         "401 Unauthorized\n"
         "requirements.txt, line 1: there is no distribution nmpy on https://pypi.org/simple\n"
-        "requirements.txt, line 2: no version of alpha meets alpha==2"
+        "requirements.txt, line 2: no version of alpha matches alpha==2"
     )
-    assert refused.remedy == "give user and password in PIP_INDEX_URL or ~/.netrc"
+    assert refused.remedy == "put a username and password into PIP_INDEX_URL or ~/.netrc"
 
 
 def test_one_name_that_is_refused_is_named_alone():
     refused = refusal("secret", denied={"secret": "401 Unauthorized"})
     assert refused.message == (
-        "the package index does not let us see whether it has secret (https://pypi.org/simple)"
+        "the package index denies access to secret (https://pypi.org/simple)"
     )
 
 
@@ -237,7 +234,7 @@ def test_a_user_who_is_given_is_to_be_checked():
         indexes=IndexSettings(index_url="https://joe:sesame@i.example/simple/"),
         denied={"secret": "401 Unauthorized for url (https://i.example/simple/secret)"},
     )
-    assert refused.remedy == "check the user and password of that index (its URL, or ~/.netrc)"
+    assert refused.remedy == "check the index's username and password (in its URL or ~/.netrc)"
     assert "sesame" not in str(refused)
 
 
@@ -251,9 +248,7 @@ def test_a_conflict_is_made_as_small_as_it_is():
         releases={**THREE, "gunicorn": {"23": ANY}},
         apart=(frozenset({"alpha", "beta"}),),
     )
-    assert refused.message == (
-        "alpha==1 and beta (requirements.txt, line 3) cannot be met together"
-    )
+    assert refused.message == ("alpha==1 and beta (requirements.txt, line 3) are incompatible")
     assert refused.place == line(2)
     assert refused.details == "uv cannot lock alpha==1, beta"
     assert refused.remedy == "allow other versions of alpha or beta"
@@ -273,12 +268,11 @@ def test_a_conflict_with_what_we_need_is_told_as_such():
         releases={**THREE, "gunicorn": {"23": ANY}},
         apart=(frozenset({"alpha", "gunicorn"}),),
     )
-    assert refused.message == (
-        "alpha==1 and gunicorn>=23 (needed by the service) cannot be met together"
-    )
+    assert refused.message == ("alpha==1 and gunicorn>=23 (needed by the service) are incompatible")
     assert refused.place == line(2)
     assert refused.remedy == (
-        "allow other versions of alpha: what the service and the kernel need cannot be changed"
+        "allow other versions of alpha: the requirements of the service and the kernel "
+        "cannot change"
     )
 
 
@@ -290,20 +284,20 @@ def test_what_we_need_alone_is_to_be_made_available():
         apart=(frozenset({"gunicorn"}),),
     )
     assert refused.message == (
-        f"gunicorn (needed by the service), with what it depends on, cannot be resolved for {HERE}"
+        f"gunicorn (needed by the service) and its dependencies cannot be resolved for {HERE}"
     )
     assert refused.place is None
     assert refused.remedy == (
-        "make it available: on the index, or with all it depends on in wheels/"
+        "make it available on the index, or in wheels/ with all its dependencies"
     )
 
 
 def test_one_requirement_that_cannot_be_met_with_what_it_needs_is_told():
     refused = refusal("beta", "alpha==1", releases=THREE, apart=(frozenset({"alpha"}),))
-    assert refused.message == f"alpha==1, with what it depends on, cannot be resolved for {HERE}"
+    assert refused.message == f"alpha==1 and its dependencies cannot be resolved for {HERE}"
     assert refused.details == "uv cannot lock alpha==1"
     assert refused.remedy == (
-        f"the nearest version with a wheel for {HERE} is alpha==2 (no earlier one has)"
+        f"the nearest version with a wheel for {HERE} is alpha==2 (no earlier version has one)"
     )
     refused = refusal("alpha", releases=THREE, apart=(frozenset({"alpha"}),))
     assert refused.remedy == "allow other versions of alpha"
@@ -316,9 +310,7 @@ def test_contrary_versions_of_one_distribution_need_no_words_of_uv():
 
     texts = ("alpha==1", "beta", "alpha>=2")
     refused = explain(UNSOLVED, wanted(*texts), Contrary(releases=THREE))
-    assert refused.message == (
-        "alpha==1 and alpha>=2 (requirements.txt, line 3) cannot be met together"
-    )
+    assert refused.message == ("alpha==1 and alpha>=2 (requirements.txt, line 3) are incompatible")
     assert (refused.place, refused.details) == (line(1), None)
     assert refused.remedy == "allow other versions of alpha"
 
@@ -332,8 +324,8 @@ def test_constraints_that_are_to_blame_are_told(constrained):
         "alpha==1", "beta", releases=THREE, limited=frozenset({"alpha"}), **constrained
     )
     assert refused.message == (
-        f"alpha==1, with what it depends on, cannot be resolved for {HERE} "
-        "under the constraints that are set"
+        f"alpha==1 and its dependencies cannot be resolved for {HERE} "
+        "under the configured constraints"
     )
     assert refused.remedy == (
         "loosen the constraints (-c files, uv.lock, PIP_CONSTRAINT) or the requirements"
@@ -347,9 +339,7 @@ def test_constraints_are_not_blamed_for_what_fails_without_them():
         constraints=("gamma<1",),
         apart=(frozenset({"alpha", "beta"}),),
     )
-    assert refused.message == (
-        "alpha==1 and beta (requirements.txt, line 2) cannot be met together"
-    )
+    assert refused.message == ("alpha==1 and beta (requirements.txt, line 2) are incompatible")
 
 
 def test_a_link_in_a_conflict_is_shown_without_credentials():
@@ -357,6 +347,6 @@ def test_a_link_in_a_conflict_is_shown_without_credentials():
     refused = refusal(link, "alpha==1", releases=THREE, apart=(frozenset({"alpha", "beta"}),))
     assert refused.message == (
         "beta @ https://***@a.example/beta.zip and alpha==1 (requirements.txt, line 2) "
-        "cannot be met together"
+        "are incompatible"
     )
     assert refused.details is not None

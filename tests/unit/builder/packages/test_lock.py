@@ -173,10 +173,10 @@ def test_an_unreadable_lock_is_named(tmp_path, text):
 def test_a_pin_without_a_wheel_for_this_python_is_refused_with_the_nearest_versions(ask):
     error = refusal(ask, "alpha", "delta==1.0")
     assert str(error) == (
-        f"error: requirements.txt, line 2: delta==1.0 has no wheel for {HERE}; "
-        "it has for Python 3.9\n"
+        f"error: requirements.txt, line 2: delta==1.0 has no wheel for {HERE}, "
+        "only for Python 3.9\n"
         f"help: the nearest versions with a wheel for {HERE} are delta==0.5 and delta==1.5; "
-        "or set PIP_NO_BINARY=delta to build it from source nevertheless"
+        "or set PIP_NO_BINARY=delta to build it from source anyway"
     )
 
 
@@ -184,7 +184,7 @@ def test_a_pin_with_a_wheel_for_a_newer_python_names_that_python(ask, tmp_path):
     newer = sys.version_info.minor + 1
     make_wheel(tmp_path / "links", "nu", tag=f"cp3{newer}-cp3{newer}-manylinux1_x86_64")
     error = refusal(ask, "nu==1.0", PIP_FIND_LINKS=str(tmp_path / "links"))
-    assert error.message.endswith(f"it has for Python 3.{newer}")
+    assert error.message.endswith(f"only for Python 3.{newer}")
     assert error.remedy == (
         f"no version of nu has a wheel for {HERE}; or build with Python 3.{newer}"
     )
@@ -202,7 +202,7 @@ def test_a_range_takes_the_version_that_has_a_wheel(ask):
 
 def test_what_depends_on_a_version_without_a_wheel_is_refused(ask):
     error = refusal(ask, "alpha", "epsilon")
-    assert error.message == f"epsilon, with what it depends on, cannot be resolved for {HERE}"
+    assert error.message == f"epsilon and its dependencies cannot be resolved for {HERE}"
     assert error.place == Place("requirements.txt", line=2)
     assert "delta" in error.details
 
@@ -214,12 +214,12 @@ def test_what_is_published_only_as_source_is_built(ask):
 
 
 def test_what_is_for_another_system_is_refused(ask):
-    assert "is for other systems" in refusal(ask, "zeta").message
+    assert "only other systems" in refusal(ask, "zeta").message
 
 
 def test_a_version_that_does_not_exist_is_told_from_a_name_that_does_not(ask, published):
     error = refusal(ask, "delta==1.2", "theta")
-    assert error.message == "no version of delta meets delta==1.2"
+    assert error.message == "no version of delta matches delta==1.2"
     assert "delta==0.5 and delta==1.5" in error.remedy
     index = (published / "simple").as_uri()
     there_is_none = f"there is no distribution theta on {index}"
@@ -229,7 +229,7 @@ def test_a_version_that_does_not_exist_is_told_from_a_name_that_does_not(ask, pu
 
 def test_a_conflict_names_only_what_collides(ask):
     error = refusal(ask, "eta", "beta", "delta", "alpha==3.0", ours=["gamma"])
-    assert error.message == "beta and alpha==3.0 (requirements.txt, line 4) cannot be met together"
+    assert error.message == "beta and alpha==3.0 (requirements.txt, line 4) are incompatible"
     assert error.place == Place("requirements.txt", line=2)
     assert error.remedy == "allow other versions of beta or alpha"
     assert "beta" in error.details
@@ -239,19 +239,19 @@ def test_a_conflict_about_one_distribution_needs_no_explanation(ask):
     error = refusal(ask, "eta", "alpha==1.0", "alpha>=2", ours=["beta"])
     assert str(error) == (
         "error: requirements.txt, line 2: alpha==1.0 and alpha>=2 (requirements.txt, line 3) "
-        "cannot be met together\nhelp: allow other versions of alpha"
+        "are incompatible\nhelp: allow other versions of alpha"
     )
 
 
 def test_a_conflict_with_ours_says_whose(ask):
     error = refusal(ask, "eta", "alpha==1.0", ours=["gamma"])
-    assert error.message == "alpha==1.0 and gamma (needed by the service) cannot be met together"
-    assert "cannot be changed" in error.remedy
+    assert error.message == "alpha==1.0 and gamma (needed by the service) are incompatible"
+    assert "cannot change" in error.remedy
 
 
 def test_a_conflict_with_a_constraint_says_so(ask):
     error = refusal(ask, "beta", constraints=["alpha==3.0"])
-    assert error.message.endswith("under the constraints that are set")
+    assert error.message.endswith("under the configured constraints")
     assert "uv.lock" in error.remedy
 
 
@@ -349,9 +349,9 @@ def test_a_wrong_password_is_not_a_missing_package(ask, published):
         index = f"http://joe:wrong-one@{host}/simple"
         error = refusal(ask, "beta", "delta", ours=["alpha"], PIP_INDEX_URL=index)
     assert error.message == (
-        f"the package index does not let us see whether it has beta and 2 more (http://{host}/simple)"
+        f"the package index denies access to beta and 2 more (http://{host}/simple)"
     )
-    assert error.remedy == "check the user and password of that index (its URL, or ~/.netrc)"
+    assert error.remedy == "check the index's username and password (in its URL or ~/.netrc)"
     assert "401 Unauthorized" in error.details
     assert "delta" not in error.details
     assert "wrong-one" not in str(error)
@@ -360,7 +360,7 @@ def test_a_wrong_password_is_not_a_missing_package(ask, published):
 def test_a_missing_password_is_asked_for(ask, published):
     with served(published) as host:
         error = refusal(ask, "beta", PIP_INDEX_URL=f"http://{host}/simple")
-    assert error.remedy == "give user and password in PIP_INDEX_URL or ~/.netrc"
+    assert error.remedy == "put a username and password into PIP_INDEX_URL or ~/.netrc"
 
 
 @pytest.fixture
@@ -431,10 +431,10 @@ def test_a_date_holds_for_the_users_requirements_and_not_for_ours(ask, dated):
         assert lock.packages == (("omicron", "1.0"), ("xi", "1.0"))
         error = refusal(ask, "xi==2.0", as_of="2022-06-01", **index)
         assert error.message == (
-            "xi==2.0 was not there on 2022-06-01, or its index does not say since when"
+            "xi==2.0 did not exist on 2022-06-01, or its index gives no upload dates"
         )
         error = refusal(ask, "xi", ours=["xi>=2"], as_of="2022-06-01", **index)
-        assert error.message == "xi==1.0 and xi>=2 (needed by the service) cannot be met together"
+        assert error.message == "xi==1.0 and xi>=2 (needed by the service) are incompatible"
 
 
 def test_the_lock_holds_what_hashes_allow(ask, published):

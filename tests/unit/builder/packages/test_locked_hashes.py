@@ -71,16 +71,14 @@ def test_a_lock_keeps_the_files_that_have_the_hashes(demands, left):
 def test_a_hash_of_no_file_for_this_python_is_refused(digests):
     with pytest.raises(RequirementsError) as refused:
         files(demand("alpha==1.0", *digests))
-    assert refused.value.message == (
-        "no file of alpha 1.0 for this Python has the hash that this line demands"
-    )
+    assert refused.value.message == ("no file of alpha 1.0 for this Python has the required hash")
     assert refused.value.place == Place("requirements.txt", line=4)
     assert refused.value.details.splitlines() == [
         f"alpha-1.0-py3-none-any.whl  sha256:{WHEEL}",
         f"alpha-1.0-{ELSEWHERE}.whl  sha256:{OTHER}",
         f"alpha-1.0.tar.gz  sha256:{SDIST}",
     ]
-    assert refused.value.remedy.startswith("find out where the other file comes from")
+    assert refused.value.remedy.startswith("find out where the file comes from")
 
 
 @pytest.mark.parametrize(
@@ -147,17 +145,17 @@ def test_a_repository_has_no_hash():
     with pytest.raises(RequirementsError) as refused:
         restrict(LOCK, [demand(link.format("me:secret@"), WHEEL)])
     assert refused.value.message == (
-        f"{link.format('***@')} is a folder or a repository, for which no hash can be checked"
+        f"{link.format('***@')} is a folder or a repository, which has no hash to check"
     )
     assert refused.value.place == Place("requirements.txt", line=4)
     assert refused.value.remedy == (
-        "take the hash out, and name a commit instead: NAME @ git+https://...@COMMIT"
+        "remove the hash and pin a commit instead: NAME @ git+https://...@COMMIT"
     )
 
 
-HASHED = "--require-hashes (requirements.txt, line 9) wants it"
+HASHED = "--require-hashes (requirements.txt, line 9) requires it"
 PIN = "write {}==VERSION, with its --hash"
-LIST = "list all that the requirements need with hashes, as `uv pip compile --generate-hashes` does"
+LIST = "list all dependencies with hashes, as `uv pip compile --generate-hashes` does"
 
 
 @pytest.mark.parametrize(
@@ -174,13 +172,13 @@ def test_require_hashes_wants_all_pinned_and_hashed(requirement, demands, said, 
     locked = tomllib.loads(LOCK)["packages"][:2]
     with pytest.raises(RequirementsError) as refused:
         check_all_hashed(Place("requirements.txt", line=9), read, locked, demands)
-    assert refused.value.message == f"{said}, and {HASHED}"
+    assert refused.value.message == f"{said}, but {HASHED}"
     assert refused.value.place == Place("requirements.txt", line=line)
     assert refused.value.remedy == remedy
 
 
 def test_what_has_no_version_is_named_alone():
-    with pytest.raises(RequirementsError, match=r"^error: x: gamma has no hash, and"):
+    with pytest.raises(RequirementsError, match=r"^error: x: gamma has no hash, but"):
         check_all_hashed(Place("x"), [], tomllib.loads(LOCK)["packages"][2:], [])
 
 

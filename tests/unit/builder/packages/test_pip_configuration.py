@@ -102,9 +102,9 @@ def test_a_named_file_is_the_strongest_and_may_be_absent(machine, places, tmp_pa
     ("content", "message", "line"),
     [
         (b"[global]\ntimeout = \xff\n", "the file is not UTF-8", None),
-        (b"\ntimeout = 7\n", "the file is not a pip configuration", 2),
-        (b"[global]\nx\ny\n", "the file is not a pip configuration", 2),
-        (b"[global]\na = 1\na = 2\n", "the file is not a pip configuration", 3),
+        (b"\ntimeout = 7\n", "the file is not a valid pip configuration", 2),
+        (b"[global]\nx\ny\n", "the file is not a valid pip configuration", 2),
+        (b"[global]\na = 1\na = 2\n", "the file is not a valid pip configuration", 3),
     ],
 )
 def test_a_file_that_is_none_of_pips_is_refused_with_its_line(

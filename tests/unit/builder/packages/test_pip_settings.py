@@ -233,7 +233,7 @@ def test_what_is_not_set_and_a_quote_inside_a_word_stay_as_they_are():
 
 
 def test_options_that_do_not_parse_are_refused(machine):
-    with pytest.raises(RequirementsError, match="pip's options do not parse: No closing quotation"):
+    with pytest.raises(RequirementsError, match="cannot parse pip's options: No closing quotation"):
         read(machine).with_options(["--find-links", "./it's here"])
 
 

@@ -162,15 +162,15 @@ def test_an_index_that_does_not_answer_is_a_failure_of_its_own(resolver):
 def test_without_any_index_it_is_said_that_none_is_set(resolver):
     resolve, _uv = resolver(BROKEN, IndexSettings(no_index=True))
     message = resolve.unanswered(BROKEN).message
-    assert message == "the package index cannot be read (none is set)"
+    assert message == "the package index cannot be read (none is configured)"
 
 
 def test_an_index_that_refuses_us_asks_for_a_user(resolver):
     given, _uv = resolver(DENIED, IndexSettings(index_url=INDEX))
-    check = "check the user and password of that index (its URL, or ~/.netrc)"
+    check = "check the index's username and password (in its URL or ~/.netrc)"
     assert given.unanswered(DENIED).remedy == given.way_in(DENIED.stderr) == check
     unknown, _uv = resolver(DENIED, IndexSettings(environ={"HOME": "/nowhere"}))
-    give = "give user and password in PIP_INDEX_URL or ~/.netrc"
+    give = "put a username and password into PIP_INDEX_URL or ~/.netrc"
     assert unknown.unanswered(DENIED).remedy == unknown.way_in(DENIED.stderr) == give
 
 
@@ -284,7 +284,7 @@ def test_whose_limit_has_passed_decides_what_is_said():
 
     with pytest.raises(RequirementsError) as caught:
         within_build_limit(Deadline(), action)
-    assert caught.value.message == "building a package from source took more than 600 s"
+    assert caught.value.message == "building a package from source took too long (limit 600 s)"
     assert caught.value.remedy == "use a version that has a wheel for this Python"
     with pytest.raises(TimeLimitError, match=r"S2I_BUILD_TIMEOUT \(60 s\)"):
         within_build_limit(Deadline.after(60), action)

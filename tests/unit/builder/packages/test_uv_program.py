@@ -33,8 +33,8 @@ def run(monkeypatch, tmp_path):
     [
         ("No space left on device", 28, "the disk is full", "free some of it"),
         ("Disk quota exceeded", 122, "the disk is full", "free some of it"),
-        ("Read-only file system", 30, "a folder cannot be written", "give the user the folder"),
-        ("Permission denied", 13, "a folder cannot be written", "give the user the folder"),
+        ("Read-only file system", 30, "a folder cannot be written", "make the folder writable"),
+        ("Permission denied", 13, "a folder cannot be written", "make the folder writable"),
     ],
 )
 def test_want_of_room_is_told_as_such(run, why, number, message, remedy):

@@ -1,4 +1,4 @@
-"""Whatever requirements files, pip lines and blocks say: it is read, or refused with its place."""
+"""Any requirements file, pip line or block is read, or rejected with its place."""
 
 import tomllib
 from urllib.parse import urlsplit

@@ -111,14 +111,14 @@ def test_words_that_only_the_run_knows_are_told_and_other_lines_read(listed, wor
     found = listed(f"%pip install six {word}\n%pip install attrs")
     assert shown(found) == ["attrs (model.ipynb, cell 1, line 2)"]
     assert found.notes == [
-        "model.ipynb, cell 1, line 1: what pip installs here is known only at build"
+        "model.ipynb, cell 1, line 1: the packages of this pip line are known only at build time"
     ]
 
 
 def test_a_quote_without_its_end_is_refused(listed):
     with pytest.raises(RequirementsError) as refused:
         listed("\n%pip install 'six")
-    assert refused.value.message == "pip's line does not parse: No closing quotation"
+    assert refused.value.message == "cannot parse the pip line: No closing quotation"
     assert str(refused.value.place) == "model.ipynb, cell 1, line 1"
 
 
@@ -128,7 +128,7 @@ def test_other_installers_have_no_effect_and_are_told(listed, program, line):
     assert listed(line.format(program)).notes == [
         (
             f"model.ipynb, cell 1, line 1: `{program} install` has no effect in a build; "
-            "what is on PyPI belongs into `requirements`"
+            "add PyPI packages to `requirements`"
         )
     ]
 
@@ -169,12 +169,14 @@ def test_without_a_block_there_is_nothing(read):
 
 def test_a_block_that_is_not_toml_is_refused(read):
     with pytest.raises(
-        RequirementsError, match="the `# /// script` block is not TOML: "
+        RequirementsError, match="the `# /// script` block is not valid TOML: "
     ) as refused:
         read(f"x = 1\n{block(['dependencies'])}")
     assert str(refused.value.place) == "model.ipynb, cell 1, line 2"
 
 
-def test_what_a_block_asks_for_in_vain_is_told(read):
+def test_settings_of_a_block_without_effect_are_reported(read):
     [note] = read(block(["[tool.uv]", 'prerelease = "allow"']))[3]
-    assert note.startswith("model.ipynb, cell 1, line 1: prerelease of [tool.uv] has no effect")
+    assert note.startswith(
+        "model.ipynb, cell 1, line 1: [tool.uv] has no effect in a block (prerelease)"
+    )

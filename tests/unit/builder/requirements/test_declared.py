@@ -59,7 +59,7 @@ def test_what_is_no_requirement_is_refused_with_its_place(value):
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ([3], "`requirements` holds 3, which is neither a requirement nor a name and a version"),
+        ([3], "`requirements` contains 3: neither a requirement nor a name and a version"),
         (3, "`requirements` is 3, not a list"),
         (["1.26"], "'1.26' is a version without a name"),
     ],

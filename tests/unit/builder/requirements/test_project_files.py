@@ -44,7 +44,7 @@ def test_an_entry_over_two_lines_has_the_file_as_its_place(tmp_path):
 
 def test_what_is_not_toml_is_refused(tmp_path):
     write(tmp_path, {"p.toml": "x"})
-    with pytest.raises(RequirementsError, match="the file is not TOML: Expected") as refused:
+    with pytest.raises(RequirementsError, match="the file is not valid TOML: Expected") as refused:
         read_pyproject(tmp_path, "p.toml")
     assert refused.value.place == Place("p.toml")
 
@@ -71,8 +71,8 @@ def test_the_pip_part_of_a_conda_environment(tmp_path):
     assert found.options == ["--pre"]
     assert found.notes == [
         (
-            "a/env.yml: its conda packages are not installed (numpy>=1, c::scipy); "
-            "name those the notebook needs under `pip:`"
+            "a/env.yml: the conda packages are not installed (numpy>=1, c::scipy); "
+            "list those that the notebook needs under `pip:`"
         )
     ]
 
@@ -87,6 +87,8 @@ def test_a_conda_environment_may_list_nothing(tmp_path, text):
 
 def test_what_is_not_yaml_is_refused(tmp_path):
     write(tmp_path, {"env.yml": "a: [b"})
-    with pytest.raises(RequirementsError, match="the file is not YAML: while parsing") as refused:
+    with pytest.raises(
+        RequirementsError, match="the file is not valid YAML: while parsing"
+    ) as refused:
         read_environment_yml(tmp_path, "env.yml")
     assert refused.value.place == Place("env.yml")

@@ -50,6 +50,6 @@ def test_what_is_no_requirement_is_refused_with_its_remedy(text):
 def test_one_equals_sign_is_told(text, remedy):
     with pytest.raises(RequirementsError) as refused:
         Requirement.parse(text, PLACE, "write a name")
-    said = "a version is written with two equals signs"
+    said = "a version needs two equals signs"
     assert refused.value.message == f"{text!r} is not a requirement: {said}"
     assert refused.value.remedy == remedy

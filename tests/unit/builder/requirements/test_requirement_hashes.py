@@ -14,7 +14,7 @@ WHEEL, SDIST, OTHER = "a" * 64, "b" * 64, "c" * 64
 
 def test_a_link_with_an_unreadable_hash_is_refused():
     link = Requirement("beta @ https://i.test/beta-2.0.zip#sha256=", Place("x"))
-    with pytest.raises(RequirementsError, match="x: --hash=sha256: is no hash") as refused:
+    with pytest.raises(RequirementsError, match="x: --hash=sha256: is not a hash") as refused:
         list(hashes_of_links([link]))
     assert refused.value.remedy == "write --hash=sha256:..., as `pip hash FILE` prints it"
 
@@ -71,15 +71,15 @@ def test_a_folder_with_a_hash_is_refused(found):  # noqa: F811
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("a==1 --hash=", "--hash= is no hash"),
-        ("a==1 --hash", "--hash= is no hash"),
-        ("a==1 --hash=sha256:", "--hash=sha256: is no hash"),
-        (f"a==1 --hash={WHEEL}", f"--hash={WHEEL} is no hash"),
-        (f"a==1 --hash=sha256:{WHEEL} --hash=sha256:00", "a sha256 has 64 hexadecimal digits"),
-        (f"a==1 --hash=sha256:{'g' * 64}", "a sha256 has 64 hexadecimal digits"),
+        ("a==1 --hash=", "--hash= is not a hash"),
+        ("a==1 --hash", "--hash= is not a hash"),
+        ("a==1 --hash=sha256:", "--hash=sha256: is not a hash"),
+        (f"a==1 --hash={WHEEL}", f"--hash={WHEEL} is not a hash"),
+        (f"a==1 --hash=sha256:{WHEEL} --hash=sha256:00", "sha256 has 64 hexadecimal digits"),
+        (f"a==1 --hash=sha256:{'g' * 64}", "sha256 has 64 hexadecimal digits"),
         ("a==1 --hash=md5:00", "an md5 hash cannot be checked: the lock has sha256 hashes"),
         ("a==1 --hash=sha1:00", "a sha1 hash cannot be checked"),
-        (f"--hash=sha256:{WHEEL}", "this hash is of no requirement"),
+        (f"--hash=sha256:{WHEEL}", "this hash belongs to no requirement"),
     ],
 )
 def test_what_is_no_hash_is_refused(found, line, said):  # noqa: F811

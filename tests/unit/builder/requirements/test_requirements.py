@@ -52,7 +52,7 @@ def test_the_higher_source_wins_and_both_places_are_told(found):
     )
     assert shown(gathered) == ["numpy==2.0 (model.ipynb, cell 1, line 1)"]
     assert str(gathered.conflicts[0]) == (
-        "NumPy==1.26 (requirements.txt, line 1) is passed over for "
+        "NumPy==1.26 (requirements.txt, line 1) is overridden by "
         "numpy==2.0 (model.ipynb, cell 1, line 1)"
     )
 
@@ -137,7 +137,10 @@ def test_pip_lines(found, line, expected):
 
 def test_what_only_the_run_knows_is_told(found):
     notes = found({}, "# %%\n%pip install {name}\n# %%\n!apt-get install libgomp1").notes
-    assert "model.ipynb, cell 1, line 1: what pip installs here is known only at build" in notes[0]
+    assert (
+        "model.ipynb, cell 1, line 1: the packages of this pip line are known only at build time"
+        in notes[0]
+    )
     assert "`apt-get install` has no effect in a build" in notes[1]
 
 
@@ -195,10 +198,7 @@ def test_a_link_differs_from_a_version(found):
     link = "six @ https://i.test/six-1.zip"
     gathered = found({"requirements.txt": f"{link}\n"}, '# %%\nrequirements = ["six==1"]')
     assert [str(conflict) for conflict in gathered.conflicts] == [
-        (
-            f"{link} (requirements.txt, line 1) is passed over for "
-            "six==1 (model.ipynb, cell 1, line 1)"
-        )
+        (f"{link} (requirements.txt, line 1) is overridden by six==1 (model.ipynb, cell 1, line 1)")
     ]
 
 
@@ -206,7 +206,7 @@ def test_a_link_differs_from_a_version(found):
 def test_a_python_that_is_no_specifier_is_refused(found, specifier):
     with pytest.raises(RequirementsError) as refused:
         found({"pyproject.toml": f'[project]\nrequires-python = "{specifier}"\n'})
-    assert refused.value.message == f"requires-python is {specifier!r}"
+    assert refused.value.message == f"requires-python is not valid: {specifier!r}"
     assert str(refused.value.place) == "pyproject.toml, line 2"
 
 
@@ -214,10 +214,10 @@ def test_a_project_for_another_python_is_refused(found):
     with pytest.raises(RequirementsError) as refused:
         found({}, '# %%\n# /// script\n# requires-python = "<3"\n# ///')
     this = python_version()
-    assert refused.value.message == f"requires-python is '<3', and this is Python {this}"
+    assert refused.value.message == f"requires-python is '<3', but this is Python {this}"
     assert str(refused.value.place) == "model.ipynb, cell 1, line 2"
     assert refused.value.remedy == (
-        "widen requires-python, if the notebook runs with this Python: Nachlass needs 3.11 or newer"
+        "widen requires-python if the notebook runs with this Python; Nachlass needs 3.11 or newer"
     )
 
 

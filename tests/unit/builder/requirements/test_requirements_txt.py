@@ -83,11 +83,11 @@ def test_options_behind_a_requirement_are_dropped_and_told(listed):
     assert found.notes == [
         (
             "requirements.txt, line 1: --no-deps has no effect in a build: "
-            "what a package needs is locked with it"
+            "dependencies are always locked too"
         ),
         (
             "requirements.txt, line 1: --config-settings has no effect in a build: "
-            "packages are built as they say themselves"
+            "packages are built with their own settings"
         ),
     ]
 
@@ -136,10 +136,10 @@ def test_a_hash_belongs_to_its_requirement(listed):
     [
         (
             f"--hash={DIGEST}",
-            "this hash is of no requirement",
-            "end the line before it with a backslash",
+            "this hash belongs to no requirement",
+            "end the previous line with a backslash",
         ),
-        (f"./tool --hash={DIGEST}", "a folder has no hash to check", "take it out"),
+        (f"./tool --hash={DIGEST}", "a folder has no hash to check", "remove the hash"),
     ],
 )
 def test_a_hash_of_nothing_is_refused(listed, line, message, remedy):
@@ -192,7 +192,7 @@ def test_a_file_that_is_not_in_the_source_is_refused(tmp_path, path):
     write(tmp_path, {"requirements.txt": "six", "source/folder/r.txt": "six"})
     with pytest.raises(RequirementsError) as refused:
         words_of(source, "-r", path)
-    assert refused.value.message == f"-r {path}: there is no such file in the source"
+    assert refused.value.message == f"-r {path}: no such file in the source"
     assert refused.value.place == PLACE
 
 
@@ -229,7 +229,7 @@ def test_a_value_is_no_requirement(tmp_path):
     assert found.notes == [
         (
             "model.ipynb, cell 2, line 1: --target has no effect in a build: "
-            "packages go into the environment of the build"
+            "packages are installed into the build's environment"
         )
     ]
 
@@ -298,7 +298,7 @@ def test_a_requirement_is_a_name_or_a_link_or_an_archive(tmp_path, word, text):
 def test_a_link_that_names_nothing_is_refused(tmp_path, link):
     with pytest.raises(RequirementsError) as refused:
         words_of(tmp_path, link)
-    assert refused.value.message == f"{link} names no distribution"
+    assert refused.value.message == f"{link} does not name a distribution"
     assert refused.value.place == PLACE
     assert refused.value.remedy == f"write it as NAME @ {link}"
 
@@ -319,7 +319,7 @@ def test_folders_are_imported_and_not_installed(tmp_path, word, local):
     found = words_of(tmp_path, word, folder="a")
     assert found.local == [local]
     assert found.requirements == []
-    extras = f"{PLACE}: the extras of {word} are not installed: list what they need"
+    extras = f"{PLACE}: the extras of {word} are not installed: list their requirements"
     assert found.notes == ([extras] if "[" in word else [])
 
 
@@ -364,9 +364,9 @@ def refusal(read):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("https://[::1/a.whl", "https://[::1/a.whl is no URL: Invalid IPv6 URL"),
-        ("git+https://[", "git+https://[ is no URL: Invalid IPv6 URL"),
-        ("-e git+https://[", "git+https://[ is no URL: Invalid IPv6 URL"),
+        ("https://[::1/a.whl", "https://[::1/a.whl is not a URL: Invalid IPv6 URL"),
+        ("git+https://[", "git+https://[ is not a URL: Invalid IPv6 URL"),
+        ("-e git+https://[", "git+https://[ is not a URL: Invalid IPv6 URL"),
         ("a @ https://[", "'a @ https://[' is not a requirement: Invalid IPv6 URL"),
         ("my wheels/a-1-py3-none-any.whl", "'a @ my wheels/a-1-py3-none-any.whl' is not a "),
         (".whl", "'.whl @ .whl' is not a requirement: "),
@@ -412,4 +412,4 @@ def test_files_outside_the_source_are_not_read(tmp_path, option, name):
     (tmp_path / "source/requirements.txt").write_text(f"{option} {name}\n")
     with pytest.raises(RequirementsError) as caught:
         read_requirements_txt(tmp_path / "source", "requirements.txt")
-    assert caught.value.message == f"{option} {name}: there is no such file in the source"
+    assert caught.value.message == f"{option} {name}: no such file in the source"

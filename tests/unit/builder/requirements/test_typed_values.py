@@ -7,7 +7,7 @@ from nachlass_builder.notebook.notebook import read_notebook
 from nachlass_builder.requirements.requirements import gather
 from support.cells import write_notebook
 
-TABLE = "has to be a table"
+TABLE = "must be a table"
 BLOCK = "# %%\n# /// script\n# {}\n# ///"
 
 
@@ -31,10 +31,10 @@ def refusal(tmp_path):
     ("text", "said", "line"),
     [
         ("project = 5\n", f"`project` {TABLE}", 1),
-        ("[project]\n\ndependencies = 'numpy'\n", "`dependencies` has to be a list", 3),
-        ("[project]\ndependencies = [5]\n", "`dependencies` holds 5, which is no text", 2),
-        ("[project]\nrequires-python = 3.11\n", "`requires-python` has to be a text", 2),
-        ("[project]\ndynamic = 5\n", "`dynamic` has to be a list, and is 5", 2),
+        ("[project]\n\ndependencies = 'numpy'\n", "`dependencies` must be a list", 3),
+        ("[project]\ndependencies = [5]\n", "`dependencies` contains 5, which is not a string", 2),
+        ("[project]\nrequires-python = 3.11\n", "`requires-python` must be a string", 2),
+        ("[project]\ndynamic = 5\n", "`dynamic` must be a list, not 5", 2),
         ("tool = 5\n", f"`tool` {TABLE}", None),
         ("[tool]\nuv = 5\n", f"`tool.uv` {TABLE}", None),
         ("[tool.uv]\nsources = 5\n", f"`sources` {TABLE}", None),
@@ -49,11 +49,15 @@ def test_values_of_pyproject(refusal, text, said, line):
 @pytest.mark.parametrize(
     ("text", "said", "line"),
     [
-        ("dependencies = 'numpy'", "`dependencies` has to be a list, and is 'numpy'", 1),
-        ("dependencies = [['numpy']]", "`dependencies` holds ['numpy'], which is no text", 1),
-        ("requires-python = 3.11", "`requires-python` has to be a text, and is 3.11", 2),
-        ("requires\\u002dpython = 1", "the `# /// script` block is not TOML", 1),
-        ('"requires\\u002dpython" = 1', "`requires-python` has to be a text", 1),
+        ("dependencies = 'numpy'", "`dependencies` must be a list, not 'numpy'", 1),
+        (
+            "dependencies = [['numpy']]",
+            "`dependencies` contains ['numpy'], which is not a string",
+            1,
+        ),
+        ("requires-python = 3.11", "`requires-python` must be a string, not 3.11", 2),
+        ("requires\\u002dpython = 1", "the `# /// script` block is not valid TOML", 1),
+        ('"requires\\u002dpython" = 1', "`requires-python` must be a string", 1),
         ("tool = 5", f"`tool` {TABLE}", 1),
         ("tool.uv = 5", f"`tool.uv` {TABLE}", 1),
     ],
@@ -67,10 +71,10 @@ def test_values_of_a_block(refusal, text, said, line):
 @pytest.mark.parametrize(
     ("text", "said", "line"),
     [
-        ("name: x\ndependencies: numpy\n", "`dependencies` has to be a list, and is 'numpy'", 2),
-        ("dependencies:\n  - pip: numpy\n", "`pip` has to be a list, and is 'numpy'", 2),
-        ("dependencies:\n  a: 1\n", "`dependencies` has to be a list, and is {'a': 1}", 1),
-        ("name: 2026-13-01\n", "the file is not YAML: month must be in 1..12", None),
+        ("name: x\ndependencies: numpy\n", "`dependencies` must be a list, not 'numpy'", 2),
+        ("dependencies:\n  - pip: numpy\n", "`pip` must be a list, not 'numpy'", 2),
+        ("dependencies:\n  a: 1\n", "`dependencies` must be a list, not {'a': 1}", 1),
+        ("name: 2026-13-01\n", "the file is not valid YAML: month must be in 1..12", None),
     ],
 )
 def test_values_of_a_conda_environment(refusal, text, said, line):

@@ -1,4 +1,4 @@
-"""What files and cells ask for in vain is told with its place."""
+"""Settings of files and cells that have no effect are reported with their place."""
 
 from platform import python_version
 
@@ -20,7 +20,7 @@ PLACE = Place("model.ipynb", cell=2, line=1)
 
 @pytest.fixture
 def unmet(tmp_path):
-    """What a pyproject.toml asks for in vain; `beside` are the files beside it."""
+    """List the settings of a pyproject.toml without effect; `beside` are files beside it."""
 
     def unmet(text, name="pyproject.toml", beside=()):
         path = tmp_path / name
@@ -44,7 +44,7 @@ def unmet(tmp_path):
         ({"requirements.txt": "-e .[fast]\n"}, ["line 1: the extras of .[fast] are not installed"]),
         (
             {"pyproject.toml": '[project]\nname = "x"\ndynamic = ["dependencies"]\n'},
-            ["pyproject.toml, line 3: the dependencies are known only once the project is built"],
+            ["pyproject.toml, line 3: the dependencies are dynamic"],
         ),
         (
             {
@@ -56,23 +56,26 @@ def unmet(tmp_path):
         ),
         (
             {"environment.yml": "dependencies:\n- python=2.7\nvariables:\n  A: b\n"},
-            ["environment.yml, line 2: it asks for python=2.7", "line 3: the variables A are not"],
+            [
+                "environment.yml, line 2: the file requires python=2.7",
+                "line 3: the variables A are not",
+            ],
         ),
         ({"environment.yml": "dependencies:\n- python>=3.8\n- pip\n"}, []),
     ],
 )
-def test_what_a_file_asks_for_in_vain_is_told(found, files, said):  # noqa: F811
+def test_settings_of_files_without_effect_are_reported(found, files, said):  # noqa: F811
     notes = found(files).notes
     assert len(notes) == len(said), notes
     for text, note in zip(said, notes, strict=True):
         assert text in note
 
 
-def test_what_cells_ask_for_in_vain_is_told(found):  # noqa: F811
+def test_settings_of_cells_without_effect_are_reported(found):  # noqa: F811
     block = '# /// script\n# dependencies = ["six"]\n# [tool.uv]\n# exclude-newer = "2020"\n# ///\n'
     notes = found({}, f"# %%\n{block}# %%\n%pip install --no-deps --target=x six").notes
     assert [note[: note.index(" has no effect")] for note in notes] == [
-        "model.ipynb, cell 1, line 1: exclude-newer of [tool.uv]",
+        "model.ipynb, cell 1, line 1: [tool.uv]",
         "model.ipynb, cell 2, line 1: --no-deps",
         "model.ipynb, cell 2, line 1: --target",
     ]
@@ -84,8 +87,8 @@ def test_what_cells_ask_for_in_vain_is_told(found):  # noqa: F811
 def test_dependencies_that_a_build_computes_are_to_be_listed(unmet):
     assert unmet('[project]\nname = "x"\n  dynamic = ["version", "dependencies"]\n') == [
         (
-            "pyproject.toml, line 3: the dependencies are known only once the project is built, "
-            "and are not read: list them there, or in `requirements`"
+            "pyproject.toml, line 3: the dependencies are dynamic (known only once the project is "
+            "built) and are not read: list them there, or in `requirements`"
         )
     ]
     assert unmet('[project]\nname = "x"\ndynamic = ["version"]\n') == []
@@ -104,7 +107,7 @@ def test_the_source_of_a_dependency_is_to_be_its_link(unmet, key):
     assert unmet(f'{PROJECT}x = {{ path = "x" }}\n{key} = {{ path = "tool" }}\n') == [
         (
             f"pyproject.toml, line 5: the source of {name} has no effect in a build: "
-            f"write `{name} @ URL` where it is required"
+            f"write `{name} @ URL` as the requirement"
         )
     ]
 
@@ -133,8 +136,8 @@ def test_what_steers_uv_counts_at_the_root_of_the_source(unmet):
     assert unmet(STEERED) == []
     assert unmet(STEERED, name="sub/pyproject.toml") == [
         (
-            "sub/pyproject.toml, line 3: index-url, prerelease of [tool.uv] has no effect here, "
-            "but in pyproject.toml or uv.toml at the root of the source"
+            "sub/pyproject.toml, line 3: [tool.uv] has no effect here (index-url, prerelease): "
+            "move it to pyproject.toml or uv.toml at the source's root"
         )
     ]
 
@@ -150,8 +153,8 @@ def test_a_block_steers_no_uv():
     tool = {"sources": {"a": {}}, "no-binary": True, "managed": True}
     assert list(unmet_in_block({"tool": {"uv": tool}}, PLACE)) == [
         (
-            "model.ipynb, cell 2, line 1: no-binary, sources of [tool.uv] has no effect in "
-            "a block: move it to uv.toml or pyproject.toml at the root of the source, "
+            "model.ipynb, cell 2, line 1: [tool.uv] has no effect in a block (no-binary, "
+            "sources): move it to uv.toml or pyproject.toml at the source's root, "
             "and a source into its requirement (`NAME @ URL`)"
         )
     ]
@@ -190,8 +193,8 @@ def test_another_python_than_this_is_told(entry):
     text = f"dependencies:\n- six\n- {entry}\n"
     assert list(unmet_in_conda({"dependencies": ["six", entry]}, YamlLines("env.yml", text))) == [
         (
-            f"env.yml, line 3: it asks for {entry}, and the build has Python {THIS}: "
-            "the Python that runs `nachlass` is the model's"
+            f"env.yml, line 3: the file requires {entry}, but the build has Python {THIS}: "
+            "models use the Python that runs `nachlass`"
         )
     ]
 
@@ -206,7 +209,7 @@ def test_variables_of_conda_are_to_be_set_elsewhere():
     assert list(
         unmet_in_conda({"variables": {"A": "b", "C": "d"}}, YamlLines("env.yml", text))
     ) == [
-        "env.yml, line 1: the variables A, C are not set in a build: put them into .s2i/environment"
+        "env.yml, line 1: the variables A, C are not set in a build: set them in .s2i/environment"
     ]
     assert (
         list(unmet_in_conda({"dependencies": None, "variables": None}, YamlLines("env.yml", "")))

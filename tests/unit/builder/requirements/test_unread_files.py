@@ -1,4 +1,4 @@
-"""Files of requirements that are not read are told, with the command that helps."""
+"""Requirement files that are not read are reported, with a command that converts them."""
 
 import pytest
 
@@ -12,7 +12,7 @@ POETRY = "[tool.poetry.dependencies]\npandas = '^2.0'\n"
 
 @pytest.fixture
 def notes(tmp_path):
-    """What is told of a source with these files, whose notebook is in a folder."""
+    """Gather the requirements of a source with these files, whose notebook is in a folder."""
 
     def gathered(**files):
         write_notebook(tmp_path / "nb/model.ipynb", "# %%\nx = 1\n")
@@ -29,15 +29,15 @@ def notes(tmp_path):
 @pytest.mark.parametrize("folder", ["", "nb/"])
 def test_a_file_that_is_not_read_is_told_once(notes, name, folder):
     [note] = notes(**{f"{folder}{name}": "pandas\n"}).notes
-    assert note.startswith(f"{folder}{name} is not read: `")
-    assert "requirements.txt` makes of it what is" in note
+    assert note.startswith(f"{folder}{name} is not read: convert it with `")
+    assert note.endswith("requirements.txt`")
 
 
 def test_what_only_poetry_reads_is_told(notes):
     [note] = notes(**{"pyproject.toml": POETRY}).notes
     assert note == (
         "[tool.poetry.dependencies] of pyproject.toml is not read: "
-        "`poetry export -o requirements.txt` makes of it what is"
+        "convert it with `poetry export -o requirements.txt`"
     )
 
 

@@ -1,4 +1,4 @@
-"""Whatever a parameter holds: no credential of it is shown."""
+"""Credentials in parameters are never shown."""
 
 from urllib.parse import quote
 
@@ -37,7 +37,7 @@ def test_a_password_in_a_url_is_nowhere_in_what_is_shown(password, user, around)
 
 
 @given(value=st.text(max_size=20))
-def test_what_is_called_secret_is_hidden_whatever_it_is(value):
+def test_a_parameter_named_secret_is_always_hidden(value):
     shown = shown_parameters({"API_TOKEN": value, "DB_PASSWORD": value}, ())
     assert {*shown.values()} == {HIDDEN if value else ""}
 

@@ -24,38 +24,38 @@ SERVICE_ACCOUNT = f'{{"type": "service_account", "private_key": "{KEY}"}}'.repla
 @pytest.mark.parametrize(
     ("name", "what"),
     [
-        (".aws/credentials", "credentials of a cloud"),
-        ("deploy/.aws/sso/cache/a.json", "credentials of a cloud"),
-        (".config/gcloud/access_tokens.db", "credentials of a cloud"),
-        ("conf/my-project-firebase-adminsdk-x1.json", "credentials of a cloud"),
-        ("Service-Account.json", "credentials of a cloud"),
-        (".docker/config.json", "credentials of containers and clusters"),
-        (".kube/config", "credentials of containers and clusters"),
-        (".ssh/config", "keys of ssh and gpg"),
-        ("keys/id_ed25519", "keys of ssh and gpg"),
-        ("prod.p12", "a store of keys"),
-        ("infra/terraform.tfstate", "the state or variables of infrastructure"),
-        ("infra/terraform.tfstate.backup", "the state or variables of infrastructure"),
-        (".pypirc", "credentials of a package manager"),
-        ("pip.conf", "credentials of a package manager"),
-        (".git-credentials", "credentials of git or CI"),
-        (".pgpass", "credentials of a database"),
-        (".databrickscfg", "credentials of a database"),
-        ("kaggle.json", "credentials of notebooks or model hubs"),
-        (".huggingface/token", "credentials of notebooks or model hubs"),
-        (".cache/huggingface/token", "credentials of notebooks or model hubs"),
-        (".streamlit/secrets.toml", "credentials of notebooks or model hubs"),
-        (".bash_history", "the history of a shell"),
-        (".env", "a file of variables"),
-        (".env.production", "a file of variables"),
-        ("prod.env", "a file of variables"),
-        (".htpasswd", "secrets by its name"),
-        ("conf/secrets.yaml", "secrets by its name"),
-        ("a/b/c/d/.config/gcloud/legacy/me/adc.json", "credentials of a cloud"),
-        ("db_credentials.json", "credentials of a cloud"),
-        (".env-prod", "a file of variables"),
-        ("secrets.prod.yaml", "secrets by its name"),
-        ("api_key.txt", "secrets by its name"),
+        (".aws/credentials", "cloud credentials"),
+        ("deploy/.aws/sso/cache/a.json", "cloud credentials"),
+        (".config/gcloud/access_tokens.db", "cloud credentials"),
+        ("conf/my-project-firebase-adminsdk-x1.json", "cloud credentials"),
+        ("Service-Account.json", "cloud credentials"),
+        (".docker/config.json", "container or cluster credentials"),
+        (".kube/config", "container or cluster credentials"),
+        (".ssh/config", "SSH or GPG keys"),
+        ("keys/id_ed25519", "SSH or GPG keys"),
+        ("prod.p12", "a key store"),
+        ("infra/terraform.tfstate", "infrastructure state or variables"),
+        ("infra/terraform.tfstate.backup", "infrastructure state or variables"),
+        (".pypirc", "package manager credentials"),
+        ("pip.conf", "package manager credentials"),
+        (".git-credentials", "git or CI credentials"),
+        (".pgpass", "database credentials"),
+        (".databrickscfg", "database credentials"),
+        ("kaggle.json", "notebook or model hub credentials"),
+        (".huggingface/token", "notebook or model hub credentials"),
+        (".cache/huggingface/token", "notebook or model hub credentials"),
+        (".streamlit/secrets.toml", "notebook or model hub credentials"),
+        (".bash_history", "a shell history"),
+        (".env", "an environment file"),
+        (".env.production", "an environment file"),
+        ("prod.env", "an environment file"),
+        (".htpasswd", "a secret by its name"),
+        ("conf/secrets.yaml", "a secret by its name"),
+        ("a/b/c/d/.config/gcloud/legacy/me/adc.json", "cloud credentials"),
+        ("db_credentials.json", "cloud credentials"),
+        (".env-prod", "an environment file"),
+        ("secrets.prod.yaml", "a secret by its name"),
+        ("api_key.txt", "a secret by its name"),
     ],
 )
 def test_well_known_places_are_known(tmp_path, name, what):
@@ -134,8 +134,8 @@ def test_the_lines_of_a_file_that_is_kept_are_told(tmp_path):
 
 
 def test_what_is_left_out_is_named_and_the_way_out():
-    said = told([SecretFile(".env", "a file of variables"), SecretFile("a", "a private key")])
+    said = told([SecretFile(".env", "an environment file"), SecretFile("a", "a private key")])
     assert said == (
-        "left out as secrets: .env (a file of variables), a (a private key); "
-        "to ship one all the same, name it in S2I_SHIP"
+        "left out as secrets: .env (an environment file), a (a private key); "
+        "to ship one anyway, name it in S2I_SHIP"
     )

@@ -133,15 +133,15 @@ def test_git_decides_what_is_copied(repository, tmp_path):
         "untracked.txt",
     }
     assert list(map(str, copied.files.secrets)) == [
-        ".env (a file of variables)",
-        ".netrc (credentials of a package manager)",
-        "deploy.key (a store of keys)",
+        ".env (an environment file)",
+        ".netrc (package manager credentials)",
+        "deploy.key (a key store)",
         "mine.pem (a private key)",
     ]
     assert copied.digest == digest_source(source, FOREVER)
     assert source.dirty is True
     assert "git ignores it" in why_left_out(source, "data.csv", FOREVER)
-    assert "it is taken for a file of variables" in why_left_out(source, ".env", FOREVER)
+    assert "it looks like an environment file" in why_left_out(source, ".env", FOREVER)
     assert why_left_out(source, "model.ipynb", FOREVER) is None
     assert why_left_out(source, "absent.csv", FOREVER) is None
 
@@ -228,7 +228,7 @@ def test_the_time_of_a_notebooks_commit_needs_its_history(repository, tmp_path):
     expected = git(repository, "log", "-1", "--format=%cI", "HEAD~1")
     url = f"file://{repository}".replace(" ", "%20")
     assert commit_time(locate(url, tmp_path), "model.ipynb", FOREVER) == expected
-    with pytest.raises(SourceError, match="in no git commit"):
+    with pytest.raises(SourceError, match="not in any git commit"):
         commit_time(locate(repository, tmp_path), "absent.ipynb", FOREVER)
 
 
@@ -272,17 +272,17 @@ def test_why_a_file_is_not_in_the_copy(repository, tmp_path):
     def why(name, root=repository):
         return why_left_out(locate(root, tmp_path), name, FOREVER)
 
-    assert "build a notebook by its path, as nb/model.ipynb" in why(
+    assert "build a notebook by its path, such as nb/model.ipynb" in why(
         "../données/été.csv", repository / "nb"
     )
-    assert why("../../elsewhere.csv", repository / "nb").endswith("is built: copy it there")
-    assert "no source has files in node_modules" in why("node_modules/a/x.csv")
-    assert "no source has files in .s2i" in why(".s2i/x.csv")
+    assert why("../../elsewhere.csv", repository / "nb").endswith("being built: copy it there")
+    assert "files in node_modules" in why("node_modules/a/x.csv")
+    assert "files in .s2i" in why(".s2i/x.csv")
     assert "no file in it is part of the source" in why("empty")
     assert "git ignores it" in why("data.csv")
     shutil.rmtree(repository / ".git")
     assert why("data.csv") is None
-    assert "no source has files in .s2i" in why(".s2i/x.csv")
+    assert "files in .s2i" in why(".s2i/x.csv")
 
 
 def test_a_submodule_that_is_not_checked_out_is_told(repository, tmp_path):
@@ -308,7 +308,7 @@ def test_a_submodule_that_is_not_checked_out_is_told(repository, tmp_path):
 
 
 def test_a_ref_is_no_option(repository, tmp_path):
-    with pytest.raises(SourceError, match="no branch"):
+    with pytest.raises(SourceError, match="not a branch"):
         locate(f"file://{tmp_path}#--upload-pack=/bin/true", tmp_path)
 
 
