@@ -64,10 +64,7 @@ def _subject(manifest: Manifest, parameters: Mapping[str, str]) -> Subject:
     """Return what to monitor of a bundle; raise SourceError for an invalid prefix."""
     prefix = unquote(parameters.get(PREFIX, "")).strip() or "nachlass"
     if not PREFIX_FORM.fullmatch(prefix):
-        raise SourceError(
-            f"{PREFIX} is not a metric prefix: {prefix!r}",
-            remedy="use letters, digits and underscores",
-        )
+        raise SourceError(f"{PREFIX} is {prefix!r}", remedy="use letters, digits and underscores")
     return Subject(
         name=manifest.name,
         prefix=prefix,
