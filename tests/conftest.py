@@ -1,4 +1,4 @@
-"""What all tests share: the command, a cache of environments, and a list of what could not run."""
+"""Shared fixtures: the command, the environment cache, and a list of tests that could not run."""
 
 import hashlib
 import json
@@ -16,14 +16,14 @@ from support.command import Command, environment_of_a_user
 from support.containers import OF_A_RUN, Engine
 from support.project import ALL, NOT_IN_GIT, PROJECT, TESTS
 
-# The same examples in every run, however slow the machine is.
+# The same examples in every run, even on slow machines.
 settings.register_profile("ours", max_examples=25, deadline=None, derandomize=True, database=None)
 settings.load_profile("ours")
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "needs(program, enable): a program the machine must have")
-    config.addinivalue_line("markers", "needs_room(gigabytes): disk that has to be free")
+    config.addinivalue_line("markers", "needs_room(gigabytes): free disk space that it needs")
     config.addinivalue_line("markers", "needs_elsewhere(program, what): no machine of ours has it")
     config.addinivalue_line("markers", "starts_programs: kernels, uv, git, builds; not test-unit")
     config.addinivalue_line("markers", "private_details: of other projects, in every version")
@@ -38,7 +38,7 @@ LONGEST = (
 
 
 def pytest_collection_modifyitems(items):
-    """What takes minutes begins first: at the end the others would wait for it."""
+    """Start tests that take minutes first, so nothing waits for them at the end."""
 
     def place(item):
         return next((n for n, path in enumerate(LONGEST) if item.nodeid.startswith(path)), 99)
@@ -54,7 +54,7 @@ def pytest_runtest_setup(item):
     for mark in item.iter_markers("needs_room"):
         free_gb = shutil.disk_usage(PROJECT).free / 1e9
         if free_gb < mark.args[0]:
-            _cannot_run(f"{free_gb:.0f} GB of disk are free; to enable: have {mark.args[0]} GB")
+            _cannot_run(f"{free_gb:.0f} GB of disk are free; to enable: free {mark.args[0]} GB")
     for mark in item.iter_markers("needs_elsewhere"):
         if shutil.which(mark.args[0]) is None:
             pytest.skip(f"{mark.args[0]} is missing; to enable: install {mark.args[1]}")
@@ -64,7 +64,7 @@ def pytest_runtest_setup(item):
 
 
 def _cannot_run(reason):
-    """Skip, or fail where nothing may be skipped."""
+    """Skip, or fail if no test may be skipped."""
     if ALL:
         pytest.fail(reason)
     pytest.skip(reason)
@@ -81,16 +81,16 @@ def pytest_terminal_summary(terminalreporter):
 
 @pytest.fixture(scope="session")
 def cache(pytestconfig):
-    """The cache of environments that all tests, and all runs of the tests, share."""
+    """Return the environment cache that all test runs share."""
     folder = pytestconfig.cache.mkdir("nachlass")
-    # What an earlier run found out about a lock must not show in this one.
+    # Subsets remembered in an earlier run must not affect this one.
     shutil.rmtree(folder / "slim", ignore_errors=True)
     return folder
 
 
 @pytest.fixture
 def own_cache(cache, tmp_path):
-    """A cache without environments for one test; what the others have compiled is lent to it."""
+    """Return a cache without environments for one test, with the shared bytecode."""
     folder = tmp_path / "cache"
     folder.mkdir()
     (cache / "bytecode").mkdir(exist_ok=True)
@@ -105,7 +105,7 @@ def environ(cache):
 
 @pytest.fixture(scope="session")
 def command(tmp_path_factory, cache):
-    """The command, with the environment of a user: see command.py."""
+    """Yield the command with the environment of a user: see command.py."""
     made = Command(tmp_path_factory.mktemp("command"))
     yield partial(made, environ=environment_of_a_user(cache))
     made.end()
@@ -113,13 +113,13 @@ def command(tmp_path_factory, cache):
 
 @pytest.fixture
 def nachlass(command, environ):
-    """Run the command, with the environment of the test."""
+    """Return the command with the environment of the test."""
     return partial(command, environ=environ)
 
 
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory):
-    """A folder that the workers of one run share."""
+    """Return a folder that the workers of one run share."""
     folder = tmp_path_factory.getbasetemp()
     shared = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "shared"
     shared.mkdir(exist_ok=True)
@@ -127,13 +127,13 @@ def shared(tmp_path_factory):
 
 
 def name_of(*facts):
-    """A name for whatever is made from these facts."""
+    """Return a name derived from these facts."""
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 
 @pytest.fixture(scope="session")
 def built(shared, command):
-    """Build a source once, by whichever worker: its bundle, which no test may change."""
+    """Return a function that builds a source once per run; no test may change the bundle."""
 
     def build(source, *words):
         folder = shared / name_of(str(source), words)
@@ -150,7 +150,7 @@ def built(shared, command):
 
 @pytest.fixture(scope="session")
 def example(shared, command):
-    """An example as git hands it out, built once: the folder, which no test may change."""
+    """Return a function that builds a copy of an example once; no test may change the folder."""
 
     def build(name):
         folder = shared / "examples" / name
@@ -178,7 +178,7 @@ def spam(example):
 
 @pytest.fixture(scope="session")
 def built_cells(built, shared):
-    """Build a notebook of these cells, in a source of this name: the path of its bundle."""
+    """Return a function that builds a notebook of these cells in a source of this name."""
 
     def build(name, cells):
         source = shared / name_of(name, cells) / name
@@ -192,13 +192,13 @@ def built_cells(built, shared):
 
 @pytest.fixture(scope="session")
 def unruly(built_cells):
-    """The bundle of a predictor that does whatever its sample says."""
+    """Return the bundle of a predictor whose samples are commands."""
     return built_cells("unruly", (TESTS / "support/unruly.nb.txt").read_text())
 
 
 @pytest.fixture(scope="session")
 def engine(cache):
-    """buildah and podman; only where containers run."""
+    """Return buildah and podman, for machines where containers run."""
     folder = cache / "images"
     folder.mkdir(exist_ok=True)
     return Engine(folder)
@@ -206,13 +206,13 @@ def engine(cache):
 
 @pytest.fixture
 def tag():
-    """The name of an image that is there until the next run of the tests."""
+    """Return the name of an image that is kept until the next test run."""
     return f"{OF_A_RUN}{uuid4().hex[:8]}"
 
 
 @pytest.fixture(scope="session")
 def project_images(engine, cache, shared):
-    """The names of the builder and the runtime, which the first worker makes."""
+    """Return the names of the builder and runtime images, created by the first worker."""
     names = shared / "images.json"
     with FileLock(shared / "images.lock"):
         if not names.exists():

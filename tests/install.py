@@ -1,10 +1,10 @@
-"""Installs into a virtual environment, with uv and with the settings that pip has on this machine.
+"""Installs packages into a virtual environment with uv, using this machine's pip settings.
 
     python tests/install.py ENVIRONMENT OPTION...
 
-ENVIRONMENT is the folder of a virtual environment, the options are those of
-`uv pip install`. pip itself takes five times as long, and cannot choose the oldest versions.
-The Python that runs this needs uv and nothing else.
+ENVIRONMENT is the folder of a virtual environment; the options are those of
+`uv pip install`. pip takes five times as long, and cannot choose the oldest versions.
+The Python that runs this needs only uv.
 """
 
 import os

@@ -1,12 +1,12 @@
-"""Mutation tests: change the modules that decide, and name the changes that no unit test notices.
+"""Mutation tests: change decision-making modules, and list the changes that no unit test detects.
 
     make mutate
     make mutate MODULES="slim/decide metrics/drift"
 
-mutmut changes one operator, number, word, argument or branch at a time and runs those unit
-tests of the module's room that reach the changed function. Results stay in .mutants/ROOM.
-Not changed: annotations, decorated functions (our properties), what stands outside functions,
-and sentences: words with a space between them are read by people, and decide nothing.
+mutmut changes one operator, number, word, argument or branch at a time and runs the unit tests
+of the module's room that reach the changed function. Results stay in .mutants/ROOM.
+Not changed: annotations, decorated functions (our properties), code outside functions, and
+strings with spaces, which are messages for people.
 """
 
 import ast
@@ -32,7 +32,7 @@ LINKED = (
 RESULTS = PROJECT / ".mutants"
 FOUND = "found.json"
 LEAST = 0.9
-# A test failed, pytest did, or it never ended; anything else was not shown to be noticed.
+# A test failed, pytest failed, or it timed out; anything else does not count as detected.
 KILLED = {1, 3, 24, -24, 36, 152, 255, -9, -11}
 MODULES = {
     "builder/foundation": "settings text_file",
@@ -55,9 +55,9 @@ MODULES = {
     "service/batches": "columns csv decoded_size json_lines limits",
     "service/http": "body_budget head router",
 }
-# Modules that may stay below, and why.
+# Modules that may stay below LEAST, and why.
 EXCUSED: dict[str, str] = {
-    "service/bundle/strict_json": "its ways differ in speed alone",
+    "service/bundle/strict_json": "its code paths differ only in speed",
 }
 SETTINGS = """[mutmut]
 source_paths=
@@ -77,10 +77,10 @@ timeout_multiplier=10
 
 
 class Reached:
-    """The functions that a test reaches, as mutmut keeps them, also in processes that it forks."""
+    """The functions that a test reaches, in mutmut's format, including forked processes."""
 
     def __init__(self):
-        self._file = TemporaryFile(buffering=0)  # noqa: SIM115 - until the process ends
+        self._file = TemporaryFile(buffering=0)  # noqa: SIM115 - open until the process ends
         self._written = set()
 
     def add(self, name):
@@ -99,11 +99,11 @@ class Reached:
 
 
 def prepare(room, modules):
-    """Lay out what mutmut expects: both packages, the tests, and its settings."""
+    """Create the layout that mutmut expects: both packages, the tests, and its settings."""
     folder = RESULTS / room
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    # The builder looks for the source of the service beside itself.
+    # The builder looks for the service's source next to itself.
     for path in LINKED:
         (folder / Path(path).name).symlink_to(PROJECT / path)
     files = "\n    ".join(source_of(room, module) for module in modules)
@@ -117,12 +117,12 @@ def source_of(room, module):
 
 
 def mutate(room, modules):
-    """How many mutants each module has, and those that survive; in a process of its own."""
+    """Return each module's number of mutants and its survivors; needs a separate process."""
     os.chdir(prepare(room, modules))
     with Path("log").open("w") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
-    # mutmut reads the settings of the folder where it is imported.
+    # On import, mutmut reads the settings of the current folder.
     from mutmut.__main__ import _run
     from mutmut.mutation.mutators import mutation_operators, operator_string
     from mutmut.state import state
@@ -141,13 +141,13 @@ def mutate(room, modules):
 
 
 def mutate_and_end(room, modules):
-    """Write down what `mutate` finds, and end: its threads and pipes kept a pool waiting."""
+    """Write the results of `mutate`, and exit: its threads and pipes would block a pool."""
     status = 1
     try:
         found = mutate(room, modules)
         Path(FOUND).write_text(json.dumps(found))
         status = 0
-    except BaseException:  # noqa: BLE001 - it is in the log
+    except BaseException:  # noqa: BLE001 - printed to the log
         traceback.print_exc()
     finally:
         sys.stderr.flush()
@@ -155,7 +155,7 @@ def mutate_and_end(room, modules):
 
 
 def survivors_of(source):
-    """How many mutants there are, and those that survive: (line, old, new)."""
+    """Return the number of mutants, and the survivors as (line, old, new)."""
     found = json.loads(Path("mutants", f"{source}.meta").read_text())["exit_code_by_key"]
     lines = first_lines(Path(source).read_text())
     left = [name for name, code in found.items() if code not in KILLED]
@@ -163,7 +163,7 @@ def survivors_of(source):
 
 
 def first_lines(code):
-    """The line on which each function starts, by its name for mutmut."""
+    """Return the first line of each function, by mutmut's name for it."""
     tree = ast.parse(code)
     lines = {f"x_{top.name}": top.lineno for top in tree.body if isinstance(top, ast.FunctionDef)}
     for top in tree.body:
@@ -188,14 +188,14 @@ def change_of(name, source, lines):
 
 
 def wanted(names):
-    """The modules of these names, or all, by room."""
+    """Return the modules of these names, or all, by room."""
     known = {
         room: [f"{room.split('/')[1]}/{module}" for module in modules.split()]
         for room, modules in MODULES.items()
     }
     unknown = set(names) - {name for room in known.values() for name in room}
     if unknown:
-        sys.exit(f"not a module that decides: {', '.join(sorted(unknown))}")
+        sys.exit(f"not in MODULES: {', '.join(sorted(unknown))}")
     return {
         room: [name.split("/")[1] for name in modules if name in names or not names]
         for room, modules in known.items()
@@ -211,7 +211,7 @@ def main():
         if (child := os.fork()) == 0:
             mutate_and_end(room, modules)
         if os.waitpid(child, 0)[1]:
-            sys.exit(f"mutmut gave up on {room}: see {RESULTS / room / 'log'}")
+            sys.exit(f"mutmut failed for {room}: see {RESULTS / room / 'log'}")
         found = json.loads((RESULTS / room / FOUND).read_text())
         for module, (total, survivors) in zip(modules, found, strict=True):
             name, killed = f"{room}/{module}", total - len(survivors)

@@ -1,9 +1,9 @@
-"""Sends mail to running services, while the share of spam in it changes.
+"""Sends mail with a changing share of spam to running services.
 
     python replay.py BUNDLE URL... [--spam 0.53,0.95,0.75,0] [--seconds 90] [--rate 4]
 
-The mail is that of the bundle's samples. For each share, requests of ten
-messages go to the services in turn, so many a second.
+The mail is from the bundle's samples. For each share, requests of ten messages go to the services
+in turn, at the given rate.
 """
 
 import argparse
@@ -22,8 +22,8 @@ def main():
     parser.add_argument("bundle", type=Path)
     parser.add_argument("urls", nargs="+", metavar="URL")
     parser.add_argument("--spam", default="0.53,0.95,0.75,0", help="shares of spam")
-    parser.add_argument("--seconds", type=float, default=90, help="how long each lasts")
-    parser.add_argument("--rate", type=float, default=4, help="requests a second")
+    parser.add_argument("--seconds", type=float, default=90, help="duration of each share")
+    parser.add_argument("--rate", type=float, default=4, help="requests per second")
     given = parser.parse_args()
     mail = {"spam": [], "legitimate": []}
     for line in (given.bundle / "samples.jsonl").read_text(encoding="utf-8").splitlines():

@@ -1,9 +1,9 @@
-"""A batch of 1,000 samples in one request, beside `batch_predictor` on the ready list.
+"""A batch of 1,000 samples in one request, compared with `batch_predictor` on the parsed list.
 
-Models A and C of compare.py, one worker, one client that keeps its connection;
-the two take turns, and the ratio is that of the medians. Answers are checked.
-BATCH_ROUNDS says how often. Then 100,000 rows for a model that sleeps 60 ms a
-call and 20 µs a row, beside one call with all of them.
+Models A and C of compare.py, one worker, one client with a persistent connection; the two
+alternate for BATCH_ROUNDS rounds, and the ratio is that of the medians. Responses are checked.
+Then 100,000 rows for a model that sleeps 60 ms per call and 20 µs per row, compared with one call
+for all of them.
 """
 
 import http.client
@@ -62,12 +62,12 @@ def main():
         entries = list(islice(cycle(Bundle.open(bundle).samples()), ROWS))
         samples = [sample for sample, _prediction in entries]
         ready, asked = measure(bundle, samples, [prediction for _sample, prediction in entries])
-        print(f"{name}, {ROWS} samples: batch_predictor on the ready list {1000 * ready:.2f} ms")
+        print(f"{name}, {ROWS} samples: batch_predictor on the parsed list {1000 * ready:.2f} ms")
         for media_type, seconds in asked.items():
             goal = GOALS.get((name, media_type))
             said = f" (goal: at most {goal})" if goal else ""
             print(f"  {media_type:36} {1000 * seconds:7.2f} ms, ratio {seconds / ready:.2f}{said}")
-    print(f"60 ms a call and 20 µs a row, {SLEEPY_ROWS} rows: one call {ONE_CALL_S:.2f} s")
+    print(f"60 ms per call and 20 µs per row, {SLEEPY_ROWS} rows: one call {ONE_CALL_S:.2f} s")
     for which, seconds in zip(("first", "second"), measure_sleepy(), strict=True):
         ratio = f"ratio {seconds / ONE_CALL_S:.2f} (goal for the calls: at most {SLEEPY_GOAL})"
         print(f"  the {which} batch of a worker {seconds:.2f} s, {ratio}")
@@ -82,7 +82,7 @@ def write_sleepy(source):
 
 
 def measure_sleepy():
-    """The seconds of the first and of the second batch of a worker; reading it is included."""
+    """Return the seconds of a worker's first and second batch, including reading the response."""
     body = b"".join(b"%d\n" % row for row in range(SLEEPY_ROWS))
     with served(build("sleepy", write_sleepy), os.environ, "--workers", "1") as service:
         connection = http.client.HTTPConnection("127.0.0.1", service.port)
@@ -98,9 +98,9 @@ def write_kmeans(source):
 
 
 def build(name, write):
-    """The bundle of a model with a batch_predictor, and pyarrow beside it."""
+    """Build the bundle of a model with a batch_predictor and pyarrow."""
     bundle = FOLDER / f"batches-{name}/bundle"
-    with tempfile.TemporaryDirectory() as folder:  # git ignores ours, and so would the build
+    with tempfile.TemporaryDirectory() as folder:  # git and the build ignore ours
         source = Path(folder) / name
         write(source)
         (source / "requirements.txt").write_text("pyarrow\n")
@@ -110,7 +110,7 @@ def build(name, write):
 
 
 def measure(bundle, samples, expected):
-    """The median seconds of a call, and of a request of each type."""
+    """Return the median seconds of a call, and of a request of each type."""
     bodies = bodies_of(samples)
     called, asked = [], {media_type: [] for media_type in bodies}
     with (
@@ -132,7 +132,7 @@ def measure(bundle, samples, expected):
 
 @contextmanager
 def ready_list(bundle, samples):
-    """A process that calls batch_predictor; the function returns the seconds of one call."""
+    """Start a process that calls batch_predictor; yield a function that times one call."""
     file = FOLDER / "samples.json"
     file.write_text(json.dumps(samples))
     command = [python_of(bundle, os.environ), "batch_loop.py", file]
@@ -159,7 +159,7 @@ def ready_list(bundle, samples):
 
 
 def bodies_of(samples):
-    """The samples as a body of each type."""
+    """Return the samples as a body of each type."""
     if isinstance(samples[0], list):
         table = pa.table({f"x{n}": column for n, column in enumerate(zip(*samples, strict=True))})
     else:
@@ -176,7 +176,7 @@ def bodies_of(samples):
 
 
 def ask(connection, media_type, body):
-    """The answer, and the seconds that it took."""
+    """Return the response and its duration in seconds."""
     started = time.perf_counter()
     connection.request("POST", "/predict", body, {"Content-Type": media_type})
     answer = connection.getresponse().read()
@@ -184,7 +184,7 @@ def ask(connection, media_type, body):
 
 
 def check(answer, media_type, expected):
-    """The predictions are those of the notebook."""
+    """Check that the predictions are those of the notebook."""
     if media_type == LINES:
         given = [json.loads(line)["prediction"] for line in answer.splitlines()]
     elif media_type == ARROW:
@@ -192,7 +192,7 @@ def check(answer, media_type, expected):
     else:
         given = pq.read_table(io.BytesIO(answer))["prediction"].to_pylist()
     if not agree(expected, given):
-        raise RuntimeError(f"{media_type}: the answers are not the notebook's")
+        raise RuntimeError(f"{media_type}: the predictions differ from the notebook's")
 
 
 if __name__ == "__main__":

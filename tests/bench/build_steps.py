@@ -1,10 +1,9 @@
-"""Measures a build of examples/kmeans, step by step, beside the same steps done with pip.
+"""Measures a build of examples/kmeans, step by step, compared with the same steps with pip.
 
-Four builds: the first in an empty cache of environments, one after a changed
-cell, one of an unchanged source, one of another model with a distribution more.
-pip's steps are those that the original took: a virtual environment, an install of
-the same pins, an execution by nbconvert. Download caches are warm for both: one
-round of each runs before.
+Four builds: the first with an empty environment cache, one after a changed cell, one of an
+unchanged source, one of another model with one more distribution. pip's steps are those of the
+original: a virtual environment, an install of the same pins, an execution by nbconvert. Download
+caches are warm for both, after one round of each.
 """
 
 import os
@@ -33,7 +32,7 @@ def timed(command, **options):
 
 
 def steps(said):
-    """The steps of a build that its progress names, with their seconds."""
+    """Yield the steps in a build's progress output, with their seconds."""
     name = None
     for line in said.splitlines():
         if line.startswith("---> "):
@@ -48,7 +47,7 @@ def build(source, cache):
 
 
 def with_pip(folder, bundle):
-    """The steps of a build without Nachlass: name and seconds of each."""
+    """Run the steps of a build without Nachlass; yield the name and seconds of each."""
     lock = tomllib.loads((bundle / "pylock.training.toml").read_text())
     pins = [f"{package['name']}=={package['version']}" for package in lock["packages"]]
     venv = folder / "pip-venv"
@@ -61,7 +60,7 @@ def with_pip(folder, bundle):
 
 
 def compile_all(cache, folder):
-    """The seconds that compiling a serving environment takes anew, on one core."""
+    """Return the seconds for compiling a copy of a serving environment on one core."""
     made = next(path for path in cache.glob("envs/*/env") if not (path / "pycache").exists())
     shutil.copytree(made / "lib", folder, ignore=shutil.ignore_patterns("__pycache__"))
     return timed([sys.executable, "-m", "compileall", "-q", folder])[0]
@@ -71,7 +70,7 @@ def show(title, rows, total=None):
     print(f"\n{title}")
     for name, seconds in rows:
         print(f"  {seconds:7.1f} s  {name}")
-    print(f"  {total if total is not None else sum(s for _, s in rows):7.1f} s  in all")
+    print(f"  {total if total is not None else sum(s for _, s in rows):7.1f} s  in total")
 
 
 def main():

@@ -1,11 +1,10 @@
-"""Our service beside what people would pick instead: the table of ratios.
+"""Our service compared with common alternatives: the table of ratios.
 
-Every server has the same predictors, two workers and the same load (wrk, on the
-same machine), in rounds that take turns; the figures are medians of the samples
-during which nobody else used the machine, and of all where there is none. A
-second client checks answers in each round: wrk sees only their status. Peers are
-installed in environments of their own, which are kept in BENCH_DIR (default: in
-the user's cache folder). ROUNDS and SECONDS say how long it takes.
+Every server has the same predictors, two workers and the same load (wrk, on the same machine), in
+alternating rounds; the figures are medians of the samples during which nothing else used the
+machine, or of all samples if there are none. A second client checks responses in each round,
+because wrk sees only their status. Peers are installed in separate environments, which are kept
+in BENCH_DIR (default: in the user's cache folder). ROUNDS and SECONDS set the duration.
 """
 
 import json
@@ -40,7 +39,7 @@ SECONDS = int(os.environ.get("SECONDS", "2"))
 CONNECTIONS = (1, 16, 64)
 WORKERS = "2"
 MOST_FOREIGN = 0.3
-"""Cores that others may use during a sample that counts."""
+"""The most cores that other processes may use during a clean sample."""
 TICKS = os.sysconf("SC_CLK_TCK")
 
 SUM = "# %%\ndef predictor(x):\n    return sum(x)\nsamples = [[n, n + 1, 0.5] for n in range(40)]\n"
@@ -90,7 +89,7 @@ GOALS = {
 
 @dataclass
 class Sample:
-    """What a server did for some seconds at so many connections."""
+    """The measurements of a server for some seconds at a number of connections."""
 
     per_s: float
     p99_ms: float
@@ -138,7 +137,7 @@ def main():
 
 
 def build_models():
-    """The bundles, by their names; A is also served without its batch_predictor."""
+    """Return the bundles by name; A is also served without its batch_predictor."""
     bundles = {}
     for name, given in (("A batched", TESTS.parent / "examples/kmeans"), ("B", SUM), ("C", TEXTS)):
         folder = FOLDER / name.replace(" ", "-")
@@ -157,7 +156,7 @@ def build_models():
 
 
 def environment(name, bundle):
-    """A peer's environment, with what the models need, in our versions of it."""
+    """Return a peer's environment, with the models' requirements in our versions."""
     folder = FOLDER / f"venv-{re.sub('[^a-z]+', '-', name.lower())}"
     if not (folder / "installed").exists():
         packages = json.loads((bundle / "manifest.json").read_text())["packages"]
@@ -172,7 +171,7 @@ def environment(name, bundle):
 
 @contextmanager
 def ours(bundle):
-    """Our service as the README starts it."""
+    """Run our service as in the README."""
     port = free_port()
     command = service_command(bundle, os.environ, "--port", str(port))
     with running(command, {"WEB_CONCURRENCY": WORKERS}) as pid:
@@ -181,7 +180,7 @@ def ours(bundle):
 
 @contextmanager
 def peer(name, venv, bundle):
-    """A peer with the predictor of a bundle."""
+    """Run a peer with the predictor of a bundle."""
     port = free_port()
     program, *words = PEERS[name][1].split()
     if program.endswith(".py"):
@@ -202,7 +201,7 @@ def peer(name, venv, bundle):
 
 @contextmanager
 def running(command, variables):
-    """A server's pid; it is ended afterwards, with all that it has started."""
+    """Run a server, yield its pid, and stop it with its child processes."""
     with (FOLDER / "servers.log").open("ab") as log:
         process = subprocess.Popen(
             list(map(str, command)),
@@ -225,7 +224,7 @@ def running(command, variables):
 
 
 def measure(results, name, model, bundle, start):
-    """One round of one server and one model."""
+    """Run one round of one server and one model."""
     samples = list(Bundle.open(bundle).samples())
     with start() as (pid, url, wrap, unwrap):
         wait_for(url, wrap(samples[0][0]))
@@ -237,7 +236,7 @@ def measure(results, name, model, bundle, start):
         wrk(pid, url, body, 16, 1)  # warms up
         for connections in CONNECTIONS:
             sample = wrk(pid, url, body, connections, SECONDS)
-            if sample.foreign > MOST_FOREIGN:  # another try
+            if sample.foreign > MOST_FOREIGN:  # retry once
                 sample = wrk(pid, url, body, connections, SECONDS)
             results.add(name, model, connections, sample)
 
@@ -261,9 +260,9 @@ def wait_for(url, value):
 
 
 def wrk(pid, url, body, connections, seconds):
-    """Load for some seconds."""
+    """Generate load for some seconds."""
     script = FOLDER / "post.lua"
-    quoted = json.dumps(body, ensure_ascii=False)  # a string of Lua's, too
+    quoted = json.dumps(body, ensure_ascii=False)  # also a Lua string
     script.write_text(
         f'wrk.method = "POST"\nwrk.body = {quoted}\n'
         'wrk.headers["Content-Type"] = "application/json"\n'
@@ -296,13 +295,13 @@ def milliseconds(text):
 
 
 def busy_s():
-    """Seconds that all cores have been busy."""
+    """Return the total busy seconds of all cores."""
     values = [int(word) for word in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
     return (sum(values) - values[3] - values[4]) / TICKS
 
 
 def cpu_s(pid):
-    """Seconds of CPU that a process and its descendants have used."""
+    """Return the CPU seconds of a process and its descendants."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
@@ -314,7 +313,7 @@ def cpu_s(pid):
 
 
 def plain_loop(venv, bundle):
-    """Calls a second of the predictor in two processes that do nothing else."""
+    """Return the predictor's calls per second in two processes that do nothing else."""
     [sample, _prediction] = next(Bundle.open(bundle).samples())
     command = [venv / "bin/python", "loop.py", json.dumps(sample), str(SECONDS)]
     with ExitStack() as opened:
@@ -337,8 +336,8 @@ def plain_loop(venv, bundle):
 
 
 def report(results, loops):
-    """Print all figures, and the ratios beside their goals."""
-    print("requests/s (p99 in ms, CPU in us a request, samples without neighbours / all)\n")
+    """Print all figures, and the ratios with their goals."""
+    print("requests/s (p99 in ms, CPU in us per request, clean samples / all)\n")
     for (server, model, connections), samples in sorted(results.samples.items()):
         clean = sum(sample.foreign <= MOST_FOREIGN for sample in samples)
         figures = [results.of(server, model, connections, w) for w in ("per_s", "p99_ms", "cpu_us")]
@@ -347,7 +346,7 @@ def report(results, loops):
             f"{model:10} {connections:3} {server:17} {figures[0]:8.0f} ({figures[1]:.1f} ms, "
             f"{figures[2]:.0f} us, {clean}/{len(samples)}) {errors or 'no'} errors"
         )
-    print("\nours over theirs, best of 16 and 64 connections; the goal\n")
+    print("\nratio of ours to theirs, best of 16 and 64 connections (goal)\n")
     for name, goals in GOALS.items():
         cells = []
         for model, goal in goals.items():
@@ -363,7 +362,7 @@ def report(results, loops):
     for model in ("A", "C"):
         theirs = min(results.of(name, model, 16, "p99_ms") for name in PEERS)
         ratio = results.of("ours", model, 16, "p99_ms") / theirs
-        print(f"p99 of {model} at 16 connections, of the best peer's: {ratio:.2f} (1.15 at most)")
+        print(f"p99 of {model} at 16 connections, ratio to the best peer: {ratio:.2f} (limit 1.15)")
 
 
 if __name__ == "__main__":

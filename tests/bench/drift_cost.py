@@ -1,7 +1,7 @@
-"""What drift costs: microseconds of CPU a prediction, milliseconds a scrape.
+"""The cost of drift detection: microseconds of CPU per prediction, milliseconds per scrape.
 
-A model with one label and 20 numeric features, at the default rate; a scrape of
-8 workers that all have counted, before and after 100 of them were replaced.
+A model with one label and 20 numeric features, at the default rate; a scrape of 8 workers with
+counts, before and after 100 replacements.
 
     python tests/bench/drift_cost.py
 """
@@ -46,7 +46,7 @@ def main():
     without = [cost_us(bare, samples, looks=False) for _ in range(ROUNDS)]
     with_drift = [cost_us(whole, samples, looks=True) for _ in range(ROUNDS)]
     print(
-        f"a prediction: {min(without):.2f} us counted, {min(with_drift):.2f} us with drift "
+        f"per prediction: {min(without):.2f} us counted, {min(with_drift):.2f} us with drift "
         f"({FEATURES} features at a rate of {RATE}): {min(with_drift) - min(without):.2f} us more"
     )
     print(f"{WORKERS} workers: {scrape(whole)}")
@@ -56,7 +56,7 @@ def main():
 
 
 def baseline_of(features, samples, predictions):
-    """The baseline as the build writes it."""
+    """Return the baseline as a build writes it."""
     inputs = Inputs(features)
     row = [0] * inputs.width
     for sample in samples:
@@ -84,13 +84,13 @@ def scrape(metrics):
     report(metrics)
     judged = 1000 * (time.process_time() - started)
     return (
-        f"a scrape {statistics.median(scrapes):.1f} ms (median, most {max(scrapes):.1f}), "
+        f"scrape {statistics.median(scrapes):.1f} ms (median; maximum {max(scrapes):.1f}), "
         f"{len(text) / 1000:.0f} kB; /drift {judged:.1f} ms"
     )
 
 
 def replace_worker(metrics, slot, samples):
-    """A worker that counts and ends, whose slot the next one gets."""
+    """Run a worker that counts and ends, and frees its slot."""
     metrics.counters.prepare(slot)
 
     def work():

@@ -1,9 +1,9 @@
 """Our drift statistics and those of frouros, an established library, on the same streams.
 
-For each window a baseline of M values and a window of N are drawn anew; printed
-are the windows in which each rule says that they differ, in per cent: without a
-shift these are false alarms. The customary rules (PSI above 0.25, p below 0.05)
-stand beside ours, and beside the library's tests at our probability of 0.0005.
+Each window draws a new baseline of M values and N live values. Printed is the percentage of
+windows in which each rule detects drift; without a shift these are false alarms. The columns are
+our rules, the customary rules (PSI above 0.25, p below 0.05), and the library's tests at our
+probability of 0.0005.
 
     make bench-drift
     PYTHONPATH=service .venv/frouros/bin/python tests/bench/drift_library.py [WINDOWS]
@@ -31,7 +31,7 @@ def numbers(shift):
 
 
 def ours(baseline, live):
-    """Whether the service would say that they have moved."""
+    """Return whether the service would detect drift."""
     if baseline.dtype.kind == "U":
         counts = [Counter(map(str, values)) for values in (live, baseline)]
         ordered = ()
@@ -44,7 +44,7 @@ def ours(baseline, live):
 
 
 def library(baseline, live):
-    """The library's PSI, and the p of its test: KS of numbers, chi-square of labels."""
+    """Return the library's PSI, and the p value of its test: KS or, for labels, chi-square."""
     is_labels = baseline.dtype.kind == "U"
     test = ChiSquareTest() if is_labels else KSTest()
     test.fit(X=baseline)

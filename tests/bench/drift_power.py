@@ -1,9 +1,9 @@
-"""False alarms and power of the drift statistics, by simulation: 100,000 windows a row.
+"""False alarms and power of the drift statistics, by simulation: 100,000 windows per row.
 
-The baseline is drawn anew for each window, as a build draws its samples, and
-the buckets of numbers are made from it as the build makes them. Prints the
-tables that the defaults in service/nachlass_service/metrics/drift.py were chosen from.
-The limits are its own functions; the statistics are its formulas, for arrays.
+Each window has a new baseline, as a build has new samples, with the buckets of numbers derived
+from it as in a build. Prints the tables behind the defaults in
+service/nachlass_service/metrics/drift.py. The limits are that module's functions; the statistics
+are its formulas, for arrays.
 
     python tests/bench/drift_power.py [WINDOWS]
 """
@@ -43,7 +43,7 @@ def ks(live, base):
 
 
 def chi2(live, base):
-    """Pearson's statistic of homogeneity, and its degrees of freedom, row by row."""
+    """Return Pearson's statistic of homogeneity and its degrees of freedom for each row."""
     n, m = live.sum(axis=1, keepdims=True), base.sum(axis=1, keepdims=True)
     both = live + base
     expected_live, expected_base = both * n / (n + m), both * m / (n + m)
@@ -54,12 +54,12 @@ def chi2(live, base):
 
 
 def two(share):
-    """Two classes, the first with this share."""
+    """Return two classes, the first with this share."""
     return np.array([share, 1 - share])
 
 
 def of_labels(before, now):
-    """Draws rows of counts for labels of given probabilities."""
+    """Return a function that draws rows of counts for labels of given probabilities."""
 
     def draw(rng, rows, m, n):
         return rng.multinomial(n, now, rows), rng.multinomial(m, before, rows)
@@ -68,7 +68,7 @@ def of_labels(before, now):
 
 
 def of_numbers(shift, cuts=CUTS):
-    """Draws rows of counts for a logistic variable that moves by `shift` standard deviations."""
+    """Return a function that draws counts of a logistic variable with a shift in deviations."""
     move = shift * np.pi / np.sqrt(3)
 
     def draw(rng, rows, m, n):
@@ -85,10 +85,10 @@ def of_numbers(shift, cuts=CUTS):
 
 
 def shares(draw, m, n, windows, fields=1, tests=1):
-    """The share of windows in which each rule says that any of so many fields has moved.
+    """Return the share of windows in which each rule detects drift in any field.
 
-    The fields do not depend on each other, so that one is drawn for all of them;
-    `tests` is how many they count as.
+    The fields are independent, so one is drawn for all of them; `tests` is the number of tests
+    that they count as.
     """
     rng, alpha = np.random.default_rng(1), FALSE_ALARMS / tests
     said = dict.fromkeys(("PSI", "KS", "either", "chi2", "PSI>0.25"), 0)
@@ -122,7 +122,7 @@ def main():
     }
     print(f"false alarms per 1,000 windows, {windows:,} windows, alpha {FALSE_ALARMS}")
     show(quiet, [(m, n) for m in BASELINES for n in SIZES], windows, 1000)
-    print(f"\nthe same, of {FEATURES} features of the input together")
+    print(f"\nthe same for {FEATURES} features of the input together")
     features = {
         "2 labels, 90/10": of_labels(two(0.9), two(0.9)),
         "deciles": of_numbers(0.0, DECILES),
@@ -133,7 +133,7 @@ def main():
         "2 labels, 50 to 60 %": of_labels(two(0.5), two(0.6)),
         "numbers, 0.25 sd": of_numbers(0.25),
     }
-    print("\ndetection, in per cent of windows")
+    print("\ndetection, in percent of windows")
     sizes = [(1000, 1000), (2000, 2000), *((m, n) for m in BASELINES for n in SIZES)]
     show(moved, list(dict.fromkeys(sizes)), windows, 100)
 

@@ -1,8 +1,8 @@
-"""Latencies at the same rate for all: half and 80 % of what FastAPI can do at most.
+"""Latencies at the same rates for all: 50 % and 80 % of FastAPI's maximum.
 
-autocannon (installed from npm into BENCH_DIR) asks so many times a second, and corrects the
-latencies for what it could not send in time: a server that stands still looks no better.
-ROUNDS rounds of SECONDS seconds take turns; the figures are medians.
+autocannon (installed from npm into BENCH_DIR) sends requests at a fixed rate, and corrects the
+latencies for requests that it could not send in time, so a stalled server does not look better.
+Servers alternate for ROUNDS rounds of SECONDS seconds; the figures are medians.
 """
 
 import json
@@ -39,7 +39,7 @@ def main():
         with start("FastAPI", model) as (pid, url, *_):
             wait_for(url, sample)
             most = max(wrk(pid, url, body, CONNECTIONS, 3).per_s for _ in range(3))
-        print(f"{model}: FastAPI does {most:.0f} requests a second at most", flush=True)
+        print(f"{model}: FastAPI's maximum is {most:.0f} requests/s", flush=True)
         found = {}
         for _ in range(ROUNDS):
             for name in SERVERS:
@@ -62,7 +62,7 @@ def main():
 
 
 def autocannon():
-    """The load generator, installed once."""
+    """Install the load generator once, and return its path."""
     folder = FOLDER / "autocannon"
     program = folder / "node_modules/.bin/autocannon"
     if not program.exists():
@@ -75,7 +75,7 @@ def autocannon():
 
 
 def ask_at(program, url, body, rate, seconds):
-    """What a server does at so many requests a second."""
+    """Return a server's results at a fixed rate of requests per second."""
     command = [program, "-j", "-n", "-m", "POST", "-H", "Content-Type=application/json"]
     command += ["-b", body, "-c", CONNECTIONS, "-R", round(rate), "-d", seconds, url]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=True)

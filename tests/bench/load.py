@@ -1,7 +1,7 @@
-"""Load while workers are killed, and what one and four workers take.
+"""Load while workers are killed, and the resources of one and four workers.
 
-Prints what the closing note of a change to the service has to say: answers, losses
-and counts; requests a second; the seconds from start to ready; the memory.
+Prints the figures to report with a change to the service: responses, losses and counts; requests
+per second; the seconds from start to ready; the memory.
 """
 
 import os

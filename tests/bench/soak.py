@@ -1,7 +1,7 @@
-"""A soak of mixed requests while workers are killed; SOAK_SECONDS says how long.
+"""A soak test with mixed requests while workers are killed, for SOAK_SECONDS.
 
-Prints for each minute what was answered, lost and counted, and the memory; ends
-with status 1 if any answer was wrong.
+Prints answered, lost and counted requests and the memory for each minute; exits with status 1 if
+any response was wrong.
 """
 
 import os
@@ -32,7 +32,7 @@ def main():
 
 
 def soak(folder):
-    """Good, bad, slow and huge requests for minutes: how many answers were wrong."""
+    """Send good, bad, slow and huge requests for minutes; return the number of wrong responses."""
     write_notebook(folder / "unruly/model.ipynb", (TESTS / "support/unruly.nb.txt").read_text())
     command = [NACHLASS, "build", folder / "unruly", "-q"]
     subprocess.run([*command, "-o", folder / "unruly-bundle"], check=True)

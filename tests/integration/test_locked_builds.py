@@ -153,7 +153,7 @@ def test_a_lock_that_lacks_what_is_asked_for_is_refused(project):
     refused = project.build("--locked", "-e", "S2I_SERVING_REQUIREMENTS=ipykernel")
     assert refused.returncode == 5
     assert refused.stderr.endswith(
-        "error: pylock.serving.toml lacks ipykernel, which S2I_SERVING_REQUIREMENTS asks for\n"
+        "error: pylock.serving.toml lacks ipykernel, required by S2I_SERVING_REQUIREMENTS\n"
         "help: build without --locked to update the locks\n"
     )
 
@@ -161,7 +161,7 @@ def test_a_lock_that_lacks_what_is_asked_for_is_refused(project):
 def test_a_lock_without_what_s2i_slim_asks_for_is_refused(project):
     refused = project.build("--locked", "-e", "S2I_SLIM=0")
     assert refused.returncode == 5
-    assert "leaves out the tests of libraries, which S2I_SLIM=0 asks for" in refused.stderr
+    assert "leaves out the tests of libraries, required by S2I_SLIM=0" in refused.stderr
 
 
 def test_a_lock_that_was_changed_by_hand_is_not_served_with(project):

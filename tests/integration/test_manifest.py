@@ -19,7 +19,7 @@ def bundle(tmp_path):
 
 
 def shape(value):
-    """The keys of objects, all the way down; lists by their first entry."""
+    """Return the keys of objects, recursively; lists by their first entry."""
     if isinstance(value, dict):
         return {key: shape(item) for key, item in value.items()}
     return [shape(value[0])] if isinstance(value, list) and value else None

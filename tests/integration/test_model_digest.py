@@ -1,4 +1,4 @@
-"""Which model has answered: the header, the metrics and the log name it by its digest."""
+"""The header, the metrics and the log name the serving model by its digest."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""A real Prometheus, with the rules that `nachlass monitoring` writes, notices what has moved."""
+"""A real Prometheus with the rules of `nachlass monitoring` detects drift."""
 
 import json
 import math
@@ -79,13 +79,12 @@ ENDPOINT = {"targetPort": int, "path": str, "interval": str}
 
 
 def test_the_operator_gets_the_same_rules(nachlass, numbers, tmp_path):
-    """The objects have the form that the operator's API reference gives.
+    """Check that the objects have the form in the operator's API reference.
 
-    Checked are: the kinds, names as Kubernetes takes them, no field besides
-    those that are documented and used here, their types, durations, that each
-    rule either records or alerts, and that groups have different names. The
-    expressions themselves are promtool's matter. The operator's own schema,
-    which is not ours to ship, has accepted the same objects (0.93.0).
+    This checks the kinds, valid Kubernetes names, that there are no other fields than those
+    documented and used here, their types, durations, that each rule either records or alerts, and
+    that groups have different names. promtool checks the expressions. The operator's own schema,
+    which we cannot ship, has accepted the same objects (0.93.0).
     """
     folder = write_monitoring(nachlass, numbers, tmp_path / "monitoring")
     rules = yaml.safe_load((folder / "rules.yml").read_text())
@@ -178,7 +177,7 @@ def test_a_bundle_without_a_baseline_is_served(numbers, environ, tmp_path):
 
 
 class Prometheus:
-    """A Prometheus that scrapes the services of each job, with the rules in a folder."""
+    """A Prometheus with the rules in a folder, which scrapes the services of each job."""
 
     def __init__(self, folder, jobs):
         self.port = free_port()
@@ -209,7 +208,7 @@ class Prometheus:
             process.wait(30)
 
     def query(self, expression):
-        """What an expression is now: values by their labels."""
+        """Return an expression's current values by their labels."""
         asked = urllib.parse.urlencode({"query": expression})
         url = f"http://127.0.0.1:{self.port}/api/v1/query?{asked}"
         with urllib.request.urlopen(url, timeout=10) as response:
@@ -226,7 +225,7 @@ class Prometheus:
         return value
 
     def wait_until(self, reached, within_s):
-        """Wait until something is so: after how many seconds it was."""
+        """Wait until a condition holds; return the seconds it took."""
         started = time.monotonic()
         while not reached():
             assert time.monotonic() < started + within_s, self.query("ALERTS")
@@ -236,7 +235,7 @@ class Prometheus:
 
 @contextmanager
 def asked(service, shift):
-    """Ask a service for numbers, of samples that `shift()` moves, one by one and in batches."""
+    """Send samples moved by `shift()` to a service, one by one and in batches."""
     ended = threading.Event()
     lines = {"Content-Type": "application/x-ndjson"}
 
@@ -260,7 +259,7 @@ def asked(service, shift):
 
 @contextmanager
 def replayed(bundle, services, share):
-    """Mail with a share of spam is sent to the services."""
+    """Send mail with a share of spam to the services."""
     command = [sys.executable, PROJECT / "examples/spam/replay.py", bundle]
     words = [*(service.url for service in services), "--spam", share, "--seconds", 300]
     process = subprocess.Popen(list(map(str, [*command, *words])))
@@ -275,7 +274,7 @@ def replayed(bundle, services, share):
 @needs_prometheus
 @pytest.mark.only_all("it takes three minutes")
 def test_prometheus_notices_when_predictions_move(nachlass, environ, spam, numbers, tmp_path):
-    """The original's experiment, at two replicas of two workers, with a window of a minute."""
+    """Repeat the original's experiment with two replicas of two workers and a 1 min window."""
     folder = write_monitoring(nachlass, spam, tmp_path / "monitoring", "--window", "1m")
     moved = 0.0
     with ExitStack() as stack:

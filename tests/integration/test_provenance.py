@@ -1,4 +1,4 @@
-"""The manifest says what a model was made from: files as they were read, parameters, commit."""
+"""The manifest records the inputs of a model: files as they were read, parameters, commit."""
 
 import hashlib
 import json
@@ -85,7 +85,7 @@ def sha256(content):
 
 @pytest.fixture
 def outside(tmp_path):
-    """Files that are not in the source; their digests by name."""
+    """Create files outside the source; return their digests by name."""
     folder = tmp_path / "outside"
     (folder / ".ssh").mkdir(parents=True)
     (folder / "packed.gz").write_bytes(b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x03\0\0\0\0\0\0\0\0\0")
@@ -98,7 +98,7 @@ def outside(tmp_path):
 
 
 def database():
-    """A small database of sqlite."""
+    """Create a small sqlite database."""
     import sqlite3
 
     base = sqlite3.connect(":memory:")
@@ -108,7 +108,7 @@ def database():
 
 
 def array():
-    """`numpy.save` of [1.0, 2.0], without numpy."""
+    """Return the bytes of `numpy.save` for [1.0, 2.0], without numpy."""
     header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (2,), }"
     header = header.ljust(117) + b"\n"
     body = b"\0\0\0\0\0\0\xf0?\0\0\0\0\0\0\0@"
@@ -230,7 +230,7 @@ def test_what_cannot_be_observed_breaks_no_cell(nachlass, tmp_path):
     (source / "a.txt").write_text("a")
     done = nachlass("build", source, "-o", tmp_path / "bundle")
     assert done.returncode == 0, done.stderr
-    assert "not every file that was read is known: open: TypeError" in done.stderr
+    assert "the list of files that were read may be incomplete: open: TypeError" in done.stderr
     data = json.loads((tmp_path / "bundle/manifest.json").read_text())["data"]
     assert [file["path"] for file in data["files"]] == ["a.txt"]  # by its time of access
 

@@ -1,4 +1,4 @@
-"""What serving needs is decided once for a lock, and steered by the user."""
+"""The serving packages are decided once for a lock, and controlled by the user."""
 
 import json
 
@@ -52,7 +52,7 @@ def repo(tmp_path):
 
 @pytest.fixture
 def build(repo, nachlass, tmp_path, own_cache):
-    """Build with a cache of one's own: what the build said, and the manifest."""
+    """Build with a separate cache; return the build's output and the manifest."""
     bundle = tmp_path / "bundle"
 
     def build(text=MODEL, *words, **variables):
@@ -81,7 +81,7 @@ def user_packages(manifest):
 def test_a_changed_cell_keeps_the_environment_and_a_new_need_changes_it(build, tmp_path):
     said, manifest = build()
     assert "imported by the model: toolbox" in said
-    assert "asked for while samples were scored: far-engine" in said
+    assert "imported while scoring samples: far-engine" in said
     assert user_packages(manifest) == {"toolbox", "far-engine"}
     before = environment_of(tmp_path)
 
@@ -108,7 +108,7 @@ def test_what_is_removed_by_hand_is_missed_by_the_proof(build, tmp_path):
     del kept["why"]["far-engine"]
     file.write_text(json.dumps(kept))
     said, manifest = build(MODEL.replace("+ 1", "+ 2"))
-    assert "what an earlier build chose is not enough: sample 0 fails outside the notebook" in said
+    assert "the packages of an earlier build are not enough: sample 0 fails outside" in said
     assert "No module named 'far_engine'" in said
     assert user_packages(manifest) == {"toolbox", "far-engine"}
     assert json.loads(remembered(tmp_path).read_text())["why"]["far-engine"]

@@ -1,1 +1,1 @@
-"""What tests and benchmarks share: commands, services, packages, indexes, images."""
+"""Shared code of tests and benchmarks: commands, services, packages, indexes, images."""

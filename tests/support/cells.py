@@ -1,7 +1,7 @@
-"""Notebooks written as text: cells between `# %%` lines, as editors know them.
+"""Notebooks written as text: cells between `# %%` lines, as in editors.
 
-`# %% markdown` begins a markdown cell, `# %% tags=a,b` a code cell with tags.
-A cell's text is taken as it stands, magics included.
+`# %% markdown` starts a markdown cell, `# %% tags=a,b` a code cell with tags.
+A cell's text is used as is, including magics.
 """
 
 import re
@@ -11,7 +11,7 @@ import nbformat
 
 
 def notebook_of(text):
-    """The notebook that a text of cells describes."""
+    """Parse a text of cells into a notebook."""
     cells = []
     for block in re.split(r"^(?=# %%)", text, flags=re.MULTILINE):
         head, _, source = block.partition("\n")

@@ -1,4 +1,4 @@
-"""The command that tests start: as users install it, with nothing of the tests beside it."""
+"""The command for tests, installed as for users, without the tests' packages."""
 
 import json
 import os
@@ -12,21 +12,21 @@ from support.project import PROJECT
 NACHLASS = PROJECT / ".venv/bin/nachlass"
 PYTHON = NACHLASS.with_name("python")
 READ_AT_THE_START = ("LANG", "LC_", "PYTHON", "TMPDIR")
-"""Variables that Python, or a module that is imported, reads before the command runs."""
+"""Variables that Python or an imported module reads before the command runs."""
 
 
 def environment_of_a_user(cache):
-    """Our environment, without what would steer a build or a service."""
+    """Return our environment without variables that affect a build or a service."""
     steering = ("S2I_", "NACHLASS_", "GUNICORN_", "OMP_", "PORT", "WEB_CONCURRENCY")
     kept = {k: v for k, v in os.environ.items() if not k.startswith(steering)}
     return {**kept, "S2I_CACHE_DIR": str(cache), "COLUMNS": "100"}
 
 
 class Command:
-    """Runs `nachlass`: in a fork of a process that has imported it, or anew.
+    """Runs `nachlass` in a fork of a process that has imported it, or in a new process.
 
-    Its imports are most of a command. It is started anew, as users do, when variables
-    are given that a fork would not heed.
+    Imports take most of a command's time. A new process is started if variables are set that a
+    fork would ignore.
     """
 
     def __init__(self, folder):
@@ -34,7 +34,7 @@ class Command:
         self._server = None
 
     def __call__(self, *words, environ, environment=None, stdin=None, cwd=None, timeout=300):
-        """Run it with some words; the result has returncode, stdout and stderr."""
+        """Run the command with words; return its returncode, stdout and stderr."""
         given = environment or {}
         words = list(map(str, words))
         if any(name.startswith(READ_AT_THE_START) for name in given):
@@ -61,7 +61,7 @@ class Command:
         return subprocess.CompletedProcess(words, status, *texts)
 
     def _ask(self, request, timeout):
-        """The exit status of a fork."""
+        """Run a request in a fork, and return its exit status."""
         if self._server is None:
             self._server = subprocess.Popen(
                 [PYTHON, Path(__file__).with_name("forked_command.py")],
@@ -77,7 +77,7 @@ class Command:
         return int(self._server.stdout.readline())
 
     def end(self):
-        """End the process that forks, and the fork."""
+        """Kill the forking process and its fork."""
         if self._server:
             os.killpg(self._server.pid, signal.SIGKILL)
             self._server.communicate()

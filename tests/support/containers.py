@@ -20,7 +20,7 @@ from support.served import free_port
 
 BASE = "localhost/nachlass-test-debian:trixie"
 OF_A_RUN = "localhost/nachlass-test/"
-"""How the names of images begin that are there until the tests run again."""
+"""The name prefix of images that are kept until the next test run."""
 SMALL = """\
 # %%
 requirements = ["six"]
@@ -33,7 +33,7 @@ samples = ["LANG"]
 """
 SMALLEST = "# %%\ndef predictor(x):\n    return [x]\nsamples = [1]\n"
 DOWNLOADS = "/var/cache/downloads"
-"""Where s2i's builds have the packages that all tests share."""
+"""The folder in s2i builds for downloads that all tests share."""
 CONTAINERS_CONF = """\
 [containers]
 default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]
@@ -53,14 +53,14 @@ only_where_containers_run = [
 
 
 def environment_of(source):
-    """The variables of a source's `.s2i/environment`, which s2i sets in the image."""
+    """Return the variables of a source's `.s2i/environment`, which s2i sets in the image."""
     file = source / ".s2i/environment"
     lines = file.read_text().splitlines() if file.is_file() else []
     return dict(line.split("=", 1) for line in lines if "=" in line)
 
 
 class Engine:
-    """buildah and podman, with a configuration of the tests' own."""
+    """buildah and podman with the tests' configuration."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -94,7 +94,7 @@ class Engine:
         return done
 
     def build(self, tag, context, *words, check=True):
-        """Build an image, which may reach an index that a CA of the machine's own signs."""
+        """Build an image with access to an index under the machine's own CA."""
         return self.run(
             *("buildah", "bud", "--network=host", "-t", tag),
             *self.trust,
@@ -111,17 +111,17 @@ class Engine:
         return found
 
     def named(self, pattern):
-        """The images whose repository matches."""
+        """Return the images whose repository matches."""
         words = ("--format", "{{.Repository}}:{{.Tag}}", "--filter", f"reference={pattern}")
         return self.run("podman", "images", *words).stdout.split()
 
     def remove(self, *tags):
-        """Remove images, and the layers that only they had."""
+        """Remove images and the layers that only they use."""
         for tag in tags:
             self.run("podman", "rmi", tag, check=False)
 
     def holds(self, tag, base, text):
-        """Whether an image has a text: in a layer that its base has not, or in what it says."""
+        """Return whether an image contains a text, in a layer above its base or in its metadata."""
         said = self.run("podman", "image", "inspect", tag).stdout
         said += self.run("podman", "history", "--no-trunc", tag).stdout
         layers = self.layers(tag) - self.layers(base)
@@ -131,12 +131,12 @@ class Engine:
         return text in said or found.returncode == 0
 
     def layers(self, tag):
-        """The folders of an image's layers."""
+        """Return the folders of an image's layers."""
         data = self.inspect(tag)["GraphDriver"]["Data"]
         return {data["UpperDir"], *filter(None, data.get("LowerDir", "").split(":"))}
 
     def base(self):
-        """Debian without Python, from its package archive."""
+        """Create the base image: Debian without Python, from its package archive."""
         with FileLock(self.folder / "base.lock"):
             if not self.has(BASE):
                 rootfs = self.folder / "rootfs"
@@ -149,20 +149,20 @@ class Engine:
         return BASE
 
     def nachlass_image(self, source, tag, *words, environ):
-        """Run `nachlass image`, where podman has the tests' configuration."""
+        """Run `nachlass image` with podman in the tests' configuration."""
         return subprocess.run(
             list(map(str, [NACHLASS, "image", source, "-t", tag, *words])),
             env={**self.environ, **environ, "CONTAINERS_CONF": self.environ["CONTAINERS_CONF"]},
             capture_output=True,
             encoding="utf-8",
-            umask=0o077,  # what is served must be readable all the same
+            umask=0o077,  # the served files must be readable nevertheless
             check=False,
         )
 
     def project_images(self, source, environ):
-        """The names of the builder and the runtime, which `nachlass image` makes for a source.
+        """Return the names of the builder and runtime images of `nachlass image` for a source.
 
-        What the last run has left is removed now: no build is going on that would miss it.
+        Leftovers of the last run are removed here, while no build needs them.
         """
         self.remove(*self.named(f"{OF_A_RUN}*"))
         write_notebook(source / "model.ipynb", SMALLEST)
@@ -178,7 +178,7 @@ class Engine:
     def s2i_build(
         self, tag, folder, source, builder, *words, environment=None, edit=str, check=True
     ):
-        """Build as `s2i build --as-dockerfile` and buildah do, with downloads that tests share."""
+        """Build like `s2i build --as-dockerfile` and buildah, with shared downloads."""
         variables = {"UV_CACHE_DIR": DOWNLOADS, **(environment or {})}
         dockerfile = edit(s2i_dockerfile(builder, environment=variables))
         context = context_of(folder, source, dockerfile)
@@ -186,22 +186,22 @@ class Engine:
         return self.build(tag, context, *words, check=check)
 
     def changeable(self, tag):
-        """What of a model others than its owner may write, and what not all may read."""
+        """Return model files that others than the owner can write, or that not all can read."""
         wrong = ("!", "-type", "l", "(", "-perm", "/022", "-o", "!", "-perm", "-444", ")")
         return self.of_the_model(tag, *wrong)
 
     def not_roots(self, tag):
-        """What of a model does not belong to root."""
+        """Return model files that do not belong to root."""
         return self.of_the_model(tag, "(", "!", "-uid", "0", "-o", "!", "-gid", "0", ")")
 
     def of_the_model(self, tag, *condition):
-        """The files below /opt/app-root that fit a condition of find."""
+        """Return the files below /opt/app-root that match a condition of find."""
         words = ("--user", "0", "--entrypoint", "find", tag, "/opt/app-root", "-xdev")
         return self.run("podman", "run", "--rm", "--pull=never", *words, *condition).stdout
 
     @contextmanager
     def container(self, tag, *words, environment=None, command=()):
-        """A running container that is ready to answer."""
+        """Start a container, wait until it is ready, and yield it."""
         port = free_port()
         variables = [f"-e{k}={v}" for k, v in {"PORT": port, **(environment or {})}.items()]
         started = self.run("podman", "run", "-d", "--pull=never", *variables, *words, tag, *command)
@@ -215,7 +215,7 @@ class Engine:
 
 @dataclass
 class Container:
-    """A container that serves on a port of this machine."""
+    """A container that listens on a port of this machine."""
 
     engine: Engine
     id: str
@@ -252,7 +252,7 @@ class Container:
         return done.stdout + done.stderr
 
     def stop(self):
-        """Stop it as a platform does: its exit code, and the seconds it took."""
+        """Stop it like a platform; return its exit code and the duration in seconds."""
         started = time.monotonic()
         self.engine.run("podman", "stop", "-t", "20", self.id)
         seconds = time.monotonic() - started
@@ -261,7 +261,7 @@ class Container:
 
 
 def s2i_dockerfile(builder, *, environment=None, cached=None):
-    """The Dockerfile that `s2i build --as-dockerfile` writes for a builder without labels to read.
+    """Return the Dockerfile of `s2i build --as-dockerfile` for a builder without readable labels.
 
     `cached` is the image of the previous build.
     """
@@ -305,7 +305,7 @@ def second_stage(runtime, first):
 
 
 def context_of(folder, source, dockerfile):
-    """A build context as s2i lays it out: the source, the Dockerfile."""
+    """Create a build context in s2i's layout: the source and the Dockerfile."""
     shutil.copytree(
         source, folder / "upload/src", symlinks=True, ignore=shutil.ignore_patterns(".nachlass")
     )

@@ -1,4 +1,4 @@
-"""Machines with control groups, laid out in a folder: what the builder and the service read."""
+"""Machines with control groups, as files in a folder for the builder and the service to read."""
 
 GIB = 1 << 30
 MACHINE = 64 * GIB
@@ -50,11 +50,11 @@ MEMORY_LIMITS = {
     ),
     "not a number": ([V2], ["0::/app"], {f"app/{MAX}": "many"}, MACHINE),
 }
-"""Mounts, groups, files below /sys/fs/cgroup, and the memory that a process then has."""
+"""Mounts, groups, files below /sys/fs/cgroup, and the resulting memory of a process."""
 
 
 def lay_out(folder, mounts=(), groups=(), files=None, **others):
-    """Lay out a machine of 64 GiB; `others` are files by their paths."""
+    """Write the files of a machine with 64 GiB; `others` are files by path."""
     texts = {
         "proc/meminfo": f"MemFree:  1 kB\nMemTotal:  {MACHINE >> 10} kB\nSwapTotal:  0 kB\n",
         "proc/self/mountinfo": "".join(f"{line}\n" for line in (*OTHER_MOUNTS, *mounts)),

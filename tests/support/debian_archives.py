@@ -1,4 +1,4 @@
-"""Makes an archive of Debian packages in a folder, from which apt installs."""
+"""Creates a Debian package archive in a folder, for apt."""
 
 import gzip
 import hashlib
@@ -13,7 +13,7 @@ def _architecture():
 
 
 class DebianArchive:
-    """An archive, to which packages are added; `configuration` is for APT_CONFIG."""
+    """An archive to add packages to; `configuration` is for APT_CONFIG."""
 
     def __init__(self, folder, *, method="copy", contents="main/Contents-{}"):
         self.folder, self.architecture = folder, _architecture()
@@ -50,10 +50,10 @@ class DebianArchive:
         )
 
     def publish(self):
-        """Write the lists."""
+        """Write the archive's lists."""
         lists = {f"main/binary-{self.architecture}/Packages": "\n".join(self.packages).encode()}
         if self.files:
-            # Debian names the list as it is unpacked too, without having it.
+            # Debian also lists the unpacked file, which does not exist.
             lists[self.contents] = "".join(self.files).encode()
             lists[f"{self.contents}.gz"] = gzip.compress(lists[self.contents])
         sums = []

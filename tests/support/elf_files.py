@@ -1,4 +1,4 @@
-"""Writes ELF files that a dynamic loader could read: headers and a dynamic section, no code."""
+"""Writes ELF files with headers and a dynamic section, but no code."""
 
 import struct
 
@@ -7,7 +7,7 @@ NULL, NEEDED, STRTAB, STRSZ, SONAME, RPATH, RUNPATH = 0, 1, 5, 10, 14, 15, 29
 
 
 def elf_bytes(*, needed=(), soname=None, rpath=None, runpath=None, machine=X86_64, bits=64):
-    """The content of a shared library."""
+    """Return the bytes of a shared library."""
     strings, tags = bytearray(b"\0"), []
     named = [(NEEDED, name) for name in needed]
     named += [(SONAME, soname), (RPATH, rpath), (RUNPATH, runpath)]
@@ -43,7 +43,7 @@ def _segment(bits, kind, flags, offset, size):
 
 
 def write_elf(path, **facts):
-    """Write a shared library, with the folders above it; the path."""
+    """Write a shared library and its parent folders; return the path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(elf_bytes(**facts))
     return path

@@ -1,4 +1,4 @@
-"""Programs that answer as apt and dpkg do, from a folder of a test's own."""
+"""Programs that stand in for apt and dpkg, with a test's own folder."""
 
 import os
 
@@ -38,7 +38,7 @@ esac
 
 
 class FakeApt:
-    """The programs, and what they go by: lists of packages and files, packages, and complaints."""
+    """The programs and their data: lists of packages and files, packages, error messages."""
 
     def __init__(self, folder):
         self.folder, self.bin = folder, folder / "bin"
@@ -58,15 +58,15 @@ class FakeApt:
 
     @property
     def queried(self):
-        """What dpkg was asked for."""
+        """The queries to dpkg."""
         return (self.folder / "queried").read_text()
 
     def has(self, names):
-        """The packages that the archive has."""
+        """Set the packages of the archive."""
         (self.folder / "names").write_text("\n".join(names))
 
     def files(self, text):
-        """What the archive has in its list of files."""
+        """Set the archive's list of files."""
         self.list("main_Contents-arm64.gz", text)
 
     def package(self, name, version):

@@ -1,4 +1,4 @@
-"""Real processes that a test forks, as a server does its workers."""
+"""Real processes that a test forks, like a server its workers."""
 
 import os
 import signal
@@ -6,11 +6,11 @@ import traceback
 from contextlib import contextmanager
 
 LONGEST_S = 30
-"""A child of a test that went wrong ends by itself."""
+"""Time limit after which a child of a failed test ends itself."""
 
 
 def fork(work):
-    """Start a process that does the work; its pid."""
+    """Start a process that does the work; return its pid."""
     child = os.fork()
     if child:
         return child
@@ -19,29 +19,29 @@ def fork(work):
         signal.alarm(LONGEST_S)
         work()
         status = 0
-    except BaseException:  # noqa: BLE001 - the test shows it
+    except BaseException:  # noqa: BLE001 - printed by the test
         traceback.print_exc()
     finally:
         os._exit(status)
 
 
 def join(*children):
-    """Wait until they have ended, without errors."""
+    """Wait until the children have ended without errors."""
     assert [os.waitpid(child, 0)[1] for child in children] == [0] * len(children)
 
 
 def in_child(work):
-    """Do the work in a process of its own."""
+    """Do the work in a separate process."""
     join(fork(work))
 
 
 @contextmanager
 def killed(work):
-    """A process that is killed at the end of the block, which begins once it calls `say`."""
-    heard, told = os.pipe()
+    """Start a process, wait until it calls `say`, yield its pid, and kill it."""
+    reading, writing = os.pipe()
 
     def say():
-        os.write(told, b".")
+        os.write(writing, b".")
 
     def work_and_wait():
         work(say)
@@ -49,11 +49,11 @@ def killed(work):
             signal.pause()
 
     child = fork(work_and_wait)
-    os.close(told)
+    os.close(writing)
     try:
-        assert os.read(heard, 1) == b"."
+        assert os.read(reading, 1) == b"."
         yield child
     finally:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-        os.close(heard)
+        os.close(reading)

@@ -1,7 +1,7 @@
-"""Runs commands in forks of one process that has imported them: most of a command is imports.
+"""Runs commands in forks of a process that has imported them, because imports take most time.
 
-Each line of standard input asks for one: {"words", "environ", "cwd", "files"}, the
-last being those of its standard input, output and error; its exit status is the answer.
+Each line of standard input is a request: {"words", "environ", "cwd", "files"}, where the files
+are for standard input, output and error; the response is the exit status.
 """
 
 import gc
@@ -29,7 +29,7 @@ def main():
     for name in MODULES:
         import_module(name)
     render_anything()
-    gc.freeze()  # the forks collect only what is theirs
+    gc.freeze()  # the forks collect only their own objects
     for line in requests:
         request = json.loads(line)
         child = os.fork()
@@ -42,7 +42,7 @@ def main():
 
 
 def render_anything():
-    """Compile the patterns and templates by which notebooks are rendered, once for all forks."""
+    """Compile the patterns and templates for rendering notebooks, once for all forks."""
     from nachlass_builder.assemble.render import write_executed
 
     cells = [nbformat.v4.new_code_cell("1"), nbformat.v4.new_markdown_cell("*1*")]
@@ -51,7 +51,7 @@ def render_anything():
 
 
 def run(request):
-    """Become the command: its folder, its files, its environment, its end."""
+    """Become the command, with its folder, files and environment, and exit."""
     from nachlass_builder.cli.main import main as command
 
     os.chdir(request["cwd"])
@@ -65,7 +65,7 @@ def run(request):
     except SystemExit as ended:
         sys.stdout.flush()
         sys.stderr.flush()
-        # To take an interpreter down, all of whose objects are shared, takes as long as a start.
+        # Shutting down an interpreter whose objects are all shared takes as long as a startup.
         os._exit(ended.code or 0)
 
 

@@ -1,4 +1,4 @@
-"""A resolver that knows what there is: an index in memory, and no uv."""
+"""A resolver with an index in memory, without uv."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,10 +18,10 @@ THIS_PYTHON = HERE.removeprefix("Python ")
 
 @dataclass(frozen=True)
 class Release:
-    """One version: the Pythons that have a wheel on this system, and what else there is.
+    """A version: the Pythons with a wheel for this system, and other distributions.
 
-    `source` are the Pythons that its source is for, `elsewhere` says that other
-    systems have wheels, `published` when it came.
+    `source` are the Pythons that its source supports, `elsewhere` says that other systems have
+    wheels, `published` is its date.
     """
 
     wheels: tuple[str, ...] = PYTHONS
@@ -32,11 +32,10 @@ class Release:
 
 @dataclass(frozen=True)
 class KnownIndex(Resolver):
-    """Answers as uv would for `releases`, by name and version (oldest first).
+    """Resolves like uv for `releases`, by name and version (oldest first).
 
-    `apart` are names that cannot be met together, `limited` those that the
-    constraints rule out, `denied` what is said of names that we may not see,
-    `broken` the links that lead nowhere.
+    `apart` are names that conflict, `limited` those that the constraints exclude, `denied` the
+    messages for names without access, `broken` the broken links.
     """
 
     indexes: IndexSettings = field(default_factory=IndexSettings)

@@ -1,7 +1,7 @@
-"""Asks a service without pause over kept connections, while workers are killed.
+"""Sends requests to a service without pause over persistent connections, while workers are killed.
 
-Run by tests/integration/test_load.py for some seconds, and by tests/bench/load.py
-and tests/bench/soak.py for minutes.
+tests/integration/test_load.py runs it for some seconds, tests/bench/load.py and
+tests/bench/soak.py for minutes.
 """
 
 import http.client
@@ -20,7 +20,7 @@ HEADERS = {"Content-Type": "application/json"}
 
 @dataclass(frozen=True)
 class Case:
-    """A body, and how it has to be answered; the answer counts if the status is 200."""
+    """A body and its expected response; `answer` is compared if the status is 200."""
 
     body: str
     status: int = 200
@@ -29,7 +29,7 @@ class Case:
 
 @dataclass
 class Tally:
-    """What became of the requests: answered, wrongly answered, lost with their worker."""
+    """The results of requests: answered, answered wrongly, lost with their worker."""
 
     statuses: Counter = field(default_factory=Counter)
     lost: int = 0
@@ -46,12 +46,12 @@ class Tally:
 
 
 def good(samples):
-    """The cases of samples with their predictions."""
+    """Return the cases of samples with their predictions."""
     return [Case(json.dumps(sample), 200, prediction) for sample, prediction in samples]
 
 
 def mixed():
-    """Good, bad, slow and huge requests of the unruly predictor, whose bodies end at 100,000."""
+    """Return good, bad, slow and huge requests for the unruly predictor (body limit 100,000)."""
     return [
         *[Case(json.dumps([n]), 200, {"seen": [n]}) for n in range(40)],
         Case('{"sleep": 0.05}', 200, {"seen": {"sleep": 0.05}}),
@@ -64,7 +64,7 @@ def mixed():
 
 
 def ask(port, cases, ends_at, tally):
-    """One client: one connection after the other, each kept as long as it lasts."""
+    """Run one client, which keeps each connection as long as it lasts."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     choose = random.Random(threading.get_ident())
     while time.monotonic() < ends_at:
@@ -84,7 +84,7 @@ def ask(port, cases, ends_at, tally):
 
 
 def load(service, cases, *, connections, seconds, kill_every_s):
-    """Ask over so many connections, and kill a worker every few seconds: what became of it."""
+    """Send requests over some connections, and kill a worker every few seconds."""
     ends_at = time.monotonic() + seconds
     tallies = [Tally() for _ in range(connections)]
     clients = [
@@ -104,7 +104,7 @@ def load(service, cases, *, connections, seconds, kill_every_s):
 
 
 def proportional_mib(pid):
-    """The proportional set size of a process."""
+    """Return the proportional set size of a process in MiB."""
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
         if line.startswith("Pss:"):
             return int(line.split()[1]) / 1024

@@ -1,4 +1,4 @@
-"""The example of a manifest, which builder and service agree on."""
+"""The example manifest, shared by builder and service tests."""
 
 import json
 
@@ -11,7 +11,7 @@ EXAMPLE = (TESTS / "manifest.example.json").read_text(encoding="utf-8")
 
 
 def example(**sections):
-    """The example, with sections, or some keys of those that are objects, replaced."""
+    """Return the example with sections replaced, or some keys of those that are objects."""
     document = json.loads(EXAMPLE)
     for name, value in sections.items():
         document[name] = {**document[name], **value} if isinstance(value, dict) else value
@@ -19,12 +19,12 @@ def example(**sections):
 
 
 def bundle_with(path, **sections):
-    """A bundle of the service's whose manifest is the example, with sections replaced."""
+    """Return a service bundle with the example manifest, with sections replaced."""
     return Bundle(path, decode(Manifest, json.loads(json.dumps(example(**sections)))))
 
 
 def prediction_with(*, labels=(), buckets=(), ladder=(0.0,)):
-    """The manifest's section about predictions, for metrics."""
+    """Return the manifest's section on predictions, for metrics."""
     return Prediction(
         kind="mixed",
         fields=(*{**dict(labels), **dict(buckets)},),
@@ -35,5 +35,5 @@ def prediction_with(*, labels=(), buckets=(), ladder=(0.0,)):
 
 
 def features_with(*, labels=(), buckets=()):
-    """The features of the manifest's section about inputs, for metrics."""
+    """Return the features in the manifest's section on inputs, for metrics."""
     return Features(dict(labels), dict(buckets))

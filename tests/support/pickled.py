@@ -1,11 +1,11 @@
-"""What cells define, without a kernel that runs them."""
+"""The definitions of cells, without a kernel."""
 
 CELL = "/tmp/ipykernel_7/123.py"
-"""What a kernel calls the file of a cell."""
+"""The kernel's file name of a cell."""
 
 
 def names_of(source, file=CELL):
-    """What a cell defines."""
+    """Return the names that a cell defines."""
     names = {"__name__": "__main__"}
     exec(compile(source, file, "exec"), names)
     return names

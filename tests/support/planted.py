@@ -1,4 +1,4 @@
-"""Secrets of none, in the places and forms that programs keep them in."""
+"""Fake secrets, in the places and formats in which programs keep them."""
 
 MARK = "planted-{:02}-in-no-bundle"
 _KEY = "-----BEGIN OPENSSH PRIVATE" + " KEY-----\n{}\n"
@@ -46,7 +46,7 @@ PARAMETERS = {
 
 
 def plant(root):
-    """Write the files; returns the parameters, and the texts that nothing shipped may have."""
+    """Write the files; return the parameters, and the texts that must not be shipped."""
     texts = [*FILES.items(), *PARAMETERS.items()]
     marks = [MARK.format(number) for number in range(len(texts))]
     filled = {name: text.format(mark) for (name, text), mark in zip(texts, marks, strict=True)}

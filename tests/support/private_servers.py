@@ -1,4 +1,4 @@
-"""Servers that ask who one is: a package index and git repositories, on 127.0.0.1."""
+"""Servers with authentication, on 127.0.0.1: a package index and git repositories."""
 
 import base64
 import getpass
@@ -21,11 +21,11 @@ PASSWORD = "Analytical/Engine+1843"
 BASIC = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
 USERINFO = f"{USER}:{quote(PASSWORD, safe='')}"
 SPELLINGS = (PASSWORD, quote(PASSWORD, safe=""), BASIC)
-"""How the password could be written down."""
+"""Possible spellings of the password."""
 
 
 class Private(BaseHTTPRequestHandler):
-    """Hands out files, and what `git http-backend` says, to whoever knows the password."""
+    """Serves files, and responses of `git http-backend`, to clients with the password."""
 
     def do_GET(self):
         if self.headers.get("Authorization") != f"Basic {BASIC}":
@@ -88,7 +88,7 @@ class Private(BaseHTTPRequestHandler):
 
 @contextmanager
 def private_server(root):
-    """Serve `root/simple` as an index and `root/*.git` as repositories; lend `host:port`."""
+    """Serve `root/simple` as an index and `root/*.git` as repositories; yield `host:port`."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Private)
     server.root = root
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
@@ -102,7 +102,7 @@ def private_server(root):
 
 
 def make_repository(path, files):
-    """Make a bare git repository of one commit."""
+    """Create a bare git repository with one commit."""
     work = path.with_suffix(".work")
     for name, text in files.items():
         (work / name).parent.mkdir(parents=True, exist_ok=True)
@@ -113,7 +113,7 @@ def make_repository(path, files):
 
 
 def package_files(name):
-    """The files of a project that builds itself, without an index."""
+    """Return the files of a project that builds itself, without an index."""
     return {
         "pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "backend"\n'
         f'backend-path = ["."]\n[project]\nname = "{name}"\nversion = "1.0"\n',
@@ -125,12 +125,12 @@ def package_files(name):
 
 @contextmanager
 def ssh_server(folder):
-    """An sshd for this user and one key, with an agent that holds it.
+    """Run an sshd for this user and one key, with an agent that has the key.
 
-    Lends the address and the variables that a user of the agent has.
+    Yield the address and the variables for a user of the agent.
     """
     folder.mkdir()
-    if os.geteuid() == 0:  # where Debian's sshd insists on it
+    if os.geteuid() == 0:  # Debian's sshd requires it
         Path("/run/sshd").mkdir(exist_ok=True)
     for name in ("host", "user"):
         words = ["-q", "-t", "ed25519", "-N", "", "-f", folder / name]

@@ -1,4 +1,4 @@
-"""Where the project is, and how much of it is to be tested."""
+"""The project's folders, and whether all tests run."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""What values of variables mean, to the builder and to the service alike."""
+"""Values of variables and their unquoted forms, the same for builder and service."""
 
 UNQUOTED = {
     "": "",

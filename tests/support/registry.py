@@ -1,4 +1,4 @@
-"""A registry of images on loopback: Debian's docker-registry."""
+"""An image registry on loopback: Debian's docker-registry."""
 
 import socket
 import subprocess
@@ -12,7 +12,7 @@ from support.served import free_port
 
 @contextmanager
 def registry(folder, engine):
-    """Its address; as long as it is there, the engine speaks to it without TLS."""
+    """Run a registry, let the engine use it without TLS, and yield its address."""
     port = free_port()
     address = f"127.0.0.1:{port}"
     settings = {

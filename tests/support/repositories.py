@@ -1,4 +1,4 @@
-"""Makes a git repository of a folder."""
+"""Creates a git repository in a folder."""
 
 import os
 import subprocess
@@ -7,7 +7,7 @@ IDENTITY = ("-c", "user.name=Nobody", "-c", "user.email=nobody@example.org")
 
 
 def commit_all(folder, when=None):
-    """Commit all that is in a folder, at a time as git writes it; returns the commit."""
+    """Commit everything in a folder, at a time in git's format; return the commit."""
     dates = {"GIT_AUTHOR_DATE": when, "GIT_COMMITTER_DATE": when} if when else {}
     git = ["git", "-C", folder, *IDENTITY]
     for words in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-q", "-m", "All of it"]):

@@ -1,4 +1,4 @@
-"""Starts the service of a bundle for a test, and ends it."""
+"""Starts and stops the service of a bundle for a test."""
 
 import http.client
 import json
@@ -22,7 +22,7 @@ from support.project import TESTS
 
 CLIENTS = 4
 LOOPS = {"uvloop": {}, "asyncio": {"PYTHONPATH": str(TESTS / "support/without_uvloop")}}
-"""The loops that carry requests, each with the variables that have a service use it."""
+"""The event loops, each with the variables that make a service use it."""
 
 
 def free_port():
@@ -33,7 +33,7 @@ def free_port():
 
 @dataclass
 class Served:
-    """A running service, which `log` holds the structured lines of."""
+    """A running service, with its structured log."""
 
     process: subprocess.Popen
     port: int
@@ -49,7 +49,7 @@ class Served:
 
     @property
     def log(self):
-        """The events so far; what is not JSON was printed by the model, or is a defect."""
+        """The events so far, without other output, which is from the model or a defect."""
         lines = self.log_file.read_text(encoding="utf-8").splitlines()
         return [json.loads(line) for line in lines if line.startswith("{")]
 
@@ -57,7 +57,7 @@ class Served:
         return [line for line in self.log if line["event"] == name]
 
     def event(self, name):
-        """The one event of this name, which may be written only after what it says has happened."""
+        """Wait for the only event of this name, which may be logged with a delay."""
         self.wait_until(lambda: self.events(name), f"{name} is not logged")
         [event] = self.events(name)
         return event
@@ -69,7 +69,7 @@ class Served:
         return sorted(map(int, children.read_text().split()))
 
     def ask(self, method, path, body=None, headers=None):
-        """One request on a new connection: the status, the headers, the body as bytes."""
+        """Send a request on a new connection; return status, headers and body as bytes."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.request(method, path, body, headers or {})
@@ -79,14 +79,14 @@ class Served:
             connection.close()
 
     def predict(self, sample):
-        """The status, and the decoded prediction or problem, for a sample."""
+        """Send a sample; return the status and the decoded prediction or problem."""
         status, _headers, body = self.ask(
             "POST", "/predict", json.dumps(sample), {"Content-Type": "application/json"}
         )
         return status, json.loads(body)
 
     def metrics(self):
-        """Every sample of the metrics, by its name and labels as they are written."""
+        """Return all metrics by their name with labels as written."""
         _status, _headers, body = self.ask("GET", "/metrics")
         lines = [line for line in body.decode().splitlines() if not line.startswith("#")]
         return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
@@ -105,31 +105,31 @@ class Served:
             return False
 
     def kill(self):
-        """End whatever is left of it."""
+        """Kill the service and its processes."""
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         self.process.wait()
 
     def stop(self, sent=signal.SIGTERM):
-        """End the service; its exit code."""
+        """Stop the service; return its exit code."""
         self.process.send_signal(sent)
         return self.process.wait(30)
 
 
 def python_of(bundle, environ):
-    """The interpreter of a bundle's environment."""
+    """Return the interpreter of a bundle's environment."""
     settings = Settings.from_environ(environ, {})
     progress = Progress(quiet=True)
     return restore_environment(Path(bundle), environ, settings, Deadline(), progress).python
 
 
 def service_command(bundle, environ, *words):
-    """The command that starts the service of a bundle."""
+    """Return the command that starts the service of a bundle."""
     return [python_of(bundle, environ), "-P", "-m", "nachlass_service", "serve", bundle, *words]
 
 
 def start(bundle, environ, log_file, *words, **variables):
-    """Start the service of a bundle; it need not be ready yet."""
+    """Start the service of a bundle without waiting until it is ready."""
     port = free_port()
     command = service_command(bundle, environ, "--port", port, *words)
     kept = {k: v for k, v in environ.items() if not k.startswith(("PYTHON", "OMP_"))}
@@ -148,8 +148,8 @@ def start(bundle, environ, log_file, *words, **variables):
 
 @contextmanager
 def served(bundle, environ, *words, **variables):
-    """A service that is ready; killed at the end, if it was not stopped."""
-    # Two processes of tests may serve one bundle.
+    """Start a service, yield it when ready, and kill it if it was not stopped."""
+    # Two test processes may serve the same bundle.
     log_file = Path(bundle).parent / f"{Path(bundle).name}-service-{os.getpid()}.log"
     log_file.unlink(missing_ok=True)
     service = start(bundle, environ, log_file, *words, **variables)
@@ -161,10 +161,10 @@ def served(bundle, environ, *words, **variables):
 
 
 def check_samples(bundle, service):
-    """The service gives the notebook's answers, to several clients at once."""
+    """Check that the service returns the notebook's predictions to several clients at once."""
     opened = Bundle.open(Path(bundle))
     samples = list(opened.samples())
-    if opened.is_pipeline:  # a list is a list of samples there
+    if opened.is_pipeline:  # a pipeline takes a list of samples
         samples = [([sample], [recorded]) for sample, recorded in samples]
     with ThreadPoolExecutor(CLIENTS) as clients:
         answers = list(clients.map(service.predict, [sample for sample, _ in samples]))

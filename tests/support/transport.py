@@ -1,10 +1,10 @@
-"""A transport without a socket, and a clock that stands still."""
+"""A transport without a socket, and a manual clock."""
 
 import asyncio
 
 
 class Clock:
-    """A clock that stands still; each test moves it."""
+    """A clock that only the test advances."""
 
     def __init__(self):
         self.now = 1000.0
@@ -14,7 +14,7 @@ class Clock:
 
 
 class Transport(asyncio.Transport):
-    """Notes what is done with it; `takes` is whether the client reads."""
+    """Records the calls; `takes` is whether the client reads."""
 
     def __init__(self):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Tiny wheels and indexes of them, made by hand: tests need no network and no builds."""
+"""Tiny handmade wheels and indexes of them, for tests without network and builds."""
 
 import base64
 import hashlib
@@ -8,7 +8,7 @@ from io import BytesIO
 from pathlib import Path
 
 ELSEWHERE = "cp39-cp39-manylinux1_x86_64"
-"""A tag that fits no Python that Nachlass runs on."""
+"""A tag that matches no Python that Nachlass runs on."""
 
 
 def make_wheel(
@@ -21,7 +21,7 @@ def make_wheel(
     extras=(),
     entry_points="",
 ):
-    """Write a wheel of one module, or of the `files` given, into a folder; equal ones are equal."""
+    """Write a wheel of one module or of `files` into a folder; equal arguments give equal files."""
     Path(folder).mkdir(parents=True, exist_ok=True)
     module = name.replace("-", "_")
     path = Path(folder) / f"{module}-{version}-{tag}.whl"
@@ -44,13 +44,13 @@ def make_wheel(
 
 
 def _digest(content):
-    """A digest as RECORD has it."""
+    """Return a digest in RECORD's format."""
     digest = hashlib.sha256(content).digest()
     return f"sha256={base64.urlsafe_b64encode(digest).decode().rstrip('=')}"
 
 
 def make_sdist(folder, name, version="1.0"):
-    """Write a source distribution that says what it needs (nothing) and that builds itself."""
+    """Write a source distribution that declares no requirements and builds itself."""
     Path(folder).mkdir(parents=True, exist_ok=True)
     path = Path(folder) / f"{name}-{version}.tar.gz"
     project = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'

@@ -1,1 +1,1 @@
-"""The bundle on disk: its files, its manifest, and how it gets to its place."""
+"""The bundle on disk: its files, its manifest, and staging and publishing it."""

@@ -1,4 +1,4 @@
-"""What a bundle holds, as digests: of each file, and of all of them with the manifest."""
+"""The digests of a bundle: of each file, and of all of them with the manifest."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from nachlass_builder.bundle.manifest import MANIFEST, Proven
 from nachlass_builder.foundation.digest import digest_of_file
 
 SHORT_DIGITS = 12
-"""The digits of a bundle's digest that people are shown; the service shows as many."""
+"""The number of digits of a bundle's digest shown to users, the same as in the service."""
 
 
 def contents(bundle: Path) -> dict[str, str]:
-    r"""The SHA-256 of each file of a bundle, in hexadecimal, by its path below the bundle.
+    r"""Return the hexadecimal SHA-256 of each file of a bundle, by its path in the bundle.
 
-    Paths are sorted and have slashes; bytes that are not UTF-8 are written `\xff`. A symbolic
-    link has `link ` before the SHA-256 of its target as it is written, a file that its owner
-    may execute has `program ` before its own. Folders, other modes, times and what is neither
-    file nor link do not count, nor does `manifest.json`, which has the digest. Raises OSError.
+    Paths are sorted and use slashes; bytes that are not UTF-8 are written `\xff`. The value is
+    `link ` and the SHA-256 of the target as written for a symbolic link, and has the prefix
+    `program ` for a file that its owner may execute. Folders, other modes, times, special files
+    and `manifest.json`, which contains the digest, do not count. Raise OSError.
     """
     found = {}
     for path in bundle.rglob("*"):
@@ -40,16 +40,16 @@ def contents(bundle: Path) -> dict[str, str]:
 
 
 def digest_of_bundle(bundle: Path, manifest: Proven) -> str:
-    """The digest of a bundle that has this manifest; raises OSError."""
+    """Return the digest of a bundle with this manifest; raise OSError."""
     return digest_of_contents(contents(bundle), manifest)
 
 
 def digest_of_contents(files: Mapping[str, str], manifest: Proven) -> str:
-    """The digest of a bundle, of its `contents` and its manifest: SHA-256 of a JSON text.
+    """Return the digest of a bundle's `contents` and manifest: the SHA-256 of a JSON text.
 
-    The text is what Python's `json.dumps(facts, sort_keys=True, separators=(",", ":"))` makes,
-    all of it ASCII. `facts` has two keys: `files` is what `contents` returns, `manifest` the
-    document in manifest.json without its `digest`.
+    The text is the ASCII result of `json.dumps(facts, sort_keys=True, separators=(",", ":"))` in
+    Python. `facts` has two keys: `files` is the result of `contents`, `manifest` the document in
+    manifest.json without its `digest`.
     """
     document = {name: fact for name, fact in asdict(manifest).items() if name != "digest"}
     facts = {"files": files, "manifest": document}

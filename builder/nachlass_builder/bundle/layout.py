@@ -1,4 +1,4 @@
-"""What a bundle is: its files, and how one is recognized."""
+"""The layout of a bundle: its files, and how to recognize one."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ SBOM = "sbom.cdx.json"
 SAMPLES = "samples.jsonl"
 SERVICE_WHEELS = "nachlass_service-*.whl"
 SOURCE_FOLDER = "src"
-"""Where the bundle, beside its lock files, keeps the source."""
+"""The folder for the source in the bundle, next to the lock files."""
 
 
 def is_bundle(path: Path) -> bool:
-    """Whether a folder is a bundle rather than a source."""
+    """Return whether a folder is a bundle rather than a source."""
     return read_manifest(path) is not None
 
 
 def service_wheel(path: Path, manifest: Manifest) -> Path | None:
-    """The wheel of the service that a bundle was proven with; None when it is there no more."""
+    """Return the service wheel that a bundle was proven with; None if it is missing."""
     wheels = filter(Path.is_file, sorted(path.glob(SERVICE_WHEELS)))
     return next((one for one in wheels if digest_of_file(one) == manifest.locks.service), None)
 
 
 def missing_parts(path: Path, manifest: Manifest) -> list[str]:
-    """What a bundle should have, and has not."""
+    """Return the required files that a bundle lacks."""
     parts = [manifest.entry.model, TRAINING_LOCK, SERVING_LOCK, SBOM, SOURCE_FOLDER]
     parts += [SAMPLES] if manifest.samples.are_there else []
     missing = [part for part in parts if not (path / part).exists()]
@@ -46,9 +46,9 @@ def missing_parts(path: Path, manifest: Manifest) -> list[str]:
 
 
 def bundle_at(path: Path) -> Manifest | None:
-    """The manifest of the bundle that somebody named; None for what is none.
+    """Return the manifest of the bundle at a path; None if it is not a bundle.
 
-    Raises SourceError for a bundle that is damaged, or another version's.
+    Raise SourceError for a damaged bundle or one of another version.
     """
     try:
         document = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
@@ -58,10 +58,10 @@ def bundle_at(path: Path) -> Manifest | None:
         return None
     if not is_ours(document):
         if _has_parts_of_bundle(path):
-            raise _unusable(f"{path} is a damaged bundle: its {MANIFEST} is none")
+            raise _unusable(f"{path} is a damaged bundle: its {MANIFEST} is not a manifest")
         return None
     if document.get("schema_version") != SCHEMA_VERSION:
-        raise _unusable(f"{path} is not a bundle that nachlass {__version__} reads")
+        raise _unusable(f"{path} is a bundle that nachlass {__version__} cannot read")
     try:
         manifest = decode(document)
     except ValueError as error:
@@ -72,7 +72,7 @@ def bundle_at(path: Path) -> Manifest | None:
 
 
 def _has_parts_of_bundle(path: Path) -> bool:
-    """Whether a folder looks like a bundle without its manifest: a source has locks at most."""
+    """Return whether a folder looks like a bundle without its manifest; a source has only locks."""
     locks = (TRAINING_LOCK, SERVING_LOCK)
     models = ("model.pickle", "stages.json")
     return all((path / name).is_file() for name in locks) and any(
@@ -81,9 +81,9 @@ def _has_parts_of_bundle(path: Path) -> bool:
 
 
 def _unusable(message: str) -> SourceError:
-    return SourceError(message, remedy="build the source again, with this version")
+    return SourceError(message, remedy="rebuild the source with this version")
 
 
 def is_ours(document: Any) -> bool:
-    """Whether a document is a manifest or a seed, of whatever version."""
+    """Return whether a document is a manifest or a seed of any version."""
     return isinstance(document, dict) and str(document.get("built_by")).startswith("nachlass ")

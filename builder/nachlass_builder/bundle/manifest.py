@@ -1,9 +1,8 @@
-"""The manifest, a bundle's table of contents, in the four states that a build takes it through.
+"""The manifest, a bundle's table of contents, in its four states during a build.
 
-A `Draft` is what is known once the cells have run, `Unproven` what is to be served
-with, `Proven` what the proof has shown as well, and `Manifest` has the digest of the finished
-bundle. docs/manifest.schema.json is the form on disk; the service has a reader of its own. It
-is one document, and so one file.
+`Draft` has the facts known after the cells have run, `Unproven` adds the serving environment,
+`Proven` the results of the proof, and `Manifest` the digest of the finished bundle.
+docs/manifest.schema.json describes the form on disk; the service has a separate reader.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ Schema = Mapping[str, Any] | bool
 """A JSON Schema."""
 
 Counts = Mapping[str, Mapping[str, int]]
-"""How often each value occurs, by field or feature."""
+"""Counts of values, by field or feature."""
 
 Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 """A SHA-256 in hexadecimal."""
@@ -31,10 +30,10 @@ Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """How the model is loaded; paths are below the bundle's `src/`.
+    """How to load the model; paths are relative to the bundle's `src/`.
 
-    `predictor` is the place where it is defined, None for a pipeline; `cells` names
-    the cells of code objects by the files that the kernel gave them.
+    `predictor` is the place of its definition, None for a pipeline; `cells` maps the file names
+    of code objects from the kernel to cells.
     """
 
     model: Literal["model.pickle", "stages.json"]
@@ -47,9 +46,9 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """The fields of predictions: each has labels, or upper bounds of buckets, or both.
+    """The fields of predictions: each has labels, upper bounds of buckets, or both.
 
-    `ladder` are the bounds of a field that no sample shows.
+    `ladder` are the bucket bounds for fields that no sample has.
     """
 
     kind: str
@@ -61,7 +60,7 @@ class Prediction:
 
 @dataclass(frozen=True, kw_only=True)
 class Features:
-    """The features of samples: each has labels, or upper bounds of buckets."""
+    """The features of samples: each has labels or upper bounds of buckets."""
 
     labels: Mapping[str, tuple[str, ...]]
     buckets: Mapping[str, tuple[float, ...]]
@@ -69,7 +68,7 @@ class Features:
 
 @dataclass(frozen=True, kw_only=True)
 class Input:
-    """What a sample is: the schema that all samples meet (true without any), and the first."""
+    """The input: the schema of all samples (true without any), and the first sample."""
 
     schema: Schema
     example: Any
@@ -78,26 +77,26 @@ class Input:
 
 @dataclass(frozen=True, kw_only=True)
 class Samples:
-    """How many samples proved the model, and how many of them are in the bundle.
+    """The number of samples that proved the model, and the number shipped in the bundle.
 
-    Of `random_fields` only the types are proven.
+    For `random_fields`, only the types are proven.
     """
 
     count: int
     deterministic: bool
     random_fields: tuple[str, ...]
     shipped: int | None = None
-    """None in bundles that were built before it was told: all."""
+    """None in bundles of earlier versions, which ship all."""
 
     @property
     def are_there(self) -> bool:
-        """Whether the bundle has any."""
+        """Whether the bundle has samples."""
         return bool(self.count if self.shipped is None else self.shipped)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Locks:
-    """Digests of the training lock, of what decided it, and of the service's wheel."""
+    """Digests of the training lock, of the inputs of its resolution, and of the service's wheel."""
 
     training: str
     resolution: str
@@ -106,7 +105,7 @@ class Locks:
 
 @dataclass(frozen=True, kw_only=True)
 class BothLocks(Locks):
-    """With the digest of the serving lock."""
+    """The locks, with the digest of the serving lock."""
 
     serving: str
 
@@ -122,7 +121,7 @@ class NotebookFile:
 
 @dataclass(frozen=True, kw_only=True)
 class Revision:
-    """The URL that was cloned, and what git says of the source; None where there is none."""
+    """The cloned URL, and git's description of the source; None where unknown."""
 
     origin: str | None
     commit: str | None
@@ -132,14 +131,14 @@ class Revision:
 
 @dataclass(frozen=True, kw_only=True)
 class SourceRevision(Revision):
-    """With the notebooks, in the order in which they ran."""
+    """The revision, with the notebooks in the order in which they ran."""
 
     notebooks: tuple[NotebookFile, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataFile:
-    """A file that the cells read; `reason` says why there is no digest."""
+    """A file that the cells read; `reason` says why it has no digest."""
 
     path: str
     inside: bool
@@ -152,7 +151,7 @@ class DataFile:
 
 @dataclass(frozen=True, kw_only=True)
 class Data:
-    """The files that the cells read, those among `more` not listed."""
+    """The files that the cells read; `more` counts those not listed."""
 
     files: tuple[DataFile, ...]
     more: int
@@ -161,9 +160,9 @@ class Data:
 
 @dataclass(frozen=True, kw_only=True)
 class Slim:
-    """Why distributions are kept, and those that are not, each with its modules.
+    """The kept distributions with reasons, and the left-out ones with their modules.
 
-    `all_because` says why nothing is left out of what the user requires.
+    `all_because` says why all of the user's requirements are kept.
     """
 
     all_because: str | None
@@ -173,9 +172,9 @@ class Slim:
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryUse:
-    """The most memory that the proof had, without files, in bytes: loaded, and after scoring.
+    """The proof's peak memory in bytes, without files: after loading, and after scoring.
 
-    It is rounded up, so that builds agree.
+    The values are rounded up, to be equal in every build.
     """
 
     loaded: int
@@ -184,7 +183,7 @@ class MemoryUse:
 
 @dataclass(frozen=True, kw_only=True)
 class Baseline:
-    """How the service counts the samples' predictions and features, by field and value."""
+    """The service's counts of the samples' predictions and features, by field and value."""
 
     predictions: Counts
     inputs: Counts
@@ -192,10 +191,10 @@ class Baseline:
 
 @dataclass(frozen=True, kw_only=True)
 class Draft:
-    """What is known once the cells have run.
+    """The facts known after the cells have run.
 
-    `key` is equal for builds that would give the same, `created` is the time of the
-    source as source_time.py has it, ISO 8601 in UTC.
+    `key` is equal for builds with equal inputs; `created` is the time of the source from
+    source_time.py, in ISO 8601 and UTC.
     """
 
     schema_version: Literal[1] = SCHEMA_VERSION
@@ -216,14 +215,14 @@ class Draft:
     created: str
 
     def served_with(self, packages: Mapping[str, str], lock: str, slim: Slim) -> Unproven:
-        """The manifest with its serving environment: versions by name, and the lock's digest."""
+        """Add the serving environment: versions by name, the lock's digest, and the reasons."""
         locks = BothLocks(**vars(self.locks), serving=lock)
         return Unproven(**{**vars(self), "locks": locks}, packages=packages, slim=slim)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Unproven(Draft):
-    """A draft, and the distributions that it is to be served with, by name and version."""
+    """A draft with the serving environment's distributions, by name and version."""
 
     locks: BothLocks
     packages: Mapping[str, str]
@@ -232,13 +231,13 @@ class Unproven(Draft):
     def proven(
         self, *, batch: bool, preload: bool, memory: MemoryUse, baseline: Baseline
     ) -> Proven:
-        """The manifest of a bundle that is proven."""
+        """Add the results of the proof."""
         return Proven(**vars(self), batch=batch, preload=preload, memory=memory, baseline=baseline)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Proven(Unproven):
-    """With what the proof has shown: whether a batch predictor and a load before a fork work."""
+    """A manifest with the proof's results, such as whether batches and preloading work."""
 
     batch: bool
     preload: bool
@@ -246,29 +245,29 @@ class Proven(Unproven):
     baseline: Baseline
 
     def finished(self, digest: str) -> Manifest:
-        """The manifest of a bundle whose files are all there."""
+        """Add the digest of the complete bundle."""
         return Manifest(**vars(self), digest=digest)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest(Proven):
-    """What a finished bundle has; `digest` is of its files and this document: see contents.py."""
+    """The manifest of a finished bundle; `digest` covers it and the files: see contents.py."""
 
     digest: Digest
 
 
 def decode(document: Any) -> Manifest:
-    """A finished bundle's manifest, from JSON; raises ValueError, which names the field."""
+    """Convert JSON data to a finished bundle's manifest; raise ValueError, with the field."""
     return msgspec.convert(document, Manifest)
 
 
 def load_manifest(path: Path) -> Manifest:
-    """The manifest of the bundle at `path`; raises OSError or ValueError."""
+    """Load the manifest of the bundle at `path`; raise OSError or ValueError."""
     return decode(json.loads((path / MANIFEST).read_text(encoding="utf-8")))
 
 
 def read_manifest(path: Path) -> Manifest | None:
-    """The manifest of the bundle at `path`; None when there is none that this version reads."""
+    """Load the manifest of the bundle at `path`; return None if this version cannot read it."""
     try:
         return load_manifest(path)
     except (OSError, ValueError):
@@ -276,9 +275,9 @@ def read_manifest(path: Path) -> Manifest | None:
 
 
 def write_manifest(path: Path, manifest: Draft) -> None:
-    """Write the manifest in one move."""
+    """Write the manifest atomically."""
     partial = path / f"{MANIFEST}.partial"
     text = json.dumps(asdict(manifest), indent=2, ensure_ascii=False, allow_nan=False)
-    # A lone surrogate is legal in JSON as an escape alone.
+    # JSON allows a lone surrogate only as an escape.
     partial.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
     partial.replace(path / MANIFEST)

@@ -1,6 +1,6 @@
-"""What a build takes over where no bundle is kept: the lock, and what decided it.
+"""The seed for a build without a previous bundle: the lock, and the digest of its inputs.
 
-Images leave it to the next build, at the place where the bundle will be.
+Images leave it for the next build, at the bundle's place.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ SEED = "seed.json"
 
 
 def write_seed(path: Path, bundle: Path) -> None:
-    """Write the seed of a bundle; equal locks have equal files.
+    """Write the seed of a bundle; equal locks give equal files.
 
-    Raises OSError or ValueError when the bundle cannot be read.
+    Raise OSError or ValueError if the bundle cannot be read.
     """
     resolution = load_manifest(bundle).locks.resolution
     path.mkdir(parents=True)
@@ -32,18 +32,18 @@ def write_seed(path: Path, bundle: Path) -> None:
 
 
 def is_seed(path: Path) -> bool:
-    """Whether a folder is a seed."""
+    """Return whether a folder is a seed."""
     return _read(path) is not None
 
 
 def resolution_of(path: Path) -> str | None:
-    """The digest of what decided the training lock of a bundle or a seed; None of anything else."""
+    """Return the resolution digest of a bundle's or seed's training lock, or else None."""
     manifest = read_manifest(path)
     return manifest.locks.resolution if manifest else _read(path)
 
 
 def _read(path: Path) -> str | None:
-    """The digest in a seed; None when it is none."""
+    """Return the digest in a seed; None if it is not a seed."""
     try:
         seed = json.loads((path / SEED).read_text(encoding="utf-8"))
         return str(seed["resolution"]) if is_ours(seed) else None

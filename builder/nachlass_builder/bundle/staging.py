@@ -1,4 +1,4 @@
-"""Where bundles are made, beside their place, and how they get there whole."""
+"""Stages bundles next to their destination, and moves them there when complete."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from nachlass_builder.foundation.errors import SourceError
 
 @dataclass(frozen=True)
 class Staging:
-    """Where a bundle is in the making: `bundle` becomes the bundle, `work` is thrown away."""
+    """The staging folder: `bundle` becomes the bundle, `work` is deleted."""
 
     folder: Path
 
     @property
     def bundle(self) -> Path:
-        """The bundle in the making."""
+        """The staged bundle."""
         return self.folder / "bundle"
 
     @property
     def work(self) -> Path:
-        """Everything that only the build needs."""
+        """Files that only the build needs."""
         return self.folder / "work"
 
     @property
@@ -41,10 +41,10 @@ class Staging:
 
 @contextmanager
 def staged(destination: Path, cache: Path) -> Iterator[Staging]:
-    """A place to make the bundle for `destination`; one build at a time, nothing left behind.
+    """Yield a staging folder for `destination`, for one build at a time, and clean it up.
 
-    What a killed build left is cleared away first, and a bundle that it was
-    about to replace is put back.
+    First, the leftovers of a killed build are removed, and a bundle that it was replacing is
+    restored.
     """
     _check_destination(destination)
     locks = cache / "locks"
@@ -54,9 +54,9 @@ def staged(destination: Path, cache: Path) -> Iterator[Staging]:
     except OSError as error:
         raise SourceError(
             f"{error.filename} cannot be written: {error.strerror}",
-            remedy="name another place with -o, or another cache with S2I_CACHE_DIR",
+            remedy="name another folder with -o, or another cache with S2I_CACHE_DIR",
         ) from error
-    # A container has the same paths as another, and maybe its cache, but not its folders.
+    # Containers have the same paths, and may share a cache, but not their folders.
     parent = destination.parent.stat()
     place = f"{parent.st_dev}:{parent.st_ino}:".encode() + os.fsencode(destination.resolve())
     key = hashlib.sha256(place).hexdigest()[:16]
@@ -78,7 +78,7 @@ def staged(destination: Path, cache: Path) -> Iterator[Staging]:
 
 
 def publish(staging: Staging, destination: Path) -> None:
-    """Move the finished bundle to its place; the previous one goes once it is there."""
+    """Move the finished bundle to its destination, then remove the previous one."""
     before = _before(destination)
     if destination.exists():
         destination.rename(before)
@@ -87,19 +87,19 @@ def publish(staging: Staging, destination: Path) -> None:
 
 
 def _check_destination(destination: Path) -> None:
-    """Refuse to replace what is neither a bundle nor a seed."""
+    """Raise if the destination is neither a bundle nor a seed."""
     if not os.path.lexists(destination) or _was_bundle(destination) or is_seed(destination):
         return
     if destination.is_dir() and not any(destination.iterdir()):
         return
     raise SourceError(
         f"{destination} exists and is not a bundle",
-        remedy="name a new folder with -o; only a bundle is ever replaced",
+        remedy="name a new folder with -o; only a bundle is replaced",
     )
 
 
 def _was_bundle(path: Path) -> bool:
-    """Whether a folder is a bundle, be it damaged or another version's."""
+    """Return whether a folder is a bundle, even if damaged or of another version."""
     try:
         return bundle_at(path) is not None
     except SourceError:
@@ -107,7 +107,7 @@ def _was_bundle(path: Path) -> bool:
 
 
 def _recover(destination: Path, making: Path) -> None:
-    """Undo what a killed build left."""
+    """Clean up after a killed build."""
     remove(making)
     before = _before(destination)
     if before.exists() and not destination.exists():
@@ -116,12 +116,12 @@ def _recover(destination: Path, making: Path) -> None:
 
 
 def _before(destination: Path) -> Path:
-    """Where the replaced bundle is for a moment."""
+    """Return the temporary path of the replaced bundle."""
     return destination.parent / f".{destination.name}.before"
 
 
 def remove(path: Path) -> None:
-    """Delete a tree, also one whose folders a notebook locked, or the link that stands for it."""
+    """Delete a tree, even with folders that a notebook made read-only, or a link to one."""
     if path.is_symlink():
         path.unlink()
         return

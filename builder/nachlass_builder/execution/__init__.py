@@ -1,1 +1,1 @@
-"""The notebook runs: kernels, cells, their output and their failures."""
+"""Running the notebooks: kernels, cells, their output and their failures."""

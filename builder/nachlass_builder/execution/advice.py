@@ -1,4 +1,4 @@
-"""What a build knows that may explain why the notebook's code fails."""
+"""Facts about the build that may explain why the notebook's code fails."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from nachlass_builder.foundation.errors import Place
 
 
 def _unknown(*_: object) -> None:
-    """Nothing is known."""
+    """Return no advice."""
 
 
 @dataclass(frozen=True)
 class Advice:
-    """Answers that need more than the notebook; each is None where there is nothing to say.
+    """Explanations that need more than the notebook; each returns None if it has none.
 
-    `missing_file` says why a file, named from the source's root, is not there,
-    `missing_requirements` what to add to the requirements when importing a dotted name failed
-    at a place, `newer_versions` what to do if the code is older than what is installed.
+    `missing_file` says why a file is missing, by its path relative to the source's root;
+    `missing_requirements` says what to add to the requirements after importing a dotted name
+    failed at a place; `newer_versions` says what to do if the code is older than the installed
+    packages.
     """
 
     missing_file: Callable[[str], str | None] = _unknown

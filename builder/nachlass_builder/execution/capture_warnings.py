@@ -1,4 +1,4 @@
-"""Says what a pickle holds that its author may not know of."""
+"""Warnings about unexpected contents of the pickle."""
 
 from __future__ import annotations
 
@@ -20,46 +20,46 @@ MOST_PATHS = 5
 def capture_warnings(
     pickled: Pickled, notebook: Notebook, numbers: Mapping[int, int], source: Path
 ) -> Iterator[str]:
-    """The warnings of what is pickled: absolute paths, the build's own folder, a large global.
+    """Yield warnings about the pickle: absolute paths, the build folder, a large global.
 
-    `numbers` maps execution counts to numbers of cells, `source` is where the cells ran.
+    `numbers` maps execution counts to cell numbers; `source` is the folder the cells ran in.
     """
     for found in pickled.paths[:MOST_PATHS]:
         place = last_binding(notebook, found.name) if found.name else None
         if found.frame:
             place = _place(found.frame, notebook, numbers)
         yield (
-            f"{place or notebook.place()}: the predictor holds an absolute path, "
+            f"{place or notebook.place()}: the predictor contains the absolute path "
             f"{brief(redact(found.path, ()))!r}: {_remedy(found.path)} by a path relative to the "
             "notebook"
         )
     if (more := len(pickled.paths) - MOST_PATHS) > 0:
-        yield f"the predictor holds {more} more absolute paths"
+        yield f"the predictor contains {more} more absolute paths"
     if pickled.holds_build_path:
         yield (
-            f"the pickle holds the path of this build's folder ({source}), "
-            "which is gone afterwards: open files by relative paths"
+            f"the pickle contains the path of the build folder ({source}), "
+            "which is deleted after the build: open files by relative paths"
         )
     if largest := pickled.largest:
         place = last_binding(notebook, largest.name) or notebook.place()
         yield (
-            f"{place}: the pickle holds {pickled.pickle_bytes / 1e6:.0f} MB, "
-            f"{largest.bytes / 1e6:.0f} MB of them `{largest.name}`, which `{largest.function}` "
-            "uses: right for a model; of data keep only what serving needs, in a variable of its "
-            "own"
+            f"{place}: the pickle has {pickled.pickle_bytes / 1e6:.0f} MB, of which "
+            f"{largest.bytes / 1e6:.0f} MB are `{largest.name}`, used by `{largest.function}`: "
+            "fine for a model; for data, keep only the part that the function needs in a separate "
+            "variable"
         )
 
 
 def _remedy(path: str) -> str:
-    """What to do about a path: a folder, which may be of another machine, has no suffix."""
+    """Return the next step for a path; without a suffix it may be a folder of another machine."""
     is_folder = path.endswith(("/", "\\")) or Path(path).is_dir()
     if is_folder or not (PurePath(path).suffix or Path(path).is_file()):
-        return "commit its files, and open them"
-    return "commit the file, and open it"
+        return "commit its files and open them"
+    return "commit the file and open it"
 
 
 def _place(frame: Frame, notebook: Notebook, numbers: Mapping[int, int]) -> Place | None:
-    """The line of a cell that code is on."""
+    """Return the cell line of a frame."""
     number = numbers.get(frame.count or 0)
     if number is None:
         return None

@@ -1,4 +1,4 @@
-"""Explains a failed cell: the line, the next step."""
+"""Explains a failed cell: the line and the next step."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from nachlass_builder.requirements.import_names import explain_missing_module
 
 MAGIC_HEAD = re.compile(r"\s*%%[^\n]*\n")
 TIMED = ("<timed exec>", "<timed eval>")
-"""What `%%time` calls the file of its cell."""
+"""The file names that `%%time` gives its cell."""
 
 REMEDIES = {
     "StdinNotImplementedError": (
-        "nobody answers during a build: read the value from a file, or from a variable "
+        "a build cannot prompt for input: read the value from a file, or from a variable "
         "(os.environ) that .s2i/environment or -e sets"
     ),
     "SystemExit": (
         "remove sys.exit(), exit() or quit(): the kernel must outlive the last cell, "
-        "which is where the predictor is taken from"
+        "because the predictor is captured after it"
     ),
     "cannot open shared object file": (
-        "a library of the system is missing: install the package that has it (apt-get install), "
-        "and name it in apt.txt, which images have installed"
+        "a system library is missing: install its package (apt-get install), "
+        "and list it in apt.txt, which image builds install"
     ),
     "MemoryError": "give the build more memory, or load less data at a time",
     "no display name and no $DISPLAY": (
@@ -42,18 +42,18 @@ REMEDIES = {
         "a build has no display: remove matplotlib.use(...) and %matplotlib"
     ),
 }
-"""What to do, by a sign in the message."""
+"""The next step, by a marker in the message."""
 
 GONE = re.compile(
     r"AttributeError: (?!'NoneType').* has no attribute|ImportError: cannot import name"
     r"|ModuleNotFoundError: No module named '\w+\.|TypeError: .*unexpected keyword argument"
 )
-"""How the exceptions begin of code that uses what a later version of a library has not."""
+"""Exceptions of code that uses features removed from later library versions."""
 
 
 @dataclass(frozen=True)
 class Spot:
-    """A frame as people see it: a line of a cell or of the user's file, or a library."""
+    """A frame as users see it: a line of a cell or of the user's file, or a library."""
 
     label: str
     text: str = ""
@@ -63,10 +63,10 @@ class Spot:
 
 @dataclass(frozen=True)
 class FailedCell:
-    """A cell, its exception, and what it takes to explain them.
+    """A cell, its exception, and the context that explains them.
 
-    `numbers` maps execution counts to numbers of cells, which differ once a
-    cell was skipped; `stderr` is what the cell wrote there last.
+    `numbers` maps execution counts to cell numbers, which differ once a cell was skipped;
+    `stderr` is the cell's error output.
     """
 
     notebook: Notebook
@@ -78,23 +78,23 @@ class FailedCell:
     stderr: str = ""
 
     def error(self) -> ExecutionError:
-        """The failure to raise."""
+        """Return the error to raise."""
         return ExecutionError(
             self.message(), place=self.place(), details=self.details(), remedy=self.remedy()
         )
 
     def message(self) -> str:
-        """The exception's type and the first line of its message that says something."""
+        """Return the exception's type and the first non-blank line of its message."""
         return brief(self._said(self.raised)[0])
 
     def place(self) -> Place:
-        """The cell, and its line that is innermost in the traceback."""
+        """Return the cell and its innermost line in the traceback."""
         places = [spot.place for spot in self._spots(self.raised)]
         own = [place for place in places if place and place.cell == self.cell.number]
         return own[-1] if own else self.notebook.place(self.cell)
 
     def details(self) -> str:
-        """The cell's source with the line marked, then what the traceback adds to it."""
+        """Return the cell's source with the line marked, then the rest of the traceback."""
         parts = [quoted_source(self.cell.source, self.place().line)]
         if self.raised.cause is not None:
             parts += [self._traceback(self.raised.cause), "and then:"]
@@ -108,17 +108,17 @@ class FailedCell:
         return "\n\n".join(parts)
 
     def remedy(self) -> str | None:
-        """The next step, where it is certain, or the code's age a likely reason."""
+        """Return the next step if it is certain, or if outdated code is a likely cause."""
         return self._certain() or (
             self.advice.newer_versions() if GONE.match(self.message()) else None
         )
 
     def _certain(self) -> str | None:
-        """What to do about the exception itself."""
+        """Return the next step for the exception itself."""
         raised = self.raised
         if raised.ename == "ModuleNotFoundError":
             spots = self._spots(raised)
-            # Of `google.colab` only `google` is reported when that is missing too.
+            # Python reports only `google` for a missing `google.colab` if both are missing.
             dotted = re.search(
                 rf"\b{re.escape(raised.name)}[\w.]*", spots[-1].text if spots else ""
             )
@@ -139,14 +139,14 @@ class FailedCell:
         return next((text for sign, text in REMEDIES.items() if sign in self.message()), None)
 
     def _explain_file(self, name: str) -> str | None:
-        """Why a file is not there, if it is known; asked by its path from the root."""
+        """Return why a file is missing, if known; look it up by its path relative to the root."""
         root, path = os.path.realpath(self.root), Path(self.raised.cwd, name)
         if Path(name).is_absolute() and not path.is_relative_to(root):
             return self.advice.missing_file(name)
         return self.advice.missing_file(os.path.relpath(path, root))
 
     def _said(self, raised: Raised) -> list[str]:
-        """The exception's type and message, in lines; paths are relative to the root."""
+        """Return the exception's type and message as lines, with paths relative to the root."""
         text = plain(raised.evalue)
         for file, count in raised.files.items():
             cell = self._cell(count)
@@ -157,30 +157,30 @@ class FailedCell:
         return lines or [raised.ename]
 
     def _traceback(self, raised: Raised) -> str:
-        """The frames from the cell on, a library's in one line, then what was said."""
+        """Return the frames from the cell inwards, libraries condensed, then the message."""
         lines = [line for spots in _runs(self._spots(raised)) for line in spots]
         if not raised.frames and raised.text:
             lines = raised.text.splitlines()[-AROUND * 3 :]
         return "\n".join([*shortened(lines), *shortened(self._said(raised))])
 
     def _spots(self, raised: Raised) -> list[Spot]:
-        """The frames as people see them, from the first of the user's on."""
+        """Return the frames as users see them, starting at the user's first frame."""
         spots = [self._spot(f) for f in raised.frames if not f.file.startswith("<frozen")]
         first = next((i for i, spot in enumerate(spots) if not spot.is_library), len(spots))
         return spots[first:]
 
     def _is_marked_line_alone(self) -> bool:
-        """Whether the whole traceback is the line that the quoted source marks."""
+        """Return whether the traceback is just the line that the quoted source marks."""
         place, spots = self.place(), self._spots(self.raised)
         alone = self.raised.cause is None and len(spots) == 1
         return alone and place.line is not None and spots[0].label == str(place)
 
     def _cell(self, count: int) -> Cell:
-        """The cell of an execution count; what a magic runs counts as one to come."""
+        """Return the cell of an execution count; code run by a magic has the next count."""
         return self.notebook.cells[self.numbers.get(count, self.cell.number) - 1]
 
     def _spot(self, frame: Frame) -> Spot:
-        """Whose a frame is, and where."""
+        """Return the owner and the place of a frame."""
         cell = None if frame.count is None else self._cell(frame.count)
         if frame.file in TIMED:
             cell = self.cell
@@ -198,10 +198,10 @@ class FailedCell:
 
 
 def line_in_cell(source: str, frame: Frame) -> int | None:
-    """The line of a cell that a frame means.
+    """Return the cell line that a frame refers to.
 
-    IPython drops blank lines at the beginning, and magics such as `%%time` run
-    their cell's body as if it began at line 1: the frame's text decides.
+    IPython drops leading blank lines, and magics such as `%%time` run their cell's body as if it
+    began at line 1, so the frame's text decides.
     """
     if frame.line is None:
         return None
@@ -218,13 +218,13 @@ def line_in_cell(source: str, frame: Frame) -> int | None:
 
 
 def library_of(file: str) -> str:
-    """The package a file belongs to: `pandas`, or `Python` for the standard library."""
+    """Return the package a file belongs to: `pandas`, or `Python` for the standard library."""
     parts = re.split(r"(?:site|dist)-packages[/\\]", file)
     return re.split(r"[/\\.]", parts[-1])[0] if len(parts) > 1 else "Python"
 
 
 def _runs(spots: list[Spot]) -> Iterator[list[str]]:
-    """Lines for each run of frames that are alike."""
+    """Yield the lines for each run of equal frames."""
     for spot, group in groupby(spots):
         count = len(list(group))
         if spot.is_library:
@@ -235,7 +235,7 @@ def _runs(spots: list[Spot]) -> Iterator[list[str]]:
 
 
 def line_with(source: str, *patterns: re.Pattern[str]) -> int | None:
-    """The first line in which the first pattern is found that is found at all."""
+    """Return the number of the first line that matches the first pattern with any match."""
     for pattern in patterns:
         for number, line in enumerate(source.splitlines(), start=1):
             if pattern.search(line):

@@ -1,4 +1,4 @@
-"""Keeps the output of cells as they run, within limits."""
+"""Keeps the output of running cells, within limits."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from nbformat import NotebookNode
 from nachlass_builder.execution.kernel import Kernel
 
 TEXT_LIMIT = 2**20
-"""Characters of text kept of a cell's output."""
+"""Characters of text kept per cell."""
 RICH_LIMIT = 2**24
-"""Characters of figures and tables kept of a cell's output."""
+"""Characters of figures and tables kept per cell."""
 LINE_LIMIT = 2**16
 """Characters of an unfinished line that later text may still overwrite."""
-CUT = "an executed notebook keeps 1 MiB of text and 16 MiB of figures a cell"
+CUT = "(limit 1 MiB of text and 16 MiB of figures per cell)"
 OUTPUT_TIMEOUT_S = 30
-"""How long the output of a cell that has ended is waited for."""
+"""How long to wait for the remaining output of a finished cell."""
 
 
 @dataclass
 class CellOutput:
-    """A cell's output as it arrives: streams joined, lines overwritten, all within limits."""
+    """The output of a running cell: streams joined, lines overwritten, all within limits."""
 
     text_left: int = TEXT_LIMIT
     rich_left: int = RICH_LIMIT
@@ -32,7 +32,7 @@ class CellOutput:
     line: str = ""
 
     def keep(self, outputs: list[NotebookNode], new: NotebookNode) -> None:
-        """Take account of the output that has just been appended."""
+        """Apply the limits to the output just appended."""
         if len(outputs) == 1:  # the first, or the first after clear_output()
             self.text_left, self.rich_left = TEXT_LIMIT, RICH_LIMIT
         if new.output_type == "stream":
@@ -48,7 +48,7 @@ class CellOutput:
             self._limit_rich(new)
 
     def close(self) -> None:
-        """Finish the stream that is being written."""
+        """Finish the open stream."""
         if self.stream is not None:
             self._store(self.line)
             self.stream.text = "".join(self.pieces)
@@ -71,7 +71,7 @@ class CellOutput:
             text = "\n".join(_overwritten(line.removesuffix("\r")) for line in text.split("\n"))
         self.text_left -= len(text)
         if self.text_left < 0:
-            text = text[: self.text_left] + f"\n[the rest of this cell's text was cut: {CUT}]\n"
+            text = text[: self.text_left] + f"\n[the rest of this cell's text was cut {CUT}]\n"
         self.pieces.append(text)
 
     def _limit_rich(self, new: NotebookNode) -> None:
@@ -80,18 +80,18 @@ class CellOutput:
         size = sum(len(str(value)) for value in new.data.values())
         if size > self.rich_left:
             new.data.clear()
-            new.data["text/plain"] = f"[{size:,} characters left out: {CUT}]"
+            new.data["text/plain"] = f"[{size:,} characters left out {CUT}]"
         else:
             self.rich_left -= size
 
 
 def _overwritten(line: str) -> str:
-    """A line as a terminal shows it after carriage returns; one at its end still waits."""
+    """Return a line as a terminal shows it after carriage returns; keep one at its end."""
     return line[line.rfind("\r", 0, -1) + 1 :]
 
 
 class CellClient(NotebookClient):
-    """nbclient with limits on output; it keeps the last cell's reply."""
+    """An nbclient client with output limits, which keeps the last cell's reply."""
 
     def __init__(self, kernel: Kernel, notebook: NotebookNode) -> None:
         super().__init__(
@@ -119,7 +119,7 @@ class CellClient(NotebookClient):
         display_id: str | None,
         cell_index: int,
     ) -> NotebookNode | None:
-        """Append an output to the cell's, as far as the limits allow."""
+        """Append an output to the cell's outputs, within the limits."""
         new = super().output(outs, msg, display_id, cell_index)
         if new is not None:
             self.kept.keep(outs, new)

@@ -1,10 +1,9 @@
-"""Says what Python's warnings said while cells ran.
+"""Reports Python's warnings from the cells.
 
-Shown is whatever may mean that results are wrong or not what was meant: all
-but what warns of later versions, which a lock keeps away and which is only
-counted, and what a build without a display always says. Warnings of one
-category and line are one message with their number: they often differ only in
-values of the samples.
+Warnings that may mean wrong or unintended results are shown. Warnings about later versions are
+only counted, because the lock keeps those versions out; warnings that every build without a
+display gives are dropped. Warnings of one category and line are one message with their number,
+because they often differ only in values of the samples.
 """
 
 from __future__ import annotations
@@ -27,12 +26,12 @@ from nachlass_builder.notebook.notebook import Cell, Notebook
 MOST_A_CELL = 5
 OF_LATER_VERSIONS = ("DeprecationWarning", "PendingDeprecationWarning", "FutureWarning")
 NOISE = re.compile(r"IProgress not found|FigureCanvas\w+ is non-interactive")
-"""What there is no reason to mend: progress bars and figures without a browser."""
+"""Warnings that need no action: progress bars and figures without a browser."""
 
 
 @dataclass(frozen=True)
 class Warned:
-    """One warning: its category's names, its message, the cell that ran and the frame in it."""
+    """A warning: the names of its category, its message, the running cell and the frame in it."""
 
     kinds: tuple[str, ...]
     message: str
@@ -41,7 +40,7 @@ class Warned:
 
     @property
     def is_of_later_versions(self) -> bool:
-        """Whether it is about code that some later version will not take."""
+        """Whether it is about code that a later version will reject."""
         return any(kind in OF_LATER_VERSIONS or "Deprecat" in kind for kind in self.kinds)
 
     @property
@@ -55,7 +54,7 @@ class Warned:
 class CellWarnings:
     """The warnings of one notebook, as its kernel writes them to a file.
 
-    `numbers` maps execution counts to numbers of cells.
+    `numbers` maps execution counts to cell numbers.
     """
 
     path: Path
@@ -67,13 +66,13 @@ class CellWarnings:
     cells: set[int] = field(default_factory=set)
 
     def new(self) -> Iterator[str]:
-        """What to say of the warnings since the last call."""
+        """Yield messages for the warnings since the last call."""
         more: dict[tuple[int | None, bool], list[int]] = {}
         for (_kind, place, is_of_cells), several in self._alike().items():
             counts = more.setdefault((place.cell, is_of_cells), [])
             counts.append(len(several))
             if len(counts) <= MOST_A_CELL:
-                yield f"{place}: {self._told(several)}"
+                yield f"{place}: {self._text_of(several)}"
         for (number, is_of_cells), counts in more.items():
             if left := sum(counts[MOST_A_CELL:]):
                 what = "1 more warning" if left == 1 else f"{left} more warnings"
@@ -81,7 +80,7 @@ class CellWarnings:
                 yield f"{Place(self.notebook.name, number)}: {what}{where}"
 
     def _alike(self) -> dict[tuple[str, Place, bool], list[Warned]]:
-        """The new warnings by category, place, and whether a cell ran; others are counted."""
+        """Group new warnings by category, place and whether a cell ran; count the others."""
         alike: dict[tuple[str, Place, bool], list[Warned]] = {}
         for warned in self._new():
             place = self._place(warned)
@@ -95,25 +94,25 @@ class CellWarnings:
             alike.setdefault(key, []).append(warned)
         return alike
 
-    def _told(self, alike: Sequence[Warned]) -> str:
-        """The first of the warnings of one category and line, and how many there are."""
+    def _text_of(self, alike: Sequence[Warned]) -> str:
+        """Return the first warning of one category and line, and the number of others."""
         text = brief(redact(alike[0].text, secrets_in((), self.environment)))
         return text if len(alike) == 1 else f"{text} (and {len(alike) - 1} more like it)"
 
     def summary(self) -> str | None:
-        """How many warnings of later versions there were, and in which cells."""
+        """Return how many warnings about later versions there were, and in which cells."""
         if not self.later:
             return None
         what = "1 warning" if self.later == 1 else f"{self.later} warnings"
         numbers = ", ".join(map(str, sorted(self.cells)))
         where = f", cell{'s' * (len(self.cells) > 1)} {numbers}" if numbers else ""
         return (
-            f"{self.notebook.name}{where}: {what} of what later versions change; "
-            "the lock keeps the present ones"
+            f"{self.notebook.name}{where}: {what} about changes in later versions; "
+            "the lock keeps the current ones"
         )
 
     def _new(self) -> list[Warned]:
-        """The warnings written since the last call; a line that is being written can wait."""
+        """Return the warnings written since the last call, except an unfinished line."""
         try:
             with self.path.open("rb") as file:
                 file.seek(self.read)
@@ -124,7 +123,7 @@ class CellWarnings:
         return [_read(line) for line in whole.splitlines()]
 
     def _place(self, warned: Warned) -> Place:
-        """The line of a cell that led to the warning, else the cell that ran."""
+        """Return the cell line that led to the warning, or else the running cell."""
         frame = warned.frame
         if frame is None:
             return self.notebook.place(self._cell(warned.count))
@@ -133,11 +132,11 @@ class CellWarnings:
         return self.notebook.place(cell, line_in_cell(cell.source, frame))
 
     def _cell(self, count: int) -> Cell:
-        """The cell of an execution count; after the last one, its own."""
+        """Return the cell of an execution count, or the last cell for later counts."""
         number = self.numbers.get(count) or max(self.numbers.values(), default=1)
         return self.notebook.cells[number - 1]
 
 
 def _read(line: bytes) -> Warned:
-    """A line of the file that `nachlass_kernel.warned` writes."""
+    """Parse a line of the file that `nachlass_kernel.warned` writes."""
     return msgspec.convert(json.loads(line), Warned)

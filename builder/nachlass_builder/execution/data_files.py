@@ -1,7 +1,7 @@
-"""What the notebooks read: for the manifest, and for the next build.
+"""The files that the notebooks read, for the manifest and the next build.
 
-The kernel observes, see in_kernel/nachlass_kernel/reads.py. A credential is
-kept by its path alone: the digest of a short secret can be guessed.
+The kernel observes them, see in_kernel/nachlass_kernel/reads.py. Of a credential only the path
+is recorded, because a short secret can be guessed from its digest.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SECRET_FOLDERS = frozenset(
     {".ssh", ".aws", ".azure", ".gcloud", "gcloud", ".kube", ".docker", ".gnupg", ".kaggle"}
 )
 INJECTED_FOLDERS = ("/tmp/injected/", "/run/secrets/", "/var/run/secrets/")  # noqa: S108 - see s2i.py
-"""Where what only the build may see is mounted."""
+"""Where secrets of the build are mounted."""
 FEW = 3
 CHANGED = "has changed"
 SECRET_WORD = re.compile(
@@ -37,7 +37,7 @@ SECRET_WORD = re.compile(
 
 @dataclass(frozen=True)
 class FileRead:
-    """A file as it was when it was first read; `written` says that a cell had written it."""
+    """The state of a file when it was first read; `written` means that a cell had written it."""
 
     path: str
     bytes: int
@@ -49,7 +49,7 @@ class FileRead:
 
 @dataclass(frozen=True)
 class Reads:
-    """What the cells of a kernel have read, and the paths of what they have written."""
+    """The files that the cells of a kernel read, and the paths that they wrote."""
 
     files: tuple[FileRead, ...] = ()
     more: int = 0
@@ -58,7 +58,7 @@ class Reads:
 
 
 def observed_reads(kernel: Kernel) -> Reads:
-    """What the cells of this kernel have read, as reads.py reports it."""
+    """Return the files that the cells of this kernel read, as reads.py reports them."""
     path = kernel.folder / "reads.json"
     code = isolated(REPORT_READS.format(path=str(path)))
     try:
@@ -69,14 +69,14 @@ def observed_reads(kernel: Kernel) -> Reads:
 
 
 def data_of(reads: Sequence[Reads], root: Path) -> Data:
-    """Every file that was read once, as the first notebook that read it found it."""
+    """Return every file that was read, in the state in which the first notebook read it."""
     root = root.resolve()
     written: set[str] = set()
     files: dict[str, DataFile] = {}
     for observed in reads:
         for file in observed.files:
             made_here = file.written or file.path in written
-            # What notebooks made and removed again is nobody's data.
+            # Files that notebooks created and removed again are not data.
             if file.path not in files and not (made_here and not os.path.exists(file.path)):  # noqa: PTH110
                 files[file.path] = _described(replace(file, written=made_here), root)
         written |= set(observed.written)
@@ -88,7 +88,7 @@ def data_of(reads: Sequence[Reads], root: Path) -> Data:
 
 
 def data_notes(data: Data) -> Iterator[str]:
-    """What the build says of the files that were read."""
+    """Yield the build's notes on the files that were read."""
     count = len(data.files) + data.more
     if count:
         outside = [file.path for file in data.files if not file.inside]
@@ -96,13 +96,13 @@ def data_notes(data: Data) -> Iterator[str]:
         also = f", {len(outside)} of them outside the source{few}" if outside else ""
         yield f"{counted(count, 'file')} read by the notebook{also}"
     if data.problems:
-        yield f"not every file that was read is known: {data.problems[0]}"
+        yield f"the list of files that were read may be incomplete: {data.problems[0]}"
 
 
 def changed_outside(data: Data) -> Iterator[tuple[str, str]]:
-    """The files outside the source that are no longer what was read: path, and what happened.
+    """Yield the files outside the source that changed since they were read: path and change.
 
-    A file of the same size and time is taken for the same, as make does.
+    A file of the same size and time counts as unchanged, as in make.
     """
     for file in data.files:
         if file.inside or file.written or file.bytes is None:
@@ -123,12 +123,12 @@ def changed_outside(data: Data) -> Iterator[tuple[str, str]]:
 
 
 def _described(file: FileRead, root: Path) -> DataFile:
-    """A file as the manifest has it."""
+    """Return the manifest's entry for a file."""
     path = Path(file.path)
     inside, is_hidden = path.is_relative_to(root), is_credential(path)
     shown = path.relative_to(root) if inside else path
     return DataFile(
-        # Names need not be UTF-8, but the manifest is.
+        # File names need not be UTF-8, but the manifest is.
         path=os.fsencode(shown).decode("utf-8", "backslashreplace"),
         inside=inside,
         written=file.written,
@@ -140,7 +140,7 @@ def _described(file: FileRead, root: Path) -> DataFile:
 
 
 def is_credential(path: Path) -> bool:
-    """Whether a file is somebody's secret, by where it is or what it is called."""
+    """Return whether a file is a secret, judged by its folder and name."""
     return (
         str(path).startswith(INJECTED_FOLDERS)
         or not SECRET_FOLDERS.isdisjoint(path.parts)

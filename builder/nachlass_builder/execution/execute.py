@@ -1,7 +1,7 @@
-"""Runs a notebook's cells in order, each to its end.
+"""Runs a notebook's cells in order.
 
-nbclient's NotebookClient is used rather than nbconvert's preprocessor around
-it, which ends the kernel before it returns: the capture needs the kernel alive.
+It uses nbclient's NotebookClient rather than nbconvert's preprocessor around it, because the
+preprocessor shuts the kernel down and the capture needs it alive.
 """
 
 from __future__ import annotations
@@ -43,20 +43,19 @@ from nachlass_builder.notebook.notebook import Cell, Notebook
 __all__ = ["CodeError", "Execution", "Kernel", "executed"]
 
 ASKING_LIMIT_S = 5.0
-"""How long the kernel may take to describe an exception."""
+"""Timeout for the kernel to describe an exception."""
 PIP_CALL = re.compile(r"\bpip\d?\b.*\binstall\b")
 LEAVING = re.compile(r"\b(exit|quit)\b")
 
 
 @dataclass(frozen=True)
 class Execution:
-    """What one notebook's run needs to know.
+    """The parameters of one notebook's run.
 
-    `notebook.node` gets the outputs. `root` is the copy of the repository,
-    `cwd` the folder in it where the cells run, `environment` what they may see
-    of the environment, `pythonpath` further folders to import from, `prepare`
-    hidden code that runs before the first cell.
-    `advice` explains failures.
+    `notebook.node` receives the outputs. `root` is the copy of the repository, `cwd` the folder
+    in it where the cells run, `environment` the variables that they see, `pythonpath` the extra
+    folders to import from, `prepare` hidden code to run before the first cell. `advice` explains
+    failures.
     """
 
     notebook: Notebook
@@ -74,7 +73,7 @@ class Execution:
 
 @contextmanager
 def executed(execution: Execution) -> Iterator[Kernel]:
-    """Run every cell; lend the live kernel, which ends with the context."""
+    """Run every cell and yield the live kernel, which is shut down on exit."""
     with started_kernel(
         execution.python,
         cwd=execution.cwd,
@@ -92,7 +91,7 @@ def executed(execution: Execution) -> Iterator[Kernel]:
         try:
             yield kernel
         finally:
-            run.tell_last_warnings()
+            run.report_last_warnings()
 
 
 class _Run:
@@ -122,22 +121,22 @@ class _Run:
                 try:
                     self._run_cell(cell, index)
                 finally:
-                    self._tell_warnings()
+                    self._report_warnings()
         self.client.set_widgets_metadata()
 
-    def tell_last_warnings(self) -> None:
-        """Say what else was warned of, by what ran after the cells; and what is only counted."""
-        self._tell_warnings()
+    def report_last_warnings(self) -> None:
+        """Report the warnings of code that ran after the cells, and those that are only counted."""
+        self._report_warnings()
         if summary := self.warnings.summary():
             self.execution.progress.note(summary)
 
-    def _tell_warnings(self) -> None:
-        """Say what the cells have warned of since the last time."""
+    def _report_warnings(self) -> None:
+        """Report the warnings since the last call."""
         for text in self.warnings.new():
             self.execution.progress.warn(text)
 
     def _run_cell(self, cell: Cell, index: int) -> None:
-        """Run a cell to its end, or say why it has none."""
+        """Run a cell, and raise if it does not complete."""
         if not self.kernel.is_alive():
             raise self._dead(self.notebook.cells[max(cell.number - 2, 0)])
         if cell.is_skipped:
@@ -160,7 +159,7 @@ class _Run:
         self._refuse_unseen_ends(cell, index)
 
     def _refuse_unseen_ends(self, cell: Cell, index: int) -> None:
-        """Refuse what the kernel does not report as failed: exit(), and errors magics swallow."""
+        """Raise for failures the kernel does not report: exit(), and errors magics swallow."""
         if any(part.get("source") == "ask_exit" for part in self.client.reply.get("payload", ())):
             line = line_with(cell.source, LEAVING)
             frames = (Frame("", line, "", None, len(self.numbers)),)
@@ -171,7 +170,7 @@ class _Run:
                 raise self._failed(cell, index, self._raised(output)).error()
 
     def _refuse_missing_pips(self, cell: Cell) -> None:
-        """Refuse a cell in which pip was asked for what is not in the lock."""
+        """Raise for a cell that asked pip for a package outside the lock."""
         if not self.kernel.missing_pips.exists():
             return
         texts = self.kernel.missing_pips.read_text(encoding="utf-8").splitlines()
@@ -187,14 +186,14 @@ class _Run:
         )
 
     def _limit(self) -> tuple[float | None, bool]:
-        """The seconds a cell has, and whether it is the build's limit that says so."""
+        """Return the seconds left for a cell, and whether the build's limit sets them."""
         cell_s, build_s = self.execution.cell_timeout_s, self.execution.deadline.remaining_s()
         if build_s is not None and (cell_s is None or build_s < cell_s):
             return build_s, True
         return cell_s, False
 
     def _exceeded(self, cell: Cell, *, by_build: bool) -> TimeLimitError:
-        """The failure of a cell that has no time left."""
+        """Return the error for a cell that ran out of time."""
         if by_build:
             error = self.execution.deadline.exceeded("running this cell")
         else:
@@ -208,7 +207,7 @@ class _Run:
     def _overran(
         self, error: TimeLimitError, cell: Cell, index: int, overrun: OverrunError
     ) -> TimeLimitError:
-        """Say where a cell was that did not end in time."""
+        """Add to the error where the timed-out cell was."""
         if not overrun.interrupted:
             error.message += "; it ignored interrupts and was killed"
         elif self.client.reply.get("status") == "error":
@@ -217,7 +216,7 @@ class _Run:
         return error
 
     def _dead(self, cell: Cell) -> ExecutionError:
-        """The failure of a cell whose kernel is gone."""
+        """Return the error for a cell whose kernel died."""
         message, remedy = self.kernel.death()
         place, source = self.notebook.place(cell), quoted_source(cell.source, None)
         return ExecutionError(message, place=place, details=source, remedy=remedy)
@@ -235,7 +234,7 @@ class _Run:
         )
 
     def _raised(self, said: Mapping[str, Any]) -> Raised:
-        """Ask the kernel for its last exception; what it said of it will do otherwise."""
+        """Ask the kernel for its last exception, and fall back to its reply."""
         text = plain("\n".join(said.get("traceback") or []))
         fallback = Raised(said["ename"], said["evalue"], text=text)
         answer = self.kernel.folder / "exception.json"
@@ -246,6 +245,6 @@ class _Run:
             known = msgspec.convert(document, Raised) if document else fallback
         except (DeadKernelError, OverrunError, OSError, ValueError):
             return fallback
-        # ipykernel itself fails to send words that UTF-8 cannot hold, and tells of that.
-        told = (known.ename, "UnicodeEncodeError")
-        return known if fallback.ename in told else fallback
+        # ipykernel fails to send text that UTF-8 cannot encode, and reports that failure instead.
+        reported = (known.ename, "UnicodeEncodeError")
+        return known if fallback.ename in reported else fallback

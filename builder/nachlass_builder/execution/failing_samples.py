@@ -1,4 +1,4 @@
-"""Explains a model that fails for its samples: which, where, what to do."""
+"""Explains why a model fails for its samples: which, where, and the next step."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from nachlass_builder.foundation.settings import SAMPLES_VARIABLE
 from nachlass_builder.notebook.find_names import last_binding
 from nachlass_builder.notebook.notebook import Notebook
 
-ONE_ROW = "one row is not a list of rows: model.predict([x])[0] scores a single one"
-ONE_OBJECT = "the predictor gets one row as an object: pd.DataFrame([x]) makes a frame of it"
-ONE_LIST = "the predictor gets one row as a list: np.array(x) makes an array of it"
+ONE_ROW = "the model takes a list of rows: call model.predict([x])[0] to score one row"
+ONE_OBJECT = "the predictor receives one row as a dict: pd.DataFrame([x]) converts it to a frame"
+ONE_LIST = "the predictor receives one row as a list: np.array(x) converts it to an array"
 ROWS = (
-    "the predictor gets one row; a function of a list of rows is called batch_predictor, "
-    "and predictor(x) can be batch_predictor([x])[0]"
+    "the predictor receives one row; a function that takes a list of rows is named "
+    "batch_predictor, and predictor(x) can return batch_predictor([x])[0]"
 )
-TEXT = "a sample holds text where the model takes numbers: convert it in `predictor`, or mend it"
+TEXT = "a sample has text where the model expects numbers: convert it in `predictor`, or fix it"
 
 HINTS = (
     (r"'dict' object has no attribute|'dict' object is not callable", "dict", ONE_OBJECT),
@@ -40,19 +40,18 @@ HINTS = (
     (r"can only concatenate str|must be real number, not str", "", TEXT),
     (r"unsupported operand type\(s\) for .*'str'", "", TEXT),
 )
-"""What is likely to be wrong: by a sign in the exception and the Python type of the sample."""
+"""Likely causes, by a pattern in the exception and the Python type of the sample."""
 
-JSON_FORMS = "return numbers, text, lists or dicts of them; numpy and pandas values are converted"
+JSON_FORMS = "return numbers, strings, lists or dicts; numpy and pandas values are converted"
 
 
 @dataclass(frozen=True)
 class FailingSample:
-    """The first sample for which a model fails, and what it takes to explain it.
+    """The first sample for which a model fails, and the context that explains the failure.
 
-    `count` is how many fail in this way. `scorer` is what scores: "`predictor`", or
-    "the pipeline" of a notebook without one. `numbers`, `root` and
-    `advice` are those of a FailedCell; `cells` are the places of the
-    files of other notebooks' cells.
+    `count` is the number of samples that fail in this way. `scorer` is "`predictor`", or
+    "the pipeline" for a notebook without one. `numbers`, `root` and `advice` are as in
+    FailedCell; `cells` maps the files of other notebooks' cells to places.
     """
 
     described: SampleFailure
@@ -65,7 +64,7 @@ class FailingSample:
     cells: Mapping[str, str] = field(default_factory=dict)
 
     def left_out(self, scored: int) -> str:
-        """What to say of a few samples of many."""
+        """Return the message for a few failing samples among many."""
         return (
             f"{self._function()} {self._verb()} {self.count} of {counted(scored, 'sample')}, "
             f"which are left out; the first: {self.place()}: sample {self.described.number}: "
@@ -73,7 +72,7 @@ class FailingSample:
         )
 
     def place(self) -> Place:
-        """The innermost line of a cell, or where the failing function is defined."""
+        """Return the innermost cell line, or where the failing function is defined."""
         if cell := self._failed_cell():
             return cell.place()
         frames = raised.frames if (raised := self._raised()) else ()
@@ -83,16 +82,16 @@ class FailingSample:
         return self._definition()
 
     def error(self, scored: int, given: int, variable: str) -> ProofError:
-        """The failure of a model that fails for so many of the `scored` of the `given` samples."""
+        """Return the error for a model that fails for too many of its samples."""
         cell = self._failed_cell()
         how_many = f"{self.count} of {scored} samples"
         if self.count == scored:
             how_many = f"all {scored} samples" if scored > 1 else "the only sample"
         if scored < given:
-            how_many += f" tried of {given}"
+            how_many += f" tried (of {given})"
         elif 2 * self.count <= scored:
-            how_many += ", the first ones among them"
-        hint = (cell and cell.remedy()) or self._hint() or f"mend {self._function()}"
+            how_many += ", including the first ones"
+        hint = (cell and cell.remedy()) or self._hint() or f"fix {self._function()}"
         return ProofError(
             f"{self._function()} {self._verb()} {how_many}; "
             f"sample {self.described.number}: {self._message()}",
@@ -102,15 +101,15 @@ class FailingSample:
         )
 
     def _function(self) -> str:
-        """What fails."""
+        """Return the name of the failing function."""
         return "`validator`" if self.described.code == "refused" else self.scorer
 
     def _verb(self) -> str:
-        """What it does; `for` and the samples may follow."""
-        return "refuses" if self.described.code == "refused" else "fails for"
+        """Return the verb; the number of samples follows."""
+        return "rejects" if self.described.code == "refused" else "fails for"
 
     def _message(self) -> str:
-        """The exception, or what cannot be written as JSON."""
+        """Return the exception, or what cannot be written as JSON."""
         raised = self._raised()
         if self.described.code == "unserialisable" or not raised:
             return brief(self.described.message)
@@ -119,18 +118,18 @@ class FailingSample:
         return brief(f"{raised.ename}: {plain(raised.evalue)}".strip(": ").splitlines()[0])
 
     def _raised(self) -> Raised | None:
-        """The exception without the frames of `%%time`, whose cells are not known any more."""
+        """Return the exception without the frames of `%%time`, whose cells are unknown by now."""
         raised = self.described.raised
         if raised is None:
             return None
         return replace(raised, frames=tuple(f for f in raised.frames if f.file not in TIMED))
 
     def _definition(self) -> Place:
-        """Where the failing function is defined."""
+        """Return the place where the failing function is defined."""
         return last_binding(self.notebook, self._function().strip("`")) or self.notebook.place()
 
     def _failed_cell(self) -> FailedCell | None:
-        """The cell of the exception's innermost line that is in one."""
+        """Return the cell of the exception's innermost frame in a cell."""
         raised = self._raised()
         if raised is None:
             return None
@@ -142,22 +141,22 @@ class FailingSample:
         return FailedCell(self.notebook, cell, raised, self.numbers, self.root, self.advice)
 
     def _hint(self) -> str | None:
-        """What is likely to be wrong, if there is a sign of it."""
+        """Return the likely cause, if a pattern matches."""
         raised, kind = self.described.raised, self.described.sample_type
         if self.described.code == "unserialisable":
             has_none = "has no JSON form" in self.described.message
-            return JSON_FORMS if has_none else "rename what would have the same name in JSON"
+            return JSON_FORMS if has_none else "rename the keys that are equal in JSON"
         if not raised:
             return None
         if raised.ename == "NameError":
-            return f"no cell leaves `{raised.name}` defined; an earlier session may have done so"
+            return f"no cell defines `{raised.name}`; an earlier session may have defined it"
         said = f"{raised.ename}: {raised.evalue}"
         found = (hint for sign, of, hint in HINTS if of in ("", kind) and re.search(sign, said))
         return next(found, None)
 
 
 def or_else(variable: str) -> str:
-    """What to do when the variable does not hold the samples: a second line of a remedy."""
+    """Return the second line of a remedy, for a variable that does not hold the samples."""
     return (
         f"or, if `{variable}` holds something other than samples, name another variable with "
         f"{SAMPLES_VARIABLE}=NAME, or none with {SAMPLES_VARIABLE}="

@@ -1,4 +1,4 @@
-"""Code that runs in the kernel unseen by the notebook."""
+"""Code that runs in the kernel, hidden from the notebook."""
 
 from __future__ import annotations
 
@@ -20,51 +20,51 @@ ends = [os.path.basename(folder) for folder in sys.path]
 if "" not in sys.path:
     sys.path.insert(ends.index("site-packages") if "site-packages" in ends else 0, "")
 
-# `!command` runs on a pseudo-terminal, where a question would wait for ever.
+# `!command` runs on a pseudo-terminal, where a prompt would hang.
 def system(command, piped=zmqshell.system):
     return piped("exec </dev/null\\n" + command)
 zmqshell.system = system
 
 # IPython's own `open` is pickled by value, with the path of this environment.
 get_ipython().user_ns.pop("open", None)
-interactiveshell._modified_open = open  # which `%reset` would bring back
+interactiveshell._modified_open = open  # `%reset` would restore it
 """
-"""What a kernel has to do before the first cell."""
+"""The kernel's setup before the first cell."""
 
 DESCRIBE = (
     "__import__('nachlass_kernel.exception', fromlist=['write_last_exception'])"
     ".write_last_exception({path!r})"
 )
-"""Writes what the kernel knows of its last exception to a file."""
+"""Writes a description of the kernel's last exception to a file."""
 
 MARK = "\n# nachlass"
-"""How hidden code ends."""
+"""The end of hidden code."""
 
 NAME_CELLS = (
     "__import__('nachlass_kernel.cells', fromlist=['name_cells'])"
     ".name_cells({notebook!r}, {mark!r})"
 )
-"""Gives the files of cells names that are the same in every run."""
+"""Gives cells file names that are the same in every run."""
 
 NAME_CLASSES = "__import__('nachlass_kernel.class_ids', fromlist=['name_classes'])"
 NAME_CLASSES += ".name_classes({built!r})"
-"""Gives classes ids in pickles that are the same in every run; where cloudpickle is installed."""
+"""Gives pickled classes ids that are the same in every run; needs cloudpickle."""
 
 WATCH_READS = "__import__('nachlass_kernel.reads', fromlist=['watch']).watch({root!r})"
-"""Begins to observe which files are read."""
+"""Starts observing which files are read."""
 
 WATCH_WARNINGS = "__import__('nachlass_kernel.warned', fromlist=['watch']).watch({path!r})"
-"""Begins to write warnings that cells show to a file."""
+"""Starts writing the cells' warnings to a file."""
 
 REPORT_READS = "__import__('nachlass_kernel.reads', fromlist=['write_reads']).write_reads({path!r})"
-"""Writes what has been read to a file."""
+"""Writes the observed reads to a file."""
 
 REGISTER_REDUCERS = "__import__('nachlass_kernel.reducers', fromlist=['register']).register()"
-"""Teaches what cells pickle with what pickle lacks; only where cloudpickle is installed."""
+"""Registers extra reducers for the cells' own pickling; needs cloudpickle."""
 
 
 class CodeError(ExecutionError):
-    """Hidden code raised in the kernel: the exception's type, its value and its traceback."""
+    """An exception of hidden code in the kernel: its type, value and traceback."""
 
     def __init__(self, doing: str, ename: str, evalue: str, traceback: str) -> None:
         super().__init__(f"{ename}: {evalue}, while {doing}", details=traceback)
@@ -74,12 +74,12 @@ class CodeError(ExecutionError):
 
     @classmethod
     def from_reply(cls, reply: Mapping[str, Any], doing: str) -> CodeError:
-        """The failure that a kernel's reply tells of."""
+        """Return the error that a kernel's reply reports."""
         traceback = redact(plain("\n".join(reply.get("traceback") or [])), ())
         evalue = redact(plain(reply.get("evalue", "")), ())
         return cls(doing, reply.get("ename", "unknown"), evalue, traceback)
 
 
 def isolated(code: str) -> str:
-    """Wrap hidden code so that it neither sees nor changes the notebook's names."""
+    """Wrap hidden code to keep it from seeing or changing the notebook's names."""
     return f"__import__('builtins').exec({code!r}, {{}})"

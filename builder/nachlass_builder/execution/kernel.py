@@ -1,6 +1,6 @@
-"""A live kernel: cells and hidden code run in it, within time limits.
+"""A live kernel, which runs cells and hidden code within time limits.
 
-Process and channels are one class, because either is useless once the other has ended.
+Process and channels are one class, because each is useless without the other.
 """
 
 from __future__ import annotations
@@ -41,36 +41,36 @@ T = TypeVar("T")
 
 START_LIMIT_S = 120.0
 INTERRUPT_PAUSES_S = (1.5, 2.5)
-"""Seconds that overrun work gets to end after each interrupt, before it is killed."""
+"""Grace periods after each interrupt of timed-out work, before the kernel is killed."""
 POLL_S = 0.25
-"""How often a waiting call looks whether the kernel still lives."""
+"""How often a waiting call checks that the kernel is alive."""
 
 
 class _KernelManager(AsyncKernelManager):
-    """Starts the kernel of one environment, whatever kernelspecs are installed."""
+    """Starts the kernel of one environment, regardless of installed kernelspecs."""
 
     python = Unicode()
 
     @property
     def kernel_spec(self) -> KernelSpec:
-        # -P keeps a user's random.py or types.py out of the kernel's own imports.
+        # -P keeps a user's random.py or types.py from shadowing the kernel's imports.
         argv = [self.python, "-P", "-m", "ipykernel_launcher", "-f", "{connection_file}"]
         return KernelSpec(argv=argv, display_name="Python 3", language="python")
 
 
 class Kernel:
-    """A kernel that has started: cells and hidden code run in it, one at a time."""
+    """A started kernel, which runs cells and hidden code one at a time."""
 
     def __init__(self, python: Path, folder: Path, deadline: Deadline) -> None:
         self.deadline = deadline
         self.missing_pips = folder / "missing"
         self.language_info: dict[str, Any] = {}
         self.cell_numbers: dict[int, int] = {}
-        """The numbers of cells by execution count, which differ once a cell was skipped."""
+        """Cell numbers by execution count, which differ once a cell was skipped."""
         self.folder = folder
         self._runner = asyncio.Runner()
         self._context = zmq.asyncio.Context()
-        self._context.rcvhwm = 0  # else a burst of output loses messages, the last one included
+        self._context.rcvhwm = 0  # otherwise a burst of output loses messages, including the last
         self.manager = _KernelManager(
             python=str(python),
             transport="ipc",
@@ -82,7 +82,7 @@ class Kernel:
         self._guard: subprocess.Popen[bytes] | None = None
 
     def run(self, code: str, *, doing: str) -> None:
-        """Run hidden code: no output, no trace in the history; CodeError when it raises."""
+        """Run hidden code without output or history; raise CodeError if it raises."""
         if self.deadline.remaining_s() == 0:
             raise self.deadline.exceeded(doing)
         try:
@@ -96,42 +96,42 @@ class Kernel:
             raise CodeError.from_reply(reply, doing)
 
     def call(self, work: Coroutine[Any, Any, T], limit_s: float | None) -> T:
-        """Await work in the kernel; past the limit interrupt it, then kill the kernel."""
+        """Await work in the kernel; after the limit, interrupt it, then kill the kernel."""
         return self._runner.run(within(limit_s, work, self._stop))
 
     def is_alive(self) -> bool:
-        """Whether the kernel's process still runs."""
+        """Return whether the kernel process is running."""
         return self._process is not None and self._process.poll() is None
 
     def notice_reply(self) -> None:
-        """Let a waiting call see a reply that came while something was being sent.
+        """Wake up a waiting call for a reply that arrived during a send.
 
-        jupyter_client sends past asyncio's socket, which swallows the wake-up
-        of a reply that arrives in that moment; asking for events repeats it.
+        jupyter_client sends past asyncio's socket, which swallows the wake-up of a reply that
+        arrives at that moment; asking for events repeats it.
         """
         if self.channels is not None:
             self.channels.shell_channel.socket.get(zmq.EVENTS)
 
     def death(self) -> tuple[str, str | None]:
-        """How the kernel's process ended, and what to do about it if that is known."""
+        """Return how the kernel process ended, and the next step if known."""
         status = self._process.wait() if self._process else 0
         if status >= 0:
-            return f"the kernel's process ended itself with exit status {status}", None
+            return f"the kernel process exited with status {status}", None
         name = signal.Signals(-status).name if -status in set(signal.Signals) else "?"
         if -status != signal.SIGKILL:
-            return f"the kernel's process crashed: signal {-status} ({name})", None
+            return f"the kernel process crashed: signal {-status} ({name})", None
         return (
             "the kernel was killed by signal 9, most likely out of memory; " + memory_limit(),
             "give the build more memory, or load less data at a time",
         )
 
     def kill(self) -> None:
-        """End the kernel and all that it started."""
+        """Kill the kernel and its child processes."""
         if self._process is not None:
             kill_family(self._process)
 
     def start(self, cwd: Path, environment: Mapping[str, str]) -> None:
-        """Start the process and wait until it answers."""
+        """Start the process and wait until it responds."""
         try:
             self.call(self._start(cwd, dict(environment)), self.deadline.remaining_s())
         except OverrunError:
@@ -143,7 +143,7 @@ class Kernel:
         self.run(isolated(PREPARE), doing="preparing the kernel")
 
     def end(self) -> None:
-        """Kill the kernel, close every channel to it and every program beside it."""
+        """Kill the kernel, close its channels and stop its guard."""
         self.kill()
         self._runner.run(self._close())
         self._runner.close()
@@ -170,7 +170,7 @@ class Kernel:
         await self._ready()
 
     async def _ready(self) -> None:
-        """Wait until the kernel answers and its output is heard."""
+        """Wait until the kernel responds and its output arrives."""
         assert self.channels is not None
         until = time.monotonic() + START_LIMIT_S
         while time.monotonic() < until:
@@ -185,9 +185,9 @@ class Kernel:
         raise DeadKernelError
 
     async def run_silently(self, code: str) -> dict[str, Any]:
-        """Send hidden code and return the content of its reply; what it prints is dropped."""
+        """Send hidden code and return the content of its reply; drop its output."""
         assert self.channels is not None
-        deaf = asyncio.ensure_future(self._drop_output(self.channels))
+        dropping = asyncio.ensure_future(self._drop_output(self.channels))
         try:
             while True:
                 request = self.channels.execute(
@@ -196,10 +196,10 @@ class Kernel:
                 reply = await self._reply(self.channels, request)
                 if reply["status"] != "aborted":
                     return reply
-                # After an error the kernel refuses what arrives for a moment.
+                # After an error the kernel aborts requests for a moment.
                 await asyncio.sleep(0.05)
         finally:
-            deaf.cancel()
+            dropping.cancel()
 
     async def _reply(self, channels: AsyncKernelClient, request: str) -> dict[str, Any]:
         while True:
@@ -219,11 +219,11 @@ class Kernel:
             await channels.get_iopub_msg(timeout=None)
 
     async def _stop(self, task: asyncio.Future[T]) -> bool:
-        """Interrupt the kernel until the task has ended; else kill the kernel."""
+        """Interrupt the kernel until the task is done; otherwise kill the kernel."""
         for pause_s in INTERRUPT_PAUSES_S:
             if self._process is not None and self.is_alive():
                 os.killpg(self._process.pid, signal.SIGINT)
-                if self.channels is not None:  # wakes a kernel that awaits, which sleeps on
+                if self.channels is not None:  # wakes a kernel that sleeps in an await
                     self.channels.kernel_info()
                     self.notice_reply()
             await asyncio.wait({task}, timeout=pause_s)
@@ -248,7 +248,7 @@ def started_kernel(
     pythonpath: Sequence[Path],
     deadline: Deadline,
 ) -> Iterator[Kernel]:
-    """Start a kernel of the environment that `python` belongs to; end it whatever happens."""
+    """Start a kernel of the environment that `python` belongs to, and always shut it down."""
     with private_folder() as folder:
         kernel = Kernel(python, folder, deadline)
         try:

@@ -1,8 +1,8 @@
-"""What surrounds a kernel: variables, folder, pip, and its end.
+"""The surroundings of a kernel: variables, folder, pip, and cleanup.
 
-What a kernel needs on disk is in one private folder: connection file, sockets,
-IPython's and Jupyter's folders, the commands pip and pip3. That folder and the
-kernel's processes end with the kernel, and also when the builder is killed.
+A kernel's files are in one private folder: connection file, sockets, IPython's and Jupyter's
+folders, the commands pip and pip3. That folder and the kernel's processes are cleaned up with
+the kernel, and also when the builder is killed.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ CHILDREN_GRACE_S = 0.5
 
 IN_KERNEL = Path(__file__).parent / "in_kernel"
 LONGEST_FOLDER = 80
-"""The path of a socket has some 100 bytes on every system; its name takes the rest."""
+"""Socket paths are limited to about 100 bytes on every system; the file name takes the rest."""
 
 DROPPED_VARIABLES = (
     "DISPLAY",
     "WAYLAND_DISPLAY",
-    "MPLBACKEND",  # the kernel's own draws into the notebook
+    "MPLBACKEND",  # the kernel's default draws into the notebook
     "PYTHONHOME",
     "PYTHONSTARTUP",
     "PYTHONDONTWRITEBYTECODE",
     "PYTHONSAFEPATH",
     "PYTHONINSPECT",
     "PYTHONIOENCODING",
-    "PYTHONUTF8",  # the locale says it, and tells other languages too
+    "PYTHONUTF8",  # the locale sets it, also for other languages
     "JPY_SESSION_NAME",
-    "VIRTUAL_ENV",  # `uv pip install` would write into it, and others share the environment
+    "VIRTUAL_ENV",  # `uv pip install` would write into the shared environment
 )
 SHELLS = ("sh", "bash", "dash", "ksh", "zsh")
 
-# Waits for the end of its input, which is the builder's end, and clears up after it.
+# Waits for its stdin to close, which means that the builder has ended, and cleans up after it.
 GUARD = """
 read _
 kill -s KILL "$0"
@@ -56,9 +56,9 @@ rm -rf -- "$1"
 def kernel_environment(
     base: Mapping[str, str], python: Path, folder: Path, pythonpath: Sequence[Path]
 ) -> dict[str, str]:
-    """The variables a kernel sees: UTF-8, no display, and its own environment first.
+    """Return the variables for a kernel: UTF-8, no display, its own environment first on PATH.
 
-    Sets have the same order in every run, unless the user says otherwise.
+    Sets have the same order in every run, unless the user overrides it.
     """
     environment = {"PYTHONHASHSEED": "0"} | {
         name: value
@@ -85,7 +85,7 @@ def kernel_environment(
 
 @contextmanager
 def private_folder() -> Iterator[Path]:
-    """A folder that only this user can read, with a path short enough for sockets."""
+    """Create a folder that only this user can read, with a path short enough for sockets."""
     folder = tempfile.mkdtemp(prefix="nachlass-")
     if len(os.fsencode(folder)) > LONGEST_FOLDER:
         Path(folder).rmdir()
@@ -97,7 +97,7 @@ def private_folder() -> Iterator[Path]:
 
 
 def provide_pip(python: Path, folder: Path) -> None:
-    """Let the commands pip and pip3 be the pip of `in_kernel`."""
+    """Make the commands pip and pip3 run the pip of `in_kernel`."""
     (folder / "bin").mkdir()
     for name in ("pip", "pip3"):
         script = folder / "bin" / name
@@ -106,7 +106,7 @@ def provide_pip(python: Path, folder: Path) -> None:
 
 
 def guarded(pid: int, folder: Path) -> subprocess.Popen[bytes]:
-    """Start the program that clears up should this one be killed."""
+    """Start the program that cleans up if this one is killed."""
     return subprocess.Popen(
         ["/bin/sh", "-c", GUARD, str(pid), str(folder)],
         cwd="/",
@@ -118,10 +118,10 @@ def guarded(pid: int, folder: Path) -> subprocess.Popen[bytes]:
 
 
 def kill_family(process: subprocess.Popen[bytes]) -> None:
-    """Kill a session's leader, then what it started.
+    """Kill a session leader, then its descendants.
 
-    In between, multiprocessing's resource trackers get a moment to remove
-    shared memory and semaphores: they outlive SIGTERM, workers do not.
+    In between, multiprocessing's resource trackers, which survive SIGTERM unlike workers, get a
+    moment to remove shared memory and semaphores.
     """
     strays = _strays(process.pid)
     process.kill()
@@ -139,7 +139,7 @@ def kill_family(process: subprocess.Popen[bytes]) -> None:
 
 
 def _strays(ancestor: int) -> list[int]:
-    """Descendants of a process that have left its session, where /proc tells them."""
+    """Return the descendants of a process that left its session, if /proc is available."""
     parents: dict[int, int] = {}
     sessions: dict[int, int] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):

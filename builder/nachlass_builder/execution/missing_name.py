@@ -1,4 +1,4 @@
-"""Says what a name that is not defined needs."""
+"""Explains undefined names."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from nachlass_builder.notebook.bindings import names_bound
 from nachlass_builder.notebook.notebook import Cell, Notebook
 
 LIKENESS = 0.8
-"""How much of two names must agree, for one to be the other misspelt."""
+"""Similarity above which one name counts as a misspelling of the other."""
 
 
 def explain_missing_name(name: str, notebook: Notebook, cell: Cell) -> str | None:
-    """Point at the cell below that defines the name, or at a name much like it."""
+    """Point at the cell below that defines the name, or at a similar name."""
     defined: dict[str, int] = {}
     for other in notebook.cells:
         for bound, _ in names_bound(other.tree) if other.tree is not None else ():
@@ -30,7 +30,7 @@ def explain_missing_name(name: str, notebook: Notebook, cell: Cell) -> str | Non
 
 
 def _most_alike(name: str, known: list[str]) -> str | None:
-    """The one of the known names that is spelt much like this one, upper case or lower."""
+    """Return the known name that is spelled most similarly, ignoring case."""
     spelt = {other.casefold(): other for other in reversed(known)}
     alike = get_close_matches(name.casefold(), spelt, n=1, cutoff=LIKENESS)
     return spelt[alike[0]] if alike else None

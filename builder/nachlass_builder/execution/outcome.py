@@ -1,6 +1,6 @@
-"""What the capture in the kernel gives: the outcome, or why there is none.
+"""The result of the capture in the kernel: the outcome, or why there is none.
 
-Its side of these forms: `nachlass_kernel.capture`, `scoring` and `survey`.
+The kernel's side of these structures is in `nachlass_kernel.capture`, `scoring` and `survey`.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ Given = TypeVar("Given", bound="Kept")
 
 @dataclass(frozen=True)
 class SampleFailure:
-    """A sample for which the model fails: its number in its variable, and why.
+    """A sample for which the model fails: its index in its variable, and the failure.
 
-    `code` and `message` are those of the service's error, `sample_type` is the Python
-    type, `raised` what the model raised, if anything.
+    `code` and `message` are those of the service's error, `sample_type` is the Python type,
+    `raised` the model's exception, if any.
     """
 
     number: int
@@ -36,7 +36,7 @@ class SampleFailure:
 
 @dataclass(frozen=True)
 class AlikeFailures:
-    """How many samples fail in one way, and the first of them."""
+    """The number of samples that fail in one way, and the first of them."""
 
     count: int
     first: SampleFailure
@@ -46,9 +46,9 @@ class AlikeFailures:
 class ScoredSamples:
     """The samples that were scored.
 
-    `numbers` are of those that succeed, `total` counts the entries of the variable,
-    `scored` those tried; `absent` says why there are none. `index` names the index of a
-    frame or series. Of `random_fields` two scorings differ.
+    `numbers` are the indices of those that succeed, `total` counts the entries of the variable,
+    `scored` those tried; `absent` says why there are none. `index` names the index of a frame or
+    series. `random_fields` are the fields that differ between two scorings.
     """
 
     numbers: tuple[int, ...]
@@ -71,7 +71,7 @@ class AbsolutePath:
 
 @dataclass(frozen=True)
 class LargestVariable:
-    """The variable that weighs most in a large pickle, and the function that uses it."""
+    """The largest variable in a large pickle, and the function that uses it."""
 
     name: str
     function: str
@@ -80,7 +80,7 @@ class LargestVariable:
 
 @dataclass(frozen=True, kw_only=True)
 class Pickled:
-    """What is pickled, and what its author may not know of it."""
+    """The properties of the pickle, and its unexpected contents."""
 
     pickle_bytes: int
     validator: bool
@@ -93,21 +93,21 @@ class Pickled:
 
 @dataclass(frozen=True)
 class Kept:
-    """What a notebook before the last of a pipeline gives: execution counts by the cells' files."""
+    """The result of a pipeline's earlier notebook: execution counts by cell file."""
 
     cells: Mapping[str, int]
 
 
 @dataclass(frozen=True)
 class Outcome(Kept):
-    """What the last notebook gives."""
+    """The result of the last notebook."""
 
     pickled: Pickled
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why there is nothing to serve; which of the facts there are depends on the `code`."""
+    """Why there is nothing to serve; which fields are set depends on `code`."""
 
     code: str
     message: str
@@ -123,10 +123,10 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Captured:
-    """What the notebooks define and read.
+    """The results of all notebooks.
 
-    `left_out` says which samples fail, `cells` has the places of the cells by the files
-    of their code objects.
+    `left_out` says which samples fail; `cells` maps the files of code objects to the places of
+    cells.
     """
 
     pickled: Pickled
@@ -136,7 +136,7 @@ class Captured:
 
 
 def read_outcome(path: Path, expected: type[Given]) -> Given | Refusal:
-    """Read what the capture has written."""
+    """Read the outcome that the capture wrote."""
     document = json.loads(path.read_text(encoding="utf-8"))
     if error := document.get("error"):
         return msgspec.convert(error, Refusal)

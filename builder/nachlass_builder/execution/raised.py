@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Frame:
-    """One call of a traceback; `count` is the execution count when the code is a cell's."""
+    """A frame of a traceback; `count` is the execution count if the code is in a cell."""
 
     file: str
     line: int | None
@@ -21,10 +21,10 @@ class Frame:
 class Raised:
     """An exception of the kernel and its frames, outermost first.
 
-    `name` and `filename` are the exception's attributes, `cwd` is where the
-    kernel was; `files` maps cells' files that the message mentions (a worker's
-    traceback does) to execution counts; `text` is the kernel's own traceback,
-    for want of frames.
+    `name` and `filename` are the exception's attributes, `cwd` is the kernel's working
+    directory; `files` maps the cell files that the message mentions (as in a worker's
+    traceback) to execution counts; `text` is the kernel's own traceback, used if there are no
+    frames.
     """
 
     ename: str

@@ -1,4 +1,4 @@
-"""Says in sentences why there is nothing to serve."""
+"""Turns a failed capture into an error message."""
 
 from __future__ import annotations
 
@@ -17,25 +17,26 @@ from nachlass_builder.notebook.suggest import define_predictor
 
 
 def explained(refusal: Refusal, notebook: Notebook) -> NachlassError:
-    """A failed capture as an error that names the cell."""
+    """Return the error for a failed capture, with the cell's place."""
     name = refusal.name or "predictor"
     place = last_binding(notebook, name) or notebook.place()
     match refusal.code:
         case "unpicklable":
             return CaptureError(
-                f"the {refusal.function} cannot be pickled: {refusal.type} is in its way",
+                f"the {refusal.function} cannot be pickled: it refers to an object of type "
+                f"{refusal.type}",
                 place=place,
                 details=f"reached through: {refusal.path}\n{refusal.message}",
                 remedy=(
-                    f"let the {refusal.function} make or open that object when it is called, "
-                    "or keep only plain data of it"
+                    f"create or open that object inside the {refusal.function}, "
+                    "or keep only its plain data"
                 ),
             )
         case "stages":
             return CaptureError(
                 f"the saved stages do not load as a pipeline: {refusal.message}",
                 place=notebook.place(),
-                remedy="save each stage with cloudpickle, and only fitted scikit-learn estimators",
+                remedy="save only fitted scikit-learn estimators, each with cloudpickle",
             )
         case "stage":
             return CaptureError(
@@ -47,7 +48,7 @@ def explained(refusal: Refusal, notebook: Notebook) -> NachlassError:
             return ProofError(
                 refusal.message,
                 place=place,
-                remedy=f"let it be a list of inputs of `predictor`\n{or_else(name)}",
+                remedy=f"make it a list of inputs for `predictor`\n{or_else(name)}",
             )
         case "no_samples":
             return NotebookError(refusal.message, place=place, remedy=NAME_SAMPLES)

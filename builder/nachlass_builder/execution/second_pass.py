@@ -1,4 +1,4 @@
-"""Executes the notebooks and captures what they define."""
+"""Executes the notebooks and captures their model."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ from nachlass_builder.notebook.notebook import Notebook
 
 MAX_SAMPLES = 2000
 SCORING_BUDGET_S = 30.0
-"""Seconds that one scoring of the samples may take; fewer are used when it is not enough."""
+"""Time limit for one scoring of the samples; samples beyond it are not used."""
 
 RUN_CAPTURE = "__import__('nachlass_kernel.capture', fromlist=['run']).run({folder!r})"
 
 
 @dataclass(frozen=True)
 class SecondPass:
-    """What every notebook of a build runs with."""
+    """The parameters that all notebooks of a build share."""
 
     chosen: ChosenNotebooks
     staging: Staging
@@ -60,29 +60,29 @@ class SecondPass:
     deadline: Deadline
     progress: Progress
     key: str
-    """What tells this build from others, see freshness.py."""
+    """The key of this build's inputs, see freshness.py."""
     cells: dict[str, str] = field(default_factory=dict)
-    """The places of the cells' files of the notebooks that have run."""
+    """Places by cell file, for the notebooks that have run."""
 
     def run(self) -> Captured:
-        """Execute every notebook, and capture what the last one defines.
+        """Execute every notebook, and capture the model of the last one.
 
-        The bundle in the making gets model.pickle or stages.json with the
-        stages, and samples.jsonl.
+        This writes model.pickle, or stages.json and the stages, and samples.jsonl to the staged
+        bundle.
         """
         if self.chosen.contract == "function":
             return self._run_function(self.chosen.notebooks[0])
         return self._run_pipeline(self.chosen.notebooks)
 
     def _run_function(self, notebook: Notebook) -> Captured:
-        """The function contract: one notebook, which defines `predictor`."""
+        """Run the function contract: one notebook, which defines `predictor`."""
         with executed(self._execution(notebook, self.environment)) as kernel:
             data = self._data([observed_reads(kernel)])
             outcome = self._capture(kernel, notebook, {"capture": "function"}, Outcome)
             return self._captured(outcome.pickled, kernel, notebook, data)
 
     def _run_pipeline(self, notebooks: Sequence[Notebook]) -> Captured:
-        """The pipeline contract: each notebook saves a stage; the last one's kernel scores."""
+        """Run the pipeline contract: each notebook saves a stage; the last one's kernel scores."""
         *earlier, last = notebooks
         stages: list[tuple[str, str]] = []
         reads: list[Reads] = []
@@ -100,7 +100,7 @@ class SecondPass:
     def _stage(
         self, notebook: Notebook, stages: list[tuple[str, str]], reads: list[Reads]
     ) -> Iterator[Kernel]:
-        """The kernel of a pipeline's notebook, which has saved its stage."""
+        """Run a pipeline's notebook, check that it saved its stage, and yield its kernel."""
         file = _stage_file(notebook.name)
         path = self.staging.bundle / file
         with executed(
@@ -114,7 +114,7 @@ class SecondPass:
     def _captured(
         self, pickled: Pickled, kernel: Kernel, notebook: Notebook, data: Data
     ) -> Captured:
-        """What was captured at the end, with what is to be said of it."""
+        """Return the final capture, and report its warnings."""
         numbers = kernel.cell_numbers
         for text in capture_warnings(pickled, notebook, numbers, self.staging.source):
             self.progress.warn(text)
@@ -124,14 +124,14 @@ class SecondPass:
         return Captured(pickled, left_out, dict(self.cells), data)
 
     def _data(self, reads: Sequence[Reads]) -> Data:
-        """What the notebooks read, for the manifest and in short for the report."""
+        """Return the files that the notebooks read, and note them in the report."""
         data = data_of(reads, self.staging.source)
         for text in data_notes(data):
             self.progress.note(text)
         return data
 
     def _execution(self, notebook: Notebook, environment: Mapping[str, str]) -> Execution:
-        """How one notebook is executed."""
+        """Return the parameters of one notebook's run."""
         return Execution(
             notebook=notebook,
             python=self.python,
@@ -144,7 +144,7 @@ class SecondPass:
             pythonpath=tuple(self.import_folders),
             prepare=(
                 NAME_CLASSES.format(built=f"{self.key}:{notebook.name}"),
-                # A pipeline's cells pickle for themselves.
+                # A pipeline's cells do their own pickling.
                 *((REGISTER_REDUCERS,) if self.chosen.contract == "pipeline" else ()),
             ),
             advice=self.advice,
@@ -153,7 +153,7 @@ class SecondPass:
     def _capture(
         self, kernel: Kernel, notebook: Notebook, request: Mapping[str, Any], expected: type[Given]
     ) -> Given:
-        """Run the capture in the live kernel, and note the cells' places; raises CaptureError."""
+        """Run the capture in the live kernel and record the cells' places; raise CaptureError."""
         folder = self.staging.work / "capture"
         folder.mkdir(exist_ok=True)
         request = {
@@ -181,7 +181,7 @@ class SecondPass:
     def _failing_samples(
         self, kernel: Kernel, notebook: Notebook, failures: Sequence[AlikeFailures]
     ) -> list[FailingSample]:
-        """The first sample of each kind of failure, with what it takes to explain it."""
+        """Return the first sample of each kind of failure, with the context to explain it."""
         return [
             FailingSample(
                 failure.first,
@@ -198,17 +198,17 @@ class SecondPass:
 
 
 def _stage_file(notebook: str) -> str:
-    """The file of a notebook's stage: `a.ipynb` saves `a.sav`, `sub/a.ipynb` `sub-a.sav`."""
+    """Return the file of a notebook's stage: `a.sav` or, of `sub/a.ipynb`, `sub-a.sav`."""
     path = PurePosixPath(notebook)
     return "-".join((*path.parent.parts, f"{path.stem}.sav"))
 
 
 def _require_stage(path: Path, notebook: Notebook) -> None:
-    """Refuse a notebook of a pipeline that saved nothing."""
+    """Raise if a pipeline's notebook saved nothing."""
     if path.is_file() and path.stat().st_size:
         return
     raise CaptureError(
-        f"the notebook saved no stage: {SAVE_FILE} named a file, and nothing wrote it",
+        f"the notebook saved no stage: no cell wrote the file named by {SAVE_FILE}",
         place=notebook.place(),
         remedy=(
             f'end the notebook with cloudpickle.dump(stage, open(os.environ["{SAVE_FILE}"], "wb"))'

@@ -1,6 +1,6 @@
-"""A Grafana dashboard of a service: now beside the baseline, and how it answers.
+"""A Grafana dashboard of a service: current values vs. the baseline, errors and latency.
 
-It shows what rules.yml records; dashboard.yml has its panels.
+It shows the series that rules.yml records; dashboard.yml has its panels.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 
 
 def dashboard(subject: Subject, limits: Thresholds) -> dict[str, Any]:
-    """The dashboard, as Grafana imports it."""
+    """Return the dashboard in Grafana's import format."""
     return {
         "title": f"{subject.name}: predictions and drift",
         "uid": f"nachlass-{subject.name}"[:40],
@@ -31,12 +31,12 @@ def dashboard(subject: Subject, limits: Thresholds) -> dict[str, Any]:
 
 
 def queries(board: dict[str, Any]) -> list[str]:
-    """Every query of a dashboard."""
+    """Return every query of a dashboard."""
     return [target["expr"] for panel in board["panels"] for target in panel["targets"]]
 
 
 def _variables(subject: Subject) -> list[dict[str, Any]]:
-    """Which Prometheus, and which service."""
+    """Return the variables that select the Prometheus and the service."""
     jobs = f'label_values({subject.prefix}_model_info{{name="{subject.name}"}}, job)'
     return [
         {"name": "datasource", "type": "datasource", "query": "prometheus"},
@@ -45,7 +45,7 @@ def _variables(subject: Subject) -> list[dict[str, Any]]:
 
 
 def _panels(prefix: str, window: str) -> Iterator[dict[str, Any]]:
-    """The panels, two in a row."""
+    """Yield the panels, two per row."""
     panels = fill_in("dashboard.yml", {"prefix": prefix, "window": window})["panels"]
     for number, panel in enumerate(panels):
         row, column = divmod(number, 2)

@@ -1,4 +1,4 @@
-"""Writes what Prometheus and Grafana need to watch a model."""
+"""Writes the files with which Prometheus and Grafana monitor a model."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ ADDRESS = "localhost:8080"
 def monitoring(request: Request, folder: Path, limits: Thresholds) -> list[Path]:
     """Write the files for a bundle, or for a source, which is built if it changed.
 
-    Rules and their tests, for Prometheus and promtool; a configuration to try
-    them with; the rules as an object of the Prometheus operator's, with a
-    ServiceMonitor; a dashboard for Grafana. Returns the files.
+    The files are rules and their tests, for Prometheus and promtool; a configuration to try
+    them; the rules as an object of the Prometheus operator, with a ServiceMonitor; a dashboard
+    for Grafana. Return their paths.
     """
     settings = Settings.from_environ(request.environ, request.assignments)
     manifest = bundle_at(Path(request.source))
@@ -61,7 +61,7 @@ def monitoring(request: Request, folder: Path, limits: Thresholds) -> list[Path]
 
 
 def _subject(manifest: Manifest, parameters: Mapping[str, str]) -> Subject:
-    """What is watched of a bundle; SourceError when it cannot be."""
+    """Return what to monitor of a bundle; raise SourceError for an invalid prefix."""
     prefix = unquote(parameters.get(PREFIX, "")).strip() or "nachlass"
     if not PREFIX_FORM.fullmatch(prefix):
         raise SourceError(f"{PREFIX} is {prefix!r}", remedy="use letters, digits and underscores")
@@ -74,7 +74,7 @@ def _subject(manifest: Manifest, parameters: Mapping[str, str]) -> Subject:
 
 
 def _configuration(subject: Subject, limits: Thresholds) -> dict[str, Any]:
-    """A configuration for a Prometheus on the machine that `nachlass serve` runs on."""
+    """Return a configuration for a Prometheus on the same machine as `nachlass serve`."""
     seconds = max(1, min(15, limits.window_s // 30))
     return {
         "global": {"scrape_interval": f"{seconds}s"},
@@ -84,7 +84,7 @@ def _configuration(subject: Subject, limits: Thresholds) -> dict[str, Any]:
 
 
 def _rule_object(subject: Subject, groups: list[dict[str, Any]]) -> dict[str, Any]:
-    """The rules as the Prometheus operator takes them."""
+    """Return the rules as an object of the Prometheus operator."""
     return {
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": "PrometheusRule",
@@ -94,7 +94,7 @@ def _rule_object(subject: Subject, groups: list[dict[str, Any]]) -> dict[str, An
 
 
 def _service_monitor(subject: Subject) -> dict[str, Any]:
-    """Tells the Prometheus operator which Service to scrape: the one with the label `app`."""
+    """Return the object that makes the operator scrape the Service with the label `app`."""
     return {
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": "ServiceMonitor",
@@ -107,5 +107,5 @@ def _service_monitor(subject: Subject) -> dict[str, Any]:
 
 
 def _yaml(*documents: Mapping[str, Any]) -> str:
-    """Documents as YAML, in the order of their keys, long lines unbroken."""
+    """Return documents as YAML, with keys in order and long lines unbroken."""
     return yaml.safe_dump_all(documents, sort_keys=False, width=10_000, allow_unicode=True)

@@ -1,8 +1,8 @@
-"""Tests of the rules, for `promtool test rules`: which alerts fire at which traffic.
+"""Tests of the rules, for `promtool test rules`: which alerts fire for which traffic.
 
-Each test plays two windows of made-up traffic, and compares what fires at their
-end; one also compares the numbers with what Python makes of the same counts. What
-makes the traffic is in the same file: it is in terms of what the tests ask.
+Each test plays two windows of synthetic traffic, and compares the alerts that fire at their end;
+one also compares the PSI with Python's for the same counts. The traffic generator is in the same
+file, because it is specific to these tests.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from nachlass_builder.monitoring.rules import Subject, Thresholds
 from nachlass_builder.proof.describe_features import LEAST_SAMPLES
 
 STEPS = 12
-"""Scrapes in a window."""
+"""Scrapes per window."""
 BASELINE_SAMPLES = 1000
 EVEN = {"a": 0.5, "b": 0.5}
 UNEVEN = {"a": 0.95, "b": 0.05}
@@ -27,7 +27,7 @@ Series = list[dict[str, str]]
 
 
 def rule_tests(subject: Subject, limits: Thresholds, rules: str) -> dict[str, Any]:
-    """The file that promtool reads; it lies beside `rules`."""
+    """Return the file for promtool; it belongs next to `rules`."""
     traffic = _Traffic(subject, limits)
     size = 10 * limits.least
     steady = [*traffic.served(size), *traffic.labels("predictions", EVEN, EVEN, size)]
@@ -36,10 +36,10 @@ def rule_tests(subject: Subject, limits: Thresholds, rules: str) -> dict[str, An
     thirds = dict.fromkeys(BINS, 1 / 3)
     rising = dict(zip(BINS, (0.1, 0.3, 0.6), strict=True))
     cases: list[tuple[str, Series, list[str]]] = [
-        ("as at build", steady, []),
-        ("moved", [*traffic.served(size), *moved], ["PredictionsMoved"]),
+        ("no drift", steady, []),
+        ("drift", [*traffic.served(size), *moved], ["PredictionsMoved"]),
         (
-            "a value that the build did not see",
+            "a value unseen at build",
             [
                 *traffic.served(size),
                 *traffic.labels("predictions", EVEN, {"a": 0.5, "c": 0.5}, size),
@@ -47,7 +47,7 @@ def rule_tests(subject: Subject, limits: Thresholds, rules: str) -> dict[str, An
             ["PredictionsMoved"],
         ),
         (
-            "a burst of a value that the build did not see",
+            "a burst of a value unseen at build",
             [
                 *traffic.served(size),
                 *traffic.labels("predictions", EVEN, EVEN, size),
@@ -56,37 +56,37 @@ def rule_tests(subject: Subject, limits: Thresholds, rules: str) -> dict[str, An
             ["PredictionsMoved"],
         ),
         (
-            "moved, but too few predictions",
+            "drift, but too few predictions",
             traffic.labels("predictions", EVEN, UNEVEN, limits.least // 2),
             [],
         ),
         (
-            "moved, but too few samples",
+            "drift, but too few samples",
             traffic.labels("predictions", EVEN, UNEVEN, size, LEAST_SAMPLES // 2),
             [],
         ),
-        ("moved, but another build was deployed", [*moved, *before], []),
+        ("drift, but another build was deployed", [*moved, *before], []),
         (
-            "a second value, where the build saw one",
+            "a second value, where the build had one",
             [*traffic.served(size), *traffic.labels("predictions", {"a": 1}, EVEN, size)],
             ["PredictionsMoved"],
         ),
         ("one value, as at build", traffic.labels("predictions", {"a": 1}, {"a": 1}, size), []),
         (
-            "numbers have moved",
+            "drift of numbers",
             traffic.numbers(thirds, rising, size),
             ["PredictionsMoved", "PredictionsMovedInValue"],
         ),
         ("numbers as at build", traffic.numbers(thirds, thirds, size), []),
-        ("the input has moved", traffic.labels("inputs", EVEN, UNEVEN, size), ["InputMoved"]),
+        ("drift of the input", traffic.labels("inputs", EVEN, UNEVEN, size), ["InputMoved"]),
         ("failures", traffic.served(size, failed=size), ["PredictionsFail"]),
         ("rejections", traffic.served(size, rejected=size), ["SamplesRejected"]),
         (
-            "some samples that differ",
+            "some samples that do not match the schema",
             traffic.served(size, differing=size // 20),
             ["SamplesDiffer"],
         ),
-        ("slow answers", traffic.served(size, slow=True), ["PredictionsSlow"]),
+        ("slow requests", traffic.served(size, slow=True), ["PredictionsSlow"]),
         ("slow batches", [*traffic.served(size), *traffic.slow_batches(size)], []),
         ("a worker crashed", [*traffic.served(size), traffic.crash()], ["WorkersCrash"]),
         ("two of three instances down", traffic.instances(up=1, down=2), ["InstancesDown"]),
@@ -106,15 +106,15 @@ def rule_tests(subject: Subject, limits: Thresholds, rules: str) -> dict[str, An
     labels = '{job="test", of="predictions"}'
     numbers = [{"labels": labels, "value": expected}]
     tests += [
-        traffic.test("the index", [*moved, *traffic.info()], {psi: numbers}),
-        traffic.test("nobody there", [], {FIRING: _fired(["ServiceMissing"])}),
+        traffic.test("the PSI", [*moved, *traffic.info()], {psi: numbers}),
+        traffic.test("no service", [], {FIRING: _fired(["ServiceMissing"])}),
     ]
     interval = f"{traffic.step_s}s"
     return {"rule_files": [rules], "evaluation_interval": interval, "tests": tests}
 
 
 class _Traffic:
-    """Makes series of two windows."""
+    """Generates series for two windows."""
 
     def __init__(self, subject: Subject, limits: Thresholds) -> None:
         self._subject = subject
@@ -125,7 +125,7 @@ class _Traffic:
     def test(
         self, name: str, series: Series, expected: Mapping[str, Sequence[Mapping[str, Any]]]
     ) -> dict[str, Any]:
-        """One test: what the expressions are after two windows."""
+        """Return one test of the expressions' values after two windows."""
         return {
             "name": name,
             "interval": f"{self.step_s}s",
@@ -140,7 +140,7 @@ class _Traffic:
         return {"series": f"{name}{labels}", "values": values}
 
     def info(self, digest: str = "now", values: str | None = None) -> Series:
-        """What is served."""
+        """Return the series of the served model."""
         labels = f'{{job="test", name="{self._subject.name}", digest="{digest}"}}'
         name = f"{self._subject.prefix}_model_info"
         return [self.series(name, labels, values or self._constant(1))]
@@ -155,7 +155,7 @@ class _Traffic:
         differing: float = 0,
         until: int | None = None,
     ) -> Series:
-        """`size` requests in a window, answered in 10 ms or in a minute; none after `until`."""
+        """Return series for `size` requests per window, of 10 ms or a minute, up to `until`."""
         name = f"{self._subject.prefix}_processing_seconds"
         quick = 0.0 if slow else size
         buckets = {"0.01": quick, "60.0": size, "+Inf": size}
@@ -179,7 +179,7 @@ class _Traffic:
         ]
 
     def slow_batches(self, size: float) -> Series:
-        """`size` batches in a window, each answered in five minutes."""
+        """Return series for `size` batches per window, of five minutes each."""
         name = f"{self._subject.prefix}_batch_seconds_bucket"
         buckets = {"60.0": 0.0, "300.0": size, "+Inf": size}
         return [
@@ -188,14 +188,14 @@ class _Traffic:
         ]
 
     def crash(self) -> dict[str, str]:
-        """A worker that crashes once, in the second window."""
+        """Return the series of a worker that crashes once, in the second window."""
         steps = math.ceil(2 * self._in_window)
         name = f"{self._subject.prefix}_workers_ended_total"
         values = f"0+0x{3 * steps // 4} 1+0x{steps - 3 * steps // 4 - 1}"
         return self.series(name, '{job="test", reason="crash"}', values)
 
     def instances(self, *, up: int, down: int = 0, failed: int = 0) -> Series:
-        """Instances, of which some are down since a while, or at the last scrape."""
+        """Return series for instances, some down for a while, or at the last scrape."""
         steps = math.ceil(2 * self._in_window)
         was_up = steps - STEPS // 2
         values = {
@@ -214,7 +214,7 @@ class _Traffic:
         return found
 
     def gap(self, size: float) -> Series:
-        """Predictions that were others long ago, are as at build now, and one scrape failed."""
+        """Return series with drift long ago and none now, and one failed scrape."""
         steps = math.ceil(2 * self._in_window)
         before, after = steps // 2 - 1, steps - steps // 2
         found = [*self.served(size), *self.labels("predictions", EVEN, {}, size), *self.info()]
@@ -228,7 +228,7 @@ class _Traffic:
         return found
 
     def burst(self, of: str, value: str, count: float) -> dict[str, str]:
-        """So many of a value within one scrape of the second window, and none before or after."""
+        """Return a series of `count` values in one scrape of the second window only."""
         steps = math.ceil(2 * self._in_window)
         before = 3 * steps // 4
         labels = f'{{job="test", instance="one", field="", value="{value}"}}'
@@ -244,7 +244,7 @@ class _Traffic:
         samples: int = BASELINE_SAMPLES,
         counter: str | None = None,
     ) -> Series:
-        """Values by their shares, at build and now, from two replicas; one is restarted."""
+        """Return series of values by share, at build and now, from two replicas, one restarted."""
         p = self._subject.prefix
         found = []
         for instance in ("one", "two"):
@@ -262,7 +262,7 @@ class _Traffic:
     def numbers(
         self, baseline: Mapping[str, float], live: Mapping[str, float], size: float
     ) -> Series:
-        """Numbers by the shares of their intervals, with the histogram of the same."""
+        """Return series of numbers by the shares of their intervals, with their histogram."""
         name = f"{self._subject.prefix}_prediction_value"
         found = self.labels("predictions", baseline, live, size, counter="prediction_bins")
         up_to = {"now": 0.0, "then": 0.0}
@@ -277,9 +277,9 @@ class _Traffic:
         return found
 
     def _rate(self, in_window: float, until: int | None = None, *, restarted: bool = False) -> str:
-        """A counter that grows by so much in a window, for two windows or some steps.
+        """Return a counter that grows by `in_window` per window, for two windows or `until`.
 
-        A restart, in the second window, begins it again.
+        A restart, in the second window, resets it.
         """
         grows = f"{in_window / self._in_window:.12g}"
         steps = math.ceil(2 * self._in_window)
@@ -294,12 +294,12 @@ class _Traffic:
 
 
 def _fired(alerts: Sequence[str]) -> list[dict[str, Any]]:
-    """What FIRING is when these alerts fire."""
+    """Return the expected value of FIRING for these alerts."""
     return [{"labels": f'{{alertname="{alert}"}}', "value": 1} for alert in alerts]
 
 
 def _psi(live: Mapping[str, float], n: float, baseline: Mapping[str, float], m: float) -> float:
-    """The population stability index of shares that are smoothed."""
+    """Return the population stability index of smoothed shares."""
     half = len(baseline) / 2
     pairs = [
         ((live[value] * n + 0.5) / (n + half), (baseline[value] * m + 0.5) / (m + half))

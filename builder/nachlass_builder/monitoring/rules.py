@@ -1,10 +1,9 @@
-"""The rules by which Prometheus notices drift and other trouble: the values of rules.yml.
+"""The rules by which Prometheus detects drift and other problems: the values for rules.yml.
 
-They compare what a service counts with the baseline that it exports, and say
-what the service says at /drift: where the statistics and their limits come from
-stands in the service's drift.py. Nothing in the rules depends on the labels or
-the buckets of a bundle, only limits on how many fields are looked at, so that
-they serve its successors, too.
+The rules compare a service's counts with the baseline that it exports, and give the same results
+as /drift; the service's drift.py explains the statistics and their limits. The rules do not
+depend on a bundle's labels or buckets, only the limits depend on the number of fields, so they
+also work for later builds.
 """
 
 from __future__ import annotations
@@ -21,14 +20,14 @@ from nachlass_builder.proof.describe_features import LEAST_SAMPLES
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 LONGEST_INTERVAL_S = 60
 PATIENCE = 3
-"""Intervals for which nothing answers before anybody is woken: one scrape may fail."""
+"""Intervals without a response before an alert: one scrape may fail."""
 TESTS_OF_A_FEATURE = 2
-"""As in the service, which says why."""
+"""The same as in the service, where it is explained."""
 
 
 @dataclass(frozen=True)
 class Thresholds:
-    """When to alert; `window` is a duration as Prometheus writes it, `1h`."""
+    """The limits for alerts; `window` is a Prometheus duration, such as `1h`."""
 
     window: str = "1h"
     false_alarms: float = 0.0005
@@ -41,7 +40,7 @@ class Thresholds:
 
     @property
     def window_s(self) -> int:
-        """The window in seconds; ValueError for what is no duration."""
+        """The window in seconds; raises ValueError for an invalid duration."""
         found = re.fullmatch(r"([1-9]\d*)([smhd])", self.window)
         if not found:
             raise ValueError(self.window)
@@ -49,13 +48,13 @@ class Thresholds:
 
     @property
     def interval_s(self) -> int:
-        """Seconds between two evaluations: a twelfth of the window, at most a minute."""
+        """The seconds between two evaluations: a twelfth of the window, at most a minute."""
         return max(1, min(LONGEST_INTERVAL_S, self.window_s // 12))
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What is watched: a model's name, its metrics' prefix, and how many fields are compared."""
+    """The monitored model: its name, its metrics' prefix, and its numbers of compared fields."""
 
     name: str
     prefix: str
@@ -64,7 +63,7 @@ class Subject:
 
 
 def rule_groups(subject: Subject, limits: Thresholds) -> list[dict[str, Any]]:
-    """The groups of a rules file, in the order in which rules build on each other."""
+    """Return the groups of a rules file, in the order in which rules build on each other."""
     values = {
         "name": subject.name,
         "prefix": subject.prefix,

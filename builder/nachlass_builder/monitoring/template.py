@@ -1,4 +1,4 @@
-"""Reads the YAML files beside it, with `<name>` for a value or for an expression that they name."""
+"""Reads the YAML files in this folder, in which `<name>` is a value or a named expression."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ PLACEHOLDER = re.compile(r"<([a-z0-9_]+)>")
 
 
 def fill_in(file: str, values: Mapping[str, str]) -> dict[str, Any]:
-    """What is in a file, with its own `expressions` and these values filled in.
+    """Return the content of a file with its own `expressions` and these values filled in.
 
-    An expression may use those above it. KeyError for a name that nothing defines.
+    An expression may use those above it. Raise KeyError for an undefined name.
     """
     document = yaml.safe_load(Path(__file__).with_name(file).read_text(encoding="utf-8"))
     known = dict(values)

@@ -1,1 +1,1 @@
-"""The environment that serves: the smallest one that the proof accepts."""
+"""The serving environment: the smallest one that the proof accepts."""

@@ -1,7 +1,6 @@
-"""Chooses, makes and proves the environment that serves.
+"""Chooses, creates and proves the serving environment.
 
-The smallest one first (decide.py); where that is not enough, all that the user
-requires.
+The smallest one is tried first (decide.py), then everything that the user requires.
 """
 
 from __future__ import annotations
@@ -32,14 +31,14 @@ from nachlass_builder.slim.training import ServingRequest, Subset, Training, by_
 from nachlass_builder.source.prepare import Prepared
 
 TEST = re.compile(r"\btests?\b")
-"""What is said when a folder of tests is missing."""
+"""Matches error messages about a missing folder of tests."""
 SUBSETS = "slim"
-"""The folder of the cache in which proven subsets are remembered."""
+"""The cache folder for proven subsets."""
 
 
 @dataclass(frozen=True)
 class Served:
-    """An environment in which the model is proven, its lock, and what was shown."""
+    """An environment in which the model is proven, its lock, and the manifest."""
 
     lock: Lock
     environment: Environment
@@ -48,7 +47,7 @@ class Served:
 
 @dataclass(frozen=True)
 class Serving:
-    """A model that waits for its environment: its bundle in the making, and what it ran in."""
+    """A model that needs a serving environment: its staged bundle and training environment."""
 
     prepared: Prepared
     staging: Staging
@@ -60,12 +59,12 @@ class Serving:
     progress: Progress
     fresh: bool
     given: Lock | None = None
-    """The lock to serve with, when nothing is to be chosen."""
+    """The serving lock, if it is already decided."""
     why_given: Slim | None = None
-    """What an earlier build said of that lock."""
+    """The reasons an earlier build gave for that lock."""
 
     def run(self) -> Served:
-        """Choose, make and prove the environment; raises ProofError."""
+        """Choose, create and prove the environment; raise ProofError."""
         settings = self.prepared.settings
         request = serving_request(self.checked, settings)
         training = Training(self.training.site_packages, request)
@@ -82,7 +81,7 @@ class Serving:
         while True:
             subset = None
             if why_all is None:
-                with self.progress.step("choosing what serving needs"):
+                with self.progress.step("choosing the serving packages"):
                     subset, why_all = self._choose(training, request, memory)
             kept = subset.why.keys() if subset else training.everything
             lock = self.lock.subset(kept)
@@ -94,17 +93,19 @@ class Serving:
                 served = self._make_and_prove(lock, described, training, is_all=is_all)
             except ProofError as error:
                 if not with_tests and TEST.search(f"{error.message}\n{error.details}"):
-                    self.progress.note("the tests of libraries are kept: the proof fails without")
+                    self.progress.note(
+                        "the tests of libraries are kept: the proof fails without them"
+                    )
                     with_tests = True
                     continue
                 if kept == training.everything:
                     raise
                 if subset and subset.before:
                     self.progress.note(
-                        f"what an earlier build chose is not enough: {error.message}"
+                        f"the packages of an earlier build are not enough: {error.message}"
                     )
                 else:
-                    why_all = f"with less, {error.message}"
+                    why_all = f"with fewer packages, {error.message}"
                 memory.forget()
                 continue
             if subset and not subset.before:
@@ -112,26 +113,26 @@ class Serving:
             return served
 
     def _require_given(self, given: Lock, training: Training, request: ServingRequest) -> None:
-        """Refuse a given lock that lacks what the user wants to be served with."""
+        """Raise for a given lock that lacks packages the user requires for serving."""
         there = {name for name, _version in given.packages}
         wanted: dict[str, str] = dict(request.named)
         if not self.prepared.settings.slim:
             wanted |= dict.fromkeys(training.everything, "S2I_SLIM=0")
         if missing := sorted(wanted.keys() - there):
             raise RequirementsError(
-                f"{SERVING_LOCK} lacks {', '.join(missing)}, which {wanted[missing[0]]} asks for",
-                remedy="build without --locked to lock anew",
+                f"{SERVING_LOCK} lacks {', '.join(missing)}, required by {wanted[missing[0]]}",
+                remedy="build without --locked to update the locks",
             )
         if not (self.prepared.settings.slim or given.with_tests):
             raise RequirementsError(
-                f"{SERVING_LOCK} leaves out the tests of libraries, which S2I_SLIM=0 asks for",
-                remedy="build without --locked to lock anew",
+                f"{SERVING_LOCK} leaves out the tests of libraries, required by S2I_SLIM=0",
+                remedy="build without --locked to update the locks",
             )
 
     def _choose(
         self, training: Training, request: ServingRequest, memory: Memory
     ) -> tuple[Subset | None, str | None]:
-        """The smallest subset, or the reason why there is none."""
+        """Return the smallest subset, or the reason why there is none."""
         model = Candidate(
             bundle=self.staging.bundle,
             import_folders=[
@@ -154,25 +155,25 @@ class Serving:
         for name, by in training.training_only(subset.why.keys()).items():
             size = training.size([name]) / 1e6
             self.progress.note(
-                f"left out, as {by} uses it for training alone: {name} ({size:.0f} MB)"
+                f"left out, because {by} uses it only for training: {name} ({size:.0f} MB)"
             )
         if subset.before:
             self.progress.note("as in an earlier build with this lock")
         if not self._has_samples and subset.why.keys() != training.everything:
             self.progress.warn(
-                "without samples nothing shows what scoring imports: name what is missing in "
-                "`serving_requirements`, or keep all with S2I_SLIM=0"
+                "without samples the build cannot detect what scoring imports: add missing "
+                "packages to `serving_requirements`, or keep all with S2I_SLIM=0"
             )
         return subset, None
 
     def _describe(
         self, training: Training, lock: Lock, why: Mapping[str, str], why_all: str | None
     ) -> Unproven:
-        """Say what the environment has and what it has not: the manifest with that."""
+        """Report the environment's kept and left-out packages; return the manifest with them."""
         kept = {name for name, _version in lock.packages}
         left_out = training.without(kept)
         if why_all:
-            self.progress.note(f"all that `requirements` need is kept: {why_all}")
+            self.progress.note(f"all packages that `requirements` need are kept: {why_all}")
         size = training.size(kept, with_tests=lock.with_tests)
         whole = training.size(kept | left_out.keys())
         self.progress.note(
@@ -190,7 +191,7 @@ class Serving:
     def _make_and_prove(
         self, lock: Lock, manifest: Unproven, training: Training, *, is_all: bool
     ) -> Served:
-        """Make the environment, and prove the bundle there."""
+        """Create the environment, and prove the bundle in it."""
         prepared, progress, notebook = (
             self.prepared,
             self.progress,
@@ -229,7 +230,7 @@ class Serving:
         return Served(lock, environment, proven)
 
     def _imports_tests(self, training: Training) -> bool:
-        """Whether code of the source imports modules of a library's tests."""
+        """Return whether code of the source imports modules of a library's tests."""
         source = self.staging.bundle / SOURCE_FOLDER
         texts = [path.read_text("utf-8", errors="replace") for path in source.rglob("*.py")]
         cells = (cell for book in self.checked.chosen.notebooks for cell in book.cells)
@@ -238,7 +239,7 @@ class Serving:
         return any(map(training.owners_of, names))
 
     def _memory(self, request: ServingRequest) -> Memory:
-        """What is remembered of this model, for this lock, Python and service."""
+        """Return the memory for this model, lock, Python and service."""
         names = [notebook.name for notebook in self.checked.chosen.notebooks]
         key = digest_of([self.training.key, self.draft.name, names])
         folder = self.prepared.settings.cache / SUBSETS

@@ -1,14 +1,13 @@
-"""Decides which distributions of a lock a model needs to be served.
+"""Decides which distributions of a lock a model needs for serving.
 
-What the model refers to (references.py), with all that this requires, is tried
-in the training environment while everything else is hidden, so that deciding
-installs nothing. What a failure misses is added, and it is tried again. A requirement
-that training_only.py lists stays when it is asked for, failure or not.
-choose_environment.py makes an environment of the result, and proves the model there.
+The distributions that the model refers to (references.py) and their dependencies are tried in
+the training environment with everything else hidden, so nothing has to be installed. Packages
+missing in a failed attempt are added for the next one. A requirement listed in training_only.py
+is kept if it is imported, even without a failure. choose_environment.py creates an environment
+from the result and proves the model in it.
 
-Without samples nothing shows what scoring imports. Then everything stays that
-loading the model imports where nothing is hidden, and every optional dependency
-of what stays.
+Without samples the build cannot detect what scoring imports. Then it keeps everything that
+loading the model imports with nothing hidden, and every optional dependency of that.
 """
 
 from __future__ import annotations
@@ -35,16 +34,16 @@ from nachlass_builder.slim.training import (
 )
 
 ROUNDS = 5
-"""Failed attempts after which a model counts as one that cannot be understood."""
+"""The most failed attempts before giving up on a model."""
 
 
 class UndecidedError(Exception):
-    """What a model needs cannot be said; why, as a sentence."""
+    """The needs of a model cannot be determined; the message says why."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """The model to decide about: its bundle, whose manifest is written, and how to ask it."""
+    """The model to decide about: its bundle, with a manifest, and how to run it."""
 
     bundle: Path
     import_folders: Sequence[Path]
@@ -55,7 +54,7 @@ class Candidate:
     deadline: Deadline
 
     def prove_without(self, hidden: Mapping[str, Sequence[str]]) -> Trial | Failure:
-        """What the service answers with distributions hidden, in the training environment."""
+        """Prove the model in the training environment with distributions hidden."""
         self.work.mkdir(parents=True, exist_ok=True)
         file = self.work / "hidden.json"
         file.write_text(json.dumps(hidden), encoding="utf-8")
@@ -67,7 +66,7 @@ class Candidate:
             work=self.work,
             environment={
                 **self.environment,
-                # Where the environment has its bytecode: reading it saves seconds.
+                # Reading the environment's cached bytecode saves seconds.
                 "PYTHONPYCACHEPREFIX": str(bytecode_folder(self.python)),
             },
             deadline=self.deadline,
@@ -79,7 +78,7 @@ class Candidate:
 def decide(
     candidate: Candidate, training: Training, memory: Memory, request: ServingRequest
 ) -> Subset:
-    """The distributions that the model needs; raises UndecidedError."""
+    """Return the distributions that the model needs; raise UndecidedError."""
     evidence = {**_evidence(candidate, training), **request.named}
     why = training.closure(evidence)
     if why.keys() == training.everything:
@@ -92,7 +91,7 @@ def decide(
 
 
 def _evidence(candidate: Candidate, training: Training) -> dict[str, str]:
-    """What the pickle and the code that it holds refer to."""
+    """Return the distributions that the pickle and its code refer to."""
     references = References(training.provided, candidate.import_folders)
     try:
         references.read_bundle(candidate.bundle)
@@ -105,7 +104,7 @@ def _evidence(candidate: Candidate, training: Training) -> dict[str, str]:
 
 
 def _search(candidate: Candidate, training: Training, why: dict[str, str]) -> dict[str, str]:
-    """Prove with the rest hidden, and add what that shows to be missing."""
+    """Prove with the rest hidden, and add missing distributions until it succeeds."""
     for _ in range(ROUNDS):
         answer = candidate.prove_without(training.without(why))
         failed = _failure(candidate, answer)
@@ -115,20 +114,20 @@ def _search(candidate: Candidate, training: Training, why: dict[str, str]) -> di
             return training.closure({**why, **dict.fromkeys(used, SCORED)})
         missing = set().union(*map(training.provided.meant_by, failed.missing))
         left = training.everything - why.keys()
-        # What an exception names is missing; else it may be any of what was asked for.
+        # An exception names what is missing; otherwise it may be any of the blocked imports.
         added = missing & left or asked_for & left
         if not added:
-            raise UndecidedError(f"with less it fails: {failed.message}")
+            raise UndecidedError(f"with fewer packages it fails: {failed.message}")
         why = training.closure({**why, **dict.fromkeys(added, SCORED)})
-    raise UndecidedError(f"after {ROUNDS} attempts something is still missing")
+    raise UndecidedError(f"packages are still missing after {ROUNDS} attempts")
 
 
 def _failure(candidate: Candidate, answer: Trial | Failure) -> Failure | None:
-    """Why the answer is not what the whole training environment gives."""
+    """Return why the answer differs from that of the whole training environment."""
     if isinstance(answer, Failure):
         return answer
     if answer.batch is False and answer.blocked_imports:
-        # The notebook has not compared: batches may differ with everything there, as well.
+        # The notebook has not compared batches: they may differ with nothing hidden, too.
         whole = candidate.prove_without({})
         if isinstance(whole, Trial) and whole.batch:
             return Failure("batch", str(answer.batch_reason))
@@ -138,7 +137,7 @@ def _failure(candidate: Candidate, answer: Trial | Failure) -> Failure | None:
 def _keep_what_loads(
     candidate: Candidate, training: Training, why: dict[str, str]
 ) -> dict[str, str]:
-    """What may be needed, without samples that show it; see the module."""
+    """Return what may be needed in the absence of samples; see the module."""
     answer = candidate.prove_without({})
     if isinstance(answer, Failure):
         raise UndecidedError(answer.message)

@@ -1,4 +1,4 @@
-"""Remembers what was proven to be enough to serve with."""
+"""Remembers proven subsets."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from nachlass_builder.slim.training import BEFORE, NEEDED, SERVICE, Subset, Trai
 
 @dataclass(frozen=True)
 class Memory:
-    """The subset that was last proven with a lock, so that a changed cell changes no environment.
+    """The subset last proven with a lock, which keeps the environment when only a cell changes.
 
-    It is another one for other `named` distributions.
+    Other `named` distributions have another subset.
     """
 
     file: Path
     named: tuple[str, ...]
 
     def read(self, training: Training, *, careful: bool) -> dict[str, str]:
-        """The remembered subset; empty when there is none that holds here.
+        """Return the remembered subset; empty if none applies.
 
-        One that was decided with samples is not `careful` enough without.
+        A subset decided with samples is not `careful` enough without.
         """
         try:
             kept = json.loads(self.file.read_text(encoding="utf-8"))
@@ -32,14 +32,14 @@ class Memory:
             is_whole = training.closure(why).keys() == why.keys()
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return {}
-        told = {
+        reasons = {
             name: reason if reason == SERVICE or reason.startswith(NEEDED) else BEFORE
             for name, reason in why.items()
         }
-        return told if holds and is_whole else {}
+        return reasons if holds and is_whole else {}
 
     def write(self, subset: Subset, *, careful: bool) -> None:
-        """Remember a subset that was proven."""
+        """Remember a proven subset."""
         kept = {"why": dict(subset.why), "named": list(self.named), "careful": careful}
         self.file.parent.mkdir(parents=True, exist_ok=True)
         partial = self.file.with_suffix(f".{os.getpid()}")
@@ -47,5 +47,5 @@ class Memory:
         partial.replace(self.file)
 
     def forget(self) -> None:
-        """Forget a subset that turned out not to be enough."""
+        """Forget a subset that was not enough."""
         self.file.unlink(missing_ok=True)

@@ -1,14 +1,13 @@
-"""Finds what a pickled model refers to, without running it.
+"""Finds the references of a pickled model without running it.
 
-The pickle is read by an unpickler that imports nothing and calls nothing: a
-stand-in takes the place of every class and function. Only code objects are
-made, which runs nothing either: cloudpickle pickles the functions and classes
-of a notebook as calls that make them, so every one comes by, whether a closure,
-a global or a container leads to it. Loading the pickle in the training
-environment would show the same functions, but takes seconds for the imports
-alone, and would need a search through whatever objects hold. What a function
-imports is read from its bytecode; modules of the repository are compiled and
-read in the same way, and so are the modules that they import.
+The pickle is read by an unpickler that imports and calls nothing: every class and function is
+replaced by a stand-in. Only code objects are created, which runs nothing either. cloudpickle
+pickles the functions and classes of a notebook as calls that create them, so all of them appear,
+whether reached through a closure, a global or a container. Loading the pickle in the training
+environment would show the same functions, but takes seconds for the imports alone, and would
+need a search through arbitrary objects. The imports of a function are read from its bytecode;
+modules of the repository, and the modules that they import, are compiled and read in the same
+way.
 """
 
 from __future__ import annotations
@@ -27,15 +26,15 @@ from typing import IO, Any
 from nachlass_builder.packages.provided import Provided
 
 MOST_ENTRIES = 1000
-"""Entries of a container that are searched for strings: names of modules stand in short ones."""
+"""Entries of a container to search for strings: module names appear in short containers."""
 MOST_CONTAINERS = 100_000
-"""Containers that are searched: a pickle with more of them holds data."""
+"""Containers to search: a pickle with more of them contains data."""
 DEEPEST = 20
 LONGEST_NAME = 100
 
 
 class References:
-    """What a model refers to: the distributions it `imports`, and those that only strings `name`.
+    """A model's references: the distributions it imports, and those `named` only in strings.
 
     Modules of the repository are found in `folders`.
     """
@@ -49,27 +48,27 @@ class References:
         self._searched: dict[int, object] = {}
 
     def read_bundle(self, bundle: Path) -> None:
-        """Read the model of a bundle; raises what unpickling can raise, which is anything."""
+        """Read the model of a bundle; raise any exception that unpickling raises."""
         stages = bundle / "stages.json"
         files = ["model.pickle"]
         if stages.is_file():
-            self.add("sklearn.pipeline")  # what the service chains them with
+            self.add("sklearn.pipeline")  # the service chains stages with it
             files = [file for _notebook, file in json.loads(stages.read_text(encoding="utf-8"))]
         for name in files:
             with (bundle / name).open("rb") as file:
                 _Reader(file, self).load()
 
     def add(self, module: str, taken: Sequence[str] = ()) -> None:
-        """Note an import of a module, and of names taken from it, which may be modules, too."""
+        """Record an import of a module, and of names from it, which may be modules, too."""
         names = [module, *(f"{module}.{name}" for name in taken)]
         owners = set().union(*map(self._provided.owners, names)) or self._provided.below(module)
         self.imports |= owners
-        if not owners:  # as when serving: what is installed comes first
+        if not owners:  # as in the service, installed modules come first
             for name in names:
                 self._read_local(name)
 
     def add_strings(self, value: object, depth: int = DEEPEST) -> None:
-        """Note the strings in a value that name something installed."""
+        """Record the strings in a value that name an installed distribution."""
         match value:
             case str() if len(value) <= LONGEST_NAME:
                 self.named |= self._provided.meant_by(value)
@@ -82,19 +81,19 @@ class References:
                     self.add_strings(entry, depth - 1)
 
     def add_code(self, code: CodeType, package: str = "") -> None:
-        """Note what a code object, and those inside it, import and name."""
+        """Record the imports and strings of a code object and its nested ones."""
         imports = list(_imports(code))
         taken_names = [taken for _module, taken, _level in imports]
         self.add_strings([entry for entry in code.co_consts if entry not in taken_names])
         for module, taken, level in imports:
-            with suppress(ImportError):  # above the top: importing it fails as well
+            with suppress(ImportError):  # beyond the top-level package: the import fails as well
                 self.add(resolve_name("." * level + module, package) if level else module, taken)
         for constant in code.co_consts:
             if isinstance(constant, CodeType):
                 self.add_code(constant, package)
 
     def _read_local(self, module: str) -> None:
-        """Read a module of the repository, and the packages that it is in."""
+        """Read a module of the repository, and its parent packages."""
         parts = module.split(".")
         for length in range(1, len(parts) + 1):
             for folder in self._folders:
@@ -116,7 +115,7 @@ class References:
 
 
 class _Reader(pickle.Unpickler):
-    """Unpickles to stand-ins, and tells what it comes upon."""
+    """Unpickles to stand-ins, and records references."""
 
     def __init__(self, file: IO[bytes], found: References) -> None:
         super().__init__(file)
@@ -124,7 +123,7 @@ class _Reader(pickle.Unpickler):
         self._stand_in = _stand_in(found.add_strings)
 
     def find_class(self, module: str, name: str) -> Any:
-        """What a name of a module is, here."""
+        """Record the module, and return a stand-in for the name."""
         self._found.add(module)
         if module.startswith("cloudpickle"):
             match name:
@@ -135,7 +134,7 @@ class _Reader(pickle.Unpickler):
         return self._stand_in
 
     def persistent_load(self, _pid: object) -> Any:
-        """What a pickle keeps outside, here."""
+        """Return a stand-in for a persistent object."""
         return self._stand_in
 
     def _import(self, name: str) -> Any:
@@ -151,10 +150,10 @@ class _Reader(pickle.Unpickler):
 
 
 def _stand_in(note: Callable[[object], None]) -> Any:
-    """A class that is its own instance, whatever is done to it; `note` is told of all arguments.
+    """Return a class that is its own instance in every operation and passes arguments to `note`.
 
-    It is a class because a pickle makes instances only of classes, some of
-    which are made in the pickle itself.
+    It is a class because a pickle instantiates only classes, some of which the pickle itself
+    creates.
     """
 
     class Meta(type):
@@ -182,7 +181,7 @@ def _stand_in(note: Callable[[object], None]) -> Any:
 
 
 def _imports(code: CodeType) -> Iterator[tuple[str, Sequence[str], int]]:
-    """The imports in a code object: the module, what is taken from it, the level."""
+    """Yield the imports in a code object: the module, the names from it, the level."""
     steps: Iterable[dis.Instruction] = dis.get_instructions(code)
     level: Any = 0
     taken: Any = None

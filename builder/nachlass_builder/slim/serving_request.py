@@ -1,4 +1,4 @@
-"""What the user asks of the serving environment."""
+"""The user's requirements for the serving environment."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from nachlass_builder.requirements.check import Checked
 from nachlass_builder.slim.training import ARROW, NOTEBOOK, VARIABLE, ServingRequest
 
 OPTIONAL_OF_SERVICE = {"pyarrow": ARROW}
-"""What the service uses where the user requires it, and why it is kept then."""
+"""Packages that the service uses if the user requires them, and the reason to keep them."""
 
 
 def serving_request(checked: Checked, settings: Settings) -> ServingRequest:
-    """What the user asks of the serving environment."""
+    """Return the user's requirements for the serving environment."""
     merged = checked.requirements.merged
     required = {requirement.name for requirement in merged}
     used = {name: why for name, why in OPTIONAL_OF_SERVICE.items() if name in required}
@@ -24,7 +24,7 @@ def serving_request(checked: Checked, settings: Settings) -> ServingRequest:
 
 
 def require_locked(settings: Settings, lock: Lock) -> None:
-    """Refuse names in S2I_SERVING_REQUIREMENTS that are not in the lock."""
+    """Raise for names in S2I_SERVING_REQUIREMENTS that are not in the lock."""
     locked = {name for name, _version in lock.packages}
     for name in settings.serving_requirements:
         if name not in locked:

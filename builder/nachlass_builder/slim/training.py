@@ -1,4 +1,4 @@
-"""What the training environment has, and what of it may be served with, and why."""
+"""The training environment's distributions, and the reasons to keep some for serving."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from nachlass_builder.slim.training_only import TRAINING_ONLY
 
 SERVICE = "the service"
 IMPORTED = "imported by the model"
-STRING = "named by a string"
+STRING = "named in a string"
 ARROW = "the service's Arrow and Parquet"
 VARIABLE = "S2I_SERVING_REQUIREMENTS"
 NOTEBOOK = "serving_requirements"
-SCORED = "asked for while samples were scored"
-LOADED = "imported while the model was loaded"
-OPTIONAL = "optional for what stays"
+SCORED = "imported while scoring samples"
+LOADED = "imported while loading the model"
+OPTIONAL = "optional dependency of a kept package"
 BEFORE = "needed by an earlier build with this lock"
 NEEDED = "needed by "
-"""How the reason of a dependency begins."""
+"""The prefix of a dependency's reason."""
 IN_ORDER = (
     IMPORTED,
     STRING,
@@ -40,15 +40,15 @@ IN_ORDER = (
     BEFORE,
     SERVICE,
 )
-"""The order in which the reasons are told."""
+"""The order in which reasons are reported."""
 
 
 @dataclass(frozen=True)
 class ServingRequest:
-    """What the user asks of the serving environment.
+    """The user's requirements for the serving environment.
 
-    `requirements` are those of the source; `named` are distributions to keep in
-    any case, each with where it was said.
+    `requirements` are those of the source; `named` are distributions that are always kept, each
+    with the setting that names it.
     """
 
     requirements: tuple[str, ...]
@@ -56,24 +56,24 @@ class ServingRequest:
 
     @property
     def roots(self) -> tuple[str, ...]:
-        """What may be in the environment, as requirements: the user's and the service's."""
+        """The requirements of everything in the environment: the user's and the service's."""
         return (*self.requirements, *self.named, *service_requirements())
 
 
 @dataclass(frozen=True)
 class Subset:
-    """The distributions to serve with, each with the reason why; `before` when remembered."""
+    """The distributions to serve with, each with its reason; `before` if remembered."""
 
     why: Mapping[str, str]
     before: bool = False
 
 
 class Training:
-    """The training environment's distributions: what provides what, and what needs what."""
+    """The training environment's distributions, their modules and their dependencies."""
 
     def __init__(self, site_packages: Path, request: ServingRequest) -> None:
         there = installed(site_packages)
-        there.pop(canonicalize_name(PACKAGE), None)  # it is in no lock, and everywhere
+        there.pop(canonicalize_name(PACKAGE), None)  # it is in every environment, but in no lock
         self._there = there
         self._request = request
         self._extras: dict[str, set[str]] = {}
@@ -83,22 +83,22 @@ class Training:
 
     @cached_property
     def provided(self) -> Provided:
-        """Which distribution provides what."""
+        """The modules that each distribution provides."""
         return Provided(self._there)
 
     def owners_of(self, module: str) -> set[str]:
-        """The distributions that have a module."""
+        """Return the distributions that have a module."""
         return self.provided.owners(module)
 
     @cached_property
     def everything(self) -> frozenset[str]:
-        """All that could be asked to serve: the user's requirements and the service's."""
+        """All distributions that the user's and the service's requirements need."""
         return frozenset(needed(self._there, self._request.roots))
 
     def closure(self, why: Mapping[str, str], *, with_extras: bool = False) -> dict[str, str]:
-        """The service's distributions, those of `why`, and what they need; each with its reason.
+        """Return the service's distributions, those of `why`, and their dependencies, with reasons.
 
-        What they need for training alone is added only `with_extras`.
+        Dependencies that are only for training are added only `with_extras`.
         """
         closure = dict.fromkeys(needed(self._there, service_requirements()), SERVICE)
         for name, reason in why.items():
@@ -115,12 +115,12 @@ class Training:
         return closure
 
     def training_only(self, kept: Collection[str]) -> dict[str, str]:
-        """What is left out although something kept requires it, each with what requires it."""
+        """Return left-out dependencies of kept distributions, each with its dependent."""
         whole = needed(self._there, self._with_extras(kept))
         return {name: f"{need.by}" for name, need in whole.items() if name not in kept}
 
     def without(self, kept: Collection[str]) -> dict[str, list[str]]:
-        """The other distributions, each with the modules that only they provide."""
+        """Return the other distributions, each with the modules that only they provide."""
         modules = self.provided.modules
         theirs = {module for name in kept for module in modules[name]}
         return {
@@ -129,17 +129,17 @@ class Training:
         }
 
     def size(self, names: Collection[str], *, with_tests: bool = True) -> int:
-        """How many bytes distributions have, bytecode not counted."""
+        """Return the size of distributions in bytes, without bytecode."""
         tests = 0 if with_tests else sum(self.provided.tests[name] for name in names)
         return sum(self.provided.sizes[name] for name in names) - tests
 
     def _with_extras(self, names: Iterable[str]) -> list[str]:
-        """Distributions as requirements, with the extras that the user asked for."""
+        """Return distributions as requirements, with the extras that the user requires."""
         return [f"{name}[{','.join(sorted(self._extras.get(name, ())))}]" for name in names]
 
 
 def by_reason(why: Mapping[str, str]) -> Iterator[tuple[str, list[str]]]:
-    """The distributions of each reason: what the model imports first, the service last."""
+    """Yield the distributions by reason: the model's imports first, the service last."""
     grouped: dict[str, list[str]] = {}
     for name, reason in sorted(why.items()):
         grouped.setdefault(reason, []).append(name)
@@ -148,5 +148,5 @@ def by_reason(why: Mapping[str, str]) -> Iterator[tuple[str, list[str]]]:
 
 
 def _place(reason: str) -> int:
-    """The place of a reason in the order."""
+    """Return the position of a reason in the order."""
     return IN_ORDER.index(reason if reason in IN_ORDER else NEEDED)

@@ -1,7 +1,7 @@
-"""Requirements that a distribution declares, and that scoring never uses.
+"""Declared requirements of distributions that scoring never uses.
 
-Samples show only that they do without. So a pair is listed once the source of the
-distribution shows that no other sample can differ.
+Samples can only show that they themselves do not need one. So a pair is listed only if the
+distribution's source shows that no other sample can need it.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from itertools import product
 
 TRAINING_ONLY = frozenset(
     # xgboost loads NCCL in one place, `NCCLComm` in src/collective/comm.cu, which returns
-    # before that unless several processes train together (2.1.0 to 3.4.1). Neither the
-    # CPU nor a GPU needs it to score, and the Python package does without it.
+    # before that unless several processes train together (2.1.0 to 3.4.1). Scoring needs it
+    # neither on the CPU nor on a GPU, and the Python package does not use it.
     product(("xgboost", "xgboost-cu12", "xgboost-cu13"), ("nvidia-nccl-cu12", "nvidia-nccl-cu13"))
 )
-"""Each distribution, and what it requires for training alone."""
+"""Pairs of a distribution and a requirement that it uses only for training."""

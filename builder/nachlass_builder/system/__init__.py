@@ -1,1 +1,1 @@
-"""What compiled files need of the system, and the packages that bring it."""
+"""System libraries that compiled files need, and the packages that provide them."""

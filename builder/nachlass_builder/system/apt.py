@@ -1,4 +1,4 @@
-"""Runs apt with folders of its own: as any user, and without a trace in the system's."""
+"""Runs apt with private folders, as any user, without changing the system's state."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from nachlass_builder.foundation.process import Completed, Deadline, run
 
 HELPER = Path("/usr/lib/apt/apt-helper")
 INSTALLED = Path("/var/lib/dpkg/status")
-"""What the system has; it is read, and a copy of it is what apt may lock."""
+"""The system's installed packages; apt works on a copy of it."""
 
 CONTENTS = "Nachlass-Contents"
-"""apt's name for the lists of which package brings which file, as we tell it of them."""
+"""The name under which apt's configuration knows the lists of the packages' files."""
 
 CONFIGURATION = """\
 #clear APT::Update::Pre-Invoke;
@@ -61,14 +61,13 @@ Acquire::IndexTargets::deb {{
   }};
 }};
 """
-"""Read after the system's own configuration, whose hooks would work on the system.
+"""Read after the system's own configuration, whose hooks would change the system.
 
-As root, apt would download as the user _apt, who cannot reach a private
-folder, and whom a container without other users does not have. A `.` in a name
-makes no pattern. Lists of files are fetched for one architecture, named here:
-by apt's variables would come those of packages for all architectures too, which
-are three times as long and hold no libraries. Older and Ubuntu's archives have
-one list for all components.
+As root, apt would download as the user _apt, who has no access to a private folder and does not
+exist in some containers. A `.` in a name is not a pattern. Lists of files are fetched for the
+architecture named here: apt's variables would add the lists for architecture "all", which are
+three times as long and contain no libraries. Older archives and Ubuntu's have one list for all
+components.
 """
 
 SAID = re.compile(r"^(?:[EW]: (?!Some index files)| \S+ : ).*(?:\n  .*)*", re.MULTILINE)
@@ -76,16 +75,16 @@ NO_ROOM = re.compile(r"No space left on device|Disk quota exceeded|enough free s
 
 
 def has_apt() -> bool:
-    """Whether this system's packages are Debian's, and apt brings them."""
+    """Return whether this system uses Debian packages and apt."""
     programs = ("apt-get", "dpkg", "dpkg-deb", "dpkg-query")
     return all(map(shutil.which, programs)) and HELPER.is_file() and INSTALLED.is_file()
 
 
 @dataclass(frozen=True)
 class Apt:
-    """apt with its state and its cache below `work`, a folder whose path has no quotes.
+    """apt with its state and cache below `work`, a folder whose path has no quotes.
 
-    Whoever gives the folder removes it; what was fetched into it is not fetched again.
+    The caller removes the folder; files already fetched into it are not fetched again.
     """
 
     work: Path
@@ -93,14 +92,14 @@ class Apt:
 
     @property
     def archives(self) -> Path:
-        """Where downloaded packages are."""
+        """The folder of downloaded packages."""
         return self.work / "cache/archives"
 
     def update(self, *, contents: bool = False) -> None:
-        """Fetch the lists of packages, and with `contents` those of their files.
+        """Fetch the package lists, and with `contents` the lists of their files.
 
-        Raises RequirementsError if there is no list of packages, or if one of files
-        that an archive has cannot be fetched, or none has one; RoomError on a full disk.
+        Raise RequirementsError if there is no package list, if an archive's list of files cannot
+        be fetched, or if no archive has one; raise RoomError on a full disk.
         """
         lists, fetched = self.work / "state/lists", self.work / "fetched"
         if fetched.is_file() and (not contents or fetched.read_text() == CONTENTS):
@@ -108,7 +107,7 @@ class Apt:
         for folder in (lists / "partial", self.archives / "partial", self.work / "log"):
             folder.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(INSTALLED, self.work / "state/status")
-        architecture = self.run("dpkg", "--print-architecture", doing="asking dpkg")
+        architecture = self.run("dpkg", "--print-architecture", doing="querying dpkg")
         configuration = CONFIGURATION.format(
             work=self.work.resolve(),
             target=CONTENTS,
@@ -116,30 +115,31 @@ class Apt:
             contents=str(contents).lower(),
         )
         (self.work / "apt.conf").write_text(configuration)
-        done = self.get("update", "--quiet", doing="fetching the lists of Debian packages")
-        # apt fetches all or nothing: for want of a list of files it gives none of packages.
+        done = self.get("update", "--quiet", doing="fetching the Debian package lists")
+        # apt fetches all or nothing: if a list of files fails, it leaves no package lists either.
         is_of_files = contents and "Contents-" in said(done)
         if not is_of_files and not any(lists.glob("*_Packages*")):
             raise RequirementsError(
-                "the lists of Debian packages cannot be fetched",
-                details=said(done) or "/etc/apt names no archive",
-                remedy="let the build reach the archives that /etc/apt names, through http_proxy "
-                "if need be, or make a base image that has the packages",
+                "cannot fetch the Debian package lists",
+                details=said(done) or "no archive is configured in /etc/apt",
+                remedy="give the build access to the archives in /etc/apt, through http_proxy "
+                "if needed, or use a base image that has the packages",
             )
         if is_of_files or (contents and not any(lists.glob("*Contents-*"))):
             raise RequirementsError(
-                "the lists of the files of Debian packages cannot be fetched",
-                details=said(done) or "the archives that /etc/apt names have none",
-                remedy="name the packages in apt.txt, or archives that have such lists in /etc/apt",
+                "cannot fetch the Debian file lists (Contents)",
+                details=said(done) or "the archives in /etc/apt have none",
+                remedy="list the packages in apt.txt, or configure archives with file lists in "
+                "/etc/apt",
             )
         fetched.write_text(CONTENTS if contents else "")
 
     def get(self, *arguments: str, doing: str) -> Completed:
-        """Run apt-get; raises RoomError on a full disk, and leaves other failures to the caller."""
+        """Run apt-get; raise RoomError on a full disk, and leave other failures to the caller."""
         return self.run("apt-get", "-c", str(self.work / "apt.conf"), *arguments, doing=doing)
 
     def run(self, *command: str, doing: str) -> Completed:
-        """Run a program in the language that we read, and with the user's proxy."""
+        """Run a program in the C locale, with the user's proxy."""
         done = run(
             command, doing=doing, deadline=self.deadline, environment=environment_for(os.environ)
         )
@@ -149,7 +149,7 @@ class Apt:
 
 
 def environment_for(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment for apt, which knows variables of proxies by their small names alone."""
+    """Return the environment for apt, which reads only the lower-case proxy variables."""
     chosen = {**environ, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
     for name in ("http_proxy", "https_proxy", "no_proxy"):
         if name.upper() in environ:
@@ -158,6 +158,6 @@ def environment_for(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def said(done: Completed) -> str:
-    """The errors and warnings of apt's, each once, and which dependencies it cannot meet."""
+    """Return apt's errors, warnings and unmet dependencies, each once."""
     found = SAID.findall(f"{done.stdout}\n{done.stderr}")
     return redact("\n".join(dict.fromkeys(found)), ())

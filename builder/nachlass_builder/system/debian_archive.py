@@ -1,4 +1,4 @@
-"""Finds in Debian's archive which package brings a library."""
+"""Finds the Debian package that provides a library, in the archive's file lists."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from nachlass_builder.system.installed import installed_packages
 from nachlass_builder.system.policy_names import OF_64_BIT_TIME, names_made_of
 
 LOADER_LOOKS = re.compile(r"(usr/)?lib(64)?/([^/]+-linux-[^/]+/)?[^/]+")
-"""The path of a library in a default folder of the loader's."""
+"""The path of a library in a default folder of the loader."""
 
 ALTERNATIVE = re.compile(r"usr/lib/[^/]+-linux-[^/]+/[^/]+/[^/]+")
-"""The path of one to which Debian makes a link as it installs it: `blas/libblas.so.3`."""
+"""The path of a library that Debian links to on installation: `blas/libblas.so.3`."""
 
 LINES_OF = 'names=$1; shift; "$@" | grep -F -f "$names"'
-"""The lists of files are hundreds of megabytes: grep's answer is what we read."""
+"""The file lists have hundreds of megabytes, so grep filters them."""
 
 
 @dataclass(frozen=True)
 class _Owner:
-    """A package that has a file of the name: where, and of which component and section."""
+    """A package with a file of the name: its path, component and section."""
 
     path: str
     component: str
@@ -37,17 +37,15 @@ class _Owner:
 def packages_that_bring(
     sonames: Iterable[str], work: Path, *, deadline: Deadline
 ) -> dict[str, str]:
-    """The package that brings each library, by the archives that this system knows of.
+    """Return the package that provides each library, from the system's configured archives.
 
-    Left out are names of which no package has a file where the loader looks,
-    and those whose package is installed. Of several packages it is the one
-    (1) that has it in a default folder rather than in a folder below, (2) of
-    the component main, (3) of the section libs, (4) whose name is as Debian
-    makes it of the library's, or is most like it, (5) that has the shortest
-    path, (6) first by the alphabet.
+    Libraries are left out if no package has them where the loader looks, or if the package is
+    installed. Among several packages, the order of preference is: (1) in a default folder rather
+    than one below, (2) component main, (3) section libs, (4) the name most like the one that
+    Debian derives from the library's, (5) the shortest path, (6) alphabetical order.
 
-    `work` is a folder for apt's files: see Apt. Raises RequirementsError when
-    the lists cannot be fetched, RoomError on a full disk.
+    `work` is a folder for apt's files: see Apt. Raise RequirementsError if the lists cannot be
+    fetched, RoomError on a full disk.
     """
     wanted = sorted(set(sonames))
     if not wanted:
@@ -65,8 +63,8 @@ def packages_that_bring(
 
 
 def _owners(apt: Apt, names: list[str]) -> dict[str, list[_Owner]]:
-    """The packages that have a file of each name where a loader can find it."""
-    doing = "looking for the packages that bring libraries"
+    """Return the packages that have each library where a loader can find it."""
+    doing = "looking up the packages of libraries"
     listed = apt.get(
         *("indextargets", "--format", "$(FILENAME)", f"Identifier: {CONTENTS}"), doing=doing
     )
@@ -76,9 +74,7 @@ def _owners(apt: Apt, names: list[str]) -> dict[str, list[_Owner]]:
     command = ("sh", "-c", LINES_OF, "sh", str(patterns), str(HELPER), "cat-file", *files)
     done = apt.run(*command, doing=doing)
     if "E: " in done.stderr:
-        raise RequirementsError(
-            "the lists of the files of Debian packages cannot be read", details=said(done)
-        )
+        raise RequirementsError("cannot read the Debian file lists (Contents)", details=said(done))
     found: dict[str, list[_Owner]] = {name: [] for name in names}
     for line in done.stdout.splitlines():
         path, _space, packages = line.rpartition(" ")
@@ -90,13 +86,13 @@ def _owners(apt: Apt, names: list[str]) -> dict[str, list[_Owner]]:
 
 
 def _owner(path: str, text: str) -> _Owner:
-    """A package as the lists name it: `libs/libgomp1`, `non-free/libs/intel-mkl`."""
+    """Parse a package from the lists: `libs/libgomp1`, `non-free/libs/intel-mkl`."""
     *component, section, package = f"/{text}".split("/")
     return _Owner(path, component[-1] if component else "", section, package)
 
 
 def _rank(owner: _Owner, name: str) -> tuple[bool, bool, bool, float, int, str]:
-    """What is smallest for the package to choose."""
+    """Return the sort key of a package; the smallest is chosen."""
     return (
         not LOADER_LOOKS.fullmatch(owner.path),
         owner.component not in {"", "main"},
@@ -108,7 +104,7 @@ def _rank(owner: _Owner, name: str) -> tuple[bool, bool, bool, float, int, str]:
 
 
 def _likeness(package: str, name: str) -> float:
-    """How much a package's name is as Debian makes it of a library's: 1 if it is that."""
+    """Return how similar a package's name is to the one Debian derives from a library's name."""
     made = next(names_made_of(name))
     plain = package.removesuffix(OF_64_BIT_TIME)
     return SequenceMatcher(None, plain, made, autojunk=False).ratio()

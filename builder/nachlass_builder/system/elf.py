@@ -1,4 +1,4 @@
-"""Reads of an ELF file what a dynamic loader goes by: headers and the dynamic section."""
+"""Reads the parts of an ELF file that a dynamic loader uses: headers and dynamic section."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ DAMAGED = (
     TypeError,
     ValueError,
 )
-"""What pyelftools raises for a damaged file: its own error only where it has looked."""
+"""The exceptions of pyelftools for a damaged file, not all of which are its own."""
 
 
 class Kind(NamedTuple):
-    """What must be equal of two files for one process to load both."""
+    """The properties that two files must share for one process to load both."""
 
     bits: int
     little_endian: bool
@@ -35,9 +35,9 @@ class Kind(NamedTuple):
 
 @dataclass(frozen=True)
 class Elf:
-    """What a file is, which libraries it needs, and where it says that they are.
+    """The kind of a file, the libraries it needs, and its search paths.
 
-    `rpath` and `runpath` are as written: `$ORIGIN` is in them.
+    `rpath` and `runpath` are as written, with `$ORIGIN` in them.
     """
 
     kind: Kind
@@ -48,12 +48,12 @@ class Elf:
 
 
 def read_elf(path: Path) -> Elf | None:
-    """The dynamic section of an ELF file; None for any other, and for one that is damaged.
+    """Return the dynamic section of an ELF file; None for any other or a damaged file.
 
-    A file without the section, as a program that is linked statically, needs nothing.
+    A file without that section, such as a statically linked program, needs nothing.
     """
     try:
-        if not path.is_file():  # a pipe would never be open
+        if not path.is_file():  # opening a pipe would block
             return None
         with path.open("rb") as file:
             return _read(file) if file.read(len(MAGIC)) == MAGIC else None
@@ -62,7 +62,7 @@ def read_elf(path: Path) -> Elf | None:
 
 
 def _read(file: BinaryIO) -> Elf:
-    """The dynamic section of a file that begins as ELF files do; raises one of DAMAGED."""
+    """Return the dynamic section of a file with ELF magic; raise one of DAMAGED."""
     elf = ELFFile(file)
     found: dict[str, list[str]] = {"needed": [], "soname": [], "rpath": [], "runpath": []}
     for segment in elf.iter_segments("PT_DYNAMIC"):
@@ -81,5 +81,5 @@ def _read(file: BinaryIO) -> Elf:
 
 
 def _folders(values: list[str]) -> tuple[str, ...]:
-    """The folders of search paths, which colons separate."""
+    """Split search paths at colons."""
     return tuple(folder for value in values for folder in value.split(":") if folder)

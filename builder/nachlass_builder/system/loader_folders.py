@@ -1,4 +1,4 @@
-"""Knows in which folders this system's dynamic loader looks for libraries."""
+"""The folders in which this system's dynamic loader looks for libraries."""
 
 from __future__ import annotations
 
@@ -11,19 +11,18 @@ ROOT = Path("/")
 CONFIGURATION = "etc/ld.so.conf"
 DEFAULTS = ("lib64", "usr/lib64", "lib", "usr/lib")
 MULTIARCH = ("lib/*-linux-gnu*", "usr/lib/*-linux-gnu*")
-"""Where Debian has the libraries of each architecture."""
+"""Debian's folders for the libraries of each architecture."""
 MUSL = ("lib/ld-musl-*.so.1", "etc/ld-musl-*.path")
-"""The loader of Alpine, and the file that names other folders to it."""
+"""Alpine's loader, and the file that configures its folders."""
 MUSL_ALONE = "usr/local/lib"
-"""A default folder of musl's; glibc looks there only where its configuration says so."""
+"""A default folder of musl; glibc looks there only if configured."""
 
 
 def loader_folders(root: Path = ROOT) -> list[Path]:
-    """The folders, each once, in the order in which the loader looks.
+    """Return the folders, each once, in the loader's search order.
 
-    The configuration is read rather than the cache made of it: anyone may read
-    it, it is text, and no `ldconfig` need be there. A library that was put
-    there, and for which `ldconfig` has not run, is taken for one that is found.
+    This reads the configuration rather than the cache, because it is readable text and needs no
+    `ldconfig`. A library that was added without running `ldconfig` counts as found.
     """
     found = [root / folder for folder in _configured(root / CONFIGURATION, root, set())]
     if any(root.glob(MUSL[0])):
@@ -37,7 +36,7 @@ def loader_folders(root: Path = ROOT) -> list[Path]:
 
 
 def _configured(file: Path, root: Path, read: set[Path]) -> Iterator[str]:
-    """The folders that a file of `ld.so.conf`'s form names, from the root."""
+    """Yield the folders in a file in `ld.so.conf` format, relative to the root."""
     if file in read:
         return
     read.add(file)
@@ -49,12 +48,12 @@ def _configured(file: Path, root: Path, read: set[Path]) -> Iterator[str]:
                 for included in sorted(parent.glob(pattern.lstrip("/"))):
                     yield from _configured(included, root, read)
         elif words and words[0].startswith("/"):
-            # Once a folder could be followed by the kind of its libraries: `/usr/lib=libc6`.
+            # In an old form the kind of libraries follows the folder: `/usr/lib=libc6`.
             yield words[0].partition("=")[0].lstrip("/")
 
 
 def _text(file: Path) -> str:
-    """What a file holds; nothing if it is not there, or not for us."""
+    """Return a file's text; empty if it is missing or unreadable."""
     try:
         return file.read_text(errors="replace")
     except OSError:

@@ -1,8 +1,8 @@
-"""Finds a library's package by the name that Debian's policy gives it.
+"""Finds a library's package by its name under Debian's policy.
 
 https://www.debian.org/doc/debian-policy/ch-sharedlibs.html, 8.1: `libgomp.so.1` is in
-libgomp1, `libX11.so.6` in libx11-6. The lists of packages suffice for that; those of their
-files (debian_archive.py) are larger, and a mirror may not have them.
+libgomp1, `libX11.so.6` in libx11-6. This needs only the package lists; the file lists
+(debian_archive.py) are larger, and a mirror may not have them.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from nachlass_builder.foundation.process import Deadline
 from nachlass_builder.system.apt import Apt
 
 OF_64_BIT_TIME = "t64"
-"""The suffix of libraries that Debian has built again for 64 bits of time."""
+"""The suffix of libraries that Debian rebuilt for 64-bit time."""
 
 
 def packages_named_after(
     sonames: Iterable[str], work: Path, *, deadline: Deadline
 ) -> dict[str, str]:
-    """The packages that the archives have under the name that a library makes.
+    """Return the archives' packages that are named after libraries.
 
-    A library that shares its package with others (`libgthread-2.0.so.0`) is left out. `work`
-    is a folder for apt's files: see Apt, also for what it raises.
+    A library that shares its package with others (`libgthread-2.0.so.0`) is left out. `work` is a
+    folder for apt's files: see Apt, also for the exceptions.
     """
     wanted = sorted(set(sonames))
     if not wanted:
@@ -40,7 +40,7 @@ def packages_named_after(
 
 
 def names_made_of(soname: str) -> Iterator[str]:
-    """The names that a package of a library may have: `libgl1`, `libgl1t64`."""
+    """Yield the possible package names of a library: `libgl1`, `libgl1t64`."""
     stem, _so, version = soname.lower().replace("_", "-").partition(".so")
     version = version.lstrip(".")
     for name in dict.fromkeys((stem, re.sub(r"-(?=\d)", "", stem))):

@@ -1,4 +1,4 @@
-"""Finds the libraries that the compiled files of an environment need, and the system lacks."""
+"""Finds the libraries that an environment's compiled files need and the system lacks."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from nachlass_builder.system.elf import Elf, Kind, read_elf
 from nachlass_builder.system.loader_folders import loader_folders
 
 NOT_COMPILED = (".py", ".pyc", ".pyi")
-"""How most files of an environment end; a folder's other files are opened."""
+"""Suffixes of most files in an environment; all other files are opened."""
 
 C_LIBRARY = re.compile(r"libc\.so\.6|libc\.musl-.+\.so\.1")
 ORIGIN = re.compile(r"\$(ORIGIN\b|\{ORIGIN\})")
 
 
 class Libraries(NamedTuple):
-    """The system's libraries that were found, and those that were not: by name, who needs each."""
+    """The system libraries found, and the missing ones by name with the files that need them."""
 
     found: list[Path]
     missing: dict[str, list[Path]]
@@ -33,17 +33,16 @@ class Libraries(NamedTuple):
 def libraries_of(
     environment: Path, search: Sequence[Path] = (), *, system: Sequence[Path] | None = None
 ) -> Libraries:
-    """The libraries of the system that compiled files need, in order.
+    """Return the system libraries that compiled files need, in order.
 
-    `environment` is one of Python's, `search` the folders of LD_LIBRARY_PATH,
-    `system` those where this system's loader looks of itself. A library of the
-    system that is found is asked what it needs in its turn.
+    `environment` is a Python environment, `search` the folders of LD_LIBRARY_PATH, `system` the
+    loader's default folders. The libraries that a found system library needs are looked up, too.
 
-    Whatever a file of the environment provides by its name counts as provided:
-    packages load the libraries of others before the files that need them. So
-    does what the interpreter itself loads. Left out are files of another
-    architecture or another C library than the interpreter's, which packages
-    carry for other systems. Where programs are no ELF files, nothing is missing.
+    A library counts as provided if a file of the environment has its name, because packages load
+    the libraries of others before the files that need them; so do the libraries that the
+    interpreter loads. Files for another architecture or C library than the interpreter's, which
+    packages ship for other systems, are ignored. If programs are not ELF files, nothing is
+    missing.
     """
     interpreter = _interpreter(environment)
     elf = read_elf(interpreter)
@@ -64,11 +63,11 @@ def libraries_of(
 
 @dataclass
 class _Loader:
-    """Looks for libraries as the dynamic loader does: where, in this order, and of which kind."""
+    """Looks for libraries like the dynamic loader: the same folders, order and kinds of files."""
 
     kind: Kind
     rpath: Sequence[Path]
-    """The interpreter's, in which a process looks for whatever has no DT_RUNPATH."""
+    """The interpreter's, which a process searches for files without DT_RUNPATH."""
     search: Sequence[Path]
     system: Sequence[Path]
     provided: set[str] = field(default_factory=set)
@@ -77,7 +76,7 @@ class _Loader:
     _listed: dict[Path, frozenset[str]] = field(default_factory=dict)
 
     def follow(self, files: dict[Path, Elf]) -> None:
-        """Look for all that the files need, and what is found needs."""
+        """Look for all libraries that the files need, and those that these need."""
         waiting = deque(files.items())
         while waiting:
             path, elf = waiting.popleft()
@@ -92,11 +91,11 @@ class _Loader:
                     waiting.append(library)
 
     def has(self, name: str) -> bool:
-        """Whether the system's folders have a library."""
+        """Return whether the system's folders have a library."""
         return any(self._fitting(folder, name) for folder in (*self.search, *self.system))
 
     def _look_for(self, name: str, path: Path, elf: Elf) -> tuple[Path, Elf] | None:
-        """The library that a file is given for a name."""
+        """Return the library that the loader finds for a name in a file."""
         if "/" in name:
             paths = _expanded([name], path)
             return next((found for at in paths if (found := self._read(at))), None)
@@ -106,7 +105,7 @@ class _Loader:
         return next((found for at in folders if (found := self._fitting(at, name))), None)
 
     def _fitting(self, folder: Path, name: str) -> tuple[Path, Elf] | None:
-        """A library of a folder, if one process can load it."""
+        """Return a library of a folder, if the process can load it."""
         if folder not in self._listed:
             try:
                 self._listed[folder] = frozenset(entry.name for entry in folder.iterdir())
@@ -115,19 +114,19 @@ class _Loader:
         return self._read(folder / name) if name in self._listed[folder] else None
 
     def _read(self, path: Path) -> tuple[Path, Elf] | None:
-        """A library by its path, read once."""
+        """Return a library by its path, reading it once."""
         elf = self.found.get(path) or read_elf(path)
         return (path, elf) if elf and elf.kind == self.kind else None
 
 
 def _interpreter(environment: Path) -> Path:
-    """The program that loads the environment's files; ours where it is a script, or not there."""
+    """Return the environment's interpreter; ours if it is a script or missing."""
     own = (environment / "bin/python").resolve()
     return own if read_elf(own) else Path(sys.executable).resolve()
 
 
 def _compiled(environment: Path, loader: _Loader) -> tuple[dict[Path, Elf], set[str]]:
-    """The files that the interpreter can load, and all names by which they provide a library."""
+    """Return the files that the interpreter can load, and all their library names."""
     by_inode: dict[tuple[int, int], Elf | None] = {}
     files: dict[Path, Elf] = {}
     names: set[str] = set()
@@ -144,13 +143,13 @@ def _compiled(environment: Path, loader: _Loader) -> tuple[dict[Path, Elf], set[
 
 
 def _is_ours(elf: Elf, loader: _Loader) -> bool:
-    """Whether a file is for this system's architecture and C library."""
+    """Return whether a file is for this system's architecture and C library."""
     foreign = (name for name in elf.needed if C_LIBRARY.fullmatch(name) and not loader.has(name))
     return elf.kind == loader.kind and not any(foreign)
 
 
 def _files(environment: Path) -> Iterator[tuple[Path, tuple[int, int]]]:
-    """The files that may be compiled, by the first of their paths, and what makes each one."""
+    """Yield the files that may be compiled, by their first path, with device and inode."""
     links = []
     for folder, _folders, names in os.walk(environment):
         for name in names:
@@ -161,23 +160,23 @@ def _files(environment: Path) -> Iterator[tuple[Path, tuple[int, int]]]:
                 links.append(path)
             else:
                 yield from _regular(path)
-    # After the files: a library is told by its own name. uv can make all of them links.
+    # Links come after the files, because a library is known by its own name. uv may link all files.
     for path in links:
         yield from _regular(path)
 
 
 def _regular(path: Path) -> Iterator[tuple[Path, tuple[int, int]]]:
-    """A path and its inode, unless it is of no file."""
-    with suppress(OSError):  # a link to nowhere, or to where we may not look
+    """Yield a path with its inode if it is a regular file."""
+    with suppress(OSError):  # a dangling link, or no permission
         status = path.stat()
         if S_ISREG(status.st_mode):
             yield path, (status.st_dev, status.st_ino)
 
 
 def _expanded(paths: Sequence[str], path: Path) -> list[Path]:
-    """A file's search path, or names with a slash, with the file's own folder for `$ORIGIN`.
+    """Expand `$ORIGIN` to the file's folder in a search path, or in names with a slash.
 
-    The loader takes other paths as from the current folder, which serves nobody.
+    Relative paths are dropped: the loader resolves them against the current folder.
     """
     origin = str(path.parent.absolute())
     expanded = (Path(ORIGIN.sub(lambda _found: origin, folder)) for folder in paths)

@@ -1,4 +1,4 @@
-"""Unpacks Debian packages below a folder, as any user; their scripts do not run."""
+"""Unpacks Debian packages below a folder, as any user, without running their scripts."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from nachlass_builder.system.apt_txt import AptPackage
 UNKNOWN = re.compile(
     r"^E: (?:Unable to locate package|Package|Version '.*?' for) '?([^\s']+)", re.MULTILINE
 )
-"""apt-get on a package, or a version of one, that no archive has."""
+"""apt-get's message for a package or version that no archive has."""
 
 TO_INSTALL = "The following NEW packages will be installed:"
-"""apt-get on what the system lacks; packages of an archive in a folder it leaves there."""
+"""apt-get's message for missing packages; it does not copy those of a `file:` archive."""
 
 C_PACKAGE = "libc6"
-"""A process cannot load another C library than the loader's, which is the base's."""
+"""Never unpacked: a process must use the C library of the loader, which is the base's."""
 
 PROGRAMS = ("usr/local/bin", "usr/bin", "bin", "usr/sbin", "sbin")
 LIBRARIES = ("usr/lib/*-linux-*", "lib/*-linux-*", "usr/lib", "lib")
 
 
 class Unpacked(NamedTuple):
-    """A package that was unpacked."""
+    """An unpacked package."""
 
     name: str
     version: str
@@ -38,16 +38,14 @@ class Unpacked(NamedTuple):
 def unpack(
     packages: Sequence[AptPackage], prefix: Path, work: Path, *, deadline: Deadline
 ) -> list[Unpacked]:
-    """Unpack packages below `prefix`, with what they depend on and the system lacks.
+    """Unpack packages below `prefix`, with the dependencies that the system lacks.
 
-    Packages that the system has are not fetched, unless another needs a newer
-    version; the C library never is unpacked. No script of a package runs: what
-    one would make (links of alternatives, entries in /etc, caches) is not there.
-    Gives what was unpacked, by name.
+    Installed packages are not fetched unless another needs a newer version; the C library is
+    never unpacked. Package scripts do not run, so their results (links of alternatives, entries
+    in /etc, caches) are missing. Return the unpacked packages by name.
 
-    `work` is a folder for apt's files: see Apt. Raises RequirementsError for a
-    package that no archive has, and when nothing can be fetched; RoomError on
-    a full disk.
+    `work` is a folder for apt's files: see Apt. Raise RequirementsError for a package that no
+    archive has, or if nothing can be fetched; raise RoomError on a full disk.
     """
     if not packages:
         return []
@@ -61,22 +59,22 @@ def unpack(
         doing=f"fetching {names}",
     )
     if done.status:
-        raise _refused(packages, said(done))
+        raise _unavailable(packages, said(done))
     files = sorted(apt.archives.glob("*.deb"))
     if not files and TO_INSTALL in done.stdout:
         raise RequirementsError(
-            f"apt-get has not copied {names}",
-            remedy="in /etc/apt, write `copy:` for `file:` in the addresses of archives",
+            f"apt-get did not copy {names}",
+            remedy="in /etc/apt, replace `file:` with `copy:` in the archive addresses",
         )
     prefix.mkdir(parents=True, exist_ok=True)
     return [found for file in files for found in _add(apt, file, prefix)]
 
 
 def environment_with(prefix: Path, environ: Mapping[str, str]) -> dict[str, str]:
-    """The variables with which programs find what was unpacked: PATH and LD_LIBRARY_PATH.
+    """Return PATH and LD_LIBRARY_PATH with which programs find the unpacked files.
 
-    What the variables name in `environ` comes first. Folders below those of
-    libraries count too: Debian's own libraries know them by the system's paths.
+    Entries from `environ` come first. Subfolders of library folders are included, because
+    Debian's own libraries refer to them by the system's paths.
     """
     libraries = [folder for pattern in LIBRARIES for folder in sorted(prefix.glob(pattern))]
     below = {file.parent for folder in libraries for file in folder.glob("*/lib*.so*")}
@@ -93,7 +91,7 @@ def environment_with(prefix: Path, environ: Mapping[str, str]) -> dict[str, str]
 
 
 def _add(apt: Apt, file: Path, prefix: Path) -> Iterator[Unpacked]:
-    """Unpack one downloaded package, unless it may not be."""
+    """Unpack one downloaded package, except the C library."""
     shown = apt.run("dpkg-deb", "-W", str(file), doing=f"reading {file.name}")
     name, _tab, version = shown.stdout.strip().partition("\t")
     if name == C_PACKAGE:
@@ -105,8 +103,8 @@ def _add(apt: Apt, file: Path, prefix: Path) -> Iterator[Unpacked]:
     yield Unpacked(name, version)
 
 
-def _refused(packages: Sequence[AptPackage], why: str) -> RequirementsError:
-    """The failure for packages that apt-get does not give us."""
+def _unavailable(packages: Sequence[AptPackage], why: str) -> RequirementsError:
+    """Return the error for packages that apt-get cannot fetch."""
     unknown = set(UNKNOWN.findall(why))
     package = next((package for package in packages if package.name in unknown), None)
     if package is None:
@@ -116,13 +114,13 @@ def _refused(packages: Sequence[AptPackage], why: str) -> RequirementsError:
         f"no archive of {_system()} has {package}",
         place=package.place,
         details=why,
-        remedy="look up what the release calls it, at https://packages.debian.org, "
-        "or name the archive that has it in the base image's /etc/apt",
+        remedy="look up its name in this release at https://packages.debian.org, "
+        "or add the archive that has it to the base image's /etc/apt",
     )
 
 
 def _system() -> str:
-    """What this system calls itself: `Debian GNU/Linux 12 (bookworm)`."""
+    """Return this system's name, such as `Debian GNU/Linux 12 (bookworm)`."""
     try:
         return platform.freedesktop_os_release()["PRETTY_NAME"]
     except (OSError, KeyError):

@@ -1,4 +1,4 @@
-"""Invent houses.csv, the training data: the same houses each time."""
+"""Generates houses.csv, the training data: the same houses each time."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import pandas as pd
 COUNT = 1500
 UNKNOWN_AGE = 0.08
 
-# the price level of a neighbourhood, and how far its middle is from the station
+# the price level of a neighbourhood, and the distance of its centre from the station
 NEIGHBOURHOODS = {
     "Harbour": (1.25, 2.5),
     "Lakeside": (1.45, 7.0),
@@ -19,7 +19,7 @@ NEIGHBOURHOODS = {
 
 
 def main() -> None:
-    """Write the houses beside this file."""
+    """Write the houses next to this file."""
     rng = np.random.default_rng(1955)
     neighbourhood = rng.choice(list(NEIGHBOURHOODS), size=COUNT, p=[0.15, 0.1, 0.3, 0.25, 0.2])
     level, middle_km = np.array([NEIGHBOURHOODS[name] for name in neighbourhood]).T

@@ -1,1 +1,1 @@
-"""What the notebooks of this repository share: some mail, its clean-up, and their plumbing."""
+"""Shared code of the notebooks: some mail, its clean-up, parameters and stages."""

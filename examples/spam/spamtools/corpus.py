@@ -63,7 +63,7 @@ send 50 dollars now and earn 5000 in one week
 
 
 def generate(count: int, seed: int) -> pd.DataFrame:
-    """Write as many labelled messages as asked for, half of them spam on average."""
+    """Generate labelled messages, half of them spam on average."""
     rng = np.random.default_rng(seed)
     labels = ["legitimate", "spam"]
     chains = [_chain(BOTH + LEGITIMATE), _chain(BOTH + SPAM)]
@@ -73,7 +73,7 @@ def generate(count: int, seed: int) -> pd.DataFrame:
 
 
 def _chain(vocabulary: str) -> Chain:
-    """List for each word all that follow it, as often as they do."""
+    """List the followers of each word, with repetitions."""
     followers = defaultdict(list)
     for sentence in filter(None, vocabulary.splitlines()):
         for word, follower in pairwise([START, *sentence.split(), END]):
@@ -82,7 +82,7 @@ def _chain(vocabulary: str) -> Chain:
 
 
 def _message(own: Chain, other: Chain, rng: np.random.Generator) -> str:
-    """Write a few sentences, now and then one of the other kind."""
+    """Generate a few sentences, occasionally one of the other kind."""
     count = rng.integers(2, 6)
     return " ".join(_sentence(other if rng.random() < STRAY else own, rng) for _ in range(count))
 

@@ -7,6 +7,6 @@ NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 
 
 def simplify(text: str) -> str:
-    """Lower the case; of links and numbers, keep only that they are there."""
+    """Convert to lower case, and replace links and numbers with placeholders."""
     text = LINK.sub(" some_link ", text.lower())
     return NUMBER.sub(" some_number ", text)

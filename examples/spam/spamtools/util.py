@@ -1,4 +1,4 @@
-"""Parameters into a notebook, fitted stages out of it."""
+"""Reading parameters and saving fitted stages."""
 
 import os
 from pathlib import Path
@@ -15,6 +15,6 @@ def get_param(name: str, default: T) -> T:
 
 
 def serialize_to(obj: object, default_filename: str) -> None:
-    """Save a fitted stage where the build asks for it, else under the default name."""
+    """Save a fitted stage to the file named by the build, or else under the default name."""
     path = Path(os.environ.get("S2I_PIPELINE_STAGE_SAVE_FILE", default_filename))
     path.write_bytes(cloudpickle.dumps(obj))

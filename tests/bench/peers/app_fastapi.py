@@ -1,4 +1,4 @@
-"""FastAPI as one writes it by hand; with METRICS, prometheus_client in multiprocess mode."""
+"""A handwritten FastAPI service; with METRICS, prometheus_client in multiprocess mode."""
 
 import os
 import time

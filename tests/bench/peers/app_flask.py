@@ -1,4 +1,4 @@
-"""The naive service: Flask, counted with prometheus_client in multiprocess mode."""
+"""The naive service: Flask with prometheus_client in multiprocess mode."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""KServe's Python server with a model of its own."""
+"""KServe's Python server with a custom model."""
 
 import kserve
 

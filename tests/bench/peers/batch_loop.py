@@ -1,6 +1,6 @@
-"""Calls batch_predictor on the samples of a JSON file, once for each line that it reads.
+"""Calls batch_predictor on the samples of a JSON file, once per line of standard input.
 
-Prints the seconds of each call. The model's own environment; BUNDLE names the bundle.
+Prints the seconds of each call. Runs in the model's environment; BUNDLE names the bundle.
 """
 
 import json

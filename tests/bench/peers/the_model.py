@@ -1,4 +1,4 @@
-"""What the bundle that BUNDLE names answers with; `predictor` as JSON can carry its answers."""
+"""The functions of the bundle named by BUNDLE; `predictor` returns JSON values."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""Hides uvloop from a process that has this folder in its path."""
+"""Hides uvloop from a process with this folder in its path."""
 
 import sys
 

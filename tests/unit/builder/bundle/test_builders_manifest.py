@@ -1,4 +1,4 @@
-"""The manifest's four states, and the schema that is published of the last."""
+"""The manifest's four states, and the published schema of the last."""
 
 import json
 import os
@@ -29,7 +29,7 @@ SCHEMA = PROJECT / "docs" / "manifest.schema.json"
 
 
 def published():
-    """The schema of a manifest, as docs/ has it."""
+    """Return the manifest's schema as published in docs/."""
     schema = msgspec.json.schema(Manifest)
     for definition in schema["$defs"].values():
         definition["description"] = cleandoc(definition["description"])
@@ -38,7 +38,7 @@ def published():
 
 
 def draft():
-    """The example before its environment was chosen."""
+    """Return the example before its environment was chosen."""
     whole = decode(example())
     known = {name: fact for name, fact in vars(whole).items() if name in Draft.__annotations__}
     locks = Locks(

@@ -1,4 +1,4 @@
-"""What is taken for a bundle, and what is said of one that cannot be used."""
+"""Recognizing bundles, and the errors for unusable ones."""
 
 import json
 
@@ -13,7 +13,7 @@ from support.manifest import example
 
 @pytest.fixture
 def bundle(tmp_path):
-    """A folder with all the parts that a bundle has."""
+    """Create a folder with all parts of a bundle."""
     path = tmp_path / "bundle"
     path.mkdir()
     for part in missing_parts(path, decode(example())):
@@ -23,7 +23,7 @@ def bundle(tmp_path):
 
 
 def rewrite(bundle, **changes):
-    """Write another manifest; what is None is left out."""
+    """Write another manifest, without fields that are None."""
     facts = {name: fact for name, fact in {**example(), **changes}.items() if fact is not None}
     (bundle / "manifest.json").write_text(json.dumps(facts))
 
@@ -72,13 +72,13 @@ def test_a_bundle_whose_manifest_is_no_json_is_damaged(bundle, text):
 @pytest.mark.parametrize("text", ["[1]", "{}", "null"])
 def test_a_bundle_whose_manifest_is_something_else_is_damaged(bundle, text):
     (bundle / "manifest.json").write_text(text)
-    with pytest.raises(SourceError, match=r"damaged bundle: its manifest\.json is none"):
+    with pytest.raises(SourceError, match=r"damaged bundle: its manifest\.json is not a manifest"):
         bundle_at(bundle)
 
 
 def test_a_bundle_of_another_version_is_refused(bundle):
     rewrite(bundle, schema_version=0)
-    with pytest.raises(SourceError, match=r"is not a bundle that nachlass .* reads"):
+    with pytest.raises(SourceError, match=r"is a bundle that nachlass .* cannot read"):
         bundle_at(bundle)
 
 
@@ -116,7 +116,7 @@ def test_what_is_no_bundle_is_never_replaced(tmp_path):
 
 
 def test_the_same_path_of_another_container_is_another_place(tmp_path):
-    """Containers that build at the same moment share their cache."""
+    """Build in two places with the same path, like containers that share a cache."""
     first, second, cache = (tmp_path / name for name in ("first", "second", "cache"))
     place = tmp_path / "app"
     first.mkdir()

@@ -1,4 +1,4 @@
-"""The digest of a bundle: what it depends on, and what it does not."""
+"""The digest of a bundle: the facts it depends on, and those it does not."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""A seed holds what a build takes over, and nothing that could be served."""
+"""A seed has the lock for the next build, and nothing that could be served."""
 
 import json
 
@@ -13,7 +13,7 @@ from support.manifest import example
 
 @pytest.fixture
 def bundle(tmp_path):
-    """As much of a bundle as a seed is made of."""
+    """Create the parts of a bundle that a seed needs."""
     path = tmp_path / "bundle"
     path.mkdir()
     (path / TRAINING_LOCK).write_text("the lock")

@@ -1,4 +1,4 @@
-"""What the kernel teaches pickle, in a process that is no kernel."""
+"""The kernel's changes to pickling, in a process without a kernel."""
 
 import copyreg
 from types import CodeType
@@ -12,7 +12,7 @@ from support.pickled import CELL
 
 @pytest.fixture
 def keep_places(monkeypatch):
-    """The kernel's function, in a process that is no kernel; undone after the test."""
+    """Return the kernel's function, for use without a kernel; undo its changes after the test."""
     monkeypatch.syspath_prepend(str(IN_KERNEL))
     from nachlass_kernel import code_places
 
@@ -24,10 +24,10 @@ def keep_places(monkeypatch):
 
 @pytest.fixture
 def register(keep_places, monkeypatch):
-    """All that a capture teaches pickle; undone after the test."""
+    """Yield the function that registers a capture's reducers; undo its changes after the test."""
     from nachlass_kernel import reducers
 
-    # Set to what it is, so that it is put back.
+    # Set to the same value, for monkeypatch to restore it.
     name = "_function_getnewargs"
     monkeypatch.setattr(cloudpickle.Pickler, name, getattr(cloudpickle.Pickler, name))
     monkeypatch.setattr(copyreg, "dispatch_table", copyreg.dispatch_table)

@@ -27,7 +27,7 @@ PICKLED = Pickled(
 
 @pytest.fixture
 def surveyed(tmp_path, monkeypatch):
-    """Look at a predictor that some code defines; the source is in a folder `repo`."""
+    """Return a function that surveys the predictor of some code; the source folder is `repo`."""
     monkeypatch.syspath_prepend(IN_KERNEL)
     from nachlass_kernel import survey as surveys
 
@@ -140,7 +140,7 @@ def test_warnings_name_cell_and_line(tmp_path):
         "model.ipynb, cell 2, line 3",
         "model.ipynb, cell 1, line 1",
     ]
-    assert "the pickle holds 321 MB, 320 MB of them `train`, which `predictor` uses" in told[2]
+    assert "the pickle has 321 MB, of which 320 MB are `train`, used by `predictor`" in told[2]
     assert list(capture_warnings(PICKLED, notebook, {}, tmp_path)) == []
 
 
@@ -149,7 +149,7 @@ def test_of_a_folder_the_files_are_to_be_committed(tmp_path):
     named = (("/home/me/d/", "A"), (str(tmp_path), "B"), ("/home/me/d.csv", "A"))
     outcome = replace(PICKLED, paths=tuple(AbsolutePath(path, name=name) for path, name in named))
     told = capture_warnings(outcome, read_notebook(tmp_path, "model.ipynb"), {}, tmp_path)
-    assert [("its files" in text, "the file," in text) for text in told] == [
+    assert [("its files" in text, "the file and" in text) for text in told] == [
         (True, False),
         (True, False),
         (False, True),

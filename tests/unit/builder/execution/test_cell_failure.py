@@ -142,7 +142,7 @@ def test_a_failed_commands_error_output_is_shown(notebook, tmp_path):
         ("NameError", "", {"name": "true"}, "did you mean `True`?"),
         ("NameError", "", {"name": "xrange"}, "did you mean `range`?"),
         ("SystemExit", "0", {}, "remove sys.exit(), exit() or quit()"),
-        ("StdinNotImplementedError", "", {}, "nobody answers during a build"),
+        ("StdinNotImplementedError", "", {}, "a build cannot prompt for input"),
         ("MemoryError", "", {}, "give the build more memory"),
         ("TclError", "no display name and no $DISPLAY environment variable", {}, "no display"),
         ("ImportError", "..., as 'headless' is currently running", {}, "no display"),
@@ -168,7 +168,7 @@ def test_missing_files_are_asked_for_by_their_path_from_the_root(notebook, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("ename", "evalue", "is_told"),
+    ("ename", "evalue", "is_explained"),
     [
         ("AttributeError", "'DataFrame' object has no attribute 'append'", True),
         ("AttributeError", "module 'numpy' has no attribute 'bool'", True),
@@ -181,12 +181,12 @@ def test_missing_files_are_asked_for_by_their_path_from_the_root(notebook, tmp_p
     ],
 )
 def test_what_may_be_gone_from_a_later_version_is_told_of_old_code(
-    notebook, tmp_path, ename, evalue, is_told
+    notebook, tmp_path, ename, evalue, is_explained
 ):
     raised = Raised(ename, evalue, cwd=str(tmp_path))
     advice = Advice(newer_versions=lambda: "take older ones")
     failed = FailedCell(notebook, notebook.cells[1], raised, {}, tmp_path, advice)
-    assert (failed.remedy() == "take older ones") == is_told
+    assert (failed.remedy() == "take older ones") == is_explained
 
 
 @pytest.mark.parametrize(

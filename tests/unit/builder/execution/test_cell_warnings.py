@@ -13,7 +13,7 @@ CELLS = "# %%\nimport lib\nlib.load()\n# %% tags=skip-execution\n1\n# %%\n%%time
 
 @pytest.fixture
 def warned(tmp_path):
-    """Say what a kernel wrote of warnings."""
+    """Return a function that writes warnings like a kernel, and returns their messages."""
     write_notebook(tmp_path / "model.ipynb", CELLS)
     notebook = read_notebook(tmp_path, "model.ipynb")
     environment = {"API_TOKEN": "open-sesame"}
@@ -91,8 +91,8 @@ def test_later_versions_are_counted_in_one_line(warned):
     ]
     assert warned(*later) == []
     assert warned.all.summary() == (
-        "model.ipynb, cells 1, 3: 2 warnings of what later versions change; "
-        "the lock keeps the present ones"
+        "model.ipynb, cells 1, 3: 2 warnings about changes in later versions; "
+        "the lock keeps the current ones"
     )
 
 

@@ -14,7 +14,7 @@ MODULE = cloudpickle.cloudpickle
 
 @pytest.fixture
 def name_classes(monkeypatch):
-    """The kernel's function, in a process that is no kernel; undone after the test."""
+    """Return the kernel's function, for use without a kernel; undo its changes after the test."""
     monkeypatch.syspath_prepend(str(IN_KERNEL))
     random = MODULE._get_or_create_tracker_id
     for module in {MODULE, sys.modules[cloudpickle.Pickler.__module__]}:
@@ -29,7 +29,7 @@ def name_classes(monkeypatch):
 
 
 def classes(rate=2):
-    """Two new classes, of which one holds the other."""
+    """Return two new classes, one of which refers to the other."""
 
     class Scorer:
         def score(self, x):
@@ -63,7 +63,7 @@ def test_each_class_has_an_id_of_its_own_and_keeps_it(name_classes):
     pickled = cloudpickle.dumps((first, second))
     assert len({*ids(first), *ids(second)}) == 4
     assert cloudpickle.dumps((first, second)) == pickled
-    # Whoever loads it again has the very classes, in whatever other pickle they are.
+    # Loading any pickle with them gives the same classes.
     assert pickle.loads(cloudpickle.dumps(first)) == first
     assert pickle.loads(cloudpickle.dumps([second[1]])) == [second[1]]
 

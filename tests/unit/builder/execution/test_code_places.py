@@ -1,4 +1,4 @@
-"""Pickled code and its place in the notebook, with whichever cloudpickle is installed."""
+"""Pickled code and its place in the notebook, with any version of cloudpickle."""
 
 import pickle
 import subprocess
@@ -115,7 +115,7 @@ def test_loaded_code_fails_where_the_notebook_says(register, predictor):
     frames = [line.split() for line in done.stdout.decode().splitlines()]
     assert frames[-1] == [CELL, "5"]
     others = {file for file, _line in frames if "/contextlib.py" not in file}
-    # dataclasses write a method of their own, which has no place.
+    # dataclasses generate a method without a place.
     assert others <= {CELL, "<string>", "<dynamic-code>"}
 
 
@@ -178,7 +178,7 @@ def f(x):
 
 
 class Recorder(References):
-    """References that note all they are told."""
+    """References that record all modules and strings."""
 
     def __init__(self, *arguments):
         super().__init__(*arguments)

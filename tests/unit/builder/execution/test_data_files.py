@@ -112,5 +112,5 @@ def test_the_build_tells_what_was_read(tmp_path):
     outside = data_of([observed("/data/a.csv")], tmp_path)
     assert list(data_notes(replace(outside, more=2, problems=("open: no",)))) == [
         "3 files read by the notebook, 1 of them outside the source: /data/a.csv",
-        "not every file that was read is known: open: no",
+        "the list of files that were read may be incomplete: open: no",
     ]

@@ -45,7 +45,7 @@ def training_python(shared):
 
 @pytest.fixture
 def execution(tmp_path, training_python, monkeypatch):
-    """Make the execution of a text of cells; all that is temporary is in one empty folder."""
+    """Yield a function that creates an execution; check that it leaves no temporary files."""
     root, temporary, home = (tmp_path / name for name in ("rép o", "t", "home"))
     for folder in (root, temporary, home):
         folder.mkdir()
@@ -158,13 +158,13 @@ outer()
         ("x = 1\nimport sys\nsys.exit(0)", "SystemExit: 0", 3),
         ("x = 1\nexit()", "SystemExit: the cell ends the kernel", 2),
         ("input('name? ')", "StdinNotImplementedError: ", 1),
-        ("import os\nos._exit(3)", "the kernel's process ended itself with exit status 3", None),
+        ("import os\nos._exit(3)", "the kernel process exited with status 3", None),
         (
             "import os\nos.kill(os.getpid(), 9)",
             "the kernel was killed by signal 9, most likely",
             None,
         ),
-        ("import os\nos.abort()", "the kernel's process crashed: signal 6 (SIGABRT)", None),
+        ("import os\nos.abort()", "the kernel process crashed: signal 6 (SIGABRT)", None),
         ("%%capture\nx = 1\n1 / 0", "ZeroDivisionError: division by zero", 3),
         (
             "get_ipython().showtraceback((ValueError, ValueError('hidden'), None))",
@@ -197,7 +197,7 @@ def test_a_failed_cell_shows_no_password(execution):
 def test_a_kernel_that_dies_between_cells_is_noticed(execution):
     later = "import os, threading\nthreading.Timer(0.1, os._exit, (4,)).start()"
     made = execution(f"# %%\n{later}\n# %%\nimport time\ntime.sleep(30)")
-    assert refuse(made).message == "the kernel's process ended itself with exit status 4"
+    assert refuse(made).message == "the kernel process exited with status 4"
 
 
 @pytest.mark.parametrize(
@@ -265,7 +265,7 @@ def test_hidden_code_runs_in_the_live_kernel(execution):
             kernel.run("{}['k']", doing="looking")
         assert (caught.value.ename, caught.value.evalue) == ("KeyError", "'k'")
         assert "line 1" in caught.value.traceback
-        with pytest.raises(ExecutionError, match="exit status 5, while looking"):
+        with pytest.raises(ExecutionError, match="exited with status 5, while looking"):
             kernel.run("import os; os._exit(5)", doing="looking")
 
 
@@ -478,7 +478,7 @@ def is_alive(pid):
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    # Who adopts an orphan may be slow to bury it.
+    # The process that adopts an orphan may be slow to reap it.
     stat = Path(f"/proc/{pid}/stat")
     return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] != "Z"
 
@@ -494,7 +494,7 @@ def becomes(condition, within_s):
 
 @pytest.fixture
 def interruptible():
-    """A shell that starts the tests in the background has them ignore Ctrl-C."""
+    """Handle Ctrl-C even if a shell started the tests in the background."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)

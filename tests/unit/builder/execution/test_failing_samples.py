@@ -1,4 +1,4 @@
-"""What is said of a model that fails for its samples, without a kernel."""
+"""Messages about a model that fails for its samples, without a kernel."""
 
 import ast
 from dataclasses import replace
@@ -23,7 +23,7 @@ def predictor(x):
 
 @pytest.fixture
 def failing(tmp_path):
-    """A sample for which the only cell that runs, the second, fails in its line 2."""
+    """Return a function for a sample that fails in line 2 of the second cell, the only one run."""
     write_notebook(tmp_path / "model.ipynb", CELLS)
     notebook = read_notebook(tmp_path, "model.ipynb")
 
@@ -53,8 +53,8 @@ def failing(tmp_path):
         ("list", "AttributeError", "'list' object has no attribute 'reshape'", "np.array(x)"),
         ("list", "TypeError", "'int' object is not iterable", "batch_predictor([x])[0]"),
         ("str", "ValueError", "could not convert string to float: 'a'", "text where the model"),
-        ("list", "NameError", "name 'scaler' is not defined", "no cell leaves `scaler` defined"),
-        ("list", "KeyError", "'size'", "mend `predictor`"),
+        ("list", "NameError", "name 'scaler' is not defined", "no cell defines `scaler`"),
+        ("list", "KeyError", "'size'", "fix `predictor`"),
     ],
 )
 def test_what_to_do_is_said_where_it_can_be_known(failing, sample_type, ename, evalue, hint):
@@ -99,7 +99,7 @@ def test_a_line_of_another_notebook_is_the_place_of_a_stage(failing):
 
 def test_a_validator_refuses(failing):
     sample = failing("list", "", "", code="refused")
-    assert sample.left_out(9).startswith("`validator` refuses 5 of 9 samples, which are left out")
+    assert sample.left_out(9).startswith("`validator` rejects 5 of 9 samples, which are left out")
 
 
 def test_a_refusal_that_raised_nothing_is_placed_at_the_definition(failing):
@@ -112,8 +112,8 @@ def test_a_refusal_that_raised_nothing_is_placed_at_the_definition(failing):
     [
         (1, 1, 1, "fails for the only sample;"),
         (3, 4, 4, "fails for 3 of 4 samples;"),
-        (20, 20, 200, "fails for all 20 samples tried of 200;"),
-        (10, 100, 100, "fails for 10 of 100 samples, the first ones among them;"),
+        (20, 20, 200, "fails for all 20 samples tried (of 200);"),
+        (10, 100, 100, "fails for 10 of 100 samples, including the first ones;"),
     ],
 )
 def test_how_many_samples_fail(failing, failed, scored, given, said):

@@ -1,4 +1,4 @@
-"""Pickles do not say where modules are on this machine."""
+"""Pickles contain no module paths of this machine."""
 
 import pickle
 import textwrap
@@ -34,7 +34,7 @@ def test_functions_of_modules_have_no_paths(register, tmp_path):
         pickled = cloudpickle.dumps(inner)
         assert b"__file__" not in pickled
         assert pickle.loads(pickled)(2) == 6
-        # What a function asks for itself, it gets.
+        # A path that the function itself uses is kept.
         assert pickle.loads(cloudpickle.dumps(where))() == str(folder / "__init__.py")
     finally:
         sys.path.remove(str(tmp_path))

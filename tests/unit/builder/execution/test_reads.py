@@ -1,4 +1,4 @@
-"""The kernel's observer of files, asked without a kernel: its limits."""
+"""The limits of the kernel's observer of files, without a kernel."""
 
 import os
 from pathlib import Path
@@ -18,7 +18,7 @@ def reads(monkeypatch):
 
 @pytest.fixture
 def observer(reads, tmp_path):
-    """An observer in a cell, which hears only what a test tells it."""
+    """Return an observer in a cell, with events only from the test."""
     from nachlass_kernel.access_times import AccessTimes
 
     found = reads._Observer(AccessTimes(str(tmp_path / "nowhere")))
@@ -37,7 +37,9 @@ def test_what_is_too_large_has_no_digest(reads, observer, tmp_path, monkeypatch)
     files = {file["path"][-1]: file for file in observer.report()["files"]}
     assert [name for name, file in files.items() if file["sha256"]] == ["a", "d"]
     assert files["b"]["reason"] == files["c"]["reason"].replace("6", "11")
-    assert files["b"]["reason"] == "it is too large to be digested: 11 bytes"
+    assert files["b"]["reason"] == (
+        "it is too large to digest: 11 bytes (limit 10 bytes per file, 15 in total)"
+    )
 
 
 FONTS = "matplotlib/fontlist-v3.json"

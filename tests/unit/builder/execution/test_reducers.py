@@ -1,4 +1,4 @@
-"""What pickle itself refuses, or would look for by name, is there where the model is served."""
+"""Objects that pickle rejects, or looks up by name, can be loaded where the model is served."""
 
 import http.cookies
 import json

@@ -20,7 +20,7 @@ from nachlass_service.bundle.model import Model
 
 @pytest.fixture
 def kernel(monkeypatch):
-    """What the notebook's kernel imports, and a notebook whose variables a test sets."""
+    """Return the kernel's functions, with a notebook whose variables the test sets."""
     monkeypatch.syspath_prepend(str(IN_KERNEL))
     from nachlass_kernel import samples, scoring
     from nachlass_kernel.failure import CaptureFailure
@@ -89,8 +89,8 @@ def test_samples_that_are_absent(kernel, value, why):
         ("text", "`samples` is a str, not a list of samples"),
         ({"a": [1]}, "`samples` is a dict, not a list of samples"),
         ((x for x in [1]), "`samples` is a generator, not a list of samples"),
-        ([1, object()], "entry 1 of `samples` is no sample: an object has no JSON form"),
-        ([{1: 2, "1": 3}], "entry 0 of `samples` is no sample: the keys 1 and '1' would be"),
+        ([1, object()], "entry 1 of `samples` is not a valid sample: an object has no JSON form"),
+        ([{1: 2, "1": 3}], "entry 0 of `samples` is not a valid sample: the keys 1 and '1'"),
         (pd.DataFrame([[1, 2]], columns=["a", "a"]), "the column 'a' occurs twice"),
     ],
 )
@@ -119,7 +119,7 @@ def test_every_beginning_of_the_order_is_spread(kernel, count):
 
 
 def test_a_cut_scoring_covers_the_whole_range(kernel, path):
-    """Sorted samples, of which the budget allows about a tenth."""
+    """Score sorted samples with a budget for about a tenth of them."""
 
     def slow(x):
         time.sleep(0.01)
@@ -185,7 +185,7 @@ def test_a_model_that_fails_for_no_more_than_half_is_not(kernel, path, samples):
 
 
 def test_each_scoring_counts_its_own_failures(kernel, path):
-    """Ten samples fail in the first scoring, and the first one scored fails in the second."""
+    """Let ten samples fail in the first scoring, and the first one scored in the second."""
     asked = Counter()
 
     def predictor(x):
@@ -205,7 +205,7 @@ def test_refusals_and_failures_are_told_apart(kernel, path):
     assert counts == {"raised": 2, "refused": 1}
 
 
-def test_whatever_the_failure_it_counts(kernel, path):
+def test_failures_of_every_kind_count(kernel, path):
     def predictor(x):
         match x:
             case 0:

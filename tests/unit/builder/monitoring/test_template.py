@@ -1,4 +1,4 @@
-"""Rules and panels are files of YAML; what is between angle brackets is filled in."""
+"""Rules and panels are YAML files with placeholders in angle brackets."""
 
 import re
 
@@ -11,7 +11,7 @@ from nachlass_builder.monitoring.template import fill_in
 
 @pytest.fixture
 def written(tmp_path, monkeypatch):
-    """Write a file where the templates are."""
+    """Return a function that writes a file to the template folder."""
     monkeypatch.setattr(template, "__file__", str(tmp_path / "template.py"))
     return (tmp_path / "file.yml").write_text
 

@@ -108,7 +108,7 @@ def test_what_was_decided_with_samples_does_not_do_without(training, memory):
     assert memory.read(training, careful=True)
 
 
-def test_other_wishes_are_decided_anew(training, memory):
+def test_other_requirements_are_decided_separately(training, memory):
     memory.write(kept(training), careful=False)
     assert Memory(memory.file, ("plots",)).read(training, careful=False) == {}
 
@@ -130,7 +130,7 @@ def test_a_damaged_memory_is_none(training, memory, text):
 
 
 class Hiding(Candidate):
-    """A model whose service needs some distributions, and is not started."""
+    """A model that needs some distributions, without starting a service."""
 
     def prove_without(self, hidden):
         object.__setattr__(self, "times", getattr(self, "times", 0) + 1)
@@ -163,7 +163,7 @@ def test_what_a_failure_misses_is_added(training, memory, model, tells):
 
 
 def test_what_nothing_adds_is_given_up(training, memory, model):
-    with pytest.raises(UndecidedError, match="with less it fails: it fails"):
+    with pytest.raises(UndecidedError, match="with fewer packages it fails: it fails"):
         decide(model({"kernel"}), training, memory, REQUEST)
 
 
@@ -183,11 +183,11 @@ def test_a_pickle_that_cannot_be_read_is_given_up(training, memory, model):
         decide(asked, training, memory, REQUEST)
 
 
-# A model that answers what the test says.
+# A model with scripted answers.
 
 
 class Scripted(Candidate):
-    """Each proof gives the next answer, and what was hidden is kept."""
+    """Returns the next answer for each proof, and records the hidden distributions."""
 
     def prove_without(self, hidden):
         self.hidden.append(sorted(hidden))
@@ -272,7 +272,7 @@ def test_what_was_asked_for_is_added_when_the_exception_names_nothing_hidden(
 
 @pytest.mark.parametrize("answer", [failing(message="no"), failing("kernel", message="no")])
 def test_a_failure_that_nothing_can_help_is_told(training, memory, scripted, answer):
-    with pytest.raises(UndecidedError, match=r"^with less it fails: no$"):
+    with pytest.raises(UndecidedError, match=r"^with fewer packages it fails: no$"):
         decide(scripted(answer), training, memory, REQUEST)
 
 
@@ -285,7 +285,7 @@ def test_so_many_attempts_are_made(tmp_path, memory, scripted):
     training = Training(tmp_path / "parts", request)
     failures = [failing(name) for name in names]
     with pytest.raises(
-        UndecidedError, match=f"^after {ROUNDS} attempts something is still missing$"
+        UndecidedError, match=f"^packages are still missing after {ROUNDS} attempts$"
     ):
         decide(scripted(*failures), training, memory, request)
     chosen = decide(scripted(*failures[: ROUNDS - 1], FINE), training, memory, request)
@@ -305,7 +305,7 @@ def test_a_batch_that_differs_only_with_less_is_a_failure(training, memory, scri
 
 def test_a_batch_that_differs_with_less_and_cannot_be_helped_is_told(training, memory, scripted):
     differs = Trial(batch=False, blocked_imports=("kernel",), batch_reason="it differs")
-    with pytest.raises(UndecidedError, match=r"^with less it fails: it differs$"):
+    with pytest.raises(UndecidedError, match=r"^with fewer packages it fails: it differs$"):
         decide(scripted(differs, Trial(batch=True)), training, memory, REQUEST)
 
 
@@ -403,7 +403,7 @@ def test_a_memory_is_a_file_that_is_complete_or_not_there(training, memory):
     assert not memory.file.exists()
 
 
-# What a distribution requires for training alone.
+# Requirements only for training.
 
 BOOSTED = (
     {"name": "cloudpickle"},
@@ -431,7 +431,7 @@ def boosted_site(tmp_path_factory):
 
 @pytest.fixture
 def boosted(boosted_site):
-    """A training environment, and what the user keeps by name."""
+    """Return a function for a training environment with distributions that the user names."""
 
     def boosted(**named):
         request = ServingRequest(("xgboost", "torch"), named)
@@ -442,7 +442,7 @@ def boosted(boosted_site):
 
 @pytest.fixture
 def value():
-    """A predictor that imports xgboost, pickled by value."""
+    """Return a predictor that imports xgboost, pickled by value."""
 
     def predictor(sample):
         import xgboost
@@ -565,7 +565,7 @@ def test_extras_of_all_mentions_of_a_requirement_are_kept(site):
     }
 
 
-# How the service is asked.
+# Calling the service.
 
 
 def test_the_service_is_told_what_to_hide(tmp_path, monkeypatch):

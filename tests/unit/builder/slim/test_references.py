@@ -40,7 +40,7 @@ def provided(tmp_path_factory):
 
 @pytest.fixture
 def read(provided, tmp_path):
-    """Write a bundle's pickle and the repository's modules; what they refer to."""
+    """Return a function that writes a bundle's pickle and modules, and finds their references."""
 
     def read(value, modules=(), protocol=None):
         source = tmp_path / "src"
@@ -56,7 +56,7 @@ def read(provided, tmp_path):
 
 
 def function(text):
-    """A function of a notebook, which is pickled by value."""
+    """Return a function of a notebook, which is pickled by value."""
     names = {"__name__": "__main__"}
     exec(text, names)
     return names["f"]
@@ -216,7 +216,7 @@ def test_a_pipeline_is_read_stage_by_stage(provided, tmp_path):
 
 @pytest.fixture
 def named(provided):
-    """What the strings in a value name."""
+    """Return a function that finds the distributions named by the strings in a value."""
 
     def name(value):
         found = References(provided, [])
@@ -372,7 +372,7 @@ def test_annotations_of_a_module_are_no_strings(read):
 
 @pytest.fixture
 def unpickled(provided, tmp_path):
-    """What a pickle refers to."""
+    """Return a function that finds the references of a pickle."""
 
     def read(text):
         (tmp_path / "model.pickle").write_bytes(text)

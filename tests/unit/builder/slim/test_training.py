@@ -1,4 +1,4 @@
-"""The order in which the reasons for keeping distributions are told."""
+"""The order of the reasons for keeping distributions."""
 
 from nachlass_builder.slim.training import BEFORE, IMPORTED, OPTIONAL, SERVICE, by_reason
 

@@ -6,7 +6,7 @@ from support.fake_apt import FakeApt
 
 @pytest.fixture
 def fake(tmp_path, monkeypatch):
-    """apt and dpkg, as far as the tests of this room go."""
+    """Return fake apt and dpkg programs for the tests of this room."""
     made = FakeApt(tmp_path / "fake")
     monkeypatch.setenv("PATH", made.environ["PATH"])
     for module in (apt, debian_archive):

@@ -1,4 +1,4 @@
-"""apt with folders of its own: how it is configured, and what is said when it fails."""
+"""apt with private folders: its configuration and its errors."""
 
 import pytest
 
@@ -66,7 +66,7 @@ def test_no_network(made, fake):
     fake.says("update", FAILED)
     next((fake.folder / "lists").iterdir()).unlink()
     for _again in range(2):
-        with pytest.raises(RequirementsError, match="lists of Debian packages cannot") as refused:
+        with pytest.raises(RequirementsError, match="the Debian package lists") as refused:
             made.update()
     assert "resolving" in refused.value.details
     assert "secret" not in refused.value.details
@@ -77,21 +77,21 @@ def test_no_archive(made, fake):
     next((fake.folder / "lists").iterdir()).unlink()
     with pytest.raises(RequirementsError) as refused:
         made.update()
-    assert refused.value.details == "/etc/apt names no archive"
+    assert refused.value.details == "no archive is configured in /etc/apt"
 
 
 def test_archives_without_lists_of_files(made, fake):
     made.update()
-    with pytest.raises(RequirementsError, match="lists of the files of Debian") as refused:
+    with pytest.raises(RequirementsError, match="cannot fetch the Debian file lists") as refused:
         made.update(contents=True)
-    assert refused.value.details == "the archives that /etc/apt names have none"
+    assert refused.value.details == "the archives in /etc/apt have none"
     made.update()
 
 
 def test_a_list_of_files_that_does_not_come_whole(made, fake):
     fake.says("update", STALE)
     next((fake.folder / "lists").iterdir()).unlink()
-    with pytest.raises(RequirementsError, match="lists of the files of Debian") as refused:
+    with pytest.raises(RequirementsError, match="cannot fetch the Debian file lists") as refused:
         made.update(contents=True)
     assert "Filesize" in refused.value.details
     assert "apt.txt" in refused.value.remedy

@@ -1,4 +1,4 @@
-"""apt.txt as repo2docker reads it, without what it lets pass to a shell."""
+"""apt.txt as in repo2docker, but without input for a shell."""
 
 import pytest
 
@@ -40,29 +40,29 @@ def test_a_file_that_was_written_on_windows(read):
 @pytest.mark.parametrize(
     ("line", "remedy"),
     [
-        ("-o", "one package a line"),
-        ("--allow-unauthenticated", "one package a line"),
-        ("libgomp1-", "one package a line"),
-        ("libgomp1 libgl1", "each package on a line of its own"),
-        ("libgomp1, libgl1", "each package on a line of its own"),
-        ("libgomp1; rm -rf /", "one package a line"),
-        ("$(id)", "one package a line"),
-        ("libgomp1=1&&id", "one package a line"),
-        ("libgomp1=", "one package a line"),
-        ("libgomp1=1=2", "one package a line"),
-        ("libgomp*", "one package a line"),
-        ("libgomp1/stable", "one package a line"),
-        ("libgomp1:i386", "one package a line"),
-        ("https://example.org/a.deb", "one package a line"),
-        ("./a.deb", "one package a line"),
+        ("-o", "one package per line"),
+        ("--allow-unauthenticated", "one package per line"),
+        ("libgomp1-", "one package per line"),
+        ("libgomp1 libgl1", "each package on a separate line"),
+        ("libgomp1, libgl1", "each package on a separate line"),
+        ("libgomp1; rm -rf /", "one package per line"),
+        ("$(id)", "one package per line"),
+        ("libgomp1=1&&id", "one package per line"),
+        ("libgomp1=", "one package per line"),
+        ("libgomp1=1=2", "one package per line"),
+        ("libgomp*", "one package per line"),
+        ("libgomp1/stable", "one package per line"),
+        ("libgomp1:i386", "one package per line"),
+        ("https://example.org/a.deb", "one package per line"),
+        ("./a.deb", "one package per line"),
         ("libGL1", "write libgl1"),
-        ("lïbgomp1", "one package a line"),
-        ("x" * 9 + "\x00", "one package a line"),
-        ("١٢", "one package a line"),
+        ("lïbgomp1", "one package per line"),
+        ("x" * 9 + "\x00", "one package per line"),
+        ("١٢", "one package per line"),
     ],
 )
 def test_what_is_no_package(read, line, remedy):
-    with pytest.raises(RequirementsError, match="is no name of a Debian package") as refused:
+    with pytest.raises(RequirementsError, match="is not a Debian package name") as refused:
         read(f"libodbc2\n{line}\n")
     assert str(refused.value.place) == "apt.txt, line 2"
     assert remedy in refused.value.remedy

@@ -1,4 +1,4 @@
-"""Which package brings a library, by the lists of files of an archive."""
+"""The package that provides a library, by an archive's file lists."""
 
 import pytest
 
@@ -88,6 +88,6 @@ def test_nothing_is_asked_for_no_name(bring, fake):
 
 def test_lists_that_cannot_be_read(bring, fake):
     fake.says("helper", "E: Sub-process lz4 received a segmentation fault.")
-    with pytest.raises(RequirementsError, match="cannot be read") as refused:
+    with pytest.raises(RequirementsError, match="cannot read the Debian file lists") as refused:
         bring("libgomp.so.1")
     assert "segmentation fault" in refused.value.details

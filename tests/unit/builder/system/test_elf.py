@@ -1,4 +1,4 @@
-"""Reading ELF files: what they say, and that nothing of a damaged one is believed or raised."""
+"""Reading ELF files: their contents, and no exception or result for damaged ones."""
 
 import os
 

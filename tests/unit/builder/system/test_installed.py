@@ -1,4 +1,4 @@
-"""What dpkg says of the system's packages and files."""
+"""dpkg's answers about the system's packages and files."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Where a dynamic loader looks for libraries, by its configuration."""
+"""The folders in which a dynamic loader looks for libraries, by its configuration."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from nachlass_builder.system.loader_folders import loader_folders
 
 @pytest.fixture
 def folders(tmp_path):
-    """The loader's folders in a root with these folders and files."""
+    """Return a function for the loader's folders in a root with these folders and files."""
     root = tmp_path.resolve()
 
     def find(there, **files):

@@ -1,4 +1,4 @@
-"""The package of a library by the name that Debian's policy makes of it."""
+"""The package of a library, by its name under Debian's policy."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""apt and dpkg as they are on this machine, with an archive in a folder, and with Debian's."""
+"""This machine's apt and dpkg, with an archive in a folder, and with Debian's."""
 
 import ctypes
 from pathlib import Path
@@ -23,7 +23,7 @@ pytestmark = [
 
 @pytest.fixture
 def archive(tmp_path, monkeypatch):
-    """Make an archive that is the only one this machine knows of."""
+    """Return a function that creates an archive, and configures apt to use only that one."""
 
     def make(**options):
         made = DebianArchive(tmp_path / "archive", **options)
@@ -38,7 +38,7 @@ def archive(tmp_path, monkeypatch):
 
 @pytest.fixture
 def work(tmp_path):
-    """A folder that only its user can reach."""
+    """Create a folder that only its user can access."""
     folder = tmp_path / "work"
     folder.mkdir(mode=0o700)
     return folder
@@ -88,21 +88,21 @@ def test_an_archive_without_lists_of_files(archive, work):
     made = archive()
     made.files = []
     made.publish()
-    with pytest.raises(RequirementsError, match="the lists of the files"):
+    with pytest.raises(RequirementsError, match="cannot fetch the Debian file lists"):
         packages_that_bring(["libmade.so.1"], work, deadline=Deadline())
 
 
 def test_an_archive_whose_packages_apt_does_not_copy(archive, work, tmp_path):
     archive(method="file")
-    with pytest.raises(RequirementsError, match="has not copied libmade1"):
+    with pytest.raises(RequirementsError, match="did not copy libmade1"):
         unpack([AptPackage("libmade1")], tmp_path / "prefix", work, deadline=Deadline())
 
 
 def test_no_archive(archive, work):
     (archive().folder / "sources.list").write_text("")
-    with pytest.raises(RequirementsError, match="the lists of Debian packages") as refused:
+    with pytest.raises(RequirementsError, match="cannot fetch the Debian package lists") as refused:
         packages_that_bring(["libmade.so.1"], work, deadline=Deadline())
-    assert refused.value.details == "/etc/apt names no archive"
+    assert refused.value.details == "no archive is configured in /etc/apt"
 
 
 @pytest.mark.only_all("it reaches Debian's archive")

@@ -1,4 +1,4 @@
-"""Which libraries the compiled files of an environment lack, by the rules of the loader."""
+"""The libraries that an environment's compiled files lack, by the loader's rules."""
 
 import os
 
@@ -73,8 +73,8 @@ def test_a_runpath_leaves_the_rpath_unread(machine):
 
 def test_folders_of_ld_library_path(machine):
     machine.add("a.so", needed=["libz.so.1"])
-    lent = machine.write("lent/libz.so.1").parent
-    assert machine.missing(lent, lent / "none") == {}
+    other = machine.write("other/libz.so.1").parent
+    assert machine.missing(other, other / "none") == {}
 
 
 def test_a_name_with_a_slash_is_a_path(machine):
@@ -84,7 +84,7 @@ def test_a_name_with_a_slash_is_a_path(machine):
 
 
 def test_what_other_packages_bring(machine):
-    """torch loads the libraries of nvidia's packages before its own."""
+    """Find no missing libraries if other packages have them, like nvidia's for torch."""
     machine.add("torch/lib/libtorch.so", needed=["libcudart.so.13", "libnccl.so.2", "libx.so.1"])
     machine.add("nvidia/lib/libcudart.so.13")
     machine.add("nvidia/lib/renamed.so", soname="libnccl.so.2")
@@ -101,11 +101,11 @@ def test_libraries_of_the_system_are_asked_too(machine):
 
 def test_a_library_of_another_kind_is_none(machine):
     machine.write("lib/libz.so.1", machine=AARCH64)
-    machine.write("lent/libz.so.1", bits=32)
+    machine.write("other/libz.so.1", bits=32)
     (machine.system / "libgcc.so").write_text("GROUP ( libgcc_s.so.1 )")
     machine.add("a.so", needed=["libz.so.1", "libgcc.so"])
-    lent = machine.environment.parent / "lent"
-    assert machine.missing(lent) == {"libgcc.so": ["a.so"], "libz.so.1": ["a.so"]}
+    other = machine.environment.parent / "other"
+    assert machine.missing(other) == {"libgcc.so": ["a.so"], "libz.so.1": ["a.so"]}
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_what_the_interpreter_loads_is_there(machine):
 
 
 def test_the_rpath_of_the_interpreter_serves_all(machine):
-    """So conda's Python finds conda's libraries for a wheel."""
+    """Search the interpreter's rpath, as conda's Python does for wheels."""
     machine.write("usr/lib/libgomp.so.1")
     machine.write("usr/bin/python", needed=[GLIBC], rpath="$ORIGIN/../lib")
     machine.add("a.so", needed=["libgomp.so.1"])
@@ -161,7 +161,7 @@ def test_links_are_read_once(machine, monkeypatch):
 
 
 def test_an_environment_of_links_alone(machine):
-    """uv makes such ones where it is told to."""
+    """Read an environment of links only, which uv can create."""
     machine.write("cache/liba/_a.so", needed=["libb.so.1"], runpath="$ORIGIN/../a.libs")
     machine.add("a.libs/libb.so.1")
     (machine.site / "a").mkdir()
@@ -178,7 +178,7 @@ def test_files_that_are_not_read(machine):
 
 
 def test_programs_that_are_no_elf_files(machine, tmp_path, monkeypatch):
-    """As on macOS."""
+    """Find nothing missing on a system like macOS."""
     (tmp_path / "usr/bin/python").write_bytes(b"\xcf\xfa\xed\xfe")
     monkeypatch.setattr(shared_libraries.sys, "executable", str(tmp_path / "usr/bin/python"))
     machine.add("a.so", needed=["libz.so.1"])
@@ -193,7 +193,7 @@ def test_an_environment_that_is_only_a_folder(machine, tmp_path, monkeypatch):
 
 
 def test_this_environment_is_whole():
-    """The interpreter of the tests runs, so it lacks nothing; its own files are real ones."""
+    """Check the real interpreter of the tests, which runs and so lacks nothing."""
     import sys
     from pathlib import Path
 

@@ -1,1 +1,1 @@
-"""What the builder runs inside a notebook's kernel, unseen by its cells. Notebook's kernel."""
+"""The builder's code inside a notebook's kernel, hidden from its cells. Notebook's kernel."""

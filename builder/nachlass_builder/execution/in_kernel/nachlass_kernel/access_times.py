@@ -1,9 +1,8 @@
-"""Tells which files of a tree were read, by their times of access. Notebook's kernel.
+"""Detects which files of a tree were read, by their access times. Notebook's kernel.
 
-Set to 1970, a time of access is renewed by the next read, whoever reads: also
-on file systems that renew it only when it is older than the last change (Linux's
-`relatime`). Where it is never renewed (`noatime`), nothing is told. Standard
-library only.
+An access time set to 1970 is updated by the next read of any process, even on file systems that
+update it only if it is older than the last change (Linux's `relatime`). File systems that never
+update it (`noatime`) reveal nothing. Standard library only.
 """
 
 from __future__ import annotations
@@ -17,13 +16,13 @@ UNREAD_NS = 0
 
 
 class AccessTimes:
-    """The regular files below `root`, which nobody has read yet."""
+    """The regular files below `root`, marked as unread."""
 
     def __init__(self, root: str) -> None:
         self.marked = [path for path in _files(root) if _mark(path)]
 
     def read(self) -> Iterator[str]:
-        """The files that have been read, in the order of their paths."""
+        """Yield the files that have been read, in the order of their paths."""
         for path in self.marked:
             with suppress(OSError):
                 if os.lstat(path).st_atime_ns != UNREAD_NS:
@@ -38,7 +37,7 @@ def _files(root: str) -> Iterator[str]:
 
 
 def _mark(path: str) -> bool:
-    """Let a file count as unread; false for what is no file."""
+    """Mark a file as unread; return false for anything but a regular file."""
     try:
         state = os.lstat(path)
         if not stat.S_ISREG(state.st_mode):

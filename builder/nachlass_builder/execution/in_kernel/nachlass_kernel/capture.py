@@ -1,10 +1,10 @@
 """Pickles the predictor, then scores the samples twice. Notebook's kernel.
 
-The builder writes request.json and calls `run(folder)` in the live kernel; it
-gets outcome.json: what `capture` returns, or {"error": {"code", "message", and what
-the code needs to be explained}}.
+The builder writes request.json and calls `run(folder)` in the live kernel, which writes
+outcome.json: the return value of `capture`, or {"error": {"code", "message", and the facts that
+explain the code}}.
 
-Failures are data: the builder turns them into sentences.
+Failures are data: the builder turns them into messages.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ from nachlass_kernel.survey import Survey, survey
 from nachlass_service.bundle.model import Model
 
 KEPT_SAMPLES = "kept_samples.json"
-"""Where the bundle in the making has the samples of a pipeline's earlier notebook."""
+"""The file in the staged bundle with the samples of a pipeline's earlier notebook."""
 
 
 class Request(TypedDict):
-    """What the builder asks for.
+    """The builder's request.
 
-    `root` is the copy of the source, `output` the bundle in the making; `stages` are a
-    pipeline's notebooks with the files that they saved; `samples` is the variable that
-    holds them, `limit` how many are taken, `budget_s` how long one scoring may take.
+    `root` is the copy of the source, `output` the staged bundle; `stages` are a pipeline's
+    notebooks with the files that they saved; `samples` is the name of the samples variable,
+    `limit` the most samples to take, `budget_s` the time limit for one scoring.
     """
 
     capture: Literal["function", "samples", "pipeline"]
@@ -53,7 +53,7 @@ class Request(TypedDict):
 
 
 def run(folder: str) -> None:
-    """Answer the request in `folder`."""
+    """Process the request in `folder`."""
     request: Request = json.loads((Path(folder) / "request.json").read_text(encoding="utf-8"))
     outcome: dict[str, object]
     try:
@@ -65,10 +65,10 @@ def run(folder: str) -> None:
 
 
 def capture(request: Request) -> dict[str, object]:
-    """Do what the request asks; raises CaptureFailure.
+    """Process a request; raise CaptureFailure.
 
-    Returns {"cells": the execution count behind each file name that code objects of this
-    kernel carry, "pickled": null before a pipeline's end}.
+    Return {"cells": execution counts by the file names of this kernel's code objects,
+    "pickled": null for a pipeline's earlier notebooks}.
     """
     pickled = _capture(request)
     return {"cells": dict(cell_files()), "pickled": pickled}
@@ -90,7 +90,7 @@ def _capture(request: Request) -> dict[str, object] | None:
         case _:
             functions = _functions()
             pickled = _pickle_functions(functions, output / "model.pickle")
-            with suppress(Exception):  # it looks into objects of the user's, and only warns
+            with suppress(Exception):  # it inspects the user's objects, and only warns
                 surveyed = survey(functions, Path(request["root"]), pickled["pickle_bytes"])
             model = Model(
                 functions["predictor"], functions["validator"], functions["batch_predictor"]
@@ -105,9 +105,9 @@ def _capture(request: Request) -> dict[str, object] | None:
 
 
 def _functions() -> dict[str, Any]:
-    """The functions of the contract, as the cells left them."""
+    """Return the functions of the contract, as the cells defined them."""
     if not hasattr(__main__, "predictor"):
-        raise CaptureFailure("no_predictor", "after the last cell there is no `predictor`")
+        raise CaptureFailure("no_predictor", "`predictor` is not defined after the last cell")
     found = {
         name: getattr(__main__, name, None)
         for name in ("predictor", "validator", "batch_predictor")
@@ -116,7 +116,7 @@ def _functions() -> dict[str, Any]:
         if inspect.iscoroutinefunction(function):
             raise CaptureFailure(
                 "not_callable",
-                f"`{name}` is a coroutine function (async def): nobody awaits its answer",
+                f"`{name}` is a coroutine function (async def), which the service does not await",
                 name=name,
             )
         absent = function is None and name != "predictor"
@@ -132,7 +132,7 @@ def _functions() -> dict[str, Any]:
 
 
 def _require_one_argument(name: str, function: Any) -> None:
-    """Refuse a function that cannot be called with one argument, where its signature is known."""
+    """Raise for a function whose signature does not accept one argument."""
     try:
         signature = inspect.signature(function)
     except (ValueError, TypeError):  # some compiled functions have none
@@ -145,7 +145,7 @@ def _require_one_argument(name: str, function: Any) -> None:
 
 
 def _pickle_functions(functions: Mapping[str, Any], path: Path) -> Pickle:
-    """Write the one dump that is served."""
+    """Write the pickle that the service loads."""
     captured = [functions["validator"], functions["predictor"]]
     if functions["batch_predictor"] is not None:
         captured.append(functions["batch_predictor"])
@@ -171,7 +171,7 @@ def _pickle_functions(functions: Mapping[str, Any], path: Path) -> Pickle:
 
 
 def _import_folders(root: Path) -> list[str]:
-    """The folders of `sys.path` inside the source, relative to it, in order."""
+    """Return the folders of `sys.path` inside the source, relative to it, in order."""
     root = root.resolve()
     found = []
     for entry in sys.path:
@@ -191,7 +191,7 @@ def _keep_samples(output: Path, request: Request) -> None:
 
 
 def _kept_samples(output: Path, request: Request) -> Samples:
-    """The samples that an earlier notebook of the pipeline left, or this one's."""
+    """Return the samples that an earlier notebook of the pipeline left, or this one's."""
     path = output / KEPT_SAMPLES
     kept = Samples.take(path) if path.is_file() else None
     return kept or read_samples(request["samples"], request["limit"])

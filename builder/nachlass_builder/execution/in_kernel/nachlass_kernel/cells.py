@@ -1,4 +1,4 @@
-"""Knows which files the code of cells has. Notebook's kernel.
+"""The file names of the cells' code. Notebook's kernel.
 
 Standard library and IPython only, so that it works in any kernel.
 """
@@ -10,16 +10,15 @@ from pathlib import PurePosixPath
 
 from IPython import get_ipython
 
-FOLDER = "/tmp/ipykernel/"  # noqa: S108 - nothing is ever there
-"""Where the files of cells seem to be."""
+FOLDER = "/tmp/ipykernel/"  # noqa: S108 - no file is ever written there
+"""The apparent folder of the cells' files."""
 
 
 def name_cells(notebook: str, mark: str) -> None:
-    """Let the files of a notebook's cells have the same names in every run.
+    """Give the files of a notebook's cells the same names in every run.
 
-    ipykernel's names hold the number of the process and the folder for temporary files.
-    They show in pickles, and in what cells put out. Code that ends
-    with `mark` is no cell's.
+    ipykernel's names contain the process id and the folder for temporary files, which show up in
+    pickles and in output. Code that ends with `mark` does not belong to a cell.
     """
     compiler = get_ipython().compile
     named = compiler.get_code_name
@@ -34,7 +33,7 @@ def name_cells(notebook: str, mark: str) -> None:
 
 
 def cell_files() -> Mapping[str, int]:
-    """The file names that code objects of cells carry, each with its execution count."""
+    """Return the file names of the cells' code objects, each with its execution count."""
     compiler = getattr(get_ipython(), "compile", None)
     found: Mapping[str, int] = getattr(compiler, "_filename_map", {})
     return {file: count for file, count in found.items() if file.startswith(FOLDER)}

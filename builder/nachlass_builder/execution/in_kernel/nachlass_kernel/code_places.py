@@ -1,14 +1,13 @@
-"""Lets pickled code keep its place in the notebook. Notebook's kernel.
+"""Keeps the file names of pickled code from the notebook. Notebook's kernel.
 
-Since version 3.1.3, cloudpickle writes `<dynamic-code>` in place of a code
-object's file, which makes pickles of equal code equal. But the file is all that
-leads from a traceback to the cell. So the code of a cell is pickled as
-cloudpickle does it, and as a call that gives the file back:
+Since version 3.1.3, cloudpickle replaces a code object's file name by `<dynamic-code>`, which
+makes pickles of equal code equal. But only the file name leads from a traceback to the cell. So
+the code of a cell is pickled as by cloudpickle, wrapped in a call that restores the file name:
 
     operator.methodcaller("replace", co_filename="/tmp/ipykernel/model.ipynb/123.py")(code)
 
-Loading it takes the standard library and cloudpickle, as before. Other code
-(closures of modules) has files that are gone or meaningless after the build.
+Loading it still needs only the standard library and cloudpickle. Other code (closures of
+modules) has file names that are meaningless after the build.
 """
 
 from __future__ import annotations
@@ -28,9 +27,9 @@ _reduce_bare = _table.get(CodeType)
 
 
 def keep_places() -> None:
-    """Let whatever cloudpickle pickles in this process keep the files of cells.
+    """Make cloudpickle keep the file names of cells in this process.
 
-    The table itself changes, rather than that of a subclass of the pickler:
+    This changes cloudpickle's own table rather than that of a subclass of the pickler, because
     cells that save a stage call cloudpickle themselves.
     """
     if _reduce_bare is not None:
@@ -38,7 +37,7 @@ def keep_places() -> None:
 
 
 def _reduce_code(code: CodeType) -> tuple[Any, ...]:
-    """Reduce code to a call that gives it its file back, if that is a cell's."""
+    """Reduce code to a call that restores its file name, if that is a cell's."""
     if code.co_filename not in cell_files():
         return _reduce_code_bare(code)
     return _put_in(code.co_filename), (_Bare(code),)
@@ -46,12 +45,12 @@ def _reduce_code(code: CodeType) -> tuple[Any, ...]:
 
 @cache
 def _put_in(file: str) -> methodcaller:
-    """What gives code a file: one object for each file, because a pickle holds an object once."""
+    """Return the call that sets a file name: one object per file, which a pickle stores once."""
     return methodcaller("replace", co_filename=file)
 
 
 class _Bare:
-    """A code object that is pickled as cloudpickle does it."""
+    """A code object that is pickled as by cloudpickle."""
 
     __slots__ = ("_code",)
 
@@ -63,6 +62,6 @@ class _Bare:
 
 
 def _reduce_code_bare(code: CodeType) -> tuple[Any, ...]:
-    """Reduce code as cloudpickle does."""
+    """Reduce code like cloudpickle."""
     reduced: tuple[Any, ...] = _reduce_bare(code)
     return reduced

@@ -1,8 +1,7 @@
-"""Finds which object a pickle fails at, and how it is reached. Notebook's kernel.
+"""Finds the object that makes pickling fail, and the path to it. Notebook's kernel.
 
-The search goes down from the functions through what they refer to: at each
-object it asks which of its parts cannot be pickled by itself, until none of
-the parts can be blamed.
+The search descends from the functions through their references: at each object it looks for a
+part that cannot be pickled by itself, until there is no such part.
 """
 
 from __future__ import annotations
@@ -16,12 +15,12 @@ from typing import Any
 import cloudpickle
 
 SEARCH_S = 20.0
-"""Seconds after which the best culprit so far has to do."""
+"""Time limit for the search, after which the best culprit so far is used."""
 
 
 @dataclass(frozen=True)
 class Culprit:
-    """The object: its type, the path to it from a function, the global that leads to it."""
+    """The object: its type, the path to it from a function, and the global on that path."""
 
     function: str
     path: str
@@ -52,16 +51,16 @@ def find_culprit(functions: Mapping[str, Any]) -> Culprit:
 
 
 def _fails(value: Any) -> bool:
-    """Whether a value cannot be pickled by itself."""
+    """Return whether a value cannot be pickled by itself."""
     try:
         cloudpickle.dumps(value)
-    except Exception:  # noqa: BLE001 - any failure is what is looked for
+    except Exception:  # noqa: BLE001 - the search is for any failure
         return True
     return False
 
 
 def _parts(value: Any) -> Iterator[tuple[str, str | None, Any]]:
-    """What a value refers to: how to say it, the notebook's name if it has one, and the part."""
+    """Yield a value's references: a description, the notebook's name if any, and the part."""
     match value:
         case FunctionType():
             yield from parts_of_function(value)
@@ -82,7 +81,7 @@ def _parts(value: Any) -> Iterator[tuple[str, str | None, Any]]:
 
 
 def parts_of_function(function: FunctionType) -> Iterator[tuple[str, str | None, Any]]:
-    """Globals, closure and defaults of a function, the nested functions' globals included."""
+    """Yield globals, closure and defaults of a function, including nested functions' globals."""
     for name in sorted(_global_names(function.__code__)):
         if name in function.__globals__:
             yield f"global `{name}`", name, function.__globals__[name]
@@ -96,7 +95,7 @@ def parts_of_function(function: FunctionType) -> Iterator[tuple[str, str | None,
 
 
 def _global_names(code: Any) -> set[str]:
-    """The names that a code object and those nested in it may look up."""
+    """Return the names that a code object and its nested ones may look up."""
     names = set(code.co_names)
     for constant in code.co_consts:
         if hasattr(constant, "co_names"):
@@ -105,7 +104,7 @@ def _global_names(code: Any) -> set[str]:
 
 
 def _parts_of_object(value: Any) -> Iterator[tuple[str, str | None, Any]]:
-    """An instance's class, when it is the notebook's own, and its attributes."""
+    """Yield an instance's class, if the notebook defines it, and its attributes."""
     if type(value).__module__ == "__main__":
         yield f"class `{type(value).__name__}`", type(value).__name__, type(value)
     attributes = getattr(value, "__dict__", None)
@@ -118,7 +117,7 @@ def _parts_of_object(value: Any) -> Iterator[tuple[str, str | None, Any]]:
 
 
 def _slots(kind: type) -> Iterator[str]:
-    """The names in a class's `__slots__`, inherited ones included."""
+    """Yield the names in a class's `__slots__`, including inherited ones."""
     for base in kind.__mro__:
         slots = base.__dict__.get("__slots__", ())
         yield from ([slots] if isinstance(slots, str) else slots)

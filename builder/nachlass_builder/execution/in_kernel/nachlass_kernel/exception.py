@@ -1,9 +1,8 @@
-"""Describes the exception that a cell raised last. Notebook's kernel.
+"""Describes the last exception of a cell. Notebook's kernel.
 
-The builder calls `write_last_exception(path)` in the live kernel; the file gets
-JSON: null, or the fields of `raised.Raised` in the builder (its `text` aside),
-with frames as Frame.
-Standard library and IPython only, so that it works in any kernel.
+The builder calls `write_last_exception(path)` in the live kernel, which writes JSON: null, or the
+fields of the builder's `raised.Raised` except `text`, with frames as Frame. Standard library and
+IPython only, so that it works in any kernel.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ DEEPEST_CAUSE = 1
 
 
 class Frame(TypedDict):
-    """One call of a traceback; `count` is the execution count when the code is a cell's."""
+    """A frame of a traceback; `count` is the execution count if the code is in a cell."""
 
     file: str
     line: int | None
@@ -34,14 +33,14 @@ class Frame(TypedDict):
 
 
 def write_last_exception(path: str) -> None:
-    """Write what the kernel knows of its last exception."""
+    """Write a description of the kernel's last exception."""
     known = described(_raised_by_cell(getattr(sys, "last_value", None)))
     with Path(path).open("w", encoding="utf-8", errors="replace") as file:
         json.dump(known, file)
 
 
 def _raised_by_cell(error: BaseException | None) -> BaseException | None:
-    """The exception itself, if ipykernel failed to send it: UTF-8 cannot hold all words."""
+    """Return the cell's exception, even if ipykernel failed to encode it as UTF-8."""
     while isinstance(error, UnicodeEncodeError) and error.__traceback__:
         frames = traceback.extract_tb(error.__traceback__)
         if "jupyter_client" not in frames[-1].filename:
@@ -51,7 +50,7 @@ def _raised_by_cell(error: BaseException | None) -> BaseException | None:
 
 
 def described(error: BaseException | None, depth: int = 0) -> dict[str, object] | None:
-    """An exception and its cause, as JSON."""
+    """Return an exception and its cause as JSON data."""
     if error is None or depth > DEEPEST_CAUSE:
         return None
     value, cells = _value(error), cell_files()
@@ -69,7 +68,7 @@ def described(error: BaseException | None, depth: int = 0) -> dict[str, object] 
 
 
 def _value(error: BaseException) -> str:
-    """What the exception says."""
+    """Return the exception's message."""
     try:
         return str(error.msg if isinstance(error, SyntaxError) else error)[:LONGEST_VALUE]
     except Exception:  # noqa: BLE001 - a user's __str__
@@ -77,7 +76,7 @@ def _value(error: BaseException) -> str:
 
 
 def _frames(error: BaseException, cells: Mapping[str, int]) -> list[Frame]:
-    """The innermost frames, outermost first; a syntax error's place is one more."""
+    """Return the innermost frames, outermost first; add one for a syntax error's place."""
     frames = [
         Frame(
             file=frame.filename,
@@ -89,7 +88,7 @@ def _frames(error: BaseException, cells: Mapping[str, int]) -> list[Frame]:
         for frame in traceback.extract_tb(error.__traceback__, limit=-MOST_FRAMES)
     ]
     if isinstance(error, SyntaxError) and error.filename:
-        # A user's own exception may hold anything there.
+        # A user's own subclass may have any value in these attributes.
         file, line = str(error.filename), error.lineno if type(error.lineno) is int else None
         text = None if error.text is None else str(error.text)
         frames.append(Frame(file=file, line=line, function="", text=text, count=cells.get(file)))

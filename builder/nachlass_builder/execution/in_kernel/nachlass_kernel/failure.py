@@ -5,7 +5,7 @@ from __future__ import annotations
 from nachlass_service.bundle.jsonable import with_article
 
 
-class CaptureFailure(Exception):  # noqa: N818 - it is data on its way to the builder
+class CaptureFailure(Exception):  # noqa: N818 - it is data for the builder
     """Why there is nothing to serve."""
 
     def __init__(self, code: str, message: str, **facts: object) -> None:
@@ -14,10 +14,10 @@ class CaptureFailure(Exception):  # noqa: N818 - it is data on its way to the bu
         self.facts = facts
 
     def as_data(self) -> dict[str, object]:
-        """The failure as JSON."""
+        """Return the failure as JSON data."""
         return {"code": self.code, "message": str(self), **self.facts}
 
 
 def a(value: object) -> str:
-    """A value's type with its article."""
+    """Return the name of a value's type with its article."""
     return with_article(type(value).__name__)

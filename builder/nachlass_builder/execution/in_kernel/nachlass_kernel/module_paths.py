@@ -1,8 +1,8 @@
-"""Keeps out of pickles where modules are on this machine. Notebook's kernel.
+"""Keeps this machine's module paths out of pickles. Notebook's kernel.
 
-cloudpickle gives a function of a module that it pickles by value the module's `__file__`
-and `__path__`: folders that are gone where the model is served, and another build's are
-elsewhere. What the function's own code asks for is pickled apart from these.
+With a function that it pickles by value, cloudpickle pickles its module's `__file__` and
+`__path__`: folders that do not exist where the model is served and differ between builds.
+Globals that the function's code uses are pickled separately.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ PATHS = ("__file__", "__path__")
 
 _pickler: Any = cloudpickle.Pickler
 _arguments_of = _pickler._function_getnewargs
-"""cloudpickle's own: the code, the module's globals, and what else makes a function."""
+"""cloudpickle's own method: the code, the module's globals, and the rest of a function."""
 
 
 def leave_out_paths() -> None:
-    """Let whatever cloudpickle pickles in this process have no paths of modules."""
+    """Make cloudpickle leave out module paths in this process."""
     _pickler._function_getnewargs = _arguments_without_paths
 
 

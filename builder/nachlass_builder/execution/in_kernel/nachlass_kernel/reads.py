@@ -1,14 +1,13 @@
-"""Observes which files the cells read, and what was in them. Notebook's kernel.
+"""Observes which files the cells read, and their contents. Notebook's kernel.
 
-`watch(root)` is called before the first cell, `write_reads(path)` after the
-last; the file gets a Report as JSON.
+`watch(root)` is called before the first cell, `write_reads(path)` after the last; it writes a
+Report as JSON.
 
-An audit hook sees every file that Python's own `open` opens, and sqlite's. What
-libraries in other languages and other programs read is seen below `root` alone,
-see access_times.py. A digest is of the content that was read: it is taken at
-the end, of a file that is still as it was when it was first opened, or just
-before the notebook changes it. The hook and what it remembers are one file: nobody else
-may touch either. Standard library and IPython only.
+An audit hook sees every file that Python's `open` and sqlite open. Reads by libraries in other
+languages and by other programs are seen only below `root`, see access_times.py. A digest is of
+the content that was read: it is taken at the end if the file has not changed since it was first
+opened, or just before the notebook changes it. The hook and its state are one module, because
+nothing else may touch either. Standard library and IPython only.
 """
 
 from __future__ import annotations
@@ -32,22 +31,22 @@ from nachlass_kernel.access_times import AccessTimes
 
 MOST_FILES = 1000
 MOST_PATHS = 100_000
-"""Paths that are remembered to count files once, and to tell what was written."""
+"""Paths that are remembered, to count files once and to know which were written."""
 LARGEST_FILE = 4 * 2**30
 LARGEST_TOTAL = 16 * 2**30
-"""Bytes that are digested, of a file and of all: hashing 1 GiB takes about a second."""
+"""Bytes to digest, per file and in total: hashing 1 GiB takes about a second."""
 MOST_PROBLEMS = 5
 CHUNK = 2**20
 
 SYSTEM_FOLDERS = ("/proc", "/sys", "/dev", "/etc", "/lib", "/lib64", "/usr/lib", "/usr/share")
 NO_DATA = (".py", ".pyc", ".pyi", ".pth", ".so", ".dylib", ".ttf", ".otf", ".ttc", ".afm")
-"""The ends of the names of code and of fonts."""
+"""Suffixes of code and fonts."""
 LIST_OF_FONTS = re.compile(r"/matplotlib/fontlist-v[^/]*\.json$")
-"""What matplotlib has found of fonts on this machine: made by the first plot, read by others."""
+"""matplotlib's list of the machine's fonts: written by the first plot, read by later ones."""
 
 
 def watch(root: str) -> None:
-    """Begin to observe; what this cannot do must not keep a notebook from running."""
+    """Start observing; a failure here must not stop the notebook."""
     try:
         _Observer.only = observer = _Observer(AccessTimes(root))
         events = get_ipython().events
@@ -59,7 +58,7 @@ def watch(root: str) -> None:
 
 
 class FileRead(TypedDict):
-    """A file as it was when it was first read; `reason` says why there is no digest."""
+    """The state of a file when it was first read; `reason` says why there is no digest."""
 
     path: str
     bytes: int
@@ -70,7 +69,7 @@ class FileRead(TypedDict):
 
 
 class Report(TypedDict):
-    """What was read, how many files `more`, what was written, and what went wrong here."""
+    """The files read, the number of unlisted ones, the paths written, and the problems here."""
 
     files: list[FileRead]
     more: int
@@ -79,7 +78,7 @@ class Report(TypedDict):
 
 
 def write_reads(path: str) -> None:
-    """Write what has been read so far."""
+    """Write the reads so far."""
     observer = _Observer.only
     nothing = Report(files=[], more=0, written=[], problems=[_Observer.unable])
     known = observer.report() if observer else nothing
@@ -89,7 +88,7 @@ def write_reads(path: str) -> None:
 
 @dataclass
 class _Read:
-    """A file as it was when it was first opened."""
+    """The state of a file when it was first opened."""
 
     state: os.stat_result
     written: bool
@@ -108,7 +107,7 @@ class _Read:
 
 
 class _Observer:
-    """What the audit hook has heard while cells ran, in this process alone."""
+    """The audit hook's observations while cells run, in this process only."""
 
     only: _Observer | None = None
     unable = "nothing was observed"
@@ -127,19 +126,19 @@ class _Observer:
         self.digested = 0
 
     def begin_cell(self, *_: object) -> None:
-        """A cell begins, perhaps inside another that runs it."""
+        """Count a cell that starts, perhaps nested in another."""
         self.cells += 1
 
     def end_cell(self, *_: object) -> None:
-        """A cell has ended."""
+        """Count a cell that has ended."""
         self.cells -= 1
 
     def hear(self, event: str, arguments: tuple[Any, ...]) -> None:
-        """The audit hook: whatever it raised would reach the cell."""
+        """Handle an audit event; an exception here would reach the cell."""
         handler = _HANDLERS.get(event)
         if handler is None or not self.cells or getattr(self.thread, "busy", False):
             return
-        if os.getpid() != self.pid:  # a fork, which cannot tell us
+        if os.getpid() != self.pid:  # a fork, which cannot report back
             return
         self.thread.busy = True
         try:
@@ -150,7 +149,7 @@ class _Observer:
             self.thread.busy = False
 
     def opened(self, name: Any, mode: str | None, flags: int) -> None:
-        """A file is about to be opened."""
+        """Handle a file that is about to be opened."""
         path = self._path(name)
         if path is None:
             return
@@ -164,9 +163,9 @@ class _Observer:
         self._write(path)
 
     def connected(self, name: Any) -> None:
-        """A database of sqlite is about to be opened, and changed unseen.
+        """Handle an sqlite database that is about to be opened, and changed without events.
 
-        It is digested at once: to read it later would end sqlite's own locks.
+        It is digested at once, because reading it later would release sqlite's locks.
         """
         text = os.fsdecode(name)
         if text.startswith("file:"):
@@ -180,7 +179,7 @@ class _Observer:
         self._keep_written(path)
 
     def renamed(self, name: Any, target: Any, *_: object) -> None:
-        """A file or folder gets another name, perhaps one that was read."""
+        """Handle a rename of a file or folder, perhaps over a file that was read."""
         old, new = self._path(name), self._path(target)
         for path in (old, new):
             if path is not None:
@@ -189,13 +188,13 @@ class _Observer:
             self._keep_written(new)
 
     def changed(self, name: Any, *_: object) -> None:
-        """A file is about to be removed or cut."""
+        """Handle a file that is about to be removed or truncated."""
         path = self._path(name)
         if path is not None:
             self._settle(path)
 
     def report(self) -> Report:
-        """Everything that was read; every digest that can still be taken."""
+        """Return everything that was read, with every digest that can still be taken."""
         try:
             for name in self.access_times.read():
                 path = self._path(name)
@@ -213,7 +212,7 @@ class _Observer:
         }
 
     def _path(self, name: Any) -> str | None:
-        """Where a file is; None for a descriptor, and where nothing is data."""
+        """Return the real path of a file; None for a descriptor or a path without data."""
         if not isinstance(name, str | bytes | os.PathLike):
             return None
         path = os.path.abspath(os.fsdecode(name))  # noqa: PTH100
@@ -224,12 +223,12 @@ class _Observer:
         return os.path.realpath(path)
 
     def _read(self, path: str) -> None:
-        """Keep a file that is about to be read; only a regular one is."""
+        """Record a file that is about to be read, if it is a regular file."""
         if path in self.reads or path in self.more:
             return
         try:
             state = os.stat(path)  # noqa: PTH116
-        except OSError:  # the cell will hear of it
+        except OSError:  # the cell gets the same error
             return
         if not stat.S_ISREG(state.st_mode):
             return
@@ -237,12 +236,12 @@ class _Observer:
             if len(self.more) < MOST_PATHS:
                 self.more.add(path)
             return
-        # What other programs and libraries in C write is known by the time alone.
+        # Writes by other programs and C libraries show only in the time.
         written = path in self.written or state.st_ctime_ns >= self.began_ns
         self.reads[path] = _Read(state, written)
 
     def _write(self, path: str) -> None:
-        """Take the digest of what is about to be overwritten."""
+        """Digest a file that is about to be overwritten."""
         self._settle(path)
         self._keep_written(path)
 
@@ -251,20 +250,21 @@ class _Observer:
             self.written.add(path)
 
     def _settle(self, path: str) -> None:
-        """Take the digest of a file that was read, once, if it is still the same."""
+        """Digest a file that was read, once, if it is unchanged."""
         read = self.reads.get(path)
         if read is None or read.sha256 or read.reason:
             return
         try:
             now = os.stat(path)  # noqa: PTH116
         except OSError:
-            read.reason = "it was gone after it was read"
+            read.reason = "it was removed after it was read"
             return
         size = read.state.st_size
         if _identity(now) != _identity(read.state):
             read.reason = "it was changed after it was read"
         elif size > LARGEST_FILE or self.digested + size > LARGEST_TOTAL:
-            read.reason = f"it is too large to be digested: {size:,} bytes"
+            limits = f"limit {LARGEST_FILE:,} bytes per file, {LARGEST_TOTAL:,} in total"
+            read.reason = f"it is too large to digest: {size:,} bytes ({limits})"
         else:
             self.digested += size
             try:
@@ -287,12 +287,12 @@ _HANDLERS: Mapping[str, Any] = {
 
 
 def _identity(state: os.stat_result) -> tuple[int, ...]:
-    """What changes when a file does."""
+    """Return the values that change when a file does."""
     return state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns
 
 
 def _digest(path: str) -> str:
-    """The SHA-256 of a regular file; what has become something else is not waited for."""
+    """Return the SHA-256 of a regular file, without blocking on anything else."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -301,7 +301,7 @@ def _digest(path: str) -> str:
 
 
 def _folders_without_data() -> tuple[str, ...]:
-    """The folders of Python, of this environment, of the system and of the kernel itself."""
+    """Return the folders of Python, this environment, the system and the kernel itself."""
     home = os.path.expanduser("~")  # noqa: PTH111
     own = [
         sys.prefix,

@@ -1,8 +1,8 @@
-"""Teaches pickle what only IPython or a notebook knows. Notebook's kernel.
+"""Reducers for objects that pickle cannot handle in a notebook. Notebook's kernel.
 
-What the notebook made and pickle would look for by name is made anew from its parts,
-as is what holds a lock, a cache or a compiled part that can be made again. All of it
-loads with the standard library alone.
+Objects of the notebook that pickle would look up by name are rebuilt from their parts, as are
+objects with a lock, a cache or a compiled part that can be recreated. All of them load with the
+standard library alone.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from nachlass_kernel.code_places import keep_places
 from nachlass_kernel.module_paths import leave_out_paths
 
 Reduced = str | tuple[Any, ...]
-"""What pickle takes of a reducer: the name of a global, or how the object is made."""
+"""A reducer's result for pickle: the name of a global, or how to create the object."""
 
 Scanner: Any = json.scanner.make_scanner
 SCANNER_PARTS = "strict object_hook object_pairs_hook parse_float parse_int parse_constant".split()
 
 
 def register() -> None:
-    """Let code keep its place, leave out that of modules, and pickle what the reducers name."""
+    """Keep the places of code, leave out module paths, and register the reducers."""
     keep_places()
     leave_out_paths()
     for kind, reducer in {
@@ -55,15 +55,15 @@ def register() -> None:
 
 
 def _reduce_output(output: Any) -> Reduced:
-    """A plain list or text in place of IPython's own."""
+    """Reduce IPython's own list or string to a plain one."""
     plain = list if isinstance(output, list) else str
     return plain, (plain(output),)
 
 
 def _reduce_cached(cached: Any) -> Reduced:
-    """Make the cache anew, and empty, around the notebook's function.
+    """Recreate an empty cache around the notebook's function.
 
-    By itself a cached function is pickled as a name.
+    Pickle's default for a cached function is its name.
     """
     if cached.__module__ != "__main__":
         return str(cached.__qualname__)
@@ -74,30 +74,30 @@ def _reduce_cached(cached: Any) -> Reduced:
 
 
 def _reduce_cached_property(cached: Any) -> Reduced:
-    """Make the property anew around its function: until Python 3.12 it holds a lock."""
+    """Recreate the property around its function, because before Python 3.12 it has a lock."""
     state = {key: part for key, part in vars(cached).items() if key not in ("func", "lock")}
     return functools.cached_property, (cached.func,), state
 
 
 def _reduce_new_type(made: Any) -> Reduced:
-    """The notebook's type made anew; another module's by its name."""
+    """Recreate the notebook's type; reduce another module's to its name."""
     if made.__module__ != "__main__":
         return str(made.__qualname__)
     return typing.NewType, (made.__qualname__, made.__supertype__), {"__module__": "__main__"}
 
 
 def _reduce_type_var_tuple(made: Any) -> Reduced:
-    """The notebook's variable made anew; another module's by its name."""
+    """Recreate the notebook's variable; reduce another module's to its name."""
     if made.__module__ != "__main__":
         return str(made.__name__)
     return typing.TypeVarTuple, (made.__name__,), {"__module__": "__main__"}
 
 
 def _reduce_context_variable(variable: Any) -> Reduced:
-    """A new variable with what the cells left in the notebook's, or its own, as its default.
+    """Recreate the notebook's variable, with its current value or default as the default.
 
-    A module's stays the module's. One that neither has as a global is refused: it may be
-    a part of something that asks for that very variable.
+    A module's variable stays a reference to the module. One that is not a global is rejected,
+    because it may belong to an object that needs that very variable.
     """
     for module in list(sys.modules.values()):
         names = getattr(module, "__dict__", None)
@@ -105,7 +105,7 @@ def _reduce_context_variable(variable: Any) -> Reduced:
             if value is variable and module is not __main__:
                 return getattr, (module, name)
     if not any(value is variable for value in list(vars(__main__).values())):
-        raise TypeError("cannot pickle a ContextVar that is no variable of a cell")
+        raise TypeError("cannot pickle a ContextVar that is not a global variable")
     unset = object()
     value = variable.get(unset)
     if value is unset:
@@ -117,18 +117,18 @@ def _reduce_context_variable(variable: Any) -> Reduced:
 
 
 def _reduce_weak_dictionary(weak: Any) -> Reduced:
-    """An empty one for what a singledispatch function remembers of its calls; else refused.
+    """Reduce the cache of a singledispatch function to an empty dictionary; reject others.
 
-    What was called with may be of a class that is not there where the model is served.
-    Others would lose the entries that nothing else in the pickle holds.
+    The cache may refer to classes that do not exist where the model is served. Other
+    dictionaries would lose entries that nothing else in the pickle refers to.
     """
     if weak and not _is_dispatch_cache(weak):
-        raise TypeError("cannot pickle a WeakKeyDictionary: what it refers to may be gone")
+        raise TypeError("cannot pickle a WeakKeyDictionary: its keys may no longer exist")
     return WeakKeyDictionary, ()
 
 
 def _is_dispatch_cache(weak: Any) -> bool:
-    """Whether a function of functools.singledispatch keeps the means to clear it."""
+    """Return whether a function of functools.singledispatch can clear the dictionary."""
     return any(
         holder.get("_clear_cache") is one
         for one in gc.get_referrers(weak)
@@ -139,6 +139,6 @@ def _is_dispatch_cache(weak: Any) -> bool:
 
 
 def _reduce_scanner(scanner: Any) -> Reduced:
-    """The compiled part of a json.JSONDecoder, made anew from the decoder's options."""
+    """Recreate the compiled part of a json.JSONDecoder from the decoder's options."""
     options = SimpleNamespace(**{part: getattr(scanner, part) for part in SCANNER_PARTS})
     return methodcaller("make_scanner", options), (json.scanner,)

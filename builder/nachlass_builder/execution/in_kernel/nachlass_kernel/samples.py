@@ -1,4 +1,4 @@
-"""Reads the notebook's samples as JSON would deliver them. Notebook's kernel."""
+"""Reads the notebook's samples as they would arrive in JSON. Notebook's kernel."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ USUAL_NAME = "samples"
 
 @dataclass(frozen=True)
 class Samples:
-    """The samples to score, their numbers in the variable, and how many that has.
+    """The samples to score, their indices in the variable, and the variable's length.
 
-    `absent` says why there are none; `index` names the index of a frame or series
-    that is no part of a sample.
+    `absent` says why there are none; `index` names the index of a frame or series, which is not
+    part of a sample.
     """
 
     entries: list[Any]
@@ -36,17 +36,17 @@ class Samples:
 
     @classmethod
     def take(cls, path: Path) -> Samples:
-        """Read what `write` kept, and remove it."""
+        """Read the file of `write`, and remove it."""
         kept = json.loads(path.read_text(encoding="utf-8"))
         path.unlink()
         return cls(**kept)
 
 
 def read_samples(name: str | None, limit: int) -> Samples:
-    """The samples in the variable `name`, at most `limit` of them, evenly spaced.
+    """Return the samples in the variable `name`, at most `limit` of them, evenly spaced.
 
-    None stands for no samples. Raises CaptureFailure for a variable that holds
-    anything but a list of JSON values.
+    None stands for no samples. Raise CaptureFailure for a variable that is not a list of JSON
+    values.
     """
     if name is None:
         return Samples([], [], absent="S2I_SAMPLES is empty")
@@ -63,7 +63,7 @@ def read_samples(name: str | None, limit: int) -> Samples:
     if not total:
         return Samples([], [], absent=f"`{name}` is empty")
     numbers = _spaced(total, limit)
-    if is_list:  # only what is used is converted
+    if is_list:  # convert only the chosen entries
         entries = [_delivered_entry(name, number, value[number]) for number in numbers]
     else:
         entries = [everything[number] for number in numbers]
@@ -71,22 +71,22 @@ def read_samples(name: str | None, limit: int) -> Samples:
 
 
 def _spaced(total: int, limit: int) -> list[int]:
-    """The numbers of at most `limit` entries, evenly spaced."""
+    """Return the indices of at most `limit` entries, evenly spaced."""
     count = min(total, limit)
     return [number * total // count for number in range(count)]
 
 
 def _delivered_entry(name: str, number: int, entry: Any) -> Any:
-    """An entry of a list as it arrives in a request."""
+    """Return an entry of a list as it arrives in a request."""
     try:
         return json.loads(dumps(entry))
     except UnserialisableError as error:
-        message = f"entry {number} of `{name}` is no sample: {error}"
+        message = f"entry {number} of `{name}` is not a valid sample: {error}"
         raise CaptureFailure("samples", message, name=name) from None
 
 
 def _delivered(name: str, value: Any) -> list[Any]:
-    """The entries of an array, frame or series as they arrive in requests."""
+    """Return the entries of an array, frame or series as they arrive in requests."""
     not_a_list = f"`{name}` is {a(value)}, not a list of samples"
     if isinstance(value, str | bytes | Mapping) or not hasattr(value, "__len__"):
         raise CaptureFailure("samples", not_a_list, name=name)
@@ -100,7 +100,7 @@ def _delivered(name: str, value: Any) -> list[Any]:
 
 
 def _telling_index(value: Any) -> str | None:
-    """The index of a frame or series, if it says more than the numbers of rows."""
+    """Return the name of a frame's or series' index, if it is more than row numbers."""
     index = getattr(value, "index", None)
     if by_position(value) is value or index is None:
         return None

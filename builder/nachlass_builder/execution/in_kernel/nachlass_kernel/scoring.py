@@ -1,4 +1,4 @@
-"""Scores the samples twice, in an order that is spread over them. Notebook's kernel."""
+"""Scores the samples twice, in an evenly spread order. Notebook's kernel."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from nachlass_service.bundle.jsonable import dumps
 from nachlass_service.bundle.model import Model
 
 FIRST = 10
-"""A model that fails for each of the first so many samples is refused."""
+"""A model that fails for each of the first FIRST samples is rejected."""
 HOPELESS = 20
-"""A model that fails for as many and succeeds for none is not asked for more."""
+"""Scoring stops after this many failures without a success."""
 GOLDEN_RATIO = 0.6180339887498949
 
 
 class SampleFailure(TypedDict):
-    """A sample that fails: its number in its variable, the ServiceError, its Python type."""
+    """A failing sample: its index in its variable, the ServiceError, its Python type."""
 
     number: int
     code: str
@@ -35,14 +35,14 @@ class SampleFailure(TypedDict):
 
 
 class AlikeFailures(TypedDict):
-    """How many samples fail in one way, and the first of them."""
+    """The number of samples that fail in one way, and the first of them."""
 
     count: int
     first: SampleFailure
 
 
 class Scores(TypedDict):
-    """The `numbers` of the samples written, and what became of the others.
+    """The indices of the samples written, and the outcome of the others.
 
     `total` counts the entries of the variable, `scored` those tried; `absent` says why
     there are none, `index` is as in Samples, `random_fields` as in agreement.
@@ -60,9 +60,8 @@ class Scores(TypedDict):
 def score(model: Model, samples: Samples, path: Path, budget_s: float) -> Scores:
     """Score the samples twice, and write those that succeed to `path` with their predictions.
 
-    Samples that are not scored within `budget_s` seconds are left out. Raises
-    CaptureFailure when the model fails for more than half of the samples, or for
-    each of the first ten.
+    Samples that are not scored within `budget_s` seconds are left out. Raise CaptureFailure if
+    the model fails for more than half of the samples, or for each of the first ten.
     """
     scoring = _Scoring(model, samples)
     first = scoring.predict(spread(len(samples.entries)), budget_s)
@@ -88,17 +87,17 @@ def score(model: Model, samples: Samples, path: Path, budget_s: float) -> Scores
 
 
 def spread(count: int) -> list[int]:
-    """The numbers below `count` in an order whose every beginning is spread evenly over them.
+    """Return the numbers below `count` in an order of which every prefix is evenly spread.
 
-    They are ordered by the fractional part of their multiple of the golden ratio
-    (Weyl's equidistribution): a beginning has gaps of at most three lengths, and no
-    period that samples may have, too.
+    They are ordered by the fractional part of their multiple of the golden ratio (Weyl's
+    equidistribution): a prefix has gaps of at most three lengths, and no period that could
+    coincide with one of the samples.
     """
     return sorted(range(count), key=lambda number: number * GOLDEN_RATIO % 1)
 
 
 class _Scoring:
-    """A model, its samples, and for which of them it has failed, by the code of the failure."""
+    """A model, its samples, and the kind of failure for those that failed."""
 
     def __init__(self, model: Model, samples: Samples) -> None:
         self.model = model
@@ -107,7 +106,7 @@ class _Scoring:
         self._first: dict[str, SampleFailure] = {}
 
     def predict(self, order: Sequence[int], budget_s: float | None) -> dict[int, Any]:
-        """Predictions by the index of the sample, until the budget is spent."""
+        """Return predictions by sample index, until the budget is spent."""
         started = time.monotonic()
         predictions: dict[int, Any] = {}
         for tried, index in enumerate(order):
@@ -124,7 +123,7 @@ class _Scoring:
         return predictions
 
     def require_success(self, predictions: Mapping[int, Any]) -> None:
-        """Refuse a model that fails for most samples, or for each of the first."""
+        """Raise for a model that fails for most samples, or for each of the first ones."""
         given, failed = len(self.samples.entries), len(self.failed)
         scored = len(predictions) + failed
         all_first = self.failed.keys() >= {*range(min(FIRST, given))}
@@ -134,14 +133,14 @@ class _Scoring:
             )
 
     def failures(self) -> list[AlikeFailures]:
-        """Refusals of the validator, and all other failures; the more frequent first."""
+        """Return the validator's rejections and all other failures, most frequent first."""
         counts = Counter(self.failed.values())
         return [
             {"count": count, "first": self._first[kind]} for kind, count in counts.most_common()
         ]
 
     def _fail(self, index: int, error: ServiceError) -> None:
-        """Note a failure, and describe the first of its kind."""
+        """Record a failure, and describe the first of its kind."""
         kind = "refused" if isinstance(error, RefusedError) else "failed"
         number = self.samples.numbers[index]
         if kind not in self._first or number < self._first[kind]["number"]:

@@ -1,4 +1,4 @@
-"""Looks at what the notebooks of a pipeline have saved. Notebook's kernel."""
+"""Checks the stages that a pipeline's notebooks saved. Notebook's kernel."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nachlass_service.bundle.model import Model, unpickle_model
 
 
 class Pickle(TypedDict):
-    """What was pickled."""
+    """The properties of the pickle."""
 
     pickle_bytes: int
     validator: bool
@@ -21,22 +21,22 @@ class Pickle(TypedDict):
 
 
 class _StageReader(pickle.Unpickler):
-    """Reads a stage as a process would that has never seen the notebook."""
+    """Reads a stage as a process without the notebook would."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """Refuse names that only this kernel knows."""
+        """Reject names that only this kernel defines."""
         if module == "__main__":
             raise CaptureFailure(
                 "stage",
-                f"does not load outside the notebook: `{name}` is pickled by its name, "
-                "and only the notebook knows that name",
-                remedy="save it with cloudpickle, which keeps what the notebook defines",
+                f"does not load outside the notebook: `{name}` is pickled by name, "
+                "and only the notebook defines that name",
+                remedy="save it with cloudpickle, which pickles the notebook's own definitions",
             )
         return super().find_class(module, name)
 
 
 def check_stage(path: Path, *, last: bool) -> None:
-    """Refuse a stage that a pipeline cannot use."""
+    """Raise for a stage that a pipeline cannot use."""
     try:
         with path.open("rb") as file:
             stage = _StageReader(file).load()
@@ -57,7 +57,7 @@ def check_stage(path: Path, *, last: bool) -> None:
 
 
 def weigh_stages(output: Path, stages: list[tuple[str, str]]) -> Pickle:
-    """What the stages weigh; that they exist the builder has seen."""
+    """Return the size and properties of the stages, which the builder knows to exist."""
     size = sum((output / file).stat().st_size for _, file in stages)
     return {
         "pickle_bytes": size,
@@ -69,7 +69,7 @@ def weigh_stages(output: Path, stages: list[tuple[str, str]]) -> Pickle:
 
 
 def load_stages(output: Path) -> Model:
-    """The pipeline, loaded as the service will."""
+    """Load the pipeline like the service."""
     try:
         return unpickle_model(output, pipeline=True)
     except BundleError as error:

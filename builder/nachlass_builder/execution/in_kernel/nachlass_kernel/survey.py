@@ -1,9 +1,8 @@
-"""Looks at what a pickle would hold: absolute paths, large globals. Notebook's kernel.
+"""Searches the contents of a pickle for absolute paths and large globals. Notebook's kernel.
 
-Only what is pickled by value is looked at: the notebook's functions and
-classes, and what they reach by globals, closures, defaults and attributes. Of
-instances of the repository's modules these are the attributes. What is a path, and what
-the weight of a value, is told by many small functions that nothing else needs.
+The search covers only values that are pickled by value: the notebook's functions and classes,
+and everything they reach through globals, closures, defaults and attributes. For instances of
+the repository's modules these are the attributes.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from nachlass_kernel.culprit import parts_of_function
 from nachlass_kernel.exception import Frame
 
 LARGE = 100_000_000
-"""Bytes of a pickle from which on its largest global is looked for."""
+"""Size in bytes above which a pickle's largest global is reported."""
 DEEPEST = 6
 MOST_ENTRIES = 100
 """Entries of a container that are searched for paths."""
@@ -44,7 +43,7 @@ _SYSTEM = re.compile(r"/(dev|proc|sys|usr|bin|sbin|lib|lib64|etc|run)(/|$)")
 
 @dataclass(frozen=True)
 class Reached:
-    """A value, what it is called, the function that uses it, and how deep it was found."""
+    """A value, its name, the function that uses it, and the depth at which it was found."""
 
     value: Any
     name: str
@@ -52,7 +51,7 @@ class Reached:
     depth: int = 0
 
     def part(self, value: Any, name: str | None = None, function: str | None = None) -> Reached:
-        """What this leads to."""
+        """Return a part of this value."""
         return Reached(value, name or self.name, function or self.function, self.depth + 1)
 
 
@@ -65,7 +64,7 @@ class AbsolutePath(TypedDict):
 
 
 class LargestVariable(TypedDict):
-    """The variable that weighs most, and the function that uses it."""
+    """The largest variable, and the function that uses it."""
 
     name: str
     function: str
@@ -73,14 +72,14 @@ class LargestVariable(TypedDict):
 
 
 class Survey(TypedDict):
-    """Absolute paths, and the variable that weighs most in a pickle that is large."""
+    """Absolute paths, and the largest variable of a large pickle."""
 
     paths: list[AbsolutePath]
     largest: LargestVariable | None
 
 
 def survey(functions: Mapping[str, Any], root: Path, size: int) -> Survey:
-    """What there is to say of functions that were pickled to `size` bytes."""
+    """Search functions that were pickled to `size` bytes."""
     paths: list[AbsolutePath] = []
     leaves: list[Reached] = []
     for one, parts in _reached(functions, root):
@@ -95,7 +94,7 @@ def survey(functions: Mapping[str, Any], root: Path, size: int) -> Survey:
 
 
 def _reached(functions: Mapping[str, Any], root: Path) -> Iterator[tuple[Reached, list[Reached]]]:
-    """Everything that functions reach by name, each value once, with what it leads to."""
+    """Yield everything that functions reach by name, each value once, with its parts."""
     seen: set[int] = set()
     waiting = deque(
         Reached(function, name, name) for name, function in functions.items() if function
@@ -111,7 +110,7 @@ def _reached(functions: Mapping[str, Any], root: Path) -> Iterator[tuple[Reached
 
 
 def _parts(one: Reached, root: Path) -> list[Reached]:
-    """What a function, a class or an instance of the notebook's or repository's refers to."""
+    """Return the parts of a function, class or instance of the notebook or repository."""
     match one.value:
         case functools._lru_cache_wrapper():
             return [one.part(one.value.__wrapped__)]
@@ -135,12 +134,12 @@ def _parts(one: Reached, root: Path) -> list[Reached]:
 
 
 def _attributes(value: object) -> list[object]:
-    """The values of an instance's attributes."""
+    """Return the values of an instance's attributes."""
     return list(getattr(value, "__dict__", {}).values())
 
 
 def _is_of_repository(module: str, root: Path) -> bool:
-    """Whether a module is a file of the source, and no installed one."""
+    """Return whether a module is a file of the source rather than an installed one."""
     file = getattr(sys.modules.get(module), "__file__", None)
     if not file or "site-packages" in Path(file).parts:
         return False
@@ -148,12 +147,12 @@ def _is_of_repository(module: str, root: Path) -> bool:
 
 
 def _quoted(step: str) -> str | None:
-    """The name in a step such as "variable `train`"."""
+    """Return the name in a step such as "variable `train`"."""
     return step.split("`")[1] if "`" in step else None
 
 
 def _paths(one: Reached, root: Path) -> Iterator[AbsolutePath]:
-    """The absolute paths: in code with their line, in variables with their name."""
+    """Yield the absolute paths: in code with their line, in variables with their name."""
     if isinstance(one.value, FunctionType) and one.value.__module__ == "__main__":
         for text, frame in _constants(one.value.__code__):
             if _is_of_machine(text, root):
@@ -164,7 +163,7 @@ def _paths(one: Reached, root: Path) -> Iterator[AbsolutePath]:
 
 
 def _constants(code: CodeType) -> Iterator[tuple[str, Frame]]:
-    """The texts in code and in what is nested in it, each with its frame."""
+    """Yield the strings in code, including nested code, each with its frame."""
     file, count = code.co_filename, cell_files().get(code.co_filename)
     steps = list(dis.get_instructions(code))
     for before, step, after in zip([None, *steps], steps, [*steps[1:], None], strict=False):
@@ -181,14 +180,14 @@ def _constants(code: CodeType) -> Iterator[tuple[str, Frame]]:
 
 
 def _is_appended(before: dis.Instruction | None, after: dis.Instruction | None) -> bool:
-    """Whether a constant continues a text: of an f-string, or behind a `+`."""
+    """Return whether a constant continues a string: in an f-string, or after a `+`."""
     if before and before.opname in _FORMATTED:
         return True
     return bool(after and after.opname == "BINARY_OP" and after.argrepr.startswith("+"))
 
 
 def _texts(value: object) -> Iterator[str]:
-    """The texts and paths in a value: itself, or a container's entries."""
+    """Yield the strings and paths in a value: itself, or a container's entries."""
     match value:
         case str() | PurePath():
             yield str(value)
@@ -199,14 +198,14 @@ def _texts(value: object) -> Iterator[str]:
 
 
 def _entries(values: Iterable[object]) -> Iterator[str]:
-    """The texts and paths among the first of many values."""
+    """Yield the strings and paths among the first entries."""
     for value in islice(values, MOST_ENTRIES):
         if isinstance(value, str | PurePath):
             yield str(value)
 
 
 def _is_of_machine(text: str, root: Path) -> bool:
-    """Whether a text is a path outside of the source: of somebody's home, or of what is here."""
+    """Return whether a string is a path outside the source: in a home, or an existing one."""
     if len(text) > LONGEST_PATH or text.startswith("//"):
         return False
     if not (text.startswith("/") or re.match(r"[A-Za-z]:[\\/]", text)) or "\n" in text:
@@ -222,7 +221,7 @@ def _is_of_machine(text: str, root: Path) -> bool:
 
 
 def _is_data_of_home(text: str) -> bool:
-    """Whether a text is a path in a home, and rather of data than of a web service."""
+    """Return whether a string is a path in a home, and likely data rather than a URL path."""
     match = _HOME.match(text)
     if not match:
         return False
@@ -231,7 +230,7 @@ def _is_data_of_home(text: str) -> bool:
 
 
 def _largest(leaves: list[Reached]) -> LargestVariable | None:
-    """The variable that weighs most."""
+    """Return the largest variable."""
     weighed = [
         (_weight(one.value), index)
         for index, one in enumerate(leaves)
@@ -244,7 +243,7 @@ def _largest(leaves: list[Reached]) -> LargestVariable | None:
 
 
 class _Counter:
-    """A file that only counts."""
+    """A file that only counts bytes."""
 
     def __init__(self) -> None:
         self.size = 0
@@ -257,7 +256,7 @@ class _Counter:
 
 
 def _weight(value: object) -> int:
-    """The bytes of a value's pickle, without making it; 0 when it cannot be pickled alone."""
+    """Return the size of a value's pickle without storing it; 0 if it cannot be pickled alone."""
     counter = _Counter()
 
     def count(buffer: Any) -> None:
@@ -265,6 +264,6 @@ def _weight(value: object) -> int:
 
     try:
         cloudpickle.Pickler(counter, protocol=5, buffer_callback=count).dump(value)
-    except Exception:  # noqa: BLE001 - with all the others it could
+    except Exception:  # noqa: BLE001 - it could be pickled together with the others
         return 0
     return counter.size

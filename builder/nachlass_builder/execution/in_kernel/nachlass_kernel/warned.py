@@ -1,17 +1,17 @@
-"""Tells the builder of warnings that cells show. Notebook's kernel.
+"""Reports the cells' warnings to the builder. Notebook's kernel.
 
-The builder calls `watch(path)` before the first cell. Each warning that is
-shown, and neither ignored, recorded nor sent elsewhere by the notebook, adds a
-line of JSON to the file, once for each category and message:
+The builder calls `watch(path)` before the first cell. Each warning that is shown, and not
+ignored, recorded or redirected by the notebook, adds a line of JSON to the file, once for each
+category and message:
 
-    {"kinds": names of the category and its bases, "message": what it says,
-     "count": the execution count of the cell that runs,
+    {"kinds": names of the category and its bases, "message": its text,
+     "count": the execution count of the running cell,
      "frame": as in exception.py, or null}
 
-The frame is the innermost one in a cell. What the cell prints stays the same:
-`warnings.showwarning` is the documented place for this, which `catch_warnings`
-and `logging.captureWarnings` save and restore. Standard library and IPython
-only, so that it works in any kernel.
+The frame is the innermost one in a cell. The cell's output does not change:
+`warnings.showwarning` is the documented hook for this, which `catch_warnings` and
+`logging.captureWarnings` save and restore. Standard library and IPython only, so that it works
+in any kernel.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ from nachlass_kernel.cells import cell_files
 from nachlass_kernel.exception import Frame
 
 MOST = 1000
-"""Different warnings that are told; who warns of each row is not listened to for ever."""
+"""The most warnings to report, in case code warns about every row."""
 LONGEST = 2000
 TIMED = ("<timed exec>", "<timed eval>")
 
 
 def watch(path: str) -> None:
-    """Begin to write warnings to a file."""
+    """Start writing warnings to a file."""
     show = warnings.showwarning
-    told: set[tuple[type, str]] = set()
+    written: set[tuple[type, str]] = set()
 
     def showwarning(
         message: Warning | str,
@@ -50,22 +50,22 @@ def watch(path: str) -> None:
         file: TextIO | None = None,
         line: str | None = None,
     ) -> None:
-        if file is None and len(told) < MOST:
-            with suppress(Exception):  # a user's __str__, a full disk: it is shown all the same
-                _tell(message, category, path, told)
+        if file is None and len(written) < MOST:
+            with suppress(Exception):  # a user's __str__, a full disk: the warning is still shown
+                _write(message, category, path, written)
         show(message, category, filename, lineno, file, line)
 
     warnings.showwarning = showwarning
 
 
-def _tell(
-    message: Warning | str, category: type[Warning], path: str, told: set[tuple[type, str]]
+def _write(
+    message: Warning | str, category: type[Warning], path: str, written: set[tuple[type, str]]
 ) -> None:
-    """Write one warning, unless it has been written."""
+    """Write one warning, unless it is already written."""
     text = str(message)[:LONGEST]
-    if (category, text) in told:
+    if (category, text) in written:
         return
-    told.add((category, text))
+    written.add((category, text))
     known = {
         "kinds": [kind.__name__ for kind in category.__mro__ if issubclass(kind, Warning)],
         "message": text,
@@ -77,7 +77,7 @@ def _tell(
 
 
 def _frame(frame: FrameType | None, cells: Mapping[str, int]) -> Frame | None:
-    """The innermost frame in a cell."""
+    """Return the innermost frame in a cell."""
     while frame is not None:
         file = frame.f_code.co_filename
         if file in cells or file in TIMED:

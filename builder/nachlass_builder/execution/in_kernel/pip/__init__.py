@@ -1,14 +1,14 @@
 """Stands in for pip in a locked environment. Notebook's kernel.
 
-`pip install` of what is installed succeeds and does nothing. Anything else is
-refused, and recorded for the builder, which fails the cell. The file named by
-NACHLASS_PIP_MISSING gets one JSON object a line:
+`pip install` of an installed package succeeds and does nothing. Anything else fails and is
+recorded for the builder, which fails the cell. The file named by NACHLASS_PIP_MISSING gets one
+JSON object per line:
 
     {"requirement": "seaborn==0.13", "word": as on pip's command line,
-     "remedy": as it belongs into `requirements`}
+     "remedy": as written in `requirements`}
 
-Standard library and packaging only. A pip that the user requires stays
-importable beneath this one (`pip._internal`); its commands do not run.
+Standard library and packaging only. A pip that the user requires stays importable beneath this
+one (`pip._internal`); its commands do not run.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __version__ = "0+nachlass"
 
 
 def main(args: list[str] | None = None) -> int:
-    """Do what the command line asks, and return its exit status."""
+    """Run the command line, and return its exit status."""
     from pip.nachlass_commands import run
 
     return run(args)

@@ -1,4 +1,4 @@
-"""Makes `python -m pip` our pip. Notebook's kernel."""
+"""Runs this pip for `python -m pip`. Notebook's kernel."""
 
 import sys
 

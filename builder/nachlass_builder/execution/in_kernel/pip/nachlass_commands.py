@@ -13,7 +13,7 @@ NOT_HERE = "pip: `{}` is not available: the environment of this build is locked"
 
 
 def run(arguments: Sequence[str] | None) -> int:
-    """Run one command line, of the process if none is given; return its exit status."""
+    """Run a command line, by default the process's own; return its exit status."""
     options, words = split_words(sys.argv[1:] if arguments is None else list(arguments))
     command = words[0] if words else ""
     if command == "install":
@@ -23,7 +23,7 @@ def run(arguments: Sequence[str] | None) -> int:
     if command == "show":
         return _show(words[1:])
     if not command or any(name in ("--version", "-V") for name, _ in options):
-        say("pip of nachlass: what is installed is what the build has locked")
+        say("pip of nachlass: the environment of this build is locked")
         return 0
     warn(NOT_HERE.format(command))
     return 1

@@ -1,4 +1,4 @@
-"""`pip install`, which compares with what is installed. Notebook's kernel."""
+"""`pip install`, which only compares with the installed packages. Notebook's kernel."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ WHEEL_OR_SDIST = re.compile(r"([\w.]+?)-\d[^/]*\.(whl|zip|tar\.gz)$")
 
 @dataclass(frozen=True)
 class Wanted:
-    """One thing to install: its text, and the word of the command line it stems from."""
+    """A requirement to install, and the word of the command line it comes from."""
 
     text: str
     word: str
 
 
 def install(options: Sequence[tuple[str, str]], words: Sequence[str]) -> int:
-    """Say of every requirement whether it is installed; 1 if one is not."""
+    """Report for every requirement whether it is installed; return 1 if any is not."""
     wanted = [Wanted(word, word) for word in words]
     for name, value in options:
         if name in ("-r", "--requirement"):
@@ -43,13 +43,13 @@ def install(options: Sequence[tuple[str, str]], words: Sequence[str]) -> int:
     quiet = any(name in ("-q", "--quiet") for name, _ in options)
     missing = [want for want in wanted if not _is_met(want.text, quiet=quiet)]
     for want in missing:
-        warn(f"ERROR: {want.text} is not in the lock; the environment of this build is fixed")
+        warn(f"ERROR: {want.text} is not in the lock, and the environment of this build is locked")
         _record(want)
     return 1 if missing else 0
 
 
 def _listed(path: Path, seen: frozenset[Path] = frozenset()) -> Iterator[str]:
-    """The requirements of a file and of the files it names."""
+    """Yield the requirements of a file and of the files it includes."""
     here = path.resolve()
     if here in seen:
         return
@@ -68,7 +68,7 @@ def _listed(path: Path, seen: frozenset[Path] = frozenset()) -> Iterator[str]:
 
 
 def _is_met(text: str, *, quiet: bool) -> bool:
-    """Whether nothing need be installed for one requirement."""
+    """Return whether a requirement is already satisfied."""
     try:
         requirement = Requirement(text)
     except InvalidRequirement:
@@ -76,7 +76,7 @@ def _is_met(text: str, *, quiet: bool) -> bool:
         return _is_importable(text) or (name is not None and _version(name) is not None)
     if requirement.marker is not None and not requirement.marker.evaluate():
         return True
-    # pip itself belongs to no service, and upgrading it is what notebooks often begin with.
+    # No service needs pip, and notebooks often begin by upgrading it.
     if canonicalize_name(requirement.name) == "pip":
         return True
     version = _version(requirement.name)
@@ -84,16 +84,16 @@ def _is_met(text: str, *, quiet: bool) -> bool:
         return False
     if not quiet:
         differs = not requirement.specifier.contains(version, prereleases=True)
-        note = f", which is kept instead of {requirement.specifier}" if differs else ""
+        note = f" (kept instead of {requirement.specifier})" if differs else ""
         say(f"already in the lock: {requirement.name} {version}{note}")
     return True
 
 
 def _is_new_enough(requirement: Requirement, version: str) -> bool:
-    """Whether a version satisfies a requirement, or is higher than it asks for.
+    """Return whether a version satisfies a requirement or exceeds it.
 
-    Of two sources that differ the builder locks the higher version: so one
-    higher than this requirement allows is there on purpose.
+    If two sources differ, the builder locks the higher version, so a version above this
+    requirement is intended.
     """
     for specifier in requirement.specifier:
         if specifier.contains(version, prereleases=True):
@@ -106,7 +106,7 @@ def _is_new_enough(requirement: Requirement, version: str) -> bool:
 
 
 def _version(name: str) -> str | None:
-    """The installed version of a distribution."""
+    """Return the installed version of a distribution."""
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
@@ -114,7 +114,7 @@ def _version(name: str) -> str | None:
 
 
 def _name_of(text: str) -> str | None:
-    """The distribution that a folder, file or URL would install, if it can be told."""
+    """Return the distribution that a folder, file or URL would install, if known."""
     if match := EGG.search(text) or WHEEL_OR_SDIST.search(text):
         return match[1]
     folder = Path(re.sub(r"\[[^]]*\]$", "", text.removeprefix("file://")))
@@ -126,14 +126,14 @@ def _name_of(text: str) -> str | None:
 
 
 def _is_importable(folder: str) -> bool:
-    """Whether a folder of the repository is on the import path, which serves as well."""
+    """Return whether a folder of the repository is on the import path, which is as good."""
     here = Path(re.sub(r"\[[^]]*\]$", "", folder)).resolve()
     found = {Path(entry).resolve() for entry in sys.path}
     return here in found or here / "src" in found
 
 
 def _record(want: Wanted) -> None:
-    """Tell the builder what the notebook asked for, without its credentials."""
+    """Record a missing requirement for the builder, without its credentials."""
     path = os.environ.get(MISSING_VARIABLE)
     if path:
         entry = {"requirement": want.text, "word": want.word, "remedy": _remedy(want.text)}
@@ -143,7 +143,7 @@ def _record(want: Wanted) -> None:
 
 
 def _remedy(text: str) -> str:
-    """A requirement as `requirements` writes it: `["seaborn", "0.13"]` or a string."""
+    """Return a requirement as written in `requirements`: `["seaborn", "0.13"]` or a string."""
     try:
         requirement = Requirement(text)
     except InvalidRequirement:

@@ -1,4 +1,4 @@
-"""Links: without credentials, and compared with what is installed. Notebook's kernel."""
+"""Links: redacted, and compared with installed distributions. Notebook's kernel."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ HIDDEN = "***"
 USERINFO = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{0,20})://(?P<user>[^/\s'\"<>`]*)@")
 SIGNATURE = r"[\w.-]*(?:token|sig|signature|password|secret|credential|api_?key)[\w-]*="
 SIGNED = re.compile(rf"(?i)(?P<name>[?&;]{SIGNATURE})[^&\s'\"<>#`]+")
-"""The builder hides the same; it cannot be imported here."""
+"""A copy of the builder's patterns, which cannot be imported here."""
 
 
 def redacted(text: str) -> str:
-    """Text with the credentials in its links replaced."""
+    """Return text with the credentials in its links replaced."""
     return SIGNED.sub(rf"\g<name>{HIDDEN}", USERINFO.sub(_hide_userinfo, text))
 
 
 def installed_from(link: str) -> str | None:
-    """The distribution that was installed from where a link leads."""
+    """Return the distribution that was installed from a link."""
     wanted = _target(link)
     for distribution in metadata.distributions():
         origin = distribution.read_text("direct_url.json")
@@ -30,7 +30,7 @@ def installed_from(link: str) -> str | None:
 
 
 def _target(link: str) -> tuple[str, str, str, list[str]]:
-    """What two links to one place share: no credentials, `git+`, revision or fragment."""
+    """Return a link's target without credentials, `git+`, revision and fragment."""
     kind, plus, url = link.partition("+")
     is_repository = bool(plus) and kind.isalpha()
     parts = urlsplit(url if is_repository else link)
@@ -41,7 +41,7 @@ def _target(link: str) -> tuple[str, str, str, list[str]]:
 
 
 def _hide_userinfo(match: re.Match[str]) -> str:
-    """Hide who and their password, but not an account of ssh, which proves nothing."""
+    """Hide user and password, but not a mere ssh account, which is no credential."""
     user, is_ssh = match["user"], match["scheme"].lower().endswith("ssh")
     if user == "git" or (is_ssh and ":" not in user):
         return match[0]

@@ -1,4 +1,4 @@
-"""Words in and words out: command lines, messages. Notebook's kernel."""
+"""Command lines and messages. Notebook's kernel."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WITH_VALUE = frozenset(
 
 
 def split_words(arguments: Sequence[str]) -> tuple[list[tuple[str, str]], list[str]]:
-    """Separate options, each with its value or an empty one, from words."""
+    """Separate options, each with its value or an empty string, from words."""
     options: list[tuple[str, str]] = []
     words: list[str] = []
     rest = iter(arguments)
@@ -45,7 +45,7 @@ def _short_options(letters: str, rest: Iterator[str]) -> Iterator[tuple[str, str
 
 
 def _value(name: str, rest: Iterator[str]) -> str:
-    """The value that follows an option, for those that take one."""
+    """Return the value that follows an option, or an empty string."""
     return next(rest, "") if name in WITH_VALUE else ""
 
 
