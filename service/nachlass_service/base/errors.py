@@ -123,10 +123,10 @@ class PredictorError(ServiceError):
 
 
 class UnserialisableError(ServiceError):
-    """A value cannot be written as JSON."""
+    """A value has no JSON form."""
 
     code = "unserialisable"
-    title = "The prediction cannot be written as JSON"
+    title = "The prediction has no JSON form"
 
 
 class OverloadedError(ServiceError):

@@ -38,7 +38,7 @@ def convert(value: Any) -> Any:
     except RecursionError:
         raise UnserialisableError(
             f"{with_article(_name(type(value)))} that is nested too deeply or contains itself "
-            "cannot be written as JSON"
+            "has no JSON form"
         ) from None
     except BaseException as error:
         raise UnserialisableError(
@@ -125,7 +125,7 @@ def _from_library(value: Any) -> Any:
             converted = convert()
             if type(converted) is not kind:
                 return jsonable(converted)
-    raise UnserialisableError(f"{with_article(_name(kind))} cannot be written as JSON")
+    raise UnserialisableError(f"{with_article(_name(kind))} has no JSON form")
 
 
 def _from_structured(value: Any) -> Any:

@@ -155,7 +155,7 @@ def unpickle_model(path: Path, *, pipeline: bool) -> Model:
     except FAILURES as error:
         if by_name := BY_NAME.match(str(error)):
             raise BundleError(
-                f"`{by_name[1]}` is pickled by name, and the name exists only in the notebook"
+                f"`{by_name[1]}` is pickled by its name, and only the notebook knows that name"
             ) from error
         raise BundleError(describe(error)) from error
 
