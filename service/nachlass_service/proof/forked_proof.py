@@ -97,7 +97,7 @@ def _wait(child: int, ends_at: float, limit_s: float) -> str | None:
         os.killpg(child, signal.SIGKILL)
     if not ended:
         os.waitpid(child, 0)
-        return f"a forked worker did not finish in time (limit {limit_s:.0f} s)"
+        return f"a forked worker did not answer in time (limit {limit_s:.0f} s)"
     if os.WIFSIGNALED(status):
         return f"a forked worker was killed by signal {os.WTERMSIG(status)}"
     return None if os.WEXITSTATUS(status) == AGREES else "a forked worker's predictions differ"
