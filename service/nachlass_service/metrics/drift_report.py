@@ -1,4 +1,4 @@
-"""What the service says of drift: a document, and the page's sentences."""
+"""The drift report: the document at /drift, and the page's sentences."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from nachlass_service.metrics.metrics import Metrics
 WORST: tuple[Verdict, ...] = (
     "moved", "steady", "too little traffic", "too few samples", "no baseline",
 )  # fmt: skip
-"""What all fields together are: the first of these that any of them is."""
+"""The verdict on all fields is the first of these that any field has."""
 
 
 class DriftDocument(TypedDict):
@@ -38,7 +38,7 @@ class DriftDocument(TypedDict):
 
 @dataclass(frozen=True)
 class DriftReport:
-    """Each field of the predictions, and each feature of the input, in the last `seconds`."""
+    """The drift of each prediction field and each input feature in the last `seconds`."""
 
     predictions: Sequence[Drift]
     inputs: Sequence[Drift]
@@ -51,38 +51,39 @@ class DriftReport:
 
     @property
     def sentence(self) -> str:
-        """The verdict on the predictions in plain words."""
+        """The verdict on the predictions as a sentence."""
         verdict = self.verdict
         if verdict == "no baseline":
             return "The bundle has no baseline to compare predictions with."
         drift = next(drift for drift in self.predictions if drift.verdict == verdict)
         if verdict == "too few samples":
             count = drift.baseline_size
-            return f"Too few samples for a verdict: {count}, and {LEAST_BASELINE} are the least."
+            needed = f"at least {LEAST_BASELINE} needed"
+            return f"Not enough samples to detect drift: {count} ({needed})."
         if verdict == "too little traffic":
-            size = f"{drift.live_size:,} within {self.span}"
-            return f"Too few predictions for a verdict: {size}, and {LEAST_LIVE} are the least."
-        what = f"{_statistic(drift)} over the last {drift.live_size:,}"
+            size = f"{drift.live_size:,} within {self.span} (at least {LEAST_LIVE} needed)"
+            return f"Not enough predictions to detect drift: {size}."
+        what = f"{_statistic(drift)} over the last {drift.live_size:,} predictions"
         field = f" in the field {drift.field}" if drift.field else ""
         if verdict == "moved":
-            return f"Predictions have moved{field}: {what}."
-        return f"Predictions are distributed as at build: {what}."
+            return f"Drift detected{field}: {what}."
+        return f"No drift detected: {what}."
 
     @property
     def moved_inputs(self) -> list[str]:
-        """The features that have moved."""
+        """The features with detected drift."""
         return [drift.field for drift in self.inputs if drift.verdict == "moved"]
 
     @property
     def span(self) -> str:
-        """How long the window is."""
+        """The length of the window."""
         for unit, name in ((3600, "h"), (60, "min")):
             if self.seconds >= 2 * unit:
                 return f"{self.seconds / unit:.0f} {name}"
         return f"{self.seconds:.0f} s"
 
     def as_json(self) -> DriftDocument:
-        """What /drift answers."""
+        """Return the document at /drift."""
         return {
             "verdict": self.verdict,
             "sentence": self.sentence,
@@ -94,7 +95,7 @@ class DriftReport:
 
 
 def report(metrics: Metrics) -> DriftReport:
-    """Compare what was counted within the window with the baseline; the farthest field first."""
+    """Compare the counts in the window with the baseline; the field with most drift first."""
     predictions, inputs, seconds = metrics.recent()
     baseline = metrics.baseline
     return DriftReport(
@@ -107,7 +108,7 @@ def report(metrics: Metrics) -> DriftReport:
 def _compared(
     live: Counts, baseline: Counts, ordered: Callable[[str], Sequence[str]], tests_of_each: int
 ) -> list[Drift]:
-    """Each field that the baseline or the traffic has."""
+    """Compare each field of the baseline or the traffic."""
     seen = (field for field, counts in live.items() if any(counts.values()))
     drifts = [
         compare_with_baseline(
@@ -123,13 +124,13 @@ def _compared(
 
 
 def _verdict(drifts: Sequence[Drift]) -> Verdict:
-    """The verdict on fields that are looked at together."""
+    """Return the verdict on all fields."""
     found = {drift.verdict for drift in drifts}
     return next((verdict for verdict in WORST if verdict in found), "no baseline")
 
 
 def _statistic(drift: Drift) -> str:
-    """The statistic that says so: PSI, unless only KS passed its limit."""
+    """Return the deciding statistic: PSI, unless only KS exceeds its limit."""
     by_ks = drift.ks is not None and drift.ks_limit and drift.ks > drift.ks_limit
     if by_ks and drift.psi <= drift.psi_limit:
         return f"KS {drift.ks:.2f}"
