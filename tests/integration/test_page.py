@@ -251,7 +251,7 @@ def test_the_fields_of_a_prediction_are_listed(tmp_path):
             "distributed as at build: PSI 0.02 over the last 7",
         ),
         ([4] * 1500, "moved", "Predictions have moved: PSI 6.90 over the last 1,500."),
-        ([4] * 10, "too little traffic", "Too few predictions for a verdict: 10 within"),
+        ([4] * 10, "too little traffic", "Not enough predictions to detect drift: 10 within"),
     ],
 )
 def test_the_page_and_the_document_say_whether_predictions_have_moved(

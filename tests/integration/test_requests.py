@@ -164,8 +164,8 @@ def test_a_pickle_is_never_read(service, tmp_path):
 @pytest.mark.parametrize(
     ("sample", "reason"),
     [
-        ("no", "refused the sample"),
-        ("bad", "the validator raised ValueError: its words are in"),
+        ("no", "rejected the sample"),
+        ("bad", "the validator raised ValueError: only the service's log has"),
     ],
 )
 def test_the_validator_refuses(service, sample, reason):

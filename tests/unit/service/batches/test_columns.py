@@ -40,9 +40,9 @@ def test_one_column_of_lists(samples, cell, sample):
 @pytest.mark.parametrize(
     ("samples", "names", "said"),
     [
-        (["text"], ["a", "b"], "one value a row"),
-        (["text"], [], "one value a row"),
-        ([{"a": 1}], ["a", "b", "a"], "several columns of the name 'a'"),
+        (["text"], ["a", "b"], "one value per row"),
+        (["text"], [], "one value per row"),
+        ([{"a": 1}], ["a", "b", "a"], "several columns have the name 'a'"),
         ([], ["x", "x"], "several columns"),
     ],
 )
@@ -130,7 +130,7 @@ def test_numbers_where_they_are_expected(text):
 
 def test_a_name_that_comes_twice_is_found_at_once():
     names = [str(number) for number in range(MOST_COLUMNS - 1)]
-    with pytest.raises(MalformedError, match="several columns of the name '7'"):
+    with pytest.raises(MalformedError, match="several columns have the name '7'"):
         Columns(True, [*names, "7"])
 
 

@@ -121,10 +121,10 @@ def test_records_that_are_none():
 @pytest.mark.parametrize(
     ("row", "said", "pointer"),
     [
-        (b"1", "there are 1 cells, but 2 columns", ""),
+        (b"1", "the row has 1 cells, the header 2", ""),
         (b'"x"y,1', "this is not CSV: ',' expected after '\"'", ""),
         (b"1,\xff", "not UTF-8", "/b~1c"),
-        (b"one,2", "'one' is no integer", "/a"),
+        (b"one,2", "'one' is not of type integer", "/a"),
         (b"1," + b"x" * 50, f"{'x' * 40!r} is no number", "/b~1c"),
     ],
 )

@@ -109,7 +109,9 @@ def test_only_numbers_are_in_order(now, ks):
 
 def test_the_report_says_it_in_words():
     metrics = metrics_of(LABELS, {"": {"ham": 100, "spam": 100}})
-    assert report(metrics).sentence.startswith("Too few predictions for a verdict: 0 within 0 s")
+    assert report(metrics).sentence.startswith(
+        "Not enough predictions to detect drift: 0 within 0 s"
+    )
     metrics.count(["ham", "spam"] * 500, 0.1)
     assert report(metrics).sentence == (
         "Predictions are distributed as at build: PSI 0.00 over the last 1,000."
@@ -126,7 +128,7 @@ def test_the_report_says_it_in_words():
     ("baseline", "said"),
     [
         ({}, "The bundle has no baseline to compare predictions with."),
-        ({"": {"ham": 7}}, "Too few samples for a verdict: 7, and 50 are the least."),
+        ({"": {"ham": 7}}, "Not enough samples to detect drift: 7 (at least 50 needed)."),
     ],
 )
 def test_the_report_says_what_is_missing(baseline, said):

@@ -7,7 +7,7 @@ from nachlass_service.proof import prove_here as proving
 from nachlass_service.proof.prove_here import prove_here
 from support.manifest import bundle_with
 
-ANSWERED = "the notebook answered 1, the pickle 2"
+ANSWERED = "the notebook predicted 1, the pickled model 2"
 
 
 @pytest.fixture
