@@ -112,7 +112,7 @@ REFUSED = {
         "[[]]": "entry 0: the sample is a list",
     },
 }
-"""What is not like the samples of the build, and what is told of it."""
+"""Samples unlike those of the build, and the message for each."""
 
 
 ASK = """
@@ -230,7 +230,7 @@ def test_it_builds_and_answers_as_its_readme_says(name, nachlass, environ, cache
 
 
 def check_refused(refused, service):
-    """Each is the caller's fault, who is told; the log has it, too."""
+    """Expect an error response and a log entry for each rejected sample."""
     for sample, reason in refused.items():
         status, headers, body = service.ask("POST", "/predict", sample)
         problem = json.loads(body)

@@ -44,7 +44,7 @@ def _prove(bundle: Bundle) -> str:
         case {"forked": False, "forked_reason": reason} if manifest.preload:
             raise BundleError(f"the model cannot be loaded before a fork here: {reason}")
         case {"samples": 0}:
-            return f"{bundle.title} loads; it has no samples to compare predictions"
+            return f"{bundle.title} loads; it has no samples to compare its predictions with"
         case {"samples": 1}:
             return f"{bundle.title} predicts as its notebook did: 1 sample"
     return f"{bundle.title} predicts as its notebook did: {answer['samples']} samples"

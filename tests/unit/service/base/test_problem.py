@@ -1,4 +1,4 @@
-"""What a client is told of a failure, and what only the log says."""
+"""The response body for an error, and the details that only the log has."""
 
 import pytest
 

@@ -108,7 +108,7 @@ def test_without_samples_a_cell_is_what_json_takes_it_for(text, value):
 )
 def test_a_cell_that_cannot_be_what_the_samples_have(values, text):
     schema = inner(schema_of(*({"x": value} for value in values)), "properties", "x")
-    with pytest.raises(ValueError, match="is no "):
+    with pytest.raises(ValueError, match="is not of type "):
         reader_of_text(schema)(text)
 
 
@@ -119,7 +119,7 @@ def test_a_cell_like_an_endless_number_is_read_at_once(schema):
     if schema is True:
         assert read(text) == text
     else:
-        with pytest.raises(ValueError, match="is no number"):
+        with pytest.raises(ValueError, match="is not of type number"):
             read(text)
 
 
@@ -136,6 +136,6 @@ def test_a_name_that_comes_twice_is_found_at_once():
 
 def test_there_may_be_so_many_columns():
     Columns(True, list(map(str, range(MOST_COLUMNS))))
-    with pytest.raises(MalformedError, match="more than"):
+    with pytest.raises(MalformedError, match=r"too many columns \(limit 16384\)"):
         Columns(True, list(map(str, range(MOST_COLUMNS + 1))))
     assert Columns(True, []).sample([]) == {}

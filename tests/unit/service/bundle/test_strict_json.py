@@ -181,7 +181,7 @@ def test_values_that_would_share_a_name_are_refused(value, said):
 
 
 @pytest.mark.parametrize("threshold", [-1, 1, 2])
-def test_a_filtered_series_is_an_object_whatever_is_left(threshold):
+def test_a_filtered_series_is_an_object(threshold):
     series = pd.Series([1, 2, 3])
     assert isinstance(jsonable(series[series > threshold]), dict)
 
@@ -287,7 +287,7 @@ DEEP = nested(100_000)
 
 @pytest.mark.parametrize("value", [DEEP, {"a": nested(5000)}, Endless()])
 def test_what_is_nested_too_deeply_is_refused(value):
-    with pytest.raises(UnserialisableError, match="nested too deeply, or holds itself"):
+    with pytest.raises(UnserialisableError, match="nested too deeply or contains itself"):
         convert(value)
 
 
@@ -317,7 +317,7 @@ def test_what_was_not_converted_is_not_written_as_something_else(value):
 
 @pytest.mark.parametrize("text", ["1e400", "-1e400", "[1, 1.5e999]", '{"a": 9e99999}', b"2E+308"])
 def test_a_number_that_no_float_holds_is_refused(text):
-    with pytest.raises(NotJsonError, match="too large for a number"):
+    with pytest.raises(NotJsonError, match=r"^the number .* is too large$"):
         loads(text)
 
 
@@ -329,7 +329,7 @@ def test_a_number_that_no_float_holds_is_refused(text):
         (b"1\xff", "not UTF-8: invalid start byte at byte 1"),
         ("[" * 200_000, "nested too deeply"),
         ("1" * 5000, "an integer has too many digits"),
-        (f"{'1' * 500}.0", f"{'1' * 40} is too large for a number"),
+        (f"{'1' * 500}.0", f"the number {'1' * 40} is too large"),
     ],
     ids=range(6),
 )

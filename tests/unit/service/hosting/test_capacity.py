@@ -163,7 +163,7 @@ def test_what_is_mounted_lies_outside_of_the_namespace(machine):
     assert machine([mount], ["0::/"], cgroup=files) == (1.5, MACHINE)
 
 
-# Whatever else is there.
+# Other and missing files.
 
 
 def test_groups_that_are_not_mounted_say_nothing(machine):

@@ -45,7 +45,7 @@ def read(*pieces, **options):
 
 
 def seen(made):
-    """What has been read, whatever it was split into."""
+    """What has been read, however it was split."""
     requests = [
         (
             request.method,
@@ -221,7 +221,7 @@ def test_a_body_that_is_declared_too_large_is_read_and_not_kept():
     made = read(text(body=b"x" * 101))
     [request] = made.requests
     assert isinstance(request.error, TooLargeError)
-    assert str(request.error) == "at most 100 bytes are taken"
+    assert str(request.error) == "the body is too large (limit 100 bytes)"
     assert request.body == b""
     assert request.keep_alive
 

@@ -114,11 +114,11 @@ def test_the_report_says_it_in_words():
     )
     metrics.count(["ham", "spam"] * 500, 0.1)
     assert report(metrics).sentence == (
-        "Predictions are distributed as at build: PSI 0.00 over the last 1,000."
+        "No drift detected: PSI 0.00 over the last 1,000 predictions."
     )
     metrics.count(["spam"] * 2000, 0.1)
     found = report(metrics)
-    assert found.sentence == "Predictions have moved: PSI 0.54 over the last 3,000."
+    assert found.sentence == "Drift detected: PSI 0.54 over the last 3,000 predictions."
     assert found.as_json()["predictions"][0]["psi"] == pytest.approx(
         psi([500, 2500], [100, 100]), rel=1e-4
     )
@@ -153,7 +153,7 @@ def test_the_field_that_moved_farthest_is_first():
     found = report(metrics)
     verdicts = [(field.field, field.verdict) for field in found.predictions]
     assert verdicts == [("b", "moved"), ("c", "moved"), ("a", "steady")]
-    assert "moved in the field b: PSI" in found.sentence
+    assert "Drift detected in the field b: PSI" in found.sentence
 
 
 def test_numbers_are_compared_in_their_buckets():

@@ -91,14 +91,14 @@ def test_without_samples_nothing_is_compared(bundle, asked):
         (
             lambda x: "y" * (LONGEST - 2),
             [(1, "y" * (LONGEST - 2)), (2, "z" * (LONGEST - 1))],
-            f'the notebook predicted "{"z" * (LONGEST - 2)}…, '
-            f'the pickled model "{"y" * (LONGEST - 2)}"',
+            (
+                f'the notebook predicted "{"z" * (LONGEST - 2)}…, '
+                f'the pickled model "{"y" * (LONGEST - 2)}"'
+            ),
         ),
     ],
 )
-def test_the_first_sample_that_is_answered_otherwise_is_told(
-    bundle, asked, predictor, recorded, message
-):
+def test_the_first_sample_that_differs_is_named(bundle, asked, predictor, recorded, message):
     error = {"code": "differs", "message": message, "sample": 1}
     assert asked(prove, bundle(predictor, *recorded)) == {"error": error}
 

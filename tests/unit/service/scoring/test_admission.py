@@ -81,7 +81,7 @@ def test_who_is_refused_comes_back_when_half_of_the_queue_is_done(wait_s, messag
 @pytest.mark.parametrize(
     ("limit_s", "shown", "retry_after_s"), [(0.25, "0.25", 1), (7.6, "7.6", 8)]
 )
-def test_who_has_waited_in_vain_comes_back_after_as_long(limit_s, shown, retry_after_s):
+def test_a_client_that_has_waited_too_long_retries_after_as_long(limit_s, shown, retry_after_s):
     refused = not_its_turn(limit_s)
     assert str(refused) == f"the request was queued too long (limit {shown} s)"
     assert refused.retry_after_s == retry_after_s

@@ -47,8 +47,10 @@ def told_of(samples, sample):
         (
             HOUSES,
             {"Rooms": 5, "area": 60.5, "town": "Ulm"},
-            "the sample lacks 1 of 4 fields: `rooms`; "
-            "it has `Rooms`, which no sample of the build has",
+            (
+                "the sample lacks 1 of 4 fields: `rooms`; "
+                "it has `Rooms`, which no sample of the build has"
+            ),
         ),
         (
             HOUSES,

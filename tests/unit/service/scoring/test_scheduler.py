@@ -46,7 +46,7 @@ class Scorer:
 
 
 class FixedPace:
-    """Says what it was told, however long calls take on a busy machine; notes what it is told."""
+    """A pace with a fixed answer, even on a busy machine; records the calls it is given."""
 
     def __init__(self, *, is_slow):
         self.is_slow, self.noted = is_slow, []
@@ -502,7 +502,7 @@ def test_of_several_interrupted_in_the_loop_each_is_asked_alone_elsewhere(made, 
     it.submit(b"1", b"2", b"3")
     clock.now = LIMIT_S
     it.until(lambda: calls)
-    it.scheduler.tick(LIMIT_S + 1)  # their time begins anew
+    it.scheduler.tick(LIMIT_S + 1)  # their time begins again
     it.until(lambda: len(it.outcomes) == 3)
     assert len(calls) == 1
     assert it.outcomes == [b"1", b"2", b"3"]
