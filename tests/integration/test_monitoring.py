@@ -326,7 +326,7 @@ def test_prometheus_notices_when_predictions_move(nachlass, environ, spam, numbe
             prometheus.wait_until(lambda: share_of_spam() < 0.3, 60)
             assert prometheus.firing("spam") == {"PredictionsMoved"}
             by_service = json.loads(replicas[0].ask("GET", "/drift")[2])
-            assert by_service["sentence"].startswith("Predictions have moved: PSI")
+            assert by_service["sentence"].startswith("Drift detected: PSI")
 
         # Every query of the dashboard has an answer, for one of the two at least.
         asked_for = queries(json.loads((folder / "dashboard.json").read_text()))

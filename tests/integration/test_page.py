@@ -248,9 +248,9 @@ def test_the_fields_of_a_prediction_are_listed(tmp_path):
         (
             [0, 1, 2, 3, 4, 5, 6] * 100,
             "steady",
-            "distributed as at build: PSI 0.02 over the last 7",
+            "No drift detected: PSI 0.02 over the last 700 predictions.",
         ),
-        ([4] * 1500, "moved", "Predictions have moved: PSI 6.90 over the last 1,500."),
+        ([4] * 1500, "moved", "Drift detected: PSI 6.90 over the last 1,500 predictions."),
         ([4] * 10, "too little traffic", "Not enough predictions to detect drift: 10 within"),
     ],
 )
