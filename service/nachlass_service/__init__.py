@@ -1,3 +1,3 @@
-"""Nachlass's service loads a bundle and answers with it, in the model's environment."""
+"""The Nachlass service: loads a bundle in the model's environment and serves its predictions."""
 
 __version__ = "0.1.0"

@@ -6,12 +6,12 @@
     python -P -m nachlass_service predict BUNDLE ANSWER < sample.json
     python -P -m nachlass_service score BUNDLE ANSWER < random fields as JSON, samples.jsonl
 
-`serve` is described in serve.py. `load` tries whether a bundle can be served, `prove`
-whether it predicts as its notebook did (prove_here.py): the status is 0, or 1 and a
-line that says why not. With ANSWER `prove` answers the builder with JSON, as the
-others do, written to that file, so that what the user's code prints cannot spoil it:
-`prove` as described in prove.py, `score` in score.py; `predict` answers
-{"prediction": ...} or {"error": ...}, the latter as in failure.py.
+`serve` is described in serve.py. `load` checks that a bundle can be served, `prove`
+that it predicts as its notebook did (prove_here.py): the exit status is 0, or 1 with a
+line that gives the reason. With ANSWER, `prove` writes JSON for the builder to that file,
+as `score` and `predict` always do, because the user's code may print to standard output.
+The JSON is described in prove.py and score.py; `predict` writes {"prediction": ...} or
+{"error": ...}, the latter as in failure.py.
 """
 
 from __future__ import annotations
@@ -42,22 +42,22 @@ def main() -> None:
         elif arguments.answer is None:
             from nachlass_service.proof.prove_here import prove_here
 
-            print(prove_here(Bundle.open(arguments.bundle)))  # noqa: T201 - for whoever asks
+            print(prove_here(Bundle.open(arguments.bundle)))  # noqa: T201 - the command's output
         else:
             _answer(arguments)
     except ServiceError as error:
         from nachlass_service.hosting.serve import CANNOT_SERVE
 
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the command's own words
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the command's output
         sys.exit(CANNOT_SERVE if arguments.command == "serve" else 1)
 
 
 def _answer(arguments: argparse.Namespace) -> None:
-    """Write the answer for the builder; the status is 0 whenever there is one."""
+    """Write the answer for the builder; the exit status is 0 even for an error in it."""
     from nachlass_service.bundle.failure import as_data
     from nachlass_service.bundle.jsonable import dumps
 
-    # The model's folder becomes the working directory.
+    # Loading the model changes the working directory.
     answer_file = arguments.answer.resolve()
     bundle = Bundle.open(arguments.bundle, proven=arguments.command != "prove")
     try:
@@ -110,7 +110,7 @@ def _prove(bundle: Bundle, arguments: argparse.Namespace) -> Mapping[str, object
 
 
 def _parser() -> argparse.ArgumentParser:
-    """The command line."""
+    """Build the parser of the command line."""
     parser = argparse.ArgumentParser(prog="nachlass_service")
     commands = parser.add_subparsers(dest="command", required=True)
     names = ("serve", "load", "prove", "predict", "score")
@@ -127,7 +127,7 @@ def _parser() -> argparse.ArgumentParser:
     words["serve"].add_argument(
         "--local",
         action="store_true",
-        help="serve a copy that no build replaces, and show samples to this machine",
+        help="serve a copy that later builds do not replace, and show samples on loopback",
     )
     return parser
 

@@ -146,7 +146,7 @@ def test_a_model_that_predicts_otherwise_in_the_image_gives_none(
     failed = image(tmp_path / "source", tag, "--builder", builder)
     assert failed.returncode == 12
     said = failed.stdout + failed.stderr
-    assert "sample 0: the notebook answered true, the pickle false" in said
+    assert "sample 0: the notebook predicted true, the pickled model false" in said
     assert not engine.has(tag)
 
 

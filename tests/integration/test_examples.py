@@ -100,14 +100,17 @@ ANSWERS = {
 REFUSED = {
     "housing": {
         '{"rooms": 4}': "the sample lacks 5 of 6 fields: `age`, `area_m2`, `distance_km`, ...",
-        '"no house"': "the sample is a text, not an object",
+        '"no house"': "the sample is a string, not an object",
     },
     "kmeans": {
         "[0.3]": "the sample has length 1, not 2",
-        "[[0.3, 0.7]]": "this is a list of samples: send one as it is, or many as",
-        '["0.3", "0.7"]': "`/0` is a text, not a number; `/1` is a text, not a number",
+        "[[0.3, 0.7]]": "this is a list of samples: send a single sample, or many as",
+        '["0.3", "0.7"]': "`/0` is a string, not a number; `/1` is a string, not a number",
     },
-    "spam": {"{}": "the sample is an object, not a text", "[[]]": "entry 0: the sample is a list"},
+    "spam": {
+        "{}": "the sample is an object, not a string",
+        "[[]]": "entry 0: the sample is a list",
+    },
 }
 """Requests unlike the samples of the build, and the response to them."""
 

@@ -265,7 +265,7 @@ def sharing(service):
     return [workers.count(worker) for worker in service.workers]
 
 
-def test_it_ends_soon_whatever_clients_do(unruly, environ):
+def test_it_ends_soon_with_any_clients(unruly, environ):
     with served(unruly, environ, WEB_CONCURRENCY="2") as service, ExitStack() as opened:
         for sent in (b"", LIVE, b"GET / HT", POST, POST + b"Content-Length: 9\r\n\r\n[", LIVE * 50):
             connection = opened.enter_context(connect(service))

@@ -468,7 +468,7 @@ def test_an_address_in_use_is_told_at_once(unruly, environ, tmp_path, nachlass):
                 command, env={**environ, **variables}, capture_output=True, text=True, check=False
             )
             assert done.returncode == 11
-            assert f"127.0.0.1:{port} cannot be listened at: Address already in" in done.stderr
+            assert f"cannot listen on 127.0.0.1:{port}: Address already in" in done.stderr
     done = subprocess.run(
         [python, "-P", "-m", "nachlass_service", "serve", unruly],
         env={**environ, "PORT": "http"},
@@ -483,15 +483,15 @@ def test_an_address_in_use_is_told_at_once(unruly, environ, tmp_path, nachlass):
 @pytest.mark.parametrize(
     ("variables", "said"),
     [
-        ({"GUNICORN_CMD_ARGS": "--nope"}, "GUNICORN_CMD_ARGS cannot be used"),
-        ({"GUNICORN_CMD_ARGS": "--workers x"}, "GUNICORN_CMD_ARGS cannot be used"),
-        ({"GUNICORN_CMD_ARGS": "--workers 0"}, "asks for no workers"),
+        ({"GUNICORN_CMD_ARGS": "--nope"}, "GUNICORN_CMD_ARGS is invalid"),
+        ({"GUNICORN_CMD_ARGS": "--workers x"}, "GUNICORN_CMD_ARGS is invalid"),
+        ({"GUNICORN_CMD_ARGS": "--workers 0"}, "sets no workers"),
         (
             {"GUNICORN_CMD_ARGS": "--statsd-host localhost:8125"},
-            "sets --statsd-host, which has no effect here: nothing is sent",
+            "sets --statsd-host, which has no effect here: the service sends no metrics",
         ),
         ({"GUNICORN_CMD_ARGS": "-k nosuch"}, "gunicorn cannot start"),
-        ({"GUNICORN_CMD_ARGS": "--worker-tmp-dir nope"}, "nope is no folder that can be written"),
+        ({"GUNICORN_CMD_ARGS": "--worker-tmp-dir nope"}, "nope is not a writable folder"),
         ({"GUNICORN_CMD_ARGS": "--certfile no.pem"}, 'cannot start: certfile "/no.pem" does not'),
         ({"WEB_CONCURRENCY": "0"}, "WEB_CONCURRENCY is '0'"),
         ({"S2I_LOG_FORMAT": "xml"}, "S2I_LOG_FORMAT is 'xml'"),
@@ -574,7 +574,7 @@ def test_nachlass_serves_a_source(nachlass, environ, tmp_path):
             assert (asked.returncode, asked.stdout) == (0, '{"seen": ["x"]}\n'), asked.stderr
         refused = nachlass("predict", "--url", url, '"bad"')
         assert (refused.returncode, refused.stdout) == (10, "")
-        assert "the validator raised ValueError: its words are in" in refused.stderr
+        assert "the validator raised ValueError: only the service's log has" in refused.stderr
         [logged] = [event for event in service.events("rejected") if "raised" in event["error"]]
         assert logged["error"] == "the validator raised ValueError: bad is not good"
         assert f"look for {logged['request']} in the service's log" in refused.stderr

@@ -1,1 +1,1 @@
-"""What every room stands on: errors, settings, the log."""
+"""The basis of all other packages: errors, settings, the log."""

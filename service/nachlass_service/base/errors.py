@@ -1,4 +1,4 @@
-"""Every way loading or predicting can fail, and the HTTP status of each."""
+"""The errors of loading and predicting, each with its HTTP status."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from typing import ClassVar
 
 
 class InterruptedCallError(BaseException):
-    """Raised by a signal in a call of the predictor that has passed the time limit.
+    """Raised by a signal in a predictor call that has exceeded its timeout.
 
-    Whatever catches what the user's code raises has to let it pass: scoring/interrupter.py
-    ends the call with it.
+    Code that catches exceptions of the user's code has to re-raise it:
+    scoring/interrupter.py ends the call with it.
     """
 
 
 class ServiceError(Exception):
-    """A failure with a stable code, for whoever asked; its text is one sentence.
+    """A failure with a stable code; its text is one sentence for the caller.
 
-    `status` and `title` are how HTTP tells it.
+    `status` and `title` are those of the HTTP response.
     """
 
     code: ClassVar[str] = "failed"
@@ -31,7 +31,7 @@ class BundleError(ServiceError):
 
 
 class SettingError(ServiceError):
-    """A variable or flag of the service has a value that it cannot have."""
+    """A variable or flag of the service has an invalid value."""
 
     code = "setting"
 
@@ -45,7 +45,7 @@ class NotJsonError(ServiceError):
 
 
 class MalformedError(ServiceError):
-    """A body of rows cannot be read, or not any further."""
+    """A body of rows cannot be read, or cannot be read to its end."""
 
     code = "malformed"
     status = 400
@@ -53,7 +53,7 @@ class MalformedError(ServiceError):
 
 
 class BadRowError(ServiceError):
-    """A row of a batch is none that can be read; `pointer` is where in it, a JSON pointer."""
+    """A row of a batch cannot be read; `pointer` is a JSON pointer to the bad part of it."""
 
     code = "bad_row"
     status = 400
@@ -65,11 +65,11 @@ class BadRowError(ServiceError):
 
 
 class NotAcceptableError(ServiceError):
-    """There is no form of the answer that the client takes."""
+    """The service has no format that the client accepts."""
 
     code = "not_acceptable"
     status = 406
-    title = "The answer has no form that is accepted"
+    title = "No accepted format is available"
 
 
 class SlowBodyError(ServiceError):
@@ -77,11 +77,11 @@ class SlowBodyError(ServiceError):
 
     code = "slow_body"
     status = 408
-    title = "The body did not arrive"
+    title = "The body is incomplete"
 
 
 class TooLargeError(ServiceError):
-    """The body, or a row of it, is larger than a limit."""
+    """The body, or a row of it, exceeds a limit."""
 
     code = "too_large"
     status = 413
@@ -89,34 +89,34 @@ class TooLargeError(ServiceError):
 
 
 class MediaTypeError(ServiceError):
-    """The body is of a type that is not read."""
+    """The body has an unsupported media type."""
 
     code = "media_type"
     status = 415
-    title = "The body's type is not supported"
+    title = "The media type of the body is not supported"
 
 
 class RefusedError(ServiceError):
-    """The validator refused the sample."""
+    """The validator rejected the sample."""
 
     code = "refused"
     status = 422
-    title = "The sample was refused"
+    title = "The sample was rejected"
 
 
 class SampleSchemaError(ServiceError):
-    """The sample differs from those that the model was built with; the text says how.
+    """The sample does not match the schema of the build's samples; the text says where.
 
-    The cause is what the validator or the predictor raised, if that is why it was compared.
+    The cause is the exception of the validator or predictor that led to the comparison, if any.
     """
 
     code = "schema"
     status = 422
-    title = "The sample is not like those of the build"
+    title = "The sample does not match the schema"
 
 
 class PredictorError(ServiceError):
-    """The predictor raised; the cause is the exception's."""
+    """The predictor raised; the cause is its exception."""
 
     code = "raised"
     title = "The predictor failed"
@@ -130,7 +130,7 @@ class UnserialisableError(ServiceError):
 
 
 class OverloadedError(ServiceError):
-    """More is being asked than can be answered in time."""
+    """The service has more requests than it can answer in time."""
 
     code = "overloaded"
     status = 503
@@ -142,11 +142,11 @@ class OverloadedError(ServiceError):
 
 
 class TimeLimitError(ServiceError):
-    """The predictor did not answer in time."""
+    """The predictor exceeded its timeout."""
 
     code = "time_limit"
     status = 504
-    title = "The predictor did not answer in time"
+    title = "The prediction timed out"
 
 
 REJECTED = (
@@ -161,4 +161,4 @@ REJECTED = (
     SampleSchemaError,
     OverloadedError,
 )
-"""What is the client's fault, or its bad luck: counted by code, apart from failures."""
+"""Errors that are the client's, or due to load: counted by code, apart from failures."""

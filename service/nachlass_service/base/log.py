@@ -1,7 +1,7 @@
-"""Writes what operators read: one structured line for each event.
+"""Writes the log for operators: one structured line for each event.
 
-JSON, or text on a terminal; always on standard error. `handler` gives its form to
-others' records too; those have no fields, and their message is one.
+Lines are JSON, or text on a terminal, and always go to standard error. `handler` formats
+records of other loggers too: those have no fields, so their message becomes one.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 handler = logging.StreamHandler()
-"""Records go to it directly: the model may configure logging as it likes."""
+"""Records go to it directly because the model's code may reconfigure logging."""
 
 
 def set_up(log_format: str | None) -> None:
-    """Send all events to standard error, as `json` or `text`; by what it is, when None."""
+    """Send all events to standard error as `json` or `text`; None means text on a terminal."""
     text = sys.stderr.isatty() if log_format is None else log_format == "text"
     handler.setFormatter(_Text() if text else _Json())
 
@@ -29,7 +29,7 @@ def event(
     exc_info: BaseException | None = None,
     **fields: Any,
 ) -> None:
-    """Write one event with its fields; those that are None are left out."""
+    """Write one event with its fields, omitting those that are None."""
     known = {name: value for name, value in fields.items() if value is not None}
     info = (type(exc_info), exc_info, exc_info.__traceback__) if exc_info else None
     record = logging.LogRecord("nachlass_service", level, "", 0, name, None, info)
@@ -38,7 +38,7 @@ def event(
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
-    """A record's event and fields: ours, or gunicorn's message as one."""
+    """Return a record's event and fields; a gunicorn record has its message as a field."""
     given: dict[str, Any] | None = getattr(record, "fields", None)
     fields = (
         {"event": record.getMessage(), **given}
@@ -51,7 +51,7 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
 
 
 class _Json(logging.Formatter):
-    """A JSON object a line."""
+    """Formats each record as a JSON object on one line."""
 
     def format(self, record: logging.LogRecord) -> str:
         time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
@@ -60,7 +60,7 @@ class _Json(logging.Formatter):
 
 
 class _Text(logging.Formatter):
-    """A line for people; what has several lines follows, indented."""
+    """Formats each record as a line for people; multi-line fields follow it, indented."""
 
     def format(self, record: logging.LogRecord) -> str:
         fields = _fields(record)
@@ -75,6 +75,6 @@ class _Text(logging.Formatter):
 
 
 def _value(value: Any) -> str:
-    """A value as text, in quotes when it has white space."""
+    """Return a value as text, quoted when it is empty or contains whitespace."""
     text = str(value)
     return json.dumps(text, ensure_ascii=False) if not text or any(map(str.isspace, text)) else text

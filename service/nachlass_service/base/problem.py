@@ -12,7 +12,7 @@ TYPE = "urn:nachlass:problem:"
 
 
 class Problem(TypedDict):
-    """A problem document; one of a row of a batch has its number, and may have a JSON pointer."""
+    """A problem document; that of a batch row has its number and possibly a JSON pointer."""
 
     type: str
     title: str
@@ -24,20 +24,20 @@ class Problem(TypedDict):
 
 
 def problem_of(error: ServiceError, request_id: str) -> Problem:
-    """What a client is told of a failure: never the words of an exception of the model's."""
+    """Return the problem document of an error, without the text of the model's exception."""
     is_raised = error.__cause__ is not None
     if error.code in ("raised", "bundle") or (error.code == "unserialisable" and is_raised):
-        detail = "the log names the cause under this request id"
+        detail = "the service's log has the cause under this request id"
     elif error.code == "refused" and is_raised:
         raised = type(error.__cause__).__name__
-        detail = f"the validator raised {raised}: its words are in the service's log alone"
+        detail = f"the validator raised {raised}: only the service's log has its message"
     else:
         detail = str(error)
     return problem(error.status, error.title, detail, request_id, TYPE + error.code)
 
 
 def problem_of_row(error: ServiceError, request_id: str, row: int) -> Problem:
-    """What a client is told of a row of a batch; rows are counted from 0."""
+    """Return the problem document of a batch row; rows are counted from 0."""
     found = problem_of(error, request_id)
     found["row"] = row
     if isinstance(error, BadRowError):
@@ -46,15 +46,15 @@ def problem_of_row(error: ServiceError, request_id: str, row: int) -> Problem:
 
 
 def problem_of_defect(request_id: str) -> Problem:
-    """What a client is told of a failure that is the service's own."""
-    title, detail = "The service has a defect", "the log names it under this request id"
+    """Return the problem document of an unexpected exception in the service."""
+    title, detail = "Internal error", "the service's log has the cause under this request id"
     return problem(HTTPStatus.INTERNAL_SERVER_ERROR, title, detail, request_id)
 
 
 def problem(
     status: int, title: str, detail: str, request_id: str, kind: str = "about:blank"
 ) -> Problem:
-    """A problem document."""
+    """Return a problem document."""
     return {
         "type": kind,
         "title": title,

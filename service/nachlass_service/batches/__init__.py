@@ -1,1 +1,1 @@
-"""Requests with many samples: formats, and the flow of rows."""
+"""Batches, which are requests with many samples: formats, and the flow of rows."""

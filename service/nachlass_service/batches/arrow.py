@@ -1,4 +1,4 @@
-"""Rows as Arrow record batches, in an IPC stream or in a Parquet file."""
+"""Reads rows from Arrow record batches, in an IPC stream or a Parquet file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from nachlass_service.bundle.manifest import Schema
 from nachlass_service.scoring.stride import MOST_ROWS
 
 PANDAS_INDEX = re.compile(r"__index_level_\d+__")
-"""What pandas calls an index that has no name: no column of the user's."""
+"""pandas' name for an unnamed index, which is not a column of the user."""
 
 
 class Slice:
@@ -32,32 +32,32 @@ class Slice:
         return len(self._rows)
 
     def samples(self) -> list[Any]:
-        """The samples; a BadRowError in the place of one that has no JSON form."""
+        """Return the samples, with a BadRowError in the place of each without a JSON form."""
         return self._reader.samples(self._rows)
 
 
 class OversizedRow:
-    """A row that takes more bytes than a row may."""
+    """A row that exceeds the size limit."""
 
     def __init__(self, size: int, most_bytes: int) -> None:
-        self._said = (
-            f"the row has {size} bytes when it is decoded (limit {most_bytes}, "
-            "set by S2I_MAX_BODY_BYTES): send less in a row"
+        self._message = (
+            f"the decoded row has {size} bytes (limit {most_bytes}, "
+            "set by S2I_MAX_BODY_BYTES): send smaller rows"
         )
 
     def __len__(self) -> int:
         return 1
 
     def samples(self) -> list[Any]:
-        """A TooLargeError in the place of the sample."""
-        return [TooLargeError(self._said)]
+        """Return a TooLargeError in the place of the sample."""
+        return [TooLargeError(self._message)]
 
 
 class ArrowReader:
-    """Reads record batches of one schema; MalformedError when they do not fit the model.
+    """Reads record batches with one schema; raises MalformedError if they do not fit the model.
 
-    A row has at most `most_bytes` when it is decoded. `rows` is how many there are in
-    all record batches, as far as that is known.
+    A decoded row has at most `most_bytes`. `rows` is the number of rows in all record
+    batches, as far as it is known.
     """
 
     def __init__(
@@ -85,12 +85,12 @@ class ArrowReader:
 
     @property
     def rows_ahead(self) -> int:
-        """The rows that are declared, in all or in this record batch, and were not read."""
+        """The declared rows, in total or in this record batch, that have not been read."""
         in_batch = self._batch.num_rows - self._at if self._batch else 0
         return max(self._rows_left, in_batch)
 
     def read(self, most_rows: int) -> Slice | OversizedRow:
-        """The next rows, all of one record batch, as many as may be decoded; none at the end."""
+        """Return the next rows of one record batch, within the size limit; empty at the end."""
         while self._batch is None or self._at == self._batch.num_rows:
             self._at, self._batch = 0, self._next()
             if self._batch is None:
@@ -105,7 +105,7 @@ class ArrowReader:
         return Slice(part, self)
 
     def samples(self, rows: Any) -> list[Any]:
-        """The samples that rows of a record batch are."""
+        """Convert rows of a record batch to samples."""
         if not self._kept:
             return [self._columns.sample(())] * len(rows)
         columns: list[list[Any]] = []
@@ -129,16 +129,16 @@ class ArrowReader:
         return samples
 
     def _next(self) -> Any:
-        """The next record batch that is whole; None at the end."""
+        """Return the next validated record batch; None at the end."""
         with readable("the record batches"):
             batch = next(self._batches, None)
             if batch is not None:
-                batch.validate(full=True)  # offsets that lead elsewhere would be followed
+                batch.validate(full=True)  # pyarrow would follow offsets outside the buffers
             return batch
 
 
 def stream_reader(body: BufferedIOBase, schema: Schema, most_bytes: int) -> ArrowReader:
-    """Reads an Arrow IPC stream; each record batch has a limit, the stream has none."""
+    """Open an Arrow IPC stream; the size limit applies to each record batch."""
     ipc = pyarrow().ipc
     with readable("the schema"):
         stream = ipc.open_stream(Messages(body, most_bytes))
@@ -146,7 +146,7 @@ def stream_reader(body: BufferedIOBase, schema: Schema, most_bytes: int) -> Arro
 
 
 def parquet_reader(body: BufferedIOBase, schema: Schema, most_bytes: int) -> ArrowReader:
-    """Reads a Parquet file, whose footer comes last: all of it is held, and so has a limit."""
+    """Open a Parquet file; the size limit applies to the file because its footer comes last."""
     module, library = parquet(), pyarrow()
     data = body.read(most_bytes + 1)
     if len(data) > most_bytes:
@@ -156,7 +156,7 @@ def parquet_reader(body: BufferedIOBase, schema: Schema, most_bytes: int) -> Arr
     content = look_at(memoryview(data), most_bytes)
     rows = max(1, min(MOST_ROWS, most_bytes // max(1, content.row_bytes)))
     with readable("the Parquet file"):
-        # Text stays as it is encoded: decoded, it may be much larger than the file.
+        # Text stays dictionary-encoded: decoded, it may be much larger than the file.
         file = module.ParquetFile(library.BufferReader(data), read_dictionary=content.texts)
         batches = file.iter_batches(rows, use_threads=False)
         return ArrowReader(batches, file.schema_arrow, schema, most_bytes, file.metadata.num_rows)

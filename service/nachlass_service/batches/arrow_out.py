@@ -1,4 +1,4 @@
-"""Predictions as Arrow record batches, in an IPC stream or in a Parquet file."""
+"""Writes predictions as Arrow record batches, in an IPC stream or a Parquet file."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from nachlass_service.batches.optional_pyarrow import UNREADABLE, parquet, pyarr
 from nachlass_service.bundle.strict_json import encode
 
 EXACT = 1 << 53
-"""Up to it, a float is any integer exactly."""
+"""A float represents all integers up to this one exactly."""
 MOST_LABELS = 1 << 16
-"""Labels that are not known from the build, and are kept in the dictionary."""
+"""The most labels in the dictionary before it is reset to those of the build."""
 GROUP_ROWS = 1 << 16
-"""Rows of a row group in Parquet."""
+"""The rows of a row group in Parquet."""
 
 
 class Form:
-    """The column that predictions are written to: the type that those of the samples show.
+    """The column for predictions; its type is inferred from those of the samples.
 
-    Text is dictionary-encoded; `labels` begin the dictionary. Predictions of
-    no one type, and where there are no samples, are JSON in a text column.
+    Text is dictionary-encoded; `labels` begin the dictionary. Without samples, or if their
+    predictions have several types, the column has JSON text.
     """
 
     def __init__(self, recorded: Sequence[Any], labels: Sequence[str]) -> None:
@@ -57,16 +57,17 @@ class Form:
         return bool(self.type == self._library.string())
 
     def failed(self, predictions: Sequence[Any]) -> dict[int, ServiceError]:
-        """Why predictions have no place in the column, by their places."""
+        """Return errors for the predictions that do not fit the column, by place."""
         if self.is_json or self._fits(predictions):
             return {}
         error = UnserialisableError(
-            f"the prediction is no {self.type}, as those of the samples are: ask for JSON"
+            f"the prediction does not fit {self.type}, the type of the samples' predictions: "
+            "request JSON"
         )
         return {n: error for n, value in enumerate(predictions) if not self._fits([value])}
 
     def _fits(self, predictions: Sequence[Any]) -> bool:
-        """Whether all of the predictions have a place in the column."""
+        """Return whether all predictions fit the column."""
         types = self._library.types
         if types.is_dictionary(self.type):
             return all(v is None or (type(v) is str and _is_utf8(v)) for v in predictions)
@@ -82,7 +83,7 @@ class Form:
         return self._holds(predictions, self.type)
 
     def _holds(self, predictions: Sequence[Any], arrow_type: Any) -> bool:
-        """Whether what is written is read as what it was."""
+        """Return whether predictions survive a round trip through an Arrow type."""
         try:
             array = self._library.array(predictions, arrow_type)
             return bool(array.to_pylist() == list(predictions))
@@ -90,7 +91,7 @@ class Form:
             return False
 
     def array(self, values: Sequence[Any]) -> Any:
-        """Values that fit, as a column."""
+        """Convert fitting values to a column."""
         library = self._library
         if not library.types.is_dictionary(self.type):
             return library.array(values, self.type)
@@ -115,7 +116,7 @@ def _is_utf8(text: str) -> bool:
 
 
 class Sink(io.RawIOBase):
-    """A file that what was written to it is taken from."""
+    """A file object that collects written data until it is taken."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -123,27 +124,27 @@ class Sink(io.RawIOBase):
         self._size = 0
 
     def writable(self) -> bool:
-        """It is."""
+        """Return true."""
         return True
 
     def write(self, data: Any) -> int:
-        """Keep what is written until it is taken."""
+        """Add data."""
         self._pieces.append(bytes(data))
         self._size += len(data)
         return len(data)
 
     def tell(self) -> int:
-        """How much has been written."""
+        """Return the number of bytes written."""
         return self._size
 
     def take(self) -> bytes:
-        """What has been written since the last time."""
+        """Return and remove the data written since the last call."""
         taken, self._pieces = b"".join(self._pieces), []
         return taken
 
 
 class ArrowWriter:
-    """Writes an IPC stream of two columns: `prediction`, and `error`, a problem as JSON."""
+    """Writes an IPC stream with two columns: `prediction`, and `error`, a problem as JSON."""
 
     def __init__(self, form: Form) -> None:
         library = pyarrow()
@@ -162,23 +163,23 @@ class ArrowWriter:
         )
 
     def start(self) -> bytes:
-        """What comes before the rows."""
+        """Return the bytes before the rows."""
         return self._sink.take()
 
     def end(self) -> bytes:
-        """What comes after the rows."""
+        """Return the bytes after the rows."""
         self._writer.close()
         return self._sink.take()
 
     def forms(self, predictions: Sequence[Any]) -> tuple[list[Any], dict[int, ServiceError]]:
-        """Predictions as the column has them, and those that it cannot have, by their places."""
+        """Return predictions as values of the column, and errors for the others, by place."""
         if self._form.is_json:
             texts, failed = texts_of(predictions)
             return [text.decode("utf-8") for text in texts], failed
         return list(predictions), self._form.failed(predictions)
 
     def rows(self, values: Sequence[Any], problems: Mapping[int, Any]) -> Iterator[bytes]:
-        """The rows, as far as they are written already."""
+        """Yield the rows, as far as the library has written them."""
         kept = [None if n in problems else value for n, value in enumerate(values)]
         errors: list[str | None] = [None] * len(kept)
         for place, problem in problems.items():
@@ -192,7 +193,7 @@ class ArrowWriter:
 
 
 class ParquetWriter(ArrowWriter):
-    """Writes the same as a Parquet file, a row group at a time."""
+    """Writes the same columns to a Parquet file, one row group at a time."""
 
     def _open(self, sink: Sink) -> Any:
         self._waiting: list[Any] = []
@@ -200,7 +201,7 @@ class ParquetWriter(ArrowWriter):
         return parquet().ParquetWriter(sink, self.schema)
 
     def end(self) -> bytes:
-        """The last rows, and the footer."""
+        """Return the last rows and the footer."""
         self._write_group()
         return super().end()
 

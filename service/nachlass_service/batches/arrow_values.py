@@ -1,4 +1,4 @@
-"""What the values of Arrow columns become: the values that JSON has."""
+"""Converts the values of Arrow columns to values that JSON can represent."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from nachlass_service.bundle.jsonable import convert
 
 JSON_TYPES = ("null", "boolean", "integer", "string", "large_string")
 CONVERTED = ("floating", "decimal", "date", "time32")
-"""Types with a form in JSON, by the names of pyarrow.types' predicates."""
+"""Types that are converted to JSON, by the names of pyarrow.types' predicates."""
 
 Values = Callable[[Any], list[Any]]
-"""Turns a column of a slice into what JSON has."""
+"""Converts a column of a slice to JSON values."""
 
 
 def value_or_error(values: Values, cell: Any, pointer: str) -> Any:
-    """The value of one cell, or a BadRowError."""
+    """Return the value of one cell, or a BadRowError."""
     try:
         return values(cell)[0]
     except UNREADABLE as error:
@@ -27,7 +27,7 @@ def value_or_error(values: Values, cell: Any, pointer: str) -> Any:
 
 
 def values_of(field: Any) -> Values:
-    """How a column becomes values, as JSON would have them."""
+    """Return the function that converts a column to JSON values."""
     types = pyarrow().types
     if types.is_dictionary(field.type):
         return _from_dictionary(values_of(field.with_type(field.type.value_type)))
@@ -42,7 +42,7 @@ def values_of(field: Any) -> Values:
 
 
 def _finite(column: Any) -> list[Any]:
-    """Floats; those that JSON has not are null."""
+    """Convert floats; NaN and infinities become null."""
     values = column.to_pylist()
     if column.null_count or not math.isfinite(sum(values)):
         return [None if v is None or not math.isfinite(v) else v for v in values]
@@ -50,8 +50,8 @@ def _finite(column: Any) -> list[Any]:
 
 
 def _from_dictionary(values: Values) -> Values:
-    """Decodes the entries of a dictionary that occur, each once, however many batches it is for."""
-    dictionary: Any = None  # it is kept, so that none is mistaken for it
+    """Decode each used entry of a dictionary once, even for several record batches."""
+    dictionary: Any = None  # kept alive, so that no other array has its address
     decoded: dict[int | None, Any] = {}
 
     def read(column: Any) -> list[Any]:
@@ -68,17 +68,17 @@ def _from_dictionary(values: Values) -> Values:
 
 
 def _address(array: Any) -> tuple[int, ...]:
-    """Where an array's values are."""
+    """Return the identity of an array: the addresses of its buffers, and its range."""
     return (len(array), array.offset, *(b.address if b else 0 for b in array.buffers()))
 
 
 def _plain_type(arrow_type: Any, name: str) -> Any:
-    """The type without nanoseconds, whose values Python has; MalformedError when there is none."""
+    """Return the type with microseconds, which Python supports; MalformedError if none exists."""
     library = pyarrow()
     types = library.types
 
     def plain(inside: Any) -> Any:
-        if types.is_null(inside):  # pyarrow gives nulls in a list, cast to null, a wrong length
+        if types.is_null(inside):  # pyarrow casts lists of nulls to a wrong length
             return library.bool_()
         if types.is_timestamp(inside):
             return library.timestamp("us", inside.tz) if inside.unit == "ns" else inside
@@ -89,7 +89,7 @@ def _plain_type(arrow_type: Any, name: str) -> Any:
         if types.is_struct(inside):
             fields = [inside.field(number) for number in range(inside.num_fields)]
             if len({field.name for field in fields}) < len(fields):
-                raise MalformedError(f"the column {name!r} has two fields of one name")
+                raise MalformedError(f"the column {name!r} has two fields with the same name")
             return library.struct([field.with_type(plain(field.type)) for field in fields])
         if types.is_large_list(inside):
             return library.large_list(plain(inside.value_type))
@@ -99,6 +99,6 @@ def _plain_type(arrow_type: Any, name: str) -> Any:
             return library.list_(plain(inside.value_type))
         if any(getattr(types, f"is_{kind}")(inside) for kind in (*JSON_TYPES, *CONVERTED)):
             return inside
-        raise MalformedError(f"the column {name[:80]!r} is {inside}, which has no form in JSON")
+        raise MalformedError(f"the column {name[:80]!r} has type {inside}, which has no JSON form")
 
     return plain(arrow_type)

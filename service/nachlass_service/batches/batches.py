@@ -1,8 +1,8 @@
-"""Answers a request with many samples: the flow of rows from its body to the answer.
+"""Answers batches: the flow of rows from the request body to the response.
 
-Rows are read, scored and written some at a time, so that a batch may be larger
-than memory. Only what is told before the first row is a problem of the whole
-request; later ones take the place of a row.
+Rows are read, scored and written in groups, so a batch may be larger than memory.
+A problem before the first row is the response to the whole request; a later one
+takes the place of a row.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ from nachlass_service.batches.limits import Limits
 from nachlass_service.batches.optional_pyarrow import ADD_IT
 from nachlass_service.scoring.request_body import media_type_of, refuse_encoded
 from nachlass_service.scoring.rows import Rows
-from nachlass_service.scoring.scorer import Scorer
+from nachlass_service.scoring.scorer import BATCHES, Scorer
 
 AHEAD_BYTES = 1 << 20
-"""So much of a body is read before its rows are scored: mostly all of it."""
+"""The bytes of a body that are read before its rows are scored: mostly the whole body."""
 LOGGED = 10
-"""Failed rows of a batch that the log names; the others are counted."""
+"""The most failed rows of a batch in the log; the metrics count all of them."""
 
 
 @dataclass(frozen=True)
 class BatchRequest:
-    """A request's headers, and its body, of which so many bytes are said to come."""
+    """A request's headers and its body; `length` is the Content-Length, if any."""
 
     content_type: str
     content_encoding: str
@@ -63,19 +63,18 @@ class Batches:
         self._scorer = scorer
 
     def answer(self, request: BatchRequest) -> tuple[str, Generator[bytes, None, None]]:
-        """The answer's media type, and its pieces; both may raise ServiceError.
+        """Return the media type and the pieces of the response; both may raise ServiceError.
 
-        The first piece comes when it is known that there is an answer, and is
-        never missing.
+        There is always a first piece; no problem of the whole request follows it.
         """
         refuse_encoded(request.content_encoding)
         media_type = media_type_of(request.content_type)
         parameters = parse_options_header(request.content_type)[1]
         if parameters.get("header", "present").lower() != "present":
-            raise MediaTypeError("a header with the columns' names is needed")
+            raise MediaTypeError("a header row with the column names is needed")
         charset = parameters.get("charset", "utf-8")
         if charset.lower() not in ("utf-8", "utf8", "us-ascii"):
-            raise MediaTypeError(f"the charset is {charset[:40]}: send UTF-8")
+            raise MediaTypeError(f"the charset {charset[:40]} is not supported: send UTF-8")
         FORMATS[media_type].check()
         answered_as = _answered_as(media_type, request.accept)
         body = Body(request.read, request.length)
@@ -85,10 +84,10 @@ class Batches:
         self, media_type: str, answered_as: str, body: Body, request_id: str
     ) -> Generator[bytes, None, None]:
         buffered = BufferedReader(body, AHEAD_BYTES)
-        buffered.peek(1)  # a client that sends nothing takes nobody's place
+        buffered.peek(1)  # a client that sends nothing must not count as a batch in progress
         room = self._scorer.room_for_batches
         if not room.acquire(blocking=False):
-            raise OverloadedError("as many batches as may are being answered", 1)
+            raise OverloadedError(f"too many batches in progress (limit {BATCHES})", 1)
         try:
             limits = Limits(self._scorer.settings)
             reader = self._reader(media_type, buffered)
@@ -109,21 +108,21 @@ class Batches:
 
 
 def _answered_as(media_type: str, accept: MIMEAccept) -> str:
-    """The type that is answered with: the request's own, unless the client prefers another."""
+    """Return the response's type: that of the request, unless the client prefers another."""
     offered = [media_type, *types_written()]
     if not accept:
         return media_type
     found = accept.best_match(offered)
     if found is None:
         raise NotAcceptableError(
-            f"a batch is answered as {', '.join(dict.fromkeys(offered))}"
-            + ("" if FORMATS.keys() <= {*offered} else f"; others need pyarrow: {ADD_IT}")
+            f"a batch response is available as {', '.join(dict.fromkeys(offered))}"
+            + ("" if FORMATS.keys() <= {*offered} else f"; other types need pyarrow: {ADD_IT}")
         )
     return found
 
 
 class Batch:
-    """One request on its way through: `row` is the next that is answered, counted from 0."""
+    """The state of one batch; `_row` is the next row to answer, counted from 0."""
 
     def __init__(
         self, scorer: Scorer, reader: Reader, writer: Writer, limits: Limits, request_id: str
@@ -136,12 +135,11 @@ class Batch:
         self._failures = 0
 
     def pieces(self, body: Body) -> Iterator[bytes]:
-        """The answer; a ServiceError, before the first piece, if there is none.
+        """Yield the response; raises ServiceError before the first piece if there is none.
 
-        Many clients read nothing before they have sent everything, and would
-        wait for ever if the service did not read meanwhile. So the answer is
-        held back until the body is there, as far as it is not larger than a
-        body may be.
+        Many clients read nothing before they have sent everything, and would wait
+        forever if the service stopped reading. So the response is held back until
+        the body is complete, as long as it is not larger than the body limit.
         """
         held, size = bytearray(self._writer.start()), self._scorer.settings.max_body_bytes
         for piece in self._rows():
@@ -156,7 +154,7 @@ class Batch:
         self._scorer.log_if_slow(self._request_id, seconds, self._row)
 
     def _rows(self) -> Iterator[bytes]:
-        """The rows, written; what ends them too early is the last."""
+        """Yield the written rows; an error that ends the batch early is the last one."""
         try:
             while rows := self._read():
                 yield from self._scored(rows)
@@ -166,7 +164,7 @@ class Batch:
             yield from self._written([error])
 
     def _read(self) -> Rows:
-        """The next rows, none at the end; TooLargeError when these are too many, or too late."""
+        """Return the next rows, empty at the end; TooLargeError beyond the row or time limit."""
         left = self._limits.most_rows - self._row
         rows = self._reader.read(max(1, min(self._stride.rows, left)))
         if rows:
@@ -175,7 +173,7 @@ class Batch:
         return rows
 
     def _scored(self, rows: Rows) -> Iterator[bytes]:
-        """Rows, scored and written; TooLargeError between two turns when it is too late."""
+        """Score and write rows; raises TooLargeError between two turns beyond the time limit."""
         size, ends_at = 0, self._row + len(rows)
         for outcomes in self._scorer.score(rows, self._stride):
             for piece in self._written(outcomes):
@@ -186,7 +184,7 @@ class Batch:
         self._stride.note_size(len(rows), size)
 
     def _written(self, outcomes: Sequence[Any]) -> Iterator[bytes]:
-        """Rows, written and counted."""
+        """Write and count rows."""
         failed = {n: one for n, one in enumerate(outcomes) if isinstance(one, ServiceError)}
         predictions = [None if n in failed else one for n, one in enumerate(outcomes)]
         forms, unwritable = self._writer.forms(predictions)
@@ -198,7 +196,7 @@ class Batch:
         yield from self._writer.rows(forms, problems)
 
     def _problem(self, error: ServiceError, row: int) -> Problem:
-        """What is told of a row that has no prediction."""
+        """Count and log a row without a prediction, and return its problem document."""
         self._failures += 1
         self._scorer.turn_down(error, self._request_id, row=row, logged=self._failures <= LOGGED)
         return problem_of_row(error, self._request_id, row)

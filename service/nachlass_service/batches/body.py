@@ -14,9 +14,9 @@ PIECE_BYTES = 1 << 16
 
 
 class Body(io.RawIOBase):
-    """A request's body, of so many bytes where that is known; SlowBodyError when it does not come.
+    """A request's body; raises SlowBodyError when it is incomplete.
 
-    `is_whole` says that all of it has been read.
+    `length` is its size in bytes, if known; `is_whole` is true once all of it is read.
     """
 
     def __init__(self, read: Callable[[int], bytes], length: int | None) -> None:
@@ -26,11 +26,11 @@ class Body(io.RawIOBase):
         self.is_whole = length == 0
 
     def readable(self) -> bool:
-        """It is."""
+        """Return true."""
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Fill the buffer, unless the body ends before."""
+        """Fill the buffer, unless the body ends first."""
         filled = 0
         while filled < len(buffer) and not self.is_whole:
             data = self._piece(len(buffer) - filled)
@@ -43,7 +43,7 @@ class Body(io.RawIOBase):
         return filled
 
     def _piece(self, size: int) -> bytes | None:
-        """Some bytes, none at the end; None when the rest does not come."""
+        """Return some bytes, empty at the end; None when the body is incomplete."""
         if not self._is_broken:
             try:
                 data = self._read(min(size, PIECE_BYTES))

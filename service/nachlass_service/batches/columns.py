@@ -1,8 +1,7 @@
-"""What the cells of a row become: the sample that a model takes as JSON.
+"""Turns the cells of a row into a sample.
 
-The build has described the samples by a JSON Schema; without samples there is
-none. By it a row of columns is an object with the columns' names, a list of its
-cells, or the cell of the only column.
+The JSON Schema of the build's samples, if there are any, decides whether a row becomes an
+object with the column names, a list of its cells, or the cell of the only column.
 """
 
 from __future__ import annotations
@@ -21,23 +20,23 @@ from nachlass_service.scoring.bounded_json import loads_bounded
 JSON_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?", re.ASCII)
 NUMBER = re.compile(r"\s*[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\s*", re.ASCII)
 LONGEST_NUMBER = 400
-"""Characters of a number that has to be read: no float has more digits that matter."""
+"""The most characters of a number: no float has more significant digits."""
 MOST_COLUMNS = 1 << 14
 PLAIN = {"string", "number", "integer", "boolean", "null"}
 
 
 class Columns:
-    """The columns of a batch; `lists` says which hold lists. Raises MalformedError."""
+    """The columns of a batch; `lists` says which contain lists. Raises MalformedError."""
 
     def __init__(self, schema: Schema, names: Sequence[str], lists: Sequence[bool] = ()) -> None:
         if len(names) > MOST_COLUMNS:
-            raise MalformedError(f"there are more than {MOST_COLUMNS} columns")
+            raise MalformedError(f"too many columns (limit {MOST_COLUMNS})")
         types = types_of(schema)
         is_one = len(names) == 1
         if types and types <= PLAIN:
             if not is_one:
                 raise MalformedError(
-                    f"this model takes one value a row: send one column, not {len(names)}"
+                    f"this model takes one value per row: send one column, not {len(names)}"
                 )
             self.schemas, self.pointers = [schema], [""]
             self.sample: Callable[[Sequence[Any]], Any] = _only
@@ -49,7 +48,7 @@ class Columns:
         else:
             [(twice, times)] = Counter(names).most_common(1) or [("", 0)]
             if times > 1:
-                raise MalformedError(f"there are several columns of the name {twice[:80]!r}")
+                raise MalformedError(f"several columns have the name {twice[:80]!r}")
             self.schemas = [inner(schema, "properties", name) for name in names]
             self.pointers = [
                 "/" + name.replace("~", "~0").replace("/", "~1") for name in names
@@ -62,18 +61,18 @@ def _only(cells: Sequence[Any]) -> Any:
 
 
 def reader_of_text(schema: Schema) -> Callable[[str], Any]:
-    """How a cell that is text becomes a value of a schema.
+    """Return the function that converts a text cell to a value of a schema.
 
-    The function raises ValueError, or TooLargeError for JSON that holds too much.
+    The function raises ValueError, or TooLargeError for JSON beyond the limits.
 
-    A cell is text where the samples have text. Elsewhere it is a number, true,
-    false or JSON where they have that, and where nothing is known what JSON
-    would take it for. Nothing is null, unless the samples are texts and never null.
+    A cell becomes text if the samples have text, else a number, true, false or JSON if
+    the samples have that. If the schema is unknown, JSON's grammar decides. An empty cell
+    is null, unless the samples are always text.
     """
     types = types_of(schema)
     if types == {"string"}:
         return str
-    if "string" in types:  # text that may also be null: a number among texts is text
+    if "string" in types:  # text or null; numbers remain text
         return lambda text: text or None
     readers: list[Callable[[str], Any]] = []
     if not types or types & {"number", "integer"}:
@@ -93,18 +92,18 @@ def reader_of_text(schema: Schema) -> Callable[[str], Any]:
             value = reader(text)
             if value is not None:
                 return value
-        raise ValueError(f"{text[:40]!r} is no {wanted}")
+        raise ValueError(f"{text[:40]!r} is not of type {wanted}")
 
     return read
 
 
 def _json_number(text: str) -> int | float | None:
-    """A number in JSON's grammar, in which 007 is none."""
+    """Parse a number in JSON's grammar, which excludes 007."""
     return _number(text) if len(text) <= LONGEST_NUMBER and JSON_NUMBER.fullmatch(text) else None
 
 
 def _known_number(text: str) -> int | float | None:
-    """A number where one is expected, also with leading zeros or a sign."""
+    """Parse an expected number, which may have leading zeros or a plus sign."""
     return _number(text) if len(text) <= LONGEST_NUMBER and NUMBER.fullmatch(text) else None
 
 

@@ -1,4 +1,4 @@
-"""Rows as CSV (RFC 4180): UTF-8, commas, a header with names."""
+"""Reads and writes rows as CSV (RFC 4180): UTF-8, commas, a header row with names."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from nachlass_service.bundle.manifest import Schema
 from nachlass_service.bundle.strict_json import encode
 
 CELL_BYTES = 8
-"""What a cell takes at least once it is read: a reference to its text."""
+"""The least memory of a parsed cell: a reference to its text."""
 LONGEST_RECORD = 4 << 20
-"""Bytes of a record, with those of its cells: nothing else runs while one is read."""
+"""The most bytes of a record, including its cells: parsing one blocks all other threads."""
 
 Record = list[str] | str
-"""The cells of a row, or why there are none."""
+"""The cells of a row, or an error message."""
 
 
 class Records:
-    """Records, of which each is a sample."""
+    """Records, each of which is a sample."""
 
     def __init__(self, records: Sequence[Record], reader: CsvReader) -> None:
         self._records, self._reader = records, reader
@@ -41,12 +41,12 @@ class Records:
         return len(self._records)
 
     def samples(self) -> list[Any]:
-        """The samples; a BadRowError in the place of a bad one."""
+        """Return the samples, with an error in the place of each bad one."""
         return [self._reader.sample(record) for record in self._records]
 
 
 class CsvReader:
-    """Reads CSV; MalformedError when it has no header, or one that does not fit."""
+    """Reads CSV; raises MalformedError without a header that fits the model."""
 
     rows_ahead = 0
 
@@ -64,15 +64,15 @@ class CsvReader:
         self._cell_readers = [reader_of_text(schema) for schema in self._columns.schemas]
 
     def read(self, most_rows: int) -> Records:
-        """The next rows; none at the end."""
+        """Return the next rows; empty at the end."""
         return Records(self._gatherer.take(most_rows), self)
 
     def sample(self, record: Record) -> Any:
-        """The sample that a record is, or a BadRowError or TooLargeError."""
+        """Convert a record to a sample, a BadRowError or a TooLargeError."""
         if isinstance(record, str):
             return BadRowError(record)
         if len(record) != self._width:
-            return BadRowError(f"there are {len(record)} cells, but {self._width} columns")
+            return BadRowError(f"the row has {len(record)} cells, the header {self._width}")
         cells = []
         for text, read, pointer in zip(
             record, self._cell_readers, self._columns.pointers, strict=True
@@ -89,12 +89,12 @@ class CsvReader:
         return self._columns.sample(cells)
 
     def _records(self) -> Iterator[tuple[Record, int]]:
-        """Each record, and its size once it is read."""
+        """Yield each record with its size in memory."""
         while (record := self._record()) is not None:
             yield record, self._record_bytes
 
     def _record(self) -> Record | None:
-        """The next record that is no empty line; None at the end."""
+        """Return the next record that is not an empty line; None at the end."""
         self._record_bytes = 0
         try:
             for record in self._reader:
@@ -105,20 +105,20 @@ class CsvReader:
         return None
 
     def _too_long(self) -> TooLargeError:
-        """The failure for a record that is longer than the limit that holds."""
+        """Return the error for a record that exceeds the limit."""
         if self._most_bytes < LONGEST_RECORD:
             return row_too_long(self._most_bytes)
         return TooLargeError(
-            f"the row takes more than {LONGEST_RECORD} bytes, {CELL_BYTES} of them for each cell: "
-            "send such rows as JSON lines"
+            f"the row is too large (limit {LONGEST_RECORD} bytes, with {CELL_BYTES} for each "
+            "cell): send such rows as JSON lines"
         )
 
     def _lines(self) -> Iterator[str]:
-        """The body's lines; what is not UTF-8 is in them as surrogates."""
+        """Yield the body's lines; bytes that are not UTF-8 become surrogates."""
         is_first = True
         while line := self._body.readline(self._most_bytes + 1):
             if is_first:
-                if b"\0" in line:  # one of two bytes of each letter
+                if b"\0" in line:  # UTF-16 has a NUL in each ASCII letter
                     raise MediaTypeError("the header is in UTF-16, or binary: send UTF-8")
                 line, is_first = line.removeprefix(BOM), False
             self._record_bytes += len(line) + CELL_BYTES * line.count(b",")
@@ -128,25 +128,25 @@ class CsvReader:
 
 
 class CsvWriter:
-    """Writes two columns: `prediction`, which is JSON unless it is plain, and `error`."""
+    """Writes two columns: `prediction`, which is plain text, a number or JSON, and `error`."""
 
     def start(self) -> bytes:
-        """The header."""
+        """Return the header."""
         return b"prediction,error\r\n"
 
     def end(self) -> bytes:
-        """Nothing."""
+        """Return nothing."""
         return b""
 
     def forms(self, predictions: Sequence[Any]) -> tuple[list[Any], dict[int, ServiceError]]:
-        """Predictions as cells, and those that cannot be, by their places."""
+        """Return predictions as cells, and errors for the others, by place."""
         texts, failed = texts_of(predictions)
         return [
             _cell(prediction, text) for prediction, text in zip(predictions, texts, strict=True)
         ], failed
 
     def rows(self, cells: Sequence[Any], problems: Mapping[int, Any]) -> Iterator[bytes]:
-        """The rows, written."""
+        """Yield the written rows."""
         written = io.StringIO()
         writer = csv.writer(written)
         for place, cell in enumerate(cells):
@@ -158,13 +158,13 @@ class CsvWriter:
 
 
 def _cell(prediction: Any, text: bytes) -> str:
-    """A prediction as a cell: plain text as it is, null as nothing."""
+    """Return a prediction as a cell: text as it is, null as an empty cell, the rest as JSON."""
     if prediction is None:
         return ""
     if isinstance(prediction, str):
         try:
             prediction.encode("utf-8")
-        except UnicodeEncodeError:  # a lone surrogate: legal only as JSON's escape
+        except UnicodeEncodeError:  # a lone surrogate: legal only as a JSON escape
             return json.dumps(prediction)
         return prediction
     return text.decode("utf-8")

@@ -1,6 +1,6 @@
-"""How large rows of Arrow columns are once they are decoded.
+"""Computes the size of decoded rows of Arrow columns.
 
-A row may be much larger decoded than in its record batch: each row of a
+A decoded row may be much larger than in its record batch: each row of a
 dictionary-encoded column may refer to the same long text.
 """
 
@@ -13,17 +13,14 @@ from typing import Any
 from nachlass_service.batches.optional_pyarrow import compute, pyarrow
 
 VALUE_BYTES = 8
-"""What any value takes at least, also null: a reference to it."""
+"""The least size of a value, including null: a reference to it."""
 
 Sizes = Any
-"""The bytes of each value: an array of int64, or an integer where all are of one size."""
+"""The bytes of each value: an array of int64, or an integer if all have the same size."""
 
 
 def rows_within(columns: Sequence[Any], most_bytes: int) -> tuple[int, int]:
-    """How many rows of columns have at most so many bytes together, and the bytes of the first.
-
-    It is one row at least, as long as there are any.
-    """
+    """Return how many rows fit in `most_bytes`, at least one, and the bytes of the first row."""
     sizes = _sum([sizes_of(column) for column in columns])
     if isinstance(sizes, int):
         return max(1, most_bytes // max(1, sizes)), sizes
@@ -33,7 +30,7 @@ def rows_within(columns: Sequence[Any], most_bytes: int) -> tuple[int, int]:
 
 
 def sizes_of(column: Any) -> Sizes:
-    """The bytes of each value of a column, whose type is one that has a form in JSON."""
+    """Return the bytes of each value of a column, whose type has a JSON form."""
     types = pyarrow().types
     if not len(column):
         return VALUE_BYTES
@@ -56,7 +53,7 @@ def sizes_of(column: Any) -> Sizes:
 
 
 def _of_dictionary(column: Any) -> Sizes:
-    """The sizes of the entries that the values are."""
+    """Return the sizes of dictionary-encoded values."""
     entries = sizes_of(column.dictionary)
     if isinstance(entries, int):
         return entries
@@ -64,7 +61,7 @@ def _of_dictionary(column: Any) -> Sizes:
 
 
 def _of_lists(values: Any, ends: Any) -> Sizes:
-    """The sizes of lists; `ends` are where each begins, and the last ends, among the values."""
+    """Return the sizes of lists; `ends` has the list offsets in `values`."""
     sizes = sizes_of(values)
     if isinstance(sizes, int):
         ends = compute().multiply(ends, sizes)
@@ -75,7 +72,7 @@ def _of_lists(values: Any, ends: Any) -> Sizes:
 
 
 def _sum(sizes: Sequence[Sizes]) -> Sizes:
-    """The sizes of values that are decoded together."""
+    """Return the total sizes of values that are decoded together."""
     total: Sizes = sum(size for size in sizes if isinstance(size, int))
     for size in sizes:
         if not isinstance(size, int):
@@ -84,7 +81,7 @@ def _sum(sizes: Sequence[Sizes]) -> Sizes:
 
 
 def _plus(sizes: Any, size: Sizes) -> Any:
-    """Sizes in int64, each with another one added."""
+    """Add to each size, in int64."""
     other = pyarrow().scalar(size, "int64") if isinstance(size, int) else size
     return compute().add(sizes, other)
 

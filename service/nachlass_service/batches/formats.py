@@ -1,4 +1,4 @@
-"""The formats of batches: FORMATS has one entry for each media type.
+"""The batch formats: FORMATS has one entry for each media type.
 
 To add a format, write a module with its reader and its writer, and add an entry.
 """
@@ -25,34 +25,34 @@ from nachlass_service.scoring.rows import Rows
 
 
 class Reader(Protocol):
-    """Reads rows, some at a time; `rows_ahead` are known to come after those that were read."""
+    """Reads rows in groups."""
 
     @property
     def rows_ahead(self) -> int:
-        """How many rows there are at least that have not been read."""
+        """The least number of rows that have not been read."""
 
     def read(self, most_rows: int) -> Rows:
-        """The next rows, none at the end; a ServiceError if the rest cannot be read."""
+        """Return the next rows, empty at the end; ServiceError if the rest cannot be read."""
 
 
 class Writer(Protocol):
-    """Writes predictions, some at a time."""
+    """Writes predictions in groups."""
 
     def start(self) -> bytes:
-        """What comes before the rows."""
+        """Return the bytes before the rows."""
 
     def forms(self, predictions: Sequence[Any]) -> tuple[list[Any], dict[int, ServiceError]]:
-        """Predictions as they are written, and why some cannot be, by their places."""
+        """Convert predictions for `rows`; return errors for the others, by place."""
 
     def rows(self, forms: Sequence[Any], problems: Mapping[int, Any]) -> Iterator[bytes]:
-        """The rows; those with problems have no prediction."""
+        """Yield the written rows; those with problems have no prediction."""
 
     def end(self) -> bytes:
-        """What comes after the rows."""
+        """Return the bytes after the rows."""
 
 
 class Recorded:
-    """The predictions that the build recorded, and their labels; read when first used."""
+    """The predictions that the build recorded, and their labels; read on first use."""
 
     def __init__(self, bundle: Bundle) -> None:
         self._bundle = bundle
@@ -70,11 +70,11 @@ class Recorded:
 
 @dataclass(frozen=True)
 class Format:
-    """How rows of a media type are read, and predictions are written.
+    """The reader and the writer of a media type.
 
     `reader` takes the body, the JSON Schema of a sample, and the maximum size in bytes
-    of what has to be in memory at once: a row, a record batch, a Parquet file. It is
-    None for a format of answers only. Both may raise a ServiceError.
+    of a unit that must fit in memory: a row, a record batch, a Parquet file. It is None
+    for a format of responses only. Both may raise ServiceError.
     """
 
     reader: Callable[[BufferedIOBase, Schema, int], Reader] | None
@@ -83,11 +83,11 @@ class Format:
 
     @property
     def is_available(self) -> bool:
-        """Whether what it needs is installed: pyarrow is optional."""
+        """Whether its library is installed: pyarrow is optional."""
         return not self.needs_pyarrow or find_spec("pyarrow") is not None
 
     def check(self) -> None:
-        """Raise MediaTypeError unless what it needs is installed, and safe."""
+        """Raise MediaTypeError unless its library is installed and safe."""
         if self.needs_pyarrow:
             pyarrow()
 
@@ -124,20 +124,20 @@ FORMATS: dict[str, Format] = {
     "application/vnd.apache.arrow.stream": Format(stream_reader, _write_arrow, needs_pyarrow=True),
     "application/vnd.apache.parquet": Format(parquet_reader, _write_parquet, needs_pyarrow=True),
 }
-"""The formats by their media types; of those that a client likes equally, the first is sent."""
+"""The formats by media type; among types with equal client preference, the first one is used."""
 
 
 def is_batch(content_type: str) -> bool:
-    """Whether a request with this content type is a batch."""
+    """Return whether a request with this content type is a batch."""
     found = FORMATS.get(media_type_of(content_type))
     return found is not None and found.reader is not None
 
 
 def types_taken() -> list[str]:
-    """The media types of the batches that can be read here."""
+    """Return the media types of batch requests that are available."""
     return [name for name in types_written() if FORMATS[name].reader]
 
 
 def types_written() -> list[str]:
-    """The media types that a batch can be answered with here."""
+    """Return the media types of batch responses that are available."""
     return [name for name, found in FORMATS.items() if found.is_available]

@@ -1,4 +1,4 @@
-"""Rows as JSON: a line each, or the items of one list."""
+"""Reads and writes rows as JSON: one per line, or as the items of a list."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nachlass_service.scoring.bounded_json import loads_bounded
 
 
 class Lines:
-    """Lines, of which each is the JSON of a sample; None is one that was too long."""
+    """Lines, each the JSON of a sample; None stands for a line that is too long."""
 
     def __init__(self, lines: Sequence[bytes | None], most_bytes: int) -> None:
         self._lines, self._most_bytes = lines, most_bytes
@@ -22,7 +22,7 @@ class Lines:
         return len(self._lines)
 
     def samples(self) -> list[Any]:
-        """The samples; a NotJsonError or TooLargeError in the place of a bad line."""
+        """Return the samples, with an error in the place of each bad line."""
         return [self._sample(line) for line in self._lines]
 
     def _sample(self, line: bytes | None) -> Any:
@@ -35,7 +35,7 @@ class Lines:
 
 
 class LineReader:
-    """Reads NDJSON, in which lines that are empty do not count."""
+    """Reads NDJSON, ignoring empty lines."""
 
     rows_ahead = 0
 
@@ -44,11 +44,11 @@ class LineReader:
         self._gatherer = Gatherer(self._lines())
 
     def read(self, most_rows: int) -> Lines:
-        """The next rows; none at the end."""
+        """Return the next rows; empty at the end."""
         return Lines(self._gatherer.take(most_rows), self._most_bytes)
 
     def _lines(self) -> Iterator[tuple[bytes | None, int]]:
-        """Each line, None if it is too long, and its size."""
+        """Yield each line, None if it is too long, and its size."""
         start = BOM
         while line := self._body.readline(self._most_bytes + 1):
             if len(line) > self._most_bytes and not line.endswith(b"\n"):
@@ -64,7 +64,7 @@ class LineReader:
 
 
 def texts_of(predictions: Sequence[Any]) -> tuple[list[Any], dict[int, ServiceError]]:
-    """Predictions as JSON, and those that cannot be, by their places."""
+    """Encode predictions as JSON; return errors for the others, by place."""
     texts: list[Any] = []
     failed: dict[int, ServiceError] = {}
     for place, prediction in enumerate(predictions):
@@ -83,15 +83,15 @@ class LineWriter:
     forms = staticmethod(texts_of)
 
     def start(self) -> bytes:
-        """What comes before the rows."""
+        """Return nothing."""
         return b""
 
     def end(self) -> bytes:
-        """What comes after the rows."""
+        """Return nothing."""
         return b""
 
     def rows(self, texts: Sequence[Any], problems: Mapping[int, Any]) -> Iterator[bytes]:
-        """The rows, written."""
+        """Yield the written rows."""
         if texts:
             yield (
                 self.separator.join(
@@ -105,7 +105,7 @@ class LineWriter:
 
 
 class ListWriter(LineWriter):
-    """Writes one list, with the same for each row."""
+    """Writes one list with the same objects as LineWriter."""
 
     separator, last = b",\n", b""
 
@@ -113,15 +113,15 @@ class ListWriter(LineWriter):
         self._is_first = True
 
     def start(self) -> bytes:
-        """What comes before the rows."""
+        """Return the start of the list."""
         return b"["
 
     def end(self) -> bytes:
-        """What comes after the rows."""
+        """Return the end of the list."""
         return b"]\n"
 
     def rows(self, texts: Sequence[Any], problems: Mapping[int, Any]) -> Iterator[bytes]:
-        """The rows, written."""
+        """Yield the written rows."""
         for text in super().rows(texts, problems):
             yield text if self._is_first else b",\n" + text
             self._is_first = False

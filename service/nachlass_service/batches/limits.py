@@ -1,4 +1,4 @@
-"""How many rows a batch may have, and how long it may take."""
+"""Limits the rows and the duration of a batch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from nachlass_service.base.settings import Settings
 
 
 class Limits:
-    """The limits of one batch, whose time begins now; beyond them TooLargeError is raised."""
+    """The limits of one batch, which starts now; raises TooLargeError beyond them."""
 
     def __init__(self, settings: Settings) -> None:
         self.most_rows = settings.max_batch_rows
@@ -17,17 +17,17 @@ class Limits:
         self._ends_at = time.monotonic() + settings.max_batch_s
 
     def check_rows(self, rows: int) -> None:
-        """Raise unless the batch may have so many rows."""
+        """Raise if a batch with this many rows exceeds the limit."""
         if rows > self.most_rows:
             raise TooLargeError(
-                f"the batch has {rows} rows or more (limit {self.most_rows}, "
+                f"the batch has at least {rows} rows (limit {self.most_rows}, "
                 "set by S2I_MAX_BATCH_ROWS): send several batches"
             )
 
     def check_time(self) -> None:
-        """Raise when the batch has taken too long already."""
+        """Raise if the batch has exceeded its time limit."""
         if time.monotonic() > self._ends_at:
             raise TooLargeError(
                 f"the batch took too long (limit {self._longest_s:g} s, "
-                "set by S2I_MAX_BATCH_SECONDS): send the rows from here on in another batch"
+                "set by S2I_MAX_BATCH_SECONDS): send the remaining rows in another batch"
             )

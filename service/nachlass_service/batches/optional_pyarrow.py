@@ -1,4 +1,4 @@
-"""pyarrow, which is optional: it is imported when the first batch asks for it."""
+"""Imports pyarrow, which is optional, when a batch first needs it."""
 
 from __future__ import annotations
 
@@ -11,41 +11,41 @@ from typing import Any
 from nachlass_service.base.errors import MalformedError, MediaTypeError
 
 SAFE_VERSION = [14, 0, 1]
-"""Before, reading a file could unpickle an extension type of its (CVE-2023-47248)."""
-ADD_IT = "name it in the notebook's `requirements`, or in S2I_SERVING_REQUIREMENTS"
+"""In earlier versions, reading a file could unpickle an extension type (CVE-2023-47248)."""
+ADD_IT = "add it to the notebook's `requirements`, or to S2I_SERVING_REQUIREMENTS"
 UNREADABLE = (ArithmeticError, LookupError, NotImplementedError, OSError, TypeError, ValueError)
-"""What pyarrow raises: its exceptions are kinds of these."""
+"""The base classes of pyarrow's exceptions."""
 
 
 def pyarrow() -> Any:
-    """The library; MediaTypeError when it is not there, or not safe."""
+    """Import the library; raises MediaTypeError if it is not installed or not safe."""
     try:
         found = importlib.import_module("pyarrow")
     except ImportError:
         raise MediaTypeError(f"the model's environment has no pyarrow: {ADD_IT}") from None
     if [int(part) for part in re.findall(r"\d+", found.__version__)[:3]] < SAFE_VERSION:
         raise MediaTypeError(
-            f"pyarrow {found.__version__} may unpickle what a client sends: require 14.0.1 or later"
+            f"pyarrow {found.__version__} may unpickle client data: require 14.0.1 or later"
         )
     return found
 
 
 def parquet() -> Any:
-    """The part of pyarrow for Parquet; MediaTypeError as above."""
+    """Import pyarrow.parquet; raises MediaTypeError like `pyarrow`."""
     pyarrow()
     return importlib.import_module("pyarrow.parquet")
 
 
 def compute() -> Any:
-    """The part of pyarrow for calculations, where `pyarrow` has been checked already."""
+    """Import pyarrow.compute; the caller has checked `pyarrow`."""
     return importlib.import_module("pyarrow.compute")
 
 
 @contextmanager
 def readable(what: str) -> Iterator[None]:
-    """Say as a MalformedError that pyarrow cannot read something."""
+    """Turn exceptions of pyarrow into a MalformedError."""
     try:
         yield
     except UNREADABLE as error:
-        said = str(error).partition("\n")[0][:200]
-        raise MalformedError(f"{what} cannot be read: {said}") from None
+        message = str(error).partition("\n")[0][:200]
+        raise MalformedError(f"{what} cannot be read: {message}") from None

@@ -1,4 +1,4 @@
-"""Gathers rows of text, some at a time."""
+"""Gathers rows of text into groups."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from nachlass_service.base.errors import ServiceError, TooLargeError
 
 BOM = b"\xef\xbb\xbf"
 CHUNK_BYTES = 1 << 20
-"""Rows of so many bytes are scored even if there could be more of them."""
+"""The bytes of rows after which a group is complete."""
 
 T = TypeVar("T")
 
 
 def row_too_long(most_bytes: int) -> TooLargeError:
-    """What is said of a row that has more bytes than a row may have."""
+    """Return the error for a row that exceeds the size limit."""
     limit = f"limit {most_bytes} bytes, set by S2I_MAX_BODY_BYTES"
     return TooLargeError(f"the row is too long ({limit})")
 
 
 class Gatherer(Generic[T]):
-    """Takes rows, each with its size in bytes, from an iterator that may end with a ServiceError.
+    """Takes rows, each with its size in bytes, from an iterator that may raise ServiceError.
 
-    It is raised when there are no rows before it any more.
+    The error is raised after all rows before it have been taken.
     """
 
     def __init__(self, rows: Iterator[tuple[T, int]]) -> None:
@@ -32,7 +32,7 @@ class Gatherer(Generic[T]):
         self._error: ServiceError | None = None
 
     def take(self, most_rows: int) -> list[T]:
-        """The next rows; none at the end."""
+        """Return the next rows; empty at the end."""
         if self._error:
             raise self._error
         taken: list[T] = []

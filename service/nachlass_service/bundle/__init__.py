@@ -1,1 +1,1 @@
-"""The bundle as the service reads it: manifest, model, samples, JSON."""
+"""Reads a bundle: manifest, model, samples, JSON."""

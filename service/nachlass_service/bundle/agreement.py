@@ -1,4 +1,4 @@
-"""Whether two predictions are the same answer."""
+"""Compares predictions."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from typing import Any, Literal
 
 RELATIVE_TOLERANCE = 1e-6
 ABSOLUTE_TOLERANCE = 1e-9
-"""For answers at zero, where no relative difference is small."""
+"""For predictions near zero, where no relative difference is small."""
 MOST_OF_A_LIST = 20
-"""Random entries of a list from which on the list is one random field."""
+"""A list with more random entries than this counts as one random field."""
 
 
 Path = tuple[str | int, ...]
-"""Keys and indices, from the whole prediction inwards."""
+"""Keys and indices, from the outermost to the innermost."""
 
 
 def agree(one: Any, other: Any, random: Set[str] = frozenset()) -> bool:
-    """Compare two predictions in their JSON form: floats to 1e-6 relative, the rest exactly.
+    """Return whether two predictions agree as JSON: floats to 1e-6 relative, the rest exactly.
 
-    Of the fields in `random`, as random_fields names them, only the types are
-    compared; a random value may be null.
+    Fields in `random`, named as by random_fields, are compared by type only; a random
+    value may be null.
     """
     return _first_difference(one, other, random, ()) is None
 
@@ -32,7 +32,7 @@ def agree(one: Any, other: Any, random: Set[str] = frozenset()) -> bool:
 def first_difference(
     one: Any, other: Any, random: Set[str] = frozenset()
 ) -> tuple[str, Any, Any] | None:
-    """The innermost field at which two predictions first differ, and both values; else None."""
+    """Return the first innermost field in which two predictions differ and both values, or None."""
     found = _first_difference(one, other, random, ())
     return found and (name_of(found[0]), *found[1:])
 
@@ -40,7 +40,7 @@ def first_difference(
 def _first_difference(
     one: Any, other: Any, random: Set[str], path: Path
 ) -> tuple[Path, Any, Any] | None:
-    """As first_difference, of what is at a path; a path is named only where that is needed."""
+    """Do the work of first_difference from `path` on; paths are named only when needed."""
     if random and name_of(path) in random:
         same = one is None or other is None or _json_type(one) is _json_type(other)
         return None if same else (path, one, other)
@@ -65,11 +65,11 @@ def _first_difference(
 
 
 def random_fields(pairs: Sequence[tuple[Any, Any]]) -> list[str]:
-    """The fields in which two predictions for the same sample differ, of all such pairs.
+    """Return the fields that differ in any pair of predictions for the same sample.
 
     A field is named by its path, as in metrics: `interval.low`, `0`; "" is the
-    whole prediction. A list is one field unless all predictions have as many
-    entries there and few of them differ.
+    whole prediction. A list is one field unless it has the same length in all
+    predictions and few of its entries differ.
     """
     lengths: dict[Path, set[int]] = {}
     for prediction in chain.from_iterable(pairs):
@@ -85,13 +85,13 @@ def random_fields(pairs: Sequence[tuple[Any, Any]]) -> list[str]:
 
 
 def _crowded_lists(paths: Set[Path], lengths: Mapping[Path, set[int]]) -> set[Path]:
-    """The lists that have many random entries."""
+    """Return the lists that have too many random entries to name each."""
     counts = Counter(path[:-1] for path in paths if path and path[:-1] in lengths)
     return {path for path, count in counts.items() if count > MOST_OF_A_LIST}
 
 
 def _note_lengths(value: Any, path: Path, lengths: dict[Path, set[int]]) -> None:
-    """Collect the lengths of the lists at each path."""
+    """Collect the lengths of all lists by path."""
     if isinstance(value, list):
         lengths.setdefault(path, set()).add(len(value))
     for key, item in _entries(value):
@@ -102,7 +102,7 @@ def _note_lengths(value: Any, path: Path, lengths: dict[Path, set[int]]) -> None
 def _differing(
     one: Any, other: Any, path: Path, lengths: Mapping[Path, set[int]]
 ) -> Iterator[Path]:
-    """The innermost fields in which two predictions differ."""
+    """Yield the innermost fields in which two predictions differ."""
     match one, other:
         case (list(), list()) if len(lengths[path]) == 1:
             is_one_field = False
@@ -119,7 +119,7 @@ def _differing(
 
 
 def _entries(value: Any) -> Iterator[tuple[Any, Any]]:
-    """The entries of a list or object with their index or key; none of anything else."""
+    """Yield the entries of a list or object with their index or key; other values have none."""
     match value:
         case list():
             yield from enumerate(value)
@@ -128,17 +128,17 @@ def _entries(value: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def name_of(path: Path) -> str:
-    """A path as metrics name fields: `scores.a`, `0`; a key that looks like a path is quoted."""
+    """Return a path as a field name: `scores.a`, `0`; keys that look like a path are quoted."""
     return ".".join(json.dumps(key) if key == "" or "." in str(key) else str(key) for key in path)
 
 
 def _json_type(value: Any) -> type:
-    """The type of a value, of which JSON has one for all numbers."""
+    """Return the type of a value; JSON has one type for all numbers."""
     return float if type(value) is int else type(value)
 
 
 def _is_close(one: float, other: float) -> bool:
-    """Whether two numbers are the same: integers exactly, floats within the tolerance."""
+    """Return whether two numbers agree: integers exactly, floats within the tolerance."""
     if isinstance(one, int) and isinstance(other, int):
         return one == other
     return math.isclose(one, other, rel_tol=RELATIVE_TOLERANCE, abs_tol=ABSOLUTE_TOLERANCE)
@@ -147,7 +147,7 @@ def _is_close(one: float, other: float) -> bool:
 def agreement_of(
     one: Any, other: Any, random: Set[str] = frozenset()
 ) -> Literal["identical", "close", "different"]:
-    """How two predictions in their JSON form compare: "close" agree, but are not the same JSON."""
+    """Compare two predictions as JSON; "close" ones agree within the tolerance."""
     if agree(one, other, random):
         return "identical" if _text(one) == _text(other) else "close"
     return "different"
@@ -156,10 +156,10 @@ def agreement_of(
 def largest_difference(
     one: Any, other: Any, random: Set[str] = frozenset(), path: Path = ()
 ) -> float | None:
-    """The largest difference of numbers at the same places, relative to the larger of the two.
+    """Return the largest difference of corresponding numbers, relative to the larger of the two.
 
-    None when there are none at the same places outside of the `random` fields.
-    Numbers that differ by no more than the absolute tolerance count as equal.
+    None when there are no corresponding numbers outside the `random` fields. Numbers
+    that differ by at most the absolute tolerance count as equal.
     """
     if random and name_of(path) in random:
         return None
@@ -180,5 +180,5 @@ def largest_difference(
 
 
 def _text(value: Any) -> str:
-    """A value as JSON, whatever the order of its keys: 1 is not 1.0."""
+    """Return a value as JSON with sorted keys; 1 is not 1.0."""
     return json.dumps(value, sort_keys=True)

@@ -1,4 +1,4 @@
-"""A bundle as the service reads it: its manifest, its files and its samples."""
+"""Reads a bundle: its manifest, its files and its samples."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nachlass_service.base.errors import BundleError
 from nachlass_service.bundle.manifest import Manifest, read_manifest
 
 CHECKED_SAMPLES = 10
-"""Samples that are read before anything is served; what follows is read when it is asked for."""
+"""Samples that are read at startup; the others are read when they are needed."""
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,12 @@ class Bundle:
 
     @classmethod
     def open(cls, path: Path, *, proven: bool = True) -> Bundle:
-        """Read the manifest; raises BundleError. Only the proof opens what is not `proven`."""
+        """Read the manifest; raises BundleError. Only the proof opens bundles that are unproven."""
         return cls(path.resolve(), read_manifest(path, proven=proven))
 
     @property
     def is_pipeline(self) -> bool:
-        """Whether the model is the stages of a pipeline rather than functions."""
+        """Whether the model is a pipeline rather than functions."""
         return self.manifest.contract == "pipeline"
 
     @property
@@ -40,18 +40,18 @@ class Bundle:
 
     @property
     def notebooks(self) -> list[str]:
-        """The names of the notebooks, in the order in which they ran."""
+        """The names of the notebooks, in execution order."""
         return [notebook.name for notebook in self.manifest.source.notebooks]
 
     @property
     def function(self) -> str:
-        """What answers: the predictor and where it was defined, or the pipeline."""
+        """A description of the model: the predictor and where it is defined, or the pipeline."""
         if self.is_pipeline:
             return f"the pipeline of {', '.join(self.notebooks)}"
         return f"predictor, {self.manifest.entry.predictor}"
 
     def executed_notebook(self, number: int) -> str | None:
-        """An executed notebook as HTML, counted from 1; None when there is none."""
+        """Return an executed notebook as HTML, counted from 1; None when there is none."""
         executed = [notebook.executed for notebook in self.manifest.source.notebooks]
         if not 1 <= number <= len(executed):
             return None
@@ -59,7 +59,7 @@ class Bundle:
 
     @property
     def random_fields(self) -> frozenset[str]:
-        """The fields of predictions of which only the types are proven, see agreement.py."""
+        """The prediction fields of which only the types are proven (see agreement.py)."""
         return frozenset(self.manifest.samples.random_fields)
 
     @property
@@ -73,7 +73,7 @@ class Bundle:
         return [self.path / "src" / folder for folder in self.manifest.entry.import_folders]
 
     def place_of(self, filename: str) -> str | None:
-        """What the user calls a code's file: `model.ipynb, cell 3`, or a path of the source."""
+        """Return the user's name for a code file: `model.ipynb, cell 3`, or a path in `src/`."""
         cells = self.manifest.entry.cells
         if filename in cells:
             return cells[filename]
@@ -81,14 +81,14 @@ class Bundle:
         return str(path.relative_to(source)) if path.is_relative_to(source) else None
 
     def left_out(self, missing: str) -> str | None:
-        """The distribution that the build left out, by its name or that of a module of it."""
+        """Return the distribution that the build left out, by its name or one of its modules."""
         left_out = self.manifest.slim.left_out
         if missing in left_out:
             return missing
         for distribution, modules in left_out.items():
             if any(missing == module or missing.startswith(f"{module}.") for module in modules):
                 return distribution
-        # A namespace is missing when nothing is left in it.
+        # A namespace package is missing once all of its modules are.
         below = [
             distribution
             for distribution, modules in left_out.items()
@@ -97,7 +97,7 @@ class Bundle:
         return below[0] if len(below) == 1 else None
 
     def samples(self) -> Iterator[tuple[Any, Any]]:
-        """The samples, each with its proven prediction. Raises BundleError for a damaged line."""
+        """Yield each sample with its proven prediction; raises BundleError for a damaged line."""
         path = self.path / "samples.jsonl"
         if not path.is_file():
             return

@@ -1,4 +1,4 @@
-"""Describes failures in the words of the notebook: cells and files."""
+"""Describes failures in terms of the notebook: cells and files."""
 
 from __future__ import annotations
 
@@ -16,10 +16,9 @@ from nachlass_service.bundle.model import describe
 class FailureData(TypedDict):
     """A failure as JSON, for the builder.
 
-    `where` is the user's line at which it was raised, `remedy` the next step,
-    `traceback` the user's part of it; all may be None. `missing` are the modules and
-    distributions that were not found, if that is why; `sample` is the index of the
-    sample that failed.
+    `where` is the line of the user's code that raised, `remedy` the next step, and
+    `traceback` has the frames of the user's code; all may be None. `missing` has the modules
+    and distributions that could not be imported; `sample` is the index of the failed sample.
     """
 
     code: str
@@ -32,7 +31,7 @@ class FailureData(TypedDict):
 
 
 def as_data(error: ServiceError, bundle: Bundle) -> FailureData:
-    """A failure as JSON, but for the sample."""
+    """Return a failure as JSON, without `sample`."""
     cause = error.__cause__
     frames = [] if cause is None else _user_frames(cause, bundle)
     missing = [raised.name for raised in _chain(cause) if isinstance(raised, ImportError)]
@@ -48,12 +47,12 @@ def as_data(error: ServiceError, bundle: Bundle) -> FailureData:
 
 
 def log_failure(error: ServiceError, bundle: Bundle, **fields: Any) -> None:
-    """Write what failed, where in the notebook, and the user's part of the traceback."""
+    """Log a failure with its place in the notebook and the traceback of the user's code."""
     _log("failed", logging.ERROR, error, bundle, fields)
 
 
 def log_rejection(error: ServiceError, bundle: Bundle, **fields: Any) -> None:
-    """Write why a request, or a row, was turned away, and what the model raised, if it did."""
+    """Log why a request or a row was rejected, with the model's exception if there is one."""
     _log("rejected", logging.INFO, error, bundle, fields)
 
 
@@ -77,7 +76,7 @@ def _log(
 
 
 def _remedy(missing: str, bundle: Bundle) -> str | None:
-    """What brings back a module that the build left out; None when it was not there at all."""
+    """Return how to add a module that the build left out; None when it was never installed."""
     distribution = bundle.left_out(missing)
     return distribution and (
         f"{distribution} was left out of the serving environment: "
@@ -86,7 +85,7 @@ def _remedy(missing: str, bundle: Bundle) -> str | None:
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An exception, and those that it was raised from, or while they were handled."""
+    """Yield an exception, its causes and its contexts."""
     waiting, seen = [error], set[int]()
     while waiting:
         raised = waiting.pop()
@@ -97,7 +96,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def user_traceback(error: BaseException, bundle: Bundle) -> str | None:
-    """The frames in cells and in files of the source, and the exception; None without any."""
+    """Return the frames in cells and source files, and the exception; None without frames."""
     lines = []
     for place, frame in _user_frames(error, bundle):
         lines.append(f"{place}, line {frame.lineno}, in {frame.name}")
@@ -106,7 +105,7 @@ def user_traceback(error: BaseException, bundle: Bundle) -> str | None:
 
 
 def _user_frames(error: BaseException, bundle: Bundle) -> list[tuple[str, traceback.FrameSummary]]:
-    """The frames of a traceback that are in cells or in the source, with their places."""
+    """Return the frames of a traceback in cells or source files, each with its place."""
     frames = traceback.extract_tb(error.__traceback__)
     placed = [(bundle.place_of(frame.filename), frame) for frame in frames]
     return [(place, frame) for place, frame in placed if place is not None]

@@ -1,6 +1,6 @@
-"""What a predictor returns as values that JSON has.
+"""Converts predictions to values that JSON can represent.
 
-numpy, pandas and the like are recognised by what they offer, never imported.
+numpy, pandas and similar libraries are recognised by their attributes, never imported.
 """
 
 from __future__ import annotations
@@ -21,39 +21,39 @@ from nachlass_service.base.errors import InterruptedCallError, UnserialisableErr
 from nachlass_service.bundle.strict_json import encode
 
 LONGEST_KEY = 60
-"""Characters of a key that a message shows."""
+"""The most characters of a key in a message."""
 
 
 def dumps(value: Any) -> str:
-    """Encode any sensible value as one line of strict JSON. Raises UnserialisableError."""
+    """Encode a value as one line of strict JSON. Raises UnserialisableError."""
     return encode(convert(value)).decode("utf-8")
 
 
 def convert(value: Any) -> Any:
-    """As `jsonable`, for values of the user's own: UnserialisableError whatever they raise."""
+    """Call `jsonable` and turn each exception of the user's types into UnserialisableError."""
     try:
         return jsonable(value)
     except (UnserialisableError, InterruptedCallError):
         raise
     except RecursionError:
         raise UnserialisableError(
-            f"{with_article(_name(type(value)))} that is nested too deeply, or holds itself, "
+            f"{with_article(_name(type(value)))} that is nested too deeply or contains itself "
             "has no JSON form"
         ) from None
     except BaseException as error:
         raise UnserialisableError(
-            f"{with_article(_name(type(value)))} cannot be turned into JSON: "
+            f"{with_article(_name(type(value)))} cannot be written as JSON: "
             f"{type(error).__name__}: {error}"
         ) from error
 
 
 def jsonable(value: Any) -> Any:
-    """Turn a value into what JSON has: None, bool, int, float, str, list, dict with text keys.
+    """Convert a value to None, bool, int, float, str, list or dict with string keys.
 
-    NaN, infinities and missing values become None; dates ISO 8601 text; time
-    spans seconds; a series an object by its index; a frame a list of row
-    objects, with its index unless that counts 0, 1, 2, ... Raises
-    UnserialisableError, also for two keys that JSON writes alike.
+    NaN, infinities and missing values become None; dates become ISO 8601 strings,
+    durations seconds, a series an object keyed by its index, and a frame a list of row
+    objects that include the index unless it is 0, 1, 2, ... Raises UnserialisableError,
+    also when two keys become the same string.
     """
     match value:
         case None | bool():
@@ -68,7 +68,7 @@ def jsonable(value: Any) -> Any:
             return str(value)
         case Mapping():
             entries = {_key(key): jsonable(item) for key, item in value.items()}
-            # As many as there were, or two had one name: which ones is asked only then.
+            # Fewer entries mean a duplicate name; only then is it worth finding which.
             return entries if len(entries) == len(value) else _object([*value], [*value.values()])
         case list() | tuple() | deque() | range():
             return [jsonable(item) for item in value]
@@ -78,7 +78,7 @@ def jsonable(value: Any) -> Any:
 
 
 def by_position(value: Any) -> Any:
-    """A series as a list and a frame without its index: for what is counted, not looked up."""
+    """Return a series as a list and a frame without its index, to access items by position."""
     kind = type(value)
     if kind.__module__.partition(".")[0] != "pandas":
         return value
@@ -91,7 +91,7 @@ def by_position(value: Any) -> Any:
 
 
 def _uncommon(value: Any) -> Any:
-    """The types that are not JSON's own."""
+    """Convert a value of a type that JSON does not have."""
     if _is_missing(value):
         return None
     match value:
@@ -110,7 +110,7 @@ def _uncommon(value: Any) -> Any:
 
 
 def _from_library(value: Any) -> Any:
-    """Values of numpy, pandas, torch, pydantic and others, by the methods they share."""
+    """Convert a value of numpy, pandas, torch, pydantic and others by their common methods."""
     kind = type(value)
     library = kind.__module__.partition(".")[0]
     if library == "pandas":
@@ -118,7 +118,7 @@ def _from_library(value: Any) -> Any:
     if library == "numpy" and value.dtype.names:
         return _from_structured(value)
     if library == "numpy" and value.dtype.kind in "mM":
-        # Without this, nanoseconds come out as integers.
+        # tolist() returns nanoseconds as integers.
         return jsonable(value.astype(f"{value.dtype.kind}8[us]").tolist())
     for method in ("model_dump", "to_dicts", "tolist"):
         if callable(convert := getattr(value, method, None)) and not isinstance(value, type):
@@ -129,14 +129,14 @@ def _from_library(value: Any) -> Any:
 
 
 def _from_structured(value: Any) -> Any:
-    """A numpy record as an object by its fields, an array of them as a list."""
+    """Convert a numpy record to an object with its fields, an array of records to a list."""
     if getattr(value, "ndim", 0):
         return [_from_structured(item) for item in value]
     return {name: jsonable(value[name]) for name in value.dtype.names}
 
 
 def _from_pandas(value: Any, kind: str) -> Any:
-    """A frame, series, index, categorical, interval or period of pandas."""
+    """Convert a frame, series, index, categorical, interval or period of pandas."""
     if kind == "DataFrame":
         return _rows(value if _counts_rows(value.index) else _with_index(value))
     if kind == "Series":
@@ -148,7 +148,7 @@ def _from_pandas(value: Any, kind: str) -> Any:
 
 
 def _rows(frame: Any) -> list[dict[str, Any]]:
-    """The rows of a frame as objects, without its index."""
+    """Convert the rows of a frame to objects, without its index."""
     columns = frame.columns.tolist()
     names = list(_object(columns, columns, "column"))
     rows = frame.itertuples(index=False, name=None)
@@ -156,17 +156,17 @@ def _rows(frame: Any) -> list[dict[str, Any]]:
 
 
 def _counts_rows(index: Any) -> bool:
-    """Whether an index has no name and says nothing but 0, 1, 2, ..."""
+    """Return whether an index has no name and is 0, 1, 2, ..."""
     if index.nlevels > 1 or index.name is not None or index.dtype.kind not in "iu":
         return False
     return bool(index.tolist() == list(range(len(index))))
 
 
 def _with_index(frame: Any) -> Any:
-    """A frame whose index has become columns."""
+    """Turn the index of a frame into columns."""
     try:
         return frame.reset_index()
-    except ValueError as error:  # a column has the name of the index
+    except ValueError as error:  # a column has the same name as the index
         raise UnserialisableError(
             f"the index of the frame cannot become a column: {error}; "
             "rename it, or drop it with reset_index(drop=True)"
@@ -174,7 +174,7 @@ def _with_index(frame: Any) -> Any:
 
 
 def _object(keys: Sequence[Any], values: Sequence[Any], noun: str = "key") -> dict[str, Any]:
-    """An object with an entry for each key; UnserialisableError when two have one name."""
+    """Build an object; raises UnserialisableError when two keys become the same string."""
     entries = dict(zip(map(_key, keys), values, strict=True))
     if len(entries) == len(keys):
         return entries
@@ -188,31 +188,31 @@ def _object(keys: Sequence[Any], values: Sequence[Any], noun: str = "key") -> di
         f"the {noun} {one} occurs twice and" if one == other else f"the {noun}s {one} and {other}"
     )
     raise UnserialisableError(
-        f"{which} would be one name in JSON, {encode(name).decode():.{LONGEST_KEY}}"
+        f"{which} would have the same name in JSON, {encode(name).decode():.{LONGEST_KEY}}"
     )
 
 
 def _is_missing(value: Any) -> bool:
-    """Whether it is pandas' NA or NaT."""
+    """Return whether a value is pandas' NA or NaT."""
     return type(value).__name__ in ("NAType", "NaTType")
 
 
 def _decimal(value: Decimal) -> Any:
-    """A decimal as a number: an integer when it is one."""
+    """Convert a decimal to an integer if it is one, else to a float."""
     if not value.is_finite():
         return None
-    # It may have more digits than a float has room for.
+    # An integer may have more digits than a float can hold.
     return int(value) if value == value.to_integral_value() else jsonable(float(value))
 
 
 def _key(key: Any) -> str:
-    """An object's key as text: strings stay, anything else is written as JSON would."""
+    """Return a key as a string: strings as they are, other values as JSON."""
     plain = jsonable(key)
     return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
 
 
 def _ordered(values: Set[Any]) -> list[Any]:
-    """A set's items, sorted when they can be, so that answers repeat."""
+    """Return a set's items, sorted if possible, for a stable order."""
     try:
         return sorted(values)
     except TypeError:
@@ -220,10 +220,10 @@ def _ordered(values: Set[Any]) -> list[Any]:
 
 
 def _name(kind: type) -> str:
-    """A type's name with its module, unless it is built in."""
+    """Return a type's name, with its module unless it is built in."""
     return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
 
 
 def with_article(name: str) -> str:
-    """The name of a type with its article."""
+    """Return the name of a type with its article."""
     return f"an {name}" if name[0] in "aeiouAEIOU" else f"a {name}"

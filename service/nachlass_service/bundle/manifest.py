@@ -1,6 +1,6 @@
-"""The part of a bundle's manifest that serving reads.
+"""Reads the part of a bundle's manifest that the service needs.
 
-docs/manifest.schema.json describes all of it, for the builder and the service.
+docs/manifest.schema.json describes the whole manifest, for the builder and the service.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from nachlass_service.bundle.typed_json import decode
 MANIFEST = "manifest.json"
 SCHEMA_VERSION = 1
 PROVEN = frozenset(("packages", "slim", "batch", "preload", "memory", "baseline", "digest"))
-"""What a bundle has once it is proven: the proof itself reads bundles without."""
+"""The keys that the proof adds to a manifest: only the proof itself reads bundles without them."""
 
 DIGEST = re.compile("[0-9a-f]{64}")
 SHORT_DIGITS = 12
-"""The digits of a digest that the page, the log and the metrics show; the builder shows as many."""
+"""The number of digest digits that the page, the log, the metrics and the builder show."""
 
 Schema = Mapping[str, Any] | bool
 """A JSON Schema."""
 Counts = dict[str, dict[str, float]]
-"""How often each value occurs, by field or feature; numbers by the interval that they are in."""
+"""The count of each value by field or feature; numbers are counted by interval."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """How the model is loaded; folders are below the bundle's `src/`.
+    """How to load the model; folders are relative to the bundle's `src/`.
 
-    `predictor` is the place where it is defined, None for a pipeline; `cells` names
-    the cells of code objects by the files that the kernel gave them.
+    `predictor` is the place of its definition, None for a pipeline; `cells` maps the
+    file names that the kernel gave to code objects to their cells.
     """
 
     predictor: str | None
@@ -49,7 +49,7 @@ class Entry:
 class Prediction:
     """The fields of predictions: each has labels, or upper bounds of buckets, or both.
 
-    `ladder` are the bounds of a field that no sample shows.
+    `ladder` has the bounds for fields that occur in no sample.
     """
 
     kind: str
@@ -69,7 +69,7 @@ class Features:
 
 @dataclass(frozen=True)
 class Input:
-    """What a sample is: the schema that all samples meet (true without any), and the first."""
+    """The schema of all samples (true without samples), the first sample, and the features."""
 
     schema: Schema
     example: Any
@@ -78,26 +78,26 @@ class Input:
 
 @dataclass(frozen=True)
 class Samples:
-    """How many samples proved the model, and how many of them are in the bundle.
+    """The number of samples that prove the model, and the number that the bundle contains.
 
-    Of `random_fields` only the types are proven.
+    Only the types of `random_fields` are proven.
     """
 
     count: int
     deterministic: bool
     random_fields: tuple[str, ...]
     shipped: int | None = None
-    """None in bundles that were built before it was told: all."""
+    """None in older bundles, which contain all samples."""
 
     @property
     def are_there(self) -> bool:
-        """Whether the bundle has any."""
+        """Whether the bundle contains any."""
         return bool(self.count if self.shipped is None else self.shipped)
 
 
 @dataclass(frozen=True)
 class Notebook:
-    """A notebook of the source, its SHA-256, and the stem of its executed copies."""
+    """A notebook of the source, its SHA-256, and the file stem of its executed copies."""
 
     name: str
     digest: str
@@ -106,7 +106,7 @@ class Notebook:
 
 @dataclass(frozen=True)
 class Source:
-    """What git says of the source, None where there is no git, and its notebooks."""
+    """The git commit and state of the source, None without git, and its notebooks."""
 
     commit: str | None
     dirty: bool | None
@@ -115,21 +115,21 @@ class Source:
 
 @dataclass(frozen=True)
 class Locks:
-    """The digest of the lock that the bundle is served with; None before it is proven."""
+    """The digest of the serving lock; None in an unproven bundle."""
 
     serving: str | None = None
 
 
 @dataclass(frozen=True)
 class Slim:
-    """The distributions that are left out, each with its modules."""
+    """The distributions that the build left out, each with its modules."""
 
     left_out: Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
 class Memory:
-    """The most memory that the proof had for itself, in bytes: after loading, after scoring."""
+    """The peak private memory of the proof in bytes: after loading, after scoring."""
 
     loaded: int
     scoring: int
@@ -137,7 +137,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class Baseline:
-    """How `metrics.baseline` counts the samples' predictions and features."""
+    """The samples' predictions and features as counted by `metrics.baseline`."""
 
     predictions: Counts
     inputs: Counts
@@ -145,11 +145,11 @@ class Baseline:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """A bundle's table of contents; what has a default is there once the bundle is proven.
+    """A bundle's table of contents; fields with defaults are set once the bundle is proven.
 
-    `parameters` are those that the build was given, secrets as `***`; `packages` are versions
-    by name, `batch` and `preload` say whether a batch predictor and a load before a fork are
-    proven. `digest` is of all that is in the bundle.
+    `parameters` are those of the build, secrets as `***`; `packages` maps names to versions;
+    `batch` and `preload` say whether a batch predictor and loading before a fork are proven.
+    `digest` covers the contents of the bundle.
     """
 
     name: str
@@ -180,7 +180,7 @@ class Manifest:
 
 
 def read_manifest(bundle: Path, *, proven: bool) -> Manifest:
-    """The manifest of a bundle, which is to be `proven` or may be unproven; raises BundleError."""
+    """Read a bundle's manifest; raises BundleError, also if it must be `proven` and is not."""
     path = bundle / MANIFEST
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
@@ -189,7 +189,7 @@ def read_manifest(bundle: Path, *, proven: bool) -> Manifest:
         raise BundleError(f"{bundle} is not a bundle: {error}") from error
     if version != SCHEMA_VERSION:
         raise BundleError(
-            f"{bundle} has schema_version {version}; this service reads {SCHEMA_VERSION}"
+            f"{bundle} has schema_version {version}; this service needs {SCHEMA_VERSION}"
         )
     try:
         manifest = decode(Manifest, document)
@@ -208,7 +208,7 @@ def read_manifest(bundle: Path, *, proven: bool) -> Manifest:
 
 
 def _files_of(manifest: Manifest) -> Iterator[Path]:
-    """The files and folders that a manifest names, relative to the bundle."""
+    """Yield the files and folders that a manifest names, relative to the bundle."""
     for notebook in manifest.source.notebooks:
         yield Path(f"{notebook.executed}.html")
         yield Path("src", notebook.name)
@@ -217,10 +217,10 @@ def _files_of(manifest: Manifest) -> Iterator[Path]:
 
 
 def check_inside(bundle: Path, name: str | Path) -> None:
-    """Raise BundleError for a name of a file that leads out of the bundle, by itself or a link."""
+    """Raise BundleError for a file name that points outside the bundle, directly or by a link."""
     try:
         is_inside = (bundle / name).resolve().is_relative_to(bundle.resolve())
-    except (ValueError, OSError, RuntimeError):  # a NUL; a name too long; a loop of links
+    except (ValueError, OSError, RuntimeError):  # a NUL; a name too long; a symlink loop
         is_inside = False
     if not is_inside:
-        raise BundleError(f"{bundle} is damaged: {str(name)[:80]!r} leads out of it")
+        raise BundleError(f"{bundle} is damaged: {str(name)[:80]!r} points outside the bundle")

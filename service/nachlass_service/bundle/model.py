@@ -1,4 +1,4 @@
-"""Loads a bundle's model and asks it."""
+"""Loads a bundle's model and calls it."""
 
 from __future__ import annotations
 
@@ -26,18 +26,17 @@ from nachlass_service.bundle.manifest import check_inside
 Function = Callable[[Any], Any]
 
 FAILURES = (BaseException,)
-"""What the user's code may raise without ending the process."""
+"""The exceptions of the user's code that do not end the process."""
 
 BY_NAME = re.compile(r"Can't get attribute '([^']+)' on <module '[\w.]*__main__'")
-"""What pickle says of a class or function of the notebook that was not pickled by value."""
+"""pickle's message for a class or function of the notebook that was not pickled by value."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """What a bundle answers with: functions of one sample, or of a list of samples.
+    """The functions of a bundle, which take one sample or a list of samples.
 
-    A `listwise` model, which a pipeline is, takes a JSON list as a list of
-    samples.
+    A `listwise` model, such as a pipeline, takes a JSON list as a list of samples.
     """
 
     predictor: Function
@@ -46,17 +45,17 @@ class Model:
     listwise: bool = False
 
     def answer(self, request: Any) -> Any:
-        """Answer what a client sent: one sample, or a list of samples of a listwise model."""
+        """Predict for a request: one sample, or a list of samples for a listwise model."""
         if self.takes_as_batch(request):
             return self.predict_batch(request) if request else []
         return self.predict(request)
 
     def takes_as_batch(self, request: Any) -> bool:
-        """Whether a request is a list of samples rather than one."""
+        """Return whether a request is a list of samples rather than one."""
         return self.listwise and isinstance(request, list)
 
     def predict(self, sample: Any) -> Any:
-        """Score one sample, decoded from JSON, and return what JSON can carry.
+        """Score one sample, decoded from JSON, and return a value that JSON can represent.
 
         Raises RefusedError, PredictorError or UnserialisableError.
         """
@@ -70,9 +69,9 @@ class Model:
         return convert(prediction)
 
     def validate(self, sample: Any) -> None:
-        """Ask the validator; RefusedError when it says no or raises.
+        """Call the validator; raises RefusedError when it rejects the sample or raises.
 
-        A module that it does not find is no fault of the sample: PredictorError.
+        A missing module is not the sample's fault and raises PredictorError.
         """
         if self.validator is None:
             return
@@ -85,16 +84,16 @@ class Model:
         except FAILURES as error:
             raise RefusedError(f"the validator raised {describe(error)}") from error
         if not accepted:
-            raise RefusedError("the validator refused the sample")
+            raise RefusedError("the validator rejected the sample")
 
     def validate_and_predict_batch(self, samples: Sequence[Any]) -> list[Any]:
-        """Score samples at once, each validated first; RefusedError for the first bad one."""
+        """Validate each sample, then score all at once; RefusedError for the first rejected one."""
         for sample in samples:
             self.validate(sample)
         return self.predict_batch(samples)
 
     def predict_batch(self, samples: Sequence[Any]) -> list[Any]:
-        """Score valid samples at once; PredictorError also when the count is wrong."""
+        """Score valid samples at once; raises PredictorError also for a wrong count."""
         if self.batch_predictor is None:
             raise PredictorError("the bundle has no batch_predictor")
         try:
@@ -107,30 +106,30 @@ class Model:
         if not isinstance(predictions, list) or len(predictions) != len(samples):
             count = len(predictions) if isinstance(predictions, list) else "no list of"
             raise PredictorError(
-                f"batch_predictor answered {len(samples)} samples with {count} predictions"
+                f"batch_predictor returned {count} predictions for {len(samples)} samples"
             )
         return predictions
 
 
 def describe(error: BaseException) -> str:
-    """An exception as `Type: message`; the message may be empty, or raise itself."""
+    """Return `Type: message` for an exception, whose `__str__` may be empty or raise."""
     try:
         message = str(error)
-    except BaseException:  # noqa: BLE001 - it is the user's code, too
+    except BaseException:  # noqa: BLE001 - __str__ is the user's code, too
         message = "its message cannot be shown"
     return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 
 def load_model(bundle: Bundle) -> Model:
-    """Enter the notebook's folder, and unpickle what the build captured. Raises BundleError.
+    """Change to the notebook's folder and unpickle the model. Raises BundleError.
 
-    The working directory and `sys.path` of the process change, as the user's
-    code expects: a process has one model at a time, see `leave_model`.
+    This changes the working directory and `sys.path` of the process because the user's
+    code depends on them: a process has one model at a time, see `leave_model`.
     """
     try:
         os.chdir(bundle.working_directory)
     except OSError as error:
-        raise BundleError(f"{bundle.working_directory} cannot be entered: {error}") from error
+        raise BundleError(f"cannot change to {bundle.working_directory}: {error}") from error
     for folder in bundle.import_folders:
         if str(folder) not in sys.path:
             sys.path.append(str(folder))
@@ -138,19 +137,19 @@ def load_model(bundle: Bundle) -> Model:
 
 
 def leave_model(bundle: Bundle) -> None:
-    """Forget the modules and classes that a bundle brought, so that another's are loaded."""
+    """Unload the modules and classes of a bundle, so that another bundle can be loaded."""
     folders = {str(folder) for folder in bundle.import_folders}
     sys.path[:] = [folder for folder in sys.path if folder not in folders]
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
         if file and Path(file).is_relative_to(bundle.path / "src"):
             del sys.modules[name]
-    # By their ids classes of the notebook would be taken for those of its next version.
+    # Classes of the notebook's next version have the same ids and would not be recreated.
     cloudpickle.cloudpickle._DYNAMIC_CLASS_TRACKER_BY_ID.clear()
 
 
 def unpickle_model(path: Path, *, pipeline: bool) -> Model:
-    """Unpickle the model of the bundle at `path` in the process as it is. Raises BundleError."""
+    """Unpickle the model of the bundle at `path`, without other changes. Raises BundleError."""
     try:
         return _load_pipeline(path) if pipeline else _load_functions(path)
     except FAILURES as error:
@@ -169,7 +168,7 @@ def _load_functions(path: Path) -> Model:
 
 
 def _load_pipeline(path: Path) -> Model:
-    """Load the stages and chain them; a pipeline predicts lists of samples."""
+    """Load the stages into a pipeline, which predicts lists of samples."""
     from sklearn.pipeline import Pipeline
 
     stages = []

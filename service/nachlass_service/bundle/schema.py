@@ -1,4 +1,4 @@
-"""Reads the JSON Schema that a build has made of the samples: it uses few of the keywords."""
+"""Reads the JSON Schema that the build infers from the samples; it uses few keywords."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from nachlass_service.bundle.manifest import Schema
 
 
 def types_of(schema: Schema) -> set[str]:
-    """The types that a schema allows; none when nothing is known."""
+    """Return the types that a schema allows; empty when unknown."""
     types: set[str] = set()
     for alternative in alternatives(schema):
         said = alternative.get("type", ())
@@ -18,7 +18,7 @@ def types_of(schema: Schema) -> set[str]:
 
 
 def inner(schema: Schema, keyword: str, name: str | None = None) -> Schema:
-    """The schema of a list's items, or of an object's property; true when there is none."""
+    """Return the schema of a list's items or an object's property; true when there is none."""
     found = []
     for alternative in alternatives(schema):
         inside = alternative.get(keyword)
@@ -29,7 +29,7 @@ def inner(schema: Schema, keyword: str, name: str | None = None) -> Schema:
 
 
 def alternatives(schema: Schema) -> Iterator[dict[str, Any]]:
-    """A schema, and those that it is any of."""
+    """Yield a schema and all schemas in its `anyOf`."""
     if isinstance(schema, dict):
         yield schema
         for alternative in schema.get("anyOf", ()):

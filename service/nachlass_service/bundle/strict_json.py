@@ -1,4 +1,4 @@
-"""Strict JSON both ways: texts, and the values that JSON has (see jsonable.py for others)."""
+"""Decodes and encodes strict JSON (jsonable.py converts other values)."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from typing import Any, NoReturn
 from nachlass_service.base.errors import NotJsonError, UnserialisableError
 
 SURELY_FINITE = 300
-"""So many digits, without an exponent, make no number that is too large for a float."""
+"""A number of at most this many digits, without an exponent, fits in a float."""
 LARGE = 200_000
-"""Characters from which on a text is decoded such that other threads run meanwhile."""
+"""Texts with more characters are decoded so that other threads can run meanwhile."""
 
 
 def loads(text: str | bytes) -> Any:
-    """Decode one JSON text; NaN, infinities and repeated keys are refused. Raises NotJsonError."""
+    """Decode one JSON text. Raises NotJsonError, also for NaN, infinities and repeated keys."""
     try:
         return _decode(text.decode("utf-8") if isinstance(text, bytes) else text)
     except UnicodeDecodeError as error:
@@ -39,17 +39,17 @@ def _decode(text: str) -> Any:
             return _shared.decode(text)
     may_be_infinite = len(text) > SURELY_FINITE or "e" in text or "E" in text
     found = (_careful if may_be_infinite else _quick).decode(text)
-    # With one colon for each key of one object there are no others, and none twice.
+    # A single object with as many keys as colons has no other objects and no repeated keys.
     if ":" in text and not (type(found) is dict and len(found) == text.count(":")):
         _unrepeated.decode(text)
     return found
 
 
 def encode(plain: Any) -> bytes:
-    """Encode what `convert` gave as one line of strict JSON. Raises UnserialisableError."""
+    """Encode a value of `convert` as one line of strict JSON. Raises UnserialisableError."""
     try:
         try:
-            if type(plain) is int:  # spares the common case most of what the encoder does
+            if type(plain) is int:  # much faster than the encoder, for the common case
                 return str(plain).encode("ascii")
             return _encoder.encode(plain).encode("utf-8")
         except UnicodeEncodeError:  # a lone surrogate: legal only as an escape
@@ -59,35 +59,35 @@ def encode(plain: Any) -> bytes:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    """Refuse NaN, Infinity and -Infinity, which are not JSON."""
+    """Reject NaN, Infinity and -Infinity, which are not JSON."""
     raise ValueError(f"{name} is not JSON")
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object; of two of its keys that are the same, one would be lost."""
+    """Build an object; raises NotJsonError for a repeated key."""
     found = dict(pairs)
     if len(found) < len(pairs):
         [(twice, _count)] = Counter(name for name, _value in pairs).most_common(1)
-        raise NotJsonError(f"the key {twice[:80]!r} is there twice")
+        raise NotJsonError(f"the key {twice[:80]!r} is repeated")
     return found
 
 
 def _finite(text: str) -> float:
-    """A number of the text; one that no float can hold would become infinite, and is refused."""
+    """Parse a number; raises ValueError for one that would become an infinite float."""
     number = float(text)
     if math.isinf(number):
-        raise ValueError(f"{text[:40]} is too large for a number")
+        raise ValueError(f"the number {text[:40]} is too large")
     return number
 
 
 def _integer(text: str) -> int:
-    """An integer; other threads run at a call of a function of Python's, not within the decoder."""
+    """Parse an integer; unlike the C decoder, a Python function lets other threads run."""
     return int(text)
 
 
 @contextmanager
 def _collection_paused() -> Iterator[None]:
-    """Collect no garbage: each collection would visit all that is decoded so far."""
+    """Pause garbage collection: each run would visit everything decoded so far."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

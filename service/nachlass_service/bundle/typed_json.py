@@ -1,7 +1,6 @@
-"""Turns decoded JSON into dataclasses, and says where it has another form.
+"""Turns decoded JSON into dataclasses and names the field that does not match.
 
-A library would do, and would have to agree with the packages of every model that
-is served: what the service depends on stays small.
+A library could conflict with the packages of a model, so the service has few dependencies.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ T = TypeVar("T")
 NAMES = {
     dict: "an object",
     list: "a list",
-    str: "a text",
+    str: "a string",
     bool: "a boolean",
     int: "an integer",
     float: "a number",
@@ -25,11 +24,10 @@ NAMES = {
 
 
 def decode(kind: type[T], value: Any) -> T:
-    """A value of decoded JSON as a dataclass; raises ValueError, which names the field.
+    """Turn a decoded JSON value into a dataclass; raises ValueError that names the field.
 
-    Fields may be dataclasses, tuples of one type, mappings of texts to one type,
-    unions, literals, str, int, float, bool, None and Any. Keys that are not fields are
-    left out.
+    Fields may be dataclasses, tuples of one type, mappings of strings to one type,
+    unions, literals, str, int, float, bool, None and Any. Unknown keys are ignored.
     """
     decoded: T = _decode(kind, value, "")
     return decoded
@@ -45,7 +43,7 @@ def _decode(kind: Any, value: Any, place: str) -> Any:
             return _expect(kind, value, place)
         case origin, names if origin is Literal:
             if value not in names:
-                raise ValueError(f"{place} is none of {', '.join(map(repr, names))}")
+                raise ValueError(f"{place} is not one of {', '.join(map(repr, names))}")
             return value
         case origin, (inner, *_) if origin is tuple:
             items = enumerate(_expect(list, value, place))
@@ -58,7 +56,7 @@ def _decode(kind: Any, value: Any, place: str) -> Any:
 
 
 def _object(kind: Any, value: Mapping[str, Any], place: str) -> Any:
-    """A JSON object as a dataclass."""
+    """Turn a JSON object into a dataclass."""
     hints = get_type_hints(kind)
     found = {}
     for field in fields(kind):
@@ -71,7 +69,7 @@ def _object(kind: Any, value: Mapping[str, Any], place: str) -> Any:
 
 
 def _union(kinds: tuple[Any, ...], value: Any, place: str) -> Any:
-    """A value of one of several types."""
+    """Decode a value of one of several types."""
     problems = []
     for kind in kinds:
         try:
@@ -82,7 +80,7 @@ def _union(kinds: tuple[Any, ...], value: Any, place: str) -> Any:
 
 
 def _expect(kind: Any, value: Any, place: str) -> Any:
-    """The value; ValueError when it is of another type, as true is for a number."""
+    """Return the value; raises ValueError for another type (true is not a number)."""
     if type(value) is kind or (kind is float and type(value) is int):
         return value
     raise ValueError(f"{place or 'the document'} is not {NAMES[kind]}")

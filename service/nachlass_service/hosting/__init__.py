@@ -1,1 +1,1 @@
-"""The service as processes: gunicorn's master and workers, capacity, reloads."""
+"""Runs the service's processes: gunicorn's master and workers, capacity, reloads."""

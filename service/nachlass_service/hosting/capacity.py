@@ -1,17 +1,17 @@
-"""How many workers there is room for, by cores and by memory.
+"""Computes the number of workers from the available cores and memory.
 
-Cores: those the process may run on, and the CPU quotas of its control groups,
-fractions rounded up. Memory: nine tenths of the smallest limit of its control
-groups, or of the machine, have to hold the master and the workers. What one
-process needs was measured by the proof at build; when the model is loaded
+Cores: those the process may run on, limited by the CPU quotas of its control groups;
+fractions are rounded up. Memory: the master and the workers have to fit in nine tenths
+of the machine's memory or of the smallest limit of its control groups. The proof of the
+build measures the memory of a process. Depending on when the model is loaded, the sum is
 
     by each worker:   OVERHEAD + n * (OVERHEAD + bodies + scoring)
     before the fork:  OVERHEAD + loaded + n * (OVERHEAD + bodies + scoring - loaded + loaded / 4)
 
-where `loaded` and `scoring` are the most that a process has for itself after loading
-and after scoring, and `bodies` what a worker holds of requests that are being read;
-a quarter of what was loaded becomes a worker's own, as Python counts references
-in it. At least one worker is started.
+where `loaded` and `scoring` are the peak private memory of a process after loading and
+after scoring, and `bodies` is the memory for request bodies that a worker is reading.
+A quarter of the loaded memory is copied in each worker because Python's reference
+counts change in it. The result is at least one worker.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pathlib import Path
 from nachlass_service.hosting.control_groups import groups, memory, read
 
 OVERHEAD = 32 << 20
-"""Bytes that gunicorn, Flask and the metrics take beside the model."""
+"""Memory in bytes of gunicorn, Flask and the metrics, without the model."""
 MOST_WORKERS = 128
 
 QUOTA = re.compile(r"(\d+) ([1-9]\d*)", re.ASCII)
@@ -39,7 +39,7 @@ class Capacity:
     memory: int
 
     def workers(self, *, loaded: int, scoring: int, bodies: int, preload: bool) -> tuple[int, str]:
-        """How many workers to start, and why; the sizes are in bytes."""
+        """Return the number of workers to start and the reason; sizes are in bytes."""
         by_cores = max(1, math.ceil(self.cores))
         each = OVERHEAD + bodies + scoring
         rest = int(self.memory * 0.9) - OVERHEAD
@@ -49,13 +49,13 @@ class Capacity:
         by_memory = max(1, rest // each)
         why = (
             f"{_rounded(self.cores)} cores, {_mebibytes(self.memory)} of memory "
-            f"at {_mebibytes(each)} a worker"
+            f"at {_mebibytes(each)} per worker"
         )
         return min(by_cores, by_memory, MOST_WORKERS), why
 
 
 def capacity(root: Path = Path("/")) -> Capacity:
-    """What the process may use, read below `root`."""
+    """Return the capacity of this process, read from the files below `root`."""
     cores = [float(_cores_allowed())]
     for group in groups(root):
         quota, period = (read(group / f"cpu.cfs_{name}_us") for name in ("quota", "period"))
@@ -65,13 +65,13 @@ def capacity(root: Path = Path("/")) -> Capacity:
 
 
 def _quota(given: str) -> list[float]:
-    """The cores of a quota and its period, `150000 100000`; `max` or -1 is no limit."""
+    """Return the cores of a quota and period, such as `150000 100000`; none for `max` or -1."""
     found = QUOTA.fullmatch(given)
     return [int(found[1]) / int(found[2])] if found else []
 
 
 def _cores_allowed() -> int:
-    """The cores this process may run on."""
+    """Return the number of cores this process may run on."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

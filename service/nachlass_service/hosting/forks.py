@@ -1,9 +1,8 @@
-"""Makes a process that the user's code forks an ordinary one.
+"""Resets processes that the user's code forks from a worker.
 
-It inherits the port and gunicorn's signal handlers, which are the worker's. A
-signal that comes before they are put back would be taken by the inherited
-handler and be lost (a pool of processes that ends at once sends one), so
-signals wait while a process is forked.
+Such a process inherits the worker's port and gunicorn's signal handlers. An inherited
+handler would lose a signal that arrives before the reset (a process pool that ends at
+once sends one), so signals are blocked during the fork.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from collections.abc import Sequence
 
 
 def leave_forks_alone(signals: Sequence[int], listeners: Sequence[socket.socket]) -> None:
-    """From now on, in this process: what it forks has neither its signal handlers nor its ports."""
+    """Reset the signal handlers and close the ports in all processes forked from now on."""
     forking = threading.local()
 
     def before() -> None:

@@ -1,4 +1,4 @@
-"""Keeps a model that may use a GPU from being loaded before a fork, which no GPU survives."""
+"""Prevents loading a model that may use a GPU before a fork: GPU contexts do not survive one."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from types import ModuleType
 from nachlass_service.base.errors import BundleError
 
 DEVICES = ("/dev/nvidiactl", "/dev/kfd")
-"""The kernel's interfaces of NVIDIA and AMD."""
+"""The device files of NVIDIA and AMD."""
 LIBRARIES = ("torch", "jax", "jaxlib", "tensorflow", "cupy")
-"""How distributions are called, or begin, that use a GPU where there is one."""
+"""Names, up to the first dash, of distributions that use a GPU if there is one."""
 ON_GPU = {"cuda", "gpu", "rocm"}
 
 
 def may_use_gpu(packages: Collection[str]) -> bool:
-    """Whether a model of these distributions may come to use a GPU of this machine."""
+    """Return whether a model with these distributions may use a GPU of this machine."""
     uses = any(name.partition("-")[0] in LIBRARIES for name in packages)
     return uses and any(Path(device).exists() for device in DEVICES)
 
 
 def refuse_initialised() -> None:
-    """Raise BundleError if this process, which is going to be forked, has begun to use a GPU."""
+    """Raise BundleError if this process, which will fork, uses a GPU."""
     torch = sys.modules.get("torch")
     xla = sys.modules.get("jax._src.xla_bridge")
     if (torch and _is_initialised(torch)) or ON_GPU & {*getattr(xla, "_backends", ())}:
         raise BundleError(
-            "the model has begun to use a GPU while it was loaded, before the workers were "
-            "forked, which no GPU survives: load it when the predictor is first called"
+            "the model uses a GPU before the workers are forked, and GPU contexts do not survive "
+            "a fork: load the model in the first call of the predictor"
         )
 
 

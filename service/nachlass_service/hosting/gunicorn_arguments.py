@@ -1,4 +1,4 @@
-"""Reads GUNICORN_CMD_ARGS, and refuses what would be taken and do nothing."""
+"""Reads GUNICORN_CMD_ARGS and rejects settings that would have no effect."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from nachlass_service.base.errors import SettingError
 
 FILES = frozenset({"certfile", "keyfile", "ca_certs"})
 
-SIGHUP = "send SIGHUP when the bundle has changed"
-STATSD = "nothing is sent, see /metrics"
-FOLDER = "the model's own folders are used"
-LEAVE_OUT = "leave it out"
+SIGHUP = "send SIGHUP to reload a changed bundle"
+STATSD = "the service sends no metrics, scrape /metrics"
+FOLDER = "the service uses the model's folders"
+LEAVE_OUT = "remove it"
 WITHOUT_EFFECT = {
-    "config": "write its settings into GUNICORN_CMD_ARGS",
+    "config": "set its settings in GUNICORN_CMD_ARGS",
     "print_config": LEAVE_OUT,
     "check_config": LEAVE_OUT,
-    "daemon": "let what starts the service keep it in the background",
+    "daemon": "run the service in the background with a process manager",
     "enable_stdio_inheritance": LEAVE_OUT,
     "reload": SIGHUP,
     "reload_engine": SIGHUP,
@@ -42,7 +42,7 @@ WITHOUT_EFFECT = {
     "asgi_lifespan": LEAVE_OUT,
     "asgi_disconnect_grace_period": LEAVE_OUT,
 }
-"""gunicorn's settings that this service has no use for, each with what to do instead."""
+"""Settings of gunicorn without effect in this service, each with what to do instead."""
 
 OF_OTHER_WORKERS = frozenset(
     "casefold_http_method do_handshake_on_connect forwarder_headers header_map http2_cleartext"
@@ -52,16 +52,16 @@ OF_OTHER_WORKERS = frozenset(
     " proxy_allow_ips proxy_protocol root_path sendfile strip_header_spaces"
     " suppress_ragged_eofs uwsgi_allow_ips websocket_max_message_size".split()
 )
-"""Settings of gunicorn's own way of reading HTTP, which the service's worker does not share."""
+"""Settings of gunicorn's HTTP parser, which the service's worker does not use."""
 
 
 def read_arguments(cfg: Config) -> dict[str, Any]:
-    """What GUNICORN_CMD_ARGS sets, by gunicorn's names; raises SettingError."""
+    """Return the settings in GUNICORN_CMD_ARGS by gunicorn's names; raises SettingError."""
     parser = cfg.parser()
     parser.error = _refuse  # type: ignore[method-assign]
     found = vars(parser.parse_args(cfg.get_cmd_args_from_env()))
     if words := found.pop("args", None):
-        raise SettingError(f"GUNICORN_CMD_ARGS holds {words[0]!r}, which is no setting")
+        raise SettingError(f"GUNICORN_CMD_ARGS has {words[0]!r}, which is not a setting")
     asked = {name: value for name, value in found.items() if value is not None}
     for name, instead in WITHOUT_EFFECT.items():
         _refuse_if_asked(name, asked, cfg, instead)
@@ -71,9 +71,9 @@ def read_arguments(cfg: Config) -> dict[str, Any]:
 
 
 def refuse_of_other_workers(asked: Mapping[str, Any], cfg: Config) -> None:
-    """Refuse what only gunicorn's own workers do; raises SettingError."""
+    """Reject settings that only gunicorn's own workers have; raises SettingError."""
     for name in OF_OTHER_WORKERS:
-        _refuse_if_asked(name, asked, cfg, "leave it out, or serve with -k gthread")
+        _refuse_if_asked(name, asked, cfg, "remove it, or serve with -k gthread")
 
 
 def _refuse_if_asked(name: str, asked: Mapping[str, Any], cfg: Config, instead: str) -> None:
@@ -83,19 +83,21 @@ def _refuse_if_asked(name: str, asked: Mapping[str, Any], cfg: Config, instead: 
 
 
 def check_settings(cfg: Config) -> None:
-    """Refuse values that gunicorn takes, and that end it later or mean another; SettingError."""
+    """Reject values that gunicorn accepts but fails on later or misreads; raises SettingError."""
     if cfg.workers < 1:
-        raise SettingError("GUNICORN_CMD_ARGS asks for no workers")
+        raise SettingError("GUNICORN_CMD_ARGS sets no workers (at least 1 needed)")
     if cfg.worker_connections < 1:
-        raise SettingError("GUNICORN_CMD_ARGS asks for no connections")
+        raise SettingError("GUNICORN_CMD_ARGS sets no connections (at least 1 needed)")
     folder = cfg.worker_tmp_dir
     if folder and not (Path(folder).is_dir() and os.access(folder, os.W_OK)):
-        raise SettingError(f"GUNICORN_CMD_ARGS: {folder} is no folder that can be written")
+        raise SettingError(f"GUNICORN_CMD_ARGS: {folder} is not a writable folder")
     if cfg.loglevel.lower() not in Logger.LOG_LEVELS:
         levels = ", ".join(Logger.LOG_LEVELS)
-        raise SettingError(f"GUNICORN_CMD_ARGS: --log-level is {cfg.loglevel!r}, not of {levels}")
+        raise SettingError(
+            f"GUNICORN_CMD_ARGS: --log-level is {cfg.loglevel!r}, not one of {levels}"
+        )
 
 
 def _refuse(message: str) -> NoReturn:
-    """What argparse does with arguments that it does not understand."""
-    raise SettingError(f"GUNICORN_CMD_ARGS cannot be used: {message}")
+    """Raise SettingError for arguments that argparse does not understand."""
+    raise SettingError(f"GUNICORN_CMD_ARGS is invalid: {message}")

@@ -1,4 +1,4 @@
-"""gunicorn's own lines, in the form of the service's log."""
+"""Formats gunicorn's log lines like the service's."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from nachlass_service.base.log import handler as log_handler
 
 
 class Logger(GunicornLogger):
-    """gunicorn's logger, whose lines take the form of ours."""
+    """gunicorn's logger with the service's log format."""
 
     def setup(self, cfg: Config) -> None:
-        """As gunicorn's, but for the form."""
+        """Set up gunicorn's handlers with the service's formatter."""
         super().setup(cfg)
         for handler in self.error_log.handlers:
             handler.setFormatter(log_handler.formatter)

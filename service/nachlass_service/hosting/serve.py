@@ -1,4 +1,4 @@
-"""The command `serve`: checks what it was told, then runs the server."""
+"""The command `serve`: checks its settings, then runs the server."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nachlass_service.hosting.snapshot import Snapshots
 
 CANNOT_SERVE = 11
-"""The exit code when the service cannot start; `nachlass` has the same."""
+"""The exit code when the service cannot start; `nachlass` uses the same."""
 
 
 def serve(arguments: argparse.Namespace) -> None:
@@ -33,7 +33,7 @@ def serve(arguments: argparse.Namespace) -> None:
     # s2i keeps the quotes around a variable's value.
     if arguments_given := unquote(os.environ.get("GUNICORN_CMD_ARGS", "")).strip():
         os.environ["GUNICORN_CMD_ARGS"] = arguments_given
-    # gunicorn reads this when it is imported, and cannot take a wrong one.
+    # gunicorn reads this on import and fails on an invalid value.
     os.environ.pop("WEB_CONCURRENCY", None)
 
     from gunicorn.arbiter import Arbiter
@@ -42,14 +42,14 @@ def serve(arguments: argparse.Namespace) -> None:
     from nachlass_service.hosting.server import Server
     from nachlass_service.hosting.snapshot import Snapshots
 
-    for output in (sys.stdout, sys.stderr):  # what a model prints is seen at once
+    for output in (sys.stdout, sys.stderr):  # show what a model prints without delay
         if isinstance(output, io.TextIOWrapper):
             output.reconfigure(line_buffering=True)
     log.set_up(settings.log_format)
     snapshots = Snapshots(arguments.bundle.resolve(), wanted=arguments.local)
     master = os.getpid()
-    # gunicorn listens to signals once the model is loaded; the first process of a container,
-    # which nothing ends by default, would not hear one before.
+    # gunicorn handles signals only once the model is loaded, and the first process of a
+    # container ignores signals without a handler.
     for sig in (signal.SIGTERM, signal.SIGINT):
         signal.signal(sig, lambda *_: _end_early(snapshots))
     try:
@@ -69,13 +69,13 @@ def serve(arguments: argparse.Namespace) -> None:
 
 
 def _end_early(snapshots: Snapshots) -> NoReturn:
-    """End before there is a service, whatever the model is doing in its code."""
+    """Exit during startup, even while the model's code runs."""
     snapshots.keep_only(None)
     os._exit(0)
 
 
 def _check_address(host: str, port: int) -> None:
-    """Refuse an address that cannot be listened at, before anything is loaded."""
+    """Raise SettingError, before anything is loaded, for an address that cannot be bound."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, kind, protocol, _name, address = found[0]
@@ -84,6 +84,6 @@ def _check_address(host: str, port: int) -> None:
             tried.bind(address)
     except (OSError, UnicodeError) as error:
         raise SettingError(
-            f"{host}:{port} cannot be listened at: {getattr(error, 'strerror', error)}; "
-            "name another with --host, and --port or PORT"
+            f"cannot listen on {host}:{port}: {getattr(error, 'strerror', error)}; "
+            "choose another address with --host, and --port or PORT"
         ) from error

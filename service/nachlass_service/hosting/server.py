@@ -1,8 +1,8 @@
-"""Hosts the service under gunicorn: settings, workers, reload.
+"""Runs the service under gunicorn: settings, workers, reload.
 
-The master decides what is served, and never scores: the threads of some
-libraries do not survive a fork. The model is loaded in the master when the
-manifest says that this one does, otherwise by each worker.
+The master chooses the bundle and never scores: the threads of some libraries do not
+survive a fork. The master loads the model if the manifest says that it survives a fork,
+else each worker loads it.
 """
 
 from __future__ import annotations
@@ -53,24 +53,24 @@ from nachlass_service.web.app import create_app
 from nachlass_service.web.page import curl_line
 
 FACE_THREADS = 64
-"""Threads that carry requests, of which those that wait for a prediction leave some free."""
+"""Threads for requests; HEALTH_THREADS of them never wait for a prediction."""
 HEALTH_THREADS = 8
 GRACEFUL_TIMEOUT_S = 25
-"""The time to answer what was read before a stop; orchestrators kill after 30 s."""
+"""The time to answer pending requests at shutdown; orchestrators kill after 30 s."""
 KEEP_ALIVE_S = 75
-"""Load balancers keep idle connections for 60 s, and expect that we do not close them first."""
+"""Longer than the 60 s of load balancers, which expect to close idle connections first."""
 GIL_ALLOWANCE_S = 10
-"""Beyond the predictor's limit: it holds the interpreter then, and only a kill helps."""
+"""The time beyond the prediction timeout after which a predictor that holds the GIL is killed."""
 EXIT_S = 3
-"""What libraries get for whatever they do when a process ends."""
+"""The time for the exit handlers of libraries."""
 DEFAULT_HOST = "127.0.0.1"
 LOADING_LIMIT_S = 600
-"""A worker that has not loaded its model by then is taken for lost."""
+"""A worker that takes longer to load its model is killed."""
 WARM_UP_PAUSE_S = 2
 LONGEST_PAUSE_S = 60
 WHY = {
-    "time_limit": "a predictor has not come back",
-    "max_requests": "it has answered as many requests as it may",
+    "time_limit": "a call of the predictor exceeded its timeout",
+    "max_requests": "it reached its limit of requests (max_requests)",
 }
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -81,11 +81,11 @@ THREAD_VARIABLES = (
 
 
 class Server(BaseApplication):
-    """The gunicorn application of a bundle, which its successor can take the place of.
+    """The gunicorn application of a bundle, which a reload can replace.
 
-    `flags` are the variables that the command line set, HOST among them: they
-    win over GUNICORN_CMD_ARGS. A `local` service shows samples to this machine
-    unless the settings say otherwise.
+    `flags` are the variables set on the command line, including HOST: they override
+    GUNICORN_CMD_ARGS. A `local` service shows samples on loopback unless the settings
+    say otherwise.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class Server(BaseApplication):
         self.bundle.check_samples()
         self.scorer: Scorer | None = None
         self.balance = Balance()
-        self._slots: dict[int, int] = {}  # of living workers, by their age
+        self._slots: dict[int, int] = {}  # of running workers, by gunicorn's worker age
         self._metrics_of: dict[int, Metrics] = {}
         super().__init__()
         self.metrics = self._metrics_for(self.bundle)
@@ -108,7 +108,7 @@ class Server(BaseApplication):
     # In the master.
 
     def run(self) -> None:
-        """Serve until a signal says otherwise; ends the process. Raises SettingError."""
+        """Serve until a signal arrives, then exit. Raises SettingError."""
         try:
             Master(self).run()
         except (RuntimeError, ValueError) as error:
@@ -123,10 +123,10 @@ class Server(BaseApplication):
         except SettingError:
             raise
         except Exception as error:
-            raise SettingError(f"GUNICORN_CMD_ARGS cannot be used: {error}") from error
+            raise SettingError(f"GUNICORN_CMD_ARGS is invalid: {error}") from error
 
     def load_config(self) -> None:
-        """Our defaults, then GUNICORN_CMD_ARGS, then our flags: the later wins."""
+        """Apply our defaults, then GUNICORN_CMD_ARGS, then our flags: the last one wins."""
         asked = read_arguments(self.cfg)
         settings = self._defaults()
         if "worker_class" not in asked:
@@ -146,7 +146,7 @@ class Server(BaseApplication):
             os.environ.setdefault(name, str(threads))
 
     def renew(self, is_given_up: Callable[[], bool]) -> bool:
-        """Take the bundle that is there now; False, and the old one stays, if that cannot be."""
+        """Switch to the current bundle; on failure keep the previous one and return False."""
         before = self.bundle
         try:
             bundle = Bundle.open(self._snapshots.take())
@@ -164,18 +164,18 @@ class Server(BaseApplication):
         return True
 
     def forget_before(self) -> None:
-        """Remove what only the workers before a reload needed."""
+        """Remove the snapshots that only the workers before the reload needed."""
         self._snapshots.keep_only(self.bundle.path)
 
     def note_end(self, worker: Worker) -> None:
-        """Count a worker that has ended, and log it if it crashed."""
+        """Count an ended worker, and log it if it crashed."""
         metrics = self._metrics_of.pop(worker.age, None)
         lost = metrics.note_end(self._slots[worker.age]) if metrics else None
         if lost is not None and self.metrics.counters.is_ready:
             log.event("worker_crashed", level=ERROR, pid=worker.pid, requests_lost=lost)
 
     def _defaults(self) -> dict[str, Any]:
-        """What gunicorn is told unless the user says otherwise."""
+        """Return the default settings for gunicorn."""
         self._capacity = capacity()
         manifest = self.bundle.manifest
         preload = manifest.preload and not may_use_gpu(manifest.packages)
@@ -209,7 +209,7 @@ class Server(BaseApplication):
         }
 
     def _from_flags(self) -> dict[str, Any]:
-        """What the command line says, in gunicorn's words."""
+        """Return the settings of the command line by gunicorn's names."""
         asked: dict[str, Any] = {}
         if {"HOST", "PORT"} & self._flags.keys():
             asked["bind"] = self._address()
@@ -223,7 +223,7 @@ class Server(BaseApplication):
         return f"[{host}]:{self.settings.port}" if ":" in host else f"{host}:{self.settings.port}"
 
     def _metrics_for(self, bundle: Bundle) -> Metrics:
-        """New metrics of a bundle; raises BundleError."""
+        """Return new metrics for a bundle; raises BundleError."""
         manifest = bundle.manifest
         info = {
             "name": manifest.name,
@@ -243,15 +243,15 @@ class Server(BaseApplication):
         )
 
     def _check_environment(self, bundle: Bundle) -> None:
-        """Refuse a bundle that needs other packages than this process has."""
+        """Raise BundleError for a bundle with a different serving lock than this process."""
         locks = [b.manifest.locks.serving for b in (self.bundle, bundle)]
         if locks[0] != locks[1]:
             raise BundleError(
-                f"{bundle.title} needs other packages than those at hand: restart the service"
+                f"{bundle.title} needs other packages than the running service: restart it"
             )
 
     def say(self, event: str) -> None:
-        """Write what is being served."""
+        """Log an event with a description of the served bundle."""
         manifest = self.bundle.manifest
         log.event(
             event,
@@ -267,7 +267,7 @@ class Server(BaseApplication):
         )
 
     def _prepare(self, arbiter: Arbiter, worker: Worker) -> None:
-        """Give a worker the lowest slot that no living worker has."""
+        """Give a worker the lowest slot that no running worker has."""
         living = {other.age for other in arbiter.WORKERS.values()}
         self._slots = {age: slot for age, slot in self._slots.items() if age in living}
         taken = self._slots.values()
@@ -276,10 +276,10 @@ class Server(BaseApplication):
         self.metrics.counters.prepare(slot)
         self.balance.prepare(slot)
 
-    # In a worker; `load` also in the master, when the model is loaded before the fork.
+    # In a worker; `load` also in the master if the model is loaded before the fork.
 
     def load(self) -> Any:
-        """The application with its model; ends the process when that cannot be loaded."""
+        """Load the model and return the application; exit the process on failure."""
         try:
             model = load_model(self.bundle)
             if self.cfg.preload_app:
@@ -287,14 +287,14 @@ class Server(BaseApplication):
             self.scorer = Scorer(self.bundle, model, self.metrics, self.settings)
         except ServiceError as error:
             log_failure(error, self.bundle)
-            if self.metrics.counters.is_ready:  # the others go on; do not try without a pause
+            if self.metrics.counters.is_ready:  # other workers serve; pause before the next try
                 time.sleep(WARM_UP_PAUSE_S)
                 sys.exit(1)
             sys.exit(Arbiter.WORKER_BOOT_ERROR)
         return create_app(self.scorer)
 
     def _enter(self, _arbiter: Arbiter, worker: Worker) -> None:
-        """Take the slot, and tell the master that we live while the model is loaded."""
+        """Use the slot, and send heartbeats to the master while the model is loaded."""
         _reseed()
         leave_forks_alone([*worker.SIGNALS, INTERRUPTION], worker.sockets)
         self.metrics.counters.use(self._slots[worker.age])
@@ -309,27 +309,27 @@ class Server(BaseApplication):
         threading.Thread(target=live, name="loading", daemon=True).start()
 
     def _begin(self, worker: Worker) -> None:
-        """Start predicting; a worker that cannot be warmed up tries again and again."""
+        """Start predicting; a failed warm-up is retried until it succeeds."""
         scorer = self.scorer
         assert scorer is not None
 
         def leave(reason: str) -> None:
-            if not worker.alive:  # it is leaving
+            if not worker.alive:  # already shutting down
                 return
             log.event("worker_replaced", level=WARNING, why=WHY[reason])
             scorer.metrics.leave(reason)
             worker.alive = False
 
         get_ready = partial(self._get_ready, scorer)
-        if begin := getattr(worker, "begin", None):  # it predicts only once its loop runs
+        if begin := getattr(worker, "begin", None):  # this worker predicts once its loop runs
             scorer.start(begin(scorer, self.balance, leave, get_ready))
         else:
             scorer.start(self._pool(leave).run)
             get_ready()
 
     def _end_soon(self, _arbiter: Arbiter, worker: Worker) -> None:
-        """Say whether we end by ourselves; the kernel ends what something keeps from ending."""
-        if worker.nr >= worker.max_requests:  # gunicorn's own worker counts here, and says nothing
+        """Record a regular exit, and set an alarm that kills the process if it does not end."""
+        if worker.nr >= worker.max_requests:  # gunicorn's worker does not report this itself
             self.metrics.leave("max_requests")
         if getattr(sys.exc_info()[1], "code", 1) == 0:
             self.metrics.say_goodbye()
@@ -337,13 +337,13 @@ class Server(BaseApplication):
         signal.alarm(EXIT_S)
 
     def _get_ready(self, scorer: Scorer) -> None:
-        """Warm up once, and go on trying if that fails."""
+        """Warm up once, and retry in a thread if that fails."""
         if not self._warm_up(scorer):
             threading.Thread(target=self._keep_trying, args=[scorer], daemon=True).start()
         self._begun.set()
 
     def _pool(self, leave: Callable[[str], None]) -> Pool:
-        """The threads that predict, beside those that carry requests."""
+        """Return the pool of prediction threads, which are separate from request threads."""
         return Pool(
             self.settings.predictor_threads,
             limit_s=self.settings.predict_timeout_s,
@@ -352,7 +352,7 @@ class Server(BaseApplication):
         )
 
     def _warm_up(self, scorer: Scorer) -> bool:
-        """Warm up; say so when this was the last worker to be ready."""
+        """Warm up, and log `ready` when this is the last worker; return whether it succeeded."""
         try:
             scorer.warm_up()
         except ServiceError as error:
@@ -366,7 +366,7 @@ class Server(BaseApplication):
         return True
 
     def _keep_trying(self, scorer: Scorer) -> None:
-        """Warm up until it works, less and less often."""
+        """Retry the warm-up until it succeeds, with growing pauses."""
         pause_s = WARM_UP_PAUSE_S
         time.sleep(pause_s)
         while not self._warm_up(scorer):
@@ -375,19 +375,19 @@ class Server(BaseApplication):
 
 
 class Master(Arbiter):
-    """gunicorn's master, which on SIGHUP takes a bundle that has changed."""
+    """gunicorn's master, which reloads a changed bundle on SIGHUP."""
 
     app: Server
     is_ending = False
     is_halting = False
 
     def signal(self, sig: int, frame: FrameType | None) -> None:
-        """Take note of a signal."""
+        """Queue a signal, and note whether it ends the service."""
         super().signal(sig, frame)
         self.is_ending = self.is_ending or sig in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 
     def reap_workers(self) -> None:
-        """See which workers have ended; a service that was ready does not end with one."""
+        """Reap ended workers; once ready, the service continues if a worker fails to start."""
         before = dict(self.WORKERS)
         try:
             super().reap_workers()
@@ -395,13 +395,13 @@ class Master(Arbiter):
             if self.app.metrics.counters.is_ready:
                 for pid in before.keys() - self.WORKERS.keys():
                     self.app.note_end(before[pid])
-                self.reap_workers()  # it stopped there, and others may have ended, too
-            elif not self.is_halting:  # it reaps the other workers, too, while it halts
+                self.reap_workers()  # the exception ended the loop, and more workers may have ended
+            elif not self.is_halting:  # halting reaps the other workers too
                 self.is_halting = True
                 raise
 
     def reload(self) -> None:
-        """Start workers with the new bundle and let the old ones end, if it can be served."""
+        """Replace the workers with ones for the new bundle, if it can be served."""
         if self.app.renew(lambda: self.is_ending):
             super().reload()
             self.app.say("reloaded")
@@ -409,7 +409,7 @@ class Master(Arbiter):
 
 
 def worker_class() -> type[Worker]:
-    """The worker with an event loop; where httptools is missing, gunicorn's with threads."""
+    """Return the worker with an event loop, or gunicorn's thread worker without httptools."""
     try:
         from nachlass_service.http.async_worker import AsyncWorker
     except ImportError as error:
@@ -419,7 +419,7 @@ def worker_class() -> type[Worker]:
 
 
 def _is_local(address: str | int | tuple[str, int]) -> bool:
-    """Whether only this machine reaches an address; a path is a socket of its own."""
+    """Return whether an address is reachable only from this machine; a path is a Unix socket."""
     if not isinstance(address, tuple):
         return isinstance(address, str)
     try:
@@ -429,17 +429,17 @@ def _is_local(address: str | int | tuple[str, int]) -> bool:
 
 
 def _url(address: str | int | tuple[str, int], scheme: str) -> str | None:
-    """A listener's address as a client writes it; None for a socket that has none."""
+    """Return the URL of a listener; None for a Unix socket."""
     if not isinstance(address, tuple):
         return None
     host, port = address[:2]
-    if host in ("0.0.0.0", "::", ""):  # noqa: S104 - all addresses, this machine's among them
+    if host in ("0.0.0.0", "::", ""):  # noqa: S104 - all addresses, including loopback
         host = "localhost"
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def _reseed() -> None:
-    """Have libraries that were loaded before the fork draw other numbers in each worker."""
+    """Give each worker its own random seed in libraries that were loaded before the fork."""
     if numpy := sys.modules.get("numpy"):
         numpy.random.seed()
     if torch := sys.modules.get("torch"):

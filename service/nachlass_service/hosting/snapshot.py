@@ -1,8 +1,8 @@
-"""Keeps what is being served from changing under a running service.
+"""Keeps a served bundle unchanged while builds replace it.
 
-A build replaces a bundle's folder while it may be served. A snapshot is a copy
-beside it, of hard links where the file system has them: it costs no room, and
-what it links to stays whatever becomes of the bundle.
+A build may replace the folder of a bundle that is being served. A snapshot is a copy
+next to it, made of hard links where the file system has them: it needs no space, and
+its files remain when the bundle is replaced.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ SOURCE = "src"
 class Snapshots:
     """The snapshots of one bundle that one service holds.
 
-    Without `wanted`, in an image, where nothing replaces a bundle, the bundle
-    itself is served; so it is where its folder cannot be written.
+    Without `wanted` (in an image, where nothing replaces the bundle), or if the
+    bundle's folder is not writable, the bundle itself is served.
     """
 
     def __init__(self, bundle: Path, *, wanted: bool) -> None:
@@ -36,7 +36,7 @@ class Snapshots:
         self._owner = os.getpid()
 
     def take(self) -> Path:
-        """A copy of the bundle as it is now; raises BundleError."""
+        """Copy the current bundle and return the copy; raises BundleError."""
         if not self._wanted:
             return self._bundle
         self._clear_left_ones()
@@ -50,36 +50,36 @@ class Snapshots:
         return path
 
     def keep_only(self, kept: Path | None) -> None:
-        """Remove all snapshots but one, or all of them; only the process that took them does."""
+        """Remove all snapshots except `kept`, if this is the process that took them."""
         if os.getpid() != self._owner:
             return
         for path in [path for path in self._held if path != kept]:
             shutil.rmtree(path.parent, ignore_errors=True)
             self._held.pop(path).close()
-        with suppress(OSError):  # another service has its own there, or there is none
+        with suppress(OSError):  # another service has snapshots there, or there is no folder
             self._folder.rmdir()
 
     def _clear_left_ones(self) -> None:
-        """Remove what killed services left."""
+        """Remove the snapshots of killed services."""
         for folder in self._folder.glob("*"):
             try:
                 with (folder / LOCK).open("r+") as file:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     shutil.rmtree(folder, ignore_errors=True)
-            except OSError:  # a service that lives, or that is just starting
+            except OSError:  # a running service, or one that is just starting
                 continue
 
 
 def _hold(folder: Path) -> IO[str]:
-    """Lock a folder, for as long as any process of the service lives."""
+    """Lock a folder for as long as any process of the service runs."""
     held = (folder / f"{LOCK}.new").open("w")
     fcntl.flock(held, fcntl.LOCK_EX)
-    (folder / f"{LOCK}.new").rename(folder / LOCK)  # nobody sees it without its lock
+    (folder / f"{LOCK}.new").rename(folder / LOCK)  # the file never appears unlocked
     return held
 
 
 def _copy(bundle: Path, path: Path) -> None:
-    """Copy a bundle, all of it the same one."""
+    """Copy a bundle; raises FileNotFoundError if it is replaced meanwhile."""
     before = bundle.stat()
     ours = shutil.ignore_patterns(SOURCE)
     shutil.copytree(
@@ -89,14 +89,14 @@ def _copy(bundle: Path, path: Path) -> None:
         copy_function=_link,
         ignore=lambda folder, names: ours(folder, names) if Path(folder) == bundle else set(),
     )
-    # The model may write there, and through a link it would write into the bundle.
+    # The model may write to its source files, and a link would change the bundle's.
     shutil.copytree(bundle / SOURCE, path / SOURCE, symlinks=True)
     if not os.path.samestat(before, bundle.stat()):
         raise FileNotFoundError("it was replaced meanwhile")
 
 
 def _link(source: str, target: str) -> None:
-    """Link a file of ours; copy it where there are no links."""
+    """Hard-link a file; copy it where the file system has no links."""
     try:
         os.link(source, target)
     except OSError:

@@ -1,1 +1,1 @@
-"""What carries the bytes of requests and answers."""
+"""The HTTP server: connections, requests and responses."""

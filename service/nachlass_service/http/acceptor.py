@@ -1,4 +1,4 @@
-"""Accepts connections, shares them with the other workers, and lets them go."""
+"""Accepts connections, balances them with other workers, and closes them."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from nachlass_service.http.interfaces import Handler
 from nachlass_service.http.phases import IDLE, SILENCE_S
 
 SLACK = 4
-"""Connections that a worker may have more than another before it lets that one go first."""
+"""A worker with this many more connections than another lets that one accept first."""
 STEP_BACK_S = 0.001
 NO_ROOM_S = 0.1
-"""How long nothing is accepted when there is no room for more."""
+"""How long a worker without room accepts nothing."""
 MOST_WAITING = 2048
-"""Connections that may have been waiting for a worker: gunicorn's default."""
+"""The most connections in the backlog of a listener: gunicorn's default."""
 LATELY_S = 1.0
-"""A client that was answered so lately may be sending its next request now."""
+"""A client that was answered this recently may be sending its next request."""
 FAREWELL_S = 0.3
-"""How long such a client may take, during a drain, to send one more request."""
+"""How long a drain waits for one more request from such a client."""
 DRAIN_S = 3
-"""What has not been sent so long after a drain began is not waited for."""
+"""How long a drain waits for requests that are still arriving."""
 LOGGED_EVERY_S = 10.0
 
 
 class Acceptor:
-    """The listeners of a worker, and its connections; all methods are the loop's."""
+    """The listeners and connections of a worker; all methods run in the loop's thread."""
 
     def __init__(
         self,
@@ -58,11 +58,11 @@ class Acceptor:
 
     @property
     def is_empty(self) -> bool:
-        """Whether everybody is gone."""
+        """Whether a drain is complete."""
         return self.is_draining and not (self.connections or self._tasks)
 
     def open(self, listeners: Sequence[socket.socket]) -> None:
-        """Begin to accept, unless the worker is ending already."""
+        """Start accepting, unless the worker is already shutting down."""
         if self.is_draining:
             return
         self._listeners = list(listeners)
@@ -72,7 +72,7 @@ class Acceptor:
         self._listen()
 
     def opened(self, connection: Connection) -> None:
-        """Take note of a connection, and make room for it."""
+        """Register a connection, and make room for it."""
         self.connections.add(connection)
         self._say()
         if len(self.connections) > self._most:
@@ -84,7 +84,7 @@ class Acceptor:
         self._say()
 
     def drain(self) -> None:
-        """Accept what has been waiting, and no more; answer what is asked, and no more."""
+        """Accept the backlog, then stop accepting; answer pending requests, then close."""
         self._stop_listening()
         self.is_draining = True
         self._balance.leave()
@@ -96,12 +96,12 @@ class Acceptor:
         self._listeners = []
         now = time.monotonic()
         self._gives_up_at = now + DRAIN_S
-        # What was sent before may still be in the sockets: they are read once more.
+        # The sockets may hold requests that were sent before, so they are read once more.
         self._loop.call_later(0.01, self._close_idle, now - LATELY_S)
         self._loop.call_later(0.01 + FAREWELL_S, self._close_idle, math.inf)
 
     def tick(self, now: float) -> None:
-        """Let go of clients that are too slow."""
+        """Close the connections of clients that are too slow."""
         for connection in [c for c in self.connections if c.deadline < now]:
             connection.pass_deadline()
         if now > self._gives_up_at:
@@ -111,7 +111,7 @@ class Acceptor:
                 task.cancel()
 
     def excuse(self, seconds: float) -> None:
-        """Give all clients so much more time: the loop has not listened to them."""
+        """Extend all deadlines by a time in which the loop did not read."""
         for connection in self.connections:
             connection.deadline += seconds
 
@@ -132,7 +132,7 @@ class Acceptor:
         self._loop.call_later(seconds, self._listen)
 
     def _client_waits(self, listener: socket.socket) -> None:
-        """Accept one client, unless another worker should, or too many handshakes go on."""
+        """Accept one client, unless another worker should or too many handshakes are pending."""
         if len(self._tasks) >= self._most:
             self._close_for(NO_ROOM_S)
             return
@@ -145,7 +145,7 @@ class Acceptor:
         self._accept(listener)
 
     def _accept(self, listener: socket.socket) -> bool:
-        """Accept one connection; whether there was one."""
+        """Accept one connection; return whether there was one."""
         try:
             sock, _peer = listener.accept()
         except OSError as error:
@@ -171,7 +171,7 @@ class Acceptor:
             await self._loop.connect_accepted_socket(
                 self._connection, sock, ssl=self._tls, ssl_handshake_timeout=limit_s
             )
-        except (OSError, asyncio.CancelledError):  # also of a handshake
+        except (OSError, asyncio.CancelledError):  # also from the TLS handshake
             sock.close()
 
     def _welcomed(self, task: asyncio.Task[None]) -> None:
@@ -179,12 +179,12 @@ class Acceptor:
         self._say()
 
     def _make_room(self, newcomer: Connection) -> None:
-        """Close the connection that has been idle longest; the newcomer's, if none is idle."""
+        """Close the longest idle connection, or the new one if none is idle."""
         idle = [c for c in self.connections if c.phase is IDLE and c is not newcomer]
         if idle:
             min(idle, key=lambda connection: connection.since).close()
         else:
-            newcomer.turn_away(503, "there are too many connections")
+            newcomer.turn_away(503, f"too many connections (limit {self._most})")
         self._closed += 1
         now = time.monotonic()
         if now - self._logged_at > LOGGED_EVERY_S:
@@ -196,5 +196,5 @@ class Acceptor:
         for connection in list(self.connections):
             if connection.phase is IDLE and connection.since <= since:
                 connection.close()
-                if self._tls:  # it would wait for the client to agree
+                if self._tls:  # a TLS close waits for the client
                     self._loop.call_later(FAREWELL_S, connection.abort)

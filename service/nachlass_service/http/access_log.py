@@ -1,4 +1,4 @@
-"""Writes gunicorn's access log, and counts the requests of a worker."""
+"""Writes gunicorn's access log and counts the requests of a worker."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class AccessLog:
         self._left, self._leave = most_requests, leave
 
     def note(self, client: Client, request: Request, status: int, sent: int) -> None:
-        """Note the end of a request: a response of so many bytes, if the client is still there."""
+        """Note the end of a request, and of its response if the client is still connected."""
         self._metrics.end(request.route, status if client.is_open else None)
         if not client.is_open:
             return

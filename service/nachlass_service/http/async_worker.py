@@ -1,4 +1,4 @@
-"""gunicorn's worker around a loop of uvloop, or of asyncio where there is none."""
+"""A gunicorn worker with an event loop of uvloop, or of asyncio if that is not installed."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from nachlass_service.scoring.scorer import Run, Scorer
 
 TICK_S = 0.25
 BUSY_TICK_S = 0.05
-"""While something runs that may pass its time limit."""
+"""The tick while a call runs that may exceed its timeout."""
 NOTIFY_S = 1.0
 HELD_UP_S = 1.0
-"""A tick that comes so late was held up by a call: what clients sent meanwhile is read first."""
+"""A tick this late was delayed by a call, so pending data is read before deadlines apply."""
 LAST_WORDS = 0.96
-"""Of the time that the master waits: then everything that has no answer gets one."""
+"""The share of the graceful timeout after which all pending requests are answered."""
 
 
 class AsyncWorker(Worker):
@@ -39,9 +39,9 @@ class AsyncWorker(Worker):
         leave: Callable[[str], None],
         get_ready: Callable[[], None],
     ) -> Run:
-        """Make the loop, which `run` runs; how predictions are made there.
+        """Create the loop for `run`, and return the function that makes predictions in it.
 
-        `get_ready` is called once the loop runs, in another thread; then the port is opened.
+        Once the loop runs, `get_ready` is called in another thread; then the port is opened.
         """
         self._get_ready = get_ready
         self._loop = _new_loop()
@@ -64,7 +64,7 @@ class AsyncWorker(Worker):
         return self._handler.scheduler.run
 
     def run(self) -> None:
-        """Serve until a signal says otherwise, or the master is gone."""
+        """Serve until a signal arrives or the master is gone."""
         self._notified_at = 0.0
         self._tick_due_at = time.monotonic()
         self._ends_at = float("inf")
@@ -87,7 +87,7 @@ class AsyncWorker(Worker):
         self._loop.call_soon_threadsafe(self._acceptor.open, sockets)
 
     def _tick(self) -> None:
-        """What is due now and then: deadlines, the date, the master."""
+        """Do the periodic work: deadlines, the Date header, the heartbeat to the master."""
         now = time.monotonic()
         scheduler, acceptor = self._handler.scheduler, self._acceptor
         is_busy = acceptor.is_draining or not scheduler.is_empty
@@ -115,11 +115,11 @@ class AsyncWorker(Worker):
             self._loop.call_later(last_s / 2, self._loop.stop)
 
     def _note_defect(self, _loop: object, context: dict[str, Any]) -> None:
-        """Log what should not have happened in a callback of the loop."""
+        """Log an unexpected exception in a callback of the loop."""
         self._handler.defect(context.get("exception") or RuntimeError(context["message"]))
 
     def _drain(self) -> None:
-        """Answer what is asked, and end."""
+        """Answer pending requests, then shut down."""
         if self._acceptor.is_draining:
             return
         self.alive = False
@@ -130,7 +130,7 @@ class AsyncWorker(Worker):
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:
-    """A loop of uvloop where that is installed: the same, and faster."""
+    """Return a loop of uvloop if it is installed, which is faster, else of asyncio."""
     try:
         import uvloop
     except ImportError:

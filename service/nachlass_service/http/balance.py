@@ -1,8 +1,7 @@
-"""How many connections each worker has, for all workers to see.
+"""Shares the number of connections of each worker with all workers.
 
-The kernel gives a new connection to whichever worker wakes up first, which may
-be the same one each time. A worker that has more than another lets that one go
-first.
+The kernel gives a new connection to the worker that wakes up first, which may always
+be the same one. A worker with more connections than another lets that one accept first.
 """
 
 from __future__ import annotations
@@ -13,30 +12,30 @@ from nachlass_service.metrics.shared_counters import SLOTS
 
 
 class Balance:
-    """A number of connections for each slot, in memory that is made before the fork."""
+    """The number of connections of each slot, in memory that is allocated before the fork."""
 
     def __init__(self) -> None:
         self._cells = memoryview(mmap.mmap(-1, 8 * (1 + SLOTS))).cast("q")
-        self._slot = 1  # the first cell is how many are used
+        self._slot = 1  # the first cell has the number of cells in use
 
     def prepare(self, slot: int) -> None:
-        """Forget the worker that had a slot: the master's part."""
+        """Reset a slot; called in the master."""
         self._cells[0] = max(self._cells[0], slot + 1)
         self._cells[slot + 1] = 0
 
     def use(self, slot: int) -> None:
-        """Be the worker of this slot."""
+        """Use a slot; called in its worker."""
         self._slot = slot + 1
 
     def say(self, connections: int) -> None:
-        """Say how many connections this worker has."""
+        """Publish the number of connections of this worker."""
         self._cells[self._slot] = connections + 1
 
     def leave(self) -> None:
-        """Say that this worker takes no more."""
+        """Publish that this worker accepts no more."""
         self._cells[self._slot] = 0
 
     def is_another_first(self, connections: int) -> bool:
-        """Whether a worker that takes connections has fewer than so many."""
+        """Return whether an accepting worker has fewer connections than `connections`."""
         used = self._cells[1 : self._cells[0] + 1].tolist()
         return any(0 < cell <= connections for cell in used)

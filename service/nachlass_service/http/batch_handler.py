@@ -1,4 +1,4 @@
-"""Answers batches, each in a thread of its own, with the Flask application."""
+"""Answers batches with the Flask application, each in its own thread."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from nachlass_service.http.wsgi import WSGI, begin, end
 from nachlass_service.scoring.scorer import Scorer
 
 STREAMS = 64
-"""Batches that are being read, or answered, at once; each has a thread."""
+"""The most batches in progress at once; each has a thread."""
 
 
 class BatchHandler:
-    """Answers batches while their bodies still come."""
+    """Answers batches while their bodies arrive."""
 
     def __init__(self, scorer: Scorer, application: WSGI, responder: Responder) -> None:
         self._scorer, self._application, self._responder = scorer, application, responder
         self._streams = 0
 
     def handle(self, client: Client, request: Request) -> None:
-        """Begin to answer a batch, in the loop's thread."""
+        """Start to answer a batch; called in the loop's thread."""
         if self._streams >= STREAMS:
             self._turn_down(client, request)
             return
@@ -41,12 +41,12 @@ class BatchHandler:
         client.stream(stream)
         try:
             threading.Thread(target=work, name="batch", daemon=True).start()
-        except RuntimeError as error:  # the system has no room for more
+        except RuntimeError as error:  # the system has no more threads
             log.event("defect", level=ERROR, exc_info=error)
             self._go_on(client, request, stream, close=True)
 
     def _turn_down(self, client: Client, request: Request) -> None:
-        error = OverloadedError(f"too many batches are being sent (limit {STREAMS})", 1)
+        error = OverloadedError(f"too many batches in progress (limit {STREAMS})", 1)
         request.keep_alive = False
         request_id = self._responder.request_id(request)
         self._scorer.turn_down(error, request_id)
@@ -55,7 +55,7 @@ class BatchHandler:
     def _answer(
         self, client: Client, request: Request, stream: Streamed, environ: dict[str, Any]
     ) -> None:
-        """Answer in this thread, while the body still comes."""
+        """Answer in this thread while the body arrives."""
         close = True
         try:
             status, headers, pieces = begin(self._application, environ)
@@ -76,12 +76,12 @@ class BatchHandler:
             close = not (may_stay and request.is_whole)
         except ClientGoneError:
             pass
-        except BaseException as error:  # noqa: BLE001 - the client sees that the answer has no end
+        except BaseException as error:  # noqa: BLE001 - the client sees an incomplete response
             log.event("defect", level=ERROR, exc_info=error)
         self._responder.post(partial(self._go_on, client, request, stream, close=close))
 
     def _go_on(self, client: Client, request: Request, stream: Streamed, *, close: bool) -> None:
-        """Go on with a connection after a batch."""
+        """Continue with the connection after a batch."""
         self._streams -= 1
         self._responder.access_log.note(client, request, stream.status, stream.sent)
         client.end_stream(close=close)

@@ -1,4 +1,4 @@
-"""Bounds the bytes of bodies that a worker holds at once."""
+"""Limits the memory for request bodies in a worker."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from nachlass_service.base.settings import Settings
 from nachlass_service.http.request import Request
 
 BODIES = 4
-"""Bodies of the maximum size that a worker holds at once."""
+"""The number of bodies of maximum size that a worker holds at once."""
 LEAST_BYTES = 1 << 26
-"""What a worker holds of bodies in any case: a low maximum does not make clients wait."""
+"""The least memory for bodies, so that a low body limit does not reject parallel requests."""
 TRIMMED_BYTES = 1 << 22
-"""So much that was held is given back to the system, once nothing is held any more."""
+"""If bodies took more than this, their memory is returned to the system when none is left."""
 TRIM_EVERY_S = 10.0
-"""At most so often: it takes 50 ms in a process that holds a gigabyte of small objects."""
+"""The interval between trims: one takes 50 ms in a process with a gigabyte of small objects."""
 
 
 def most_body_bytes(settings: Settings) -> int:
-    """The bytes of bodies that a worker holds at most."""
+    """Return the most bytes of request bodies that a worker holds."""
     return max(LEAST_BYTES, BODIES * settings.max_body_bytes)
 
 
 class BodyBudget:
-    """The bytes of bodies that may be held, for all connections of a worker."""
+    """The memory for request bodies of all connections of a worker, in bytes."""
 
     __slots__ = ("_lowest", "_trimmed_at", "left", "most")
 
@@ -34,20 +34,20 @@ class BodyBudget:
         self._trimmed_at = -math.inf
 
     def take(self, size: int) -> None:
-        """Count so many bytes more; raises OverloadedError beyond the limit."""
+        """Reserve bytes; raises OverloadedError beyond the limit."""
         if size > self.left:
-            detail = f"other requests fill the memory for bodies (limit {self.most} bytes)"
+            detail = f"request bodies use too much memory (limit {self.most} bytes)"
             raise OverloadedError(detail, 1)
         self.left -= size
         self._lowest = min(self._lowest, self.left)
 
     def give_back(self, request: Request) -> None:
-        """Count the body of a request no more."""
+        """Release the bytes of a request's body."""
         self.left += request.counted_bytes
         request.counted_bytes = 0
 
     def tick(self, now: float) -> None:
-        """Give memory back to the system, which glibc keeps for later."""
+        """Return memory to the system that glibc would keep."""
         was_filled = self._lowest < self.most - TRIMMED_BYTES
         if was_filled and self.left == self.most and now - self._trimmed_at > TRIM_EVERY_S:
             self._lowest, self._trimmed_at = self.most, now

@@ -1,7 +1,7 @@
-"""One client's connection, on a transport of asyncio or uvloop.
+"""A client's connection, on a transport of asyncio or uvloop.
 
-It reads requests, hands them on one after the other, writes their answers, and lets go
-of a client that is too slow. It never waits.
+It reads requests, hands them to the handler one by one, writes the responses, and closes
+the connection of a client that is too slow. It never blocks.
 """
 
 from __future__ import annotations
@@ -34,7 +34,10 @@ Callback = Callable[["Connection"], None]
 
 
 class Connection(Phased, asyncio.Protocol):
-    """A client; all methods are the loop's. `opened` and `closed` are told of it."""
+    """A client's connection; all methods run in the loop's thread.
+
+    `opened` and `closed` are called with it.
+    """
 
     __slots__ = (
         *("_closed", "_handler", "_is_advancing", "_is_full", "_opened", "_parser", "_stream"),
@@ -44,22 +47,22 @@ class Connection(Phased, asyncio.Protocol):
     def __init__(self, handler: Handler, opened: Callback, closed: Callback) -> None:
         super().__init__(handler.keep_alive_s)
         self.incoming = cast("Incoming", None)
-        self.request: Request | None = None  # that is being answered
+        self.request: Request | None = None  # the one that is being answered
         self._handler, self._opened, self._closed = handler, opened, closed
         self._parser = RequestParser(handler.limits, handler.budget, handler.is_streamed)
         self._transport = cast("asyncio.Transport", None)
         self._is_advancing = False
-        self._is_full = False  # the client does not take what is written
+        self._is_full = False  # the client does not read fast enough
         self._stream: Stream | None = None
 
     @property
     def endpoints(self) -> Endpoints:
-        """Who speaks with whom."""
+        """The addresses of the client and the server."""
         told = self._transport.get_extra_info
         return Endpoints(told("peername"), told("sockname"), told("sslcontext") is not None)
 
     def answer(self, response: bytes, *, close: bool) -> None:
-        """Send the answer to the current request, and go on with the next."""
+        """Send the response to the current request, and continue with the next."""
         if self.request is not None:
             self._handler.budget.give_back(self.request)
             self.request = None
@@ -76,7 +79,7 @@ class Connection(Phased, asyncio.Protocol):
                 self._advance()
 
     def stream(self, stream: Stream) -> None:
-        """Hand the current request to a thread; its body may already be there."""
+        """Hand the current request to a thread; its body may already be complete."""
         self._stream = stream
         self.enter(STREAMING)
         if self._parser.expects_continue and not stream.is_whole:
@@ -84,35 +87,35 @@ class Connection(Phased, asyncio.Protocol):
         stream.feed()
 
     def write(self, data: bytes) -> None:
-        """Send a piece of a streamed answer."""
+        """Send a piece of a streamed response."""
         if self.phase is STREAMING:
             self._transport.write(data)
 
     def end_stream(self, *, close: bool) -> None:
-        """Go on with the next request."""
+        """Continue with the next request."""
         self._stream = None
         if self.phase is STREAMING:
             self.enter(ANSWERING)
             self.answer(b"", close=close)
 
     def turn_away(self, status: int, detail: str) -> None:
-        """Answer so, whatever is asked, and close."""
+        """Answer with this status, regardless of the request, and close."""
         self._parser.refusal = Refusal(status, detail)
         self._advance()
 
     def close(self) -> None:
-        """Close once what has been written is sent."""
+        """Close once all written data is sent."""
         if self.phase is not CLOSING:
             self._leave()
             self._transport.close()
 
     def abort(self) -> None:
-        """Close, whatever is on its way: `close` waits for a client that does not read."""
+        """Close and drop unsent data; `close` would wait for a client that does not read."""
         self._leave()
         self._transport.abort()
 
     def pass_deadline(self) -> None:
-        """Let go of a client that has been too slow."""
+        """End the request or connection of a client that is too slow."""
         if self.phase is BODY:
             self._parser.end()
             self._advance()
@@ -121,16 +124,16 @@ class Connection(Phased, asyncio.Protocol):
         elif not self.expect_reader(self._transport.get_write_buffer_size()):
             self.abort()
 
-    # What the transport calls.
+    # Called by the transport.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The client is there; with TLS, after the handshake."""
+        """Start with a client; with TLS, after the handshake."""
         self._transport = cast("asyncio.Transport", transport)
         self.incoming = Incoming(self._parser, self._transport)
         self._opened(self)
 
     def data_received(self, data: bytes) -> None:
-        """Read what has come, or keep it until its turn."""
+        """Parse the data, or keep it while another request is answered."""
         if self.phase is LINGERING:
             return
         self.incoming.wait(data)
@@ -142,24 +145,24 @@ class Connection(Phased, asyncio.Protocol):
             self.incoming.pause()
 
     def eof_received(self) -> bool:
-        """The client sends nothing more; true if it still gets an answer."""
+        """Handle the end of the client's data; return true if it still gets a response."""
         self.incoming.is_at_end = True
         if self._stream:
             self._stream.feed()
         elif self.phase is BODY:
             self._parser.end()
             self._advance()
-        # With TLS there is no half of a connection that could stay open.
+        # TLS connections cannot be half-closed.
         return self.phase in (ANSWERING, STREAMING, WRITING) and self._transport.can_write_eof()
 
     def pause_writing(self) -> None:
-        """The client does not take what is written."""
+        """Stop writing until the client reads."""
         self._is_full = True
         if self._stream:
             self._stream.block()
 
     def resume_writing(self) -> None:
-        """The client has taken what was written."""
+        """Continue writing: the client has read."""
         self._is_full = False
         if self._stream:
             self._stream.unblock()
@@ -168,7 +171,7 @@ class Connection(Phased, asyncio.Protocol):
             self._advance()
 
     def connection_lost(self, _error: Exception | None) -> None:
-        """The client is gone."""
+        """Clean up after the connection is closed."""
         self._leave()
         self._parser.close()
         if self.request is not None:
@@ -180,7 +183,7 @@ class Connection(Phased, asyncio.Protocol):
     # From request to request.
 
     def _wait_for_more(self) -> None:
-        """Note how far the request is that is being read."""
+        """Update the phase and deadline for the request that is being read."""
         parser = self._parser
         if parser.request is None:
             return
@@ -197,21 +200,21 @@ class Connection(Phased, asyncio.Protocol):
             self.expect_refused()
 
     def _advance(self) -> None:
-        """Hand on what has been read, as far as it is its turn."""
+        """Hand on the requests that have been read, as far as the phase allows."""
         if self._is_advancing:
             return
         self._is_advancing = True
         try:
             while self.phase.reads and self._hand_on():
                 pass
-        except Exception as error:  # noqa: BLE001 - the others' requests go on
+        except Exception as error:  # noqa: BLE001 - other clients are not affected
             self._handler.defect(error)
             self.abort()
         finally:
             self._is_advancing = False
 
     def _hand_on(self) -> bool:
-        """Hand on one request, or read more; whether there may be more to do."""
+        """Hand on one request or read more; return whether there may be more to do."""
         parser, incoming = self._parser, self.incoming
         if parser.requests:
             self.request = parser.requests.popleft()
@@ -231,20 +234,20 @@ class Connection(Phased, asyncio.Protocol):
         return True
 
     def _finish(self) -> None:
-        """Close so that the client gets the answer: with bytes unread, it would get a reset."""
+        """Close, after reading the client's remaining data: unread data would cause a reset."""
         parser, incoming = self._parser, self.incoming
         may_send_more = parser.refusal or parser.is_cut or parser.request or incoming.is_waiting
         if may_send_more and self._transport.can_write_eof() and not incoming.is_at_end:
             self.enter(LINGERING, self._transport.get_write_buffer_size())
             incoming.drop()
-            with suppress(OSError):  # of asyncio's, when the client has just gone
+            with suppress(OSError):  # asyncio raises it when the client has just disconnected
                 self._transport.write_eof()
             incoming.resume()
         else:
             self.close()
 
     def _leave(self) -> None:
-        """Read nothing more."""
+        """Stop reading."""
         if self.phase is not CLOSING:
             self.enter(CLOSING, self._transport.get_write_buffer_size())
             self.incoming.close()

@@ -38,13 +38,13 @@ if TYPE_CHECKING:
     from gunicorn.config import Config
 
 PAGES = 4
-"""Calls of the Flask application at once; they are short."""
+"""The most concurrent calls of the Flask application; they are short."""
 LARGE_BYTES = 1 << 16
-"""A body that is larger is never decoded in the loop's thread."""
+"""Larger bodies are never decoded in the loop's thread."""
 
 
 class RequestHandler:
-    """Answers requests with a scorer and an application; all methods are the loop's."""
+    """Answers requests with a scorer and an application; all methods run in the loop's thread."""
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ class RequestHandler:
             self._answer_page(client, request)
 
     def refuse(self, client: Client, refusal: Refusal) -> None:
-        """Answer what is no request, and close."""
+        """Answer a malformed request, and close."""
         request = Request()
         request.keep_alive = False
         self._scorer.metrics.begin()
@@ -106,7 +106,7 @@ class RequestHandler:
         self.responder.send(client, request, response)
 
     def defect(self, error: BaseException) -> None:
-        """Log what should not have happened, and cost a client its connection."""
+        """Log an unexpected exception that ends a client's connection."""
         log.event("defect", level=ERROR, exc_info=error)
 
     def _refuse(self, client: Client, request: Request, error: ServiceError) -> None:
@@ -145,12 +145,12 @@ class RequestHandler:
             return
         try:
             response = self._response_to(request, outcome)
-        except Exception as error:  # noqa: BLE001 - other requests of this turn go on
+        except Exception as error:  # noqa: BLE001 - other requests of this turn are not affected
             response = self.responder.defect_in(request, error)
         self.responder.send(client, request, response)
 
     def _response_to(self, request: Request, outcome: Scored | BaseException) -> Response:
-        """Count and log what came of a request for a prediction."""
+        """Count and log the outcome of a request for a prediction."""
         request_id = self.responder.request_id(request)
         seconds = time.monotonic() - request.arrived_at
         if isinstance(outcome, Scored):
@@ -162,7 +162,7 @@ class RequestHandler:
         self._scorer.metrics.count_failed()
         return self.responder.defect_in(request, outcome)
 
-    # Pages, by the Flask application.
+    # Pages of the Flask application.
 
     def _answer_page(self, client: Client, request: Request) -> None:
         environ = self.responder.environ(client, request)
@@ -170,7 +170,7 @@ class RequestHandler:
         def work() -> None:
             try:
                 response = page_response(*answer_of(self._application, environ))
-            except BaseException as error:  # noqa: BLE001 - the client is told of it
+            except BaseException as error:  # noqa: BLE001 - the client gets a response for it
                 response = self.responder.defect_in(request, error)
             self.responder.post(partial(self.responder.send, client, request, response))
 

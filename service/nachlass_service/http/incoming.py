@@ -1,4 +1,4 @@
-"""What a client has sent and is not parsed yet: it waits, and then the client has to wait."""
+"""Buffers received data until it is parsed, and pauses the client meanwhile."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import asyncio
 from nachlass_service.http.parser import RequestParser
 
 PIECE_BYTES = 1 << 16
-"""Bytes that are parsed at once: they bound how many requests of one client wait."""
+"""The bytes that are parsed at once, which limits the pending requests of one client."""
 
 
 class Incoming:
-    """Bytes that wait for the parser; while any do, the transport should not read more.
+    """Bytes that wait for the parser; meanwhile the transport should not read more.
 
-    `is_at_end`: the client sends nothing more.
+    `is_at_end` is true once the client sends nothing more.
     """
 
     __slots__ = ("_is_closed", "_is_paused", "_parser", "_transport", "_waiting", "is_at_end")
@@ -31,13 +31,13 @@ class Incoming:
 
     @property
     def has_ended(self) -> bool:
-        """Whether nothing more can come of the request that is being read."""
+        """Whether the request that is being read cannot continue."""
         is_at_end = self.is_at_end and not self._waiting
         return bool(is_at_end or self._parser.refusal or self._is_closed)
 
     @property
     def is_due(self) -> bool:
-        """Whether there is something to do before the client sends more."""
+        """Whether there is work to do before the client sends more."""
         parser = self._parser
         return bool(
             parser.requests
@@ -49,31 +49,31 @@ class Incoming:
         )
 
     def wait(self, data: bytes) -> None:
-        """Keep what has come until its turn."""
+        """Add data to the buffer."""
         self._waiting += data
 
     def parse_piece(self) -> None:
-        """Parse a piece of what waits."""
+        """Parse a piece of the buffer."""
         data, self._waiting = self._waiting[:PIECE_BYTES], self._waiting[PIECE_BYTES:]
         self._parser.feed(data)
 
     def pause(self) -> None:
-        """Have the client wait."""
+        """Stop reading from the client."""
         if not (self._is_paused or self._is_closed):
             self._is_paused = True
             self._transport.pause_reading()
 
     def resume(self) -> None:
-        """Read more of the client."""
+        """Read from the client again."""
         if self._is_paused and not self._is_closed:
             self._is_paused = False
             self._transport.resume_reading()
 
     def drop(self) -> None:
-        """Keep nothing of what waits."""
+        """Discard the buffer."""
         self._waiting = b""
 
     def close(self) -> None:
-        """Keep nothing, and leave the transport alone, which is closing."""
+        """Discard the buffer, and leave the closing transport alone."""
         self._is_closed = True
         self.drop()

@@ -1,4 +1,4 @@
-"""What a connection, what answers its requests, and a batch in its thread are to each other."""
+"""The interfaces between a connection, its request handler, and the thread of a batch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nachlass_service.http.request import Request
 
 
 class Endpoints(NamedTuple):
-    """The addresses of a client and of the socket it has connected to, and whether by TLS."""
+    """The addresses of a client and of the server's socket, and whether they use TLS."""
 
     peer: Any
     server: Any
@@ -19,63 +19,63 @@ class Endpoints(NamedTuple):
 
 
 class Client(Protocol):
-    """A connection, as those who answer its requests see it; all methods are the loop's."""
+    """A connection as the request handler sees it; all methods run in the loop's thread."""
 
     incoming: Incoming
 
     @property
     def endpoints(self) -> Endpoints:
-        """Who speaks with whom."""
+        """The addresses of the client and the server."""
 
     @property
     def is_open(self) -> bool:
-        """Whether an answer can still reach the client."""
+        """Whether a response can still reach the client."""
 
     def answer(self, response: bytes, *, close: bool) -> None:
-        """Send the answer to the current request, and go on with the next."""
+        """Send the response to the current request, and continue with the next."""
 
     def stream(self, stream: Stream) -> None:
-        """Hand the current request to a thread; its body may already be there."""
+        """Hand the current request to a thread; its body may already be complete."""
 
     def write(self, data: bytes) -> None:
-        """Send a piece of a streamed answer."""
+        """Send a piece of a streamed response."""
 
     def end_stream(self, *, close: bool) -> None:
-        """Go on with the next request."""
+        """Continue with the next request."""
 
 
 class Stream(Protocol):
-    """The thread that has a batch, as its connection sees it; all methods are the loop's."""
+    """The thread of a batch as its connection sees it; all methods run in the loop's thread."""
 
     @property
     def is_whole(self) -> bool:
-        """Whether all of the body is there."""
+        """Whether the body is complete."""
 
     def feed(self) -> None:
-        """Read of the body what there is room for; more has come, or nothing more will."""
+        """Parse more of the body, as far as there is room; called also when it has ended."""
 
     def block(self) -> None:
-        """The client does not take what is written."""
+        """Stop writing until the client reads."""
 
     def unblock(self) -> None:
-        """The client takes more."""
+        """Continue writing: the client has read."""
 
 
 class Handler(Protocol):
-    """What a connection hands its requests on to, and its limits."""
+    """The request handler of a connection, with its limits."""
 
     limits: RequestLimits
     budget: BodyBudget
     keep_alive_s: float
 
     def is_streamed(self, request: Request) -> bool:
-        """Whether to hand a request on before its body is there."""
+        """Return whether to hand a request on before its body is complete."""
 
     def handle(self, client: Client, request: Request) -> None:
         """Answer a request, now or later."""
 
     def refuse(self, client: Client, refusal: Refusal) -> None:
-        """Answer what is no request, and close."""
+        """Answer a malformed request, and close."""
 
     def defect(self, error: BaseException) -> None:
-        """Log what should not have happened, and cost a client its connection."""
+        """Log an unexpected exception that ends a client's connection."""

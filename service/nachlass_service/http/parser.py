@@ -1,6 +1,6 @@
-"""Reads requests out of bytes, however they are split: HTTP/1.1 by httptools, and its limits.
+"""Parses HTTP/1.1 requests with httptools, and enforces their limits.
 
-It knows no socket and no time limit: the connection has both.
+Sockets and timeouts belong to the connection.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from nachlass_service.http.head import (
 from nachlass_service.http.request import Request
 
 MOST_HEAD_BYTES = 1 << 17
-"""Bytes of a head; also of what comes between two pieces of a body, or behind it."""
+"""The most bytes of a head, of the data between two pieces of a body, or after a body."""
 
 
 class RequestParser:
-    """Reads one client's requests; `requests` has those to be answered, in their order.
+    """Parses one client's requests; `requests` has the pending ones, in order.
 
-    `request` is the one being read, `refusal` is why nothing after them can be.
-    With `is_last`, what comes after the last one is not looked at; with `is_cut`,
-    that is the rest of its body. A request
-    for which `is_streamed` is true is in `requests` once its head is there.
+    `request` is the one being read; `refusal` is set when nothing after them can be read.
+    With `is_last`, data after the last request is ignored; with `is_cut`, that data is the
+    rest of its body. A request for which `is_streamed` is true is added to `requests` once
+    its head is complete.
     """
 
     __slots__ = (
@@ -59,12 +59,12 @@ class RequestParser:
         self._http = httptools.HttpRequestParser(self)
 
     def feed(self, data: bytes) -> None:
-        """Read what has come."""
+        """Parse data."""
         while data and not (self.is_last or self.refusal):
             data = self._feed(data)
 
     def end(self) -> None:
-        """End the request being read: the rest of its body does not come."""
+        """End the request being read, whose body is incomplete."""
         request = self._reading()
         self._drop_body(request, SlowBodyError("the body ended before it was complete"))
         request.keep_alive = False
@@ -72,17 +72,17 @@ class RequestParser:
         self._complete(request)
 
     def close(self) -> None:
-        """Read nothing more, and keep nothing."""
+        """Stop reading, and discard everything."""
         if self.request is not None:
             self._budget.give_back(self.request)
         for request in self.requests:
             self._budget.give_back(request)
         self.requests.clear()
         self.request, self._body, self.is_last = None, b"", True
-        del self._http  # it refers to us
+        del self._http  # breaks a reference cycle
 
     def _feed(self, data: bytes) -> bytes:
-        """Read some bytes; those that have to be read again."""
+        """Parse data; return the data that has to be parsed again."""
         try:
             self._http.feed_data(data)
         except httptools.HttpParserUpgrade as offered:
@@ -98,23 +98,23 @@ class RequestParser:
         if self.request is not None:
             self._between += len(data)
             if self._between > MOST_HEAD_BYTES:
-                detail = "the header, or what comes behind the body, is too long"
+                detail = f"the head or the trailers are too long (limit {MOST_HEAD_BYTES} bytes)"
                 self._refuse(too_long(detail).refusal)
         return b""
 
     def _without_offer(self) -> bytes:
-        """The head again, to be read as if nothing had been offered.
+        """Return the head without its Upgrade header, to be parsed again.
 
-        httptools takes a request that offers another protocol to end with its head.
+        httptools ends a request with an Upgrade header after its head.
         """
         self._is_offer = False
         self._http = httptools.HttpRequestParser(self)
         return without_offer(self._reading())
 
-    # What httptools calls.
+    # Called by httptools.
 
     def on_message_begin(self) -> None:
-        """A request begins."""
+        """Start a request."""
         if self.is_last:
             raise _EnoughError
         self.request = Request()
@@ -122,20 +122,20 @@ class RequestParser:
         self._headers, self._body = [], b""
 
     def on_url(self, url: bytes) -> None:
-        """A piece of the target."""
+        """Add a piece of the target."""
         request = self._reading()
         request.target += url
         if len(request.target) > self._limits.line_bytes:
-            detail = f"the target is longer than {self._limits.line_bytes} bytes"
+            detail = f"the request target is too long (limit {self._limits.line_bytes} bytes)"
             raise HeadError(HTTPStatus.REQUEST_URI_TOO_LONG, detail)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header, or a trailer, of which nothing is kept."""
+        """Add a header; trailers are ignored."""
         if self.is_in_head:
             self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        """The head is there."""
+        """Check the complete head."""
         request, http = self._reading(), self._http
         self.is_in_head = False
         request.headers = self._headers
@@ -143,7 +143,7 @@ class RequestParser:
         version = http.get_http_version()
         if version != "1.1":
             if version != "1.0":
-                raise HeadError(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "speak HTTP/1.1")
+                raise HeadError(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "use HTTP/1.1")
             request.is_old = True
         if http.should_upgrade():
             if request.method == b"CONNECT":
@@ -156,25 +156,25 @@ class RequestParser:
             self._begin_stream(request)
         elif length > self._limits.body_bytes:
             self._drop_body(request, self._too_large())
-            if self.expects_continue:  # the client asked before sending
+            if self.expects_continue:  # the client has not sent the body yet
                 self.expects_continue = request.keep_alive = False
                 self.is_cut = True
                 self._complete(request)
                 raise _EnoughError
 
     def _begin_stream(self, request: Request) -> None:
-        """Hand a request on before its body is there."""
+        """Hand a request on before its body is complete."""
         request.is_streamed, request.pieces = True, deque()
         request.arrived_at = time.monotonic()
         self.requests.append(request)
 
     def on_body(self, piece: bytes) -> None:
-        """A piece of the body."""
+        """Add a piece of the body."""
         request = self._reading()
         self._between = 0
         self.size += len(piece)
         if request.is_streamed:
-            if piece:  # an empty one would look like an end
+            if piece:  # an empty piece would look like the end
                 request.pieces.append(piece)
         elif request.error is None:
             self._keep(request, piece)
@@ -183,7 +183,7 @@ class RequestParser:
         if self.size > self._limits.body_bytes:
             self._drop_body(request, self._too_large())
             return
-        if not self._body:  # most bodies are one piece, which is not worth the count
+        if not self._body:  # most bodies are one piece, which is not worth counting
             self._body = piece
             return
         try:
@@ -192,12 +192,12 @@ class RequestParser:
             self._drop_body(request, error)
             return
         request.counted_bytes = self.size
-        if isinstance(self._body, bytes):  # the system has one large piece of memory back sooner
+        if isinstance(self._body, bytes):  # one large block returns to the system sooner
             self._body = bytearray(self._body)
         self._body += piece
 
     def on_message_complete(self) -> None:
-        """The request is there."""
+        """Complete the request."""
         if self._is_offer:
             return
         request = self._reading()
@@ -219,16 +219,16 @@ class RequestParser:
         return self.request
 
     def _too_large(self) -> TooLargeError:
-        return TooLargeError(f"at most {self._limits.body_bytes} bytes are taken")
+        return TooLargeError(f"the body is too large (limit {self._limits.body_bytes} bytes)")
 
     def _drop_body(self, request: Request, error: ServiceError | None) -> None:
-        """Throw away what has come of a body; what still comes is read and not kept."""
+        """Discard the body read so far; the rest is read and discarded."""
         request.error = request.error or error
         self._body = b""
         self._budget.give_back(request)
 
     def _refuse(self, refusal: Refusal) -> None:
-        """Read nothing more, and keep nothing of the request being read."""
+        """Stop reading, and discard the request being read."""
         self.refusal = self.refusal or refusal
         if self.request is not None:
             self._drop_body(self.request, None)
@@ -236,4 +236,4 @@ class RequestParser:
 
 
 class _EnoughError(Exception):
-    """Ends the work of httptools."""
+    """Stops httptools."""

@@ -1,4 +1,4 @@
-"""The phases of a connection: what each does with what comes, how long it lasts, what follows."""
+"""The phases of a connection: whether each reads, how long it lasts, and what follows."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import time
 from dataclasses import dataclass, field
 
 SILENCE_S = 10
-"""The time for a request's head, and for each silence in the middle of its body."""
+"""The timeout for a request's head, and for each pause in its body."""
 LEAST_RATE = 1 << 14
-"""Bytes a second that a body has to come at, if it takes longer than a silence may."""
+"""The least rate of a body in bytes per second, once it takes longer than SILENCE_S."""
 WRITE_S = 10
-"""How long a client may take nothing of an answer."""
+"""How long a client may read nothing of a response."""
 DISCARD_S = 5
-"""How long a body that is not taken is read, and thrown away, before it is answered."""
+"""How long a rejected body is read and discarded before the response."""
 LINGER_S = 2
-"""How long a client may take to read the last answer: what it still sends is thrown away."""
+"""How long the server discards further data while the client reads the last response."""
 
 
 @dataclass(eq=False)
 class Phase:
-    """One phase. `reads`: what comes is read as requests. `limit_s`: seconds."""
+    """A phase. With `reads`, data is parsed as requests; `limit_s` is its timeout in seconds."""
 
     name: str
     reads: bool
@@ -29,19 +29,19 @@ class Phase:
 
 
 IDLE = Phase("idle", reads=True, limit_s=math.inf)
-"""Between two requests; the setting `keepalive` limits it."""
+"""Between two requests; the timeout is the setting `keepalive`."""
 HEAD = Phase("head", reads=True, limit_s=SILENCE_S)
 BODY = Phase("body", reads=True, limit_s=SILENCE_S)
 ANSWERING = Phase("answering", reads=False, limit_s=math.inf)
-"""A request has been handed on; the predictor's time limit is the scheduler's."""
+"""A request has been handed on; the scheduler enforces the predictor's timeout."""
 STREAMING = Phase("streaming", reads=False, limit_s=math.inf)
-"""A thread reads the body of a batch and writes the answer; it has limits of its own."""
+"""A thread reads the body of a batch and writes the response; it has its own timeouts."""
 WRITING = Phase("writing", reads=False, limit_s=WRITE_S)
-"""The client has not taken the last answer yet; the limit begins again with what it takes."""
+"""The client is still reading the last response; the timeout restarts whenever it reads."""
 LINGERING = Phase("lingering", reads=False, limit_s=LINGER_S)
-"""Everything is answered and the client is told so; what it still sends is thrown away."""
+"""The last response and its end are written; further data of the client is discarded."""
 CLOSING = Phase("closing", reads=False, limit_s=WRITE_S)
-"""Nothing is read; what has been written is still being sent."""
+"""Nothing is read; written data is still being sent."""
 
 IDLE.following = frozenset({HEAD, BODY, ANSWERING, CLOSING})
 HEAD.following = frozenset({BODY, ANSWERING, CLOSING})
@@ -54,9 +54,9 @@ PHASES = (IDLE, HEAD, BODY, ANSWERING, STREAMING, WRITING, LINGERING, CLOSING)
 
 
 class Phased:
-    """What goes from phase to phase: the one it is in, since when, and until when.
+    """The current phase, with its start and deadline.
 
-    Times are of `time.monotonic`, in seconds.
+    Times are in seconds of `time.monotonic`.
     """
 
     __slots__ = ("_begun_at", "_keep_alive_s", "_unsent", "deadline", "phase", "since")
@@ -70,11 +70,11 @@ class Phased:
 
     @property
     def is_open(self) -> bool:
-        """Whether an answer can still reach the client."""
+        """Whether a response can still reach the client."""
         return self.phase is not CLOSING and self.phase is not LINGERING
 
     def enter(self, phase: Phase, unsent: int = 0) -> None:
-        """Change to a phase that may follow this one, with so many bytes not sent yet."""
+        """Change to a following phase; `unsent` bytes are not sent yet."""
         assert phase in self.phase.following, f"{phase.name} after {self.phase.name}"
         self.phase, self._unsent = phase, unsent
         if phase is ANSWERING or phase is STREAMING:
@@ -84,28 +84,28 @@ class Phased:
         self.deadline = self.since + (self._keep_alive_s if phase is IDLE else phase.limit_s)
 
     def enter_head(self) -> None:
-        """A request's head comes."""
+        """Start to read a request's head."""
         if self.phase is IDLE:
             self._begun_at = time.monotonic()
             self.enter(HEAD)
 
     def enter_body(self) -> None:
-        """A request's body comes."""
+        """Start to read a request's body."""
         if self.phase is IDLE:
             self._begun_at = time.monotonic()
         self.enter(BODY)
 
     def expect_more(self, size: int) -> None:
-        """Of a body, so many bytes are there: how long the client may take for more."""
+        """Set the deadline for the next piece of a body of which `size` bytes have arrived."""
         slowest = self._begun_at + SILENCE_S + size / LEAST_RATE
         self.deadline = min(time.monotonic() + SILENCE_S, slowest)
 
     def expect_refused(self) -> None:
-        """The body is not taken: how long it is read, and thrown away."""
+        """Set the deadline for discarding a rejected body."""
         self.deadline = min(self.deadline, time.monotonic() + DISCARD_S)
 
     def expect_reader(self, unsent: int) -> bool:
-        """Wait on for a client that has taken some of what is sent; whether it has."""
+        """Extend the deadline if the client has read some data; return whether it has."""
         if not 0 < unsent < self._unsent:
             return False
         self._unsent, self.deadline = unsent, time.monotonic() + WRITE_S

@@ -1,4 +1,4 @@
-"""A request as it was read, whichever connection it came from."""
+"""A parsed request."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from nachlass_service.base.errors import ServiceError
 class Request:
     """A request: its head in bytes, header names in lower case, and its body.
 
-    `error` is why its body is not there; `id` what the log calls it. One that
-    `is_streamed` is handed on with its head: its body comes in `pieces`, until
-    it `is_whole`. `arrived_at` is a time of `time.monotonic`, in seconds.
-    `counted_bytes` of its body are counted against the worker's limit.
+    `error` is why it has no body; `id` is its request id. A request that `is_streamed`
+    is handed on with its head: its body arrives in `pieces` until it `is_whole`.
+    `arrived_at` is in seconds of `time.monotonic`. `counted_bytes` of its body are
+    counted in the worker's body budget.
     """
 
     method = b""
@@ -21,13 +21,13 @@ class Request:
     headers: list[tuple[bytes, bytes]]
     body = b""
     is_old = False
-    """Whether it is one of HTTP/1.0."""
+    """Whether it is an HTTP/1.0 request."""
     keep_alive = True
     arrived_at = 0.0
     error: ServiceError | None = None
     id = ""
     route = "none"
-    """What it asks for, as the metrics call it."""
+    """The label of its route in the metrics."""
     is_streamed = is_whole = False
     pieces: deque[bytes]
     counted_bytes = 0
@@ -36,7 +36,7 @@ class Request:
         self.headers = []
 
     def header(self, wanted: bytes) -> str:
-        """A header's value, the first of that name; empty when there is none."""
+        """Return the value of the first header with a name; empty when there is none."""
         for name, value in self.headers:
             if name == wanted:
                 return value.decode("latin-1")

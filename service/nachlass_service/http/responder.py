@@ -1,4 +1,4 @@
-"""Sends responses to the clients of a worker, and notes each in the access log."""
+"""Sends responses to the clients of a worker and logs them in the access log."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ PREDICTING = (Route.PREDICT.metric, Route.BATCH.metric)
 
 
 class Responder:
-    """What all answers need; with `is_draining`, each is the last of its connection.
+    """Sends responses; with `is_draining`, each is the last one of its connection.
 
-    Those of /predict say by its digest which model is served.
+    Responses of /predict have the digest of the model in a header.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Responder:
         self._ids = map(f"{secrets.token_hex(4)}{{:08x}}".format, count())
 
     def send(self, client: Client, request: Request, response: Response) -> None:
-        """Answer a request; in the loop's thread."""
+        """Answer a request; called in the loop's thread."""
         close = not request.keep_alive or self.is_draining
         self.access_log.note(client, request, response.status, len(response.body))
         only_head = request.method == b"HEAD"
@@ -52,26 +52,26 @@ class Responder:
         client.answer(text, close=close)
 
     def post(self, work: Callable[[], None]) -> None:
-        """Have the loop do something, from another thread; nothing, once it has ended."""
+        """Call `work` in the loop's thread, from another thread, unless the loop has ended."""
         if not self.loop.is_closed():
             self.loop.call_soon_threadsafe(work)
 
     def defect_in(self, request: Request, error: BaseException) -> Response:
-        """Log what should not have happened, and what the client is told."""
+        """Log an unexpected exception, and return the response for it."""
         request_id = self.request_id(request)
         path = request.target.decode("latin-1")
         log.event("defect", level=ERROR, request=request_id, path=path, exc_info=error)
         return defect_response(request_id)
 
     def request_id(self, request: Request) -> str:
-        """What the log calls a request: the name the client gave it, or a new one."""
+        """Return the id of a request: the client's, or a new one."""
         if not request.id:
             given = request.header(b"x-request-id")
             request.id = given if REQUEST_ID.fullmatch(given) else next(self._ids)
         return request.id
 
     def environ(self, client: Client, request: Request) -> dict[str, Any]:
-        """A request as the Flask application takes it."""
+        """Return the WSGI environment of a request for the Flask application."""
         scheme = self._scheme.of(client, request)
         environ = environ_of(request, scheme=scheme, endpoints=client.endpoints)
         return environ | {COUNTED: True}

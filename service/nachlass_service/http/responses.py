@@ -1,4 +1,4 @@
-"""Writes the heads of responses, and the bodies that need no application."""
+"""Writes the heads of responses, and the bodies of responses without the application."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ READY = encode({"ready": True}) + b"\n"
 
 
 class Response(NamedTuple):
-    """A status, the lines of the headers that are not the protocol's, and the body."""
+    """A status, the lines of the headers except for protocol headers, and the body."""
 
     status: int
     lines: bytes
     body: bytes
     length: int
-    """Of the body in bytes; of that of a GET where HEAD was asked for."""
+    """The length of the body in bytes; for HEAD, that of the body for GET."""
 
 
 class Heads:
@@ -35,11 +35,11 @@ class Heads:
         self.tick()
 
     def tick(self) -> None:
-        """Take note of the time; to be called at least once a second."""
+        """Update the date; must be called at least once a second."""
         self._date = formatdate(usegmt=True).encode()
 
     def head(self, status: int, lines: bytes, *, close: bool) -> bytes:
-        """A head with these lines, and those that are the protocol's."""
+        """Return a head with these lines and the protocol headers."""
         return b"HTTP/1.1 %d %b\r\nDate: %b\r\n%b%b\r\n" % (
             *(status, REASONS.get(status, b"")),
             *(self._date, lines, KEPT[close]),
@@ -48,44 +48,44 @@ class Heads:
     def whole(
         self, response: Response, *, close: bool, only_head: bool = False, more: bytes = b""
     ) -> bytes:
-        """A response as it is sent, with `more` lines."""
+        """Return the bytes of a response, with `more` header lines."""
         lines = b"%b%bContent-Length: %d\r\n" % (response.lines, more, response.length)
         head = self.head(response.status, lines, close=close)
         return head if only_head else head + response.body
 
 
 def json_response(body: bytes, request_id: str) -> Response:
-    """JSON, which ends with a newline."""
+    """Return a response with JSON that ends with a newline."""
     return Response(200, JSON_LINES % request_id.encode(), body, len(body))
 
 
 def problem_response(error: ServiceError, request_id: str) -> Response:
-    """What a client is told of an error, and when to try again."""
+    """Return the response for an error, with Retry-After if it is an overload."""
     text = encode(problem_of(error, request_id)) + b"\n"
     retry_after_s = error.retry_after_s if isinstance(error, OverloadedError) else None
     return _response(error.status, MEDIA_TYPE, text, request_id, retry_after_s)
 
 
 def defect_response(request_id: str) -> Response:
-    """What a client is told of what should not have happened."""
+    """Return the response for an unexpected exception."""
     return _response(500, MEDIA_TYPE, encode(problem_of_defect(request_id)) + b"\n", request_id)
 
 
 def refusal_response(status: int, detail: str, request_id: str) -> Response:
-    """What a client is told whose bytes are no request."""
+    """Return the response for a malformed request."""
     text = encode(problem(status, HTTPStatus(status).phrase, detail, request_id)) + b"\n"
     retry_after_s = 1 if status == HTTPStatus.SERVICE_UNAVAILABLE else None
     return _response(status, MEDIA_TYPE, text, request_id, retry_after_s)
 
 
 def page_response(status: int, headers: Headers, body: bytes) -> Response:
-    """What the Flask application has answered."""
+    """Return the response of the Flask application."""
     lines, length = lines_of(headers)
     return Response(status, lines, body, len(body) if length is None else length)
 
 
 def lines_of(headers: Headers) -> tuple[bytes, int | None]:
-    """Headers as they are sent, and the length that they tell, which is not among them."""
+    """Return the header lines without Content-Length, and its value."""
     length = next((int(v) for name, v in headers if name.lower() == "content-length"), None)
     lines = [f"{name}: {value}\r\n" for name, value in headers if name.lower() != "content-length"]
     return "".join(lines).encode("latin-1"), length

@@ -1,4 +1,4 @@
-"""Says how a request is answered, by its method and its target."""
+"""Finds the route of a request by its method and its target."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ JSON_TYPE = "application/json"
 
 
 class Route(Enum):
-    """A way to answer, and what the metrics call it."""
+    """A route, and its label in the metrics."""
 
     def __init__(self, _number: int, metric: str) -> None:
         self.metric = metric
@@ -22,7 +22,7 @@ class Route(Enum):
     LIVE = 3, "health"
     READY = 4, "health"
     PAGE = 5, "page"
-    """Everything else: the Flask application's."""
+    """All other requests: the Flask application answers them."""
 
 
 FREQUENT = {
@@ -33,7 +33,7 @@ FREQUENT = {
 
 
 def route_of(request: Request) -> Route:
-    """The way to answer a request whose head has been read."""
+    """Return the route of a request whose head has been read."""
     if request.is_streamed:
         return Route.BATCH
     found = FREQUENT.get((request.method, request.target))
@@ -43,12 +43,12 @@ def route_of(request: Request) -> Route:
 
 
 def is_streamed(request: Request) -> bool:
-    """Whether a request is a batch, whose body may be larger than memory."""
+    """Return whether a request is a batch, whose body may be larger than memory."""
     if request.method != b"POST":
         return False
     content_type = request.header(b"content-type")
     return (
-        content_type != JSON_TYPE  # most are that, and should be told apart quickly
+        content_type != JSON_TYPE  # a fast check for the most frequent type
         and is_batch(content_type)
         and _is_predict(request.target)
     )

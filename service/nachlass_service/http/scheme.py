@@ -1,4 +1,4 @@
-"""Says whether a client speaks http or https: with this service, or with a trusted proxy."""
+"""Finds whether a client uses http or https, to this service or to a trusted proxy."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Scheme:
         self._secure = {k.lower().encode(): v for k, v in cfg.secure_scheme_headers.items()}
 
     def of(self, client: Client, request: Request) -> str:
-        """The scheme of a request."""
+        """Return the scheme of a request."""
         endpoints = client.endpoints
         if endpoints.is_encrypted:
             return "https"

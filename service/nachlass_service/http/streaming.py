@@ -1,7 +1,7 @@
-"""Reads and answers a batch in a thread of its own, through a connection of the loop.
+"""Reads and answers a batch in its own thread, through a connection of the loop.
 
-Bodies and answers of batches may be larger than memory, and so are read and sent in
-pieces, by a thread that waits for the client.
+The bodies and responses of batches may be larger than memory, so a thread reads and
+sends them in pieces and waits for the client.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from nachlass_service.http.phases import DISCARD_S, LEAST_RATE, SILENCE_S, WRITE
 from nachlass_service.http.request import Request
 
 LATE_S = 0.5
-"""What the loop gets to do what is due, after a call has held it up."""
+"""The time in which the loop catches up after a call has delayed it."""
 AHEAD_BYTES = 1 << 18
-"""Bytes of a body that wait for the thread; beyond, the client has to wait."""
+"""The most bytes of a body that are buffered for the thread; beyond, the client has to wait."""
 
 
 class ClientGoneError(OSError):
-    """The client does not send, does not read, or is not there any more."""
+    """The client does not send, does not read, or has disconnected."""
 
 
 class Streamed(io.RawIOBase):
-    """The body of a streamed request, and the way for its answer; raises ClientGoneError.
+    """The body and response of a streamed request; raises ClientGoneError.
 
-    `feed`, `block` and `unblock` are the loop's; all others the thread's.
+    `feed`, `block` and `unblock` are called by the loop, all other methods by the thread.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, client: Client, request: Request) -> None:
@@ -42,15 +42,15 @@ class Streamed(io.RawIOBase):
         self._waited_s = 0.0
         self.status, self.sent = 0, 0
 
-    # Of the loop.
+    # Called by the loop.
 
     @property
     def is_whole(self) -> bool:
-        """Whether all of the body is there."""
+        """Whether the body is complete."""
         return self._request.is_whole
 
     def feed(self) -> None:
-        """Read of the body what there is room for; more has come, or nothing more will."""
+        """Parse more of the body, as far as there is room; called also when it has ended."""
         incoming = self._client.incoming
         while incoming.is_waiting and self._has_room:
             incoming.parse_piece()
@@ -68,21 +68,21 @@ class Streamed(io.RawIOBase):
         return not self.is_whole and sum(map(len, self._request.pieces)) < AHEAD_BYTES
 
     def block(self) -> None:
-        """The client does not take what is written."""
+        """Stop writing until the client reads."""
         self._may_write.clear()
 
     def unblock(self) -> None:
-        """The client takes more."""
+        """Continue writing: the client has read."""
         self._may_write.set()
 
-    # Of the thread.
+    # Called by the thread.
 
     def readable(self) -> bool:
-        """It is."""
+        """Return true."""
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Read some of what has come, or wait for it; none at the end."""
+        """Read received data, or wait for some; return 0 at the end."""
         pieces = self._request.pieces
         while not pieces:
             if self._request.is_whole:
@@ -97,13 +97,13 @@ class Streamed(io.RawIOBase):
         return len(read)
 
     def throw_away(self) -> None:
-        """Read the rest: a client that is not read to the end, for a while, never reads."""
+        """Read the rest for a while: some clients read only after they have sent everything."""
         ends_at = time.monotonic() + DISCARD_S
         while time.monotonic() < ends_at and self.read(1 << 16):
             pass
 
     def send(self, status: int, head: bytes, pieces: Iterable[bytes], *, chunked: bool) -> None:
-        """Send the head, and the body's pieces as they come."""
+        """Send the head, and each piece of the body as it is made."""
         self.status = status
         self._write(head)
         for piece in filter(None, pieces):
@@ -113,24 +113,24 @@ class Streamed(io.RawIOBase):
             self._write(b"0\r\n\r\n")
 
     def _wait(self) -> None:
-        """Wait until more of the body has come."""
+        """Wait until more of the body arrives."""
         self._has_come.clear()
-        has_ended = self._client.incoming.has_ended  # asked before what has come until then
+        has_ended = self._client.incoming.has_ended  # read before the pieces, to lose none
         if self._request.pieces or self._request.is_whole:
             return
         if has_ended:
-            raise ClientGoneError("the rest of the body does not come")
+            raise ClientGoneError("the body ended before it was complete")
         self._call(self.feed)
         began_at = time.monotonic()
         if self._has_come.wait(SILENCE_S):
             self._waited_s += time.monotonic() - began_at
         elif not self._comes_late(self._has_come):
-            raise ClientGoneError("the body does not come")
+            raise ClientGoneError(f"the client stopped sending the body (limit {SILENCE_S} s)")
         if self._waited_s > SILENCE_S + self._size / LEAST_RATE:
-            raise ClientGoneError("the body comes too slowly")
+            raise ClientGoneError("the client sends the body too slowly")
 
     def _write(self, data: bytes) -> None:
-        """Send, and wait until the client has taken most of it."""
+        """Send, and wait until the client has read most of it."""
         written = threading.Event()
 
         def write() -> None:
@@ -140,19 +140,19 @@ class Streamed(io.RawIOBase):
         self._call(write)
         written.wait()
         if not self._may_write.wait(WRITE_S) and not self._comes_late(self._may_write):
-            raise ClientGoneError("the client takes nothing of the answer")
+            raise ClientGoneError(f"the client does not read the response (limit {WRITE_S} s)")
         if not self._client.is_open:
-            raise ClientGoneError("the client is gone")
+            raise ClientGoneError("the client has disconnected")
 
     def _comes_late(self, event: threading.Event) -> bool:
-        """Whether an event comes once the loop turns: a call may have held it up."""
+        """Return whether an event is set once the loop runs, which a call may have delayed."""
         has_turned = threading.Event()
         self._call(has_turned.set)
         has_turned.wait()
         return event.wait(LATE_S)
 
     def _call(self, work: Callable[[], None]) -> None:
-        """Have the loop do something; raises ClientGoneError once it has ended."""
+        """Call `work` in the loop's thread; raises ClientGoneError once the loop has ended."""
         try:
             self._loop.call_soon_threadsafe(work)
         except RuntimeError as error:

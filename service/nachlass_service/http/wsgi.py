@@ -1,4 +1,4 @@
-"""Calls a WSGI application with a request that has been read."""
+"""Calls a WSGI application with a parsed request."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Headers = list[tuple[str, str]]
 
 
 def path_of(target: bytes) -> bytes:
-    """The path of a request's target, decoded."""
+    """Return the decoded path of a request's target."""
     path = target.partition(b"?")[0]
     if not path.startswith(b"/"):  # a proxy's `GET http://host/path`
         path = b"/" + path.partition(b"://")[2].partition(b"/")[2]
@@ -24,7 +24,7 @@ def path_of(target: bytes) -> bytes:
 
 
 def environ_of(request: Request, *, scheme: str, endpoints: Endpoints) -> dict[str, Any]:
-    """The request as PEP 3333 has it."""
+    """Return the WSGI environment of a request (PEP 3333)."""
     peer, server, _is_encrypted = endpoints
     environ: dict[str, Any] = {
         "REQUEST_METHOD": request.method.decode("latin-1"),
@@ -45,20 +45,20 @@ def environ_of(request: Request, *, scheme: str, endpoints: Endpoints) -> dict[s
         "wsgi.run_once": False,
     }
     for name, value in request.headers:
-        if b"_" in name:  # it would take the place of the one with a hyphen
+        if b"_" in name:  # could spoof the header with a hyphen
             continue
         key = name.decode("latin-1").upper().replace("-", "_")
         key = key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
         text = value.decode("latin-1")
         environ[key] = f"{environ[key]},{text}" if key in environ else text
     if not request.is_streamed:
-        environ["CONTENT_LENGTH"] = str(len(request.body))  # also of one that came in chunks
+        environ["CONTENT_LENGTH"] = str(len(request.body))  # also for a chunked body
     environ.pop("HTTP_TRANSFER_ENCODING", None)
     return environ
 
 
 def answer_of(application: WSGI, environ: dict[str, Any]) -> tuple[int, Headers, bytes]:
-    """What the application answers: status, headers, body."""
+    """Return the status, headers and body of the application's response."""
     status, headers, pieces = begin(application, environ)
     try:
         return status, headers, b"".join(pieces)
@@ -67,9 +67,9 @@ def answer_of(application: WSGI, environ: dict[str, Any]) -> tuple[int, Headers,
 
 
 def begin(application: WSGI, environ: dict[str, Any]) -> tuple[int, Headers, Iterable[bytes]]:
-    """What the application answers: status, headers, and its body, which has to be ended.
+    """Return the status, headers and body of the response; the caller has to `end` the body.
 
-    It is Flask, which never calls what `start_response` is to return.
+    Flask never uses the `write` callable, so `start_response` returns none.
     """
     started: list[tuple[str, Headers]] = []
 
@@ -82,6 +82,6 @@ def begin(application: WSGI, environ: dict[str, Any]) -> tuple[int, Headers, Ite
 
 
 def end(pieces: Iterable[bytes]) -> None:
-    """Have the application clean up after a body, whether or not all of it was taken."""
+    """Let the application clean up after a body, even if it was not read to the end."""
     if close := getattr(pieces, "close", None):
         close()

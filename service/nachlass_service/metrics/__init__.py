@@ -1,1 +1,1 @@
-"""What is counted, over all workers, and what it says of drift."""
+"""Metrics over all workers, and drift detection."""

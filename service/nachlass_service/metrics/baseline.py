@@ -1,4 +1,4 @@
-"""Counts the samples as a service would: what it compares itself with."""
+"""Counts the samples like a service, as its baseline."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from nachlass_service.metrics.metrics import Metrics
 
 
 def count_samples(bundle: Bundle) -> Baseline:
-    """The manifest's `baseline`, of the recorded samples and predictions."""
+    """Return the manifest's `baseline` for the recorded samples and predictions."""
     manifest = bundle.manifest
     metrics = Metrics(manifest.prediction, prefix="n", info={}, features=manifest.input.features)
     metrics.counters.prepare(0)
@@ -19,7 +19,7 @@ def count_samples(bundle: Bundle) -> Baseline:
 
 
 def _whole(counts: Counts) -> Counts:
-    """Counts as integers, of the fields that were seen."""
+    """Return the counts of fields with any values, as integers."""
     return {
         field: {value: int(count) for value, count in values.items()}
         for field, values in counts.items()

@@ -1,24 +1,24 @@
-"""Whether what is predicted now is distributed as the samples were.
+"""Detects drift: compares the distribution of live values with that of the samples.
 
-Two statistics compare N values of now with M values of a baseline, counted in
-the same k bins:
+Two statistics compare N live values with M values of a baseline, counted in the
+same k bins:
 
 - The population stability index, PSI = sum((p - q) * ln(p / q)) over the bins,
-  of shares that are smoothed, p = (n + 1/2) / (N + k/2), so that an empty bin
-  is no infinity (Krichevsky and Trofimov, 1981). Without a shift it is about
-  (1/N + 1/M) times a chi-square of k - 1 degrees (Yurdakul, "Statistical
-  Properties of Population Stability Index", 2018): the customary 0.25 is passed
-  by chance with small samples, and never passed by a shift that matters with
-  large ones. Its limit is that chi-square's quantile, or a floor if that is
-  higher: with much traffic, a shift too small to matter is significant, too.
-- Kolmogorov and Smirnov's, the largest distance between the cumulative shares,
-  for numbers: it knows the order of the bins, which PSI does not. Its limit is
-  the asymptotic sqrt(-ln(alpha / 2) / 2 * (1/N + 1/M)) (Smirnov, 1948), which
-  bins make more cautious, not less; again with a floor.
+  of smoothed shares, p = (n + 1/2) / (N + k/2), so that an empty bin does not
+  yield infinity (Krichevsky and Trofimov, 1981). Without a shift it is about
+  (1/N + 1/M) times a chi-square with k - 1 degrees of freedom (Yurdakul,
+  "Statistical Properties of Population Stability Index", 2018): small samples
+  exceed the customary 0.25 by chance, and large samples do not exceed it even
+  with a relevant shift. The limit is that chi-square's quantile, or a floor if
+  that is higher, because with much traffic an irrelevant shift is significant.
+- The Kolmogorov-Smirnov statistic, the largest distance between the cumulative
+  shares, for numbers: unlike PSI it uses the order of the bins. The limit is the
+  asymptotic sqrt(-ln(alpha / 2) / 2 * (1/N + 1/M)) (Smirnov, 1948), which bins
+  make more conservative, also with a floor.
 
-The chi-square quantile is exact for one degree, and otherwise Wilson and
-Hilferty's (1931), within 3 % on the cautious side: the rules for Prometheus
-have the same formulas.
+The chi-square quantile is exact for one degree of freedom, otherwise the
+approximation of Wilson and Hilferty (1931), within 3 % on the conservative side.
+The rules for Prometheus use the same formulas.
 """
 
 from __future__ import annotations
@@ -31,23 +31,23 @@ from statistics import NormalDist
 from typing import Literal, TypedDict
 
 FALSE_ALARMS = 0.0005
-"""The probability that a statistic passes its limit by chance, over all fields together."""
+"""The probability that a statistic exceeds its limit by chance, over all fields together."""
 TESTS_OF_A_FEATURE = 2
-"""With twenty features each limit is so far out that PSI passes it more often than a chi-square
-would, up to twice (tests/bench/drift_power.py): each counts as two.
+"""Each feature counts as two tests: with twenty features the limits are so extreme that PSI
+exceeds them up to twice as often as a chi-square would (tests/bench/drift_power.py).
 """
 PSI_FLOOR = 0.02
 KS_FLOOR = 0.05
 LEAST_LIVE = 200
-"""Fewer values of now are given no verdict."""
+"""The least number of live values to detect drift."""
 LEAST_BASELINE = 50
-"""Fewer values of the baseline are given no verdict: they do not say what is usual."""
+"""The least number of baseline values to detect drift: fewer do not show what is usual."""
 
 Verdict = Literal["moved", "steady", "too little traffic", "too few samples", "no baseline"]
 
 
 class ValueDocument(TypedDict):
-    """A value's shares of all values, now and at build."""
+    """A value's share of all values, live and in the baseline."""
 
     value: str
     share: float
@@ -55,7 +55,7 @@ class ValueDocument(TypedDict):
 
 
 class FieldDocument(TypedDict):
-    """A field in the document at /drift; statistics are None where there is nothing to compare."""
+    """A field in the document at /drift; statistics are None without values to compare."""
 
     field: str
     verdict: Verdict
@@ -87,7 +87,7 @@ class Drift:
 
     @property
     def live_size(self) -> int:
-        """The number of values of now."""
+        """The number of live values."""
         return int(sum(self.live.values()))
 
     @property
@@ -97,7 +97,7 @@ class Drift:
 
     @property
     def shares(self) -> list[tuple[str, float, float]]:
-        """Each value with its share now and at build."""
+        """Each value with its live and baseline shares."""
         live, baseline = max(1, self.live_size), max(1, self.baseline_size)
         return [
             (value, n / live, self.baseline[value] / baseline) for value, n in self.live.items()
@@ -105,12 +105,12 @@ class Drift:
 
     @property
     def excess(self) -> float:
-        """How far the statistics are, as a multiple of their limits: above 1 they have moved."""
+        """The larger statistic as a multiple of its limit: above 1, drift is detected."""
         far = self.ks / self.ks_limit if self.ks is not None and self.ks_limit else 0.0
         return max(far, self.psi / self.psi_limit if self.psi_limit else 0.0)
 
     def as_json(self) -> FieldDocument:
-        """What /drift says of the field."""
+        """Return the field's part of the document at /drift."""
         judged = self.live_size > 0 and self.baseline_size > 0
         return {
             "field": self.field,
@@ -138,9 +138,8 @@ def compare_with_baseline(
 ) -> Drift:
     """Compare a field's counts by value with the baseline's.
 
-    `ordered` are the bins of numbers, from the smallest up. `tests` is the
-    number of fields that are looked at together: each gets its part of the
-    probability of a false alarm.
+    `ordered` has the bins of numbers in ascending order. `tests` is the number of
+    fields tested together, which share the probability of a false alarm.
     """
     values = [*ordered, *(v for v in dict.fromkeys((*baseline, *live)) if v not in set(ordered))]
     now = {value: live.get(value, 0) for value in values}
@@ -169,37 +168,37 @@ def compare_with_baseline(
 
 
 def psi(live: Sequence[float], baseline: Sequence[float]) -> float:
-    """The population stability index of two rows of counts, in nats."""
+    """Return the population stability index of two rows of counts, in nats."""
     pairs = zip(_smoothed(live), _smoothed(baseline), strict=True)
     return sum((p - q) * math.log(p / q) for p, q in pairs)
 
 
 def ks(live: Sequence[float], baseline: Sequence[float]) -> float:
-    """The largest distance between the cumulative shares of two rows of counts."""
+    """Return the largest distance between the cumulative shares of two rows of counts."""
     n, m = sum(live), sum(baseline)
     pairs = zip(accumulate(live), accumulate(baseline), strict=True)
     return max(abs(p / n - q / m) for p, q in pairs)
 
 
 def psi_limit(bins: int, n: float, m: float, alpha: float) -> float:
-    """What the PSI of n and m values in bins passes with probability alpha, or the floor."""
+    """Return the limit that the PSI of n and m values exceeds with probability alpha."""
     return max(PSI_FLOOR, chi2_quantile(bins - 1, alpha) * (1 / n + 1 / m))
 
 
 def ks_limit(n: float, m: float, alpha: float) -> float:
-    """What the KS distance of n and m values passes with probability alpha, or the floor."""
+    """Return the limit that the KS distance of n and m values exceeds with probability alpha."""
     return max(KS_FLOOR, math.sqrt(-math.log(alpha / 2) / 2 * (1 / n + 1 / m)))
 
 
 def chi2_quantile(degrees: int, alpha: float) -> float:
-    """What a chi-square of so many degrees passes with probability alpha."""
-    if degrees <= 1:  # a value alone waits for a second one
+    """Return the value that a chi-square variable exceeds with probability alpha."""
+    if degrees <= 1:  # a single bin is treated as two
         return NormalDist().inv_cdf(1 - alpha / 2) ** 2
     part = 2 / (9 * degrees)
     return float(degrees * (1 - part + NormalDist().inv_cdf(1 - alpha) * math.sqrt(part)) ** 3)
 
 
 def _smoothed(counts: Sequence[float]) -> list[float]:
-    """Shares, with half a count more in each bin."""
+    """Return the shares of counts, with half a count added to each bin."""
     total = sum(counts) + len(counts) / 2
     return [(count + 0.5) / total for count in counts]

@@ -38,7 +38,7 @@ class DriftDocument(TypedDict):
 
 @dataclass(frozen=True)
 class DriftReport:
-    """Each field of the predictions, and each feature of the input, in the last `seconds`."""
+    """The drift of each prediction field and each input feature in the last `seconds`."""
 
     predictions: Sequence[Drift]
     inputs: Sequence[Drift]

@@ -1,4 +1,4 @@
-"""Metrics as Prometheus reads them, from counts and from rows of buckets."""
+"""Renders counts and buckets for Prometheus."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from nachlass_service.bundle.manifest import Counts
 
 
 def as_text(collector: Collector, accept: str) -> tuple[bytes, str]:
-    """What a collector yields as text, and its content type, as an Accept header asks."""
+    """Return a collector's metrics as text and the content type, chosen by an Accept header."""
     try:
         encode, content_type = choose_encoder(accept)
-    except TypeError:  # it asks for a version that is no number
+    except TypeError:  # the requested version is not a number
         encode, content_type = choose_encoder("")
     registry = CollectorRegistry()
     registry.register(collector)
@@ -33,7 +33,7 @@ def as_text(collector: Collector, accept: str) -> tuple[bytes, str]:
 def by_value(
     kind: type[CounterMetricFamily | GaugeMetricFamily], name: str, what: str, counts: Counts
 ) -> Metric:
-    """How often each value of each field was counted."""
+    """Return a family with the count of each value of each field."""
     family = kind(name, what, labels=["field", "value"])
     for field, values in counts.items():
         for value, count in values.items():
@@ -42,7 +42,7 @@ def by_value(
 
 
 def up_to(bounds: Sequence[float], counts: Sequence[float]) -> Iterator[tuple[str, float]]:
-    """The buckets of a histogram: each upper bound, and how many are up to there."""
+    """Return the cumulative buckets of a histogram: each upper bound with its count."""
     return zip([*map(floatToGoString, bounds), "+Inf"], accumulate(counts), strict=True)
 
 
@@ -52,6 +52,6 @@ def add_histogram(
     bounds: Sequence[float],
     row: Sequence[float],
 ) -> None:
-    """Add a row, of buckets and a sum, to a histogram."""
+    """Add a row of buckets and a sum to a histogram."""
     *counts, total = row
     family.add_metric(labels, buckets=list(up_to(bounds, counts)), sum_value=total)

@@ -1,4 +1,4 @@
-"""The metrics of a service as families of Prometheus, from what its workers have counted."""
+"""Converts the counts of all workers to Prometheus metric families."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from nachlass_service.metrics.series import (
 from nachlass_service.metrics.shared_counters import Series
 
 Rows = Mapping[Series, Sequence[float]]
-"""The cells of each series, added up over all workers."""
+"""The cells of each series, summed over all workers."""
 
 
 class Families:
-    """Makes the families; their names begin with `prefix`, and `info` names the model.
+    """Builds the families; `prefix` begins their names, and `info` identifies the model.
 
-    `baseline` is what the build counted, shown with the labels of what is counted now.
+    `baseline` has the counts of the build, with the labels of the live metrics.
     """
 
     def __init__(
@@ -49,26 +49,24 @@ class Families:
         self._predictions, self._inputs, self._baseline = predictions, inputs, baseline
 
     def of(self, rows: Rows) -> Iterator[Metric]:
-        """Every family."""
+        """Yield every family."""
         yield from self._of_samples(rows)
         yield from self._of_the_build()
         yield from self._of_requests(rows)
         yield from requests.families(self._prefix, rows)
         info = GaugeMetricFamily(
-            f"{self._prefix}_model_info", "What is served; always 1.", labels=list(self._info)
+            f"{self._prefix}_model_info", "The served model; always 1.", labels=list(self._info)
         )
         info.add_metric(list(self._info.values()), 1)
         yield info
 
     def _of_samples(self, rows: Rows) -> Iterator[Metric]:
-        """Predictions and inputs by their values."""
+        """Yield the families of predictions and inputs."""
         p = self._prefix
         labels, bins = self._predictions.by_value(rows)
-        yield by_value(
-            CounterMetricFamily, f"{p}_predictions", "Predictions by their value.", labels
-        )
+        yield by_value(CounterMetricFamily, f"{p}_predictions", "Predictions by value.", labels)
         values = HistogramMetricFamily(
-            f"{p}_prediction_value", "The numbers that were predicted.", labels=["field"]
+            f"{p}_prediction_value", "Predicted numbers.", labels=["field"]
         )
         for field in bins:
             add_histogram(values, [field], self._predictions.bounds(field), rows["number", field])
@@ -76,28 +74,28 @@ class Families:
         yield by_value(
             CounterMetricFamily,
             f"{p}_prediction_bins",
-            "Predicted numbers by the interval that they are in.",
+            "Predicted numbers by interval.",
             bins,
         )
         yield by_value(
             CounterMetricFamily,
             f"{p}_inputs",
-            "Values of the input's features, of the requests that are looked at.",
+            "Input feature values of a share of the samples.",
             self._inputs.counts(rows[INPUTS]),
         )
 
     def _of_the_build(self) -> Iterator[Metric]:
-        """The baseline, which stays the same."""
-        for name, what in (("predictions", "predictions"), ("inputs", "values of the input")):
+        """Yield the families of the baseline."""
+        for name, what in (("predictions", "Predictions"), ("inputs", "Input feature values")):
             yield by_value(
                 GaugeMetricFamily,
                 f"{self._prefix}_{name}_baseline",
-                f"The build's {what}, by value or interval; constant.",
+                f"{what} of the build by value or interval; constant.",
                 self._baseline[name],
             )
         family = GaugeMetricFamily(
             f"{self._prefix}_prediction_value_baseline",
-            "The build's predicted numbers up to each bound; constant.",
+            "Predicted numbers of the build up to each bound; constant.",
             labels=["field", "le"],
         )
         for field, counts in self._baseline["predictions"].items():
@@ -108,25 +106,23 @@ class Families:
         yield family
 
     def _of_requests(self, rows: Rows) -> Iterator[Metric]:
-        """How many were answered, and how fast; how many were not, and why."""
+        """Yield the families of durations, rejections, samples and failures."""
         p = self._prefix
         for name, what, series, bounds in (
-            ("processing_seconds", "a request", SECONDS, SECONDS_BOUNDS),
-            ("batch_seconds", "a batch", BATCH_SECONDS, BATCH_SECONDS_BOUNDS),
+            ("processing_seconds", "prediction requests", SECONDS, SECONDS_BOUNDS),
+            ("batch_seconds", "batches", BATCH_SECONDS, BATCH_SECONDS_BOUNDS),
         ):
-            seconds = HistogramMetricFamily(f"{p}_{name}", f"Seconds that answering {what} took.")
+            seconds = HistogramMetricFamily(f"{p}_{name}", f"Duration of {what} in seconds.")
             add_histogram(seconds, [], bounds, rows[series])
             yield seconds
-        rejected = CounterMetricFamily(
-            f"{p}_rejected", "Requests that were turned away.", labels=["reason"]
-        )
+        rejected = CounterMetricFamily(f"{p}_rejected", "Rejected requests.", labels=["reason"])
         for found, row in rows.items():
             if found[0] == "rejected":
                 rejected.add_metric([found[1]], row[0])
         yield rejected
         yield CounterMetricFamily(
-            f"{p}_samples", "Samples that were answered.", value=rows[ANSWERED][0]
+            f"{p}_samples", "Samples that got a prediction.", value=rows[ANSWERED][0]
         )
         yield CounterMetricFamily(
-            f"{p}_failures", "Requests that the model could not answer.", value=rows[FAILED][0]
+            f"{p}_failures", "Requests on which the model failed.", value=rows[FAILED][0]
         )

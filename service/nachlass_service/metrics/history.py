@@ -1,9 +1,8 @@
-"""The sums of all slots as they were, for a window that slides.
+"""Keeps past sums of all slots, for a sliding window.
 
-Every twelfth of the window the worker that counts next keeps the sums, in
-memory that is shared by fork; counting itself costs no more for it. What was
-counted since one of these moments is exact, over all workers, and goes on when
-workers come and go.
+After every twelfth of the window, the worker that counts next stores the sums in memory
+that is shared by fork. The counts since such a moment are exact over all workers,
+even if workers are replaced.
 """
 
 from __future__ import annotations
@@ -16,11 +15,11 @@ from nachlass_service.metrics.shared_counters import CELLS, Series, SharedCounte
 
 PARTS = 12
 MOMENTS = PARTS + 2
-"""One that is at least as old as the window is always among them, once there was one."""
+"""Enough moments that, once the window has passed, one is always at least as old."""
 
 
 class History:
-    """Moments of the past, each with the sums of all cells."""
+    """Past moments, each with the sums of all cells."""
 
     def __init__(self, counters: SharedCounters, window_s: float) -> None:
         self._counters = counters
@@ -32,7 +31,7 @@ class History:
         self._keep(0)
 
     def keep(self) -> None:
-        """Keep the sums as they are, when it is time to."""
+        """Store the current sums when it is time to."""
         if time.monotonic() < self._values[0] + self._every_s:
             return
         with self._counters.alone():
@@ -43,10 +42,9 @@ class History:
             self._keep(free[0] if free else stamps.index(min(stamps)))
 
     def since(self, window_s: float) -> tuple[Callable[[Series], list[float]], float]:
-        """The sums of a series at the start of the window, and the seconds since then.
+        """Return the sums at the start of the window, by series, and the seconds since then.
 
-        That is the latest moment that is at least `window_s` ago, or else the
-        first one there is.
+        The start is the latest moment at least `window_s` ago, or else the oldest one.
         """
         now = time.monotonic()
         with self._counters.alone():
@@ -58,12 +56,12 @@ class History:
         return lambda series: [then[cell] for cell in self._counters.cells(series)], now - stamp
 
     def _keep(self, number: int) -> None:
-        """Keep the sums as moment of this number; the first cell says when the last was kept."""
+        """Store the sums as a moment; the first cell has the time of the latest one."""
         start, totals = self._start(number), self._counters.totals()
         self._values[start + 1 : start + 1 + len(totals)] = totals
         self._values[start] = self._values[0] = time.monotonic()
 
     @staticmethod
     def _start(number: int) -> int:
-        """Where a moment is: its time, then its sums."""
+        """Return the position of a moment: its time, followed by its sums."""
         return 1 + number * (1 + CELLS)

@@ -1,10 +1,9 @@
-"""Which bin each feature of a sample is in: the distribution of what is asked.
+"""Counts the features of samples in bins, for the distribution of the input.
 
-The bins are laid out by the build (`input.features` of the manifest): a few
-features, each with labels or with upper bounds of buckets. Whatever is in none
-of a feature's bins, a missing value among it, is in its last one, `other`.
-Labels are values of samples: they are numbered, and not named, where samples
-may not be shown.
+The build defines the bins (`input.features` in the manifest): a few features,
+each with labels or with upper bounds of buckets. Values in no other bin, including
+missing ones, are counted in a feature's last bin, `other`. Labels are values of
+samples: they are replaced by numbers where samples must not be shown.
 """
 
 from __future__ import annotations
@@ -25,10 +24,10 @@ OTHER = "other"
 
 
 class Inputs:
-    """The features of a model's samples; `bins` has the names of each one's bins.
+    """The features of a model's samples; `bins` has the names of each feature's bins.
 
-    The bins of all features are the cells of one row, one feature after the other.
-    Labels that are not `named` are `#1`, `#2`, ... in the manifest's order.
+    The bins of all features are consecutive cells of one row. Without `named`, labels
+    are `#1`, `#2`, ... in the manifest's order.
     """
 
     def __init__(self, features: Features, *, named: bool = True) -> None:
@@ -56,11 +55,11 @@ class Inputs:
         ]
 
     def ordered(self, feature: str) -> list[str]:
-        """The bins of a feature's numbers, from the smallest up; none when it has labels."""
+        """Return the bins of a feature's numbers in ascending order; empty if it has labels."""
         return self.bins[feature][:-1] if feature in self._bounds else []
 
     def bin_features(self, sample: Any) -> list[int]:
-        """The cell of each feature's bin that the sample is in."""
+        """Return the cell of each feature's bin for a sample."""
         cells = []
         is_list, is_object = isinstance(sample, list), isinstance(sample, dict)
         for feature, index, start, bounds, labels in self._plan:
@@ -79,14 +78,14 @@ class Inputs:
         return cells
 
     def shown(self, counts: Counts) -> Counts:
-        """Counts by the manifest's names, by the names of the bins."""
+        """Rename counts from the manifest's labels to the names of the bins."""
         return {
             feature: {self._shown.get(feature, {}).get(name, name): n for name, n in values.items()}
             for feature, values in counts.items()
         }
 
     def counts(self, row: Sequence[float]) -> Counts:
-        """A row of cells as counts by feature and bin."""
+        """Convert a row of cells to counts by feature and bin."""
         cells = iter(row)
         return {
             feature: dict(zip(bins, islice(cells, len(bins)), strict=True))
@@ -95,27 +94,27 @@ class Inputs:
 
 
 def intervals(bounds: Sequence[float]) -> list[str]:
-    """The names of buckets, as intervals: `(-Inf, 0.1]`, `(0.1, 2.5]`, `(2.5, +Inf)`."""
+    """Return bucket names as intervals: `(-Inf, 0.1]`, `(0.1, 2.5]`, `(2.5, +Inf)`."""
     edges = ["-Inf", *map(floatToGoString, bounds), "+Inf"]
     closed = [f"({low}, {high}]" for low, high in pairwise(edges)]
     return [*closed[:-1], closed[-1][:-1] + ")"]
 
 
 def finite(value: Any) -> float | None:
-    """A number as a finite float; None for what is none."""
-    if type(value) is float:  # nearly always
+    """Return a number as a finite float; None for other values."""
+    if type(value) is float:  # the most frequent case
         return value if math.isfinite(value) else None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
         number = float(value)
-    except OverflowError:  # an integer beyond any float
+    except OverflowError:  # an integer too large for a float
         return None
     return number if math.isfinite(number) else None
 
 
 def _text(value: Any) -> str:
-    """A value as a label: text as it is, 1.0 as 1, the rest as JSON; no lists and objects."""
+    """Return a value as a label: text as it is, 1.0 as 1, "" for lists and objects, else JSON."""
     if isinstance(value, str):
         return value
     if isinstance(value, float) and value.is_integer():

@@ -1,8 +1,8 @@
-"""Counts what a service answers, and shows it to Prometheus.
+"""Counts requests and predictions, and exposes them to Prometheus.
 
-Each number is written at once to the worker's slot of shared memory (shared_counters.py),
-so that the sums are exact whatever becomes of a worker; prometheus_client only
-renders them (families.py, exposition.py).
+Each count is written at once to the worker's slot of shared memory (shared_counters.py),
+so the sums are exact even if a worker is killed; prometheus_client only renders them
+(families.py, exposition.py).
 """
 
 from __future__ import annotations
@@ -38,21 +38,21 @@ from nachlass_service.metrics.series import (
 from nachlass_service.metrics.shared_counters import Series, SharedCounters
 
 FeatureBins = Sequence[Sequence[int]]
-"""The bins that the features of samples are in: what is counted of the input."""
+"""For each sample, the cells of its features' bins, which are counted."""
 LASTING = frozenset(
     {"seconds", "batch_seconds", "answered", "failed", "rejected", "requests", "lost", "ended"}
 )
-"""Series that mean the same for every model."""
+"""The series with the same meaning for every model."""
 NO_FEATURES, NO_BASELINE = Features({}, {}), Baseline({}, {})
 
 
 class Metrics(Collector):
     """The metrics of one service, laid out from the manifest before the fork.
 
-    `prediction` is the manifest's section of that name (predictions.py). `features`
-    are those of the input, counted for a share `input_rate` of the samples, their
-    labels shown by name or by number (`named_inputs`); `baseline` is what the build
-    counted (baseline.py), shown beside what is counted now.
+    `prediction` is the manifest's section of that name (predictions.py). `features` are
+    the input features, counted for a share `input_rate` of the samples; their labels are
+    shown by name, or by number without `named_inputs`. `baseline` has the counts of the
+    build (baseline.py), which are exposed too.
     """
 
     def __init__(
@@ -76,39 +76,39 @@ class Metrics(Collector):
         }
         self._families = Families(prefix, dict(info), self._predictions, self.inputs, self.baseline)
         self._input_rate = input_rate if self.inputs.bins else 0.0
-        self._draw = Random().random  # noqa: S311 - and not the user's, who may have seeded it
+        self._draw = Random().random  # noqa: S311 - its own generator: the user may seed the global
         self._window_s = window_s
         self._lock = threading.Lock()
         self.counters = SharedCounters(self._known())
         self.history = History(self.counters, window_s)
 
     def go_on_from(self, previous: Metrics) -> None:
-        """Take over the previous counts that mean the same things."""
+        """Take over the previous counts that have the same meaning."""
         if previous._layout == self._layout:
             self.counters = previous.counters
-            self.history = History(self.counters, self._window_s)  # of this model's predictions
+            self.history = History(self.counters, self._window_s)  # only for this model
             return
         for series in self.counters.series():
             if series[0] in LASTING and series in previous.counters:
                 self.counters.add(series, dict(enumerate(previous.counters.sums(series))))
-        if previous.counters.is_ready:  # the previous workers answer until the new ones do
+        if previous.counters.is_ready:  # the previous workers answer until the new ones are ready
             self.counters.stay_ready()
 
     def bin_features(self, samples: Sequence[Any]) -> FeatureBins:
-        """What `count` is to count of the input of a request: nothing, for most samples.
+        """Return what `count` counts of a request's input, for the sampled share of samples.
 
-        It is called before the predictor is, which may change its sample.
+        Call it before the predictor, which may change its sample.
         """
         draw, rate = self._draw, self._input_rate
         return [self.inputs.bin_features(sample) for sample in samples if draw() < rate]
 
     def bin_each(self, samples: Sequence[Any]) -> list[FeatureBins]:
-        """As `bin_features`, for each sample on its own."""
+        """Return the result of `bin_features` for each sample."""
         draw, rate, bin_features = self._draw, self._input_rate, self.inputs.bin_features
         return [[bin_features(sample)] if draw() < rate else () for sample in samples]
 
     def count(self, predictions: Sequence[Any], seconds: float, inputs: FeatureBins = ()) -> None:
-        """Count an answered request: its predictions, in their JSON form, duration and input."""
+        """Count an answered request: its predictions in JSON form, its duration and its input."""
         self.count_inputs(inputs)
         with self._lock:
             self._count_all(predictions)
@@ -120,71 +120,71 @@ class Metrics(Collector):
             self._count_all(predictions)
 
     def count_inputs(self, inputs: FeatureBins) -> None:
-        """Count what `bin_features` has returned."""
+        """Count a result of `bin_features`."""
         if inputs:
             with self._lock:
                 for cells in inputs:
                     self.counters.add(INPUTS, dict.fromkeys(cells, 1))
 
     def count_batch(self, seconds: float) -> None:
-        """Count an answered batch, whose predictions are counted, by its duration."""
+        """Count the duration of an answered batch, whose predictions are already counted."""
         with self._lock:
             observe(self.counters, BATCH_SECONDS, BATCH_SECONDS_BOUNDS, seconds)
 
     def count_rejected(self, code: str) -> None:
-        """Count a request that was turned away, by the code of its error."""
+        """Count a rejected request by its error code."""
         with self._lock:
             self.counters.count(("rejected", code))
 
     def count_failed(self) -> None:
-        """Count a request that the model could not answer."""
+        """Count a request on which the model failed."""
         with self._lock:
             self.counters.count(FAILED)
 
     def begin(self) -> None:
-        """Count a request that is going to be answered."""
+        """Count a request in progress."""
         with self._lock:
             self.counters.count(requests.IN_PROGRESS)
 
     def end(self, route: str, status: int | None) -> None:
-        """Count a request that has been answered; no status: that nobody waited for."""
+        """Count the end of a request; the status is None if the client has disconnected."""
         with self._lock:
             self.counters.count(requests.IN_PROGRESS, amount=-1)
             if status is not None:
                 requests.count_answer(self.counters, route, status)
 
     def leave(self, reason: str) -> None:
-        """Count a worker that ends unasked, for one of the reasons of requests.ENDED."""
+        """Count a worker that ends for one of the reasons in requests.ENDED."""
         with self._lock:
             self.counters.count(requests.ENDED[reason])
 
     def note_end(self, slot: int) -> int | None:
-        """Count a worker that has ended: the requests lost with one that crashed, or None."""
+        """Count an ended worker; return the requests lost in a crash, else None."""
         return requests.note_end(self.counters, slot)
 
     def say_goodbye(self) -> None:
-        """Say that this worker ends by itself."""
+        """Record that this worker exits regularly."""
         self.counters.count(requests.GOODBYE)
 
     def exposition(self, accept: str) -> tuple[bytes, str]:
-        """All metrics as text, and its content type, as an Accept header asks."""
+        """Return all metrics as text and its content type, chosen by an Accept header."""
         return as_text(self, accept)
 
     def describe(self) -> list[Metric]:
-        """Nothing: the registry need not know the names beforehand."""
+        """Return nothing: the registry does not need the names in advance."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """Every metric, added up over all workers."""
+        """Yield every metric, summed over all workers."""
         with self._lock:
             rows = {series: self.counters.sums(series) for series in self.counters.series()}
         yield from self._families.of(rows)
 
     def recent(self) -> tuple[Counts, Counts, float]:
-        """Predictions and inputs that were counted within the window, and its seconds.
+        """Return the counts of predictions and inputs in the window, and its seconds.
 
-        As History.since: the window is longer when nothing was counted for a
-        while, and shorter soon after the start.
+        The window is longer if nothing was counted for a while, and shorter soon after
+        startup (see History.since).
         """
         with self._lock:
             self.history.keep()
@@ -200,11 +200,11 @@ class Metrics(Collector):
         return predictions, self.inputs.counts(rows[INPUTS]), seconds
 
     def ordered(self, field: str) -> list[str]:
-        """The bins of a field's numbers, from the smallest up; none when it has labels only."""
+        """Return the bins of a field's numbers in ascending order; empty if it has only labels."""
         return self._predictions.ordered(field)
 
     def _known(self) -> Iterator[tuple[Series, int]]:
-        """The series that exist from the start."""
+        """Yield the series that exist from the start, with their widths."""
         yield SECONDS, width_of(SECONDS_BOUNDS)
         yield BATCH_SECONDS, width_of(BATCH_SECONDS_BOUNDS)
         yield ANSWERED, 1

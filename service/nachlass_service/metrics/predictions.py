@@ -1,7 +1,7 @@
-"""Which series a prediction is counted in: fields, and their labels and buckets.
+"""Counts predictions by field, and by label or bucket.
 
-The build lays them out (`prediction` of the manifest). Fields and labels that it did not
-see are entered while there is room; the rest is counted as `other`.
+The build defines fields, labels and buckets (`prediction` in the manifest). New fields
+and labels are added while there is room; the rest is counted as `other`.
 """
 
 from __future__ import annotations
@@ -21,33 +21,33 @@ MAX_FIELDS = 50
 MAX_LABELS = 100
 LONGEST_LABEL = 128
 MAX_VALUES = 1000
-"""Values of one prediction that are counted: a picture has millions."""
+"""The most values that are counted in one prediction: an image has millions."""
 OTHER = "other"
-"""The field, and the label, of whatever there are too many of."""
+"""The field and the label for values beyond the limits."""
 
 
 class Predictions:
-    """The fields of predictions, laid out from the manifest's section `prediction`.
+    """The fields of predictions, from the manifest's section `prediction`.
 
-    A field with labels only counts every value as a label; one with buckets only counts
-    numbers in them; one with both, or one that the build did not see, counts floats as
-    numbers and the rest as labels.
+    A field with only labels counts each value as a label; a field with only buckets counts
+    numbers in them; a field with both, or a new one, counts floats as numbers and the rest
+    as labels.
     """
 
     def __init__(self, prediction: Prediction) -> None:
         self._labels: dict[str, Sequence[str]] = _named(prediction.labels)
         self._buckets: dict[str, Sequence[float]] = _named(prediction.buckets)
         self._ladder: Sequence[float] = prediction.ladder
-        self._full: set[str] = set()  # fields that have all the labels they may
-        self._all_fields: set[str] = set()  # once there are as many as there may be
+        self._full: set[str] = set()  # fields at the label limit
+        self._all_fields: set[str] = set()  # empty until the field limit is reached
 
     @property
     def layout(self) -> tuple[Any, ...]:
-        """What has to be equal for counts to mean the same."""
+        """The configuration that has to be equal for counts to have the same meaning."""
         return self._labels, self._buckets, self._ladder
 
     def known(self) -> Iterator[tuple[Series, int]]:
-        """The series that exist from the start, and how many cells each has."""
+        """Yield the series that exist from the start, with the number of cells of each."""
         for field, labels in self._labels.items():
             for label in dict.fromkeys(map(label_of, labels[:MAX_LABELS])):
                 yield ("label", field, label), 1
@@ -55,15 +55,15 @@ class Predictions:
             yield ("number", field), width_of(bounds)
 
     def bounds(self, field: str) -> Sequence[float]:
-        """The upper bounds of a field's buckets."""
+        """Return the upper bounds of a field's buckets."""
         return self._buckets.get(field) or self._ladder
 
     def ordered(self, field: str) -> list[str]:
-        """The bins of a field's numbers, from the smallest up; none when it has labels only."""
+        """Return the bins of a field's numbers in ascending order; empty if it has only labels."""
         return intervals(self._buckets[field]) if field in self._buckets else []
 
     def by_value(self, rows: Mapping[Series, Sequence[float]]) -> tuple[Counts, Counts]:
-        """Rows of the counters as counts: of labels, and of numbers by their interval."""
+        """Convert rows of the counters to counts of labels, and counts of numbers by interval."""
         labels: Counts = {}
         bins: Counts = {}
         for (kind, *name), row in rows.items():
@@ -75,7 +75,7 @@ class Predictions:
         return labels, bins
 
     def count(self, predictions: Sequence[Any], counters: SharedCounters) -> None:
-        """Count predictions in their JSON form, equal plain ones at once."""
+        """Count predictions in their JSON form, grouping equal plain ones."""
         plain: dict[tuple[type, Any], int] = {}
         for prediction in predictions:
             if isinstance(prediction, dict | list):
@@ -103,7 +103,7 @@ class Predictions:
             counters.count(series, amount=times)
 
     def _place(self, counters: SharedCounters, *candidates: Series) -> Series:
-        """The first of the series that is there, or that may be entered."""
+        """Return the first of the series that exists or can be entered."""
         for series in candidates:
             if series in counters:
                 return series
@@ -115,7 +115,7 @@ class Predictions:
         return candidates[-1]
 
     def _may_enter(self, new: Series, there: Sequence[Series]) -> bool:
-        """Whether one more field, or one more label of a field, is within the limits."""
+        """Return whether another field, or another label of a field, is within the limits."""
         fields = {series[1] for series in there if series[0] in ("label", "number")}
         fields |= self._labels.keys() | self._buckets.keys() | {OTHER}
         if new[1] not in fields and len(fields) > MAX_FIELDS:
@@ -125,7 +125,7 @@ class Predictions:
         return not self._is_refused(new)
 
     def _is_refused(self, new: Series) -> bool:
-        """Whether it is known already that there is no room for a series."""
+        """Return whether a series is already known to exceed the limits."""
         kind, field, *label = new
         if self._all_fields and field not in self._all_fields:
             return True
@@ -133,8 +133,8 @@ class Predictions:
 
 
 def plain_values(prediction: Any) -> Iterator[tuple[str, Any]]:
-    """The plain values inside a prediction, each with its field: `0`, `scores.a`, or ``."""
-    # No recursion: what one thread could build may be too deep for another.
+    """Yield the plain values in a prediction, each with its field: `0`, `scores.a`, or ``."""
+    # No recursion: a value from a thread with a larger stack may be too deep for this one.
     levels = [iter([("", prediction)])]
     while levels:
         for path, value in levels[-1]:
@@ -147,20 +147,20 @@ def plain_values(prediction: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _inside(path: str, value: dict[str, Any] | list[Any]) -> Iterator[tuple[str, Any]]:
-    """What a list or object holds, each with its path."""
+    """Yield the items of a list or object, each with its path."""
     for key, item in value.items() if isinstance(value, dict) else enumerate(value):
         yield f"{path}.{key}" if path else str(key), item
 
 
 def label_of(value: Any) -> str:
-    """A value as a label: text as it is, the rest as JSON, cut to a bearable length."""
+    """Return a value as a label: text as it is, the rest as JSON, shortened to the limit."""
     if type(value) is int:
         return _bearable(str(value))
     return _bearable(value if isinstance(value, str) else json.dumps(value))
 
 
 def _bearable(text: str) -> str:
-    """A text as metrics can carry it: not too long, and lone surrogates escaped."""
+    """Return a text that is valid in metrics: shortened, and with lone surrogates escaped."""
     if len(text) <= LONGEST_LABEL and text.isascii():
         return text
     start = text[: LONGEST_LABEL + 1].encode("utf-8", "backslashreplace").decode("utf-8")
@@ -168,5 +168,5 @@ def _bearable(text: str) -> str:
 
 
 def _named(by_field: Mapping[str, Any]) -> dict[str, Any]:
-    """What the manifest says of fields, by their names in metrics."""
-    return {_bearable(field): said for field, said in by_field.items()}
+    """Return entries of the manifest by the field names in metrics."""
+    return {_bearable(field): entry for field, entry in by_field.items()}

@@ -1,4 +1,4 @@
-"""The series that every service has, and how a value is added to a histogram's."""
+"""The series of every service, and counting in histograms."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BATCH_SECONDS_BOUNDS = (0.01, 0.1, 0.5, 1.0, 5.0, 10.0, 60.0, 300.0, 600.0)
 
 
 def width_of(bounds: Sequence[float]) -> int:
-    """The cells of a histogram: a bucket for each bound, one above them, and the sum."""
+    """Return the cells of a histogram: a bucket for each bound, one above them, and the sum."""
     return len(bounds) + 2
 
 

@@ -1,10 +1,10 @@
-"""Numbers that all workers of a service share, a slot for each worker.
+"""Counters in shared memory, with a slot for each worker.
 
-The memory is made before the workers are forked. A worker writes only to the
-slot that it was given, and its successor goes on with it: sums over all slots
-are exact whatever becomes of a worker, and nothing grows with workers that come
-and go. A series is a row of float64 cells, the same row in every slot; series
-that first show at run time are entered in a directory that all workers read.
+The memory is allocated before the workers are forked. A worker writes only to its
+slot, and its successor continues with it: sums over all slots are exact even if a
+worker is killed, and the memory does not grow when workers are replaced. A series is
+a row of float64 cells, the same row in every slot; new series are entered at run time
+in a directory that all workers read.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from weakref import finalize
 from nachlass_service.base.errors import BundleError
 
 SLOTS = 256
-"""Workers that can live at the same moment, old and new ones during a reload."""
+"""The most workers at the same time, including old and new ones during a reload."""
 CELLS = 8192
-"""Cells of a slot. Memory that nothing is written to takes no room."""
+"""The cells of a slot. Unused memory is never allocated by the system."""
 DIRECTORY_BYTES = 1 << 24
-"""Enough for a series in each cell, of two names that are as long as the metrics let them be."""
+"""Enough for a series in each cell, with two names of maximum length."""
 
 USED, READY, ENTERED, FLAGS = 0, 1, 2, 3
-"""The header: slots ever used, whether all were ready once, bytes entered, a flag for each slot."""
+"""The header: slots ever used, whether all were ready once, directory bytes, a flag per slot."""
 
 Series = tuple[str, ...]
 
@@ -38,7 +38,7 @@ Series = tuple[str, ...]
 class SharedCounters:
     """A table of series and slots, in memory that is shared by fork.
 
-    `known` are the series that exist from the start, with the cells of each.
+    `known` has the series that exist from the start, with the number of cells of each.
     """
 
     def __init__(self, known: Iterable[tuple[Series, int]]) -> None:
@@ -60,22 +60,22 @@ class SharedCounters:
             self._lay_out(series, width)
 
     def prepare(self, slot: int) -> None:
-        """Make a slot ready for a worker that is about to be forked: the master's part."""
+        """Reset a slot for a worker; called in the master before the fork."""
         if slot >= SLOTS:
-            raise RuntimeError(f"there cannot be more than {SLOTS} workers at the same moment")
+            raise RuntimeError(f"too many workers (limit {SLOTS})")
         self._header[USED] = max(self._header[USED], slot + 1)
         self._header[FLAGS + slot] = 0
 
     def use(self, slot: int) -> None:
-        """Write to this slot from now on: the worker's part."""
+        """Write to a slot from now on; called in its worker."""
         self._slot = slot
         self._starts = {series: slot * CELLS + cells.start for series, cells in self._rows.items()}
 
     def set_ready(self, workers: int) -> bool:
-        """Say that this worker can answer; whether this made the service ready.
+        """Mark this worker as ready; return whether this makes the service ready.
 
-        The service is ready once `workers` are, and stays so: that one of them
-        is replaced later does not take the others away.
+        The service is ready once `workers` are, and stays ready when a worker is
+        replaced later.
         """
         with self.alone():
             self._header[FLAGS + self._slot] = 1
@@ -85,7 +85,7 @@ class SharedCounters:
             return True
 
     def stay_ready(self) -> None:
-        """Begin as ready: what these slots replace was."""
+        """Start as ready, because the replaced counters were."""
         self._header[READY] = 1
 
     @property
@@ -97,7 +97,7 @@ class SharedCounters:
         return series in self._rows
 
     def series(self) -> list[Series]:
-        """All series there are, entered by whatever worker."""
+        """Return all series, including those entered by other workers."""
         self._read_directory()
         return list(self._rows)
 
@@ -108,36 +108,36 @@ class SharedCounters:
             self._cells[first + position] += amount
 
     def count(self, series: Series, position: int = 0, amount: float = 1) -> None:
-        """Add to one cell of a series: as `add`, and faster."""
+        """Add to one cell of a series; faster than `add`."""
         self._cells[self._starts[series] + position] += amount
 
     def take(self, series: Series) -> float:
-        """The first cell of a series in our slot, which is emptied."""
+        """Return and reset the first cell of a series in our slot."""
         cell = self._starts[series]
         value, self._cells[cell] = self._cells[cell], 0
         return float(value)
 
     def sums(self, series: Series) -> list[float]:
-        """A series' row, added up over all slots."""
+        """Return the row of a series, summed over all slots."""
         cells = self._cells
         slots = range(0, self._header[USED] * CELLS, CELLS)
         return [sum(cells[slot + cell] for slot in slots) for cell in self._rows[series]]
 
     def cells(self, series: Series) -> range:
-        """The cells of a series, in every slot."""
+        """Return the cells of a series, which are the same in every slot."""
         return self._rows[series]
 
     def totals(self) -> array[float]:
-        """All cells, added up over all slots."""
+        """Return all cells, summed over all slots."""
         self._read_directory()
         size = self._next_cell
         slots = range(0, self._header[USED] * CELLS, CELLS)
         return array("d", map(sum, zip(*(self._cells[s : s + size] for s in slots), strict=True)))
 
     def enter(self, series: Series, width: int, allowed: Callable[[list[Series]], bool]) -> bool:
-        """Enter a series of so many cells, if `allowed` says so of those there are by then.
+        """Enter a series with `width` cells, if `allowed` is true for the existing series.
 
-        False when it is not allowed, or when there is no more room.
+        Return false if it is not allowed or there is no more room.
         """
         with self.alone():
             there = self.series()
@@ -149,12 +149,12 @@ class SharedCounters:
             if not allowed(there) or self._next_cell + width > CELLS or end > DIRECTORY_BYTES:
                 return False
             self._directory[start:end] = line
-            self._header[ENTERED] = end  # only now do others read it
+            self._header[ENTERED] = end  # other workers read the entry only from now on
             self._read_directory()
             return True
 
     def _read_directory(self) -> None:
-        """Lay out what workers have entered since the last time."""
+        """Lay out the series that workers have entered since the last call."""
         end = self._header[ENTERED]
         for line in bytes(self._directory[self._read_bytes : end]).splitlines():
             width, *series = json.loads(line)
@@ -162,19 +162,17 @@ class SharedCounters:
         self._read_bytes = end
 
     def _lay_out(self, series: Series, width: int) -> None:
-        """Give a series the next cells, the same ones in every process; raises BundleError."""
+        """Assign the next cells, the same in every process, to a series; raises BundleError."""
         if self._next_cell + width > CELLS:
-            raise BundleError(
-                f"the manifest asks for more than the {CELLS:,} cells of metrics there is room for"
-            )
+            raise BundleError(f"the manifest needs too many cells for metrics (limit {CELLS:,})")
         self._rows[series] = range(self._next_cell, self._next_cell + width)
         self._starts[series] = self._slot * CELLS + self._next_cell
         self._next_cell += width
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Keep other workers away; the kernel lets go for a worker that is killed."""
-        with self._lock:  # the file's lock is the process's: any of its threads would let go
+        """Lock the table against other workers; the kernel unlocks it if a worker is killed."""
+        with self._lock:  # the file lock belongs to the process, not to the thread
             fcntl.lockf(self._lock_file, fcntl.LOCK_EX)
             try:
                 yield
@@ -183,7 +181,7 @@ class SharedCounters:
 
 
 def _lock_file() -> int:
-    """A file without a name, in memory where the system can: the root may be read-only."""
+    """Open an unnamed file, in memory if possible because the file system may be read-only."""
     if hasattr(os, "memfd_create"):
         return os.memfd_create("nachlass")
     with TemporaryFile() as file:

@@ -1,1 +1,1 @@
-"""Commands that the builder runs: prove a bundle, score samples, try loading it."""
+"""Commands for the builder: prove a bundle, score samples, test that it loads."""

@@ -1,7 +1,7 @@
-"""Tries whether a model that was loaded before a fork answers after it.
+"""Tests whether a model that is loaded before a fork can predict after it.
 
-A preloading server loads in a parent that never scores and scores in several
-children at once. Libraries whose threads do not survive a fork hang there.
+A preloading server loads the model in a parent that never scores and scores in several
+children at once. Libraries whose threads do not survive a fork hang in the children.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from nachlass_service.bundle.model import Model
 
 CHILDREN = 4
 MOST_SAMPLES = 200
-"""Samples that a child scores alone: what a fork breaks, it breaks at once."""
+"""The most samples that a child scores one by one: few show whether a fork breaks the model."""
 ALLOWANCE_S = 10.0
-"""Seconds that the children get beyond ten times what the scoring took in the parent."""
+"""The children's timeout in seconds, in addition to ten times the parent's scoring time."""
 AGREES, DIFFERS = 0, 1
 ALONE, ALSO_AS_A_BATCH = b"a", b"b"
 
 
 class ForkedProof:
-    """Children of a process that has loaded a model and has not scored yet.
+    """Children that are forked after the model is loaded and before it is first called.
 
-    They wait until the parent knows what to ask of them, and end when it ends.
+    They wait for the parent's instructions and exit when the parent does.
     """
 
     def __init__(self, bundle: Bundle, model: Model) -> None:
@@ -44,9 +44,9 @@ class ForkedProof:
         os.close(waiting)
 
     def problem(self, seconds: float, *, batch: bool) -> str | None:
-        """Let the children score what took the parent `seconds`; what went wrong, if anything."""
+        """Let the children score samples that took the parent `seconds`; return any problem."""
         limit_s = ALLOWANCE_S + 10 * seconds
-        with suppress(BrokenPipeError):  # all have been killed
+        with suppress(BrokenPipeError):  # all children were killed
             os.write(self._start, (ALSO_AS_A_BATCH if batch else ALONE) * CHILDREN)
         ends_at = time.monotonic() + limit_s
         problems = [_wait(child, ends_at, limit_s) for child in self._children]
@@ -54,29 +54,29 @@ class ForkedProof:
         return next(filter(None, problems), None)
 
     def end(self) -> None:
-        """End the children that are left."""
+        """End the remaining children."""
         os.close(self._start)
         for child in self._children:
             _wait(child, ends_at=0.0, limit_s=0.0)
 
 
 def _fork(work: Callable[[], int]) -> int:
-    """Start a child that ends with the status that `work` returns."""
+    """Start a child that exits with the status that `work` returns."""
     child = os.fork()
     if child:
         return child
-    # What the predictor starts ends with this child, see _wait.
+    # _wait kills the session, and with it the processes that the predictor starts.
     os.setsid()
     status = DIFFERS
     try:
-        # In the main thread, where what a library began before the fork shows most easily.
+        # The main thread is the most likely to use state that a library made before the fork.
         status = work()
     finally:
         os._exit(status)
 
 
 def _score(bundle: Bundle, model: Model, *, batch: bool) -> int:
-    """Score the samples as a batch and alone; AGREES when the answers are the recorded ones."""
+    """Score the samples as a batch and one by one; return AGREES if the predictions agree."""
     random = bundle.random_fields
     if batch:
         answers = model.validate_and_predict_batch([sample for sample, _ in bundle.samples()])
@@ -88,7 +88,7 @@ def _score(bundle: Bundle, model: Model, *, batch: bool) -> int:
 
 
 def _wait(child: int, ends_at: float, limit_s: float) -> str | None:
-    """Wait for a child, and end its processes; what went wrong with it, if anything."""
+    """Wait for a child, kill its processes, and return its problem, if any."""
     ended, status = os.waitpid(child, os.WNOHANG)
     while not ended and time.monotonic() < ends_at:
         time.sleep(0.005)
@@ -97,7 +97,7 @@ def _wait(child: int, ends_at: float, limit_s: float) -> str | None:
         os.killpg(child, signal.SIGKILL)
     if not ended:
         os.waitpid(child, 0)
-        return f"a forked worker did not answer within {limit_s:.0f} s"
+        return f"a forked worker did not answer in time (limit {limit_s:.0f} s)"
     if os.WIFSIGNALED(status):
         return f"a forked worker was killed by signal {os.WTERMSIG(status)}"
-    return None if os.WEXITSTATUS(status) == AGREES else "a forked worker answers otherwise"
+    return None if os.WEXITSTATUS(status) == AGREES else "a forked worker's predictions differ"

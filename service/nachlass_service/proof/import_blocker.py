@@ -1,10 +1,9 @@
-"""Hides distributions of an environment, as if they were not installed.
+"""Hides installed distributions.
 
-The builder asks what a model needs by proving it while everything else is
-hidden: no finder sees the modules of a hidden distribution, nor does
-`importlib.metadata` its version and entry points. Files that are opened by
-their path are there all the same: the proof in the environment that serves,
-which comes later, misses them.
+The builder finds the packages that a model needs by proving it while all others are
+hidden: no finder finds the modules of a hidden distribution, and `importlib.metadata`
+does not find its version and entry points. Files opened by path remain accessible;
+the later proof in the serving environment detects that they are missing.
 """
 
 from __future__ import annotations
@@ -19,10 +18,10 @@ from typing import Any
 
 
 class Blocker:
-    """The only finder of `sys.meta_path`: it asks the others, except for what is hidden.
+    """The only finder in `sys.meta_path`: it calls the others, except for hidden modules.
 
-    `hidden` names the modules of each hidden distribution; `blocked_imports` are those
-    distributions that somebody asked for.
+    `hidden` has the modules of each hidden distribution; `blocked_imports` collects the
+    hidden distributions that were looked up.
     """
 
     def __init__(self, hidden: Mapping[str, Sequence[str]]) -> None:
@@ -32,7 +31,7 @@ class Blocker:
         self._finders = list(sys.meta_path)
 
     def install(self) -> None:
-        """Hide from now on; nothing that is hidden stays imported."""
+        """Hide the distributions from now on, and unload their imported modules."""
         self._watch_groups()
         for name in [name for name in sys.modules if self._owner(name)]:
             del sys.modules[name]
@@ -41,7 +40,7 @@ class Blocker:
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Where a module is; None also for one that is hidden."""
+        """Return the spec of a module; None also for a hidden one."""
         if owner := self._owner(name):
             self.blocked_imports.add(owner)
             return None
@@ -51,7 +50,7 @@ class Blocker:
     def find_distributions(
         self, context: DistributionFinder.Context | None = None
     ) -> Iterator[Distribution]:
-        """The distributions that are not hidden."""
+        """Yield the distributions that are not hidden."""
         context = context or DistributionFinder.Context()
         for finder in self._finders:
             find: Any = getattr(finder, "find_distributions", None)
@@ -63,19 +62,19 @@ class Blocker:
                     self.blocked_imports.add(name)
 
     def invalidate_caches(self) -> None:
-        """Tell the other finders that there are new modules."""
+        """Invalidate the caches of the other finders."""
         for finder in self._finders:
             if hasattr(finder, "invalidate_caches"):
                 finder.invalidate_caches()
 
     def _owner(self, module: str) -> str | None:
-        """The hidden distribution that a module is of."""
+        """Return the hidden distribution of a module."""
         parts = module.split(".")
         names = (".".join(parts[:length]) for length in range(1, len(parts) + 1))
         return next((self._owners[name] for name in names if name in self._owners), None)
 
     def _watch_groups(self) -> None:
-        """Note the hidden distributions with entry points in a group that is asked for."""
+        """Record lookups of entry point groups to which hidden distributions belong."""
         groups: dict[str, set[str]] = {}
         for distribution in distributions():
             if (name := _name(distribution)) in self._hidden:
@@ -91,5 +90,5 @@ class Blocker:
 
 
 def _name(distribution: Distribution) -> str:
-    """A distribution's name as the builder writes it."""
+    """Return a distribution's normalized name."""
     return re.sub(r"[-_.]+", "-", distribution.metadata["Name"] or "").lower()

@@ -1,7 +1,7 @@
-"""Proves that a bundle answers as its notebook did.
+"""Proves that a bundle predicts as its notebook did.
 
-The samples are scored as the service would, in an interpreter that has only
-the bundle: one by one, and as a batch, and after a fork (forked_proof.py).
+The samples are scored as in the service, in an interpreter that has only the
+bundle: one by one, as a batch, and after a fork (forked_proof.py).
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ from nachlass_service.proof.import_blocker import Blocker
 from nachlass_service.scoring.threads import in_another_thread
 
 TRIAL_S = 5.0
-"""A model that takes longer for its samples has shown what it imports, for a first proof."""
+"""The time after which a first proof stops scoring: the model has imported what it needs."""
 LONGEST = 100
-"""Characters of a prediction that a message shows."""
+"""The most characters of a prediction in a message."""
 STATUS = re.compile(r"^(VmHWM|RssFile):\s+(\d+) kB$", re.MULTILINE)
-"""How Linux says what a process has had at most, and what it has of files."""
+"""The lines in Linux's process status for peak memory and for memory mapped from files."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A model that answers as its notebook did: so many samples, scored in so many seconds.
+    """The measurements of a model that predicts as its notebook did.
 
-    `memory` is after scoring one by one; `batch` is None without a batch_predictor,
-    `batch_reason` says why it is not to be used.
+    `memory` is measured after scoring one by one. `batch` is None without a batch_predictor;
+    `batch_reason` says why it cannot be used.
     """
 
     samples: int
@@ -56,10 +56,10 @@ class Comparison:
 
 
 def prove(bundle: Bundle) -> dict[str, object]:
-    """Load the model and compare its answers with the recorded ones.
+    """Load the model and compare its predictions with the recorded ones.
 
-    Returns the fields of a Comparison, "forked": whether the model may be loaded before a
-    fork, and "forked_reason": why not; or {"error": FailureData}. Raises BundleError for a
+    Returns the fields of a Comparison, "forked" (whether the model may be loaded before a
+    fork) and "forked_reason" (why not), or {"error": FailureData}. Raises BundleError for a
     model that cannot be loaded.
     """
     model = load_model(bundle)
@@ -76,11 +76,11 @@ def prove(bundle: Bundle) -> dict[str, object]:
 
 
 def prove_without(bundle: Bundle, hidden: Mapping[str, Sequence[str]]) -> dict[str, object]:
-    """Prove with distributions hidden; `hidden` has the modules of each.
+    """Prove a bundle while distributions are hidden; `hidden` has the modules of each.
 
-    Returns what `prove` does, but for forks, of as many samples as soon show what is missing,
-    and "blocked_imports": the hidden distributions that were asked for, "imported": all
-    modules that are imported at the end.
+    Returns the result of `prove` without forks, for the samples scored within TRIAL_S, plus
+    "blocked_imports" (the hidden distributions that were looked up) and "imported" (all
+    modules that are imported at the end).
     """
     blocker = Blocker(hidden)
     blocker.install()
@@ -101,11 +101,8 @@ def prove_without(bundle: Bundle, hidden: Mapping[str, Sequence[str]]) -> dict[s
 def _compare(
     bundle: Bundle, model: Model, loaded: int, enough_s: float = math.inf
 ) -> Comparison | FailureData:
-    """Score the samples and compare.
-
-    Samples that are not scored after `enough_s` seconds are not scored at all.
-    """
-    # As it will be served: the main thread is not where predictions are made.
+    """Score the samples, for at most about `enough_s` seconds, and compare."""
+    # The service predicts outside the main thread, too.
     return in_another_thread(partial(_compare_here, bundle, model, loaded, enough_s))
 
 
@@ -122,14 +119,14 @@ def _compare_here(
             return {**as_data(error, bundle), "sample": index}
         if difference := first_difference(recorded, answer, random):
             where, notebook, pickled = _shown(*difference)
-            message = f"the notebook answered {notebook}{where}, the pickle {pickled}"
+            message = f"the notebook predicted {notebook}{where}, the pickled model {pickled}"
             return {"code": "differs", "message": message, "sample": index}
         count += 1
         if time.monotonic() - started > enough_s:
             break
     seconds = time.monotonic() - started
     scoring = largest_private_size()
-    # Read anew: a predictor may have changed the samples it was given.
+    # Read again, because a predictor may change its samples.
     reason = _batch_problem(model, list(islice(bundle.samples(), count)), random)
     has_batch = model.batch_predictor is not None and count > 0
     return Comparison(
@@ -143,10 +140,10 @@ def _compare_here(
 
 
 def largest_private_size() -> int:
-    """The most memory that this process has had for itself, in bytes.
+    """Return the peak private memory of this process in bytes.
 
-    Pages of files, of libraries above all, are left out where the system tells them apart:
-    all processes share them, and how many are there differs from run to run.
+    Pages of files, mostly libraries, are excluded where the system counts them separately:
+    all processes share them, and their number varies from run to run.
     """
     with suppress(OSError, KeyError):
         status = dict(STATUS.findall(Path("/proc/self/status").read_text(encoding="ascii")))
@@ -156,7 +153,7 @@ def largest_private_size() -> int:
 
 
 def _batch_problem(model: Model, samples: list[tuple[Any, Any]], random: Set[str]) -> str | None:
-    """Why the batch predictor is not to be used; None when it agrees, or is not there."""
+    """Return why the batch predictor cannot be used; None if it agrees or there is none."""
     if model.batch_predictor is None or not samples:
         return None
     try:
@@ -171,7 +168,7 @@ def _batch_problem(model: Model, samples: list[tuple[Any, Any]], random: Set[str
 
 
 def _shown(field: str, *values: Any) -> tuple[str, ...]:
-    """Where two predictions differ, and what they have there, cut to a length that is read."""
+    """Return a phrase for the differing field, and its values shortened for a message."""
     texts = (dumps(value) for value in values)
     cut = (text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…" for text in texts)
     return f" in `{field}`" if field else "", *cut

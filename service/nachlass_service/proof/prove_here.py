@@ -1,4 +1,4 @@
-"""Proves a bundle where it is to be served: in the image, with the libraries that are there."""
+"""Proves a bundle where it is served: in the image, with the libraries of the image."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from nachlass_service.bundle.bundle import Bundle
 from nachlass_service.proof.prove import prove
 
 HIDDEN = "***"
-"""What the manifest shows of a secret."""
-DIFFERS = "; what it reads differs here: a variable, a file, a program"
+"""The manifest's placeholder for a secret."""
+DIFFERS = "; the model reads something that differs here: a variable, a file, a program"
 NO_LIBRARY = "cannot open shared object file"
-APT_TXT = "; name the Debian package that has it in apt.txt"
+APT_TXT = "; add the Debian package that contains it to apt.txt"
 
 
 def prove_here(bundle: Bundle) -> str:
-    """Load the model and compare its answers with the recorded ones; returns what was shown.
+    """Load the model, compare its predictions with the recorded ones and return the result.
 
-    A model that reads secrets cannot answer where they are not: then it is loaded, and no
-    more is shown. Raises BundleError.
+    A model that needs secrets cannot predict without them: then the result is only that it
+    loads. Raises BundleError.
     """
     try:
         return _prove(bundle)
@@ -36,15 +36,15 @@ def _prove(bundle: Bundle) -> str:
         case {"error": {"message": message, **error}}:
             if unset and not error.get("missing") and NO_LIBRARY not in message:
                 names = ", ".join(unset)
-                return f"{bundle.title} loads; its predictions are not compared, without {names}"
+                return f"{bundle.title} loads; without {names}, its predictions are not compared"
             where = f"sample {error['sample']}: " if "sample" in error else ""
             raise BundleError(f"{where}{message}{DIFFERS if error['code'] == 'differs' else ''}")
         case {"batch": False, "batch_reason": reason} if manifest.batch:
-            raise BundleError(f"its batch_predictor does not work here: {reason}")
+            raise BundleError(f"the batch_predictor does not work here: {reason}")
         case {"forked": False, "forked_reason": reason} if manifest.preload:
-            raise BundleError(f"it cannot be loaded before a fork here: {reason}")
+            raise BundleError(f"the model cannot be loaded before a fork here: {reason}")
         case {"samples": 0}:
-            return f"{bundle.title} loads; there are no samples to compare its predictions for"
+            return f"{bundle.title} loads; it has no samples to compare its predictions with"
         case {"samples": 1}:
             return f"{bundle.title} predicts as its notebook did: 1 sample"
     return f"{bundle.title} predicts as its notebook did: {answer['samples']} samples"

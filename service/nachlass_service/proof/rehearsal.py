@@ -1,4 +1,4 @@
-"""Tries in a fresh process whether a bundle can be served."""
+"""Tests in a new process whether a bundle can be served."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def load_and_score_few(bundle: Bundle) -> None:
 
 
 def rehearse(bundle: Bundle, is_given_up: Callable[[], bool]) -> None:
-    """Load the model and score a few samples, in a process of its own; raises BundleError.
+    """Load the model and score a few samples in a new process; raises BundleError.
 
-    It ends early when it `is_given_up`.
+    The process is killed when `is_given_up` returns true.
     """
     command = [sys.executable, "-P", "-m", "nachlass_service", "load", str(bundle.path)]
     with TemporaryFile() as said:
@@ -34,15 +34,19 @@ def rehearse(bundle: Bundle, is_given_up: Callable[[], bool]) -> None:
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said
             )
         except OSError as error:
-            raise BundleError(f"the service's own Python cannot be started: {error}") from error
+            raise BundleError(f"cannot start the service's Python: {error}") from error
         ends_at = time.monotonic() + LIMIT_S
         while process.poll() is None:
             if is_given_up() or time.monotonic() > ends_at:
                 process.kill()
                 process.wait()
-                raise BundleError(f"the model was not loaded within {LIMIT_S} s, or was given up")
+                raise BundleError(
+                    f"loading the model was cancelled, or took too long (limit {LIMIT_S} s)"
+                )
             time.sleep(0.05)
         said.seek(0)
         lines = said.read().decode("utf-8", "replace").strip().splitlines()
     if process.returncode:
-        raise BundleError(lines[-1] if lines else f"loading ended with {process.returncode}")
+        raise BundleError(
+            lines[-1] if lines else f"loading failed with exit status {process.returncode}"
+        )

@@ -1,4 +1,4 @@
-"""Scores the samples that another bundle recorded, and compares."""
+"""Scores the samples of another bundle and compares the predictions."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Entry(TypedDict):
 
 
 class Answer(TypedDict):
-    """The answer to one entry: an error, or the prediction and how it agrees with the entry's.
+    """The answer to one entry: an error, or the prediction and its agreement with the entry's.
 
-    `agreement` is "identical", "close" or "different", `difference` as in
+    `agreement` is "identical", "close" or "different"; `difference` is that of
     agreement.largest_difference.
     """
 
@@ -35,18 +35,18 @@ class Answer(TypedDict):
 
 
 class Answers(TypedDict):
-    """An answer for each entry."""
+    """The answers to all entries."""
 
     answers: list[Answer]
 
 
 def score(bundle: Bundle, recorded: Sequence[Entry], random: Set[str]) -> Answers:
-    """Score the entries of another bundle, and compare. Raises BundleError.
+    """Score the entries of another bundle and compare. Raises BundleError.
 
-    Of the fields in `random` only the types are compared.
+    Fields in `random` are compared by type only.
     """
     model = load_model(bundle)
-    # As it is served: the main thread is not where predictions are made.
+    # The service predicts outside the main thread, too.
     answers = in_another_thread(partial(_answers, bundle, model, recorded, random))
     return Answers(answers=answers)
 
@@ -54,7 +54,7 @@ def score(bundle: Bundle, recorded: Sequence[Entry], random: Set[str]) -> Answer
 def _answers(
     bundle: Bundle, model: Model, recorded: Sequence[Entry], random: Set[str]
 ) -> list[Answer]:
-    """The answer for each entry."""
+    """Return the answer to each entry."""
     answers: list[Answer] = []
     for entry in recorded:
         before = entry["prediction"]

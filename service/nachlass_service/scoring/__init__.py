@@ -1,1 +1,1 @@
-"""From a request's bytes to a prediction: validate, admit, predict, count."""
+"""Turns a request's bytes into a prediction: validates, admits, predicts, counts."""

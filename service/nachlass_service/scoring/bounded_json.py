@@ -1,8 +1,8 @@
-"""JSON that a client sent: how much of it there may be is checked before it is decoded.
+"""Checks the size of a client's JSON before it is decoded.
 
-The decoder keeps all other threads waiting, health checks among them, while it
-makes lists, objects and texts; the limits keep that to about a tenth of a second.
-An image of 512 x 512 pixels with three channels is within them.
+The decoder blocks all other threads, including health checks, while it creates lists,
+objects and strings; the limits keep that to about a tenth of a second. An image of
+512 x 512 pixels with three channels is within them.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from nachlass_service.bundle.strict_json import loads
 
 MOST_CONTAINERS = 300_000
 MOST_TEXTS = 100_000
-"""Texts, and keys of objects: a key may take as long as ten other values."""
+"""Strings and keys of objects: a key may take as long as ten other values."""
 MOST_VALUES = 1_100_000
 MOST_ESCAPES = 1_500_000
-"""Escapes in texts and keys: one every few letters takes the decoder longest of all."""
+"""Escapes in strings and keys: one every few letters is the slowest input for the decoder."""
 SURELY_FEW = 200_000
-"""Each list, text or number takes two bytes or more: in so many there are not too many."""
+"""Texts up to this length are within the limits: each list, string or number takes two bytes."""
 PIECE_BYTES = 1 << 16
-"""Other threads may run after so many bytes are counted."""
+"""The bytes that are counted before other threads may run."""
 
 
 class Size(NamedTuple):
-    """What a JSON text holds, at most: `values` are those of lists and objects, in all.
+    """Upper bounds for the contents of a JSON text.
 
-    `escapes` are those of texts and keys.
+    `values` are those in lists and objects; `escapes` are those in strings and keys.
     """
 
     containers: int
@@ -39,21 +39,21 @@ class Size(NamedTuple):
 
 LIMITS = {
     "lists and objects": MOST_CONTAINERS,
-    "texts and keys": MOST_TEXTS,
+    "strings and keys": MOST_TEXTS,
     "values": MOST_VALUES,
-    "escapes in texts": MOST_ESCAPES,
+    "escapes in strings": MOST_ESCAPES,
 }
 
 
 def loads_bounded(text: str | bytes) -> Any:
-    """Decode one JSON text of a client; raises NotJsonError or TooLargeError."""
+    """Decode a client's JSON text; raises NotJsonError or TooLargeError."""
     if len(text) > SURELY_FEW:
         reject_if_large(text)
     return loads(text)
 
 
 def reject_if_large(text: str | bytes) -> None:
-    """Raise TooLargeError for a JSON text that holds too much."""
+    """Raise TooLargeError for a JSON text that exceeds a limit."""
     data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
     for (kind, limit), found in zip(LIMITS.items(), size_of(data), strict=True):
         if found > limit:
@@ -63,7 +63,7 @@ def reject_if_large(text: str | bytes) -> None:
 
 
 def size_of(data: bytes) -> Size:
-    """Count what a JSON text holds, in a time that is linear in its length."""
+    """Count the contents of a JSON text in linear time."""
     containers = quotes = commas = escapes = 0
     is_in_text = False
     for piece in _pieces(data):
@@ -79,7 +79,7 @@ def size_of(data: bytes) -> Size:
 
 
 def _pieces(data: bytes) -> Iterator[bytes]:
-    """The pieces of a text, none of which ends within an escape."""
+    """Yield the pieces of a text, split outside of escapes."""
     start = 0
     while piece := data[start : start + PIECE_BYTES]:
         backslashes = len(piece) - len(piece.rstrip(b"\\"))

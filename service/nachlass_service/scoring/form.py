@@ -1,4 +1,4 @@
-"""Bodies of forms (`application/x-www-form-urlencoded`)."""
+"""Reads form bodies (`application/x-www-form-urlencoded`)."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from urllib.parse import unquote_to_bytes
 
 MOST_FIELDS = 100
 PIECE_BYTES = 1 << 16
-"""Other threads may run after so many bytes are decoded."""
+"""The bytes that are decoded before other threads may run."""
 
 
 def fields_of(body: bytes) -> dict[str, str]:
-    """The fields of a form; of two of one name the first counts. Raises ValueError."""
+    """Return the fields of a form, the first of each name. Raises ValueError."""
     parts = body.split(b"&", MOST_FIELDS)
     if len(parts) > MOST_FIELDS:
         raise ValueError(f"it has too many fields (limit {MOST_FIELDS})")
@@ -27,7 +27,7 @@ def _decoded(raw: bytes) -> str:
 
 
 def _pieces(raw: bytes) -> Iterator[bytes]:
-    """The pieces of a name or a value, none of which ends within an escape; + is a blank."""
+    """Yield the pieces of a name or a value, split outside of escapes, with + as a space."""
     start = 0
     while piece := raw[start : start + PIECE_BYTES]:
         cut = piece.rfind(b"%")

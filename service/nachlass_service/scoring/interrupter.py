@@ -1,8 +1,8 @@
-"""Interrupts calls of the predictor in the main thread that pass the time limit.
+"""Interrupts calls of the predictor in the main thread that exceed their timeout.
 
-The main thread cannot be given up as others can be. A signal ends what it does: Python
-code, a sleep, a wait for a lock or for the network; not a computation in C. A lock that
-the call had just acquired may stay locked: the process is to be replaced afterwards.
+The main thread cannot be abandoned like other threads. A signal interrupts Python code, a
+sleep, or waiting for a lock or the network, but not a computation in C. A lock that the
+call has just acquired may stay locked, so the process is replaced afterwards.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from nachlass_service.base.errors import InterruptedCallError
 T = TypeVar("T")
 
 INTERRUPTION = getattr(signal, "SIGRTMIN", signal.SIGALRM)
-"""A signal that no model uses, where the system has one."""
+"""A signal that models do not use, where the system has one."""
 LOOK_EVERY_S = 0.25
 MOST_OFTEN_S = 0.005
 AGAIN_S = 1.0
-"""A call that goes on all the same, because it catches everything, is interrupted again."""
+"""The interval at which a call that catches the exception is interrupted again."""
 
 
 class Interrupter:
-    """Makes calls, one after the other; made, and used, in the main thread."""
+    """Makes calls, one at a time; created and used in the main thread."""
 
     def __init__(self, limit_s: float) -> None:
         self._limit_s = limit_s
@@ -39,7 +39,7 @@ class Interrupter:
         threading.Thread(target=self._watch, name="interrupter", daemon=True).start()
 
     def call(self, work: Callable[[], T]) -> T | None:
-        """What the work returns; None when it has passed the limit."""
+        """Return the result of the work; None if it exceeded the timeout."""
         self._was_interrupted = False
         try:
             self._due_at = time.monotonic() + self._limit_s
@@ -53,7 +53,7 @@ class Interrupter:
         return None if self._was_interrupted else value
 
     def _watch(self) -> None:
-        """Look every now and then: a timer for each call would cost each call."""
+        """Check the deadline periodically, which is cheaper than a timer for each call."""
         pause_s = max(MOST_OFTEN_S, min(LOOK_EVERY_S, self._limit_s / 4))
         while True:
             time.sleep(pause_s)

@@ -1,4 +1,4 @@
-"""Decides whether calls of the predictor are short enough for the loop's own thread."""
+"""Decides whether calls of the predictor are short enough for the loop's thread."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ import time
 from typing import NamedTuple
 
 SHORT_S = 0.005
-"""A call that ends so soon holds up nobody; to hand over one of 1.6 ms costs a fifth of it."""
+"""Shorter calls delay nobody; handing over a call of 1.6 ms would add a fifth to its time."""
 LONG_S = 0.02
 WATCHED = 8
-"""Calls that are measured in detail after one that was long."""
+"""The calls that are measured in detail after a long one."""
 SLOW_OF_WATCHED = 3
 HELD_UP_S = 0.05
-"""One call that takes so long by the clock is enough, whatever it did."""
+"""A single call with this wall time makes a model slow."""
 SHORT_IN_A_ROW, MOST_IN_A_ROW = 8, 4096
-"""Calls outside of the loop that have to be short before it makes them again: at first, and at
-most; twice as many each time, so that a model of which few calls are slow stays there."""
+"""The short calls in a row in other threads before the loop makes calls again, at first and at
+most. The number doubles each time, so a model with a few slow calls stays in other threads."""
 
 
 class Used(NamedTuple):
-    """What a thread has used: seconds of CPU, and how often it has waited of its own accord."""
+    """The CPU seconds and voluntary context switches of a thread."""
 
     cpu_s: float
     waits: int
 
 
 def used_by_this_thread() -> Used:
-    """What the calling thread has used so far; macOS does not say how often it has waited."""
+    """Return the usage of the calling thread; macOS does not count its context switches."""
     if not hasattr(resource, "RUSAGE_THREAD"):
         return Used(time.thread_time(), 0)
     found = resource.getrusage(resource.RUSAGE_THREAD)
@@ -35,11 +35,11 @@ def used_by_this_thread() -> Used:
 
 
 class Pace:
-    """Whether calls are slow, judged by what they take.
+    """Classifies a model as fast or slow by the duration of its calls.
 
-    A thread that was only preempted did not wait of its own accord: on a busy machine what
-    it took by the clock says little. So a call is long by its CPU time, or by the clock if
-    it has waited. Until a model has shown that it is fast it counts as slow.
+    On a busy machine the wall time of a preempted thread says little. So a call is long by
+    its CPU time, or by its wall time if it has waited voluntarily. A model counts as slow
+    until its calls prove to be fast.
     """
 
     def __init__(self) -> None:
@@ -49,11 +49,11 @@ class Pace:
         self._short, self._needed = 0, SHORT_IN_A_ROW
 
     def before(self) -> Used | None:
-        """What the loop's thread has used before a call, if the call is measured in detail."""
+        """Return the usage of the loop's thread before a call that is measured in detail."""
         return used_by_this_thread() if self._watched else None
 
     def note_here(self, wall_s: float, before: Used | None) -> None:
-        """Judge a call in the loop's thread."""
+        """Record a call in the loop's thread."""
         if wall_s > HELD_UP_S:
             self._slow_down()
             return
@@ -74,7 +74,7 @@ class Pace:
         self._needed = min(2 * self._needed, MOST_IN_A_ROW)
 
     def note_outside(self, wall_s: float) -> None:
-        """Judge a call that was made in another thread."""
+        """Record a call in another thread."""
         self._short = self._short + 1 if wall_s < SHORT_S else 0
         if self._short >= self._needed:
             self.is_slow = False

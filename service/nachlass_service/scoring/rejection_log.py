@@ -1,4 +1,4 @@
-"""Writes into the log which requests are turned away, and why; few of very many."""
+"""Logs rejected requests and the reasons, at a limited rate."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from nachlass_service.bundle.bundle import Bundle
 from nachlass_service.bundle.failure import log_rejection
 
 MOST_A_SECOND = 10
-"""Whoever sends nonsense does not fill the log; the metrics count everything."""
+"""The rate limit, so that bad clients do not fill the log; the metrics count all rejections."""
 
 
 class RejectionLog:
-    """The log of a worker's rejections; any thread may write."""
+    """The log of a worker's rejections; it is thread-safe."""
 
     def __init__(self, bundle: Bundle) -> None:
         self._bundle = bundle
@@ -22,9 +22,9 @@ class RejectionLog:
         self._second, self._written, self._left_out = 0, [0, 0], 0
 
     def write(self, error: ServiceError, request_id: str, row: int | None = None) -> None:
-        """Write one, with how many were left out since the last, unless there are too many.
+        """Log a rejection and the number omitted since the last one, within the rate limit.
 
-        Those whose reason only the log has are counted apart from all others.
+        Rejections with a cause, which only the log shows, have their own limit.
         """
         second, kind = int(time.monotonic()), error.__cause__ is not None
         with self._lock:

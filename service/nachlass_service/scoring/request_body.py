@@ -1,4 +1,4 @@
-"""Prediction requests: which bytes are taken as their bodies, and as what."""
+"""Reads the bodies of prediction requests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SEND_JSON = "send one sample as JSON, with `content-type: application/json`"
 
 
 class PredictRequest(NamedTuple):
-    """A request for a prediction: two of its headers, empty when absent, and its body."""
+    """A prediction request: two of its headers, empty when absent, and its body."""
 
     content_type: str
     content_encoding: str
@@ -23,7 +23,7 @@ class PredictRequest(NamedTuple):
 
 
 class Requests:
-    """Requests for a prediction as rows; whatever is raised by reading one is its error."""
+    """Prediction requests as rows; an exception from reading one becomes its outcome."""
 
     def __init__(self, requests: Sequence[PredictRequest]) -> None:
         self._requests = requests
@@ -32,7 +32,7 @@ class Requests:
         return len(self._requests)
 
     def samples(self) -> list[Any]:
-        """What the bodies hold."""
+        """Return the samples in the bodies, or exceptions in their place."""
         return [self._sample(request) for request in self._requests]
 
     def _sample(self, request: PredictRequest) -> Any:
@@ -40,14 +40,14 @@ class Requests:
             return read_body(*request)
         except InterruptedCallError:
             raise
-        except BaseException as error:  # noqa: BLE001 - it is the outcome of this request alone
+        except BaseException as error:  # noqa: BLE001 - it is the outcome of this request only
             return error
 
 
 def read_body(content_type: str, content_encoding: str, body: bytes) -> Any:
-    """The JSON value that a client sent, as the body or in the form field `json_args`.
+    """Return the JSON value of a request, from the body or the form field `json_args`.
 
-    The arguments are HTTP's headers, empty when absent. Raises NotJsonError,
+    The first two arguments are headers, empty when absent. Raises NotJsonError,
     TooLargeError or MediaTypeError. Nothing is ever unpickled.
     """
     refuse_encoded(content_encoding)
@@ -58,22 +58,25 @@ def read_body(content_type: str, content_encoding: str, body: bytes) -> Any:
         if not body.strip():
             raise NotJsonError(f"the body is empty: {SEND_JSON}")
         return loads_bounded(body)
-    raise MediaTypeError(f"a body of type {media_type[:80]} is not read: {SEND_JSON}")
+    raise MediaTypeError(f"the media type {media_type[:80]} is not supported: {SEND_JSON}")
 
 
 def media_type_of(content_type: str) -> str:
-    """A content type without its parameters."""
+    """Return a content type without its parameters."""
     return content_type.partition(";")[0].strip().lower()
 
 
 def refuse_encoded(content_encoding: str) -> None:
-    """Raise MediaTypeError for a body that is compressed: it could become any size."""
+    """Raise MediaTypeError for a compressed body, which could have any size."""
     if content_encoding.strip().lower() not in ("", "identity"):
-        raise MediaTypeError(f"the body is encoded as {content_encoding[:40]}: send it as it is")
+        raise MediaTypeError(
+            f"the content encoding {content_encoding[:40]} is not supported: "
+            "send the body uncompressed"
+        )
 
 
 def _json_args(body: bytes) -> str:
-    """The field `json_args` of a form, as clients of the original send it."""
+    """Return the form field `json_args`, which clients of the original s2i builder send."""
     try:
         fields = fields_of(body)
     except ValueError as error:

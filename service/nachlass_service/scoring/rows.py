@@ -1,4 +1,4 @@
-"""The one path from samples to predictions, of requests and of the rows of batches.
+"""Scores samples, both of requests and of batch rows.
 
 The caller chooses the thread, the length of a turn, and when to count.
 """
@@ -16,24 +16,24 @@ from nachlass_service.scoring.sample_schema import SampleSchema
 
 
 class Rows(Protocol):
-    """Some rows as they were sent, in a batch or as requests of their own."""
+    """Some rows as they were sent, in a batch or in separate requests."""
 
     def __len__(self) -> int:
-        """How many there are."""
+        """Return the number of rows."""
 
     def samples(self) -> list[Any]:
-        """The samples, read anew; the error in the place of a row that cannot be read."""
+        """Read and return the samples, with an error in the place of each unreadable row."""
 
 
 class _Again:
-    """Rows that are read anew, once, when it is asked what was sent."""
+    """Rows that are read again, once, when an original sample is needed."""
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
         self._samples: list[Any] | None = None
 
     def sample(self, place: int) -> Any:
-        """The sample in a place."""
+        """Return the sample at a place."""
         if self._samples is None:
             self._samples = self._rows.samples()
         return self._samples[place]
@@ -44,9 +44,9 @@ class PredictionList(list[Any]):
 
 
 class RowScorer:
-    """Scores rows in the thread that calls it; a bad row spoils no other.
+    """Scores rows in the caller's thread; a bad row does not affect the others.
 
-    An outcome is a prediction as JSON has it, or an exception of the type `caught`;
+    An outcome is a prediction in its JSON form, or an exception of the type `caught`;
     other exceptions are raised.
     """
 
@@ -57,10 +57,10 @@ class RowScorer:
         self._caught = caught
 
     def score_one(self, sample: Any, again: Callable[[], Any]) -> tuple[Any, FeatureBins]:
-        """The prediction for a sample, and the bins of its input; raises whatever fails.
+        """Return the prediction for a sample and the bins of its input; raises on failure.
 
-        For a list of samples, which a listwise model takes, that is a PredictionList.
-        `again` reads the sample anew.
+        For a list of samples, which a listwise model takes, the prediction is a
+        PredictionList. `again` reads the sample again.
         """
         is_list = self._model.takes_as_batch(sample)
         self._schema.check(sample, is_list=is_list)
@@ -74,9 +74,9 @@ class RowScorer:
     def score(self, rows: Rows, *, at_once: bool) -> Iterator[tuple[list[Any], list[FeatureBins]]]:
         """Yield outcomes in the order of the rows, each with the bins of its input.
 
-        With `at_once`, one step has all of them if one call of the model can score them.
-        If not, the first step is empty, and each row has a step of its own. Between steps
-        the caller may pause, and may change to another thread.
+        With `at_once`, one step has all outcomes if one call of the model can score the rows.
+        Otherwise the first step is empty, and each row has its own step. Between steps the
+        caller may pause or switch to another thread.
         """
         outcomes: list[Any] = []
         inputs: list[FeatureBins] = []
@@ -86,7 +86,7 @@ class RowScorer:
             outcomes, inputs, left = self._score_together(rows.samples(), again)
             yield ([], []) if left else (outcomes, inputs)
         if left:
-            # Read again: the model may have changed the samples that it was given.
+            # Read again, because a model may change its samples.
             for place, sample in enumerate(rows.samples()):
                 if place in left:
                     yield self._score_alone(sample, partial(again.sample, place))
@@ -109,10 +109,10 @@ class RowScorer:
     def _score_together(
         self, samples: Sequence[Any], again: _Again
     ) -> tuple[list[Any], list[FeatureBins], set[int]]:
-        """The outcomes, their inputs, and the places of rows that have to be scored alone.
+        """Return the outcomes, their inputs, and the places of rows to score alone.
 
-        Those are lists of samples, and every valid sample if the model fails: one of
-        them may be the reason.
+        Those are lists of samples, and all valid samples if the model fails, because one
+        of them may be the reason.
         """
         outcomes = list(samples)
         inputs: list[FeatureBins] = [()] * len(samples)
@@ -144,9 +144,9 @@ class RowScorer:
     def _predict_together(
         self, samples: Sequence[Any]
     ) -> tuple[list[Any], list[FeatureBins]] | None:
-        """The predictions for valid samples, and the bins of each; None if the model fails.
+        """Return the predictions for valid samples and their bins; None if the model fails.
 
-        One sample is left to `predict`, as if it had come alone.
+        A single sample is left to `predict`.
         """
         if len(samples) == 1:
             return None

@@ -1,7 +1,7 @@
-"""Compares a sample with those of the build, in words for whoever sent it.
+"""Compares a sample with those of the build, and describes the differences to the client.
 
-The schema explains, it does not gate: the validator and the predictor are asked first, and
-only a sample that they refuse is compared. With S2I_STRICT_SCHEMA=1 each is, before them.
+The schema explains failures, it does not gate: only a sample that the validator or the
+predictor rejects is compared. With S2I_STRICT_SCHEMA=1 each sample is compared before.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from nachlass_service.bundle.model import describe
 from nachlass_service.bundle.schema import alternatives, inner, types_of
 
 MOST_NAMED = 3
-"""Differences, and names of fields, that are told; that there are more is told, too."""
+"""The most differences, and the most field names, in a message."""
 LONGEST_NAME = 40
 SEPARATORS = ";\t|"
 MOST_COMPARED = 1000
-"""Values of a sample that are compared to explain a failure, in the predictor's time."""
+"""The most values that are compared to explain a failure, within the predictor's timeout."""
 NOT_THE_CALLERS = (ImportError, MemoryError, OSError, RecursionError)
-"""What a predictor raises whatever the sample is: it lacks a file, or a service that it asks."""
+"""Exceptions that do not depend on the sample: a file or a remote service is missing."""
 NAMES = {
     "array": "a list",
     "object": "an object",
-    "string": "a text",
+    "string": "a string",
     "number": "a number",
     "boolean": "true or false",
     "null": "null",
@@ -45,27 +45,27 @@ KINDS = {
     bool: "boolean",
     type(None): "null",
 }
-"""The types of JSON Schema, by Python's; samples without a fraction do not exclude one."""
+"""JSON Schema types by Python type; integer samples do not exclude fractions."""
 
 
 class SampleSchema:
-    """What the samples of the build were like; with `is_strict`, others are refused."""
+    """The schema of the build's samples; with `is_strict`, other samples are rejected."""
 
     def __init__(self, schema: Schema, *, is_strict: bool = False) -> None:
         self._schema, self._is_strict = schema, is_strict
 
     def check(self, sample: Any, *, is_list: bool = False) -> None:
-        """Raise SampleSchemaError for a sample, or a list of some, that differs, if strict."""
+        """If strict, raise SampleSchemaError for a sample, or a list of samples, that differs."""
         if self._is_strict and (found := self._difference(sample, repeat(0), is_list=is_list)):
             raise SampleSchemaError(found)
 
     def explain(
         self, error: ServiceError, again: Callable[[], Any], *, is_list: bool = False
     ) -> ServiceError:
-        """What is to be raised for a model that refused a sample, or a list of some, or failed.
+        """Return the error to raise when a model rejects a sample (or a list) or fails on it.
 
-        That is the error, or a SampleSchemaError in its place. `again` reads the sample
-        anew: the model may have changed what it was given.
+        This is the error itself, or a SampleSchemaError if the sample differs. `again` reads
+        the sample again, because a model may change its samples.
         """
         if self._is_strict or not isinstance(self._schema, dict):
             return error
@@ -84,11 +84,11 @@ class SampleSchema:
         if not is_list:
             return difference(self._schema, sample, budget)
         found = ((place, difference(self._schema, one, budget)) for place, one in enumerate(sample))
-        return next((f"entry {place}: {told}" for place, told in found if told), None)
+        return next((f"entry {place}: {text}" for place, text in found if text), None)
 
 
 def _may_be_the_callers(cause: BaseException | None) -> bool:
-    """Whether a failure, or a refusal without one, may be for what the sample is."""
+    """Return whether the sample may be the cause of a failure, or of a rejection without one."""
     if cause is None:
         return True
     is_own = isinstance(cause, NOT_THE_CALLERS) or not isinstance(cause, Exception)
@@ -96,9 +96,9 @@ def _may_be_the_callers(cause: BaseException | None) -> bool:
 
 
 def difference(schema: Schema, sample: Any, budget: Iterator[int]) -> str | None:
-    """How a sample differs from all that the schema was made of; None when it does not.
+    """Describe how a sample differs from the schema; None when it does not.
 
-    As many of its values are compared as the budget has entries.
+    The length of `budget` limits the number of values compared.
     """
     found = [*islice(_differences(schema, sample, "", budget), MOST_NAMED + 1)]
     if not found:
@@ -106,8 +106,8 @@ def difference(schema: Schema, sample: Any, budget: Iterator[int]) -> str | None
     is_list = isinstance(sample, list) and sample
     if is_list and not any(_differences(schema, sample[0], "", iter(range(MOST_COMPARED)))):
         return (
-            "this is a list of samples: send one as it is, "
-            "or many as application/x-ndjson, one a line"
+            "this is a list of samples: send a single sample, "
+            "or many as application/x-ndjson, one per line"
         )
     return "; ".join(found[:MOST_NAMED]) + ("; and more" if len(found) > MOST_NAMED else "")
 
@@ -115,9 +115,9 @@ def difference(schema: Schema, sample: Any, budget: Iterator[int]) -> str | None
 def _differences(
     schema: Schema, value: Any, pointer: str, budget: Iterator[int]
 ) -> Generator[str, None, bool]:
-    """The differences of a value, whose JSON pointer (RFC 6901) in the sample is given.
+    """Yield the differences of a value; `pointer` is its JSON pointer (RFC 6901) in the sample.
 
-    Returns whether anything is left of the budget: if not, nothing more is looked at.
+    Returns whether any budget is left; without any, the comparison ends.
     """
     if not isinstance(schema, dict):
         return True
@@ -147,10 +147,10 @@ def _differences(
 def _of_entries(
     schema: Schema, values: list[Any], pointer: str, budget: Iterator[int]
 ) -> Generator[str, None, bool]:
-    """As `_differences`, of the entries of a list."""
+    """Yield the differences of the entries of a list, like `_differences`."""
     plain = _kinds(schema) - {"array", "object"}
     for place, value in enumerate(values):
-        if KINDS[type(value)] in plain:  # most are: an image has a million of them
+        if KINDS[type(value)] in plain:  # a fast path, as an image has a million entries
             if next(budget, None) is None:
                 return False
         elif not (yield from _differences(schema, value, f"{pointer}/{place}", budget)):
@@ -159,12 +159,12 @@ def _of_entries(
 
 
 def _kinds(schema: Schema) -> frozenset[str]:
-    """The types that a schema allows, numbers being numbers; none when nothing is known."""
+    """Return the types that a schema allows, integers as numbers; empty when unknown."""
     return frozenset("number" if name == "integer" else name for name in types_of(schema))
 
 
 def _lacking(schema: Schema, value: dict[str, Any], what: str) -> Iterator[str]:
-    """The fields that all samples had, and those that none had instead."""
+    """Describe missing required fields, and unknown fields found instead."""
     known: dict[str, None] = {}
     needed: dict[str, None] = {}
     for alternative in alternatives(schema):
@@ -173,24 +173,24 @@ def _lacking(schema: Schema, value: dict[str, Any], what: str) -> Iterator[str]:
     lacking = [name for name in needed if name not in value]
     if not lacking:
         return
-    told = f"{what} lacks {len(lacking)} of {len(known)} fields: {_listed(lacking)}"
+    text = f"{what} lacks {len(lacking)} of {len(known)} fields: {_listed(lacking)}"
     if others := [name for name in value if name not in known]:
-        told += f"; it has {_listed(others)}, which no sample had"
+        text += f"; it has {_listed(others)}, which no sample of the build has"
         if len(value) == 1 and (found := set(others[0]) & set(SEPARATORS)):
-            told += f": is the separator of its columns {min(found)!r}? Send commas"
-    yield told
+            text += f": if the columns are separated by {min(found)!r}, send commas instead"
+    yield text
 
 
 def _lengths(schema: Schema) -> Iterator[int]:
-    """The one length that the lists of the samples had, if they had one."""
+    """Yield the common length of the samples' lists, if there is one."""
     for alternative in alternatives(schema):
         if "minItems" in alternative:
             yield alternative["minItems"]
 
 
 def _listed(names: list[str]) -> str:
-    told = [f"`{_cut(name)}`" for name in names[:MOST_NAMED]]
-    return ", ".join(told) + (", ..." if len(names) > MOST_NAMED else "")
+    listed = [f"`{_cut(name)}`" for name in names[:MOST_NAMED]]
+    return ", ".join(listed) + (", ..." if len(names) > MOST_NAMED else "")
 
 
 def _cut(name: str) -> str:

@@ -1,8 +1,8 @@
-"""Decides which call of the predictor is made when, and in which thread.
+"""Decides when and in which thread each call of the predictor is made.
 
-Short calls are made in the loop's thread, because to hand one over takes longer; others in
-threads that can be given up. What waits at the same time is scored together where that is
-proven to give the same. Both ways are in one file: they share the queue, and the limits.
+Short calls are made in the loop's thread, because handing one over takes longer; others in
+threads that can be abandoned. Queued requests are scored together if the proof shows that
+this gives the same predictions. Both kinds of threads share the queue and the limits.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ T = TypeVar("T")
 Outcomes = Sequence[Any]
 
 TURN_S = 0.0005
-"""After so long in a turn, others are listened to first: somebody may ask for the health."""
+"""The longest turn, after which the loop handles other requests, such as health checks."""
 MOST_IN_BATCH = 64
 SWITCH_S = 0.0005
-"""How often threads take turns once a call has been slow: the loop should not wait for it."""
+"""The thread switch interval once a call was slow, so that the loop does not wait for it."""
 
 
 class NotWantedError(Exception):
-    """The outcome of a job that nobody waits for any more."""
+    """The outcome of a job whose client has disconnected."""
 
 
 class Job:
-    """A request for a prediction, or other `work`, and what is done with what came of it."""
+    """A prediction request or other `work`, with the callback `done` for its outcome."""
 
     __slots__ = ("done", "is_wanted", "made_at", "request", "work")
 
@@ -59,7 +59,7 @@ class Job:
 
 
 class Running:
-    """Jobs that are done together, in another thread, since `begun_at`."""
+    """Jobs that another thread does together, since `begun_at`."""
 
     __slots__ = ("begun_at", "is_given_up", "jobs")
 
@@ -69,10 +69,10 @@ class Running:
 
 
 class Scheduler:
-    """Jobs in the order in which they came; all methods but `run` are the loop's.
+    """A queue of jobs, in order of arrival; all methods except `run` run in the loop's thread.
 
-    `leave` is told why the worker has to be replaced: a thread whose call has passed the
-    time limit is lost.
+    `leave` is called with a reason to replace the worker: the thread of a call that exceeds
+    its timeout is lost.
     """
 
     def __init__(
@@ -92,11 +92,11 @@ class Scheduler:
 
     @property
     def is_empty(self) -> bool:
-        """Whether everything is done."""
+        """Whether all jobs are done."""
         return not (self._waiting or self._running)
 
     def submit(self, job: Job) -> None:
-        """Do a job soon; raises OverloadedError when it would wait too long."""
+        """Queue a job; raises OverloadedError if it would wait too long."""
         running_s = 0.0
         if self._running:
             begun_at = min(running.begun_at for running in self._running)
@@ -106,7 +106,7 @@ class Scheduler:
         self._schedule()
 
     def run(self, work: Callable[[], T]) -> T:
-        """Do the work as a prediction, from another thread: its value, or what it raised."""
+        """Do the work like a prediction, for another thread; return or raise its outcome."""
         outcome: SimpleQueue[Any] = SimpleQueue()
 
         def submit() -> None:
@@ -123,24 +123,25 @@ class Scheduler:
         return found
 
     def tick(self, now: float) -> None:
-        """Give up what takes too long."""
+        """End the jobs that exceed their timeout."""
         for running in [r for r in self._running if now - r.begun_at > self._limit_s]:
             self._give_up(running, now)
         while self._waiting and now - self._waiting[0].made_at > self._limit_s:
             self._end(self._waiting.popleft(), not_its_turn(self._limit_s))
 
     def end(self) -> None:
-        """Answer everything at once: the worker has to end."""
+        """Answer all jobs immediately, because the worker has to exit."""
         for running in self._running:
             running.is_given_up = True
             for job in running.jobs:
-                self._end(job, TimeLimitError("the predictor did not answer before the end"))
+                error = TimeLimitError("the predictor did not answer before the worker shut down")
+                self._end(job, error)
         self._running.clear()
         while self._waiting:
-            self._end(self._waiting.popleft(), OverloadedError("the worker is ending", 1))
+            self._end(self._waiting.popleft(), OverloadedError("the worker is shutting down", 1))
 
     def _schedule(self) -> None:
-        """Have the jobs begun that can be, once this turn of the loop has read what there is."""
+        """Schedule `_begin` for after this turn of the loop, which may read more requests."""
         if not self._is_scheduled:
             self._is_scheduled = True
             self._loop.call_soon(self._begin)
@@ -148,7 +149,7 @@ class Scheduler:
     def _begin(self) -> None:
         self._is_scheduled = False
         done: list[tuple[list[Job], Outcomes, float]] = []
-        # The model was proven in a thread without a loop: it may use `asyncio.run`.
+        # The proof runs in a thread without a loop, so the model may use `asyncio.run`.
         loop = asyncio._get_running_loop()
         asyncio._set_running_loop(None)
         try:
@@ -159,7 +160,7 @@ class Scheduler:
             self._finish(jobs, outcomes, seconds)
 
     def _begin_some(self, done: list[tuple[list[Job], Outcomes, float]]) -> None:
-        """Hand jobs over, or do them here, until this turn is over."""
+        """Hand over or do jobs until this turn is over."""
         waiting, pace = self._waiting, self._pace
         now = time.monotonic()
         ends_at = now + TURN_S
@@ -187,7 +188,7 @@ class Scheduler:
             sys.setswitchinterval(SWITCH_S)
 
     def _next_jobs(self) -> list[Job]:
-        """The job that waits longest, and those that can be done with it."""
+        """Remove and return the oldest job and those that can be done with it."""
         waiting = self._waiting
         jobs = [waiting.popleft()]
         if self._batches and jobs[0].request:
@@ -207,7 +208,7 @@ class Scheduler:
         self._handed_over.put(running)
 
     def _outcomes(self, jobs: list[Job]) -> Outcomes:
-        """What comes of jobs, in any thread; an error in the place of an outcome."""
+        """Do jobs, in any thread; return their outcomes, which may be exceptions."""
         job = jobs[0]
         try:
             if job.work:
@@ -215,7 +216,7 @@ class Scheduler:
             if len(jobs) == 1 and job.request:
                 return [self._scorer.ask(job.request)]
             return self._scorer.ask_many([job.request for job in jobs if job.request])
-        except BaseException as error:  # noqa: BLE001 - whoever has asked is told
+        except BaseException as error:  # noqa: BLE001 - it is the outcome of the jobs
             return [error] * len(jobs)
 
     def _finish(self, jobs: list[Job], outcomes: Outcomes, seconds: float) -> None:
@@ -226,14 +227,14 @@ class Scheduler:
     def _end(self, job: Job, outcome: Any) -> None:
         try:
             job.done(outcome)
-        except Exception as error:  # noqa: BLE001 - the other jobs have to end, too
+        except Exception as error:  # noqa: BLE001 - the other jobs have to be answered
             log.event("defect", level=ERROR, exc_info=error)
 
     def _add_thread(self) -> None:
         threading.Thread(target=self._work, name="predictor", daemon=True).start()
 
     def _work(self) -> None:
-        """What each thread does: the next jobs, until it was given up."""
+        """Do jobs until this thread is abandoned; the body of each thread."""
         while True:
             running = self._handed_over.get()
             began_at = time.monotonic()
@@ -248,7 +249,7 @@ class Scheduler:
             del running, outcomes
 
     def _come_back(self, running: Running, outcomes: Outcomes, seconds: float) -> None:
-        """Finish what another thread has done, unless it was given up."""
+        """Finish the jobs of another thread, unless it was abandoned."""
         if running.is_given_up:
             return
         self._running.remove(running)
@@ -259,18 +260,19 @@ class Scheduler:
             self._schedule()
 
     def _give_up(self, running: Running, now: float) -> None:
-        """End jobs that have passed the limit; their thread is lost, and replaced."""
+        """End jobs that exceed their timeout; their thread is lost and replaced."""
         self._running.remove(running)
         running.is_given_up = True
         self._add_thread()
         self._end_late(running.jobs, now)
 
     def _end_late(self, jobs: list[Job], now: float) -> None:
-        """Answer a job that has passed the limit, or have each of several done alone."""
+        """Answer a job that exceeds its timeout; requeue several ones to be done separately."""
         if len(jobs) == 1:
-            error = TimeLimitError(f"the predictor did not answer within {self._limit_s:g} s")
+            limit = f"limit {self._limit_s:g} s"
+            error = TimeLimitError(f"the predictor did not answer in time ({limit})")
             self._end(jobs[0], error)
-        else:  # one of them may be what holds up the others
+        else:  # one of them may have delayed the others
             for job in reversed(jobs):
                 request = job.request
                 assert request is not None

@@ -1,6 +1,6 @@
-"""Answers requests without HTTP: read, validate, predict, count, log.
+"""Answers requests independently of HTTP: reads, validates, predicts, counts, logs.
 
-All rules are here; app.py and the HTTP front only carry bytes and headers.
+app.py and the HTTP server only transfer bytes and headers.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ from nachlass_service.scoring.stride import BATCH_TURN_S, Stride
 from nachlass_service.scoring.warm_up import score_few
 
 BATCH_FAREWELL_S = 20
-"""How long batches go on after a worker was told to end: less than it is waited for."""
+"""How long batches continue during a shutdown: less than the graceful timeout."""
 BATCHES = 4
-"""Batches that a worker answers at once."""
+"""The most batches that a worker answers at once."""
 
 Run = Callable[[Callable[[], Any]], Any]
-"""Does a piece of work where predictions are made; what it raises is raised."""
+"""Does work in a prediction thread, and returns or raises its outcome."""
 
 
 Steps = Iterator[tuple[list[Any], list[FeatureBins]]]
 
 
 class Scored(NamedTuple):
-    """A prediction as JSON; the predictions in it, and the bins of its input, to be counted."""
+    """A prediction as JSON, with the predictions and input bins to count."""
 
     text: bytes
     predictions: Sequence[Any]
@@ -51,7 +51,7 @@ class Scored(NamedTuple):
 
 
 class Scorer:
-    """A model, and what it takes to answer with it; `start` is called after the fork."""
+    """Answers requests with a model; `start` is called after the fork."""
 
     def __init__(self, bundle: Bundle, model: Model, metrics: Metrics, settings: Settings) -> None:
         self.bundle = bundle
@@ -65,28 +65,28 @@ class Scorer:
         self._model = model
         schema = SampleSchema(bundle.manifest.input.schema, is_strict=settings.strict_schema)
         self._requests = RowScorer(model, metrics, schema, BaseException)
-        # A row of a batch is one sample, also where it is a list.
+        # A batch row is always one sample, even if it is a list.
         self._rows = RowScorer(replace(model, listwise=False), metrics, schema, ServiceError)
 
     def start(self, run: Run) -> None:
-        """Have predictions, also those of the warm-up, made by `run`."""
+        """Make all predictions, including those of the warm-up, with `run`."""
         self._run = run
 
     def end_soon(self) -> None:
-        """Let batches end what they can soon."""
+        """Set the deadline for batches during a shutdown."""
         self._ends_at = time.monotonic() + BATCH_FAREWELL_S
 
     @property
     def batches(self) -> bool:
-        """Whether several samples may be scored at once: it is proven to give the same."""
+        """Whether several samples may be scored at once, as proven by the build."""
         return self.bundle.manifest.batch
 
     def stride(self) -> Stride:
-        """How many rows of a new batch to begin with."""
+        """Return the stride of a new batch."""
         return self._stride.for_next_batch()
 
     def not_ready(self) -> str | None:
-        """Why the service cannot answer yet; None when it can."""
+        """Return why the service cannot answer yet; None when it can."""
         if self.why_not_ready is None and not self.metrics.counters.is_ready:
             return "other workers are still loading"
         return self.why_not_ready
@@ -94,18 +94,18 @@ class Scorer:
     def warm_up(self) -> None:
         """Score a few samples, so that the first request is as fast as the others.
 
-        Raises ServiceError when the model, in this environment, cannot; then
-        the worker is not ready, and it can be tried again.
+        Raises ServiceError if the model fails; then the worker is not ready, and the
+        warm-up can be retried.
         """
         try:
             score_few(self.bundle, self._model, self._run)
         except ServiceError:
-            self.why_not_ready = "the warm-up failed: the log says why"
+            self.why_not_ready = "the warm-up failed: see the service's log"
             raise
         self.why_not_ready = None
 
     def answer(self, request: PredictRequest, request_id: str) -> bytes:
-        """The prediction for a request, as JSON, counted; raises ServiceError."""
+        """Return the prediction for a request as JSON, and count it; raises ServiceError."""
         started = time.monotonic()
         try:
             again = partial(read_body, *request)
@@ -117,18 +117,18 @@ class Scorer:
         return scored.text
 
     def ask(self, request: PredictRequest) -> Scored | BaseException:
-        """The prediction for a request, or why there is none, in this thread; nothing is counted.
+        """Return the prediction for a request, or an exception, without counting it.
 
-        What is no ServiceError is a defect.
+        It is made in this thread. An exception other than ServiceError is a defect.
         """
         try:
             again = partial(read_body, *request)
             return _scored(*self._requests.score_one(again(), again))
-        except BaseException as error:  # noqa: BLE001 - the caller has it
+        except BaseException as error:  # noqa: BLE001 - the caller handles it
             return error
 
     def ask_many(self, requests: Sequence[PredictRequest]) -> list[Scored | BaseException]:
-        """As `ask`, for requests that are scored at once; a bad one spoils no other."""
+        """Score requests at once, like `ask`; a bad request does not affect the others."""
         steps = self._requests.score(Requests(requests), at_once=True)
         return [
             _scored_or_error(outcome, inputs)
@@ -137,11 +137,10 @@ class Scorer:
         ]
 
     def score(self, rows: Rows, stride: Stride) -> Iterator[list[Any]]:
-        """The prediction for each row, or a ServiceError in its place; only input is counted.
+        """Yield the predictions of rows, with a ServiceError in the place of each failed one.
 
-        They come in the order of the rows, as many at a time as are ready. A
-        ServiceError that is raised is not about one row: those that have not
-        come are not answered.
+        Outcomes are in the order of the rows, in groups. Only the input is counted. A
+        ServiceError that is raised concerns all remaining rows, which have no outcome.
         """
         at_once = self.batches and len(rows) > 1
         steps = self._rows.score(rows, at_once=at_once)
@@ -160,7 +159,7 @@ class Scorer:
             try:
                 total_s += self._take_turn(steps, outcomes)
             except TimeLimitError:
-                yield outcomes[:]  # the thread that is lost has the list, too
+                yield outcomes[:]  # the lost thread may still add to the list
                 raise
             left -= len(outcomes)
             yield outcomes
@@ -168,17 +167,17 @@ class Scorer:
             stride.note_one_by_one(len(rows), total_s)
 
     def _take_turn(self, steps: Steps, outcomes: list[Any]) -> float:
-        """Add the outcomes that come in one turn; the seconds that it took.
+        """Add the outcomes of one turn, and return its duration in seconds.
 
-        Raises OverloadedError when there is no time for more rows.
+        Raises OverloadedError during a shutdown, when there is no time for more rows.
         """
         if time.monotonic() > self._ends_at:
-            raise OverloadedError("the worker is ending: send the rows from here on again", 1)
+            raise OverloadedError("the worker is shutting down: send the remaining rows again", 1)
         seconds: float = self._run(partial(self._add_some, steps, outcomes))
         return seconds
 
     def _add_some(self, steps: Steps, outcomes: list[Any]) -> float:
-        """Add outcomes until there are none to come, or their turn is over; the seconds."""
+        """Add outcomes until there are no more or the turn is over; return the seconds."""
         started = time.monotonic()
         for some, inputs in steps:
             outcomes += some
@@ -189,12 +188,12 @@ class Scorer:
         return time.monotonic() - started
 
     def count(self, scored: Scored, request_id: str, seconds: float) -> None:
-        """Count a request that is answered, and log it if it was slow."""
+        """Count an answered request, and log it if it was slow."""
         self.metrics.count(scored.predictions, seconds, scored.inputs)
         self.log_if_slow(request_id, seconds)
 
     def log_if_slow(self, request_id: str, seconds: float, rows: int | None = None) -> None:
-        """Log a request that took long; `rows` are those of a batch."""
+        """Log a slow request; `rows` is the number of rows of a batch."""
         if seconds >= self.settings.slow_request_s:
             took = round(seconds, 3)
             log.event("slow", level=WARNING, request=request_id, seconds=took, rows=rows)
@@ -208,7 +207,7 @@ class Scorer:
         row: int | None = None,
         logged: bool = True,
     ) -> None:
-        """Count, and log, a request for a prediction, or a row, that is not answered with one."""
+        """Count and log a prediction request, or a row, that gets an error."""
         if isinstance(error, REJECTED):
             self.metrics.count_rejected(error.code)
             if logged:
@@ -216,12 +215,12 @@ class Scorer:
             return
         self.metrics.count_failed()
         if logged:
-            told = {"seconds": round(seconds, 3)} if row is None else {"row": row}
-            log_failure(error, self.bundle, request=request_id, **told)
+            detail = {"seconds": round(seconds, 3)} if row is None else {"row": row}
+            log_failure(error, self.bundle, request=request_id, **detail)
 
 
 def _scored(outcome: Any, inputs: FeatureBins) -> Scored:
-    """The prediction for a request as JSON; raises UnserialisableError."""
+    """Encode the prediction for a request; raises UnserialisableError."""
     predictions = outcome if type(outcome) is PredictionList else [outcome]
     return Scored(encode(outcome), predictions, inputs)
 
@@ -231,5 +230,5 @@ def _scored_or_error(outcome: Any, inputs: FeatureBins) -> Scored | BaseExceptio
         return outcome
     try:
         return _scored(outcome, inputs)
-    except BaseException as error:  # noqa: BLE001 - the caller has it
+    except BaseException as error:  # noqa: BLE001 - the caller handles it
         return error

@@ -1,9 +1,9 @@
-"""How many rows of a batch are scored in one turn, between other requests.
+"""Chooses how many rows of a batch are scored in one turn, between other requests.
 
-A call of the predictor costs a fixed time and a time for each row. Both are
-fitted to the latest calls. Rows without a fixed cost are scored in turns of
-about 50 ms. A high fixed cost is amortised: a turn takes longer than 50 ms
-until its rows take 15 times the fixed cost, or a second.
+A call of the predictor costs a fixed time and a time per row. Both are fitted to
+the latest calls. Rows without a fixed cost are scored in turns of about 50 ms. A
+high fixed cost is amortised: turns may take longer than 50 ms, until the rows
+take 15 times the fixed cost, or a second.
 """
 
 from __future__ import annotations
@@ -13,31 +13,31 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 BATCH_TURN_S = 0.05
-"""Seconds that a turn should take at most, unless the fixed cost is high: others wait."""
+"""The longest turn in seconds, unless the fixed cost is high, because other requests wait."""
 AMORTISED = 15
 LONGEST_ROWS_S = 1.0
-"""Seconds that the rows of a turn take at most, beside the fixed cost."""
+"""The longest time for the rows of a turn in seconds, in addition to the fixed cost."""
 SHARE_OF_TIMEOUT = 0.25
-"""Nor do they take a larger share of the time limit of a prediction."""
+"""The largest share of the prediction timeout for the rows of a turn."""
 TURN_BYTES = 1 << 22
-"""Bytes that the answers of a turn should have at most."""
+"""The most bytes that the predictions of a turn should have."""
 FEWEST_ROWS, FIRST_ROWS, MOST_ROWS = 2, 16, 1 << 15
-"""Rows that are scored at once: at least, in the first call, and at most."""
+"""The rows that are scored at once: at least, in the first call, and at most."""
 CAUTION = 4
-"""The rows of a batch may take so much longer than those of the one before, and still fit."""
+"""The factor by which rows may take longer than those of the previous batch and still fit."""
 GROWTH = 8
 CALLS = 16
-"""The fit is to so many calls."""
+"""The number of calls in the fit."""
 PROBES = 2
-"""So many of them are small: these tell most about the fixed cost, but one may be held up."""
+"""The number of small calls among them: they show the fixed cost, and one may be delayed."""
 SPREAD = 8
-"""A call is small when another has so many times its rows."""
+"""A call is small if another has this many times its rows."""
 SURPRISE = 2
-"""A call that takes so many times what is expected shows that the costs have changed."""
+"""A call that takes this many times the expected time shows that the costs have changed."""
 
 
 class Call(NamedTuple):
-    """A call of the predictor: how many rows it scored, in how many seconds."""
+    """A call of the predictor: the number of rows, and the duration in seconds."""
 
     rows: int
     seconds: float
@@ -46,9 +46,9 @@ class Call(NamedTuple):
 class Stride:
     """The number of rows to score next, in `rows`; times are in seconds.
 
-    It starts small in each batch, because its rows may take much longer than
-    those before, and grows step by step. `timeout_s` is the time limit of a
-    call; `fixed_s` is its known fixed cost, None when that is unknown.
+    It starts small in each batch, because the rows may take much longer than the
+    previous batch's, and grows step by step. `timeout_s` is the timeout of a call;
+    `fixed_s` is its fixed cost, None if unknown.
     """
 
     def __init__(
@@ -61,16 +61,16 @@ class Stride:
         self._calls: deque[Call] = deque(maxlen=CALLS)
 
     def for_next_batch(self) -> Stride:
-        """The stride that another batch begins with."""
+        """Return the stride to start another batch with."""
         rows = max(min(self.rows, FIRST_ROWS), min(self.rows, MOST_ROWS // 2) // CAUTION)
         return Stride(self._timeout_s, rows, self._fixed_s)
 
     def note(self, rows: int, seconds: float) -> None:
-        """Take note of a call that scored so many rows at once."""
+        """Record a call that scored several rows at once."""
         last = Call(rows, max(seconds, 1e-6))
         if self._is_surprise(last):
-            # Of the calls before, only those that had more rows and took as long still
-            # count: they show that it is a call that is slow, and not a row.
+            # Keep only earlier calls with more rows that took as long: they show that
+            # calls are slow, not rows.
             kept = [c for c in self._calls if c.rows > rows and c.seconds > seconds / SURPRISE]
             self._calls = deque(kept, CALLS)
         self._calls.append(last)
@@ -79,36 +79,36 @@ class Stride:
         self.rows = max(FEWEST_ROWS, min(self._fitting(last), most, MOST_ROWS))
 
     def note_one_by_one(self, rows: int, seconds: float) -> None:
-        """Take note of rows that were scored one by one: there is no fixed cost to amortise."""
+        """Record rows that were scored one by one, without a fixed cost to amortise."""
         fitting = int(rows * BATCH_TURN_S / max(seconds, 1e-6))
         self.rows = max(1, min(fitting, GROWTH * rows, MOST_ROWS))
 
     def note_size(self, rows: int, size: int) -> None:
-        """Take note of how many bytes the answers to so many rows have."""
+        """Record the size in bytes of the predictions for some rows."""
         self.rows = max(FEWEST_ROWS, min(self.rows, rows * TURN_BYTES // max(1, size)))
 
     def start_over(self) -> None:
-        """Go on with few rows: when one fails, all of its call are scored one by one."""
+        """Continue with few rows: if one fails, all rows of its call are scored one by one."""
         self.rows = min(self.rows, FIRST_ROWS)
 
     def _is_surprise(self, last: Call) -> bool:
-        """Whether a call has taken much longer than expected."""
+        """Return whether a call has taken much longer than expected."""
         expected_s = (self._fixed_s or 0.0) + self._row_s * last.rows
         is_long = last.seconds > max(BATCH_TURN_S, SURPRISE * expected_s)
         return is_long and last.rows > FEWEST_ROWS
 
     def _fit(self, last: Call) -> None:
-        """Tell the fixed cost from that of a row, if the calls are of different sizes."""
+        """Fit the fixed cost and the cost per row, if the calls have different sizes."""
         if max(self._calls).rows >= SPREAD * min(self._calls).rows:
             fixed_s, self._row_s = fit(self._calls)
             self._fixed_s = min(fixed_s, *(call.seconds for call in self._calls))
             return
-        if self._fixed_s is not None:  # but not proven by these calls
+        if self._fixed_s is not None:  # an estimate from earlier calls
             self._fixed_s = min(self._fixed_s, last.seconds / 2)
         self._row_s = (last.seconds - (self._fixed_s or 0.0)) / last.rows
 
     def _fitting(self, last: Call) -> int:
-        """How many rows fit in the next turn; of a probe, how many tell most."""
+        """Return the number of rows that fit in the next turn, or the size of a probe."""
         is_unknown = self._fixed_s is None and last.seconds > BATCH_TURN_S / SPREAD
         if is_unknown or (len(self._calls) == CALLS and not self._has_probes()):
             return self._probe()
@@ -121,7 +121,7 @@ class Stride:
         return sum(SPREAD * call.rows <= most for call in self._calls) >= PROBES
 
     def _probe(self) -> int:
-        """The rows of a call of another size: fewer, or more where there are few already."""
+        """Return another size for a call: fewer rows, or more if there are already few."""
         largest = max(self._calls)
         if largest.rows >= SPREAD * FEWEST_ROWS:
             return largest.rows // SPREAD
@@ -130,10 +130,10 @@ class Stride:
 
 
 def fit(calls: Collection[Call]) -> tuple[float, float]:
-    """The fixed seconds of a call, and the seconds of a row; the calls are of different sizes.
+    """Return the fixed seconds of a call and the seconds per row; calls have different sizes.
 
-    These are the least squares of relative errors, so that a call that was held
-    up counts little. Neither is negative.
+    The fit minimizes the squares of relative errors, so a delayed call counts little.
+    Neither result is negative.
     """
     pairs = [(1 / seconds, rows / seconds) for rows, seconds in calls]
     x, y = (sum(values) for values in zip(*pairs, strict=True))

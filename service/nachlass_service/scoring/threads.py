@@ -1,9 +1,8 @@
-"""Runs the user's code in threads that can be given up.
+"""Runs the user's code in threads that can be abandoned.
 
-A thread cannot be killed: one whose call has passed its time limit is counted
-as lost and replaced at once, and whoever made the pool is told, to have the
-process replaced too. The threads are daemons, so that a lost one does not keep
-the process from ending.
+A thread cannot be killed: one whose call exceeds its timeout is counted as lost and
+replaced at once, and `on_lost` is called to replace the process too. The threads are
+daemons, so a lost one does not keep the process from exiting.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ T = TypeVar("T")
 
 
 class Pool:
-    """A few threads and a queue; `run` is called from many other threads."""
+    """A few threads with a queue; `run` may be called from many other threads."""
 
     def __init__(
         self,
@@ -44,10 +43,10 @@ class Pool:
             self._add_thread()
 
     def run(self, work: Callable[[], T]) -> T:
-        """Do the work in one of the threads: its value, or whatever it raised.
+        """Do the work in one of the threads, and return or raise its outcome.
 
-        Raises OverloadedError when the queue is too long, TimeLimitError when
-        the work was begun but not ended within the limit.
+        Raises OverloadedError when the queue is too long, and TimeLimitError when the
+        work was started but did not end in time.
         """
         job = _Job(work)
         with self._lock:
@@ -56,14 +55,14 @@ class Pool:
         self._queue.put(job)
         if job.done.acquire(timeout=self._limit_s):
             return job.outcome()
-        # The time that it waited for its turn is not the predictor's.
+        # The predictor's timeout does not include the time in the queue.
         ends_at = self._begun_at(job) + self._limit_s
         if job.done.acquire(timeout=max(0.0, ends_at - time.monotonic())):
             return job.outcome()
         return self._give_up(job)
 
     def _admit(self) -> None:
-        """Refuse a call that would wait too long, or take the place of a health check."""
+        """Reject a call that would wait too long or take the last thread for health checks."""
         running_s = 0.0
         if len(self._running) >= self._threads:
             running_s = time.monotonic() - min(self._running.values())
@@ -73,7 +72,7 @@ class Pool:
             raise overloaded(self._waiting, wait_s)
 
     def _begun_at(self, job: _Job[T]) -> float:
-        """When a call's turn came; OverloadedError, and it is left out, when it has not come."""
+        """Return when a call was started; drop one that was not, and raise OverloadedError."""
         with self._lock:
             if job.done.acquire(blocking=False):
                 job.done.release()
@@ -83,20 +82,20 @@ class Pool:
             return self._running.get(job, 0.0)
 
     def _give_up(self, job: _Job[T]) -> T:
-        """Replace the thread of a call that has passed its limit."""
+        """Replace the thread of a call that exceeds its timeout."""
         with self._lock:
             if job.done.acquire(blocking=False):
                 return job.outcome()
             del self._running[job]
             self._add_thread()
         self._on_lost()
-        raise TimeLimitError(f"the predictor did not answer within {self._limit_s:g} s")
+        raise TimeLimitError(f"the predictor did not answer in time (limit {self._limit_s:g} s)")
 
     def _add_thread(self) -> None:
         threading.Thread(target=self._work, name="predictor", daemon=True).start()
 
     def _work(self) -> None:
-        """What each thread does: take the next call, until one of them was given up."""
+        """Do calls until one of them is abandoned; the body of each thread."""
         given_up = False
         while not given_up:
             job = self._queue.get()
@@ -114,10 +113,10 @@ class Pool:
 
 
 def in_another_thread(work: Callable[[], T]) -> T:
-    """Do the work as a pool would, where it may take as long as it needs: in a new thread.
+    """Do the work in a new thread, like a pool but without a timeout.
 
-    Signals and event loops are the main thread's; what needs them fails here,
-    as it does when it is served.
+    Code that needs signals or event loops, which only the main thread has, fails here
+    as it does in the service.
     """
     job = _Job(work)
     thread = threading.Thread(target=job.run, name="predictor", daemon=True)
@@ -127,7 +126,7 @@ def in_another_thread(work: Callable[[], T]) -> T:
 
 
 class _Job(Generic[T]):
-    """One piece of work, and its outcome once `done` can be acquired."""
+    """A piece of work, with its outcome once `done` can be acquired."""
 
     __slots__ = ("_error", "_value", "_work", "done", "left_out")
 
@@ -139,14 +138,14 @@ class _Job(Generic[T]):
         self.done.acquire()
 
     def run(self) -> None:
-        """Do the work; nothing that the user's code raises ends the thread."""
+        """Do the work; exceptions of the user's code do not end the thread."""
         try:
             self._value = self._work()
-        except BaseException as error:  # noqa: BLE001 - it is raised again by whoever waits
+        except BaseException as error:  # noqa: BLE001 - `outcome` raises it again
             self._error = error
 
     def outcome(self) -> T:
-        """What the work returned, or raise what it raised."""
+        """Return or raise the outcome of the work."""
         if self._error is not None:
             raise self._error
         return self._value

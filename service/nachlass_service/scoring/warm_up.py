@@ -1,4 +1,4 @@
-"""Scores a few samples before anything is served."""
+"""Scores a few samples before the service is ready."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from nachlass_service.bundle.model import Model
 
 FEW_SAMPLES = 8
 WARM_UP_S = 1.0
-"""A model that takes longer for fewer samples has shown enough."""
+"""The time after which a slow model scores no more samples."""
 
 
 def score_few(bundle: Bundle, model: Model, run: Callable[[Callable[[], Any]], Any]) -> None:
-    """Score a few samples, alone and as a batch where that is proven; raises ServiceError.
+    """Score a few samples, one by one and, if proven, as a batch; raises ServiceError.
 
-    `run` does each piece of work, in whatever thread predictions are made.
+    `run` does each piece of work in a prediction thread.
     """
     ends_at = time.monotonic() + WARM_UP_S
     for sample in _few(bundle):
         run(partial(model.predict, sample))
         if time.monotonic() > ends_at:
             return
-    # Read anew: a predictor may have changed the samples it was given.
+    # Read again, because a predictor may change its samples.
     if bundle.manifest.batch and (samples := list(_few(bundle))):
         run(partial(model.validate_and_predict_batch, samples))
 
 
 def _few(bundle: Bundle) -> Iterator[Any]:
-    """The first samples."""
+    """Return the first samples."""
     return (sample for sample, _prediction in islice(bundle.samples(), FEW_SAMPLES))

@@ -1,1 +1,1 @@
-"""Limits on what a file of rows becomes, applied before it is decoded."""
+"""Limits on the decoded size of files, applied before they are decoded."""

@@ -1,8 +1,8 @@
 """Reads an Arrow IPC stream message by message, each within a limit.
 
-pyarrow allocates whatever a message declares, above all what its compressed
-buffers declare to become: a few hundred bytes can ask for gigabytes. So the
-declarations are looked at here, before pyarrow sees them. The format:
+pyarrow allocates the sizes that a message declares, such as the decompressed sizes of
+its buffers: a few hundred bytes can request gigabytes. So the declarations are checked
+here before pyarrow reads them. The format:
 https://arrow.apache.org/docs/format/Columnar.html#serialization-and-interprocess-communication-ipc
 """
 
@@ -17,7 +17,7 @@ from nachlass_service.base.errors import MalformedError, TooLargeError
 CONTINUATION = b"\xff\xff\xff\xff"
 VALUE_BYTES = 8
 DICTIONARY, RECORDS = 2, 3
-"""Types of messages that have buffers, in the `MessageHeader` union of Message.fbs."""
+"""The types of messages with buffers, in the `MessageHeader` union of Message.fbs."""
 
 
 class Messages(io.RawIOBase):
@@ -29,11 +29,11 @@ class Messages(io.RawIOBase):
         self._message = io.BytesIO()
 
     def readable(self) -> bool:
-        """It is."""
+        """Return true."""
         return True
 
     def read(self, size: int = -1) -> bytes:
-        """So many bytes of the current message, or of the next one; none at the end."""
+        """Return bytes of the current message, or of the next one; empty at the end."""
         data = self._message.read(size)
         if not data and size:
             self._message = io.BytesIO(self._next())
@@ -41,12 +41,12 @@ class Messages(io.RawIOBase):
         return data
 
     def _next(self) -> bytes:
-        """The next message with its prefix and body."""
+        """Return the next message with its prefix and body."""
         prefix = self._body.read(8)
         if not prefix:
             return b""
         if len(prefix) < 8 or not prefix.startswith(CONTINUATION):  # noqa: PLR2004 - as read above
-            raise MalformedError("this is no Arrow IPC stream")
+            raise MalformedError("this is not an Arrow IPC stream")
         [length] = struct.unpack_from("<i", prefix, 4)
         metadata = self._exactly(length)
         if not length:
@@ -85,18 +85,18 @@ class _Table:
         self._size = _unpack("<H", data, self._fields)
 
     def field(self, number: int) -> int:
-        """Where a field is; 0 when it has its default."""
+        """Return the position of a field; 0 if it has its default."""
         entry = 4 + 2 * number
         offset = _unpack("<H", self._data, self._fields + entry) if entry < self._size else 0
         return self._place + offset if offset else 0
 
     def number(self, number: int, form: str) -> int:
-        """A field that is a number."""
+        """Return the value of a number field."""
         place = self.field(number)
         return _unpack(form, self._data, place) if place else 0
 
     def target(self, number: int) -> int:
-        """What a field refers to; 0 when there is nothing."""
+        """Return the position that a field refers to; 0 if there is none."""
         place = self.field(number)
         return place + _unpack("<I", self._data, place) if place else 0
 
@@ -113,7 +113,7 @@ def _message(metadata: bytes) -> _Table:
 
 
 def _values_in_lists(metadata: bytes, nodes: int, rows: int) -> int:
-    """The values that the columns have beyond one a row: those of lists, which may be empty."""
+    """Return the number of values in lists: those beyond one per row."""
     if not nodes:
         return 0
     count = _unpack("<I", metadata, nodes)
@@ -126,15 +126,15 @@ def _body_length(metadata: bytes) -> int:
 
 
 def _inflated_bytes(metadata: bytes, body: bytes) -> int:
-    """The bytes that a message's buffers take once they are decompressed, or its rows at least."""
+    """Return the decompressed size of a message's buffers, at least that of its rows."""
     message = _message(metadata)
     kind, header = message.number(1, "<B"), message.target(2)
     if kind not in (DICTIONARY, RECORDS) or not header:
         return 0
     table = _Table(metadata, header)
     if kind == DICTIONARY:
-        if table.number(2, "<B"):  # it would have to be decoded anew each time
-            raise ValueError("a dictionary is sent in pieces")
+        if table.number(2, "<B"):  # it would have to be decoded again each time
+            raise ValueError("delta dictionaries are not supported")
         table = _Table(metadata, table.target(1))
     rows = table.number(0, "<q")  # a column of nulls has no bytes
     rows = max(rows, _values_in_lists(metadata, table.target(1), rows) * VALUE_BYTES)

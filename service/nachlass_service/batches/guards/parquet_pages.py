@@ -1,9 +1,9 @@
-"""Looks at the pages of a Parquet file before they are decompressed.
+"""Checks the pages of a Parquet file before they are decompressed.
 
-pyarrow allocates what the header of a page declares, and expands dictionaries
-and runs: a few kilobytes can ask for gigabytes. What pyarrow itself would tell
-of the file is not asked for: there are files that make it end the process. The
-format: https://github.com/apache/parquet-format, in Thrift's compact protocol:
+pyarrow allocates the size that the header of a page declares, and expands dictionaries
+and runs: a few kilobytes can request gigabytes. pyarrow itself does not read the file
+before this check because some files make it abort the process. The format:
+https://github.com/apache/parquet-format, in Thrift's compact protocol:
 https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md
 """
 
@@ -20,7 +20,7 @@ from nachlass_service.base.errors import MalformedError, TooLargeError
 MAGIC = b"PAR1"
 TAIL_BYTES = 8
 MOST_FOOTER_BYTES = 1 << 22
-"""Of the footer, and of all headers of pages together."""
+"""The most bytes of the footer, and of all page headers together."""
 MOST_PAGES = 100_000
 ROW_GROUPS, COLUMNS, METADATA = 4, 1, 3
 """Fields of FileMetaData, RowGroup and ColumnChunk."""
@@ -32,20 +32,20 @@ COUNT, ENCODING, ENCODING_V2 = 1, 2, 4
 """Fields of the headers of data pages."""
 BYTE_ARRAY = 6
 DELTA_BYTE_ARRAY = 7
-"""The encoding in which each text repeats what it shares with the one before."""
+"""The encoding in which each text shares a prefix with the previous one."""
 DEEPEST = 8
 VALUE_BYTES = 8
 LONGEST_NUMBER = 63
-"""The most bits that may come before the last seven of a number."""
+"""The most bits of a number before its last seven."""
 
 Fields = dict[int, Any]
 
 
 @dataclass
 class Content:
-    """What a file holds: the flat columns of text, and the most bytes that rows take.
+    """The contents of a file: its flat text columns, and the approximate size of a decoded row.
 
-    A row takes at most about so many once it is read, flat text as a dictionary.
+    `row_bytes` is an upper bound, with flat text as a dictionary.
     """
 
     texts: list[str]
@@ -53,7 +53,7 @@ class Content:
 
 
 def look_at(data: memoryview, most_bytes: int) -> Content:
-    """What a file holds. Raises MalformedError, and TooLargeError when it would inflate."""
+    """Return the contents of a file; raises MalformedError, or TooLargeError by decoded size."""
     largest: dict[str, int] = {}
     left = MOST_PAGES
     texts: dict[str, None] = {}
@@ -79,12 +79,12 @@ def look_at(data: memoryview, most_bytes: int) -> Content:
 
 
 def _chunks(data: memoryview) -> Iterator[Fields]:
-    """The metadata of each column chunk."""
+    """Yield the metadata of each column chunk."""
     if len(data) < TAIL_BYTES or bytes(data[-4:]) != MAGIC:
-        raise MalformedError("this is no Parquet file")
+        raise MalformedError("this is not a Parquet file")
     [length] = struct.unpack_from("<I", data, len(data) - TAIL_BYTES)
     if length + TAIL_BYTES > len(data):
-        raise MalformedError("the Parquet file has no whole footer")
+        raise MalformedError("the footer of the Parquet file is incomplete")
     if length > MOST_FOOTER_BYTES:
         raise TooLargeError(f"the footer is too large (limit {MOST_FOOTER_BYTES} bytes)")
     footer = Compact(data, len(data) - TAIL_BYTES - length).struct()
@@ -96,9 +96,9 @@ def _chunks(data: memoryview) -> Iterator[Fields]:
 def _bytes_of_a_row(
     pages: Iterable[Fields], most_bytes: int, *, is_nested: bool, is_text: bool
 ) -> int:
-    """The most bytes that a value of a column chunk takes, on the average of a page.
+    """Return the most bytes of a value in a column chunk, averaged over each page.
 
-    Entries of a dictionary are all of one size, unless they are texts.
+    All entries of a dictionary have the same size, unless they are text.
     """
     largest = values = dictionary_bytes = 0
     for header in pages:
@@ -114,32 +114,32 @@ def _bytes_of_a_row(
                 largest = max(largest, VALUE_BYTES + size // entries)
         page = header.get(DATA) or header.get(DATA_V2) or {}
         if page.get(ENCODING if DATA in header else ENCODING_V2) == DELTA_BYTE_ARRAY:
-            raise MalformedError("a column is encoded incrementally")
+            raise MalformedError("the encoding DELTA_BYTE_ARRAY is not supported")
         if count := page.get(COUNT, 0):
             values += count
             largest = max(largest, VALUE_BYTES + size // count)
     if is_nested and values * max(1, dictionary_bytes // VALUE_BYTES) > most_bytes:
         raise TooLargeError(
-            f"the lists in a column may hold too much (limit {most_bytes} bytes, "
+            f"the lists in a column may be too large (limit {most_bytes} bytes, "
             "set by S2I_MAX_BODY_BYTES)"
         )
     return largest
 
 
 def _pages(data: memoryview, chunk: Fields, header_bytes: int) -> Iterator[tuple[Fields, int]]:
-    """The headers of the pages of a column chunk, as pyarrow finds them, with their sizes.
+    """Yield the page headers of a column chunk, as pyarrow finds them, with their sizes.
 
-    There may be so many bytes of them: a header may be as long as the file, and
-    that of many chunks.
+    `header_bytes` limits their total, because a header may be as long as the file and
+    belong to many chunks.
     """
-    if chunk[VALUES] <= 0:  # then nothing is read
+    if chunk[VALUES] <= 0:  # pyarrow reads nothing
         return
     place = chunk[DATA_OFFSET]
     if 0 < chunk.get(DICTIONARY_OFFSET, 0) < place:
         place = chunk[DICTIONARY_OFFSET]
     end = place + chunk[SIZE]
     if not 0 <= place <= end <= len(data):
-        raise MalformedError("a column is outside of the Parquet file")
+        raise MalformedError("a column is outside the Parquet file")
     while place < end:
         header = Compact(data[: place + header_bytes], place)
         fields = header.struct()
@@ -152,13 +152,13 @@ def _pages(data: memoryview, chunk: Fields, header_bytes: int) -> Iterator[tuple
 
 
 class Compact:
-    """Reads structs in the compact protocol; IndexError beyond the end."""
+    """Reads structs in the compact protocol; raises IndexError beyond the end."""
 
     def __init__(self, data: memoryview, place: int) -> None:
         self._data, self.place = data, place
 
     def struct(self, depth: int = 0) -> Fields:
-        """The next struct: its fields by their numbers."""
+        """Return the next struct: its fields by number."""
         if depth > DEEPEST:
             raise MalformedError("the Parquet file is nested too deeply")
         fields: Fields = {}
@@ -183,19 +183,19 @@ class Compact:
                 return self._list(depth)
             case 12:
                 return self.struct(depth + 1)
-        raise MalformedError("the Parquet file has fields of no known type")
+        raise MalformedError("the Parquet file has fields of an unknown type")
 
     def _list(self, depth: int) -> list[Any]:
         head = self._byte()
         size = head >> 4
-        if size == 15:  # noqa: PLR2004 - then it follows
+        if size == 15:  # noqa: PLR2004 - the size follows
             size = self._unsigned()
         return [self._value(head & 15, depth + 1) for _ in range(size)]
 
     def _bytes(self, size: int) -> bytes:
         found = bytes(self._data[self.place : self.place + size])
         if len(found) < size:
-            raise IndexError("it ends too early")
+            raise IndexError("unexpected end of data")
         self.place += size
         return found
 

@@ -201,7 +201,7 @@ def test_what_works_in_the_training_environment_alone_is_told(refusal):
 
 @pytest.mark.parametrize("training", [{"error": FAILED}, PROVEN])
 def test_a_different_prediction_names_its_sample(refusal, training):
-    said = "the notebook answered 1, the pickle 2"
+    said = "the notebook predicted 1, the pickled model 2"
     refused = refusal({"code": "differs", "message": said, "sample": 0}, training)
     assert refused.message == "sample 0: the pickled model and the notebook disagree"
     assert refused.details == said

@@ -1,4 +1,4 @@
-"""Whatever the variables of a service hold: they are taken, or refused by name."""
+"""Any values of the service's variables are either accepted or rejected by name."""
 
 import pytest
 from hypothesis import example, given

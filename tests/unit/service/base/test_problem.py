@@ -1,4 +1,4 @@
-"""What a client is told of a failure, and what only the log says."""
+"""The response body for an error, and the details that only the log has."""
 
 import pytest
 
@@ -24,15 +24,15 @@ def raised(kind, text):
 @pytest.mark.parametrize(
     ("error", "told"),
     [
-        (raised(PredictorError, f"ValueError: {WORDS}"), "the log names the cause"),
-        (raised(BundleError, f"ValueError: {WORDS}"), "the log names the cause"),
-        (raised(UnserialisableError, f"a thing: {WORDS}"), "the log names the cause"),
+        (raised(PredictorError, f"ValueError: {WORDS}"), "the service's log has the cause"),
+        (raised(BundleError, f"ValueError: {WORDS}"), "the service's log has the cause"),
+        (raised(UnserialisableError, f"a thing: {WORDS}"), "the service's log has the cause"),
         (
             raised(RefusedError, f"the validator raised {WORDS}"),
-            "raised ValueError: its words",
+            "raised ValueError: only the service's log",
         ),
         (raised(SampleSchemaError, "the sample is a text"), "the sample is a text"),
-        (RefusedError("the validator refused the sample"), "the validator refused the sample"),
+        (RefusedError("the validator rejected the sample"), "the validator rejected the sample"),
         (UnserialisableError("an object has no JSON form"), "an object has no JSON form"),
         (raised(NotJsonError, "Expecting value"), "Expecting value"),
     ],

@@ -1,4 +1,4 @@
-"""Whatever rows a body holds, in whatever pieces it comes: they are read, or refused row by row."""
+"""Any rows, in a body of any pieces, are either read or rejected one by one."""
 
 import csv
 import io

@@ -144,7 +144,7 @@ def test_a_dictionary_that_is_replaced():
         options = pa.ipc.IpcWriteOptions(emit_dictionary_deltas=deltas)
         data = stream_of(batches[0].schema, *batches, options=options)
         if deltas:  # to decode them takes a square of their number
-            with pytest.raises(MalformedError, match="in pieces"):
+            with pytest.raises(MalformedError, match="delta dictionaries"):
                 read(data)
         else:
             assert [row["x"] for row in read(data)] == list("abacdd")
@@ -286,8 +286,8 @@ def test_what_a_message_declares_is_limited():
     ("column", "said"),
     [
         (["x" * 2 * MOST_BYTES], "a page is too large"),
-        ([[None] * 10_000] * 200, "may hold too much"),
-        ([["x" * 20_000] * 1000] * 2, "may hold too much"),
+        ([[None] * 10_000] * 200, "may be too large"),
+        ([["x" * 20_000] * 1000] * 2, "may be too large"),
     ],
     ids=["page", "nulls", "texts"],
 )
@@ -328,7 +328,7 @@ def test_parquet_that_begins_each_text_as_the_one_before_is_refused():
     sink = io.BytesIO()
     options = {"use_dictionary": False, "column_encoding": {"x": "DELTA_BYTE_ARRAY"}}
     pq.write_table(pa.table({"x": ["a" * 1000] * 9}), sink, **options)
-    with pytest.raises(MalformedError, match="encoded incrementally"):
+    with pytest.raises(MalformedError, match="DELTA_BYTE_ARRAY is not supported"):
         parquet_reader(io.BytesIO(sink.getvalue()), True, MOST_BYTES)
 
 

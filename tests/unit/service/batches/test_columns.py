@@ -40,9 +40,9 @@ def test_one_column_of_lists(samples, cell, sample):
 @pytest.mark.parametrize(
     ("samples", "names", "said"),
     [
-        (["text"], ["a", "b"], "one value a row"),
-        (["text"], [], "one value a row"),
-        ([{"a": 1}], ["a", "b", "a"], "several columns of the name 'a'"),
+        (["text"], ["a", "b"], "one value per row"),
+        (["text"], [], "one value per row"),
+        ([{"a": 1}], ["a", "b", "a"], "several columns have the name 'a'"),
         ([], ["x", "x"], "several columns"),
     ],
 )
@@ -108,7 +108,7 @@ def test_without_samples_a_cell_is_what_json_takes_it_for(text, value):
 )
 def test_a_cell_that_cannot_be_what_the_samples_have(values, text):
     schema = inner(schema_of(*({"x": value} for value in values)), "properties", "x")
-    with pytest.raises(ValueError, match="is no "):
+    with pytest.raises(ValueError, match="is not of type "):
         reader_of_text(schema)(text)
 
 
@@ -119,7 +119,7 @@ def test_a_cell_like_an_endless_number_is_read_at_once(schema):
     if schema is True:
         assert read(text) == text
     else:
-        with pytest.raises(ValueError, match="is no number"):
+        with pytest.raises(ValueError, match="is not of type number"):
             read(text)
 
 
@@ -130,12 +130,12 @@ def test_numbers_where_they_are_expected(text):
 
 def test_a_name_that_comes_twice_is_found_at_once():
     names = [str(number) for number in range(MOST_COLUMNS - 1)]
-    with pytest.raises(MalformedError, match="several columns of the name '7'"):
+    with pytest.raises(MalformedError, match="several columns have the name '7'"):
         Columns(True, [*names, "7"])
 
 
 def test_there_may_be_so_many_columns():
     Columns(True, list(map(str, range(MOST_COLUMNS))))
-    with pytest.raises(MalformedError, match="more than"):
+    with pytest.raises(MalformedError, match=r"too many columns \(limit 16384\)"):
         Columns(True, list(map(str, range(MOST_COLUMNS + 1))))
     assert Columns(True, []).sample([]) == {}

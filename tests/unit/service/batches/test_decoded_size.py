@@ -1,4 +1,4 @@
-"""What is read at once is bounded by its size when it is decoded, whatever its size encoded."""
+"""The decoded size, not the encoded one, limits the rows that are read at once."""
 
 import datetime
 import io
@@ -156,7 +156,7 @@ def test_a_row_that_is_too_large_when_it_is_decoded_is_one_bad_row(write):
     assert isinstance(bad, TooLargeError)
     size = 4 * (len(text) + VALUE_BYTES)
     assert str(bad).startswith(
-        f"the row has {size} bytes when it is decoded (limit {MOST_BYTES}, set by S2I_MAX_BODY_BYT"
+        f"the decoded row has {size} bytes (limit {MOST_BYTES}, set by S2I_MAX_BODY_BYTES)"
     )
 
 
@@ -190,5 +190,5 @@ def test_other_types_that_expand_are_refused_by_their_schema(arrow_type):
     sink = io.BytesIO()
     with pa.ipc.new_stream(sink, pa.schema([("x", arrow_type)])):
         pass
-    with pytest.raises(MalformedError, match="has no form in JSON"):
+    with pytest.raises(MalformedError, match="has no JSON form"):
         stream_reader(io.BytesIO(sink.getvalue()), True, MOST_BYTES)

@@ -100,7 +100,7 @@ def test_without_pyarrow_its_formats_are_not_offered(batches, monkeypatch):
     monkeypatch.setattr(formats, "find_spec", lambda _name: None)
     assert types_taken() == TEXT
     assert types_written() == ["application/json", *TEXT]
-    with pytest.raises(NotAcceptableError, match="others need pyarrow: name it in"):
+    with pytest.raises(NotAcceptableError, match="other types need pyarrow: add it to"):
         answered(batches, "text/csv", b"x\n1\n", PARQUET)
 
 

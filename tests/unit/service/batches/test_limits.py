@@ -118,7 +118,7 @@ def test_of_a_stream_the_record_batches_within_the_limit_are_answered(clock):
 @pytest.mark.parametrize("media_type", [ARROW, PARQUET])
 def test_rows_that_are_declared_are_refused_before_any_is_scored(clock, media_type):
     scored = Scored(clock)
-    with pytest.raises(TooLargeError, match=r"has 11 rows or more \(limit 10, set by S2I_MAX_BAT"):
+    with pytest.raises(TooLargeError, match=r"at least 11 rows \(limit 10, set by S2I_MAX_BATCH"):
         scored.answer(media_type, body_of(media_type, 11, in_a_message=11))
     assert scored.samples == []
 

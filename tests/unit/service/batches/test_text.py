@@ -84,7 +84,7 @@ def test_rows_before_a_body_that_breaks_off_are_read():
         reader.read(10)
 
 
-def test_samples_are_made_anew():
+def test_samples_are_made_again():
     rows = LineReader(io.BufferedReader(io.BytesIO(b"[1]\n")), MOST_BYTES).read(1)
     rows.samples()[0].append("spoilt")
     assert rows.samples() == [[1]]
@@ -121,11 +121,11 @@ def test_records_that_are_none():
 @pytest.mark.parametrize(
     ("row", "said", "pointer"),
     [
-        (b"1", "there are 1 cells, but 2 columns", ""),
+        (b"1", "the row has 1 cells, the header 2", ""),
         (b'"x"y,1', "this is not CSV: ',' expected after '\"'", ""),
         (b"1,\xff", "not UTF-8", "/b~1c"),
-        (b"one,2", "'one' is no integer", "/a"),
-        (b"1," + b"x" * 50, f"{'x' * 40!r} is no number", "/b~1c"),
+        (b"one,2", "'one' is not of type integer", "/a"),
+        (b"1," + b"x" * 50, f"{'x' * 40!r} is not of type number", "/b~1c"),
     ],
 )
 def test_a_row_of_csv_that_is_none_is_told_why(row, said, pointer):
@@ -139,7 +139,7 @@ def test_a_row_of_csv_that_is_none_is_told_why(row, said, pointer):
 def test_an_array_has_its_columns_by_their_places():
     schema = {"type": "array", "items": {"type": "null"}}
     [bad] = CsvReader(io.BytesIO(b"x,y\n,2\n"), schema, MOST_BYTES).read(1).samples()
-    assert (str(bad), bad.pointer) == ("'2' is no null", "/1")
+    assert (str(bad), bad.pointer) == ("'2' is not of type null", "/1")
 
 
 def test_a_row_of_csv_may_be_as_long_as_is_taken_and_no_longer():

@@ -1,4 +1,4 @@
-"""Whatever JSON can say is read and written as the standard library does, and nothing else is."""
+"""Exactly the valid JSON texts are read and written, as by the standard library."""
 
 import json
 import math
@@ -91,7 +91,7 @@ def read_strictly(text):
     ascii_only=st.booleans(),
     indent=st.sampled_from([None, 0, 2]),
 )
-def test_whatever_the_standard_library_writes_is_read(value, ascii_only, indent):
+def test_all_that_the_standard_library_writes_is_read(value, ascii_only, indent):
     text = json.dumps(value, ensure_ascii=ascii_only, indent=indent)
     assert same(loads(text), value)
     if ascii_only:

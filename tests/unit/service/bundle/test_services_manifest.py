@@ -59,18 +59,18 @@ def test_every_part_of_the_proof_is_needed(tmp_path, section):
 @pytest.mark.parametrize(
     ("sections", "said"),
     [
-        ({"name": None}, "name is not a text"),
+        ({"name": None}, "name is not a string"),
         ({"entry": []}, "entry is not an object"),
         ({"entry": {"validator": 1}}, "entry.validator is not a boolean"),
-        ({"entry": {"predictor": 1}}, "entry.predictor is not a text"),
+        ({"entry": {"predictor": 1}}, "entry.predictor is not a string"),
         ({"memory": {"loaded": True}}, "memory.loaded is not an integer"),
         ({"memory": {"loaded": 1.5}}, "memory.loaded is not an integer"),
         ({"prediction": {"ladder": ["1"]}}, r"prediction.ladder\[0\] is not a number"),
         ({"prediction": {"labels": {"a": "b"}}}, r"prediction.labels\['a'\] is not a list"),
         ({"source": {"notebooks": [{"name": "a"}]}}, r"source.notebooks\[0\].digest is missing"),
         ({"input": {"schema": 1}}, "input.schema is not an object"),
-        ({"contract": "fun"}, "contract is none of 'function', 'pipeline'"),
-        ({"digest": 1}, "digest is not a text"),
+        ({"contract": "fun"}, "contract is not one of 'function', 'pipeline'"),
+        ({"digest": 1}, "digest is not a string"),
         ({"digest": "0" * 63}, "digest is not 64 hexadecimal digits"),
         ({"digest": "0" * 64 + "\n"}, "digest is not 64 hexadecimal digits"),
         ({"digest": "A" * 64}, "digest is not 64 hexadecimal digits"),
@@ -130,7 +130,7 @@ def test_what_leads_out_of_the_bundle_is_refused(tmp_path, what, name):
             document["entry"][what] = name
         case _:
             notebook[what] = name
-    with pytest.raises(BundleError, match="leads out of it"):
+    with pytest.raises(BundleError, match="points outside the bundle"):
         read_manifest(write(bundle, document), proven=True)
 
 

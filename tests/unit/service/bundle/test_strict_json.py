@@ -152,14 +152,26 @@ def test_a_method_that_makes_the_same_again_gives_no_json():
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        ({1: "a", "1": "b"}, "the keys 1 and '1' would be one name in JSON, \"1\""),
-        ({True: 1, "true": 2}, "the keys True and 'true' would be one name in JSON, \"true\""),
-        ({None: 1, float("nan"): 2}, 'the keys None and nan would be one name in JSON, "null"'),
-        ([{"in": {(1,): 1, "[1]": 2}}], "the keys (1,) and '[1]' would be one name"),
-        (pd.Series([1, 2], index=["a", "a"]), "the index label 'a' occurs twice and would be one"),
-        (pd.Series([1, 2], index=[1, "1"]), "the index labels 1 and '1' would be one name"),
+        ({1: "a", "1": "b"}, "the keys 1 and '1' would have the same name in JSON, \"1\""),
+        (
+            {True: 1, "true": 2},
+            "the keys True and 'true' would have the same name in JSON, \"true\"",
+        ),
+        (
+            {None: 1, float("nan"): 2},
+            'the keys None and nan would have the same name in JSON, "null"',
+        ),
+        ([{"in": {(1,): 1, "[1]": 2}}], "the keys (1,) and '[1]' would have the same name"),
+        (
+            pd.Series([1, 2], index=["a", "a"]),
+            "the index label 'a' occurs twice and would have the same",
+        ),
+        (pd.Series([1, 2], index=[1, "1"]), "the index labels 1 and '1' would have the same name"),
         (pd.DataFrame([[1, 2]], columns=["a", "a"]), "the column 'a' occurs twice"),
-        (pd.DataFrame([[1, 2]], columns=[1, "1"]), "the columns 1 and '1' would be one name"),
+        (
+            pd.DataFrame([[1, 2]], columns=[1, "1"]),
+            "the columns 1 and '1' would have the same name",
+        ),
         (pd.DataFrame({"a": [1]}, index=pd.Index([5], name="a")), "reset_index(drop=True)"),
     ],
 )
@@ -169,7 +181,7 @@ def test_values_that_would_share_a_name_are_refused(value, said):
 
 
 @pytest.mark.parametrize("threshold", [-1, 1, 2])
-def test_a_filtered_series_is_an_object_whatever_is_left(threshold):
+def test_a_filtered_series_is_an_object(threshold):
     series = pd.Series([1, 2, 3])
     assert isinstance(jsonable(series[series > threshold]), dict)
 
@@ -183,7 +195,7 @@ def test_what_is_counted_needs_no_index():
 def test_a_value_that_holds_itself_is_refused():
     value = []
     value.append(value)
-    said = "^a list that is nested too deeply, or holds itself, has no JSON form$"
+    said = "^a list that is nested too deeply or contains itself has no JSON form$"
     with pytest.raises(UnserialisableError, match=said):
         dumps(value)
 
@@ -275,7 +287,7 @@ DEEP = nested(100_000)
 
 @pytest.mark.parametrize("value", [DEEP, {"a": nested(5000)}, Endless()])
 def test_what_is_nested_too_deeply_is_refused(value):
-    with pytest.raises(UnserialisableError, match="nested too deeply, or holds itself"):
+    with pytest.raises(UnserialisableError, match="nested too deeply or contains itself"):
         convert(value)
 
 
@@ -293,7 +305,7 @@ def test_integers_are_exact_up_to_what_can_be_written():
     assert convert(10**5000) == 10**5000
     with pytest.raises(UnserialisableError, match="cannot be written as JSON"):
         encode([10**5000])
-    with pytest.raises(UnserialisableError, match="a dict cannot be turned into JSON"):
+    with pytest.raises(UnserialisableError, match="a dict cannot be written as JSON"):
         convert({10**5000: 1})
 
 
@@ -305,7 +317,7 @@ def test_what_was_not_converted_is_not_written_as_something_else(value):
 
 @pytest.mark.parametrize("text", ["1e400", "-1e400", "[1, 1.5e999]", '{"a": 9e99999}', b"2E+308"])
 def test_a_number_that_no_float_holds_is_refused(text):
-    with pytest.raises(NotJsonError, match="too large for a number"):
+    with pytest.raises(NotJsonError, match=r"^the number .* is too large$"):
         loads(text)
 
 
@@ -317,7 +329,7 @@ def test_a_number_that_no_float_holds_is_refused(text):
         (b"1\xff", "not UTF-8: invalid start byte at byte 1"),
         ("[" * 200_000, "nested too deeply"),
         ("1" * 5000, "an integer has too many digits"),
-        (f"{'1' * 500}.0", f"{'1' * 40} is too large for a number"),
+        (f"{'1' * 500}.0", f"the number {'1' * 40} is too large"),
     ],
     ids=range(6),
 )
@@ -345,7 +357,7 @@ LONG = f"[{', '.join('[1]' for _ in range(60_000))}"
 def test_a_key_that_is_there_twice_is_refused(text):
     with pytest.raises(NotJsonError) as refused:
         loads(text)
-    assert str(refused.value) == "the key 'a' is there twice"
+    assert str(refused.value) == "the key 'a' is repeated"
 
 
 @pytest.mark.parametrize(

@@ -163,7 +163,7 @@ def test_what_is_mounted_lies_outside_of_the_namespace(machine):
     assert machine([mount], ["0::/"], cgroup=files) == (1.5, MACHINE)
 
 
-# Whatever else is there.
+# Other and missing files.
 
 
 def test_groups_that_are_not_mounted_say_nothing(machine):
@@ -251,8 +251,8 @@ def test_the_reason_names_what_was_counted():
     _workers, why = Capacity(1.5, 2 * GIB).workers(
         loaded=64 << 20, scoring=100 << 20, bodies=64 << 20, preload=False
     )
-    assert why == "1.5 cores, 2048 MiB of memory at 196 MiB a worker"
+    assert why == "1.5 cores, 2048 MiB of memory at 196 MiB per worker"
     _workers, why = Capacity(4.0, 2 * GIB).workers(
         loaded=64 << 20, scoring=100 << 20, bodies=0, preload=True
     )
-    assert why == "4 cores, 2048 MiB of memory at 84 MiB a worker"
+    assert why == "4 cores, 2048 MiB of memory at 84 MiB per worker"

@@ -43,7 +43,7 @@ def test_a_process_that_uses_a_gpu_is_not_forked(name, module, is_refused, monke
         monkeypatch.delitem(sys.modules, library, raising=False)
     monkeypatch.setitem(sys.modules, name, module)
     if is_refused:
-        with pytest.raises(BundleError, match="when the predictor is first called"):
+        with pytest.raises(BundleError, match="load the model in the first call"):
             gpu.refuse_initialised()
     else:
         gpu.refuse_initialised()

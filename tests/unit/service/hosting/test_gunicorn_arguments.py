@@ -37,16 +37,19 @@ def test_what_has_an_effect_is_taken(read, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ("-c gunicorn.conf.py", "sets --config, which has no effect here: write its settings"),
+        ("-c gunicorn.conf.py", "sets --config, which has no effect here: set its settings"),
         ("--print-config", "sets --print-config, which"),
         ("--check-config", "sets --check-config, which"),
         ("--reload", "sets --reload, which has no effect here: send SIGHUP"),
-        ("-D", "sets --daemon, which has no effect here: let what starts the service"),
-        ("--statsd-host a:1", "nothing is sent, see /metrics"),
-        ("--chdir /", "sets --chdir, which has no effect here: the model's own folders"),
-        ("app:application", "holds 'app:application', which is no setting"),
-        ("--workers many", "GUNICORN_CMD_ARGS cannot be used: argument -w/--workers"),
-        ("--nothing", "cannot be used: unrecognized arguments: --nothing"),
+        ("-D", "sets --daemon, which has no effect here: run the service in the background"),
+        ("--statsd-host a:1", "the service sends no metrics, scrape /metrics"),
+        (
+            "--chdir /",
+            "sets --chdir, which has no effect here: the service uses the model's folders",
+        ),
+        ("app:application", "has 'app:application', which is not a setting"),
+        ("--workers many", "GUNICORN_CMD_ARGS is invalid: argument -w/--workers"),
+        ("--nothing", "is invalid: unrecognized arguments: --nothing"),
     ],
 )
 def test_what_has_none_is_refused_with_what_to_do_instead(read, arguments, said):
@@ -58,7 +61,7 @@ def test_what_has_none_is_refused_with_what_to_do_instead(read, arguments, said)
 def test_the_way_gunicorn_reads_http_is_its_own_workers(read):
     asked = read("--strip-header-spaces")
     assert asked == {"strip_header_spaces": True}
-    with pytest.raises(SettingError, match="leave it out, or serve with -k gthread"):
+    with pytest.raises(SettingError, match="remove it, or serve with -k gthread"):
         refuse_of_other_workers(asked, Config())
     refuse_of_other_workers({"workers": 3}, Config())
 
@@ -70,10 +73,10 @@ def test_no_setting_is_listed_twice():
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("workers", 0, "asks for no workers"),
-        ("worker_connections", 0, "asks for no connections"),
-        ("worker_tmp_dir", "/nowhere", "/nowhere is no folder that can be written"),
-        ("loglevel", "loud", "--log-level is 'loud', not of critical, error, warning"),
+        ("workers", 0, "sets no workers"),
+        ("worker_connections", 0, "sets no connections"),
+        ("worker_tmp_dir", "/nowhere", "/nowhere is not a writable folder"),
+        ("loglevel", "loud", "--log-level is 'loud', not one of critical, error, warning"),
     ],
 )
 def test_values_that_gunicorn_takes_and_cannot_use_are_refused(name, value, said):

@@ -384,7 +384,7 @@ def test_a_client_that_does_not_read_its_last_answer_is_let_go(connect, clock):
 
 
 class Stream(Streamed):
-    """A batch whose thread does nothing by itself; what it is told of its reader."""
+    """A batch whose thread does nothing by itself; records calls of `block` and `unblock`."""
 
     def __init__(self, client):
         [request] = client.front.handed

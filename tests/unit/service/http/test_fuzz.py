@@ -1,4 +1,4 @@
-"""A connection outlives whatever a client does: streams of requests, changed, cut and delayed.
+"""A connection survives any client: streams of requests, changed, cut and delayed.
 
 FUZZ_SECONDS says for how long (`make fuzz`: an hour, from a random seed), FUZZ_SEED repeats
 what has failed.
@@ -43,11 +43,11 @@ INSERTED += [
 
 
 def nothing(_connection):
-    """Nobody is told."""
+    """Ignore a connection."""
 
 
 class Front:
-    """Answers at once, or when it is told to; keeps the batches that are being read."""
+    """Answers at once or on request; keeps the batches that are being read."""
 
     limits = RequestLimits(body_bytes=2000, fields=8)
     keep_alive_s = 75

@@ -45,7 +45,7 @@ def read(*pieces, **options):
 
 
 def seen(made):
-    """What has been read, whatever it was split into."""
+    """What has been read, however it was split."""
     requests = [
         (
             request.method,
@@ -124,29 +124,33 @@ def test_what_is_read_of_a_request():
 @pytest.mark.parametrize(
     ("stream", "status", "detail"),
     [
-        (text(target=b"/" + b"x" * 50), 414, "the target is longer than 50 bytes"),
-        (text(b"GET", b"/", b"A: " + b"x" * 40), 431, "a header is longer than 40 bytes"),
-        (text(b"GET", b"/", *[b"A: b"] * 5), 431, "there are more than 5 headers"),
-        (text(host=None), 400, "a request has one Host header"),
-        (text(b"GET", b"/", b"Host: y"), 400, "a request has one Host header"),
-        (text(b"GET", b"/", b"Host: y", version=b"1.0"), 400, "a request has one Host header"),
+        (text(target=b"/" + b"x" * 50), 414, "the request target is too long (limit 50 bytes)"),
+        (text(b"GET", b"/", b"A: " + b"x" * 40), 431, "a header is too long (limit 40 bytes)"),
+        (text(b"GET", b"/", *[b"A: b"] * 5), 431, "too many headers (limit 5)"),
+        (text(host=None), 400, "a request needs exactly one Host header"),
+        (text(b"GET", b"/", b"Host: y"), 400, "a request needs exactly one Host header"),
+        (
+            text(b"GET", b"/", b"Host: y", version=b"1.0"),
+            400,
+            "a request needs exactly one Host header",
+        ),
         (
             text(b"POST", b"/", b"Content-Type: text/csv", b"Content-Type: text/csv"),
             400,
-            "a request has one Content-Type header",
+            "a request has at most one Content-Type header",
         ),
         (
             text(b"POST", b"/", b"Transfer-Encoding: chunked", version=b"1.0"),
             400,
             "HTTP/1.0 has no transfer codings",
         ),
-        (text(version=b"2.0"), 505, "speak HTTP/1.1"),
-        (text(version=b"0.9"), 505, "speak HTTP/1.1"),
+        (text(version=b"2.0"), 505, "use HTTP/1.1"),
+        (text(version=b"0.9"), 505, "use HTTP/1.1"),
         (text(b"CONNECT", b"x:1"), 405, "this is not a proxy"),
         (
             text(b"POST", b"/", b"Transfer-Encoding: gzip, chunked"),
             501,
-            "the transfer coding gzip, chunked is not known here",
+            "the transfer coding gzip, chunked is not supported",
         ),
     ],
 )
@@ -217,7 +221,7 @@ def test_a_body_that_is_declared_too_large_is_read_and_not_kept():
     made = read(text(body=b"x" * 101))
     [request] = made.requests
     assert isinstance(request.error, TooLargeError)
-    assert str(request.error) == "at most 100 bytes are taken"
+    assert str(request.error) == "the body is too large (limit 100 bytes)"
     assert request.body == b""
     assert request.keep_alive
 

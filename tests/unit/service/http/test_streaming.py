@@ -107,7 +107,7 @@ def test_a_client_that_ends_too_early_is_an_error(streamed):
     assert do(lambda: stream.read(3)) == b"abc"
     error = do(lambda: stream.read(1))
     assert isinstance(error, ClientGoneError)
-    assert str(error) == "the rest of the body does not come"
+    assert str(error) == "the body ended before it was complete"
 
 
 def test_a_client_that_says_nothing_is_an_error(streamed, monkeypatch):

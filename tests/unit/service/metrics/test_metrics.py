@@ -388,7 +388,7 @@ def test_openmetrics_is_given_to_those_who_ask_for_it(accept):
         ";;,=",
     ],
 )
-def test_whatever_is_asked_for_there_is_an_answer(accept):
+def test_any_accept_header_gets_an_answer(accept):
     metrics = metrics_of("a")
     text, content_type = metrics.exposition(accept)
     assert content_type.startswith(("text/plain; version=0.0.4", "application/openmetrics-text"))
@@ -479,8 +479,8 @@ def counted(metrics, prediction):
 def only_requests_go_on(before, after):
     """Whether predictions and inputs begin at zero, and all else goes on but what is going on."""
     then, now = read(before), read(after)
-    anew = ("n_predict", "n_inputs", "n_requests_in_progress", "n_model_info")
-    of_requests = {key: count for key, count in now.items() if not key[0].startswith(anew)}
+    reset = ("n_predict", "n_inputs", "n_requests_in_progress", "n_model_info")
+    of_requests = {key: count for key, count in now.items() if not key[0].startswith(reset)}
     others = {key: count for key, count in now.items() if key not in of_requests}
     return (
         of_requests == {key: then[key] for key in of_requests}
@@ -559,12 +559,12 @@ def test_the_exposition_is_this():
     metrics.count_failed()
     rejected = [error.code for error in REJECTED]
     assert text_of(metrics) == [
-        "# HELP n_predictions_total Predictions by their value.",
+        "# HELP n_predictions_total Predictions by value.",
         "# TYPE n_predictions_total counter",
         'n_predictions_total{field="kind",value="ham"} 1.0',
         'n_predictions_total{field="kind",value="spam"} 0.0',
         'n_predictions_total{field="kind",value="new"} 1.0',
-        "# HELP n_prediction_value The numbers that were predicted.",
+        "# HELP n_prediction_value Predicted numbers.",
         "# TYPE n_prediction_value histogram",
         'n_prediction_value_bucket{field="score",le="0.5"} 1.0',
         'n_prediction_value_bucket{field="score",le="+Inf"} 2.0',
@@ -573,32 +573,29 @@ def test_the_exposition_is_this():
         'n_prediction_value_bucket{field="more",le="-1.0"} 0.0',
         'n_prediction_value_bucket{field="more",le="1.0"} 1.0',
         'n_prediction_value_bucket{field="more",le="+Inf"} 1.0',
-        "# HELP n_prediction_bins_total Predicted numbers by the interval that they are in.",
+        "# HELP n_prediction_bins_total Predicted numbers by interval.",
         "# TYPE n_prediction_bins_total counter",
         'n_prediction_bins_total{field="score",value="(-Inf, 0.5]"} 1.0',
         'n_prediction_bins_total{field="score",value="(0.5, +Inf)"} 1.0',
         'n_prediction_bins_total{field="more",value="(-Inf, -1.0]"} 0.0',
         'n_prediction_bins_total{field="more",value="(-1.0, 1.0]"} 1.0',
         'n_prediction_bins_total{field="more",value="(1.0, +Inf)"} 0.0',
-        (
-            "# HELP n_inputs_total Values of the input's features, "
-            "of the requests that are looked at."
-        ),
+        "# HELP n_inputs_total Input feature values of a share of the samples.",
         "# TYPE n_inputs_total counter",
         'n_inputs_total{field="colour",value="red"} 1.0',
         'n_inputs_total{field="colour",value="other"} 1.0',
         'n_inputs_total{field="size",value="(-Inf, 2.0]"} 1.0',
         'n_inputs_total{field="size",value="(2.0, +Inf)"} 1.0',
         'n_inputs_total{field="size",value="other"} 0.0',
-        ("# HELP n_predictions_baseline The build's predictions, by value or interval; constant."),
+        ("# HELP n_predictions_baseline Predictions of the build by value or interval; constant."),
         "# TYPE n_predictions_baseline gauge",
         'n_predictions_baseline{field="kind",value="ham"} 3.0',
         'n_predictions_baseline{field="kind",value="spam"} 1.0',
         'n_predictions_baseline{field="score",value="(-Inf, 0.5]"} 2.0',
         'n_predictions_baseline{field="score",value="(0.5, +Inf)"} 5.0',
         (
-            "# HELP n_inputs_baseline The build's values of the input, "
-            "by value or interval; constant."
+            "# HELP n_inputs_baseline "
+            "Input feature values of the build by value or interval; constant."
         ),
         "# TYPE n_inputs_baseline gauge",
         'n_inputs_baseline{field="colour",value="red"} 4.0',
@@ -606,41 +603,41 @@ def test_the_exposition_is_this():
         'n_inputs_baseline{field="size",value="(-Inf, 2.0]"} 6.0',
         (
             "# HELP n_prediction_value_baseline "
-            "The build's predicted numbers up to each bound; constant."
+            "Predicted numbers of the build up to each bound; constant."
         ),
         "# TYPE n_prediction_value_baseline gauge",
         'n_prediction_value_baseline{field="score",le="0.5"} 2.0',
         'n_prediction_value_baseline{field="score",le="+Inf"} 7.0',
-        "# HELP n_processing_seconds Seconds that answering a request took.",
+        "# HELP n_processing_seconds Duration of prediction requests in seconds.",
         "# TYPE n_processing_seconds histogram",
         "n_processing_seconds_count 1.0",
         "n_processing_seconds_sum 0.25",
-        "# HELP n_batch_seconds Seconds that answering a batch took.",
+        "# HELP n_batch_seconds Duration of batches in seconds.",
         "# TYPE n_batch_seconds histogram",
         "n_batch_seconds_count 0.0",
         "n_batch_seconds_sum 0.0",
-        "# HELP n_rejected_total Requests that were turned away.",
+        "# HELP n_rejected_total Rejected requests.",
         "# TYPE n_rejected_total counter",
         *(f'n_rejected_total{{reason="{code}"}} {float(code == "refused")}' for code in rejected),
-        "# HELP n_samples_total Samples that were answered.",
+        "# HELP n_samples_total Samples that got a prediction.",
         "# TYPE n_samples_total counter",
         "n_samples_total 2.0",
-        "# HELP n_failures_total Requests that the model could not answer.",
+        "# HELP n_failures_total Requests on which the model failed.",
         "# TYPE n_failures_total counter",
         "n_failures_total 1.0",
-        "# HELP n_requests_total Requests by what they ask for.",
+        "# HELP n_requests_total Requests by route and status.",
         "# TYPE n_requests_total counter",
         *(f'n_requests_total{{route="{route}",status="200"}} 0.0' for route in ROUTES),
-        "# HELP n_requests_in_progress Requests that are being answered.",
+        "# HELP n_requests_in_progress Requests in progress.",
         "# TYPE n_requests_in_progress gauge",
         "n_requests_in_progress 0.0",
-        "# HELP n_requests_lost_total Requests that a worker took with it.",
+        "# HELP n_requests_lost_total Requests lost in worker crashes.",
         "# TYPE n_requests_lost_total counter",
         "n_requests_lost_total 0.0",
-        "# HELP n_workers_ended_total Workers that ended unasked.",
+        "# HELP n_workers_ended_total Worker exits other than a shutdown or reload.",
         "# TYPE n_workers_ended_total counter",
         *(f'n_workers_ended_total{{reason="{reason}"}} 0.0' for reason in ENDED),
-        "# HELP n_model_info What is served; always 1.",
+        "# HELP n_model_info The served model; always 1.",
         "# TYPE n_model_info gauge",
         'n_model_info{name="m",version="2"} 1.0',
     ]

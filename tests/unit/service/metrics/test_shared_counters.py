@@ -176,7 +176,7 @@ def test_what_there_is_no_room_for_is_refused_and_the_rest_goes_on():
     slots.add(("last",), {1: 1})
     assert slots.sums(("last",)) == [0, 1]
     assert slots.sums(KNOWN) == [0] * (CELLS - 2)
-    with pytest.raises(BundleError, match="more than the 8,192 cells"):
+    with pytest.raises(BundleError, match=r"too many cells for metrics \(limit 8,192\)"):
         SharedCounters([(KNOWN, CELLS + 1)])
 
 
@@ -200,25 +200,25 @@ def test_there_is_a_last_slot():
         slots.prepare(SLOTS)
 
 
-def test_the_service_is_ready_once_all_were_and_one_of_them_is_told():
+def test_the_service_is_ready_once_all_were_and_one_of_them_returns_it():
     slots = SharedCounters([])
 
-    def get_ready(slot, *, told):
+    def get_ready(slot, *, expected):
         slots.use(slot)
-        assert slots.set_ready(2) is told
+        assert slots.set_ready(2) is expected
 
     for slot in range(2):
         slots.prepare(slot)
-    in_child(lambda: get_ready(0, told=False))
-    in_child(lambda: get_ready(0, told=False))
+    in_child(lambda: get_ready(0, expected=False))
+    in_child(lambda: get_ready(0, expected=False))
     assert not slots.is_ready
     slots.prepare(0)
-    in_child(lambda: get_ready(1, told=False))
+    in_child(lambda: get_ready(1, expected=False))
     assert not slots.is_ready, "the successor in slot 0 is not ready yet"
-    in_child(lambda: get_ready(0, told=True))
+    in_child(lambda: get_ready(0, expected=True))
     assert slots.is_ready
     slots.prepare(1)
-    in_child(lambda: get_ready(1, told=False))
+    in_child(lambda: get_ready(1, expected=False))
     assert slots.is_ready
 
 

@@ -39,8 +39,8 @@ def killed(sample):
     ("predict", "problem"),
     [
         (lambda x: x, None),
-        (lambda x: x + 1, "a forked worker answers otherwise"),
-        (lambda x: 1 / 0, "a forked worker answers otherwise"),
+        (lambda x: x + 1, "a forked worker's predictions differ"),
+        (lambda x: 1 / 0, "a forked worker's predictions differ"),
         (killed, "a forked worker was killed by signal 9"),
     ],
 )
@@ -59,7 +59,7 @@ def test_one_that_hangs_is_waited_for_ten_times_as_long_as_the_parent_took(monke
     def check():
         tried = proof(lambda x: time.sleep(LONGEST_S))
         problem = tried.problem(0.1, batch=False)
-        assert problem == "a forked worker did not answer within 1 s"
+        assert problem == "a forked worker did not answer in time (limit 1 s)"
         tried.end()
 
     in_child(check)
@@ -67,7 +67,7 @@ def test_one_that_hangs_is_waited_for_ten_times_as_long_as_the_parent_took(monke
 
 def test_batches_are_tried_only_where_they_may_be_used():
     def check():
-        for batch, problem in ((False, None), (True, "a forked worker answers otherwise")):
+        for batch, problem in ((False, None), (True, "a forked worker's predictions differ")):
             tried = proof(lambda x: x, batches_differ)
             assert tried.problem(0.0, batch=batch) == problem
             tried.end()
@@ -79,7 +79,7 @@ def test_batches_are_tried_only_where_they_may_be_used():
     ("as_a_batch", "problem"),
     [
         (lambda samples: samples, None),
-        (lambda samples: samples[::-1], "a forked worker answers otherwise"),
+        (lambda samples: samples[::-1], "a forked worker's predictions differ"),
     ],
 )
 def test_batches_of_a_fork_are_compared(as_a_batch, problem):

@@ -82,22 +82,23 @@ def test_without_samples_nothing_is_compared(bundle, asked):
 @pytest.mark.parametrize(
     ("predictor", "recorded", "message"),
     [
-        (double, [(1, 2), (2, 5)], "the notebook answered 5, the pickle 4"),
+        (double, [(1, 2), (2, 5)], "the notebook predicted 5, the pickled model 4"),
         (
             lambda x: {"a": [0, x]},
             [(1, {"a": [0, 1]}), (2, {"a": [0, "b"]})],
-            'the notebook answered "b" in `a.1`, the pickle 2',
+            'the notebook predicted "b" in `a.1`, the pickled model 2',
         ),
         (
             lambda x: "y" * (LONGEST - 2),
             [(1, "y" * (LONGEST - 2)), (2, "z" * (LONGEST - 1))],
-            f'the notebook answered "{"z" * (LONGEST - 2)}…, the pickle "{"y" * (LONGEST - 2)}"',
+            (
+                f'the notebook predicted "{"z" * (LONGEST - 2)}…, '
+                f'the pickled model "{"y" * (LONGEST - 2)}"'
+            ),
         ),
     ],
 )
-def test_the_first_sample_that_is_answered_otherwise_is_told(
-    bundle, asked, predictor, recorded, message
-):
+def test_the_first_sample_that_differs_is_named(bundle, asked, predictor, recorded, message):
     error = {"code": "differs", "message": message, "sample": 1}
     assert asked(prove, bundle(predictor, *recorded)) == {"error": error}
 
@@ -130,7 +131,7 @@ def test_random_fields_are_not_compared(bundle, asked):
         (lambda xs: [2 * x for x in xs], True, None),
         (lambda xs: [2, 5], False, "sample 1: alone 4, in a batch 5"),
         (lambda xs: [[2], [4]], False, "sample 0: alone 2, in a batch [2]"),
-        (lambda xs: [2], False, "batch_predictor answered 2 samples with 1 predictions"),
+        (lambda xs: [2], False, "batch_predictor returned 1 predictions for 2 samples"),
         (lambda xs: 1 / 0, False, "ZeroDivisionError: division by zero"),
     ],
 )
@@ -174,13 +175,13 @@ class LoadedHere:
 def test_a_model_that_does_not_survive_a_fork_is_told(bundle, asked):
     answer = asked(prove, bundle(LoadedHere(), (1, True)))
     assert (answer["samples"], answer["forked"]) == (1, False)
-    assert answer["forked_reason"] == "a forked worker answers otherwise"
+    assert answer["forked_reason"] == "a forked worker's predictions differ"
 
 
 def test_batches_of_a_fork_are_compared_where_they_are_used(bundle, asked):
     here = LoadedHere()
     made = bundle(lambda x: True, (1, True), batch=lambda xs: [here(x) for x in xs])
-    assert asked(prove, made)["forked_reason"] == "a forked worker answers otherwise"
+    assert asked(prove, made)["forked_reason"] == "a forked worker's predictions differ"
     made = bundle(lambda x: True, (1, True), batch=lambda xs: [not here(x) for x in xs])
     answer = asked(prove, made)
     assert (answer["batch"], answer["forked"]) == (False, True)

@@ -7,7 +7,7 @@ from nachlass_service.proof import prove_here as proving
 from nachlass_service.proof.prove_here import prove_here
 from support.manifest import bundle_with
 
-ANSWERED = "the notebook answered 1, the pickle 2"
+ANSWERED = "the notebook predicted 1, the pickled model 2"
 
 
 @pytest.fixture
@@ -25,14 +25,14 @@ def test_what_was_shown_is_said(told):
     shown = {"forked": True, "forked_reason": None}
     assert told({"samples": 3, **shown}) == "predicts as its notebook did: 3 samples"
     assert told({"samples": 0, **shown}) == (
-        "loads; there are no samples to compare its predictions for"
+        "loads; it has no samples to compare its predictions with"
     )
 
 
 def test_what_failed_is_an_error(told):
-    with pytest.raises(BundleError, match=f"sample 4: {ANSWERED}; what it reads differs here"):
+    with pytest.raises(BundleError, match=f"sample 4: {ANSWERED}; the model reads something"):
         told({"error": {"code": "differs", "message": ANSWERED, "sample": 4}})
-    with pytest.raises(BundleError, match=r"such file; name the Debian package .* in apt\.txt"):
+    with pytest.raises(BundleError, match=r"such file; add the Debian package .* to apt\.txt"):
         told(
             {
                 "error": {
@@ -54,7 +54,7 @@ def test_a_model_that_was_to_be_loaded_before_a_fork_must_bear_it_here_too(told)
 
 def test_a_batch_predictor_that_was_to_be_used_must_work_here_too(told):
     fails = {"samples": 3, "forked": True, "batch": False, "batch_reason": "it raised"}
-    with pytest.raises(BundleError, match="its batch_predictor does not work here: it raised"):
+    with pytest.raises(BundleError, match="the batch_predictor does not work here: it raised"):
         told(fails, batch=True)
     assert told(fails, batch=False) == "predicts as its notebook did: 3 samples"
 
@@ -66,7 +66,7 @@ def test_a_model_that_reads_secrets_is_only_loaded_where_they_are_not(told, monk
     monkeypatch.delenv("API_TOKEN", raising=False)
     monkeypatch.setenv("DATABASE", "postgresql://me:pw@db/x")
     said = told(differs, parameters=given)
-    assert said == "loads; its predictions are not compared, without API_TOKEN"
+    assert said == "loads; without API_TOKEN, its predictions are not compared"
     for certain in ({"missing": ["six"]}, {"message": "cannot open shared object file"}):
         with pytest.raises(BundleError):
             told({"error": {**raised, **certain}}, parameters=given)

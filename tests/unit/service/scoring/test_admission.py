@@ -11,7 +11,9 @@ def test_calls_are_refused_that_would_wait_beyond_the_limit():
     assert admission.wait_s(10, 1, 0) == pytest.approx(1, rel=0.01)
     assert admission.wait_s(10, 2, 0.5) == pytest.approx(1, rel=0.01)
     admission.reject_if_overloaded(19, 1, 0)
-    with pytest.raises(OverloadedError, match="21 requests are waiting, for about 2 s") as refused:
+    with pytest.raises(
+        OverloadedError, match="21 requests are queued, with an estimated wait of 2 s"
+    ) as refused:
         admission.reject_if_overloaded(21, 1, 0)
     assert refused.value.retry_after_s == 1
 
@@ -57,16 +59,18 @@ def test_what_waits_and_what_runs_both_count_against_the_limit():
     admission = Admission(limit_s=10)
     admission.note(5)
     admission.reject_if_overloaded(16, 2, 2)
-    with pytest.raises(OverloadedError, match="18 requests are waiting, for about 11 s"):
+    with pytest.raises(
+        OverloadedError, match="18 requests are queued, with an estimated wait of 11 s"
+    ):
         admission.reject_if_overloaded(18, 2, 2)
 
 
 @pytest.mark.parametrize(
     ("wait_s", "message", "retry_after_s"),
     [
-        (0.4, "3 requests are waiting, for about 0 s", 1),
-        (7, "3 requests are waiting, for about 7 s", 4),
-        (20, "3 requests are waiting, for about 20 s", 10),
+        (0.4, "3 requests are queued, with an estimated wait of 0 s", 1),
+        (7, "3 requests are queued, with an estimated wait of 7 s", 4),
+        (20, "3 requests are queued, with an estimated wait of 20 s", 10),
     ],
 )
 def test_who_is_refused_comes_back_when_half_of_the_queue_is_done(wait_s, message, retry_after_s):
@@ -77,7 +81,7 @@ def test_who_is_refused_comes_back_when_half_of_the_queue_is_done(wait_s, messag
 @pytest.mark.parametrize(
     ("limit_s", "shown", "retry_after_s"), [(0.25, "0.25", 1), (7.6, "7.6", 8)]
 )
-def test_who_has_waited_in_vain_comes_back_after_as_long(limit_s, shown, retry_after_s):
+def test_a_client_that_has_waited_too_long_retries_after_as_long(limit_s, shown, retry_after_s):
     refused = not_its_turn(limit_s)
-    assert str(refused) == f"the request waited {shown} s for its turn"
+    assert str(refused) == f"the request was queued too long (limit {shown} s)"
     assert refused.retry_after_s == retry_after_s

@@ -37,10 +37,10 @@ KEYS = json.dumps({str(number): 1 for number in range(MOST_TEXTS + 1)}).encode()
 HUGE = [
     (LISTS, f"lists and objects (limit {MOST_CONTAINERS})"),
     (LISTS.replace(b"[]", b"{}"), f"lists and objects (limit {MOST_CONTAINERS})"),
-    (TEXTS, f"texts and keys (limit {MOST_TEXTS})"),
-    (KEYS, f"texts and keys (limit {MOST_TEXTS})"),
+    (TEXTS, f"strings and keys (limit {MOST_TEXTS})"),
+    (KEYS, f"strings and keys (limit {MOST_TEXTS})"),
     (NUMBERS, f"values (limit {MOST_VALUES})"),
-    (ESCAPES, f"escapes in texts (limit {MOST_ESCAPES})"),
+    (ESCAPES, f"escapes in strings (limit {MOST_ESCAPES})"),
 ]
 
 

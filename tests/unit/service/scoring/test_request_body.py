@@ -71,7 +71,7 @@ def test_other_types_are_refused_by_name(content_type):
 @pytest.mark.parametrize("content_encoding", ["gzip", "deflate, gzip", "br", "x" * 5000])
 @pytest.mark.parametrize("content_type", ["application/json", FORM])
 def test_an_encoded_body_is_refused(content_type, content_encoding):
-    with pytest.raises(MediaTypeError, match="is encoded as") as caught:
+    with pytest.raises(MediaTypeError, match=r"^the content encoding .* is not") as caught:
         read_body(content_type, content_encoding, JSON)
     assert len(str(caught.value)) < 300
 

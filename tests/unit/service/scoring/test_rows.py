@@ -173,7 +173,7 @@ def test_a_sample_is_compared_as_it_was_sent():
 
 
 @pytest.mark.parametrize("at_once", [True, False])
-def test_rows_are_read_anew_once_to_explain_those_that_fail(at_once):
+def test_rows_are_read_again_once_to_explain_those_that_fail(at_once):
     def taking_apart(x):
         raise ValueError(x.pop("a"))
 

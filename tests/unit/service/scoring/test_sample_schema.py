@@ -19,16 +19,18 @@ HOUSES = [
 ]
 FLOWERS = [[5.1, 3.5], [4.9, 3.0]]
 WIDE = [{f"f{number}": number for number in range(33)}]
-MANY = "this is a list of samples: send one as it is, or many as application/x-ndjson, one a line"
+MANY = (
+    "this is a list of samples: send a single sample, or many as application/x-ndjson, one per line"
+)
 SEPARATOR = (
     "the sample lacks 3 of 4 fields: `area`, `rooms`, `town`; it has `rooms;area;town`, "
-    "which no sample had: is the separator of its columns ';'? Send commas"
+    "which no sample of the build has: if the columns are separated by ';', send commas instead"
 )
 STRINGS = (
-    "`/f0` is a text, not a number; `/f1` is a text, not a number; "
-    "`/f2` is a text, not a number; and more"
+    "`/f0` is a string, not a number; `/f1` is a string, not a number; "
+    "`/f2` is a string, not a number; and more"
 )
-BELOW = "`/at` lacks 1 of 1 fields: `x/y`; `/~0` is a number, not null or a text"
+BELOW = "`/at` lacks 1 of 1 fields: `x/y`; `/~0` is a number, not null or a string"
 NESTED = [{"at": {"x/y": [1, 2]}, "~": None}, {"at": {"x/y": [3]}, "~": "text"}]
 
 
@@ -45,12 +47,15 @@ def told_of(samples, sample):
         (
             HOUSES,
             {"Rooms": 5, "area": 60.5, "town": "Ulm"},
-            "the sample lacks 1 of 4 fields: `rooms`; it has `Rooms`, which no sample had",
+            (
+                "the sample lacks 1 of 4 fields: `rooms`; "
+                "it has `Rooms`, which no sample of the build has"
+            ),
         ),
         (
             HOUSES,
             {"rooms": "5", "area": "60.5", "town": "Ulm"},
-            "`/rooms` is a text, not a number; `/area` is a text, not a number",
+            "`/rooms` is a string, not a number; `/area` is a string, not a number",
         ),
         (HOUSES, {"rooms": 5.5, "area": 1, "town": ""}, None),
         (
@@ -58,7 +63,7 @@ def told_of(samples, sample):
             {"rooms": True, "area": 1, "town": ""},
             "`/rooms` is true or false, not a number",
         ),
-        (HOUSES, "text", "the sample is a text, not an object"),
+        (HOUSES, "text", "the sample is a string, not an object"),
         (HOUSES, None, "the sample is null, not an object"),
         (HOUSES, [3, 80.5, "Ulm"], "the sample is a list, not an object"),
         (
@@ -87,9 +92,9 @@ def told_of(samples, sample):
         (FLOWERS, [6, None], "`/1` is null, not a number"),
         (FLOWERS, [], "the sample has length 0, not 2"),
         ([[1], [2, 3]], [], None),
-        (["a text"], 1, "the sample is a number, not a text"),
-        ([1, None, "x"], [], "the sample is a list, not null or a number or a text"),
-        (NESTED, {"at": {"x/y": ["a"]}, "~": None}, "`/at/x~1y/0` is a text, not a number"),
+        (["a text"], 1, "the sample is a number, not a string"),
+        ([1, None, "x"], [], "the sample is a list, not null or a number or a string"),
+        (NESTED, {"at": {"x/y": ["a"]}, "~": None}, "`/at/x~1y/0` is a string, not a number"),
         (NESTED, {"at": {}, "~": 1}, BELOW),
         ([], {"anything": [1]}, None),
         ([{"a": []}], {"a": [1, "b", None]}, None),
@@ -167,4 +172,4 @@ def test_a_large_sample_takes_no_time_to_explain_and_all_of_it_is_strictly_compa
     budget = iter(range(MOST_COMPARED))
     assert difference(schema, large, budget).startswith("the sample has length 5002, not 1")
     assert next(budget, None) is None
-    assert "`/5001/0` is a text, not a number" in difference(schema, large, repeat(0))
+    assert "`/5001/0` is a string, not a number" in difference(schema, large, repeat(0))

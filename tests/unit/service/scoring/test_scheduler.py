@@ -46,7 +46,7 @@ class Scorer:
 
 
 class FixedPace:
-    """Says what it was told, however long calls take on a busy machine; notes what it is told."""
+    """A pace with a fixed answer, even on a busy machine; records the calls it is given."""
 
     def __init__(self, *, is_slow):
         self.is_slow, self.noted = is_slow, []
@@ -300,7 +300,9 @@ def test_so_many_may_wait_as_are_answered_in_time(made, clock, is_slow, batches)
     it.submit(*[b"1"] * (2 if batches else 1))
     it.until(lambda: it.scheduler.is_empty)
     it.submit(*[b"1"] * 11)
-    with pytest.raises(OverloadedError, match="11 requests are waiting, for about 6 s"):
+    with pytest.raises(
+        OverloadedError, match="11 requests are queued, with an estimated wait of 6 s"
+    ):
         it.submit(b"1")
 
 
@@ -313,7 +315,9 @@ def test_nothing_may_wait_for_what_takes_too_long_already(made, clock):
         clock.now += LIMIT_S / 2
     it.submit(b"2")
     clock.now += 1
-    with pytest.raises(OverloadedError, match="1 requests are waiting, for about 6 s"):
+    with pytest.raises(
+        OverloadedError, match="1 requests are queued, with an estimated wait of 6 s"
+    ):
         it.submit(b"3")
     free.set()
     it.until(lambda: it.scheduler.is_empty)
@@ -327,7 +331,9 @@ def test_what_waits_for_longer_than_the_limit_is_turned_away(made, clock):
     it.scheduler.tick(LIMIT_S)
     assert it.outcomes == []
     it.scheduler.tick(LIMIT_S + 1.5)
-    assert [str(error) for error in it.outcomes] == ["the request waited 5 s for its turn"] * 2
+    assert [str(error) for error in it.outcomes] == [
+        "the request was queued too long (limit 5 s)"
+    ] * 2
     assert not it.left
 
 
@@ -367,7 +373,7 @@ def test_a_call_that_passes_its_limit_is_given_up_and_its_thread_replaced(made):
     it.scheduler.tick(time.monotonic() + LIMIT_S + 1)
     [error, turned_away] = it.outcomes
     assert isinstance(error, TimeLimitError)
-    assert str(error) == "the predictor did not answer within 5 s"
+    assert str(error) == "the predictor did not answer in time (limit 5 s)"
     assert isinstance(turned_away, OverloadedError)
     assert it.left == ["time_limit"]
     it.submit(b"3")
@@ -463,8 +469,8 @@ def test_everything_is_answered_before_the_worker_ends(made):
     it.submit(b"3")
     it.scheduler.end()
     assert [type(outcome) for outcome in it.outcomes] == [TimeLimitError] * 2 + [OverloadedError]
-    assert str(it.outcomes[1]) == "the predictor did not answer before the end"
-    assert (str(it.outcomes[2]), it.outcomes[2].retry_after_s) == ("the worker is ending", 1)
+    assert str(it.outcomes[1]) == "the predictor did not answer before the worker shut down"
+    assert (str(it.outcomes[2]), it.outcomes[2].retry_after_s) == ("the worker is shutting down", 1)
     assert it.scheduler.is_empty
     free.set()
     it.loop.run_until_complete(asyncio.sleep(0.01))
@@ -496,7 +502,7 @@ def test_of_several_interrupted_in_the_loop_each_is_asked_alone_elsewhere(made, 
     it.submit(b"1", b"2", b"3")
     clock.now = LIMIT_S
     it.until(lambda: calls)
-    it.scheduler.tick(LIMIT_S + 1)  # their time begins anew
+    it.scheduler.tick(LIMIT_S + 1)  # their time begins again
     it.until(lambda: len(it.outcomes) == 3)
     assert len(calls) == 1
     assert it.outcomes == [b"1", b"2", b"3"]

@@ -123,7 +123,7 @@ def test_a_batch_that_fails_is_scored_one_by_one(bad):
     assert isinstance(failure, type(scorer.ask(requests[1])))
 
 
-def test_samples_are_read_anew_after_a_batch_that_changed_them():
+def test_samples_are_read_again_after_a_batch_that_changed_them():
     def spoil(xs):
         for x in xs:
             x.append("spoilt")
@@ -201,7 +201,7 @@ def test_rows_that_fail_at_once_are_scored_one_by_one(bad):
     assert failed in (PredictorError, UnserialisableError)
 
 
-def test_rows_are_read_anew_after_a_batch_that_changed_them():
+def test_rows_are_read_again_after_a_batch_that_changed_them():
     def spoil(xs):
         for x in xs:
             x.append("spoilt")
@@ -299,5 +299,5 @@ def test_a_worker_that_ends_scores_no_more_rows(monkeypatch):
     found = scorer.score(Rows("1"), scorer.stride())
     assert next(found) == [[1]]
     scorer.end_soon()
-    with pytest.raises(OverloadedError, match="ending"):
+    with pytest.raises(OverloadedError, match="shutting down: send the remaining rows"):
         next(scorer.score(Rows("1"), scorer.stride()))

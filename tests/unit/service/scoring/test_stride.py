@@ -22,7 +22,7 @@ FIXED = {"fixed_s": 0.06, "row_s": 2e-5}
 
 
 def costs(fixed_s=0.0, row_s=0.0):
-    """What calls take, whatever their place in the batch."""
+    """The duration of calls, independent of their place in the batch."""
     return lambda rows, _at: fixed_s + row_s * rows
 
 
