@@ -8,6 +8,7 @@ import click
 
 from nachlass_builder import __version__
 from nachlass_builder.cli.build import build
+from nachlass_builder.cli.cache import cache
 from nachlass_builder.cli.check import check
 from nachlass_builder.cli.diff import DIFFERS, diff
 from nachlass_builder.cli.image import image
@@ -59,5 +60,5 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
-for command in (check, build, predict, diff, monitoring, serve, image):
+for command in (check, build, predict, diff, monitoring, serve, image, cache):
     main.add_command(command)

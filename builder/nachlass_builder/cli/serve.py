@@ -17,6 +17,7 @@ from nachlass_builder.cli.options import (
     request_for,
 )
 from nachlass_builder.foundation.errors import ServeError
+from nachlass_builder.foundation.in_use import hold_across_exec
 from nachlass_builder.foundation.settings import unquote
 
 DEFAULT_HOST = "127.0.0.1"
@@ -58,6 +59,7 @@ def serve(
     flags = {"--host": host, "--port": port, "--workers": workers}
     for name, value in flags.items():
         words += [] if value is None else [name, str(value)]
+    hold_across_exec(model.folder)
     sys.stdout.flush()
     sys.stderr.flush()
     os.execve(model.python, [str(model.python), *words], dict(model.environment))  # noqa: S606 - no shell here
