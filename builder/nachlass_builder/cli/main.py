@@ -11,6 +11,7 @@ from nachlass_builder.cli.build import build
 from nachlass_builder.cli.cache import cache
 from nachlass_builder.cli.check import check
 from nachlass_builder.cli.diff import DIFFERS, diff
+from nachlass_builder.cli.doctor import doctor
 from nachlass_builder.cli.image import image
 from nachlass_builder.cli.monitoring import monitoring
 from nachlass_builder.cli.predict import predict
@@ -60,5 +61,5 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
-for command in (check, build, predict, diff, monitoring, serve, image, cache):
+for command in (check, build, predict, diff, monitoring, serve, image, cache, doctor):
     main.add_command(command)
