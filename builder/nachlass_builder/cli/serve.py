@@ -13,6 +13,7 @@ import click
 from nachlass_builder.cli.options import (
     SOURCE_HELP,
     assignments_option,
+    complete_files,
     context_option,
     request_for,
 )
@@ -25,7 +26,7 @@ DEFAULT_PORT = 8080
 
 
 @click.command(help=f"Build what changed, then serve it until Ctrl-C.\n\n{SOURCE_HELP}")
-@click.argument("source", metavar="SOURCE|BUNDLE")
+@click.argument("source", metavar="SOURCE|BUNDLE", shell_complete=complete_files)
 @click.option("--host", help="The address to listen at. [default: 127.0.0.1]")
 @click.option(
     "--port", type=click.IntRange(1, 65535), help="The port to listen at. [default: PORT, or 8080]"
