@@ -15,6 +15,8 @@ from filelock import FileLock
 from support.cells import write_notebook
 
 PROJECT = Path(__file__).parents[2]
+KINDS = ("*.py", "*.yml", "*.html", "py.typed")
+"""The files of our packages."""
 SHADOWS = ("service.py", "flask.py", "builder.py", "gunicorn.conf.py", "nachlass.py")
 NOT_OURS = 'raise RuntimeError(f"{__file__} was imported, and nobody asked for it")\n'
 NOBODY = 54321
@@ -100,10 +102,11 @@ def test_the_wheel_holds_every_module_and_page_and_nothing_else(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
     builder, service = PROJECT / "builder", PROJECT / "service"
-    files = [*builder.rglob("*.py"), *builder.rglob("*.yml")]
+    files = [path for kind in KINDS for path in builder.rglob(kind)]
     modules = {path.relative_to(builder) for path in files}
     package = service / "nachlass_service"
-    carried = [service / "pyproject.toml", *package.rglob("*.py"), *package.rglob("*.html")]
+    carried = [path for kind in KINDS for path in package.rglob(kind)]
+    carried.append(service / "pyproject.toml")
     modules |= {Path("nachlass_builder/service") / path.relative_to(service) for path in carried}
     project = ["Containerfile", "pyproject.toml", "README.md", "LICENSE", "s2i/install-packages"]
     project += [f"s2i/bin/{path.name}" for path in (PROJECT / "s2i/bin").iterdir()]
