@@ -12,7 +12,7 @@ QUICK = tests/unit -m "not starts_programs"
 # Four on two cores: now and then one waits for Prometheus, an image or a time limit.
 WORKERS = -n 4 --dist worksteal
 
-.PHONY: help demo test test-all test-unit mutate lint bench soak fuzz bench-drift clean
+.PHONY: help demo test test-all test-unit coverage mutate lint bench soak fuzz bench-drift dist clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,12 @@ test-all: .venv/test/installed .venv/lowest/installed ## as test, with nothing s
 
 test-unit: .venv/test/installed ## run the tests that start no kernel, no service and no build
 	$(TEST)/python -m pytest -n 2 $(QUICK)
+
+coverage: .venv/test/coverage-installed ## run the unit tests, and report the lines that they do not reach
+	rm -rf .coverage && mkdir .coverage
+	$(TEST)/coverage run -m pytest -n 2 tests/unit
+	$(TEST)/coverage combine --quiet
+	$(TEST)/coverage report
 
 mutate: .venv/mutate/installed ## change what decides, and name what no unit test notices; MODULES="slim/decide ..."
 	.venv/mutate/bin/python tests/mutate.py $(MODULES)
@@ -61,8 +67,13 @@ soak: .venv/test/installed ## ask a service for ten minutes while its workers ar
 bench-drift: .venv/frouros/installed ## compare our drift statistics with those of frouros, a library
 	PYTHONPATH=service .venv/frouros/bin/python tests/bench/drift_library.py
 
+dist: .venv/installed ## build the wheel and the source archive of both packages into dist/
+	rm -rf dist
+	.venv/bin/python -m hatchling build -d dist
+	cd service && ../.venv/bin/python -m hatchling build -d ../dist
+
 clean: ## remove the virtual environments and caches
-	rm -rf .venv .hypothesis .mutants .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv dist .coverage .hypothesis .mutants .mypy_cache .pytest_cache .ruff_cache
 
 # What is made, or made again because a bound has changed, has the newest versions.
 .venv/installed: pyproject.toml service/pyproject.toml
@@ -78,6 +89,10 @@ clean: ## remove the virtual environments and caches
 
 .venv/test/lint-installed: .venv/test/installed
 	$(INSTALL) .venv/test --upgrade --group lint
+	touch $@
+
+.venv/test/coverage-installed: .venv/test/installed
+	$(INSTALL) .venv/test --upgrade --group coverage
 	touch $@
 
 .venv/mutate/installed: .venv/installed
