@@ -12,7 +12,7 @@ QUICK = tests/unit -m "not starts_programs"
 # Four on two cores: now and then one waits for Prometheus, an image or a time limit.
 WORKERS = -n 4 --dist worksteal
 
-.PHONY: help demo test test-all test-unit coverage mutate lint bench soak fuzz bench-drift dist clean
+.PHONY: help demo test test-all test-lowest test-unit coverage mutate lint bench soak fuzz bench-drift dist clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,11 +23,14 @@ demo: .venv/installed ## build examples/kmeans and serve it on port 8080
 test: .venv/test/installed ## run the tests; what cannot run here is listed at the end
 	$(TEST)/python -m pytest $(WORKERS)
 
+test-lowest: .venv/test/installed .venv/lowest/installed ## run the unit tests and a build with the oldest versions
+	.venv/lowest/bin/python -m pytest -n 2 tests/unit -m "not starts_programs or private_details"
+	.venv/lowest/bin/nachlass build examples/kmeans -o .venv/lowest/bundle --force
+
 test-all: .venv/test/installed .venv/lowest/installed ## as test, with nothing skipped, then with the oldest versions
 	.ci/system-packages
 	NACHLASS_TEST_ALL=1 $(TEST)/python -m pytest $(WORKERS)
-	.venv/lowest/bin/python -m pytest -n 2 tests/unit -m "not starts_programs or private_details"
-	.venv/lowest/bin/nachlass build examples/kmeans -o .venv/lowest/bundle --force
+	$(MAKE) test-lowest
 
 test-unit: .venv/test/installed ## run the tests that start no kernel, no service and no build
 	$(TEST)/python -m pytest -n 2 $(QUICK)
@@ -41,13 +44,16 @@ coverage: .venv/test/coverage-installed ## run the unit tests, and report the li
 mutate: .venv/mutate/installed ## change what decides, and name what no unit test notices; MODULES="slim/decide ..."
 	.venv/mutate/bin/python tests/mutate.py $(MODULES)
 
-lint: .venv/test/lint-installed ## ruff, import-linter, mypy and shellcheck
+lint: .venv/test/lint-installed ## ruff, import-linter, mypy, shellcheck, and zizmor for workflows
 	$(TEST)/ruff check .
 	$(TEST)/ruff format --check .
 	$(TEST)/lint-imports --no-logo --no-cache
 	$(TEST)/mypy --exclude in_kernel builder service
 	$(TEST)/mypy builder/nachlass_builder/execution/in_kernel
 	$(TEST)/shellcheck .ci/run .ci/system-packages s2i/install-packages s2i/bin/*
+	$(TEST)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(TEST)/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/[bf]*.yml
+	$(TEST)/zizmor --offline --quiet --config .github/zizmor.yml .github
 
 bench: .venv/test/installed ## measure builds, a service under load, alone and beside others, and drift
 	$(TEST)/python tests/bench/build_steps.py
@@ -58,7 +64,7 @@ bench: .venv/test/installed ## measure builds, a service under load, alone and b
 	$(TEST)/python tests/bench/drift_cost.py
 	$(TEST)/python tests/bench/drift_power.py
 
-fuzz: .venv/test/installed ## send a connection whatever a client could, for an hour
+fuzz: .venv/test/installed ## fuzz a connection of the service for an hour
 	FUZZ_SECONDS=3600 $(TEST)/python -m pytest -s tests/unit/service/http/test_fuzz.py
 
 soak: .venv/test/installed ## ask a service for ten minutes while its workers are killed
