@@ -6,9 +6,11 @@ import subprocess
 import tarfile
 import time
 from datetime import datetime
+from platform import python_version
 
 import pytest
 
+from nachlass_builder import __version__
 from nachlass_builder.bundle.contents import digest_of_bundle
 from nachlass_builder.bundle.layout import service_wheel
 from nachlass_builder.bundle.manifest import load_manifest
@@ -42,6 +44,11 @@ def git(folder, *words):
 
 def manifest(bundle):
     return json.loads((bundle / "manifest.json").read_text())
+
+
+def test_the_version_is_one_line(nachlass):
+    said = nachlass("--version")
+    assert said.stdout == f"nachlass {__version__} (Python {python_version()})\n"
 
 
 def test_a_folder_becomes_a_bundle_inside_it(source, nachlass):

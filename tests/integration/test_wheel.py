@@ -1,10 +1,12 @@
 """The wheel, installed elsewhere, builds read-only sources; users without a home can use it too."""
 
+import email
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import zipfile
 from pathlib import Path
@@ -12,9 +14,15 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from nachlass_builder import __version__
+from nachlass_builder.packages.pip_settings import IndexSettings
+from nachlass_builder.packages.uv_program import uv_environment
 from support.cells import write_notebook
+from support.project import NOT_IN_GIT
 
 PROJECT = Path(__file__).parents[2]
+KINDS = ("*.py", "*.yml", "*.html", "py.typed")
+"""The files of our packages."""
 SHADOWS = ("service.py", "flask.py", "builder.py", "gunicorn.conf.py", "nachlass.py")
 NOT_OURS = 'raise RuntimeError(f"{__file__} was imported, and nobody asked for it")\n'
 NOBODY = 54321
@@ -25,9 +33,14 @@ NO_HOME = "/dev/null/home"
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory):
     folder = tmp_path_factory.mktemp("wheel")
-    words = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder]
-    subprocess.run(words, cwd=PROJECT, check=True, capture_output=True)
+    hatchling(PROJECT, "-t", "wheel", "-d", folder)
     return next(folder.glob("*.whl"))
+
+
+def hatchling(project, *words):
+    """Build what a project distributes."""
+    command = [sys.executable, "-m", "hatchling", "build", *words]
+    subprocess.run(command, cwd=project, check=True, capture_output=True)
 
 
 @pytest.fixture(scope="session")
@@ -100,15 +113,78 @@ def test_the_wheel_holds_every_module_and_page_and_nothing_else(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
     builder, service = PROJECT / "builder", PROJECT / "service"
-    files = [*builder.rglob("*.py"), *builder.rglob("*.yml")]
+    files = [path for kind in KINDS for path in builder.rglob(kind)]
     modules = {path.relative_to(builder) for path in files}
     package = service / "nachlass_service"
-    carried = [service / "pyproject.toml", *package.rglob("*.py"), *package.rglob("*.html")]
+    carried = [path for kind in KINDS for path in package.rglob(kind)]
+    carried.append(service / "pyproject.toml")
     modules |= {Path("nachlass_builder/service") / path.relative_to(service) for path in carried}
     project = ["Containerfile", "pyproject.toml", "README.md", "LICENSE", "s2i/install-packages"]
     project += [f"s2i/bin/{path.name}" for path in (PROJECT / "s2i/bin").iterdir()]
     modules |= {Path("nachlass_builder/image_files") / name for name in project}
     assert names == {str(module) for module in modules}
+
+
+def test_source_archives_make_the_same_wheels(wheel, tmp_path):
+    for project, made in ((PROJECT, wheel), (PROJECT / "service", None)):
+        built = tmp_path / project.name
+        hatchling(project, "-d", built / "dist")
+        [archive] = (built / "dist").glob("*.tar.gz")
+        with tarfile.open(archive) as file:
+            file.extractall(built, filter="data")
+        hatchling(built / archive.name.removesuffix(".tar.gz"), "-t", "wheel", "-d", built)
+        [again], [direct] = built.glob("*.whl"), (built / "dist").glob("*.whl")
+        assert again.read_bytes() == direct.read_bytes() == (made or direct).read_bytes()
+        assert f"-{__version__}-" in again.name
+
+
+def test_the_wheels_tell_the_version_and_where_to_ask(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        name = next(name for name in archive.namelist() if name.endswith("METADATA"))
+        metadata = email.message_from_bytes(archive.read(name))
+    assert metadata["Version"] == __version__
+    urls = dict(url.split(", ") for url in metadata.get_all("Project-URL"))
+    assert {*urls} == {"Homepage", "Documentation", "Changelog", "Issues"}
+    assert metadata["License-Expression"] == "Apache-2.0"
+
+
+@pytest.fixture
+def empty_home(tmp_path, environ):
+    """The variables of a user who has installed nothing yet; indexes are those of this machine."""
+    home = tmp_path / "home"
+    home.mkdir()
+    before = Path(environ.get("HOME") or "~").expanduser()
+    given = {n: v for n, v in environ.items() if not n.startswith(("XDG_", "PIPX_", "UV_TOOL_"))}
+    config = {"XDG_CONFIG_HOME": environ.get("XDG_CONFIG_HOME") or str(before / ".config")}
+    variables = {**given, **config, "HOME": str(home)}
+    indexes = IndexSettings.read(variables, None)
+    path = os.pathsep.join([str(home / ".local/bin"), str(Path(sys.executable).parent)])
+    return {**uv_environment(indexes), **variables, "PATH": f"{path}{os.pathsep}{given['PATH']}"}
+
+
+@pytest.mark.only_all("it installs everything anew")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("uv", "tool", "install", "--python", sys.executable),
+        ("pipx", "install", "--python", sys.executable),
+    ],
+    ids=["uv", "pipx"],
+)
+def test_a_user_installs_the_wheel_as_a_tool(words, wheel, empty_home, run, tmp_path):
+    done = run(*words, wheel, environment=empty_home)
+    assert done.returncode == 0, done.stderr
+    nachlass = Path(empty_home["HOME"]) / ".local/bin/nachlass"
+    said = run(nachlass, "--version", environment=empty_home)
+    assert said.stdout.startswith(f"nachlass {__version__} (Python "), said.stderr
+    found = run(nachlass, "doctor", environment=empty_home)
+    assert found.returncode == 0, found.stdout
+    source = tmp_path / "kmeans"
+    shutil.copytree(PROJECT / "examples/kmeans", source, ignore=NOT_IN_GIT)
+    built = run(nachlass, "build", source, environment=empty_home)
+    assert built.returncode == 0, built.stderr
+    answer = run(nachlass, "predict", source, "[0.3, 0.7]", environment=empty_home)
+    assert answer.stdout.strip() in map(str, range(7)), answer.stderr
 
 
 @pytest.fixture

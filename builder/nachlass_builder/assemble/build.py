@@ -18,6 +18,7 @@ from nachlass_builder.assemble.secret_parameters import (
     reject_secrets_in_manifest,
     remember,
 )
+from nachlass_builder.bundle.cached import hold_cached
 from nachlass_builder.bundle.contents import digest_of_bundle
 from nachlass_builder.bundle.layout import (
     SAMPLES,
@@ -72,6 +73,7 @@ def build(request: Request, progress: Progress) -> Built:
         destination = Path(os.path.abspath(request.output or settings.model_path or "."))  # noqa: PTH100
         if not request.output and not settings.model_path:
             destination = default_bundle(found.source, settings.cache)
+        hold_cached(destination, settings.cache)
         prepared = replace(found, source=found.source.without(destination))
         key = build_key(prepared, digest_source(prepared.source, prepared.deadline))
         always = request.force or request.locked

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from nachlass_builder import __version__
 from nachlass_builder.assemble.manifest import revision_of
+from nachlass_builder.bundle.cached import hold_cached
 from nachlass_builder.bundle.contents import digest_of_bundle
 from nachlass_builder.bundle.layout import (
     SBOM,
@@ -133,6 +134,7 @@ def restore_environment(
     progress: Progress,
 ) -> Environment:
     """Return the environment of a bundle; create it from its lock and wheel if not cached."""
+    hold_cached(bundle, settings.cache)
     lock, manifest = Lock.read(bundle / SERVING_LOCK), load_manifest(bundle)
     if lock.digest != manifest.locks.serving:
         raise RequirementsError(

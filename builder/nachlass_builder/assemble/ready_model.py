@@ -18,10 +18,14 @@ from nachlass_builder.source.prepare import Request
 
 @dataclass(frozen=True)
 class ReadyModel:
-    """A bundle, the Python of its environment, and the variables for its process."""
+    """A bundle, the Python of its environment, and the variables for its process.
+
+    `folder` is the folder of the cache that holds the environment.
+    """
 
     bundle: Path
     python: Path
+    folder: Path
     environment: Mapping[str, str]
 
 
@@ -37,4 +41,5 @@ def ready_model(request: Request) -> ReadyModel:
     else:
         built = build(request, Progress())
         bundle, settings, restored = built.bundle, built.settings, built.environment
-    return ReadyModel(bundle, restored.python, service_environment(environ, settings.parameters))
+    variables = service_environment(environ, settings.parameters)
+    return ReadyModel(bundle, restored.python, restored.path.parent, variables)

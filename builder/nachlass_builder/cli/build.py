@@ -10,6 +10,7 @@ import click
 from nachlass_builder.cli.options import (
     SOURCE_HELP,
     assignments_option,
+    complete_files,
     context_option,
     request_for,
 )
@@ -17,7 +18,7 @@ from nachlass_builder.foundation.progress import Progress
 
 
 @click.command(help=f"Execute the notebook and write a proven bundle.\n\n{SOURCE_HELP}")
-@click.argument("source")
+@click.argument("source", shell_complete=complete_files)
 @click.option(
     "-o",
     "--output",

@@ -14,6 +14,7 @@ import click
 from nachlass_builder.cli.options import (
     SOURCE_HELP,
     assignments_option,
+    complete_files,
     context_option,
     request_for,
 )
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @click.command(help=f"Show what would be built, without executing anything.\n\n{SOURCE_HELP}")
-@click.argument("source")
+@click.argument("source", shell_complete=complete_files)
 @click.option(
     "--requirements", is_flag=True, help="Print only the requirements, as a requirements file."
 )

@@ -6,14 +6,19 @@ import sys
 
 import click
 
-from nachlass_builder.cli.options import assignments_option, context_option, request_for
+from nachlass_builder.cli.options import (
+    assignments_option,
+    complete_files,
+    context_option,
+    request_for,
+)
 
 DIFFERS = 14
 
 
 @click.command()
-@click.argument("old")
-@click.argument("new")
+@click.argument("old", shell_complete=complete_files)
+@click.argument("new", shell_complete=complete_files)
 @click.option(
     "--format",
     "form",

@@ -10,6 +10,7 @@ import click
 from nachlass_builder.cli.options import (
     SOURCE_HELP,
     assignments_option,
+    complete_files,
     context_option,
     request_for,
 )
@@ -17,7 +18,7 @@ from nachlass_builder.foundation.progress import Progress
 
 
 @click.command(help=f"Build a container image without s2i.\n\n{SOURCE_HELP}")
-@click.argument("source")
+@click.argument("source", shell_complete=complete_files)
 @click.option("-t", "--tag", required=True, help="The image's name and tag.")
 @click.option("--builder", metavar="IMAGE", help="The builder image. [default: built once]")
 @click.option(

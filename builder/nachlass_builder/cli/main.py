@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import signal
+from platform import python_version
 
 import click
 
 from nachlass_builder import __version__
 from nachlass_builder.cli.build import build
+from nachlass_builder.cli.cache import cache
 from nachlass_builder.cli.check import check
+from nachlass_builder.cli.completion import completion
 from nachlass_builder.cli.diff import DIFFERS, diff
+from nachlass_builder.cli.doctor import doctor
 from nachlass_builder.cli.image import image
 from nachlass_builder.cli.monitoring import monitoring
 from nachlass_builder.cli.predict import predict
@@ -35,7 +39,9 @@ EXIT_CODES = "\n".join(
 
 
 @click.group(cls=Group, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="nachlass")
+@click.version_option(
+    __version__, prog_name="nachlass", message=f"%(prog)s %(version)s (Python {python_version()})"
+)
 def main() -> None:
     """Turn a Jupyter notebook into a model service.
 
@@ -56,5 +62,5 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
-for command in (check, build, predict, diff, monitoring, serve, image):
+for command in (check, build, predict, diff, monitoring, serve, image, cache, doctor, completion):
     main.add_command(command)

@@ -10,6 +10,7 @@ import click
 from nachlass_builder.cli.options import (
     SOURCE_HELP,
     assignments_option,
+    complete_files,
     context_option,
     request_for,
 )
@@ -18,7 +19,7 @@ LEAST_WINDOW_S = 60
 
 
 @click.command(help=f"Write Prometheus rules and a Grafana dashboard.\n\n{SOURCE_HELP}")
-@click.argument("source", metavar="SOURCE|BUNDLE")
+@click.argument("source", metavar="SOURCE|BUNDLE", shell_complete=complete_files)
 @click.option(
     "-o",
     "--output",

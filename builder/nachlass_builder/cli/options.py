@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
+from click.shell_completion import CompletionItem
 
 from nachlass_builder.foundation.settings import parse_assignments
 
@@ -17,6 +18,21 @@ SOURCE_HELP = """\
 SOURCE is a folder, a notebook file or a git URL; `URL#REF` selects a branch,
 tag or commit."""
 
+
+def complete_files(
+    _context: click.Context, _parameter: click.Parameter, begun: str
+) -> list[CompletionItem]:
+    """Have the shell complete files and folders."""
+    return [CompletionItem(begun, type="file")]
+
+
+def complete_folders(
+    _context: click.Context, _parameter: click.Parameter, begun: str
+) -> list[CompletionItem]:
+    """Have the shell complete folders."""
+    return [CompletionItem(begun, type="dir")]
+
+
 assignments_option = click.option(
     "-e",
     "assignments",
@@ -25,7 +41,10 @@ assignments_option = click.option(
     help="Set a variable for the build and its notebook; may be repeated.",
 )
 context_option = click.option(
-    "--context-dir", metavar="FOLDER", help="The subfolder of SOURCE to use as the source."
+    "--context-dir",
+    metavar="FOLDER",
+    shell_complete=complete_folders,
+    help="The subfolder of SOURCE to use as the source.",
 )
 
 

@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nachlass_builder.cli.options import assignments_option, context_option, request_for
+from nachlass_builder.cli.options import (
+    assignments_option,
+    complete_files,
+    context_option,
+    request_for,
+)
 from nachlass_builder.foundation.errors import PredictionError
 
 if TYPE_CHECKING:
@@ -23,7 +28,9 @@ LONGEST_EXAMPLE = 200
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
-@click.argument("words", nargs=-1, required=True, metavar="[SOURCE|BUNDLE] JSON")
+@click.argument(
+    "words", nargs=-1, required=True, metavar="[SOURCE|BUNDLE] JSON", shell_complete=complete_files
+)
 @click.option("--url", metavar="URL", help="Use the service at URL instead of a SOURCE.")
 @context_option
 @assignments_option

@@ -13,10 +13,12 @@ import click
 from nachlass_builder.cli.options import (
     SOURCE_HELP,
     assignments_option,
+    complete_files,
     context_option,
     request_for,
 )
 from nachlass_builder.foundation.errors import ServeError
+from nachlass_builder.foundation.in_use import hold_across_exec
 from nachlass_builder.foundation.settings import unquote
 
 DEFAULT_HOST = "127.0.0.1"
@@ -24,7 +26,7 @@ DEFAULT_PORT = 8080
 
 
 @click.command(help=f"Build the source if it changed, and serve until Ctrl-C.\n\n{SOURCE_HELP}")
-@click.argument("source", metavar="SOURCE|BUNDLE")
+@click.argument("source", metavar="SOURCE|BUNDLE", shell_complete=complete_files)
 @click.option("--host", help="The address to listen on. [default: 127.0.0.1]")
 @click.option(
     "--port", type=click.IntRange(1, 65535), help="The port to listen on. [default: PORT, or 8080]"
@@ -58,6 +60,7 @@ def serve(
     flags = {"--host": host, "--port": port, "--workers": workers}
     for name, value in flags.items():
         words += [] if value is None else [name, str(value)]
+    hold_across_exec(model.folder)
     sys.stdout.flush()
     sys.stderr.flush()
     os.execve(model.python, [str(model.python), *words], dict(model.environment))  # noqa: S606 - no shell here

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
+from nachlass_builder.foundation.errors import SourceError
 from nachlass_builder.foundation.process import Completed, Deadline, run
 
 OF_A_REPOSITORY = frozenset(
@@ -24,6 +27,17 @@ def git(words: list[str], cwd: Path, deadline: Deadline) -> Completed:
     environment = {**kept, "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
     if "GIT_SSH_COMMAND" not in environment:
         environment["GIT_SSH_COMMAND"] = "ssh -o BatchMode=yes"
+    try:
+        return _run(words, cwd, deadline, environment)
+    except FileNotFoundError:
+        if shutil.which("git"):
+            raise
+        raise SourceError("git is not installed", remedy="install git") from None
+
+
+def _run(
+    words: list[str], cwd: Path, deadline: Deadline, environment: Mapping[str, str]
+) -> Completed:
     return run(
         ["git", "-c", "core.quotePath=false", "-c", "safe.directory=*", *words],
         doing="running git",

@@ -19,15 +19,19 @@ import shutil
 import sys
 import sysconfig
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
 from nachlass_builder.foundation.digest import digest_of, digest_of_file
 from nachlass_builder.foundation.errors import NachlassError
+from nachlass_builder.foundation.in_use import shared
 from nachlass_builder.foundation.process import Deadline, run
 from nachlass_builder.packages.library_tests import folder_of_tests, imported_tests
 
+BYTECODE = "bytecode"
+"""The folder of the cache."""
 CHILD = Path(__file__).parent / "bytecode_child.py"
 SUFFIX = f".{sys.implementation.cache_tag}.pyc"
 NEVER_IMPORTED = {
@@ -86,12 +90,23 @@ class Bytecode:
 
         Returns the test modules that other modules import.
         """
+        kept = self.cache / BYTECODE
+        kept.mkdir(parents=True, exist_ok=True)
+        with shared(kept):
+            return self._give(site_packages, python, deadline, folder)
+
+    def _give(
+        self, site_packages: Path, python: Path, deadline: Deadline, folder: Path | None
+    ) -> set[str]:
+        """Link all bytecode while none is pruned."""
         records = sorted(site_packages.glob("*.dist-info/RECORD"))
         found = [modules for modules in map(_read_modules, records) if modules.sources]
         missing = [modules for modules in found if not self._is_whole(modules.key)]
         if missing:
             self._compile(missing, site_packages, python, deadline)
         for modules in found:
+            with suppress(OSError):  # another user's, who has used it before
+                os.utime(self._kept / modules.key)
             for source in modules.sources:
                 path = PurePosixPath(source)
                 beside = site_packages / path.parent / "__pycache__"
@@ -108,7 +123,7 @@ class Bytecode:
     def _kept(self) -> Path:
         """The folder for this version of Python."""
         version = f"{sys.implementation.cache_tag}-{platform.python_version()}"
-        return self.cache / "bytecode" / version
+        return self.cache / BYTECODE / version
 
     def _compile(
         self, missing: Iterable[Modules], site_packages: Path, python: Path, deadline: Deadline

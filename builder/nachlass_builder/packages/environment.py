@@ -24,6 +24,7 @@ from filelock import FileLock, Timeout
 
 from nachlass_builder.foundation.digest import digest_of_file
 from nachlass_builder.foundation.errors import RequirementsError
+from nachlass_builder.foundation.in_use import hold
 from nachlass_builder.foundation.process import Completed, Deadline
 from nachlass_builder.packages.bytecode import Bytecode, bytecode_folder, link_standard_library
 from nachlass_builder.packages.library_tests import leave_out_tests
@@ -42,6 +43,10 @@ Purpose = Literal["training", "serving"]
 
 KIND = "1"
 """The version of how environments are made, because caches outlive versions of this file."""
+ENVIRONMENTS = "envs"
+"""The folder of the cache with a folder for each environment."""
+LOCK = "lock"
+"""The file that is locked while an environment is created."""
 COMPLETE = "env"
 """The name of a complete environment in its folder."""
 OF_NO_USE = (".gitignore", "CACHEDIR.TAG", "bin/activate*", "bin/deactivate.bat", "bin/pydoc.bat")
@@ -87,13 +92,14 @@ def ensure_environment(
 ) -> Environment:
     """Return the environment of a lock and the service wheel, creating it if not cached."""
     folder = _folder(lock, service, purpose, cache)
-    if path := _complete(folder):
-        return Environment(path, reused=True)
+    if there := _taken(folder):
+        return there
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(folder / "lock", timeout=_seconds(deadline)):
-            if path := _complete(folder):
-                return Environment(path, reused=True)
+        with FileLock(folder / LOCK, timeout=_seconds(deadline)):
+            if there := _taken(folder):
+                return there
+            hold(folder)
             path = _create(
                 folder, lock, Installer(service, purpose, cache, indexes, deadline), note
             )
@@ -106,15 +112,23 @@ def existing_environment(
     lock: Lock, *, service: Path, purpose: Purpose, cache: Path
 ) -> Environment | None:
     """Return the environment of a lock and the service wheel, if it is cached."""
-    path = _complete(_folder(lock, service, purpose, cache))
-    return Environment(path, reused=True) if path else None
+    return _taken(_folder(lock, service, purpose, cache))
 
 
 def _folder(lock: Lock, service: Path, purpose: Purpose, cache: Path) -> Path:
     """Return an environment's folder, named after a digest of everything it depends on."""
     python = (sys.implementation.name, sys.version, sys.base_prefix)
     facts = (KIND, lock.digest, *python, digest_of_file(service), purpose)
-    return cache / "envs" / hashlib.sha256("\0".join(facts).encode()).hexdigest()[:32]
+    return cache / ENVIRONMENTS / hashlib.sha256("\0".join(facts).encode()).hexdigest()[:32]
+
+
+def _taken(folder: Path) -> Environment | None:
+    """The complete environment, which is not pruned while this process runs."""
+    if not _complete(folder):
+        return None
+    hold(folder)
+    path = _complete(folder)  # a prune may have been faster
+    return Environment(path, reused=True) if path else None
 
 
 def _complete(folder: Path) -> Path | None:

@@ -13,11 +13,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from nachlass_builder.foundation.errors import NachlassError
+from nachlass_builder.foundation.in_use import hold
 from nachlass_builder.foundation.process import Deadline, run
 from nachlass_builder.packages.pylock import folder_digest
 
 PACKAGE = "nachlass_service"
 DISTRIBUTION = "nachlass-service"
+WHEELS = "service"
+"""The folder of the cache with the wheel of each version."""
 OURS = Path(__file__).resolve().parents[1]
 """The folder of this package, in a checkout or in an installation."""
 STEERING = ("HATCH_", "SOURCE_DATE_EPOCH")
@@ -51,11 +54,12 @@ def service_digest() -> str:
 def build_service_wheel(cache: Path, deadline: Deadline) -> Path:
     """Build the service wheel without an index, once for each state of the source."""
     source = service_source()
-    folder = cache / "service" / f"{service_digest()}-hatchling-{version('hatchling')}"
+    folder = cache / WHEELS / f"{service_digest()}-hatchling-{version('hatchling')}"
+    folder.mkdir(parents=True, exist_ok=True)
+    hold(folder)
     built = _wheel_in(folder)
     if built:
         return built
-    folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=folder) as temporary:
         copy, output = Path(temporary) / "source", Path(temporary) / "wheel"
         copy.mkdir()

@@ -124,6 +124,19 @@ def uv_environment(indexes: IndexSettings) -> dict[str, str]:
     return chosen
 
 
+def uv_cache_folder(environ: Mapping[str, str]) -> Path | None:
+    """Return the folder of uv's own cache; None when uv cannot tell."""
+    completed = run_uv(
+        ["cache", "dir"],
+        indexes=IndexSettings(environ=dict(environ)),
+        deadline=Deadline(),
+        doing="asking uv for its cache",
+        cwd=Path.cwd(),
+    )
+    folder = completed.stdout.strip()
+    return Path(folder) if folder and not completed.status else None
+
+
 def _can_write_cache(environ: Mapping[str, str]) -> bool:
     """Return whether uv's own cache, below the user's home, is writable."""
     home = environ.get("XDG_CACHE_HOME") or environ.get("HOME")

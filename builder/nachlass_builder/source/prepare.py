@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from nachlass_builder.bundle.cached import BUNDLES
 from nachlass_builder.bundle.layout import bundle_at
 from nachlass_builder.foundation.credentials import never_show
 from nachlass_builder.foundation.errors import SourceError
@@ -109,4 +110,4 @@ def default_bundle(source: Source, cache: Path) -> Path:
         except OSError:
             pass
     keyed = source.origin or str(source.root)
-    return cache / "bundles" / hashlib.sha256(os.fsencode(keyed)).hexdigest()[:16] / "bundle"
+    return cache / BUNDLES / hashlib.sha256(os.fsencode(keyed)).hexdigest()[:16] / "bundle"

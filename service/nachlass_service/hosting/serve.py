@@ -39,6 +39,7 @@ def serve(arguments: argparse.Namespace) -> None:
     from gunicorn.arbiter import Arbiter
 
     from nachlass_service.base import log
+    from nachlass_service.hosting.environment_lock import hold_environment
     from nachlass_service.hosting.server import Server
     from nachlass_service.hosting.snapshot import Snapshots
 
@@ -46,6 +47,7 @@ def serve(arguments: argparse.Namespace) -> None:
         if isinstance(output, io.TextIOWrapper):
             output.reconfigure(line_buffering=True)
     log.set_up(settings.log_format)
+    hold_environment()
     snapshots = Snapshots(arguments.bundle.resolve(), wanted=arguments.local)
     master = os.getpid()
     # gunicorn handles signals only once the model is loaded, and the first process of a

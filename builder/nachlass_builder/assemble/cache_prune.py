@@ -1,0 +1,153 @@
+"""Removes what no build and no service has used for a while from the cache.
+
+What is removed is first moved to a folder that nobody looks into, so that no entry is ever
+half removed. Records of builds are small and stay; uv's cache is uv's.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from errno import EACCES, EPERM, EROFS
+from pathlib import Path
+from uuid import uuid4
+
+from filelock import FileLock, Timeout
+
+from nachlass_builder.assemble.cache_size import contents_of, entries_of, freed_by
+from nachlass_builder.bundle.cached import BUNDLES
+from nachlass_builder.bundle.staging import remove
+from nachlass_builder.foundation.errors import RoomError
+from nachlass_builder.foundation.in_use import alone, is_in_use, last_used, touch
+from nachlass_builder.foundation.progress import counted
+from nachlass_builder.foundation.size import megabytes
+from nachlass_builder.packages.bytecode import BYTECODE
+from nachlass_builder.packages.environment import ENVIRONMENTS, LOCK
+from nachlass_builder.packages.service_wheel import WHEELS
+
+NOT_WRITABLE = (EACCES, EPERM, EROFS)
+REMOVING = ".removing-"
+"""How the name of a folder begins whose content is being removed."""
+NOUNS = {
+    ENVIRONMENTS: "environment",
+    BUNDLES: "bundle",
+    WHEELS: "wheel",
+    BYTECODE: "compiled package",
+}
+
+
+@dataclass
+class Pruned:
+    """What a prune has removed, by noun, what it has kept because it is in use, and the bytes.
+
+    `shared` are the bytes of files that are linked elsewhere, too, mostly in uv's cache.
+    """
+
+    dry_run: bool
+    removed: dict[str, int] = field(default_factory=dict)
+    in_use: int = 0
+    freed: int = 0
+    shared: int = 0
+
+    def __str__(self) -> str:
+        """The result as people read it."""
+        names = ", ".join(counted(count, noun) for noun, count in self.removed.items())
+        verb = "would remove" if self.dry_run else "removed"
+        frees = "would free" if self.dry_run else "freed"
+        lines = [f"{verb} {names or 'nothing'}; {frees} {megabytes(self.freed)}"]
+        if self.shared:
+            shared = megabytes(self.shared)
+            lines.append(f"{shared} more are linked from uv's cache or from other entries")
+        if self.in_use:
+            lines.append(f"kept {counted(self.in_use, 'folder')} in use")
+        return "\n".join(lines)
+
+
+def prune(cache: Path, unused_s: float, *, dry_run: bool) -> Pruned:
+    """Remove what was not used for some seconds and is not in use.
+
+    Raises RoomError when the cache cannot be written.
+    """
+    pruned = Pruned(dry_run)
+    trash = cache / f"{REMOVING}{uuid4().hex[:8]}"
+    left = sorted(cache.glob(f"{REMOVING}*"))  # by a prune that was killed
+    try:
+        if not dry_run and cache.is_dir():
+            trash.mkdir()
+        found = list(_Pruning(cache, trash, time.time() - unused_s, pruned).run())
+        # Measured together: files may be linked from several of them.
+        pruned.freed, pruned.shared = freed_by([*left, *found])
+    except OSError as error:
+        if error.errno not in NOT_WRITABLE:
+            raise
+        raise RoomError(
+            f"{error.filename} cannot be written: {error.strerror}",
+            remedy="prune as the user who owns the cache, or name another with S2I_CACHE_DIR",
+        ) from error
+    finally:
+        for folder in [] if dry_run else [trash, *left]:
+            remove(folder)
+    return pruned
+
+
+@dataclass(frozen=True)
+class _Pruning:
+    """One prune: entries last used before `before` go to `trash`, or stay if it is a dry run."""
+
+    cache: Path
+    trash: Path
+    before: float
+    pruned: Pruned
+
+    def run(self) -> Iterator[Path]:
+        """Take every entry that can go; yields where its content is."""
+        for folder in (ENVIRONMENTS, BUNDLES, WHEELS):
+            for entry in entries_of(self.cache, folder):
+                if self._is_old(entry):
+                    with self._unused(entry) as is_unused:
+                        # It may have been used since.
+                        if is_unused and self._is_old(entry):
+                            yield from self._take(folder, list(contents_of(entry)))
+        with self._unused(self.cache / BYTECODE) as is_unused:
+            for entry in entries_of(self.cache, BYTECODE) if is_unused else ():
+                if self._is_old(entry):
+                    yield from self._take(BYTECODE, [entry])
+
+    def _take(self, folder: str, contents: list[Path]) -> Iterator[Path]:
+        """Move the content of an entry away at once."""
+        noun = NOUNS[folder]
+        self.pruned.removed[noun] = self.pruned.removed.get(noun, 0) + 1
+        for path in contents:
+            yield path if self.pruned.dry_run else path.rename(self.trash / uuid4().hex)
+
+    def _is_old(self, entry: Path) -> bool:
+        return last_used(entry) <= self.before
+
+    @contextmanager
+    def _unused(self, folder: Path) -> Iterator[bool]:
+        """Yield whether no process makes or uses a folder; until this ends, none can begin to."""
+        if not folder.is_dir():
+            yield False
+            return
+        with ExitStack() as locks:
+            dry_run = self.pruned.dry_run
+            is_unused = not is_in_use(folder) if dry_run else _lock(folder, locks)
+            if not is_unused:
+                self.pruned.in_use += 1
+                if not dry_run:
+                    touch(folder)  # a service may have used it for months
+            yield is_unused
+
+
+def _lock(folder: Path, locks: ExitStack) -> bool:
+    """Return whether the locks of a folder are to be had, and take them."""
+    try:
+        # In this order: the second changes the time of a folder without a mark.
+        if not locks.enter_context(alone(folder)):
+            return False
+        locks.enter_context(FileLock(folder / LOCK, timeout=0))
+    except Timeout:
+        return False
+    return True

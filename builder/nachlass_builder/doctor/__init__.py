@@ -1,0 +1,1 @@
+"""What `nachlass doctor` checks: the tools, the package indexes and the folders of a build."""

@@ -1,0 +1,53 @@
+"""The result of a check."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from nachlass_builder.foundation.errors import NachlassError
+
+State = Literal["ok", "warning", "error"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """What was found, and what to do about it; `exit_code` is that of the build that would fail."""
+
+    name: str
+    state: State
+    message: str
+    remedy: str | None = None
+    exit_code: int = 0
+
+    def as_data(self) -> dict[str, Any]:
+        """The check as JSON has it."""
+        facts = {"name": self.name, "state": self.state, "message": self.message}
+        return facts | ({"help": self.remedy} if self.remedy else {})
+
+
+def ok(name: str, message: str) -> Check:
+    """Make a check that found nothing wrong."""
+    return Check(name, "ok", message)
+
+
+def warning(name: str, message: str, remedy: str | None = None) -> Check:
+    """Make a check that found something that some builds need."""
+    return Check(name, "warning", message, remedy)
+
+
+def error(name: str, message: str, remedy: str, kind: type[NachlassError]) -> Check:
+    """Make a check that found why no build can work; `kind` is how the build would fail."""
+    return Check(name, "error", message, remedy, kind.exit_code)
+
+
+def failed(name: str, failure: NachlassError) -> Check:
+    """Make a check from the failure that a build would have."""
+    where = f"{failure.place}: " if failure.place else ""
+    return Check(name, "error", f"{where}{failure.message}", failure.remedy, failure.exit_code)
+
+
+def exit_code(checks: Iterable[Check]) -> int:
+    """Return the exit code of the first error; 0 without one."""
+    return next((check.exit_code for check in checks if check.state == "error"), 0)

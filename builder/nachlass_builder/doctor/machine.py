@@ -1,0 +1,71 @@
+"""Checks the folders that a build writes, and the variables that steer its network."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryFile
+
+from nachlass_builder.doctor.check import Check, error, ok, warning
+from nachlass_builder.foundation.credentials import redact
+from nachlass_builder.foundation.errors import FREE_SOME, RoomError
+from nachlass_builder.foundation.size import megabytes
+from nachlass_builder.packages.uv_program import OTHER_FOLDER
+
+LEAST_FREE = 2e9
+"""Bytes; an environment with a large library takes that much."""
+COUNTING_S = 3.0
+"""How long the size of a cache is counted."""
+PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+
+
+def check_folder(name: str, folder: Path, *, with_size: bool = False) -> Iterator[Check]:
+    """Check that a cache can be written, and that its disk has room."""
+    there = folder
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    try:
+        with TemporaryFile(dir=there):
+            pass
+        free = shutil.disk_usage(there).free
+    except OSError as failure:
+        message = f"{folder} cannot be written: {failure.strerror}"
+        yield error(name, message, OTHER_FOLDER, RoomError)
+        return
+    used = f", {_size(folder)}" if with_size else ""
+    shown = f"{folder}{used}, {free / 1e9:.1f} GB free"
+    if free < LEAST_FREE:
+        yield warning(name, f"{shown} (at least {LEAST_FREE / 1e9:g} GB needed)", FREE_SOME)
+    else:
+        yield ok(name, shown)
+
+
+def _size(folder: Path) -> str:
+    """Return the size of a folder; of a very large one, what was counted until the time limit."""
+    started, files = time.monotonic(), {}
+    for place, _folders, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):  # a build has removed it
+                state = os.lstat(os.path.join(place, name))  # noqa: PTH118 - there are thousands
+                files[state.st_ino] = state.st_size
+        if time.monotonic() - started > COUNTING_S:
+            return f"more than {megabytes(sum(files.values()))}"
+    return megabytes(sum(files.values()))
+
+
+def check_variables(environ: Mapping[str, str]) -> Iterator[Check]:
+    """Show the variables of proxies and certificates; a file that is named has to exist."""
+    for name in sorted(environ, key=str.lower):
+        value = environ[name]
+        if not value or (name.lower() not in PROXIES and name not in CERTIFICATES):
+            continue
+        shown = redact(f"{name}={value}", ())
+        if name in CERTIFICATES and not os.path.exists(value):  # noqa: PTH110 - may be anything
+            yield warning("variable", f"{shown} does not exist", f"unset {name}, or correct it")
+        else:
+            yield ok("variable", shown)

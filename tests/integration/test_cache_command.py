@@ -1,0 +1,119 @@
+"""`nachlass cache`: a prune removes environments, but none that a build or a service uses."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from nachlass_builder.foundation import in_use
+from support.cells import write_notebook
+from support.command import NACHLASS
+from support.served import Served, free_port, service_command
+
+MODEL = "# %%\ndef predictor(x):\n    return sum(x)\n# %%\nsamples = [[1, 2], [3, 4]]"
+MONTHS_AGO_S = 90 * 86400
+
+
+@pytest.fixture
+def own(environ, own_cache):
+    return {**environ, "S2I_CACHE_DIR": str(own_cache)}
+
+
+@pytest.fixture
+def source(tmp_path):
+    write_notebook(tmp_path / "sum" / "model.ipynb", MODEL)
+    return tmp_path / "sum"
+
+
+@pytest.fixture
+def bundle(command, own, source):
+    built = command("build", source, environ=own)
+    assert built.returncode == 0, built.stderr
+    return Path(built.stdout.strip())
+
+
+def forget_uses(cache):
+    """Have every environment be used months ago."""
+    then = time.time() - MONTHS_AGO_S
+    for mark in cache.glob("*/*/in-use"):
+        os.utime(mark, (then, then))
+
+
+def environments(cache):
+    return sorted(cache.glob("envs/*/env"))
+
+
+def start(words, environ, log_file, port):
+    kept = {k: v for k, v in environ.items() if not k.startswith(("PYTHON", "OMP_"))}
+    kept |= {"S2I_LOG_FORMAT": "json", "PYTHONPATH": environ.get("PYTHONPATH", "")}
+    with log_file.open("wb") as log:
+        process = subprocess.Popen(
+            list(map(str, words)), env=kept, stdout=log, stderr=log, start_new_session=True
+        )
+    return Served(process, port, log_file)
+
+
+@pytest.mark.parametrize("how", ["nachlass serve", "its own Python"])
+def test_the_environment_of_a_running_service_stays(how, command, own, own_cache, bundle, tmp_path):
+    port = free_port()
+    if how == "nachlass serve":
+        words = [NACHLASS, "serve", bundle, "--port", port]
+    else:
+        words = service_command(bundle, own, "--port", port)
+        while in_use._held:  # this process has asked for the environment, too
+            os.close(in_use._held.popitem()[1])
+    service = start(words, own, tmp_path / "log", port)
+    try:
+        service.wait_until(service.is_ready, "the service is not ready")
+        used = {path for path in environments(own_cache) if _serves(path, service)}
+        assert len(used) == 1
+        forget_uses(own_cache)
+        pruned = command("cache", "prune", "--unused-for", "1d", environ=own)
+        assert pruned.returncode == 0, pruned.stderr
+        assert "kept 1 folder in use" in pruned.stdout
+        assert set(environments(own_cache)) == used
+        assert service.predict([1, 2]) == (200, 3)
+        assert service.stop(signal.SIGTERM) == 0
+    finally:
+        service.kill()
+    forget_uses(own_cache)
+    assert "removed 1 environment" in command("cache", "prune", environ=own).stdout
+    assert environments(own_cache) == []
+    answer = command("predict", bundle, "[1, 2]", environ=own)
+    assert answer.stdout == "3\n", answer.stderr
+
+
+def _serves(environment, service):
+    return str(environment) in Path(f"/proc/{service.pid}/cmdline").read_text()
+
+
+def test_the_size_and_a_dry_run(command, own, own_cache, bundle):
+    shown = command("cache", environ=own)
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout == command("cache", "size", environ=own).stdout
+    assert shown.stdout.splitlines()[0] == str(own_cache)
+    assert "uv cache prune" in shown.stdout
+    size = json.loads(command("cache", "size", "--format", "json", environ=own).stdout)
+    kinds = {kind["name"]: kind for kind in size["kinds"]}
+    assert kinds["environments"]["entries"] == len(environments(own_cache))
+    assert size["bytes"] >= kinds["environments"]["bytes"] > 0
+    forget_uses(own_cache)
+    words = ("cache", "prune", "--dry-run")
+    assert f"would remove {len(environments(own_cache))} environment" in (
+        command(*words, environ=own).stdout
+    )
+    assert environments(own_cache)
+    used = command("predict", bundle, "[1, 2]", environ=own)
+    assert used.stdout == "3\n", used.stderr
+    command("cache", "prune", environ=own)
+    assert len(environments(own_cache)) == 1, "the one that was used just now"
+
+
+def test_a_duration_has_a_unit(command, environ):
+    refused = command("cache", "prune", "--unused-for", "30", environ=environ)
+    assert refused.returncode == 2
+    assert "'30' is not a duration such as 30d, 12h or 0" in refused.stderr
