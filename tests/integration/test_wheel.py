@@ -162,7 +162,7 @@ def empty_home(tmp_path, environ):
     return {**uv_environment(indexes), **variables, "PATH": f"{path}{os.pathsep}{given['PATH']}"}
 
 
-@pytest.mark.only_all("it installs everything anew")
+@pytest.mark.only_all("it installs everything again")
 @pytest.mark.parametrize(
     "words",
     [

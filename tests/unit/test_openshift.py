@@ -477,7 +477,7 @@ def test_selectors_match_the_pods_alone():
     for selector in (DEPLOYMENT["selector"]["matchLabels"], SERVICE["selector"]):
         assert selector
         assert selector.items() <= labels
-        # Whatever has the label of all objects is not a pod of the service for that.
+        # The label of all objects does not make a pod part of the service.
         assert not selector.items() <= OBJECTS["BuildConfig", "iris"]["metadata"]["labels"].items()
 
 

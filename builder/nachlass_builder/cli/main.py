@@ -21,6 +21,7 @@ from nachlass_builder.cli.serve import serve
 from nachlass_builder.foundation.console import INTERRUPTED, Group
 from nachlass_builder.foundation.errors import KINDS
 
+
 def exit_codes() -> dict[int, str]:
     """Return what each exit code means, in their order."""
     kinds = {kind.exit_code: kind.kind for kind in KINDS}

@@ -31,8 +31,8 @@ def run(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("why", "number", "message", "remedy"),
     [
-        ("No space left on device", 28, "the disk is full", "free some of it"),
-        ("Disk quota exceeded", 122, "the disk is full", "free some of it"),
+        ("No space left on device", 28, "the disk is full", "free some space"),
+        ("Disk quota exceeded", 122, "the disk is full", "free some space"),
         ("Read-only file system", 30, "a folder cannot be written", "make the folder writable"),
         ("Permission denied", 13, "a folder cannot be written", "make the folder writable"),
     ],
