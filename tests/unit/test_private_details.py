@@ -737,7 +737,7 @@ def uv_hash_mismatch():
     return found[1].startswith("tiny")
 
 
-def is_told_as_made_elsewhere(above):
+def is_reported_as_made_elsewhere(above):
     """Return whether uv reports this for a lock that begins with these lines."""
     said = install(Path.cwd(), above=above).stderr
     assert uv_program.MADE_ELSEWHERE.search(said), said
@@ -751,7 +751,7 @@ def is_told_as_made_elsewhere(above):
     "MADE_ELSEWHERE",
 )
 def uv_another_python():
-    return is_told_as_made_elsewhere('requires-python = ">=3.99"')
+    return is_reported_as_made_elsewhere('requires-python = ">=3.99"')
 
 
 @relies_on(
@@ -761,7 +761,7 @@ def uv_another_python():
     "MADE_ELSEWHERE",
 )
 def uv_another_platform():
-    return is_told_as_made_elsewhere("environments = [\"sys_platform == 'nowhere'\"]")
+    return is_reported_as_made_elsewhere("environments = [\"sys_platform == 'nowhere'\"]")
 
 
 @relies_on(

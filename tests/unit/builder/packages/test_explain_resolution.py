@@ -35,7 +35,7 @@ def line(number):
     return Place("requirements.txt", line=number)
 
 
-def test_a_link_that_leads_nowhere_is_told_before_all_else():
+def test_a_link_that_leads_nowhere_is_reported_before_all_else():
     link = "tool @ git+https://joe:sesame@git.example/tool.git"
     refused = refusal(
         "absent", link, broken={link: Completed(2, "", "Resolved 1\nerror: repository not found")}
@@ -62,7 +62,7 @@ def test_any_failure_but_of_requirements_is_the_indexs_fault():
     assert (refused.place, refused.details) == (None, "error: no route")
 
 
-def test_a_name_that_no_index_has_is_told():
+def test_a_name_that_no_index_has_is_reported():
     refused = refusal("alpha", "nmpy>=1", releases={"alpha": {"1": ANY}})
     assert refused.message == "there is no distribution nmpy on https://pypi.org/simple"
     assert (refused.place, refused.details) == (line(2), None)
@@ -78,7 +78,7 @@ def test_without_an_index_that_is_said():
     ("text", "whose"),
     [("gunicorn>=23", "the service"), (OURS_FOR_KERNEL[0], "the notebook's kernel")],
 )
-def test_a_name_that_we_need_is_told_with_what_needs_it(text, whose):
+def test_a_name_that_we_need_is_reported_with_what_needs_it(text, whose):
     refused = refusal("alpha", ours=(text,), releases={"alpha": {"1": ANY}})
     name = text.partition(">")[0]
     assert refused.message == (
@@ -178,7 +178,7 @@ def test_wheels_for_other_systems_alone_are_told_as_such():
     )
 
 
-def test_source_for_other_pythons_is_told():
+def test_source_for_other_pythons_is_reported():
     source = Release(wheels=(), source=("3.6", "3.7", "3.8"))
     refused = refusal("alpha==1", releases={"alpha": {"1": source}})
     assert refused.message == f"alpha==1 does not support {HERE}, only Python 3.6 to 3.8"
@@ -186,7 +186,7 @@ def test_source_for_other_pythons_is_told():
     assert refused.remedy == f"no version of alpha has a wheel for {HERE}"
 
 
-def test_what_was_published_after_the_date_is_told():
+def test_what_was_published_after_the_date_is_reported():
     late = Release(published="2026-06-30")
     refused = refusal("alpha==2", as_of="2026-01-31", releases={"alpha": {"1": ANY, "2": late}})
     assert refused.message == (
@@ -261,7 +261,7 @@ def test_versions_of_several_distributions_are_no_contradiction():
     assert refused.details == "uv cannot lock alpha==2, beta==1"
 
 
-def test_a_conflict_with_what_we_need_is_told_as_such():
+def test_a_conflict_with_what_we_need_is_reported_as_such():
     refused = refusal(
         *("beta", "alpha==1"),
         ours=("gunicorn>=23",),
@@ -292,7 +292,7 @@ def test_what_we_need_alone_is_to_be_made_available():
     )
 
 
-def test_one_requirement_that_cannot_be_met_with_what_it_needs_is_told():
+def test_one_requirement_that_cannot_be_met_with_what_it_needs_is_reported():
     refused = refusal("beta", "alpha==1", releases=THREE, apart=(frozenset({"alpha"}),))
     assert refused.message == f"alpha==1 and its dependencies cannot be resolved for {HERE}"
     assert refused.details == "uv cannot lock alpha==1"

@@ -217,7 +217,7 @@ def test_what_is_for_another_system_is_refused(ask):
     assert "only other systems" in refusal(ask, "zeta").message
 
 
-def test_a_version_that_does_not_exist_is_told_from_a_name_that_does_not(ask, published):
+def test_a_version_that_does_not_exist_is_distinguished_from_a_name_that_does_not(ask, published):
     error = refusal(ask, "delta==1.2", "theta")
     assert error.message == "no version of delta matches delta==1.2"
     assert "delta==0.5 and delta==1.5" in error.remedy

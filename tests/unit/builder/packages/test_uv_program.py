@@ -37,7 +37,7 @@ def run(monkeypatch, tmp_path):
         ("Permission denied", 13, "a folder cannot be written", "make the folder writable"),
     ],
 )
-def test_want_of_room_is_told_as_such(run, why, number, message, remedy):
+def test_want_of_room_is_reported_as_such(run, why, number, message, remedy):
     with pytest.raises(RoomError) as refused:
         run(2, FAILED.format(why, number))
     assert refused.value.message == f"installing the locked packages: {message}"

@@ -73,7 +73,7 @@ def test_what_is_made_here_is_not_noticed(sources):
     assert found(*sources) == []
 
 
-def test_each_is_told_once():
+def test_each_is_reported_once():
     assert len(found("spark.sql('x')", "spark.sql('/kaggle/input/a')", "'/kaggle/input/b'")) == 2
 
 

@@ -47,7 +47,7 @@ def test_what_is_no_requirement_is_refused_with_its_remedy(text):
         ("six[fast]=1", 'write "six[fast]==1"'),
     ],
 )
-def test_one_equals_sign_is_told(text, remedy):
+def test_one_equals_sign_is_reported(text, remedy):
     with pytest.raises(RequirementsError) as refused:
         Requirement.parse(text, PLACE, "write a name")
     said = "a version needs two equals signs"

@@ -135,7 +135,7 @@ def test_pip_lines(found, line, expected):
     assert [requirement.text for requirement in gathered.merged] == expected
 
 
-def test_what_only_the_run_knows_is_told(found):
+def test_what_only_the_run_knows_is_reported(found):
     notes = found({}, "# %%\n%pip install {name}\n# %%\n!apt-get install libgomp1").notes
     assert (
         "model.ipynb, cell 1, line 1: the packages of this pip line are known only at build time"

@@ -189,7 +189,7 @@ def test_a_python_that_this_one_is_or_that_nobody_understands_is_not_told(entry)
         "python=3.9=*_cpython",
     ],
 )
-def test_another_python_than_this_is_told(entry):
+def test_another_python_than_this_is_reported(entry):
     text = f"dependencies:\n- six\n- {entry}\n"
     assert list(unmet_in_conda({"dependencies": ["six", entry]}, YamlLines("env.yml", text))) == [
         (

@@ -27,13 +27,13 @@ def notes(tmp_path):
 
 @pytest.mark.parametrize("name", COMMANDS)
 @pytest.mark.parametrize("folder", ["", "nb/"])
-def test_a_file_that_is_not_read_is_told_once(notes, name, folder):
+def test_a_file_that_is_not_read_is_reported_once(notes, name, folder):
     [note] = notes(**{f"{folder}{name}": "pandas\n"}).notes
     assert note.startswith(f"{folder}{name} is not read: convert it with `")
     assert note.endswith("requirements.txt`")
 
 
-def test_what_only_poetry_reads_is_told(notes):
+def test_what_only_poetry_reads_is_reported(notes):
     [note] = notes(**{"pyproject.toml": POETRY}).notes
     assert note == (
         "[tool.poetry.dependencies] of pyproject.toml is not read: "
@@ -42,7 +42,7 @@ def test_what_only_poetry_reads_is_told(notes):
 
 
 @pytest.mark.parametrize("read", ["requirements.txt", "nb/requirements.txt"])
-def test_beside_a_file_that_is_read_nothing_is_told(notes, read):
+def test_beside_a_file_that_is_read_nothing_is_reported(notes, read):
     found = notes(**{read: "six\n", "setup.py": "", "Pipfile": "", "pyproject.toml": POETRY})
     assert found.notes == []
     assert [one.text for one in found.merged] == ["six"]

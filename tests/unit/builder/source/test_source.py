@@ -147,7 +147,7 @@ def test_git_decides_what_is_copied(repository, tmp_path):
 
 
 @pytest.mark.starts_programs
-def test_a_notebook_that_git_ignores_is_told_as_such(repository, nachlass, tmp_path):
+def test_a_notebook_that_git_ignores_is_reported_as_such(repository, nachlass, tmp_path):
     (repository / ".gitignore").write_text("*.ipynb\n")
     for path in repository.glob("*.ipynb"):
         git = ["git", "-C", repository, "rm", "--quiet", "--cached", path.name]
@@ -285,7 +285,7 @@ def test_why_a_file_is_not_in_the_copy(repository, tmp_path):
     assert "files in .s2i" in why(".s2i/x.csv")
 
 
-def test_a_submodule_that_is_not_checked_out_is_told(repository, tmp_path):
+def test_a_submodule_that_is_not_checked_out_is_reported(repository, tmp_path):
     other = tmp_path / "other"
     other.mkdir()
     git(other, "init", "-q")
