@@ -221,10 +221,10 @@ def test_what_is_accepted_decides(service, accept, answered):
     ("media_type", "headers", "status", "said"),
     [
         (CSV, {"Accept": "image/png"}, 406, "application/json"),
-        (CSV, {"Accept": f"{CSV};q=0"}, 406, "answered as"),
+        (CSV, {"Accept": f"{CSV};q=0"}, 406, "is available as"),
         (LINES, {"Content-Encoding": "gzip"}, 415, "gzip"),
         (f"{CSV}; charset=latin-1", {}, 415, "latin-1"),
-        ("application/vnd.apache.arrow.file", {}, 415, "is not read"),
+        ("application/vnd.apache.arrow.file", {}, 415, "is not supported"),
     ],
 )
 def test_what_is_not_taken(service, media_type, headers, status, said):
@@ -499,7 +499,7 @@ def test_a_batch_has_limits_of_rows_and_of_time(bundle, environ):
         pq.write_table(pa.table({"text": ["a"] * 900_000}), file, compression="zstd")
         for media_type, body in ((ARROW, sink.getvalue()), (PARQUET, file.getvalue())):
             detail = problem(ask(service, body, media_type), 413)
-            assert "900000 rows or more (limit 50, set by S2I_MAX_BATCH_ROWS)" in detail
+            assert "at least 900000 rows (limit 50, set by S2I_MAX_BATCH_ROWS)" in detail
         assert service.metrics()['nachlass_rejected_total{reason="too_large"}'] == 5
 
 
@@ -555,7 +555,7 @@ def test_without_pyarrow(unruly, environ):
     with served(unruly, environ, WEB_CONCURRENCY="1") as service:
         for media_type in (ARROW, PARQUET):
             answer = ask(service, written([ROW], media_type), media_type)
-            assert "no pyarrow: name it in the notebook's `requirements`" in problem(answer, 415)
+            assert "no pyarrow: add it to the notebook's `requirements`" in problem(answer, 415)
         assert "S2I_SERVING_REQUIREMENTS" in problem(ask(service, b"a\n1\n", CSV, ARROW), 406)
         assert answers(service, b"1\n", LINES) == [{"seen": 1}]
         assert json.loads(service.ask("GET", "/model")[2])["batches"] == [

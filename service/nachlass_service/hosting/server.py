@@ -247,7 +247,7 @@ class Server(BaseApplication):
         locks = [b.manifest.locks.serving for b in (self.bundle, bundle)]
         if locks[0] != locks[1]:
             raise BundleError(
-                f"{bundle.title} needs other packages than the running service: restart it"
+                f"{bundle.title} needs packages other than the installed ones: restart the service"
             )
 
     def say(self, event: str) -> None:
