@@ -1,7 +1,7 @@
-"""Removes what no build and no service has used for a while from the cache.
+"""Prunes the cache: removes entries that no build and no service has used for a while.
 
-What is removed is first moved to a folder that nobody looks into, so that no entry is ever
-half removed. Records of builds are small and stay; uv's cache is uv's.
+Entries are moved away before they are removed: none is ever half removed. Records of
+builds are small and stay; uv's cache is not touched.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ NOUNS = {
 
 @dataclass
 class Pruned:
-    """What a prune has removed, by noun, what it has kept because it is in use, and the bytes.
+    """The entries that a prune has removed, those it has kept because they are in use, and bytes.
 
     `shared` are the bytes of files that are linked elsewhere, too, mostly in uv's cache.
     """
