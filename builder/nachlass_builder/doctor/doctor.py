@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sysconfig
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -44,6 +45,8 @@ def run_checks(environ: Mapping[str, str]) -> list[Check]:
         partial(check_compiler, environ),
         partial(check_variables, environ),
     ]
+    # Until Python 3.13 its first call is not thread-safe, and finding uv needs it.
+    sysconfig.get_config_vars()
     with ThreadPoolExecutor(len(checks)) as threads:
         return [check for found in threads.map(lambda check: [*check()], checks) for check in found]
 
