@@ -12,8 +12,8 @@ def types_of(schema: Schema) -> set[str]:
     """Return the types that a schema allows; empty when unknown."""
     types: set[str] = set()
     for alternative in alternatives(schema):
-        said = alternative.get("type", ())
-        types.update([said] if isinstance(said, str) else said)
+        declared = alternative.get("type", ())
+        types.update([declared] if isinstance(declared, str) else declared)
     return types
 
 

@@ -62,22 +62,22 @@ def read_arguments(cfg: Config) -> dict[str, Any]:
     found = vars(parser.parse_args(cfg.get_cmd_args_from_env()))
     if words := found.pop("args", None):
         raise SettingError(f"GUNICORN_CMD_ARGS has {words[0]!r}, which is not a setting")
-    asked = {name: value for name, value in found.items() if value is not None}
+    given = {name: value for name, value in found.items() if value is not None}
     for name, instead in WITHOUT_EFFECT.items():
-        _refuse_if_asked(name, asked, cfg, instead)
-    for name in FILES & asked.keys():  # loading a model changes the working directory
-        asked[name] = str(Path(asked[name]).absolute())
-    return asked
+        _reject_if_set(name, given, cfg, instead)
+    for name in FILES & given.keys():  # loading a model changes the working directory
+        given[name] = str(Path(given[name]).absolute())
+    return given
 
 
-def refuse_of_other_workers(asked: Mapping[str, Any], cfg: Config) -> None:
+def refuse_of_other_workers(given: Mapping[str, Any], cfg: Config) -> None:
     """Reject settings that only gunicorn's own workers have; raises SettingError."""
     for name in OF_OTHER_WORKERS:
-        _refuse_if_asked(name, asked, cfg, "remove it, or serve with -k gthread")
+        _reject_if_set(name, given, cfg, "remove it, or serve with -k gthread")
 
 
-def _refuse_if_asked(name: str, asked: Mapping[str, Any], cfg: Config, instead: str) -> None:
-    if name in asked:
+def _reject_if_set(name: str, given: Mapping[str, Any], cfg: Config, instead: str) -> None:
+    if name in given:
         flag = (cfg.settings[name].cli or [name])[-1]
         raise SettingError(f"GUNICORN_CMD_ARGS sets {flag}, which has no effect here: {instead}")
 

@@ -112,8 +112,8 @@ class Server(BaseApplication):
         try:
             Master(self).run()
         except (RuntimeError, ValueError) as error:
-            said = str(error).partition("\n")[0].rstrip(": ")
-            raise SettingError(f"gunicorn cannot start: {said}") from error
+            message = str(error).partition("\n")[0].rstrip(": ")
+            raise SettingError(f"gunicorn cannot start: {message}") from error
 
     def do_load_config(self) -> None:
         """Load the configuration; raises SettingError."""
@@ -127,15 +127,15 @@ class Server(BaseApplication):
 
     def load_config(self) -> None:
         """Apply our defaults, then GUNICORN_CMD_ARGS, then our flags: the last one wins."""
-        asked = read_arguments(self.cfg)
+        given = read_arguments(self.cfg)
         settings = self._defaults()
-        if "worker_class" not in asked:
-            asked["worker_class"] = worker_class()
-            if asked["worker_class"] is not ThreadWorker:
-                refuse_of_other_workers(asked, self.cfg)
-        if "workers" in asked:
+        if "worker_class" not in given:
+            given["worker_class"] = worker_class()
+            if given["worker_class"] is not ThreadWorker:
+                refuse_of_other_workers(given, self.cfg)
+        if "workers" in given:
             self._why = "GUNICORN_CMD_ARGS"
-        for name, value in {**settings, **asked, **self._from_flags()}.items():
+        for name, value in {**settings, **given, **self._from_flags()}.items():
             self.cfg.set(name, value)
         check_settings(self.cfg)
         if self.settings.show_samples is None:
@@ -210,13 +210,13 @@ class Server(BaseApplication):
 
     def _from_flags(self) -> dict[str, Any]:
         """Return the settings of the command line by gunicorn's names."""
-        asked: dict[str, Any] = {}
+        given: dict[str, Any] = {}
         if {"HOST", "PORT"} & self._flags.keys():
-            asked["bind"] = self._address()
+            given["bind"] = self._address()
         if "WEB_CONCURRENCY" in self._flags:
-            asked["workers"] = self.settings.workers
+            given["workers"] = self.settings.workers
             self._why = "--workers"
-        return asked
+        return given
 
     def _address(self) -> str:
         host = self._flags.get("HOST", DEFAULT_HOST)

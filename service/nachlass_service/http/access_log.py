@@ -57,5 +57,5 @@ class AccessLog:
         reason = REASONS.get(status, b"").decode()
         named = [("X-Request-Id", request.id)]
         response: Any = SimpleNamespace(status=f"{status} {reason}", sent=sent, headers=named)
-        asked: Any = SimpleNamespace(headers=headers)
-        logger.access(response, asked, environ, timedelta(seconds=seconds))
+        logged_request: Any = SimpleNamespace(headers=headers)
+        logger.access(response, logged_request, environ, timedelta(seconds=seconds))

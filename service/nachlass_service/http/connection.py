@@ -58,8 +58,8 @@ class Connection(Phased, asyncio.Protocol):
     @property
     def endpoints(self) -> Endpoints:
         """The addresses of the client and the server."""
-        told = self._transport.get_extra_info
-        return Endpoints(told("peername"), told("sockname"), told("sslcontext") is not None)
+        info = self._transport.get_extra_info
+        return Endpoints(info("peername"), info("sockname"), info("sslcontext") is not None)
 
     def answer(self, response: bytes, *, close: bool) -> None:
         """Send the response to the current request, and continue with the next."""

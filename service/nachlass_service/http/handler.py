@@ -120,14 +120,14 @@ class RequestHandler:
     # Predictions.
 
     def _predict(self, client: Client, request: Request) -> None:
-        asked = PredictRequest(
+        predict_request = PredictRequest(
             request.header(b"content-type"), request.header(b"content-encoding"), request.body
         )
         is_large = len(request.body) > LARGE_BYTES
         job = Job(
             partial(self._predicted, client, request),
-            request=None if is_large else asked,
-            work=partial(self._scorer.ask, asked) if is_large else None,
+            request=None if is_large else predict_request,
+            work=partial(self._scorer.ask, predict_request) if is_large else None,
             is_wanted=lambda: client.is_open,
         )
         try:

@@ -25,10 +25,10 @@ class Scheme:
         endpoints = client.endpoints
         if endpoints.is_encrypted:
             return "https"
-        said = any(
+        is_https = any(
             self._secure.get(name) == value.decode("latin-1") for name, value in request.headers
         )
-        return "https" if said and self._trusts(endpoints.peer) else "http"
+        return "https" if is_https and self._trusts(endpoints.peer) else "http"
 
     def _trusts(self, peer: object) -> bool:
         if self._trusts_all or not isinstance(peer, tuple):

@@ -37,8 +37,8 @@ class ForkedProof:
 
         def prove() -> int:
             os.close(self._start)
-            told = os.read(waiting, 1)
-            return _score(bundle, model, batch=told == ALSO_AS_A_BATCH) if told else DIFFERS
+            mode = os.read(waiting, 1)
+            return _score(bundle, model, batch=mode == ALSO_AS_A_BATCH) if mode else DIFFERS
 
         self._children = [_fork(prove) for _ in range(CHILDREN)]
         os.close(waiting)

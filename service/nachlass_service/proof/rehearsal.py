@@ -28,10 +28,10 @@ def rehearse(bundle: Bundle, is_given_up: Callable[[], bool]) -> None:
     The process is killed when `is_given_up` returns true.
     """
     command = [sys.executable, "-P", "-m", "nachlass_service", "load", str(bundle.path)]
-    with TemporaryFile() as said:
+    with TemporaryFile() as stderr:
         try:
             process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr
             )
         except OSError as error:
             raise BundleError(f"cannot start the service's Python: {error}") from error
@@ -44,8 +44,8 @@ def rehearse(bundle: Bundle, is_given_up: Callable[[], bool]) -> None:
                     f"loading the model was cancelled, or took too long (limit {LIMIT_S} s)"
                 )
             time.sleep(0.05)
-        said.seek(0)
-        lines = said.read().decode("utf-8", "replace").strip().splitlines()
+        stderr.seek(0)
+        lines = stderr.read().decode("utf-8", "replace").strip().splitlines()
     if process.returncode:
         raise BundleError(
             lines[-1] if lines else f"loading failed with exit status {process.returncode}"
