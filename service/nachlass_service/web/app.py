@@ -205,7 +205,9 @@ def read_body(scorer: Scorer) -> bytes:
         body = _read_at_most(scorer.settings.max_body_bytes)
         if body is not None:
             return body
-        error = TooLargeError(f"at most {scorer.settings.max_body_bytes} bytes are taken")
+        error = TooLargeError(
+            f"the body is too large (limit {scorer.settings.max_body_bytes} bytes)"
+        )
     except (ClientDisconnected, OSError):
         error = SlowBodyError("the body ended before it was complete")
     scorer.turn_down(error, request_id())
