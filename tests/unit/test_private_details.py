@@ -363,7 +363,7 @@ def gunicorn_settings():
     "gunicorn",
     "WEB_CONCURRENCY is read when gunicorn.config is imported",
     f"{SERVICE}/hosting/serve.py",
-    "gunicorn reads this when it is imported",
+    "gunicorn reads this on import",
 )
 def gunicorn_web_concurrency():
     return 'default = int(os.environ.get("WEB_CONCURRENCY"' in inspect.getsource(gunicorn_config)
