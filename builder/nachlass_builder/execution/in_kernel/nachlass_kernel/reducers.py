@@ -90,7 +90,8 @@ def _reduce_type_var_tuple(made: Any) -> Reduced:
     """The notebook's variable made anew; another module's by its name."""
     if made.__module__ != "__main__":
         return str(made.__name__)
-    return typing.TypeVarTuple, (made.__name__,), {"__module__": "__main__"}
+    # As a state of slots: from Python 3.12 it has no __dict__.
+    return typing.TypeVarTuple, (made.__name__,), (None, {"__module__": "__main__"})
 
 
 def _reduce_context_variable(variable: Any) -> Reduced:
@@ -117,7 +118,7 @@ def _reduce_context_variable(variable: Any) -> Reduced:
 
 
 def _reduce_weak_dictionary(weak: Any) -> Reduced:
-    """An empty one for what a singledispatch function remembers of its calls; else refused.
+    """An empty one for what singledispatch remembers of calls; else refused.
 
     What was called with may be of a class that is not there where the model is served.
     Others would lose the entries that nothing else in the pickle holds.
@@ -128,10 +129,13 @@ def _reduce_weak_dictionary(weak: Any) -> Reduced:
 
 
 def _is_dispatch_cache(weak: Any) -> bool:
-    """Whether a function of functools.singledispatch keeps the means to clear it."""
+    """Whether a method of singledispatch keeps it, or a function the means to clear it."""
+    referrers = gc.get_referrers(weak)
+    if any(isinstance(one, functools.singledispatchmethod) for one in referrers):
+        return True
     return any(
         holder.get("_clear_cache") is one
-        for one in gc.get_referrers(weak)
+        for one in referrers
         if isinstance(one, MethodType) and one.__func__ is WeakKeyDictionary.clear
         for holder in gc.get_referrers(one)
         if isinstance(holder, dict)
