@@ -9,6 +9,7 @@ A case is a folder:
                   git = true               make the source a git repository
                   large = true             its packages are too large to keep, and it runs only in
                                            `make test-all`
+                  python = "3.11"          it applies to this version of Python only
                   exit = 6                 the exit code; 0 when absent
                   says = [...]             text the build must print
                   silent = [...]           text it must not print
@@ -76,6 +77,9 @@ def parameters():
 def test_case(case, settings, source, nachlass, environ, tmp_path):
     if settings.get("large") and not ALL:
         pytest.skip("its packages are large; to enable: make test-all")
+    here = ".".join(platform.python_version_tuple()[:2])
+    if settings.get("python", here) != here:
+        pytest.skip(f"it is about Python {settings['python']}; to enable: run the tests with it")
     root = source(case, settings)
     bundle = tmp_path / "bundle"
     environment = settings.get("environment", {})

@@ -168,7 +168,9 @@ def test_failures_do_not_show_the_password(server, source, build):
     require(source, "secretlib==2.0\n")
     url = f"http://{USERINFO}@{server}/simple/"
     built, *_ = build(environment={"PIP_EXTRA_INDEX_URL": url}, exit_code=5)
-    assert "requirements.txt, line 1: no version of secretlib matches secretlib==2.0" in built.stderr
+    assert (
+        "requirements.txt, line 1: no version of secretlib matches secretlib==2.0" in built.stderr
+    )
 
 
 def test_a_wrong_password_is_said_but_not_shown(server, source, build):

@@ -1,8 +1,8 @@
-"""What a cell's code binds, against what Python itself says of it."""
+"""What a cell's code binds, against what Python itself makes of it."""
 
 import ast
+import dis
 import inspect
-import symtable
 
 import pytest
 
@@ -16,9 +16,10 @@ from nachlass_builder.notebook.bindings import (
 
 
 def bound_by_python(source):
-    """The names that the compiler's symbol table has as bound at the top level."""
-    symbols = symtable.symtable(source, "<cell>", "exec").get_symbols()
-    return {one.get_name() for one in symbols if one.is_assigned() or one.is_imported()}
+    """The names that compiled code stores at the top level, without what Python adds."""
+    code = compile(source, "<cell>", "exec")
+    stored = {one.argval for one in dis.get_instructions(code) if one.opname == "STORE_NAME"}
+    return {name for name in stored if not name.startswith("__")}
 
 
 @pytest.mark.parametrize(

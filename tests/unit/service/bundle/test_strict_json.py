@@ -75,7 +75,7 @@ def test_python_values(value, expected):
         (np.array([[1, 2], [3, 4]]), [[1, 2], [3, 4]]),
         (np.array(["a", None], dtype=object), ["a", None]),
         (np.datetime64("2026-01-31T12:00", "ns"), "2026-01-31T12:00:00"),
-        (np.datetime64("NaT"), None),
+        (np.datetime64("NaT", "s"), None),
         (np.timedelta64(90, "s"), 90.0),
         (np.array(["2026-01-31"], dtype="M8[ns]"), ["2026-01-31T00:00:00"]),
         (np.array(7.5), 7.5),

@@ -90,7 +90,8 @@ def _reduce_type_var_tuple(made: Any) -> Reduced:
     """Recreate the notebook's variable; reduce another module's to its name."""
     if made.__module__ != "__main__":
         return str(made.__name__)
-    return typing.TypeVarTuple, (made.__name__,), {"__module__": "__main__"}
+    # As a state of slots: from Python 3.12 it has no __dict__.
+    return typing.TypeVarTuple, (made.__name__,), (None, {"__module__": "__main__"})
 
 
 def _reduce_context_variable(variable: Any) -> Reduced:
@@ -128,10 +129,13 @@ def _reduce_weak_dictionary(weak: Any) -> Reduced:
 
 
 def _is_dispatch_cache(weak: Any) -> bool:
-    """Return whether a function of functools.singledispatch can clear the dictionary."""
+    """Return whether functools.singledispatch keeps the dictionary or can clear it."""
+    referrers = gc.get_referrers(weak)
+    if any(isinstance(one, functools.singledispatchmethod) for one in referrers):
+        return True
     return any(
         holder.get("_clear_cache") is one
-        for one in gc.get_referrers(weak)
+        for one in referrers
         if isinstance(one, MethodType) and one.__func__ is WeakKeyDictionary.clear
         for holder in gc.get_referrers(one)
         if isinstance(holder, dict)
