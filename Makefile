@@ -12,7 +12,7 @@ QUICK = tests/unit -m "not starts_programs"
 # Four on two cores: now and then one waits for Prometheus, an image or a time limit.
 WORKERS = -n 4 --dist worksteal
 
-.PHONY: help demo test test-all test-lowest test-unit coverage mutate lint docs bench soak fuzz bench-drift dist clean
+.PHONY: help demo test test-all test-lowest test-unit coverage mutate lint docs links bench soak fuzz bench-drift dist clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ docs: .venv/docs/installed ## build the documentation site; warnings and dead li
 	command -v dot >/dev/null || { echo "dot is missing: install graphviz" >&2; exit 1; }
 	.venv/docs/bin/sphinx-build --fresh-env --nitpicky --fail-on-warning --keep-going --quiet docs .venv/docs/site
 	@echo ".venv/docs/site/index.html"
+
+links: .venv/docs/installed ## check the links of the documentation to other sites
+	.venv/docs/bin/sphinx-build --builder linkcheck --quiet docs .venv/docs/links
 
 bench: .venv/test/installed ## measure builds, a service under load, alone and beside others, and drift
 	$(TEST)/python tests/bench/build_steps.py

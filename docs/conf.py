@@ -1,5 +1,6 @@
 """The documentation site: `make docs`."""
 
+import re
 import sys
 import tomllib
 from pathlib import Path
@@ -34,6 +35,9 @@ myst_url_schemes = {
 }
 
 graphviz_output_format = "svg"
+
+# Tests check links to the repository; services run only while a reader follows a page.
+linkcheck_ignore = [re.escape(SOURCE), r"http://localhost:\d+"]
 
 html_theme = "furo"
 html_title = f"Nachlass {release}"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from docutils import nodes
+from prometheus_client.core import Metric
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
@@ -33,11 +34,19 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in cells)
 
 
+def definitions(entries: Iterable[tuple[str, str]]) -> str:
+    """Return a Markdown definition list, which fits a narrow page where a table does not."""
+    return "\n\n".join(f"{term}\n: {meaning}" for term, meaning in entries)
+
+
 def settings(variables: Iterable[Any]) -> str:
-    """Return a table of environment variables."""
-    return table(
-        ["variable", "default", "meaning"],
-        ([f"`{each.name}`", each.default, each.meaning] for each in variables),
+    """Return the environment variables, with their defaults."""
+    return definitions(
+        (
+            f"`{each.name}`",
+            f"{each.meaning[0].upper()}{each.meaning[1:]}. Default: {each.default or 'none'}.",
+        )
+        for each in variables
     )
 
 
@@ -65,7 +74,7 @@ def problems() -> str:
 
 
 def metrics() -> str:
-    """Return a table of the metrics, from a service that predicts labels and numbers."""
+    """Return the metrics of a service that predicts labels and numbers."""
     prediction = Prediction("mixed", ("", "n"), {"": ("a",)}, {"n": (0.0,)}, ladder=(0.0, 1.0))
     found = Metrics(
         prediction,
@@ -74,13 +83,15 @@ def metrics() -> str:
         features=Features({"x": ("a",)}, {}),
         baseline=Baseline({"": {"a": 1}, "n": {}}, {"x": {"a": 1}}),
     ).collect()
-    rows = []
-    for family in found:
-        labels = dict.fromkeys(label for sample in family.samples for label in sample.labels)
-        name = f"{family.name}_total" if family.type == "counter" else family.name
-        shown = ", ".join(f"`{label}`" for label in labels if label not in LABELS_OF_SUFFIXES)
-        rows.append([f"`{name}`", family.type, shown, family.documentation])
-    return table(["metric", "type", "labels", "meaning"], rows)
+    return definitions((_signature(family), family.documentation) for family in found)
+
+
+def _signature(family: Metric) -> str:
+    """Return a metric's name, type and labels."""
+    labels = dict.fromkeys(label for sample in family.samples for label in sample.labels)
+    name = f"{family.name}_total" if family.type == "counter" else family.name
+    shown = ", ".join(f"`{label}`" for label in labels if label not in LABELS_OF_SUFFIXES)
+    return f"`{name}` ({family.type}{f'; {shown}' if shown else ''})"
 
 
 def commands() -> str:
