@@ -164,4 +164,4 @@ def test_a_source_may_have_a_manifest_of_its_own(source, difference):
 def test_what_is_neither_bundle_nor_source_is_refused(kmeans, nachlass, tmp_path):
     done = nachlass("diff", tmp_path / "nothing", kmeans)
     assert done.returncode == 3
-    assert "there is no" in done.stderr
+    assert "does not exist" in done.stderr

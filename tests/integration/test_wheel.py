@@ -21,7 +21,7 @@ from support.cells import write_notebook
 from support.project import NOT_IN_GIT
 
 PROJECT = Path(__file__).parents[2]
-KINDS = ("*.py", "*.yml", "*.html", "py.typed")
+KINDS = ("*.py", "*.yml", "*.html", "*.css", "py.typed")
 """The files of our packages."""
 SHADOWS = ("service.py", "flask.py", "builder.py", "gunicorn.conf.py", "nachlass.py")
 NOT_OURS = 'raise RuntimeError(f"{__file__} was imported, and nobody asked for it")\n'
@@ -144,7 +144,7 @@ def test_the_wheels_tell_the_version_and_where_to_ask(wheel):
         metadata = email.message_from_bytes(archive.read(name))
     assert metadata["Version"] == __version__
     urls = dict(url.split(", ") for url in metadata.get_all("Project-URL"))
-    assert {*urls} == {"Homepage", "Documentation", "Changelog", "Issues"}
+    assert {*urls} == {"Source", "Changelog", "Issues"}
     assert metadata["License-Expression"] == "Apache-2.0"
 
 
