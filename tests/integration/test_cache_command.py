@@ -13,6 +13,7 @@ import pytest
 from nachlass_builder.foundation import in_use
 from support.cells import write_notebook
 from support.command import NACHLASS
+from support.repositories import commit_all
 from support.served import Served, free_port, service_command
 
 MODEL = "# %%\ndef predictor(x):\n    return sum(x)\n# %%\nsamples = [[1, 2], [3, 4]]"
@@ -86,6 +87,23 @@ def test_the_environment_of_a_running_service_stays(how, command, own, own_cache
     assert environments(own_cache) == []
     answer = command("predict", bundle, "[1, 2]", environ=own)
     assert answer.stdout == "3\n", answer.stderr
+
+
+def test_the_bundle_of_a_running_service_stays(command, own, own_cache, source, tmp_path):
+    """That of a git URL is in the cache, too, and the service runs in a snapshot beside it."""
+    commit_all(source)
+    port = free_port()
+    words = [NACHLASS, "serve", f"file://{source}#HEAD", "--port", port]
+    service = start(words, {**own, "S2I_SHOW_SAMPLES": "1"}, tmp_path / "log", port)
+    try:
+        service.wait_until(service.is_ready, "the service is not ready")
+        forget_uses(own_cache)
+        pruned = command("cache", "prune", "--unused-for", "1d", environ=own)
+        assert "bundle" not in pruned.stdout
+        assert service.ask("GET", "/notebook/1")[0] == 200
+        assert service.stop(signal.SIGTERM) == 0
+    finally:
+        service.kill()
 
 
 def _serves(environment, service):

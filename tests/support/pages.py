@@ -151,8 +151,7 @@ class Reader:
             text = text.replace(there, here)
         for public, port in self.ports.items():
             text = text.replace(f"localhost:{public}", f"localhost:{port}")
-        lasting = self._lasting[-1].pid if self._lasting else "PID"
-        return re.sub(r"\bPID\b", str(lasting), text)
+        return text.replace("$!", str(self._lasting[-1].pid)) if self._lasting else text
 
     def _start(self, command):
         public, path = "8080", "/readyz"
@@ -161,7 +160,7 @@ class Reader:
             command += f" --web.listen-address=127.0.0.1:{self.ports[public]}"
         with self._log.open("ab") as log:
             process = subprocess.Popen(
-                ["bash", "-c", f"exec {command}"],
+                ["bash", "-c", f"exec {command.removesuffix(' &')}"],
                 cwd=self._folder,
                 env=self._environ,
                 stdin=subprocess.DEVNULL,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from errno import EACCES, EPERM, EROFS
 from pathlib import Path
@@ -16,7 +16,13 @@ from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
-from nachlass_builder.assemble.cache_size import contents_of, entries_of, freed_by
+from nachlass_builder.assemble.cache_size import (
+    PRUNE_LOCK,
+    REMOVING,
+    contents_of,
+    entries_of,
+    freed_by,
+)
 from nachlass_builder.bundle.cached import BUNDLES
 from nachlass_builder.bundle.staging import remove
 from nachlass_builder.foundation.errors import RoomError
@@ -28,8 +34,6 @@ from nachlass_builder.packages.environment import ENVIRONMENTS, LOCK
 from nachlass_builder.packages.service_wheel import WHEELS
 
 NOT_WRITABLE = (EACCES, EPERM, EROFS)
-REMOVING = ".removing-"
-"""How the name of a folder begins whose content is being removed."""
 NOUNS = {
     ENVIRONMENTS: "environment",
     BUNDLES: "bundle",
@@ -66,38 +70,41 @@ class Pruned:
 
 
 def prune(cache: Path, unused_s: float, *, dry_run: bool) -> Pruned:
-    """Remove what was not used for some seconds and is not in use.
+    """Remove entries that were not used for some seconds and are not in use.
 
-    Raises RoomError when the cache cannot be written.
+    Raises RoomError if the cache cannot be written or another prune is running.
     """
     pruned = Pruned(dry_run)
-    trash = cache / f"{REMOVING}{uuid4().hex[:8]}"
-    left = sorted(cache.glob(f"{REMOVING}*"))  # by a prune that was killed
+    if not cache.is_dir():
+        return pruned
+    before = time.time() - unused_s
     try:
-        if not dry_run and cache.is_dir():
-            trash.mkdir()
-        found = list(_Pruning(cache, trash, time.time() - unused_s, pruned).run())
-        # Measured together: files may be linked from several of them.
-        pruned.freed, pruned.shared = freed_by([*left, *found])
+        with nullcontext() if dry_run else FileLock(cache / PRUNE_LOCK, timeout=0):
+            left = sorted(cache.glob(f"*/{REMOVING}*"))  # by a prune that was killed
+            try:
+                found = list(_Pruning(cache, before, pruned).run())
+                # Measured together: files may be linked from several of them.
+                pruned.freed, pruned.shared = freed_by([*left, *found])
+            finally:
+                for folder in [] if dry_run else cache.glob(f"*/{REMOVING}*"):
+                    remove(folder)
+    except Timeout as error:
+        raise RoomError(f"another prune of {cache} is running", remedy="wait for it") from error
     except OSError as error:
         if error.errno not in NOT_WRITABLE:
             raise
         raise RoomError(
             f"{error.filename} cannot be written: {error.strerror}",
-            remedy="prune as the user who owns the cache, or name another with S2I_CACHE_DIR",
+            remedy="prune as the owner of the cache, or name another cache with S2I_CACHE_DIR",
         ) from error
-    finally:
-        for folder in [] if dry_run else [trash, *left]:
-            remove(folder)
     return pruned
 
 
 @dataclass(frozen=True)
 class _Pruning:
-    """One prune: entries last used before `before` go to `trash`, or stay if it is a dry run."""
+    """One prune: removes entries last used before `before`, or lists them in a dry run."""
 
     cache: Path
-    trash: Path
     before: float
     pruned: Pruned
 
@@ -116,11 +123,16 @@ class _Pruning:
                     yield from self._take(BYTECODE, [entry])
 
     def _take(self, folder: str, contents: list[Path]) -> Iterator[Path]:
-        """Move the content of an entry away at once."""
+        """Move the content of an entry away at once, within its file system."""
         noun = NOUNS[folder]
         self.pruned.removed[noun] = self.pruned.removed.get(noun, 0) + 1
-        for path in contents:
-            yield path if self.pruned.dry_run else path.rename(self.trash / uuid4().hex)
+        if self.pruned.dry_run:
+            yield from contents
+            return
+        trash = (self.cache / folder).resolve() / f"{REMOVING}{uuid4().hex}"
+        trash.mkdir()
+        for number, path in enumerate(contents):
+            yield path.rename(trash / str(number))
 
     def _is_old(self, entry: Path) -> bool:
         return last_used(entry) <= self.before

@@ -30,6 +30,9 @@ KINDS = {
 }
 """The kinds of content, as people call them, and their folders."""
 OTHER = "other"
+REMOVING = ".removing-"
+"""The start of the names of folders whose content is being removed."""
+PRUNE_LOCK = ".prune.lock"
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ class CacheSize:
 
 def cache_size(cache: Path) -> CacheSize:
     """Measure a cache by kind."""
-    known = {folder for folders in KINDS.values() for folder in folders}
+    known = {PRUNE_LOCK, *(folder for folders in KINDS.values() for folder in folders)}
     there = sorted(path.name for path in cache.iterdir()) if cache.is_dir() else []
     others = tuple(name for name in there if name not in known)
     kinds: list[Kind] = []
@@ -86,6 +89,8 @@ def entries_of(cache: Path, folder: str) -> Iterator[Path]:
     """The entries in a folder of the cache, each of which can be removed alone."""
     pattern = "*/*" if folder == BYTECODE else "*"  # one folder for each version of Python
     for entry in sorted((cache / folder).glob(pattern)):
+        if any(part.startswith(REMOVING) for part in entry.parts):
+            continue
         if folder not in (ENVIRONMENTS, BUNDLES, WHEELS) or any(contents_of(entry)):
             yield entry
 

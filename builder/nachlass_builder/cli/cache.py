@@ -22,7 +22,7 @@ class Duration(click.ParamType[float]):
         self, value: str, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         """Return the seconds."""
-        found = re.fullmatch(r"(\d+)([smhdw])|0", value)
+        found = re.fullmatch(r"(\d{1,6})([smhdw])|0", value)
         if not found:
             self.fail(f"{value!r} is not a duration such as 30d, 12h or 0", param, ctx)
         return int(found[1]) * SECONDS[found[2]] if found[1] else 0

@@ -17,7 +17,7 @@ SHELLS: dict[str, type[ShellComplete]] = {
 @click.argument("shell", type=click.Choice(list(SHELLS)))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
-    """Print the completion script of a shell.
+    """Print the completion script for a shell.
 
     \b
     bash:  nachlass completion bash > ~/.local/share/bash-completion/completions/nachlass

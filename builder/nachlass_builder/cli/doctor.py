@@ -27,8 +27,8 @@ def doctor(form: str) -> None:
     """Check what a build needs: tools, package indexes, caches.
 
     Ends with 0 if a build can work, else with the exit code that the build
-    would have: 5 if a package index does not answer, 15 if the cache cannot be
-    written.
+    would have: 3 without git, 5 if a package index does not answer, 15 if the
+    cache cannot be written.
     """
     from nachlass_builder.doctor.check import exit_code
     from nachlass_builder.doctor.doctor import run_checks
@@ -38,7 +38,7 @@ def doctor(form: str) -> None:
     code = exit_code(checks)
     if form == "json":
         data = {"checks": [check.as_data() for check in checks], "exit_code": code}
-        click.echo(redact(json.dumps(data, indent=2), ()))
+        click.echo(json.dumps(data, indent=2))
     else:
         for check in checks:
             click.echo(redact(_line(check), ()))

@@ -18,6 +18,7 @@ from nachlass_builder.cli.options import (
     request_for,
 )
 from nachlass_builder.foundation.errors import PredictionError
+from nachlass_builder.foundation.progress import counted
 
 if TYPE_CHECKING:
     from nachlass_builder.source.prepare import Request
@@ -47,7 +48,9 @@ def predict(
 
     expected = ["JSON"] if url else ["SOURCE", "JSON"]
     if len(words) != len(expected):
-        raise click.UsageError(f"expected {' and '.join(expected)}, got {len(words)} arguments")
+        raise click.UsageError(
+            f"expected {' and '.join(expected)}, got {counted(len(words), 'argument')}"
+        )
     text = words[-1]
     if text == "-":
         # Like an argument's, these bytes reach the model unchanged in any locale.

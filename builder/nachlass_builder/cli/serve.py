@@ -61,6 +61,7 @@ def serve(
     for name, value in flags.items():
         words += [] if value is None else [name, str(value)]
     hold_across_exec(model.folder)
+    hold_across_exec(model.bundle.parent)  # which is in the cache for a git URL
     sys.stdout.flush()
     sys.stderr.flush()
     os.execve(model.python, [str(model.python), *words], dict(model.environment))  # noqa: S606 - no shell here

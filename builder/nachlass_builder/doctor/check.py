@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from nachlass_builder.foundation.credentials import HIDDEN, redact
 from nachlass_builder.foundation.errors import NachlassError
 
 State = Literal["ok", "warning", "error"]
@@ -22,9 +24,20 @@ class Check:
     exit_code: int = 0
 
     def as_data(self) -> dict[str, Any]:
-        """The check as JSON has it."""
-        facts = {"name": self.name, "state": self.state, "message": self.message}
-        return facts | ({"help": self.remedy} if self.remedy else {})
+        """Return the check as JSON, without credentials."""
+        facts = {"name": self.name, "state": self.state, "message": redact(self.message, ())}
+        return facts | ({"help": redact(self.remedy, ())} if self.remedy else {})
+
+
+def without_userinfo(address: str) -> str:
+    """Hide everything up to the last @, which also covers addresses that are not valid URLs."""
+    return re.sub(r"^([A-Za-z][\w.+-]*://)?.*@", rf"\1{HIDDEN}@", address)
+
+
+def userinfo_of(address: str) -> str:
+    """Return the part of an address that `without_userinfo` hides; empty if there is none."""
+    found = re.search(r"^(?:[A-Za-z][\w.+-]*://)?(.*)@", address)
+    return found[1] if found else ""
 
 
 def ok(name: str, message: str) -> Check:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from nachlass_builder.doctor.check import Check, failed, ok
-from nachlass_builder.doctor.indexes import check_indexes
+from nachlass_builder.doctor.indexes import check_indexes, userinfos
 from nachlass_builder.doctor.machine import check_folder, check_variables
 from nachlass_builder.doctor.tools import (
     check_compiler,
@@ -34,7 +34,7 @@ def run_checks(environ: Mapping[str, str]) -> list[Check]:
         about_indexes: Callable[[], Iterator[Check]] = lambda: iter([unread])  # noqa: E731 - short
     else:
         about_indexes = partial(check_indexes, indexes)
-    never_show(indexes.secrets)
+    never_show({*indexes.secrets, *userinfos(indexes)})
     checks: list[Callable[[], Iterator[Check]]] = [
         partial(check_python, indexes),
         check_uv,

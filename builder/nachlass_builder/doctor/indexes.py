@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import unquote, urlsplit
 
-from nachlass_builder.doctor.check import Check, error, ok, warning
+from nachlass_builder.doctor.check import Check, error, ok, userinfo_of, warning, without_userinfo
 from nachlass_builder.foundation.credentials import public_url
 from nachlass_builder.foundation.errors import NachlassError, RequirementsError, TimeLimitError
 from nachlass_builder.foundation.process import Completed, Deadline
@@ -72,8 +72,15 @@ def _settings(indexes: IndexSettings) -> Iterator[Check]:
         names = ", ".join(indexes.unsupported)
         yield warning("pip settings", f"settings without effect: {names}", "uv has no such setting")
     for link in indexes.missing_links:
-        message = f"find-links: {public_url(link)} does not exist"
+        message = f"find-links: {without_userinfo(public_url(link))} does not exist"
         yield warning("pip settings", message, "create it, or remove the setting")
+
+
+def userinfos(indexes: IndexSettings) -> Iterator[str]:
+    """List the credentials of all places, as written: uv may quote an invalid URL."""
+    for place in _places(indexes):
+        if userinfo := userinfo_of(place.url):
+            yield userinfo
 
 
 def _places(indexes: IndexSettings) -> Iterator[_Place]:
@@ -91,7 +98,7 @@ def _places(indexes: IndexSettings) -> Iterator[_Place]:
 
 def _check(place: _Place, indexes: IndexSettings) -> Check:
     """Ask a place for a package."""
-    name, shown = "index" if place.is_index else "links", public_url(place.url)
+    name, shown = "index" if place.is_index else "links", without_userinfo(public_url(place.url))
     if place.folder is not None:
         if place.folder.exists():
             return ok(name, f"{shown} exists")

@@ -10,8 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from nachlass_builder.doctor.check import Check, error, ok, warning
-from nachlass_builder.foundation.credentials import redact
+from nachlass_builder.doctor.check import Check, error, ok, warning, without_userinfo
 from nachlass_builder.foundation.errors import FREE_SOME, RoomError
 from nachlass_builder.foundation.size import megabytes
 from nachlass_builder.packages.uv_program import OTHER_FOLDER
@@ -64,7 +63,7 @@ def check_variables(environ: Mapping[str, str]) -> Iterator[Check]:
         value = environ[name]
         if not value or (name.lower() not in PROXIES and name not in CERTIFICATES):
             continue
-        shown = redact(f"{name}={value}", ())
+        shown = f"{name}={without_userinfo(value)}"
         if name in CERTIFICATES and not os.path.exists(value):  # noqa: PTH110 - may be anything
             yield warning("variable", f"{shown} does not exist", f"unset {name}, or correct it")
         else:

@@ -18,6 +18,7 @@ from nachlass_builder.foundation.errors import (
     NachlassError,
     RequirementsError,
     SourceError,
+    TimeLimitError,
 )
 from nachlass_builder.foundation.process import Deadline, run
 from nachlass_builder.image.engine import PROGRAMS, Engine
@@ -25,7 +26,7 @@ from nachlass_builder.packages.pip_settings import IndexSettings
 from nachlass_builder.packages.uv_program import run_uv, uv_message
 
 COMPILERS = ("cc", "gcc", "clang")
-LIMIT_S = 5.0
+LIMIT_S = 30.0
 
 
 def check_python(indexes: IndexSettings) -> Iterator[Check]:
@@ -43,15 +44,17 @@ def check_python(indexes: IndexSettings) -> Iterator[Check]:
             )
         except FileNotFoundError:
             return  # without uv, of which another check tells
+        except TimeLimitError:
+            problem = f"it takes too long (limit {LIMIT_S:g} s)"
         except NachlassError as failure:
             problem = failure.message
         else:
             problem = uv_message(made) if made.status else ""
     if problem:
-        message = f"{name} ({sys.executable}) makes no environments: {problem}"
+        message = f"{name} ({sys.executable}) cannot create environments: {problem}"
         yield error("python", message, "install nachlass with another Python", RequirementsError)
     else:
-        yield ok("python", f"{name} ({sys.executable}); it makes environments")
+        yield ok("python", f"{name} ({sys.executable}); it can create environments")
 
 
 def check_uv() -> Iterator[Check]:

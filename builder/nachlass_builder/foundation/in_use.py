@@ -41,7 +41,7 @@ def touch(folder: Path) -> None:
 def last_used(folder: Path) -> float:
     """Return the time of a folder's last use, in seconds since 1970."""
     mark = folder / MARK
-    return (mark if mark.exists() else folder).stat().st_mtime
+    return (mark if mark.exists() else folder).lstat().st_mtime
 
 
 def is_in_use(folder: Path) -> bool:

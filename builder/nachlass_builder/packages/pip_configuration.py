@@ -59,7 +59,10 @@ def _machine_files(environ: Mapping[str, str]) -> Iterator[Path]:
 
 def _user_files(environ: Mapping[str, str]) -> Iterator[Path]:
     """Yield the user's files: the legacy location, then the current one."""
-    home = Path(environ["HOME"]) if environ.get("HOME") else Path("~").expanduser()
+    try:
+        home = Path(environ["HOME"]) if environ.get("HOME") else Path.home()
+    except RuntimeError:  # neither HOME nor an entry in the password database
+        return
     yield home / ".pip/pip.conf"
     library = home / "Library/Application Support/pip"
     if sys.platform == "darwin" and library.is_dir():

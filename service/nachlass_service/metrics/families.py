@@ -80,7 +80,7 @@ class Families:
         yield by_value(
             CounterMetricFamily,
             f"{p}_inputs",
-            "Input feature values of a share of the samples.",
+            "Input feature values, counted for a share of the samples.",
             self._inputs.counts(rows[INPUTS]),
         )
 
@@ -95,7 +95,7 @@ class Families:
             )
         family = GaugeMetricFamily(
             f"{self._prefix}_prediction_value_baseline",
-            "Predicted numbers of the build up to each bound; constant.",
+            "Cumulative number of the build's predictions up to each bound; constant.",
             labels=["field", "le"],
         )
         for field, counts in self._baseline["predictions"].items():

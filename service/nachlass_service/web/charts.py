@@ -79,8 +79,8 @@ def _row(label: str, share: tuple[str, float, float], end: float) -> Row:
 
 
 def _statistics(drift: Drift) -> list[str]:
-    """Return PSI and KS with their limits; none where there is nothing to compare."""
-    if not drift.live_size or not drift.baseline_size:
+    """Return PSI and KS with their limits; none while there are too few values."""
+    if drift.verdict not in ("moved", "steady"):
         return []
     found = [statistic("PSI", drift.psi, drift.psi_limit)]
     if drift.ks is not None and drift.ks_limit is not None:

@@ -43,4 +43,7 @@ def _array(schema: Mapping[str, Any]) -> str:
     least, most, item = schema.get("minItems"), schema.get("maxItems"), type_of(schema["items"])
     size = f"{most:,} " if least == most and least is not None else ""
     is_one_word = item.isalpha() and item != "any"
-    return f"array of {size}{item}s" if is_one_word else f"array of {size}items ({item})"
+    plural = "" if most == least == 1 else "s"
+    return (
+        f"array of {size}{item}{plural}" if is_one_word else f"array of {size}item{plural} ({item})"
+    )

@@ -2,12 +2,14 @@
 
 import os
 import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from filelock import FileLock
 
 from nachlass_builder.assemble.cache_prune import prune
-from nachlass_builder.assemble.cache_size import cache_size
+from nachlass_builder.assemble.cache_size import PRUNE_LOCK, REMOVING, cache_size
 from nachlass_builder.foundation.errors import RoomError
 from nachlass_builder.foundation.in_use import MARK, shared
 
@@ -156,9 +158,29 @@ def test_files_that_are_linked_elsewhere_are_not_freed(tmp_path):
 
 
 def test_what_a_killed_prune_has_left_is_removed(tmp_path):
-    write(tmp_path / ".removing-12345678/0/bin/python")
+    write(tmp_path / "envs/.removing-12345678/0/bin/python")
     assert prune(tmp_path, MONTH_S, dry_run=False).freed == 1000
-    assert not list(tmp_path.iterdir())
+    assert not list((tmp_path / "envs").iterdir())
+
+
+def test_a_folder_on_another_disk_is_pruned(tmp_path):
+    shm = Path("/dev/shm")
+    with TemporaryDirectory(dir=shm if shm.is_dir() else None) as other:
+        (tmp_path / "bytecode").symlink_to(other)
+        old = bytecode(tmp_path, "x-1", 40)
+        assert prune(tmp_path, MONTH_S, dry_run=False).removed == {"compiled package": 1}
+        assert not old.exists()
+        assert not list(Path(other).glob(f"{REMOVING}*"))
+
+
+def test_one_prune_at_a_time(tmp_path):
+    environment(tmp_path, "old", 40)
+    with (
+        FileLock(tmp_path / PRUNE_LOCK),
+        pytest.raises(RoomError, match=f"another prune of {tmp_path} is running"),
+    ):
+        prune(tmp_path, MONTH_S, dry_run=False)
+    assert prune(tmp_path, MONTH_S, dry_run=False).removed == {"environment": 1}
 
 
 def test_a_cache_that_cannot_be_written(tmp_path, monkeypatch):

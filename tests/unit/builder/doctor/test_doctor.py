@@ -83,7 +83,7 @@ def test_without_uv(monkeypatch):
 def test_this_python_makes_environments():
     [found] = check_python(IndexSettings(environ=dict(os.environ)))
     assert found.state == "ok", found
-    assert found.message.endswith("it makes environments")
+    assert found.message.endswith("it can create environments")
 
 
 def test_a_folder_and_its_disk(tmp_path, monkeypatch):
@@ -110,6 +110,8 @@ def test_a_folder_that_cannot_be_written(tmp_path):
 
 def test_variables(tmp_path):
     environ = {
+        "all_proxy": "me:correct-horse@proxy:3128",
+        "http_proxy": "http://me:correct/horse@proxy:3128",
         "https_proxy": "http://me:correct-horse@proxy:3128",
         "NO_PROXY": "localhost",
         "SSL_CERT_FILE": f"{tmp_path}/absent.pem",
@@ -118,6 +120,8 @@ def test_variables(tmp_path):
     }
     found = [(check.state, check.message) for check in check_variables(environ)]
     assert found == [
+        ("ok", "all_proxy=***@proxy:3128"),
+        ("ok", "http_proxy=http://***@proxy:3128"),
         ("ok", "https_proxy=http://***@proxy:3128"),
         ("ok", "NO_PROXY=localhost"),
         ("warning", f"SSL_CERT_FILE={tmp_path}/absent.pem does not exist"),

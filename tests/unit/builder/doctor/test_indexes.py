@@ -84,6 +84,14 @@ def test_an_index_that_nobody_serves(check):
     assert "does not answer: Connection refused" in found.message
 
 
+@pytest.mark.parametrize("url", [f"me:{SECRET}@host/simple", f"https://me:x/{SECRET}@host/simple"])
+def test_an_address_that_is_not_a_url_hides_its_credentials(check, url):
+    [_default, found] = check(PIP_EXTRA_INDEX_URL=url, PIP_INDEX_URL="/absent")
+    assert (found.state, found.exit_code) == ("error", 5)
+    assert "***@host/simple" in found.message
+    assert SECRET not in repr(found)
+
+
 def test_several_indexes_are_asked_at_the_same_time(check, monkeypatch):
     monkeypatch.setattr(module, "LIMIT_S", 1.0)
     with server(404) as (quick, _), server(404, seconds=30) as (slow, _):

@@ -580,7 +580,7 @@ def test_the_exposition_is_this():
         'n_prediction_bins_total{field="more",value="(-Inf, -1.0]"} 0.0',
         'n_prediction_bins_total{field="more",value="(-1.0, 1.0]"} 1.0',
         'n_prediction_bins_total{field="more",value="(1.0, +Inf)"} 0.0',
-        "# HELP n_inputs_total Input feature values of a share of the samples.",
+        "# HELP n_inputs_total Input feature values, counted for a share of the samples.",
         "# TYPE n_inputs_total counter",
         'n_inputs_total{field="colour",value="red"} 1.0',
         'n_inputs_total{field="colour",value="other"} 1.0',
@@ -603,7 +603,7 @@ def test_the_exposition_is_this():
         'n_inputs_baseline{field="size",value="(-Inf, 2.0]"} 6.0',
         (
             "# HELP n_prediction_value_baseline "
-            "Predicted numbers of the build up to each bound; constant."
+            "Cumulative number of the build's predictions up to each bound; constant."
         ),
         "# TYPE n_prediction_value_baseline gauge",
         'n_prediction_value_baseline{field="score",le="0.5"} 2.0',

@@ -206,3 +206,9 @@ def luminance(colour):
 def contrast(one, other):
     dark, light = sorted(map(luminance, (one, other)))
     return (light + 0.05) / (dark + 0.05)
+
+
+def test_a_field_may_be_named_like_a_method(tmp_path):
+    prediction = {**example()["prediction"], "fields": ["values"], "labels": {}}
+    page = page_of(example(prediction={**prediction, "buckets": {"values": [0.5]}}), tmp_path)
+    assert "values" in text_of(page)
