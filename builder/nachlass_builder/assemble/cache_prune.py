@@ -44,7 +44,7 @@ NOUNS = {
 
 @dataclass
 class Pruned:
-    """The entries that a prune has removed, those it has kept because they are in use, and bytes.
+    """The result of a prune: removed entries, entries kept because they are in use, and bytes.
 
     `shared` are the bytes of files that are linked elsewhere, too, mostly in uv's cache.
     """
@@ -56,7 +56,7 @@ class Pruned:
     shared: int = 0
 
     def __str__(self) -> str:
-        """The result as people read it."""
+        """Return the result as text."""
         names = ", ".join(counted(count, noun) for noun, count in self.removed.items())
         verb = "would remove" if self.dry_run else "removed"
         frees = "would free" if self.dry_run else "freed"
@@ -109,7 +109,7 @@ class _Pruning:
     pruned: Pruned
 
     def run(self) -> Iterator[Path]:
-        """Take every entry that can go; yields where its content is."""
+        """Remove every unused entry; yield the paths of the content."""
         for folder in (ENVIRONMENTS, BUNDLES, WHEELS):
             for entry in entries_of(self.cache, folder):
                 if self._is_old(entry):
@@ -139,7 +139,7 @@ class _Pruning:
 
     @contextmanager
     def _unused(self, folder: Path) -> Iterator[bool]:
-        """Yield whether no process makes or uses a folder; until this ends, none can begin to."""
+        """Yield whether a folder is unused; no process can start to use it until this ends."""
         if not folder.is_dir():
             yield False
             return
@@ -154,7 +154,7 @@ class _Pruning:
 
 
 def _lock(folder: Path, locks: ExitStack) -> bool:
-    """Return whether the locks of a folder are to be had, and take them."""
+    """Take the locks of a folder; return whether both were free."""
     try:
         # In this order: the second changes the time of a folder without a mark.
         if not locks.enter_context(alone(folder)):

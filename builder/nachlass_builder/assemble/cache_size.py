@@ -1,4 +1,4 @@
-"""What the cache contains, and how much disk space that takes."""
+"""Measures the content of the cache."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ KINDS = {
     "records of builds": (BUILT, SUBSETS, REMEMBERED, KEY, "system", "locks"),
     "uv's cache": ("uv",),
 }
-"""The kinds of content, as people call them, and their folders."""
+"""The kinds of content and their folders."""
 OTHER = "other"
 REMOVING = ".removing-"
 """The start of the names of folders whose content is being removed."""
@@ -37,7 +37,7 @@ PRUNE_LOCK = ".prune.lock"
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of content: how many entries there are, and the bytes of their files."""
+    """A kind of content, its number of entries and the bytes of their files."""
 
     name: str
     entries: int
@@ -53,12 +53,12 @@ class CacheSize:
     size: int
 
     def as_data(self) -> dict[str, Any]:
-        """The content as JSON has it."""
+        """Return the content as JSON."""
         kinds = [{"name": k.name, "entries": k.entries, "bytes": k.size} for k in self.kinds]
         return {"folder": str(self.folder), "bytes": self.size, "kinds": kinds}
 
     def as_text(self) -> str:
-        """The content as lines of text."""
+        """Return the content as lines of text."""
         rows = [(kind.name, str(kind.entries), megabytes(kind.size)) for kind in self.kinds]
         rows.append(("total, shared files once", "", megabytes(self.size)))
         widths = [max(len(row[column]) for row in rows) for column in range(3)]
@@ -86,7 +86,7 @@ def cache_size(cache: Path) -> CacheSize:
 
 
 def entries_of(cache: Path, folder: str) -> Iterator[Path]:
-    """The entries in a folder of the cache, each of which can be removed alone."""
+    """Yield the entries in a folder of the cache; each can be removed separately."""
     pattern = "*/*" if folder == BYTECODE else "*"  # one folder for each version of Python
     for entry in sorted((cache / folder).glob(pattern)):
         if any(part.startswith(REMOVING) for part in entry.parts):
@@ -96,12 +96,12 @@ def entries_of(cache: Path, folder: str) -> Iterator[Path]:
 
 
 def contents_of(entry: Path) -> Iterator[Path]:
-    """What a folder contains besides the files that are locked."""
+    """Yield the content of a folder without its lock files."""
     return (path for path in entry.glob("*") if path.name not in (MARK, LOCK))
 
 
 def freed_by(paths: Iterable[Path]) -> tuple[int, int]:
-    """The bytes that removing some folders frees, and those of files linked elsewhere, too."""
+    """Return the bytes that removing folders frees, and those of files linked elsewhere."""
     links: Counter[tuple[int, int]] = Counter()
     states = {}
     for path in paths:
@@ -114,7 +114,7 @@ def freed_by(paths: Iterable[Path]) -> tuple[int, int]:
 
 
 def _files(paths: Iterable[Path]) -> Iterator[tuple[tuple[int, int], int]]:
-    """The files of folders, and their sizes."""
+    """Yield the files of folders with their sizes."""
     for path in paths:
         for state in _states(path):
             yield (state.st_dev, state.st_ino), state.st_size
@@ -125,7 +125,7 @@ def _sum(files: dict[tuple[int, int], int]) -> int:
 
 
 def _states(path: Path) -> Iterator[os.stat_result]:
-    """The states of a folder's files, or of the file itself; builds may remove some meanwhile."""
+    """Yield the state of each file in a folder, or of a file; skip files removed meanwhile."""
     if path.is_file():
         yield path.lstat()
     for place, _folders, names in os.walk(path):

@@ -1,4 +1,4 @@
-"""`nachlass cache`: how large the cache is, and a way to make it smaller."""
+"""`nachlass cache`: show and prune the cache."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def size(form: str) -> None:
     metavar="DURATION",
     help="Remove entries not used for this long: `30d`, `12h`; `0` removes all that is not in use.",
 )
-@click.option("--dry-run", is_flag=True, help="Say what would be removed, and remove nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would be removed without removing it.")
 def prune(unused_s: float, *, dry_run: bool) -> None:
     """Remove environments and other entries not used for a while.
 

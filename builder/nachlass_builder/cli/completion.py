@@ -1,4 +1,4 @@
-"""`nachlass completion`: the script by which a shell completes our commands."""
+"""`nachlass completion`: print a shell's completion script."""
 
 from __future__ import annotations
 

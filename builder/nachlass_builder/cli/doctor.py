@@ -1,4 +1,4 @@
-"""`nachlass doctor`: what a build needs, and whether it is here."""
+"""`nachlass doctor`: check that builds can work on this machine."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def doctor(form: str) -> None:
 
 
 def _line(check: Check) -> str:
-    """A check as a line, and another for what to do."""
+    """Return a check as a line, followed by its remedy."""
     mark = click.style(f"{check.state:7}", fg=COLOURS[check.state])
     line = f"{mark}  {check.name:12}  {check.message}"
     return f"{line}\n{'':23}help: {check.remedy}" if check.remedy else line

@@ -1,1 +1,1 @@
-"""What `nachlass doctor` checks: the tools, the package indexes and the folders of a build."""
+"""The checks of `nachlass doctor`: tools, package indexes and folders of a build."""

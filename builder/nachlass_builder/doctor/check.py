@@ -15,7 +15,7 @@ State = Literal["ok", "warning", "error"]
 
 @dataclass(frozen=True)
 class Check:
-    """What was found, and what to do about it; `exit_code` is that of the build that would fail."""
+    """A finding and its remedy; `exit_code` is that of the build that would fail."""
 
     name: str
     state: State
@@ -41,22 +41,22 @@ def userinfo_of(address: str) -> str:
 
 
 def ok(name: str, message: str) -> Check:
-    """Make a check that found nothing wrong."""
+    """Return a check that passed."""
     return Check(name, "ok", message)
 
 
 def warning(name: str, message: str, remedy: str | None = None) -> Check:
-    """Make a check that found something that some builds need."""
+    """Return a check that some builds would fail."""
     return Check(name, "warning", message, remedy)
 
 
 def error(name: str, message: str, remedy: str, kind: type[NachlassError]) -> Check:
-    """Make a check that found why no build can work; `kind` is how the build would fail."""
+    """Return a check that every build would fail, with the error `kind`."""
     return Check(name, "error", message, remedy, kind.exit_code)
 
 
 def failed(name: str, failure: NachlassError) -> Check:
-    """Make a check from the failure that a build would have."""
+    """Return the check for the error of a build."""
     where = f"{failure.place}: " if failure.place else ""
     return Check(name, "error", f"{where}{failure.message}", failure.remedy, failure.exit_code)
 

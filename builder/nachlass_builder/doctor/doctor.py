@@ -25,7 +25,7 @@ from nachlass_builder.packages.uv_program import uv_cache_folder
 
 
 def run_checks(environ: Mapping[str, str]) -> list[Check]:
-    """Run all checks at the same time; their order is fixed."""
+    """Run all checks concurrently and return them in a fixed order."""
     try:
         indexes = IndexSettings.read(environ, None)
     except NachlassError as failure:

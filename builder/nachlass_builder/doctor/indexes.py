@@ -21,20 +21,20 @@ from nachlass_builder.packages.uv_program import DENIED, run_uv, uv_environment
 
 LIMIT_S = 5.0
 ASKED_FOR = "pip"
-"""A package that most indexes have; one that has not, answers all the same."""
+"""A package that most indexes have; an index without it responds, too."""
 ONE_REQUEST = {"UV_HTTP_TIMEOUT": "4", "UV_HTTP_CONNECT_TIMEOUT": "4", "UV_HTTP_RETRIES": "0"}
 LEFT_OUT = {
     *(*INDEX_VARIABLES, "UV_FIND_LINKS", "UV_NO_INDEX"),
     *("UV_CONSTRAINT", "UV_OVERRIDE", "UV_BUILD_CONSTRAINT", "UV_EXCLUDE_NEWER"),
 }
-"""Variables that name other places, or decide about versions."""
+"""Variables that name other places or restrict versions."""
 NOT_THERE = f"{ASKED_FOR} was not found in"
 SWITCHED_ON = ("1", "true", "yes", "on")
 
 
 @dataclass(frozen=True)
 class _Place:
-    """An index, or a page of links; `value` is what uv gets, credentials included."""
+    """An index or a page of links; `value` is uv's, with credentials."""
 
     value: str
     is_index: bool
@@ -46,14 +46,14 @@ class _Place:
 
     @property
     def folder(self) -> Path | None:
-        """The folder, if it is one of this machine."""
+        """The folder, if the place is on this machine."""
         if self.url.startswith("file:"):
             return Path(unquote(urlsplit(self.url).path))
         return None if "://" in self.url else Path(self.url)
 
 
 def check_indexes(indexes: IndexSettings) -> Iterator[Check]:
-    """Check every index and every page of links at the same time."""
+    """Check all indexes and pages of links concurrently."""
     yield from _settings(indexes)
     places = list(_places(indexes))
     if not places:
@@ -84,7 +84,7 @@ def userinfos(indexes: IndexSettings) -> Iterator[str]:
 
 
 def _places(indexes: IndexSettings) -> Iterator[_Place]:
-    """List what uv asks, in its order."""
+    """List the places that uv uses, in its order."""
     environ = uv_environment(indexes)
     switches = (environ.get("UV_NO_INDEX", ""), environ.get("UV_OFFLINE", ""))
     if not indexes.no_index and not any(word.lower() in SWITCHED_ON for word in switches):
@@ -97,7 +97,7 @@ def _places(indexes: IndexSettings) -> Iterator[_Place]:
 
 
 def _check(place: _Place, indexes: IndexSettings) -> Check:
-    """Ask a place for a package."""
+    """Request a package from a place."""
     name, shown = "index" if place.is_index else "links", without_userinfo(public_url(place.url))
     if place.folder is not None:
         if place.folder.exists():
@@ -120,13 +120,13 @@ def _check(place: _Place, indexes: IndexSettings) -> Check:
 
 
 def _unanswered(name: str, message: str) -> Check:
-    """Make the check of a place without an answer: uv gives up when one does not answer."""
+    """Return the check of a place that does not respond: uv fails if any place does not."""
     remedy = "check the network, the proxy and pip's settings: pip config list"
     return error(name, message, remedy, RequirementsError)
 
 
 def _ask(place: _Place, indexes: IndexSettings) -> Completed:
-    """Have uv ask one place alone, without its cache."""
+    """Run uv with a single place and without its cache."""
     only = {name: value for name, value in indexes.environ.items() if name not in LEFT_OUT}
     only |= {"UV_DEFAULT_INDEX": place.value} if place.is_index else {"UV_FIND_LINKS": place.value}
     alone = replace(

@@ -1,4 +1,4 @@
-"""Checks the folders that a build writes, and the variables that steer its network."""
+"""Checks the folders that a build writes and the variables of its network."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from nachlass_builder.foundation.size import megabytes
 from nachlass_builder.packages.uv_program import OTHER_FOLDER
 
 LEAST_FREE = 2e9
-"""Bytes; an environment with a large library takes that much."""
+"""Free bytes needed: the size of an environment with a large library."""
 COUNTING_S = 3.0
-"""How long the size of a cache is counted."""
+"""Time limit for measuring a cache."""
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
@@ -45,7 +45,7 @@ def check_folder(name: str, folder: Path, *, with_size: bool = False) -> Iterato
 
 
 def _size(folder: Path) -> str:
-    """Return the size of a folder; of a very large one, what was counted until the time limit."""
+    """Return the size of a folder, or a lower bound if the time limit is exceeded."""
     started, files = time.monotonic(), {}
     for place, _folders, names in os.walk(folder):
         for name in names:
@@ -58,7 +58,7 @@ def _size(folder: Path) -> str:
 
 
 def check_variables(environ: Mapping[str, str]) -> Iterator[Check]:
-    """Show the variables of proxies and certificates; a file that is named has to exist."""
+    """Show the variables of proxies and certificates; warn about missing files."""
     for name in sorted(environ, key=str.lower):
         value = environ[name]
         if not value or (name.lower() not in PROXIES and name not in CERTIFICATES):

@@ -30,7 +30,7 @@ LIMIT_S = 30.0
 
 
 def check_python(indexes: IndexSettings) -> Iterator[Check]:
-    """Check that environments can be made of this Python."""
+    """Check that this Python can create environments."""
     name = f"{platform.python_implementation()} {platform.python_version()}"
     with TemporaryDirectory(prefix="nachlass-") as folder:
         words = ["venv", "--quiet", "--no-project", "--python", sys.executable, f"{folder}/env"]
@@ -100,7 +100,7 @@ def check_compiler(environ: Mapping[str, str]) -> Iterator[Check]:
 
 
 def _version(words: list[str]) -> str:
-    """Return what a program says of its version."""
+    """Return a program's version as it prints it."""
     try:
         done = run(words, doing="asking for a version", deadline=Deadline.after(LIMIT_S))
     except (NachlassError, OSError):

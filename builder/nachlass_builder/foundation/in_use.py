@@ -13,8 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 MARK = "in-use"
-"""The file that is locked. It stays when the rest of its folder is removed: processes may wait
-for its lock."""
+"""The locked file. It stays when its folder is emptied, because processes may wait for it."""
 
 _held: dict[Path, int] = {}
 
@@ -71,7 +70,7 @@ def shared(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def alone(folder: Path) -> Iterator[bool]:
-    """Yield whether no process uses a folder; if so, none can begin to until this ends."""
+    """Yield whether a folder is unused; no process can start to use it until this ends."""
     descriptor = _locked(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
     try:
         yield descriptor is not None
@@ -95,7 +94,7 @@ def _locked(folder: Path, kind: int) -> int | None:
 
 
 def _open(mark: Path) -> int:
-    """Open a mark, which another user may have made; create it when it is missing."""
+    """Open a mark, which may belong to another user; create a missing one."""
     try:
         return os.open(mark, os.O_RDONLY)
     except FileNotFoundError:

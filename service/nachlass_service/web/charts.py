@@ -54,7 +54,7 @@ def charts_of(drifts: Sequence[Drift], *, open_first: bool) -> list[Chart]:
 
 
 def _chart(drift: Drift, *, is_open: bool) -> Chart:
-    """Return the chart of a field: of many labels, the most frequent ones."""
+    """Return the chart of a field, with the most frequent labels if there are many."""
     shares = drift.shares
     labels = [*readable_bins([value for value, *_ in shares[: drift.bins]])]
     rows = [*zip([*labels, *(value for value, *_ in shares[drift.bins :])], shares, strict=True)]

@@ -62,7 +62,7 @@ def _interval(low: str | None, high: str | None) -> str:
 
 
 def _rounded(number: float, digits: int) -> str:
-    """Return a number with so many significant digits, and no trailing zeros."""
+    """Return a number with a given number of significant digits and no trailing zeros."""
     if not number:
         return "0"
     if not PLAIN_FROM <= abs(number) < PLAIN_BELOW:
