@@ -3,6 +3,8 @@
 import re
 from html.parser import HTMLParser
 
+from werkzeug.test import Client  # Flask's own, before 3.0, does not work with every werkzeug
+
 from nachlass_service.base.settings import Settings
 from nachlass_service.bundle.model import Model
 from nachlass_service.metrics.metrics import Metrics
@@ -114,7 +116,7 @@ def app_of(bundle, *, show_samples=True, answered=()):
 def page_of(manifest, path, *, show_samples=True, answered=(), **headers):
     """Return the page of a bundle that consists of a manifest."""
     app = app_of(bundle_with(path, **manifest), show_samples=show_samples, answered=answered)
-    answer = app.test_client().get("/", headers={"Accept": "text/html", **headers})
+    answer = Client(app).get("/", headers={"Accept": "text/html", **headers})
     assert answer.status_code == 200
     assert answer.content_type == "text/html; charset=utf-8"
     assert answer.headers["Content-Security-Policy"] == PAGE_POLICY

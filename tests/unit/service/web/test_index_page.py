@@ -82,7 +82,7 @@ def test_the_request_is_to_the_address_of_the_page(headers, address, tmp_path):
 
 
 def test_the_request_is_below_the_place_where_the_application_is_mounted(tmp_path):
-    client = app_of(bundle_with(tmp_path)).test_client()
+    client = Client(app_of(bundle_with(tmp_path)))
     answer = client.get(
         "/", headers={"Accept": "text/html"}, base_url="https://example.org/models/kmeans"
     )
