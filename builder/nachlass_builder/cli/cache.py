@@ -13,7 +13,7 @@ SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 UV_PRUNE = "uv cache prune"
 
 
-class Duration(click.ParamType[float]):
+class Duration(click.ParamType):  # type: ignore[type-arg]  # click 8.2's is not generic
     """A number with a unit, such as `30d`; 0 needs none."""
 
     name = "duration"
