@@ -16,7 +16,7 @@ from nachlass_service.base.settings import Settings
 from nachlass_service.bundle.bundle import Bundle
 from nachlass_service.web.page import MOST_LABELS, PLACEHOLDER, model_document
 from support.manifest import bundle_with, example
-from support.page import HOSTILE, Page, app_of, hostile, page_of
+from support.service_page import HOSTILE, Page, app_of, hostile, page_of
 
 LINKS = {"model", "drift", "metrics", "readyz", "livez"}
 NOT_LABELS = ("model.ipynb", *example()["packages"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from nachlass_builder.assemble.secret_parameters import REMEMBERED
 from nachlass_builder.bundle.cached import BUNDLES
 from nachlass_builder.foundation.in_use import MARK
 from nachlass_builder.foundation.keyed_digest import KEY
-from nachlass_builder.foundation.size import megabytes
+from nachlass_builder.foundation.size import megabytes, states_of
 from nachlass_builder.packages.bytecode import BYTECODE
 from nachlass_builder.packages.environment import ENVIRONMENTS, LOCK
 from nachlass_builder.packages.service_wheel import WHEELS
@@ -105,7 +104,7 @@ def freed_by(paths: Iterable[Path]) -> tuple[int, int]:
     links: Counter[tuple[int, int]] = Counter()
     states = {}
     for path in paths:
-        for state in _states(path):
+        for state in states_of(path):
             file = (state.st_dev, state.st_ino)
             links[file] += 1
             states[file] = state
@@ -116,21 +115,9 @@ def freed_by(paths: Iterable[Path]) -> tuple[int, int]:
 def _files(paths: Iterable[Path]) -> Iterator[tuple[tuple[int, int], int]]:
     """Yield the files of folders with their sizes."""
     for path in paths:
-        for state in _states(path):
+        for state in states_of(path):
             yield (state.st_dev, state.st_ino), state.st_size
 
 
 def _sum(files: dict[tuple[int, int], int]) -> int:
     return sum(files.values())
-
-
-def _states(path: Path) -> Iterator[os.stat_result]:
-    """Yield the state of each file in a folder, or of a file; skip files removed meanwhile."""
-    if path.is_file():
-        yield path.lstat()
-    for place, _folders, names in os.walk(path):
-        for name in names:
-            try:
-                yield os.lstat(os.path.join(place, name))  # noqa: PTH118 - there are thousands
-            except FileNotFoundError:
-                continue

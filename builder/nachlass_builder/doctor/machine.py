@@ -6,13 +6,12 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 
 from nachlass_builder.doctor.check import Check, error, ok, warning, without_userinfo
 from nachlass_builder.foundation.errors import FREE_SOME, RoomError
-from nachlass_builder.foundation.size import megabytes
+from nachlass_builder.foundation.size import megabytes, states_of
 from nachlass_builder.packages.uv_program import OTHER_FOLDER
 
 LEAST_FREE = 2e9
@@ -47,11 +46,8 @@ def check_folder(name: str, folder: Path, *, with_size: bool = False) -> Iterato
 def _size(folder: Path) -> str:
     """Return the size of a folder, or a lower bound if the time limit is exceeded."""
     started, files = time.monotonic(), {}
-    for place, _folders, names in os.walk(folder):
-        for name in names:
-            with suppress(FileNotFoundError):  # a build has removed it
-                state = os.lstat(os.path.join(place, name))  # noqa: PTH118 - there are thousands
-                files[state.st_ino] = state.st_size
+    for state in states_of(folder):
+        files[state.st_ino] = state.st_size
         if time.monotonic() - started > COUNTING_S:
             return f"more than {megabytes(sum(files.values()))}"
     return megabytes(sum(files.values()))

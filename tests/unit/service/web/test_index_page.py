@@ -16,7 +16,7 @@ from nachlass_service.metrics.drift_report import DriftReport
 from nachlass_service.web.charts import MOST_CHARTS, MOST_ROWS
 from nachlass_service.web.page import index_page
 from support.manifest import bundle_with, example
-from support.page import HOSTILE, Page, app_of, hostile, page_of
+from support.service_page import HOSTILE, Page, app_of, hostile, page_of
 
 SECTIONS = ["status", "call", "input", "output", "statuses", "drift", "origin"]
 NUMBERS = {

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from support.pages import DOCS, PAGES, README, Reader, blocks
+from support.documentation import DOCS, PAGES, README, Reader, blocks
 from support.project import PROJECT
 
 ELSEWHERE = {
@@ -22,7 +22,7 @@ ELSEWHERE = {
     ),
 }
 IN_IMAGES = {DOCS / "how-to/images.md", DOCS / "how-to/s2i.md"}
-"""tests/image/test_image_pages.py follows them."""
+"""tests/image/test_documentation_of_images.py follows them."""
 TUTORIAL = DOCS / "tutorial/index.md"
 
 

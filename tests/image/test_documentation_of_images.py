@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from support.containers import only_where_containers_run
-from support.pages import DOCS, Reader
+from support.documentation import DOCS, Reader
 from support.project import PROJECT
 
 pytestmark = only_where_containers_run

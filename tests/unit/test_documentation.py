@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from support.pages import LASTING, PAGES, blocks
+from support.documentation import LASTING, PAGES, blocks
 from support.project import PROJECT
 
 LANGUAGES = {"sh", "text", "python", "json", "dockerfile", "{toctree}", "{warning}"}
