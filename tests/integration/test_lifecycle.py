@@ -238,6 +238,20 @@ def test_it_ends_at_once_while_the_model_is_loaded(rebuild, environ, tmp_path):
     assert not (tmp_path / ".slow.served").exists()
 
 
+def test_it_ends_at_once_while_a_worker_starts(bundle, environ, tmp_path):
+    slow_forks = tmp_path / "slow_forks/sitecustomize.py"
+    slow_forks.parent.mkdir()
+    slow_forks.write_text(
+        "import os, time\nos.register_at_fork(after_in_child=lambda: time.sleep(1))"
+    )
+    force_preload(bundle, True)
+    service = start(bundle, environ, tmp_path / "log", PYTHONPATH=str(slow_forks.parent))
+    service.wait_until(lambda: service.workers and service.events("serving"), "no worker")
+    started = time.monotonic()
+    assert service.stop() == 0
+    assert time.monotonic() - started < 15
+
+
 def test_what_was_read_is_answered_before_the_end(bundle, environ):
     with served(bundle, environ, WEB_CONCURRENCY="2") as service:
         idle = http.client.HTTPConnection("127.0.0.1", service.port)

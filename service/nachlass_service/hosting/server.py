@@ -276,7 +276,12 @@ class Server(BaseApplication):
         self.metrics.counters.prepare(slot)
         self.balance.prepare(slot)
 
-    # In a worker; `load` also in the master if the model is loaded before the fork.
+    # In a worker; `wsgi` and `load` also in the master if the model is loaded before the fork.
+
+    def wsgi(self) -> Any:
+        """Return the application, which a worker asks for once its signal handlers are set."""
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, Worker.SIGNALS)
+        return super().wsgi()
 
     def load(self) -> Any:
         """Load the model and return the application; exit the process on failure."""
@@ -385,6 +390,19 @@ class Master(Arbiter):
         """Queue a signal, and note whether it ends the service."""
         super().signal(sig, frame)
         self.is_ending = self.is_ending or sig in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+
+    def spawn_worker(self) -> int:
+        """Start a worker, in which signals stay blocked until `Server.wsgi`.
+
+        The master's handlers, which the worker inherits, would lose a signal: the worker
+        would not notice that the service stops.
+        """
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, Worker.SIGNALS)
+        try:
+            pid: int = super().spawn_worker()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        return pid
 
     def reap_workers(self) -> None:
         """Reap ended workers; once ready, the service continues if a worker fails to start."""
