@@ -101,7 +101,10 @@ def test_a_small_image_of_which_only_the_changed_is_made_again(
 
 @pytest.mark.needs("docker-registry", "make test-all")
 def test_an_image_of_a_commit_is_pushed_and_pulled_by_its_digest(engine, builder, image, tmp_path):
-    """Its labels are the model's; its base is one that a registry knows by a digest."""
+    """Its labels are the model's; its base is one that a registry knows by a digest.
+
+    It was built on the same base under another name before.
+    """
     source = tmp_path / "My Model"
     write_notebook(source / "model.ipynb", SMALL)
     (source / "pyproject.toml").write_text('[project]\nname = "x"\nlicense = "MIT"\n')
@@ -112,6 +115,8 @@ def test_an_image_of_a_commit_is_pushed_and_pulled_by_its_digest(engine, builder
         engine.run("podman", "push", "--digestfile", digest_file, engine.base(), base)
         digest = digest_file.read_text()
         tag = f"{address}/models/small:1"
+        before = image(source, tag, "--builder", builder, "--base", engine.base())
+        assert before.returncode == 0, before.stderr
         words = ("--builder", builder, "--base", f"{base}@{digest}", "--push")
         made = image(source, tag, *words)
         assert made.returncode == 0, made.stderr

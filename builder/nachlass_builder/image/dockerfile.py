@@ -35,15 +35,17 @@ PYTHON = f"{HOME}/bin/python -m nachlass_builder.image.image_stages"
 class Stages:
     """The inputs of the stages.
 
-    `variables` are those of the build, `secrets` the names of files to mount. The context
-    has the source in `src`, files to put beside the bundle in `app`, the public parameters
-    in a file, and with `has_packages` the system packages of `apt.txt` in another file.
+    `variables` are those of the build, `secrets` the names of files to mount; `base_labels`
+    name the runtime's base, `labels` are the model's. The context has the source in `src`,
+    files to put beside the bundle in `app`, the public parameters in a file, and with
+    `has_packages` the system packages of `apt.txt` in another file.
     """
 
     builder: str
     runtime: str
     variables: Mapping[str, str]
     secrets: Sequence[str]
+    base_labels: Mapping[str, str]
     labels: Mapping[str, str]
     has_packages: bool
     has_wheels: bool
@@ -61,6 +63,8 @@ class Stages:
             f"COPY --chown=1001:0 src {SOURCE}",
             f"RUN {self._mounts()} {PYTHON} model{' --force' if self.force else ''}",
             f"FROM {self.runtime} AS environment",
+            # Without it an engine reuses this stage of an equal base, with the labels of that one.
+            _labels(self.base_labels),
             *_as_root(
                 f"{copy} --from=model {MADE.parent}/{PACKAGES} {APP_ROOT}/",
                 INSTALL,
@@ -72,7 +76,7 @@ class Stages:
             f"{copy} app {APP_ROOT}",
             f"{copy} --from=model {MADE_SOURCE}/ {APP_ROOT}/",
             f"{copy} --from=model {MADE.parent}/ {APP_ROOT}/",
-            " ".join(["LABEL", *(f"{n}={_quoted(v)}" for n, v in self.labels.items())]),
+            _labels(self.labels),
             f"RUN --mount=type=tmpfs,target={DESTINATION} {self._mounts(home)} {PYTHON} prove",
         ]
         return "\n".join(lines) + "\n"
@@ -86,6 +90,10 @@ class Stages:
 
 def _as_root(*lines: str) -> list[str]:
     return ["USER 0", *lines, "USER 1001"]
+
+
+def _labels(labels: Mapping[str, str]) -> str:
+    return " ".join(["LABEL", *(f"{name}={_quoted(value)}" for name, value in labels.items())])
 
 
 def _quoted(value: str) -> str:

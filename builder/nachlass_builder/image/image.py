@@ -83,6 +83,7 @@ def build_image(request: ImageRequest, progress: Progress) -> str:
                 images.runtime,
                 _variables(prepared, private),
                 sorted(secrets),
+                images.base.labels,
                 model_labels(prepared),
                 has_packages=bool(packages),
                 has_wheels=(prepared.source.root / WHEELHOUSE).is_dir(),

@@ -19,10 +19,11 @@ from nachlass_builder.packages.service_wheel import OURS, PACKAGE, service_sourc
 
 @dataclass(frozen=True)
 class ProjectImages:
-    """The names of the builder and runtime images."""
+    """The names of the builder and runtime images, and the runtime's base."""
 
     builder: str
     runtime: str
+    base: Base
 
 
 def project_images(
@@ -45,7 +46,7 @@ def project_images(
     _copy_project(context)
     if base:
         chosen = Base.named(base)
-    else:
+    else:  # the runtime needs the builder's Python
         chosen = (builder and _base_of(engine, builder)) or _default_base(context / "Containerfile")
     made = {}
     for target in ("runtime",) if builder else ("runtime", "builder"):
@@ -65,7 +66,8 @@ def project_images(
                 secrets=secrets if target == "builder" else {},
                 timeless=target == "runtime",
             )
-    return ProjectImages(builder or made["builder"], made["runtime"])
+    base_of_runtime = _base_of(engine, made["runtime"]) or chosen
+    return ProjectImages(builder or made["builder"], made["runtime"], base_of_runtime)
 
 
 def _default_base(containerfile: Path) -> Base:
@@ -74,9 +76,9 @@ def _default_base(containerfile: Path) -> Base:
     return Base(next(line.partition("=")[2] for line in lines if line.startswith("ARG BASE=")))
 
 
-def _base_of(engine: Engine, builder: str) -> Base | None:
-    """Return the base that a builder's labels name: the runtime needs the same Python."""
-    name, digest = (engine.label(builder, label) for label in (BASE_NAME, BASE_DIGEST))
+def _base_of(engine: Engine, image: str) -> Base | None:
+    """Return the base that an image's labels name."""
+    name, digest = (engine.label(image, label) for label in (BASE_NAME, BASE_DIGEST))
     base = Base.named(name or "")
     return replace(base, digest=digest or base.digest) if name else None
 

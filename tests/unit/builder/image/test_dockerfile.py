@@ -12,6 +12,7 @@ PLAIN = Stages(
     runtime="runtime:1",
     variables={},
     secrets=[],
+    base_labels={"base.name": "debian"},
     labels={"title": "iris"},
     has_packages=False,
     has_wheels=False,
@@ -36,6 +37,10 @@ def test_the_image_is_the_runtime_and_has_nothing_of_the_builder():
     assert found["model"][0] == "FROM builder:1 AS model"
     assert found["environment"][0] == "FROM runtime:1 AS environment"
     assert found[""][0] == "FROM environment"
+
+
+def test_the_environment_of_one_base_is_not_reused_for_another():
+    assert stages()["environment"][1] == 'LABEL base.name="debian"'
 
 
 def test_root_owns_what_is_served_and_another_user_serves_it():
