@@ -128,7 +128,9 @@ def test_the_size_and_a_dry_run(command, own, own_cache, bundle):
     assert environments(own_cache)
     used = command("predict", bundle, "[1, 2]", environ=own)
     assert used.stdout == "3\n", used.stderr
-    command("cache", "prune", environ=own)
+    count = len(environments(own_cache))
+    pruned = json.loads(command("cache", "prune", "--format", "json", environ=own).stdout)
+    assert pruned["removed"]["environment"] == count - 1
     assert len(environments(own_cache)) == 1, "the one that was used just now"
 
 

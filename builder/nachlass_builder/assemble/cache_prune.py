@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from errno import EACCES, EPERM, EROFS
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from filelock import FileLock, Timeout
@@ -54,6 +55,16 @@ class Pruned:
     in_use: int = 0
     freed: int = 0
     shared: int = 0
+
+    def as_data(self) -> dict[str, Any]:
+        """Return the result as JSON."""
+        return {
+            "dry_run": self.dry_run,
+            "removed": self.removed,
+            "in_use": self.in_use,
+            "freed_bytes": self.freed,
+            "shared_bytes": self.shared,
+        }
 
     def __str__(self) -> str:
         """Return the result as text."""

@@ -38,15 +38,14 @@ format_option = click.option(
 
 
 @click.group(invoke_without_command=True)
-@format_option
 @click.pass_context
-def cache(context: click.Context, form: str) -> None:
+def cache(context: click.Context) -> None:
     """Show or prune the cache of environments.
 
     Without a command it shows the size, as `nachlass cache size` does.
     """
     if context.invoked_subcommand is None:
-        context.invoke(size, form=form)
+        context.invoke(size, form="text")
 
 
 @cache.command()
@@ -76,7 +75,8 @@ def size(form: str) -> None:
     help="Remove entries not used for this long: `30d`, `12h`; `0` removes all that is not in use.",
 )
 @click.option("--dry-run", is_flag=True, help="Show what would be removed without removing it.")
-def prune(unused_s: float, *, dry_run: bool) -> None:
+@format_option
+def prune(unused_s: float, form: str, *, dry_run: bool) -> None:
     """Remove environments and other entries not used for a while.
 
     An environment that a running build or service uses stays. The next build
@@ -84,7 +84,8 @@ def prune(unused_s: float, *, dry_run: bool) -> None:
     """
     from nachlass_builder.assemble.cache_prune import prune as run_prune
 
-    click.echo(str(run_prune(_folder(), unused_s, dry_run=dry_run)))
+    pruned = run_prune(_folder(), unused_s, dry_run=dry_run)
+    click.echo(json.dumps(pruned.as_data(), indent=2) if form == "json" else str(pruned))
 
 
 def _folder() -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,10 +17,27 @@ from nachlass_builder.cli.options import (
 )
 from nachlass_builder.foundation.progress import Progress
 
+_HOST = r"(?:[A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:]+\])(?::[0-9]+)?"
+_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+TAG = re.compile(rf"(?:{_HOST}/)?{_PART}(?:/{_PART})*(?::[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?")
+"""A name to give to an image: https://github.com/distribution/reference."""
+
+
+class Tag(click.ParamType):  # type: ignore[type-arg]  # click 8.2's is not generic
+    """The name of a new image."""
+
+    name = "tag"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name, which an engine would refuse only at the end of the build."""
+        if not TAG.fullmatch(value):
+            self.fail(f"{value!r} is not an image name such as models/kmeans:1.0", param, ctx)
+        return value
+
 
 @click.command(help=f"Build a container image without s2i.\n\n{SOURCE_HELP}")
 @click.argument("source", shell_complete=complete_files)
-@click.option("-t", "--tag", required=True, help="The image's name and tag.")
+@click.option("-t", "--tag", required=True, type=Tag(), help="The image's name and tag.")
 @click.option("--builder", metavar="IMAGE", help="The builder image. [default: built once]")
 @click.option(
     "--base", metavar="IMAGE", help="The base image. [default: the Python image on Debian 13]"

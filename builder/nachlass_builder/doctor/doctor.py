@@ -61,7 +61,7 @@ def _check_caches(environ: Mapping[str, str]) -> Iterator[Check]:
         yield from check_folder("cache", cache, with_size=True)
     try:
         uv = uv_cache_folder(environ)
-    except (NachlassError, OSError):
+    except NachlassError:
         return  # another check tells what is wrong with uv
     if uv:
         yield from check_folder("uv cache", uv)

@@ -10,9 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import uv
-
-from nachlass_builder.doctor.check import Check, error, ok, warning
+from nachlass_builder.doctor.check import Check, error, failed, ok, warning
 from nachlass_builder.foundation.errors import (
     ImageError,
     NachlassError,
@@ -23,7 +21,7 @@ from nachlass_builder.foundation.errors import (
 from nachlass_builder.foundation.process import Deadline, run
 from nachlass_builder.image.engine import PROGRAMS, Engine
 from nachlass_builder.packages.pip_settings import IndexSettings
-from nachlass_builder.packages.uv_program import run_uv, uv_message
+from nachlass_builder.packages.uv_program import run_uv, uv_message, uv_program
 
 COMPILERS = ("cc", "gcc", "clang")
 LIMIT_S = 30.0
@@ -42,7 +40,7 @@ def check_python(indexes: IndexSettings) -> Iterator[Check]:
                 doing="creating an environment",
                 cwd=Path(folder),
             )
-        except FileNotFoundError:
+        except RequirementsError:
             return  # without uv, of which another check tells
         except TimeLimitError:
             problem = f"it takes too long (limit {LIMIT_S:g} s)"
@@ -60,9 +58,9 @@ def check_python(indexes: IndexSettings) -> Iterator[Check]:
 def check_uv() -> Iterator[Check]:
     """Check that uv, which nachlass requires, is installed with it."""
     try:
-        path = uv.find_uv_bin()
-    except FileNotFoundError:
-        yield error("uv", "uv is not installed", "install nachlass again", RequirementsError)
+        path = uv_program()
+    except RequirementsError as failure:
+        yield failed("uv", failure)
         return
     yield ok("uv", f"{_version([path, '--version'])} ({path})")
 

@@ -96,9 +96,11 @@ def _locked(folder: Path, kind: int) -> int | None:
 def _open(mark: Path) -> int:
     """Open a mark, which may belong to another user; create a missing one."""
     try:
-        return os.open(mark, os.O_RDONLY)
+        return os.open(mark, os.O_RDWR)  # an exclusive lock on NFS needs write access
     except FileNotFoundError:
         used = mark.parent.stat().st_mtime
-        descriptor = os.open(mark, os.O_RDONLY | os.O_CREAT, 0o666)
+        descriptor = os.open(mark, os.O_RDWR | os.O_CREAT, 0o666)
         os.utime(descriptor, (used, used))  # to create it is not to use the folder
         return descriptor
+    except OSError:
+        return os.open(mark, os.O_RDONLY)

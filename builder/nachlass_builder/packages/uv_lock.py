@@ -9,10 +9,10 @@ from pathlib import Path
 from packaging.requirements import InvalidRequirement
 from packaging.requirements import Requirement as Pep508
 from packaging.utils import canonicalize_name
-from uv import find_uv_bin
 
 from nachlass_builder.foundation.errors import Place, RequirementsError
 from nachlass_builder.foundation.process import Deadline, run
+from nachlass_builder.packages.uv_program import uv_program
 from nachlass_builder.requirements.requirement import Requirement
 from nachlass_builder.requirements.requirement_hashes import Hashed, split_hashes
 from nachlass_builder.requirements.requirements_txt import logical_lines
@@ -39,7 +39,7 @@ class UvLock:
 def read_uv_lock(project: Path, overruled: Collection[str], deadline: Deadline) -> UvLock:
     """Read the contents of a uv.lock, except the `overruled` distributions."""
     completed = run(
-        [find_uv_bin(), "export", *EXPORT_OPTIONS],
+        [uv_program(), "export", *EXPORT_OPTIONS],
         doing="reading uv.lock",
         deadline=deadline,
         cwd=project,

@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import uv
+from uv import find_uv_bin
 
 from nachlass_builder.foundation.credentials import redact
-from nachlass_builder.foundation.errors import FREE_SOME, RoomError
+from nachlass_builder.foundation.errors import FREE_SOME, RequirementsError, RoomError
 from nachlass_builder.foundation.process import Completed, Deadline, run
 from nachlass_builder.packages.pip_settings import INDEX_VARIABLES, PYPI, IndexSettings
 
@@ -63,6 +63,16 @@ UNSOLVABLE = 1
 """uv's exit status for unsolvable requirements; 2 means any other failure."""
 
 
+def uv_program() -> str:
+    """Return the path of uv; raises RequirementsError."""
+    try:
+        return find_uv_bin()
+    except FileNotFoundError as error:
+        raise RequirementsError(
+            "uv is not installed", remedy="install nachlass again, which requires it"
+        ) from error
+
+
 def run_uv(
     arguments: Sequence[str | os.PathLike[str]],
     *,
@@ -75,14 +85,14 @@ def run_uv(
 ) -> Completed:
     """Run uv with the user's settings; remove credentials from its standard error.
 
-    `variables` override the user's. Raises RoomError if uv fails for lack of disk space or
-    write permission.
+    `variables` override the user's. Raises RequirementsError without uv, and RoomError if
+    uv fails for lack of disk space or write permission.
     """
     environment = uv_environment(indexes)
     environment |= {"UV_NO_PROGRESS": "1", "UV_PYTHON_DOWNLOADS": "never", "NO_COLOR": "1"}
     environment |= {"UV_PROJECT": str(_project(indexes) or cwd)} | (variables or {})
     completed = run(
-        [uv.find_uv_bin(), *arguments, "--color", "never"],
+        [uv_program(), *arguments, "--color", "never"],
         doing=doing,
         deadline=deadline,
         cwd=cwd,

@@ -25,6 +25,7 @@ from nachlass_service.base.errors import (
     TooLargeError,
 )
 from nachlass_service.base.problem import MEDIA_TYPE, problem, problem_of, problem_of_defect
+from nachlass_service.base.settings import Settings
 from nachlass_service.batches.batches import Batches, BatchRequest
 from nachlass_service.batches.formats import is_batch
 from nachlass_service.bundle.strict_json import encode
@@ -97,7 +98,7 @@ def create_app(scorer: Scorer) -> Flask:
             case "text/html":
                 drift = drift_report.report(scorer.metrics)
                 state = drift, scorer.not_ready()
-                page = index_page(scorer.bundle, scorer.settings, request.url_root, *state)
+                page = index_page(scorer.bundle, scorer.settings, root_url(scorer.settings), *state)
                 return Response(page, headers={"Content-Security-Policy": PAGE_POLICY})
             case "application/json":
                 return json_response(model_document(scorer.bundle, scorer.settings))
@@ -230,6 +231,14 @@ def _read_at_most(limit: int) -> bytes | None:
         elif time.monotonic() > ends_at:
             break
     return None if too_large else b"".join(pieces)
+
+
+def root_url(settings: Settings) -> str:
+    """Return the URL of the service as the client wrote it."""
+    if request.host:
+        return request.url_root
+    # No name was sent, or one that is invalid in a URL, as with an underscore.
+    return f"{request.scheme}://localhost:{settings.port}"
 
 
 def request_id() -> str:

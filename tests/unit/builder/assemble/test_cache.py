@@ -86,7 +86,7 @@ def test_a_dry_run_writes_nothing(tmp_path):
     pruned = prune(tmp_path, MONTH_S, dry_run=True)
     assert pruned.removed == {"environment": 1, "compiled package": 1}
     assert pruned.freed == 1100
-    assert str(pruned) == ("would remove 1 environment, 1 compiled package; would free 0.0 MB")
+    assert str(pruned) == "would remove 1 environment, 1 compiled package; would free 0.0 MB"
     assert sorted((path, path.lstat().st_mtime) for path in tmp_path.rglob("*")) == before
 
 

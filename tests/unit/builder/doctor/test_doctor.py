@@ -4,7 +4,6 @@ import os
 from collections import namedtuple
 
 import pytest
-import uv
 
 from nachlass_builder.doctor.check import exit_code
 from nachlass_builder.doctor.doctor import run_checks
@@ -17,6 +16,7 @@ from nachlass_builder.doctor.tools import (
     check_uv,
 )
 from nachlass_builder.foundation.errors import FREE_SOME
+from nachlass_builder.packages import uv_program
 from nachlass_builder.packages.pip_settings import IndexSettings
 
 
@@ -73,7 +73,7 @@ def test_without_uv(monkeypatch):
     def find():
         raise FileNotFoundError
 
-    monkeypatch.setattr(uv, "find_uv_bin", find)
+    monkeypatch.setattr(uv_program, "find_uv_bin", find)
     [found] = check_uv()
     assert (found.state, found.exit_code) == ("error", 5)
     assert list(check_python(IndexSettings())) == []

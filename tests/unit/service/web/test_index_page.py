@@ -69,6 +69,7 @@ def test_links_are_relative(manifest, tmp_path):
     [
         ({"Host": "example.org:8443"}, "http://example.org:8443/predict"),
         ({"Host": "[::1]:8080"}, "'http://[::1]:8080/predict'"),
+        ({"Host": "my_model:8080"}, "http://localhost:8080/predict"),
         (
             {"Host": "inside", "X-Forwarded-Host": "outside", "X-Forwarded-Prefix": "/models"},
             "http://inside/predict",
