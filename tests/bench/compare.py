@@ -38,7 +38,7 @@ ROUNDS = int(os.environ.get("ROUNDS", "3"))
 SECONDS = int(os.environ.get("SECONDS", "2"))
 CONNECTIONS = (1, 16, 64)
 WORKERS = "2"
-MOST_FOREIGN = 0.3
+MAX_FOREIGN_CORES = 0.3
 """The most cores that other processes may use during a clean sample."""
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -109,7 +109,7 @@ class Results:
 
     def of(self, server, model, connections, what):
         samples = self.samples[server, model, connections]
-        clean = [s for s in samples if s.foreign <= MOST_FOREIGN]
+        clean = [s for s in samples if s.foreign <= MAX_FOREIGN_CORES]
         return median(getattr(sample, what) for sample in clean or samples)
 
     def best(self, server, model):
@@ -236,7 +236,7 @@ def measure(results, name, model, bundle, start):
         wrk(pid, url, body, 16, 1)  # warms up
         for connections in CONNECTIONS:
             sample = wrk(pid, url, body, connections, SECONDS)
-            if sample.foreign > MOST_FOREIGN:  # retry once
+            if sample.foreign > MAX_FOREIGN_CORES:  # retry once
                 sample = wrk(pid, url, body, connections, SECONDS)
             results.add(name, model, connections, sample)
 
@@ -339,7 +339,7 @@ def report(results, loops):
     """Print all figures, and the ratios with their goals."""
     print("requests/s (p99 in ms, CPU in us per request, clean samples / all)\n")
     for (server, model, connections), samples in sorted(results.samples.items()):
-        clean = sum(sample.foreign <= MOST_FOREIGN for sample in samples)
+        clean = sum(sample.foreign <= MAX_FOREIGN_CORES for sample in samples)
         figures = [results.of(server, model, connections, w) for w in ("per_s", "p99_ms", "cpu_us")]
         errors = sum(sample.errors for sample in samples)
         print(

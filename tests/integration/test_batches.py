@@ -27,7 +27,7 @@ ARROW = "application/vnd.apache.arrow.stream"
 PARQUET = "application/vnd.apache.parquet"
 JSON = "application/json"
 FORMATS = [LINES, CSV, ARROW, PARQUET]
-MOST_BYTES = 1_000_000
+MAX_BYTES = 1_000_000
 ROW = {"id": "007", "text": "a", "n": 1.5, "ok": True, "tags": ["x"]}
 
 
@@ -42,7 +42,7 @@ def bundle(built_cells):
 
 @pytest.fixture(scope="module")
 def service(bundle, cache):
-    variables = {"S2I_MAX_BODY_BYTES": str(MOST_BYTES)}
+    variables = {"S2I_MAX_BODY_BYTES": str(MAX_BYTES)}
     with served(bundle, environment_of_a_user(cache), WEB_CONCURRENCY="1", **variables) as service:
         yield service
 
@@ -266,21 +266,21 @@ def test_a_stream_that_breaks_off_is_answered_up_to_there(service):
 
 
 def test_a_row_is_limited_and_the_body_is_not(service):
-    wide = {"text": "x" * MOST_BYTES}
+    wide = {"text": "x" * MAX_BYTES}
     rows = [{"text": "a"}, wide, *rows_of(*["number"] * 20_000), {"text": "b"}]
     body = written(rows, LINES)
-    assert len(body) > 2 * MOST_BYTES
+    assert len(body) > 2 * MAX_BYTES
     given = answers(service, body, LINES)
     assert len(given) == len(rows)
     assert (given[1]["row"], given[1]["status"]) == (1, 413)
     assert given[-1] == predictions([{"text": "b"}])[0]
-    [first, last] = answers(service, b"text\na\n" + b"x" * 2 * MOST_BYTES, CSV, LINES)
+    [first, last] = answers(service, b"text\na\n" + b"x" * 2 * MAX_BYTES, CSV, LINES)
     assert first == predictions([{"text": "a"}])[0]
     assert (last["row"], last["status"]) == (1, 413)
-    incompressible = os.urandom(MOST_BYTES).hex()
+    incompressible = os.urandom(MAX_BYTES).hex()
     for media_type in (ARROW, PARQUET):
         answer = ask(service, written([{**ROW, "text": incompressible}], media_type), media_type)
-        assert str(MOST_BYTES) in problem(answer, 413)
+        assert str(MAX_BYTES) in problem(answer, 413)
 
 
 def test_a_message_that_inflates_is_refused_before_it_does(service):
@@ -289,9 +289,9 @@ def test_a_message_that_inflates_is_refused_before_it_does(service):
     text = pa.record_batch([pa.array(["x" * 100_000_000])], names=["text"])
     with pa.ipc.new_stream(sink, text.schema, options=options) as writer:
         writer.write_batch(text)
-    assert len(sink.getvalue()) < MOST_BYTES / 10
+    assert len(sink.getvalue()) < MAX_BYTES / 10
     before = resident(service)
-    assert str(MOST_BYTES) in problem(ask(service, sink.getvalue(), ARROW), 413)
+    assert str(MAX_BYTES) in problem(ask(service, sink.getvalue(), ARROW), 413)
     assert resident(service) - before < 50_000_000
 
 
@@ -318,7 +318,7 @@ def test_a_client_that_reads_gets_answers_before_it_has_sent_everything(service)
         connection.sendall(row * 99)
         assert connection.recv(15) == b"HTTP/1.1 200 OK"
         received = 0
-        while received < MOST_BYTES:
+        while received < MAX_BYTES:
             piece = connection.recv(1 << 16)
             assert piece
             received += len(piece)
@@ -505,7 +505,7 @@ def test_a_batch_has_limits_of_rows_and_of_time(bundle, environ):
 
 def test_one_long_text_that_many_rows_refer_to_holds_up_nobody(service):
     """Few bytes of Arrow: 100,000 rows of one text that is half as large as a row may be."""
-    text = pa.array(["x" * (MOST_BYTES // 2)])
+    text = pa.array(["x" * (MAX_BYTES // 2)])
     batch = pa.record_batch([pa.DictionaryArray.from_arrays([0] * 100_000, text)], names=["text"])
     sink = io.BytesIO()
     options = pa.ipc.IpcWriteOptions(compression="zstd")

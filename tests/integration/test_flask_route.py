@@ -9,7 +9,7 @@ from support.served import served
 
 JSON, LINES, CSV = "application/json", "application/x-ndjson", "text/csv"
 FORM = "application/x-www-form-urlencoded"
-MOST_BYTES = 100_000
+MAX_BYTES = 100_000
 REQUESTS = {
     "a sample": ("POST", "/predict", JSON, b'{"a": [1, null, "\xc3\xa4"]}'),
     "another spelling of the path": ("POST", "/predict/?x=1", JSON, b"[1]"),
@@ -21,11 +21,11 @@ REQUESTS = {
     "another type": ("POST", "/predict", "text/plain", b"[1]"),
     "refused by the validator": ("POST", "/predict", JSON, b'"refused"'),
     "failing": ("POST", "/predict", JSON, b'"raise"'),
-    "too large": ("POST", "/predict", JSON, b" " * (MOST_BYTES + 1)),
+    "too large": ("POST", "/predict", JSON, b" " * (MAX_BYTES + 1)),
     "lines": ("POST", "/predict", LINES, b'1\n[2]\n{\n"raise"\n'),
     "a table": ("POST", "/predict", CSV, b"a,b\n1,x\n2,y\n"),
     "a broken table": ("POST", "/predict", CSV, b"a,b\n1\n"),
-    "a table that is too wide": ("POST", "/predict", CSV, b"a\n" + b"x" * (MOST_BYTES + 1)),
+    "a table that is too wide": ("POST", "/predict", CSV, b"a\n" + b"x" * (MAX_BYTES + 1)),
     "health": ("GET", "/livez", None, None),
     "readiness": ("GET", "/readyz", None, None),
     "the model": ("GET", "/model", None, None),
@@ -40,7 +40,7 @@ COMPARED = ("Content-Type", "Allow", "Retry-After", "Model-Digest")
 def services(unruly, cache):
     """Our front, and Flask in threads."""
     environ = environment_of_a_user(cache)
-    variables = {"S2I_MAX_BODY_BYTES": str(MOST_BYTES), "WEB_CONCURRENCY": "1"}
+    variables = {"S2I_MAX_BODY_BYTES": str(MAX_BYTES), "WEB_CONCURRENCY": "1"}
     with (
         served(unruly, environ, **variables) as front,
         served(unruly, environ, GUNICORN_CMD_ARGS="-k gthread", **variables) as flask,

@@ -14,7 +14,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from nachlass_service.base import errors
 from nachlass_service.base.settings import Settings
 from nachlass_service.bundle.bundle import Bundle
-from nachlass_service.web.page import MOST_LABELS, PLACEHOLDER, model_document
+from nachlass_service.web.page import MAX_LABELS, PLACEHOLDER, model_document
 from support.manifest import bundle_with, example
 from support.service_page import HOSTILE, Page, app_of, hostile, page_of
 
@@ -117,13 +117,13 @@ def test_a_list_is_sent_to_a_pipeline_in_a_list(tmp_path):
     assert page.blocks["pre"][1:3] == ["[3]", "[1, 2]"]
 
 
-@pytest.mark.parametrize("count", [MOST_LABELS, MOST_LABELS + 1, 100])
+@pytest.mark.parametrize("count", [MAX_LABELS, MAX_LABELS + 1, 100])
 def test_some_of_many_labels_are_shown(count, tmp_path):
     labels = [f"label {number}" for number in range(count)]
     page = page_of(example(prediction={"labels": {"": labels}}), tmp_path)
-    more = [f"and {count - MOST_LABELS} more"] if count > MOST_LABELS else []
+    more = [f"and {count - MAX_LABELS} more"] if count > MAX_LABELS else []
     assert [item for item in page.blocks["li"] if not item.startswith(NOT_LABELS)] == [
-        *labels[:MOST_LABELS],
+        *labels[:MAX_LABELS],
         *more,
     ]
 

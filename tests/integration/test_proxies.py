@@ -14,7 +14,7 @@ from support.served import Served, free_port, served
 
 JSON = {"Content-Type": "application/json"}
 LINES = {"Content-Type": "application/x-ndjson"}
-MOST_BYTES = 1_000_000
+MAX_BYTES = 1_000_000
 
 NGINX = """
 daemon off; pid $folder/pid; error_log $folder/error.log;
@@ -54,7 +54,7 @@ backend services
 
 @pytest.fixture(scope="module")
 def service(unruly, cache):
-    variables = {"S2I_MAX_BODY_BYTES": str(MOST_BYTES), "WEB_CONCURRENCY": "1"}
+    variables = {"S2I_MAX_BODY_BYTES": str(MAX_BYTES), "WEB_CONCURRENCY": "1"}
     with served(unruly, environment_of_a_user(cache), **variables) as service:
         yield service
 
@@ -84,7 +84,7 @@ def check(front, service):
         assert front.predict(number) == (200, {"seen": number})
     large = "x" * 600_000
     assert front.predict(large) == (200, {"seen": large})
-    assert front.ask("POST", "/predict", b" " * (MOST_BYTES + 1), JSON)[0] == 413
+    assert front.ask("POST", "/predict", b" " * (MAX_BYTES + 1), JSON)[0] == 413
     assert front.predict("raise")[0] == 500
     assert front.ask("GET", "/metrics")[0] == 200
     lines = b"".join(b"%d\n" % number for number in range(20_000))

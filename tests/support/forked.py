@@ -5,7 +5,7 @@ import signal
 import traceback
 from contextlib import contextmanager
 
-LONGEST_S = 30
+TIME_LIMIT_S = 30
 """Time limit after which a child of a failed test ends itself."""
 
 
@@ -16,7 +16,7 @@ def fork(work):
         return child
     status = 1
     try:
-        signal.alarm(LONGEST_S)
+        signal.alarm(TIME_LIMIT_S)
         work()
         status = 0
     except BaseException:  # noqa: BLE001 - printed by the test

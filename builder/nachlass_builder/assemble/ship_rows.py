@@ -6,11 +6,11 @@ from pathlib import Path
 
 from nachlass_builder.bundle.layout import SAMPLES
 
-MOST_BYTES = 16_000_000
+MAX_BYTES = 16_000_000
 """The size limit for samples and their predictions in a bundle, in bytes."""
 
 
-def ship_samples(bundle: Path, *, with_rows: bool, most_bytes: int = MOST_BYTES) -> int:
+def ship_samples(bundle: Path, *, with_rows: bool, most_bytes: int = MAX_BYTES) -> int:
     """Reduce the samples in the bundle to the limit, evenly spread; return their number."""
     path = bundle / SAMPLES
     if not path.is_file():

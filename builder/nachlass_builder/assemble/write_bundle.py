@@ -11,7 +11,7 @@ from pathlib import Path
 
 from nachlass_builder.assemble.built_before import compare_with_before
 from nachlass_builder.assemble.render import without_outputs, write_executed
-from nachlass_builder.assemble.ship_rows import MOST_BYTES, ship_samples
+from nachlass_builder.assemble.ship_rows import MAX_BYTES, ship_samples
 from nachlass_builder.bundle.contents import contents, digest_of_contents
 from nachlass_builder.bundle.layout import SBOM, SERVING_LOCK, TRAINING_LOCK
 from nachlass_builder.bundle.manifest import Proven, write_manifest
@@ -86,5 +86,5 @@ def _omissions(manifest: Proven, *, with_rows: bool) -> Iterator[str]:
     elif samples.shipped is not None and samples.shipped < samples.count:
         yield (
             f"{samples.shipped} of {samples.count} samples are in the bundle, evenly spread: "
-            f"all of them are too large (limit {MOST_BYTES / 1e6:.0f} MB)"
+            f"all of them are too large (limit {MAX_BYTES / 1e6:.0f} MB)"
         )

@@ -15,7 +15,7 @@ from nachlass_builder.cli.options import (
     request_for,
 )
 
-LEAST_WINDOW_S = 60
+MIN_WINDOW_S = 60
 
 
 @click.command(help=f"Write Prometheus rules and a Grafana dashboard.\n\n{SOURCE_HELP}")
@@ -102,7 +102,7 @@ def monitoring(
 
     limits = Thresholds(**thresholds)
     try:
-        if limits.window_s < LEAST_WINDOW_S:
+        if limits.window_s < MIN_WINDOW_S:
             raise ValueError(limits.window)  # noqa: TRY301 - same error as for an invalid duration
     except ValueError:
         raise click.UsageError(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from nachlass_builder.source.prepare import Request
 
 VALIDATOR = "the notebook's validator decides which samples are valid"
-LONGEST_EXAMPLE = 200
+MAX_EXAMPLE_LENGTH = 200
 """Characters of an example sample in a message."""
 
 
@@ -107,7 +107,7 @@ def _not_json(message: str, request: Request) -> PredictionError:
     path = Path(request.source)
     manifest = read_manifest(path) or read_manifest(path / WORK_FOLDER / "bundle")
     example = _line(manifest.input.example) if manifest and manifest.samples.are_there else ""
-    if not example or len(example) > LONGEST_EXAMPLE:
+    if not example or len(example) > MAX_EXAMPLE_LENGTH:
         example = "[0.3, 0.7]"
     return PredictionError(
         f"the sample is not JSON: {message}",

@@ -23,8 +23,8 @@ from nachlass_builder.foundation.credentials import redact
 from nachlass_builder.proof.compare import Predictions
 from nachlass_builder.proof.compare_words import example_columns, not_shown, verdict
 
-MOST_ROWS = 50
-MOST_CHARACTERS = 30_000
+MAX_ROWS = 50
+MAX_CHARACTERS = 30_000
 """The limit for diffs, in characters; a GitHub comment may have 65,536 in total."""
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>|~#@$])")
 """Characters in foreign text that could be markup or mention somebody."""
@@ -97,7 +97,7 @@ def _predictions(answers: Predictions) -> Iterator[str]:
 
 def _code(changes: Sequence[CodeChange]) -> Iterator[str]:
     """Format the diffs that fit into a comment."""
-    left = MOST_CHARACTERS
+    left = MAX_CHARACTERS
     for change in changes:
         yield f"{_plain(change.place)}: {change.change}"
         diff = "\n".join(shortened(change.diff))
@@ -110,10 +110,10 @@ def _code(changes: Sequence[CodeChange]) -> Iterator[str]:
 def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
     """Format a table of limited length; nothing without rows."""
     if rows:
-        for row in (header, ("---",) * len(header), *rows[:MOST_ROWS]):
+        for row in (header, ("---",) * len(header), *rows[:MAX_ROWS]):
             yield f"| {' | '.join(row)} |"
-    if len(rows) > MOST_ROWS:
-        yield from ("", f"... and {len(rows) - MOST_ROWS} more")
+    if len(rows) > MAX_ROWS:
+        yield from ("", f"... and {len(rows) - MAX_ROWS} more")
 
 
 def _plain(text: str) -> str:

@@ -11,7 +11,7 @@ from nachlass_builder.diff.model import Change, Side
 from nachlass_builder.foundation.progress import counted
 
 SAME_BUNDLE = "the bundles are identical: same digest"
-LONGEST_DIFF = 40
+MAX_DIFF_LINES = 40
 """The number of lines shown of a diff; the rest is only counted."""
 
 
@@ -34,9 +34,9 @@ def code_nouns(changes: Sequence[CodeChange]) -> list[tuple[str, str]]:
 def shortened(diff: str) -> list[str]:
     """Return the lines of a diff, up to a limit."""
     lines = diff.splitlines()
-    if len(lines) <= LONGEST_DIFF:
+    if len(lines) <= MAX_DIFF_LINES:
         return lines
-    return [*lines[:LONGEST_DIFF], f"... {len(lines) - LONGEST_DIFF} more lines"]
+    return [*lines[:MAX_DIFF_LINES], f"... {len(lines) - MAX_DIFF_LINES} more lines"]
 
 
 def before_and_after(change: Change) -> str:

@@ -14,7 +14,7 @@ from nachlass_builder.foundation.errors import FREE_SOME, RoomError
 from nachlass_builder.foundation.size import megabytes, states_of
 from nachlass_builder.packages.uv_program import OTHER_FOLDER
 
-LEAST_FREE = 2e9
+MIN_FREE_BYTES = 2e9
 """Free bytes needed: the size of an environment with a large library."""
 COUNTING_S = 3.0
 """Time limit for measuring a cache."""
@@ -37,8 +37,8 @@ def check_folder(name: str, folder: Path, *, with_size: bool = False) -> Iterato
         return
     used = f", {_size(folder)}" if with_size else ""
     shown = f"{folder}{used}, {free / 1e9:.1f} GB free"
-    if free < LEAST_FREE:
-        yield warning(name, f"{shown} (at least {LEAST_FREE / 1e9:g} GB needed)", FREE_SOME)
+    if free < MIN_FREE_BYTES:
+        yield warning(name, f"{shown} (at least {MIN_FREE_BYTES / 1e9:g} GB needed)", FREE_SOME)
     else:
         yield ok(name, shown)
 

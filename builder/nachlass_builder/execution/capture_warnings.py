@@ -14,7 +14,7 @@ from nachlass_builder.foundation.excerpt import brief
 from nachlass_builder.notebook.find_names import last_binding
 from nachlass_builder.notebook.notebook import Notebook
 
-MOST_PATHS = 5
+MAX_PATHS = 5
 
 
 def capture_warnings(
@@ -24,7 +24,7 @@ def capture_warnings(
 
     `numbers` maps execution counts to cell numbers; `source` is the folder the cells ran in.
     """
-    for found in pickled.paths[:MOST_PATHS]:
+    for found in pickled.paths[:MAX_PATHS]:
         place = last_binding(notebook, found.name) if found.name else None
         if found.frame:
             place = _place(found.frame, notebook, numbers)
@@ -33,7 +33,7 @@ def capture_warnings(
             f"{brief(redact(found.path, ()))!r}: {_remedy(found.path)} by a path relative to the "
             "notebook"
         )
-    if (more := len(pickled.paths) - MOST_PATHS) > 0:
+    if (more := len(pickled.paths) - MAX_PATHS) > 0:
         yield f"the predictor contains {more} more absolute paths"
     if pickled.holds_build_path:
         yield (

@@ -23,7 +23,7 @@ from nachlass_builder.foundation.errors import Place
 from nachlass_builder.foundation.excerpt import brief, plain
 from nachlass_builder.notebook.notebook import Cell, Notebook
 
-MOST_A_CELL = 5
+MAX_PER_CELL = 5
 OF_LATER_VERSIONS = ("DeprecationWarning", "PendingDeprecationWarning", "FutureWarning")
 NOISE = re.compile(r"IProgress not found|FigureCanvas\w+ is non-interactive")
 """Warnings that need no action: progress bars and figures without a browser."""
@@ -71,10 +71,10 @@ class CellWarnings:
         for (_kind, place, is_of_cells), several in self._alike().items():
             counts = more.setdefault((place.cell, is_of_cells), [])
             counts.append(len(several))
-            if len(counts) <= MOST_A_CELL:
+            if len(counts) <= MAX_PER_CELL:
                 yield f"{place}: {self._text_of(several)}"
         for (number, is_of_cells), counts in more.items():
-            if left := sum(counts[MOST_A_CELL:]):
+            if left := sum(counts[MAX_PER_CELL:]):
                 what = "1 more warning" if left == 1 else f"{left} more warnings"
                 where = ", see the executed notebook" if is_of_cells else " after the cells"
                 yield f"{Place(self.notebook.name, number)}: {what}{where}"

@@ -23,7 +23,7 @@ from nachlass_builder.packages.bytecode import bytecode_folder
 CHILDREN_GRACE_S = 0.5
 
 IN_KERNEL = Path(__file__).parent / "in_kernel"
-LONGEST_FOLDER = 80
+MAX_FOLDER_LENGTH = 80
 """Socket paths are limited to about 100 bytes on every system; the file name takes the rest."""
 
 DROPPED_VARIABLES = (
@@ -87,7 +87,7 @@ def kernel_environment(
 def private_folder() -> Iterator[Path]:
     """Create a folder that only this user can read, with a path short enough for sockets."""
     folder = tempfile.mkdtemp(prefix="nachlass-")
-    if len(os.fsencode(folder)) > LONGEST_FOLDER:
+    if len(os.fsencode(folder)) > MAX_FOLDER_LENGTH:
         Path(folder).rmdir()
         folder = tempfile.mkdtemp(prefix="nachlass-", dir="/tmp")
     try:

@@ -8,7 +8,7 @@ from urllib.parse import quote, unquote
 
 from nachlass_builder.foundation.secret_forms import URL, form_of, is_secret_name
 
-SHORTEST_SECRET = 6
+MIN_SECRET_LENGTH = 6
 """Shorter secrets are redacted only inside URLs: replacing every `a` would garble the text."""
 
 HIDDEN = "***"
@@ -73,7 +73,7 @@ def redact(text: str, secrets: Iterable[str]) -> str:
     text = _USERINFO.sub(_hide_userinfo, text)
     text = _SIGNED.sub(rf"\g<name>{HIDDEN}", text)
     for secret in sorted({*secrets, *_never_shown}, key=len, reverse=True):
-        if len(secret) >= SHORTEST_SECRET:
+        if len(secret) >= MIN_SECRET_LENGTH:
             text = text.replace(secret, HIDDEN)
     return text
 
@@ -94,7 +94,7 @@ def secrets_in(urls: Iterable[str], environ: Mapping[str, str]) -> frozenset[str
                 found.add(password if colon and password else user)
     found |= {value for name, value in environ.items() if _SECRET_NAME.search(name)}
     spelled = {form(secret) for secret in found for form in (str, unquote, _encoded)}
-    return frozenset(secret for secret in spelled if len(secret) >= SHORTEST_SECRET)
+    return frozenset(secret for secret in spelled if len(secret) >= MIN_SECRET_LENGTH)
 
 
 def _encoded(secret: str) -> str:

@@ -7,10 +7,10 @@ import re
 from nachlass_builder.foundation.credentials import redact
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
-LONGEST_LINE = 300
-LONGEST_SEARCHED = 5000
+MAX_LINE_LENGTH = 300
+MAX_SEARCHED_LENGTH = 5000
 """Characters of a line that are searched for credentials; searching megabytes takes too long."""
-LONGEST_CELL = 12
+MAX_CELL_LINES = 12
 AROUND = 5
 """Lines shown on each side of the failing line in a longer cell."""
 TRACEBACK_LINES = 24
@@ -23,8 +23,8 @@ def plain(text: str) -> str:
 
 def brief(line: str) -> str:
     """Shorten a line and redact its credentials."""
-    line = redact(line[:LONGEST_SEARCHED], ())
-    return line if len(line) <= LONGEST_LINE else f"{line[: LONGEST_LINE - 1]}…"
+    line = redact(line[:MAX_SEARCHED_LENGTH], ())
+    return line if len(line) <= MAX_LINE_LENGTH else f"{line[: MAX_LINE_LENGTH - 1]}…"
 
 
 def shortened(lines: list[str]) -> list[str]:
@@ -39,9 +39,9 @@ def quoted_source(source: str, line: int | None) -> str:
     """Return a cell's source with line numbers and `>` at `line`; excerpts of long cells."""
     lines = source.splitlines()
     wanted = set(range(1, len(lines) + 1))
-    if len(lines) > LONGEST_CELL and line is None:
+    if len(lines) > MAX_CELL_LINES and line is None:
         wanted -= set(range(AROUND + 1, len(lines) - AROUND + 1))
-    elif len(lines) > LONGEST_CELL:
+    elif len(lines) > MAX_CELL_LINES:
         wanted &= set(range((line or 0) - AROUND, (line or 0) + AROUND + 1))
     width = len(str(max(wanted)))
     shown: list[str] = []

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nachlass_builder.monitoring.rules import Subject, Thresholds
-from nachlass_builder.proof.describe_features import LEAST_SAMPLES
+from nachlass_builder.proof.describe_features import MIN_SAMPLES
 
 STEPS = 12
 """Scrapes per window."""
@@ -62,7 +62,7 @@ def rule_tests(subject: Subject, limits: Thresholds, rules: str) -> dict[str, An
         ),
         (
             "drift, but too few samples",
-            traffic.labels("predictions", EVEN, UNEVEN, size, LEAST_SAMPLES // 2),
+            traffic.labels("predictions", EVEN, UNEVEN, size, MIN_SAMPLES // 2),
             [],
         ),
         ("drift, but another build was deployed", [*moved, *before], []),

@@ -15,10 +15,10 @@ from statistics import NormalDist
 from typing import Any
 
 from nachlass_builder.monitoring.template import fill_in
-from nachlass_builder.proof.describe_features import LEAST_SAMPLES
+from nachlass_builder.proof.describe_features import MIN_SAMPLES
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-LONGEST_INTERVAL_S = 60
+MAX_INTERVAL_S = 60
 PATIENCE = 3
 """Intervals without a response before an alert: one scrape may fail."""
 TESTS_OF_A_FEATURE = 2
@@ -49,7 +49,7 @@ class Thresholds:
     @property
     def interval_s(self) -> int:
         """The seconds between two evaluations: a twelfth of the window, at most a minute."""
-        return max(1, min(LONGEST_INTERVAL_S, self.window_s // 12))
+        return max(1, min(MAX_INTERVAL_S, self.window_s // 12))
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def rule_groups(subject: Subject, limits: Thresholds) -> list[dict[str, Any]]:
         "patience": f"{PATIENCE * limits.interval_s}s",
         "before": f"{max(UNITS['d'], 7 * limits.window_s)}s",
         "least": str(limits.least),
-        "least_samples": str(LEAST_SAMPLES),
+        "least_samples": str(MIN_SAMPLES),
         "psi_floor": str(limits.psi_floor),
         "ks_floor": str(limits.ks_floor),
         "errors": str(limits.errors),

@@ -23,12 +23,11 @@ _PATH = re.compile(
 _PREFIXED = re.compile(r"(?:sk|pk|rk|gh[a-z]|hf|key|tok)[-_][\w-]{12,}$")
 _ASSIGNED = re.compile(r"^\s*(?:export\s+|set\s+)?([A-Za-z_]\w*)=[\"']?([^\s\"']+)")
 _CONNECTION = re.compile(r"(?i)(?:^|[;\s])(password|pwd)=([^;\s'\"]+)")
-LEAST = {"word": 6, "token": 16}
-"""Minimum length of a literal in characters, by kind of name; others need LEAST_OF_KEYS."""
-LEAST_OF_KEYS = 12
-LONGEST = 500
+MIN_LENGTHS = {"word": 6, "token": 16, "other": 12}
+"""Minimum length of a literal in characters, by kind of name."""
+MAX_SECRET_LENGTH = 500
 """Maximum length of a secret literal in characters; longer ones are data."""
-LARGEST_MODULE = 2**20
+MAX_MODULE_BYTES = 2**20
 TAKE_NAME_AND_VALUE = ("setdefault", "get", "getenv", "putenv", "setenv", "__setitem__")
 """Functions that take a name and its value or default."""
 REMEDY = (
@@ -68,7 +67,7 @@ def _found_in_files(root: Path, files: Sequence[str]) -> Iterator[str]:
                 for line, what in secrets_in_text(path):
                     yield f"{Place(name, line=line)}: this looks like {what}"
             continue
-        if not path.is_file() or path.stat().st_size > LARGEST_MODULE:
+        if not path.is_file() or path.stat().st_size > MAX_MODULE_BYTES:
             continue
         text = path.read_text(encoding="utf-8", errors="replace")
         try:
@@ -113,7 +112,7 @@ def _named(source: str, tree: ast.AST | None) -> Iterator[tuple[int, str]]:
 
 def _assigned(text: str) -> Iterator[str]:
     """Yield the names assigned a secret in text: `export NAME=...`, `Server=...;Password=...`."""
-    found = [_ASSIGNED.match(text), _CONNECTION.search(text[:LONGEST])]
+    found = [_ASSIGNED.match(text), _CONNECTION.search(text[:MAX_SECRET_LENGTH])]
     yield from (match[1] for match in found if match and _is_secret(match[1], match[2]))
 
 
@@ -187,7 +186,7 @@ def _name(target: ast.expr) -> str:
 def _is_secret(name: str, value: str) -> bool:
     """Return whether a name says "secret" and its literal is not a word or placeholder."""
     match = is_secret_name(name)
-    if not match or len(value) > LONGEST or re.search(r"\s|://", value):
+    if not match or len(value) > MAX_SECRET_LENGTH or re.search(r"\s|://", value):
         return False
     if PLACEHOLDER.match(value) or _PATH.match(value):
         return False
@@ -196,6 +195,6 @@ def _is_secret(name: str, value: str) -> bool:
     if not match["word"] and re.fullmatch(WORDS, value):
         return False
     kinds = (r"[a-z]", r"[A-Z]", r"\d", r"[^\w.:/-]")
-    least = LEAST["word"] if match["word"] else LEAST["token"] if match["token"] else LEAST_OF_KEYS
+    of_name = "word" if match["word"] else "token" if match["token"] else "other"
     mixed = sum(bool(re.search(kind, value)) for kind in kinds) > 1
-    return len(value) >= least and mixed and bool(re.search(r"\d|[^\w.:/-]", value))
+    return len(value) >= MIN_LENGTHS[of_name] and mixed and bool(re.search(r"\d|[^\w.:/-]", value))

@@ -9,7 +9,7 @@ from nachlass_builder.foundation.errors import Place
 from nachlass_builder.notebook.fitted_models import Fitted, FittedModels
 from nachlass_builder.notebook.notebook import Notebook
 
-MOST_SAMPLES = 100
+MAX_SAMPLES = 100
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,6 @@ def _written(fitted: Fitted, reader: FittedModels) -> str | None:
         f"def predictor({x}):",
         f"    return {fitted.model.text}.predict({row})[0]",
         "",
-        f"samples = {source.text}[:{MOST_SAMPLES}]",
+        f"samples = {source.text}[:{MAX_SAMPLES}]",
     ]
     return "\n".join(lines)

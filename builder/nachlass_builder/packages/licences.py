@@ -8,7 +8,7 @@ from importlib.metadata import Distribution
 from cyclonedx.spdx import fixup_id, is_expression
 
 NO_LICENCE = "License :: OSI Approved"
-LONGEST_NAME = 60
+MAX_NAME_LENGTH = 60
 """Characters in the field License; a longer text is the licence itself."""
 
 SPDX_OF_CLASSIFIERS = {
@@ -52,6 +52,6 @@ def licences_of(distribution: Distribution) -> Sequence[str]:
     }
     if classified and classified <= SPDX_OF_CLASSIFIERS.keys():
         return sorted(SPDX_OF_CLASSIFIERS[name] for name in classified)
-    if said and said.upper() != "UNKNOWN" and "\n" not in said and len(said) <= LONGEST_NAME:
+    if said and said.upper() != "UNKNOWN" and "\n" not in said and len(said) <= MAX_NAME_LENGTH:
         return [said]
     return sorted(classified)

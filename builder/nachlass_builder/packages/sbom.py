@@ -62,7 +62,7 @@ HASHES = {
 }
 LICENCE_PROPERTY = "nachlass:licence"
 UNKNOWN = "unknown"
-MOST_NAMED = 6
+MAX_NAMED = 6
 """The number of licences that the summary names; the others are counted together."""
 
 
@@ -237,8 +237,8 @@ def _summary(licences: Iterable[Iterable[str]]) -> str:
     names = Counter(" / ".join(texts) or UNKNOWN for texts in licences)
     total, unknown = names.total(), names.pop(UNKNOWN, 0)
     ranked = sorted(names.items(), key=lambda item: (-item[1], item[0]))
-    named = [f"{name} {count}" for name, count in ranked[:MOST_NAMED]]
-    if others := sum(count for _, count in ranked[MOST_NAMED:]):
+    named = [f"{name} {count}" for name, count in ranked[:MAX_NAMED]]
+    if others := sum(count for _, count in ranked[MAX_NAMED:]):
         named.append(f"others {others}")
     if unknown:
         named.append(f"{UNKNOWN} {unknown}")

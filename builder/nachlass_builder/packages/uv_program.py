@@ -54,7 +54,7 @@ NO_ROOM = re.compile(r"\(os error (?:28|122)\)")
 NOT_WRITABLE = re.compile(r"^.*[`' ]/[^`'\n]+.*\(os error (?:30|13)\)", re.MULTILINE)
 """uv's message for a path that is not writable; a refused connection has no path."""
 
-LONGEST_QUOTE = 30
+MAX_QUOTED_LINES = 30
 """The number of uv's lines that a message quotes."""
 
 OTHER_FOLDER = "make the folder writable, or set S2I_CACHE_DIR and UV_CACHE_DIR to other folders"
@@ -168,8 +168,8 @@ def uv_message(completed: Completed) -> str:
     lines = [
         line for line in completed.stderr.splitlines() if not line.startswith(NOT_WORTH_SAYING)
     ]
-    if len(lines) > LONGEST_QUOTE:
-        half = LONGEST_QUOTE // 2
+    if len(lines) > MAX_QUOTED_LINES:
+        half = MAX_QUOTED_LINES // 2
         lines = [*lines[:half], f"... ({len(lines) - 2 * half} lines) ...", *lines[-half:]]
     return "\n".join(lines).strip()
 

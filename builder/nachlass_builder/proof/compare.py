@@ -17,7 +17,7 @@ from nachlass_builder.proof.answer import Failure, Scored, Scores
 from nachlass_builder.proof.describe_predictions import read_samples
 from nachlass_builder.proof.proof import ask_service
 
-MOST_EXAMPLES = 10
+MAX_EXAMPLES = 10
 
 
 @dataclass(frozen=True)
@@ -129,5 +129,5 @@ def _summary(before: list[tuple[Any, Any]], answers: Sequence[Scored]) -> Predic
         different=verdicts["different"],
         failed=verdicts["failed"],
         largest=max(differences, default=None),
-        examples=tuple(examples[:MOST_EXAMPLES]),
+        examples=tuple(examples[:MAX_EXAMPLES]),
     )

@@ -10,8 +10,8 @@ from nachlass_builder.foundation.errors import DifferenceError
 from nachlass_builder.foundation.progress import counted
 from nachlass_builder.proof.compare import Example, Predictions
 
-LONGEST_VALUE = 60
-MOST_FIELDS = 5
+MAX_VALUE_LENGTH = 60
+MAX_FIELDS = 5
 
 
 def verdict(answers: Predictions) -> str:
@@ -41,8 +41,8 @@ def random_words(fields: Sequence[str]) -> str:
     """Return the random fields of predictions as the subject of a sentence, with a verb."""
     if "" in fields:
         return "the predictions are"
-    shown = ", ".join(f"`{field}`" for field in fields[:MOST_FIELDS])
-    more = f" and {len(fields) - MOST_FIELDS} more" if len(fields) > MOST_FIELDS else ""
+    shown = ", ".join(f"`{field}`" for field in fields[:MAX_FIELDS])
+    more = f" and {len(fields) - MAX_FIELDS} more" if len(fields) > MAX_FIELDS else ""
     return f"{shown}{more} {'is' if len(fields) == 1 else 'are'}"
 
 
@@ -81,7 +81,7 @@ def _value(prediction: Any) -> str:
     """Format a prediction as one line of JSON of limited length."""
     text = json.dumps(_rounded(prediction), ensure_ascii=False)
     text = text if text.isprintable() else json.dumps(_rounded(prediction))
-    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 3]}..."
+    return text if len(text) <= MAX_VALUE_LENGTH else f"{text[: MAX_VALUE_LENGTH - 3]}..."
 
 
 def _rounded(value: Any) -> Any:

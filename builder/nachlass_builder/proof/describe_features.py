@@ -20,11 +20,11 @@ BINS = 10
 MAX_LABELS = 20
 DIGITS = 6
 """Significant digits of bucket bounds, which people read."""
-LEAST_SAMPLES = 50
+MIN_SAMPLES = 50
 """Fewer samples do not show a distribution, and their deciles would reveal personal values."""
-LEAST_OF_A_LABEL = 5
+MIN_PER_LABEL = 5
 """A value shared by fewer samples gets no separate bin: it means little and may be personal."""
-LONGEST_NAME = 128
+MAX_NAME_LENGTH = 128
 OTHER = "other"
 """The bin of all other values."""
 
@@ -38,7 +38,7 @@ def describe_features(samples: Sequence[Any]) -> Features:
     with names that metrics cannot use are left out. Too few samples give no
     features.
     """
-    columns = _columns(samples) if len(samples) >= LEAST_SAMPLES else {}
+    columns = _columns(samples) if len(samples) >= MIN_SAMPLES else {}
     labels: dict[str, tuple[str, ...]] = {}
     buckets: dict[str, tuple[float, ...]] = {}
     for name, column in columns.items():
@@ -51,7 +51,7 @@ def describe_features(samples: Sequence[Any]) -> Features:
         if len(texts) > MAX_LABELS and 2 * len(numbers) > len(column):
             buckets[name] = tuple(_deciles([float(number) for number in numbers]))
         elif len(texts) <= MAX_LABELS:
-            shared = (text for text, count in texts.items() if count >= LEAST_OF_A_LABEL)
+            shared = (text for text, count in texts.items() if count >= MIN_PER_LABEL)
             named = sorted(text for text in shared if _is_nameable(text) and text != OTHER)
             labels.update({name: tuple(named)} if named else {})
     return Features(labels=labels, buckets=buckets)
@@ -85,7 +85,7 @@ def _text(value: Any) -> str:
 
 def _is_nameable(text: str) -> bool:
     """Return whether a text is usable and readable as a metric label."""
-    return len(text) <= LONGEST_NAME and (text.isprintable() or not text)
+    return len(text) <= MAX_NAME_LENGTH and (text.isprintable() or not text)
 
 
 def _is_number(value: Any) -> bool:

@@ -17,11 +17,11 @@ from nachlass_builder.foundation.process import Completed, Deadline, run
 from nachlass_builder.foundation.settings import is_index_variable
 from nachlass_builder.notebook.registered_classes import RegisteredClass
 from nachlass_builder.proof.answer import Failure, Proven
-from nachlass_builder.proof.describe_features import LEAST_SAMPLES
+from nachlass_builder.proof.describe_features import MIN_SAMPLES
 
 Answer = TypeVar("Answer")
 
-LEAST_STEP = 64 << 20
+MIN_STEP = 64 << 20
 """The smallest step for rounding up memory sizes, in bytes."""
 
 NOT_THERE = (
@@ -158,10 +158,10 @@ def prove(
         preload = answer.forked
         if not preload:
             notes.append(f"each worker loads the model separately: {answer.forked_reason}")
-        if answer.samples < LEAST_SAMPLES:
+        if answer.samples < MIN_SAMPLES:
             notes.append(
                 f"not enough samples to detect drift: {answer.samples} "
-                f"(at least {LEAST_SAMPLES} needed)"
+                f"(at least {MIN_SAMPLES} needed)"
             )
     return Proof(
         batch=bool(answer.batch),
@@ -180,7 +180,7 @@ def _rounded_up(size: int) -> int:
 
     A step is a quarter of the next lower power of two, so at most a quarter of the size.
     """
-    step = max(LEAST_STEP, 1 << max(0, size.bit_length() - 3))
+    step = max(MIN_STEP, 1 << max(0, size.bit_length() - 3))
     return -(-size // step) * step
 
 

@@ -21,7 +21,7 @@ from nachlass_builder.requirements.requirements import Requirements
 OF_THE_KERNEL = frozenset({"IPython", "ipykernel", "jupyter_client", "jupyter_core", "traitlets"})
 """Modules that every kernel has and no predictor needs."""
 
-MOST_NAMED = 5
+MAX_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ def missing_imports(imports: Iterable[Import], provided: Collection[str]) -> lis
 
 def told(missing: Sequence[MissingImport]) -> str:
     """List the imports with their places, only the first few if there are many."""
-    shown = [f"`{one.imported.top}` ({one.imported.place})" for one in missing[:MOST_NAMED]]
-    more = [f"{len(missing) - MOST_NAMED} more"] if len(missing) > MOST_NAMED else []
+    shown = [f"`{one.imported.top}` ({one.imported.place})" for one in missing[:MAX_NAMED]]
+    more = [f"{len(missing) - MAX_NAMED} more"] if len(missing) > MAX_NAMED else []
     *first, last = [*shown, *more]
     return f"{', '.join(first)} and {last}" if first else last
 

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 NOT_OURS = frozenset({"node_modules", "site-packages", "venv", "env"})
 """Folders of third-party modules, in addition to those that begin with a dot."""
 
-MOST_FOLDERS = 5000
+MAX_FOLDERS = 5000
 """The number of a source's folders that are searched for modules."""
 
 
@@ -65,7 +65,7 @@ class OwnModules:
 def _python_files(root: Path) -> Iterator[str]:
     """Yield the Python files below a folder, relative to it."""
     for count, (folder, names, files) in enumerate(os.walk(root)):
-        if count >= MOST_FOLDERS:
+        if count >= MAX_FOLDERS:
             return
         names[:] = [name for name in names if not name.startswith((".", "__"))]
         below = Path(folder).relative_to(root)

@@ -25,12 +25,12 @@ from typing import IO, Any
 
 from nachlass_builder.packages.provided import Provided
 
-MOST_ENTRIES = 1000
+MAX_ENTRIES = 1000
 """Entries of a container to search for strings: module names appear in short containers."""
-MOST_CONTAINERS = 100_000
+MAX_CONTAINERS = 100_000
 """Containers to search: a pickle with more of them contains data."""
 DEEPEST = 20
-LONGEST_NAME = 100
+MAX_NAME_LENGTH = 100
 
 
 class References:
@@ -70,14 +70,14 @@ class References:
     def add_strings(self, value: object, depth: int = DEEPEST) -> None:
         """Record the strings in a value that name an installed distribution."""
         match value:
-            case str() if len(value) <= LONGEST_NAME:
+            case str() if len(value) <= MAX_NAME_LENGTH:
                 self.named |= self._provided.meant_by(value)
             case tuple() | list() | set() | frozenset() | dict() if depth:
-                if id(value) in self._searched or len(self._searched) > MOST_CONTAINERS:
+                if id(value) in self._searched or len(self._searched) > MAX_CONTAINERS:
                     return
                 self._searched[id(value)] = value
                 entries = value.items() if isinstance(value, dict) else value
-                for entry in islice(entries, MOST_ENTRIES):
+                for entry in islice(entries, MAX_ENTRIES):
                     self.add_strings(entry, depth - 1)
 
     def add_code(self, code: CodeType, package: str = "") -> None:

@@ -16,7 +16,7 @@ from nachlass_builder.foundation.credentials import (
 )
 from nachlass_builder.foundation.settings import VARIABLES, Settings
 
-LEAST_SEARCHED = 6
+MIN_SEARCHED_LENGTH = 6
 """Minimum length in characters of a value to search for; shorter ones are everywhere."""
 _COMMON = re.compile(r"[a-z]{1,11}|[A-Z]{1,11}|[A-Z][a-z]{1,10}|[\d.]{1,7}")
 
@@ -60,7 +60,7 @@ def forms_of(value: str) -> frozenset[str]:
     """Return the forms of a value in text: plain, escaped, encoded; also a URL's password."""
     plain = {value, value.strip(), *secrets_in([value], {})}
     searched = {
-        text for text in plain if len(text) >= LEAST_SEARCHED and not _COMMON.fullmatch(text)
+        text for text in plain if len(text) >= MIN_SEARCHED_LENGTH and not _COMMON.fullmatch(text)
     }
     return frozenset(form for text in searched for form in _written(text))
 

@@ -74,7 +74,7 @@ KEPT = re.compile(
 """Files that a build reads: secrets in them are reported, but the files are not left out."""
 
 _WEB = re.compile(r"\bhttps?://")
-LARGEST = 1 << 18
+MAX_BYTES = 1 << 18
 """Maximum size in bytes of a file that is searched for secrets."""
 
 
@@ -156,7 +156,7 @@ def _held_by(path: Path) -> str | None:
 def _small_text(path: Path) -> str | None:
     """Return the text of a small file that may contain a secret; None for any other."""
     try:
-        if path.is_symlink() or not path.is_file() or path.stat().st_size > LARGEST:
+        if path.is_symlink() or not path.is_file() or path.stat().st_size > MAX_BYTES:
             return None
         content = path.read_bytes()
     except OSError:  # a file that cannot be read is not copied either

@@ -24,7 +24,7 @@ SKIPPED_FOLDERS = frozenset(
     {".git", WORK_FOLDER, ".s2i", "__pycache__", ".ipynb_checkpoints", ".venv", ".tox"}
     | {".mypy_cache", ".pytest_cache", ".ruff_cache", "node_modules"}
 )
-LARGEST_POINTER = 1024
+MAX_POINTER_BYTES = 1024
 
 
 class Files(NamedTuple):
@@ -189,7 +189,7 @@ def _is_skipped(name: str, excluded: frozenset[str]) -> bool:
 
 def _is_pointer(path: Path) -> bool:
     """Return whether a file is a git LFS pointer."""
-    if path.is_symlink() or not path.is_file() or path.stat().st_size > LARGEST_POINTER:
+    if path.is_symlink() or not path.is_file() or path.stat().st_size > MAX_POINTER_BYTES:
         return False
     return path.read_bytes().startswith(LFS_POINTER)
 

@@ -87,7 +87,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("S2I_LOG_FORMAT", "text on a terminal, else json", "`text` or `json`"),
 )
 
-MOST_SECONDS = 10_000_000
+MAX_SECONDS = 10_000_000
 PREFIX = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 
 
@@ -174,9 +174,9 @@ def _seconds(name: str, text: str) -> float:
         seconds = float(text)
     except ValueError:
         seconds = -1
-    if not 0 < seconds <= MOST_SECONDS:
+    if not 0 < seconds <= MAX_SECONDS:
         raise SettingError(
-            f"{name} is {text!r}: use a number of seconds above 0, at most {MOST_SECONDS}"
+            f"{name} is {text!r}: use a number of seconds above 0, at most {MAX_SECONDS}"
         )
     return seconds
 

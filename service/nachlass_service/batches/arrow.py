@@ -16,7 +16,7 @@ from nachlass_service.batches.guards.parquet_pages import look_at
 from nachlass_service.batches.optional_pyarrow import UNREADABLE, parquet, pyarrow, readable
 from nachlass_service.batches.text import CHUNK_BYTES
 from nachlass_service.bundle.manifest import Schema
-from nachlass_service.scoring.stride import MOST_ROWS
+from nachlass_service.scoring.stride import MAX_ROWS
 
 PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 """pandas' name for an unnamed index, which is not a column of the user."""
@@ -154,7 +154,7 @@ def parquet_reader(body: BufferedIOBase, schema: Schema, most_bytes: int) -> Arr
             f"the Parquet file is too large (limit {most_bytes} bytes, set by S2I_MAX_BODY_BYTES)"
         )
     content = look_at(memoryview(data), most_bytes)
-    rows = max(1, min(MOST_ROWS, most_bytes // max(1, content.row_bytes)))
+    rows = max(1, min(MAX_ROWS, most_bytes // max(1, content.row_bytes)))
     with readable("the Parquet file"):
         # Text stays dictionary-encoded: decoded, it may be much larger than the file.
         file = module.ParquetFile(library.BufferReader(data), read_dictionary=content.texts)

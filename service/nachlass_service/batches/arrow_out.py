@@ -13,7 +13,7 @@ from nachlass_service.bundle.strict_json import encode
 
 EXACT = 1 << 53
 """A float represents all integers up to this one exactly."""
-MOST_LABELS = 1 << 16
+MAX_LABELS = 1 << 16
 """The most labels in the dictionary before it is reset to those of the build."""
 GROUP_ROWS = 1 << 16
 """The rows of a row group in Parquet."""
@@ -95,7 +95,7 @@ class Form:
         library = self._library
         if not library.types.is_dictionary(self.type):
             return library.array(values, self.type)
-        if len(self._codes) > MOST_LABELS or not self._codes:
+        if len(self._codes) > MAX_LABELS or not self._codes:
             self._codes = {label: code for code, label in enumerate(self._labels)}
         codes = [None if v is None else self._codes.setdefault(v, len(self._codes)) for v in values]
         return library.DictionaryArray.from_arrays(

@@ -19,9 +19,9 @@ from nachlass_service.scoring.bounded_json import loads_bounded
 
 JSON_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?", re.ASCII)
 NUMBER = re.compile(r"\s*[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\s*", re.ASCII)
-LONGEST_NUMBER = 400
+MAX_NUMBER_LENGTH = 400
 """The most characters of a number: no float has more significant digits."""
-MOST_COLUMNS = 1 << 14
+MAX_COLUMNS = 1 << 14
 PLAIN = {"string", "number", "integer", "boolean", "null"}
 
 
@@ -29,8 +29,8 @@ class Columns:
     """The columns of a batch; `lists` says which contain lists. Raises MalformedError."""
 
     def __init__(self, schema: Schema, names: Sequence[str], lists: Sequence[bool] = ()) -> None:
-        if len(names) > MOST_COLUMNS:
-            raise MalformedError(f"too many columns (limit {MOST_COLUMNS})")
+        if len(names) > MAX_COLUMNS:
+            raise MalformedError(f"too many columns (limit {MAX_COLUMNS})")
         types = types_of(schema)
         is_one = len(names) == 1
         if types and types <= PLAIN:
@@ -99,12 +99,12 @@ def reader_of_text(schema: Schema) -> Callable[[str], Any]:
 
 def _json_number(text: str) -> int | float | None:
     """Parse a number in JSON's grammar, which excludes 007."""
-    return _number(text) if len(text) <= LONGEST_NUMBER and JSON_NUMBER.fullmatch(text) else None
+    return _number(text) if len(text) <= MAX_NUMBER_LENGTH and JSON_NUMBER.fullmatch(text) else None
 
 
 def _known_number(text: str) -> int | float | None:
     """Parse an expected number, which may have leading zeros or a plus sign."""
-    return _number(text) if len(text) <= LONGEST_NUMBER and NUMBER.fullmatch(text) else None
+    return _number(text) if len(text) <= MAX_NUMBER_LENGTH and NUMBER.fullmatch(text) else None
 
 
 def _number(text: str) -> int | float | None:

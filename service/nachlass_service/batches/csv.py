@@ -24,7 +24,7 @@ from nachlass_service.bundle.strict_json import encode
 
 CELL_BYTES = 8
 """The least memory of a parsed cell: a reference to its text."""
-LONGEST_RECORD = 4 << 20
+MAX_RECORD_BYTES = 4 << 20
 """The most bytes of a record, including its cells: parsing one blocks all other threads."""
 
 Record = list[str] | str
@@ -51,7 +51,7 @@ class CsvReader:
     rows_ahead = 0
 
     def __init__(self, body: BufferedIOBase, schema: Schema, most_bytes: int) -> None:
-        self._body, self._most_bytes = body, min(most_bytes, LONGEST_RECORD)
+        self._body, self._most_bytes = body, min(most_bytes, MAX_RECORD_BYTES)
         self._record_bytes = 0
         csv.field_size_limit(max(csv.field_size_limit(), most_bytes))
         self._reader = csv.reader(self._lines(), strict=True)
@@ -106,10 +106,10 @@ class CsvReader:
 
     def _too_long(self) -> TooLargeError:
         """Return the error for a record that exceeds the limit."""
-        if self._most_bytes < LONGEST_RECORD:
+        if self._most_bytes < MAX_RECORD_BYTES:
             return row_too_long(self._most_bytes)
         return TooLargeError(
-            f"the row is too large (limit {LONGEST_RECORD} bytes, with {CELL_BYTES} for each "
+            f"the row is too large (limit {MAX_RECORD_BYTES} bytes, with {CELL_BYTES} for each "
             "cell): send such rows as JSON lines"
         )
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 RELATIVE_TOLERANCE = 1e-6
 ABSOLUTE_TOLERANCE = 1e-9
 """For predictions near zero, where no relative difference is small."""
-MOST_OF_A_LIST = 20
+MAX_LIST_FIELDS = 20
 """A list with more random entries than this counts as one random field."""
 
 
@@ -87,7 +87,7 @@ def random_fields(pairs: Sequence[tuple[Any, Any]]) -> list[str]:
 def _crowded_lists(paths: Set[Path], lengths: Mapping[Path, set[int]]) -> set[Path]:
     """Return the lists that have too many random entries to name each."""
     counts = Counter(path[:-1] for path in paths if path and path[:-1] in lengths)
-    return {path for path, count in counts.items() if count > MOST_OF_A_LIST}
+    return {path for path, count in counts.items() if count > MAX_LIST_FIELDS}
 
 
 def _note_lengths(value: Any, path: Path, lengths: dict[Path, set[int]]) -> None:

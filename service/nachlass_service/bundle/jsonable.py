@@ -20,7 +20,7 @@ from uuid import UUID
 from nachlass_service.base.errors import InterruptedCallError, UnserialisableError
 from nachlass_service.bundle.strict_json import encode
 
-LONGEST_KEY = 60
+MAX_KEY_LENGTH = 60
 """The most characters of a key in a message."""
 
 
@@ -183,12 +183,12 @@ def _object(keys: Sequence[Any], values: Sequence[Any], noun: str = "key") -> di
         if (name := _key(key)) in alike:
             break
         alike[name] = key
-    one, other = (f"{value!r:.{LONGEST_KEY}}" for value in (alike[name], key))
+    one, other = (f"{value!r:.{MAX_KEY_LENGTH}}" for value in (alike[name], key))
     which = (
         f"the {noun} {one} occurs twice and" if one == other else f"the {noun}s {one} and {other}"
     )
     raise UnserialisableError(
-        f"{which} would have the same name in JSON, {encode(name).decode():.{LONGEST_KEY}}"
+        f"{which} would have the same name in JSON, {encode(name).decode():.{MAX_KEY_LENGTH}}"
     )
 
 

@@ -26,7 +26,7 @@ from nachlass_service.hosting.control_groups import groups, memory, read
 
 OVERHEAD = 32 << 20
 """Memory in bytes of gunicorn, Flask and the metrics, without the model."""
-MOST_WORKERS = 128
+MAX_WORKERS = 128
 
 QUOTA = re.compile(r"(\d+) ([1-9]\d*)", re.ASCII)
 
@@ -51,7 +51,7 @@ class Capacity:
             f"{_rounded(self.cores)} cores, {_mebibytes(self.memory)} of memory "
             f"at {_mebibytes(each)} per worker"
         )
-        return min(by_cores, by_memory, MOST_WORKERS), why
+        return min(by_cores, by_memory, MAX_WORKERS), why
 
 
 def capacity(root: Path = Path("/")) -> Capacity:

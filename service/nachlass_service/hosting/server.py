@@ -67,7 +67,7 @@ DEFAULT_HOST = "127.0.0.1"
 LOADING_LIMIT_S = 600
 """A worker that takes longer to load its model is killed."""
 WARM_UP_PAUSE_S = 2
-LONGEST_PAUSE_S = 60
+MAX_PAUSE_S = 60
 WHY = {
     "time_limit": "a call of the predictor exceeded its timeout",
     "max_requests": "it reached its limit of requests (max_requests)",
@@ -375,7 +375,7 @@ class Server(BaseApplication):
         pause_s = WARM_UP_PAUSE_S
         time.sleep(pause_s)
         while not self._warm_up(scorer):
-            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+            pause_s = min(2 * pause_s, MAX_PAUSE_S)
             time.sleep(pause_s)
 
 

@@ -23,7 +23,7 @@ SLACK = 4
 STEP_BACK_S = 0.001
 NO_ROOM_S = 0.1
 """How long a worker without room accepts nothing."""
-MOST_WAITING = 2048
+MAX_WAITING = 2048
 """The most connections in the backlog of a listener: gunicorn's default."""
 LATELY_S = 1.0
 """A client that was answered this recently may be sending its next request."""
@@ -89,7 +89,7 @@ class Acceptor:
         self.is_draining = True
         self._balance.leave()
         for listener in self._listeners:
-            for _ in range(MOST_WAITING):
+            for _ in range(MAX_WAITING):
                 if not self._accept(listener):
                     break
             listener.close()

@@ -11,7 +11,7 @@ from nachlass_service.http.request import Request
 
 BODIES = 4
 """The number of bodies of maximum size that a worker holds at once."""
-LEAST_BYTES = 1 << 26
+MIN_BYTES = 1 << 26
 """The least memory for bodies, so that a low body limit does not reject parallel requests."""
 TRIMMED_BYTES = 1 << 22
 """If bodies took more than this, their memory is returned to the system when none is left."""
@@ -21,7 +21,7 @@ TRIM_EVERY_S = 10.0
 
 def most_body_bytes(settings: Settings) -> int:
     """Return the most bytes of request bodies that a worker holds."""
-    return max(LEAST_BYTES, BODIES * settings.max_body_bytes)
+    return max(MIN_BYTES, BODIES * settings.max_body_bytes)
 
 
 class BodyBudget:

@@ -24,7 +24,7 @@ from nachlass_service.http.head import (
 )
 from nachlass_service.http.request import Request
 
-MOST_HEAD_BYTES = 1 << 17
+MAX_HEAD_BYTES = 1 << 17
 """The most bytes of a head, of the data between two pieces of a body, or after a body."""
 
 
@@ -97,8 +97,8 @@ class RequestParser:
                 self._refuse(Refusal(HTTPStatus.BAD_REQUEST, f"this is not HTTP: {error}"))
         if self.request is not None:
             self._between += len(data)
-            if self._between > MOST_HEAD_BYTES:
-                detail = f"the head or the trailers are too long (limit {MOST_HEAD_BYTES} bytes)"
+            if self._between > MAX_HEAD_BYTES:
+                detail = f"the head or the trailers are too long (limit {MAX_HEAD_BYTES} bytes)"
                 self._refuse(too_long(detail).refusal)
         return b""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 SILENCE_S = 10
 """The timeout for a request's head, and for each pause in its body."""
-LEAST_RATE = 1 << 14
+MIN_RATE = 1 << 14
 """The least rate of a body in bytes per second, once it takes longer than SILENCE_S."""
 WRITE_S = 10
 """How long a client may read nothing of a response."""
@@ -97,7 +97,7 @@ class Phased:
 
     def expect_more(self, size: int) -> None:
         """Set the deadline for the next piece of a body of which `size` bytes have arrived."""
-        slowest = self._begun_at + SILENCE_S + size / LEAST_RATE
+        slowest = self._begun_at + SILENCE_S + size / MIN_RATE
         self.deadline = min(time.monotonic() + SILENCE_S, slowest)
 
     def expect_refused(self) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from nachlass_service.http.interfaces import Client
-from nachlass_service.http.phases import DISCARD_S, LEAST_RATE, SILENCE_S, WRITE_S
+from nachlass_service.http.phases import DISCARD_S, MIN_RATE, SILENCE_S, WRITE_S
 from nachlass_service.http.request import Request
 
 LATE_S = 0.5
@@ -126,7 +126,7 @@ class Streamed(io.RawIOBase):
             self._waited_s += time.monotonic() - began_at
         elif not self._comes_late(self._has_come):
             raise ClientGoneError(f"the client stopped sending the body (limit {SILENCE_S} s)")
-        if self._waited_s > SILENCE_S + self._size / LEAST_RATE:
+        if self._waited_s > SILENCE_S + self._size / MIN_RATE:
             raise ClientGoneError("the client sends the body too slowly")
 
     def _write(self, data: bytes) -> None:

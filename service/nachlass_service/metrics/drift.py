@@ -38,9 +38,9 @@ exceeds them up to twice as often as a chi-square would (tests/bench/drift_power
 """
 PSI_FLOOR = 0.02
 KS_FLOOR = 0.05
-LEAST_LIVE = 200
+MIN_LIVE = 200
 """The least number of live values to detect drift."""
-LEAST_BASELINE = 50
+MIN_BASELINE = 50
 """The least number of baseline values to detect drift: fewer do not show what is usual."""
 
 Verdict = Literal["moved", "steady", "too little traffic", "too few samples", "no baseline"]
@@ -156,9 +156,9 @@ def compare_with_baseline(
     verdict: Verdict
     if not m:
         verdict = "no baseline"
-    elif m < LEAST_BASELINE:
+    elif m < MIN_BASELINE:
         verdict = "too few samples"
-    elif n < LEAST_LIVE:
+    elif n < MIN_LIVE:
         verdict = "too little traffic"
     else:
         far = distance is not None and distance_limit is not None and distance > distance_limit

@@ -9,8 +9,8 @@ from typing import TypedDict
 from nachlass_service.bundle.manifest import Counts
 from nachlass_service.metrics.drift import (
     FALSE_ALARMS,
-    LEAST_BASELINE,
-    LEAST_LIVE,
+    MIN_BASELINE,
+    MIN_LIVE,
     TESTS_OF_A_FEATURE,
     Drift,
     FieldDocument,
@@ -58,11 +58,11 @@ class DriftReport:
         drift = next(drift for drift in self.predictions if drift.verdict == verdict)
         if verdict == "too few samples":
             count = drift.baseline_size
-            least = f"at least {LEAST_BASELINE} needed"
+            least = f"at least {MIN_BASELINE} needed"
             return f"Not enough samples to detect drift: {count} ({least})."
         if verdict == "too little traffic":
             size = f"{drift.live_size:,} in the last {self.span}"
-            least = f"at least {LEAST_LIVE} needed"
+            least = f"at least {MIN_LIVE} needed"
             return f"Not enough predictions to detect drift: {size} ({least})."
         said, limit = _decisive(drift)
         what = f"{said} over the last {drift.live_size:,} predictions (limit {limit})"

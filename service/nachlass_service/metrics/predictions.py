@@ -19,7 +19,7 @@ from nachlass_service.metrics.shared_counters import Series, SharedCounters
 
 MAX_FIELDS = 50
 MAX_LABELS = 100
-LONGEST_LABEL = 128
+MAX_LABEL_LENGTH = 128
 MAX_VALUES = 1000
 """The most values that are counted in one prediction: an image has millions."""
 OTHER = "other"
@@ -161,10 +161,10 @@ def label_of(value: Any) -> str:
 
 def _bearable(text: str) -> str:
     """Return a text that is valid in metrics: shortened, and with lone surrogates escaped."""
-    if len(text) <= LONGEST_LABEL and text.isascii():
+    if len(text) <= MAX_LABEL_LENGTH and text.isascii():
         return text
-    start = text[: LONGEST_LABEL + 1].encode("utf-8", "backslashreplace").decode("utf-8")
-    return start if len(start) <= LONGEST_LABEL else f"{start[: LONGEST_LABEL - 1]}\u2026"
+    start = text[: MAX_LABEL_LENGTH + 1].encode("utf-8", "backslashreplace").decode("utf-8")
+    return start if len(start) <= MAX_LABEL_LENGTH else f"{start[: MAX_LABEL_LENGTH - 1]}\u2026"
 
 
 def _named(by_field: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from nachlass_service.bundle.bundle import Bundle
 from nachlass_service.bundle.model import Model
 
 CHILDREN = 4
-MOST_SAMPLES = 200
+MAX_SAMPLES = 200
 """The most samples that a child scores one by one: few show whether a fork breaks the model."""
 ALLOWANCE_S = 10.0
 """The children's timeout in seconds, in addition to ten times the parent's scoring time."""
@@ -83,7 +83,7 @@ def _score(bundle: Bundle, model: Model, *, batch: bool) -> int:
         recorded = (prediction for _, prediction in bundle.samples())
         if not all(agree(r, a, random) for r, a in zip(recorded, answers, strict=True)):
             return DIFFERS
-    few = islice(bundle.samples(), MOST_SAMPLES)
+    few = islice(bundle.samples(), MAX_SAMPLES)
     return AGREES if all(agree(r, model.predict(s), random) for s, r in few) else DIFFERS
 
 

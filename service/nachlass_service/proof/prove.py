@@ -33,7 +33,7 @@ from nachlass_service.scoring.threads import in_another_thread
 
 TRIAL_S = 5.0
 """The time after which a first proof stops scoring: the model has imported what it needs."""
-LONGEST = 100
+MAX_SECRET_LENGTH = 100
 """The most characters of a prediction in a message."""
 STATUS = re.compile(r"^(VmHWM|RssFile):\s+(\d+) kB$", re.MULTILINE)
 """The lines in Linux's process status for peak memory and for memory mapped from files."""
@@ -170,5 +170,8 @@ def _batch_problem(model: Model, samples: list[tuple[Any, Any]], random: Set[str
 def _shown(field: str, *values: Any) -> tuple[str, ...]:
     """Return a phrase for the differing field, and its values shortened for a message."""
     texts = (dumps(value) for value in values)
-    cut = (text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…" for text in texts)
+    cut = (
+        text if len(text) <= MAX_SECRET_LENGTH else f"{text[: MAX_SECRET_LENGTH - 1]}…"
+        for text in texts
+    )
     return f" in `{field}`" if field else "", *cut

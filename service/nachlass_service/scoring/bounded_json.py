@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 from nachlass_service.base.errors import TooLargeError
 from nachlass_service.bundle.strict_json import loads
 
-MOST_CONTAINERS = 300_000
-MOST_TEXTS = 100_000
+MAX_CONTAINERS = 300_000
+MAX_TEXTS = 100_000
 """Strings and keys of objects: a key may take as long as ten other values."""
-MOST_VALUES = 1_100_000
-MOST_ESCAPES = 1_500_000
+MAX_VALUES = 1_100_000
+MAX_ESCAPES = 1_500_000
 """Escapes in strings and keys: one every few letters is the slowest input for the decoder."""
 SURELY_FEW = 200_000
 """Texts up to this length are within the limits: each list, string or number takes two bytes."""
@@ -38,10 +38,10 @@ class Size(NamedTuple):
 
 
 LIMITS = {
-    "lists and objects": MOST_CONTAINERS,
-    "strings and keys": MOST_TEXTS,
-    "values": MOST_VALUES,
-    "escapes in strings": MOST_ESCAPES,
+    "lists and objects": MAX_CONTAINERS,
+    "strings and keys": MAX_TEXTS,
+    "values": MAX_VALUES,
+    "escapes in strings": MAX_ESCAPES,
 }
 
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import unquote_to_bytes
 
-MOST_FIELDS = 100
+MAX_FIELDS = 100
 PIECE_BYTES = 1 << 16
 """The bytes that are decoded before other threads may run."""
 
 
 def fields_of(body: bytes) -> dict[str, str]:
     """Return the fields of a form, the first of each name. Raises ValueError."""
-    parts = body.split(b"&", MOST_FIELDS)
-    if len(parts) > MOST_FIELDS:
-        raise ValueError(f"it has too many fields (limit {MOST_FIELDS})")
+    parts = body.split(b"&", MAX_FIELDS)
+    if len(parts) > MAX_FIELDS:
+        raise ValueError(f"it has too many fields (limit {MAX_FIELDS})")
     fields: dict[str, str] = {}
     for part in parts:
         name, _, value = part.partition(b"=")

@@ -22,7 +22,7 @@ T = TypeVar("T")
 INTERRUPTION = getattr(signal, "SIGRTMIN", signal.SIGALRM)
 """A signal that models do not use, where the system has one."""
 LOOK_EVERY_S = 0.25
-MOST_OFTEN_S = 0.005
+MIN_INTERVAL_S = 0.005
 AGAIN_S = 1.0
 """The interval at which a call that catches the exception is interrupted again."""
 
@@ -54,7 +54,7 @@ class Interrupter:
 
     def _watch(self) -> None:
         """Check the deadline periodically, which is cheaper than a timer for each call."""
-        pause_s = max(MOST_OFTEN_S, min(LOOK_EVERY_S, self._limit_s / 4))
+        pause_s = max(MIN_INTERVAL_S, min(LOOK_EVERY_S, self._limit_s / 4))
         while True:
             time.sleep(pause_s)
             if time.monotonic() > self._due_at:

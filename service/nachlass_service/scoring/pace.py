@@ -14,7 +14,7 @@ WATCHED = 8
 SLOW_OF_WATCHED = 3
 HELD_UP_S = 0.05
 """A single call with this wall time makes a model slow."""
-SHORT_IN_A_ROW, MOST_IN_A_ROW = 8, 4096
+SHORT_IN_A_ROW, MAX_IN_A_ROW = 8, 4096
 """The short calls in a row in other threads before the loop makes calls again, at first and at
 most. The number doubles each time, so a model with a few slow calls stays in other threads."""
 
@@ -71,7 +71,7 @@ class Pace:
 
     def _slow_down(self) -> None:
         self.is_slow, self._watched, self._short = True, 0, 0
-        self._needed = min(2 * self._needed, MOST_IN_A_ROW)
+        self._needed = min(2 * self._needed, MAX_IN_A_ROW)
 
     def note_outside(self, wall_s: float) -> None:
         """Record a call in another thread."""

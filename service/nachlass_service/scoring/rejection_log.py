@@ -9,7 +9,7 @@ from nachlass_service.base.errors import ServiceError
 from nachlass_service.bundle.bundle import Bundle
 from nachlass_service.bundle.failure import log_rejection
 
-MOST_A_SECOND = 10
+MAX_PER_SECOND = 10
 """The rate limit, so that bad clients do not fill the log; the metrics count all rejections."""
 
 
@@ -30,7 +30,7 @@ class RejectionLog:
         with self._lock:
             if second != self._second:
                 self._second, self._written = second, [0, 0]
-            if self._written[kind] >= MOST_A_SECOND:
+            if self._written[kind] >= MAX_PER_SECOND:
                 self._left_out += 1
                 return
             self._written[kind] += 1

@@ -20,11 +20,11 @@ from nachlass_service.bundle.manifest import Schema
 from nachlass_service.bundle.model import describe
 from nachlass_service.bundle.schema import alternatives, inner, types_of
 
-MOST_NAMED = 3
+MAX_NAMED = 3
 """The most differences, and the most field names, in a message."""
-LONGEST_NAME = 40
+MAX_NAME_LENGTH = 40
 SEPARATORS = ";\t|"
-MOST_COMPARED = 1000
+MAX_COMPARED = 1000
 """The most values that are compared to explain a failure, within the predictor's timeout."""
 NOT_THE_CALLERS = (ImportError, MemoryError, OSError, RecursionError)
 """Exceptions that do not depend on the sample: a file or a remote service is missing."""
@@ -73,7 +73,7 @@ class SampleSchema:
             return error
         if not _may_be_the_callers(error.__cause__):
             return error
-        found = self._difference(again(), iter(range(MOST_COMPARED)), is_list=is_list)
+        found = self._difference(again(), iter(range(MAX_COMPARED)), is_list=is_list)
         if found is None:
             return error
         explained = SampleSchemaError(found)
@@ -100,16 +100,16 @@ def difference(schema: Schema, sample: Any, budget: Iterator[int]) -> str | None
 
     The length of `budget` limits the number of values compared.
     """
-    found = [*islice(_differences(schema, sample, "", budget), MOST_NAMED + 1)]
+    found = [*islice(_differences(schema, sample, "", budget), MAX_NAMED + 1)]
     if not found:
         return None
     is_list = isinstance(sample, list) and sample
-    if is_list and not any(_differences(schema, sample[0], "", iter(range(MOST_COMPARED)))):
+    if is_list and not any(_differences(schema, sample[0], "", iter(range(MAX_COMPARED)))):
         return (
             "this is a list of samples: send a single sample, "
             "or many as application/x-ndjson, one per line"
         )
-    return "; ".join(found[:MOST_NAMED]) + ("; and more" if len(found) > MOST_NAMED else "")
+    return "; ".join(found[:MAX_NAMED]) + ("; and more" if len(found) > MAX_NAMED else "")
 
 
 def _differences(
@@ -189,9 +189,9 @@ def _lengths(schema: Schema) -> Iterator[int]:
 
 
 def _listed(names: list[str]) -> str:
-    listed = [f"`{_cut(name)}`" for name in names[:MOST_NAMED]]
-    return ", ".join(listed) + (", ..." if len(names) > MOST_NAMED else "")
+    listed = [f"`{_cut(name)}`" for name in names[:MAX_NAMED]]
+    return ", ".join(listed) + (", ..." if len(names) > MAX_NAMED else "")
 
 
 def _cut(name: str) -> str:
-    return name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}..."
+    return name if len(name) <= MAX_NAME_LENGTH else f"{name[:MAX_NAME_LENGTH]}..."

@@ -31,7 +31,7 @@ Outcomes = Sequence[Any]
 
 TURN_S = 0.0005
 """The longest turn, after which the loop handles other requests, such as health checks."""
-MOST_IN_BATCH = 64
+MAX_IN_BATCH = 64
 SWITCH_S = 0.0005
 """The thread switch interval once a call was slow, so that the loop does not wait for it."""
 
@@ -192,7 +192,7 @@ class Scheduler:
         waiting = self._waiting
         jobs = [waiting.popleft()]
         if self._batches and jobs[0].request:
-            while waiting and waiting[0].request and len(jobs) < MOST_IN_BATCH:
+            while waiting and waiting[0].request and len(jobs) < MAX_IN_BATCH:
                 jobs.append(waiting.popleft())
         wanted = []
         for job in jobs:

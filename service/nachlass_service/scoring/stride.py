@@ -15,13 +15,13 @@ from typing import NamedTuple
 BATCH_TURN_S = 0.05
 """The longest turn in seconds, unless the fixed cost is high, because other requests wait."""
 AMORTISED = 15
-LONGEST_ROWS_S = 1.0
+MAX_ROWS_S = 1.0
 """The longest time for the rows of a turn in seconds, in addition to the fixed cost."""
 SHARE_OF_TIMEOUT = 0.25
 """The largest share of the prediction timeout for the rows of a turn."""
 TURN_BYTES = 1 << 22
 """The most bytes that the predictions of a turn should have."""
-FEWEST_ROWS, FIRST_ROWS, MOST_ROWS = 2, 16, 1 << 15
+MIN_ROWS, FIRST_ROWS, MAX_ROWS = 2, 16, 1 << 15
 """The rows that are scored at once: at least, in the first call, and at most."""
 CAUTION = 4
 """The factor by which rows may take longer than those of the previous batch and still fit."""
@@ -56,13 +56,13 @@ class Stride:
     ) -> None:
         self.rows = rows
         self._timeout_s = timeout_s
-        self._longest_s = min(LONGEST_ROWS_S, timeout_s * SHARE_OF_TIMEOUT)
+        self._longest_s = min(MAX_ROWS_S, timeout_s * SHARE_OF_TIMEOUT)
         self._fixed_s, self._row_s = fixed_s, 0.0
         self._calls: deque[Call] = deque(maxlen=CALLS)
 
     def for_next_batch(self) -> Stride:
         """Return the stride to start another batch with."""
-        rows = max(min(self.rows, FIRST_ROWS), min(self.rows, MOST_ROWS // 2) // CAUTION)
+        rows = max(min(self.rows, FIRST_ROWS), min(self.rows, MAX_ROWS // 2) // CAUTION)
         return Stride(self._timeout_s, rows, self._fixed_s)
 
     def note(self, rows: int, seconds: float) -> None:
@@ -76,16 +76,16 @@ class Stride:
         self._calls.append(last)
         self._fit(last)
         most = GROWTH * max(self._calls).rows
-        self.rows = max(FEWEST_ROWS, min(self._fitting(last), most, MOST_ROWS))
+        self.rows = max(MIN_ROWS, min(self._fitting(last), most, MAX_ROWS))
 
     def note_one_by_one(self, rows: int, seconds: float) -> None:
         """Record rows that were scored one by one, without a fixed cost to amortise."""
         fitting = int(rows * BATCH_TURN_S / max(seconds, 1e-6))
-        self.rows = max(1, min(fitting, GROWTH * rows, MOST_ROWS))
+        self.rows = max(1, min(fitting, GROWTH * rows, MAX_ROWS))
 
     def note_size(self, rows: int, size: int) -> None:
         """Record the size in bytes of the predictions for some rows."""
-        self.rows = max(FEWEST_ROWS, min(self.rows, rows * TURN_BYTES // max(1, size)))
+        self.rows = max(MIN_ROWS, min(self.rows, rows * TURN_BYTES // max(1, size)))
 
     def start_over(self) -> None:
         """Continue with few rows: if one fails, all rows of its call are scored one by one."""
@@ -95,7 +95,7 @@ class Stride:
         """Return whether a call has taken much longer than expected."""
         expected_s = (self._fixed_s or 0.0) + self._row_s * last.rows
         is_long = last.seconds > max(BATCH_TURN_S, SURPRISE * expected_s)
-        return is_long and last.rows > FEWEST_ROWS
+        return is_long and last.rows > MIN_ROWS
 
     def _fit(self, last: Call) -> None:
         """Fit the fixed cost and the cost per row, if the calls have different sizes."""
@@ -123,7 +123,7 @@ class Stride:
     def _probe(self) -> int:
         """Return another size for a call: fewer rows, or more if there are already few."""
         largest = max(self._calls)
-        if largest.rows >= SPREAD * FEWEST_ROWS:
+        if largest.rows >= SPREAD * MIN_ROWS:
             return largest.rows // SPREAD
         row_s = min(call.seconds / call.rows for call in self._calls)
         return FIRST_ROWS if FIRST_ROWS * row_s <= self._longest_s else largest.rows

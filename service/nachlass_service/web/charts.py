@@ -9,8 +9,8 @@ from nachlass_service.metrics.drift import Drift, Verdict
 from nachlass_service.metrics.drift_report import statistic
 from nachlass_service.web.readable import percent, readable_bins, scale
 
-MOST_ROWS = 20
-MOST_CHARTS = 20
+MAX_ROWS = 20
+MAX_CHARTS = 20
 VERDICTS: dict[Verdict, str] = {
     "moved": "drift detected",
     "steady": "no drift",
@@ -49,7 +49,7 @@ def charts_of(drifts: Sequence[Drift], *, open_first: bool) -> list[Chart]:
     """Return the first charts; the first one is open if it moved, or with `open_first`."""
     return [
         _chart(drift, is_open=not number and (open_first or drift.verdict == "moved"))
-        for number, drift in enumerate(drifts[:MOST_CHARTS])
+        for number, drift in enumerate(drifts[:MAX_CHARTS])
     ]
 
 
@@ -58,8 +58,8 @@ def _chart(drift: Drift, *, is_open: bool) -> Chart:
     shares = drift.shares
     labels = [*readable_bins([value for value, *_ in shares[: drift.bins]])]
     rows = [*zip([*labels, *(value for value, *_ in shares[drift.bins :])], shares, strict=True)]
-    if not drift.bins and len(rows) > MOST_ROWS:
-        rows = sorted(rows, key=lambda row: -max(row[1][1:]))[:MOST_ROWS]
+    if not drift.bins and len(rows) > MAX_ROWS:
+        rows = sorted(rows, key=lambda row: -max(row[1][1:]))[:MAX_ROWS]
     end, ticks = scale(max((share for _, (_, *both) in rows for share in both), default=0))
     return Chart(
         drift=drift,

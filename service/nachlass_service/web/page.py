@@ -17,13 +17,13 @@ from nachlass_service.bundle.manifest import Schema
 from nachlass_service.bundle.strict_json import encode
 from nachlass_service.metrics.drift import FALSE_ALARMS
 from nachlass_service.metrics.drift_report import DriftReport
-from nachlass_service.web.charts import MOST_CHARTS, charts_of
+from nachlass_service.web.charts import MAX_CHARTS, charts_of
 from nachlass_service.web.schema_text import fields_of, type_of
 
 PLACEHOLDER = "SAMPLE AS JSON"
 """The body of the example request where samples must not be shown."""
-MOST_LABELS = 20
-MOST_FIELDS = 50
+MAX_LABELS = 20
+MAX_FIELDS = 50
 
 
 class InputDocument(TypedDict):
@@ -139,8 +139,8 @@ def _contract(bundle: Bundle, settings: Settings, base_url: str) -> dict[str, An
         "fields": fields_of(schema),
         "type": type_of(schema),
         "schema": _indented(schema),
-        "most_labels": MOST_LABELS,
-        "most_fields": MOST_FIELDS,
+        "most_labels": MAX_LABELS,
+        "most_fields": MAX_FIELDS,
     }
 
 
@@ -157,7 +157,7 @@ def _distributions(drift: DriftReport) -> dict[str, Any]:
                 title,
                 what,
                 charts_of(drifts, open_first=has_traffic and what == "prediction"),
-                max(0, len(drifts) - MOST_CHARTS),
+                max(0, len(drifts) - MAX_CHARTS),
             )
             for title, what, drifts in groups
         ],

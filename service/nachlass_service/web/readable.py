@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 INTERVAL = re.compile(r"\((?P<low>[^ ,]+), (?P<high>[^ ,]+)[\])]")
-FEWEST_DIGITS = 4
-MOST_DIGITS = 17
+MIN_DIGITS = 4
+MAX_DIGITS = 17
 """Significant digits that tell any two floats apart."""
 PLAIN_BELOW = 1e15
 PLAIN_FROM = 1e-4
@@ -28,7 +28,7 @@ def readable_bins(bins: Sequence[str]) -> list[str]:
 def readable_numbers(numbers: Sequence[float]) -> list[str]:
     """Return distinct numbers as distinct texts, rounded alike, with thousands separators."""
     texts: list[str] = []
-    for digits in range(FEWEST_DIGITS, MOST_DIGITS + 1):
+    for digits in range(MIN_DIGITS, MAX_DIGITS + 1):
         texts = [_rounded(number, digits) for number in numbers]
         if len({*texts}) == len(texts):
             break

@@ -19,9 +19,9 @@ from nachlass_service.base.errors import MalformedError, TooLargeError
 
 MAGIC = b"PAR1"
 TAIL_BYTES = 8
-MOST_FOOTER_BYTES = 1 << 22
+MAX_FOOTER_BYTES = 1 << 22
 """The most bytes of the footer, and of all page headers together."""
-MOST_PAGES = 100_000
+MAX_PAGES = 100_000
 ROW_GROUPS, COLUMNS, METADATA = 4, 1, 3
 """Fields of FileMetaData, RowGroup and ColumnChunk."""
 TYPE, PATH, VALUES, SIZE, DATA_OFFSET, DICTIONARY_OFFSET = 1, 3, 5, 7, 9, 11
@@ -35,7 +35,7 @@ DELTA_BYTE_ARRAY = 7
 """The encoding in which each text shares a prefix with the previous one."""
 DEEPEST = 8
 VALUE_BYTES = 8
-LONGEST_NUMBER = 63
+MAX_NUMBER_LENGTH = 63
 """The most bits of a number before its last seven."""
 
 Fields = dict[int, Any]
@@ -55,9 +55,9 @@ class Content:
 def look_at(data: memoryview, most_bytes: int) -> Content:
     """Return the contents of a file; raises MalformedError, or TooLargeError by decoded size."""
     largest: dict[str, int] = {}
-    left = MOST_PAGES
+    left = MAX_PAGES
     texts: dict[str, None] = {}
-    header_bytes = MOST_FOOTER_BYTES
+    header_bytes = MAX_FOOTER_BYTES
     try:
         for chunk in _chunks(data):
             path = b".".join(chunk[PATH]).decode("utf-8")
@@ -70,7 +70,7 @@ def look_at(data: memoryview, most_bytes: int) -> Content:
                 header_bytes -= size
             left -= len(pages)
             if not left:
-                raise TooLargeError(f"the Parquet file has too many pages (limit {MOST_PAGES - 1})")
+                raise TooLargeError(f"the Parquet file has too many pages (limit {MAX_PAGES - 1})")
             row_bytes = _bytes_of_a_row(pages, most_bytes, is_nested=is_nested, is_text=is_text)
             largest[path] = max(largest.get(path, 0), row_bytes)
     except (AttributeError, LookupError, TypeError, ValueError, struct.error) as error:
@@ -85,8 +85,8 @@ def _chunks(data: memoryview) -> Iterator[Fields]:
     [length] = struct.unpack_from("<I", data, len(data) - TAIL_BYTES)
     if length + TAIL_BYTES > len(data):
         raise MalformedError("the footer of the Parquet file is incomplete")
-    if length > MOST_FOOTER_BYTES:
-        raise TooLargeError(f"the footer is too large (limit {MOST_FOOTER_BYTES} bytes)")
+    if length > MAX_FOOTER_BYTES:
+        raise TooLargeError(f"the footer is too large (limit {MAX_FOOTER_BYTES} bytes)")
     footer = Compact(data, len(data) - TAIL_BYTES - length).struct()
     for group in footer.get(ROW_GROUPS, ()):
         for column in group[COLUMNS]:
@@ -209,7 +209,7 @@ class Compact:
         while (byte := self._byte()) & 128:
             number |= (byte & 127) << shift
             shift += 7
-            if shift > LONGEST_NUMBER:
+            if shift > MAX_NUMBER_LENGTH:
                 raise MalformedError("the Parquet file has a number of more than 64 bits")
         return number | byte << shift
 

@@ -29,8 +29,8 @@ def observer(reads, tmp_path):
 
 
 def test_what_is_too_large_has_no_digest(reads, observer, tmp_path, monkeypatch):
-    monkeypatch.setattr(reads, "LARGEST_FILE", 10)
-    monkeypatch.setattr(reads, "LARGEST_TOTAL", 15)
+    monkeypatch.setattr(reads, "MAX_FILE_BYTES", 10)
+    monkeypatch.setattr(reads, "MAX_TOTAL_BYTES", 15)
     for name, size in (("a", 10), ("b", 11), ("c", 6), ("d", 5)):
         (tmp_path / name).write_bytes(b"x" * size)
         observer.hear("open", (str(tmp_path / name), "r", os.O_RDONLY))

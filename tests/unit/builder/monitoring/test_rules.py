@@ -29,9 +29,9 @@ def test_builder_and_service_have_the_same_defaults():
     limits = Thresholds()
     assert limits.false_alarms == drift.FALSE_ALARMS
     assert (limits.psi_floor, limits.ks_floor) == (drift.PSI_FLOOR, drift.KS_FLOOR)
-    assert limits.least == drift.LEAST_LIVE
+    assert limits.least == drift.MIN_LIVE
     assert rules.TESTS_OF_A_FEATURE == drift.TESTS_OF_A_FEATURE
-    assert describe_features.LEAST_SAMPLES == drift.LEAST_BASELINE
+    assert describe_features.MIN_SAMPLES == drift.MIN_BASELINE
 
 
 def test_the_command_has_the_same_defaults_and_explains_each():

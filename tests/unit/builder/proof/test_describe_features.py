@@ -4,10 +4,10 @@ import pytest
 
 from nachlass_builder.bundle.manifest import Features
 from nachlass_builder.proof.describe_features import (
-    LEAST_OF_A_LABEL,
-    LEAST_SAMPLES,
-    LONGEST_NAME,
     MAX_FEATURES,
+    MAX_NAME_LENGTH,
+    MIN_PER_LABEL,
+    MIN_SAMPLES,
     describe_features,
 )
 from nachlass_service.metrics.inputs import OTHER, Inputs, intervals
@@ -69,11 +69,14 @@ def test_a_value_that_many_share_has_a_bin_of_its_own():
     [
         [f"a text that is free, number {number}" for number in range(100)],
         [[[number]] for number in range(100)],
-        [number / 7 for number in range(LEAST_SAMPLES - 1)],
-        ["ab"[number % 2] for number in range(LEAST_SAMPLES - 1)],
-        [["a", "b"][number % 2] * (LONGEST_NAME + 1) for number in range(100)],
+        [number / 7 for number in range(MIN_SAMPLES - 1)],
+        ["ab"[number % 2] for number in range(MIN_SAMPLES - 1)],
+        [["a", "b"][number % 2] * (MAX_NAME_LENGTH + 1) for number in range(100)],
         ["a\nb", "\ud800"] * 50,
-        [{"x" * (LONGEST_NAME + 1): number % 2, "a\nb": 1, "\ud800": 2} for number in range(100)],
+        [
+            {"x" * (MAX_NAME_LENGTH + 1): number % 2, "a\nb": 1, "\ud800": 2}
+            for number in range(100)
+        ],
         [OTHER] * 100,
         [],
     ],
@@ -83,7 +86,7 @@ def test_what_has_no_distribution_is_no_feature(samples):
 
 
 def test_what_few_samples_share_is_not_named():
-    samples = ["usual"] * 60 + ["Ada Lovelace"] * (LEAST_OF_A_LABEL - 1) + ["rare"] * 5
+    samples = ["usual"] * 60 + ["Ada Lovelace"] * (MIN_PER_LABEL - 1) + ["rare"] * 5
     described = describe_features(samples)
     assert described.labels == {"": ("rare", "usual")}
     assert counted(described, samples) == {"": {"rare": 5, "usual": 60, OTHER: 4}}

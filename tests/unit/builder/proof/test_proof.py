@@ -11,7 +11,7 @@ from nachlass_builder.foundation.errors import Place, ProofError
 from nachlass_builder.foundation.process import Completed, Deadline
 from nachlass_builder.notebook.registered_classes import RegisteredClass
 from nachlass_builder.proof.answer import Predicted, Proven
-from nachlass_builder.proof.describe_features import LEAST_SAMPLES
+from nachlass_builder.proof.describe_features import MIN_SAMPLES
 from nachlass_builder.proof.proof import (
     GONE,
     MOVE,
@@ -25,7 +25,7 @@ SERVING, TRAINING = Path("/serving/bin/python"), Path("/training/bin/python")
 PLACE = Place("model.ipynb", 2, 1)
 MIB = 1 << 20
 PROVEN = {
-    "samples": LEAST_SAMPLES,
+    "samples": MIN_SAMPLES,
     "batch": True,
     "batch_reason": None,
     "forked": True,
@@ -126,7 +126,7 @@ def test_a_model_that_does_not_survive_a_fork_is_loaded_by_each_worker(proof):
 
 
 def test_few_samples_notice_no_drift(proof):
-    proven = proof({**PROVEN, "samples": LEAST_SAMPLES - 1})
+    proven = proof({**PROVEN, "samples": MIN_SAMPLES - 1})
     assert proven.notes == ("not enough samples to detect drift: 49 (at least 50 needed)",)
 
 

@@ -13,7 +13,7 @@ import pytest
 from nachlass_builder.packages.installed import installed
 from nachlass_builder.packages.provided import Provided, first_names
 from nachlass_builder.slim import references
-from nachlass_builder.slim.references import DEEPEST, LONGEST_NAME, MOST_ENTRIES, References
+from nachlass_builder.slim.references import DEEPEST, MAX_ENTRIES, MAX_NAME_LENGTH, References
 from support.wheels import make_wheel
 
 WHEELS = (
@@ -250,12 +250,12 @@ def test_strings_are_found_nowhere_else(named, value):
 
 
 def test_a_string_may_be_as_long_as_a_name(tmp_path):
-    for name, letters in (("just", "m" * LONGEST_NAME), ("long", "n" * (LONGEST_NAME + 1))):
+    for name, letters in (("just", "m" * MAX_NAME_LENGTH), ("long", "n" * (MAX_NAME_LENGTH + 1))):
         wheel = make_wheel(tmp_path / "wheels", name=name, files={f"{letters}.py": ""})
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(tmp_path / "site")
     found = References(Provided(installed(tmp_path / "site")), [])
-    found.add_strings(["m" * LONGEST_NAME, "n" * (LONGEST_NAME + 1)])
+    found.add_strings(["m" * MAX_NAME_LENGTH, "n" * (MAX_NAME_LENGTH + 1)])
     assert found.named == {"just"}
 
 
@@ -271,12 +271,12 @@ def test_strings_are_searched_so_deep(named):
 
 
 def test_so_many_entries_of_a_container_are_searched(named):
-    assert named([0] * (MOST_ENTRIES - 1) + ["top"]) == {"top"}
-    assert named([0] * MOST_ENTRIES + ["top"]) == set()
+    assert named([0] * (MAX_ENTRIES - 1) + ["top"]) == {"top"}
+    assert named([0] * MAX_ENTRIES + ["top"]) == set()
 
 
 def test_so_many_containers_are_searched(named, monkeypatch):
-    monkeypatch.setattr(references, "MOST_CONTAINERS", 10)
+    monkeypatch.setattr(references, "MAX_CONTAINERS", 10)
     assert named([[] for _ in range(8)] + [["top"]]) == {"top"}
     assert named([[] for _ in range(12)] + [["top"]]) == set()
 

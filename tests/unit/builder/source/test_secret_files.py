@@ -3,7 +3,7 @@
 import pytest
 
 from nachlass_builder.source.secret_files import (
-    LARGEST,
+    MAX_BYTES,
     SecretFile,
     secrets_in_text,
     told,
@@ -94,7 +94,7 @@ def test_what_a_small_text_file_holds_is_known(tmp_path, name, text, what):
         ("conf/app.yaml", b"token: <YOUR_TOKEN>\nurl: https://example.org/a:b@c"),
         ("ca.pem", b"-----BEGIN CERTIFICATE-----\n"),
         ("model.bin", b"\0\1" + TOKEN.encode()),
-        ("large.txt", b"x" * LARGEST + TOKEN.encode()),
+        ("large.txt", b"x" * MAX_BYTES + TOKEN.encode()),
         ("train_history", b"1 2 3"),
         ("service_account_data/model.json", b"{}"),
         ("id_rsa_data/train.csv", b"1"),

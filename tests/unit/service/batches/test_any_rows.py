@@ -15,7 +15,7 @@ from nachlass_service.batches.columns import reader_of_text
 from nachlass_service.batches.csv import CsvReader, CsvWriter
 from nachlass_service.batches.json_lines import LineReader, LineWriter, ListWriter
 
-MOST_BYTES = 1000
+MAX_BYTES = 1000
 TEXTS = st.text(st.sampled_from("ab01 ,;'\"\t\r\n\\{}[]#é€😀\u2028\x00\x85\ufeff"), max_size=6)
 NUMBERS = st.one_of(st.integers(), st.floats(allow_nan=False, allow_infinity=False))
 VALUES = st.recursive(
@@ -70,11 +70,11 @@ def read(make, body, sizes=(100_000,), at_once=1000):
     return [(type(one), str(one)) if isinstance(one, ServiceError) else one for one in found]
 
 
-lines_of = partial(read, partial(LineReader, most_bytes=MOST_BYTES))
+lines_of = partial(read, partial(LineReader, most_bytes=MAX_BYTES))
 
 
 def cells_of(body, schema=True, **arriving):
-    return read(partial(CsvReader, schema=schema, most_bytes=MOST_BYTES), body, **arriving)
+    return read(partial(CsvReader, schema=schema, most_bytes=MAX_BYTES), body, **arriving)
 
 
 @given(values=st.lists(VALUES, max_size=5), end=ENDS, mark=MARKS, sizes=SIZES, at_once=AT_ONCE)
@@ -98,7 +98,7 @@ def test_any_body_of_lines_is_read_row_by_row(body, sizes, at_once):
     assert len(rows) == len(wanted)
     for row, line in zip(rows, wanted, strict=True):
         if isinstance(row, tuple):
-            assert row[0] is (TooLargeError if len(line) > MOST_BYTES else NotJsonError)
+            assert row[0] is (TooLargeError if len(line) > MAX_BYTES else NotJsonError)
         else:
             assert repr(json.loads(line)) == repr(row)
 

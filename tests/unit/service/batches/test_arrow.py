@@ -24,7 +24,7 @@ from nachlass_service.batches.arrow import parquet_reader, stream_reader
 from nachlass_service.batches.arrow_out import ArrowWriter, Form, ParquetWriter
 from nachlass_service.batches.guards import parquet_pages
 
-MOST_BYTES = 1 << 20
+MAX_BYTES = 1 << 20
 
 
 def stream_of(schema, *batches, options=None):
@@ -43,7 +43,7 @@ def samples_of(reader):
 
 
 def read(data, schema=True):
-    return samples_of(stream_reader(io.BytesIO(data), schema, MOST_BYTES))
+    return samples_of(stream_reader(io.BytesIO(data), schema, MAX_BYTES))
 
 
 def values(array):
@@ -186,7 +186,7 @@ def test_parquet():
     sink = io.BytesIO()
     pq.write_table(table, sink, row_group_size=2)
     data = sink.getvalue()
-    assert samples_of(parquet_reader(io.BytesIO(data), True, MOST_BYTES)) == table.to_pylist()
+    assert samples_of(parquet_reader(io.BytesIO(data), True, MAX_BYTES)) == table.to_pylist()
     with pytest.raises(TooLargeError):
         parquet_reader(io.BytesIO(data), True, len(data) - 1)
 
@@ -213,11 +213,11 @@ def test_parquet_in_its_variants(options):
     )
     sink = io.BytesIO()
     pq.write_table(table, sink, **options)
-    reader = parquet_reader(io.BytesIO(sink.getvalue()), True, MOST_BYTES)
+    reader = parquet_reader(io.BytesIO(sink.getvalue()), True, MAX_BYTES)
     assert samples_of(reader) == table.to_pylist()
     sink = io.BytesIO()
     pq.write_table(table.slice(0, 0), sink, **options)
-    assert samples_of(parquet_reader(io.BytesIO(sink.getvalue()), True, MOST_BYTES)) == []
+    assert samples_of(parquet_reader(io.BytesIO(sink.getvalue()), True, MAX_BYTES)) == []
 
 
 # What a hostile client sends.
@@ -235,7 +235,7 @@ def test_every_flipped_byte_is_survived():
                 samples = read(bytes(broken))
             except (MalformedError, TooLargeError):
                 continue
-            assert len(samples) <= MOST_BYTES
+            assert len(samples) <= MAX_BYTES
 
 
 def test_offsets_that_lead_elsewhere_are_not_followed():
@@ -247,14 +247,14 @@ def test_offsets_that_lead_elsewhere_are_not_followed():
 
 
 def test_lists_of_what_takes_no_bytes_are_limited():
-    lists = pa.ListArray.from_arrays([0, MOST_BYTES], pa.nulls(MOST_BYTES))
+    lists = pa.ListArray.from_arrays([0, MAX_BYTES], pa.nulls(MAX_BYTES))
     batch = pa.record_batch([lists], ["x"])
     with pytest.raises(TooLargeError):
         read(stream_of(batch.schema, batch))
 
 
 def test_a_page_header_is_not_read_for_ever(monkeypatch):
-    monkeypatch.setattr(parquet_pages, "MOST_FOOTER_BYTES", 1 << 16)
+    monkeypatch.setattr(parquet_pages, "MAX_FOOTER_BYTES", 1 << 16)
     sink = io.BytesIO()
     pq.write_table(pa.table({"x": [1.0]}), sink)
     data = sink.getvalue()
@@ -266,18 +266,18 @@ def test_a_page_header_is_not_read_for_ever(monkeypatch):
 
 
 def test_what_a_message_declares_is_limited():
-    nulls = pa.record_batch([pa.nulls(MOST_BYTES + 1)], names=["x"])
+    nulls = pa.record_batch([pa.nulls(MAX_BYTES + 1)], names=["x"])
     with pytest.raises(TooLargeError):
         read(stream_of(nulls.schema, nulls))
-    zeros = pa.record_batch([pa.array([0.0] * MOST_BYTES)], names=["x"])
+    zeros = pa.record_batch([pa.array([0.0] * MAX_BYTES)], names=["x"])
     for compression in ("zstd", "lz4"):
         options = pa.ipc.IpcWriteOptions(compression=compression)
         data = stream_of(zeros.schema, zeros, options=options)
-        assert len(data) < MOST_BYTES / 10
+        assert len(data) < MAX_BYTES / 10
         with pytest.raises(TooLargeError):
             read(data)
     with pytest.raises(TooLargeError):
-        read(b"\xff\xff\xff\xff" + struct.pack("<i", MOST_BYTES + 1))
+        read(b"\xff\xff\xff\xff" + struct.pack("<i", MAX_BYTES + 1))
     with pytest.raises(MalformedError):
         read(b"\xff\xff\xff\xff" + struct.pack("<i", -8))
 
@@ -285,7 +285,7 @@ def test_what_a_message_declares_is_limited():
 @pytest.mark.parametrize(
     ("column", "said"),
     [
-        (["x" * 2 * MOST_BYTES], "a page is too large"),
+        (["x" * 2 * MAX_BYTES], "a page is too large"),
         ([[None] * 10_000] * 200, "may be too large"),
         ([["x" * 20_000] * 1000] * 2, "may be too large"),
     ],
@@ -296,13 +296,13 @@ def test_parquet_that_inflates_is_refused(column, said):
     table = pa.table({"x": pa.array(column)})
     options = {"use_dictionary": said != "a page is too large", "write_statistics": False}
     pq.write_table(table, sink, compression="zstd", **options)
-    assert len(sink.getvalue()) < MOST_BYTES / 10
+    assert len(sink.getvalue()) < MAX_BYTES / 10
     with pytest.raises(TooLargeError, match=said):
-        parquet_reader(io.BytesIO(sink.getvalue()), True, MOST_BYTES)
+        parquet_reader(io.BytesIO(sink.getvalue()), True, MAX_BYTES)
 
 
 def test_parquet_that_inflates_row_by_row_is_read_so():
-    wide = "x" * (MOST_BYTES // 2)
+    wide = "x" * (MAX_BYTES // 2)
     labels = pa.DictionaryArray.from_arrays(pa.array([0] * 5000, pa.int32()), [wide])
     for table, options in (
         (pa.table({"x": labels}), {}),
@@ -311,10 +311,10 @@ def test_parquet_that_inflates_row_by_row_is_read_so():
         sink = io.BytesIO()
         pq.write_table(table, sink, compression="zstd", write_batch_size=1, **options)
         before = pa.total_allocated_bytes()
-        reader = parquet_reader(io.BytesIO(sink.getvalue()), True, MOST_BYTES)
+        reader = parquet_reader(io.BytesIO(sink.getvalue()), True, MAX_BYTES)
         rows = reader.read(100)
         assert rows.samples()[0] == {"x": wide}
-        assert pa.total_allocated_bytes() - before < 8 * MOST_BYTES
+        assert pa.total_allocated_bytes() - before < 8 * MAX_BYTES
 
 
 def test_a_number_without_an_end_is_refused():
@@ -329,7 +329,7 @@ def test_parquet_that_begins_each_text_as_the_one_before_is_refused():
     options = {"use_dictionary": False, "column_encoding": {"x": "DELTA_BYTE_ARRAY"}}
     pq.write_table(pa.table({"x": ["a" * 1000] * 9}), sink, **options)
     with pytest.raises(MalformedError, match="DELTA_BYTE_ARRAY is not supported"):
-        parquet_reader(io.BytesIO(sink.getvalue()), True, MOST_BYTES)
+        parquet_reader(io.BytesIO(sink.getvalue()), True, MAX_BYTES)
 
 
 @pytest.mark.parametrize("version", [None, "14.0.0", "9.0.0"])

@@ -4,7 +4,7 @@ import pytest
 
 from nachlass_builder.proof.describe_predictions import describe_input
 from nachlass_service.base.errors import MalformedError
-from nachlass_service.batches.columns import MOST_COLUMNS, Columns, inner, reader_of_text
+from nachlass_service.batches.columns import MAX_COLUMNS, Columns, inner, reader_of_text
 
 
 def schema_of(*samples):
@@ -129,13 +129,13 @@ def test_numbers_where_they_are_expected(text):
 
 
 def test_a_name_that_comes_twice_is_found_at_once():
-    names = [str(number) for number in range(MOST_COLUMNS - 1)]
+    names = [str(number) for number in range(MAX_COLUMNS - 1)]
     with pytest.raises(MalformedError, match="several columns have the name '7'"):
         Columns(True, [*names, "7"])
 
 
 def test_there_may_be_so_many_columns():
-    Columns(True, list(map(str, range(MOST_COLUMNS))))
+    Columns(True, list(map(str, range(MAX_COLUMNS))))
     with pytest.raises(MalformedError, match=r"too many columns \(limit 16384\)"):
-        Columns(True, list(map(str, range(MOST_COLUMNS + 1))))
+        Columns(True, list(map(str, range(MAX_COLUMNS + 1))))
     assert Columns(True, []).sample([]) == {}

@@ -14,7 +14,7 @@ from nachlass_service.batches.csv import CsvReader
 from nachlass_service.batches.decoded_size import VALUE_BYTES, rows_within, sizes_of
 from nachlass_service.batches.text import CHUNK_BYTES
 
-MOST_BYTES = 1 << 24
+MAX_BYTES = 1 << 24
 LONG = "x" * (CHUNK_BYTES // 4)
 
 
@@ -82,13 +82,13 @@ def arrow_of(*batches):
     with pa.ipc.new_stream(sink, batches[0].schema, options=options) as writer:
         for batch in batches:
             writer.write_batch(batch)
-    return stream_reader(io.BytesIO(sink.getvalue()), True, MOST_BYTES), sink.getvalue()
+    return stream_reader(io.BytesIO(sink.getvalue()), True, MAX_BYTES), sink.getvalue()
 
 
 def parquet_of(table, **options):
     sink = io.BytesIO()
     pq.write_table(table, sink, compression="zstd", **options)
-    return parquet_reader(io.BytesIO(sink.getvalue()), True, MOST_BYTES), sink.getvalue()
+    return parquet_reader(io.BytesIO(sink.getvalue()), True, MAX_BYTES), sink.getvalue()
 
 
 def labels(text, rows):
@@ -146,7 +146,7 @@ def test_empty_cells_of_csv_are_not_many_at_once():
 
 @pytest.mark.parametrize("write", [arrow_of, parquet_of])
 def test_a_row_that_is_too_large_when_it_is_decoded_is_one_bad_row(write):
-    text = "x" * (MOST_BYTES // 3)
+    text = "x" * (MAX_BYTES // 3)
     columns = {f"x{n}": pa.array(["a", text, "b"]).dictionary_encode() for n in range(4)}
     table = pa.table(columns)
     reader, data = write(table if write is parquet_of else table.to_batches()[0])
@@ -156,7 +156,7 @@ def test_a_row_that_is_too_large_when_it_is_decoded_is_one_bad_row(write):
     assert isinstance(bad, TooLargeError)
     size = 4 * (len(text) + VALUE_BYTES)
     assert str(bad).startswith(
-        f"the decoded row has {size} bytes (limit {MOST_BYTES}, set by S2I_MAX_BODY_BYTES)"
+        f"the decoded row has {size} bytes (limit {MAX_BYTES}, set by S2I_MAX_BODY_BYTES)"
     )
 
 
@@ -166,9 +166,9 @@ def test_entries_of_parquet_that_are_no_text_are_not_expanded_at_once():
     sink = io.BytesIO()
     pq.write_table(pa.table({"__index_level_0__": wide, "x": range(5000)}), sink)
     before = pa.total_allocated_bytes()
-    reader = parquet_reader(io.BytesIO(sink.getvalue()), True, MOST_BYTES)
-    assert len(reader.read(1 << 15)) <= MOST_BYTES // 100_000
-    assert pa.total_allocated_bytes() - before < 4 * MOST_BYTES
+    reader = parquet_reader(io.BytesIO(sink.getvalue()), True, MAX_BYTES)
+    assert len(reader.read(1 << 15)) <= MAX_BYTES // 100_000
+    assert pa.total_allocated_bytes() - before < 4 * MAX_BYTES
 
 
 @pytest.mark.parametrize(
@@ -191,4 +191,4 @@ def test_other_types_that_expand_are_refused_by_their_schema(arrow_type):
     with pa.ipc.new_stream(sink, pa.schema([("x", arrow_type)])):
         pass
     with pytest.raises(MalformedError, match="has no JSON form"):
-        stream_reader(io.BytesIO(sink.getvalue()), True, MOST_BYTES)
+        stream_reader(io.BytesIO(sink.getvalue()), True, MAX_BYTES)

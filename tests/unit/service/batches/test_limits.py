@@ -22,7 +22,7 @@ LINES, CSV = "application/x-ndjson", "text/csv"
 ARROW = "application/vnd.apache.arrow.stream"
 PARQUET = "application/vnd.apache.parquet"
 FORMATS = pytest.mark.parametrize("media_type", [LINES, CSV, ARROW, PARQUET])
-MOST_ROWS = 10
+MAX_ROWS = 10
 
 
 class Clock:
@@ -48,7 +48,7 @@ class Scored:
 
     def __init__(self, clock, *, batch=False, **variables):
         self.clock, self.samples, self.rejected = clock, [], []
-        settings = {"S2I_MAX_BATCH_ROWS": str(MOST_ROWS), **variables}
+        settings = {"S2I_MAX_BATCH_ROWS": str(MAX_ROWS), **variables}
         metrics = Metrics(prediction_with(), prefix="n", info={})
         metrics.counters.prepare(0)
         metrics.count_rejected = self.rejected.append
@@ -93,8 +93,8 @@ def body_of(media_type, rows, in_a_message=4):
 @pytest.mark.parametrize("batch", [True, False])
 def test_as_many_rows_as_the_limit_are_answered(clock, media_type, batch):
     scored = Scored(clock, batch=batch)
-    assert scored.answer(media_type, body_of(media_type, MOST_ROWS)) == [*range(MOST_ROWS)]
-    assert len(scored.samples) == MOST_ROWS
+    assert scored.answer(media_type, body_of(media_type, MAX_ROWS)) == [*range(MAX_ROWS)]
+    assert len(scored.samples) == MAX_ROWS
 
 
 @pytest.mark.parametrize("batch", [True, False])
@@ -102,8 +102,8 @@ def test_as_many_rows_as_the_limit_are_answered(clock, media_type, batch):
 def test_one_row_more_is_an_error_in_the_last_row(clock, media_type, batch):
     scored = Scored(clock, batch=batch)
     *given, last = scored.answer(media_type, body_of(media_type, 50))
-    assert given == [*range(MOST_ROWS)]
-    assert (last["status"], last["row"]) == (413, MOST_ROWS)
+    assert given == [*range(MAX_ROWS)]
+    assert (last["status"], last["row"]) == (413, MAX_ROWS)
     assert "(limit 10, set by S2I_MAX_BATCH_ROWS)" in last["detail"]
     assert scored.rejected == ["too_large"]
 

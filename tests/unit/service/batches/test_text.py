@@ -15,10 +15,10 @@ from nachlass_service.base.errors import (
     TooLargeError,
     UnserialisableError,
 )
-from nachlass_service.batches.csv import LONGEST_RECORD, CsvReader, CsvWriter
+from nachlass_service.batches.csv import MAX_RECORD_BYTES, CsvReader, CsvWriter
 from nachlass_service.batches.json_lines import LineReader, LineWriter, ListWriter
 
-MOST_BYTES = 100
+MAX_BYTES = 100
 BOM = b"\xef\xbb\xbf"
 
 
@@ -49,11 +49,11 @@ def all_of(reader, most_rows=3):
 
 
 def lines(body):
-    return all_of(LineReader(io.BufferedReader(io.BytesIO(body)), MOST_BYTES))
+    return all_of(LineReader(io.BufferedReader(io.BytesIO(body)), MAX_BYTES))
 
 
 def cells(body, schema=True):
-    return all_of(CsvReader(io.BufferedReader(io.BytesIO(body)), schema, MOST_BYTES))
+    return all_of(CsvReader(io.BufferedReader(io.BytesIO(body)), schema, MAX_BYTES))
 
 
 def test_lines_of_json():
@@ -68,24 +68,24 @@ def test_lines_of_json():
 def test_a_line_that_is_too_long_is_one_bad_row():
     long = b'"' + b"x" * 1000 + b'"'
     assert lines(b"1\n" + long + b"\n2\n" + long) == [1, TooLargeError, 2, TooLargeError]
-    fits = b'"' + b"x" * (MOST_BYTES - 2) + b'"'
+    fits = b'"' + b"x" * (MAX_BYTES - 2) + b'"'
     assert lines(fits + b"\n" + fits) == [json.loads(fits)] * 2
 
 
 def test_rows_before_a_body_that_breaks_off_are_read():
-    reader = LineReader(io.BufferedReader(Breaking(b"1\n2\n3")), MOST_BYTES)
+    reader = LineReader(io.BufferedReader(Breaking(b"1\n2\n3")), MAX_BYTES)
     assert reader.read(10).samples() == [1, 2]
     for _ in range(2):
         with pytest.raises(SlowBodyError):
             reader.read(10)
-    reader = CsvReader(io.BufferedReader(Breaking(b"a\n1\n2\n3")), True, MOST_BYTES)
+    reader = CsvReader(io.BufferedReader(Breaking(b"a\n1\n2\n3")), True, MAX_BYTES)
     assert reader.read(10).samples() == [{"a": 1}, {"a": 2}]
     with pytest.raises(SlowBodyError):
         reader.read(10)
 
 
 def test_samples_are_made_again():
-    rows = LineReader(io.BufferedReader(io.BytesIO(b"[1]\n")), MOST_BYTES).read(1)
+    rows = LineReader(io.BufferedReader(io.BytesIO(b"[1]\n")), MAX_BYTES).read(1)
     rows.samples()[0].append("spoilt")
     assert rows.samples() == [[1]]
 
@@ -112,7 +112,7 @@ def test_records_that_are_none():
         cells(b'"a"b\n')
     with pytest.raises(TooLargeError):
         cells(b"x" * 1000)
-    reader = CsvReader(io.BufferedReader(io.BytesIO(b'a\n1\n"' + b"x\n" * 99)), True, MOST_BYTES)
+    reader = CsvReader(io.BufferedReader(io.BytesIO(b'a\n1\n"' + b"x\n" * 99)), True, MAX_BYTES)
     assert reader.read(10).samples() == [{"a": 1}]
     with pytest.raises(TooLargeError):
         reader.read(10)
@@ -130,7 +130,7 @@ def test_records_that_are_none():
 )
 def test_a_row_of_csv_that_is_none_is_told_why(row, said, pointer):
     schema = {"properties": {"a": {"type": ["integer", "null"]}, "b/c": {"type": "number"}}}
-    reader = CsvReader(io.BytesIO(b"a,b/c\n1,2\n" + row + b"\n"), schema, MOST_BYTES)
+    reader = CsvReader(io.BytesIO(b"a,b/c\n1,2\n" + row + b"\n"), schema, MAX_BYTES)
     good, bad = reader.read(10).samples()
     assert good == {"a": 1, "b/c": 2}
     assert (type(bad), str(bad), bad.pointer) == (BadRowError, said, pointer)
@@ -138,35 +138,35 @@ def test_a_row_of_csv_that_is_none_is_told_why(row, said, pointer):
 
 def test_an_array_has_its_columns_by_their_places():
     schema = {"type": "array", "items": {"type": "null"}}
-    [bad] = CsvReader(io.BytesIO(b"x,y\n,2\n"), schema, MOST_BYTES).read(1).samples()
+    [bad] = CsvReader(io.BytesIO(b"x,y\n,2\n"), schema, MAX_BYTES).read(1).samples()
     assert (str(bad), bad.pointer) == ("'2' is not of type null", "/1")
 
 
 def test_a_row_of_csv_may_be_as_long_as_is_taken_and_no_longer():
     header = b"a\n"
-    fits = b"x" * (MOST_BYTES - 1) + b"\n"
+    fits = b"x" * (MAX_BYTES - 1) + b"\n"
     assert cells(header + fits * 2) == [{"a": fits[:-1].decode()}] * 2
-    body = io.BytesIO(header + b"x" * 10 * MOST_BYTES)
-    reader = CsvReader(body, True, MOST_BYTES)
-    with pytest.raises(TooLargeError, match=rf"^the row is too long \(limit {MOST_BYTES} bytes"):
+    body = io.BytesIO(header + b"x" * 10 * MAX_BYTES)
+    reader = CsvReader(body, True, MAX_BYTES)
+    with pytest.raises(TooLargeError, match=rf"^the row is too long \(limit {MAX_BYTES} bytes"):
         reader.read(1)
-    assert body.tell() <= len(header) + MOST_BYTES + 1
+    assert body.tell() <= len(header) + MAX_BYTES + 1
 
 
-@pytest.mark.parametrize("row", [b"x" * (LONGEST_RECORD + 1), b"," * (LONGEST_RECORD // 8)])
+@pytest.mark.parametrize("row", [b"x" * (MAX_RECORD_BYTES + 1), b"," * (MAX_RECORD_BYTES // 8)])
 def test_a_row_of_csv_holds_up_others_for_a_moment_at_most(row):
     for many in (b"a\n" + row, row):
         with pytest.raises(TooLargeError, match="send such rows as JSON lines"):
             CsvReader(io.BytesIO(many), True, 1 << 24).read(1)
-    fits = b"x" * (LONGEST_RECORD - 1)
+    fits = b"x" * (MAX_RECORD_BYTES - 1)
     [sample] = CsvReader(io.BytesIO(b"a\n" + fits), True, 1 << 24).read(1).samples()
     assert sample == {"a": fits.decode()}
 
 
 def test_a_line_that_is_too_long_is_told_so():
-    reader = LineReader(io.BytesIO(b"1\n" + b"2" * 1000), MOST_BYTES)
+    reader = LineReader(io.BytesIO(b"1\n" + b"2" * 1000), MAX_BYTES)
     _one, long = reader.read(2).samples()
-    said = f"the row is too long (limit {MOST_BYTES} bytes, set by S2I_MAX_BODY_BYTES)"
+    said = f"the row is too long (limit {MAX_BYTES} bytes, set by S2I_MAX_BODY_BYTES)"
     assert str(long) == said
 
 
@@ -201,4 +201,4 @@ def test_predictions_as_csv():
 def test_csv_in_another_encoding_is_refused(encoding):
     body = io.BytesIO("text\na\n".encode(encoding))
     with pytest.raises(MediaTypeError, match="send UTF-8"):
-        CsvReader(body, True, MOST_BYTES)
+        CsvReader(body, True, MAX_BYTES)

@@ -1,7 +1,7 @@
 import pytest
 
 from nachlass_service.bundle.agreement import (
-    MOST_OF_A_LIST,
+    MAX_LIST_FIELDS,
     agree,
     agreement_of,
     first_difference,
@@ -188,9 +188,9 @@ def test_a_field_is_named_by_its_path(path, name):
 
 
 def test_a_list_is_one_random_field_when_many_of_its_entries_are():
-    few, many = ([1] * count + [0] * 5 for count in (MOST_OF_A_LIST, MOST_OF_A_LIST + 1))
-    zeros = [0] * (MOST_OF_A_LIST + 6)
-    assert random_fields([(few, zeros[:-1])]) == sorted(map(str, range(MOST_OF_A_LIST)))
+    few, many = ([1] * count + [0] * 5 for count in (MAX_LIST_FIELDS, MAX_LIST_FIELDS + 1))
+    zeros = [0] * (MAX_LIST_FIELDS + 6)
+    assert random_fields([(few, zeros[:-1])]) == sorted(map(str, range(MAX_LIST_FIELDS)))
     assert random_fields([(many, zeros)]) == [""]
     assert random_fields([({"a": many, "b": 1}, {"a": zeros, "b": 2})]) == ["a", "b"]
 
@@ -201,10 +201,10 @@ def test_a_random_field_names_none_inside_of_it():
 
 
 def test_a_list_of_many_random_rows_is_one_random_field():
-    rows, zeros = [[1, 0]] * (MOST_OF_A_LIST + 1), [[0, 0]] * (MOST_OF_A_LIST + 1)
-    assert len(random_fields([(rows, zeros)])) == MOST_OF_A_LIST + 1
-    wide = [[1] * (MOST_OF_A_LIST + 1)] * 2
-    assert random_fields([(wide, [[0] * (MOST_OF_A_LIST + 1)] * 2)]) == ["0", "1"]
+    rows, zeros = [[1, 0]] * (MAX_LIST_FIELDS + 1), [[0, 0]] * (MAX_LIST_FIELDS + 1)
+    assert len(random_fields([(rows, zeros)])) == MAX_LIST_FIELDS + 1
+    wide = [[1] * (MAX_LIST_FIELDS + 1)] * 2
+    assert random_fields([(wide, [[0] * (MAX_LIST_FIELDS + 1)] * 2)]) == ["0", "1"]
 
 
 def test_entries_of_lists_of_several_lengths_are_no_fields():

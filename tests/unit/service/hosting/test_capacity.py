@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from nachlass_service.hosting.capacity import MOST_WORKERS, OVERHEAD, Capacity, capacity
+from nachlass_service.hosting.capacity import MAX_WORKERS, OVERHEAD, Capacity, capacity
 from support.control_groups import (
     GIB,
     MACHINE,
@@ -229,7 +229,7 @@ def test_as_many_workers_as_memory_holds(preload, count):
 )
 def test_a_worker_for_each_core_or_part_of_one(cores, workers):
     found, why = Capacity(cores, 1 << 50).workers(loaded=1, scoring=2, bodies=1, preload=True)
-    assert found == workers <= MOST_WORKERS
+    assert found == workers <= MAX_WORKERS
     assert "cores" in why
 
 

@@ -9,7 +9,7 @@ from nachlass_service.base.errors import OverloadedError
 from nachlass_service.base.settings import Settings
 from nachlass_service.http.body_budget import (
     BODIES,
-    LEAST_BYTES,
+    MIN_BYTES,
     TRIM_EVERY_S,
     TRIMMED_BYTES,
     BodyBudget,
@@ -17,7 +17,7 @@ from nachlass_service.http.body_budget import (
 )
 from nachlass_service.http.request import Request
 
-MOST = 4 * TRIMMED_BYTES
+LIMIT = 4 * TRIMMED_BYTES
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_bodies_of_all_requests_share_the_budget():
 
 
 def test_memory_is_given_back_once_nothing_is_held(trims):
-    budget = BodyBudget(MOST)
+    budget = BodyBudget(LIMIT)
     first, second = holding(budget, TRIMMED_BYTES), holding(budget, 1)
     budget.give_back(first)
     budget.tick(1000)
@@ -60,7 +60,7 @@ def test_memory_is_given_back_once_nothing_is_held(trims):
 
 
 def test_memory_is_not_given_back_too_often(trims):
-    budget = BodyBudget(MOST)
+    budget = BodyBudget(LIMIT)
     for now, count in ((1000, 1), (1001, 1), (1000 + TRIM_EVERY_S, 1), (1001 + TRIM_EVERY_S, 2)):
         budget.give_back(holding(budget, TRIMMED_BYTES + 1))
         budget.tick(now)
@@ -68,7 +68,7 @@ def test_memory_is_not_given_back_too_often(trims):
 
 
 def test_little_is_kept_for_the_next_body(trims):
-    budget = BodyBudget(MOST)
+    budget = BodyBudget(LIMIT)
     budget.give_back(holding(budget, TRIMMED_BYTES))
     budget.tick(1000)
     assert trims == []
@@ -76,12 +76,12 @@ def test_little_is_kept_for_the_next_body(trims):
 
 def test_a_library_that_cannot_is_not_asked(monkeypatch):
     monkeypatch.setattr(ctypes, "CDLL", lambda _name: object())
-    budget = BodyBudget(MOST)
-    budget.give_back(holding(budget, MOST))
+    budget = BodyBudget(LIMIT)
+    budget.give_back(holding(budget, LIMIT))
     budget.tick(1000)
 
 
 def test_the_settings_say_how_much_it_is():
-    for size, most in ((1000, LEAST_BYTES), (LEAST_BYTES, BODIES * LEAST_BYTES)):
+    for size, most in ((1000, MIN_BYTES), (MIN_BYTES, BODIES * MIN_BYTES)):
         settings = Settings.from_environ({"S2I_MAX_BODY_BYTES": str(size)})
         assert most_body_bytes(settings) == most

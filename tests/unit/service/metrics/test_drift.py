@@ -5,8 +5,8 @@ import pytest
 from nachlass_service.bundle.manifest import Baseline
 from nachlass_service.metrics import drift
 from nachlass_service.metrics.drift import (
-    LEAST_BASELINE,
-    LEAST_LIVE,
+    MIN_BASELINE,
+    MIN_LIVE,
     chi2_quantile,
     compare_with_baseline,
     ks,
@@ -73,9 +73,9 @@ def test_limits_know_how_many_values_there_are_and_have_a_floor():
         ({"a": 500, "b": 500}, {"a": 200}, "moved"),
         ({"null": 1000}, {"a": 200}, "moved"),
         ({"a": 500, "new": 500}, {"a": 100, "b": 100}, "moved"),
-        ({"a": LEAST_LIVE - 1}, {"a": 100, "b": 100}, "too little traffic"),
+        ({"a": MIN_LIVE - 1}, {"a": 100, "b": 100}, "too little traffic"),
         ({}, {"a": 100, "b": 100}, "too little traffic"),
-        ({"a": 1000}, {"b": LEAST_BASELINE - 1}, "too few samples"),
+        ({"a": 1000}, {"b": MIN_BASELINE - 1}, "too few samples"),
         ({"a": 1000}, {}, "no baseline"),
     ],
 )
@@ -233,7 +233,7 @@ def test_without_values_on_both_sides_there_are_no_statistics(live, baseline, ju
 
 
 def test_the_least_numbers_of_values_are_enough():
-    found = compare_with_baseline("", {"a": LEAST_LIVE}, {"a": LEAST_BASELINE}, ordered=(), tests=1)
+    found = compare_with_baseline("", {"a": MIN_LIVE}, {"a": MIN_BASELINE}, ordered=(), tests=1)
     assert found.verdict == "steady"
 
 

@@ -12,8 +12,8 @@ from nachlass_service.bundle.manifest import Baseline
 from nachlass_service.metrics import history
 from nachlass_service.metrics.metrics import Metrics
 from nachlass_service.metrics.predictions import (
-    LONGEST_LABEL,
     MAX_FIELDS,
+    MAX_LABEL_LENGTH,
     MAX_LABELS,
     MAX_VALUES,
     label_of,
@@ -86,14 +86,14 @@ def nested(depth):
         (["a"], None, None, ["null"], 0),
         ([True], None, False, ["false"], 0),
         ([1, 2], None, 7, ["7"], 0),
-        ([1, 2], None, 10**400, ["1" + "0" * (LONGEST_LABEL - 2) + "…"], 0),
+        ([1, 2], None, 10**400, ["1" + "0" * (MAX_LABEL_LENGTH - 2) + "…"], 0),
         ([0.5], None, 0.25, [], 1),
         ([0.5], None, 7, [], 1),
         ([0.5], None, -(10**300), [], 1),
         ([0.5], None, None, ["null"], 0),
         ([0.5], None, True, ["true"], 0),
         ([0.5], None, "a", ["a"], 0),
-        ([0.5], None, 10**400, ["1" + "0" * (LONGEST_LABEL - 2) + "…"], 0),
+        ([0.5], None, 10**400, ["1" + "0" * (MAX_LABEL_LENGTH - 2) + "…"], 0),
         (range(30), None, 7, [], 1),
         (["a", 0.5], None, 0.25, [], 1),
         (["a", 0.5], None, 1, ["1"], 0),
@@ -220,10 +220,10 @@ def test_limits_hold_for_all_workers_together():
 
 
 def test_there_is_room_for_everything_within_the_limits():
-    fields = {f"{number:02}" + "\x01" * LONGEST_LABEL: None for number in range(10)}
+    fields = {f"{number:02}" + "\x01" * MAX_LABEL_LENGTH: None for number in range(10)}
     metrics = metrics_of()
     for number in range(MAX_LABELS + 1):
-        metrics.count([dict.fromkeys(fields, f"{number}" + "\x01" * LONGEST_LABEL)], 0.1)
+        metrics.count([dict.fromkeys(fields, f"{number}" + "\x01" * MAX_LABEL_LENGTH)], 0.1)
     metrics.count([dict.fromkeys(fields, 0.5)], 0.1)
     found = labels(metrics)
     assert len({field for field, _label in found}) == len(fields)
@@ -237,10 +237,10 @@ def test_there_is_room_for_everything_within_the_limits():
 def test_long_labels_and_fields_are_cut():
     metrics = metrics_of({"y" * 500: "a" * 500})
     before = len(read(metrics))
-    metrics.count([{"y" * 500: "a" * 500, "z": "b" * LONGEST_LABEL}], 0.1)
+    metrics.count([{"y" * 500: "a" * 500, "z": "b" * MAX_LABEL_LENGTH}], 0.1)
     metrics.count([{"y" * 500: "a" * 501}], 0.1)
-    field, label = "y" * (LONGEST_LABEL - 1) + "…", "a" * (LONGEST_LABEL - 1) + "…"
-    assert labels(metrics) == {(field, label): 2, ("z", "b" * LONGEST_LABEL): 1}
+    field, label = "y" * (MAX_LABEL_LENGTH - 1) + "…", "a" * (MAX_LABEL_LENGTH - 1) + "…"
+    assert labels(metrics) == {(field, label): 2, ("z", "b" * MAX_LABEL_LENGTH): 1}
     assert len(read(metrics)) == before + 1
 
 
@@ -785,19 +785,22 @@ def test_metrics_of_other_features_begin_at_zero():
     [
         ("text", "text"),
         (7, "7"),
-        (10**200, "1" + "0" * (LONGEST_LABEL - 2) + "\u2026"),
+        (10**200, "1" + "0" * (MAX_LABEL_LENGTH - 2) + "\u2026"),
         (True, "true"),
         (None, "null"),
         (1.0, "1.0"),
         ([], "[]"),
         ({"a": 1}, '{"a": 1}'),
-        ("a" * LONGEST_LABEL, "a" * LONGEST_LABEL),
-        ("a" * (LONGEST_LABEL + 1), "a" * (LONGEST_LABEL - 1) + "\u2026"),
-        ("\u00e4" * LONGEST_LABEL, "\u00e4" * LONGEST_LABEL),
-        ("\u00e4" * (LONGEST_LABEL + 1), "\u00e4" * (LONGEST_LABEL - 1) + "\u2026"),
-        ("\ud800" * LONGEST_LABEL, ("\\ud800" * LONGEST_LABEL)[: LONGEST_LABEL - 1] + "\u2026"),
+        ("a" * MAX_LABEL_LENGTH, "a" * MAX_LABEL_LENGTH),
+        ("a" * (MAX_LABEL_LENGTH + 1), "a" * (MAX_LABEL_LENGTH - 1) + "\u2026"),
+        ("\u00e4" * MAX_LABEL_LENGTH, "\u00e4" * MAX_LABEL_LENGTH),
+        ("\u00e4" * (MAX_LABEL_LENGTH + 1), "\u00e4" * (MAX_LABEL_LENGTH - 1) + "\u2026"),
+        (
+            "\ud800" * MAX_LABEL_LENGTH,
+            ("\\ud800" * MAX_LABEL_LENGTH)[: MAX_LABEL_LENGTH - 1] + "\u2026",
+        ),
     ],
 )
 def test_a_label_is_text_of_a_bearable_length(value, label):
     assert label_of(value) == label
-    assert len(label) <= LONGEST_LABEL
+    assert len(label) <= MAX_LABEL_LENGTH

@@ -9,7 +9,7 @@ import pytest
 
 from nachlass_service.proof import forked_proof
 from nachlass_service.proof.forked_proof import ForkedProof
-from support.forked import LONGEST_S, in_child
+from support.forked import TIME_LIMIT_S, in_child
 
 
 class Samples:
@@ -57,7 +57,7 @@ def test_one_that_hangs_is_waited_for_ten_times_as_long_as_the_parent_took(monke
     monkeypatch.setattr(forked_proof, "ALLOWANCE_S", 0.0)
 
     def check():
-        tried = proof(lambda x: time.sleep(LONGEST_S))
+        tried = proof(lambda x: time.sleep(TIME_LIMIT_S))
         problem = tried.problem(0.1, batch=False)
         assert problem == "a forked worker did not answer in time (limit 1 s)"
         tried.end()

@@ -11,7 +11,12 @@ import pytest
 
 from nachlass_service.base.errors import BundleError
 from nachlass_service.proof import prove as proving
-from nachlass_service.proof.prove import LONGEST, largest_private_size, prove, prove_without
+from nachlass_service.proof.prove import (
+    MAX_SECRET_LENGTH,
+    largest_private_size,
+    prove,
+    prove_without,
+)
 from nachlass_service.proof.score import score
 from support.forked import in_child
 from support.manifest import bundle_with
@@ -89,11 +94,11 @@ def test_without_samples_nothing_is_compared(bundle, asked):
             'the notebook predicted "b" in `a.1`, the pickled model 2',
         ),
         (
-            lambda x: "y" * (LONGEST - 2),
-            [(1, "y" * (LONGEST - 2)), (2, "z" * (LONGEST - 1))],
+            lambda x: "y" * (MAX_SECRET_LENGTH - 2),
+            [(1, "y" * (MAX_SECRET_LENGTH - 2)), (2, "z" * (MAX_SECRET_LENGTH - 1))],
             (
-                f'the notebook predicted "{"z" * (LONGEST - 2)}…, '
-                f'the pickled model "{"y" * (LONGEST - 2)}"'
+                f'the notebook predicted "{"z" * (MAX_SECRET_LENGTH - 2)}…, '
+                f'the pickled model "{"y" * (MAX_SECRET_LENGTH - 2)}"'
             ),
         ),
     ],

@@ -17,10 +17,10 @@ from nachlass_service.batches.json_lines import LineReader
 from nachlass_service.bundle import strict_json
 from nachlass_service.scoring import bounded_json
 from nachlass_service.scoring.bounded_json import (
-    MOST_CONTAINERS,
-    MOST_ESCAPES,
-    MOST_TEXTS,
-    MOST_VALUES,
+    MAX_CONTAINERS,
+    MAX_ESCAPES,
+    MAX_TEXTS,
+    MAX_VALUES,
     PIECE_BYTES,
     Size,
     loads_bounded,
@@ -29,18 +29,18 @@ from nachlass_service.scoring.bounded_json import (
 from nachlass_service.scoring.form import fields_of
 from nachlass_service.scoring.request_body import FORM, read_body
 
-LISTS = b"[" + b"[]," * MOST_CONTAINERS + b"[]]"
-TEXTS = b"[" + b'"",' * MOST_TEXTS + b'""]'
-NUMBERS = b"[" + b"1," * MOST_VALUES + b"1]"
-ESCAPES = b'"' + b"a\\n" * (MOST_ESCAPES + 1) + b'"'
-KEYS = json.dumps({str(number): 1 for number in range(MOST_TEXTS + 1)}).encode()
+LISTS = b"[" + b"[]," * MAX_CONTAINERS + b"[]]"
+TEXTS = b"[" + b'"",' * MAX_TEXTS + b'""]'
+NUMBERS = b"[" + b"1," * MAX_VALUES + b"1]"
+ESCAPES = b'"' + b"a\\n" * (MAX_ESCAPES + 1) + b'"'
+KEYS = json.dumps({str(number): 1 for number in range(MAX_TEXTS + 1)}).encode()
 HUGE = [
-    (LISTS, f"lists and objects (limit {MOST_CONTAINERS})"),
-    (LISTS.replace(b"[]", b"{}"), f"lists and objects (limit {MOST_CONTAINERS})"),
-    (TEXTS, f"strings and keys (limit {MOST_TEXTS})"),
-    (KEYS, f"strings and keys (limit {MOST_TEXTS})"),
-    (NUMBERS, f"values (limit {MOST_VALUES})"),
-    (ESCAPES, f"escapes in strings (limit {MOST_ESCAPES})"),
+    (LISTS, f"lists and objects (limit {MAX_CONTAINERS})"),
+    (LISTS.replace(b"[]", b"{}"), f"lists and objects (limit {MAX_CONTAINERS})"),
+    (TEXTS, f"strings and keys (limit {MAX_TEXTS})"),
+    (KEYS, f"strings and keys (limit {MAX_TEXTS})"),
+    (NUMBERS, f"values (limit {MAX_VALUES})"),
+    (ESCAPES, f"escapes in strings (limit {MAX_ESCAPES})"),
 ]
 
 
@@ -67,12 +67,12 @@ def test_it_is_refused_before_it_is_decoded(monkeypatch):
     "value",
     [
         [[[0, 128, 255]] * 512] * 512,
-        [[]] * (MOST_CONTAINERS - 1),
-        [""] * MOST_TEXTS,
-        [1.5] * (MOST_VALUES - 2),
-        ",[{:" * MOST_VALUES,
-        '\\",[{' * (MOST_ESCAPES // 2),
-        "a\n" * MOST_ESCAPES,
+        [[]] * (MAX_CONTAINERS - 1),
+        [""] * MAX_TEXTS,
+        [1.5] * (MAX_VALUES - 2),
+        ",[{:" * MAX_VALUES,
+        '\\",[{' * (MAX_ESCAPES // 2),
+        "a\n" * MAX_ESCAPES,
         {'"\\': ',,[\\"' * PIECE_BYTES},
     ],
     ids=["image", "lists", "texts", "numbers", "text", "quotes", "lines", "key"],
@@ -174,5 +174,5 @@ def test_forms_are_read_as_the_standard_library_does_however_they_are_cut(pairs,
 def test_a_form_may_hold_a_lone_surrogate():
     text = '["\ud800", ' + "[], " * 100_000 + "1]"
     assert loads_bounded(text)[0] == "\ud800"
-    with pytest.raises(TooLargeError, match=f"limit {MOST_CONTAINERS}"):
-        loads_bounded('["\ud800", ' + "[], " * MOST_CONTAINERS + "1]")
+    with pytest.raises(TooLargeError, match=f"limit {MAX_CONTAINERS}"):
+        loads_bounded('["\ud800", ' + "[], " * MAX_CONTAINERS + "1]")

@@ -5,7 +5,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from nachlass_service.scoring.form import MOST_FIELDS, PIECE_BYTES, fields_of
+from nachlass_service.scoring.form import MAX_FIELDS, PIECE_BYTES, fields_of
 
 
 def test_the_first_of_two_fields_counts():
@@ -13,9 +13,9 @@ def test_the_first_of_two_fields_counts():
 
 
 def test_the_number_of_fields_is_limited():
-    body = b"&".join(b"%d=x" % number for number in range(MOST_FIELDS))
-    assert len(fields_of(body)) == MOST_FIELDS
-    with pytest.raises(ValueError, match=rf"^it has too many fields \(limit {MOST_FIELDS}\)$"):
+    body = b"&".join(b"%d=x" % number for number in range(MAX_FIELDS))
+    assert len(fields_of(body)) == MAX_FIELDS
+    with pytest.raises(ValueError, match=rf"^it has too many fields \(limit {MAX_FIELDS}\)$"):
         fields_of(body + b"&a=b")
 
 

@@ -9,7 +9,7 @@ from nachlass_service.scoring import pace
 from nachlass_service.scoring.pace import (
     HELD_UP_S,
     LONG_S,
-    MOST_IN_A_ROW,
+    MAX_IN_A_ROW,
     SHORT_IN_A_ROW,
     SHORT_S,
     SLOW_OF_WATCHED,
@@ -134,7 +134,7 @@ def test_one_call_that_holds_up_the_loop_is_enough(calls):
 def test_a_model_of_which_some_calls_are_slow_has_to_be_fast_for_longer_each_time(calls):
     made, call = calls
     needed = SHORT_IN_A_ROW
-    while needed < MOST_IN_A_ROW:
+    while needed < MAX_IN_A_ROW:
         call(2 * HELD_UP_S)
         needed *= 2
         for _ in range(needed - 1):
@@ -143,7 +143,7 @@ def test_a_model_of_which_some_calls_are_slow_has_to_be_fast_for_longer_each_tim
         made.note_outside(SHORT_S / 2)
         assert not made.is_slow
     call(2 * HELD_UP_S)
-    for _ in range(MOST_IN_A_ROW):
+    for _ in range(MAX_IN_A_ROW):
         made.note_outside(SHORT_S / 2)
     assert not made.is_slow
 

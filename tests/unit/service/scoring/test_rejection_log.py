@@ -6,7 +6,7 @@ import pytest
 
 from nachlass_service.base.errors import NotJsonError, RefusedError
 from nachlass_service.scoring import rejection_log
-from nachlass_service.scoring.rejection_log import MOST_A_SECOND, RejectionLog
+from nachlass_service.scoring.rejection_log import MAX_PER_SECOND, RejectionLog
 from support.transport import Clock
 
 
@@ -31,9 +31,9 @@ def written(monkeypatch):
 
 def test_of_very_many_some_are_written_and_the_others_are_counted(clock, written):
     log = RejectionLog(SimpleNamespace())
-    for number in range(MOST_A_SECOND + 5):
+    for number in range(MAX_PER_SECOND + 5):
         log.write(NotJsonError("no"), f"r{number}")
-    assert written == [("no", f"r{number}", None, None) for number in range(MOST_A_SECOND)]
+    assert written == [("no", f"r{number}", None, None) for number in range(MAX_PER_SECOND)]
     clock.now += 1
     log.write(NotJsonError("no"), "later", 3)
     assert written[-1] == ("no", "later", 3, 5)
@@ -44,8 +44,8 @@ def test_of_very_many_some_are_written_and_the_others_are_counted(clock, written
 def test_reasons_that_only_the_log_has_are_written_beside_many_others(clock, written):
     log, raised = RejectionLog(SimpleNamespace()), RefusedError("the validator raised")
     raised.__cause__ = ValueError("words")
-    for _ in range(2 * MOST_A_SECOND):
+    for _ in range(2 * MAX_PER_SECOND):
         log.write(NotJsonError("no"), "flood")
-    for _ in range(2 * MOST_A_SECOND):
+    for _ in range(2 * MAX_PER_SECOND):
         log.write(raised, "mine")
-    assert [request for _, request, *_ in written].count("mine") == MOST_A_SECOND
+    assert [request for _, request, *_ in written].count("mine") == MAX_PER_SECOND

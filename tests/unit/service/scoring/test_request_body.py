@@ -4,7 +4,7 @@ from urllib.parse import quote, urlencode
 import pytest
 
 from nachlass_service.base.errors import MediaTypeError, NotJsonError
-from nachlass_service.scoring.form import MOST_FIELDS
+from nachlass_service.scoring.form import MAX_FIELDS
 from nachlass_service.scoring.request_body import FORM, read_body
 
 VALUE = {"text": "ä + ü & 100 %", "numbers": [1, 2.5, None, True]}
@@ -103,7 +103,7 @@ def test_a_form_has_its_sample_in_json_args(content_type, body):
         b"json_args=NaN",
         b"json_args=%ff",
         b"json_args=\xff",
-        b"&".join([b"a=1"] * MOST_FIELDS + [b"json_args=1"]),
+        b"&".join([b"a=1"] * MAX_FIELDS + [b"json_args=1"]),
     ],
 )
 def test_a_form_that_cannot_be_read_is_not_json(body):

@@ -11,7 +11,7 @@ from nachlass_service.base.errors import (
     SampleSchemaError,
     TimeLimitError,
 )
-from nachlass_service.scoring.sample_schema import MOST_COMPARED, SampleSchema, difference
+from nachlass_service.scoring.sample_schema import MAX_COMPARED, SampleSchema, difference
 
 HOUSES = [
     {"rooms": 3, "area": 80.5, "town": "Ulm"},
@@ -35,7 +35,7 @@ NESTED = [{"at": {"x/y": [1, 2]}, "~": None}, {"at": {"x/y": [3]}, "~": "text"}]
 
 
 def told_of(samples, sample):
-    return difference(describe_input(samples), sample, iter(range(MOST_COMPARED)))
+    return difference(describe_input(samples), sample, iter(range(MAX_COMPARED)))
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_only_a_strict_schema_refuses():
 def test_a_large_sample_takes_no_time_to_explain_and_all_of_it_is_strictly_compared():
     schema = describe_input([[[1, 2.5]], [[3, 4]]])
     large = [[0] * 5_000, *([0, 1] for _ in range(5_000)), ["bad"]]
-    budget = iter(range(MOST_COMPARED))
+    budget = iter(range(MAX_COMPARED))
     assert difference(schema, large, budget).startswith("the sample has length 5002, not 1")
     assert next(budget, None) is None
     assert "`/5001/0` is a string, not a number" in difference(schema, large, repeat(0))

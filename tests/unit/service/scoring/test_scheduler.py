@@ -14,7 +14,7 @@ from nachlass_service.base import log
 from nachlass_service.base.errors import OverloadedError, TimeLimitError
 from nachlass_service.scoring.request_body import PredictRequest
 from nachlass_service.scoring.scheduler import (
-    MOST_IN_BATCH,
+    MAX_IN_BATCH,
     SWITCH_S,
     Job,
     NotWantedError,
@@ -174,11 +174,11 @@ def test_the_loop_rests_while_nothing_can_be_begun(made):
 
 def test_what_waits_is_scored_together(made):
     it = made(batches=True)
-    bodies = [b"%d" % number for number in range(MOST_IN_BATCH + 2)]
+    bodies = [b"%d" % number for number in range(MAX_IN_BATCH + 2)]
     it.submit(*bodies)
     it.until(lambda: len(it.outcomes) == len(bodies))
     assert it.outcomes == bodies
-    assert [len(together) for _here, together in it.calls] == [MOST_IN_BATCH, 2]
+    assert [len(together) for _here, together in it.calls] == [MAX_IN_BATCH, 2]
 
 
 def test_the_work_of_a_batch_is_done_alone_and_never_in_the_loop(made):

@@ -8,10 +8,10 @@ from nachlass_service.scoring.stride import (
     BATCH_TURN_S,
     CALLS,
     CAUTION,
-    FEWEST_ROWS,
     FIRST_ROWS,
-    LONGEST_ROWS_S,
-    MOST_ROWS,
+    MAX_ROWS,
+    MAX_ROWS_S,
+    MIN_ROWS,
     TURN_BYTES,
     Call,
     Stride,
@@ -60,7 +60,7 @@ def test_the_next_batch_knows_the_fixed_cost():
 def test_turns_without_a_fixed_cost_take_as_long_as_a_turn_may(row_s):
     calls = calls_of(min(100_000, int(20 / row_s)), costs(row_s=row_s))
     assert max(call.seconds for call in calls) <= BATCH_TURN_S * 1.001
-    full = min(BATCH_TURN_S, MOST_ROWS * row_s)
+    full = min(BATCH_TURN_S, MAX_ROWS * row_s)
     assert len(calls) < 1.2 * seconds_of(calls) / full + 6
 
 
@@ -97,7 +97,7 @@ def test_a_fixed_cost_that_rises_does_not_make_turns_small():
 
 
 def test_a_turn_is_no_longer_than_a_share_of_the_time_limit():
-    assert max(c.seconds for c in calls_of(10**6, costs(0.5, 1e-4))) < 0.5 + 1.1 * LONGEST_ROWS_S
+    assert max(c.seconds for c in calls_of(10**6, costs(0.5, 1e-4))) < 0.5 + 1.1 * MAX_ROWS_S
     calls = calls_of(100_000, costs(0.1, 1e-4), Stride(0.8))
     assert max(call.seconds for call in calls) < 0.1 + 0.25
 
@@ -122,7 +122,7 @@ def test_answers_are_bounded_in_bytes():
     stride.note_size(16, 16 * TURN_BYTES // 4)
     assert stride.rows == 4
     stride.note_size(4, 1 << 40)
-    assert stride.rows == FEWEST_ROWS
+    assert stride.rows == MIN_ROWS
 
 
 def test_rows_are_many_again_after_answers_that_were_large():
@@ -136,7 +136,7 @@ def test_rows_are_many_again_after_answers_that_were_large():
 def test_the_next_batch_begins_with_fewer():
     assert Stride(60.0, 400).for_next_batch().rows == 400 // CAUTION
     assert [Stride(60.0, n).for_next_batch().rows for n in (2, 16, 60)] == [2, 16, 16]
-    assert Stride(60.0, MOST_ROWS).for_next_batch().rows == MOST_ROWS // 2 // CAUTION
+    assert Stride(60.0, MAX_ROWS).for_next_batch().rows == MAX_ROWS // 2 // CAUTION
 
 
 def test_a_batch_whose_rows_fail_goes_on_with_few():
@@ -157,9 +157,9 @@ def known(fixed_s, row_s, *calls, rows=1000):
 
 
 def test_the_number_of_rows_is_a_whole_number():
-    stride = known(0.06, 2e-5, rows=MOST_ROWS + 1)
+    stride = known(0.06, 2e-5, rows=MAX_ROWS + 1)
     following = stride.for_next_batch()
-    assert following.rows == MOST_ROWS // 2 // CAUTION
+    assert following.rows == MAX_ROWS // 2 // CAUTION
     assert following._fixed_s == 0.06
     stride.note_size(1000, 3 * TURN_BYTES)
     assert stride.rows == 333
@@ -181,12 +181,12 @@ def test_the_fit_is_to_the_latest_calls():
 
 def test_growth_is_limited_in_each_step_and_in_all():
     stride = Stride(60.0)
-    for rows in (128, 1024, 8192, MOST_ROWS, MOST_ROWS):
+    for rows in (128, 1024, 8192, MAX_ROWS, MAX_ROWS):
         stride.note(stride.rows, 1e-6)
         assert stride.rows == rows
     alone = Stride(60.0, 20_000)
     alone.note_one_by_one(20_000, 1e-3)
-    assert alone.rows == MOST_ROWS
+    assert alone.rows == MAX_ROWS
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from werkzeug.test import Client
 from nachlass_service.base.settings import Settings
 from nachlass_service.metrics.drift import FALSE_ALARMS
 from nachlass_service.metrics.drift_report import DriftReport
-from nachlass_service.web.charts import MOST_CHARTS, MOST_ROWS
+from nachlass_service.web.charts import MAX_CHARTS, MAX_ROWS
 from nachlass_service.web.page import index_page
 from support.manifest import bundle_with, example
 from support.service_page import HOSTILE, Page, app_of, hostile, page_of
@@ -140,11 +140,11 @@ def test_what_moved_most_is_first_and_open(tmp_path):
 
 
 def test_a_chart_shows_the_most_frequent_labels_and_the_page_the_first_charts(tmp_path):
-    values = {f"value {number}": number for number in range(MOST_ROWS + 3)}
-    fields = {str(number): values for number in range(MOST_CHARTS + 2)}
+    values = {f"value {number}": number for number in range(MAX_ROWS + 3)}
+    fields = {str(number): values for number in range(MAX_CHARTS + 2)}
     page = page_of(example(baseline={"predictions": fields, "inputs": {}}), tmp_path)
     text = text_of(page)
-    assert text.count("and 3 more") == MOST_CHARTS
+    assert text.count("and 3 more") == MAX_CHARTS
     assert "and 2 more in /drift" in text
     assert "value 2 " not in text
 

@@ -17,8 +17,8 @@ from typing import TypedDict
 
 from nachlass_kernel.cells import cell_files
 
-MOST_FRAMES = 200
-LONGEST_VALUE = 20_000
+MAX_FRAMES = 200
+MAX_VALUE_LENGTH = 20_000
 DEEPEST_CAUSE = 1
 
 
@@ -70,7 +70,7 @@ def described(error: BaseException | None, depth: int = 0) -> dict[str, object] 
 def _value(error: BaseException) -> str:
     """Return the exception's message."""
     try:
-        return str(error.msg if isinstance(error, SyntaxError) else error)[:LONGEST_VALUE]
+        return str(error.msg if isinstance(error, SyntaxError) else error)[:MAX_VALUE_LENGTH]
     except Exception:  # noqa: BLE001 - a user's __str__
         return ""
 
@@ -85,7 +85,7 @@ def _frames(error: BaseException, cells: Mapping[str, int]) -> list[Frame]:
             text=frame.line,
             count=cells.get(frame.filename),
         )
-        for frame in traceback.extract_tb(error.__traceback__, limit=-MOST_FRAMES)
+        for frame in traceback.extract_tb(error.__traceback__, limit=-MAX_FRAMES)
     ]
     if isinstance(error, SyntaxError) and error.filename:
         # A user's own subclass may have any value in these attributes.

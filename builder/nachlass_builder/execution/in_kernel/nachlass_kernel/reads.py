@@ -29,13 +29,13 @@ from IPython import get_ipython
 
 from nachlass_kernel.access_times import AccessTimes
 
-MOST_FILES = 1000
-MOST_PATHS = 100_000
+MAX_FILES = 1000
+MAX_PATHS = 100_000
 """Paths that are remembered, to count files once and to know which were written."""
-LARGEST_FILE = 4 * 2**30
-LARGEST_TOTAL = 16 * 2**30
+MAX_FILE_BYTES = 4 * 2**30
+MAX_TOTAL_BYTES = 16 * 2**30
 """Bytes to digest, per file and in total: hashing 1 GiB takes about a second."""
-MOST_PROBLEMS = 5
+MAX_PROBLEMS = 5
 CHUNK = 2**20
 
 SYSTEM_FOLDERS = ("/proc", "/sys", "/dev", "/etc", "/lib", "/lib64", "/usr/lib", "/usr/share")
@@ -232,8 +232,8 @@ class _Observer:
             return
         if not stat.S_ISREG(state.st_mode):
             return
-        if len(self.reads) >= MOST_FILES:
-            if len(self.more) < MOST_PATHS:
+        if len(self.reads) >= MAX_FILES:
+            if len(self.more) < MAX_PATHS:
                 self.more.add(path)
             return
         # Writes by other programs and C libraries show only in the time.
@@ -246,7 +246,7 @@ class _Observer:
         self._keep_written(path)
 
     def _keep_written(self, path: str) -> None:
-        if len(self.written) < MOST_PATHS:
+        if len(self.written) < MAX_PATHS:
             self.written.add(path)
 
     def _settle(self, path: str) -> None:
@@ -262,8 +262,8 @@ class _Observer:
         size = read.state.st_size
         if _identity(now) != _identity(read.state):
             read.reason = "it was changed after it was read"
-        elif size > LARGEST_FILE or self.digested + size > LARGEST_TOTAL:
-            limits = f"limit {LARGEST_FILE:,} bytes per file, {LARGEST_TOTAL:,} in total"
+        elif size > MAX_FILE_BYTES or self.digested + size > MAX_TOTAL_BYTES:
+            limits = f"limit {MAX_FILE_BYTES:,} bytes per file, {MAX_TOTAL_BYTES:,} in total"
             read.reason = f"it is too large to digest: {size:,} bytes ({limits})"
         else:
             self.digested += size
@@ -273,7 +273,7 @@ class _Observer:
                 read.reason = f"it cannot be read: {error.strerror}"
 
     def _note_problem(self, text: str) -> None:
-        if len(self.problems) < MOST_PROBLEMS:
+        if len(self.problems) < MAX_PROBLEMS:
             self.problems.append(text)
 
 

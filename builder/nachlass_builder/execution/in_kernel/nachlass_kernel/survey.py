@@ -30,10 +30,10 @@ from nachlass_kernel.exception import Frame
 LARGE = 100_000_000
 """Size in bytes above which a pickle's largest global is reported."""
 DEEPEST = 6
-MOST_ENTRIES = 100
+MAX_ENTRIES = 100
 """Entries of a container that are searched for paths."""
-MOST_PATHS = 20
-LONGEST_PATH = 1000
+MAX_PATHS = 20
+MAX_PATH_LENGTH = 1000
 
 _HOME = re.compile(r"/(?:home|Users)/[^/\s]+/(?P<rest>.+)|/root/(?P<of_root>.+)", re.DOTALL)
 _DRIVE = re.compile(r"[A-Za-z]:[\\/](?!/)[^\\/:*?\"<>|\n]+[\\/][^\n]")
@@ -88,7 +88,7 @@ def survey(functions: Mapping[str, Any], root: Path, size: int) -> Survey:
             leaves.append(one)
     first = {found["path"]: found for found in reversed(paths)}
     return {
-        "paths": list(reversed(first.values()))[:MOST_PATHS],
+        "paths": list(reversed(first.values()))[:MAX_PATHS],
         "largest": _largest(leaves) if size > LARGE else None,
     }
 
@@ -199,14 +199,14 @@ def _texts(value: object) -> Iterator[str]:
 
 def _entries(values: Iterable[object]) -> Iterator[str]:
     """Yield the strings and paths among the first entries."""
-    for value in islice(values, MOST_ENTRIES):
+    for value in islice(values, MAX_ENTRIES):
         if isinstance(value, str | PurePath):
             yield str(value)
 
 
 def _is_of_machine(text: str, root: Path) -> bool:
     """Return whether a string is a path outside the source: in a home, or an existing one."""
-    if len(text) > LONGEST_PATH or text.startswith("//"):
+    if len(text) > MAX_PATH_LENGTH or text.startswith("//"):
         return False
     if not (text.startswith("/") or re.match(r"[A-Za-z]:[\\/]", text)) or "\n" in text:
         return False

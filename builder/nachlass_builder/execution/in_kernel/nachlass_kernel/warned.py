@@ -31,9 +31,9 @@ from IPython import get_ipython
 from nachlass_kernel.cells import cell_files
 from nachlass_kernel.exception import Frame
 
-MOST = 1000
+MAX_WARNINGS = 1000
 """The most warnings to report, in case code warns about every row."""
-LONGEST = 2000
+MAX_TEXT_LENGTH = 2000
 TIMED = ("<timed exec>", "<timed eval>")
 
 
@@ -50,7 +50,7 @@ def watch(path: str) -> None:
         file: TextIO | None = None,
         line: str | None = None,
     ) -> None:
-        if file is None and len(written) < MOST:
+        if file is None and len(written) < MAX_WARNINGS:
             with suppress(Exception):  # a user's __str__, a full disk: the warning is still shown
                 _write(message, category, path, written)
         show(message, category, filename, lineno, file, line)
@@ -62,7 +62,7 @@ def _write(
     message: Warning | str, category: type[Warning], path: str, written: set[tuple[type, str]]
 ) -> None:
     """Write one warning, unless it is already written."""
-    text = str(message)[:LONGEST]
+    text = str(message)[:MAX_TEXT_LENGTH]
     if (category, text) in written:
         return
     written.add((category, text))
