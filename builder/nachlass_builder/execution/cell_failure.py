@@ -51,6 +51,13 @@ GONE = re.compile(
 """Exceptions of code that uses features removed from later library versions."""
 
 
+OPTIONAL = re.compile(
+    r"`Import ([\w.]+)` failed|Missing optional dependency '([\w.]+)'"
+    r"|^([\w.]+) is required for |requires '([\w.]+)' version"
+)
+"""How pandas reports that one of its optional dependencies is not installed."""
+
+
 @dataclass(frozen=True)
 class Spot:
     """A frame as users see it: a line of a cell or of the user's file, or a library."""
@@ -136,7 +143,17 @@ class FailedCell:
             return self._explain_file(raised.filename)
         if raised.ename == "NameError":
             return explain_missing_name(raised.name, self.notebook, self.cell)
+        if raised.ename == "ImportError" and (name := self._optional_module()):
+            return self.advice.missing_requirements(name, self.place())
         return next((text for sign, text in REMEDIES.items() if sign in self.message()), None)
+
+    def _optional_module(self) -> str | None:
+        """Return the module that a library imports only when a function needs it."""
+        cause = self.raised.cause
+        if cause is not None and cause.ename == "ModuleNotFoundError":
+            return cause.name
+        found = OPTIONAL.search(self.raised.evalue)
+        return found[found.lastindex or 0] if found else None
 
     def _explain_file(self, name: str) -> str | None:
         """Return why a file is missing, if known; look it up by its path relative to the root."""

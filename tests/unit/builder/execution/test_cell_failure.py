@@ -168,6 +168,32 @@ def test_missing_files_are_asked_for_by_their_path_from_the_root(notebook, tmp_p
 
 
 @pytest.mark.parametrize(
+    ("evalue", "module"),
+    [
+        ("matplotlib is required for plotting when the default backend ...", "matplotlib"),
+        ("`Import openpyxl` failed.  Use pip, conda, or your preferred ...", "openpyxl"),
+        ("Missing optional dependency 'lxml'.  Use pip or conda to install lxml.", "lxml"),
+        ("Unable to find a usable engine; ...\n - `Import pyarrow` failed. ...", "pyarrow"),
+        ("Using a URI string requires 'sqlalchemy' version '2.0.42' or newer.", "sqlalchemy"),
+        ("cannot import name 'joblib' from 'sklearn.externals'", None),
+    ],
+)
+def test_optional_dependencies_of_libraries(notebook, tmp_path, evalue, module):
+    raised = Raised("ImportError", evalue, cwd=str(tmp_path))
+    advice = Advice(missing_requirements=lambda written, _place: f"add {written}")
+    remedy = FailedCell(notebook, notebook.cells[1], raised, {}, tmp_path, advice).remedy()
+    assert remedy == (module and f"add {module}")
+
+
+def test_an_optional_dependency_is_named_by_the_cause(notebook, tmp_path):
+    cause = Raised("ModuleNotFoundError", "No module named 'polars'", name="polars")
+    raised = Raised("ImportError", "... requires polars to be installed", cause=cause)
+    advice = Advice(missing_requirements=lambda written, _place: f"add {written}")
+    failed = FailedCell(notebook, notebook.cells[1], raised, {}, tmp_path, advice)
+    assert failed.remedy() == "add polars"
+
+
+@pytest.mark.parametrize(
     ("ename", "evalue", "is_explained"),
     [
         ("AttributeError", "'DataFrame' object has no attribute 'append'", True),
