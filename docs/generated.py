@@ -120,12 +120,12 @@ def _type(name: str, schema: dict[str, Any]) -> Iterator[str]:
     yield schema.get("description", "").replace("\n", " ")
     yield ""
     required = schema.get("required", [])
-    yield table(
-        ["field", "type", "present"],
+    yield definitions(
         (
-            [f"`{field}`", _type_of(of), "always" if field in required else "optional"]
-            for field, of in schema.get("properties", {}).items()
-        ),
+            f"`{field}`: {_type_of(of)}{'' if field in required else ', optional'}",
+            of["description"],
+        )
+        for field, of in schema["properties"].items()
     )
 
 

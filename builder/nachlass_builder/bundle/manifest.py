@@ -30,32 +30,36 @@ Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """How to load the model; paths are relative to the bundle's `src/`.
-
-    `predictor` is the place of its definition, None for a pipeline; `cells` maps the file names
-    of code objects from the kernel to cells.
-    """
+    """How to load the model; paths are relative to the bundle's `src/`."""
 
     model: Literal["model.pickle", "stages.json"]
+    """The file with the model: a pickle, or the list of a pipeline's stages."""
     predictor: str | None
+    """The place of the predictor's definition; null for a pipeline."""
     validator: bool
+    """Whether there is a validator."""
     working_directory: str
+    """The working directory of the cells and of the service."""
     import_folders: tuple[str, ...]
+    """The folders to import the source's modules from."""
     cells: Mapping[str, str]
+    """Cells by the file names that the kernel gave to their code."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """The fields of predictions: each has labels, upper bounds of buckets, or both.
-
-    `ladder` are the bucket bounds for fields that no sample has.
-    """
+    """The fields of predictions: each has labels, upper bounds of buckets, or both."""
 
     kind: str
+    """`label`, `number`, `mixed`, or `object` for predictions that are lists or objects."""
     fields: tuple[str, ...]
+    """The names of the fields, such as `scores.a`; a plain prediction is one with an empty name."""
     labels: Mapping[str, tuple[str, ...]]
+    """The labels to count, by field."""
     buckets: Mapping[str, tuple[float, ...]]
+    """The upper bounds of the histogram's buckets, by field."""
     ladder: tuple[float, ...]
+    """The upper bounds for fields that occur in no sample."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,30 +67,35 @@ class Features:
     """The features of samples: each has labels or upper bounds of buckets."""
 
     labels: Mapping[str, tuple[str, ...]]
+    """The values to count, by feature."""
     buckets: Mapping[str, tuple[float, ...]]
+    """The upper bounds of the bins, by feature: deciles of the samples."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Input:
-    """The input: the schema of all samples (true without any), and the first sample."""
+    """The input of the predictor."""
 
     schema: Schema
+    """The JSON Schema that all samples meet; true without samples."""
     example: Any
+    """The first sample; null without samples."""
     features: Features
+    """The features that are observed for drift."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Samples:
-    """The number of samples that proved the model, and the number shipped in the bundle.
-
-    For `random_fields`, only the types are proven.
-    """
+    """The samples that proved the model."""
 
     count: int
+    """The number of samples that were scored."""
     deterministic: bool
+    """Whether scoring a sample twice gave equal predictions."""
     random_fields: tuple[str, ...]
+    """The fields of the predictions that differed: only their types are proven."""
     shipped: int | None = None
-    """None in bundles of earlier versions, which ship all."""
+    """The number of samples in the bundle; null in bundles of earlier versions, which ship all."""
 
     @property
     def are_there(self) -> bool:
@@ -96,123 +105,158 @@ class Samples:
 
 @dataclass(frozen=True, kw_only=True)
 class Locks:
-    """Digests of the training lock, of the inputs of its resolution, and of the service's wheel."""
+    """The digests of what a build resolves and installs."""
 
     training: str
+    """The lock of the environment that executed the notebook."""
     resolution: str
+    """The inputs of its resolution: requirements, indexes, Python."""
     service: str
+    """The wheel of the service."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BothLocks(Locks):
-    """The locks, with the digest of the serving lock."""
+    """The digests of what a build resolves and installs, with the serving lock."""
 
     serving: str
+    """The lock of the environment that serves the model."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class NotebookFile:
-    """A notebook of the source, its SHA-256, and the stem of its executed copies."""
+    """A notebook of the source."""
 
     name: str
+    """Its path in the source."""
     digest: str
+    """Its SHA-256."""
     executed: str
+    """The file name of its executed copies in the bundle, without suffix."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Revision:
-    """The cloned URL, and git's description of the source; None where unknown."""
+    """The origin of the source; null where unknown."""
 
     origin: str | None
+    """The URL that was cloned."""
     commit: str | None
+    """The git commit."""
     dirty: bool | None
+    """Whether the source has changes that are not committed."""
     described: str | None
+    """The output of `git describe`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SourceRevision(Revision):
-    """The revision, with the notebooks in the order in which they ran."""
+    """The origin of the source, null where unknown, and its notebooks."""
 
     notebooks: tuple[NotebookFile, ...]
+    """The notebooks in the order in which they ran."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataFile:
-    """A file that the cells read; `reason` says why it has no digest."""
+    """A file that the cells read, as it was when they first read it."""
 
     path: str
+    """Its path, relative to the source if it is inside."""
     inside: bool
+    """Whether it is part of the source."""
     written: bool
+    """Whether the cells wrote it before they read it."""
     bytes: int | None
+    """Its size; null for a file that looks like a secret."""
     modified_ns: int | None
+    """Its modification time in ns since 1970; null inside the source and for secrets."""
     sha256: str | None
+    """The SHA-256 of what was read; null if there is none."""
     reason: str | None
+    """Why there is no digest."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Data:
-    """The files that the cells read; `more` counts those not listed."""
+    """The files that the cells read."""
 
     files: tuple[DataFile, ...]
+    """At most 1,000 files."""
     more: int
+    """The number of files that are not listed."""
     problems: tuple[str, ...]
+    """Why the list may be incomplete."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Slim:
-    """The kept distributions with reasons, and the left-out ones with their modules.
-
-    `all_because` says why all of the user's requirements are kept.
-    """
+    """The choice of packages for the serving environment."""
 
     all_because: str | None
+    """Why all of the user's requirements are kept; null if some could be left out."""
     kept: Mapping[str, str]
+    """The reason for each kept package, by name."""
     left_out: Mapping[str, tuple[str, ...]]
+    """The modules of each package that is left out, by name."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryUse:
-    """The proof's peak memory in bytes, without files: after loading, and after scoring.
-
-    The values are rounded up, to be equal in every build.
-    """
+    """The peak private memory during the proof in bytes, rounded up to be equal in every build."""
 
     loaded: int
+    """After the model was loaded."""
     scoring: int
+    """After the samples were scored."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Baseline:
-    """The service's counts of the samples' predictions and features, by field and value."""
+    """The samples as the service counts them: what live traffic is compared with."""
 
     predictions: Counts
+    """The counts of values, by field of the predictions."""
     inputs: Counts
+    """The counts of values, by feature."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Draft:
-    """The facts known after the cells have run.
-
-    `key` is equal for builds with equal inputs; `created` is the time of the source from
-    source_time.py, in ISO 8601 and UTC.
-    """
+    """The facts known after the cells have run."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
+    """The version of this format."""
     name: str
+    """The name of the model."""
     version: str
+    """The version of the model: git's description of the source, else digits of `key`."""
     contract: Literal["function", "pipeline"]
+    """Whether the notebook defines a function, or several notebooks are stages of a pipeline."""
     entry: Entry
+    """How to load the model."""
     prediction: Prediction
+    """The fields of predictions, and how to count them."""
     input: Input
+    """The form of samples."""
     samples: Samples
+    """The samples that proved the model."""
     python: str
+    """The version of Python that executed the notebook."""
     locks: Locks
+    """The digests of the locks."""
     source: SourceRevision
+    """The origin of the source."""
     data: Data
+    """The files that the cells read."""
     parameters: Mapping[str, str]
+    """The parameters of the build, secrets as `***`."""
     built_by: str
+    """The version of Nachlass."""
     key: str
+    """A digest of the build's inputs: a build with an equal one has nothing to do."""
     created: str
+    """The time of the source, mostly that of the commit: ISO 8601, in UTC."""
 
     def served_with(self, packages: Mapping[str, str], lock: str, slim: Slim) -> Unproven:
         """Add the serving environment: versions by name, the lock's digest, and the reasons."""
@@ -222,11 +266,14 @@ class Draft:
 
 @dataclass(frozen=True, kw_only=True)
 class Unproven(Draft):
-    """A draft with the serving environment's distributions, by name and version."""
+    """A draft with the serving environment."""
 
     locks: BothLocks
+    """The digests of the locks."""
     packages: Mapping[str, str]
+    """The packages of the serving environment: versions by name."""
     slim: Slim
+    """Why each package is there, and what was left out."""
 
     def proven(
         self, *, batch: bool, preload: bool, memory: MemoryUse, baseline: Baseline
@@ -237,12 +284,16 @@ class Unproven(Draft):
 
 @dataclass(frozen=True, kw_only=True)
 class Proven(Unproven):
-    """A manifest with the proof's results, such as whether batches and preloading work."""
+    """A manifest with the results of the proof."""
 
     batch: bool
+    """Whether a batch predictor is proven."""
     preload: bool
+    """Whether the model may be loaded before workers are forked."""
     memory: MemoryUse
+    """The memory that the proof needed."""
     baseline: Baseline
+    """The samples' predictions and features."""
 
     def finished(self, digest: str) -> Manifest:
         """Add the digest of the complete bundle."""
@@ -251,9 +302,10 @@ class Proven(Unproven):
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest(Proven):
-    """The manifest of a finished bundle; `digest` covers it and the files: see contents.py."""
+    """The manifest of a finished bundle."""
 
     digest: Digest
+    """A SHA-256 over this document and all files of the bundle: contents.py says how."""
 
 
 def decode(document: Any) -> Manifest:

@@ -1,14 +1,19 @@
 """The manifest's four states, and the published schema of the last."""
 
+import ast
+import inspect
 import json
 import os
 from dataclasses import asdict, replace
 from inspect import cleandoc
+from itertools import pairwise
+from textwrap import dedent
 
 import jsonschema
 import msgspec
 import pytest
 
+from nachlass_builder.bundle import manifest
 from nachlass_builder.bundle.manifest import (
     MANIFEST,
     Baseline,
@@ -31,10 +36,25 @@ SCHEMA = PROJECT / "docs" / "manifest.schema.json"
 def published():
     """Return the manifest's schema as published in docs/."""
     schema = msgspec.json.schema(Manifest)
-    for definition in schema["$defs"].values():
+    for name, definition in schema["$defs"].items():
         definition["description"] = cleandoc(definition["description"])
+        meanings = field_docstrings(getattr(manifest, name))
+        for field, of in definition["properties"].items():
+            of["description"] = meanings[field]
     dialect = "https://json-schema.org/draft/2020-12/schema"
     return json.dumps({"$schema": dialect, **schema}, indent=2) + "\n"
+
+
+def field_docstrings(kind):
+    """Return the strings below the fields of a class and its bases, by field."""
+    found = {}
+    for base in reversed(kind.__mro__[:-1]):
+        body = ast.parse(dedent(inspect.getsource(base))).body[0].body
+        for field, below in pairwise(body):
+            match field, below:
+                case ast.AnnAssign(), ast.Expr(value=ast.Constant(value=str(text))):
+                    found[field.target.id] = text
+    return found
 
 
 def draft():
