@@ -45,6 +45,12 @@ def forget_uses(cache):
         os.utime(mark, (then, then))
 
 
+def release_locks():
+    """Release the locks of this process, which has looked up the environment, too."""
+    while in_use._held:
+        os.close(in_use._held.popitem()[1])
+
+
 def environments(cache):
     return sorted(cache.glob("envs/*/env"))
 
@@ -66,8 +72,7 @@ def test_the_environment_of_a_running_service_stays(how, command, own, own_cache
         words = [NACHLASS, "serve", bundle, "--port", port]
     else:
         words = service_command(bundle, own, "--port", port)
-        while in_use._held:  # this process has asked for the environment, too
-            os.close(in_use._held.popitem()[1])
+        release_locks()
     service = start(words, own, tmp_path / "log", port)
     try:
         service.wait_until(service.is_ready, "the service is not ready")
@@ -89,11 +94,17 @@ def test_the_environment_of_a_running_service_stays(how, command, own, own_cache
     assert answer.stdout == "3\n", answer.stderr
 
 
-def test_the_bundle_of_a_running_service_stays(command, own, own_cache, source, tmp_path):
-    """That of a git URL is in the cache, too, and the service runs in a snapshot beside it."""
+@pytest.mark.parametrize("how", ["nachlass serve", "its own Python"])
+def test_the_bundle_of_a_running_service_stays(how, command, own, own_cache, source, tmp_path):
+    """That of a git URL is in the cache, too; `nachlass serve` makes a snapshot beside it."""
     commit_all(source)
-    port = free_port()
-    words = [NACHLASS, "serve", f"file://{source}#HEAD", "--port", port]
+    port, url = free_port(), f"file://{source}#HEAD"
+    if how == "nachlass serve":
+        words = [NACHLASS, "serve", url, "--port", port]
+    else:
+        bundle = command("build", url, environ=own).stdout.strip()
+        words = service_command(bundle, own, "--port", port)
+        release_locks()
     service = start(words, {**own, "S2I_SHOW_SAMPLES": "1"}, tmp_path / "log", port)
     try:
         service.wait_until(service.is_ready, "the service is not ready")

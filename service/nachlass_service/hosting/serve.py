@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from nachlass_service.base.errors import SettingError
@@ -39,7 +40,7 @@ def serve(arguments: argparse.Namespace) -> None:
     from gunicorn.arbiter import Arbiter
 
     from nachlass_service.base import log
-    from nachlass_service.hosting.environment_lock import hold_environment
+    from nachlass_service.hosting.in_use import hold
     from nachlass_service.hosting.server import Server
     from nachlass_service.hosting.snapshot import Snapshots
 
@@ -47,8 +48,10 @@ def serve(arguments: argparse.Namespace) -> None:
         if isinstance(output, io.TextIOWrapper):
             output.reconfigure(line_buffering=True)
     log.set_up(settings.log_format)
-    hold_environment()
-    snapshots = Snapshots(arguments.bundle.resolve(), wanted=arguments.local)
+    bundle = arguments.bundle.resolve()
+    for folder in (Path(sys.prefix).parent, bundle.parent):
+        hold(folder)
+    snapshots = Snapshots(bundle, wanted=arguments.local)
     master = os.getpid()
     # gunicorn handles signals only once the model is loaded, and the first process of a
     # container ignores signals without a handler.
