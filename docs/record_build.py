@@ -50,14 +50,19 @@ def main() -> int:
         )
         program = Path(sys.executable).with_name(COMMAND[0])
         done = subprocess.run(
-            [program, *COMMAND[1:]], cwd=folder, capture_output=True, text=True, check=False
+            [program, *COMMAND[1:]],
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
         )
         if done.returncode:
-            print(done.stderr, file=sys.stderr)
+            print(done.stdout, file=sys.stderr)
             return done.returncode
-        said = f"$ {' '.join(COMMAND)}\n{done.stderr}{done.stdout}".replace(f"{folder}/", "")
+        output = f"$ {' '.join(COMMAND)}\n{done.stdout}".replace(f"{folder}/", "")
     console = Console(record=True, width=COLUMNS, file=sys.stderr)
-    console.print(Text(said.rstrip("\n")))
+    console.print(Text(output.rstrip("\n")))
     console.save_svg(
         str(DOCS / "_static/build.svg"), title="nachlass build", code_format=DRAWING, unique_id="b"
     )

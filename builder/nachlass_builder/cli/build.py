@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -65,6 +66,8 @@ def build(
     request = replace(base, output=output, force=force, locked=locked, compare=compare)
     built = run_build(request, Progress(quiet=quiet))
     click.echo(built.bundle)
+    if not quiet:
+        click.echo(f"to serve it: nachlass serve {shlex.quote(str(built.bundle))}", err=True)
     if built.comparison:
         if error := difference(built.comparison):
             raise error

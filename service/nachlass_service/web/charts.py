@@ -58,8 +58,10 @@ def _chart(drift: Drift, *, is_open: bool) -> Chart:
     shares = drift.shares
     labels = [*readable_bins([value for value, *_ in shares[: drift.bins]])]
     rows = [*zip([*labels, *(value for value, *_ in shares[drift.bins :])], shares, strict=True)]
-    if not drift.bins and len(rows) > MAX_ROWS:
-        rows = sorted(rows, key=lambda row: -max(row[1][1:]))[:MAX_ROWS]
+    bins, counted = rows[: drift.bins], rows[drift.bins :]
+    if len(counted) > MAX_ROWS:
+        counted = sorted(counted, key=lambda row: -max(row[1][1:]))[:MAX_ROWS]
+    rows = [*bins, *counted]
     end, ticks = scale(max((share for _, (_, *both) in rows for share in both), default=0))
     return Chart(
         drift=drift,

@@ -149,6 +149,19 @@ def test_a_chart_shows_the_most_frequent_labels_and_the_page_the_first_charts(tm
     assert "value 2 " not in text
 
 
+def test_a_chart_of_numbers_and_labels_shows_every_bin(tmp_path):
+    labels = {f"value {number}": number for number in range(MAX_ROWS + 3)}
+    bins = {"(-Inf, 1.0]": 1, "(1.0, 2.0]": 1, "(2.0, +Inf)": 1}
+    manifest = example(
+        prediction={"kind": "mixed", "labels": {"": [*labels]}, "buckets": {"": [1.0, 2.0]}},
+        baseline={"predictions": {"": {**bins, **labels}}, "inputs": {}},
+    )
+    text = text_of(page_of(manifest, tmp_path))
+    assert "and 3 more" in text
+    for shown in ("below 1", "above 2", "value 22 "):
+        assert shown in text
+
+
 @pytest.mark.parametrize("show_samples", [True, False])
 def test_hostile_names_are_text(show_samples, tmp_path):
     manifest = hostile()
