@@ -12,14 +12,14 @@ FILES = [*(TESTS / "bench").glob("*.py"), TESTS / "mutate.py"]
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_what_is_imported_is_there(file):
+def test_imported_names_exist(file):
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module.partition(".")[0] in OURS:
             module = import_module(node.module)
             assert [a.name for a in node.names if not hasattr(module, a.name)] == []
 
 
-def test_modules_that_are_mutated_are_there():
+def test_mutated_modules_exist():
     [rooms] = (
         node.value
         for node in ast.parse((TESTS / "mutate.py").read_text(encoding="utf-8")).body

@@ -17,13 +17,13 @@ STATE = re.compile(r"yes( \(.+\))?|(partly|no|does not apply): .+")
 TEST = re.compile(r"`([\w/.-]+\.py)::(\w+)`")
 
 
-def test_every_row_is_there_once():
+def test_every_row_is_listed_once():
     assert [row[0] for row in ROWS] == [str(number) for number in range(1, 42)]
     assert all(len(row) == 4 and all(row) for row in ROWS)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
-def test_a_row_has_a_state_and_tests_that_there_are(row):
+def test_a_row_has_a_state_and_existing_tests(row):
     _number, _asked, state, shown = row
     assert STATE.fullmatch(state)
     tests = TEST.findall(shown)

@@ -17,7 +17,7 @@ def name(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
-def test_a_block_is_of_a_kind_that_tests_know(page):
+def test_a_block_has_a_language_known_to_the_tests(page):
     for block in blocks(page):
         kind = block.language.split()[0] if block.language else ""
         assert kind in LANGUAGES | {"{generated}", "{graphviz}", "{eval-rst}"}, block
@@ -36,7 +36,7 @@ def test_only_commands_that_need_a_cluster_or_s2i_are_marked(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
-def test_a_link_to_the_repository_leads_somewhere(page):
+def test_links_into_the_repository_are_valid(page):
     text = page.read_text(encoding="utf-8")
     links = re.findall(r"\]\(repo:([^)#]+)", text)
     if page == PROJECT / "README.md":
@@ -45,14 +45,14 @@ def test_a_link_to_the_repository_leads_somewhere(page):
         assert (PROJECT / link).exists(), link
 
 
-def test_the_readme_is_short_and_its_notebook_too():
+def test_the_readme_and_its_notebook_are_short():
     text = (PROJECT / "README.md").read_text(encoding="utf-8")
     assert len(text.split()) <= 700
     [cells] = [block for block in blocks(PROJECT / "README.md") if block.language == "python"]
     assert len(cells.text.splitlines()) <= 12
 
 
-def test_services_are_started_in_blocks_of_their_own():
+def test_services_are_started_at_the_end_of_a_block():
     """A reader who pastes a block would wait for its first lines to end."""
     for page in PAGES:
         for block in blocks(page):

@@ -132,7 +132,7 @@ STREAMS = {"nachlass": STREAM, "nachlass-runtime": RUNTIME_STREAM}
 
 
 @pytest.mark.parametrize("name", STREAMS)
-def test_the_kind_of_an_image_stream(name):
+def test_the_kind_and_name_of_an_image_stream(name):
     stream = STREAMS[name]
     assert (stream["apiVersion"], stream["kind"]) == ("image.openshift.io/v1", "ImageStream")
     assert stream["metadata"]["name"] == name
@@ -140,7 +140,7 @@ def test_the_kind_of_an_image_stream(name):
 
 
 @pytest.mark.parametrize("tag", TAGS)
-def test_the_console_and_oc_see_a_builder(tag):
+def test_an_image_stream_tag_is_listed_as_a_builder(tag):
     annotations = TAGS[tag]["annotations"]
     words = annotations["tags"].split(",")
     assert {"builder", "python"} <= set(words)
@@ -167,7 +167,7 @@ def test_the_tags_follow_the_version(name):
     assert tags[version]["importPolicy"] == {"scheduled": True}
 
 
-def test_nobody_takes_the_runtime_for_a_builder():
+def test_the_runtime_is_not_listed_as_a_builder():
     for tag in RUNTIME_STREAM["spec"]["tags"]:
         assert "builder" not in tag["annotations"]["tags"].split(",")
         assert not tag["annotations"].keys() & {"supports", "sampleRepo"}
@@ -226,7 +226,7 @@ def environment(container):
     return {name: entry["value"] for name, entry in named(container["env"]).items()}
 
 
-def test_the_kinds_of_the_template():
+def test_the_kinds_of_the_objects_in_the_template():
     assert (TEMPLATE["apiVersion"], TEMPLATE["kind"]) == ("template.openshift.io/v1", "Template")
     assert {key: item["apiVersion"] for key, item in OBJECTS.items()} == {
         ("ImageStream", "iris-built"): "image.openshift.io/v1",
@@ -251,18 +251,18 @@ def test_parameters_are_used_and_declared():
     assert all(isinstance(p.get("value", ""), str) for p in PARAMETERS.values())
 
 
-def test_the_message_names_builds_that_there_are():
+def test_the_message_names_existing_builds():
     message = TEMPLATE["message"].replace("${NAME}", "iris")
     names = re.findall(r"(?:buildconfig/|oc start-build )([\w-]+)", message)
     assert names == ["iris-built", "iris", "iris-built"]
     assert all(("BuildConfig", name) in OBJECTS for name in names)
 
 
-def test_nothing_is_left_to_substitute():
+def test_every_parameter_is_substituted():
     assert [text for text in strings(list(OBJECTS.values())) if "${" in text] == []
 
 
-def test_core_objects_fit_their_schemas():
+def test_core_objects_conform_to_their_schemas():
     try:
         import kubernetes_validate
     except ImportError:
@@ -277,7 +277,7 @@ def test_core_objects_fit_their_schemas():
     assert seen == {"Secret", "Deployment", "Service"}
 
 
-def test_the_build():
+def test_the_build_is_an_incremental_s2i_build():
     assert BUILD["runPolicy"] == "SerialLatestOnly"
     assert BUILD["completionDeadlineSeconds"] > 0
     assert BUILD["resources"]["limits"].keys() == {"cpu", "memory"}
@@ -291,7 +291,7 @@ def test_the_build():
     assert BUILD["output"]["to"] == {"kind": "ImageStreamTag", "name": "iris-built:latest"}
 
 
-def test_the_second_build_copies_what_the_first_has_made():
+def test_the_second_build_copies_the_result_of_the_first():
     built = BUILD["output"]["to"]
     assert SECOND["runPolicy"] == "SerialLatestOnly"
     assert SECOND["source"] == {
@@ -311,13 +311,13 @@ def test_the_second_build_copies_what_the_first_has_made():
         assert ("ImageStream", build["output"]["to"]["name"].partition(":")[0]) in OBJECTS
 
 
-def test_the_second_build_starts_when_the_first_has_ended_and_never_before():
+def test_the_second_build_starts_only_after_the_first_has_ended():
     """Its other image is there from the start: a trigger for it would fire at once."""
     trigger = only(SECOND["triggers"])
     assert trigger == {"type": "ImageChange", "imageChange": {"from": BUILD["output"]["to"]}}
 
 
-def test_the_second_build_asks_for_little():
+def test_the_second_build_requests_few_resources():
     assert SECOND["completionDeadlineSeconds"] < BUILD["completionDeadlineSeconds"]
     resources = SECOND["resources"]
     assert resources["limits"]["memory"] == BUILD["resources"]["limits"]["memory"]
@@ -325,7 +325,7 @@ def test_the_second_build_asks_for_little():
     assert resources["limits"].keys() <= resources["requests"].keys()
 
 
-def test_no_image_of_a_model_is_labelled_as_what_it_is_made_of():
+def test_model_images_have_their_own_labels():
     labels = [
         {label["name"]: label["value"] for label in build["output"]["imageLabels"]}
         for build in (BUILD, SECOND)
@@ -356,7 +356,7 @@ def test_a_build_uses_a_tag_of_its_image_stream(source, stream):
 
 
 @pytest.mark.parametrize("where", ["template", "pipeline", "page"])
-def test_the_small_image_is_made_by_the_same_lines_everywhere(where):
+def test_every_recipe_for_the_small_image_is_the_same(where):
     texts = {
         "template": SECOND["source"]["dockerfile"],
         "pipeline": STEPS["build"]["script"].partition("<<'END'\n")[2].partition("END\n")[0],
@@ -368,7 +368,7 @@ def test_the_small_image_is_made_by_the_same_lines_everywhere(where):
     assert stages == (["built"] if where == "page" else [])
 
 
-def test_what_triggers_a_build():
+def test_the_triggers_of_a_build():
     triggers = {trigger["type"]: trigger for trigger in BUILD["triggers"]}
     assert triggers.keys() == {"ConfigChange", "ImageChange", "GitHub", "Generic"}
     assert triggers["ImageChange"]["imageChange"] == {}
@@ -402,7 +402,7 @@ def test_credentials_are_not_variables_of_the_build():
     assert not [name for name in PARAMETERS if "PIP" in name or "INDEX" in name]
 
 
-def test_no_secret_is_in_a_file():
+def test_no_file_contains_a_secret():
     for name, parameter in PARAMETERS.items():
         if "SECRET" in name:
             assert parameter["generate"] == "expression"
@@ -420,7 +420,7 @@ def test_no_secret_is_in_a_file():
 
 
 @pytest.mark.parametrize("name", PROBES)
-def test_probes_ask_for_what_the_service_has(name):
+def test_probes_use_existing_endpoints(name):
     request = PROBES[name]["httpGet"]
     assert "GET" in APP_ROUTES[request["path"]]
     assert request["port"] in {"http", 8080}
@@ -435,7 +435,7 @@ def test_the_purpose_of_each_probe():
     }
 
 
-def test_liveness_is_more_patient_than_the_service():
+def test_the_liveness_probe_is_more_patient_than_the_service():
     probe = PROBES["livenessProbe"]
     patience_s = probe["periodSeconds"] * probe["failureThreshold"]
     assert patience_s > Settings.from_environ({}).predict_timeout_s + GIL_ALLOWANCE_S
@@ -447,7 +447,7 @@ def test_the_router_waits_for_predictions():
     assert int(re.fullmatch(r"(\d+)s", timeout)[1]) > limit_s
 
 
-def test_there_is_time_to_drain():
+def test_there_is_enough_time_to_drain():
     command = CONTAINER["lifecycle"]["preStop"]["exec"]["command"]
     program, seconds = command
     assert program == "sleep"
@@ -455,7 +455,7 @@ def test_there_is_time_to_drain():
     assert POD["terminationGracePeriodSeconds"] > int(seconds) + GRACEFUL_TIMEOUT_S
 
 
-def test_ports():
+def test_ports_are_consistent():
     assert only(CONTAINER["ports"]) == {"name": "http", "containerPort": 8080}
     assert environment(CONTAINER)["PORT"] == "8080"
     assert only(SERVICE["ports"]) == {"name": "http", "port": 8080, "targetPort": "http"}
@@ -465,14 +465,14 @@ def test_ports():
     assert "EXPOSE 8080\n" in (PROJECT / "Containerfile").read_text(encoding="utf-8")
 
 
-def test_prometheus_is_told_where_to_ask():
+def test_the_pod_is_annotated_for_prometheus():
     annotations = DEPLOYMENT["template"]["metadata"]["annotations"]
     assert annotations["prometheus.io/scrape"] == "true"
     assert annotations["prometheus.io/port"] == "8080"
     assert "GET" in APP_ROUTES[annotations["prometheus.io/path"]]
 
 
-def test_selectors_match_the_pods_alone():
+def test_selectors_match_only_the_pods():
     labels = DEPLOYMENT["template"]["metadata"]["labels"].items()
     for selector in (DEPLOYMENT["selector"]["matchLabels"], SERVICE["selector"]):
         assert selector
@@ -492,14 +492,14 @@ def test_the_deployment_follows_the_build():
     assert ("ImageStream", trigger["from"]["name"].partition(":")[0]) in OBJECTS
 
 
-def test_a_deployment_without_an_image_is_not_reported_while_it_is_built():
+def test_a_deployment_waiting_for_its_first_image_is_not_reported_as_failed():
     builds_s = BUILD["completionDeadlineSeconds"] + SECOND["completionDeadlineSeconds"]
     probe = PROBES["startupProbe"]
     start_s = probe["periodSeconds"] * probe["failureThreshold"]
     assert DEPLOYMENT["progressDeadlineSeconds"] > builds_s + start_s
 
 
-def test_the_pod_may_do_nothing_that_it_need_not():
+def test_the_pod_has_minimal_privileges():
     assert POD["securityContext"] == {
         "runAsNonRoot": True,
         "seccompProfile": {"type": "RuntimeDefault"},
@@ -515,7 +515,7 @@ def test_the_pod_may_do_nothing_that_it_need_not():
     assert only(POD["volumes"]) == {"name": "tmp", "emptyDir": {}}
 
 
-def test_what_the_service_is_given():
+def test_the_parameters_set_the_resources_and_settings_of_the_service():
     objects = process(
         NAME="iris",
         SOURCE_REPOSITORY_URL="https://example.org/me/iris.git",
@@ -581,7 +581,7 @@ def test_the_kinds_of_the_pipeline():
     assert list(STEPS) == ["clone", "generate", "build", "deploy"]
 
 
-def test_parameters_go_from_the_pipeline_to_its_tasks():
+def test_parameters_are_passed_from_the_pipeline_to_its_tasks():
     given = PIPELINE["spec"]["tasks"]
     outer = [{k: v for k, v in task.items() if k != "taskSpec"} for task in given]
     declared = named(PIPELINE["spec"]["params"])
@@ -624,7 +624,7 @@ def test_a_push_starts_the_pipeline():
     assert "default_branch" in interceptors["cel"]["filter"]
 
 
-def test_what_the_event_listener_needs_is_there_or_documented():
+def test_the_requirements_of_the_event_listener_are_present_or_documented():
     spec = WEBHOOK["spec"]
     assert spec["to"] == {"kind": "Service", "name": f"el-{LISTENER['metadata']['name']}"}
     assert spec["port"] == {"targetPort": "http-listener"}  # as Tekton calls it
@@ -640,7 +640,7 @@ def test_what_the_event_listener_needs_is_there_or_documented():
         assert f"tekton-triggers-{role}" in text
 
 
-def test_a_push_gives_all_that_the_pipeline_needs():
+def test_a_push_provides_all_parameters_of_the_pipeline():
     wanted = named(TRIGGER_TEMPLATE["spec"]["params"]).keys()
     assert named(BINDING["spec"]["params"]).keys() == wanted
     assert references(RUN, r"\$\(tt\.params\.([\w-]+)\)") == wanted
@@ -667,7 +667,7 @@ def test_images_are_pinned():
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_steps_are_restricted_but_for_what_the_file_explains(task):
+def test_steps_are_restricted_except_as_the_file_explains(task):
     spec = TASKS[task]["taskSpec"]
     found = unrestricted({"containers": spec["steps"], "volumes": spec.get("volumes", [])})
     if task == "deploy":
@@ -685,12 +685,12 @@ def test_steps_are_restricted_but_for_what_the_file_explains(task):
     assert not any("seccompProfile" in step["securityContext"] for step in spec["steps"])
 
 
-def test_steps_that_write_the_same_files_are_one_user():
+def test_steps_that_write_the_same_files_run_as_one_user():
     users = {STEPS[name]["securityContext"]["runAsUser"] for name in ("clone", "generate")}
     assert users == {1001}
 
 
-def test_scripts_hold_nothing_that_tekton_fills_in():
+def test_scripts_contain_nothing_that_tekton_substitutes():
     for step in STEPS.values():
         assert not re.search(r"\$\((params|workspaces|results|tasks|context)\b", step["script"])
 
@@ -822,7 +822,7 @@ def test_the_step_that_builds(step, tmp_path):
     assert (tmp_path / "source/small/Dockerfile").read_text() == DOCKERFILE
 
 
-def test_what_is_mounted_is_there_for_both_images(step, tmp_path):
+def test_mounts_are_available_for_both_images(step, tmp_path):
     """The predictor is asked in the second one, and may read it."""
     given = {"IMAGE": "r/iris", "RUNTIME": "q/runtime:1", "DIGEST": "/d"}
     _, bare = step("build", stub=ANSWER, **given)
@@ -836,7 +836,7 @@ def test_what_is_mounted_is_there_for_both_images(step, tmp_path):
     assert [volumes in call for call in calls] == ["buildah bud" in call for call in calls]
 
 
-def test_a_step_that_fails_to_build_pushes_nothing(step):
+def test_a_failed_build_step_pushes_nothing(step):
     given = {"IMAGE": "r/iris", "RUNTIME": "q/runtime:1"}
     done, calls = step("build", stub="exit 1", **given)
     assert done != 0
@@ -846,7 +846,7 @@ def test_a_step_that_fails_to_build_pushes_nothing(step):
     assert calls[-1].endswith(" small")
 
 
-def test_without_a_runtime_the_image_is_the_one_that_s2i_makes(step):
+def test_without_a_runtime_the_s2i_image_is_pushed(step):
     done, (build, push) = step("build", stub=ANSWER, IMAGE="r/iris", DIGEST="/d")
     assert done == 0
     assert build.endswith(" --tag=localhost/built context")
@@ -866,7 +866,7 @@ def test_the_step_that_deploys(step):
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
-def test_a_file_says_what_it_is_and_how_to_apply_it(path):
+def test_a_file_explains_its_purpose_and_how_to_apply_it(path):
     lines = path.read_text(encoding="utf-8").splitlines()
     first, second, third = lines[:3]
     assert first.startswith("# ")

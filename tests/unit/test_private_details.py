@@ -849,7 +849,7 @@ def marked(detail, *values):
 
 @pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize("detail", [marked(detail) for detail in DETAILS])
-def test_detail(detail):
+def test_the_detail_still_holds(detail):
     assert not (broken := detail.broken()), broken
 
 
@@ -888,6 +888,6 @@ BY_CHECK = {detail.holds: detail for detail in DETAILS}
     ("detail", "owner", "name", "changed"),
     [marked(BY_CHECK[holds], BY_CHECK[holds], *change) for holds, *change in CHANGES],
 )
-def test_a_change_is_noticed(monkeypatch, detail, owner, name, changed):
+def test_a_change_is_detected(monkeypatch, detail, owner, name, changed):
     monkeypatch.setattr(owner, name, changed)
     assert detail.used_in in detail.broken()

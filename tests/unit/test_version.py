@@ -20,7 +20,7 @@ def test_the_builder_has_the_version_of_the_service():
     assert tomllib.loads(read("pyproject.toml"))["tool"]["hatch"]["version"] == source
 
 
-def test_images_have_it_too():
+def test_images_have_the_same_version():
     assert re.findall(r"^ARG VERSION=(.*)$", read("Containerfile"), re.MULTILINE) == [VERSION]
     minor = VERSION.rpartition(".")[0]
     images = re.findall(r"default: quay\.io/\S+:(\S+)", read("s2i/openshift/pipeline.yaml"))
@@ -28,7 +28,7 @@ def test_images_have_it_too():
     assert set(re.findall(r"name: \"([\d.]+)\"", read("s2i/openshift/imagestream.yaml"))) == {minor}
 
 
-def test_both_distributions_are_described_alike():
+def test_both_distributions_have_the_same_metadata():
     ours, service = (
         tomllib.loads(read(n))["project"] for n in ("pyproject.toml", "service/pyproject.toml")
     )

@@ -20,7 +20,7 @@ def test_the_first_build_has_nothing_to_compare_with(tmp_path):
     assert compare_with_before(MADE, FILES, NOWHERE, tmp_path) is None
 
 
-def test_an_equal_build_made_the_same(tmp_path):
+def test_an_equal_build_is_reported_as_identical(tmp_path):
     compare_with_before(MADE, FILES, NOWHERE, tmp_path)
     assert "identical to an earlier equal build" in compare_with_before(
         MADE, FILES, NOWHERE, tmp_path
@@ -55,19 +55,19 @@ def test_the_first_file_that_differs_is_named(tmp_path, files, named):
         {"source": replace(MADE.source, commit="another")},
     ],
 )
-def test_builds_of_something_else_are_not_compared(tmp_path, changes):
+def test_builds_with_different_inputs_are_not_compared(tmp_path, changes):
     compare_with_before(MADE, FILES, NOWHERE, tmp_path)
     assert compare_with_before(replace(OTHER, **changes), FILES, NOWHERE, tmp_path) is None
 
 
-def test_where_the_source_was_cloned_from_does_not_matter(tmp_path):
+def test_the_origin_of_the_source_does_not_matter(tmp_path):
     compare_with_before(MADE, FILES, NOWHERE, tmp_path)
     elsewhere = replace(MADE, source=replace(MADE.source, origin=None))
     assert compare_with_before(elsewhere, FILES, NOWHERE, tmp_path)
 
 
 @pytest.mark.parametrize("text", ["", "[1", "null", "7", '"text"'])
-def test_a_damaged_memory_is_none(tmp_path, text):
+def test_a_damaged_record_is_ignored(tmp_path, text):
     compare_with_before(MADE, FILES, NOWHERE, tmp_path)
     (file,) = (tmp_path / BUILT).iterdir()
     file.write_text(text)
@@ -75,7 +75,7 @@ def test_a_damaged_memory_is_none(tmp_path, text):
     assert "identical to" in compare_with_before(MADE, FILES, NOWHERE, tmp_path)
 
 
-def test_the_bundle_that_is_replaced_is_looked_at_before_the_memory(tmp_path):
+def test_the_replaced_bundle_is_compared_before_the_record(tmp_path):
     cache, bundle = tmp_path / "cache", tmp_path / "bundle"
     bundle.mkdir()
     (bundle / "model.pickle").write_text("of somebody else")

@@ -62,13 +62,13 @@ def test_the_size_of_each_kind(tmp_path):
     assert size.as_text().splitlines()[0] == str(tmp_path)
 
 
-def test_a_cache_that_is_not_there_is_empty(tmp_path):
+def test_a_missing_cache_is_empty(tmp_path):
     assert cache_size(tmp_path / "absent").size == 0
     assert "removed nothing" in str(prune(tmp_path / "absent", 0, dry_run=False))
     assert not (tmp_path / "absent").exists()
 
 
-def test_what_was_not_used_for_a_month_is_removed(tmp_path):
+def test_environments_unused_for_a_month_are_removed(tmp_path):
     old, new = environment(tmp_path, "old", 40), environment(tmp_path, "new", 10)
     pruned = prune(tmp_path, MONTH_S, dry_run=False)
     assert not (old / "env").exists()
@@ -90,7 +90,7 @@ def test_a_dry_run_writes_nothing(tmp_path):
     assert sorted((path, path.lstat().st_mtime) for path in tmp_path.rglob("*")) == before
 
 
-def test_an_environment_from_before_uses_were_recorded(tmp_path):
+def test_an_environment_without_a_usage_record_is_removed_by_its_age(tmp_path):
     folder = environment(tmp_path, "old", 40)
     (folder / MARK).unlink()
     os.utime(folder, (time.time() - 40 * DAY_S,) * 2)
@@ -99,7 +99,7 @@ def test_an_environment_from_before_uses_were_recorded(tmp_path):
 
 
 @pytest.mark.parametrize("dry_run", [False, True])
-def test_what_is_in_use_stays(tmp_path, dry_run):
+def test_an_environment_in_use_is_kept(tmp_path, dry_run):
     folder = environment(tmp_path, "old", 40)
     with shared(folder):
         pruned = prune(tmp_path, 0, dry_run=dry_run)
@@ -111,7 +111,7 @@ def test_what_is_in_use_stays(tmp_path, dry_run):
     ), "what a prune has found in use was used then"
 
 
-def test_an_environment_in_the_making_stays(tmp_path):
+def test_an_unfinished_environment_is_kept_while_its_build_runs(tmp_path):
     folder = tmp_path / "envs/new"
     write(folder / "env-12345678/bin/python")
     with FileLock(folder / "lock"):
@@ -121,7 +121,7 @@ def test_an_environment_in_the_making_stays(tmp_path):
     assert not (folder / "env-12345678").exists(), "a killed build has left it"
 
 
-def test_bytecode_stays_while_it_is_linked_into_an_environment(tmp_path):
+def test_bytecode_is_kept_while_it_is_linked_into_an_environment(tmp_path):
     old, new = bytecode(tmp_path, "x-1", 40), bytecode(tmp_path, "x-2", 10)
     with shared(tmp_path / "bytecode"):
         prune(tmp_path, MONTH_S, dry_run=False)
@@ -131,7 +131,7 @@ def test_bytecode_stays_while_it_is_linked_into_an_environment(tmp_path):
     assert new.exists()
 
 
-def test_bundles_wheels_and_records(tmp_path):
+def test_bundles_and_wheels_are_removed_and_records_are_kept(tmp_path):
     bundle, wheel = tmp_path / "bundles/b", tmp_path / "service/w"
     write(bundle / "bundle/manifest.json")
     write(wheel / "service.whl")
@@ -147,7 +147,7 @@ def test_bundles_wheels_and_records(tmp_path):
     assert all(path.exists() for path in records)
 
 
-def test_files_that_are_linked_elsewhere_are_not_freed(tmp_path):
+def test_hard_linked_files_do_not_count_as_freed(tmp_path):
     folder = environment(tmp_path / "cache", "old", 40)
     os.link(folder / "env/bin/python", tmp_path / "uv")
     write(folder / "env/x", 2_000_000)
@@ -157,7 +157,7 @@ def test_files_that_are_linked_elsewhere_are_not_freed(tmp_path):
     assert "0.0 MB more are linked" in str(pruned)
 
 
-def test_what_a_killed_prune_has_left_is_removed(tmp_path):
+def test_leftovers_of_a_killed_prune_are_removed(tmp_path):
     write(tmp_path / "envs/.removing-12345678/0/bin/python")
     assert prune(tmp_path, MONTH_S, dry_run=False).freed == 1000
     assert not list((tmp_path / "envs").iterdir())
@@ -173,7 +173,7 @@ def test_a_folder_on_another_disk_is_pruned(tmp_path):
         assert not list(Path(other).glob(f"{REMOVING}*"))
 
 
-def test_one_prune_at_a_time(tmp_path):
+def test_only_one_prune_runs_at_a_time(tmp_path):
     environment(tmp_path, "old", 40)
     with (
         FileLock(tmp_path / PRUNE_LOCK),
@@ -183,7 +183,7 @@ def test_one_prune_at_a_time(tmp_path):
     assert prune(tmp_path, MONTH_S, dry_run=False).removed == {"environment": 1}
 
 
-def test_a_cache_that_cannot_be_written(tmp_path, monkeypatch):
+def test_a_read_only_cache_is_reported(tmp_path, monkeypatch):
     environment(tmp_path, "old", 40)
 
     def mkdir(self, *_args, **_kwargs):

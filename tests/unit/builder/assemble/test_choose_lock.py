@@ -60,14 +60,14 @@ def build(tmp_path, monkeypatch):
     return choose
 
 
-def test_a_lock_is_kept_until_the_requirements_change(build):
+def test_a_lock_is_reused_until_the_requirements_change(build):
     first, kept = build("mine @ ./mine")
     assert not kept
     assert build("mine @ ./mine") == (first, True)
     assert build("mine @ ./mine", "alpha")[1] is False
 
 
-def test_a_kept_lock_has_the_code_of_today(build, tmp_path):
+def test_a_reused_lock_installs_the_current_code(build, tmp_path):
     first, _ = build("mine @ ./mine")
     (tmp_path / "work/src/mine/inner/code.py").write_text("changed = True")
     second, kept = build("mine @ ./mine")
@@ -76,7 +76,7 @@ def test_a_kept_lock_has_the_code_of_today(build, tmp_path):
     assert str(tmp_path / "work/src/mine") in second.install_text
 
 
-def test_a_package_of_the_source_that_may_need_something_else_is_locked_anew(build, tmp_path):
+def test_changed_metadata_of_a_local_package_triggers_a_new_resolution(build, tmp_path):
     build("mine @ ./mine")
     (tmp_path / "work/src/mine/pyproject.toml").write_text('[project]\ndependencies = ["beta"]\n')
     assert build("mine @ ./mine")[1] is False
@@ -107,7 +107,7 @@ def versions_of_then(tmp_path):
     return versions_of_then
 
 
-def test_an_old_notebook_may_want_versions_of_its_time(versions_of_then):
+def test_an_old_notebook_is_advised_to_use_versions_of_its_time(versions_of_then):
     said = versions_of_then("2021-03-04", "pandas", "numpy==1.26.4", "scipy")
     assert said.startswith(
         "the notebook's last commit is from 2021-03-04, but pandas, scipy are from today: "
@@ -124,7 +124,7 @@ def test_an_old_notebook_may_want_versions_of_its_time(versions_of_then):
         ("", ["pandas"], {}),
     ],
 )
-def test_nothing_is_said_of_what_is_new_pinned_dated_or_in_no_commit(
+def test_new_pinned_dated_and_uncommitted_notebooks_get_no_advice(
     versions_of_then, day, texts, parameters
 ):
     assert versions_of_then(day, *texts, **parameters) is None

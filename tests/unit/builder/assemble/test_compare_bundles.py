@@ -18,7 +18,7 @@ MADE = decode(example())
 
 
 @pytest.mark.parametrize("is_same", [True, False])
-def test_the_same_bundle_is_said_to_be_the_same(tmp_path, monkeypatch, capsys, is_same):
+def test_an_identical_bundle_is_reported_as_identical(tmp_path, monkeypatch, capsys, is_same):
     staging, destination = Staging(tmp_path / "making"), tmp_path / "bundle"
     for path in (staging.bundle, destination):
         path.mkdir(parents=True)

@@ -44,7 +44,7 @@ def missing(tmp_path):
     return missing
 
 
-def test_one_cell_has_all_of_them(missing):
+def test_all_missing_requirements_are_suggested_in_one_cell(missing):
     cells = "# %%\nimport numpy\nimport sklearn.svm, acme\nrequirements = ['pandas==1']"
     place = "(model.ipynb, cell 1, line 2)"
     assert missing(cells, Index()).warning().splitlines() == [
@@ -57,24 +57,24 @@ def test_one_cell_has_all_of_them(missing):
     ]
 
 
-def test_the_index_is_not_asked_where_all_is_named(missing):
+def test_the_index_is_not_queried_if_every_import_is_named(missing):
     index = Index()
     assert missing("# %%\nimport pandas\nrequirements = ['pandas']", index).warning() is None
     assert index.asked == []
 
 
-def test_what_another_requirement_brings_is_not_missing(missing):
+def test_an_import_provided_by_another_requirement_is_not_missing(missing):
     index = Index()
     assert missing("# %%\nimport numpy\nrequirements = ['pandas']", index).warning() is None
     assert len(index.asked) == 1
 
 
-def test_nothing_is_said_of_requirements_that_are_computed(missing):
+def test_computed_requirements_are_not_checked(missing):
     cells = "# %%\nimport numpy\nrequirements = list(open('r.txt'))"
     assert missing(cells, Index()).warning() is None
 
 
-def test_links_are_not_asked_for(missing):
+def test_links_are_not_looked_up_in_the_index(missing):
     index = Index()
     cells = "# %%\nimport numpy\nrequirements = ['mine @ git+https://example.org/mine']"
     assert "names, and possibly none provides: `numpy`" in missing(cells, index).warning()
@@ -82,7 +82,7 @@ def test_links_are_not_asked_for(missing):
 
 
 @pytest.mark.parametrize("failure", [2, RequirementsError("no answer")])
-def test_without_an_answer_there_are_no_versions(missing, failure):
+def test_versions_are_omitted_if_the_index_does_not_answer(missing, failure):
     told = missing("# %%\nimport numpy", Index(failure)).warning().splitlines()
     assert told[0].startswith(
         "imports that no requirement names, and possibly none provides: `numpy`"
@@ -96,7 +96,7 @@ def test_without_an_answer_there_are_no_versions(missing, failure):
     ]
 
 
-def test_a_failed_import_is_told_with_the_others(missing):
+def test_a_failed_import_is_reported_with_the_other_missing_imports(missing):
     place = Place("helpers.py", line=3)
     advice = missing("# %%\nimport numpy, pandas", Index()).advice("yaml", place, {"numpy"})
     assert advice.splitlines() == [
@@ -108,6 +108,6 @@ def test_a_failed_import_is_told_with_the_others(missing):
     ]
 
 
-def test_nothing_is_advised_where_nothing_is_missing(missing):
+def test_no_advice_is_given_if_nothing_is_missing(missing):
     place = Place("model.ipynb", 1, 1)
     assert missing("# %%\nx = 1", Index()).advice("pandas.gone", place, {"pandas"}) is None

@@ -18,7 +18,7 @@ def shown(folder, *outputs):
     return [output.get("text", output.output_type) for output in cell.outputs]
 
 
-def test_what_is_written_between_two_displays_has_one_order(tmp_path):
+def test_output_between_two_displays_is_ordered_by_stream(tmp_path):
     display = new_output("display_data", data={"text/plain": "1"})
     written = [stream("stdout", "a\n"), stream("stderr", "warned\n"), stream("stdout", "b\n")]
     first = shown(tmp_path / "1", *written, display, stream("stderr", "again\n"))

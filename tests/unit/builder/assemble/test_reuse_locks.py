@@ -89,7 +89,7 @@ def refusal(take, *words, **named):
     return raised.value
 
 
-def test_the_locks_of_the_bundle_are_taken_as_they_are(taken, bundle):
+def test_the_locks_of_the_bundle_are_used_unchanged(taken, bundle):
     locks = taken()
     assert dict(locks.serving.packages) == {**SERVED, "alpha": "1.5"}
     assert dict(locks.training.packages) == {**TRAINED, "alpha": "1.5"}
@@ -97,26 +97,26 @@ def test_the_locks_of_the_bundle_are_taken_as_they_are(taken, bundle):
 
 
 @pytest.mark.parametrize("folder", [".", "sub"])
-def test_the_locks_of_the_source_win(taken, source, bundle, folder):
+def test_the_locks_of_the_source_take_precedence(taken, source, bundle, folder):
     write_locks(source / folder, {"alpha": "1.6"})
     locks = taken()
     assert dict(locks.serving.packages)["alpha"] == "1.6"
     assert locks.resolution != "as before"
 
 
-def test_the_locks_beside_the_notebook_win_over_those_of_the_root(taken, source):
+def test_the_locks_beside_the_notebook_take_precedence_over_those_of_the_root(taken, source):
     write_locks(source, {"alpha": "1.6"})
     write_locks(source / "sub", {"alpha": "1.7"})
     assert dict(taken().training.packages)["alpha"] == "1.7"
 
 
-def test_no_lock(taken):
+def test_missing_locks_are_an_error(taken):
     error = refusal(taken)
     assert error.message.startswith("there are no locks: no bundle at ")
     assert error.remedy == "build once without --locked"
 
 
-def test_one_lock_is_not_enough(taken, source):
+def test_a_single_lock_is_not_enough(taken, source):
     write_locks(source / "sub", {"alpha": "1.6"})
     (source / "sub" / SERVING_LOCK).unlink()
     error = refusal(taken)
@@ -126,14 +126,14 @@ def test_one_lock_is_not_enough(taken, source):
 
 
 @pytest.mark.parametrize("text", ["=", "", 'lock-version = "1.0"', 'lock-version = "2.0"'])
-def test_what_is_no_lock_is_refused(taken, bundle, text):
+def test_an_invalid_lock_is_rejected(taken, bundle, text):
     (bundle / TRAINING_LOCK).write_text(text)
     error = refusal(taken)
     assert error.message.startswith("the lock cannot be read: ")
     assert str(error.place) == str(bundle / TRAINING_LOCK)
 
 
-def test_locks_with_other_hashes_than_the_source_demands_are_refused(taken, bundle):
+def test_locks_whose_hashes_differ_from_the_requirements_are_rejected(taken, bundle):
     alpha = Requirement("alpha==1.5", Place("requirements.txt", line=3))
     taken(hashes=[Hashed(alpha, (f"sha256:{DIGEST}",))])
     refused = refusal(taken, hashes=[Hashed(alpha, (f"sha256:{'f' * 64}",))])
@@ -141,7 +141,7 @@ def test_locks_with_other_hashes_than_the_source_demands_are_refused(taken, bund
     assert refused.place == alpha.place
 
 
-def test_a_lock_without_hashes_is_refused(taken, bundle):
+def test_a_lock_without_hashes_is_rejected(taken, bundle):
     text = (bundle / TRAINING_LOCK).read_text().replace(f'sha256 = "{DIGEST}"', "")
     (bundle / TRAINING_LOCK).write_text(text)
     assert "hashes" in refusal(taken).message
@@ -156,14 +156,14 @@ def test_a_lock_without_hashes_is_refused(taken, bundle):
         {"tag": "cp39-cp39-win_amd64"},
     ],
 )
-def test_a_lock_made_elsewhere_is_refused(taken, bundle, said):
+def test_a_lock_for_another_platform_is_rejected(taken, bundle, said):
     write_locks(bundle, {"alpha": "1.5"}, **said)
     error = refusal(taken)
     assert error.message.startswith("the lock is for another Python or platform; this is Python ")
     assert "build without --locked" in error.remedy
 
 
-def test_no_wheel_is_built_from_source_instead(taken, bundle):
+def test_no_sdist_is_built_if_the_lock_has_only_incompatible_wheels(taken, bundle):
     document = tomllib.loads(lock_of({"alpha": "1.5"}, tag="cp39-cp39-win_amd64"))
     sdist = {"url": "https://example.org/alpha-1.5.tar.gz", "hashes": {"sha256": DIGEST}}
     document["packages"][0]["sdist"] = sdist
@@ -182,7 +182,7 @@ def test_no_wheel_is_built_from_source_instead(taken, bundle):
         ),
     ],
 )
-def test_a_requirement_that_is_not_met_is_named(taken, bundle, source, requirement, problem):
+def test_an_unmet_requirement_is_named(taken, bundle, source, requirement, problem):
     (source / "requirements.txt").write_text(f"\n{requirement}\n")
     error = refusal(taken)
     assert str(error.place) == "requirements.txt, line 2"
@@ -190,7 +190,7 @@ def test_a_requirement_that_is_not_met_is_named(taken, bundle, source, requireme
     assert error.remedy == "build without --locked to update the locks"
 
 
-def test_all_that_is_not_met_is_named(taken, bundle, source):
+def test_every_unmet_requirement_and_constraint_is_named(taken, bundle, source):
     (source / "requirements.txt").write_text("alpha>=2\nbeta\n")
     error = refusal(taken, ["gamma<1", "flask<3", "-r x"])
     assert error.details.splitlines() == [
@@ -199,7 +199,7 @@ def test_all_that_is_not_met_is_named(taken, bundle, source):
     ]
 
 
-def test_what_the_service_needs_has_to_be_there(taken, bundle):
+def test_the_serving_lock_must_have_the_packages_of_the_service(taken, bundle):
     (bundle / SERVING_LOCK).write_text(lock_of({"alpha": "1.5"}))
     error = refusal(taken)
     assert error.message.endswith(
@@ -207,7 +207,7 @@ def test_what_the_service_needs_has_to_be_there(taken, bundle):
     )
 
 
-def test_the_serving_lock_is_a_part_of_the_training_lock(taken, bundle):
+def test_the_serving_lock_must_be_a_subset_of_the_training_lock(taken, bundle):
     write_locks(bundle, {"alpha": "1.5"}, training={**TRAINED, "alpha": "1.6"})
     assert refusal(taken).message == (
         "alpha==1.5 of pylock.serving.toml is not met: pylock.training.toml has alpha 1.6"
@@ -226,7 +226,9 @@ def test_the_serving_lock_is_a_part_of_the_training_lock(taken, bundle):
         ("git+https://example.org/kappa.git", None, False),
     ],
 )
-def test_a_repository(taken, bundle, source, requirement, revision, fits):
+def test_a_git_requirement_matches_its_repository_and_revision(
+    taken, bundle, source, requirement, revision, fits
+):
     document = tomllib.loads(lock_of(TRAINED))
     vcs = {"type": "git", "url": "https://example.org/iota.git", "commit-id": "a" * 40}
     if revision:
@@ -250,7 +252,7 @@ def test_a_repository(taken, bundle, source, requirement, revision, fits):
         ("https://example.org/kappa%201-1.1.zip", False),
     ],
 )
-def test_an_archive(taken, bundle, source, link, fits):
+def test_an_archive_requirement_matches_its_url(taken, bundle, source, link, fits):
     document = tomllib.loads(lock_of(TRAINED))
     archive = {"url": "https://example.org/kappa%201-1.0.zip", "hashes": {"sha256": DIGEST}}
     document["packages"].append({"name": "kappa", "archive": archive})
@@ -263,7 +265,7 @@ def test_an_archive(taken, bundle, source, link, fits):
         assert refusal(taken).message.endswith("pylock.training.toml has it from another location")
 
 
-def test_folders_and_files_are_taken_from_the_source(taken, bundle, source):
+def test_local_folders_are_installed_from_the_source(taken, bundle, source):
     document = tomllib.loads(lock_of({**TRAINED, "alpha": "1.5"}))
     document["packages"].append({"name": "mine", "directory": {"path": "src/mine"}})
     (bundle / TRAINING_LOCK).write_text(tomli_w.dumps(document))
@@ -275,7 +277,7 @@ def test_folders_and_files_are_taken_from_the_source(taken, bundle, source):
     assert taken().training.digest != before.digest
 
 
-def test_what_an_extra_needs_has_to_be_installed(source, tmp_path):
+def test_the_dependencies_of_an_extra_must_be_installed(source, tmp_path):
     for name, requires in {"alpha": ["beta; extra == 'more'"], "gamma": ["alpha[more]"]}.items():
         info = tmp_path / "site" / f"{name}-1.0.dist-info"
         info.mkdir(parents=True)
@@ -299,7 +301,7 @@ def test_what_an_extra_needs_has_to_be_installed(source, tmp_path):
 
 @pytest.mark.starts_programs
 @pytest.mark.parametrize("name", [TRAINING_LOCK, SERVING_LOCK])
-def test_the_locks_of_a_bundle_are_pep_751(kmeans, name):
+def test_the_locks_of_a_bundle_conform_to_pep_751(kmeans, name):
     text = (kmeans / name).read_text()
     lock = Pylock.from_dict(tomllib.loads(text))
     assert lock.environments
@@ -309,7 +311,7 @@ def test_the_locks_of_a_bundle_are_pep_751(kmeans, name):
         assert file.hashes["sha256"]
 
 
-def test_a_damaged_bundle_is_named_as_one(taken, bundle):
+def test_a_damaged_bundle_is_reported_as_damaged(taken, bundle):
     (bundle / "manifest.json").write_text('{"built_by": "nachlass 0.1.0", "schema_version": 1}')
     with pytest.raises(SourceError, match=r"is a damaged bundle: manifest\.json: Object missing"):
         taken()

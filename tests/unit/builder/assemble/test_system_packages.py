@@ -85,14 +85,14 @@ def seen_to(system, *asked, unpack=False):
     return provide(asked, system.root / "key/env", prepared, Progress())
 
 
-def test_nothing_is_asked_where_nothing_is_lacking(system, capsys):
+def test_no_archive_is_queried_if_nothing_is_missing(system, capsys):
     system.installed = {"unixodbc": "2.3"}
     assert seen_to(system) == seen_to(system, ODBC) == seen_to(system, ODBC, unpack=True) == {}
     assert system.asked == system.unpacked == []
     assert capsys.readouterr().err == ""
 
 
-def test_an_environment_that_lacks_nothing_is_looked_through_once(system):
+def test_a_complete_environment_is_scanned_once(system):
     for _ in range(2):
         seen_to(system)
     assert system.looked_through == 1
@@ -101,7 +101,7 @@ def test_an_environment_that_lacks_nothing_is_looked_through_once(system):
     assert system.looked_through == 2
 
 
-def test_a_laptop_is_told_what_it_lacks(system, capsys):
+def test_missing_packages_are_reported_on_a_laptop(system, capsys):
     needs(system, "libgomp.so.1", "libodd.so.3")
     assert seen_to(system, ODBC) == {}
     lines = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
@@ -114,7 +114,7 @@ def test_a_laptop_is_told_what_it_lacks(system, capsys):
     assert system.unpacked == []
 
 
-def test_a_laptop_without_apt_is_told_what_to_look_for(system, capsys):
+def test_missing_packages_are_reported_without_apt(system, capsys):
     system.apt = False
     needs(system, "libgomp.so.1")
     assert seen_to(system, ODBC) == {}
@@ -124,7 +124,7 @@ def test_a_laptop_without_apt_is_told_what_to_look_for(system, capsys):
     assert system.asked == []
 
 
-def test_the_archive_is_asked_once_for_each_library(system):
+def test_the_archive_is_queried_once_for_each_library(system):
     needs(system, "libgomp.so.1")
     seen_to(system)
     needs(system, "libgomp.so.1", "libodd.so.3")
@@ -133,7 +133,7 @@ def test_the_archive_is_asked_once_for_each_library(system):
     assert system.asked == [["libgomp.so.1"], ["libodd.so.3"]]
 
 
-def test_what_could_not_be_looked_up_is_looked_up_again(system, capsys):
+def test_a_failed_lookup_is_repeated(system, capsys):
     needs(system, "libgomp.so.1", "libodd.so.3")
     system.listed = None
     seen_to(system)
@@ -145,7 +145,7 @@ def test_what_could_not_be_looked_up_is_looked_up_again(system, capsys):
     assert "apt-get install libodd-tools" in capsys.readouterr().err
 
 
-def test_an_image_unpacks_what_it_lacks_once(system, capsys):
+def test_missing_packages_are_unpacked_once_in_an_image(system, capsys):
     needs(system, "libgomp.so.1")
     for _ in range(2):
         variables = seen_to(system, ODBC, unpack=True)
@@ -162,7 +162,7 @@ def test_an_image_unpacks_what_it_lacks_once(system, capsys):
     assert system.unpacked[1:] == [["unixodbc"]]
 
 
-def test_packages_that_cannot_be_unpacked_leave_nothing(system, monkeypatch):
+def test_a_failed_unpacking_leaves_no_files(system, monkeypatch):
     def refuse(packages, prefix, work, *, deadline):
         (prefix / "half").touch()
         raise RequirementsError("no archive has it")
@@ -173,7 +173,7 @@ def test_packages_that_cannot_be_unpacked_leave_nothing(system, monkeypatch):
     assert list((system.root / "system").iterdir()) == []
 
 
-def test_another_version_than_the_one_that_is_there_is_lacking(system, capsys):
+def test_a_package_installed_in_another_version_is_missing(system, capsys):
     system.installed = {"unixodbc": "2.3.12-2"}
     seen_to(system, AptPackage("unixodbc", "2.3.12-2"))
     assert capsys.readouterr().err == ""
@@ -181,7 +181,7 @@ def test_another_version_than_the_one_that_is_there_is_lacking(system, capsys):
     assert "apt-get install unixodbc=2.3.12-1" in capsys.readouterr().err
 
 
-def test_a_library_that_is_missing_all_the_same_is_told(system, capsys):
+def test_a_library_that_no_package_provides_is_reported(system, capsys):
     needs(system, "libgomp.so.1", "libodd.so.3")
     system.still_missing = {"libodd.so.3": [system.root / "key/env" / PLACE]}
     seen_to(system, unpack=True)
@@ -189,14 +189,14 @@ def test_a_library_that_is_missing_all_the_same_is_told(system, capsys):
     assert "lightgbm/lib_lightgbm.so needs libodd.so.3, which no package provides" in said
 
 
-def test_an_image_without_apt_cannot_have_them(system):
+def test_an_image_without_apt_rejects_system_packages(system):
     system.apt = False
     with pytest.raises(RequirementsError, match="this image has no apt") as refused:
         seen_to(system, ODBC, unpack=True)
     assert refused.value.place == ODBC.place
 
 
-def test_an_image_is_to_have_all_that_is_loaded(system):
+def test_the_packages_for_an_image_include_every_loaded_library(system):
     """Also what this one has: the image that serves may lack it."""
     needs(system, "libgomp.so.1", "libodd.so.3")
     asked = [AptPackage("unixodbc", "2.3.12-2")]

@@ -69,13 +69,13 @@ def draft():
     return Draft(**{**known, "locks": locks})
 
 
-def test_the_schema_in_docs_is_that_of_the_code():
+def test_the_documented_schema_matches_the_code():
     if os.environ.get("NACHLASS_WRITE_SCHEMA"):
         SCHEMA.write_text(published())
     assert SCHEMA.read_text() == published(), "write it: NACHLASS_WRITE_SCHEMA=1 pytest"
 
 
-def test_the_example_meets_the_schema():
+def test_the_example_conforms_to_the_schema():
     schema = json.loads(SCHEMA.read_text())
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.validate(example(), schema)
@@ -83,13 +83,13 @@ def test_the_example_meets_the_schema():
         jsonschema.validate(example(samples={"count": "many"}), schema)
 
 
-def test_the_example_is_written_as_it_was_read(tmp_path):
+def test_the_example_survives_a_round_trip(tmp_path):
     write_manifest(tmp_path, decode(example()))
     assert json.loads((tmp_path / MANIFEST).read_text()) == example()
     assert load_manifest(tmp_path) == read_manifest(tmp_path) == decode(example())
 
 
-def test_a_draft_becomes_a_manifest_by_what_is_chosen_and_shown():
+def test_a_draft_becomes_a_manifest_in_three_steps():
     whole = decode(example())
     unproven = draft().served_with(whole.packages, whole.locks.serving, whole.slim)
     assert unproven.locks == whole.locks
@@ -99,7 +99,7 @@ def test_a_draft_becomes_a_manifest_by_what_is_chosen_and_shown():
     assert proven.finished(whole.digest) == whole
 
 
-def test_another_attempt_begins_with_the_same_draft():
+def test_another_attempt_starts_from_the_same_draft():
     before = draft()
     kept = asdict(before)
     for version in ("1.0", "2.0"):
@@ -109,7 +109,7 @@ def test_another_attempt_begins_with_the_same_draft():
     assert asdict(before) == kept
 
 
-def test_a_draft_is_no_bundle(tmp_path):
+def test_a_draft_is_not_a_bundle(tmp_path):
     write_manifest(tmp_path, draft())
     assert read_manifest(tmp_path) is None
     with pytest.raises(ValueError, match=r"missing required field `serving` - at `\$\.locks`"):

@@ -28,25 +28,25 @@ def rewrite(bundle, **changes):
     (bundle / "manifest.json").write_text(json.dumps(facts))
 
 
-def test_a_whole_bundle_is_taken(bundle):
+def test_a_complete_bundle_is_accepted(bundle):
     assert bundle_at(bundle) == decode(example())
 
 
-def test_a_source_may_have_the_locks_of_a_bundle(bundle):
+def test_a_source_with_the_locks_of_a_bundle_is_not_a_bundle(bundle):
     (bundle / "manifest.json").unlink()
     (bundle / "model.pickle").unlink()
     assert bundle_at(bundle) is None
 
 
 @pytest.mark.parametrize("text", ["{}", "[]", '{"name": "an app for browsers"}'])
-def test_a_source_may_have_a_manifest(tmp_path, text):
+def test_a_source_with_an_unrelated_manifest_is_not_a_bundle(tmp_path, text):
     (tmp_path / "manifest.json").write_text(text)
     assert bundle_at(tmp_path) is None
     assert bundle_at(tmp_path / "missing") is None
 
 
 @pytest.mark.parametrize("section", ["entry", "samples", "data", "key"])
-def test_a_manifest_that_lacks_a_section_is_damaged(bundle, section):
+def test_a_manifest_without_a_section_is_damaged(bundle, section):
     rewrite(bundle, **{section: None})
     with pytest.raises(
         SourceError,
@@ -56,33 +56,33 @@ def test_a_manifest_that_lacks_a_section_is_damaged(bundle, section):
 
 
 @pytest.mark.parametrize("part", ["model.pickle", "samples.jsonl", "pylock.serving.toml"])
-def test_a_bundle_that_lacks_a_part_is_damaged(bundle, part):
+def test_a_bundle_with_a_missing_part_is_damaged(bundle, part):
     (bundle / part).unlink()
     with pytest.raises(SourceError, match=f"it has no {part}"):
         bundle_at(bundle)
 
 
 @pytest.mark.parametrize("text", ["", "{", "\xff"])
-def test_a_bundle_whose_manifest_is_no_json_is_damaged(bundle, text):
+def test_a_bundle_with_malformed_json_is_damaged(bundle, text):
     (bundle / "manifest.json").write_bytes(text.encode("latin-1"))
     with pytest.raises(SourceError, match=r"its manifest\.json cannot be read"):
         bundle_at(bundle)
 
 
 @pytest.mark.parametrize("text", ["[1]", "{}", "null"])
-def test_a_bundle_whose_manifest_is_something_else_is_damaged(bundle, text):
+def test_a_bundle_with_an_unrelated_manifest_is_damaged(bundle, text):
     (bundle / "manifest.json").write_text(text)
     with pytest.raises(SourceError, match=r"damaged bundle: its manifest\.json is not a manifest"):
         bundle_at(bundle)
 
 
-def test_a_bundle_of_another_version_is_refused(bundle):
+def test_a_bundle_of_another_schema_version_is_rejected(bundle):
     rewrite(bundle, schema_version=0)
     with pytest.raises(SourceError, match=r"is a bundle that nachlass .* cannot read"):
         bundle_at(bundle)
 
 
-def test_a_manifest_of_another_form_is_damaged(bundle):
+def test_a_manifest_with_a_wrong_type_is_damaged(bundle):
     rewrite(bundle, memory={"loaded": 1, "scoring": "much"})
     said = r"damaged bundle: manifest\.json: Expected `int`, got `str` - at `\$\.memory\.scoring`"
     with pytest.raises(SourceError, match=said):
@@ -90,7 +90,7 @@ def test_a_manifest_of_another_form_is_damaged(bundle):
 
 
 @pytest.mark.parametrize("harm", ["manifest", "part", "version"])
-def test_a_bundle_that_cannot_be_used_is_replaced(bundle, tmp_path, harm):
+def test_an_unusable_bundle_is_replaced(bundle, tmp_path, harm):
     match harm:
         case "manifest":
             (bundle / "manifest.json").unlink()
@@ -104,7 +104,7 @@ def test_a_bundle_that_cannot_be_used_is_replaced(bundle, tmp_path, harm):
     assert [file.name for file in bundle.iterdir()] == ["new"]
 
 
-def test_what_is_no_bundle_is_never_replaced(tmp_path):
+def test_a_folder_that_is_not_a_bundle_is_never_replaced(tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/notes.txt").touch()
     with (
@@ -115,7 +115,7 @@ def test_what_is_no_bundle_is_never_replaced(tmp_path):
     assert (tmp_path / "mine/notes.txt").exists()
 
 
-def test_the_same_path_of_another_container_is_another_place(tmp_path):
+def test_the_same_path_in_another_container_is_another_location(tmp_path):
     """Build in two places with the same path, like containers that share a cache."""
     first, second, cache = (tmp_path / name for name in ("first", "second", "cache"))
     place = tmp_path / "app"

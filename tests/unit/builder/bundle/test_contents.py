@@ -49,7 +49,7 @@ def test_the_contents_are_the_files_by_their_paths(bundle):
     assert [*found] == sorted(found)
 
 
-def test_what_a_link_leads_to_is_not_followed(bundle, tmp_path):
+def test_links_are_not_followed(bundle, tmp_path):
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside/a").write_text("a")
     (bundle / "src/folder").symlink_to(tmp_path / "outside")
@@ -59,7 +59,7 @@ def test_what_a_link_leads_to_is_not_followed(bundle, tmp_path):
     assert contents(bundle) == before
 
 
-def test_a_digest_can_be_computed_from_the_files_alone(bundle):
+def test_a_digest_is_computed_from_the_files_alone(bundle):
     manifest = replace(MADE, name="\udcff ä", digest=digest_of_bundle(bundle, MADE))
     manifest = replace(manifest, digest=digest_of_bundle(bundle, manifest))
     write_manifest(bundle, manifest)
@@ -124,7 +124,7 @@ CHANGES = (
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_what_changes_a_file_changes_the_digest(bundle, change):
+def test_every_change_of_a_file_changes_the_digest(bundle, change):
     before = digest_of_bundle(bundle, MADE)
     change(bundle)
     assert digest_of_bundle(bundle, MADE) != before
@@ -138,7 +138,7 @@ def test_every_field_of_the_manifest_changes_the_digest(bundle, name):
     assert digest_of_bundle(bundle, other) != digest_of_bundle(bundle, MADE)
 
 
-def test_place_and_time_do_not_change_the_digest(bundle, tmp_path):
+def test_location_and_time_do_not_change_the_digest(bundle, tmp_path):
     before = digest_of_bundle(bundle, MADE)
     copied = shutil.copytree(bundle, tmp_path / "elsewhere/copy", symlinks=True)
     for path in copied.rglob("*"):
@@ -148,12 +148,12 @@ def test_place_and_time_do_not_change_the_digest(bundle, tmp_path):
     assert digest_of_bundle(copied, MADE) == before
 
 
-def test_a_digest_does_not_depend_on_the_one_before(bundle):
+def test_a_digest_does_not_depend_on_the_previous_one(bundle):
     proven = decode({**asdict(MADE), "digest": "0" * 64})
     assert digest_of_bundle(bundle, proven) == digest_of_bundle(bundle, MADE)
 
 
 @pytest.mark.parametrize("digest", ["", "0" * 63, "0" * 65, "A" * 64, "g" * 64, None])
-def test_what_is_no_digest_is_refused(digest):
+def test_an_invalid_digest_is_rejected(digest):
     with pytest.raises(ValueError, match="digest"):
         decode(example(digest=digest))

@@ -27,12 +27,12 @@ def seed(bundle, tmp_path):
     return tmp_path / "seed"
 
 
-def test_a_seed_has_the_lock_and_what_decided_it(seed, bundle):
+def test_a_seed_has_the_lock_and_its_resolution(seed, bundle):
     assert (seed / TRAINING_LOCK).read_text() == "the lock"
     assert resolution_of(seed) == resolution_of(bundle) == "abc"
 
 
-def test_a_seed_is_no_bundle_and_a_bundle_is_no_seed(seed, bundle):
+def test_a_seed_is_not_a_bundle_and_a_bundle_is_not_a_seed(seed, bundle):
     assert (is_seed(seed), is_bundle(seed)) == (True, False)
     assert (is_seed(bundle), is_bundle(bundle)) == (False, True)
 
@@ -47,7 +47,7 @@ def test_a_seed_is_replaced_by_a_bundle(seed, tmp_path):
 @pytest.mark.parametrize(
     "text", ["", "[]", "{}", '{"built_by": 1, "resolution": "a"}', '{"built_by": "me"}', "\xff"]
 )
-def test_what_is_no_seed_decides_nothing(seed, text):
+def test_an_invalid_seed_has_no_resolution(seed, text):
     (seed / SEED).write_bytes(text.encode("latin-1"))
     assert not is_seed(seed)
     assert resolution_of(seed) is None

@@ -50,7 +50,7 @@ def test_equal_code_has_no_changes(changes):
     assert changes({"model.ipynb": OLD, "a.py": "1"}, {"model.ipynb": new, "a.py": "1"}) == []
 
 
-def test_cells_are_paired_with_what_became_of_them(changes):
+def test_cells_are_paired_with_their_changed_versions(changes):
     new = OLD.replace("depth = 3", "depth = 4").replace("# %%\nplot(model)\n", "")
     new = "# %%\nrequirements = []\n" + new
     assert changes({"model.ipynb": OLD}, {"model.ipynb": new}) == [
@@ -64,7 +64,7 @@ def test_cells_are_paired_with_what_became_of_them(changes):
     ]
 
 
-def test_a_cell_that_is_nothing_like_the_one_before_is_another(changes):
+def test_a_rewritten_cell_counts_as_removed_and_added(changes):
     new = OLD.replace("plot(model)", "samples = [[1, 2], [3, 4]]")
     assert [change[:2] for change in changes({"model.ipynb": OLD}, {"model.ipynb": new})] == [
         ("model.ipynb, former cell 3", "removed"),
@@ -72,7 +72,7 @@ def test_a_cell_that_is_nothing_like_the_one_before_is_another(changes):
     ]
 
 
-def test_notebooks_and_modules_come_and_go(changes):
+def test_added_and_removed_notebooks_and_modules_are_listed(changes):
     old = {"a.ipynb": "# %%\n1\n", "tools/a.py": "x = 1\n", "tools/b.py": "y = 1\n"}
     new = {"b.ipynb": "# %%\n2\n", "tools/a.py": "x = 2\n", "tools/__init__.py": ""}
     assert changes(old, new, ["a.ipynb"], ["b.ipynb"]) == [
@@ -84,7 +84,7 @@ def test_notebooks_and_modules_come_and_go(changes):
     ]
 
 
-def test_a_diff_shows_no_credentials_and_commands_no_terminal(changes):
+def test_a_diff_shows_no_credentials_and_no_terminal_sequences(changes):
     old = {"model.ipynb": "# %%\n1\n"}
     new = {"model.ipynb": "# %%\nurl = 'https://me:hunter2@example.org' # \x1b[2J\n"}
     [_, (_, _, diff)] = changes(old, new)
@@ -162,7 +162,7 @@ VERDICT = (
 )
 
 
-def test_the_text_of_all_that_can_differ():
+def test_the_text_shows_every_difference():
     assert as_text(OTHER).replace("\x1b[1m", "").replace("\x1b[0m", "").splitlines() == [
         "old  kmeans v1.0, digest 0123456789ab",
         "new  kmeans v1.1, digest abababababab",
@@ -203,7 +203,7 @@ def test_the_text_of_all_that_can_differ():
     ]
 
 
-def test_the_text_of_what_is_the_same():
+def test_the_text_lists_the_unchanged_parts():
     text = as_text(SAME).replace("\x1b[1m", "").replace("\x1b[0m", "")
     assert text.splitlines()[2:] == [
         "",
@@ -214,7 +214,7 @@ def test_the_text_of_what_is_the_same():
     ]
 
 
-def test_the_markdown_of_all_that_can_differ():
+def test_the_markdown_shows_every_difference():
     text = as_markdown(OTHER)
     overview, *details = text.split("\n\n<details>")
     assert overview.splitlines() == [
@@ -248,7 +248,7 @@ def test_markdown_fits_into_a_comment():
     assert text.count("model.ipynb, cell 1: added") == 100
 
 
-def test_the_same_bundle_is_said_to_be_the_same():
+def test_identical_bundles_are_reported_as_identical():
     same = replace(SAME, new=side(bundle="/copy"))
     said = "the bundles are identical: same digest"
     assert as_text(same).splitlines()[2:4] == ["", said]
@@ -257,7 +257,7 @@ def test_the_same_bundle_is_said_to_be_the_same():
         assert said not in form(SAME)
 
 
-def test_json_has_the_keys_that_are_documented():
+def test_the_json_has_the_documented_keys():
     facts = json.loads(OTHER.as_json())
     assert (facts["format_version"], facts["identical"]) == (1, False)
     assert facts["new"]["digest"] == "ab" * 32
@@ -269,7 +269,7 @@ def test_json_has_the_keys_that_are_documented():
 
 
 @pytest.mark.parametrize("facts", [{"different": 1}, {"failed": 1}])
-def test_other_predictions_are_a_difference(facts):
+def test_changed_predictions_are_a_difference(facts):
     assert SAME.identical
     assert not replace(SAME, predictions=replace(SAME.predictions, **facts)).identical
 
@@ -280,7 +280,7 @@ def test_bundles_without_samples_can_be_identical():
     assert "not compared: there are none" in as_text(found)
 
 
-def test_a_random_model_is_said_to_be_one():
+def test_a_random_model_is_reported_as_random():
     predictions = replace(SAME.predictions, random_fields=("low", "high"))
     text = as_text(replace(SAME, predictions=predictions))
     assert "`low`, `high` are random: only the types are compared" in text

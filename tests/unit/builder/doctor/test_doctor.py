@@ -36,7 +36,7 @@ def path(tmp_path, monkeypatch):
     return folder
 
 
-def test_git(path):
+def test_git_is_required(path):
     [found] = check_git()
     assert (found.state, found.message, found.exit_code) == ("error", "git is not installed", 3)
     program(path, "git", "echo git version 2.1")
@@ -44,13 +44,13 @@ def test_git(path):
     assert (found.state, found.message) == ("ok", f"git version 2.1 ({path}/git)")
 
 
-def test_a_program_that_does_not_tell_its_version(path):
+def test_a_program_without_a_version_is_accepted(path):
     program(path, "git", "exit 1")
     [found] = check_git()
     assert found.message == f"git ({path}/git)"
 
 
-def test_the_engine_that_an_image_is_built_with(path):
+def test_the_engine_for_images_is_reported(path):
     [found] = check_engines()
     assert (found.state, found.exit_code) == ("warning", 0)
     assert "nachlass image cannot work" in found.message
@@ -61,7 +61,7 @@ def test_the_engine_that_an_image_is_built_with(path):
     assert found.message == f"nachlass image uses buildah ({path}/buildah){also}"
 
 
-def test_a_compiler_is_needed_for_few(path):
+def test_a_missing_compiler_is_a_warning(path):
     [found] = check_compiler({})
     assert (found.state, found.exit_code) == ("warning", 0)
     program(path, "icc")
@@ -69,7 +69,7 @@ def test_a_compiler_is_needed_for_few(path):
     assert found.message == f"{path}/icc, for packages without wheels"
 
 
-def test_without_uv(monkeypatch):
+def test_a_missing_uv_is_an_error(monkeypatch):
     def find():
         raise FileNotFoundError
 
@@ -80,13 +80,13 @@ def test_without_uv(monkeypatch):
 
 
 @pytest.mark.starts_programs
-def test_this_python_makes_environments():
+def test_this_python_can_create_environments():
     [found] = check_python(IndexSettings(environ=dict(os.environ)))
     assert found.state == "ok", found
     assert found.message.endswith("it can create environments")
 
 
-def test_a_folder_and_its_disk(tmp_path, monkeypatch):
+def test_the_size_and_free_space_of_a_folder_are_reported(tmp_path, monkeypatch):
     [found] = check_folder("cache", tmp_path / "not" / "yet")
     assert found.state == "ok"
     assert found.message.startswith(f"{tmp_path}/not/yet, ")
@@ -101,14 +101,14 @@ def test_a_folder_and_its_disk(tmp_path, monkeypatch):
     assert found.message == f"{tmp_path}, 1.0 GB free (at least 2 GB needed)"
 
 
-def test_a_folder_that_cannot_be_written(tmp_path):
+def test_a_folder_that_cannot_be_written_is_an_error(tmp_path):
     (tmp_path / "file").touch()
     [found] = check_folder("cache", tmp_path / "file")
     assert (found.state, found.exit_code) == ("error", 15)
     assert found.message == f"{tmp_path}/file cannot be written: Not a directory"
 
 
-def test_variables(tmp_path):
+def test_variables_are_reported_without_credentials(tmp_path):
     environ = {
         "all_proxy": "me:correct-horse@proxy:3128",
         "http_proxy": "http://me:correct/horse@proxy:3128",
@@ -129,7 +129,7 @@ def test_variables(tmp_path):
 
 
 @pytest.mark.starts_programs
-def test_settings_that_cannot_be_read(tmp_path):
+def test_invalid_settings_are_errors(tmp_path):
     (tmp_path / "pip.conf").write_text("no section\n")
     environ = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "S2I_CELL_TIMEOUT": "soon"}
     checks = run_checks({**environ, "PIP_CONFIG_FILE": str(tmp_path / "pip.conf")})

@@ -57,7 +57,7 @@ def check(tmp_path):
     return check
 
 
-def test_an_index_without_the_package_answers(check):
+def test_an_index_without_the_package_is_reachable(check):
     with server(404) as (address, asked):
         [found] = check(PIP_INDEX_URL=f"http://me:{SECRET}@{address}/simple")
     assert (found.state, found.exit_code) == ("ok", 0)
@@ -67,7 +67,7 @@ def test_an_index_without_the_package_answers(check):
 
 
 @pytest.mark.parametrize(("status", "words"), [(401, "401 Unauthorized"), (403, "403 Forbidden")])
-def test_an_index_that_denies(check, status, words):
+def test_an_index_that_denies_access_is_an_error(check, status, words):
     with server(status) as (address, _asked):
         [found] = check(PIP_INDEX_URL=f"http://me:{SECRET}@{address}/simple")
     assert (found.state, found.exit_code) == ("error", 5)
@@ -76,7 +76,7 @@ def test_an_index_that_denies(check, status, words):
     assert SECRET not in repr(found)
 
 
-def test_an_index_that_nobody_serves(check):
+def test_an_unreachable_index_is_an_error(check):
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         [found] = check(PIP_INDEX_URL=f"http://127.0.0.1:{bound.getsockname()[1]}/simple")
@@ -85,14 +85,14 @@ def test_an_index_that_nobody_serves(check):
 
 
 @pytest.mark.parametrize("url", [f"me:{SECRET}@host/simple", f"https://me:x/{SECRET}@host/simple"])
-def test_an_address_that_is_not_a_url_hides_its_credentials(check, url):
+def test_an_invalid_url_hides_its_credentials(check, url):
     [_default, found] = check(PIP_EXTRA_INDEX_URL=url, PIP_INDEX_URL="/absent")
     assert (found.state, found.exit_code) == ("error", 5)
     assert "***@host/simple" in found.message
     assert SECRET not in repr(found)
 
 
-def test_several_indexes_are_asked_at_the_same_time(check, monkeypatch):
+def test_several_indexes_are_queried_in_parallel(check, monkeypatch):
     monkeypatch.setattr(module, "LIMIT_S", 1.0)
     with server(404) as (quick, _), server(404, seconds=30) as (slow, _):
         urls = [f"http://{slow}/{number}" for number in range(4)]
@@ -103,7 +103,7 @@ def test_several_indexes_are_asked_at_the_same_time(check, monkeypatch):
     assert found[1].message == f"{urls[0]} does not answer (limit 1 s)"
 
 
-def test_a_name_of_uvs_is_no_part_of_the_address(check):
+def test_the_name_of_a_uv_index_is_not_part_of_its_url(check):
     with server(404) as (address, asked):
         variables = {"UV_INDEX_OURS_USERNAME": "me", "UV_INDEX_OURS_PASSWORD": SECRET}
         [found] = check(UV_DEFAULT_INDEX=f"ours=http://{address}/simple", **variables)
@@ -111,7 +111,7 @@ def test_a_name_of_uvs_is_no_part_of_the_address(check):
     assert any(authorization for _, authorization in asked)
 
 
-def test_folders(check, tmp_path):
+def test_folders_are_checked_as_indexes_and_links(check, tmp_path):
     (tmp_path / "simple").mkdir()
     found = check(
         PIP_INDEX_URL=f"file://{tmp_path}/simple",
@@ -127,18 +127,18 @@ def test_folders(check, tmp_path):
     assert found[0].message == f"find-links: {tmp_path}/missing does not exist"
 
 
-def test_a_page_of_links(check):
+def test_a_page_of_links_is_checked(check):
     with server(200, headers=[("Content-Type", "text/html")]) as (address, asked):
         [found] = check(PIP_NO_INDEX="1", PIP_FIND_LINKS=f"http://{address}/links.html")
     assert found.message == f"http://{address}/links.html answers"
     assert [path for path, _ in asked] == ["/links.html"]
 
 
-def test_without_an_index(check):
+def test_no_index_is_reported(check):
     assert [found.message for found in check(PIP_NO_INDEX="1")] == ["no index is used"]
 
 
-def test_settings_without_effect(check, tmp_path):
+def test_settings_without_effect_are_reported(check, tmp_path):
     (tmp_path / "pip.conf").write_text("[global]\nno-index = 1\nuse-feature = x\n")
     files, unsupported, *_others = check(PIP_CONFIG_FILE=str(tmp_path / "pip.conf"))
     assert files.message.endswith(str(tmp_path / "pip.conf"))

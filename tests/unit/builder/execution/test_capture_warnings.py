@@ -65,7 +65,7 @@ def surveyed(tmp_path, monkeypatch):
         ("def make():\n  p = '/home/me/d.h5'\n  return lambda x: p\npredictor = make()", ["p"]),
     ],
 )
-def test_paths_of_a_machine_are_found(surveyed, code, paths):
+def test_machine_specific_paths_are_found(surveyed, code, paths):
     found = surveyed(code)["paths"]
     told = [(one["path"], one["frame"]["line"]) if one["frame"] else one["name"] for one in found]
     assert told == paths if paths else len(told) == 1
@@ -79,12 +79,12 @@ def test_paths_of_a_machine_are_found(surveyed, code, paths):
         "/Users/list/all", "/home/user/profile", "/home/user/", "/root/x",
     ],
 )  # fmt: skip
-def test_what_is_no_path_of_a_machine_is_left_alone(surveyed, text):
+def test_other_strings_are_not_reported_as_paths(surveyed, text):
     code = f"T = {text!r}\ndef predictor(x): return T, {text!r}"
     assert surveyed(code)["paths"] == []
 
 
-def test_what_exists_outside_of_the_source_is_of_this_machine(surveyed, tmp_path):
+def test_an_existing_path_outside_the_source_is_machine_specific(surveyed, tmp_path):
     (tmp_path / "repo").mkdir()
     inside, outside = tmp_path / "repo" / "a.csv", tmp_path / "b.csv"
     inside.touch()
@@ -94,11 +94,11 @@ def test_what_exists_outside_of_the_source_is_of_this_machine(surveyed, tmp_path
 
 
 @pytest.mark.parametrize("text", ["base + '/home/me/d.csv'", "f'{base}/home/me/d.csv'"])
-def test_what_continues_a_text_is_no_path(surveyed, text):
+def test_the_continuation_of_a_string_is_not_a_path(surveyed, text):
     assert surveyed(f"base = ''\ndef predictor(x): return {text}")["paths"] == []
 
 
-def test_attributes_of_the_instances_of_modules_are_looked_at(surveyed, tmp_path, monkeypatch):
+def test_attributes_of_instances_of_local_modules_are_searched(surveyed, tmp_path, monkeypatch):
     (tmp_path / "repo").mkdir()
     text = "class Model:\n  def __init__(self): self.file = '/home/me/d.csv'\n"
     (tmp_path / "repo" / "own_models.py").write_text(text)
@@ -144,7 +144,7 @@ def test_warnings_name_cell_and_line(tmp_path):
     assert list(capture_warnings(PICKLED, notebook, {}, tmp_path)) == []
 
 
-def test_of_a_folder_the_files_are_to_be_committed(tmp_path):
+def test_the_advice_differs_for_folders_and_files(tmp_path):
     write_notebook(tmp_path / "model.ipynb", "# %%\nA = B = 1")
     named = (("/home/me/d/", "A"), (str(tmp_path), "B"), ("/home/me/d.csv", "A"))
     outcome = replace(PICKLED, paths=tuple(AbsolutePath(path, name=name) for path, name in named))

@@ -39,7 +39,7 @@ def failed(notebook, tmp_path):
     return fail
 
 
-def test_place_is_the_failing_cells_innermost_line(failed):
+def test_the_location_is_the_innermost_line_of_the_failing_cell(failed):
     frames = [
         ("/env/site-packages/IPython/core/shell.py", 9, "run", "exec(code)", None),
         ("/tmp/ipykernel_1/2.py", 3, "<module>", 'clean("a")', 2),
@@ -62,7 +62,7 @@ def test_place_is_the_failing_cells_innermost_line(failed):
     )
 
 
-def test_a_traceback_of_the_marked_line_alone_is_left_out(failed):
+def test_a_traceback_with_only_the_marked_line_is_omitted(failed):
     frame = ("/tmp/2.py", 3, "<module>", 'clean("a")', 2)
     source = '  1 | import helpers\n  2 |\n> 3 | clean("a")'
     assert failed("KeyError", "'a'", frame).details() == source
@@ -88,7 +88,7 @@ def test_no_password_is_shown(notebook, failed):
     assert "s3cret" not in cell.details()
 
 
-def test_the_users_own_modules_are_named_from_the_root(failed, tmp_path):
+def test_the_users_modules_are_named_relative_to_the_root(failed, tmp_path):
     frames = [
         ("/tmp/1.py", 1, "<module>", "import helpers", 2),
         ("<frozen importlib._bootstrap>", 1, "_load", "", None),
@@ -99,7 +99,7 @@ def test_the_users_own_modules_are_named_from_the_root(failed, tmp_path):
     assert "importlib" not in details
 
 
-def test_causes_recursion_and_workers_tracebacks_stay_readable(failed):
+def test_causes_recursion_and_tracebacks_of_workers_are_readable(failed):
     again = ("/tmp/1.py", 2, "clean", "return {}[x]", 1)
     cause = Raised("KeyError", 'File "/tmp/1.py", line 2', files={"/tmp/1.py": 1})
     details = failed("RecursionError", "\x1b[31mtoo deep\x1b[0m", *[again] * 50, cause=cause)
@@ -113,14 +113,14 @@ def test_causes_recursion_and_workers_tracebacks_stay_readable(failed):
     )
 
 
-def test_messages_are_bounded(failed):
+def test_messages_are_truncated(failed):
     assert len(failed("E", "x" * 10_000).message()) == 300
     assert failed("E", "first\nsecond").message() == "E: first"
     assert failed("E").message() == "E"
     assert len(failed("E", "x\n" * 10_000).details().splitlines()) < 40
 
 
-def test_a_failed_commands_error_output_is_shown(notebook, tmp_path):
+def test_the_error_output_of_a_failed_command_is_shown(notebook, tmp_path):
     raised = Raised("CalledProcessError", "exit status 1")
     failed = FailedCell(notebook, notebook.cells[1], raised, {}, tmp_path, stderr="no such file\n")
     assert failed.details().endswith("the end of its error output:\nno such file")
@@ -150,12 +150,12 @@ def test_a_failed_commands_error_output_is_shown(notebook, tmp_path):
         ("FileNotFoundError", "x", {"filename": "x"}, None),
     ],
 )
-def test_remedies_are_given_where_they_are_certain(failed, ename, evalue, facts, expected):
+def test_a_remedy_is_given_only_if_it_is_certain(failed, ename, evalue, facts, expected):
     remedy = failed(ename, evalue, **facts).remedy()
     assert (remedy is None) if expected is None else (expected in remedy)
 
 
-def test_missing_files_are_asked_for_by_their_path_from_the_root(notebook, tmp_path):
+def test_missing_files_are_identified_by_their_path_from_the_root(notebook, tmp_path):
     def ask(filename):
         raised = Raised("FileNotFoundError", "", filename=filename, cwd=str(tmp_path / "sub"))
         advice = Advice(missing_file=str)
@@ -206,7 +206,7 @@ def test_an_optional_dependency_is_named_by_the_cause(notebook, tmp_path):
         ("ValueError", "a message has no attribute of its own", False),
     ],
 )
-def test_what_may_be_gone_from_a_later_version_is_told_of_old_code(
+def test_removed_features_of_a_library_suggest_older_versions(
     notebook, tmp_path, ename, evalue, is_explained
 ):
     raised = Raised(ename, evalue, cwd=str(tmp_path))
@@ -227,11 +227,11 @@ def test_what_may_be_gone_from_a_later_version_is_told_of_old_code(
         ("a", ("/tmp/1.py", None, "", "x", 1), None),
     ],
 )
-def test_lines_are_the_cells_own(source, frame, line):
+def test_line_numbers_are_relative_to_the_cell(source, frame, line):
     assert line_in_cell(source, Frame(*frame)) == line
 
 
-def test_long_cells_are_shown_around_the_line_or_at_both_ends():
+def test_long_cells_are_shortened_around_the_line_or_in_the_middle():
     source = "\n".join(f"x{i}" for i in range(1, 41))
     around = quoted_source(source, 20).splitlines()
     assert around[0] == around[-1] == "  ..."
@@ -242,7 +242,7 @@ def test_long_cells_are_shown_around_the_line_or_at_both_ends():
     assert quoted_source(source, 1).splitlines()[0] == "> 1 | x1"
 
 
-def test_distributions_come_from_the_table_alone():
+def test_distributions_come_only_from_the_table():
     assert distributions_of("sklearn.cluster") == ("scikit-learn",)
     assert distributions_of("google.cloud.storage.blob") == ("google-cloud-storage",)
     assert distributions_of("huggingface_hub") == ("huggingface-hub",)
@@ -265,7 +265,7 @@ def test_distributions_come_from_the_table_alone():
         ("spaces", "spaces", "spaces is in lib, which is not on"),
     ],
 )
-def test_missing_modules(tmp_path, module, written, expected):
+def test_missing_modules_are_explained(tmp_path, module, written, expected):
     names = "lib/deep.py lib/twice.py old/twice.py old/torch/train.py old/seaborn/__init__.py"
     for name in (*names.split(), "lib/spaces/a.py", "notebooks/x.txt"):
         Path(tmp_path, name).parent.mkdir(exist_ok=True, parents=True)

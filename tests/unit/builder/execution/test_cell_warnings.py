@@ -35,12 +35,12 @@ def user(message, count=1, frame=None):
     return (["UserWarning", "Warning"], message, count, frame)
 
 
-def test_no_file_is_no_warning(warned):
+def test_a_missing_file_means_no_warnings(warned):
     assert list(warned.all.new()) == []
     assert warned.all.summary() is None
 
 
-def test_a_warning_is_told_once_with_its_line(warned):
+def test_a_warning_is_reported_once_with_its_line(warned):
     frame = Frame("/tmp/ipykernel_1/2.py", 2, "<module>", "lib.load()", 1)
     told = warned(user("loaded from 1.0, and this is 1.5:\ninvalid results", frame=frame))
     place = "model.ipynb, cell 1, line 2"
@@ -48,7 +48,7 @@ def test_a_warning_is_told_once_with_its_line(warned):
     assert warned() == []
 
 
-def test_cells_that_were_skipped_and_magics_are_counted(warned):
+def test_cell_numbers_include_skipped_cells_and_lines_include_magics(warned):
     frame = Frame("<timed exec>", 1, "<module>", None, None)
     assert warned(user("a", 2), user("b", 2, frame), user("c", 3)) == [
         "model.ipynb, cell 3: UserWarning: a",
@@ -65,7 +65,7 @@ def kinds(count, number, execution=1):
     ]
 
 
-def test_the_sixth_kind_of_a_cell_is_counted(warned):
+def test_warnings_after_the_fifth_kind_of_a_cell_are_counted(warned):
     told = warned(*kinds(8, 2))
     assert len(told) == 6
     assert told[-1] == "model.ipynb, cell 1: 6 more warnings, see the executed notebook"
@@ -73,7 +73,7 @@ def test_the_sixth_kind_of_a_cell_is_counted(warned):
     assert told[-1] == "model.ipynb, cell 3: 1 more warning after the cells"
 
 
-def test_warnings_of_one_line_are_counted(warned):
+def test_repeated_warnings_of_a_line_are_counted(warned):
     odd = [
         user(f"sample {n} is odd", 3, Frame("cell", 2, "predictor", None, 1)) for n in range(1, 302)
     ]
@@ -84,7 +84,7 @@ def test_warnings_of_one_line_are_counted(warned):
     ]
 
 
-def test_later_versions_are_counted_in_one_line(warned):
+def test_warnings_about_later_versions_are_counted_in_one_line(warned):
     later = [
         (["FutureWarning", "Warning"], "will change", 2, None),
         (["VisibleDeprecationWarning", "UserWarning", "Warning"], "old", 1, None),
@@ -96,7 +96,7 @@ def test_later_versions_are_counted_in_one_line(warned):
     )
 
 
-def test_what_every_build_says_is_not_told(warned):
+def test_warnings_common_to_every_build_are_omitted(warned):
     assert warned(user("IProgress not found. Please update jupyter")) == []
     assert warned(user("FigureCanvasAgg is non-interactive, and thus cannot be shown")) == []
 

@@ -57,7 +57,7 @@ def test_pickles_of_equal_classes_are_equal(name_classes):
     assert cloudpickle.dumps(classes()) != pickled[0]
 
 
-def test_each_class_has_an_id_of_its_own_and_keeps_it(name_classes):
+def test_each_class_has_a_unique_and_stable_id(name_classes):
     name_classes("a build")
     first, second = classes(), classes()
     pickled = cloudpickle.dumps((first, second))
@@ -68,7 +68,7 @@ def test_each_class_has_an_id_of_its_own_and_keeps_it(name_classes):
     assert pickle.loads(cloudpickle.dumps([second[1]])) == [second[1]]
 
 
-def test_a_forked_process_gives_no_id_that_its_parent_gives(name_classes, tmp_path):
+def test_a_forked_process_does_not_reuse_the_ids_of_its_parent(name_classes, tmp_path):
     name_classes("a build")
     mine = classes()
     in_child(lambda: (tmp_path / "theirs").write_bytes(cloudpickle.dumps(classes(rate=3))))
@@ -78,7 +78,7 @@ def test_a_forked_process_gives_no_id_that_its_parent_gives(name_classes, tmp_pa
     assert mine[1]().score(1) == 2
 
 
-def test_a_class_of_an_earlier_run_is_not_taken_for_another(name_classes):
+def test_a_class_of_an_earlier_run_is_not_mistaken_for_another(name_classes):
     name_classes("a build")
     left = cloudpickle.dumps(classes(rate=5))
     MODULE._DYNAMIC_CLASS_TRACKER_BY_ID.clear()

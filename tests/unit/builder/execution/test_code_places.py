@@ -106,7 +106,7 @@ except ZeroDivisionError as error:
 
 
 @pytest.mark.parametrize("predictor", PREDICTORS.split())
-def test_loaded_code_fails_where_the_notebook_says(register, predictor):
+def test_tracebacks_of_loaded_code_point_to_the_notebook(register, predictor):
     register()
     pickled = cloudpickle.dumps(names_of(NOTEBOOK)[predictor])
     done = subprocess.run(
@@ -119,7 +119,7 @@ def test_loaded_code_fails_where_the_notebook_says(register, predictor):
     assert others <= {CELL, "<string>", "<dynamic-code>"}
 
 
-def test_code_is_otherwise_the_same(keep_places):
+def test_code_is_otherwise_unchanged(keep_places):
     keep_places()
     function = names_of(NOTEBOOK)["nested"]
     loaded = pickle.loads(cloudpickle.dumps(function))
@@ -127,7 +127,7 @@ def test_code_is_otherwise_the_same(keep_places):
     assert loaded.__code__.co_consts == function.__code__.co_consts
 
 
-def test_functions_that_share_code_still_do(keep_places):
+def test_functions_still_share_their_code(keep_places):
     keep_places()
     make = names_of(NOTEBOOK)["make"]
     first, second = pickle.loads(cloudpickle.dumps((make(), make())))
@@ -141,7 +141,7 @@ def test_other_code_is_left_to_cloudpickle(keep_places):
     assert len(cloudpickle.dumps(function)) == len(before)
 
 
-def test_a_file_is_pickled_once_and_each_code_takes_a_few_bytes(keep_places):
+def test_a_file_name_is_pickled_once_and_each_code_object_adds_few_bytes(keep_places):
     source = "\n".join(f"def f{number}(x): return x + {number}" for number in range(100))
     functions = [value for name, value in names_of(source).items() if name.startswith("f")]
     before = len(cloudpickle.dumps(functions))
@@ -152,7 +152,7 @@ def test_a_file_is_pickled_once_and_each_code_takes_a_few_bytes(keep_places):
     assert b"nachlass_kernel" not in pickled
 
 
-def test_references_are_found_as_before(keep_places, tmp_path):
+def test_references_are_still_found(keep_places, tmp_path):
     source = """
 import json
 TABLE = {"engine": "pytest"}
@@ -194,7 +194,7 @@ class Recorder(References):
         super().add_strings(value, *depth)
 
 
-def test_a_cloudpickle_that_reduces_code_elsewhere_is_left_alone(keep_places, monkeypatch):
+def test_an_incompatible_cloudpickle_is_left_unchanged(keep_places, monkeypatch):
     from nachlass_kernel import code_places
 
     monkeypatch.setattr(code_places, "_reduce_bare", None)

@@ -30,7 +30,7 @@ from nachlass_builder.foundation.credentials import redact_parameter
         "/home/me/.cache/huggingface/token",
     ],
 )
-def test_credentials_are_known_by_place_and_name(path):
+def test_credentials_are_recognized_by_location_and_name(path):
     assert is_credential(Path(path))
 
 
@@ -45,11 +45,11 @@ def test_credentials_are_known_by_place_and_name(path):
         "/data/keys.csv",
     ],
 )
-def test_data_is_no_credential(path):
+def test_data_files_are_not_credentials(path):
     assert not is_credential(Path(path))
 
 
-def test_a_private_key_is_known_by_its_content(tmp_path):
+def test_a_private_key_is_recognized_by_its_content(tmp_path):
     for name, text in (("a.pem", "-----BEGIN PRIVATE KEY-----"), ("b.pem", "CERTIFICATE")):
         (tmp_path / name).write_text(text)
     assert is_credential(tmp_path / "a.pem")
@@ -100,12 +100,12 @@ def observed(path):
     return Reads(files=(FileRead(str(path), 1, 5, "0" * 64, None, written=False),))
 
 
-def test_names_that_are_not_utf_8_can_be_written(tmp_path):
+def test_file_names_that_are_not_utf_8_are_escaped(tmp_path):
     section = data_of([observed(f"{tmp_path}/a\udcff.csv")], tmp_path)
     assert section.files[0].path == "a\\xff.csv"
 
 
-def test_the_build_tells_what_was_read(tmp_path):
+def test_the_build_reports_the_files_that_were_read(tmp_path):
     assert list(data_notes(data_of([], tmp_path))) == []
     inside = data_of([observed(tmp_path / "a.csv")], tmp_path)
     assert list(data_notes(inside)) == ["1 file read by the notebook"]

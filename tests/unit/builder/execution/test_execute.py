@@ -129,7 +129,7 @@ raise RuntimeError
     assert made.notebook.node.metadata.language_info.name == "python"
 
 
-def test_a_failing_cell_is_named_with_its_line_and_the_users_module(execution):
+def test_a_failing_cell_is_reported_with_its_line_and_the_users_module(execution):
     made = execution("""
 # %% tags=skip-execution
 x
@@ -173,14 +173,14 @@ outer()
         ),
     ],
 )
-def test_cells_that_do_not_come_to_their_end(execution, source, message, line):
+def test_cells_that_do_not_finish_are_reported(execution, source, message, line):
     error = refuse(execution(f"# %%\npass\n# %%\n{source}\n# %%\n'never'"))
     assert error.message.startswith(message)
     assert (error.place.cell, error.place.line) == (2, line)
     assert source.splitlines()[-1] in error.details
 
 
-def test_open_is_pythons_own_even_after_a_reset(execution):
+def test_open_is_the_builtin_even_after_a_reset(execution):
     check = "import io\nassert open is io.open"
     run(execution(f"# %%\n{check}\n# %%\n%reset -f\n{check}"))
     error = refuse(execution("# %%\ndata = 1\nopen('absent.csv')"))
@@ -194,7 +194,7 @@ def test_a_failed_cell_shows_no_password(execution):
     assert text.count("https://***@host/x") == 4
 
 
-def test_a_kernel_that_dies_between_cells_is_noticed(execution):
+def test_a_kernel_that_dies_between_cells_is_detected(execution):
     later = "import os, threading\nthreading.Timer(0.1, os._exit, (4,)).start()"
     made = execution(f"# %%\n{later}\n# %%\nimport time\ntime.sleep(30)")
     assert refuse(made).message == "the kernel process exited with status 4"
@@ -235,7 +235,7 @@ while True:
     assert not any(is_alive(int(pid)) for pid in (made.root / "pids").read_text().split())
 
 
-def test_output_is_kept_within_limits(execution):
+def test_output_is_limited(execution):
     outputs = run(
         execution("""
 # %%
@@ -278,7 +278,7 @@ def test_hidden_code_respects_the_deadline(execution):
             kernel.run("pass", doing="looking")
 
 
-def test_a_kernel_that_cannot_start_says_why(execution, tmp_path):
+def test_a_failed_kernel_start_is_explained(execution, tmp_path):
     python = make_environment(tmp_path / "empty")
     error = refuse(execution("# %%\n1", python=python))
     assert error.message == "the kernel did not start"
@@ -312,7 +312,7 @@ run(Execution(read_notebook(root, "model.ipynb"), Path({str(training_python)!r})
     assert becomes(lambda: not list(temporary.iterdir()), 2)
 
 
-def test_what_cells_show_is_the_same_in_every_run(execution):
+def test_the_output_of_cells_is_the_same_in_every_run(execution):
     text = """\
 # %%
 import warnings
@@ -337,7 +337,7 @@ print({"one", "two", "three"}, (lambda: 0).__code__.co_filename)
     assert sorted(files, key=files.get)[1] in text_of(first[0][1])
 
 
-def test_environment_of_a_kernel():
+def test_the_environment_of_a_kernel():
     base = {
         "PATH": "/usr/bin",
         "SHELL": "/usr/bin/fish",
@@ -400,7 +400,7 @@ subprocess.run([sys.executable, "-m", "pip", "install", f"{name}==1.0"])
         ("-rrequirements.txt", ['"absent>=2"']),
     ],
 )
-def test_pip_compares_with_what_is_installed(tmp_path, words, missing):
+def test_pip_compares_its_arguments_with_the_installed_packages(tmp_path, words, missing):
     (tmp_path / "requirements.txt").write_text("packaging # yes\n-r more.txt\n")
     (tmp_path / "more.txt").write_text(f"absent \\\n  >=2 --hash=sha256:{'0' * 64}\n")
     write_distribution(tmp_path / "site", "own", "https://host/own.git")
@@ -433,7 +433,7 @@ def write_distribution(site, name, url):
         "https://host/x?a=1&sig=abc&api_key=1#egg=x",
     ],
 )
-def test_pip_hides_what_the_builder_hides(text):
+def test_pip_and_the_builder_redact_alike(text):
     spec = importlib.util.spec_from_file_location("links", IN_KERNEL / "pip/nachlass_links.py")
     links = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(links)
@@ -465,7 +465,7 @@ link = "git+https://ada:s3cret@host/x.git"
         ("uninstall -y packaging", 1, "`uninstall` is not available"),
     ],
 )
-def test_pip_answers_questions(words, status, said):
+def test_pip_supports_read_only_commands(words, status, said):
     command = [sys.executable, "-P", "-m", "pip", *words.split()]
     environment = {"PYTHONPATH": str(IN_KERNEL)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -501,7 +501,7 @@ def interruptible():
 
 
 @pytest.mark.usefixtures("interruptible")
-def test_control_c_ends_the_kernel(execution):
+def test_ctrl_c_ends_the_kernel(execution):
     made = execution(
         "# %%\nimport os, time\nopen('pid', 'w').write(str(os.getpid()))\ntime.sleep(60)"
     )
@@ -513,7 +513,7 @@ def test_control_c_ends_the_kernel(execution):
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_shown_warnings_are_told_and_the_others_left_alone(execution, capsys):
+def test_only_shown_warnings_are_reported(execution, capsys):
     outputs = run(
         execution(
             "# %%\nimport logging, warnings\n\n"
@@ -537,6 +537,6 @@ def test_shown_warnings_are_told_and_the_others_left_alone(execution, capsys):
     assert text_of(outputs[3]).count("UserWarning: shown") == 2
 
 
-def test_warnings_before_a_failure_are_told(execution, capsys):
+def test_warnings_before_a_failure_are_reported(execution, capsys):
     refuse(execution("# %%\nimport warnings\nwarnings.warn('made by another version')\n1 / 0"))
     assert "cell 1, line 2: UserWarning: made by another version" in capsys.readouterr().err

@@ -57,14 +57,14 @@ def failing(tmp_path):
         ("list", "KeyError", "'size'", "fix `predictor`"),
     ],
 )
-def test_what_to_do_is_said_where_it_can_be_known(failing, sample_type, ename, evalue, hint):
+def test_a_remedy_is_given_if_it_can_be_determined(failing, sample_type, ename, evalue, hint):
     name = "scaler" if ename == "NameError" else ""
     error = failing(sample_type, ename, evalue, name=name).error(9, 9, "samples")
     assert hint in error.remedy.splitlines()[0]
     assert "S2I_SAMPLES=NAME" in error.remedy.splitlines()[1]
 
 
-def test_the_place_is_the_innermost_line_in_a_cell_by_its_number_in_jupyter(failing):
+def test_the_location_is_the_innermost_line_in_a_cell_numbered_as_in_jupyter(failing):
     library = ["/env/site-packages/sklearn/base.py", 9, "predict", "raise", None]
     in_cell = ["/tmp/ipykernel_1/2.py", 2, "predictor", "return model.predict(x)", 1]
     sample = failing("list", "ValueError", "no", frames=[in_cell, library])
@@ -74,7 +74,7 @@ def test_the_place_is_the_innermost_line_in_a_cell_by_its_number_in_jupyter(fail
     )
 
 
-def test_a_line_of_a_timed_cell_is_not_taken_for_one_of_another(failing):
+def test_a_line_of_a_timed_cell_is_not_mistaken_for_one_of_another_cell(failing):
     timed = ["<timed exec>", 7, "helper", "raise", None]
     in_cell = ["/tmp/ipykernel_1/2.py", 2, "predictor", "return model.predict(x)", 1]
     error = failing("list", "ValueError", "no", frames=[in_cell, timed]).error(9, 9, "samples")
@@ -82,13 +82,13 @@ def test_a_line_of_a_timed_cell_is_not_taken_for_one_of_another(failing):
     assert "line 7" not in error.details
 
 
-def test_without_a_line_in_a_cell_the_definition_is_the_place(failing):
+def test_the_location_falls_back_to_the_definition(failing):
     library = ["/env/site-packages/sklearn/base.py", 9, "predict", "raise", None]
     sample = failing("list", "ValueError", "no", frames=[library])
     assert str(sample.place()) == "model.ipynb, cell 2, line 1"
 
 
-def test_a_line_of_another_notebook_is_the_place_of_a_stage(failing):
+def test_the_location_of_a_stage_is_a_line_of_its_notebook(failing):
     elsewhere = ["/tmp/ipykernel_9/1.py", 4, "clean", None, None]
     sample = replace(
         failing("list", "ValueError", "no", frames=[elsewhere]),
@@ -97,12 +97,12 @@ def test_a_line_of_another_notebook_is_the_place_of_a_stage(failing):
     assert str(sample.place()) == "clean.ipynb, cell 1, line 4"
 
 
-def test_a_validator_refuses(failing):
+def test_samples_rejected_by_the_validator_are_reported(failing):
     sample = failing("list", "", "", code="refused")
     assert sample.left_out(9).startswith("`validator` rejects 5 of 9 samples, which are left out")
 
 
-def test_a_refusal_that_raised_nothing_is_placed_at_the_definition(failing):
+def test_a_failure_without_an_exception_is_located_at_the_definition(failing):
     sample = failing("list", "", "", code="unserialisable")
     assert str(sample.place()) == "model.ipynb, cell 2, line 1"
 
@@ -116,7 +116,7 @@ def test_a_refusal_that_raised_nothing_is_placed_at_the_definition(failing):
         (10, 100, 100, "fails for 10 of 100 samples, including the first ones;"),
     ],
 )
-def test_how_many_samples_fail(failing, failed, scored, given, said):
+def test_the_number_of_failing_samples_is_reported(failing, failed, scored, given, said):
     error = failing("list", "ValueError", "no", count=failed).error(scored, given, "samples")
     assert said in error.message
     assert error.exit_code == 8
@@ -138,6 +138,6 @@ def test_how_many_samples_fail(failing, failed, scored, given, said):
         ("**rest", False),
     ],
 )
-def test_functions_that_can_be_called_with_one_argument(parameters, fits):
+def test_functions_callable_with_one_argument_are_recognized(parameters, fits):
     [function] = ast.parse(f"def predictor({parameters}): pass").body
     assert takes_one_argument(function) is fits

@@ -28,7 +28,7 @@ def observer(reads, tmp_path):
     return found
 
 
-def test_what_is_too_large_has_no_digest(reads, observer, tmp_path, monkeypatch):
+def test_files_over_the_limits_have_no_digest(reads, observer, tmp_path, monkeypatch):
     monkeypatch.setattr(reads, "MAX_FILE_BYTES", 10)
     monkeypatch.setattr(reads, "MAX_TOTAL_BYTES", 15)
     for name, size in (("a", 10), ("b", 11), ("c", 6), ("d", 5)):
@@ -46,7 +46,7 @@ FONTS = "matplotlib/fontlist-v3.json"
 
 
 @pytest.mark.parametrize("name", [0, "/proc/self/stat", "x.py", "nowhere.csv", ".", b"pipe", FONTS])
-def test_what_is_no_data_is_not_kept(observer, tmp_path, monkeypatch, name):
+def test_files_that_are_not_data_are_ignored(observer, tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     Path("matplotlib").mkdir()
     Path(FONTS).write_text("{}")
@@ -56,7 +56,7 @@ def test_what_is_no_data_is_not_kept(observer, tmp_path, monkeypatch, name):
     assert observer.report() == {"files": [], "more": 0, "written": [], "problems": []}
 
 
-def test_nothing_is_heard_between_cells_and_in_forks(observer, tmp_path):
+def test_nothing_is_recorded_between_cells_and_in_forks(observer, tmp_path):
     (tmp_path / "a").write_text("a")
     opened = ("open", (str(tmp_path / "a"), "r", os.O_RDONLY))
     observer.begin_cell()  # a cell inside the cell
@@ -73,13 +73,13 @@ def test_nothing_is_heard_between_cells_and_in_forks(observer, tmp_path):
     assert observer.reads
 
 
-def test_a_fifo_in_the_place_of_a_file_is_not_waited_for(reads, tmp_path):
+def test_a_fifo_in_place_of_a_file_does_not_block(reads, tmp_path):
     os.mkfifo(tmp_path / "a")
     with pytest.raises(OSError, match="no longer a file"):
         reads._digest(str(tmp_path / "a"))
 
 
-def test_problems_are_few_and_reach_nobody(observer):
+def test_problems_are_limited_and_not_raised(observer):
     for _ in range(20):
         observer.hear("open", ("a\0b", "r", os.O_RDONLY))
         observer.hear("os.rename", ())

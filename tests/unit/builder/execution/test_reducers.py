@@ -141,7 +141,7 @@ def predictor(x):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_notebooks_objects_are_there(register, monkeypatch, kind):
+def test_the_objects_of_the_notebook_can_be_loaded(register, monkeypatch, kind):
     source, expected = KINDS[kind]
     register()
     names = names_of(source)
@@ -155,7 +155,7 @@ def test_the_notebooks_objects_are_there(register, monkeypatch, kind):
     assert json.loads(done.stdout) == expected
 
 
-def test_a_context_variable_of_a_library_stays_the_librarys(register, monkeypatch):
+def test_a_context_variable_of_a_library_is_pickled_by_reference(register, monkeypatch):
     register()
     level = ContextVar("level", default=1)
     monkeypatch.setattr(http.cookies, "level", level, raising=False)
@@ -174,20 +174,20 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("kind", REFUSED)
-def test_what_could_lose_something_is_refused(register, kind):
+def test_objects_that_would_lose_state_are_rejected(register, kind):
     register()
     with pytest.raises(TypeError, match="cannot pickle"):
         cloudpickle.dumps(REFUSED[kind])
 
 
-def test_modules_without_names_are_passed_over(register, monkeypatch):
+def test_modules_without_attributes_are_skipped(register, monkeypatch):
     register()
     monkeypatch.setitem(sys.modules, "absent", None)
     monkeypatch.setattr("__main__.level", level := ContextVar("level", default=1), raising=False)
     assert pickle.loads(cloudpickle.dumps(level)).get() == 1
 
 
-def test_what_a_module_defines_is_found_there_by_its_name(register, monkeypatch):
+def test_an_object_of_a_module_is_pickled_by_reference(register, monkeypatch):
     register()
     made = NewType("made", int)
     made.__module__ = "http.cookies"

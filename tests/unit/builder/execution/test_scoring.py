@@ -67,7 +67,7 @@ def recorded(path):
         (pd.Series([1], index=pd.to_datetime(["2026-01-31"])), [1], "DatetimeIndex"),
     ],
 )
-def test_samples_as_requests_deliver_them(kernel, value, entries, index):
+def test_samples_are_converted_to_their_json_form(kernel, value, entries, index):
     read = kernel.read(value)
     assert (read.entries, read.total, read.absent, read.index) == (
         entries,
@@ -78,7 +78,7 @@ def test_samples_as_requests_deliver_them(kernel, value, entries, index):
 
 
 @pytest.mark.parametrize(("value", "why"), [([], "is empty"), (None, "is None")])
-def test_samples_that_are_absent(kernel, value, why):
+def test_empty_samples_count_as_absent(kernel, value, why):
     assert kernel.read(value).absent == f"`samples` {why}"
 
 
@@ -94,13 +94,13 @@ def test_samples_that_are_absent(kernel, value, why):
         (pd.DataFrame([[1, 2]], columns=["a", "a"]), "the column 'a' occurs twice"),
     ],
 )
-def test_what_is_no_list_of_samples_is_refused(kernel, value, said):
+def test_invalid_samples_are_rejected(kernel, value, said):
     with pytest.raises(kernel.Failure) as caught:
         kernel.read(value)
     assert said in str(caught.value)
 
 
-def test_of_many_samples_some_are_taken_evenly(kernel):
+def test_many_samples_are_thinned_out_evenly(kernel):
     read = kernel.read(list(range(5000)), limit=4)
     assert read.entries == read.numbers == [0, 1250, 2500, 3750]
     assert read.total == 5000
@@ -109,7 +109,7 @@ def test_of_many_samples_some_are_taken_evenly(kernel):
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 7, 64, 200, 2000])
-def test_every_beginning_of_the_order_is_spread(kernel, count):
+def test_every_prefix_of_the_order_is_evenly_spread(kernel, count):
     order = kernel.spread(count)
     assert sorted(order) == list(range(count))
     for length in (8, 60):
@@ -118,7 +118,7 @@ def test_every_beginning_of_the_order_is_spread(kernel, count):
         assert not gaps or max(gaps) <= max(1, 4 * count / length)
 
 
-def test_a_cut_scoring_covers_the_whole_range(kernel, path):
+def test_an_interrupted_scoring_covers_the_whole_range(kernel, path):
     """Score sorted samples with a budget for about a tenth of them."""
 
     def slow(x):
@@ -134,7 +134,7 @@ def test_a_cut_scoring_covers_the_whole_range(kernel, path):
     assert abs(sum(used) / len(used) - 200) < 80
 
 
-def test_a_few_failing_samples_are_left_out_and_the_first_is_told(kernel, path):
+def test_a_few_failing_samples_are_left_out_and_the_first_is_reported(kernel, path):
     outcome = kernel.score(lambda x: 1 / x, [2, 4, 0, 5, 0, 8], path)
     assert (outcome["numbers"], outcome["scored"]) == ([0, 1, 3, 5], 6)
     assert [entry["sample"] for entry in recorded(path)] == [2, 4, 5, 8]
@@ -143,7 +143,7 @@ def test_a_few_failing_samples_are_left_out_and_the_first_is_told(kernel, path):
     assert failure["first"]["raised"]["ename"] == "ZeroDivisionError"
 
 
-def test_an_exception_of_the_users_may_hold_anything(kernel, path):
+def test_exceptions_may_have_arbitrary_arguments(kernel, path):
     def predictor(x):
         if x == 0:
             raise SyntaxError("bad expression", (Path("<rule>"), "12", 1, b"x +"))
@@ -164,7 +164,7 @@ def test_an_exception_of_the_users_may_hold_anything(kernel, path):
         ([1] + [0] * 11 + [1] * 3, 11, 15),
     ],
 )
-def test_a_model_that_fails_for_most_or_for_each_of_the_first_is_refused(
+def test_a_model_that_fails_for_most_or_all_of_the_first_samples_is_rejected(
     kernel, path, samples, failed, scored
 ):
     with pytest.raises(kernel.Failure) as caught:
@@ -179,7 +179,7 @@ def test_a_model_that_fails_for_most_or_for_each_of_the_first_is_refused(
     "samples",
     [[0, 1], [1] + [0] * 9 + [1] * 10, [0, 1] * 10, [number % 64 for number in range(1000)]],
 )
-def test_a_model_that_fails_for_no_more_than_half_is_not(kernel, path, samples):
+def test_a_model_that_fails_for_at_most_half_of_the_samples_is_accepted(kernel, path, samples):
     [failure] = kernel.score(lambda x: 1 / x, samples, path)["failures"]
     assert failure["count"] == samples.count(0)
 
@@ -197,7 +197,7 @@ def test_each_scoring_counts_its_own_failures(kernel, path):
     assert len(outcome["numbers"]) == 90
 
 
-def test_refusals_and_failures_are_told_apart(kernel, path):
+def test_rejections_and_failures_are_distinguished(kernel, path):
     outcome = kernel.score(
         lambda x: 1 / x, [0, 0, 1, 2, 3, -1, 4, 5], path, validator=lambda x: x >= 0
     )
@@ -221,13 +221,13 @@ def test_failures_of_every_kind_count(kernel, path):
     assert outcome["numbers"] == [4, 5, 6, 7, 8]
 
 
-def test_a_model_that_answers_only_once_is_refused(kernel, path):
+def test_a_model_that_works_only_once_is_rejected(kernel, path):
     answers = iter([1, 2, 3])
     with pytest.raises(kernel.Failure):
         kernel.score(lambda _: next(answers), [1, 2, 3], path)
 
 
-def test_a_random_field_is_named_and_the_rest_stays_exact(kernel, path):
+def test_a_random_field_is_named_and_the_others_stay_exact(kernel, path):
     calls = iter(range(10**6))
     outcome = kernel.score(lambda x: {"mean": x, "draw": next(calls)}, [1, 2, 3], path)
     assert outcome["random_fields"] == ["draw"]

@@ -26,13 +26,13 @@ VALUES = TEXTS.map(lambda text: "".join(text.splitlines()).strip())
 
 
 @given(assigned=st.lists(st.tuples(NAMES, TEXTS), max_size=4))
-def test_assignments_are_taken_apart_at_their_first_equals_sign(assigned):
+def test_assignments_are_split_at_the_first_equals_sign(assigned):
     words = [f" {name} ={value}" for name, value in assigned]
     assert parse_assignments(words) == dict(assigned)
 
 
 @given(words=st.lists(st.one_of(TEXTS, st.text(max_size=5)), max_size=3))
-def test_any_assignments_are_taken_or_refused(words):
+def test_any_assignment_is_accepted_or_rejected(words):
     with may_refuse(SourceError):
         assert all(name.strip() == name != "" for name in parse_assignments(words))
 
@@ -66,7 +66,7 @@ def test_an_environment_file_is_read_in_any_layout(read, assigned, blank, end, m
 
 
 @given(text=st.one_of(TEXTS, st.text(max_size=20)))
-def test_any_environment_file_is_read_or_refused_at_a_line(read, text):
+def test_any_environment_file_is_read_or_rejected_with_a_line(read, text):
     try:
         found = read(text)
     except SourceError as error:
@@ -78,12 +78,12 @@ def test_any_environment_file_is_read_or_refused_at_a_line(read, text):
 
 
 @pytest.mark.parametrize(("value", "meant"), UNQUOTED.items())
-def test_a_value_without_its_quotes(value, meant):
+def test_quotes_around_a_value_are_removed(value, meant):
     assert unquote(value) == meant
 
 
 @given(value=st.text(max_size=8), quote=st.sampled_from("'\""))
-def test_one_pair_of_quotes_is_taken_off(value, quote):
+def test_one_pair_of_quotes_is_removed(value, quote):
     assert unquote(f"{quote}{value}{quote}") == value
     assert unquote(f"{quote}{value}x") == f"{quote}{value}x"
     assert unquote(f"'{value}\"") == f"'{value}\""
@@ -98,7 +98,7 @@ def test_one_pair_of_quotes_is_taken_off(value, quote):
         max_size=4,
     )
 )
-def test_any_variables_are_taken_or_refused_by_name(variables):
+def test_any_variable_is_accepted_or_rejected_by_name(variables):
     with may_refuse(SourceError):
         try:
             settings = Settings.from_environ({"HOME": "/home", **variables}, {})
@@ -119,7 +119,7 @@ def test_any_variables_are_taken_or_refused_by_name(variables):
 )
 @example("2026-W05-1")
 @example("20260131")
-def test_a_date_has_the_form_that_uv_takes(text):
+def test_a_date_has_the_form_that_uv_accepts(text):
     try:
         is_date = date(*map(int, text.split("-"))).isoformat() == text
     except (OverflowError, TypeError, ValueError):

@@ -21,7 +21,7 @@ def failing(error):
     return CliRunner().invoke(main, ["work"])
 
 
-def test_a_defect_ends_with_what_to_do():
+def test_a_bug_report_ends_with_a_remedy():
     ended = failing(KeyError("https://me:hunter22@example.org"))
     assert ended.exit_code == 1
     first, *between, last = ended.stderr.splitlines()
@@ -32,7 +32,7 @@ def test_a_defect_ends_with_what_to_do():
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
-def test_a_full_disk_is_no_defect(number):
+def test_a_full_disk_is_not_a_bug(number):
     ended = failing(OSError(number, "No room", "/a/b"))
     assert ended.exit_code == 15
     assert "the disk is full" in ended.stderr
@@ -40,12 +40,12 @@ def test_a_full_disk_is_no_defect(number):
     assert "Traceback" not in ended.stderr
 
 
-def test_what_else_the_system_refuses_is_a_defect():
+def test_other_system_errors_are_bugs():
     ended = failing(OSError(errno.EIO, "Input/output error", "/a/b"))
     assert ended.exit_code == 1
     assert "a bug in nachlass" in ended.stderr
 
 
 @pytest.mark.parametrize(("error", "code"), [(click.UsageError("no"), 2), (SystemExit(7), 7)])
-def test_what_click_handles_stays_its_own(error, code):
+def test_the_exit_codes_of_click_are_kept(error, code):
     assert failing(error).exit_code == code

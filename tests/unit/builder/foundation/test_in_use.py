@@ -41,7 +41,7 @@ def age(path, days):
     os.utime(path, (then, then))
 
 
-def test_a_folder_that_is_held_is_in_use(tmp_path):
+def test_a_held_folder_is_in_use(tmp_path):
     assert not is_in_use(tmp_path)
     assert not list(tmp_path.iterdir()), "asking has written something"
     hold(tmp_path)
@@ -51,13 +51,13 @@ def test_a_folder_that_is_held_is_in_use(tmp_path):
         assert not is_unused
 
 
-def test_two_processes_may_use_one_folder(tmp_path):
+def test_two_processes_can_share_a_folder(tmp_path):
     with shared(tmp_path), shared(tmp_path):
         assert is_in_use(tmp_path)
     assert not is_in_use(tmp_path)
 
 
-def test_to_hold_is_to_use(tmp_path):
+def test_holding_a_folder_counts_as_use(tmp_path):
     (tmp_path / MARK).touch()
     age(tmp_path / MARK, 40)
     before = last_used(tmp_path)
@@ -65,7 +65,7 @@ def test_to_hold_is_to_use(tmp_path):
     assert last_used(tmp_path) - before > 39 * 86400
 
 
-def test_to_look_is_not_to_use(tmp_path):
+def test_checking_a_folder_does_not_count_as_use(tmp_path):
     age(tmp_path, 40)
     before = last_used(tmp_path)
     with alone(tmp_path) as is_unused:
@@ -73,7 +73,7 @@ def test_to_look_is_not_to_use(tmp_path):
     assert abs(last_used(tmp_path) - before) < 1
 
 
-def test_a_folder_that_cannot_be_written_is_used_all_the_same(tmp_path):
+def test_a_folder_that_cannot_be_written_is_still_usable(tmp_path):
     hold(tmp_path / "absent")
     hold_across_exec(tmp_path / "absent")
     touch(tmp_path / "absent")

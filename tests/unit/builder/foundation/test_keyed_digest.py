@@ -5,7 +5,7 @@ import hashlib
 from nachlass_builder.foundation.keyed_digest import KEY, keyed_digest
 
 
-def test_equal_values_have_equal_digests_in_one_cache_alone(tmp_path):
+def test_equal_values_have_equal_digests_only_in_the_same_cache(tmp_path):
     one, two = tmp_path / "one", tmp_path / "two"
     digest = keyed_digest(one, ["a", "secret"])
     assert keyed_digest(one, ["a", "secret"]) == digest
@@ -15,7 +15,7 @@ def test_equal_values_have_equal_digests_in_one_cache_alone(tmp_path):
     assert digest != hashlib.sha256(b"a\0secret").hexdigest()
 
 
-def test_the_key_is_its_owners_alone(tmp_path):
+def test_only_the_owner_can_read_the_key(tmp_path):
     keyed_digest(tmp_path, ["a\ud800"])
     assert (tmp_path / KEY).stat().st_mode & 0o777 == 0o600
     assert [path.name for path in tmp_path.iterdir()] == [KEY]

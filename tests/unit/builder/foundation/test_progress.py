@@ -6,13 +6,13 @@ from nachlass_builder.foundation.progress import Progress
 from nachlass_builder.foundation.size import size_of
 
 
-def test_a_step_says_what_it_took(capsys):
+def test_a_step_reports_its_duration(capsys):
     with Progress().step("waiting"):
         pass
     assert re.fullmatch(r"---> 1. waiting\n     \d+\.\d s\n", capsys.readouterr().err)
 
 
-def test_a_step_says_how_much_it_has_made(capsys, tmp_path):
+def test_a_step_reports_the_size_of_its_result(capsys, tmp_path):
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub/file").write_bytes(b"x" * 1_500_000)
     (tmp_path / "linked").hardlink_to(tmp_path / "sub/file")

@@ -10,7 +10,7 @@ from nachlass_builder.foundation.settings import (
 )
 
 
-def test_parameters_win_and_quotes_are_stripped():
+def test_parameters_take_precedence_and_quotes_are_removed():
     settings = Settings.from_environ(
         {"S2I_SOURCE_NOTEBOOK": "a.ipynb", "S2I_MINE": "x"},
         {"S2I_SOURCE_NOTEBOOK": "'b.ipynb'", "BUCKETS": '"10"'},
@@ -20,7 +20,7 @@ def test_parameters_win_and_quotes_are_stripped():
     assert settings.parameters["S2I_MINE"] == "x"
 
 
-def test_cells_see_the_variables_of_the_notebook_and_none_of_pip_and_uv():
+def test_cells_see_the_notebooks_variables_but_not_those_of_pip_and_uv():
     settings = Settings.from_environ(
         {"HOME": "/home", "S2I_SLIM": "1", "S2I_MINE": "x", "PIP_PRE": "1"},
         {"BUCKETS": "10", "PIP_INDEX_URL": "'https://a'", "UV_INDEX": '"https://b"'},
@@ -29,7 +29,7 @@ def test_cells_see_the_variables_of_the_notebook_and_none_of_pip_and_uv():
     assert settings.index == {"PIP_INDEX_URL": "https://a", "UV_INDEX": "https://b"}
 
 
-def test_the_model_its_kind_and_its_folders_are_named(tmp_path, monkeypatch):
+def test_the_model_its_kind_and_its_folders_can_be_set(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     settings = Settings.from_environ(
         {
@@ -46,14 +46,14 @@ def test_the_model_its_kind_and_its_folders_are_named(tmp_path, monkeypatch):
     assert settings.resolve_as_of == "commit"
 
 
-def test_without_variables_there_are_no_limits_and_the_cache_is_the_users():
+def test_by_default_there_are_no_limits_and_the_cache_is_the_users():
     settings = Settings.from_environ({}, {})
     assert settings.model_name is settings.model_path is settings.prediction_kind is None
     assert settings.cell_timeout_s is settings.build_timeout_s is None
     assert settings.cache == platformdirs.user_cache_path() / "nachlass"
 
 
-def test_a_user_without_a_home_names_a_cache(monkeypatch):
+def test_a_user_without_a_home_folder_must_set_a_cache(monkeypatch):
     def no_home(_name):
         raise RuntimeError("no home")
 
@@ -64,7 +64,7 @@ def test_a_user_without_a_home_names_a_cache(monkeypatch):
     assert caught.value.remedy == "set S2I_CACHE_DIR to a folder"
 
 
-def test_lists_and_limits():
+def test_lists_and_limits_are_parsed():
     settings = Settings.from_environ(
         {"S2I_SOURCE_NOTEBOOK_LIST": "a.ipynb, b.ipynb,", "S2I_CELL_TIMEOUT": "0"},
         {"S2I_BUILD_TIMEOUT": "2.5"},
@@ -74,7 +74,7 @@ def test_lists_and_limits():
     assert settings.build_timeout_s == 2.5
 
 
-def test_what_serving_needs():
+def test_slim_and_the_serving_requirements_can_be_set():
     for environ in ({}, {"S2I_SLIM": "1"}):
         settings = Settings.from_environ(environ, {})
         assert settings.slim
@@ -102,7 +102,7 @@ def test_what_serving_needs():
         ("S2I_SAMPLES", "df.head()"),
     ],
 )
-def test_values_that_mean_nothing_are_refused_by_name(name, value):
+def test_invalid_values_are_rejected_with_the_variables_name(name, value):
     with pytest.raises(SourceError, match=name) as caught:
         Settings.from_environ({name: value}, {})
     assert caught.value.remedy
@@ -118,7 +118,7 @@ def test_values_that_mean_nothing_are_refused_by_name(name, value):
         ({"S2I_SAMPLES": "''"}, None),
     ],
 )
-def test_the_variable_of_the_samples(environ, name):
+def test_the_variable_with_the_samples_can_be_set(environ, name):
     assert Settings.from_environ(environ, {}).samples == name
 
 
@@ -136,13 +136,13 @@ def test_the_environment_file(tmp_path):
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
-def test_an_environment_file_of_windows_is_read(tmp_path, encoding):
+def test_an_environment_file_from_windows_is_read(tmp_path, encoding):
     (tmp_path / ".s2i").mkdir()
     (tmp_path / ".s2i" / "environment").write_bytes("A=ö\r\nB=2\r\n".encode(encoding))
     assert read_environment_file(tmp_path) == {"A": "ö", "B": "2"}
 
 
-def test_an_environment_file_that_is_no_text_is_refused(tmp_path):
+def test_an_environment_file_that_is_not_text_is_rejected(tmp_path):
     (tmp_path / ".s2i").mkdir()
     (tmp_path / ".s2i" / "environment").write_bytes(b"A=\xf6\n")
     with pytest.raises(SourceError) as caught:
@@ -159,7 +159,7 @@ def test_assignments():
     assert caught.value.remedy == "write it as -e NAME=VALUE"
 
 
-def test_only_quotes_are_taken_off():
+def test_only_quotes_are_removed():
     assert [unquote(text) for text in ("'a'", '"a"', "''", "'", "XaX")] == [
         *("a", "a", "", "'", "XaX")
     ]

@@ -46,7 +46,7 @@ def take_over(before, tmp_path):
     return taken
 
 
-def test_artifacts_are_taken_over_with_their_lock(kept, tmp_path, capsys):
+def test_artifacts_are_reused_with_their_lock(kept, tmp_path, capsys):
     taken = take_over(kept, tmp_path)
     assert (taken.uv_cache / "cached").is_file()
     assert resolution_of(tmp_path / "root/bundle") == "decided"
@@ -54,7 +54,7 @@ def test_artifacts_are_taken_over_with_their_lock(kept, tmp_path, capsys):
     assert "using artifacts of the previous build" in capsys.readouterr().err
 
 
-def test_what_serving_needs_is_left_to_the_next_build(kept, tmp_path):
+def test_the_serving_subsets_are_passed_on_to_the_next_build(kept, tmp_path):
     take_over(kept, tmp_path).remind(tmp_path / "other")
     assert (tmp_path / "other" / SUBSETS / "lock.json").read_text() == "{}"
 
@@ -72,7 +72,7 @@ def test_what_serving_needs_is_left_to_the_next_build(kept, tmp_path):
         (lambda kept: (kept / "uv/cached").unlink(), "some of its files are damaged"),
     ],
 )
-def test_damaged_artifacts_are_left_alone(kept, tmp_path, capsys, damage, said):
+def test_damaged_artifacts_are_ignored(kept, tmp_path, capsys, damage, said):
     damage(kept)
     taken = take_over(kept, tmp_path)
     assert not taken.uv_cache.exists()
@@ -80,12 +80,12 @@ def test_damaged_artifacts_are_left_alone(kept, tmp_path, capsys, damage, said):
     assert f"warning: ignoring {kept}: {said}" in capsys.readouterr().err
 
 
-def test_the_first_build_has_none_and_says_nothing(tmp_path, capsys):
+def test_the_first_build_has_no_artifacts_and_prints_nothing(tmp_path, capsys):
     assert not list(take_over(tmp_path / "absent", tmp_path).folder.iterdir())
     assert capsys.readouterr().err == ""
 
 
-def test_too_many_are_not_kept(kept, tmp_path, monkeypatch, capsys):
+def test_artifacts_over_the_size_limit_are_not_kept(kept, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(artifacts, "LIMIT_BYTES", 3)
     Artifacts(kept).keep(tmp_path / "built", tmp_path / "cache", Progress())
     assert not kept.exists()
@@ -113,7 +113,7 @@ def test_hard_links_are_saved_as_files(kept, saved):
     assert said == ""
 
 
-def test_what_cannot_be_read_gives_an_empty_tar(saved, tmp_path, monkeypatch):
+def test_unreadable_artifacts_give_an_empty_tar(saved, tmp_path, monkeypatch):
     broken = tmp_path / "bin/tar"
     broken.parent.mkdir()
     script = 'case "$*" in *-C*) echo half; exit 2;; *) exec /bin/tar "$@";; esac'
@@ -125,7 +125,7 @@ def test_what_cannot_be_read_gives_an_empty_tar(saved, tmp_path, monkeypatch):
     assert "cannot read the artifacts: not saved" in said
 
 
-def test_equal_seeds_are_equal_files(tmp_path):
+def test_equal_seeds_are_identical_files(tmp_path):
     bundle = built(tmp_path / "built")
     for name in ("one", "other"):
         write_seed(tmp_path / name, bundle)

@@ -25,13 +25,13 @@ def engine(*there, digest=None):
         ("r:5000/d", DIGEST, {NAME: "r:5000/d", AT: DIGEST}, f"r:5000/d@{DIGEST}"),
     ],
 )
-def test_a_base_is_exactly_the_one_that_was_resolved(text, known, labels, reference):
+def test_a_base_is_pinned_to_its_resolved_digest(text, known, labels, reference):
     base = Base.named(text).resolved(engine(digest=known))
     assert base.labels == labels
     assert base.reference == reference
 
 
-def test_of_what_was_there_no_digest_is_known_to_be_one_of_a_registry():
+def test_the_digest_of_a_local_image_is_not_used():
     asked = engine("debian:13", digest=DIGEST)
     asked.pull = pytest.fail
     assert Base.named("debian:13").resolved(asked).labels == {NAME: "debian:13"}

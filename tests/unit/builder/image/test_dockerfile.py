@@ -32,7 +32,7 @@ def stages(**changes):
     return found
 
 
-def test_the_image_is_the_runtime_and_has_nothing_of_the_builder():
+def test_the_image_is_based_on_the_runtime_and_not_on_the_builder():
     found = stages()
     assert found["model"][0] == "FROM builder:1 AS model"
     assert found["environment"][0] == "FROM runtime:1 AS environment"
@@ -43,7 +43,7 @@ def test_the_environment_of_one_base_is_not_reused_for_another():
     assert stages()["environment"][1] == 'LABEL base.name="debian"'
 
 
-def test_root_owns_what_is_served_and_another_user_serves_it():
+def test_root_owns_the_served_files_and_another_user_serves_them():
     found = stages(has_packages=True, has_wheels=True)
     for line in (*found["environment"], *found[""]):
         assert not line.startswith("COPY ") or line.startswith("COPY --chown=0:0 ")
@@ -53,7 +53,7 @@ def test_root_owns_what_is_served_and_another_user_serves_it():
     assert "--mount=type=tmpfs,target=/tmp " in found[""][-1]  # nothing of it stays
 
 
-def test_the_source_is_a_layer_apart_from_what_the_notebook_has_computed():
+def test_the_source_and_the_results_of_the_notebook_are_separate_layers():
     copied = [line.split()[3] for line in stages()[""] if "--from=model" in line]
     assert copied == ["/opt/app-root/.source/", "/opt/app-root/.build/"]
 
@@ -65,7 +65,7 @@ def test_the_notebook_is_never_executed_as_root():
     assert lines.index("USER 1001") < runs[0]
 
 
-def test_packages_are_installed_before_the_environment_and_only_if_named():
+def test_system_packages_are_installed_before_the_environment_and_only_if_named():
     assert not [line for line in stages()["model"] if "install-packages" in line]
     assert [line for line in stages(has_packages=True)["model"] if "install-packages" in line]
     lines = stages()["environment"]
@@ -74,7 +74,7 @@ def test_packages_are_installed_before_the_environment_and_only_if_named():
     assert installed < copied  # a new lock does not install them again
 
 
-def test_secrets_are_mounted_where_something_runs_and_never_copied():
+def test_secrets_are_mounted_only_in_build_steps_and_never_copied():
     found = stages(secrets=["pip.conf", "parameters.json"])
     for lines in found.values():
         for line in lines:
@@ -86,7 +86,7 @@ def test_secrets_are_mounted_where_something_runs_and_never_copied():
 
 
 @pytest.mark.parametrize("value", ["a $b", 'say "x"', "back\\slash", "it's"])
-def test_values_are_taken_as_they_are(value):
+def test_values_are_quoted(value):
     found = stages(variables={"S2I_SAMPLES": value}, labels={"title": value})
     [variable] = [line for line in found["model"] if line.startswith("ENV ")]
     [label] = [line for line in found[""] if line.startswith("LABEL ")]
@@ -95,5 +95,5 @@ def test_values_are_taken_as_they_are(value):
         assert not re.search(r"(?<!\\)\$", line)
 
 
-def test_a_forced_build_resolves_again():
+def test_a_forced_build_resolves_the_requirements_again():
     assert stages(force=True)["model"][-1].endswith("image_stages model --force")

@@ -37,7 +37,7 @@ def engine(request, tmp_path, monkeypatch):
     return made
 
 
-def test_the_digest_of_an_image_that_a_registry_knows(engine):
+def test_the_digest_of_an_image_from_a_registry(engine):
     assert engine.digest("registry:5000/base") == DIGEST
 
 
@@ -48,12 +48,12 @@ def test_an_image_without_a_digest_has_none(engine, said):
     assert engine.digest("registry:5000/base") is None
 
 
-def test_a_digest_of_another_registry_is_not_taken(engine):
+def test_the_digest_of_another_registry_is_ignored(engine):
     if engine.program != "buildah":  # which says one, and not of where
         assert engine.digest("elsewhere/base") is None
 
 
-def test_docker_that_does_not_say_what_it_has_pushed(engine):
+def test_docker_without_a_pushed_digest_is_an_error(engine):
     if engine.program == "docker":
         with pytest.raises(ImageError, match="does not report its digest"):
             engine.push("elsewhere/base")
@@ -67,7 +67,7 @@ def test_docker_that_does_not_say_what_it_has_pushed(engine):
         ("me/iris:latest", "me/iris"),
     ],
 )
-def test_what_was_pushed_is_named_by_its_digest(engine, tag, name):
+def test_a_pushed_image_is_named_by_its_digest(engine, tag, name):
     known = [f"elsewhere/iris@sha256:{64 * '2'}", f"{name}@{DIGEST}"]
     (engine.folder / "digests").write_text(json.dumps(known))
     assert engine.push(tag) == f"{name}@{DIGEST}"
@@ -75,20 +75,20 @@ def test_what_was_pushed_is_named_by_its_digest(engine, tag, name):
 
 
 @pytest.mark.parametrize("timeless", [True, False])
-def test_a_timeless_image_has_one_time_where_the_engine_knows_how(engine, timeless):
+def test_a_timeless_image_has_a_fixed_time_if_the_engine_supports_it(engine, timeless):
     engine.build("tag", engine.folder, engine.folder / "file", secrets={}, timeless=timeless)
     asked = (engine.folder / "asked").read_text()
     assert ("--timestamp 315532800" in asked) == (timeless and engine.program != "docker")
 
 
-def test_what_is_not_there_is_not_pulled_and_not_pushed(engine):
+def test_a_failed_pull_and_a_failed_push_are_errors(engine):
     with pytest.raises(ImageError, match="gone was not pulled"):
         engine.pull("gone")
     with pytest.raises(ImageError, match="gone was not pushed"):
         engine.push("gone")
 
 
-def test_labels_and_arguments_are_given(engine, tmp_path):
+def test_labels_and_arguments_are_passed_to_the_engine(engine, tmp_path):
     engine.build(
         "iris", tmp_path, tmp_path / "Dockerfile", labels={"a": "b c"}, arguments={"X": "1"},
         secrets={},

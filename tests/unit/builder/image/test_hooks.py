@@ -23,11 +23,11 @@ def hook(tmp_path):
 
 
 @pytest.mark.parametrize("mode", [0o755, 0o644])
-def test_it_runs_in_the_source(hook, mode):
+def test_a_hook_runs_in_the_source(hook, mode):
     assert hook("#!/bin/sh\ntouch made\n", mode).exists()
 
 
-def test_a_source_without_hooks(tmp_path):
+def test_a_source_without_hooks_is_accepted(tmp_path):
     run_hook(tmp_path, "pre_build", Progress(quiet=True))
 
 
@@ -40,7 +40,7 @@ def test_a_source_without_hooks(tmp_path):
         ("\0", "cannot be run: Exec format error"),
     ],
 )
-def test_what_is_said_of_one_that_fails(hook, text, said):
+def test_a_failing_hook_is_explained(hook, text, said):
     with pytest.raises(ExecutionError, match=said) as caught:
         hook(text)
     assert str(HOOKS / "pre_build") in caught.value.message

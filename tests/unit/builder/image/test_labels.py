@@ -23,7 +23,7 @@ def labels(tmp_path):
     return read
 
 
-def test_of_a_commit(labels):
+def test_the_labels_of_a_commit(labels):
     (labels.folder / "pyproject.toml").write_text('[project]\nlicense = "MIT"\n')
     commit = commit_all(labels.folder, "2026-03-04T05:06:07+02:00")
     assert labels() == {
@@ -36,7 +36,7 @@ def test_of_a_commit(labels):
     }
 
 
-def test_what_is_not_known_is_not_said(labels):
+def test_unknown_labels_are_omitted(labels):
     found = labels(S2I_MODEL_NAME="Iris", SOURCE_DATE_EPOCH="0")
     assert found == {
         "title": "iris",
@@ -45,11 +45,11 @@ def test_what_is_not_known_is_not_said(labels):
     }
 
 
-def test_in_a_cluster_the_platform_says_which_commit_it_is(labels):
+def test_in_a_cluster_the_platform_sets_the_commit(labels):
     found = labels(OPENSHIFT_BUILD_COMMIT="0123456789abcdef")
     assert (found["revision"], found["version"]) == ("0123456789abcdef", "0123456")
 
 
-def test_labels_are_left_one_a_line(tmp_path):
+def test_labels_are_written_one_per_line(tmp_path):
     keep_labels(tmp_path, {"b": "x=y z", "a": "1"})
     assert (tmp_path / "labels").read_text() == "a=1\nb=x=y z\n"

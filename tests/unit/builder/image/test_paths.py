@@ -18,7 +18,7 @@ from nachlass_builder.image.paths import make_readable
         (0o2755, 0o755),
     ],
 )
-def test_all_may_read_and_only_the_owner_may_write(tmp_path, before, after):
+def test_everyone_can_read_and_only_the_owner_can_write(tmp_path, before, after):
     path = tmp_path / "folder/file"
     path.parent.mkdir()
     path.touch()
@@ -28,7 +28,7 @@ def test_all_may_read_and_only_the_owner_may_write(tmp_path, before, after):
     assert path.parent.stat().st_mode & 0o777 == 0o755
 
 
-def test_a_link_is_left_alone(tmp_path):
+def test_a_link_is_not_followed(tmp_path):
     (tmp_path / "outside").touch(mode=0o600)
     (tmp_path / "image").mkdir()
     (tmp_path / "image/link").symlink_to(tmp_path / "outside")
@@ -37,7 +37,7 @@ def test_a_link_is_left_alone(tmp_path):
     assert (tmp_path / "outside").stat().st_mode & 0o777 == 0o600
 
 
-def test_what_belongs_to_another_user_is_left_alone(tmp_path, monkeypatch):
+def test_files_of_another_user_are_left_unchanged(tmp_path, monkeypatch):
     """s2i can build as a user that does not own the builder's folder."""
 
     def refuse(path, mode):

@@ -40,7 +40,7 @@ def run(image, *words, **environ):
     return done.returncode, started, dict(line.split("=", 1) for line in lines), done.stderr
 
 
-def test_it_serves_or_proves_the_bundle(image):
+def test_run_serves_or_proves_the_bundle(image):
     bundle = f"{image}/app/bundle"
     assert run(image)[:2] == (0, f"-P -m nachlass_service serve {bundle} --host 0.0.0.0")
     assert run(image, "prove")[:2] == (0, f"-P -m nachlass_service prove {bundle}")
@@ -48,13 +48,13 @@ def test_it_serves_or_proves_the_bundle(image):
     assert other == "-P -m nachlass_service serve /elsewhere --host 0.0.0.0"
 
 
-def test_it_does_nothing_that_it_does_not_know(image):
+def test_an_unknown_command_is_rejected(image):
     code, started, _, said = run(image, "load")
     assert (code, started) == (2, "")
     assert "error: run load: use `run` or `run prove`" in said
 
 
-def test_the_service_has_no_variable_that_nobody_set(image):
+def test_the_service_gets_no_extra_variables(image):
     (image / "app/environment").touch()
     (image / "app/pre_run").write_text("true\n")
     names = run(image, HOME=str(image))[2].keys() - {"PWD", "OLDPWD", "SHLVL", "_"}
@@ -62,23 +62,23 @@ def test_the_service_has_no_variable_that_nobody_set(image):
 
 
 @pytest.mark.parametrize("name", ["file", "app", "bundle", "status", "USER", "TMPDIR"])
-def test_a_variable_of_any_name_is_the_services(image, name):
+def test_a_variable_of_any_name_reaches_the_service(image, name):
     (image / "app/environment").write_text(f'[ "${{{name}+set}}" ] || export {name}=kept\n')
     assert run(image)[2][name] == "kept"
     assert run(image, **{name: "set"})[2][name] == "set"
 
 
-def test_what_was_unpacked_is_found_after_what_is_set(image):
+def test_unpacked_folders_come_last_in_the_search_path(image):
     (image / "system/environment").write_text('export PATH="${PATH:+$PATH:}"/unpacked\n')
     assert run(image)[2]["PATH"] == "/usr/bin:/bin:/unpacked"
 
 
-def test_a_home_that_cannot_be_written_is_another(image):
+def test_a_home_that_cannot_be_written_is_replaced(image):
     assert run(image, HOME=str(image))[2]["HOME"] == str(image)
     assert run(image, HOME="/no/such/folder")[2]["HOME"] == "/tmp"
 
 
-def test_the_hook_exports_what_the_service_sees(image):
+def test_variables_exported_by_the_hook_reach_the_service(image):
     (image / "app/pre_run").write_text("export HOOKED=yes\n")
     assert run(image)[2]["HOOKED"] == "yes"
     assert run(image, "prove")[2]["HOOKED"] == "yes"
@@ -93,7 +93,7 @@ def test_the_hook_exports_what_the_service_sees(image):
         ("exit 3\n", 1, "pre_run exited the shell: remove exit"),
     ],
 )
-def test_a_hook_that_fails_starts_nothing(image, command, hook, code, said):
+def test_a_failing_hook_prevents_the_start(image, command, hook, code, said):
     (image / "app/pre_run").write_text(hook)
     assert run(image, command)[:2] == (code, "")
     assert said in run(image, command)[3]

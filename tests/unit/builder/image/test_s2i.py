@@ -29,13 +29,13 @@ def test_variables_name_the_injected_files(tmp_path):
     assert "StrictHostKeyChecking=yes" in told["GIT_SSH_COMMAND"]
 
 
-def test_files_that_s2i_has_emptied_are_not_there(tmp_path):
+def test_files_emptied_by_s2i_count_as_missing(tmp_path):
     for name in ("pip.conf", ".netrc", "ca.crt", "id_rsa"):
         (tmp_path / name).touch()
     assert set(injected_environment(tmp_path)) == WITHOUT_FILES
 
 
-def test_secrets_in_variables_are_warned_of(monkeypatch, capsys):
+def test_secrets_in_variables_cause_a_warning(monkeypatch, capsys):
     for name in list(os.environ):
         monkeypatch.delenv(name)
     for name, value in {
@@ -56,7 +56,7 @@ def test_secrets_in_variables_are_warned_of(monkeypatch, capsys):
     assert "hunter22" not in said
 
 
-def test_a_flag_says_yes_or_no(monkeypatch):
+def test_a_flag_is_true_or_false(monkeypatch):
     for value, means in (("1", True), ("'1'", True), ("0", False), ("", False)):
         monkeypatch.setenv("S2I_KEEP_ARTIFACTS", value)
         assert s2i._keeps_artifacts() is means
@@ -65,7 +65,7 @@ def test_a_flag_says_yes_or_no(monkeypatch):
         s2i._keeps_artifacts()
 
 
-def test_a_mounted_cache_is_used_when_it_can_be_written(monkeypatch, tmp_path, capsys):
+def test_a_mounted_cache_is_used_if_it_can_be_written(monkeypatch, tmp_path, capsys):
     monkeypatch.delenv("UV_CACHE_DIR", raising=False)
     monkeypatch.delenv("PIP_CACHE_DIR", raising=False)
     assert s2i._mounted_cache(Progress()) is None
@@ -99,7 +99,7 @@ def test_the_hook_of_another_source_is_not_kept(source, tmp_path):
     assert not (tmp_path / PRE_RUN).exists()
 
 
-def test_a_token_in_the_hook_that_is_kept_is_told(source, tmp_path, capsys):
+def test_a_token_in_the_kept_hook_is_reported(source, tmp_path, capsys):
     token = "gh" + "p_" + "0123456789abcdefghijABCDEFGHIJ012345"
     (source / HOOKS / PRE_RUN).write_text(f"export A=1\nexport TOKEN={token}\n")
     keep_pre_run(source, tmp_path, Progress())
@@ -108,7 +108,7 @@ def test_a_token_in_the_hook_that_is_kept_is_told(source, tmp_path, capsys):
     assert token not in said
 
 
-def test_a_hook_that_fails_ends_the_build(source):
+def test_a_failing_hook_ends_the_build(source):
     hook = source / HOOKS / "post_assemble"
     hook.write_text("#!/bin/bash\nexit 7\n")
     hook.chmod(0o755)
@@ -143,7 +143,7 @@ def test_a_base_with_dnf_gets_a_newer_python(tmp_path):
     assert asked[1:] == ["clean all"]
 
 
-def test_a_base_with_dnf_gets_what_a_build_needs(tmp_path):
+def test_a_base_with_dnf_gets_the_packages_for_a_build(tmp_path):
     programs = {"dnf": NOTES, "python3": "exit 1", "python3.12": 'test "$2" != "import ensurepip"'}
     asked = packages_asked_for(tmp_path, ["build"], programs)
     assert asked[0].endswith(" git-core openssh-clients tar findutils python3.12-pip")
@@ -164,18 +164,18 @@ def listed(tmp_path, *packages, **programs):
     return packages_asked_for(tmp_path, ["listed", tmp_path / "packages"], programs)
 
 
-def test_of_a_list_what_lacks_is_installed(tmp_path):
+def test_only_missing_packages_of_a_list_are_installed(tmp_path):
     names = ("zlib1g", "zlib1g=1:1.3", "old", "zlib1g=1:1.2", "unixodbc=2.3.12-2")
     asked = listed(tmp_path, *names, **{"apt-get": NOTES})
     assert asked[0].startswith("update --quiet")
     assert asked[1].endswith(" --no-install-recommends old zlib1g=1:1.2 unixodbc=2.3.12-2")
 
 
-def test_nothing_is_fetched_for_what_is_there(tmp_path):
+def test_nothing_is_fetched_if_every_package_is_installed(tmp_path):
     assert listed(tmp_path, "zlib1g", **{"apt-get": NOTES}) == []
 
 
-def test_a_base_without_apt_cannot_have_packages_of_debian(tmp_path, capfd):
+def test_a_base_without_apt_rejects_debian_packages(tmp_path, capfd):
     with pytest.raises(subprocess.CalledProcessError):
         listed(tmp_path, "unixodbc", microdnf=NOTES)
     assert "unixodbc is a Debian package, and this base has no apt" in capfd.readouterr().err

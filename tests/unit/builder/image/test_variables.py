@@ -27,19 +27,19 @@ def seen(tmp_path):
 
 
 @pytest.mark.starts_programs
-def test_a_shell_reads_them_as_they_are(seen):
+def test_a_shell_reads_the_values_unchanged(seen):
     assert seen("GREETING", {"GREETING": ODD}) == ODD
     assert seen("GREETING", {"GREETING": ""}) == ""
 
 
 @pytest.mark.starts_programs
-def test_what_the_platform_sets_is_stronger(seen):
+def test_variables_of_the_platform_take_precedence(seen):
     for own in ("own", ""):
         assert seen("GREETING", {"GREETING": "kept", "LAST": "1"}, GREETING=own) == own
 
 
 @pytest.mark.starts_programs
-def test_what_is_no_name_for_a_shell_is_left_out_and_told(seen, capsys):
+def test_names_that_a_shell_cannot_set_are_left_out_and_reported(seen, capsys):
     kept = {"a b": "1", "x;id": "1", "my-var": "1", "é": "1", "LAST": "2"}
     assert seen("LAST", kept) == "2"
     told = "a b, my-var, x;id, é: not kept in the image, because shells cannot set them"
@@ -47,12 +47,12 @@ def test_what_is_no_name_for_a_shell_is_left_out_and_told(seen, capsys):
 
 
 @pytest.mark.starts_programs
-def test_what_the_runtime_sets_is_left_out_and_told(seen, capsys):
+def test_variables_of_the_runtime_are_left_out_and_reported(seen, capsys):
     assert seen("PATH", {"PATH": "/no", "HOME": "/no"}, PATH=os.environ["PATH"]) != "/no"
     assert "HOME, PATH: not kept in the image, which sets its own" in capsys.readouterr().err
 
 
-def test_every_user_can_read_them_with_any_umask(tmp_path):
+def test_every_user_can_read_the_file_with_any_umask(tmp_path):
     before = os.umask(0o077)
     try:
         keep_variables(tmp_path, {"GREETING": "hello"}, Progress())
@@ -61,7 +61,7 @@ def test_every_user_can_read_them_with_any_umask(tmp_path):
     assert (tmp_path / ENVIRONMENT).stat().st_mode & 0o777 == 0o644
 
 
-def test_secrets_and_what_steers_the_build_are_not_kept():
+def test_secrets_and_variables_of_the_build_are_not_kept():
     given = {
         "API_TOKEN": "hunter22-hunter22",
         "PUBLIC_KEY": "hunter22-hunter22",

@@ -34,7 +34,7 @@ def test_builder_and_service_have_the_same_defaults():
     assert describe_features.MIN_SAMPLES == drift.MIN_BASELINE
 
 
-def test_the_command_has_the_same_defaults_and_explains_each():
+def test_the_command_has_the_same_defaults_and_documents_each():
     options = {option.name: option for option in monitoring.params}
     for name in inspect.signature(Thresholds).parameters:
         assert options[name].default == getattr(Thresholds(), name)
@@ -52,7 +52,7 @@ def test_rules_and_service_have_the_same_limit(of, bins):
     assert found == pytest.approx(drift.chi2_quantile(bins - 1, 0.001), rel=1e-4)
 
 
-def test_the_limit_respects_how_many_fields_are_tested():
+def test_the_limit_depends_on_the_number_of_tested_fields():
     limit = expressions(Subject("m", "n", 3, 20))["n:drift:psi_limit"]
     for quantile, tests in zip(re.findall(r"\+ ([\d.]+) or", limit), (3, 40), strict=True):
         exact = drift.chi2_quantile(1, drift.FALSE_ALARMS / tests)
@@ -63,13 +63,13 @@ def test_the_limit_respects_how_many_fields_are_tested():
     ("window", "seconds", "interval"),
     [("60s", 60, 5), ("1m", 60, 5), ("1h", 3600, 60), ("7d", 604800, 60)],
 )
-def test_windows(window, seconds, interval):
+def test_a_window_sets_the_interval(window, seconds, interval):
     limits = Thresholds(window=window)
     assert (limits.window_s, limits.interval_s) == (seconds, interval)
     assert f"[{window}]" in expressions(window=window)["n:drift_live:count"]
 
 
-def test_the_dashboard_shows_what_the_rules_record():
+def test_the_dashboard_uses_only_recorded_series():
     recorded = {name for name in expressions() if ":" in name}
     board = dashboard(SUBJECT, Thresholds())
     used = set(re.findall(r"n:[a-z_:]+", " ".join(queries(board))))
@@ -79,14 +79,14 @@ def test_the_dashboard_shows_what_the_rules_record():
     assert len({*places}) == len(places)
 
 
-def test_the_rules_are_these():
+def test_the_rules_match_the_expected_file():
     """Compare with every expression and text in rules.yml, which has to be updated with a rule."""
     limits = Thresholds("2d", 0.001, 0.03, 0.06, 250, 0.02, 0.2, 1.5)
     groups = rule_groups(Subject("iris", "flowers", predictions=3, inputs=7), limits)
     assert groups == yaml.safe_load(EXACT.read_text())
 
 
-def test_a_model_without_fields_counts_as_one_of_one_field():
+def test_a_model_without_fields_counts_as_having_one():
     alone, none = (expressions(Subject("m", "n", fields, fields)) for fields in (1, 0))
     assert none["n:drift:ks_limit"] == alone["n:drift:ks_limit"]
     factor = -math.log(drift.FALSE_ALARMS / 2) / 2
@@ -99,15 +99,15 @@ def test_a_model_without_fields_counts_as_one_of_one_field():
 @pytest.mark.parametrize(
     ("window", "before"), [("1s", 86400), ("3h", 86400), ("4h", 100800), ("2d", 1209600)]
 )
-def test_before_is_seven_windows_and_at_least_a_day(window, before):
+def test_the_previous_period_is_seven_windows_and_at_least_a_day(window, before):
     assert f"_samples_total[{before}s]" in expressions(window=window)["NoPredictions"]
 
 
 @pytest.mark.parametrize("window", ["", "0h", "1", "h", "1w", "1h30m", " 1h", "-1h", "1.5h"])
-def test_what_is_no_duration_is_no_window(window):
+def test_an_invalid_duration_is_rejected(window):
     with pytest.raises(ValueError, match=f"^{re.escape(window)}$"):
         rule_groups(SUBJECT, Thresholds(window=window))
 
 
-def test_rules_are_evaluated_once_a_second_at_most():
+def test_rules_are_evaluated_at_most_once_a_second():
     assert Thresholds(window="1s").interval_s == 1

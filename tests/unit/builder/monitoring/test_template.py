@@ -29,19 +29,19 @@ rules:
 
 
 @pytest.mark.parametrize("text", ["rule: <below>", "rule: <unknown>", "rule: <expressions>"])
-def test_a_name_that_nothing_defines_is_an_error(written, text):
+def test_an_undefined_name_is_an_error(written, text):
     written(f"expressions: {{}}\n{text}")
     with pytest.raises(KeyError, match=re.search("<(.*)>", text)[1]):
         fill_in("file.yml", {})
 
 
-def test_an_expression_uses_those_above_it(written):
+def test_an_expression_can_only_use_those_above_it(written):
     written("expressions: {first: <second>, second: x}")
     with pytest.raises(KeyError, match="second"):
         fill_in("file.yml", {})
 
 
-def test_what_is_not_text_stays(written):
+def test_other_values_are_unchanged(written):
     written("expressions: {}\nrule: [1, 2.5, true, null]")
     assert fill_in("file.yml", {}) == {"rule": [1, 2.5, True, None]}
 

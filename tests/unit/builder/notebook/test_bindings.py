@@ -52,16 +52,16 @@ def bound_by_python(source):
         "",
     ],
 )
-def test_the_names_bound_are_those_that_python_binds(source):
+def test_the_bound_names_match_those_of_python(source):
     assert {name for name, _ in names_bound(ast.parse(source))} == bound_by_python(source)
 
 
-def test_a_comprehension_binds_only_what_it_assigns():
+def test_a_comprehension_binds_only_walrus_targets():
     source = "a = [(b := c) for c in e if (f := c)]"
     assert {name for name, _ in names_bound(ast.parse(source))} == {"a", "b", "f"}
 
 
-def test_names_come_in_the_order_of_the_text():
+def test_names_are_in_source_order():
     source = "a = 1\nif x:\n    b = 1\n    with y as c:\n        d = 1\ndef e(): pass\nimport f"
     found = [(name, node.lineno) for name, node in names_bound(ast.parse(source))]
     assert found == [("a", 1), ("b", 3), ("c", 4), ("d", 5), ("e", 6), ("f", 7)]
@@ -93,7 +93,7 @@ def test_names_come_in_the_order_of_the_text():
         "*xs, k=1",
     ],
 )
-def test_a_function_takes_one_argument_when_python_can_call_it_with_one(parameters):
+def test_a_function_takes_one_argument_if_python_can_call_it_with_one(parameters):
     source = f"def function({parameters}): pass"
     scope = {}
     exec(source, scope)
@@ -118,7 +118,7 @@ def test_a_function_takes_one_argument_when_python_can_call_it_with_one(paramete
         "get_ipython().run_cell_magic('run', '', '')",
     ],
 )
-def test_what_may_bind_names_unseen(source):
+def test_code_that_can_bind_names_dynamically(source):
     assert binds_unseen(ast.parse(source))
 
 
@@ -137,7 +137,7 @@ def test_what_may_bind_names_unseen(source):
         "'from m import *'",
     ],
 )
-def test_what_binds_nothing_unseen(source):
+def test_code_that_binds_no_names_dynamically(source):
     assert not binds_unseen(ast.parse(source))
 
 
@@ -156,5 +156,5 @@ def test_what_binds_nothing_unseen(source):
         ("print(a)", set()),
     ],
 )
-def test_the_names_that_a_statement_changes(source, names):
+def test_the_names_changed_by_a_statement(source, names):
     assert set().union(*map(names_changed, ast.parse(source).body)) == names

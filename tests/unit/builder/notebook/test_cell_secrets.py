@@ -114,22 +114,22 @@ def test_a_secret_is_found_and_not_shown(warnings, source):
         'image = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAUA"',
     ],
 )
-def test_what_is_no_secret_is_left_alone(warnings, source):
+def test_harmless_values_are_not_reported(warnings, source):
     assert warnings(f"# %%\n{source}") == []
 
 
-def test_the_remedy_is_said_once(warnings):
+def test_the_remedy_is_given_once(warnings):
     found = warnings(f"# %%\n{SECRETS[0]}\n{SECRETS[2]}\n# %% markdown\nuse {SECRETS[2]}")
     assert [("os.environ" in text) for text in found] == [True, False, False]
     assert found[1] == "model.ipynb, cell 1, line 2: this looks like a GitHub token"
 
 
-def test_text_between_cells_is_read(warnings):
+def test_markdown_cells_are_searched(warnings):
     found = warnings(f"# %%\n1\n# %% markdown\nuse {SECRETS[2]}")
     assert found[0].startswith("model.ipynb, markdown cell (number 2 of all cells), line 1: this")
 
 
-def test_modules_are_read(tmp_path):
+def test_modules_are_searched(tmp_path):
     (tmp_path / "client.py").write_text(f"import os\n{SECRETS[0]}\n")
     (tmp_path / "broken.py").write_text(f"def\n{SECRETS[2]}\n")
     (tmp_path / "data.csv").write_text(SECRETS[0])

@@ -31,32 +31,32 @@ def names(chosen):
     return [notebook.name for notebook in chosen.notebooks]
 
 
-def test_the_default_name_is_taken_regardless_of_the_others(choose):
+def test_the_default_name_is_preferred(choose):
     chosen = choose({"a.ipynb": PREDICTOR, "model.ipynb": OTHER, "sub/b.ipynb": PREDICTOR})
     assert (chosen.contract, names(chosen)) == ("function", ["model.ipynb"])
     assert chosen.reason == "the default name"
 
 
-def test_the_only_notebook_at_the_root_is_taken_regardless_of_folders(choose):
+def test_the_only_notebook_at_the_root_is_preferred(choose):
     chosen = choose({"sub/model.ipynb": PREDICTOR, "a.ipynb": OTHER, "sub/b.ipynb": PREDICTOR})
     assert names(chosen) == ["a.ipynb"]
     assert chosen.reason == "the only notebook at the root"
 
 
 @pytest.mark.parametrize("name", ["b.ipynb", "sub/b.ipynb", "sub/model.ipynb"])
-def test_of_several_the_one_that_defines_predictor_is_taken(choose, name):
+def test_the_only_notebook_that_defines_a_predictor_is_chosen(choose, name):
     chosen = choose({"a.ipynb": OTHER, name: PREDICTOR, "c.ipynb": OTHER, "sub/d.ipynb": OTHER})
     assert names(chosen) == [name]
     assert chosen.reason == "the only notebook that defines `predictor`"
 
 
-def test_the_only_notebook_of_a_folder_is_taken_when_it_defines_predictor(choose):
+def test_the_only_notebook_of_a_folder_is_chosen_if_it_defines_a_predictor(choose):
     chosen = choose({"sub/a.ipynb": PREDICTOR})
     assert names(chosen) == ["sub/a.ipynb"]
     assert chosen.folder == PurePosixPath("sub")
 
 
-def test_candidates_that_cannot_be_read_are_passed_over(choose, tmp_path):
+def test_unreadable_candidates_are_skipped(choose, tmp_path):
     (tmp_path / "damaged.ipynb").write_text("{")
     found = {"a.ipynb": PREDICTOR, "b.ipynb": OTHER}
     for name, cells in found.items():
@@ -66,12 +66,12 @@ def test_candidates_that_cannot_be_read_are_passed_over(choose, tmp_path):
     assert names(chosen) == ["a.ipynb"]
 
 
-def test_files_that_are_not_of_the_source_are_not_looked_at(choose, tmp_path):
+def test_files_that_are_not_part_of_the_source_are_ignored(choose, tmp_path):
     write_notebook(tmp_path / "model.ipynb", PREDICTOR)
     assert names(choose({"a.ipynb": OTHER})) == ["a.ipynb"]
 
 
-def test_several_that_define_predictor_are_refused(choose):
+def test_several_notebooks_that_define_a_predictor_are_rejected(choose):
     with pytest.raises(NotebookError) as caught:
         choose({"a.ipynb": PREDICTOR, "b.ipynb": OTHER, "sub/c.ipynb": "# %%\npredictor = len"})
     assert caught.value.message == "several notebooks define `predictor`: a.ipynb, sub/c.ipynb"
@@ -79,18 +79,18 @@ def test_several_that_define_predictor_are_refused(choose):
     assert caught.value.place is None
 
 
-def test_the_only_notebook_is_taken_wherever_it_is(choose):
+def test_the_only_notebook_is_chosen_in_any_folder(choose):
     chosen = choose({"sub/a.ipynb": OTHER})
     assert (names(chosen), chosen.reason) == (["sub/a.ipynb"], "the only notebook")
 
 
-def test_of_several_without_a_predictor_the_one_that_fits_a_model_is_taken(choose):
+def test_the_only_notebook_that_fits_a_model_is_chosen_without_a_predictor(choose):
     chosen = choose({"a.ipynb": OTHER, "sub/b.ipynb": "# %%\nmodel.fit(X, y)", "c.ipynb": OTHER})
     assert names(chosen) == ["sub/b.ipynb"]
     assert chosen.reason == "the only notebook that fits a model"
 
 
-def test_several_of_which_none_defines_predictor_are_refused(choose):
+def test_several_notebooks_without_a_predictor_are_rejected(choose):
     with pytest.raises(NotebookError) as caught:
         choose({"a.ipynb": OTHER, "b.ipynb": "# %% markdown\npredictor"})
     assert caught.value.message == "no notebook defines `predictor`: a.ipynb, b.ipynb"
@@ -102,7 +102,7 @@ def test_several_of_which_none_defines_predictor_are_refused(choose):
 
 
 @pytest.mark.parametrize(("count", "end"), [(10, ", 9.ipynb"), (12, ", 9.ipynb and 2 more")])
-def test_ten_candidates_are_listed_and_the_rest_counted(tmp_path, count, end):
+def test_ten_candidates_are_listed_and_the_others_are_counted(tmp_path, count, end):
     files = [f"{number}.ipynb" for number in range(count)]
     with pytest.raises(NotebookError) as caught:
         choose_notebooks(tmp_path, files, Settings.from_environ({}, {}), None)
@@ -110,7 +110,7 @@ def test_ten_candidates_are_listed_and_the_rest_counted(tmp_path, count, end):
     assert caught.value.message.endswith(f"8.ipynb{end}")
 
 
-def test_a_source_without_notebooks_is_refused(choose):
+def test_a_source_without_notebooks_is_rejected(choose):
     with pytest.raises(SourceError) as caught:
         choose({})
     assert caught.value.message == "there is no notebook in the source"
@@ -119,13 +119,13 @@ def test_a_source_without_notebooks_is_refused(choose):
     )
 
 
-def test_a_default_notebook_that_the_source_leaves_out_is_explained(choose):
+def test_an_excluded_default_notebook_is_explained(choose):
     with pytest.raises(SourceError) as caught:
         choose({}, explain=lambda name: f"{name} is ignored by git")
     assert (caught.value.message, caught.value.remedy) == ("model.ipynb is ignored by git", None)
 
 
-def test_nothing_is_explained_where_a_notebook_is_found(choose):
+def test_nothing_is_explained_if_a_notebook_is_found(choose):
     chosen = choose({"a.ipynb": OTHER}, explain=lambda name: f"{name} is ignored by git")
     assert names(chosen) == ["a.ipynb"]
 
@@ -139,7 +139,9 @@ def test_nothing_is_explained_where_a_notebook_is_found(choose):
         ("b.ipynb", {"S2I_SOURCE_NOTEBOOK_LIST": "sub/a.ipynb"}, "b.ipynb", "named as the source"),
     ],
 )
-def test_a_named_notebook_is_taken_and_the_source_wins(choose, given, variables, name, reason):
+def test_a_named_notebook_is_chosen_and_the_source_takes_precedence(
+    choose, given, variables, name, reason
+):
     found = {"model.ipynb": PREDICTOR, "sub/a.ipynb": OTHER, "b.ipynb": OTHER}
     chosen = choose(found, given, **variables)
     assert (chosen.contract, names(chosen), chosen.reason) == ("function", [name], reason)
@@ -158,7 +160,7 @@ def test_the_notebooks_of_a_pipeline_keep_their_order_and_run_at_the_root(choose
     assert chosen.folder == PurePosixPath()
 
 
-def test_a_path_may_be_spelled_in_several_ways(choose):
+def test_a_path_is_normalized(choose):
     chosen = choose({"sub/a.ipynb": OTHER}, S2I_SOURCE_NOTEBOOK="./sub//a.ipynb")
     assert chosen.folder == PurePosixPath("sub")
 
@@ -175,7 +177,7 @@ def test_a_path_may_be_spelled_in_several_ways(choose):
         ),
     ],
 )
-def test_a_named_notebook_that_is_not_there_is_refused(choose, given, variables, said):
+def test_a_missing_named_notebook_is_rejected(choose, given, variables, said):
     found = {"a.ipynb": OTHER, "sub/model.ipynb": OTHER}
     with pytest.raises(SourceError) as caught:
         choose(found, given, **variables)
@@ -187,13 +189,13 @@ def test_a_named_notebook_that_is_not_there_is_refused(choose, given, variables,
     assert caught.value.remedy is None
 
 
-def test_a_notebook_named_in_a_source_without_any_is_refused(choose):
+def test_a_named_notebook_is_rejected_in_a_source_without_notebooks(choose):
     with pytest.raises(SourceError) as caught:
         choose({}, S2I_SOURCE_NOTEBOOK="x.ipynb")
     assert caught.value.remedy == "the source has no notebooks"
 
 
-def test_a_chosen_notebook_that_cannot_be_read_is_refused_with_its_place(tmp_path):
+def test_an_unreadable_notebook_is_rejected_with_its_location(tmp_path):
     (tmp_path / "model.ipynb").write_text("{")
     with pytest.raises(NotebookError) as caught:
         choose_notebooks(tmp_path, ["model.ipynb"], Settings.from_environ({}, {}), None)

@@ -32,7 +32,7 @@ def test_all_bindings_of_a_name_are_found_in_order(read):
     assert bindings_of(notebook, "samples") == []
 
 
-def test_the_last_binding_has_a_place(read):
+def test_the_last_binding_is_located(read):
     notebook = read("# %%\nsamples = []\n# %%\nsamples = [\n    1]\nsamples.append(2)\n# %%\nx = 1")
     assert last_binding(notebook, "samples") == Place("model.ipynb", 2, 1)
     assert last_binding(notebook, "predictor") is None
@@ -60,7 +60,7 @@ def test_the_last_binding_has_a_place(read):
         "x = (samples := [2])",
     ],
 )
-def test_a_change_is_a_binding_a_deletion_a_method_or_an_item(read, statement):
+def test_a_change_is_a_binding_a_deletion_a_method_call_or_an_item_assignment(read, statement):
     notebook = read(f"# %%\nsamples = [1]\nx = 1\n{statement}\n# %%\ny = 1")
     assert last_change(notebook, "samples") == Place("model.ipynb", 1, 3)
 
@@ -69,12 +69,12 @@ def test_a_change_is_a_binding_a_deletion_a_method_or_an_item(read, statement):
     "statement",
     ["x = samples", "x[samples] = 1", "len(samples)", "x.samples = 1", "import samples.a as x"],
 )
-def test_a_use_is_no_change(read, statement):
+def test_a_use_is_not_a_change(read, statement):
     notebook = read(f"# %%\nx = 1\nsamples = [1]\n{statement}")
     assert last_change(notebook, "samples") == Place("model.ipynb", 1, 2)
 
 
-def test_what_is_never_changed_has_no_place(read):
+def test_an_unchanged_name_has_no_location(read):
     notebook = read("# %%\nx = 1\n# %%\n%%bash\nsamples=1\n# %%\nsamples = (")
     assert last_change(notebook, "samples") is None
 
@@ -90,5 +90,5 @@ def test_what_is_never_changed_has_no_place(read):
         ("", False),
     ],
 )
-def test_any_cell_may_define_names_unseen(read, cells, unseen):
+def test_any_cell_can_define_names_dynamically(read, cells, unseen):
     assert may_define_unseen(read(cells)) is unseen

@@ -19,14 +19,14 @@ def problem(tmp_path, source):
     return syntax_error(notebook, notebook.cells[0])
 
 
-def test_cells_are_numbered_as_jupyter_does(tmp_path):
+def test_cells_are_numbered_as_in_jupyter(tmp_path):
     notebook = read(tmp_path, "# %% markdown\nText\n# %%\n\n# %%\na = 1\n# %%\n  \n# %%\nb = 2")
     assert [(cell.number, cell.source) for cell in notebook.cells] == [(1, "a = 1"), (2, "b = 2")]
     assert str(notebook.place(notebook.cells[1], 1)) == "model.ipynb, cell 2, line 1"
 
 
 @pytest.mark.parametrize("minor", range(6))
-def test_every_format_4_is_read(tmp_path, minor):
+def test_every_minor_version_of_format_4_is_read(tmp_path, minor):
     content = json.loads(nbformat.writes(notebook_of("# %%\nx = 1")))
     content["nbformat_minor"] = minor
     for cell in content["cells"]:
@@ -44,7 +44,7 @@ def test_format_3_is_upgraded(tmp_path):
     assert notebook.cells[0].source == "x = 1"
 
 
-def test_ids_that_a_notebook_lacks_are_the_same_in_every_build(tmp_path):
+def test_generated_cell_ids_are_the_same_in_every_build(tmp_path):
     book = notebook_of("# %%\nx = 1\n# %%\ny = 1\n# %%\nz = 1\n")
     del book.cells[0]["id"], book.cells[2]["id"]
     book.cells[1]["id"] = "cell-1"
@@ -80,7 +80,7 @@ R_NOTEBOOK = """\
         ),
     ],
 )
-def test_what_is_no_notebook_is_refused(tmp_path, content, said, line):
+def test_an_invalid_notebook_is_rejected(tmp_path, content, said, line):
     (tmp_path / "model.ipynb").write_text(content)
     with pytest.raises(NotebookError, match=said) as caught:
         read_notebook(tmp_path, "model.ipynb")
@@ -88,7 +88,7 @@ def test_what_is_no_notebook_is_refused(tmp_path, content, said, line):
     assert caught.value.place.line == line
 
 
-def test_bytes_that_are_no_text_are_refused(tmp_path):
+def test_a_notebook_that_is_not_text_is_rejected(tmp_path):
     (tmp_path / "model.ipynb").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(NotebookError, match="UTF-8"):
         read_notebook(tmp_path, "model.ipynb")
@@ -110,27 +110,27 @@ def test_bytes_that_are_no_text_are_refused(tmp_path):
         "%%html",
     ],
 )
-def test_what_ipython_runs_is_no_syntax_error(tmp_path, source):
+def test_ipython_syntax_is_not_a_syntax_error(tmp_path, source):
     assert problem(tmp_path, source) is None
 
 
 @pytest.mark.parametrize(
     "source", ["print 'a'", "raise ValueError, 'a'", "x = 010", "print `x`", "exec 'x'"]
 )
-def test_python_2_is_called_so(tmp_path, source):
+def test_python_2_is_recognized(tmp_path, source):
     refused = problem(tmp_path, f"y = 1\n{source}")
     assert "Python 2" in refused.message
     assert (refused.place.cell, refused.place.line) == (1, 2)
     assert source in refused.details
 
 
-def test_a_syntax_error_is_refused_unless_the_cell_may_raise(tmp_path):
+def test_a_syntax_error_is_rejected_unless_the_cell_may_raise(tmp_path):
     assert "syntax error" in problem(tmp_path, "def f(:").message
     notebook = read(tmp_path, "# %% tags=raises-exception\ndef f(:")
     assert syntax_error(notebook, notebook.cells[0]) is None
 
 
-def test_names_are_bound_at_the_top_level_only(tmp_path):
+def test_only_names_at_the_top_level_are_bound(tmp_path):
     source = (
         "import a.b, c as d\nfrom e import f\nx = (y := 1)\ndef g():\n    inner = 1\n"
         "class H:\n    attribute = 1\nif x:\n    k = 1\nfor i in x:\n    pass\n"
@@ -141,12 +141,12 @@ def test_names_are_bound_at_the_top_level_only(tmp_path):
     assert bound == {*"adfxygHkiwtuvz"}
 
 
-def test_magics_that_run_their_body_in_place_keep_their_lines(tmp_path):
+def test_magics_that_run_their_body_in_place_keep_line_numbers(tmp_path):
     cell = read(tmp_path, "# %%\n%%time\n\ndef predictor(x):\n    return x").cells[0]
     assert [(name, node.lineno) for name, node in names_bound(cell.tree)] == [("predictor", 3)]
 
 
 @pytest.mark.parametrize("source", ["from m import *", "exec('x = 1')", "%run other.ipynb"])
-def test_names_may_be_bound_unseen(tmp_path, source):
+def test_names_can_be_bound_dynamically(tmp_path, source):
     assert binds_unseen(read(tmp_path, f"# %%\n{source}").cells[0].tree)
     assert not binds_unseen(read(tmp_path, "# %%\n%matplotlib inline\nx = 1").cells[0].tree)

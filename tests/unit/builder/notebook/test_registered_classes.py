@@ -46,7 +46,7 @@ def found(tmp_path):
         ("class P(BaseEstimator): pass", "BaseEstimator"),
     ],
 )
-def test_what_a_library_may_register_is_found(found, source, by):
+def test_classes_that_a_library_can_register_are_found(found, source, by):
     line = source[: source.index("class P")].count("\n") + 1
     assert found(source) == [("P", f"model.ipynb, cell 3, line {line}", by)]
 
@@ -64,5 +64,5 @@ def test_what_a_library_may_register_is_found(found, source, by):
         "if True:\n    @register_pytree_node_class\n    class P: pass",
     ],
 )
-def test_what_python_and_the_notebook_do_is_none_of_it(found, source):
+def test_classes_of_python_and_of_the_notebook_are_ignored(found, source):
     assert found(source) == []

@@ -54,7 +54,7 @@ FRAME = "m.predict(pd.DataFrame([x]))[0]"
         ("def f():\n    X = 1\nm = SVC()\nm.fit(X, y)", (ANY, "X[:100]")),
     ],
 )
-def test_the_model_that_is_fitted_last_predicts_a_row(suggested, source, expected):
+def test_the_last_fitted_model_predicts_a_row(suggested, source, expected):
     assert suggested(source) == expected
 
 
@@ -103,7 +103,7 @@ SPLIT = "A, B, y, z = train_test_split(X, t)\n"
         ("m = SVC()\nm.fit(X, y)\nX['predicted'] = m.predict(X)", None),
     ],
 )
-def test_samples_are_what_the_transformers_got(suggested, source, expected):
+def test_samples_are_taken_from_the_input_of_the_transformers(suggested, source, expected):
     assert suggested(source) == expected
 
 
@@ -140,24 +140,24 @@ EITHER = "m.predict(pd.DataFrame([x]) if isinstance(x, dict) else [x])[0]"
         ("X = pd.DataFrame(s.fit_transform(df))", EITHER),
     ],
 )
-def test_frames_columns_and_rows_are_told_apart(suggested, source, returned):
+def test_frames_columns_and_rows_are_distinguished(suggested, source, returned):
     begin = "import pandas as pd\ndf = pd.read_csv('a.csv')\n"
     found = suggested(f"{begin}{source}\nm = SVC()\nm.fit(X, y)")
     samples = "V[:100]" if "V" in source else "X[:100]"
     assert found == (returned, samples)
 
 
-def test_other_frames_are_not_taken_for_those_of_pandas(suggested):
+def test_frames_of_other_libraries_are_not_mistaken_for_pandas(suggested):
     source = "import polars as pl\nX = pl.read_csv('a')\nX.columns\nm = SVC().fit(X, y)"
     assert suggested(source) == (ANY, "X[:100]")
 
 
-def test_an_expression_is_taken_as_it_is_and_pandas_by_its_name(suggested):
+def test_an_expression_is_kept_and_the_alias_of_pandas_is_used(suggested):
     source = "import pandas as p\nf = p.read_parquet('a')\nm = SVC().fit(f[['a']], f['b'])"
     assert suggested(source) == ("m.predict(p.DataFrame([x]))[0]", "f[['a']][:100]")
 
 
-def test_what_a_function_imports_is_not_there(read):
+def test_an_import_inside_a_function_is_not_used(read):
     source = f"def f():\n    import pandas as pq\n{LOADED}m = SVC().fit(X, y)"
     assert suggest_predictor(read(source)).code.startswith("import pandas as pd\n\ndef")
 
@@ -171,7 +171,7 @@ def test_keras_gets_arrays(read, head, made):
     assert code.startswith("import numpy as np") != bool(head)
 
 
-def test_a_model_of_another_library_beside_keras_gets_lists(suggested):
+def test_a_model_of_another_library_gets_lists_even_if_keras_is_imported(suggested):
     source = "import keras\nfrom sklearn.svm import SVC\nm = SVC()\nm.fit(X, y)"
     assert suggested(source) == (ANY, "X[:100]")
 
@@ -195,11 +195,11 @@ def test_a_model_of_another_library_beside_keras_gets_lists(suggested):
         f"m = SVC()\nm.fit(X{'.a()' * 2000}, y)",
     ],
 )
-def test_nothing_is_suggested_where_nothing_is_certainly_fitted(read, source):
+def test_nothing_is_suggested_unless_a_model_is_certainly_fitted(read, source):
     assert suggest_predictor(read(source)) is None
 
 
-def test_the_remedy_says_what_it_was_made_from(read):
+def test_the_remedy_names_the_model_it_is_based_on(read):
     remedy = "define predictor(x), which scores one sample, in a separate cell"
     assert define_predictor(read("x = 1")) == remedy
     told = define_predictor(read("# %%\nx = 1\n# %%\nz = 2\nm = SVC().fit(X, y)"))

@@ -105,9 +105,7 @@ def read_by_pip(environ):
 
 
 @given(files=FILES, variables=VARIABLES, is_named=st.booleans())
-def test_files_and_variables_are_read_as_pip_reads_them(
-    folder, machine, files, variables, is_named
-):
+def test_files_and_variables_are_read_as_by_pip(folder, machine, files, variables, is_named):
     write(folder, files)
     named = {"PIP_CONFIG_FILE": str(folder / "named.conf")} if is_named else {}
     environ = {**machine, **variables, **named}
@@ -117,7 +115,7 @@ def test_files_and_variables_are_read_as_pip_reads_them(
 @given(text=TEXTS)
 @example("[global]\nindex-url\n")
 @example("[global]\n[global]\n")
-def test_any_file_is_read_or_refused_and_quoted_nowhere(folder, machine, text):
+def test_any_file_is_read_or_rejected_without_showing_secrets(folder, machine, text):
     (folder / "named.conf").write_bytes(text.encode("utf-8", "surrogatepass"))
     environ = {**machine, "PIP_CONFIG_FILE": str(folder / "named.conf")}
     with may_refuse(RequirementsError):
@@ -132,7 +130,7 @@ SWITCH_WORDS = st.sampled_from(["1", "0", "yes", "No", "TRUE", "off", "t", "n"])
 
 
 @given(word=st.one_of(SWITCH_WORDS, st.text(max_size=4)), name=st.sampled_from(sorted(SWITCHES)))
-def test_a_switch_is_what_pip_takes_it_for(machine, word, name):
+def test_a_switch_is_parsed_as_by_pip(machine, word, name):
     variable = f"PIP_{name.upper().replace('-', '_')}"
     environ = {**machine, "PIP_CONFIG_FILE": os.devnull, variable: word}
     try:
@@ -152,7 +150,7 @@ WORDS = st.text("abcXYZ019-_./:", min_size=1, max_size=8)
     indexes=st.lists(WORDS.map("https://{}".format), max_size=3),
     joint=st.sampled_from([" ", "\n", "  \n "]),
 )
-def test_lists_of_words_are_taken_apart(machine, hosts, indexes, joint):
+def test_lists_of_words_are_split(machine, hosts, indexes, joint):
     environ = {
         **machine,
         "PIP_CONFIG_FILE": os.devnull,
@@ -171,6 +169,6 @@ def test_lists_of_words_are_taken_apart(machine, hosts, indexes, joint):
 
 @given(words=st.lists(st.one_of(st.text(max_size=6), WORDS.map("--{}".format)), max_size=5))
 @example(["--index-url 'https://a.example"])
-def test_any_options_of_a_requirements_file_are_taken_or_refused(words):
+def test_any_options_of_a_requirements_file_are_accepted_or_rejected(words):
     with may_refuse(RequirementsError):
         IndexSettings().with_options(words)

@@ -70,7 +70,7 @@ def inodes(files):
     return {name: path.stat().st_ino for name, path in files.items()}
 
 
-def test_bytecode_depends_on_its_distribution_alone(make, give, monkeypatch):
+def test_bytecode_depends_only_on_its_distribution(make, give, monkeypatch):
     files = {"first/__init__.py": "", "first/a.py": SHARING}
     first = contents(give(make("short", first=files), "cache-1"))
     monkeypatch.setenv("PYTHONOPTIMIZE", "2")
@@ -89,7 +89,7 @@ def test_bytecode_is_compiled_once(make, give, monkeypatch):
     assert inodes(give(make("3", alpha=None, beta=None))) == both
 
 
-def test_an_import_does_not_ask_whether_the_source_has_changed(make, give):
+def test_an_import_does_not_check_whether_the_source_has_changed(make, give):
     site_packages = make("site", alpha={"alpha.py": "print('compiled')"})
     give(site_packages)
     (site_packages / "alpha.py").write_text("print('the source')")
@@ -98,20 +98,20 @@ def test_an_import_does_not_ask_whether_the_source_has_changed(make, give):
     assert said.stdout == "compiled\n"
 
 
-def test_other_sources_have_other_bytecode_although_their_record_is_equal(make, give):
+def test_different_sources_with_equal_records_have_different_bytecode(make, give):
     changed, unchanged = make("changed", alpha=None), make("unchanged", alpha=None)
     (changed / "alpha.py").write_text("VERSION = 'patched'\n")
     given = [contents(give(folder))[beside("alpha")] for folder in (unchanged, changed)]
     assert [b"patched" in content for content in given] == [False, True]
 
 
-def test_a_large_distribution_is_compiled_as_a_whole(make, give, monkeypatch):
+def test_a_large_distribution_is_compiled_completely(make, give, monkeypatch):
     monkeypatch.setattr(bytecode, "AT_ONCE", 2)
     files = {f"alpha/m{number}.py": SHARING for number in range(7)}
     assert len(give(make("site", alpha=files))) == len(files)
 
 
-def test_what_is_no_module_of_ours_is_not_compiled(make, give, tmp_path):
+def test_only_recorded_modules_are_compiled(make, give, tmp_path):
     files = {
         "alpha/__init__.py": "",
         "alpha/python_2.py": "print 1\n",
@@ -132,14 +132,14 @@ def test_what_is_no_module_of_ours_is_not_compiled(make, give, tmp_path):
     assert [path.name for path in outside.iterdir()] == ["a.py"]
 
 
-def test_a_distribution_of_which_nothing_compiles_does_no_harm(make, give, monkeypatch):
+def test_a_distribution_that_does_not_compile_is_harmless(make, give, monkeypatch):
     broken = {"alpha.py": "print 1\n"}
     assert give(make("1", alpha=broken)) == {}
     monkeypatch.setattr(bytecode, "run", None)
     assert give(make("2", alpha=broken)) == {}
 
 
-def test_bytecode_of_a_wheel_is_replaced_and_not_written_to(make, give, tmp_path):
+def test_bytecode_of_a_wheel_is_replaced_and_not_overwritten(make, give, tmp_path):
     site_packages = make("site", alpha={beside("alpha"): b"elsewhere", "alpha.py": ""})
     in_the_cache_of_uv = tmp_path / "alpha.pyc"
     in_the_cache_of_uv.hardlink_to(site_packages / beside("alpha"))
@@ -148,7 +148,7 @@ def test_bytecode_of_a_wheel_is_replaced_and_not_written_to(make, give, tmp_path
 
 
 @pytest.mark.parametrize("number", [EMLINK, EXDEV])
-def test_bytecode_is_copied_where_it_cannot_be_linked(make, give, monkeypatch, number):
+def test_bytecode_is_copied_if_it_cannot_be_linked(make, give, monkeypatch, number):
     linked = give(make("1", alpha=None))
 
     def refused(*_):
@@ -160,7 +160,7 @@ def test_bytecode_is_copied_where_it_cannot_be_linked(make, give, monkeypatch, n
     assert inodes(copied) != inodes(linked)
 
 
-def test_bytecode_in_a_folder_of_its_own_is_found_by_its_prefix(make, give, tmp_path):
+def test_bytecode_in_a_separate_folder_is_found_by_its_prefix(make, give, tmp_path):
     site_packages, prefix = make("site", alpha={"alpha/b.py": ""}), tmp_path / "prefix"
     give(site_packages, folder=prefix / site_packages.relative_to("/"))
     before = inodes({str(path): path for path in prefix.rglob("*.pyc")})
@@ -189,7 +189,7 @@ bytecode.Bytecode(Path(sys.argv[1])).give(Path(sys.argv[2]), Path(sys.executable
 """
 
 
-def test_half_of_a_distribution_is_not_taken_for_the_whole(make, give, tmp_path):
+def test_a_partly_compiled_distribution_is_not_mistaken_for_a_complete_one(make, give, tmp_path):
     site_packages = make("site", alpha={"alpha/a.py": "", "alpha/b.py": ""})
     command = [PYTHON, "-c", KILLED, tmp_path / "cache", site_packages]
     assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
@@ -197,7 +197,7 @@ def test_half_of_a_distribution_is_not_taken_for_the_whole(make, give, tmp_path)
     assert give(site_packages).keys() == {beside("alpha/a"), beside("alpha/b")}
 
 
-def test_what_somebody_has_cleaned_up_is_compiled_again(make, give, tmp_path):
+def test_deleted_bytecode_is_compiled_again(make, give, tmp_path):
     site_packages = make("first", alpha={"alpha/__init__.py": "", "alpha/a.py": "x = 1\n"})
     before = contents(give(site_packages))
     (kept,) = (tmp_path / "cache/bytecode").glob("*/alpha-*")
@@ -207,7 +207,7 @@ def test_what_somebody_has_cleaned_up_is_compiled_again(make, give, tmp_path):
     assert contents(give(again)) == before
 
 
-def test_the_bytecode_of_a_faster_build_stays(make, give, monkeypatch):
+def test_the_bytecode_of_a_faster_concurrent_build_is_kept(make, give, monkeypatch):
     faster, run = {}, bytecode.run
 
     def run_both(*words, **options):
@@ -219,13 +219,13 @@ def test_the_bytecode_of_a_faster_build_stays(make, give, monkeypatch):
     assert inodes(give(make("2", alpha=None))) == faster
 
 
-def test_a_build_that_runs_out_of_time_leaves_nothing(make, give, tmp_path):
+def test_a_build_that_times_out_leaves_no_files(make, give, tmp_path):
     with pytest.raises(TimeLimitError, match="while compiling the packages"):
         give(make("site", alpha=None), deadline=Deadline.after(0))
     assert not list(tmp_path.glob("cache/bytecode/*/*"))
 
 
-def test_a_source_that_cannot_be_read_is_not_taken_for_one_that_does_not_compile(
+def test_an_unreadable_source_is_not_mistaken_for_one_that_does_not_compile(
     make, give, tmp_path, monkeypatch
 ):
     def run_too_late(*words, cwd, run=bytecode.run, **options):

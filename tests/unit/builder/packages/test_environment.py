@@ -86,7 +86,7 @@ def ensure(tmp_path, indexes):
     return ensure
 
 
-def test_an_environment_holds_the_lock_and_the_service_and_no_more(ensure, lock):
+def test_an_environment_has_exactly_the_lock_and_the_service(ensure, lock):
     environment = ensure(lock)
     assert not environment.reused
     names = {"alpha", "beta", "gamma", "delta", "nachlass-service"}
@@ -100,7 +100,7 @@ def test_an_environment_holds_the_lock_and_the_service_and_no_more(ensure, lock)
     assert said.stdout.strip() == str(environment.path)
 
 
-def test_an_unchanged_lock_reuses_it(ensure, lock):
+def test_an_unchanged_lock_reuses_its_environment(ensure, lock):
     environment = ensure(lock)
     again = ensure(lock)
     assert again.reused
@@ -115,7 +115,7 @@ def test_only_a_serving_environment_has_bytecode_beside_its_sources(ensure, lock
     assert {"alpha", "delta", "__init__", "prove"} <= compiled
 
 
-def test_an_environment_without_its_interpreter_is_made_again(ensure, lock):
+def test_an_environment_without_its_interpreter_is_recreated(ensure, lock):
     environment = ensure(lock)
     environment.python.unlink()
     environment.python.symlink_to("/no/such/python")
@@ -133,7 +133,7 @@ def test_equal_locks_have_environments_of_equal_paths(ensure, lock, tmp_path):
     assert paths[0] == paths[1]
 
 
-def test_commands_of_an_environment_run_it(ensure, indexes):
+def test_commands_of_an_environment_use_its_interpreter(ensure, indexes):
     environment = ensure(lock_of(indexes, "zeta"), "serving")
     said = subprocess.run(
         [environment.path / "bin" / "zeta"], capture_output=True, text=True, check=True
@@ -159,7 +159,7 @@ environment.ensure_environment(
 """
 
 
-def test_what_a_killed_build_left_is_made_again(ensure, lock, tmp_path, indexes):
+def test_an_environment_left_by_a_killed_build_is_recreated(ensure, lock, tmp_path, indexes):
     given = pickle.dumps((lock, build_service_wheel(tmp_path, Deadline()), tmp_path, indexes))
     killed = subprocess.run([PYTHON, "-c", KILLED], input=given, check=False)
     assert killed.returncode == -signal.SIGKILL
@@ -170,7 +170,7 @@ def test_what_a_killed_build_left_is_made_again(ensure, lock, tmp_path, indexes)
     assert list(tmp_path.glob("envs/*/*/pyvenv.cfg")) == [environment.path / "pyvenv.cfg"]
 
 
-def test_an_interrupted_installation_leaves_nothing(ensure, lock, tmp_path, monkeypatch):
+def test_an_interrupted_installation_leaves_no_files(ensure, lock, tmp_path, monkeypatch):
     def interrupted(*_given):
         raise KeyboardInterrupt
 
@@ -180,13 +180,13 @@ def test_an_interrupted_installation_leaves_nothing(ensure, lock, tmp_path, monk
     assert not list(tmp_path.glob(f"envs/*/{COMPLETE}*"))
 
 
-def test_two_builds_at_once_make_it_once(ensure, lock):
+def test_two_concurrent_builds_create_an_environment_once(ensure, lock):
     with ThreadPool(2) as pool:
         made = pool.map(ensure, [lock, lock])
     assert sorted(environment.reused for environment in made) == [False, True]
 
 
-def test_building_from_source_is_said_once_by_whoever_locks(ensure, indexes):
+def test_packages_built_from_source_are_reported_only_when_locked(ensure, indexes):
     lock, notes = lock_of(indexes, "epsilon"), []
     environment = ensure(lock, notes=notes)
     assert "epsilon" in installed(environment.site_packages)
@@ -195,14 +195,14 @@ def test_building_from_source_is_said_once_by_whoever_locks(ensure, indexes):
     assert notes == []
 
 
-def test_building_what_a_kept_lock_names_is_said(ensure, indexes, tmp_path):
+def test_packages_built_from_a_reused_lock_are_reported(ensure, indexes, tmp_path):
     (tmp_path / "pylock.serving.toml").write_text(lock_of(indexes, "epsilon").install_text)
     notes = []
     ensure(Lock.read(tmp_path / "pylock.serving.toml"), notes=notes)
     assert notes == ["built from source: epsilon"]
 
 
-def test_another_file_than_the_locked_one_is_refused(ensure, lock, tmp_path):
+def test_a_file_that_differs_from_the_lock_is_rejected(ensure, lock, tmp_path):
     digest = lock.install_text.partition('sha256 = "')[2][:64]
     forged = replace(lock, private_text=lock.private_text.replace(digest, "0" * 64))
     with pytest.raises(RequirementsError, match="not the file that was locked") as raised:
@@ -214,24 +214,24 @@ def test_another_file_than_the_locked_one_is_refused(ensure, lock, tmp_path):
 @pytest.mark.parametrize(
     "said", [{"environments": ["python_version == '3.9'"]}, {"requires-python": "<3.11"}]
 )
-def test_a_lock_made_elsewhere_is_said_to_be(ensure, lock, said):
+def test_a_lock_for_another_platform_is_reported(ensure, lock, said):
     text = tomli_w.dumps({**tomllib.loads(lock.install_text), **said})
     with pytest.raises(RequirementsError, match="another Python or platform"):
         ensure(replace(lock, private_text=text))
 
 
-def test_nothing_of_the_lock_is_left_in_the_environment(ensure, lock):
+def test_no_lock_is_left_in_the_environment(ensure, lock):
     assert not list(ensure(lock).path.glob("**/pylock*"))
 
 
-def test_the_closure_follows_extras_and_markers_and_ends_in_circles(ensure, lock):
+def test_the_closure_follows_extras_and_markers_and_handles_cycles(ensure, lock):
     there = installed(ensure(lock).site_packages)
     assert needed(there, ["beta"]).keys() == {"beta"}
     assert needed(there, ["beta[more]"]).keys() == {"beta", "gamma", "alpha"}
     assert needed(there, ["Alpha>=1", "absent"]).keys() == {"alpha", "beta", "gamma"}
 
 
-def test_the_service_is_built_once_for_each_state_of_its_source(tmp_path, monkeypatch):
+def test_the_service_is_built_once_for_each_version_of_its_source(tmp_path, monkeypatch):
     wheel = build_service_wheel(tmp_path, Deadline())
     assert wheel == build_service_wheel(tmp_path, Deadline())
     assert wheel.parent.name.startswith(service_digest())
@@ -242,7 +242,7 @@ def test_the_service_is_built_once_for_each_state_of_its_source(tmp_path, monkey
     assert any(text.startswith("cloudpickle") for text in service_requirements())
 
 
-def test_the_environments_python_is_the_builders(ensure, lock):
+def test_the_python_of_an_environment_is_that_of_the_builder(ensure, lock):
     environment = ensure(lock)
     config = (environment.path / "pyvenv.cfg").read_text()
     assert config.startswith(f"home = {sys.base_prefix}")
@@ -257,7 +257,7 @@ def kernel_compiles(environment, names):
     return {path.name.partition(".")[0] for path in set(folder.rglob("*.pyc")) - before}
 
 
-def test_a_kernel_compiles_only_what_is_not_installed(ensure, lock):
+def test_a_kernel_compiles_only_modules_that_are_not_installed(ensure, lock):
     environment = ensure(lock)
     (environment.site_packages / "other.py").touch()
     names = "argparse, email.message, json.decoder, alpha, nachlass_service, other"
@@ -279,19 +279,19 @@ def names_in(environment):
     return {path.name for path in environment.path.rglob("*")}
 
 
-def test_a_serving_environment_holds_nothing_of_its_installer(ensure, lock):
+def test_a_serving_environment_has_no_files_of_its_installer(ensure, lock):
     environment = ensure(lock, "serving")
     assert not names_in(environment) & (METADATA | OF_NO_USE)
     [record] = environment.site_packages.glob("alpha-*/RECORD")
     assert "INSTALLER" not in record.read_text()
 
 
-def test_commands_that_are_named_like_those_of_an_empty_environment_stay(ensure, indexes):
+def test_commands_named_like_those_of_an_empty_environment_are_kept(ensure, indexes):
     environment = ensure(lock_of(indexes, "zeta"), "serving")
     assert (environment.path / "bin" / "activate-zeta").exists()
 
 
-def test_a_kernel_can_tell_where_a_distribution_comes_from(ensure, lock, indexes, monkeypatch):
+def test_a_kernel_can_find_the_origin_of_a_distribution(ensure, lock, indexes, monkeypatch):
     monkeypatch.setitem(indexes.environ, "UV_NO_INSTALLER_METADATA", "1")
     assert names_in(ensure(lock)) >= METADATA
 

@@ -35,7 +35,7 @@ def line(number):
     return Place("requirements.txt", line=number)
 
 
-def test_a_link_that_leads_nowhere_is_reported_before_all_else():
+def test_a_broken_link_is_reported_first():
     link = "tool @ git+https://joe:sesame@git.example/tool.git"
     refused = refusal(
         "absent", link, broken={link: Completed(2, "", "Resolved 1\nerror: repository not found")}
@@ -50,26 +50,26 @@ def test_a_link_that_leads_nowhere_is_reported_before_all_else():
     )
 
 
-def test_an_archive_needs_no_credentials_of_git():
+def test_git_credentials_are_not_suggested_for_an_archive():
     link = "tool @ https://a.example/tool.zip"
     refused = refusal(link, broken={link: Completed(1, "", "404")})
     assert (refused.details, refused.remedy) == ("404", None)
 
 
-def test_any_failure_but_of_requirements_is_the_indexs_fault():
+def test_other_failures_are_attributed_to_the_index():
     refused = refusal("absent", completed=Completed(2, "", "error: no route"))
     assert refused.message == "the package index cannot be read (https://pypi.org/simple)"
     assert (refused.place, refused.details) == (None, "error: no route")
 
 
-def test_a_name_that_no_index_has_is_reported():
+def test_an_unknown_distribution_is_reported():
     refused = refusal("alpha", "nmpy>=1", releases={"alpha": {"1": ANY}})
     assert refused.message == "there is no distribution nmpy on https://pypi.org/simple"
     assert (refused.place, refused.details) == (line(2), None)
     assert refused.remedy == ("check the name and the index (PIP_INDEX_URL, wheels/)")
 
 
-def test_without_an_index_that_is_said():
+def test_a_missing_index_configuration_is_reported():
     refused = refusal("nmpy", indexes=IndexSettings(no_index=True))
     assert refused.message == "there is no distribution nmpy on any index: none is configured"
 
@@ -78,7 +78,7 @@ def test_without_an_index_that_is_said():
     ("text", "whose"),
     [("gunicorn>=23", "the service"), (OURS_FOR_KERNEL[0], "the notebook's kernel")],
 )
-def test_a_name_that_we_need_is_reported_with_what_needs_it(text, whose):
+def test_an_unknown_distribution_of_ours_is_reported_with_its_purpose(text, whose):
     refused = refusal("alpha", ours=(text,), releases={"alpha": {"1": ANY}})
     name = text.partition(">")[0]
     assert refused.message == (
@@ -87,13 +87,13 @@ def test_a_name_that_we_need_is_reported_with_what_needs_it(text, whose):
     assert refused.place is None
 
 
-def test_a_requirement_whose_marker_does_not_hold_is_not_looked_for():
+def test_a_requirement_whose_marker_does_not_apply_is_not_looked_up():
     refused = refusal("nmpy; python_version < '3'", "pandsa", releases={})
     assert refused.message.startswith("there is no distribution pandsa on ")
     assert (refused.place, refused.details) == (line(2), None)
 
 
-def test_the_others_that_are_missing_are_told_in_a_line_each():
+def test_further_missing_distributions_are_listed_one_per_line():
     refused = refusal("nmpy", "alpha==2", ours=("gunicorn",), releases={"alpha": {"1": ANY}})
     assert refused.message == "there is no distribution nmpy on https://pypi.org/simple"
     assert refused.place == line(1)
@@ -136,7 +136,7 @@ def test_the_nearest_versions_are_named(text, versions, remedy):
     assert (refused.place, refused.remedy) == (line(1), remedy)
 
 
-def test_wheels_for_other_pythons_are_told():
+def test_wheels_for_other_pythons_are_reported():
     refused = refusal("alpha==1", releases={"alpha": {"1": OLD, "2": ANY}})
     assert refused.message == f"alpha==1 has no wheel for {HERE}, only for Python 3.8 and 3.9"
     assert refused.remedy == (
@@ -144,7 +144,7 @@ def test_wheels_for_other_pythons_are_told():
     )
 
 
-def test_another_python_and_a_build_from_source_are_ways_out():
+def test_another_python_and_a_build_from_source_are_suggested():
     newer = Release(wheels=("3.9",), source=(THIS_PYTHON,))
     one = wanted("alpha==1")[0]
     refused = no_wheel(one, KnownIndex(releases={"alpha": {"1": newer}}))
@@ -162,13 +162,13 @@ def test_another_python_and_a_build_from_source_are_ways_out():
     assert refused.remedy.endswith(f"; or build with Python {newest}")
 
 
-def test_without_any_wheel_no_other_python_is_named():
+def test_no_other_python_is_suggested_without_any_wheel():
     source = Release(wheels=(), source=(THIS_PYTHON,))
     refused = no_wheel(wanted("alpha==1")[0], KnownIndex(releases={"alpha": {"1": source}}))
     assert refused.message == f"alpha==1 has no wheel for {HERE}"
 
 
-def test_wheels_for_other_systems_alone_are_told_as_such():
+def test_wheels_only_for_other_systems_are_reported():
     windows = Release(wheels=(), elsewhere=True)
     refused = refusal("alpha==1", releases={"alpha": {"1": windows}})
     assert refused.message == f"alpha==1 does not support {SYSTEM}, only other systems"
@@ -186,7 +186,7 @@ def test_source_for_other_pythons_is_reported():
     assert refused.remedy == f"no version of alpha has a wheel for {HERE}"
 
 
-def test_what_was_published_after_the_date_is_reported():
+def test_a_version_published_after_the_date_is_reported():
     late = Release(published="2026-06-30")
     refused = refusal("alpha==2", as_of="2026-01-31", releases={"alpha": {"1": ANY, "2": late}})
     assert refused.message == (
@@ -200,7 +200,7 @@ def test_what_was_published_after_the_date_is_reported():
     assert refused.message.startswith("alpha did not exist on 2026-01-31")
 
 
-def test_an_index_that_refuses_us_comes_first():
+def test_denied_access_to_an_index_is_reported_first():
     refused = refusal(
         "nmpy",
         "alpha==2",
@@ -221,14 +221,14 @@ def test_an_index_that_refuses_us_comes_first():
     assert refused.remedy == "put a username and password into PIP_INDEX_URL or ~/.netrc"
 
 
-def test_one_name_that_is_refused_is_named_alone():
+def test_a_single_denied_distribution_is_named():
     refused = refusal("secret", denied={"secret": "401 Unauthorized"})
     assert refused.message == (
         "the package index denies access to secret (https://pypi.org/simple)"
     )
 
 
-def test_a_user_who_is_given_is_to_be_checked():
+def test_given_credentials_are_suggested_to_be_checked():
     refused = refusal(
         "secret",
         indexes=IndexSettings(index_url="https://joe:sesame@i.example/simple/"),
@@ -241,7 +241,7 @@ def test_a_user_who_is_given_is_to_be_checked():
 THREE = {"alpha": {"1": ANY, "2": ANY}, "beta": {"1": ANY}, "gamma": {"1": ANY}}
 
 
-def test_a_conflict_is_made_as_small_as_it_is():
+def test_a_conflict_is_reduced_to_its_smallest_set():
     refused = refusal(
         *("gamma", "alpha==1", "beta"),
         ours=("gunicorn",),
@@ -254,14 +254,14 @@ def test_a_conflict_is_made_as_small_as_it_is():
     assert refused.remedy == "allow other versions of alpha or beta"
 
 
-def test_versions_of_several_distributions_are_no_contradiction():
+def test_pins_of_several_distributions_are_not_a_contradiction():
     refused = refusal(
         *("alpha==2", "beta==1"), releases=THREE, apart=(frozenset({"alpha", "beta"}),)
     )
     assert refused.details == "uv cannot lock alpha==2, beta==1"
 
 
-def test_a_conflict_with_what_we_need_is_reported_as_such():
+def test_a_conflict_with_our_requirements_is_reported_as_one():
     refused = refusal(
         *("beta", "alpha==1"),
         ours=("gunicorn>=23",),
@@ -276,7 +276,7 @@ def test_a_conflict_with_what_we_need_is_reported_as_such():
     )
 
 
-def test_what_we_need_alone_is_to_be_made_available():
+def test_our_requirements_must_be_available():
     refused = refusal(
         "beta",
         ours=("gunicorn",),
@@ -292,7 +292,7 @@ def test_what_we_need_alone_is_to_be_made_available():
     )
 
 
-def test_one_requirement_that_cannot_be_met_with_what_it_needs_is_reported():
+def test_a_requirement_with_unresolvable_dependencies_is_reported():
     refused = refusal("beta", "alpha==1", releases=THREE, apart=(frozenset({"alpha"}),))
     assert refused.message == f"alpha==1 and its dependencies cannot be resolved for {HERE}"
     assert refused.details == "uv cannot lock alpha==1"
@@ -303,7 +303,7 @@ def test_one_requirement_that_cannot_be_met_with_what_it_needs_is_reported():
     assert refused.remedy == "allow other versions of alpha"
 
 
-def test_contrary_versions_of_one_distribution_need_no_words_of_uv():
+def test_contradictory_versions_of_one_distribution_need_no_details():
     class Contrary(KnownIndex):
         def fit(self, requirements):
             return not {"alpha==1", "alpha>=2"} <= {*requirements}
@@ -319,7 +319,7 @@ def test_contrary_versions_of_one_distribution_need_no_words_of_uv():
     "constrained",
     [{"constraints": ("alpha<1",)}, {"indexes": IndexSettings(constraints=("/limits.txt",))}],
 )
-def test_constraints_that_are_to_blame_are_told(constrained):
+def test_constraints_that_prevent_a_resolution_are_reported(constrained):
     refused = refusal(
         "alpha==1", "beta", releases=THREE, limited=frozenset({"alpha"}), **constrained
     )
@@ -332,7 +332,7 @@ def test_constraints_that_are_to_blame_are_told(constrained):
     )
 
 
-def test_constraints_are_not_blamed_for_what_fails_without_them():
+def test_constraints_are_not_blamed_if_the_resolution_also_fails_without_them():
     refused = refusal(
         *("alpha==1", "beta"),
         releases=THREE,

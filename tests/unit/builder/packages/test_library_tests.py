@@ -21,7 +21,7 @@ from nachlass_builder.packages.library_tests import folder_of_tests, imported_te
         ("pack-1.0.dist-info/RECORD", None),
     ],
 )
-def test_folders_of_tests_are_below_a_package(file, folder):
+def test_folders_of_tests_are_recognized_only_inside_a_package(file, folder):
     found = folder_of_tests(file)
     assert (found and str(found)) == folder
 
@@ -49,7 +49,7 @@ def test_folders_of_tests_are_below_a_package(file, folder):
         ("pack/a.py", "from pack.testing import tests_of", []),
     ],
 )
-def test_imports_of_tests_are_found(file, text, names):
+def test_imports_of_test_modules_are_found(file, text, names):
     assert sorted(imported_tests(file, text)) == names
 
 
@@ -84,7 +84,7 @@ def recorded(site_packages, name):
         return [row[0] for row in csv.reader(file)]
 
 
-def test_tests_are_left_out_but_those_that_are_imported(site_packages):
+def test_folders_of_tests_are_removed_unless_they_are_imported(site_packages):
     before = (site_packages / "pack of a cache").read_text()
     leave_out_tests(site_packages, {"pack.inner.tests.common.helper"})
     assert not (site_packages / "pack/tests").exists()
@@ -101,7 +101,7 @@ def test_tests_are_left_out_but_those_that_are_imported(site_packages):
     assert (site_packages / "pack of a cache").read_text() == before
 
 
-def test_what_a_record_has_and_is_not_there_is_nothing_to_remove(site_packages):
+def test_recorded_files_that_do_not_exist_are_ignored(site_packages):
     with (site_packages / "other-1.0.dist-info/RECORD").open("a") as record:
         record.write("gone/tests/a.py,,\n")
     leave_out_tests(site_packages, set())
@@ -109,7 +109,7 @@ def test_what_a_record_has_and_is_not_there_is_nothing_to_remove(site_packages):
 
 
 @pytest.mark.parametrize("name", ["tests/a.py", "a.pyx"])
-def test_a_record_names_nothing_elsewhere(site_packages, tmp_path_factory, name):
+def test_recorded_paths_outside_the_folder_are_ignored(site_packages, tmp_path_factory, name):
     elsewhere = tmp_path_factory.mktemp("elsewhere") / name
     elsewhere.parent.mkdir(exist_ok=True)
     elsewhere.touch()
@@ -120,7 +120,7 @@ def test_a_record_names_nothing_elsewhere(site_packages, tmp_path_factory, name)
     assert elsewhere.exists()
 
 
-def test_what_no_record_has_stays(site_packages):
+def test_files_without_a_record_are_kept(site_packages):
     leave_out_tests(site_packages, set())
     assert not (site_packages / "pack/inner/tests/common.py").exists()
     assert (site_packages / "pack/inner/tests/not_recorded.py").exists()

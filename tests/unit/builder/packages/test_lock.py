@@ -146,7 +146,7 @@ def test_everything_is_locked_with_hashes(ask):
     assert "uv pip compile" not in lock.text
 
 
-def test_the_digest_is_of_what_the_lock_says(ask, tmp_path):
+def test_the_digest_depends_only_on_the_content_of_the_lock(ask, tmp_path):
     lock = ask("beta")
     assert lock.digest == ask("beta").digest
     assert lock.digest != ask("alpha").digest
@@ -170,7 +170,7 @@ def test_an_unreadable_lock_is_named(tmp_path, text):
     assert raised.value.place.file.endswith("pylock.x.toml")
 
 
-def test_a_pin_without_a_wheel_for_this_python_is_refused_with_the_nearest_versions(ask):
+def test_a_pin_without_a_suitable_wheel_is_rejected_with_the_nearest_versions(ask):
     error = refusal(ask, "alpha", "delta==1.0")
     assert str(error) == (
         f"error: requirements.txt, line 2: delta==1.0 has no wheel for {HERE}, "
@@ -180,7 +180,7 @@ def test_a_pin_without_a_wheel_for_this_python_is_refused_with_the_nearest_versi
     )
 
 
-def test_a_pin_with_a_wheel_for_a_newer_python_names_that_python(ask, tmp_path):
+def test_a_pin_with_a_wheel_only_for_a_newer_python_names_that_python(ask, tmp_path):
     newer = sys.version_info.minor + 1
     make_wheel(tmp_path / "links", "nu", tag=f"cp3{newer}-cp3{newer}-manylinux1_x86_64")
     error = refusal(ask, "nu==1.0", PIP_FIND_LINKS=str(tmp_path / "links"))
@@ -190,34 +190,34 @@ def test_a_pin_with_a_wheel_for_a_newer_python_names_that_python(ask, tmp_path):
     )
 
 
-def test_it_is_built_when_the_user_insists(ask):
+def test_a_pin_without_a_wheel_is_built_if_the_user_insists(ask):
     lock = ask("delta==1.0", PIP_NO_BINARY="delta")
     assert lock.built_from_source == ("delta",)
     assert lock.notes == ("delta is built from source",)
 
 
-def test_a_range_takes_the_version_that_has_a_wheel(ask):
+def test_a_range_selects_a_version_with_a_wheel(ask):
     assert ask("delta<1.5").packages == (("delta", "0.5"),)
 
 
-def test_what_depends_on_a_version_without_a_wheel_is_refused(ask):
+def test_a_dependency_on_a_version_without_a_wheel_is_rejected(ask):
     error = refusal(ask, "alpha", "epsilon")
     assert error.message == f"epsilon and its dependencies cannot be resolved for {HERE}"
     assert error.place == Place("requirements.txt", line=2)
     assert "delta" in error.details
 
 
-def test_what_is_published_only_as_source_is_built(ask):
+def test_a_source_only_distribution_is_built(ask):
     lock = ask("eta", "alpha")
     assert lock.built_from_source == ("eta",)
     assert lock.notes == ("eta has no wheel and is built from source",)
 
 
-def test_what_is_for_another_system_is_refused(ask):
+def test_a_distribution_for_another_system_is_rejected(ask):
     assert "only other systems" in refusal(ask, "zeta").message
 
 
-def test_a_version_that_does_not_exist_is_distinguished_from_a_name_that_does_not(ask, published):
+def test_a_missing_version_is_distinguished_from_an_unknown_distribution(ask, published):
     error = refusal(ask, "delta==1.2", "theta")
     assert error.message == "no version of delta matches delta==1.2"
     assert "delta==0.5 and delta==1.5" in error.remedy
@@ -227,7 +227,7 @@ def test_a_version_that_does_not_exist_is_distinguished_from_a_name_that_does_no
     assert refusal(ask, "theta").message == there_is_none
 
 
-def test_a_conflict_names_only_what_collides(ask):
+def test_a_conflict_names_only_the_incompatible_requirements(ask):
     error = refusal(ask, "eta", "beta", "delta", "alpha==3.0", ours=["gamma"])
     assert error.message == "beta and alpha==3.0 (requirements.txt, line 4) are incompatible"
     assert error.place == Place("requirements.txt", line=2)
@@ -235,7 +235,7 @@ def test_a_conflict_names_only_what_collides(ask):
     assert "beta" in error.details
 
 
-def test_a_conflict_about_one_distribution_needs_no_explanation(ask):
+def test_a_conflict_about_one_distribution_needs_no_details(ask):
     error = refusal(ask, "eta", "alpha==1.0", "alpha>=2", ours=["beta"])
     assert str(error) == (
         "error: requirements.txt, line 2: alpha==1.0 and alpha>=2 (requirements.txt, line 3) "
@@ -243,29 +243,29 @@ def test_a_conflict_about_one_distribution_needs_no_explanation(ask):
     )
 
 
-def test_a_conflict_with_ours_says_whose(ask):
+def test_a_conflict_with_our_requirements_names_their_purpose(ask):
     error = refusal(ask, "eta", "alpha==1.0", ours=["gamma"])
     assert error.message == "alpha==1.0 and gamma (needed by the service) are incompatible"
     assert "cannot change" in error.remedy
 
 
-def test_a_conflict_with_a_constraint_says_so(ask):
+def test_a_conflict_with_a_constraint_is_reported_as_one(ask):
     error = refusal(ask, "beta", constraints=["alpha==3.0"])
     assert error.message.endswith("under the configured constraints")
     assert "uv.lock" in error.remedy
 
 
-def test_constraints_hold(ask):
+def test_constraints_are_respected(ask):
     assert ask("alpha", constraints=["alpha<2"]).packages == (("alpha", "1.0"),)
 
 
-def test_a_dead_index_is_not_a_missing_package(ask):
+def test_an_unreachable_index_is_not_reported_as_a_missing_package(ask):
     error = refusal(ask, "alpha", PIP_INDEX_URL=f"http://joe:{ENCODED}@127.0.0.1:1/simple")
     assert error.message == "the package index cannot be read (http://127.0.0.1:1/simple)"
     assert ENCODED not in str(error)
 
 
-def test_a_wheelhouse_is_named_as_the_bundle_holds_it(ask, tmp_path):
+def test_a_wheelhouse_is_named_by_its_path_in_the_bundle(ask, tmp_path):
     root = tmp_path / "source"
     make_wheel(root / "wheels", "kappa", requires=["mu"])
     make_wheel(root / "wheels", "mu")
@@ -279,7 +279,7 @@ def test_a_wheelhouse_is_named_as_the_bundle_holds_it(ask, tmp_path):
     assert f'path = "{tmp_path}/bundle/src/wheels/kappa' in read.install_text
 
 
-def test_files_outside_the_source_are_told(ask, tmp_path):
+def test_files_outside_the_source_are_reported(ask, tmp_path):
     make_wheel(tmp_path / "links", "kappa")
     (tmp_path / "source").mkdir()
     lock = ask("kappa", root=tmp_path / "source", PIP_FIND_LINKS=str(tmp_path / "links"))
@@ -300,7 +300,7 @@ def test_a_folder_of_the_source_is_part_of_the_digest(ask, tmp_path):
     assert ask(text, root=root).digest != before.digest
 
 
-def test_a_kept_lock_is_of_the_source_as_it_is_now(ask, tmp_path):
+def test_a_reused_lock_refers_to_the_current_source(ask, tmp_path):
     root = tmp_path / "source"
     (root / "mine/inner").mkdir(parents=True)
     (root / "mine/pyproject.toml").write_text('[project]\nname = "mine"\nversion = "1"\n')
@@ -321,7 +321,7 @@ def test_a_kept_lock_is_of_the_source_as_it_is_now(ask, tmp_path):
     assert before.changed_in(moved) == ["mine"]
 
 
-def test_wheels_of_the_source_that_are_others_are_known(ask, tmp_path):
+def test_changed_wheels_of_the_source_are_detected(ask, tmp_path):
     root = tmp_path / "source"
     make_wheel(root / "wheels", "kappa")
     lock = ask("kappa", root=root, PIP_NO_INDEX="1")
@@ -333,7 +333,7 @@ def test_wheels_of_the_source_that_are_others_are_known(ask, tmp_path):
 
 
 @pytest.mark.parametrize("known_by", ["url", "netrc"])
-def test_a_private_index_works_and_its_password_stays_out(ask, environ, published, known_by):
+def test_a_private_index_works_and_its_password_is_not_stored(ask, environ, published, known_by):
     with served(published) as host:
         user = f"joe:{ENCODED}@" if known_by == "url" else ""
         if known_by == "netrc":
@@ -344,7 +344,7 @@ def test_a_private_index_works_and_its_password_stays_out(ask, environ, publishe
     assert "sesame" not in lock.text + str(error) + repr(lock)
 
 
-def test_a_wrong_password_is_not_a_missing_package(ask, published):
+def test_a_wrong_password_is_not_reported_as_a_missing_package(ask, published):
     with served(published) as host:
         index = f"http://joe:wrong-one@{host}/simple"
         error = refusal(ask, "beta", "delta", ours=["alpha"], PIP_INDEX_URL=index)
@@ -357,7 +357,7 @@ def test_a_wrong_password_is_not_a_missing_package(ask, published):
     assert "wrong-one" not in str(error)
 
 
-def test_a_missing_password_is_asked_for(ask, published):
+def test_a_missing_password_is_requested(ask, published):
     with served(published) as host:
         error = refusal(ask, "beta", PIP_INDEX_URL=f"http://{host}/simple")
     assert error.remedy == "put a username and password into PIP_INDEX_URL or ~/.netrc"
@@ -386,7 +386,9 @@ def test_a_git_requirement_is_locked_to_its_commit(ask, repository):
 
 
 @pytest.mark.parametrize("known_by", ["url", "netrc"])
-def test_a_private_repository_works_and_its_password_stays_out(ask, environ, repository, known_by):
+def test_a_private_repository_works_and_its_password_is_not_stored(
+    ask, environ, repository, known_by
+):
     with served(repository.parent) as host:
         user = f"joe:{ENCODED}@" if known_by == "url" else ""
         if known_by == "netrc":
@@ -423,7 +425,7 @@ def dated(tmp_path):
     return tmp_path / "dated"
 
 
-def test_a_date_holds_for_the_users_requirements_and_not_for_ours(ask, dated):
+def test_a_date_applies_to_the_users_requirements_but_not_to_ours(ask, dated):
     with served(dated, pages="application/vnd.pypi.simple.v1+json") as host:
         index = {"PIP_INDEX_URL": f"http://joe:{ENCODED}@{host}/simple"}
         assert ask("xi", **index).packages == (("xi", "2.0"),)
@@ -437,7 +439,7 @@ def test_a_date_holds_for_the_users_requirements_and_not_for_ours(ask, dated):
         assert error.message == "xi==1.0 and xi>=2 (needed by the service) are incompatible"
 
 
-def test_the_lock_holds_what_hashes_allow(ask, published):
+def test_the_lock_has_only_files_with_the_required_hashes(ask, published):
     place = Place("requirements.txt", line=1)
     digest = sha256((published / "files" / "alpha-2.0-py3-none-any.whl").read_bytes()).hexdigest()
     held = Hashed(Requirement("alpha==2.0", place), (f"sha256:{digest}",))
@@ -448,7 +450,7 @@ def test_the_lock_holds_what_hashes_allow(ask, published):
         ask("alpha", hashes=[other])
 
 
-def test_require_hashes_reaches_what_requirements_need_but_not_what_we_need(ask, published):
+def test_require_hashes_covers_dependencies_but_not_our_requirements(ask, published):
     place = Place("requirements.txt", line=1)
     path = published / "files" / "gamma-1.0-py3-none-any.whl"
     digest = sha256(path.read_bytes()).hexdigest()

@@ -63,12 +63,12 @@ def files(*demands):
         ([demand("alpha @ https://elsewhere.example/a.whl", "f" * 64)], [WHEEL, OTHER, SDIST]),
     ],
 )
-def test_a_lock_keeps_the_files_that_have_the_hashes(demands, left):
+def test_a_lock_keeps_only_files_with_the_required_hashes(demands, left):
     assert files(*demands) == left
 
 
 @pytest.mark.parametrize("digests", [["f" * 64], [OTHER]])
-def test_a_hash_of_no_file_for_this_python_is_refused(digests):
+def test_a_hash_that_matches_no_suitable_file_is_rejected(digests):
     with pytest.raises(RequirementsError) as refused:
         files(demand("alpha==1.0", *digests))
     assert refused.value.message == ("no file of alpha 1.0 for this Python has the required hash")
@@ -89,7 +89,7 @@ def test_a_hash_of_no_file_for_this_python_is_refused(digests):
         ({"url": "https://i.test/a%2B1-1-py3-none-any.whl?token=x"}, "a+1-1-py3-none-any.whl"),
     ],
 )
-def test_a_file_that_has_another_hash_is_named_without_its_place(file, shown):
+def test_a_file_with_another_hash_is_named_without_its_path(file, shown):
     archive = {**file, "hashes": {"sha256": WHEEL, "MD5": "ab"}}
     lock = tomli_w.dumps(
         {
@@ -104,14 +104,14 @@ def test_a_file_that_has_another_hash_is_named_without_its_place(file, shown):
     assert refused.value.details == f"{shown}  md5:ab\n{shown}  sha256:{WHEEL}"
 
 
-def test_a_file_without_a_hash_has_not_the_one_that_is_demanded():
+def test_a_file_without_a_hash_does_not_match():
     lock = LOCK.replace(f', hashes = {{ sha256 = "{WHEEL}" }}', "")
     with pytest.raises(RequirementsError, match=r"no file of beta 2\.0") as refused:
         restrict(lock, [demand("beta @ https://i.test/beta-2.0-py3-none-any.whl", WHEEL)])
     assert refused.value.details is None
 
 
-def test_what_is_left_of_a_lock_says_what_is_built():
+def test_a_restricted_lock_determines_the_files_that_are_built():
     package = tomllib.loads(restrict(LOCK, [demand("alpha==1.0", SDIST)]))["packages"][0]
     assert "wheels" not in package
     package = tomllib.loads(restrict(LOCK, [demand("alpha==1.0", WHEEL)]))["packages"][0]
@@ -119,7 +119,7 @@ def test_what_is_left_of_a_lock_says_what_is_built():
     assert restrict(LOCK, [demand("delta", WHEEL)]) == LOCK
 
 
-def test_a_version_before_its_release_is_concerned_too():
+def test_pre_releases_are_matched_too():
     lock = LOCK.replace('version = "1.0"\nsdist', 'version = "1.1rc1"\nsdist').replace(
         "alpha-1.0", "alpha-1.1rc1"
     )
@@ -128,7 +128,7 @@ def test_a_version_before_its_release_is_concerned_too():
     assert "sdist" not in package
 
 
-def test_two_lines_that_share_no_hash_are_refused():
+def test_two_lines_without_a_common_hash_are_rejected():
     with pytest.raises(RequirementsError, match="no file of alpha"):
         files(demand("alpha==1.0", WHEEL), demand("alpha==1.0", SDIST, line=9))
 
@@ -140,7 +140,7 @@ def test_the_hash_of_a_link_is_enforced():
     restrict(LOCK, [demand("beta @ https://i.test/beta-2.0-py3-none-any.whl", WHEEL)])
 
 
-def test_a_repository_has_no_hash():
+def test_a_hash_for_a_repository_is_rejected():
     link = "gamma @ git+https://{}i.test/gamma.git"
     with pytest.raises(RequirementsError) as refused:
         restrict(LOCK, [demand(link.format("me:secret@"), WHEEL)])
@@ -167,7 +167,7 @@ LIST = "list all dependencies with hashes, as `uv pip compile --generate-hashes`
         ("alpha @ https://i.test/a.whl", [], "alpha 1.0 has no hash", 1, LIST),
     ],
 )
-def test_require_hashes_wants_all_pinned_and_hashed(requirement, demands, said, line, remedy):
+def test_require_hashes_demands_pins_and_hashes(requirement, demands, said, line, remedy):
     read = [Requirement(requirement, Place("requirements.txt", line=1))]
     locked = tomllib.loads(LOCK)["packages"][:2]
     with pytest.raises(RequirementsError) as refused:
@@ -177,12 +177,12 @@ def test_require_hashes_wants_all_pinned_and_hashed(requirement, demands, said, 
     assert refused.value.remedy == remedy
 
 
-def test_what_has_no_version_is_named_alone():
+def test_a_package_without_a_version_is_named_without_one():
     with pytest.raises(RequirementsError, match=r"^error: x: gamma has no hash, but"):
         check_all_hashed(Place("x"), [], tomllib.loads(LOCK)["packages"][2:], [])
 
 
-def test_require_hashes_is_content_with_hashes():
+def test_require_hashes_accepts_pins_with_hashes():
     read = [Requirement("alpha==1.0", Place("requirements.txt", line=1))]
     demands = [demand("alpha==1.0", WHEEL)]
     check_all_hashed(Place("x"), read, tomllib.loads(LOCK)["packages"][:1], demands)

@@ -38,19 +38,19 @@ def places(tmp_path):
     return places
 
 
-def test_files_go_from_the_machines_to_the_environments(machine, places, tmp_path):
+def test_files_are_ordered_from_the_machine_to_the_environment(machine, places, tmp_path):
     everywhere = ["xdg/pip", "more/pip", "etc", "home/.pip", "home/.config/pip", "venv"]
     assert places(machine) == everywhere
     (tmp_path / "etc/pip.conf").unlink()
     assert places(machine) == [place for place in everywhere if place != "etc"]
 
 
-def test_the_users_folder_of_configurations_may_be_named(machine, places, tmp_path):
+def test_the_configuration_folder_of_the_user_can_be_set(machine, places, tmp_path):
     named = {**machine, "XDG_CONFIG_HOME": str(tmp_path / "config")}
     assert places(named)[3:] == ["home/.pip", "config/pip", "venv"]
 
 
-def test_on_a_mac_the_users_file_is_in_the_library_or_else_as_on_linux(
+def test_on_a_mac_the_users_file_is_in_the_library_or_as_on_linux(
     machine, places, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(sys, "platform", "darwin")
@@ -70,7 +70,7 @@ def test_on_a_mac_the_machines_file_is_in_the_library(machine, monkeypatch):
     assert configuration_files(machine)[0] == shared
 
 
-def test_without_variables_the_files_of_this_user_and_this_python_are_read(tmp_path, monkeypatch):
+def test_the_files_of_this_user_and_python_are_read_by_default(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setattr(sys, "prefix", str(tmp_path / "python"))
@@ -82,7 +82,7 @@ def test_without_variables_the_files_of_this_user_and_this_python_are_read(tmp_p
     assert [str(path.parent.relative_to(tmp_path)) for path in found] == read
 
 
-def test_without_a_variable_the_machines_folder_is_that_of_the_standard(machine, monkeypatch):
+def test_the_configuration_folder_of_the_machine_has_a_default(machine, monkeypatch):
     standard = Path("/etc/xdg/pip/pip.conf")
     is_file = Path.is_file
     monkeypatch.setattr(Path, "is_file", lambda path: path == standard or is_file(path))
@@ -90,7 +90,7 @@ def test_without_a_variable_the_machines_folder_is_that_of_the_standard(machine,
     assert configuration_files(machine)[0] == standard
 
 
-def test_a_named_file_is_the_strongest_and_may_be_absent(machine, places, tmp_path):
+def test_a_named_file_has_the_highest_priority_and_may_be_missing(machine, places, tmp_path):
     (tmp_path / "mine").mkdir()
     mine = {**machine, "PIP_CONFIG_FILE": str(tmp_path / "mine/pip.conf")}
     assert places(mine) == places(machine)
@@ -107,9 +107,7 @@ def test_a_named_file_is_the_strongest_and_may_be_absent(machine, places, tmp_pa
         (b"[global]\na = 1\na = 2\n", "the file is not a valid pip configuration", 3),
     ],
 )
-def test_a_file_that_is_none_of_pips_is_refused_with_its_line(
-    machine, tmp_path, content, message, line
-):
+def test_an_invalid_file_is_rejected_with_its_line(machine, tmp_path, content, message, line):
     (tmp_path / "venv/pip.conf").write_bytes(content)
     with pytest.raises(RequirementsError) as refused:
         read_values(machine)
@@ -118,7 +116,7 @@ def test_a_file_that_is_none_of_pips_is_refused_with_its_line(
     assert refused.value.place.line == line
 
 
-def test_options_have_one_name_however_they_are_spelled(machine, tmp_path):
+def test_the_names_of_options_are_normalized(machine, tmp_path):
     (tmp_path / "venv/pip.conf").write_text(
         "[install]\n--No_Index = 1\nRETRIES\t= 2\npre =\n[list]\nformat = json\n"
     )

@@ -31,7 +31,7 @@ def read(machine, root=None, **variables):
     return IndexSettings.read({**machine, **variables}, root)
 
 
-def test_variables_win_over_files_and_install_over_global(tmp_path, machine):
+def test_variables_override_files_and_install_overrides_global(tmp_path, machine):
     write(tmp_path / "etc/pip/pip.conf", "[install]\nindex-url = https://install.example\n")
     write(
         tmp_path / "home/.config/pip/pip.conf",
@@ -43,13 +43,13 @@ def test_variables_win_over_files_and_install_over_global(tmp_path, machine):
     assert read(machine, PIP_INDEX_URL="").index_url == "https://install.example"
 
 
-def test_files_of_the_user_go_from_old_to_new_and_the_environments_is_last(tmp_path, machine):
+def test_the_newer_file_of_the_user_and_the_environments_file_win(tmp_path, machine):
     for place in ("home/.pip", "home/.config/pip", "venv"):
         write(tmp_path / place / "pip.conf", f"[global]\nindex-url = https://{place}\n")
         assert read(machine).index_url == f"https://{place}"
 
 
-def test_a_named_file_replaces_the_users(tmp_path, machine):
+def test_a_named_file_replaces_the_users_files(tmp_path, machine):
     write(tmp_path / "home/.pip/pip.conf", "[global]\ntimeout = 7\n")
     write(tmp_path / "mine.conf", "[global]\nretries = 2\n")
     settings = read(machine, PIP_CONFIG_FILE=str(tmp_path / "mine.conf"))
@@ -58,7 +58,7 @@ def test_a_named_file_replaces_the_users(tmp_path, machine):
     assert read(machine, PIP_CONFIG_FILE=os.devnull).timeout_s is None
 
 
-def test_a_broken_file_is_named_and_not_quoted(tmp_path, machine):
+def test_an_invalid_file_is_named_and_not_quoted(tmp_path, machine):
     write(tmp_path / "home/.pip/pip.conf", "[global]\nindex-url sesame\n")
     with pytest.raises(RequirementsError) as raised:
         read(machine)
@@ -66,7 +66,7 @@ def test_a_broken_file_is_named_and_not_quoted(tmp_path, machine):
     assert raised.value.place.line == 2
 
 
-def test_lists_are_separated_by_blanks_for_pip_and_by_commas_for_uv(tmp_path, machine):
+def test_lists_are_separated_by_spaces_for_pip_and_by_commas_for_uv(tmp_path, machine):
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
     settings = read(machine, PIP_FIND_LINKS=f"{tmp_path}/one\n {tmp_path}/two https://l.example/")
@@ -74,7 +74,7 @@ def test_lists_are_separated_by_blanks_for_pip_and_by_commas_for_uv(tmp_path, ma
     assert links == f"{tmp_path}/one,{tmp_path}/two,https://l.example/"
 
 
-def test_a_folder_may_be_a_path_or_a_link_of_any_form(tmp_path, machine, monkeypatch):
+def test_a_folder_can_be_a_path_or_a_file_url(tmp_path, machine, monkeypatch):
     (tmp_path / "home/my wheels").mkdir(parents=True)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     links = (f"file:{tmp_path}", f"file://{tmp_path}/home/my%20wheels")
@@ -83,13 +83,13 @@ def test_a_folder_may_be_a_path_or_a_link_of_any_form(tmp_path, machine, monkeyp
     assert settings.find_links == (str(tmp_path / "home"),) * 2
 
 
-def test_missing_folders_are_passed_over_and_told(tmp_path, machine):
+def test_missing_folders_are_skipped_and_reported(tmp_path, machine):
     settings = read(machine, PIP_FIND_LINKS=f"{tmp_path}/absent file://{tmp_path}/gone")
     assert settings.find_links == ()
     assert settings.missing_links == (f"{tmp_path}/absent", f"file://{tmp_path}/gone")
 
 
-def test_several_indexes_are_compared_as_pip_does_with_index_url_first(machine):
+def test_several_indexes_are_compared_as_by_pip_and_index_url_is_first(machine):
     settings = read(machine, PIP_INDEX_URL=INDEX, PIP_EXTRA_INDEX_URL="https://b.example https://c")
     told = uv_environment(settings)
     assert told["UV_INDEX"] == f"{INDEX} https://b.example"
@@ -97,7 +97,7 @@ def test_several_indexes_are_compared_as_pip_does_with_index_url_first(machine):
     assert told["UV_INDEX_STRATEGY"] == "unsafe-best-match"
 
 
-def test_one_index_is_the_default_one(machine):
+def test_a_single_index_is_the_default_index(machine):
     told = uv_environment(read(machine, PIP_INDEX_URL=INDEX))
     assert told["UV_DEFAULT_INDEX"] == INDEX
     assert "UV_INDEX" not in told
@@ -105,7 +105,7 @@ def test_one_index_is_the_default_one(machine):
     assert told["UV_SYSTEM_CERTS"] == "1"
 
 
-def test_variables_of_uv_win(machine):
+def test_variables_of_uv_take_precedence(machine):
     settings = read(
         machine,
         PIP_INDEX_URL="https://pip.example",
@@ -121,7 +121,7 @@ def test_variables_of_uv_win(machine):
     assert not [name for name in told if name.startswith("PIP_")]
 
 
-def test_no_index_leaves_only_the_links(tmp_path, machine):
+def test_no_index_keeps_only_the_links(tmp_path, machine):
     write(tmp_path / "root/wheels/a-1-py3-none-any.whl", "")
     settings = read(machine, tmp_path / "root", PIP_NO_INDEX="yes", PIP_INDEX_URL=INDEX)
     assert settings.wheelhouse == tmp_path / "root/wheels"
@@ -130,7 +130,7 @@ def test_no_index_leaves_only_the_links(tmp_path, machine):
     assert "UV_DEFAULT_INDEX" not in uv_environment(settings)
 
 
-def test_whether_a_user_is_given_for_the_index_that_refuses(tmp_path, machine):
+def test_credentials_for_the_denying_index_are_recognized(tmp_path, machine):
     said = "An index URL (https://index.example/simple) could not be queried (401 Unauthorized)"
     assert read(machine, PIP_INDEX_URL=INDEX).user_given(said)
     assert read(machine, UV_INDEX=f"mine={INDEX}/ https://b.example").user_given(said)
@@ -147,31 +147,31 @@ def test_whether_a_user_is_given_for_the_index_that_refuses(tmp_path, machine):
 
 
 @pytest.mark.parametrize("content", [b"no netrc", b"machine \xff login a password b\n"])
-def test_a_netrc_that_cannot_be_read_gives_no_user(tmp_path, machine, content):
+def test_an_unreadable_netrc_has_no_credentials(tmp_path, machine, content):
     (tmp_path / "home").mkdir()
     (tmp_path / "home/.netrc").write_bytes(content)
     assert not read(machine).user_given("https://index.example/simple: 401 Unauthorized")
 
 
-def test_an_odd_switch_is_refused(machine):
+def test_an_invalid_switch_is_rejected(machine):
     with pytest.raises(RequirementsError, match="maybe") as refused:
         read(machine, PIP_NO_INDEX="maybe")
     assert refused.value.remedy == "use 1 or 0"
 
 
-def test_switches_have_pips_words(machine):
+def test_switches_accept_the_same_values_as_pip(machine):
     for is_on, words in ((True, "y yes T true on 1"), (False, "N no f false off 0")):
         for word in words.split():
             assert read(machine, PIP_NO_INDEX=word).no_index is is_on
 
 
-def test_options_without_effect_are_told_unless_they_change_nothing(machine):
+def test_options_without_effect_are_reported_unless_they_are_harmless(machine):
     given = read(machine, PIP_REQUIRE_HASHES="1", PIP_QUIET="1", PIP_RETRIES="3")
     assert given.unsupported == ("require-hashes",)
     assert given.with_options(["--pre"]).unsupported == ("require-hashes",)
 
 
-def test_the_rest_is_translated(tmp_path, machine):
+def test_other_options_are_translated(tmp_path, machine):
     settings = read(
         machine,
         PIP_CERT="/ca.pem",
@@ -198,7 +198,7 @@ def test_the_rest_is_translated(tmp_path, machine):
     assert "PYTHONPATH" not in told
 
 
-def test_formats_are_names_and_the_later_wins(machine):
+def test_formats_are_normalized_and_the_last_one_wins(machine):
     settings = read(machine, PIP_ONLY_BINARY=":all:").with_options(["--no-binary", "Foo_Bar,baz"])
     assert settings.only_binary == (":all:",)
     assert settings.no_binary == ("foo-bar", "baz")
@@ -207,7 +207,7 @@ def test_formats_are_names_and_the_later_wins(machine):
     assert settings.with_options(["--no-binary", "a,:none:,b,c"]).no_binary == ("b", "c")
 
 
-def test_options_of_requirements_files(tmp_path, machine):
+def test_options_of_requirements_files_are_applied(tmp_path, machine):
     (tmp_path / "vendor").mkdir()
     settings = read(machine, tmp_path, TOKEN="t0ken-of-mine").with_options(
         [
@@ -226,18 +226,18 @@ def test_options_of_requirements_files(tmp_path, machine):
     assert "t0ken" not in repr(settings)
 
 
-def test_what_is_not_set_and_a_quote_inside_a_word_stay_as_they_are():
+def test_unset_variables_and_quotes_inside_words_are_kept():
     urls = ("https://${ABSENT}@a.example", "https://b.example/it's")
     settings = IndexSettings().with_options([f"--extra-index-url={url}" for url in urls])
     assert settings.extra_index_urls == urls
 
 
-def test_options_that_do_not_parse_are_refused(machine):
+def test_unparsable_options_are_rejected(machine):
     with pytest.raises(RequirementsError, match="cannot parse pip's options: No closing quotation"):
         read(machine).with_options(["--find-links", "./it's here"])
 
 
-def test_secrets_are_known_encoded_and_decoded(machine):
+def test_secrets_are_recognized_encoded_and_decoded(machine):
     secrets = read(machine, PIP_INDEX_URL=INDEX, UV_INDEX_MINE_PASSWORD="hunter2!").secrets
     assert secrets >= {"open%2Fsesame", "open/sesame", "hunter2!"}
     assert read(machine, PIP_INDEX_URL="https://a:b@c.example").secrets == frozenset()
@@ -255,7 +255,7 @@ def test_secrets_are_known_encoded_and_decoded(machine):
         ("https://x.example/y.whl?sig=abc&v=1", "https://x.example/y.whl?sig=***&v=1"),
     ],
 )
-def test_redaction(text, shown):
+def test_secrets_are_redacted(text, shown):
     assert redact(text, ["open/sesame", "a", ""]) == shown
 
 
@@ -269,11 +269,11 @@ def test_redaction(text, shown):
         ("https://x.example/y.whl?token=abc&v=1#sha256=0", "https://x.example/y.whl?v=1#sha256=0"),
     ],
 )
-def test_public_urls(url, shown):
+def test_public_urls_have_no_credentials(url, shown):
     assert public_url(url) == shown
 
 
-def test_settings_follow_a_source_that_moves(tmp_path):
+def test_settings_follow_a_moved_source(tmp_path):
     root, moved = tmp_path / "before", tmp_path / "after"
     (root / "wheels").mkdir(parents=True)
     (root / "wheels/kappa-1.0-py3-none-any.whl").touch()

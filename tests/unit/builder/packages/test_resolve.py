@@ -70,7 +70,7 @@ def ask(tmp_path):
     return ask
 
 
-def test_what_uv_locks_is_the_lock(ask):
+def test_the_lock_has_the_packages_that_uv_locks(ask):
     uv = LockingUv(lambda _texts, _arguments: [wheel("alpha", "1"), wheel("gunicorn", "23")])
     lock = ask(uv, "alpha", ours=["gunicorn>=23"])
     assert lock.packages == (("alpha", "1"), ("gunicorn", "23"))
@@ -78,7 +78,7 @@ def test_what_uv_locks_is_the_lock(ask):
     assert len(uv.locked) == 1
 
 
-def test_a_package_that_only_has_source_is_built_and_told(ask):
+def test_a_source_only_package_is_built_and_reported(ask):
     uv = LockingUv(lambda _texts, _arguments: [source("alpha", "1"), wheel("beta", "1")])
     lock = ask(uv, "alpha")
     assert lock.notes == ("alpha has no wheel and is built from source",)
@@ -86,20 +86,20 @@ def test_a_package_that_only_has_source_is_built_and_told(ask):
 
 
 @pytest.mark.parametrize("allowed", [("alpha",), (":all:",)])
-def test_a_package_that_is_to_be_built_is_not_doubted(ask, allowed):
+def test_a_package_with_no_binary_is_built(ask, allowed):
     uv = LockingUv(lambda _texts, _arguments: [source("alpha", "1")], with_wheel={"alpha==1"})
     lock = ask(uv, "alpha", indexes=IndexSettings(no_binary=allowed))
     assert lock.notes == ("alpha is built from source",)
     assert len(uv.locked) == 1
 
 
-def test_a_link_and_a_folder_are_built_without_a_doubt(ask):
+def test_links_and_folders_are_built(ask):
     link = {"name": "tool", "version": "1", "archive": {"url": "https://i.example/tool.tar.gz"}}
     lock = ask(LockingUv(lambda _texts, _arguments: [link]), "tool @ https://i.example/tool.tar.gz")
     assert lock.notes == ("tool is built from source",)
 
 
-def test_another_version_is_locked_where_wheels_exist_for_other_pythons(ask):
+def test_another_version_is_locked_if_only_other_pythons_have_wheels(ask):
     def packages(_texts, arguments):
         return [wheel("alpha", "1") if "--only-binary" in arguments else source("alpha", "2")]
 
@@ -111,21 +111,21 @@ def test_another_version_is_locked_where_wheels_exist_for_other_pythons(ask):
     assert second[second.index("--only-binary") + 1] == "alpha"
 
 
-def test_a_pinned_version_that_only_has_wheels_for_others_is_refused(ask):
+def test_a_pinned_version_with_wheels_only_for_other_pythons_is_rejected(ask):
     uv = LockingUv(lambda _texts, _arguments: [source("alpha", "2")], with_wheel={"alpha==2"})
     with pytest.raises(RequirementsError, match="alpha==2 has no wheel for Python 3") as caught:
         ask(uv, "beta", "alpha==2")
     assert caught.value.place == Place("r.txt", line=2)
 
 
-def test_what_may_be_built_is_revised_a_few_times_only(ask):
+def test_the_number_of_resolution_rounds_is_limited(ask):
     uv = LockingUv(lambda _texts, _arguments: [source("alpha", "2")], with_wheel={"alpha==2"})
     lock = ask(uv, "alpha")
     assert lock.built_from_source == ("alpha",)
     assert len(uv.locked) == ROUNDS
 
 
-def test_requirements_that_uv_cannot_lock_are_explained(ask):
+def test_requirements_that_cannot_be_locked_are_explained(ask):
     class Offline:
         @staticmethod
         def run(_arguments, **_options):
@@ -143,7 +143,7 @@ def dated(texts, arguments):
     return [wheel(name, "1" if "==1" in str(pins.get(name, "")) else version) for name in names]
 
 
-def test_a_date_holds_for_the_users_requirements_and_not_for_ours(ask):
+def test_a_date_applies_to_the_users_requirements_but_not_to_ours(ask):
     limits = []
 
     def fits(texts, given):
@@ -159,14 +159,14 @@ def test_a_date_holds_for_the_users_requirements_and_not_for_ours(ask):
     assert "--exclude-newer" not in second
 
 
-def test_where_ours_needs_newer_ones_only_what_the_user_names_is_held(ask):
+def test_if_ours_need_newer_versions_only_the_users_requirements_are_dated(ask):
     uv = LockingUv(dated, fits=lambda _texts, _limits: False)
     lock = ask(uv, "alpha[x]", ours=["gunicorn"], as_of="2026-01-31")
     assert lock.packages == (("alpha", "1"), ("beta", "2"), ("gunicorn", "2"))
     assert lock.notes == ("newer than 2026-01-31, for the service and the kernel: beta",)
 
 
-def test_a_date_without_requirements_asks_nothing_more(ask):
+def test_a_date_without_requirements_needs_no_second_lock(ask):
     uv = LockingUv(lambda _texts, _arguments: [wheel("gunicorn", "23")])
     assert ask(uv, ours=["gunicorn"], as_of="2026-01-31").notes == ()
     assert len(uv.locked) == 1
@@ -176,7 +176,7 @@ def demand(text, digest):
     return Hashed(Requirement(text, Place("r.txt", line=1)), (f"sha256:{digest}",))
 
 
-def test_demanded_hashes_are_those_of_the_lock(ask):
+def test_required_hashes_must_match_the_lock(ask):
     uv = LockingUv(lambda _texts, _arguments: [wheel("alpha", "1")])
     assert ask(uv, "alpha==1", hashes=[demand("alpha==1", A)]).packages == (("alpha", "1"),)
     with pytest.raises(
@@ -185,7 +185,7 @@ def test_demanded_hashes_are_those_of_the_lock(ask):
         ask(uv, "alpha==1", hashes=[demand("alpha==1", B)])
 
 
-def test_hashes_of_all_are_demanded_of_the_users_and_not_of_ours(ask):
+def test_require_hashes_applies_to_the_users_requirements_but_not_to_ours(ask):
     def packages(texts, _arguments):
         return [wheel(Pep508(text).name, "1") for text in texts]
 

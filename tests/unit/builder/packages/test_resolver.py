@@ -64,7 +64,7 @@ def resolver(tmp_path):
     return make
 
 
-def test_a_lock_is_asked_for_in_the_format_of_pep_751_with_hashes(resolver, tmp_path):
+def test_a_lock_is_requested_in_the_pep_751_format_with_hashes(resolver, tmp_path):
     resolve, uv = resolver(FOUND)
     assert resolve.lock(["alpha>1", "beta[x]==2"]) == FOUND
     assert uv.arguments == ["--format", "pylock.toml", "--generate-hashes"]
@@ -75,20 +75,20 @@ def test_a_lock_is_asked_for_in_the_format_of_pep_751_with_hashes(resolver, tmp_
     assert options["deadline"].limit_s == BUILD_LIMIT_S
 
 
-def test_paths_in_requirements_start_at_the_source(resolver, tmp_path):
+def test_paths_in_requirements_are_relative_to_the_source(resolver, tmp_path):
     resolve, uv = resolver(FOUND, IndexSettings(root=tmp_path / "source"))
     resolve.fit(["alpha @ wheels/alpha-1-py3-none-any.whl"])
     assert uv.asked[0][1]["cwd"] == resolve.folder == tmp_path / "source"
 
 
 @pytest.mark.parametrize(("answer", "fits"), [(FOUND, True), (NONE, False), (BROKEN, False)])
-def test_requirements_fit_when_uv_resolves_them(resolver, answer, fits):
+def test_requirements_fit_if_uv_resolves_them(resolver, answer, fits):
     resolve, uv = resolver(answer)
     assert resolve.fit(["alpha", "beta"]) is fits
     assert uv.arguments == []
 
 
-def test_everything_that_is_set_is_asked_with(resolver, tmp_path):
+def test_all_settings_are_passed_to_uv(resolver, tmp_path):
     limits = tmp_path / "limits.txt"
     limits.write_text("gamma<3")
     indexes = IndexSettings(
@@ -113,7 +113,7 @@ def test_everything_that_is_set_is_asked_with(resolver, tmp_path):
     assert list(tmp_path.iterdir()) == [limits]
 
 
-def test_a_link_is_fetched_without_what_it_needs(resolver):
+def test_a_link_is_fetched_without_its_dependencies(resolver):
     resolve, uv = resolver(FOUND, only_binary=frozenset({"alpha"}), constraints=("beta<2",))
     assert resolve.fetch("alpha @ https://a.example/alpha.zip") == FOUND
     assert uv.arguments == ["--no-deps"]
@@ -139,11 +139,11 @@ def test_the_version_of_one_distribution_is_read(resolver, said, version):
     assert uv.asked[0][1]["stdin"] == "alpha>1"
 
 
-def test_a_distribution_without_a_fitting_version_has_none(resolver):
+def test_a_distribution_without_a_matching_version_has_none(resolver):
     assert resolver(NONE)[0].version_of("alpha>9") is None
 
 
-def test_an_index_that_does_not_answer_is_a_failure_of_its_own(resolver):
+def test_an_unreachable_index_is_an_error(resolver):
     resolve, _uv = resolver(BROKEN, IndexSettings(index_url=INDEX))
     with pytest.raises(RequirementsError) as caught:
         resolve.version_of("alpha")
@@ -159,13 +159,13 @@ def test_an_index_that_does_not_answer_is_a_failure_of_its_own(resolver):
     )
 
 
-def test_without_any_index_it_is_said_that_none_is_set(resolver):
+def test_a_missing_index_configuration_is_reported(resolver):
     resolve, _uv = resolver(BROKEN, IndexSettings(no_index=True))
     message = resolve.unanswered(BROKEN).message
     assert message == "the package index cannot be read (none is configured)"
 
 
-def test_an_index_that_refuses_us_asks_for_a_user(resolver):
+def test_an_index_that_denies_access_needs_credentials(resolver):
     given, _uv = resolver(DENIED, IndexSettings(index_url=INDEX))
     check = "check the index's username and password (in its URL or ~/.netrc)"
     assert given.unanswered(DENIED).remedy == given.way_in(DENIED.stderr) == check
@@ -184,13 +184,13 @@ def test_an_index_that_refuses_us_asks_for_a_user(resolver):
         ("", False),
     ],
 )
-def test_only_what_http_says_of_credentials_is_a_refusal(resolver, said, refuses):
+def test_only_http_401_and_403_count_as_denied(resolver, said, refuses):
     resolve, uv = resolver(Completed(1, "", said))
     assert resolve.refusal_of("alpha") == (said if refuses else None)
     assert uv.arguments == ["--no-deps", "--index-strategy", "first-index"]
 
 
-def test_wheels_alone_are_asked_for(resolver):
+def test_only_wheels_are_requested(resolver):
     resolve, uv = resolver(FOUND)
     assert resolve.wheel_of("alpha", "--resolution", "lowest-direct") == "2.0"
     assert uv.arguments == ["--no-deps", *WHEELS, "--resolution", "lowest-direct"]
@@ -206,7 +206,7 @@ def for_pythons(*pythons):
     return answer
 
 
-def test_the_pythons_that_a_version_fits_are_found_in_order(resolver):
+def test_the_pythons_supported_by_a_version_are_found_in_order(resolver):
     resolve, uv = resolver(for_pythons("3.8", "3.6", PYTHONS[-1], "2.7"))
     assert resolve.pythons_with("alpha==2", *WHEELS) == ["3.6", "3.8", PYTHONS[-1]]
     assert len(uv.asked) == len(PYTHONS)
@@ -223,7 +223,7 @@ def test_the_pythons_that_a_version_fits_are_found_in_order(resolver):
         ({"anywhere", "another version"}, True),
     ],
 )
-def test_a_build_is_needless_when_its_project_makes_wheels_for_us(resolver, found, needlessly):
+def test_a_build_is_needless_if_the_project_publishes_suitable_wheels(resolver, found, needlessly):
     asked = []
 
     def run(arguments, *, stdin, **_options):
@@ -256,16 +256,16 @@ def test_a_build_is_needless_when_its_project_makes_wheels_for_us(resolver, foun
         (["3.5", "3.7", "3.8", "3.9", "3.11"], "3.5, 3.7 to 3.9 and 3.11"),
     ],
 )
-def test_pythons_are_listed_as_people_do(pythons, said):
+def test_python_versions_are_listed_as_ranges(pythons, said):
     assert spans(pythons) == said
 
 
-def test_questions_are_answered_in_their_order():
+def test_parallel_calls_return_their_results_in_order():
     assert each(lambda number: number * 2, range(20)) == list(range(0, 40, 2))
     assert each(str, []) == []
 
 
-def test_a_build_without_a_limit_gets_that_of_packages():
+def test_the_build_limit_applies_if_no_shorter_one_is_set():
     limits = []
 
     def action(deadline):
@@ -278,7 +278,7 @@ def test_a_build_without_a_limit_gets_that_of_packages():
     assert limits == [BUILD_LIMIT_S, BUILD_LIMIT_S, 60]
 
 
-def test_whose_limit_has_passed_decides_what_is_said():
+def test_the_error_depends_on_the_limit_that_was_exceeded():
     def action(deadline):
         raise deadline.exceeded("resolving")
 

@@ -60,7 +60,7 @@ def only(document):
     return component
 
 
-def test_components_dependencies_and_the_model(bill):
+def test_the_bill_lists_components_dependencies_and_the_model(bill):
     document, summary = bill(
         {name: wheels_of(name, PURE) for name in ("alpha", "beta", "gamma")},
         {
@@ -87,7 +87,7 @@ def test_components_dependencies_and_the_model(bill):
     assert not service.keys() & {"purl", "hashes", "licenses"}
 
 
-def test_the_same_facts_make_the_same_bill(bill):
+def test_the_same_facts_give_the_same_bill(bill):
     locked, installed = {"alpha": wheels_of("alpha", PURE)}, {"alpha": ["License: MIT"]}
     first, _ = bill(locked, installed)
     assert bill(locked, installed)[0] == first
@@ -107,7 +107,7 @@ def test_the_same_facts_make_the_same_bill(bill):
         ((PURE, NARROW), "something-else-entirely", None),
     ],
 )
-def test_the_hash_is_the_installed_files_where_that_is_known(bill, tags, said, known):
+def test_the_hash_is_that_of_the_installed_file_if_it_is_known(bill, tags, said, known):
     document, _ = bill({"alpha": wheels_of("alpha", *tags)}, {"alpha": []}, tag=said)
     component = only(document)
     hashes = [entry["content"] for entry in component.get("hashes", [])]
@@ -145,14 +145,14 @@ def test_the_hash_is_the_installed_files_where_that_is_known(bill, tags, said, k
         ),
     ],
 )
-def test_what_was_built_from_source_has_no_hash_of_its_own(bill, locked, purl, kind):
+def test_packages_built_from_source_have_no_hash(bill, locked, purl, kind):
     component = only(bill({"alpha": locked}, {"alpha": []})[0])
     assert "hashes" not in component
     assert component.get("purl") == purl
     assert [one["type"] for one in component.get("externalReferences", [])] == [kind] * bool(kind)
 
 
-def test_many_licences_are_counted_together(bill):
+def test_rare_licences_are_counted_together(bill):
     installed = {f"p{number}": [f"License: Own {number}"] for number in range(9)}
     _, summary = bill({}, installed)
     assert summary.endswith(
@@ -201,7 +201,7 @@ def test_licences_come_from_the_metadata(tmp_path, lines, licences):
 
 
 @pytest.mark.starts_programs
-def test_the_bill_of_a_bundle(kmeans):
+def test_the_bill_of_a_bundle_matches_its_manifest(kmeans):
     text = (kmeans / "sbom.cdx.json").read_text()
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
     document = json.loads(text)
@@ -218,7 +218,7 @@ def test_the_bill_of_a_bundle(kmeans):
 
 
 @pytest.mark.starts_programs
-def test_the_bill_of_another_commit(kmeans):
+def test_the_bill_of_another_commit_differs_only_in_its_metadata(kmeans):
     text, manifest = (kmeans / "sbom.cdx.json").read_text(), load_manifest(kmeans)
     assert renewed(text, manifest) == text
     later = replace(manifest, version="v2", created="2026-01-02T03:04:06+00:00")

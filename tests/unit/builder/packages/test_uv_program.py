@@ -37,7 +37,7 @@ def run(monkeypatch, tmp_path):
         ("Permission denied", 13, "a folder cannot be written", "make the folder writable"),
     ],
 )
-def test_want_of_room_is_reported_as_such(run, why, number, message, remedy):
+def test_disk_and_permission_errors_are_reported_as_such(run, why, number, message, remedy):
     with pytest.raises(RoomError) as refused:
         run(2, FAILED.format(why, number))
     assert refused.value.message == f"installing the locked packages: {message}"
@@ -54,5 +54,5 @@ def test_want_of_room_is_reported_as_such(run, why, number, message, remedy):
         (1, "No solution found"),
     ],
 )
-def test_other_failures_are_the_callers(run, status, stderr):
+def test_other_failures_are_left_to_the_caller(run, status, stderr):
     assert run(status, stderr).status == status

@@ -39,7 +39,7 @@ def counted(features, samples):
     return counts
 
 
-def test_rows_are_lists_objects_or_plain_values():
+def test_rows_can_be_lists_objects_or_scalars():
     rows = [[number, "ab"[number % 2]] for number in range(60)]
     for samples, names in [
         (rows, ["1", "0"]),
@@ -58,7 +58,7 @@ def test_deciles_hold_equal_parts_of_the_samples():
     assert list(counts)[-1] == OTHER
 
 
-def test_a_value_that_many_share_has_a_bin_of_its_own():
+def test_a_frequent_value_has_its_own_bin():
     samples = [0.0] * 300 + [random.Random(1).random() + n for n in range(100)]
     counts = counted(describe_features(samples), samples)[""]
     assert 300 in counts.values()
@@ -81,23 +81,23 @@ def test_a_value_that_many_share_has_a_bin_of_its_own():
         [],
     ],
 )
-def test_what_has_no_distribution_is_no_feature(samples):
+def test_samples_without_a_distribution_have_no_features(samples):
     assert describe_features(samples) == Features(labels={}, buckets={})
 
 
-def test_what_few_samples_share_is_not_named():
+def test_rare_values_are_not_named():
     samples = ["usual"] * 60 + ["Ada Lovelace"] * (MIN_PER_LABEL - 1) + ["rare"] * 5
     described = describe_features(samples)
     assert described.labels == {"": ("rare", "usual")}
     assert counted(described, samples) == {"": {"rare": 5, "usual": 60, OTHER: 4}}
 
 
-def test_a_value_called_other_is_in_that_bin():
+def test_a_value_named_other_is_counted_in_that_bin():
     samples = [OTHER] * 40 + ["a"] * 30
     assert counted(describe_features(samples), samples) == {"": {"a": 30, OTHER: 40}}
 
 
-def test_labels_are_numbered_where_samples_may_not_be_shown():
+def test_labels_are_numbered_if_samples_must_not_be_shown():
     described = features_with(labels={"name": ("Ada", "Bob")}, buckets={"size": (1.5,)})
     hidden = Inputs(described, named=False)
     assert named(hidden, {"name": "Bob", "size": 1}) == {"name": "#2", "size": "(-Inf, 1.5]"}
@@ -109,7 +109,7 @@ def test_labels_are_numbered_where_samples_may_not_be_shown():
     assert Inputs(described).shown(baseline) == baseline
 
 
-def test_there_are_not_too_many_features():
+def test_the_number_of_features_is_limited():
     described = describe_features([[float(n + i) for i in range(500)] for n in range(60)])
     assert list(described.buckets) == [str(number) for number in range(MAX_FEATURES)]
 
@@ -129,7 +129,7 @@ def test_there_are_not_too_many_features():
         ([10**400, "a"], (OTHER, "a")),
     ],
 )
-def test_any_value_is_in_one_bin_of_each_feature(sample, expected):
+def test_any_value_belongs_to_one_bin_of_each_feature(sample, expected):
     inputs = Inputs(features_with(labels={"0": ("1",), "1": ("a",)}))
     assert tuple(named(inputs, sample).values()) == expected
 
@@ -147,7 +147,7 @@ def test_any_value_is_in_one_bin_of_each_feature(sample, expected):
         (None, OTHER),
     ],
 )
-def test_numbers_are_in_the_interval_that_holds_them(value, expected):
+def test_numbers_are_counted_in_their_interval(value, expected):
     inputs = Inputs(features_with(buckets={"": (0.0, 1.5)}))
     assert named(inputs, value) == {"": expected}
     assert intervals([0.0, 1.5]) == ["(-Inf, 0.0]", "(0.0, 1.5]", "(1.5, +Inf)"]

@@ -18,7 +18,7 @@ from nachlass_builder.proof.on_cpu import proven_on_cpu
         ("torchmetrics", "1.8", False),
     ],
 )
-def test_libraries_that_use_a_gpu_are_named(name, version, is_told, tmp_path):
+def test_libraries_that_would_use_a_gpu_are_named(name, version, is_told, tmp_path):
     said = proven_on_cpu([("numpy", "2.4"), (name, version)], [tmp_path / "none"])
     assert bool(said) == is_told
     if is_told:
@@ -26,6 +26,6 @@ def test_libraries_that_use_a_gpu_are_named(name, version, is_told, tmp_path):
         assert said.startswith(f"{why}: {name} would use one")
 
 
-def test_where_there_is_a_gpu_nothing_is_said(tmp_path):
+def test_nothing_is_reported_if_there_is_a_gpu(tmp_path):
     (tmp_path / "nvidiactl").touch()
     assert not proven_on_cpu([("torch", "2.9.0")], [tmp_path / "none", tmp_path / "nvidiactl"])

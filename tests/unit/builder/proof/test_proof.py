@@ -90,7 +90,7 @@ def refusal(proof):
     return refusal
 
 
-def test_an_answer_becomes_a_proof(proof):
+def test_a_successful_result_becomes_a_proof(proof):
     proven = proof(PROVEN)
     assert (proven.batch, proven.batch_problem) == (True, None)
     assert proven.preload
@@ -103,29 +103,29 @@ def test_an_answer_becomes_a_proof(proof):
     ("measured", "told"),
     [(1, 64), (64, 64), (65, 128), (511, 512), (513, 640), (3 * 1024 - 1, 3 * 1024)],
 )
-def test_memory_is_rounded_up_to_what_runs_agree_on(proof, measured, told):
+def test_memory_is_rounded_up_to_absorb_noise(proof, measured, told):
     for noise in (-4096, 0):
         memory = {"loaded": measured * MIB + noise, "scoring": measured * MIB + noise}
         assert proof({**PROVEN, "memory": memory}).memory.loaded == told * MIB
 
 
-def test_a_batch_predictor_that_differs_is_not_used_and_it_is_said_why(proof):
+def test_a_batch_predictor_that_differs_is_not_used_and_the_reason_is_kept(proof):
     proven = proof({**PROVEN, "batch": False, "batch_reason": "sample 3: alone 1, in a batch 2"})
     assert (proven.batch, proven.batch_problem) == (False, "sample 3: alone 1, in a batch 2")
 
 
-def test_without_a_batch_predictor_there_is_nothing_to_use(proof):
+def test_a_model_without_a_batch_predictor_has_no_batch_problem(proof):
     proven = proof({**PROVEN, "batch": None})
     assert (proven.batch, proven.batch_problem) == (False, None)
 
 
-def test_a_model_that_does_not_survive_a_fork_is_loaded_by_each_worker(proof):
+def test_a_model_that_fails_after_a_fork_is_loaded_by_each_worker(proof):
     proven = proof({**PROVEN, "forked": False, "forked_reason": "sample 1 hangs"})
     assert not proven.preload
     assert proven.notes == ("each worker loads the model separately: sample 1 hangs",)
 
 
-def test_few_samples_notice_no_drift(proof):
+def test_too_few_samples_for_drift_detection_are_reported(proof):
     proven = proof({**PROVEN, "samples": MIN_SAMPLES - 1})
     assert proven.notes == ("not enough samples to detect drift: 49 (at least 50 needed)",)
 
@@ -138,13 +138,13 @@ def test_both_notes_are_given(proof):
     ]
 
 
-def test_without_samples_nothing_shows_that_a_fork_is_survived(proof):
+def test_a_model_without_samples_is_not_preloaded(proof):
     proven = proof({**PROVEN, "samples": 0, "batch": None})
     assert not proven.preload
     assert proven.notes == ()
 
 
-def test_the_serving_environment_alone_is_asked_when_it_proves(tmp_path):
+def test_only_the_serving_environment_is_used_if_it_proves_the_model(tmp_path):
     service = Service({SERVING: PROVEN})
     prove(
         SERVING,
@@ -170,7 +170,7 @@ def test_the_serving_environment_alone_is_asked_when_it_proves(tmp_path):
 
 
 @pytest.mark.parametrize("training", [{"error": FAILED}, PROVEN])
-def test_a_lock_that_was_given_is_to_blame_when_the_training_environment_proves(refusal, training):
+def test_a_given_lock_is_blamed_if_the_training_environment_proves_the_model(refusal, training):
     refused = refusal({"missing": ["yaml"]}, training, lock="runtime.lock")
     if training is PROVEN:
         assert refused.message == "runtime.lock lacks what the model needs: ValueError: no file"
@@ -184,14 +184,14 @@ def test_a_lock_that_was_given_is_to_blame_when_the_training_environment_proves(
     ("owners", "what"),
     [({"pyzmq"}, '"pyzmq"'), ({"b", "a"}, '"a"'), ((), "the distribution that provides `zmq`")],
 )
-def test_a_module_that_only_the_kernel_has_is_to_be_required(refusal, owners, what):
+def test_a_module_that_only_the_kernel_has_must_be_required(refusal, owners, what):
     refused = refusal({"missing": ["zmq", "other"]}, PROVEN, owners_of={"zmq": owners}.get)
     assert refused.message == ("the predictor needs zmq, which only the notebook's kernel provides")
     assert refused.remedy == f"add {what} to `requirements`"
     assert (refused.place, refused.details) == (PLACE, FAILED["traceback"])
 
 
-def test_what_works_in_the_training_environment_alone_is_told(refusal):
+def test_a_model_that_works_only_in_the_training_environment_is_reported(refusal):
     refused = refusal({"sample": 3}, PROVEN)
     assert refused.message == (
         "the model works only with the packages of the notebook's kernel: ValueError: no file"
@@ -224,7 +224,7 @@ def test_a_different_prediction_names_its_sample(refusal, training):
     ],
 )
 @pytest.mark.parametrize("has_training", [True, False])
-def test_what_fails_in_both_environments_is_told(refusal, error, message, has_training):
+def test_a_failure_in_both_environments_is_reported(refusal, error, message, has_training):
     refused = refusal(error, has_training=has_training)
     assert refused.message.startswith(message)
     assert refused.details == FAILED["traceback"]
@@ -232,17 +232,17 @@ def test_what_fails_in_both_environments_is_told(refusal, error, message, has_tr
     assert refused.remedy == NOT_THERE
 
 
-def test_without_a_training_environment_nothing_is_blamed_on_it(refusal):
+def test_the_lock_is_not_blamed_without_a_training_environment(refusal):
     refused = refusal({"missing": ["yaml"]}, PROVEN, lock="runtime.lock", has_training=False)
     assert refused.message == "the model cannot be proven: ValueError: no file"
 
 
-def test_a_file_in_the_folder_of_the_build_is_told_from_others(refusal):
+def test_a_file_in_the_build_folder_is_distinguished_from_others(refusal):
     refused = refusal({"message": "No such file: '/build/ran/data.csv'", "sample": 0})
     assert refused.remedy == GONE
 
 
-def test_what_is_looked_for_by_its_name_belongs_into_a_module(refusal):
+def test_a_class_pickled_by_name_must_move_to_a_module(refusal):
     said = "`Row` is pickled by its name, and only the notebook knows that name"
     refused = refusal({"code": "bundle", "message": said})
     assert refused.remedy == MOVE
@@ -259,12 +259,12 @@ def test_classes_that_may_be_registered_are_named(refusal):
     assert refusal({"sample": 0}, PROVEN, registered=[pair]).remedy == NOT_THERE
 
 
-def test_the_users_line_is_the_place_when_it_is_known(refusal):
+def test_the_location_is_the_users_line_if_it_is_known(refusal):
     refused = refusal({"where": "model.ipynb, cell 1, line 2"})
     assert str(refused.place) == "model.ipynb, cell 1, line 2"
 
 
-def test_an_interpreter_that_ends_before_it_answers_is_refused_with_what_it_said(proof):
+def test_a_crashed_interpreter_is_reported_with_its_output(proof):
     with pytest.raises(ProofError) as caught:
         proof(None, None)
     assert caught.value.message == (
@@ -273,7 +273,7 @@ def test_an_interpreter_that_ends_before_it_answers_is_refused_with_what_it_said
     assert caught.value.details == "Fatal Python error: x\n"
 
 
-def test_an_answer_of_an_earlier_question_is_not_taken_for_this_ones(tmp_path):
+def test_a_stale_result_is_not_reused(tmp_path):
     def ask(answer):
         service = Service({SERVING: answer})
         return ask_service(
@@ -297,7 +297,7 @@ def test_an_answer_of_an_earlier_question_is_not_taken_for_this_ones(tmp_path):
     assert answer.code == "ended"
 
 
-def test_what_an_interpreter_said_is_cut_to_its_end(tmp_path):
+def test_the_output_of_an_interpreter_is_truncated_to_its_end(tmp_path):
     def run(_command, **_options):
         return Completed(1, "", "x" * 5000 + "the end")
 
@@ -315,7 +315,7 @@ def test_what_an_interpreter_said_is_cut_to_its_end(tmp_path):
     assert len(said) == 5007
 
 
-def test_a_model_gets_the_users_environment_without_pythons_own_knobs():
+def test_a_model_gets_the_users_environment_without_variables_of_python():
     dropped = ("PIP_INDEX_URL", "UV_INDEX", "PYTHONPATH", "PYTHONHASHSEED", "VIRTUAL_ENV")
     environ = dict.fromkeys((*dropped, "MINE"), "x")
     environment = service_environment(environ, {"MINE": "y", "BUCKETS": "10"})

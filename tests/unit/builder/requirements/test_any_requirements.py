@@ -74,7 +74,7 @@ def read(root):
     mark=st.sampled_from(["", "\ufeff"]),
     is_ended=st.booleans(),
 )
-def test_what_is_written_in_any_layout_is_read_with_its_lines(read, entries, end, mark, is_ended):
+def test_requirements_in_any_layout_are_read_with_their_lines(read, entries, end, mark, is_ended):
     lines, expected = [], []
     for noise, text, digests, has_comment in entries:
         lines += noise
@@ -91,7 +91,7 @@ def test_what_is_written_in_any_layout_is_read_with_its_lines(read, entries, end
 
 
 @given(text=TEXTS)
-def test_any_requirements_file_is_read_or_refused_with_its_place(read, text):
+def test_any_requirements_file_is_read_or_rejected_with_its_location(read, text):
     with may_refuse(RequirementsError, in_place=True):
         listed = read(text)
         found = [*listed.requirements, *(one.requirement for one in listed.hashes)]
@@ -111,14 +111,14 @@ LAYOUT = st.lists(
 @given(text=LAYOUT)
 @example(" \\\n \\\n numpy")
 @example("numpy \\\n # c\n ==1")
-def test_logical_lines_are_those_of_pip(text):
+def test_logical_lines_match_those_of_pip(text):
     assume(not any(" #" in line and line.endswith("\\") for line in f" {text}".splitlines()))
     ours = [(number, line.split()) for number, line in logical_lines(text)]
     assert ours == [(number, line.split()) for number, line in preprocess(text)]
 
 
 @given(text=st.one_of(REQUIREMENTS, TEXTS))
-def test_a_requirement_is_what_packaging_takes_for_one(text):
+def test_a_requirement_is_parsed_as_by_packaging(text):
     place = Place("requirements.txt", line=7)
     try:
         expected = Pep508(text.strip())
@@ -167,7 +167,7 @@ TAILS = st.sampled_from(
     tail=TAILS,
     quote=st.sampled_from("'\""),
 )
-def test_pip_lines_name_what_pip_is_given(root, head, words, tail, quote):
+def test_pip_lines_list_the_arguments_of_pip(root, head, words, tail, quote):
     given = " \\\n  ".join(f"{quote}{word}{quote}" for word in words)
     listed = read_pip_lines(root, notebook("x = 1", f"y = 2\n\n{head} {given}{tail}"))
     assert [one.text for one in listed.requirements] == words
@@ -175,7 +175,7 @@ def test_pip_lines_name_what_pip_is_given(root, head, words, tail, quote):
 
 
 @given(head=HEADS, text=TEXTS, before=TEXTS)
-def test_any_pip_line_is_read_or_refused_with_its_place(root, head, text, before):
+def test_any_pip_line_is_read_or_rejected_with_its_location(root, head, text, before):
     cell = f"{before}\n{head} {text}"
     with may_refuse(RequirementsError, in_place=True):
         for requirement in read_pip_lines(root, notebook(cell)).requirements:
@@ -194,7 +194,7 @@ def block(document):
     python=st.one_of(st.none(), SPECIFIERS),
     before=st.integers(0, 3),
 )
-def test_a_block_lists_what_its_toml_does(entries, python, before):
+def test_a_block_lists_the_dependencies_in_its_toml(entries, python, before):
     document = {"dependencies": entries, **({"requires-python": python} if python else {})}
     cell = "x = 1\n" * before + block(tomli_w.dumps(document))
     found, specifier, place = read_script_block(notebook(cell), [])
@@ -254,7 +254,7 @@ def without_null(value):
 
 
 @given(document=TABLES.map(without_null))
-def test_values_of_any_type_are_taken_or_refused_with_their_place(root, document):
+def test_values_of_any_type_are_accepted_or_rejected_with_their_location(root, document):
     text = tomli_w.dumps(document)
     assert tomllib.loads(text) == document
     (root / "pyproject.toml").write_bytes(text.encode("utf-8", "surrogatepass"))
@@ -276,7 +276,7 @@ def test_values_of_any_type_are_taken_or_refused_with_their_place(root, document
         ),
     )
 )
-def test_any_document_is_read_or_refused_with_its_place(root, text):
+def test_any_document_is_read_or_rejected_with_its_location(root, text):
     content = text.encode("utf-8", "surrogatepass")
     for name in ("pyproject.toml", "environment.yml"):
         (root / name).write_bytes(content)

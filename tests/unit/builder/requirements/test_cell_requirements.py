@@ -30,16 +30,16 @@ def shown(listed):
         *(">log", "1>log", "2>/dev/null", "&>/dev/null", ">& log", "; echo it's done"),
     ],
 )
-def test_pip_is_given_nothing_that_belongs_to_the_shell(listed, rest):
+def test_shell_syntax_is_not_passed_to_pip(listed, rest):
     assert shown(listed(f"!pip install six {rest}")) == ["six (model.ipynb, cell 1, line 1)"]
 
 
 @pytest.mark.parametrize("rest", ["; ls", "|tail -1", "&& ls", "&"])
-def test_what_the_shell_parts_needs_no_blank(listed, rest):
+def test_shell_operators_need_no_spaces(listed, rest):
     assert shown(listed(f"!pip install six>=1{rest}")) == ["six>=1 (model.ipynb, cell 1, line 1)"]
 
 
-def test_what_is_quoted_belongs_to_pip(listed):
+def test_quoted_text_is_passed_to_pip(listed):
     [requirement] = listed("%pip install \"six; python_version > '3'\" | tail").requirements
     assert requirement.text == "six; python_version > '3'"
     [requirement] = listed("!pip install six'>='1").requirements
@@ -48,7 +48,7 @@ def test_what_is_quoted_belongs_to_pip(listed):
 
 @pytest.mark.parametrize("magic", ["%%bash", "%%sh", "%%script bash", "%%!", "\n  %%bash -e"])
 @pytest.mark.parametrize("pip", ["python3 -m pip", "  pip3", "uv pip"])
-def test_lines_of_a_shell_install_without_a_mark(listed, magic, pip):
+def test_shell_cells_need_no_exclamation_mark(listed, magic, pip):
     assert [one.text for one in listed(f"{magic}\nset -e\n\n{pip} install six\n").requirements] == [
         "six"
     ]
@@ -68,7 +68,7 @@ def test_lines_of_a_shell_install_without_a_mark(listed, magic, pip):
         "%%bash\nif true; then pip install six; fi\nyes | pip install attrs",
     ],
 )
-def test_every_command_of_a_line_that_installs_is_read(listed, line):
+def test_every_install_command_of_a_line_is_read(listed, line):
     assert [one.text for one in listed(line).requirements] == ["six", "attrs"]
 
 
@@ -80,16 +80,16 @@ def test_every_command_of_a_line_that_installs_is_read(listed, line):
         "%%bash\ncat <<EOF\npip install six\nEOF",
     ],
 )
-def test_what_does_not_install_is_not_read(listed, line):
+def test_other_commands_are_ignored(listed, line):
     found = listed(line)
     assert (shown(found), found.notes) == ([], [])
 
 
-def test_the_same_lines_are_python_elsewhere(listed):
+def test_pip_commands_are_ignored_in_other_cells(listed):
     assert shown(listed("x = 1\npip3 install six = 2", "%%writefile a.sh\npip3 install six")) == []
 
 
-def test_continued_lines_are_one_whose_place_is_the_first(listed):
+def test_continued_lines_are_joined_and_located_at_the_first(listed):
     cell = "x = 1\n!pip install six \\\n  attrs\\  \n\n%pip install dill"
     assert shown(listed(cell)) == [
         "six (model.ipynb, cell 1, line 2)",
@@ -98,7 +98,7 @@ def test_continued_lines_are_one_whose_place_is_the_first(listed):
     ]
 
 
-def test_files_are_those_beside_the_notebook(listed, tmp_path):
+def test_files_are_relative_to_the_notebook(listed, tmp_path):
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub/more.txt").write_text("attrs\n")
     found = listed("%pip install -r more.txt -e .", name="sub/model.ipynb")
@@ -107,7 +107,7 @@ def test_files_are_those_beside_the_notebook(listed, tmp_path):
 
 
 @pytest.mark.parametrize("word", ["{name}", "$NAME", "`cat name`", "${NAME}"])
-def test_words_that_only_the_run_knows_are_told_and_other_lines_read(listed, word):
+def test_words_known_only_at_run_time_are_reported_and_other_lines_are_read(listed, word):
     found = listed(f"%pip install six {word}\n%pip install attrs")
     assert shown(found) == ["attrs (model.ipynb, cell 1, line 2)"]
     assert found.notes == [
@@ -115,7 +115,7 @@ def test_words_that_only_the_run_knows_are_told_and_other_lines_read(listed, wor
     ]
 
 
-def test_a_quote_without_its_end_is_refused(listed):
+def test_an_unclosed_quote_is_rejected(listed):
     with pytest.raises(RequirementsError) as refused:
         listed("\n%pip install 'six")
     assert refused.value.message == "cannot parse the pip line: No closing quotation"
@@ -124,7 +124,7 @@ def test_a_quote_without_its_end_is_refused(listed):
 
 @pytest.mark.parametrize("program", ["conda", "mamba", "apt", "apt-get", "yum", "dnf", "brew"])
 @pytest.mark.parametrize("line", ["!{} install x", "%{} install x", "! sudo {} install -y x"])
-def test_other_installers_have_no_effect_and_are_told(listed, program, line):
+def test_other_installers_have_no_effect_and_are_reported(listed, program, line):
     assert listed(line.format(program)).notes == [
         (
             f"model.ipynb, cell 1, line 1: `{program} install` has no effect in a build; "
@@ -153,7 +153,7 @@ def read(tmp_path):
     return read
 
 
-def test_a_block_has_its_place_and_so_has_its_python(read):
+def test_a_block_and_its_python_are_located(read):
     text = ["dependencies = [", '  "six",', "", "]", 'requires-python = ">=3.8"']
     assert read("x = 1", f"# why\n{block(text)}", block(['dependencies = ["attrs"]'])) == (
         ["six (model.ipynb, cell 2, line 2)", "attrs (model.ipynb, cell 3, line 1)"],
@@ -163,11 +163,11 @@ def test_a_block_has_its_place_and_so_has_its_python(read):
     )
 
 
-def test_without_a_block_there_is_nothing(read):
+def test_a_notebook_without_a_block_has_no_requirements(read):
     assert read("x = 1", block([]).replace("script", "other")) == ([], None, "model.ipynb", [])
 
 
-def test_a_block_that_is_not_toml_is_refused(read):
+def test_a_block_that_is_not_toml_is_rejected(read):
     with pytest.raises(
         RequirementsError, match="the `# /// script` block is not valid TOML: "
     ) as refused:

@@ -49,7 +49,7 @@ def test_every_form_is_read(value, expected):
 @pytest.mark.parametrize(
     "value", [3, [3], [["numpy", True]], ["1.26", "2.0"], [["numpy", "1.26", "x"]], ["numpy=1.26"]]
 )
-def test_what_is_no_requirement_is_refused_with_its_place(value):
+def test_an_invalid_requirement_is_rejected_with_its_location(value):
     with pytest.raises(RequirementsError) as caught:
         parse_value(value, HERE)
     assert caught.value.place == HERE
@@ -64,25 +64,25 @@ def test_what_is_no_requirement_is_refused_with_its_place(value):
         (["1.26"], "'1.26' is a version without a name"),
     ],
 )
-def test_a_refusal_quotes_what_is_no_requirement(value, message):
+def test_an_error_quotes_the_invalid_requirement(value, message):
     with pytest.raises(RequirementsError) as caught:
         parse_value(value, HERE)
     assert (caught.value.message, caught.value.remedy) == (message, FORMS)
 
 
-def test_a_version_that_is_none_is_refused_with_the_forms_that_are_read():
+def test_an_invalid_version_is_rejected_with_the_accepted_forms():
     with pytest.raises(RequirementsError) as caught:
         parse_value([["numpy", "1 2"]], HERE)
     assert (caught.value.place, caught.value.remedy) == (HERE, FORMS)
 
 
-def test_a_variable_that_is_no_list_is_refused_at_its_line():
+def test_a_variable_that_is_not_a_list_is_rejected_at_its_line():
     with pytest.raises(RequirementsError, match="is 3, not a list") as caught:
         declared("x = 1\nrequirements = 3")
     assert caught.value.place == Place("model.ipynb", 1, 2)
 
 
-def test_literals_are_followed_over_cells():
+def test_literals_are_followed_across_cells():
     cells = [
         'requirements = [["numpy", "2.0"]]',
         'requirements.append(["scipy", "1.14"])\nrequirements += [["pandas", "2.2"]]',
@@ -91,7 +91,7 @@ def test_literals_are_followed_over_cells():
     assert texts(*cells) == ["numpy==2.0", "scipy==1.14", "pandas==2.2", "joblib"]
 
 
-def test_entries_are_added_with_every_method_that_adds():
+def test_entries_are_added_by_every_method_that_adds():
     cells = [
         'base = ["dill"]\nname = "numpy"\nrequirements: list = [name]',
         'requirements.insert(0, "scipy")\nrequirements.insert(0, name)\nrequirements.append(name)',
@@ -102,11 +102,11 @@ def test_entries_are_added_with_every_method_that_adds():
 
 
 @pytest.mark.parametrize("method", ["sort", "reverse", "copy", "items", "keys", "values"])
-def test_methods_that_add_nothing_leave_what_was_read(method):
+def test_methods_that_add_nothing_change_nothing(method):
     assert texts('requirements = ["numpy"]', f"requirements.{method}()") == ["numpy"]
 
 
-def test_a_later_assignment_replaces():
+def test_a_later_assignment_replaces_the_earlier_one():
     assert texts('requirements = ["numpy"]', 'requirements = ["scipy"]') == ["scipy"]
 
 
@@ -136,11 +136,11 @@ def test_a_name_that_changed_is_not_a_literal():
         'requirements = ["numpy"] + "scipy"',
     ],
 )
-def test_anything_else_is_computed(cell):
+def test_any_other_expression_is_computed(cell):
     assert [cell.number for cell in declared(cell).computed_in] == [1]
 
 
-def test_the_place_and_the_name_of_the_variable_are_known():
+def test_the_location_and_the_name_of_the_variable_are_recorded():
     text = "# %%\nx = 1\n# %%\ny = 2\nserving_requirements = {}"
     for value in ("[]", "chosen()"):
         found = read_declared(notebook(text.format(value)), "serving_requirements")
@@ -157,12 +157,12 @@ def test_reading_the_variable_changes_nothing():
     assert texts(*cells) == ["numpy"]
 
 
-def test_the_place_is_the_line_of_the_entry():
+def test_the_location_is_the_line_of_the_entry():
     found = declared('# a comment\nrequirements = ["numpy"]', '\nrequirements += ["scipy"]')
     assert [requirement.place.line for requirement in found.requirements] == [2, 1]
 
 
-def test_each_statement_is_looked_at_once(monkeypatch):
+def test_each_statement_is_examined_once(monkeypatch):
     seen = []
 
     def looking(statement):

@@ -45,7 +45,7 @@ def found(*sources, provided=()):
         ("x = 1\n%matplotlib inline", 2, "%matplotlib needs matplotlib, which is not required"),
     ],
 )
-def test_it_is_noticed(source, line, said):
+def test_platform_specific_code_is_reported(source, line, said):
     [told] = found(source)
     assert told.startswith(f"model.ipynb, cell 1, line {line}: ")
     assert said in told
@@ -69,19 +69,19 @@ def test_it_is_noticed(source, line, said):
         ["%%time\nprint('a %% R')"],
     ],
 )
-def test_what_is_made_here_is_not_noticed(sources):
+def test_names_defined_in_the_notebook_are_not_reported(sources):
     assert found(*sources) == []
 
 
-def test_each_is_reported_once():
+def test_each_feature_is_reported_once():
     assert len(found("spark.sql('x')", "spark.sql('/kaggle/input/a')", "'/kaggle/input/b'")) == 2
 
 
-def test_a_required_library_may_be_used():
+def test_a_required_library_is_not_reported():
     assert found("%matplotlib inline", provided={"matplotlib"}) == []
 
 
-def test_what_does_not_run_or_may_fail_is_not_noticed():
+def test_skipped_cells_and_cells_that_may_fail_are_not_reported():
     for tag in ({"is_skipped": True}, {"may_raise": True}):
         cell = _parse_cell(1, "spark.sql('x')", may_raise=tag.get("may_raise", False))
         cell = type(cell)(**{**vars(cell), **tag})

@@ -29,7 +29,7 @@ def modules(found):
     return [module for module, _place in found]
 
 
-def test_every_depth_counts_and_the_first_place_of_each(found):
+def test_imports_at_every_depth_are_found_with_their_first_location(found):
     source = """# %%
 import numpy as np, pandas.io
 from sklearn.cluster import KMeans, DBSCAN
@@ -52,7 +52,7 @@ def predictor(x):
     ]
 
 
-def test_what_the_code_does_without_is_left_out(found):
+def test_optional_imports_are_ignored(found):
     source = """# %%
 try:
     import torch
@@ -80,7 +80,7 @@ import i
     assert modules(found(source)) == ["a", "b", "e"]
 
 
-def test_the_sources_own_modules_are_followed(found):
+def test_local_modules_are_followed(found):
     source = "# %%\nimport helpers.text\nfrom config import LIMIT\nfrom pkg import *\n"
     files = {
         "helpers/__init__.py": "import one",
@@ -100,7 +100,7 @@ def test_the_sources_own_modules_are_followed(found):
     ]
 
 
-def test_modules_are_looked_for_where_the_notebook_and_packages_are(found):
+def test_modules_are_searched_beside_the_notebook_and_in_package_folders(found):
     source = "# %%\nimport beside, packaged, above\n"
     files = {
         "nb/beside.py": "import one",

@@ -46,12 +46,12 @@ six = { path = "six" }
         ("", "project", None, None),
     ],
 )
-def test_keys_and_values_of_toml(table, key, value, line):
+def test_keys_and_values_of_toml_are_located(table, key, value, line):
     place = toml_place("pyproject.toml", PROJECT, table, key, value)
     assert (place.file, place.line) == ("pyproject.toml", line)
 
 
-def test_keys_before_the_first_table():
+def test_keys_before_the_first_table_are_located():
     assert toml_place("p.toml", "a = 1\nproject = 5\n", "", "project").line == 2
 
 
@@ -90,7 +90,7 @@ name: again
         (("name", 0), None),
     ],
 )
-def test_keys_and_entries_of_yaml(path, line):
+def test_keys_and_entries_of_yaml_are_located(path, line):
     place = YamlLines("environment.yml", ENVIRONMENT).place(*path)
     assert (place.file, place.line) == ("environment.yml", line)
 
@@ -100,6 +100,6 @@ def test_yaml_without_a_mapping_has_no_keys(text):
     assert YamlLines("environment.yml", text).place("dependencies").line is None
 
 
-def test_what_is_no_yaml_is_refused():
+def test_invalid_yaml_is_rejected():
     with pytest.raises(yaml.YAMLError):
         YamlLines("environment.yml", "a: [b")

@@ -30,22 +30,22 @@ def imports(*names):
         ("my_tool", ["my-tool"], None),
     ],
 )
-def test_distributions_that_bring_a_module_are_known(module, provided, distribution):
+def test_the_distribution_of_a_module_is_known(module, provided, distribution):
     missing = missing_imports(imports(module), provided)
     assert [one.distributions[0] for one in missing] == [distribution] * bool(distribution)
 
 
-def test_of_a_module_that_nobody_knows_no_distribution_is_guessed():
+def test_no_distribution_is_guessed_for_an_unknown_module():
     [missing] = missing_imports(imports("acme.tools", "acme.more"), ["numpy"])
     assert (missing.imported.module, missing.distributions) == ("acme.tools", ())
 
 
-def test_a_distribution_is_missing_once():
+def test_a_missing_distribution_is_listed_once():
     missing = missing_imports(imports("sklearn.svm", "sklearn.cluster", "numpy"), [])
     assert [one.imported.module for one in missing] == ["sklearn.svm", "numpy"]
 
 
-def test_the_first_imports_are_told():
+def test_the_first_imports_are_listed():
     one, *_ = missing = missing_imports(imports("a", "b", "c", "d", "e", "f", "g"), [])
     assert told([one]) == "`a` (model.ipynb, cell 1, line 1)"
     assert (
@@ -101,18 +101,18 @@ PAIRS = ['    ["pandas", "3.0.1"],', '    "pyyaml",']
         ("'numpy'", "add lines to", ["    pandas==3.0.1", "    pyyaml"]),
     ],
 )
-def test_another_value_is_added_to_in_its_own_form(pasted, value, what, lines):
+def test_another_value_is_extended_in_its_own_form(pasted, value, what, lines):
     found = pasted(f"# %%\nrequirements = {value}")
     assert found == [f"{what} `requirements` (model.ipynb, cell 1, line 1):", *lines]
 
 
-def test_of_a_file_with_hashes_it_is_said_how_they_are_made(pasted):
+def test_generating_hashes_is_suggested_for_a_file_with_hashes(pasted):
     text = f"numpy==2.4.6 --hash=sha256:{'0' * 64}\n"
     [first, *_] = pasted("# %%\nx = 1", requirements_txt=text)
     assert first == "add to requirements.txt, with hashes (uv pip compile --generate-hashes):"
 
 
-def test_a_file_of_requirements_is_added_to(pasted):
+def test_requirements_are_added_to_a_requirements_file(pasted):
     assert pasted("# %%\nx = 1", requirements_txt="numpy\n") == [
         "add to requirements.txt:",
         "    pandas==3.0.1",
@@ -120,7 +120,7 @@ def test_a_file_of_requirements_is_added_to(pasted):
     ]
 
 
-def test_a_project_is_added_to(pasted):
+def test_requirements_are_added_to_a_project(pasted):
     project = '[project]\nname = "mine"\nversion = "1"\ndependencies = ["numpy"]\n'
     assert pasted("# %%\nx = 1", pyproject_toml=project) == [
         "add to `dependencies` in pyproject.toml:",
@@ -129,5 +129,5 @@ def test_a_project_is_added_to(pasted):
     ]
 
 
-def test_an_empty_file_of_requirements_is_none(pasted):
+def test_an_empty_requirements_file_is_ignored(pasted):
     assert pasted("# %%\nx = 1", requirements_txt="# nothing yet\n")[0].startswith("paste this")

@@ -28,11 +28,11 @@ node_modules/gyp/gyp.py pkg/src/company/__init__.py
         ("text", [""], True),
     ],
 )
-def test_modules_are_known_by_their_files(module, import_path, is_own):
+def test_local_modules_are_recognized_by_their_files(module, import_path, is_own):
     assert OwnModules(FILES).has(module, import_path) == is_own
 
 
-def test_the_folders_of_a_module_are_told_apart():
+def test_all_folders_with_a_module_are_found():
     own = OwnModules(FILES)
     assert own.folders_with("config", namespaces=False) == ["", "old"]
     assert own.folders_with("torch", namespaces=False) == []
@@ -50,11 +50,11 @@ def test_the_folders_of_a_module_are_told_apart():
         ("nothing", [""], []),
     ],
 )
-def test_importing_a_name_executes_files(module, import_path, files):
+def test_the_files_executed_by_an_import_are_found(module, import_path, files):
     assert list(OwnModules(FILES).files_of(module, import_path)) == files
 
 
-def test_a_folder_is_looked_at_as_it_is(tmp_path):
+def test_a_folder_is_scanned(tmp_path):
     for name in ("a.py", "sub/b/__init__.py", ".hidden/c.py"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("")

@@ -20,7 +20,7 @@ def write(root, files):
 # pyproject.toml.
 
 
-def test_dependencies_of_a_project_have_their_lines(tmp_path):
+def test_dependencies_of_a_project_have_line_numbers(tmp_path):
     write(tmp_path, {"a/p.toml": '[project]\ndependencies = [\n  "six>=1",\n  "attrs",\n]\n'})
     assert [str(requirement) for requirement in read_pyproject(tmp_path, "a/p.toml")] == [
         "six>=1 (a/p.toml, line 3)",
@@ -29,27 +29,27 @@ def test_dependencies_of_a_project_have_their_lines(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "[tool.x]\ny = 1\n", '[project]\nname = "x"\n'])
-def test_a_project_may_have_no_dependencies(tmp_path, text):
+def test_a_project_can_have_no_dependencies(tmp_path, text):
     write(tmp_path, {"pyproject.toml": text})
     assert read_pyproject(tmp_path, "pyproject.toml") == []
     assert requires_python(tmp_path, "pyproject.toml") == (None, Place("pyproject.toml"))
 
 
-def test_an_entry_over_two_lines_has_the_file_as_its_place(tmp_path):
+def test_an_entry_over_two_lines_is_located_at_the_file(tmp_path):
     write(tmp_path, {"p.toml": '[project]\ndependencies = ["""six\\\n  >=1"""]\n'})
     assert [requirement.place for requirement in read_pyproject(tmp_path, "p.toml")] == [
         Place("p.toml")
     ]
 
 
-def test_what_is_not_toml_is_refused(tmp_path):
+def test_invalid_toml_is_rejected(tmp_path):
     write(tmp_path, {"p.toml": "x"})
     with pytest.raises(RequirementsError, match="the file is not valid TOML: Expected") as refused:
         read_pyproject(tmp_path, "p.toml")
     assert refused.value.place == Place("p.toml")
 
 
-def test_the_python_of_a_project(tmp_path):
+def test_the_python_of_a_project_is_read(tmp_path):
     write(tmp_path, {"p.toml": '[project]\nname = "x"\nrequires-python = ">=3.11"\n'})
     assert requires_python(tmp_path, "p.toml") == (">=3.11", Place("p.toml", line=3))
 
@@ -57,7 +57,7 @@ def test_the_python_of_a_project(tmp_path):
 # environment.yml.
 
 
-def test_the_pip_part_of_a_conda_environment(tmp_path):
+def test_the_pip_section_of_a_conda_environment_is_read(tmp_path):
     text = (
         "dependencies:\n- python\n- pip=24\n- numpy>=1\n- c::scipy\n"
         "- pip:\n  - six==1\n  - -r more.txt\n  - --pre\n"
@@ -80,12 +80,12 @@ def test_the_pip_part_of_a_conda_environment(tmp_path):
 @pytest.mark.parametrize(
     "text", ["", "- a\n", "name: x\n", "dependencies:\n", "dependencies:\n- pip:\n", "a"]
 )
-def test_a_conda_environment_may_list_nothing(tmp_path, text):
+def test_a_conda_environment_can_be_empty(tmp_path, text):
     write(tmp_path, {"env.yml": text})
     assert read_environment_yml(tmp_path, "env.yml") == Listed()
 
 
-def test_what_is_not_yaml_is_refused(tmp_path):
+def test_invalid_yaml_is_rejected(tmp_path):
     write(tmp_path, {"env.yml": "a: [b"})
     with pytest.raises(
         RequirementsError, match="the file is not valid YAML: while parsing"

@@ -6,7 +6,7 @@ from nachlass_builder.requirements.requirement import Requirement
 PLACE = Place("requirements.txt", line=3)
 
 
-def test_a_requirement_is_a_text_and_its_place():
+def test_a_requirement_has_a_text_and_a_location():
     requirement = Requirement.parse(" Zope.Event >=4 ", PLACE)
     assert (requirement.text, requirement.place) == ("Zope.Event >=4", PLACE)
     assert requirement.name == "zope-event"
@@ -26,12 +26,12 @@ def test_a_requirement_is_a_text_and_its_place():
         ("six @ https://h.test/six-1.16.zip", None),
     ],
 )
-def test_a_pin_is_one_version(text, pin):
+def test_a_pin_is_an_exact_version(text, pin):
     assert Requirement(text, PLACE).pin == pin
 
 
 @pytest.mark.parametrize("text", ["", "my tool", "six>=", "six; a"])
-def test_what_is_no_requirement_is_refused_with_its_remedy(text):
+def test_an_invalid_requirement_is_rejected_with_its_remedy(text):
     with pytest.raises(RequirementsError) as refused:
         Requirement.parse(text, PLACE, "write a name")
     assert refused.value.message.startswith(f"{text!r} is not a requirement: Expected ")
@@ -47,7 +47,7 @@ def test_what_is_no_requirement_is_refused_with_its_remedy(text):
         ("six[fast]=1", 'write "six[fast]==1"'),
     ],
 )
-def test_one_equals_sign_is_reported(text, remedy):
+def test_a_single_equals_sign_is_reported(text, remedy):
     with pytest.raises(RequirementsError) as refused:
         Requirement.parse(text, PLACE, "write a name")
     said = "a version needs two equals signs"

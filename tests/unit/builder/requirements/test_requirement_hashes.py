@@ -12,14 +12,14 @@ from support.cells import write_notebook
 WHEEL, SDIST, OTHER = "a" * 64, "b" * 64, "c" * 64
 
 
-def test_a_link_with_an_unreadable_hash_is_refused():
+def test_a_link_with_an_invalid_hash_is_rejected():
     link = Requirement("beta @ https://i.test/beta-2.0.zip#sha256=", Place("x"))
     with pytest.raises(RequirementsError, match="x: --hash=sha256: is not a hash") as refused:
         list(hashes_of_links([link]))
     assert refused.value.remedy == "write --hash=sha256:..., as `pip hash FILE` prints it"
 
 
-def test_hashes_that_no_lock_has_are_refused():
+def test_unsupported_hash_algorithms_are_rejected():
     with pytest.raises(RequirementsError, match="sha384 and sha512 hashes cannot be checked"):
         Hashed(Requirement("alpha", Place("x")), ("sha512:aa", "sha384:bb"))
 
@@ -31,7 +31,7 @@ def test_hashes_are_read_in_every_spelling():
     )
 
 
-def test_hashes_of_files_and_what_they_include_are_found(found):  # noqa: F811
+def test_hashes_of_files_and_their_includes_are_found(found):  # noqa: F811
     gathered = found(
         {
             "requirements.txt": (
@@ -63,7 +63,7 @@ def test_hashes_of_files_and_what_they_include_are_found(found):  # noqa: F811
     assert "more.txt, line 1: --no-deps has no effect in a build" in gathered.notes[0]
 
 
-def test_a_folder_with_a_hash_is_refused(found):  # noqa: F811
+def test_a_folder_with_a_hash_is_rejected(found):  # noqa: F811
     with pytest.raises(RequirementsError, match="a folder has no hash"):
         found({"requirements.txt": "-e ./tool --hash=sha256:aa\n"})
 
@@ -82,7 +82,7 @@ def test_a_folder_with_a_hash_is_refused(found):  # noqa: F811
         (f"--hash=sha256:{WHEEL}", "this hash belongs to no requirement"),
     ],
 )
-def test_what_is_no_hash_is_refused(found, line, said):  # noqa: F811
+def test_an_invalid_hash_is_rejected(found, line, said):  # noqa: F811
     with pytest.raises(RequirementsError) as refused:
         found({"requirements.txt": f"six\n{line}\n"})
     assert str(refused.value).startswith("error: requirements.txt, line 2: ")

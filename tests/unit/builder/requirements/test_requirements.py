@@ -25,7 +25,7 @@ def shown(gathered):
     return [str(requirement) for requirement in gathered.merged]
 
 
-def test_every_source_is_read_with_its_place(found):
+def test_every_source_is_read_with_its_location(found):
     gathered = found(
         {
             "requirements.txt": "scipy==1.14 # why\n",
@@ -46,7 +46,7 @@ def test_every_source_is_read_with_its_place(found):
     assert gathered.conflicts == []
 
 
-def test_the_higher_source_wins_and_both_places_are_told(found):
+def test_the_source_with_higher_precedence_wins_and_both_locations_are_reported(found):
     gathered = found(
         {"requirements.txt": "NumPy==1.26\n"}, '# %%\nrequirements = [["numpy", "2.0"]]'
     )
@@ -57,7 +57,7 @@ def test_the_higher_source_wins_and_both_places_are_told(found):
     )
 
 
-def test_serving_requirements_are_locked_like_the_others_and_lowest(found):
+def test_serving_requirements_are_locked_with_the_lowest_precedence(found):
     cells = '# %%\nrequirements = ["numpy"]\nserving_requirements = [["numpy", "2.0"], "Dill"]'
     gathered = found({"requirements.txt": "dill==0.3.8\n"}, cells)
     assert shown(gathered) == [
@@ -67,7 +67,7 @@ def test_serving_requirements_are_locked_like_the_others_and_lowest(found):
     assert gathered.serving == ["numpy", "dill"]
 
 
-def test_a_bare_name_differs_from_nothing(found):
+def test_a_bare_name_conflicts_with_nothing(found):
     gathered = found({"requirements.txt": "numpy==1.26\n"}, '# %%\nrequirements = ["numpy"]')
     assert shown(gathered) == ["numpy==1.26 (requirements.txt, line 1)"]
     assert gathered.conflicts == []
@@ -78,7 +78,7 @@ def test_two_spellings_of_one_requirement_agree(found):
     assert gathered.conflicts == []
 
 
-def test_pip_formats(found):
+def test_pip_formats_are_read(found):
     gathered = found(
         {
             "requirements.txt": (
@@ -130,12 +130,12 @@ def test_pip_formats(found):
         ("%pip list", []),
     ],
 )
-def test_pip_lines(found, line, expected):
+def test_pip_lines_are_read(found, line, expected):
     gathered = found({}, f"# %%\n{line}")
     assert [requirement.text for requirement in gathered.merged] == expected
 
 
-def test_what_only_the_run_knows_is_reported(found):
+def test_packages_known_only_at_run_time_are_reported(found):
     notes = found({}, "# %%\n%pip install {name}\n# %%\n!apt-get install libgomp1").notes
     assert (
         "model.ipynb, cell 1, line 1: the packages of this pip line are known only at build time"
@@ -144,14 +144,14 @@ def test_what_only_the_run_knows_is_reported(found):
     assert "`apt-get install` has no effect in a build" in notes[1]
 
 
-def test_conda_packages_are_told(found):
+def test_conda_packages_are_reported(found):
     gathered = found({"environment.yml": "dependencies:\n  - numpy=1.26\n  - python=3.11\n"})
     assert gathered.merged == []
     # Of another Python than this one there is a note, too.
     assert any("numpy=1.26" in note for note in gathered.notes)
 
 
-def test_the_nearest_file_counts(found):
+def test_the_nearest_file_is_used(found):
     files = {"requirements.txt": "numpy==1.0\n", "sub/requirements.txt": "numpy==2.0\n"}
     gathered = found(files, notebook="sub/deeper/model.ipynb")
     assert shown(gathered) == ["numpy==2.0 (sub/requirements.txt, line 1)"]
@@ -173,13 +173,13 @@ def test_the_nearest_file_counts(found):
         ({}, "# %%\n# /// script\n# dependencies = [\n# ///", "model.ipynb, cell 1, line 1"),
     ],
 )
-def test_what_cannot_be_read_is_refused_with_its_place(found, files, cells, place):
+def test_an_invalid_source_is_rejected_with_its_location(found, files, cells, place):
     with pytest.raises(RequirementsError) as caught:
         found(files, cells)
     assert str(caught.value.place) == place
 
 
-def test_the_folder_of_a_project_with_src_is_imported_and_its_uv_lock_counts(found):
+def test_a_project_with_a_src_folder_is_imported_and_its_uv_lock_is_used(found):
     files = {"sub/pyproject.toml": "", "sub/src/tool.py": "", "sub/uv.lock": ""}
     gathered = found(files, notebook="sub/deeper/model.ipynb")
     assert (gathered.local, gathered.uv_lock) == (["sub"], "sub")
@@ -190,12 +190,12 @@ def test_a_project_without_src_and_uv_lock_is_only_read(found):
     assert (gathered.local, gathered.uv_lock) == ([], None)
 
 
-def test_a_conda_environment_has_either_ending(found):
+def test_a_conda_environment_can_have_either_extension(found):
     text = "dependencies:\n- pip:\n  - six\n"
     assert shown(found({"environment.yaml": text})) == ["six (environment.yaml, line 3)"]
 
 
-def test_a_link_differs_from_a_version(found):
+def test_a_link_conflicts_with_a_version(found):
     link = "six @ https://i.test/six-1.zip"
     gathered = found({"requirements.txt": f"{link}\n"}, '# %%\nrequirements = ["six==1"]')
     assert [str(conflict) for conflict in gathered.conflicts] == [
@@ -204,14 +204,14 @@ def test_a_link_differs_from_a_version(found):
 
 
 @pytest.mark.parametrize("specifier", ["3.11", "x"])
-def test_a_python_that_is_no_specifier_is_refused(found, specifier):
+def test_an_invalid_python_specifier_is_rejected(found, specifier):
     with pytest.raises(RequirementsError) as refused:
         found({"pyproject.toml": f'[project]\nrequires-python = "{specifier}"\n'})
     assert refused.value.message == f"requires-python is not valid: {specifier!r}"
     assert str(refused.value.place) == "pyproject.toml, line 2"
 
 
-def test_a_project_for_another_python_is_refused(found):
+def test_a_project_for_another_python_is_rejected(found):
     with pytest.raises(RequirementsError) as refused:
         found({}, '# %%\n# /// script\n# requires-python = "<3"\n# ///')
     this = python_version()
@@ -222,7 +222,7 @@ def test_a_project_for_another_python_is_refused(found):
     )
 
 
-def test_a_python_before_its_release_counts_as_newer(found, monkeypatch):
+def test_a_pre_release_of_python_counts_as_newer(found, monkeypatch):
     monkeypatch.setattr(
         "nachlass_builder.requirements.requirements.python_version", lambda: "3.15.0rc1"
     )
@@ -230,7 +230,7 @@ def test_a_python_before_its_release_counts_as_newer(found, monkeypatch):
     assert found(files).merged == []
 
 
-def test_what_only_the_first_pass_knows_is_taken_from_it(tmp_path):
+def test_computed_requirements_are_taken_from_the_first_pass(tmp_path):
     write_notebook(tmp_path / "model.ipynb", "# %%\nrequirements = chosen()")
     book = read_notebook(tmp_path, "model.ipynb")
     gathered = gather(tmp_path, [book])
@@ -249,7 +249,7 @@ def test_the_requirements_of_all_notebooks_are_merged(tmp_path):
     assert shown(gathered) == ["a (a.ipynb, cell 1, line 1)", "b (b.ipynb, cell 1, line 1)"]
 
 
-def test_what_a_folder_of_the_repository_needs_is_needed(found):
+def test_the_dependencies_of_a_local_folder_are_required(found):
     files = {
         "tool/pyproject.toml": '[project]\ndependencies = ["six"]\n',
         "more.txt": "attrs\n",
@@ -259,6 +259,6 @@ def test_what_a_folder_of_the_repository_needs_is_needed(found):
 
 
 @pytest.mark.parametrize("line", ["%run other.ipynb", "  run sub/other.ipynb 1"])
-def test_a_kernel_that_runs_other_notebooks_reads_them(found, line):
+def test_a_notebook_that_runs_other_notebooks_needs_nbformat(found, line):
     assert found({}, f"# %%\nx = 1\n{line}").for_kernel == ["nbformat>=5.10"]
     assert found({}, f"# %%\nx = 1\n# {line}").for_kernel == []

@@ -45,7 +45,7 @@ def words_of(root, *words, folder="."):
 # Lines of files.
 
 
-def test_nothing_is_listed_by_an_empty_file(listed):
+def test_an_empty_file_lists_nothing(listed):
     found = listed({"requirements.txt": "\n# nothing\n\n"})
     assert found == Listed(files={"requirements.txt"})
 
@@ -67,17 +67,17 @@ def test_nothing_is_listed_by_an_empty_file(listed):
         ("git+https://x/y#egg=z", [(1, "git+https://x/y#egg=z")]),
     ],
 )
-def test_logical_lines(text, lines):
+def test_logical_lines_are_joined_and_numbered(text, lines):
     assert list(logical_lines(text)) == lines
 
 
-def test_a_file_may_begin_with_a_byte_order_mark(listed):
+def test_a_file_can_begin_with_a_byte_order_mark(listed):
     assert shown(listed({"requirements.txt": "\ufeffsix\n"})) == ["six (requirements.txt, line 1)"]
     constraints = listed({"more.txt": "-c limits.txt", "limits.txt": "\ufeffsix<2\n"}).constraints
     assert constraints == ["six<2"]
 
 
-def test_options_behind_a_requirement_are_dropped_and_told(listed):
+def test_options_after_a_requirement_are_dropped_and_reported(listed):
     found = listed({"requirements.txt": "six==1 --no-deps --config-settings=a=b --quiet\n"})
     assert shown(found) == ["six==1 (requirements.txt, line 1)"]
     assert found.notes == [
@@ -92,7 +92,7 @@ def test_options_behind_a_requirement_are_dropped_and_told(listed):
     ]
 
 
-def test_options_behind_a_constraint_are_dropped_and_told(listed):
+def test_options_after_a_constraint_are_dropped_and_reported(listed):
     found = listed({"r.txt": "-c limits.txt", "limits.txt": "six<2 --no-deps\n"})
     assert found.constraints == ["six<2"]
     assert [note.partition(":")[0] for note in found.notes] == ["limits.txt, line 1"]
@@ -120,7 +120,7 @@ def test_options_of_the_index_are_kept(listed, line, options):
     assert shown(found) == ["six (requirements.txt, line 2)"]
 
 
-def test_the_first_line_that_requires_hashes_is_the_place(listed):
+def test_require_hashes_is_located_at_its_first_line(listed):
     found = listed({"requirements.txt": "\n--require-hashes\n--require-hashes\n"})
     assert found.require_hashes == Place("requirements.txt", line=2)
 
@@ -142,7 +142,7 @@ def test_a_hash_belongs_to_its_requirement(listed):
         (f"./tool --hash={DIGEST}", "a folder has no hash to check", "remove the hash"),
     ],
 )
-def test_a_hash_of_nothing_is_refused(listed, line, message, remedy):
+def test_a_hash_without_a_requirement_is_rejected(listed, line, message, remedy):
     with pytest.raises(RequirementsError) as refused:
         listed({"requirements.txt": f"six\n{line}\n"})
     assert refused.value.message == message
@@ -154,14 +154,14 @@ def test_a_hash_of_nothing_is_refused(listed, line, message, remedy):
 
 
 @pytest.mark.parametrize("option", ["-r more.txt", "-rmore.txt", "--requirement=more.txt"])
-def test_requirements_of_another_file_have_their_places_there(listed, option):
+def test_requirements_of_an_included_file_are_located_there(listed, option):
     found = listed({"requirements.txt": f"{option}\nsix\n", "more.txt": "\nattrs\n"})
     assert shown(found) == ["attrs (more.txt, line 2)", "six (requirements.txt, line 2)"]
     assert found.files == {"requirements.txt", "more.txt"}
 
 
 @pytest.mark.parametrize("option", ["-c more.txt", "-cmore.txt", "--constraint more.txt"])
-def test_constraints_are_no_requirements(listed, option):
+def test_constraints_are_not_requirements(listed, option):
     found = listed({"r.txt": option, "more.txt": f"attrs==1 --hash={DIGEST}\nsix<2\n--pre\n"})
     assert found.requirements == []
     assert found.constraints == ["attrs==1", "six<2"]
@@ -169,7 +169,7 @@ def test_constraints_are_no_requirements(listed, option):
     assert found.options == ["--pre"]
 
 
-def test_paths_are_relative_to_the_file_that_has_them(listed):
+def test_paths_are_relative_to_their_file(listed):
     found = listed(
         {
             "a/r.txt": "-r b/r.txt\n-r ../top.txt\n./wheels/x_y-1-py3-none-any.whl\n-e ./tool\n",
@@ -187,7 +187,7 @@ def test_paths_are_relative_to_the_file_that_has_them(listed):
 
 
 @pytest.mark.parametrize("path", ["absent.txt", "../requirements.txt", "folder"])
-def test_a_file_that_is_not_in_the_source_is_refused(tmp_path, path):
+def test_a_file_outside_the_source_is_rejected(tmp_path, path):
     source = tmp_path / "source"
     write(tmp_path, {"requirements.txt": "six", "source/folder/r.txt": "six"})
     with pytest.raises(RequirementsError) as refused:
@@ -199,7 +199,7 @@ def test_a_file_that_is_not_in_the_source_is_refused(tmp_path, path):
 # Words of a line in a cell.
 
 
-def test_words_are_requirements_and_options(tmp_path):
+def test_words_are_split_into_requirements_and_options(tmp_path):
     write(tmp_path, {"more.txt": "attrs"})
     found = words_of(
         tmp_path, "six", "-q", "--index-url", "https://i.test", "numpy", "-r", "more.txt", "-e", "."
@@ -214,7 +214,7 @@ def test_words_are_requirements_and_options(tmp_path):
 
 
 @pytest.mark.parametrize("words", [["-r"], ["--requirement="], ["-e"], ["-c"]])
-def test_an_option_without_its_file_names_none(tmp_path, words):
+def test_an_option_without_its_file_is_ignored(tmp_path, words):
     assert words_of(tmp_path, "six", *words).requirements == words_of(tmp_path, "six").requirements
 
 
@@ -222,7 +222,7 @@ def test_an_option_without_its_value_has_an_empty_one(tmp_path):
     assert words_of(tmp_path, "--index-url").options == ["--index-url", ""]
 
 
-def test_a_value_is_no_requirement(tmp_path):
+def test_the_value_of_an_option_is_not_a_requirement(tmp_path):
     found = words_of(tmp_path, "--target", "six", "--retries=3", "attrs")
     assert [requirement.text for requirement in found.requirements] == ["attrs"]
     assert found.options == ["--target", "six", "--retries", "3"]
@@ -235,12 +235,12 @@ def test_a_value_is_no_requirement(tmp_path):
 
 
 @pytest.mark.parametrize("word", ["-", "--", "-x", "-rf", "--r=more.txt"])
-def test_what_is_no_option_of_a_file_reads_none(tmp_path, word):
+def test_unknown_options_read_no_file(tmp_path, word):
     write(tmp_path, {"f": "six", "more.txt": "six"})
     assert shown(words_of(tmp_path, word)) == (["six (f, line 1)"] if word == "-rf" else [])
 
 
-def test_an_option_and_its_value_are_all_of_a_line(listed):
+def test_a_line_of_a_file_is_one_option_with_its_value(listed):
     found = listed(
         {
             "r.txt": "--find-links my wheels\n-f my other wheels\n--index-url\thttps://i.test\n"
@@ -280,7 +280,7 @@ def test_an_option_and_its_value_are_all_of_a_line(listed):
         ("tool @ https://h.test/tool-1.zip", "tool @ https://h.test/tool-1.zip"),
     ],
 )  # fmt: skip
-def test_a_requirement_is_a_name_or_a_link_or_an_archive(tmp_path, word, text):
+def test_a_requirement_can_be_a_name_a_link_or_an_archive(tmp_path, word, text):
     [requirement] = words_of(tmp_path, word).requirements
     assert (requirement.text, requirement.place) == (text, PLACE)
 
@@ -295,7 +295,7 @@ def test_a_requirement_is_a_name_or_a_link_or_an_archive(tmp_path, word, text):
         "./main.zip",
     ],
 )
-def test_a_link_that_names_nothing_is_refused(tmp_path, link):
+def test_a_link_without_a_distribution_name_is_rejected(tmp_path, link):
     with pytest.raises(RequirementsError) as refused:
         words_of(tmp_path, link)
     assert refused.value.message == f"{link} does not name a distribution"
@@ -323,7 +323,7 @@ def test_folders_are_imported_and_not_installed(tmp_path, word, local):
     assert found.notes == ([extras] if "[" in word else [])
 
 
-def test_what_begins_like_a_folder_is_none(tmp_path):
+def test_a_hidden_name_is_not_a_folder(tmp_path):
     with pytest.raises(RequirementsError, match=r"'\.tool' is not a requirement"):
         words_of(tmp_path, ".tool")
 
@@ -331,7 +331,7 @@ def test_what_begins_like_a_folder_is_none(tmp_path):
 # Hashes of constraints.
 
 
-def test_hashes_of_constraints_are_those_of_lines_that_have_some(tmp_path):
+def test_hashes_of_constraints_are_read(tmp_path):
     path = tmp_path / "limits.txt"
     path.write_text(f"\ufeffsix<2\n\nattrs==1 \\\n  --hash={DIGEST}\n")
     [hashed] = read_constraint_hashes(path)
@@ -372,13 +372,13 @@ def refusal(read):
         (".whl", "'.whl @ .whl' is not a requirement: "),
     ],
 )
-def test_links_and_paths_that_are_none_are_refused(refusal, line, said):
+def test_invalid_links_and_paths_are_rejected(refusal, line, said):
     refused = refusal(f"numpy\n{line}\n".encode())
     assert refused.message.startswith(said)
     assert str(refused.place) == "requirements.txt, line 2"
 
 
-def test_continued_lines_of_blanks_say_nothing(read):
+def test_blank_continued_lines_are_ignored(read):
     listed = read(b"numpy\n \\\n \n\\\n\\\n\nscipy\n")
     assert [str(requirement) for requirement in listed.requirements] == [
         "numpy (requirements.txt, line 1)",
@@ -387,7 +387,7 @@ def test_continued_lines_of_blanks_say_nothing(read):
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
-def test_files_of_windows_are_read(read, encoding):
+def test_files_from_windows_are_read(read, encoding):
     mark = "\ufeff" if encoding.endswith("e") else ""
     listed = read(f"{mark}numpy==2.0\r\n# größer\r\nscipy\r\n".encode(encoding))
     assert [str(requirement) for requirement in listed.requirements] == [
@@ -397,7 +397,7 @@ def test_files_of_windows_are_read(read, encoding):
 
 
 @pytest.mark.parametrize("content", [b"numpy # gr\xf6\xdfer\n", b"\xff\xfenumpy", b"\xff"])
-def test_bytes_that_are_no_text_are_refused(refusal, content):
+def test_a_file_that_is_not_text_is_rejected(refusal, content):
     refused = refusal(content)
     assert refused.message == "the file is not UTF-8 text"
     assert (str(refused.place), refused.remedy) == ("requirements.txt", "save it as UTF-8")

@@ -64,18 +64,18 @@ AND_ATTRS = [PIP, ["pip", "install", "attrs"]]
         ("# pip install six", []),
     ],
 )
-def test_a_line_is_split_as_a_shell_does(line, commands):
+def test_a_line_is_split_as_by_a_shell(line, commands):
     assert [command for command in commands_of(line) if command] == commands
 
 
 @pytest.mark.parametrize("line", ["pip 'install", 'pip "install', "a 'b\" c"])
-def test_a_quote_without_its_end_is_an_error(line):
+def test_an_unclosed_quote_is_an_error(line):
     with pytest.raises(ValueError, match="No closing quotation"):
         list(commands_of(line))
 
 
 @given(st.text(st.sampled_from("ab '\"\\;&|><()#$=1/\n.\t"), max_size=30))
-def test_any_line_is_split_or_refused(line):
+def test_any_line_is_split_or_rejected(line):
     try:
         words = [word for command in commands_of(line) for word in command]
     except ValueError:
@@ -83,7 +83,7 @@ def test_any_line_is_split_or_refused(line):
     assert all(len(word) <= len(line) for word in words)
 
 
-def test_here_documents_are_no_commands():
+def test_here_documents_are_not_commands():
     before, inside, between = ["cat <<EOF > a"], ["pip install no", "EOF"], ["pip install six"]
     lines = [*before, *inside, *between, "cat <<-'X'", "pip install no", " X", "ls"]
     assert [line for line in without_heredocs(lines) if line] == [

@@ -40,7 +40,7 @@ def refusal(tmp_path):
         ("[tool.uv]\nsources = 5\n", f"`sources` {TABLE}", None),
     ],
 )
-def test_values_of_pyproject(refusal, text, said, line):
+def test_values_of_a_wrong_type_in_pyproject_are_rejected(refusal, text, said, line):
     refused = refusal("pyproject.toml", text)
     assert refused.message.startswith(said)
     assert (refused.place.file, refused.place.line) == ("pyproject.toml", line)
@@ -62,7 +62,7 @@ def test_values_of_pyproject(refusal, text, said, line):
         ("tool.uv = 5", f"`tool.uv` {TABLE}", 1),
     ],
 )
-def test_values_of_a_block(refusal, text, said, line):
+def test_values_of_a_wrong_type_in_a_block_are_rejected(refusal, text, said, line):
     refused = refusal("model.ipynb", text)
     assert refused.message.startswith(said)
     assert (refused.place.cell, refused.place.line) == (1, line)
@@ -77,7 +77,7 @@ def test_values_of_a_block(refusal, text, said, line):
         ("name: 2026-13-01\n", "the file is not valid YAML: month must be in 1..12", None),
     ],
 )
-def test_values_of_a_conda_environment(refusal, text, said, line):
+def test_values_of_a_wrong_type_in_a_conda_environment_are_rejected(refusal, text, said, line):
     refused = refusal("environment.yml", text)
     assert refused.message.startswith(said)
     assert (refused.place.file, refused.place.line) == ("environment.yml", line)

@@ -84,7 +84,7 @@ def test_settings_of_cells_without_effect_are_reported(found):  # noqa: F811
 # pyproject.toml.
 
 
-def test_dependencies_that_a_build_computes_are_to_be_listed(unmet):
+def test_dynamic_dependencies_are_reported(unmet):
     assert unmet('[project]\nname = "x"\n  dynamic = ["version", "dependencies"]\n') == [
         (
             "pyproject.toml, line 3: the dependencies are dynamic (known only once the project is "
@@ -94,7 +94,7 @@ def test_dependencies_that_a_build_computes_are_to_be_listed(unmet):
     assert unmet('[project]\nname = "x"\ndynamic = ["version"]\n') == []
 
 
-def test_a_place_is_that_of_the_file_when_no_line_begins_so(unmet):
+def test_the_location_is_the_file_if_no_line_matches(unmet):
     assert unmet('project = { dynamic = ["dependencies"] }\n')[0].startswith("pyproject.toml: the ")
 
 
@@ -102,7 +102,7 @@ PROJECT = '[project]\ndependencies = ["My-Tool>=1"]\n[tool.uv.sources]\n'
 
 
 @pytest.mark.parametrize("key", ["my_tool", '"My.Tool"'])
-def test_the_source_of_a_dependency_is_to_be_its_link(unmet, key):
+def test_the_source_of_a_dependency_is_reported(unmet, key):
     name = key.strip('"')
     assert unmet(f'{PROJECT}x = {{ path = "x" }}\n{key} = {{ path = "tool" }}\n') == [
         (
@@ -123,7 +123,7 @@ def test_the_source_of_a_dependency_is_to_be_its_link(unmet, key):
         ('[{ index = "a" }, { path = "tool", marker = "x" }]', False),
     ],
 )
-def test_a_uv_lock_pins_what_is_remote_and_no_folder(unmet, source, is_locked):
+def test_a_uv_lock_pins_remote_sources_but_not_folders(unmet, source, is_locked):
     text = f"{PROJECT}my-tool = {source}\n"
     assert len(unmet(text, beside=["uv.lock"])) == (0 if is_locked else 1)
     assert len(unmet(text, name="sub/pyproject.toml")) == 1
@@ -132,7 +132,7 @@ def test_a_uv_lock_pins_what_is_remote_and_no_folder(unmet, source, is_locked):
 STEERED = '[tool.uv]\nprerelease = "allow"\nindex-url = "https://i.test"\nmanaged = true\n'
 
 
-def test_what_steers_uv_counts_at_the_root_of_the_source(unmet):
+def test_settings_of_uv_apply_only_at_the_root_of_the_source(unmet):
     assert unmet(STEERED) == []
     assert unmet(STEERED, name="sub/pyproject.toml") == [
         (
@@ -142,14 +142,14 @@ def test_what_steers_uv_counts_at_the_root_of_the_source(unmet):
     ]
 
 
-def test_what_steers_uv_has_steered_the_uv_lock_beside_it(unmet):
+def test_settings_of_uv_beside_a_uv_lock_are_not_reported(unmet):
     assert unmet(STEERED, name="sub/pyproject.toml", beside=["uv.lock"]) == []
 
 
 # Blocks of cells.
 
 
-def test_a_block_steers_no_uv():
+def test_settings_of_uv_in_a_block_are_reported():
     tool = {"sources": {"a": {}}, "no-binary": True, "managed": True}
     assert list(unmet_in_block({"tool": {"uv": tool}}, PLACE)) == [
         (
@@ -173,7 +173,7 @@ def test_a_block_steers_no_uv():
         *(f"python={THIS}=h1_cpython", 3),
     ],
 )
-def test_a_python_that_this_one_is_or_that_nobody_understands_is_not_told(entry):
+def test_a_matching_or_unknown_python_is_not_reported(entry):
     assert list(unmet_in_conda({"dependencies": [entry]}, YamlLines("env.yml", ""))) == []
 
 
@@ -189,7 +189,7 @@ def test_a_python_that_this_one_is_or_that_nobody_understands_is_not_told(entry)
         "python=3.9=*_cpython",
     ],
 )
-def test_another_python_than_this_is_reported(entry):
+def test_another_python_is_reported(entry):
     text = f"dependencies:\n- six\n- {entry}\n"
     assert list(unmet_in_conda({"dependencies": ["six", entry]}, YamlLines("env.yml", text))) == [
         (
@@ -199,12 +199,12 @@ def test_another_python_than_this_is_reported(entry):
     ]
 
 
-def test_a_python_before_its_release_counts_as_newer(monkeypatch):
+def test_a_pre_release_of_python_counts_as_newer(monkeypatch):
     monkeypatch.setattr("nachlass_builder.requirements.unmet.python_version", lambda: "3.15.0rc1")
     assert list(unmet_in_conda({"dependencies": ["python>=3.8"]}, YamlLines("env.yml", ""))) == []
 
 
-def test_variables_of_conda_are_to_be_set_elsewhere():
+def test_variables_of_conda_are_reported():
     text = "variables:\n  A: b\n  C: d\n"
     assert list(
         unmet_in_conda({"variables": {"A": "b", "C": "d"}}, YamlLines("env.yml", text))

@@ -27,13 +27,13 @@ def notes(tmp_path):
 
 @pytest.mark.parametrize("name", COMMANDS)
 @pytest.mark.parametrize("folder", ["", "nb/"])
-def test_a_file_that_is_not_read_is_reported_once(notes, name, folder):
+def test_an_unread_file_is_reported_once(notes, name, folder):
     [note] = notes(**{f"{folder}{name}": "pandas\n"}).notes
     assert note.startswith(f"{folder}{name} is not read: convert it with `")
     assert note.endswith("requirements.txt`")
 
 
-def test_what_only_poetry_reads_is_reported(notes):
+def test_poetry_dependencies_are_reported(notes):
     [note] = notes(**{"pyproject.toml": POETRY}).notes
     assert note == (
         "[tool.poetry.dependencies] of pyproject.toml is not read: "
@@ -42,13 +42,13 @@ def test_what_only_poetry_reads_is_reported(notes):
 
 
 @pytest.mark.parametrize("read", ["requirements.txt", "nb/requirements.txt"])
-def test_beside_a_file_that_is_read_nothing_is_reported(notes, read):
+def test_nothing_is_reported_beside_a_file_that_is_read(notes, read):
     found = notes(**{read: "six\n", "setup.py": "", "Pipfile": "", "pyproject.toml": POETRY})
     assert found.notes == []
     assert [one.text for one in found.merged] == ["six"]
 
 
 @pytest.mark.parametrize("name", ["conda.yaml", "conda.yml", "environment.yml"])
-def test_an_environment_of_conda_has_several_names(notes, name):
+def test_a_conda_environment_can_have_several_names(notes, name):
     found = notes(**{name: "dependencies:\n- python=3.11\n- pip:\n  - six\n"})
     assert [one.text for one in found.merged] == ["six"]

@@ -57,12 +57,12 @@ def memory(tmp_path):
     return Memory(tmp_path / "slim" / "lock.json", ())
 
 
-def test_everything_is_what_is_required_and_not_the_kernel(training):
+def test_the_full_set_is_the_requirements_without_the_kernel(training):
     names = {"cloudpickle", "model", "base", "speed", "hint", "hint-data", "plots"}
     assert training.everything == names
 
 
-def test_what_grows_has_reasons(training):
+def test_the_closure_gives_a_reason_for_each_distribution(training):
     assert training.closure({"model": IMPORTED, "kernel": IMPORTED, "absent": IMPORTED}) == {
         "cloudpickle": SERVICE,
         "model": IMPORTED,
@@ -71,7 +71,7 @@ def test_what_grows_has_reasons(training):
     }
 
 
-def test_with_extras_what_is_optional_comes_with_its_own_needs(training):
+def test_the_closure_with_extras_includes_optional_dependencies(training):
     closure = training.closure({"base": IMPORTED}, with_extras=True)
     assert closure == {
         "cloudpickle": SERVICE,
@@ -81,7 +81,7 @@ def test_with_extras_what_is_optional_comes_with_its_own_needs(training):
     }
 
 
-def test_the_rest_is_told_by_its_modules(training):
+def test_the_remaining_distributions_are_listed_with_their_modules(training):
     rest = training.without({"cloudpickle", "model", "base", "speed", "hint", "hint-data"})
     assert rest == {"kernel": ["kernel"], "plots": ["plots"]}
 
@@ -101,7 +101,7 @@ def test_a_subset_is_remembered(training, memory):
     assert memory.read(training, careful=False) == {}
 
 
-def test_what_was_decided_with_samples_does_not_do_without(training, memory):
+def test_a_decision_with_samples_does_not_hold_without_samples(training, memory):
     memory.write(kept(training), careful=False)
     assert memory.read(training, careful=True) == {}
     memory.write(kept(training), careful=True)
@@ -114,7 +114,7 @@ def test_other_requirements_are_decided_separately(training, memory):
 
 
 @pytest.mark.parametrize("removed", ["base", "speed", "cloudpickle"])
-def test_a_subset_that_lacks_what_it_needs_does_not_hold(training, memory, removed):
+def test_a_remembered_subset_without_its_dependencies_is_ignored(training, memory, removed):
     memory.write(kept(training), careful=False)
     changed = json.loads(memory.file.read_text())
     del changed["why"][removed]
@@ -123,7 +123,7 @@ def test_a_subset_that_lacks_what_it_needs_does_not_hold(training, memory, remov
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"why": []}', '{"why": {}, "named": []}'])
-def test_a_damaged_memory_is_none(training, memory, text):
+def test_a_damaged_record_is_ignored(training, memory, text):
     memory.file.parent.mkdir()
     memory.file.write_text(text)
     assert memory.read(training, careful=False) == {}
@@ -155,19 +155,19 @@ def model(tmp_path):
 
 
 @pytest.mark.parametrize("tells", [True, False])
-def test_what_a_failure_misses_is_added(training, memory, model, tells):
+def test_distributions_missing_after_a_failure_are_added(training, memory, model, tells):
     chosen = decide(model({"plots", "model"}, tells=tells), training, memory, REQUEST)
     assert chosen.why["plots"] == chosen.why["model"] == SCORED
     assert "hint" not in chosen.why
     assert chosen.why.keys() == {"cloudpickle", "plots", "model", "base", "speed"}
 
 
-def test_what_nothing_adds_is_given_up(training, memory, model):
+def test_a_failure_that_no_distribution_fixes_is_given_up(training, memory, model):
     with pytest.raises(UndecidedError, match="with fewer packages it fails: it fails"):
         decide(model({"kernel"}), training, memory, REQUEST)
 
 
-def test_what_is_remembered_is_not_tried_again(training, memory, model):
+def test_a_remembered_subset_is_not_proven_again(training, memory, model):
     memory.write(kept(training), careful=False)
     asked = model({"plots"})
     chosen = decide(asked, training, memory, REQUEST)
@@ -176,7 +176,7 @@ def test_what_is_remembered_is_not_tried_again(training, memory, model):
     assert not hasattr(asked, "times")
 
 
-def test_a_pickle_that_cannot_be_read_is_given_up(training, memory, model):
+def test_an_unreadable_pickle_is_given_up(training, memory, model):
     asked = model(set())
     (asked.bundle / "model.pickle").write_bytes(b"no pickle")
     with pytest.raises(UndecidedError, match="cannot be read without running it"):
@@ -217,13 +217,13 @@ def failing(*missing, stopped=(), message="it fails"):
     return Failure("raised", message, missing=missing, blocked_imports=tuple(stopped))
 
 
-def test_what_the_model_needs_is_proven_with_the_rest_hidden(training, memory, scripted):
+def test_the_model_is_proven_with_the_other_distributions_hidden(training, memory, scripted):
     model = scripted(FINE)
     assert decide(model, training, memory, REQUEST) == Subset({"cloudpickle": SERVICE})
     assert model.hidden == [OTHERS]
 
 
-def test_what_the_pickle_names_and_what_the_user_names_stay(training, memory, scripted):
+def test_distributions_named_by_the_pickle_or_the_user_are_kept(training, memory, scripted):
     request = ServingRequest(REQUEST.requirements, {"speed": "named by the notebook"})
     model = scripted(FINE, value=PurePath("hint"))
     assert decide(model, training, memory, request).why == {
@@ -234,13 +234,13 @@ def test_what_the_pickle_names_and_what_the_user_names_stay(training, memory, sc
     }
 
 
-def test_who_names_a_distribution_gives_its_reason(training, memory, scripted):
+def test_the_reason_given_by_the_user_takes_precedence(training, memory, scripted):
     request = ServingRequest(REQUEST.requirements, {"hint": "named by the notebook"})
     model = scripted(FINE, value=PurePath("hint"))
     assert decide(model, training, memory, request).why["hint"] == "named by the notebook"
 
 
-def test_when_everything_stays_nothing_is_proven(training, memory, scripted):
+def test_nothing_is_proven_if_every_distribution_is_kept(training, memory, scripted):
     request = ServingRequest(
         REQUEST.requirements, dict.fromkeys(("model", "hint", "plots"), "named")
     )
@@ -251,7 +251,7 @@ def test_when_everything_stays_nothing_is_proven(training, memory, scripted):
     assert model.hidden == []
 
 
-def test_what_an_exception_names_is_added_before_what_was_asked_for(training, memory, scripted):
+def test_distributions_named_by_an_exception_are_added_first(training, memory, scripted):
     model = scripted(failing("plots", stopped=["hint", "plots"]), FINE)
     assert decide(model, training, memory, REQUEST).why == {
         "cloudpickle": SERVICE,
@@ -261,9 +261,7 @@ def test_what_an_exception_names_is_added_before_what_was_asked_for(training, me
     assert model.hidden[1] == ["hint", "hint-data", "kernel", "model", "speed"]
 
 
-def test_what_was_asked_for_is_added_when_the_exception_names_nothing_hidden(
-    training, memory, scripted
-):
+def test_blocked_imports_are_added_if_the_exception_names_no_hidden_one(training, memory, scripted):
     model = scripted(failing("absent", stopped=["hint", "kernel"]), FINE)
     chosen = decide(model, training, memory, REQUEST)
     assert chosen.why.keys() == {"cloudpickle", "hint", "hint-data"}
@@ -271,12 +269,12 @@ def test_what_was_asked_for_is_added_when_the_exception_names_nothing_hidden(
 
 
 @pytest.mark.parametrize("answer", [failing(message="no"), failing("kernel", message="no")])
-def test_a_failure_that_nothing_can_help_is_told(training, memory, scripted, answer):
+def test_a_failure_that_cannot_be_fixed_is_reported(training, memory, scripted, answer):
     with pytest.raises(UndecidedError, match=r"^with fewer packages it fails: no$"):
         decide(scripted(answer), training, memory, REQUEST)
 
 
-def test_so_many_attempts_are_made(tmp_path, memory, scripted):
+def test_the_number_of_attempts_is_limited(tmp_path, memory, scripted):
     names = [f"part{number}" for number in range(ROUNDS + 1)]
     for name in ["cloudpickle", *names]:
         with zipfile.ZipFile(make_wheel(tmp_path / "more", name=name)) as archive:
@@ -292,7 +290,7 @@ def test_so_many_attempts_are_made(tmp_path, memory, scripted):
     assert chosen.why == {"cloudpickle": SERVICE, **dict.fromkeys(names[: ROUNDS - 1], SCORED)}
 
 
-def test_a_batch_that_differs_only_with_less_is_a_failure(training, memory, scripted):
+def test_a_batch_that_differs_only_with_fewer_packages_is_a_failure(training, memory, scripted):
     differs = Trial(batch=False, blocked_imports=("hint",), batch_reason="it differs")
     model = scripted(differs, Trial(batch=True), FINE)
     assert decide(model, training, memory, REQUEST).why.keys() == {
@@ -303,28 +301,30 @@ def test_a_batch_that_differs_only_with_less_is_a_failure(training, memory, scri
     assert model.hidden == [OTHERS, [], ["base", "kernel", "model", "plots", "speed"]]
 
 
-def test_a_batch_that_differs_with_less_and_cannot_be_helped_is_told(training, memory, scripted):
+def test_an_unfixable_batch_difference_with_fewer_packages_is_reported(training, memory, scripted):
     differs = Trial(batch=False, blocked_imports=("kernel",), batch_reason="it differs")
     with pytest.raises(UndecidedError, match=r"^with fewer packages it fails: it differs$"):
         decide(scripted(differs, Trial(batch=True)), training, memory, REQUEST)
 
 
 @pytest.mark.parametrize("whole", [Trial(batch=False), Trial(batch=None), failing()])
-def test_a_batch_that_differs_with_everything_as_well_is_none(training, memory, scripted, whole):
+def test_a_batch_that_also_differs_with_all_packages_is_not_a_failure(
+    training, memory, scripted, whole
+):
     model = scripted(Trial(batch=False, blocked_imports=("hint",)), whole)
     assert decide(model, training, memory, REQUEST).why == {"cloudpickle": SERVICE}
     assert len(model.hidden) == 2
 
 
-def test_a_batch_that_differs_and_asked_for_nothing_hidden_is_no_failure(
-    training, memory, scripted
-):
+def test_a_batch_that_differs_without_blocked_imports_is_not_a_failure(training, memory, scripted):
     model = scripted(Trial(batch=False))
     assert decide(model, training, memory, REQUEST).why == {"cloudpickle": SERVICE}
     assert len(model.hidden) == 1
 
 
-def test_without_samples_what_loading_imports_stays_with_its_options(training, memory, scripted):
+def test_without_samples_imported_distributions_are_kept_with_their_extras(
+    training, memory, scripted
+):
     model = scripted(Trial(batch=None, imported=("base", "json", "cloudpickle")), has_samples=False)
     assert decide(model, training, memory, REQUEST) == Subset(
         {"cloudpickle": SERVICE, "base": LOADED, "hint": OPTIONAL, "hint-data": OPTIONAL}
@@ -340,7 +340,7 @@ def test_without_samples_a_model_that_does_not_load_is_given_up(training, memory
         )  # fmt: skip
 
 
-def test_without_samples_only_a_careful_memory_counts(training, memory, scripted):
+def test_without_samples_only_a_careful_decision_is_reused(training, memory, scripted):
     memory.write(kept(training, plots=SCORED), careful=False)
     asked = scripted(Trial(batch=None), has_samples=False)
     assert not decide(asked, training, memory, REQUEST).before
@@ -348,13 +348,13 @@ def test_without_samples_only_a_careful_memory_counts(training, memory, scripted
     assert decide(scripted(has_samples=False), training, memory, REQUEST).before
 
 
-def test_a_memory_of_less_than_the_model_shows_is_passed_over(training, memory, scripted):
+def test_a_decision_that_lacks_a_reference_of_the_model_is_ignored(training, memory, scripted):
     memory.write(kept(training), careful=False)
     chosen = decide(scripted(FINE, value=PurePath("hint")), training, memory, REQUEST)
     assert (chosen.before, chosen.why.keys()) == (False, {"cloudpickle", "hint", "hint-data"})
 
 
-def test_what_is_remembered_and_shown_has_todays_reason(training, memory, scripted):
+def test_a_remembered_distribution_gets_the_current_reason(training, memory, scripted):
     memory.write(kept(training, hint=SCORED), careful=False)
     chosen = decide(scripted(value=PurePath("hint")), training, memory, REQUEST)
     assert chosen == Subset(
@@ -370,13 +370,13 @@ def test_what_is_remembered_and_shown_has_todays_reason(training, memory, script
     )
 
 
-def test_a_memory_of_what_the_model_shows_is_enough(training, memory, scripted):
+def test_a_decision_that_covers_the_references_of_the_model_is_reused(training, memory, scripted):
     memory.write(Subset({"cloudpickle": SERVICE}), careful=False)
     chosen = decide(scripted(), training, memory, REQUEST)
     assert chosen == Subset({"cloudpickle": SERVICE}, before=True)
 
 
-def test_what_code_imports_has_its_reason(training, memory, scripted):
+def test_imports_in_code_are_given_as_the_reason(training, memory, scripted):
     def predictor(sample):
         import hint
 
@@ -390,7 +390,7 @@ def test_what_code_imports_has_its_reason(training, memory, scripted):
     }
 
 
-def test_a_memory_is_a_file_that_is_complete_or_not_there(training, memory):
+def test_the_record_is_written_atomically(training, memory):
     memory = Memory(memory.file.parent / "deeper" / "lock.json", ())
     memory.write(Subset({"a": "b"}), careful=True)
     content = {"why": {"a": "b"}, "named": [], "careful": True}
@@ -452,7 +452,7 @@ def value():
     return None, predictor
 
 
-def test_what_only_training_needs_is_left_out_and_hidden(boosted, memory, scripted, value):
+def test_training_only_dependencies_are_left_out_and_hidden(boosted, memory, scripted, value):
     training, request = boosted()
     model = scripted(FINE, value=value)
     chosen = decide(model, training, memory, request)
@@ -466,14 +466,14 @@ def test_what_only_training_needs_is_left_out_and_hidden(boosted, memory, script
     assert training.without(chosen.why)["nvidia-nccl-cu12"] == ["nvidia.nccl.lib"]
 
 
-def test_what_another_needs_for_more_than_training_stays(boosted):
+def test_a_dependency_needed_for_more_than_training_is_kept(boosted):
     training, _request = boosted()
     why = training.closure({"xgboost": IMPORTED, "torch": IMPORTED})
     assert why["nvidia-nccl-cu12"] == "needed by torch"
     assert training.training_only(why) == {}
 
 
-def test_what_only_training_needs_stays_when_it_is_asked_for(boosted, memory, scripted, value):
+def test_a_training_only_dependency_is_kept_if_it_is_imported(boosted, memory, scripted, value):
     training, request = boosted()
     answer = Trial(batch=None, blocked_imports=("nvidia-nccl-cu12", "torch"))
     model = scripted(answer, value=value)
@@ -484,13 +484,13 @@ def test_what_only_training_needs_stays_when_it_is_asked_for(boosted, memory, sc
     assert len(model.hidden) == 1
 
 
-def test_what_only_training_needs_stays_when_the_user_names_it(boosted, memory, scripted, value):
+def test_a_training_only_dependency_is_kept_if_the_user_names_it(boosted, memory, scripted, value):
     training, request = boosted(**{"nvidia-nccl-cu12": "named"})
     model = scripted(FINE, value=value)
     assert decide(model, training, memory, request).why["nvidia-nccl-cu12"] == "named"
 
 
-def test_what_only_training_needs_stays_when_the_models_code_refers_to_it(
+def test_a_training_only_dependency_is_kept_if_the_models_code_refers_to_it(
     boosted, memory, scripted
 ):
     def predictor(sample):
@@ -503,7 +503,7 @@ def test_what_only_training_needs_stays_when_the_models_code_refers_to_it(
     assert decide(model, training, memory, request).why["nvidia-nccl-cu12"] == IMPORTED
 
 
-def test_without_samples_what_only_training_needs_stays(boosted, memory, scripted):
+def test_without_samples_training_only_dependencies_are_kept(boosted, memory, scripted):
     training, request = boosted()
     answer = Trial(batch=None, imported=("xgboost",))
     chosen = decide(scripted(answer, has_samples=False), training, memory, request)
@@ -511,7 +511,9 @@ def test_without_samples_what_only_training_needs_stays(boosted, memory, scripte
     assert "torch" not in chosen.why
 
 
-def test_a_subset_without_what_only_training_needs_is_remembered(boosted, memory, scripted, value):
+def test_a_subset_without_training_only_dependencies_is_remembered(
+    boosted, memory, scripted, value
+):
     training, request = boosted()
     memory.write(decide(scripted(FINE, value=value), training, memory, request), careful=False)
     again = decide(scripted(value=value), training, memory, request)
@@ -522,14 +524,14 @@ def test_a_subset_without_what_only_training_needs_is_remembered(boosted, memory
 # Sizes and modules.
 
 
-def test_the_size_is_of_the_files(training):
+def test_the_size_is_that_of_the_files(training):
     sizes = training.provided.sizes
     assert sizes["model"] > 0
     assert training.size(["model", "base"]) == sizes["model"] + sizes["base"]
     assert training.size([]) == 0
 
 
-def test_a_module_of_two_distributions_is_hidden_with_neither_alone(tmp_path):
+def test_a_module_of_two_distributions_is_hidden_only_with_both(tmp_path):
     for name in ("one", "two"):
         files = {"shared/__init__.py": "", f"{name}.py": ""}
         with zipfile.ZipFile(make_wheel(tmp_path / "more", name=name, files=files)) as archive:
@@ -539,7 +541,7 @@ def test_a_module_of_two_distributions_is_hidden_with_neither_alone(tmp_path):
     assert training.without(()) == {"one": ["one", "shared"], "two": ["shared", "two"]}
 
 
-def test_a_distribution_may_have_several_extras(tmp_path):
+def test_a_distribution_can_have_several_extras(tmp_path):
     wheels = (
         {"name": "cloudpickle"},
         {"name": "x", "requires": ["y; extra == 'a'", "z; extra == 'b'"], "extras": ["a", "b"]},
@@ -553,7 +555,7 @@ def test_a_distribution_may_have_several_extras(tmp_path):
     assert training.closure({"x": IMPORTED}).keys() == {"cloudpickle", "x", "y", "z"}
 
 
-def test_extras_of_all_mentions_of_a_requirement_are_kept(site):
+def test_the_extras_of_every_mention_of_a_requirement_are_kept(site):
     training = Training(site, ServingRequest(("model", "Model[fast]", "base[hints]"), {}))
     assert training.closure({"model": IMPORTED, "base": IMPORTED}) == {
         "cloudpickle": SERVICE,
@@ -568,7 +570,7 @@ def test_extras_of_all_mentions_of_a_requirement_are_kept(site):
 # Calling the service.
 
 
-def test_the_service_is_told_what_to_hide(tmp_path, monkeypatch):
+def test_the_hidden_modules_are_passed_to_the_service(tmp_path, monkeypatch):
     asked = []
 
     def ask_service(*arguments, **options):

@@ -62,7 +62,7 @@ def function(text):
     return names["f"]
 
 
-def test_modules_are_known_by_their_own_names(provided):
+def test_modules_are_found_by_their_own_names(provided):
     assert provided.modules["big-lib"] == ("big_lib",)
     assert provided.modules["top"] == ("_top.x", "top")
     assert provided.modules["near"] == ("ns.near",)
@@ -78,7 +78,7 @@ def test_modules_are_known_by_their_own_names(provided):
     assert provided.sizes["big-lib"] > 0
 
 
-def test_first_names_leave_out_what_is_below_another():
+def test_first_names_omit_names_below_another():
     assert first_names({"a", "a.b", "ab", "c.d.e", "c.d.e.f"}) == ("a", "ab", "c.d.e")
 
 
@@ -95,7 +95,7 @@ def test_first_names_leave_out_what_is_below_another():
         (".", set()),
     ],
 )
-def test_what_a_string_may_mean(provided, text, meant):
+def test_a_string_can_name_distributions(provided, text, meant):
     assert provided.meant_by(text) == meant
 
 
@@ -121,13 +121,13 @@ def test_imports_are_read_from_bytecode(read, text, imports):
     assert (found.imports, found.named) == (imports, set())
 
 
-def test_many_names_before_an_import(read):
+def test_an_import_after_many_names_is_found(read):
     names = ", ".join(f"name{number}" for number in range(300))
     text = f"def f(x):\n    from ns.far import {names}\n    from ns.near import a"
     assert read(function(text)).imports == {"near", "far"}
 
 
-def test_strings_in_code_globals_closures_and_objects(read):
+def test_strings_in_code_globals_closures_and_objects_are_found(read):
     text = """
 TABLE = [{"deep": ("big_lib", 1)}]
 
@@ -150,7 +150,7 @@ f = outer()
     assert found.imports == set()
 
 
-def test_modules_of_the_repository_are_followed(read):
+def test_local_modules_are_followed(read):
     modules = {
         "tools/__init__.py": "from . import scoring",
         "tools/scoring.py": "from .inner import base\nimport circle",
@@ -172,7 +172,7 @@ class Evil:
         return (open, (self.path, "w"))
 
 
-def test_nothing_in_the_pickle_is_run(read, tmp_path):
+def test_nothing_in_the_pickle_is_executed(read, tmp_path):
     read([Evil(str(tmp_path / "evil"))])
     assert not (tmp_path / "evil").exists()
 
@@ -249,7 +249,7 @@ def test_strings_are_found_nowhere_else(named, value):
     assert named(value) == set()
 
 
-def test_a_string_may_be_as_long_as_a_name(tmp_path):
+def test_a_string_can_be_as_long_as_a_name(tmp_path):
     for name, letters in (("just", "m" * MAX_NAME_LENGTH), ("long", "n" * (MAX_NAME_LENGTH + 1))):
         wheel = make_wheel(tmp_path / "wheels", name=name, files={f"{letters}.py": ""})
         with zipfile.ZipFile(wheel) as archive:
@@ -259,7 +259,7 @@ def test_a_string_may_be_as_long_as_a_name(tmp_path):
     assert found.named == {"just"}
 
 
-def test_strings_are_searched_so_deep(named):
+def test_the_depth_of_the_search_is_limited(named):
     def nested(depth):
         value = "top"
         for _ in range(depth):
@@ -270,18 +270,18 @@ def test_strings_are_searched_so_deep(named):
     assert named(nested(DEEPEST + 1)) == set()
 
 
-def test_so_many_entries_of_a_container_are_searched(named):
+def test_the_number_of_searched_entries_is_limited(named):
     assert named([0] * (MAX_ENTRIES - 1) + ["top"]) == {"top"}
     assert named([0] * MAX_ENTRIES + ["top"]) == set()
 
 
-def test_so_many_containers_are_searched(named, monkeypatch):
+def test_the_number_of_searched_containers_is_limited(named, monkeypatch):
     monkeypatch.setattr(references, "MAX_CONTAINERS", 10)
     assert named([[] for _ in range(8)] + [["top"]]) == {"top"}
     assert named([[] for _ in range(12)] + [["top"]]) == set()
 
 
-def test_a_container_may_hold_itself(named):
+def test_a_container_can_contain_itself(named):
     value = ["top"]
     value += [value, value]
     assert named(value) == {"top"}
@@ -302,13 +302,13 @@ def test_a_container_may_hold_itself(named):
         ("json", ("top",), set()),
     ],
 )
-def test_an_import_is_of_a_module_or_of_what_is_taken_from_it(provided, module, taken, imports):
+def test_an_import_refers_to_a_module_or_to_its_imported_names(provided, module, taken, imports):
     found = References(provided, [])
     found.add(module, taken)
     assert (found.imports, found.named) == (imports, set())
 
 
-def test_what_is_installed_comes_before_the_repository(provided, tmp_path):
+def test_installed_modules_take_precedence_over_local_ones(provided, tmp_path):
     (tmp_path / "top.py").write_text("import twin")
     (tmp_path / "own.py").write_text("import sibling")
     found = References(provided, [tmp_path])
@@ -329,20 +329,20 @@ def test_modules_are_read_from_every_folder_of_the_source(provided, tmp_path):
     assert found.imports == {"top", "twin", "far"}
 
 
-def test_names_taken_by_an_import_are_no_strings(provided, tmp_path):
+def test_names_imported_from_a_module_are_not_strings(provided, tmp_path):
     (tmp_path / "own.py").write_text("from json import top\nENGINE = 'twin'")
     found = References(provided, [tmp_path])
     found.add("own")
     assert (found.imports, found.named) == (set(), {"twin"})
 
 
-def test_an_import_behind_many_names_keeps_what_it_takes(read):
+def test_an_import_after_many_names_keeps_its_own_names(read):
     names = ", ".join(f"name{number}" for number in range(300))
     text = f"def f(x):\n    from json import {names}\n    from ns import near"
     assert read(function(text)).imports == {"near"}
 
 
-def test_functions_of_a_package_import_from_it(read):
+def test_functions_of_a_package_can_import_from_it(read):
     modules = {
         "tools/__init__.py": "",
         "tools/scoring.py": "def g():\n    def h():\n        from .inner import x",
@@ -351,7 +351,7 @@ def test_functions_of_a_package_import_from_it(read):
     assert read(function("def f(x):\n    import tools.scoring"), modules).imports == {"top"}
 
 
-def test_a_package_inside_a_package_imports_from_itself(read):
+def test_a_nested_package_can_import_from_itself(read):
     modules = {
         "tools/__init__.py": "",
         "tools/deep/__init__.py": "from . import leaf\nfrom ..near import x",
@@ -362,7 +362,7 @@ def test_a_package_inside_a_package_imports_from_itself(read):
     assert found.imports == {"top", "twin"}
 
 
-def test_annotations_of_a_module_are_no_strings(read):
+def test_annotations_of_a_module_are_not_strings(read):
     found = read(function("def f(x):\n    import own"), {"own.py": "def g(a: top) -> top: pass"})
     assert (found.imports, found.named) == (set(), set())
 
@@ -383,7 +383,7 @@ def unpickled(provided, tmp_path):
     return read
 
 
-def test_the_module_of_a_class_is_imported(unpickled):
+def test_the_module_of_a_class_counts_as_imported(unpickled):
     assert unpickled(b"cbig_lib.core.deep\nThing\n.") == ({"big-lib"}, set())
 
 
@@ -398,21 +398,21 @@ def test_the_module_of_a_class_is_imported(unpickled):
         ("big_lib", "_builtin_type", "top", ({"big-lib"}, {"top"})),
     ],
 )
-def test_only_cloudpickle_imports_by_a_call(unpickled, module, name, argument, found):
+def test_only_calls_of_cloudpickle_import_modules(unpickled, module, name, argument, found):
     assert unpickled(f"c{module}\n{name}\n(S'{argument}'\ntR.".encode()) == found
 
 
 @pytest.mark.parametrize("text", [b"Ptop\n.", b"S'top'\nQ.", b"Ptop\n(S'twin'\ntR."])
-def test_what_a_pickle_keeps_outside_is_a_stand_in(unpickled, text):
+def test_persistent_ids_are_replaced_by_a_placeholder(unpickled, text):
     assert unpickled(text) == (set(), {"twin"} if b"twin" in text else set())
 
 
-def test_a_type_that_cloudpickle_makes_is_a_stand_in(unpickled):
+def test_a_type_made_by_cloudpickle_is_a_placeholder(unpickled):
     text = b"ccloudpickle.cloudpickle\n_builtin_type\n(S'ModuleType'\ntR(S'twin'\ntR."
     assert unpickled(text) == (set(), {"twin"})
 
 
-def test_all_that_an_object_is_made_of_is_searched(unpickled, monkeypatch):
+def test_every_part_of_an_object_is_searched(unpickled, monkeypatch):
     module = ModuleType("big_lib")
     text = """
 class Whole(list):
@@ -433,7 +433,7 @@ class New:
     assert unpickled(new) == ({"big-lib"}, {"top", "far", "twin"})
 
 
-def test_a_pipeline_needs_what_chains_its_stages(tmp_path):
+def test_a_pipeline_needs_the_library_that_chains_its_stages(tmp_path):
     files = {"sklearn/__init__.py": "", "sklearn/pipeline.py": ""}
     wheel = make_wheel(tmp_path / "wheels", name="scikit-learn", files=files)
     with zipfile.ZipFile(wheel) as archive:

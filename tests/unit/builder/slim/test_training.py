@@ -3,7 +3,7 @@
 from nachlass_builder.slim.training import BEFORE, IMPORTED, OPTIONAL, SERVICE, by_reason
 
 
-def test_reasons_come_in_their_order_and_dependencies_by_who_needs_them():
+def test_reasons_are_ordered_and_dependencies_sorted_by_their_dependents():
     why = {
         "f": SERVICE,
         "e": BEFORE,

@@ -17,7 +17,7 @@ PASSWORDS = st.text(st.sampled_from("abXY01!$&*+,;=:@/#%é "), min_size=1).map(
 
 
 @given(secret=LETTERS, other=LETTERS, before=AROUND, after=AROUND)
-def test_a_known_secret_is_nowhere_in_what_is_shown(secret, other, before, after):
+def test_a_known_secret_is_never_shown(secret, other, before, after):
     given = {"BUCKETS": f"{before}{secret}{after}{other}{secret}", "OTHER": secret}
     shown = shown_parameters(given, {secret, other})
     assert shown.keys() == given.keys()
@@ -26,7 +26,7 @@ def test_a_known_secret_is_nowhere_in_what_is_shown(secret, other, before, after
 
 @given(password=PASSWORDS, user=st.sampled_from(["joe", "", "a%40b"]), around=AROUND)
 @example(password="hunter2:@/", user="joe", around="")
-def test_a_password_in_a_url_is_nowhere_in_what_is_shown(password, user, around):
+def test_a_password_in_a_url_is_never_shown(password, user, around):
     encoded = quote(password, safe="")
     url = f"https://{user}:{encoded}@x.example/simple"
     shown = shown_parameters({"SOURCE_URL": f"{around}{url} and {url}"}, ())
@@ -43,6 +43,6 @@ def test_a_parameter_named_secret_is_always_hidden(value):
 
 
 @given(value=st.text(st.characters(exclude_characters=":=?&;@.-_ ", codec="ascii"), max_size=11))
-def test_what_holds_no_credential_is_shown_as_it_is(value):
+def test_a_value_without_credentials_is_shown_unchanged(value):
     settings = {variable.name: value for variable in VARIABLES}
     assert shown_parameters({"BUCKETS": value, **settings}, ()) == {"BUCKETS": value}

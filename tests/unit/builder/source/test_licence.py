@@ -24,12 +24,12 @@ from nachlass_builder.source.licence import licence_of
         ("LICENSE", "MIT License", None),
     ],
 )
-def test_only_what_the_source_says_counts(tmp_path, name, text, said):
+def test_only_a_declared_licence_counts(tmp_path, name, text, said):
     (tmp_path / name).write_text(text)
     assert licence_of(tmp_path) == said
 
 
-def test_a_damaged_file_is_none(tmp_path):
+def test_a_damaged_file_is_ignored(tmp_path):
     (tmp_path / "pyproject.toml").write_bytes(b"\xff")
     (tmp_path / "CITATION.cff").write_text("license: MIT\n")
     assert licence_of(tmp_path) == "MIT"

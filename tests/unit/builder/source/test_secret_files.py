@@ -58,7 +58,7 @@ SERVICE_ACCOUNT = f'{{"type": "service_account", "private_key": "{KEY}"}}'.repla
         ("api_key.txt", "a secret by its name"),
     ],
 )
-def test_well_known_places_are_known(tmp_path, name, what):
+def test_well_known_secret_files_are_recognized(tmp_path, name, what):
     assert why_secret(tmp_path / name, name) == what
 
 
@@ -76,7 +76,7 @@ def test_well_known_places_are_known(tmp_path, name, what):
         ("app.json", parts('{"key": "AKIA', 'IOSFODNN7QXAMBLE"}'), "an AWS key"),
     ],
 )
-def test_what_a_small_text_file_holds_is_known(tmp_path, name, text, what):
+def test_secrets_in_small_text_files_are_recognized(tmp_path, name, text, what):
     path = tmp_path / name
     path.parent.mkdir(exist_ok=True)
     path.write_text(text)
@@ -111,7 +111,7 @@ def test_what_a_small_text_file_holds_is_known(tmp_path, name, text, what):
         ("absent.txt", None),
     ],
 )
-def test_other_files_are_none(tmp_path, name, content):
+def test_other_files_are_not_secrets(tmp_path, name, content):
     path = tmp_path / name
     path.parent.mkdir(exist_ok=True)
     if content is not None:
@@ -119,7 +119,7 @@ def test_other_files_are_none(tmp_path, name, content):
     assert why_secret(path, name) is None
 
 
-def test_a_file_that_is_meant_to_be_shipped_is_named(tmp_path):
+def test_a_file_named_to_be_shipped_is_not_a_secret(tmp_path):
     name = "conf/secrets.yaml"
     for pattern in (name, "conf/*.yaml", "conf", "conf/", "*"):
         assert why_secret(tmp_path / name, name, [pattern]) is None
@@ -127,13 +127,13 @@ def test_a_file_that_is_meant_to_be_shipped_is_named(tmp_path):
     assert why_secret(tmp_path / name, name, ["other/*.yaml"]) is not None
 
 
-def test_the_lines_of_a_file_that_is_kept_are_told(tmp_path):
+def test_the_lines_with_secrets_in_a_kept_file_are_reported(tmp_path):
     path = tmp_path / "requirements.txt"
     path.write_text("numpy\n--index-url https://me:hunter2!@example.org/simple\n")
     assert secrets_in_text(path) == [(2, "a password in a URL")]
 
 
-def test_what_is_left_out_is_named_and_the_way_out():
+def test_left_out_files_are_named_with_the_way_to_ship_them():
     said = told([SecretFile(".env", "an environment file"), SecretFile("a", "a private key")])
     assert said == (
         "left out as secrets: .env (an environment file), a (a private key); "

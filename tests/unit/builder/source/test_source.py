@@ -84,7 +84,7 @@ def locate(source, tmp_path, context_dir=None):
     ],
     ids="+".join,
 )
-def test_a_hooks_variables_are_those_of_another_repository(
+def test_variables_of_a_git_hook_for_another_repository_are_ignored(
     repository, tmp_path, monkeypatch, names
 ):
     other = tmp_path / "other"
@@ -113,13 +113,13 @@ def test_a_hooks_variables_are_those_of_another_repository(
     assert git(other, "remote") == ""
 
 
-def test_git_has_no_other_variables_that_name_a_repository():
+def test_the_list_of_gits_repository_variables_is_complete():
     told = {*git(Path.cwd(), "rev-parse", "--local-env-vars").split()}
     settings = {"GIT_CONFIG", "GIT_CONFIG_PARAMETERS", "GIT_CONFIG_COUNT"}
     assert told - settings <= OF_A_REPOSITORY
 
 
-def test_git_decides_what_is_copied(repository, tmp_path):
+def test_git_determines_which_files_are_copied(repository, tmp_path):
     (repository / "untracked.txt").write_text("x")
     source = locate(repository, tmp_path)
     copied = copy_source(source, tmp_path / "copy", FOREVER)
@@ -147,7 +147,7 @@ def test_git_decides_what_is_copied(repository, tmp_path):
 
 
 @pytest.mark.starts_programs
-def test_a_notebook_that_git_ignores_is_reported_as_such(repository, nachlass, tmp_path):
+def test_a_notebook_ignored_by_git_is_reported_as_such(repository, nachlass, tmp_path):
     (repository / ".gitignore").write_text("*.ipynb\n")
     for path in repository.glob("*.ipynb"):
         git = ["git", "-C", repository, "rm", "--quiet", "--cached", path.name]
@@ -160,7 +160,7 @@ def test_a_notebook_that_git_ignores_is_reported_as_such(repository, nachlass, t
 
 
 @pytest.mark.parametrize("kind", ["repository", "folder"])
-def test_a_name_that_is_not_utf_8_is_copied(kind, request, tmp_path):
+def test_a_file_name_that_is_not_utf_8_is_copied(kind, request, tmp_path):
     root = request.getfixturevalue(kind)
     name = os.fsdecode(b"caf\xe9.csv")
     (root / name).write_text("x")
@@ -170,20 +170,20 @@ def test_a_name_that_is_not_utf_8_is_copied(kind, request, tmp_path):
     assert copied.digest == digest_source(source, FOREVER)
 
 
-def test_without_git_everything_is_copied(folder, tmp_path):
+def test_every_file_is_copied_without_git(folder, tmp_path):
     source = locate(folder, tmp_path)
     assert source.commit is None
     assert "data.csv" in files_of(source, FOREVER).names
 
 
-def test_a_notebook_file_means_its_repository(repository, tmp_path):
+def test_a_notebook_file_selects_its_repository(repository, tmp_path):
     (repository / "sub").mkdir()
     (repository / "sub" / "a.ipynb").write_text("{}")
     source = locate(repository / "sub" / "a.ipynb", tmp_path)
     assert (source.root, source.notebook) == (repository, "sub/a.ipynb")
 
 
-def test_a_digest_sees_names_modes_and_contents(folder, tmp_path):
+def test_a_digest_depends_on_names_modes_and_contents(folder, tmp_path):
     source = locate(folder, tmp_path)
     digests = [digest_source(source, FOREVER)]
     (folder / "data.csv").write_text("other")
@@ -195,7 +195,7 @@ def test_a_digest_sees_names_modes_and_contents(folder, tmp_path):
     assert len(set(digests)) == 4
 
 
-def test_links_inside_stay_and_links_outside_become_absolute(folder, tmp_path):
+def test_internal_links_are_kept_and_external_links_become_absolute(folder, tmp_path):
     (tmp_path / "outside.txt").write_text("outside")
     (folder / "inside").symlink_to("model.ipynb")
     (folder / "outside").symlink_to("../outside.txt")
@@ -221,7 +221,7 @@ def test_a_git_url_is_cloned_at_its_ref(repository, tmp_path, ref):
 
 
 @pytest.mark.starts_programs
-def test_the_time_of_a_notebooks_commit_needs_its_history(repository, tmp_path):
+def test_the_time_of_a_notebooks_commit_needs_the_history(repository, tmp_path):
     (repository / "other.txt").write_text("x")
     git(repository, "add", "-A")
     git(repository, "commit", "-q", "-m", "Three", "--date", "2030-01-01T00:00:00Z")
@@ -236,13 +236,13 @@ def test_the_time_of_a_notebooks_commit_needs_its_history(repository, tmp_path):
     ("source", "context_dir"),
     [("absent", None), (".", "absent"), (".", "../.."), ("file:///absent.git", None)],
 )
-def test_what_is_not_there_is_refused(folder, tmp_path, monkeypatch, source, context_dir):
+def test_a_missing_source_is_rejected(folder, tmp_path, monkeypatch, source, context_dir):
     monkeypatch.chdir(folder)
     with pytest.raises(SourceError):
         locate(source, tmp_path, context_dir)
 
 
-def test_credentials_of_a_url_are_not_shown(tmp_path):
+def test_credentials_in_a_url_are_not_shown(tmp_path):
     with pytest.raises(SourceError) as caught:
         locate("https://user:hunter22@127.0.0.1:1/x.git", tmp_path)
     assert "hunter22" not in str(caught.value)
@@ -250,7 +250,7 @@ def test_credentials_of_a_url_are_not_shown(tmp_path):
     assert without_credentials("git@c.example:d") == "git@c.example:d"
 
 
-def test_secrets_of_a_repository_inside_stay_behind(repository, tmp_path):
+def test_secrets_of_a_nested_repository_are_left_out(repository, tmp_path):
     inner = repository / "lib"
     inner.mkdir()
     git(inner, "init", "-q")
@@ -263,7 +263,7 @@ def test_secrets_of_a_repository_inside_stay_behind(repository, tmp_path):
     assert "lib/.env" in dict(secrets)
 
 
-def test_why_a_file_is_not_in_the_copy(repository, tmp_path):
+def test_the_reason_a_file_was_left_out_is_explained(repository, tmp_path):
     for folder in ("nb", "node_modules/a", ".s2i", "empty"):
         (repository / folder).mkdir(parents=True, exist_ok=True)
     for name in ("nb/model.ipynb", "node_modules/a/x.csv", ".s2i/x.csv", "../elsewhere.csv"):
@@ -285,7 +285,7 @@ def test_why_a_file_is_not_in_the_copy(repository, tmp_path):
     assert "files in .s2i" in why(".s2i/x.csv")
 
 
-def test_a_submodule_that_is_not_checked_out_is_reported(repository, tmp_path):
+def test_a_missing_submodule_is_reported(repository, tmp_path):
     other = tmp_path / "other"
     other.mkdir()
     git(other, "init", "-q")
@@ -307,12 +307,12 @@ def test_a_submodule_that_is_not_checked_out_is_reported(repository, tmp_path):
     assert copy_source(source, tmp_path / "copy", FOREVER).files == files
 
 
-def test_a_ref_is_no_option(repository, tmp_path):
+def test_a_ref_is_not_an_option(repository, tmp_path):
     with pytest.raises(SourceError, match="not a branch"):
         locate(f"file://{tmp_path}#--upload-pack=/bin/true", tmp_path)
 
 
-def test_a_bundle_inside_the_source_is_not_part_of_it(folder):
+def test_a_bundle_inside_the_source_is_excluded(folder):
     manifest = (TESTS / "manifest.example.json").read_text()
     for name in ("out/first", "data"):
         (folder / name).mkdir(parents=True)
@@ -327,7 +327,7 @@ def test_a_bundle_inside_the_source_is_not_part_of_it(folder):
     ]
 
 
-def test_pointers_of_git_lfs_are_noticed(folder, tmp_path):
+def test_git_lfs_pointers_are_detected(folder, tmp_path):
     pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
     (folder / "weights.bin").write_text(pointer)
     (folder / "notes.txt").write_text(f"see {pointer}")
@@ -335,7 +335,7 @@ def test_pointers_of_git_lfs_are_noticed(folder, tmp_path):
     assert copied.pointers == ("weights.bin",)
 
 
-def test_a_source_of_which_git_ignores_everything_is_copied_as_an_empty_folder(folder, tmp_path):
+def test_a_source_completely_ignored_by_git_is_copied_as_an_empty_folder(folder, tmp_path):
     (folder / ".gitignore").write_text("*\n")
     git(folder, "init", "-q")
     copy_source(locate(folder, tmp_path), tmp_path / "copy", FOREVER)

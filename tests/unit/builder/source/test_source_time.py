@@ -27,12 +27,12 @@ def time_of(folder, **environ):
     return source_time(source, environ, Deadline())
 
 
-def test_the_time_of_the_commit_counts(folder):
+def test_the_time_of_the_commit_is_used(folder):
     commit_all(folder, COMMITTED.isoformat())
     assert time_of(folder, SOURCE_DATE_EPOCH="5") == COMMITTED
 
 
-def test_a_source_that_differs_from_its_commit_is_as_new_as_its_newest_file(folder):
+def test_a_modified_source_has_the_time_of_its_newest_file(folder):
     commit_all(folder, COMMITTED.isoformat())
     (folder / "model.ipynb").write_text("{ }")
     os.utime(folder / "model.ipynb", (1_750_000_000, 1_750_000_000))
@@ -40,7 +40,7 @@ def test_a_source_that_differs_from_its_commit_is_as_new_as_its_newest_file(fold
     assert time_of(folder, SOURCE_DATE_EPOCH="5").timestamp() == 5
 
 
-def test_without_git_the_newest_file_counts(folder):
+def test_without_git_the_time_of_the_newest_file_is_used(folder):
     assert time_of(folder).timestamp() == 1_700_000_000
     for nonsense in ("soon", "-1", "9" * 30, ""):
         assert time_of(folder, SOURCE_DATE_EPOCH=nonsense).timestamp() == 1_700_000_000

@@ -26,19 +26,19 @@ def made(fake, tmp_path):
     return Apt(tmp_path / "work", Deadline())
 
 
-def test_a_system_with_apt(fake, monkeypatch):
+def test_a_system_with_apt_is_recognized(fake, monkeypatch):
     assert has_apt()
     (fake.bin / "dpkg-query").unlink()
     monkeypatch.setenv("PATH", str(fake.bin))
     assert not has_apt()
 
 
-def test_a_system_without_the_database_of_dpkg(fake, monkeypatch, tmp_path):
+def test_a_system_without_the_dpkg_database_has_no_apt(fake, monkeypatch, tmp_path):
     monkeypatch.setattr(apt, "INSTALLED", tmp_path / "none")
     assert not has_apt()
 
 
-def test_its_folders_are_its_own(made, fake):
+def test_apt_uses_private_folders(made, fake):
     (fake.folder / "status").write_text("Package: bash\n")
     made.update()
     configuration = (made.work / "apt.conf").read_text()
@@ -62,7 +62,7 @@ def test_lists_are_fetched_once(made, fake):
     assert 'DefaultEnabled "true"' in (made.work / "apt.conf").read_text()
 
 
-def test_no_network(made, fake):
+def test_a_network_failure_is_reported(made, fake):
     fake.says("update", FAILED)
     next((fake.folder / "lists").iterdir()).unlink()
     for _again in range(2):
@@ -73,14 +73,14 @@ def test_no_network(made, fake):
     assert "http_proxy" in refused.value.remedy
 
 
-def test_no_archive(made, fake):
+def test_a_missing_archive_is_reported(made, fake):
     next((fake.folder / "lists").iterdir()).unlink()
     with pytest.raises(RequirementsError) as refused:
         made.update()
     assert refused.value.details == "no archive is configured in /etc/apt"
 
 
-def test_archives_without_lists_of_files(made, fake):
+def test_archives_without_file_lists_are_reported(made, fake):
     made.update()
     with pytest.raises(RequirementsError, match="cannot fetch the Debian file lists") as refused:
         made.update(contents=True)
@@ -88,7 +88,7 @@ def test_archives_without_lists_of_files(made, fake):
     made.update()
 
 
-def test_a_list_of_files_that_does_not_come_whole(made, fake):
+def test_an_incomplete_file_list_is_reported(made, fake):
     fake.says("update", STALE)
     next((fake.folder / "lists").iterdir()).unlink()
     with pytest.raises(RequirementsError, match="cannot fetch the Debian file lists") as refused:
@@ -104,7 +104,7 @@ def test_a_list_of_files_that_does_not_come_whole(made, fake):
         "E: You don't have enough free space in /tmp/work/cache/archives/.",
     ],
 )
-def test_a_full_disk(made, fake, text):
+def test_a_full_disk_is_reported(made, fake, text):
     made.update()
     fake.says("install", text)
     with pytest.raises(RoomError, match="fetching x: the disk is full") as refused:
@@ -112,14 +112,14 @@ def test_a_full_disk(made, fake, text):
     assert refused.value.details == text
 
 
-def test_proxies_by_the_names_that_apt_knows():
+def test_proxy_variables_are_renamed_for_apt():
     given = {"HTTP_PROXY": "a", "https_proxy": "b", "HTTPS_PROXY": "c", "LC_ALL": "de_DE"}
     made = environment_for(given)
     assert (made["http_proxy"], made["https_proxy"], made["LC_ALL"]) == ("a", "b", "C")
     assert "no_proxy" not in made
 
 
-def test_what_apt_says_of_dependencies():
+def test_messages_of_apt_about_dependencies_are_extracted():
     out = "Reading package lists...\n x : Depends: y (>= 2) but it is not installable\n"
     text = said(Completed(100, out, "E: Unable to correct problems\nE: Unable to correct problems"))
     assert text == (

@@ -17,7 +17,7 @@ def read(tmp_path):
     return read
 
 
-def test_packages_comments_and_blank_lines(read):
+def test_comments_and_blank_lines_are_skipped(read):
     text = "# system\nlibgomp1  # for LightGBM\r\n\n  g++ \nunixodbc=2.3.11-2+deb12u1\nlibgomp1\n"
     assert read(text) == [
         ("libgomp1", "apt.txt, line 2"),
@@ -26,14 +26,14 @@ def test_packages_comments_and_blank_lines(read):
     ]
 
 
-def test_names_and_versions(tmp_path, read):
+def test_names_and_versions_are_read(tmp_path, read):
     names = ["libstdc++6", "libglib2.0-0", "0ad", "gs=1", "libsm6=2:1.2.3-1~bpo12+1"]
     assert [name for name, _place in read("\n".join(names))] == names
     last = read_apt_txt(tmp_path)[-1]
     assert (last.name, last.version) == ("libsm6", "2:1.2.3-1~bpo12+1")
 
 
-def test_a_file_that_was_written_on_windows(read):
+def test_a_file_from_windows_is_read(read):
     assert read("libgomp1\r\n".encode("utf-16")) == [("libgomp1", "apt.txt, line 1")]
 
 
@@ -61,33 +61,33 @@ def test_a_file_that_was_written_on_windows(read):
         ("١٢", "one package per line"),
     ],
 )
-def test_what_is_no_package(read, line, remedy):
+def test_an_invalid_package_name_is_rejected(read, line, remedy):
     with pytest.raises(RequirementsError, match="is not a Debian package name") as refused:
         read(f"libodbc2\n{line}\n")
     assert str(refused.value.place) == "apt.txt, line 2"
     assert remedy in refused.value.remedy
 
 
-def test_what_is_no_text(read):
+def test_a_file_that_is_not_text_is_rejected(read):
     with pytest.raises(RequirementsError, match="not UTF-8"):
         read(b"\xff\xfa")
 
 
-def test_no_list(tmp_path):
+def test_a_missing_file_lists_no_packages(tmp_path):
     (tmp_path / "apt.txt").mkdir()
     assert apt_txt_in(tmp_path) is None
     assert read_apt_txt(tmp_path) == []
 
 
 @pytest.mark.parametrize("folder", ["binder", ".binder"])
-def test_the_folder_of_binder_comes_first(read, tmp_path, folder):
+def test_the_binder_folder_takes_precedence(read, tmp_path, folder):
     assert read("libgomp1") == [("libgomp1", "apt.txt, line 1")]
     (tmp_path / folder).mkdir()
     assert apt_txt_in(tmp_path) == "apt.txt"
     assert read("libgl1", f"{folder}/apt.txt") == [("libgl1", f"{folder}/apt.txt, line 1")]
 
 
-def test_two_folders_of_binder(read):
+def test_two_binder_folders_are_rejected(read):
     read("libgl1", "binder/apt.txt")
     with pytest.raises(RequirementsError, match=r"both \.binder/apt.txt and binder/apt.txt"):
         read("libgl1", ".binder/apt.txt")

@@ -54,7 +54,7 @@ def bring(fake, tmp_path):
         ("libtwo.so.1", "libtwo-tools"),
     ],
 )
-def test_the_package_that_brings_it(bring, name, package):
+def test_the_package_that_provides_a_library_is_found(bring, name, package):
     assert bring(name) == {name: package}
 
 
@@ -62,31 +62,31 @@ def test_the_package_that_brings_it(bring, name, package):
     "name",
     ["libnone.so.1", "libgomp.so", "libcuda.so.1", "libprivate.so.1", "libaio.so.1", "bash"],
 )
-def test_what_no_package_brings(bring, name):
+def test_a_library_that_no_package_provides_is_not_found(bring, name):
     assert bring(name) == {}
 
 
-def test_many_at_once_in_order(bring):
+def test_many_libraries_are_looked_up_at_once_in_order(bring):
     found = bring("libz.so.1", "libgomp.so.1", "libnone.so.1", "libgomp.so.1")
     assert list(found.items()) == [("libgomp.so.1", "libgomp1"), ("libz.so.1", "zlib1g")]
 
 
-def test_a_package_that_is_installed(bring, fake):
+def test_installed_packages_are_left_out(bring, fake):
     fake.installed("installed zlib1g 1", "config-files libgomp1 1")
     assert bring("libz.so.1", "libgomp.so.1") == {"libgomp.so.1": "libgomp1"}
 
 
-def test_the_same_file_in_several_archives(bring, fake):
+def test_the_same_file_in_several_archives_is_found_once(bring, fake):
     fake.list("security_main_Contents-arm64.gz", f"{TRIPLET}/libgomp.so.1   libs/libgomp1\n")
     assert bring("libgomp.so.1") == {"libgomp.so.1": "libgomp1"}
 
 
-def test_nothing_is_asked_for_no_name(bring, fake):
+def test_no_query_is_made_without_names(bring, fake):
     assert bring() == {}
     assert fake.asked == []
 
 
-def test_lists_that_cannot_be_read(bring, fake):
+def test_unreadable_file_lists_are_reported(bring, fake):
     fake.says("helper", "E: Sub-process lz4 received a segmentation fault.")
     with pytest.raises(RequirementsError, match="cannot read the Debian file lists") as refused:
         bring("libgomp.so.1")

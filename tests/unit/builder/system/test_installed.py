@@ -15,18 +15,18 @@ dpkg-query: no path found matching pattern /usr/lib/libmine.so.1
 """
 
 
-def test_only_what_is_installed_counts(fake):
+def test_only_fully_installed_packages_are_listed(fake):
     fake.installed("installed zlib1g 1:1.3", "config-files libgomp1 12", "half-installed x 1")
     assert installed_packages(Deadline()) == {"zlib1g": "1:1.3"}
 
 
-def test_the_packages_that_brought_files(fake):
+def test_the_packages_that_own_files_are_found(fake):
     (fake.folder / "installed").write_text(SAID)
     files = [Path("/usr/lib/aarch64-linux-gnu/libgcc_s.so.1"), Path("/usr/lib/libmine.so.1")]
     assert owners_of(files, Deadline()) == {"libgcc-s1", "base-files", "other"}
 
 
-def test_a_library_may_be_a_link_that_no_package_has_brought(fake, tmp_path):
+def test_an_alternatives_link_is_resolved_before_the_query(fake, tmp_path):
     (tmp_path / "libblas.so.3.11").touch()
     (tmp_path / "libblas.so.3").symlink_to(tmp_path / "libblas.so.3.11")
     (fake.folder / "installed").write_text("")
@@ -34,6 +34,6 @@ def test_a_library_may_be_a_link_that_no_package_has_brought(fake, tmp_path):
     assert str(tmp_path / "libblas.so.3.11") in fake.queried
 
 
-def test_nothing_is_asked_of_no_file(fake):
+def test_no_query_is_made_without_files(fake):
     (fake.folder / "installed").write_text(SAID)
     assert owners_of([], Deadline()) == set()

@@ -22,7 +22,7 @@ def folders(tmp_path):
     return find
 
 
-def test_as_debian_configures_it(folders):
+def test_the_configuration_of_debian_is_read(folders):
     found = folders(
         ["usr/lib/x86_64-linux-gnu", "usr/local/lib", "usr/lib64", "opt/a b"],
         **{
@@ -35,7 +35,7 @@ def test_as_debian_configures_it(folders):
     assert found == ["usr/local/lib", "usr/lib/x86_64-linux-gnu", "usr/lib64", "usr/lib"]
 
 
-def test_as_fedora_configures_it(folders):
+def test_the_configuration_of_fedora_is_read(folders):
     found = folders(
         ["usr/lib64/atlas", "usr/lib", "usr/local/lib"],
         **{
@@ -46,13 +46,13 @@ def test_as_fedora_configures_it(folders):
     assert found == ["usr/lib64/atlas", "usr/lib64", "usr/lib"]
 
 
-def test_folders_that_are_links(folders, tmp_path):
+def test_linked_folders_are_listed_once(folders, tmp_path):
     (tmp_path / "usr/lib/x86_64-linux-gnu").mkdir(parents=True)
     (tmp_path / "lib").symlink_to("usr/lib")
     assert folders([]) == ["usr/lib/x86_64-linux-gnu", "usr/lib"]
 
 
-def test_alpine(folders, tmp_path):
+def test_the_configuration_of_alpine_is_read(folders, tmp_path):
     (tmp_path / "lib").mkdir()
     (tmp_path / "lib/ld-musl-x86_64.so.1").touch()
     there = ["usr/lib", "usr/local/lib", "opt/a", "opt/b"]
@@ -61,5 +61,5 @@ def test_alpine(folders, tmp_path):
     assert folders(there, **more)[:3] == ["opt/a", "opt/b", "usr/local/lib"]
 
 
-def test_no_such_system(folders):
+def test_an_unknown_system_has_no_folders(folders):
     assert folders([]) == []

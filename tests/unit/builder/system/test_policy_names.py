@@ -29,15 +29,15 @@ def named(fake, tmp_path):
         ("libssl.so.3", "libssl3t64"),
     ],
 )
-def test_the_package_of_its_name(named, soname, package):
+def test_the_package_named_after_a_library_is_found(named, soname, package):
     assert named(soname) == {soname: package}
 
 
 @pytest.mark.parametrize("soname", ["libz.so.1", "libgthread-2.0.so.0", "libgomp.so", "odd"])
-def test_a_library_of_another_name_is_left_out(named, soname):
+def test_a_library_that_does_not_follow_the_policy_is_left_out(named, soname):
     assert named(soname) == {}
 
 
-def test_nothing_is_asked_for_no_name(named, fake):
+def test_no_query_is_made_without_names(named, fake):
     assert named() == {}
     assert fake.asked == []

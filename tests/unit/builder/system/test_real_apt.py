@@ -45,14 +45,14 @@ def work(tmp_path):
 
 
 @pytest.mark.parametrize("contents", ["main/Contents-{}", "Contents-{}"])
-def test_which_package_brings_a_library(archive, work, contents):
+def test_the_package_that_provides_a_library_is_found(archive, work, contents):
     archive(contents=contents)
     wanted = ["libmade.so.1", "libcommon.so.1", "libnone.so.1"]
     found = packages_that_bring(wanted, work, deadline=Deadline())
     assert found == {"libmade.so.1": "libmade1", "libcommon.so.1": "libmade-common"}
 
 
-def test_packages_and_what_they_depend_on(archive, work, tmp_path):
+def test_packages_are_unpacked_with_their_dependencies(archive, work, tmp_path):
     archive()
     prefix = tmp_path / "prefix"
     before = sorted(Path("/var/cache/apt").rglob("*"))
@@ -65,7 +65,7 @@ def test_packages_and_what_they_depend_on(archive, work, tmp_path):
 
 
 @pytest.mark.parametrize("text", ["nosuch", "libmade.", "libmade1=2"])
-def test_a_package_that_no_archive_has(archive, work, tmp_path, text):
+def test_a_package_that_no_archive_has_is_rejected(archive, work, tmp_path, text):
     archive()
     name, _equals, version = text.partition("=")
     package = AptPackage(name, version or None, Place("apt.txt", line=1))
@@ -75,7 +75,7 @@ def test_a_package_that_no_archive_has(archive, work, tmp_path, text):
     assert not (tmp_path / "prefix").exists()
 
 
-def test_dependencies_that_cannot_be_met(archive, work, tmp_path):
+def test_unmet_dependencies_are_reported(archive, work, tmp_path):
     made = archive()
     made.add("broken", depends="nosuch (>= 3)")
     made.publish()
@@ -84,7 +84,7 @@ def test_dependencies_that_cannot_be_met(archive, work, tmp_path):
     assert "nosuch (>= 3)" in refused.value.details
 
 
-def test_an_archive_without_lists_of_files(archive, work):
+def test_an_archive_without_file_lists_is_reported(archive, work):
     made = archive()
     made.files = []
     made.publish()
@@ -92,13 +92,13 @@ def test_an_archive_without_lists_of_files(archive, work):
         packages_that_bring(["libmade.so.1"], work, deadline=Deadline())
 
 
-def test_an_archive_whose_packages_apt_does_not_copy(archive, work, tmp_path):
+def test_an_archive_whose_packages_apt_does_not_copy_is_reported(archive, work, tmp_path):
     archive(method="file")
     with pytest.raises(RequirementsError, match="did not copy libmade1"):
         unpack([AptPackage("libmade1")], tmp_path / "prefix", work, deadline=Deadline())
 
 
-def test_no_archive(archive, work):
+def test_a_missing_archive_is_reported(archive, work):
     (archive().folder / "sources.list").write_text("")
     with pytest.raises(RequirementsError, match="cannot fetch the Debian package lists") as refused:
         packages_that_bring(["libmade.so.1"], work, deadline=Deadline())
@@ -106,7 +106,7 @@ def test_no_archive(archive, work):
 
 
 @pytest.mark.only_all("it reaches Debian's archive")
-def test_debians_packages_of_libraries(work):
+def test_packages_of_libraries_are_found_in_debians_archive(work):
     names = ["libgomp.so.1", "libGL.so.1", "libodbc.so.2", "libX11.so.6", "libnone.so.1"]
     assert packages_named_after(names, work, deadline=Deadline()) == {
         "libgomp.so.1": "libgomp1",
@@ -117,7 +117,7 @@ def test_debians_packages_of_libraries(work):
 
 
 @pytest.mark.only_all("it reaches Debian's archive")
-def test_debians_libraries_can_be_loaded(work, tmp_path, monkeypatch):
+def test_libraries_from_debians_archive_can_be_loaded(work, tmp_path, monkeypatch):
     (tmp_path / "status").touch()  # as if nothing were installed
     monkeypatch.setattr(apt, "INSTALLED", tmp_path / "status")
     found = unpack([AptPackage("libgomp1")], tmp_path / "prefix", work, deadline=Deadline())

@@ -38,7 +38,7 @@ def machine(tmp_path):
     return Machine(tmp_path)
 
 
-def test_what_is_missing_and_who_needs_it(machine):
+def test_missing_libraries_are_listed_with_the_files_that_need_them(machine):
     machine.add("lightgbm/lib/lib_lightgbm.so", needed=["libgomp.so.1", GLIBC])
     machine.add("b/_b.cpython-311.so", needed=["libgomp.so.1", "libodbc.so.2"])
     machine.add("b/_a.cpython-311.so", needed=["libc.so.6"])
@@ -48,7 +48,7 @@ def test_what_is_missing_and_who_needs_it(machine):
     ]
 
 
-def test_nothing_is_missing(machine):
+def test_installed_libraries_are_not_missing(machine):
     machine.write("lib/libgomp.so.1", soname="libgomp.so.1")
     machine.add("a.so", needed=["libgomp.so.1"])
     assert machine.missing() == {}
@@ -56,7 +56,7 @@ def test_nothing_is_missing(machine):
 
 @pytest.mark.parametrize("name", ["rpath", "runpath"])
 @pytest.mark.parametrize("origin", ["$ORIGIN", "${ORIGIN}"])
-def test_folders_that_a_file_names(machine, name, origin):
+def test_the_rpath_and_runpath_of_a_file_are_searched(machine, name, origin):
     machine.write("vendor/libz.so.1")
     path = f"/none:{origin}/../../../../../vendor"
     machine.add("a/_a.so", needed=["libz.so.1"], **{name: path})
@@ -64,14 +64,14 @@ def test_folders_that_a_file_names(machine, name, origin):
     assert machine.missing() == {"libz.so.1": ["b.so"]}
 
 
-def test_a_runpath_leaves_the_rpath_unread(machine):
+def test_a_runpath_overrides_the_rpath(machine):
     machine.write("vendor/libz.so.1")
     vendor = str(machine.environment.parent / "vendor")
     machine.add("a.so", needed=["libz.so.1"], rpath=vendor, runpath="/none")
     assert machine.missing() == {"libz.so.1": ["a.so"]}
 
 
-def test_folders_of_ld_library_path(machine):
+def test_ld_library_path_is_searched(machine):
     machine.add("a.so", needed=["libz.so.1"])
     other = machine.write("other/libz.so.1").parent
     assert machine.missing(other, other / "none") == {}
@@ -83,7 +83,7 @@ def test_a_name_with_a_slash_is_a_path(machine):
     assert machine.missing() == {"/x/liby.so": ["a.so"]}
 
 
-def test_what_other_packages_bring(machine):
+def test_libraries_of_other_packages_are_found(machine):
     """Find no missing libraries if other packages have them, like nvidia's for torch."""
     machine.add("torch/lib/libtorch.so", needed=["libcudart.so.13", "libnccl.so.2", "libx.so.1"])
     machine.add("nvidia/lib/libcudart.so.13")
@@ -92,14 +92,14 @@ def test_what_other_packages_bring(machine):
     assert machine.missing() == {}
 
 
-def test_libraries_of_the_system_are_asked_too(machine):
+def test_the_dependencies_of_system_libraries_are_checked(machine):
     machine.write("lib/libgl.so.1", needed=["libglx.so.0", "libdrm.so.2"], soname="libgl.so.1")
     machine.write("lib/libglx.so.0", needed=["libgl.so.1", "libX11.so.6"])
     machine.add("a.so", needed=["libgl.so.1"])
     assert machine.missing() == {"libX11.so.6": ["libglx.so.0"], "libdrm.so.2": ["libgl.so.1"]}
 
 
-def test_a_library_of_another_kind_is_none(machine):
+def test_a_library_for_another_architecture_does_not_count(machine):
     machine.write("lib/libz.so.1", machine=AARCH64)
     machine.write("other/libz.so.1", bits=32)
     (machine.system / "libgcc.so").write_text("GROUP ( libgcc_s.so.1 )")
@@ -111,13 +111,13 @@ def test_a_library_of_another_kind_is_none(machine):
 @pytest.mark.parametrize(
     "facts", [{"machine": AARCH64}, {"bits": 32}, {"needed": ["liba.so.1", MUSL]}]
 )
-def test_files_for_other_systems(machine, facts):
+def test_files_for_other_systems_are_ignored(machine, facts):
     machine.add("other.so", **{"needed": ["liba.so.1"], "soname": "libz.so.1", **facts})
     machine.add("a.so", needed=["libz.so.1"])
     assert machine.missing() == {"libz.so.1": ["a.so"]}
 
 
-def test_musl(machine):
+def test_a_musl_system_is_supported(machine):
     (machine.system / "libc.so.6").unlink()
     machine.write("lib/libc.musl-x86_64.so.1")
     machine.write("usr/bin/python", needed=[MUSL])
@@ -126,7 +126,7 @@ def test_musl(machine):
     assert machine.missing() == {"libstdc++.so.6": ["a.so"]}
 
 
-def test_what_the_interpreter_loads_is_there(machine):
+def test_libraries_loaded_by_the_interpreter_are_found(machine):
     machine.write("usr/lib/libpython3.11.so.1.0", soname="libpython3.11.so.1.0")
     machine.write(
         "usr/bin/python", needed=[GLIBC, "libpython3.11.so.1.0"], runpath="$ORIGIN/../lib"
@@ -135,7 +135,7 @@ def test_what_the_interpreter_loads_is_there(machine):
     assert machine.missing() == {}
 
 
-def test_the_rpath_of_the_interpreter_serves_all(machine):
+def test_the_rpath_of_the_interpreter_applies_to_every_file(machine):
     """Search the interpreter's rpath, as conda's Python does for wheels."""
     machine.write("usr/lib/libgomp.so.1")
     machine.write("usr/bin/python", needed=[GLIBC], rpath="$ORIGIN/../lib")
@@ -144,7 +144,7 @@ def test_the_rpath_of_the_interpreter_serves_all(machine):
     assert machine.missing() == {"libgomp.so.1": ["b.so"]}
 
 
-def test_links_are_read_once(machine, monkeypatch):
+def test_linked_files_are_read_once(machine, monkeypatch):
     read = []
     real = shared_libraries.read_elf
     monkeypatch.setattr(
@@ -160,7 +160,7 @@ def test_links_are_read_once(machine, monkeypatch):
     assert len([name for name in read if name.endswith(("so", "1.2"))]) == 1
 
 
-def test_an_environment_of_links_alone(machine):
+def test_an_environment_of_links_is_read(machine):
     """Read an environment of links only, which uv can create."""
     machine.write("cache/liba/_a.so", needed=["libb.so.1"], runpath="$ORIGIN/../a.libs")
     machine.add("a.libs/libb.so.1")
@@ -169,7 +169,7 @@ def test_an_environment_of_links_alone(machine):
     assert machine.missing() == {}
 
 
-def test_files_that_are_not_read(machine):
+def test_other_and_damaged_files_are_ignored(machine):
     machine.add("a.py", needed=["libz.so.1"])
     os.mkfifo(machine.site / "pipe")
     (machine.site / "text.so").write_text("text")
@@ -177,7 +177,7 @@ def test_files_that_are_not_read(machine):
     assert machine.missing() == {}
 
 
-def test_programs_that_are_no_elf_files(machine, tmp_path, monkeypatch):
+def test_nothing_is_missing_on_a_system_without_elf_files(machine, tmp_path, monkeypatch):
     """Find nothing missing on a system like macOS."""
     (tmp_path / "usr/bin/python").write_bytes(b"\xcf\xfa\xed\xfe")
     monkeypatch.setattr(shared_libraries.sys, "executable", str(tmp_path / "usr/bin/python"))
@@ -185,14 +185,14 @@ def test_programs_that_are_no_elf_files(machine, tmp_path, monkeypatch):
     assert machine.missing() == {}
 
 
-def test_an_environment_that_is_only_a_folder(machine, tmp_path, monkeypatch):
+def test_a_folder_without_an_interpreter_can_be_checked(machine, tmp_path, monkeypatch):
     monkeypatch.setattr(shared_libraries.sys, "executable", str(tmp_path / "usr/bin/python"))
     (machine.environment / "bin/python").unlink()
     machine.add("a.so", needed=["libz.so.1"])
     assert machine.missing() == {"libz.so.1": ["a.so"]}
 
 
-def test_this_environment_is_whole():
+def test_the_environment_of_the_tests_is_complete():
     """Check the real interpreter of the tests, which runs and so lacks nothing."""
     import sys
     from pathlib import Path

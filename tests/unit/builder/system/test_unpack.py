@@ -20,7 +20,7 @@ def unpacked(fake, tmp_path):
     return unpacked
 
 
-def test_what_is_unpacked(unpacked, fake, tmp_path):
+def test_packages_are_unpacked_without_those_of_the_system(unpacked, fake, tmp_path):
     fake.package("libodbc2", "2.3.11-2")
     fake.package("unixodbc", "2.3.11-2")
     fake.package("libc6", "2.36-9")
@@ -34,7 +34,7 @@ def test_what_is_unpacked(unpacked, fake, tmp_path):
     assert there == ["libodbc2_2.3.11-2_arm64.deb", "unixodbc_2.3.11-2_arm64.deb"]
 
 
-def test_each_time_what_was_asked_for(unpacked, fake):
+def test_each_call_unpacks_only_the_requested_packages(unpacked, fake):
     fake.package("a", "1")
     assert unpacked(AptPackage("a")) == [("a", "1")]
     (fake.folder / "debs/a_1_arm64.deb").unlink()
@@ -42,12 +42,12 @@ def test_each_time_what_was_asked_for(unpacked, fake):
     assert unpacked(AptPackage("b")) == [("b", "1")]
 
 
-def test_what_the_system_has(unpacked, fake):
+def test_packages_of_the_system_are_not_unpacked(unpacked, fake):
     fake.package("libc6", "2.36-9")
     assert unpacked(AptPackage("bash")) == []
 
 
-def test_nothing_to_unpack(unpacked, fake):
+def test_nothing_is_fetched_without_packages(unpacked, fake):
     assert unpacked() == []
     assert fake.asked == []
 
@@ -61,7 +61,7 @@ def test_nothing_to_unpack(unpacked, fake):
         "E: Package 'nosuch' has no installation candidate",
     ],
 )
-def test_a_package_that_is_not_there(unpacked, fake, said, monkeypatch):
+def test_a_package_that_no_archive_has_is_rejected(unpacked, fake, said, monkeypatch):
     monkeypatch.setattr(
         module.platform, "freedesktop_os_release", lambda: {"PRETTY_NAME": "Debian 12"}
     )
@@ -74,7 +74,7 @@ def test_a_package_that_is_not_there(unpacked, fake, said, monkeypatch):
     assert "packages.debian.org" in refused.value.remedy
 
 
-def test_a_system_that_does_not_say_what_it_is(unpacked, fake, monkeypatch):
+def test_a_system_without_a_name_is_called_this_system(unpacked, fake, monkeypatch):
     def unknown():
         raise OSError
 
@@ -84,14 +84,14 @@ def test_a_system_that_does_not_say_what_it_is(unpacked, fake, monkeypatch):
         unpacked(AptPackage("nosuch"))
 
 
-def test_packages_that_cannot_be_fetched(unpacked, fake):
+def test_a_failed_download_is_reported(unpacked, fake):
     fake.says("install", "E: Failed to fetch http://deb.debian.org/a.deb  404  Not Found")
     with pytest.raises(RequirementsError, match="apt-get cannot fetch a, b") as refused:
         unpacked(AptPackage("a"), AptPackage("b"))
     assert "404" in refused.value.details
 
 
-def test_a_package_that_is_damaged(unpacked, fake):
+def test_a_damaged_package_is_reported(unpacked, fake):
     fake.package("a", "1")
     fake.says("unpack", "dpkg-deb: error: lzma error: compressed data is corrupt")
     with pytest.raises(RequirementsError, match="a cannot be unpacked") as refused:
@@ -99,7 +99,7 @@ def test_a_package_that_is_damaged(unpacked, fake):
     assert "corrupt" in refused.value.details
 
 
-def test_the_variables_for_what_was_unpacked(tmp_path):
+def test_variables_for_the_unpacked_folders_are_set(tmp_path):
     for name in (f"{LIBRARIES}/pulseaudio", "lib/x86_64-linux-gnu", "usr/bin", "sbin", "usr/share"):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / LIBRARIES / "pulseaudio/libpulsecommon-16.1.so").touch()
@@ -114,5 +114,5 @@ def test_the_variables_for_what_was_unpacked(tmp_path):
     }
 
 
-def test_no_variables_for_nothing(tmp_path):
+def test_no_variables_are_set_without_folders(tmp_path):
     assert environment_with(tmp_path, {"PATH": "/usr/bin"}) == {}

@@ -20,7 +20,7 @@ TEXTS = st.one_of(
 @given(variables=st.dictionaries(NAMES, TEXTS, max_size=3))
 @example({"PORT": "65536"})
 @example({"S2I_PREDICT_TIMEOUT": "nan"})
-def test_any_variables_are_taken_or_refused_by_name(variables):
+def test_any_variable_is_accepted_or_rejected_by_name(variables):
     with may_refuse(SettingError):
         try:
             settings = Settings.from_environ(variables)
@@ -36,12 +36,12 @@ def test_any_variables_are_taken_or_refused_by_name(variables):
 
 
 @pytest.mark.parametrize(("value", "meant"), UNQUOTED.items())
-def test_a_value_without_its_quotes(value, meant):
+def test_quotes_around_a_value_are_removed(value, meant):
     assert unquote(value) == meant
 
 
 @given(variables=st.dictionaries(NAMES, TEXTS, max_size=3), quote=st.sampled_from("'\""))
-def test_a_value_in_quotes_is_the_value(variables, quote):
+def test_a_quoted_value_means_the_same_as_an_unquoted_one(variables, quote):
     quoted = {name: f" {quote}{value}{quote} " for name, value in variables.items()}
     plain = {name: f"{quote}{value.strip()}{quote}" for name, value in variables.items()}
     assert {name: unquote(value) for name, value in quoted.items()} == variables

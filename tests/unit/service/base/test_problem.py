@@ -37,7 +37,7 @@ def raised(kind, text):
         (raised(NotJsonError, "Expecting value"), "Expecting value"),
     ],
 )
-def test_the_words_of_an_exception_of_the_model_are_told_to_nobody(error, told):
+def test_messages_of_model_exceptions_are_not_sent_to_clients(error, told):
     for problem in (problem_of(error, "mine"), problem_of_row(error, "mine", 3)):
         assert told in problem["detail"]
         assert WORDS not in str(problem)

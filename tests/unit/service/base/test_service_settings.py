@@ -27,7 +27,7 @@ def test_the_defaults(value):
     assert Settings.from_environ(environ) == DEFAULTS
 
 
-def test_the_table_tells_the_defaults():
+def test_the_documented_defaults_are_the_actual_ones():
     told = {variable.name: variable.default for variable in VARIABLES}
     words = ("WEB_CONCURRENCY", "S2I_SHOW_SAMPLES", "S2I_LOG_FORMAT")
     given = {name: default.partition(";")[0] for name, default in told.items() if name not in words}
@@ -60,7 +60,7 @@ def test_the_table_tells_the_defaults():
     ],
 )
 @pytest.mark.parametrize("around", ["{}", " {}\n", "'{}'", '"{}"', "' {} '"])
-def test_each_variable_is_read_without_blanks_and_quotes(name, value, field, expected, around):
+def test_each_variable_is_read_without_spaces_and_quotes(name, value, field, expected, around):
     settings = Settings.from_environ({name: around.format(value), "OTHER": "x"})
     assert getattr(settings, field) == expected
     assert type(getattr(settings, field)) is type(expected)
@@ -89,7 +89,7 @@ BAD = {
 @pytest.mark.parametrize(
     ("name", "value"), [(name, value) for name, values in BAD.items() for value in values]
 )
-def test_values_that_mean_nothing_are_refused_by_name(name, value):
+def test_invalid_values_are_rejected_with_the_variables_name(name, value):
     with pytest.raises(SettingError) as caught:
         Settings.from_environ({name: value})
     assert str(caught.value).startswith(f"{name} is ")
@@ -97,9 +97,9 @@ def test_values_that_mean_nothing_are_refused_by_name(name, value):
     assert "\n" not in str(caught.value)
 
 
-def test_gunicorns_own_variable_is_left_to_gunicorn():
+def test_the_variable_of_gunicorn_is_ignored():
     assert Settings.from_environ({"GUNICORN_CMD_ARGS": "--access-logfile -"}) == DEFAULTS
 
 
-def test_every_variable_is_tried_here():
+def test_every_variable_is_tested_here():
     assert {variable.name for variable in VARIABLES} == {*BAD, "GUNICORN_CMD_ARGS"}

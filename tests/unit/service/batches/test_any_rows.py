@@ -78,7 +78,7 @@ def cells_of(body, schema=True, **arriving):
 
 
 @given(values=st.lists(VALUES, max_size=5), end=ENDS, mark=MARKS, sizes=SIZES, at_once=AT_ONCE)
-def test_lines_of_json_are_read_however_they_arrive(values, end, mark, sizes, at_once):
+def test_json_lines_are_read_in_pieces_of_any_size(values, end, mark, sizes, at_once):
     body = (
         mark
         + "".join(
@@ -124,7 +124,7 @@ def as_csv(rows, end="\r\n", quoting=csv.QUOTE_MINIMAL):
     sizes=SIZES,
     at_once=AT_ONCE,
 )
-def test_csv_is_read_however_it_is_written_and_arrives(rows, form, mark, sizes, at_once):
+def test_csv_is_read_in_any_dialect_and_in_pieces_of_any_size(rows, form, mark, sizes, at_once):
     width = len(rows[0]) if rows else 1
     header = [f"column {place}" for place in range(width)]
     body = mark + as_csv([header, *rows], *form)
@@ -184,7 +184,7 @@ def as_read(value, column):
 
 
 @given(samples=samples())
-def test_samples_written_as_csv_are_read_as_the_same_samples(samples):
+def test_samples_survive_a_round_trip_through_csv(samples):
     names = list(samples[0])
     rows = [[as_cell(sample[name]) for name in names] for sample in samples]
     columns = {name: [sample[name] for sample in samples] for name in names}
@@ -213,7 +213,7 @@ CELLS = st.one_of(
 @given(schema=SCHEMAS, text=CELLS)
 @example(schema={"type": "number"}, text="1" * 5000)
 @example(schema=True, text="-0")
-def test_any_cell_is_of_the_type_that_is_wanted_or_refused(schema, text):
+def test_any_cell_has_the_expected_type_or_is_rejected(schema, text):
     try:
         value = reader_of_text(schema)(text)
     except ValueError:
@@ -248,7 +248,7 @@ def written(writer, predictions):
 
 
 @given(predictions=PREDICTIONS)
-def test_predictions_are_read_by_any_reader_of_json(predictions):
+def test_predictions_are_valid_json(predictions):
     body, problems = written(LineWriter(), predictions)
     expected = [
         {"error": problems[place]} if place in problems else {"prediction": prediction}
@@ -262,7 +262,7 @@ def test_predictions_are_read_by_any_reader_of_json(predictions):
 
 
 @given(parts=st.lists(PREDICTIONS, max_size=3))
-def test_a_list_that_is_written_in_parts_is_one_list(parts):
+def test_a_list_written_in_parts_is_one_list(parts):
     writer = ListWriter()
     body = writer.start()
     for part in parts:
@@ -273,7 +273,7 @@ def test_a_list_that_is_written_in_parts_is_one_list(parts):
 
 
 @given(predictions=PREDICTIONS)
-def test_predictions_are_read_by_any_reader_of_csv(predictions):
+def test_predictions_are_valid_csv(predictions):
     body, problems = written(CsvWriter(), predictions)
     header, *rows = csv.reader(io.StringIO(body.decode(), newline=""), strict=True)
     assert header == ["prediction", "error"]

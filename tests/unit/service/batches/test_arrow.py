@@ -81,7 +81,7 @@ MOMENT = datetime.datetime.fromisoformat("2024-05-06T07:08:09.123456")
         (pa.array([1.5, float("nan")]).dictionary_encode(), [1.5, None]),
     ],
 )
-def test_values_are_as_json_has_them(array, expected):
+def test_values_are_converted_to_their_json_form(array, expected):
     assert values(array) == expected
 
 
@@ -95,11 +95,11 @@ def test_values_are_as_json_has_them(array, expected):
     ],
     ids=lambda array: str(array.type),
 )
-def test_lists_of_nulls_are_read_a_part_at_a_time(array):
+def test_lists_of_nulls_are_read_in_parts(array):
     assert values(array) == array.to_pylist()
 
 
-def test_a_value_beyond_python_is_one_bad_row():
+def test_a_value_that_python_cannot_represent_is_one_bad_row():
     good, bad = values(pa.array([0, 2**62], pa.timestamp("s")))
     assert good == "1970-01-01T00:00:00"
     assert isinstance(bad, BadRowError)
@@ -121,12 +121,12 @@ def test_a_value_beyond_python_is_one_bad_row():
     ],
     ids=str,
 )
-def test_types_without_a_form_in_json(arrow_type):
+def test_types_without_a_json_form_are_rejected(arrow_type):
     with pytest.raises(MalformedError, match="the column 'x'"):
         read(stream_of(pa.schema([("x", arrow_type)])))
 
 
-def test_batches_of_no_rows_and_of_no_columns():
+def test_batches_without_rows_or_columns_are_read():
     schema = pa.schema([("x", pa.int64())])
     empty, one = (pa.record_batch([pa.array(v, pa.int64())], schema) for v in ([], [1]))
     assert read(stream_of(schema)) == []
@@ -135,7 +135,7 @@ def test_batches_of_no_rows_and_of_no_columns():
     assert read(stream_of(none.schema, none)) == [{}] * 3
 
 
-def test_a_dictionary_that_is_replaced():
+def test_a_replaced_dictionary_is_read_and_a_delta_is_rejected():
     batches = [
         pa.record_batch([pa.DictionaryArray.from_arrays([0, len(labels) - 1], labels)], ["x"])
         for labels in (["a", "b"], ["a", "b", "c"], ["d"])
@@ -150,7 +150,7 @@ def test_a_dictionary_that_is_replaced():
             assert [row["x"] for row in read(data)] == list("abacdd")
 
 
-def test_entries_of_a_dictionary_that_occur_are_decoded_once(monkeypatch):
+def test_used_dictionary_entries_are_decoded_once(monkeypatch):
     labels = pa.array([datetime.date(2024, 1, day) for day in range(1, 29)])
     decoded = []
     convert = arrow_values.convert
@@ -163,7 +163,7 @@ def test_entries_of_a_dictionary_that_occur_are_decoded_once(monkeypatch):
     assert decoded == [labels[3].as_py(), labels[4].as_py()]
 
 
-def test_what_pandas_adds_is_left_out():
+def test_columns_added_by_pandas_are_left_out():
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame({"x": ["a", "b"]}, index=[7, 9]).astype({"x": "category"})
     batch = pa.RecordBatch.from_pandas(frame)
@@ -171,7 +171,7 @@ def test_what_pandas_adds_is_left_out():
     assert read(stream_of(batch.schema, batch)) == [{"x": "a"}, {"x": "b"}]
 
 
-def test_samples_of_lists_and_of_plain_values():
+def test_samples_can_be_lists_or_scalars():
     numbers = {"type": "array", "items": {"type": "number"}}
     batch = pa.record_batch([pa.array([[1.5, 2]])], ["x"])
     assert read(stream_of(batch.schema, batch), numbers) == [[1.5, 2]]
@@ -181,7 +181,7 @@ def test_samples_of_lists_and_of_plain_values():
     assert read(stream_of(batch.schema, batch), {"type": "string"}) == ["a"]
 
 
-def test_parquet():
+def test_parquet_is_read_and_its_size_is_limited():
     table = pa.table({"x": pa.array(["a", "b", "a"]).dictionary_encode(), "n": [1, None, 3]})
     sink = io.BytesIO()
     pq.write_table(table, sink, row_group_size=2)
@@ -199,7 +199,7 @@ def test_parquet():
     ],
     ids=str,
 )
-def test_parquet_in_its_variants(options):
+def test_variants_of_parquet_are_read(options):
     table = pa.table(
         {
             "a": [1, None, 3] * 500,
@@ -238,7 +238,7 @@ def test_every_flipped_byte_is_survived():
             assert len(samples) <= MAX_BYTES
 
 
-def test_offsets_that_lead_elsewhere_are_not_followed():
+def test_invalid_offsets_are_rejected():
     data = bytearray(stream_of(X.schema, X))
     place = data.index(struct.pack("<iii", 0, 3, 6))
     data[place + 8 : place + 12] = struct.pack("<i", 1 << 30)
@@ -246,14 +246,14 @@ def test_offsets_that_lead_elsewhere_are_not_followed():
         read(bytes(data))
 
 
-def test_lists_of_what_takes_no_bytes_are_limited():
+def test_lists_of_values_without_bytes_are_limited():
     lists = pa.ListArray.from_arrays([0, MAX_BYTES], pa.nulls(MAX_BYTES))
     batch = pa.record_batch([lists], ["x"])
     with pytest.raises(TooLargeError):
         read(stream_of(batch.schema, batch))
 
 
-def test_a_page_header_is_not_read_for_ever(monkeypatch):
+def test_the_size_of_a_page_header_is_limited(monkeypatch):
     monkeypatch.setattr(parquet_pages, "MAX_FOOTER_BYTES", 1 << 16)
     sink = io.BytesIO()
     pq.write_table(pa.table({"x": [1.0]}), sink)
@@ -265,7 +265,7 @@ def test_a_page_header_is_not_read_for_ever(monkeypatch):
         parquet_reader(io.BytesIO(data[:4] + long + data[4:]), True, 1 << 24)
 
 
-def test_what_a_message_declares_is_limited():
+def test_the_declared_size_of_a_message_is_limited():
     nulls = pa.record_batch([pa.nulls(MAX_BYTES + 1)], names=["x"])
     with pytest.raises(TooLargeError):
         read(stream_of(nulls.schema, nulls))
@@ -291,7 +291,7 @@ def test_what_a_message_declares_is_limited():
     ],
     ids=["page", "nulls", "texts"],
 )
-def test_parquet_that_inflates_is_refused(column, said):
+def test_parquet_that_expands_too_much_is_rejected(column, said):
     sink = io.BytesIO()
     table = pa.table({"x": pa.array(column)})
     options = {"use_dictionary": said != "a page is too large", "write_statistics": False}
@@ -301,7 +301,7 @@ def test_parquet_that_inflates_is_refused(column, said):
         parquet_reader(io.BytesIO(sink.getvalue()), True, MAX_BYTES)
 
 
-def test_parquet_that_inflates_row_by_row_is_read_so():
+def test_parquet_that_expands_is_read_row_by_row():
     wide = "x" * (MAX_BYTES // 2)
     labels = pa.DictionaryArray.from_arrays(pa.array([0] * 5000, pa.int32()), [wide])
     for table, options in (
@@ -317,14 +317,14 @@ def test_parquet_that_inflates_row_by_row_is_read_so():
         assert pa.total_allocated_bytes() - before < 8 * MAX_BYTES
 
 
-def test_a_number_without_an_end_is_refused():
+def test_an_endless_integer_is_rejected():
     footer = b"\x15" + b"\xff" * 3_000_000
     data = b"PAR1" + footer + struct.pack("<I", len(footer)) + b"PAR1"
     with pytest.raises(MalformedError, match="more than 64 bits"):
         parquet_reader(io.BytesIO(data), True, 1 << 24)
 
 
-def test_parquet_that_begins_each_text_as_the_one_before_is_refused():
+def test_parquet_with_delta_byte_arrays_is_rejected():
     sink = io.BytesIO()
     options = {"use_dictionary": False, "column_encoding": {"x": "DELTA_BYTE_ARRAY"}}
     pq.write_table(pa.table({"x": ["a" * 1000] * 9}), sink, **options)
@@ -333,7 +333,7 @@ def test_parquet_that_begins_each_text_as_the_one_before_is_refused():
 
 
 @pytest.mark.parametrize("version", [None, "14.0.0", "9.0.0"])
-def test_without_a_pyarrow_that_is_safe(monkeypatch, version):
+def test_a_missing_or_unsafe_pyarrow_is_rejected(monkeypatch, version):
     if version is None:
         monkeypatch.setitem(sys.modules, "pyarrow", None)
     else:
@@ -390,13 +390,13 @@ def test_predictions_have_the_type_of_the_samples(recorded, arrow_type, good, ba
 
 
 @pytest.mark.parametrize("recorded", [[], [1, "a"], [[1], ["a"]], [2**70], [None]])
-def test_predictions_of_no_one_type_are_json(recorded):
+def test_predictions_of_mixed_types_are_json(recorded):
     predictions = [1, "a", [1], None, {"a": 2**70}]
     table, failed = written(recorded, predictions)
     assert list(map(json.loads, table["prediction"].to_pylist())) == predictions
     assert failed == []
 
 
-def test_the_dictionary_begins_with_the_known_labels():
+def test_the_dictionary_starts_with_the_known_labels():
     table, _failed = written(["a", "b"], ["b", "c"], labels=["a", "b"])
     assert table["prediction"].chunk(0).dictionary.to_pylist() == ["a", "b", "c"]

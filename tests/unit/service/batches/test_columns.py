@@ -25,7 +25,7 @@ def schema_of(*samples):
         ([], ["x"], ["a"], {"x": "a"}),
     ],
 )
-def test_a_row_is_what_the_samples_are(samples, names, cells, sample):
+def test_a_row_has_the_form_of_the_samples(samples, names, cells, sample):
     assert Columns(schema_of(*samples), names).sample(cells) == sample
 
 
@@ -33,7 +33,7 @@ def test_a_row_is_what_the_samples_are(samples, names, cells, sample):
     ("samples", "cell", "sample"),
     [([[1, 2]], [3, 4], [3, 4]), ([[[1], [2]]], [3, 4], [[3, 4]]), ([{"a": [1]}], [1], {"x": [1]})],
 )
-def test_one_column_of_lists(samples, cell, sample):
+def test_a_single_column_of_lists_is_a_sample(samples, cell, sample):
     assert Columns(schema_of(*samples), ["x"], [True]).sample([cell]) == sample
 
 
@@ -46,12 +46,12 @@ def test_one_column_of_lists(samples, cell, sample):
         ([], ["x", "x"], "several columns"),
     ],
 )
-def test_columns_that_make_no_sample(samples, names, said):
+def test_columns_that_do_not_fit_the_samples_are_rejected(samples, names, said):
     with pytest.raises(MalformedError, match=said):
         Columns(schema_of(*samples), names)
 
 
-def test_pointers_are_those_of_rfc_6901():
+def test_pointers_conform_to_rfc_6901():
     assert Columns(True, ["a/b", "c~d", ""]).pointers == ["/a~1b", "/c~0d", "/"]
     assert Columns(schema_of([1]), ["a", "b"]).pointers == ["/0", "/1"]
 
@@ -80,7 +80,7 @@ def test_pointers_are_those_of_rfc_6901():
         ([None], "", None),
     ],
 )
-def test_a_cell_is_read_as_the_samples_have_it(values, text, value):
+def test_a_cell_is_read_by_the_type_of_the_samples(values, text, value):
     schema = inner(schema_of(*({"x": value} for value in values)), "properties", "x")
     read = reader_of_text(schema)(text)
     assert (read, type(read)) == (value, type(value))
@@ -94,7 +94,7 @@ def test_a_cell_is_read_as_the_samples_have_it(values, text, value):
         ("٣", "٣"),
     ],
 )
-def test_without_samples_a_cell_is_what_json_takes_it_for(text, value):
+def test_a_cell_is_read_as_json_without_samples(text, value):
     read = reader_of_text(True)(text)
     assert (read, type(read)) == (value, type(value))
 
@@ -106,14 +106,14 @@ def test_without_samples_a_cell_is_what_json_takes_it_for(text, value):
         *(([True], "1"), ([[1]], "[1"), ([[1]], "[NaN]"), ([None], "x"), ([1], "9" * 5000)),
     ],
 )
-def test_a_cell_that_cannot_be_what_the_samples_have(values, text):
+def test_a_cell_that_does_not_fit_the_type_is_rejected(values, text):
     schema = inner(schema_of(*({"x": value} for value in values)), "properties", "x")
     with pytest.raises(ValueError, match="is not of type "):
         reader_of_text(schema)(text)
 
 
 @pytest.mark.parametrize("schema", [True, {"type": "number"}])
-def test_a_cell_like_an_endless_number_is_read_at_once(schema):
+def test_a_long_number_like_cell_is_read_quickly(schema):
     read = reader_of_text(schema)
     text = "1" * 5_000_000 + "x"  # hours, if each of its beginnings were tried
     if schema is True:
@@ -124,17 +124,17 @@ def test_a_cell_like_an_endless_number_is_read_at_once(schema):
 
 
 @pytest.mark.parametrize("text", ["+7", "007", ".5", "5.", " 1e3 ", "-1.25E-2"])
-def test_numbers_where_they_are_expected(text):
+def test_numbers_are_read_in_several_spellings(text):
     assert reader_of_text({"type": "number"})(text) == float(text)
 
 
-def test_a_name_that_comes_twice_is_found_at_once():
+def test_a_repeated_column_name_is_found_quickly():
     names = [str(number) for number in range(MAX_COLUMNS - 1)]
     with pytest.raises(MalformedError, match="several columns have the name '7'"):
         Columns(True, [*names, "7"])
 
 
-def test_there_may_be_so_many_columns():
+def test_the_number_of_columns_is_limited():
     Columns(True, list(map(str, range(MAX_COLUMNS))))
     with pytest.raises(MalformedError, match=r"too many columns \(limit 16384\)"):
         Columns(True, list(map(str, range(MAX_COLUMNS + 1))))

@@ -56,7 +56,7 @@ COLUMNS = {
 
 @pytest.mark.parametrize("name", COLUMNS)
 @pytest.mark.parametrize(("start", "count"), [(0, 4), (1, 3), (2, 1), (3, 1), (4, 0)])
-def test_sizes_are_those_of_the_decoded_values_also_of_a_part(name, start, count):
+def test_computed_sizes_match_the_decoded_values_even_of_a_slice(name, start, count):
     part = COLUMNS[name].slice(start, count)
     sizes = sizes_of(part)
     found = [sizes] * count if isinstance(sizes, int) else sizes.to_pylist()
@@ -105,7 +105,7 @@ def slices_of(reader, most_rows=1 << 15, most_slices=50):
     return found
 
 
-def test_one_long_entry_of_a_dictionary_is_not_scored_for_many_rows_at_once():
+def test_a_long_dictionary_entry_limits_the_rows_scored_at_once():
     short = pa.record_batch([labels("a", 100_000)], ["x"])
     long = pa.record_batch([labels(LONG, 100_000)], ["x"])
     reader, data = arrow_of(short, long)
@@ -129,13 +129,13 @@ def test_one_long_entry_of_a_dictionary_is_not_scored_for_many_rows_at_once():
     ],
     ids=lambda column: str(column.type),
 )
-def test_many_columns_that_take_few_bytes_are_not_many_values_at_once(column):
+def test_many_small_columns_limit_the_values_read_at_once(column):
     batch = pa.record_batch([column] * 30, [f"x{n}" for n in range(30)])
     for samples in slices_of(arrow_of(batch)[0], most_slices=3):
         assert sum(map(decoded_bytes, samples)) <= CHUNK_BYTES + VALUE_BYTES * len(samples)
 
 
-def test_empty_cells_of_csv_are_not_many_at_once():
+def test_many_empty_cells_of_csv_limit_the_rows_read_at_once():
     columns = 10_000
     header = ",".join(map(str, range(columns))).encode()
     rows = (b"," * (columns - 1) + b"\n") * 200
@@ -145,7 +145,7 @@ def test_empty_cells_of_csv_are_not_many_at_once():
 
 
 @pytest.mark.parametrize("write", [arrow_of, parquet_of])
-def test_a_row_that_is_too_large_when_it_is_decoded_is_one_bad_row(write):
+def test_a_row_that_is_too_large_when_decoded_is_one_bad_row(write):
     text = "x" * (MAX_BYTES // 3)
     columns = {f"x{n}": pa.array(["a", text, "b"]).dictionary_encode() for n in range(4)}
     table = pa.table(columns)
@@ -160,7 +160,7 @@ def test_a_row_that_is_too_large_when_it_is_decoded_is_one_bad_row(write):
     )
 
 
-def test_entries_of_parquet_that_are_no_text_are_not_expanded_at_once():
+def test_large_binary_entries_of_parquet_limit_the_rows_read_at_once():
     """They are decoded as they are read: the rows at a time are limited by the largest entry."""
     wide = pa.array([b"x" * 100_000] * 5000, pa.binary(100_000))
     sink = io.BytesIO()
@@ -186,7 +186,7 @@ def test_entries_of_parquet_that_are_no_text_are_not_expanded_at_once():
     ],
     ids=str,
 )
-def test_other_types_that_expand_are_refused_by_their_schema(arrow_type):
+def test_other_types_that_expand_are_rejected_by_their_schema(arrow_type):
     sink = io.BytesIO()
     with pa.ipc.new_stream(sink, pa.schema([("x", arrow_type)])):
         pass

@@ -77,7 +77,7 @@ def answered(batches, media_type, body, *accept):
 
 @pytest.mark.parametrize("accept", FORMATS)
 @pytest.mark.parametrize("media_type", [name for name in FORMATS if is_batch(name)])
-def test_what_is_read_in_any_format_is_written_in_any(batches, media_type, accept):
+def test_every_input_format_can_be_answered_in_every_output_format(batches, media_type, accept):
     answered_as, answer = answered(batches, media_type, written_as(media_type), accept)
     assert answered_as == accept
     assert predictions_in(accept, answer) == [10, 20]
@@ -89,14 +89,14 @@ def test_a_batch_is_answered_in_its_own_format(batches, media_type):
     assert answered(batches, media_type, written_as(media_type), "*/*")[0] == media_type
 
 
-def test_a_batch_is_known_by_its_content_type():
+def test_a_batch_is_recognized_by_its_content_type():
     assert types_taken() == [*TEXT, ARROW, PARQUET]
     assert types_written() == ["application/json", *TEXT, ARROW, PARQUET]
     assert is_batch(" Text/CSV ; charset=utf-8")
     assert not any(map(is_batch, ["", "application/json", "text/csvx", "text/plain"]))
 
 
-def test_without_pyarrow_its_formats_are_not_offered(batches, monkeypatch):
+def test_formats_of_pyarrow_are_not_offered_without_it(batches, monkeypatch):
     monkeypatch.setattr(formats, "find_spec", lambda _name: None)
     assert types_taken() == TEXT
     assert types_written() == ["application/json", *TEXT]
@@ -104,14 +104,14 @@ def test_without_pyarrow_its_formats_are_not_offered(batches, monkeypatch):
         answered(batches, "text/csv", b"x\n1\n", PARQUET)
 
 
-def test_with_pyarrow_nothing_more_is_needed(batches):
+def test_pyarrow_is_not_suggested_if_it_is_installed(batches):
     with pytest.raises(NotAcceptableError) as raised:
         answered(batches, "text/csv", b"x\n1\n", "image/png")
     assert "pyarrow" not in str(raised.value)
 
 
 @pytest.mark.parametrize("media_type", [ARROW, PARQUET])
-def test_a_pyarrow_that_may_unpickle_reads_nothing(batches, media_type, monkeypatch):
+def test_an_unsafe_pyarrow_is_not_used(batches, media_type, monkeypatch):
     body = written_as(media_type)
     monkeypatch.setattr(optional_pyarrow.pyarrow(), "__version__", "14.0.0")
     with pytest.raises(MediaTypeError, match="may unpickle"):
@@ -119,7 +119,7 @@ def test_a_pyarrow_that_may_unpickle_reads_nothing(batches, media_type, monkeypa
     assert answered(batches, "text/csv", b"x\n1\n")[0] == "text/csv"
 
 
-def test_a_format_is_added_by_its_entry(batches, monkeypatch):
+def test_a_format_is_added_by_an_entry_in_the_table(batches, monkeypatch):
     lines = FORMATS["application/x-ndjson"]
     monkeypatch.setitem(FORMATS, "text/x-new", Format(lines.reader, lines.writer))
     assert is_batch("text/x-new")

@@ -91,7 +91,7 @@ def body_of(media_type, rows, in_a_message=4):
 
 @FORMATS
 @pytest.mark.parametrize("batch", [True, False])
-def test_as_many_rows_as_the_limit_are_answered(clock, media_type, batch):
+def test_a_batch_at_the_row_limit_is_answered(clock, media_type, batch):
     scored = Scored(clock, batch=batch)
     assert scored.answer(media_type, body_of(media_type, MAX_ROWS)) == [*range(MAX_ROWS)]
     assert len(scored.samples) == MAX_ROWS
@@ -99,7 +99,7 @@ def test_as_many_rows_as_the_limit_are_answered(clock, media_type, batch):
 
 @pytest.mark.parametrize("batch", [True, False])
 @pytest.mark.parametrize("media_type", [LINES, CSV])
-def test_one_row_more_is_an_error_in_the_last_row(clock, media_type, batch):
+def test_a_row_over_the_limit_is_an_error_in_the_last_row(clock, media_type, batch):
     scored = Scored(clock, batch=batch)
     *given, last = scored.answer(media_type, body_of(media_type, 50))
     assert given == [*range(MAX_ROWS)]
@@ -108,7 +108,7 @@ def test_one_row_more_is_an_error_in_the_last_row(clock, media_type, batch):
     assert scored.rejected == ["too_large"]
 
 
-def test_of_a_stream_the_record_batches_within_the_limit_are_answered(clock):
+def test_record_batches_within_the_limit_are_answered(clock):
     scored = Scored(clock)
     *given, last = scored.answer(ARROW, body_of(ARROW, 50))
     assert given == [*range(8)]
@@ -116,7 +116,7 @@ def test_of_a_stream_the_record_batches_within_the_limit_are_answered(clock):
 
 
 @pytest.mark.parametrize("media_type", [ARROW, PARQUET])
-def test_rows_that_are_declared_are_refused_before_any_is_scored(clock, media_type):
+def test_a_declared_number_of_rows_over_the_limit_is_rejected_before_scoring(clock, media_type):
     scored = Scored(clock)
     with pytest.raises(TooLargeError, match=r"at least 11 rows \(limit 10, set by S2I_MAX_BATCH"):
         scored.answer(media_type, body_of(media_type, 11, in_a_message=11))
@@ -135,12 +135,12 @@ def test_a_batch_that_takes_too_long_ends_between_two_turns(clock, media_type, b
 
 
 @FORMATS
-def test_a_batch_that_is_late_with_its_last_row_is_whole(clock, media_type):
+def test_a_batch_whose_last_row_is_late_is_complete(clock, media_type):
     scored = Scored(clock, S2I_MAX_BATCH_SECONDS="4.5")
     assert scored.answer(media_type, body_of(media_type, 5)) == [*range(5)]
 
 
-def test_reading_takes_time_too(clock, monkeypatch):
+def test_reading_counts_towards_the_time_limit(clock, monkeypatch):
     monkeypatch.setattr("nachlass_service.batches.batches.AHEAD_BYTES", 1)
     scored = Scored(clock, S2I_MAX_BATCH_SECONDS="600")
     body = io.BytesIO(body_of(PARQUET, 5))
@@ -155,7 +155,7 @@ def test_reading_takes_time_too(clock, monkeypatch):
     assert scored.samples == []
 
 
-def test_the_last_second_still_counts(clock):
+def test_the_time_limit_is_inclusive(clock):
     limits = Limits(Settings.from_environ({"S2I_MAX_BATCH_SECONDS": "5"}))
     clock.now = 5.0
     limits.check_time()

@@ -56,7 +56,7 @@ def cells(body, schema=True):
     return all_of(CsvReader(io.BufferedReader(io.BytesIO(body)), schema, MAX_BYTES))
 
 
-def test_lines_of_json():
+def test_json_lines_are_read():
     assert lines(b"") == lines(b"\n \r\n") == lines(BOM) == []
     body = BOM + b'1\r\n\n"a"\n  [2]\n{"b": null}\nnull'
     assert lines(body) == [1, "a", [2], {"b": None}, None]
@@ -65,14 +65,14 @@ def test_lines_of_json():
     assert lines(bad) == [NotJsonError] * 6
 
 
-def test_a_line_that_is_too_long_is_one_bad_row():
+def test_a_line_over_the_limit_is_one_bad_row():
     long = b'"' + b"x" * 1000 + b'"'
     assert lines(b"1\n" + long + b"\n2\n" + long) == [1, TooLargeError, 2, TooLargeError]
     fits = b'"' + b"x" * (MAX_BYTES - 2) + b'"'
     assert lines(fits + b"\n" + fits) == [json.loads(fits)] * 2
 
 
-def test_rows_before_a_body_that_breaks_off_are_read():
+def test_rows_before_an_interrupted_body_are_read():
     reader = LineReader(io.BufferedReader(Breaking(b"1\n2\n3")), MAX_BYTES)
     assert reader.read(10).samples() == [1, 2]
     for _ in range(2):
@@ -84,13 +84,13 @@ def test_rows_before_a_body_that_breaks_off_are_read():
         reader.read(10)
 
 
-def test_samples_are_made_again():
+def test_samples_are_decoded_again_on_each_call():
     rows = LineReader(io.BufferedReader(io.BytesIO(b"[1]\n")), MAX_BYTES).read(1)
     rows.samples()[0].append("spoilt")
     assert rows.samples() == [[1]]
 
 
-def test_cells():
+def test_csv_cells_are_read():
     assert cells(b"a,b\n") == cells(b"a,b") == []
     assert cells(BOM + b'"a",b\r\n1,"x, ""y""\r\nz"\r\n\r\n,\n') == [
         {"a": 1, "b": 'x, "y"\r\nz'},
@@ -100,7 +100,7 @@ def test_cells():
     assert cells(b"x,y\n1,2\n", {"type": "array", "items": {"type": "number"}}) == [[1, 2]]
 
 
-def test_records_that_are_none():
+def test_invalid_csv_records_are_rejected():
     assert cells(b'a,b\n1\n1,2,3\n"x"y,1\n\xff,1\n1,2\r3\n1,2\n') == [
         *[BadRowError] * 5,
         {"a": 1, "b": 2},
@@ -128,7 +128,7 @@ def test_records_that_are_none():
         (b"1," + b"x" * 50, f"{'x' * 40!r} is not of type number", "/b~1c"),
     ],
 )
-def test_a_row_of_csv_that_is_none_is_told_why(row, said, pointer):
+def test_an_invalid_row_of_csv_is_explained(row, said, pointer):
     schema = {"properties": {"a": {"type": ["integer", "null"]}, "b/c": {"type": "number"}}}
     reader = CsvReader(io.BytesIO(b"a,b/c\n1,2\n" + row + b"\n"), schema, MAX_BYTES)
     good, bad = reader.read(10).samples()
@@ -136,13 +136,13 @@ def test_a_row_of_csv_that_is_none_is_told_why(row, said, pointer):
     assert (type(bad), str(bad), bad.pointer) == (BadRowError, said, pointer)
 
 
-def test_an_array_has_its_columns_by_their_places():
+def test_columns_of_an_array_are_identified_by_position():
     schema = {"type": "array", "items": {"type": "null"}}
     [bad] = CsvReader(io.BytesIO(b"x,y\n,2\n"), schema, MAX_BYTES).read(1).samples()
     assert (str(bad), bad.pointer) == ("'2' is not of type null", "/1")
 
 
-def test_a_row_of_csv_may_be_as_long_as_is_taken_and_no_longer():
+def test_the_length_of_a_csv_row_is_limited():
     header = b"a\n"
     fits = b"x" * (MAX_BYTES - 1) + b"\n"
     assert cells(header + fits * 2) == [{"a": fits[:-1].decode()}] * 2
@@ -154,7 +154,7 @@ def test_a_row_of_csv_may_be_as_long_as_is_taken_and_no_longer():
 
 
 @pytest.mark.parametrize("row", [b"x" * (MAX_RECORD_BYTES + 1), b"," * (MAX_RECORD_BYTES // 8)])
-def test_a_row_of_csv_holds_up_others_for_a_moment_at_most(row):
+def test_a_csv_row_that_would_block_others_is_rejected(row):
     for many in (b"a\n" + row, row):
         with pytest.raises(TooLargeError, match="send such rows as JSON lines"):
             CsvReader(io.BytesIO(many), True, 1 << 24).read(1)
@@ -163,7 +163,7 @@ def test_a_row_of_csv_holds_up_others_for_a_moment_at_most(row):
     assert sample == {"a": fits.decode()}
 
 
-def test_a_line_that_is_too_long_is_told_so():
+def test_a_line_over_the_limit_is_explained():
     reader = LineReader(io.BytesIO(b"1\n" + b"2" * 1000), MAX_BYTES)
     _one, long = reader.read(2).samples()
     said = f"the row is too long (limit {MAX_BYTES} bytes, set by S2I_MAX_BODY_BYTES)"
@@ -181,7 +181,7 @@ def written(writer, predictions=PREDICTIONS):
     return writer.start() + b"".join(writer.rows(forms, problems)) + writer.end()
 
 
-def test_predictions_as_json():
+def test_predictions_are_written_as_json():
     *told, failed = map(json.loads, written(LineWriter()).splitlines())
     assert [row["prediction"] for row in told] == PREDICTIONS[:-1]
     assert failed == {"error": {"row": 8}}
@@ -190,7 +190,7 @@ def test_predictions_as_json():
     assert json.loads(written(ListWriter(), [])) == []
 
 
-def test_predictions_as_csv():
+def test_predictions_are_written_as_csv():
     assert written(CsvWriter(), PREDICTIONS).decode().split("\r\n") == [
         *("prediction,error", "1,", "1.5,", "a,", ",", "true,", '"{""a"": [1]}",', "ä,"),
         *('"""\\ud800""",', ',"{""row"": 8}"', ""),
@@ -198,7 +198,7 @@ def test_predictions_as_csv():
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
-def test_csv_in_another_encoding_is_refused(encoding):
+def test_csv_in_another_encoding_is_rejected(encoding):
     body = io.BytesIO("text\na\n".encode(encoding))
     with pytest.raises(MediaTypeError, match="send UTF-8"):
         CsvReader(body, True, MAX_BYTES)

@@ -23,7 +23,7 @@ from nachlass_service.bundle.agreement import (
         (2**70, 2**70),
     ],
 )
-def test_the_same_answer(one, other):
+def test_equal_predictions_agree(one, other):
     assert agree(one, other)
     assert agree(other, one)
 
@@ -40,12 +40,12 @@ def test_the_same_answer(one, other):
         ({"a": 1}, [1]),
     ],
 )
-def test_another_answer(one, other):
+def test_different_predictions_disagree(one, other):
     assert not agree(one, other)
     assert not agree(other, one)
 
 
-def test_of_a_random_prediction_only_types_are_compared():
+def test_only_types_of_a_random_prediction_are_compared():
     whole = [""]
     assert agree({"a": 1.0}, {"a": 2.0}, whole)
     assert agree([1], [1, 2], whole)
@@ -56,7 +56,7 @@ def test_of_a_random_prediction_only_types_are_compared():
     assert not agree(1, True, whole)
 
 
-def test_a_random_field_leaves_the_others_exact():
+def test_fields_beside_a_random_field_are_compared_exactly():
     random = ["interval.low", "draws"]
     one = {"mean": 1.0, "interval": {"low": 0.1, "high": 2.0}, "draws": [1, 2]}
     assert agree(one, {**one, "interval": {"low": 0.7, "high": 2.0}, "draws": [3]}, random)
@@ -85,18 +85,18 @@ def test_a_random_field_leaves_the_others_exact():
         ([([[0] * 30] * 30, [[1] * 30] * 30)], [""]),
     ],
 )
-def test_the_fields_that_differ_from_one_scoring_to_the_next(pairs, fields):
+def test_fields_that_differ_between_two_scorings_are_random(pairs, fields):
     assert random_fields(pairs) == fields
     alike = [pair for pair in pairs if None in pair or type(pair[0]) is type(pair[1])]
     assert all(agree(one, other, frozenset(fields)) for one, other in alike)
 
 
-def test_a_random_field_may_be_null():
+def test_a_random_field_can_be_null():
     assert agree({"a": None}, {"a": 0.5}, {"a"})
     assert not agree({"a": "text"}, {"a": 0.5}, {"a"})
 
 
-def test_random_fields_have_no_largest_difference():
+def test_random_fields_are_not_part_of_the_largest_difference():
     assert largest_difference({"a": 1.0, "b": 2.0}, {"a": 9.0, "b": 4.0}, ["a"]) == 0.5
     assert agreement_of({"a": 1.0}, {"a": 9.0}, ["a"]) == "close"
 
@@ -121,7 +121,7 @@ def test_random_fields_have_no_largest_difference():
         ("1", 1, "different", None),
     ],
 )
-def test_a_comparison(one, other, verdict, difference):
+def test_a_comparison_has_a_verdict_and_a_difference(one, other, verdict, difference):
     assert agreement_of(one, other) == agreement_of(other, one) == verdict
     assert largest_difference(one, other) == largest_difference(other, one) == difference
 
@@ -148,7 +148,7 @@ def test_a_comparison(one, other, verdict, difference):
         ({}, {}, True),
     ],
 )
-def test_floats_are_compared_within_a_tolerance_and_the_rest_exactly(one, other, same):
+def test_floats_are_compared_within_a_tolerance_and_other_values_exactly(one, other, same):
     assert agree(one, other) is same
     assert agree(other, one) is same
 
@@ -169,7 +169,7 @@ def test_floats_are_compared_within_a_tolerance_and_the_rest_exactly(one, other,
         ({"a.b": 1}, {"a.b": 2}, ["a.b"], ('"a.b"', 1, 2)),
     ],
 )
-def test_the_first_field_that_differs(one, other, random, found):
+def test_the_first_differing_field_is_found(one, other, random, found):
     assert first_difference(one, other, frozenset(random)) == found
 
 
@@ -187,7 +187,7 @@ def test_a_field_is_named_by_its_path(path, name):
     assert name_of(path) == name
 
 
-def test_a_list_is_one_random_field_when_many_of_its_entries_are():
+def test_a_list_with_many_random_entries_is_one_random_field():
     few, many = ([1] * count + [0] * 5 for count in (MAX_LIST_FIELDS, MAX_LIST_FIELDS + 1))
     zeros = [0] * (MAX_LIST_FIELDS + 6)
     assert random_fields([(few, zeros[:-1])]) == sorted(map(str, range(MAX_LIST_FIELDS)))
@@ -195,7 +195,7 @@ def test_a_list_is_one_random_field_when_many_of_its_entries_are():
     assert random_fields([({"a": many, "b": 1}, {"a": zeros, "b": 2})]) == ["a", "b"]
 
 
-def test_a_random_field_names_none_inside_of_it():
+def test_fields_inside_a_random_field_are_not_listed():
     pairs = [({"a": {"x": 1}}, {"a": {"x": 2}}), ({"a": {"x": 1}}, {"a": None})]
     assert random_fields(pairs) == ["a"]
 
@@ -207,7 +207,7 @@ def test_a_list_of_many_random_rows_is_one_random_field():
     assert random_fields([(wide, [[0] * (MAX_LIST_FIELDS + 1)] * 2)]) == ["0", "1"]
 
 
-def test_entries_of_lists_of_several_lengths_are_no_fields():
+def test_entries_of_lists_of_varying_length_are_not_fields():
     pairs = [({"a": [[1], [2]]}, {"a": [[1], [3]]}), ({"a": [[1, 1], [2]]}, {"a": [[1, 1], [2]]})]
     assert random_fields(pairs) == ["a.1.0"]
     assert random_fields([*pairs, ({"a": [[1], [2, 2]]}, {"a": [[1], [2, 2]]})]) == ["a.1"]
@@ -231,11 +231,11 @@ def test_entries_of_lists_of_several_lengths_are_no_fields():
         ([1], {"0": 2}, None),
     ],
 )
-def test_the_largest_difference(one, other, difference):
+def test_the_largest_difference_is_relative(one, other, difference):
     assert largest_difference(one, other) == difference
 
 
-def test_the_largest_difference_leaves_out_what_is_random_inside():
+def test_the_largest_difference_ignores_nested_random_fields():
     one, other = {"a": [1, 4], "b": {"c": 1}}, {"a": [9, 3], "b": {"c": 5}}
     assert largest_difference(one, other, frozenset({"a.0", "b.c"})) == 0.25
     assert largest_difference(one, other, frozenset({""})) is None

@@ -28,7 +28,7 @@ def test_only_modules_of_the_source_are_forgotten(tmp_path, monkeypatch):
     assert str(tmp_path / "src") not in sys.path
 
 
-def test_a_class_is_not_taken_for_that_of_the_next_version(tmp_path):
+def test_a_class_is_not_mistaken_for_that_of_the_next_version(tmp_path):
     """A build gives the class of the next version the same id when the source is the same."""
     bundle = bundle_with(tmp_path, entry={"working_directory": ".", "import_folders": ["."]})
     pickled, ids = [], []

@@ -27,6 +27,6 @@ LEFT_OUT = {
         ("cloud", None),
     ],
 )
-def test_what_is_missing_is_known_by_name_module_or_namespace(tmp_path, missing, named):
+def test_a_missing_module_is_recognized_by_name_module_or_namespace(tmp_path, missing, named):
     slim = {"all_because": None, "kept": {}, "left_out": LEFT_OUT}
     assert bundle_with(tmp_path, slim=slim).left_out(missing) == named

@@ -18,7 +18,7 @@ def write(path, document):
     return path
 
 
-def test_the_example_meets_the_schema():
+def test_the_example_conforms_to_the_schema():
     schema = json.loads((PROJECT / "docs/manifest.schema.json").read_text())
     jsonschema.validate(json.loads(EXAMPLE), schema)
 
@@ -36,7 +36,7 @@ def test_the_example_is_read(tmp_path):
     assert len(manifest.short_digest) == SHORT_DIGITS == contents.SHORT_DIGITS
 
 
-def test_what_is_not_proven_is_read_for_the_proof_alone(tmp_path):
+def test_an_unproven_manifest_is_read_only_for_the_proof(tmp_path):
     draft = {name: fact for name, fact in example().items() if name not in PROVEN}
     draft["locks"] = {"training": "0", "resolution": "0"}
     write(tmp_path, draft)
@@ -49,7 +49,7 @@ def test_what_is_not_proven_is_read_for_the_proof_alone(tmp_path):
 
 
 @pytest.mark.parametrize("section", sorted(PROVEN))
-def test_every_part_of_the_proof_is_needed(tmp_path, section):
+def test_every_section_of_the_proof_is_required(tmp_path, section):
     document = example()
     del document[section]
     with pytest.raises(BundleError, match=f"has no {section}"):
@@ -76,7 +76,7 @@ def test_every_part_of_the_proof_is_needed(tmp_path, section):
         ({"digest": "A" * 64}, "digest is not 64 hexadecimal digits"),
     ],
 )
-def test_another_form_is_named(tmp_path, sections, said):
+def test_a_value_of_a_wrong_type_is_named(tmp_path, sections, said):
     with pytest.raises(BundleError, match=f"manifest.json is damaged: {said}"):
         Bundle.open(write(tmp_path, example(**sections)))
 
@@ -89,24 +89,24 @@ def test_another_form_is_named(tmp_path, sections, said):
         ("slim", "slim.left_out"),
     ],
 )
-def test_an_empty_part_of_the_proof_is_none(tmp_path, section, missing):
+def test_an_empty_section_of_the_proof_is_rejected(tmp_path, section, missing):
     document = {**example(), section: {}}
     with pytest.raises(BundleError, match=f"{missing} is missing"):
         Bundle.open(write(tmp_path, document))
 
 
-def test_a_bundle_without_the_lock_that_it_is_served_with_is_not_proven(tmp_path):
+def test_a_bundle_without_a_serving_lock_is_not_proven(tmp_path):
     document = {**example(), "locks": {"training": "0", "resolution": "0"}}
     with pytest.raises(BundleError, match=r"is not proven: .* has no locks\.serving"):
         Bundle.open(write(tmp_path, document))
 
 
-def test_sections_that_are_not_served_are_left_out(tmp_path):
+def test_unused_sections_are_ignored(tmp_path):
     write(tmp_path, example(key=1, data="secret", more="new"))
     assert not hasattr(Bundle.open(tmp_path).manifest, "data")
 
 
-def test_a_schema_may_be_true(tmp_path):
+def test_a_schema_can_be_true(tmp_path):
     manifest = read_manifest(write(tmp_path, example(input={"schema": True})), proven=True)
     assert manifest.input.schema is True
 
@@ -115,7 +115,7 @@ def test_a_schema_may_be_true(tmp_path):
     "name", ["../../secret", "/tmp/secret", "link", "a/../../../secret", "a\0b"]
 )
 @pytest.mark.parametrize("what", ["executed", "name", "working_directory", "import_folders"])
-def test_what_leads_out_of_the_bundle_is_refused(tmp_path, what, name):
+def test_a_path_outside_the_bundle_is_rejected(tmp_path, what, name):
     bundle = tmp_path / "bundle"
     (bundle / "src/a").mkdir(parents=True)
     (bundle / "a").mkdir()

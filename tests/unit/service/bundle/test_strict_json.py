@@ -60,7 +60,7 @@ Pair = collections.namedtuple("Pair", "a b")
         (uuid.UUID(int=0), "00000000-0000-0000-0000-000000000000"),
     ],
 )
-def test_python_values(value, expected):
+def test_python_values_are_converted(value, expected):
     assert jsonable(value) == expected
 
 
@@ -116,18 +116,18 @@ def test_python_values(value, expected):
         ({np.int64(1): np.float64(2)}, {"1": 2.0}),
     ],
 )
-def test_values_of_numpy_and_pandas(value, expected):
+def test_values_of_numpy_and_pandas_are_converted(value, expected):
     assert jsonable(value) == expected
     assert json.loads(dumps(value)) == expected
 
 
 @pytest.mark.parametrize("value", [object(), 1j, b"bytes", print, type, {1: object()}])
-def test_what_has_no_json_form_is_refused_by_name(value):
+def test_a_value_without_a_json_form_is_rejected_by_name(value):
     with pytest.raises(UnserialisableError, match="has no JSON form"):
         dumps(value)
 
 
-def test_a_set_that_has_no_order_is_a_list():
+def test_an_unsortable_set_is_a_list():
     assert {*jsonable({1, "a"})} == {1, "a"}
 
 
@@ -139,11 +139,11 @@ class Offers:
 
 
 @pytest.mark.parametrize("method", ["model_dump", "to_dicts", "tolist"])
-def test_values_of_other_libraries_are_what_their_method_makes_of_them(method):
+def test_values_of_other_libraries_are_converted_by_their_method(method):
     assert jsonable(Offers(method, (1, math.nan))) == [1, None]
 
 
-def test_a_method_that_makes_the_same_again_gives_no_json():
+def test_a_method_that_returns_its_object_gives_no_json():
     name = f"{Offers.__module__}.Offers"
     with pytest.raises(UnserialisableError, match=f"^a {re.escape(name)} has no JSON form$"):
         convert(Offers("tolist", None))
@@ -175,7 +175,7 @@ def test_a_method_that_makes_the_same_again_gives_no_json():
         (pd.DataFrame({"a": [1]}, index=pd.Index([5], name="a")), "reset_index(drop=True)"),
     ],
 )
-def test_values_that_would_share_a_name_are_refused(value, said):
+def test_values_with_colliding_names_are_rejected(value, said):
     with pytest.raises(UnserialisableError, match=re.escape(said)):
         dumps(value)
 
@@ -186,13 +186,13 @@ def test_a_filtered_series_is_an_object(threshold):
     assert isinstance(jsonable(series[series > threshold]), dict)
 
 
-def test_what_is_counted_needs_no_index():
+def test_rows_are_selected_by_position():
     assert jsonable(by_position(pd.Series([1, 2], index=["a", "a"]))) == [1, 2]
     assert jsonable(by_position(pd.DataFrame({"a": [1]}, index=[7]))) == [{"a": 1}]
     assert by_position(7) == 7
 
 
-def test_a_value_that_holds_itself_is_refused():
+def test_a_value_that_contains_itself_is_rejected():
     value = []
     value.append(value)
     said = "^a list that is nested too deeply or contains itself has no JSON form$"
@@ -208,7 +208,7 @@ def test_lone_surrogates_are_escaped(value):
     assert dumps(value) == text.decode()
 
 
-def test_text_is_written_as_it_is():
+def test_text_is_not_escaped():
     assert encode({"ä": "\U0001f600\u2028\n"}) == '{"ä": "\U0001f600\u2028\\n"}'.encode()
 
 
@@ -258,13 +258,13 @@ class RaisesWhenAsked:
 @pytest.mark.parametrize(
     "value", [RaisesInItsMethod, RaisesInItsItems, RaisesAsANumber, RaisesWhenAsked]
 )
-def test_what_raises_while_it_is_turned_into_json_is_refused(value, kind):
+def test_a_value_that_raises_during_the_conversion_is_rejected(value, kind):
     with pytest.raises(UnserialisableError, match=rf"{kind.__name__}: no .* today") as caught:
         convert([value(kind)])
     assert type(caught.value.__cause__) is kind
 
 
-def test_a_refusal_keeps_its_own_words():
+def test_an_error_keeps_its_message():
     with pytest.raises(UnserialisableError, match=r"^a complex has no JSON form$"):
         convert({"a": [1j]})
     with pytest.raises(UnserialisableError, match=r"^an object has no JSON form$"):
@@ -286,19 +286,19 @@ DEEP = nested(100_000)
 
 
 @pytest.mark.parametrize("value", [DEEP, {"a": nested(5000)}, Endless()])
-def test_what_is_nested_too_deeply_is_refused(value):
+def test_a_value_nested_too_deeply_is_rejected(value):
     with pytest.raises(UnserialisableError, match="nested too deeply or contains itself"):
         convert(value)
 
 
-def test_what_is_too_deep_to_write_is_refused():
+def test_a_value_too_deep_to_write_is_rejected():
     with pytest.raises(UnserialisableError, match="cannot be written as JSON"):
         encode(DEEP)
     with pytest.raises(UnserialisableError, match="cannot be written as JSON"):
         encode(["\ud800", DEEP])
 
 
-def test_integers_are_exact_up_to_what_can_be_written():
+def test_integers_are_exact_up_to_the_digit_limit():
     assert encode(convert(np.int64(2**63 - 1))) == b"9223372036854775807"
     longest = 10**4300 - 1
     assert loads(encode(convert(longest))) == longest
@@ -310,13 +310,13 @@ def test_integers_are_exact_up_to_what_can_be_written():
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, [-math.inf], ["\ud800", math.inf]])
-def test_what_was_not_converted_is_not_written_as_something_else(value):
+def test_unconverted_infinities_are_rejected(value):
     with pytest.raises(UnserialisableError):
         encode(value)
 
 
 @pytest.mark.parametrize("text", ["1e400", "-1e400", "[1, 1.5e999]", '{"a": 9e99999}', b"2E+308"])
-def test_a_number_that_no_float_holds_is_refused(text):
+def test_a_number_too_large_for_a_float_is_rejected(text):
     with pytest.raises(NotJsonError, match=r"^the number .* is too large$"):
         loads(text)
 
@@ -333,7 +333,7 @@ def test_a_number_that_no_float_holds_is_refused(text):
     ],
     ids=range(6),
 )
-def test_a_text_that_is_not_read_is_told_why(text, said):
+def test_an_invalid_text_is_explained(text, said):
     with pytest.raises(NotJsonError) as refused:
         loads(text)
     assert str(refused.value) == said
@@ -354,7 +354,7 @@ LONG = f"[{', '.join('[1]' for _ in range(60_000))}"
     ],
     ids=range(6),
 )
-def test_a_key_that_is_there_twice_is_refused(text):
+def test_a_repeated_key_is_rejected(text):
     with pytest.raises(NotJsonError) as refused:
         loads(text)
     assert str(refused.value) == "the key 'a' is repeated"
@@ -370,11 +370,11 @@ def test_a_key_that_is_there_twice_is_refused(text):
     ],
     ids=range(4),
 )
-def test_what_only_looks_like_a_repeated_key_is_read(text):
+def test_text_that_looks_like_a_repeated_key_is_read(text):
     assert loads(text) == json.loads(text)
 
 
-def test_numbers_that_floats_hold_are_read():
+def test_numbers_in_the_range_of_floats_are_read():
     assert loads("[1e308, 1e-400, -0.0, 1E5]") == [1e308, 0.0, 0.0, 100000.0]
     assert loads(f"1{'0' * 400}") == 10**400
 
@@ -389,14 +389,14 @@ def test_only_strict_json_is_read(text):
 
 
 @pytest.mark.parametrize("infinite", [math.nan, math.inf])
-def test_a_lone_surrogate_does_not_let_an_infinity_through(infinite):
+def test_a_lone_surrogate_does_not_hide_an_infinity(infinite):
     assert encode(["\ud800"]) == b'["\\ud800"]'
     with pytest.raises(UnserialisableError, match="cannot be written as JSON"):
         encode(["\ud800", infinite])
 
 
 @pytest.mark.parametrize("is_enabled", [True, False])
-def test_a_large_text_is_decoded_as_a_small_one_is(is_enabled):
+def test_a_large_text_is_decoded_like_a_small_one(is_enabled):
     value = [1, -2, 2**70, 1.5, "ä", None, {"a": [True]}] * 20_000
     text = json.dumps(value)
     assert len(text) > LARGE

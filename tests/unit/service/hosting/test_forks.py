@@ -18,7 +18,7 @@ def fork_and_wait(work):
     return os.waitpid(child, 0)[1]
 
 
-def test_a_signal_that_comes_while_a_process_is_forked_ends_it():
+def test_a_signal_during_a_fork_ends_the_child():
     def worker():
         signal.signal(signal.SIGTERM, lambda *_: None)
         # Entered first, so it runs before ours, as a signal may come then.

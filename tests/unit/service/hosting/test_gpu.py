@@ -19,7 +19,7 @@ from nachlass_service.hosting import gpu
         ([], False),
     ],
 )
-def test_only_with_a_device_and_a_library_a_gpu_may_be_used(packages, uses, tmp_path, monkeypatch):
+def test_a_gpu_is_assumed_only_with_a_device_and_a_library(packages, uses, tmp_path, monkeypatch):
     device = tmp_path / "device"
     monkeypatch.setattr(gpu, "DEVICES", (str(device),))
     assert not gpu.may_use_gpu(packages)

@@ -22,7 +22,7 @@ def read(monkeypatch):
     return read
 
 
-def test_what_has_an_effect_is_taken(read, tmp_path, monkeypatch):
+def test_supported_arguments_are_read(read, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     asked = read("--workers 3 --certfile cert.pem --access-logfile - -k gthread")
     assert asked == {
@@ -52,13 +52,13 @@ def test_what_has_an_effect_is_taken(read, tmp_path, monkeypatch):
         ("--nothing", "is invalid: unrecognized arguments: --nothing"),
     ],
 )
-def test_what_has_none_is_refused_with_what_to_do_instead(read, arguments, said):
+def test_unsupported_arguments_are_rejected_with_an_alternative(read, arguments, said):
     with pytest.raises(SettingError) as refused:
         read(arguments)
     assert said in str(refused.value)
 
 
-def test_the_way_gunicorn_reads_http_is_its_own_workers(read):
+def test_http_parsing_options_are_valid_only_for_gunicorns_own_workers(read):
     asked = read("--strip-header-spaces")
     assert asked == {"strip_header_spaces": True}
     with pytest.raises(SettingError, match="remove it, or serve with -k gthread"):
@@ -79,7 +79,7 @@ def test_no_setting_is_listed_twice():
         ("loglevel", "loud", "--log-level is 'loud', not one of critical, error, warning"),
     ],
 )
-def test_values_that_gunicorn_takes_and_cannot_use_are_refused(name, value, said):
+def test_values_accepted_but_unusable_by_gunicorn_are_rejected(name, value, said):
     cfg = Config()
     check_settings(cfg)
     cfg.set(name, value)

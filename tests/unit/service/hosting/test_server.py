@@ -19,7 +19,7 @@ print(server.worker_class().__name__)
 @pytest.mark.parametrize(
     ("missing", "name", "said"), [(False, "AsyncWorker", ""), (True, "ThreadWorker", "httptools")]
 )
-def test_without_httptools_gunicorns_threads_serve(missing, name, said):
+def test_gunicorns_threads_are_used_without_httptools(missing, name, said):
     done = subprocess.run(
         [sys.executable, "-c", CODE.format(missing=missing)],
         capture_output=True,

@@ -47,7 +47,7 @@ def texts(path):
     return {file.read_text() for file in path.rglob("*") if file.is_file()}
 
 
-def test_a_snapshot_survives_that_the_bundle_is_replaced(bundle):
+def test_a_snapshot_survives_the_replacement_of_the_bundle(bundle):
     snapshots = Snapshots(bundle, wanted=True)
     old = snapshots.take()
     assert old != bundle
@@ -60,7 +60,7 @@ def test_a_snapshot_survives_that_the_bundle_is_replaced(bundle):
     snapshots.keep_only(None)
 
 
-def test_a_snapshot_costs_no_room(bundle):
+def test_a_snapshot_uses_hard_links(bundle):
     snapshots = Snapshots(bundle, wanted=True)
     path = snapshots.take()
     assert (path / "manifest.json").samefile(bundle / "manifest.json")
@@ -68,7 +68,7 @@ def test_a_snapshot_costs_no_room(bundle):
     assert texts(bundle) == {"old"}
 
 
-def test_a_snapshot_is_a_copy_where_there_are_no_links(bundle, monkeypatch):
+def test_a_snapshot_is_a_copy_if_links_are_not_supported(bundle, monkeypatch):
     def no_links(_source, _target):
         raise OSError(errno.EPERM, "no links here")
 
@@ -103,7 +103,7 @@ def test_modes_and_symbolic_links_are_kept(bundle):
     snapshots.keep_only(None)
 
 
-def test_only_one_is_kept_and_at_the_end_none(bundle):
+def test_only_the_selected_snapshot_is_kept_and_none_at_the_end(bundle):
     snapshots = Snapshots(bundle, wanted=True)
     paths = [snapshots.take() for _ in range(3)]
     assert len(set(paths)) == 3
@@ -117,7 +117,7 @@ def test_only_one_is_kept_and_at_the_end_none(bundle):
     assert texts(bundle) == {"old"}
 
 
-def test_a_worker_that_ends_takes_no_snapshot_with_it(bundle):
+def test_a_worker_does_not_remove_snapshots_when_it_exits(bundle):
     snapshots = Snapshots(bundle, wanted=True)
     path = snapshots.take()
     in_child(lambda: snapshots.keep_only(None))
@@ -141,7 +141,7 @@ def another_service(bundle):
     return killed(serve)
 
 
-def test_what_a_killed_service_left_is_cleared(bundle):
+def test_snapshots_of_a_killed_service_are_removed(bundle):
     with another_service(bundle):
         (left,) = folder_of(bundle).iterdir()
     assert left.exists()
@@ -152,7 +152,7 @@ def test_what_a_killed_service_left_is_cleared(bundle):
     assert not folder_of(bundle).exists()
 
 
-def test_what_a_living_service_has_stays(bundle):
+def test_snapshots_of_a_running_service_are_kept(bundle):
     with another_service(bundle):
         (living,) = folder_of(bundle).iterdir()
         snapshots = Snapshots(bundle, wanted=True)
@@ -165,7 +165,7 @@ def test_what_a_living_service_has_stays(bundle):
         assert list(folder_of(bundle).iterdir()) == [living]
 
 
-def test_a_service_lives_as_long_as_one_of_its_workers(bundle):
+def test_a_service_counts_as_running_while_a_worker_lives(bundle):
     gate, opened = os.pipe()
 
     def master():
@@ -191,7 +191,7 @@ def test_a_service_lives_as_long_as_one_of_its_workers(bundle):
     snapshots.keep_only(None)
 
 
-def test_what_is_being_taken_is_not_taken_for_what_was_left(bundle, monkeypatch):
+def test_a_snapshot_being_taken_is_not_mistaken_for_a_leftover(bundle, monkeypatch):
     flock, others = fcntl.flock, []
 
     def after_another_has_started(file, how):
@@ -215,7 +215,7 @@ def test_what_is_being_taken_is_not_taken_for_what_was_left(bundle, monkeypatch)
 # When there can be no snapshot.
 
 
-def test_the_bundle_itself_is_served_unless_a_snapshot_is_wanted(bundle):
+def test_the_bundle_itself_is_served_if_no_snapshot_is_wanted(bundle):
     snapshots = Snapshots(bundle, wanted=False)
     assert snapshots.take() == bundle
     snapshots.keep_only(None)
@@ -223,7 +223,7 @@ def test_the_bundle_itself_is_served_unless_a_snapshot_is_wanted(bundle):
     assert list(bundle.parent.iterdir()) == [bundle]
 
 
-def test_the_bundle_itself_is_served_where_nothing_can_be_written():
+def test_the_bundle_itself_is_served_if_the_folder_is_read_only():
     def serve():
         if os.geteuid() == 0:  # who may write anywhere
             os.setgid(NOBODY)
@@ -243,7 +243,7 @@ def test_the_bundle_itself_is_served_where_nothing_can_be_written():
 
 
 @pytest.mark.parametrize("there", [None, "a file"])
-def test_what_is_no_bundle_cannot_be_read(tmp_path, there):
+def test_an_invalid_bundle_is_rejected(tmp_path, there):
     bundle = tmp_path / "home" / "kmeans"
     bundle.parent.mkdir()
     if there:
@@ -255,14 +255,14 @@ def test_what_is_no_bundle_cannot_be_read(tmp_path, there):
     assert not folder_of(bundle).exists()
 
 
-def test_a_snapshot_that_cannot_be_made_is_an_error_of_the_bundles(bundle):
+def test_a_failed_snapshot_is_a_bundle_error(bundle):
     folder_of(bundle).write_text("in the way")
     with pytest.raises(BundleError):
         Snapshots(bundle, wanted=True).take()
     assert folder_of(bundle).read_text() == "in the way"
 
 
-def test_a_bundle_that_is_replaced_while_it_is_copied_is_refused(bundle, monkeypatch):
+def test_a_bundle_replaced_during_the_copy_is_rejected(bundle, monkeypatch):
     link = os.link
 
     def link_and_replace(source, target):

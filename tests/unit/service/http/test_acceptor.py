@@ -89,7 +89,7 @@ def made():
     listener.close()
 
 
-def test_clients_are_accepted_and_counted_for_all_workers(made):
+def test_clients_are_counted_across_workers(made):
     acceptor = made.make()
     for number in range(1, 4):
         made.connect()
@@ -101,7 +101,7 @@ def test_clients_are_accepted_and_counted_for_all_workers(made):
     assert len(acceptor.connections) == 2
 
 
-def test_a_worker_with_fewer_goes_first_once(made, monkeypatch):
+def test_a_worker_with_fewer_connections_goes_first_once(made, monkeypatch):
     acceptor = made.make()
     for number in range(1, SLACK + 2):
         made.connect()
@@ -116,7 +116,7 @@ def test_a_worker_with_fewer_goes_first_once(made, monkeypatch):
     assert len(stepped_back) == 1
 
 
-def test_no_more_handshakes_go_on_than_there_may_be_connections(made):
+def test_the_number_of_handshakes_is_limited_by_the_connection_limit(made):
     acceptor = made.make(most=2)
     handshakes = {object(), object()}
     acceptor._tasks |= handshakes
@@ -127,7 +127,7 @@ def test_no_more_handshakes_go_on_than_there_may_be_connections(made):
     made.until(lambda: len(acceptor.connections) == 1)
 
 
-def test_the_one_that_was_idle_longest_makes_room(made):
+def test_the_connection_idle_longest_is_closed_to_make_room(made):
     acceptor = made.make(most=2)
     first, second = made.connect(), made.connect()
     for client in (second, first):
@@ -140,7 +140,7 @@ def test_the_one_that_was_idle_longest_makes_room(made):
     assert len(acceptor.connections) == 2
 
 
-def test_a_newcomer_is_turned_away_when_nobody_is_idle(made):
+def test_a_new_client_is_turned_away_if_no_connection_is_idle(made):
     acceptor = made.make(most=1)
     busy = made.connect()
     busy.send(LIVE[:9])
@@ -150,7 +150,7 @@ def test_a_newcomer_is_turned_away_when_nobody_is_idle(made):
     assert made.received(busy) == b"yes"
 
 
-def test_a_drain_takes_what_was_waiting_and_closes_what_is_idle(made):
+def test_a_drain_accepts_waiting_clients_and_closes_idle_connections(made):
     acceptor = made.make()
     acceptor._stop_listening()
     waiting = made.connect()
@@ -165,14 +165,14 @@ def test_a_drain_takes_what_was_waiting_and_closes_what_is_idle(made):
         socket.create_connection(waiting.getpeername())
 
 
-def test_a_worker_that_ends_before_it_has_begun_accepts_nobody(made):
+def test_a_worker_that_drains_before_it_opens_accepts_no_clients(made):
     acceptor = made.make()
     acceptor.drain()
     acceptor.open([made.listener])
     assert acceptor._listeners == []
 
 
-def test_who_does_not_end_is_not_waited_for(made):
+def test_a_drain_does_not_wait_for_unfinished_clients(made):
     acceptor = made.make()
     client = made.connect()
     client.send(LIVE[:9])
@@ -184,7 +184,7 @@ def test_who_does_not_end_is_not_waited_for(made):
     made.until(lambda: acceptor.is_empty)
 
 
-def test_clients_that_are_too_slow_are_let_go(made):
+def test_slow_clients_are_disconnected(made):
     acceptor = made.make()
     client = made.connect()
     made.until(lambda: acceptor.connections)
@@ -194,7 +194,7 @@ def test_clients_that_are_too_slow_are_let_go(made):
     assert made.received(client) == b""
 
 
-def test_time_in_which_nobody_was_listened_to_counts_for_nobody(made):
+def test_time_without_the_loop_does_not_count_against_clients(made):
     acceptor = made.make()
     made.connect()
     made.until(lambda: len(acceptor.connections) == 1)
@@ -204,7 +204,7 @@ def test_time_in_which_nobody_was_listened_to_counts_for_nobody(made):
     assert connection.deadline == before + 12.5
 
 
-def test_a_handshake_that_never_ends_does_not_hold_up_the_end(made):
+def test_an_endless_handshake_does_not_delay_the_shutdown(made):
     acceptor = made.make()
     acceptor.drain()
 

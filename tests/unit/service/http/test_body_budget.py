@@ -47,7 +47,7 @@ def test_bodies_of_all_requests_share_the_budget():
     budget.take(10)
 
 
-def test_memory_is_given_back_once_nothing_is_held(trims):
+def test_memory_is_returned_once_no_body_is_held(trims):
     budget = BodyBudget(LIMIT)
     first, second = holding(budget, TRIMMED_BYTES), holding(budget, 1)
     budget.give_back(first)
@@ -59,7 +59,7 @@ def test_memory_is_given_back_once_nothing_is_held(trims):
     assert trims == [0]
 
 
-def test_memory_is_not_given_back_too_often(trims):
+def test_memory_is_not_returned_too_often(trims):
     budget = BodyBudget(LIMIT)
     for now, count in ((1000, 1), (1001, 1), (1000 + TRIM_EVERY_S, 1), (1001 + TRIM_EVERY_S, 2)):
         budget.give_back(holding(budget, TRIMMED_BYTES + 1))
@@ -67,21 +67,21 @@ def test_memory_is_not_given_back_too_often(trims):
         assert len(trims) == count
 
 
-def test_little_is_kept_for_the_next_body(trims):
+def test_a_small_amount_is_kept_for_the_next_body(trims):
     budget = BodyBudget(LIMIT)
     budget.give_back(holding(budget, TRIMMED_BYTES))
     budget.tick(1000)
     assert trims == []
 
 
-def test_a_library_that_cannot_is_not_asked(monkeypatch):
+def test_a_missing_malloc_trim_is_ignored(monkeypatch):
     monkeypatch.setattr(ctypes, "CDLL", lambda _name: object())
     budget = BodyBudget(LIMIT)
     budget.give_back(holding(budget, LIMIT))
     budget.tick(1000)
 
 
-def test_the_settings_say_how_much_it_is():
+def test_the_budget_depends_on_the_body_limit():
     for size, most in ((1000, MIN_BYTES), (MIN_BYTES, BODIES * MIN_BYTES)):
         settings = Settings.from_environ({"S2I_MAX_BODY_BYTES": str(size)})
         assert most_body_bytes(settings) == most

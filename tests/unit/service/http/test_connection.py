@@ -80,7 +80,7 @@ def connect():
     return connect
 
 
-def test_the_phases_are_a_table_that_can_be_left_from_everywhere():
+def test_every_phase_can_be_reached_and_can_end_in_closing():
     assert len({phase.name for phase in PHASES}) == len(PHASES)
     for phase in PHASES:
         assert phase.following <= {*PHASES}
@@ -88,7 +88,7 @@ def test_the_phases_are_a_table_that_can_be_left_from_everywhere():
         assert phase is IDLE or any(phase in other.following for other in PHASES)
 
 
-def test_a_change_that_the_table_does_not_have_is_a_defect(connect):
+def test_an_undefined_transition_is_a_defect(connect):
     client = connect()
     with pytest.raises(AssertionError, match="writing after idle"):
         client.connection.enter(WRITING)
@@ -125,7 +125,7 @@ def test_requests_are_answered_one_after_the_other(connect):
     assert client.transport.sent == b"12"
 
 
-def test_many_that_are_answered_at_once_do_not_recur(connect):
+def test_many_immediate_answers_do_not_recurse(connect):
     client = connect(at_once=b".")
     client.send(5000 * LIVE)
     assert client.transport.sent == b"." * 5000
@@ -133,7 +133,7 @@ def test_many_that_are_answered_at_once_do_not_recur(connect):
     assert client.transport.is_reading
 
 
-def test_what_comes_during_an_answer_waits_unparsed(connect):
+def test_data_received_while_answering_stays_unparsed(connect):
     client = connect()
     client.send(LIVE)
     client.send(LIVE)
@@ -148,14 +148,14 @@ def test_what_comes_during_an_answer_waits_unparsed(connect):
     assert len(client.front.handed) == 3
 
 
-def test_a_flood_is_parsed_in_pieces(connect):
+def test_a_flood_of_requests_is_parsed_in_pieces(connect):
     client = connect()
     client.send(10_000 * LIVE)
     assert not client.transport.is_reading
     assert len(client.connection._parser.requests) < (1 << 16) / len(LIVE)
 
 
-def test_a_client_may_wait_for_a_sign_before_it_sends(connect):
+def test_a_client_can_wait_for_100_continue(connect):
     client = connect()
     head = b"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"
     client.send(head)
@@ -169,7 +169,7 @@ def test_a_client_may_wait_for_a_sign_before_it_sends(connect):
 # Ends.
 
 
-def test_what_is_no_request_is_refused_after_those_before(connect):
+def test_an_invalid_request_is_rejected_after_the_previous_ones(connect):
     client = connect()
     client.send(LIVE + b"nonsense\r\n\r\n")
     assert not client.front.refused
@@ -183,7 +183,7 @@ def test_what_is_no_request_is_refused_after_those_before(connect):
     assert not client.connection.eof_received()
 
 
-def test_the_last_answer_closes(connect):
+def test_the_last_answer_closes_the_connection(connect):
     client = connect(at_once=b"1")
     client.send(b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
     assert client.connection.phase is CLOSING
@@ -191,13 +191,13 @@ def test_the_last_answer_closes(connect):
 
 
 @pytest.mark.parametrize("sent", [b"", LIVE[:9]])
-def test_a_client_that_ends_before_a_request_gets_nothing(connect, sent):
+def test_a_client_that_disconnects_before_a_request_gets_no_answer(connect, sent):
     client = connect()
     client.send(sent)
     assert not client.connection.eof_received()
 
 
-def test_a_client_that_ends_in_the_middle_of_a_body_is_told(connect):
+def test_a_client_that_disconnects_within_a_body_gets_an_error(connect):
     client = connect()
     client.send(HALF)
     assert client.connection.eof_received()
@@ -206,7 +206,7 @@ def test_a_client_that_ends_in_the_middle_of_a_body_is_told(connect):
     assert not request.keep_alive
 
 
-def test_a_client_that_ends_behind_its_request_is_answered_and_let_go(connect):
+def test_a_client_that_closes_after_its_request_is_answered_and_disconnected(connect):
     client = connect()
     client.send(LIVE)
     assert client.connection.eof_received()
@@ -215,7 +215,7 @@ def test_a_client_that_ends_behind_its_request_is_answered_and_let_go(connect):
     assert client.transport.ended == ["close"]
 
 
-def test_nothing_is_kept_of_a_client_that_is_gone(connect):
+def test_nothing_is_kept_of_a_disconnected_client(connect):
     client = connect()
     client.send(HALF[:60])
     client.send(HALF[60:] + b",")
@@ -226,7 +226,7 @@ def test_nothing_is_kept_of_a_client_that_is_gone(connect):
     assert client.front.budget.left == client.front.budget.most
 
 
-def test_a_body_is_given_back_whether_or_not_its_client_is_answered(connect):
+def test_a_body_is_released_whether_or_not_its_client_is_answered(connect):
     client = connect()
     client.send(HALF)
     client.send(b",2,")
@@ -239,7 +239,7 @@ def test_a_body_is_given_back_whether_or_not_its_client_is_answered(connect):
     assert client.transport.sent == b""
 
 
-def test_much_that_comes_behind_the_last_answer_is_thrown_away(connect):
+def test_data_after_the_last_answer_is_discarded(connect):
     client = connect()
     client.send(b"nonsense\r\n\r\n")
     for _ in range(3):
@@ -248,7 +248,7 @@ def test_much_that_comes_behind_the_last_answer_is_thrown_away(connect):
     assert not client.connection.incoming.is_waiting
 
 
-def test_a_defect_behind_an_answer_costs_one_connection(connect):
+def test_a_defect_after_an_answer_closes_only_one_connection(connect):
     client = connect()
     client.send(LIVE)
     client.send(LIVE)
@@ -267,7 +267,7 @@ def test_a_connection_can_be_turned_away(connect):
     assert client.connection.phase is LINGERING
 
 
-def test_a_defect_costs_one_connection(connect):
+def test_a_defect_closes_only_one_connection(connect):
     client = connect()
     client.front.handle = None
     client.send(LIVE)
@@ -296,14 +296,14 @@ def seconds_until_late(client, clock, piece):
     return seconds
 
 
-def test_a_new_client_has_ten_seconds_to_begin(connect, clock):
+def test_a_new_client_has_ten_seconds_to_start(connect, clock):
     client = connect()
     assert not late(client, clock, 9)
     assert late(client, clock, 2)
     assert client.transport.ended == ["close"]
 
 
-def test_a_head_has_ten_seconds_however_often_a_byte_comes(connect, clock):
+def test_a_head_must_be_complete_within_ten_seconds(connect, clock):
     client = connect()
     for place in range(9):
         client.send(LIVE[place : place + 1])
@@ -313,7 +313,7 @@ def test_a_head_has_ten_seconds_however_often_a_byte_comes(connect, clock):
     assert client.transport.ended == ["abort"]
 
 
-def test_a_body_that_stops_is_answered(connect, clock):
+def test_an_interrupted_body_gets_an_error(connect, clock):
     client = connect()
     client.send(HALF)
     assert not late(client, clock, 9)
@@ -322,13 +322,13 @@ def test_a_body_that_stops_is_answered(connect, clock):
     assert request.error.status == 408
 
 
-def test_a_body_has_to_come_at_a_rate(connect, clock):
+def test_a_body_needs_a_minimum_rate(connect, clock):
     client = connect()
     client.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n[")
     assert 10 <= seconds_until_late(client, clock, b" " * 1000) < 12
 
 
-def test_a_body_that_is_too_large_is_read_for_five_seconds(connect, clock):
+def test_a_body_over_the_limit_is_read_for_five_seconds(connect, clock):
     client = connect()
     client.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000000\r\n\r\n[")
     assert seconds_until_late(client, clock, b" " * 60_000) == 5
@@ -339,13 +339,13 @@ def test_a_body_that_is_too_large_is_read_for_five_seconds(connect, clock):
     assert client.connection.phase is LINGERING
 
 
-def test_a_slow_predictor_is_not_the_clients_fault(connect, clock):
+def test_a_slow_predictor_does_not_time_out_the_client(connect, clock):
     client = connect()
     client.send(LIVE)
     assert not late(client, clock, 10_000)
 
 
-def test_a_reader_that_takes_nothing_is_let_go(connect, clock):
+def test_a_client_that_stops_reading_is_disconnected(connect, clock):
     client = connect()
     client.transport.takes = False
     client.send(LIVE)
@@ -360,7 +360,7 @@ def test_a_reader_that_takes_nothing_is_let_go(connect, clock):
     assert client.transport.ended == ["abort"]
 
 
-def test_a_reader_that_was_slow_goes_on(connect):
+def test_a_client_that_resumes_reading_is_served_again(connect):
     client = connect()
     client.transport.takes = False
     client.send(LIVE)
@@ -372,7 +372,7 @@ def test_a_reader_that_was_slow_goes_on(connect):
     assert len(client.front.handed) == 2
 
 
-def test_a_client_that_does_not_read_its_last_answer_is_let_go(connect, clock):
+def test_a_client_that_does_not_read_its_last_answer_is_disconnected(connect, clock):
     client = connect()
     client.send(b"nonsense\r\n\r\n")
     assert client.connection.phase is LINGERING
@@ -407,7 +407,7 @@ class Stream(Streamed):
 PUT = b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n"
 
 
-def test_the_body_of_a_batch_is_read_while_there_is_room(connect, monkeypatch):
+def test_the_body_of_a_batch_is_read_while_there_is_space(connect, monkeypatch):
     monkeypatch.setattr("nachlass_service.http.streaming.AHEAD_BYTES", 3)
     client = connect()
     client.send(PUT + b"123")
@@ -423,7 +423,7 @@ def test_the_body_of_a_batch_is_read_while_there_is_room(connect, monkeypatch):
     assert client.transport.is_reading
 
 
-def test_a_batch_is_woken_by_news_alone(connect):
+def test_a_batch_is_woken_only_by_new_data(connect):
     client = connect()
     client.send(PUT)
     stream = Stream(client)
@@ -438,7 +438,7 @@ def test_a_batch_is_woken_by_news_alone(connect):
     assert stream.was_woken()
 
 
-def test_a_batch_has_not_ended_while_some_of_it_waits(connect, monkeypatch):
+def test_a_batch_has_not_ended_while_data_is_waiting(connect, monkeypatch):
     monkeypatch.setattr("nachlass_service.http.streaming.AHEAD_BYTES", 3)
     client = connect()
     client.send(PUT + b"123")
@@ -452,7 +452,7 @@ def test_a_batch_has_not_ended_while_some_of_it_waits(connect, monkeypatch):
     assert stream.is_whole
 
 
-def test_a_batch_whose_chunks_are_none_has_ended(connect):
+def test_a_batch_with_invalid_chunks_has_ended(connect):
     client = connect()
     client.send(PUT.replace(b"Content-Length: 10", b"Transfer-Encoding: chunked"))
     stream = Stream(client)
@@ -462,7 +462,7 @@ def test_a_batch_whose_chunks_are_none_has_ended(connect):
     assert stream.was_woken()
 
 
-def test_what_follows_a_batch_waits_for_its_end(connect):
+def test_a_request_after_a_batch_waits_for_its_end(connect):
     client = connect()
     client.send(PUT)
     stream = Stream(client)
@@ -477,7 +477,7 @@ def test_what_follows_a_batch_waits_for_its_end(connect):
     assert len(client.front.handed) == 3
 
 
-def test_a_batch_is_told_of_a_reader_that_is_slow_or_gone(connect):
+def test_a_batch_is_notified_of_a_slow_or_disconnected_client(connect):
     client = connect()
     client.send(PUT)
     stream = Stream(client)
@@ -494,7 +494,7 @@ def test_a_batch_is_told_of_a_reader_that_is_slow_or_gone(connect):
     assert client.transport.sent == b""
 
 
-def test_a_batch_may_be_asked_for_with_a_sign(connect):
+def test_a_batch_can_wait_for_100_continue(connect):
     client = connect()
     client.send(PUT.replace(b"Host", b"Expect: 100-continue\r\nHost"))
     Stream(client)

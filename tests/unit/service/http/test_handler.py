@@ -97,7 +97,7 @@ def made():
     loop.close()
 
 
-def test_a_prediction_is_counted_and_sent_under_the_clients_id(made):
+def test_a_prediction_is_counted_and_sent_with_the_clients_request_id(made):
     connection = made.handle()
     [job] = made.jobs
     assert (job.request.body, job.work) == (b"[1]", None)
@@ -120,7 +120,7 @@ def test_a_large_body_is_not_decoded_in_the_loop(made, size):
         assert job.work is None
 
 
-def test_what_nobody_waits_for_is_not_wanted(made):
+def test_a_request_without_a_client_is_not_scored(made):
     connection = made.handle()
     [job] = made.jobs
     assert job.is_wanted()
@@ -131,14 +131,14 @@ def test_what_nobody_waits_for_is_not_wanted(made):
     assert connection.sent == made.scorer.turned_down == []
 
 
-def test_a_request_whose_answer_cannot_begin_is_counted_as_ended(made, monkeypatch):
+def test_a_request_whose_answer_fails_to_start_is_counted_as_ended(made, monkeypatch):
     monkeypatch.setattr(made.handler._pages, "submit", lambda _work: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         made.handle(b"GET", b"/nothing", b"")
     assert made.scorer.begun == len(made.scorer.ended) == 1
 
 
-def test_an_error_is_a_problem_and_turned_down(made):
+def test_an_error_is_answered_and_counted_as_rejected(made):
     connection = made.handle()
     [job] = made.jobs
     error = RefusedError("no")
@@ -148,7 +148,7 @@ def test_an_error_is_a_problem_and_turned_down(made):
 
 
 @pytest.mark.parametrize("raised", [ZeroDivisionError("by what"), SystemExit(1)])
-def test_a_defect_is_counted_and_its_words_are_not_told(made, raised):
+def test_a_defect_is_counted_and_its_message_is_not_sent(made, raised):
     connection = made.handle()
     [job] = made.jobs
     job.done(raised)
@@ -165,7 +165,7 @@ def test_an_outcome_that_cannot_be_counted_is_a_defect(made):
     assert connection.status == 500
 
 
-def test_a_body_that_was_not_taken_is_turned_down_at_once(made):
+def test_a_body_over_the_limit_is_rejected_at_once(made):
     error = TooLargeError("too large")
     connection = made.handle(error=error, keep_alive=False)
     assert connection.status == 413
@@ -174,7 +174,7 @@ def test_a_body_that_was_not_taken_is_turned_down_at_once(made):
     assert not made.jobs
 
 
-def test_an_overloaded_scheduler_turns_down(made):
+def test_an_overloaded_scheduler_rejects_requests(made):
     def refuse(job):
         raise OverloadedError("many", 3)
 
@@ -185,7 +185,7 @@ def test_an_overloaded_scheduler_turns_down(made):
     assert len(made.scorer.turned_down) == 1
 
 
-def test_a_page_whose_body_was_not_taken_is_no_prediction(made):
+def test_a_rejected_body_for_a_page_is_not_counted_as_a_prediction(made):
     connection = made.handle(b"POST", b"/metrics", error=TooLargeError("too large"))
     assert connection.status == 413
     assert not made.scorer.turned_down
@@ -199,7 +199,7 @@ def test_health_is_answered_without_the_application(made):
 @pytest.mark.parametrize(
     "outcome", [Scored(b"42", [42], ()), RefusedError("no"), ZeroDivisionError("a defect")]
 )
-def test_what_the_model_answers_names_it(made, outcome):
+def test_an_answer_of_the_model_has_its_digest(made, outcome):
     connection = made.handle()
     [job] = made.jobs
     job.done(outcome)
@@ -207,7 +207,7 @@ def test_what_the_model_answers_names_it(made, outcome):
     assert response.count(b"\r\nModel-Digest: 0123\r\n") == 1
 
 
-def test_what_is_not_scored_names_the_model_if_it_was_to_be(made):
+def test_a_rejected_prediction_has_the_digest_of_the_model(made):
     turned_down = made.handle(error=TooLargeError("too large"))
     made.handler._batches._streams = STREAMS
     batch = made.handle(is_streamed=True, headers=[(b"content-type", b"text/csv")])
@@ -222,7 +222,7 @@ def test_what_is_not_scored_names_the_model_if_it_was_to_be(made):
 
 
 @pytest.mark.parametrize("target", [b"/nothing", b"/readyz"])
-def test_pages_are_the_applications(made, target):
+def test_other_requests_are_answered_by_the_application(made, target):
     made.scorer.reason = "not yet"
     connection = made.handle(b"GET", target)
     assert not connection.sent
@@ -236,7 +236,7 @@ def test_pages_are_the_applications(made, target):
     assert connection.sent[0][0].endswith(target)
 
 
-def test_an_application_that_fails_is_a_defect(made):
+def test_a_failing_application_is_a_defect(made):
     made.handler._application = None
     connection = made.handle(b"GET", b"/nothing")
 
@@ -248,7 +248,7 @@ def test_an_application_that_fails_is_a_defect(made):
     assert connection.status == 500
 
 
-def test_only_so_many_batches_have_a_thread(made):
+def test_the_number_of_concurrent_batches_is_limited(made):
     made.handler._batches._streams = STREAMS
     connection = made.handle(is_streamed=True, headers=[(b"content-type", b"text/csv")])
     assert connection.status == 503
@@ -258,13 +258,13 @@ def test_only_so_many_batches_have_a_thread(made):
     assert len(made.scorer.turned_down) == 1
 
 
-def test_every_answer_of_a_drain_is_the_last(made):
+def test_every_answer_during_a_drain_closes_the_connection(made):
     made.handler.responder.is_draining = True
     [(_response, close)] = made.handle(b"GET", b"/livez").sent
     assert close
 
 
-def test_what_is_no_request_is_refused_and_closed(made):
+def test_an_invalid_request_is_rejected_and_its_connection_closed(made):
     connection = Connection()
     made.handler.refuse(connection, Refusal(431, "too many headers"))
     assert connection.status == 431

@@ -82,7 +82,7 @@ STREAMS = {
 
 
 @pytest.mark.parametrize("stream", STREAMS.values(), ids=STREAMS.keys())
-def test_a_stream_says_the_same_however_it_is_split(stream):
+def test_a_stream_is_parsed_alike_however_it_is_split(stream):
     whole = seen(read(stream))
     assert whole[0]
     for place in range(1, len(stream)):
@@ -94,7 +94,7 @@ def test_a_stream_says_the_same_however_it_is_split(stream):
     streams=st.lists(st.sampled_from(list(STREAMS.values())), max_size=4),
     sizes=st.lists(st.integers(1, 40), min_size=1),
 )
-def test_streams_that_follow_each_other_are_read_in_pieces_of_any_size(streams, sizes):
+def test_consecutive_streams_are_read_in_pieces_of_any_size(streams, sizes):
     stream = b"".join(streams)
     pieces, place = [], 0
     while place < len(stream):
@@ -105,13 +105,13 @@ def test_streams_that_follow_each_other_are_read_in_pieces_of_any_size(streams, 
 
 
 @given(data=st.binary(max_size=300))
-def test_any_bytes_are_requests_or_a_refusal(data):
+def test_any_bytes_are_parsed_or_rejected(data):
     made = read(data, text(b"GET", b"/livez"))
     assert made.refusal is None or 400 <= made.refusal.status < 600
     assert made.requests or made.refusal or made.request or made.is_last or not data
 
 
-def test_what_is_read_of_a_request():
+def test_the_fields_of_a_request_are_read():
     [request] = read(text(b"POST", b"/predict?x=1", b"X-A: b", body=b"[1]")).requests
     assert (request.method, request.target, request.body) == (b"POST", b"/predict?x=1", b"[1]")
     assert request.headers == [(b"host", b"x"), (b"x-a", b"b"), (b"content-length", b"3")]
@@ -154,13 +154,13 @@ def test_what_is_read_of_a_request():
         ),
     ],
 )
-def test_what_is_refused(stream, status, detail):
+def test_invalid_requests_are_rejected(stream, status, detail):
     made = read(stream)
     assert made.refusal == (status, detail)
     assert not made.requests
 
 
-def test_what_is_just_within_the_limits_is_read():
+def test_a_request_at_the_limits_is_read():
     fields = (b"Content-Type: text/csv", b"A: " + b"x" * 39, b"A: b", b"A: b")
     [request] = read(text(b"GET", b"/" + b"x" * 49, *fields)).requests
     assert len(request.headers) == LIMITS.fields
@@ -178,13 +178,13 @@ def test_what_is_just_within_the_limits_is_read():
         text(b"POST", b"/", b"Transfer-Encoding: chunked") + b"x\r\n",
     ],
 )
-def test_what_is_no_http_is_refused(stream):
+def test_malformed_http_is_rejected(stream):
     made = read(stream)
     assert made.refusal.status == 400
     assert made.refusal.detail.startswith("this is not HTTP: ")
 
 
-def test_a_length_may_have_more_digits_than_an_integer_is_read_with():
+def test_a_length_can_have_any_number_of_digits():
     limits = RequestLimits(body_bytes=100)
     made = read(
         text(b"POST", b"/", b"Content-Length: " + b"0" * 5000 + b"3") + b"[1]", limits=limits
@@ -193,13 +193,13 @@ def test_a_length_may_have_more_digits_than_an_integer_is_read_with():
     assert request.body == b"[1]"
 
 
-def test_nothing_after_a_refusal_is_read():
+def test_nothing_is_read_after_a_rejection():
     made = read(text(b"GET", b"/livez"), b"nonsense\r\n\r\n", text(b"GET", b"/livez"))
     assert len(made.requests) == 1
     assert made.refusal.status == 400
 
 
-def test_a_head_that_never_ends_is_refused():
+def test_an_endless_head_is_rejected():
     limits = RequestLimits(body_bytes=1, line_bytes=1 << 20, field_bytes=1 << 20, fields=1 << 20)
     made = read(text(b"GET", b"/", b"A: ")[:-4], limits=limits)
     for _ in range(1 << 8):
@@ -207,7 +207,7 @@ def test_a_head_that_never_ends_is_refused():
     assert made.refusal.status == 431
 
 
-def test_what_follows_a_body_has_an_end():
+def test_endless_trailers_are_rejected():
     made = read(text(b"POST", b"/", b"Transfer-Encoding: chunked") + b"0\r\n")
     for _ in range(1 << 13):
         made.feed(b"A: " + b"x" * 30 + b"\r\n")
@@ -217,7 +217,7 @@ def test_what_follows_a_body_has_an_end():
 # Bodies.
 
 
-def test_a_body_that_is_declared_too_large_is_read_and_not_kept():
+def test_a_body_over_the_limit_is_read_and_discarded():
     made = read(text(body=b"x" * 101))
     [request] = made.requests
     assert isinstance(request.error, TooLargeError)
@@ -226,7 +226,7 @@ def test_a_body_that_is_declared_too_large_is_read_and_not_kept():
     assert request.keep_alive
 
 
-def test_a_client_that_asks_before_it_sends_too_much_is_answered_at_once():
+def test_a_client_that_expects_100_continue_for_a_large_body_is_rejected_at_once():
     made = read(
         text(b"POST", b"/predict", b"Expect: 100-continue", b"Content-Length: 101"), b"x" * 101
     )
@@ -237,7 +237,7 @@ def test_a_client_that_asks_before_it_sends_too_much_is_answered_at_once():
 
 
 @pytest.mark.parametrize(("version", "expects"), [(b"1.1", True), (b"1.0", False)])
-def test_a_client_of_http_1_1_may_wait_for_a_sign(version, expects):
+def test_a_client_of_http_1_1_can_wait_for_100_continue(version, expects):
     lines = (b"Expect: 100-continue", b"Content-Length: 3")
     made = read(text(b"POST", b"/predict", *lines, version=version))
     assert made.expects_continue is expects
@@ -246,7 +246,7 @@ def test_a_client_of_http_1_1_may_wait_for_a_sign(version, expects):
     assert request.body == b"[1]"
 
 
-def test_an_offer_and_an_expectation_are_read_once():
+def test_an_upgrade_and_an_expectation_are_read_once():
     lines = (b"Upgrade: h2c", b"Connection: Upgrade", b"Expect: 100-continue", b"Content-Length: 3")
     made = read(text(b"POST", b"/predict", *lines))
     assert made.expects_continue
@@ -268,9 +268,7 @@ def test_an_offer_and_an_expectation_are_read_once():
         (b"x", b"1.0", False),
     ],
 )
-def test_a_declined_offer_leaves_it_to_the_client_whether_its_connection_stays(
-    option, version, stays, blank
-):
+def test_a_declined_upgrade_does_not_change_keep_alive(option, version, stays, blank):
     for options in ((option, b"Upgrade"), (b"Upgrade", option)):
         connection = b"Connection: " + (b"," + blank).join(options)
         stream = text(b"GET", b"/livez", b"Upgrade: h2c", connection, version=version)
@@ -298,7 +296,7 @@ def test_bodies_of_all_connections_share_a_budget():
 
 
 @pytest.mark.parametrize("ends", ["close", "end", "refusal"])
-def test_a_body_that_does_not_come_is_given_back(ends):
+def test_an_incomplete_body_is_released(ends):
     budget = BodyBudget(BUDGET)
     made = parser(budget=budget)
     made.feed(text(b"POST", b"/predict", b"Transfer-Encoding: chunked"))
@@ -318,7 +316,7 @@ def test_a_body_that_does_not_come_is_given_back(ends):
     assert budget.left == BUDGET
 
 
-def test_what_was_read_and_not_answered_is_given_back():
+def test_an_unanswered_body_is_released():
     budget = BodyBudget(BUDGET)
     made = parser(budget=budget)
     made.feed(text(body=b"x" * 60)[:-20])
@@ -333,7 +331,7 @@ def test_what_was_read_and_not_answered_is_given_back():
 # Batches.
 
 
-def test_a_streamed_request_is_there_with_its_head():
+def test_a_streamed_request_is_available_with_its_head():
     budget = BodyBudget(0)
     made = parser(budget=budget, is_streamed=lambda request: request.method == b"PUT")
     made.feed(text(b"PUT", b"/", b"Content-Length: 250"))
@@ -347,7 +345,7 @@ def test_a_streamed_request_is_there_with_its_head():
     assert len(made.requests) == 2
 
 
-def test_a_streamed_request_may_end_too_early():
+def test_a_streamed_request_can_end_too_early():
     made = read(text(b"PUT", b"/", b"Content-Length: 9"), is_streamed=lambda request: True)
     made.end()
     [request] = made.requests
@@ -355,7 +353,7 @@ def test_a_streamed_request_may_end_too_early():
     assert isinstance(request.error, SlowBodyError)
 
 
-def test_a_defect_in_a_callback_is_not_taken_for_what_the_client_has_sent():
+def test_a_defect_in_a_callback_is_not_attributed_to_the_client():
     def broken(request):
         raise ZeroDivisionError
 

@@ -25,7 +25,7 @@ def heads(monkeypatch):
     return Heads()
 
 
-def test_a_response_as_it_is_sent(heads):
+def test_a_response_is_serialized(heads):
     response = json_response(b"42\n", "abc")
     expected = (
         b"HTTP/1.1 200 OK\r\n"
@@ -50,7 +50,7 @@ def test_the_date_is_that_of_the_last_tick(heads, monkeypatch):
     assert b"Date: later\r\n" in heads.head(200, b"", close=False)
 
 
-def test_problems(heads):
+def test_problems_have_a_status_and_headers(heads):
     refused = problem_response(RefusedError("too old"), "abc")
     assert refused.status == 422
     assert refused.lines.startswith(b"Content-Type: application/problem+json\r\n")
@@ -72,7 +72,7 @@ def test_a_status_without_a_name_has_none(heads):
     assert heads.head(299, b"", close=True).startswith(b"HTTP/1.1 299 \r\n")
 
 
-def test_what_the_application_answers():
+def test_responses_of_the_application_are_converted():
     headers = [("Content-Type", "text/plain"), ("Content-Length", "9"), ("A", "ä")]
     assert lines_of(headers) == ("Content-Type: text/plain\r\nA: ä\r\n".encode("latin-1"), 9)
     assert page_response(200, headers, b"").length == 9  # of what HEAD does not get
@@ -107,6 +107,6 @@ def request(method=b"POST", target=b"/predict", content_type=b"application/json"
         (request(b"GET", b"/predict"), Route.PAGE),
     ],
 )
-def test_routes(asked, route):
+def test_requests_are_routed(asked, route):
     asked.is_streamed = is_streamed(asked)
     assert route_of(asked) is route

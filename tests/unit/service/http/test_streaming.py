@@ -86,7 +86,7 @@ def test_a_body_is_read_to_its_end(streamed):
     assert stream.is_whole
 
 
-def test_what_is_read_ahead_is_limited(streamed):
+def test_the_data_read_ahead_is_limited(streamed):
     stream, client, do = streamed
     stream.feed()
     assert not client.incoming.is_paused
@@ -100,7 +100,7 @@ def test_what_is_read_ahead_is_limited(streamed):
     assert client.incoming.is_paused, "what follows is not the batch's"
 
 
-def test_a_client_that_ends_too_early_is_an_error(streamed):
+def test_a_client_that_disconnects_too_early_is_an_error(streamed):
     stream, client, do = streamed
     client.incoming.has_ended = True
     stream._request.pieces.append(b"abc")
@@ -110,13 +110,13 @@ def test_a_client_that_ends_too_early_is_an_error(streamed):
     assert str(error) == "the body ended before it was complete"
 
 
-def test_a_client_that_says_nothing_is_an_error(streamed, monkeypatch):
+def test_a_silent_client_is_an_error(streamed, monkeypatch):
     monkeypatch.setattr(streaming, "SILENCE_S", 0.01)
     stream, _client, do = streamed
     assert isinstance(do(lambda: stream.read(1)), ClientGoneError)
 
 
-def test_an_answer_is_sent_in_its_pieces(streamed):
+def test_an_answer_is_sent_in_pieces(streamed):
     stream, client, do = streamed
     do(lambda: stream.send(200, b"head", [b"abc", b"", b"de"], chunked=False))
     assert client.sent == [b"head", b"abc", b"de"]
@@ -130,7 +130,7 @@ def test_an_answer_without_a_length_is_sent_in_chunks(streamed):
     assert client.sent == chunks
 
 
-def test_a_reader_that_takes_nothing_is_an_error(streamed, monkeypatch):
+def test_a_client_that_does_not_read_is_an_error(streamed, monkeypatch):
     monkeypatch.setattr(streaming, "WRITE_S", 0.01)
     stream, _client, do = streamed
     stream.block()
@@ -138,7 +138,7 @@ def test_a_reader_that_takes_nothing_is_an_error(streamed, monkeypatch):
     assert isinstance(error, ClientGoneError)
 
 
-def test_a_reader_that_is_gone_while_it_was_waited_for_is_an_error(streamed):
+def test_a_client_that_disconnects_during_a_wait_is_an_error(streamed):
     stream, client, do = streamed
     stream.block()
 

@@ -67,7 +67,7 @@ def read(metrics, name):
 
 
 @pytest.mark.parametrize("predictions", CASES.values(), ids=CASES)
-def test_samples_that_are_served_are_counted_as_in_the_baseline(predictions, tmp_path):
+def test_served_samples_are_counted_as_in_the_baseline(predictions, tmp_path):
     bundle = bundle_of(tmp_path, predictions)
     metrics = metrics_of(bundle)
     serve(metrics, bundle)
@@ -79,7 +79,7 @@ def test_samples_that_are_served_are_counted_as_in_the_baseline(predictions, tmp
     assert buckets == read(metrics, "n_prediction_value_baseline")
 
 
-def test_where_samples_may_not_be_shown_no_label_of_the_input_is(tmp_path):
+def test_no_input_label_is_shown_if_samples_must_not_be(tmp_path):
     bundle = bundle_of(tmp_path, CASES["labels"])
     metrics = metrics_of(bundle, named_inputs=False)
     serve(metrics, bundle)
@@ -91,7 +91,7 @@ def test_where_samples_may_not_be_shown_no_label_of_the_input_is(tmp_path):
     assert {value for value, _now, _then in compared["1"].shares} == shown
 
 
-def test_without_samples_there_is_no_baseline(tmp_path):
+def test_a_bundle_without_samples_has_no_baseline(tmp_path):
     bundle = bundle_of(tmp_path, [])
     metrics = metrics_of(bundle)
     metrics.count(["a", 0.5], 0.1, metrics.bin_features([1, 2]))
@@ -101,7 +101,7 @@ def test_without_samples_there_is_no_baseline(tmp_path):
 
 
 @pytest.mark.parametrize("rate", [0.0, 1.0])
-def test_the_input_is_counted_at_its_rate(rate, tmp_path):
+def test_the_input_is_sampled_at_the_configured_rate(rate, tmp_path):
     bundle = bundle_of(tmp_path, CASES["labels"])
     metrics = metrics_of(bundle, input_rate=rate)
     serve(metrics, bundle)
@@ -109,7 +109,7 @@ def test_the_input_is_counted_at_its_rate(rate, tmp_path):
     assert sum(counts.values()) == rate * 2 * len(CASES["labels"])
 
 
-def test_a_predictor_that_seeds_random_does_not_decide_what_is_counted(tmp_path):
+def test_a_predictor_that_seeds_random_does_not_affect_the_sampling(tmp_path):
     import random
 
     metrics = metrics_of(bundle_of(tmp_path, CASES["labels"]), input_rate=0.5)

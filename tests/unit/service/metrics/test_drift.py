@@ -28,7 +28,7 @@ def metrics_of(prediction, baseline, inputs=(), **options):
     return metrics
 
 
-def test_psi_is_of_smoothed_shares():
+def test_psi_is_computed_from_smoothed_shares():
     p, q = [60.5 / 101, 40.5 / 101], [50.5 / 101, 50.5 / 101]
     by_hand = sum((a - b) * math.log(a / b) for a, b in zip(p, q, strict=True))
     assert psi([60, 40], [50, 50]) == pytest.approx(by_hand)
@@ -36,7 +36,7 @@ def test_psi_is_of_smoothed_shares():
     assert 0 < psi([100, 0], [50, 50]) < math.inf
 
 
-def test_ks_is_the_largest_distance_of_cumulative_shares():
+def test_ks_is_the_largest_difference_of_cumulative_shares():
     assert ks([10, 20, 70], [30, 30, 40]) == pytest.approx(0.3)
     assert ks([0, 0, 5], [5, 0, 0]) == 1
 
@@ -52,11 +52,11 @@ def test_ks_is_the_largest_distance_of_cumulative_shares():
         (100, 0.01, 135.807),
     ],
 )
-def test_quantiles_are_right_or_a_little_cautious(degrees, alpha, exact):
+def test_quantiles_are_exact_or_slightly_conservative(degrees, alpha, exact):
     assert exact * (1 - 1e-3) <= chi2_quantile(degrees, alpha) <= exact * 1.035
 
 
-def test_limits_know_how_many_values_there_are_and_have_a_floor():
+def test_limits_depend_on_the_number_of_values_and_have_a_floor():
     assert drift.psi_limit(2, 200, 50, 0.0005) == pytest.approx(12.1157 / 40, rel=1e-4)
     assert drift.psi_limit(2, 1e6, 1e6, 0.0005) == drift.PSI_FLOOR
     assert drift.ks_limit(1000, 1000, 0.0005) == pytest.approx(0.0911, rel=1e-3)
@@ -79,14 +79,14 @@ def test_limits_know_how_many_values_there_are_and_have_a_floor():
         ({"a": 1000}, {}, "no baseline"),
     ],
 )
-def test_verdicts(live, baseline, verdict):
+def test_the_verdict_depends_on_the_counts(live, baseline, verdict):
     found = compare_with_baseline("", live, baseline, ordered=(), tests=1)
     assert found.verdict == verdict
     assert found.as_json()["verdict"] == verdict
     assert sum(now for _value, now, _then in found.shares) in (0, pytest.approx(1))
 
 
-def test_numbers_that_move_a_little_are_noticed_by_their_order():
+def test_small_shifts_of_numbers_are_detected_by_their_order():
     at_build = dict.fromkeys(map(str, range(20)), 50)
     now = {value: 50 + round(2.2 * (int(value) - 9.5)) for value in at_build}
     assert (
@@ -98,7 +98,7 @@ def test_numbers_that_move_a_little_are_noticed_by_their_order():
 @pytest.mark.parametrize(
     ("now", "ks"), [({"1": 600, "2": 400, "null": 1000}, 0.1), ({"null": 1000}, None)]
 )
-def test_only_numbers_are_in_order(now, ks):
+def test_only_numbers_are_ordered(now, ks):
     at_build = {"1": 100, "2": 100, "null": 20}
     found = compare_with_baseline("", now, at_build, ordered=["1", "2"], tests=1)
     assert found.verdict == "moved"
@@ -107,7 +107,7 @@ def test_only_numbers_are_in_order(now, ks):
         assert found.ks_limit == drift.ks_limit(1000, 200, drift.FALSE_ALARMS)
 
 
-def test_the_report_says_it_in_words():
+def test_the_report_has_a_sentence():
     metrics = metrics_of(LABELS, {"": {"ham": 100, "spam": 100}})
     assert report(metrics).sentence.startswith(
         "Not enough predictions to detect drift: 0 in the last 0 s (at least 200 needed)."
@@ -132,13 +132,13 @@ def test_the_report_says_it_in_words():
         ({"": {"ham": 7}}, "Not enough samples to detect drift: 7 (at least 50 needed)."),
     ],
 )
-def test_the_report_says_what_is_missing(baseline, said):
+def test_the_report_names_the_missing_data(baseline, said):
     metrics = metrics_of(LABELS, baseline)
     metrics.count(["ham"] * 1000, 0.1)
     assert report(metrics).sentence == said
 
 
-def test_after_a_reload_only_the_new_model_is_judged():
+def test_only_the_new_model_is_compared_after_a_reload():
     before, after = (metrics_of(LABELS, {"": {"ham": 100, "spam": 100}}) for _ in range(2))
     before.count(["spam"] * 1000, 0.1)
     after.go_on_from(before)
@@ -147,7 +147,7 @@ def test_after_a_reload_only_the_new_model_is_judged():
     assert report(after).predictions[0].live == {"ham": 200, "spam": 200}
 
 
-def test_the_field_that_moved_farthest_is_first():
+def test_the_field_with_the_largest_shift_is_first():
     prediction = prediction_with(labels=dict.fromkeys("abc", ("x", "y")))
     metrics = metrics_of(prediction, {field: {"x": 500, "y": 500} for field in "abc"})
     metrics.count([{"a": "xy"[n % 2], "b": "x", "c": "xy"[n % 4 > 0]} for n in range(1000)], 0.1)
@@ -221,7 +221,7 @@ def test_long_fractions_are_rounded_to_six_digits():
         ({}, {}, False),
     ],
 )
-def test_without_values_on_both_sides_there_are_no_statistics(live, baseline, judged):
+def test_statistics_need_values_on_both_sides(live, baseline, judged):
     found = compare_with_baseline("", live, baseline, ordered=["a", "b"], tests=1)
     shown = found.as_json()
     assert [shown[name] is not None for name in ("psi", "psi_limit", "ks", "ks_limit")] == (
@@ -232,12 +232,12 @@ def test_without_values_on_both_sides_there_are_no_statistics(live, baseline, ju
         assert found.excess == 0
 
 
-def test_the_least_numbers_of_values_are_enough():
+def test_the_minimum_numbers_of_values_are_enough():
     found = compare_with_baseline("", {"a": MIN_LIVE}, {"a": MIN_BASELINE}, ordered=(), tests=1)
     assert found.verdict == "steady"
 
 
-def test_a_statistic_at_its_limit_has_not_passed_it(monkeypatch):
+def test_a_statistic_at_its_limit_is_not_over_it(monkeypatch):
     live, baseline = {"a": 11000, "b": 9000}, {"a": 10000, "b": 10000}
     monkeypatch.setattr(drift, "KS_FLOOR", ks([11000, 9000], [10000, 10000]))
     monkeypatch.setattr(drift, "PSI_FLOOR", psi([11000, 9000], [10000, 10000]))
@@ -260,11 +260,11 @@ def test_the_limits_of_many_fields_are_wider():
     assert ten.ks_limit > one.ks_limit
 
 
-def test_bins_are_degrees_of_freedom_less_one():
+def test_the_degrees_of_freedom_are_the_bins_minus_one():
     assert drift.psi_limit(3, 100, 100, 0.001) == chi2_quantile(2, 0.001) * 0.02
 
 
-def test_rows_of_other_bins_are_not_compared():
+def test_rows_of_different_length_are_not_compared():
     for statistic in (psi, ks):
         with pytest.raises(ValueError, match="zip"):
             statistic([1, 2], [1, 2, 3])

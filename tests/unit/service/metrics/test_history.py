@@ -53,7 +53,7 @@ def test_a_window_slides(clock, counters):
         assert seconds <= count <= seconds + 1
 
 
-def test_workers_share_the_past(clock, counters):
+def test_workers_share_their_history(clock, counters):
     past = History(counters, 120)
     in_child(lambda: counters.add(SERIES, {0: 7}))
     clock.now += 130
@@ -63,7 +63,7 @@ def test_workers_share_the_past(clock, counters):
     assert counted_since(past, counters, 120) == (5, 120)
 
 
-def test_a_series_that_came_later_was_zero(clock, counters):
+def test_a_later_series_starts_at_zero(clock, counters):
     past = History(counters, 12)
     for _ in range(3 * MOMENTS):
         clock.now += 1
@@ -73,7 +73,7 @@ def test_a_series_that_came_later_was_zero(clock, counters):
     assert past.since(12)[0](("new",)) == [0]
 
 
-def test_after_a_pause_the_window_is_as_long_as_it_says(clock, counters):
+def test_the_length_of_the_window_is_exact_after_a_pause(clock, counters):
     past = History(counters, 120)
     counters.add(SERIES, {0: 3})
     clock.now += 5000
@@ -83,7 +83,7 @@ def test_after_a_pause_the_window_is_as_long_as_it_says(clock, counters):
     assert counted_since(past, counters, 120) == (0, 121)
 
 
-def test_a_moment_is_kept_as_soon_as_a_twelfth_is_over(clock, counters):
+def test_a_moment_is_recorded_after_a_twelfth_of_the_window(clock, counters):
     past = History(counters, 120)
     counters.add(SERIES, {0: 1})
     clock.now += 10
@@ -93,7 +93,7 @@ def test_a_moment_is_kept_as_soon_as_a_twelfth_is_over(clock, counters):
     assert counted_since(past, counters, 120) == (2, 120)
 
 
-def test_no_moment_is_kept_before(clock, counters):
+def test_no_moment_is_recorded_earlier(clock, counters):
     past = History(counters, 120)
     clock.now += 9.9
     past.keep()
@@ -101,7 +101,7 @@ def test_no_moment_is_kept_before(clock, counters):
     assert counted_since(past, counters, 120)[1] == pytest.approx(129.9)
 
 
-def test_between_two_moments_counting_waits_for_nobody(clock, counters):
+def test_counting_between_two_moments_does_not_wait(clock, counters):
     past = History(counters, 120)
     for _ in range(2):
         clock.now += 10
@@ -116,7 +116,7 @@ def test_between_two_moments_counting_waits_for_nobody(clock, counters):
     assert not waits
 
 
-def test_a_moment_that_another_worker_has_kept_is_not_kept_twice(clock):
+def test_a_moment_recorded_by_another_worker_is_not_recorded_twice(clock):
     class Contended(SharedCounters):
         """The lock comes only when the other worker has kept the moment."""
 
@@ -139,7 +139,7 @@ def test_a_moment_that_another_worker_has_kept_is_not_kept_twice(clock):
     assert past.since(120)[1] == 120
 
 
-def test_a_table_without_a_free_cell_is_kept_whole(clock):
+def test_a_full_table_is_recorded_completely(clock):
     counters = SharedCounters([(SERIES, CELLS)])
     counters.prepare(0)
     past = History(counters, 120)

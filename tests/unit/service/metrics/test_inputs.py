@@ -29,14 +29,14 @@ def test_features_have_the_bins_of_the_manifest_and_other():
     assert inputs.width == 12
 
 
-def test_without_features_there_is_nothing_to_count():
+def test_nothing_is_counted_without_features():
     inputs = Inputs(features_with())
     assert (inputs.bins, inputs.width) == ({}, 0)
     assert inputs.bin_features([1]) == []
     assert inputs.counts([]) == {}
 
 
-def test_labels_that_are_not_named_are_numbered():
+def test_hidden_labels_are_numbered():
     inputs = Inputs(FEATURES, named=False)
     assert inputs.bins == {**BINS, "colour": ["#1", "#2", OTHER], "2": ["#1", OTHER]}
     counts = {"colour": {"red": 3, "1": 2, OTHER: 1}, "size": {"(0.0, 2.5]": 4}}
@@ -47,14 +47,14 @@ def test_labels_that_are_not_named_are_numbered():
     assert Inputs(FEATURES).shown(counts) == counts
 
 
-def test_only_numbers_are_in_order():
+def test_only_numbers_are_ordered():
     inputs = Inputs(FEATURES)
     assert inputs.ordered("size") == ["(-Inf, 0.0]", "(0.0, 2.5]", "(2.5, +Inf)"]
     assert inputs.ordered("0") == ["(-Inf, 10.0]", "(10.0, +Inf)"]
     assert inputs.ordered("colour") == []
 
 
-def test_cells_are_those_of_one_row():
+def test_cells_belong_to_one_row():
     inputs = Inputs(FEATURES)
     assert inputs.bin_features({"colour": "1", "2": "x", "size": 2.5, "0": 11}) == [1, 3, 6, 10]
     row = [0.0] * 12
@@ -84,18 +84,18 @@ def test_cells_are_those_of_one_row():
         ("Red", OTHER),
     ],
 )
-def test_a_label_is_text_or_json(value, bin_of_it):
+def test_a_label_is_a_string_or_json(value, bin_of_it):
     assert bins_of(Inputs(FEATURES), {"colour": value})["colour"] == bin_of_it
 
 
 @pytest.mark.parametrize(("label", "value"), [("true", True), ("null", None), ("1.5", 1.5)])
-def test_labels_of_values_that_are_no_text(label, value):
+def test_labels_can_be_values_other_than_strings(label, value):
     inputs = Inputs(features_with(labels={"": [label]}))
     assert bins_of(inputs, value) == {"": label}
 
 
 @pytest.mark.parametrize("value", [[], {}, [1], {"a": 1}])
-def test_lists_and_objects_are_no_labels(value):
+def test_lists_and_objects_are_not_labels(value):
     inputs = Inputs(features_with(labels={"a": ["[]", "{}", "[1]"]}))
     assert bins_of(inputs, {"a": value}) == {"a": OTHER}
 
@@ -117,7 +117,7 @@ def test_lists_and_objects_are_no_labels(value):
         ([1], OTHER),
     ],
 )
-def test_a_number_is_in_the_bucket_up_to_its_bound(value, bin_of_it):
+def test_a_number_belongs_to_the_bucket_up_to_its_bound(value, bin_of_it):
     assert bins_of(Inputs(FEATURES), {"size": value})["size"] == bin_of_it
 
 
@@ -129,12 +129,12 @@ def test_features_of_a_list_are_its_entries():
     assert bins_of(inputs, []) == {"0": OTHER, "2": OTHER, "name": OTHER}
 
 
-def test_a_digit_of_another_script_is_no_index():
+def test_a_digit_of_another_script_is_not_an_index():
     inputs = Inputs(features_with(labels={"\u00b2": ["x"], "\u0661": ["x"]}))
     assert bins_of(inputs, ["x", "x", "x"]) == {"\u00b2": OTHER, "\u0661": OTHER}
 
 
-def test_what_is_neither_list_nor_object_is_the_feature_without_a_name():
+def test_a_scalar_is_the_feature_without_a_name():
     inputs = Inputs(features_with(labels={"a": ["x"]}, buckets={"": [10.0]}))
     assert bins_of(inputs, 10) == {"a": OTHER, "": "(-Inf, 10.0]"}
     assert bins_of(inputs, "x") == {"a": OTHER, "": OTHER}
@@ -170,12 +170,12 @@ def test_the_last_interval_is_open(bounds, names):
         (1j, None),
     ],
 )
-def test_a_finite_number(value, number):
+def test_only_finite_numbers_are_converted(value, number):
     assert finite(value) == number
     assert type(finite(value)) is type(number)
 
 
-def test_a_kind_of_float_is_a_number_as_long_as_it_is_finite():
+def test_a_subclass_of_float_is_a_number_if_it_is_finite():
     class Kind(float):
         pass
 

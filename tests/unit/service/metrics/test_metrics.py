@@ -106,7 +106,7 @@ def nested(depth):
         ([], "number", 1, [], 1),
     ],
 )
-def test_a_value_is_counted_as_its_field_says(
+def test_a_value_is_counted_by_the_kind_of_its_field(
     seen, forced, predicted, expected_labels, expected_numbers
 ):
     metrics = metrics_of(*seen, forced=forced)
@@ -115,14 +115,14 @@ def test_a_value_is_counted_as_its_field_says(
     assert sum(numbers(metrics).values()) == expected_numbers
 
 
-def test_values_inside_lists_and_objects_have_their_paths_as_fields():
+def test_nested_values_have_their_paths_as_fields():
     metrics = metrics_of({"kind": "spam", "scores": [0.1, 0.9]})
     metrics.count([{"kind": "ham", "scores": [0.3, 0.7], "why": {"": [], "words": ["win"]}}], 0.1)
     assert labels(metrics) == {("kind", "ham"): 1, ("why.words.0", "win"): 1}
     assert numbers(metrics) == {"scores.0": 1, "scores.1": 1}
 
 
-def test_fields_and_values_as_the_build_names_them():
+def test_fields_are_named_as_by_the_build():
     prediction = {"a": [1, {"b": None, "": "x"}], "": {"c": 2.5}}
     values = list(plain_values(prediction))
     assert values == [("a.0", 1), ("a.1.b", None), ("a.1.", "x"), ("c", 2.5)]
@@ -130,13 +130,13 @@ def test_fields_and_values_as_the_build_names_them():
     assert described.fields == tuple(field for field, _value in values)
 
 
-def test_a_prediction_may_be_nested_more_deeply_than_functions_can_call_each_other():
+def test_a_prediction_can_be_nested_beyond_the_recursion_limit():
     metrics = metrics_of()
     metrics.count([nested(5000)], 0.1)
     assert sum(numbers(metrics).values()) == 1
 
 
-def test_so_many_values_of_each_prediction_are_counted():
+def test_the_number_of_counted_values_per_prediction_is_limited():
     metrics = metrics_of([0.5])
     metrics.count([[0.5] + ["a"] * MAX_VALUES, [0.5]], 0.1)
     assert numbers(metrics) == {"0": 2}
@@ -146,14 +146,14 @@ def test_so_many_values_of_each_prediction_are_counted():
 # Limits.
 
 
-def test_a_field_has_so_many_labels_and_the_rest_is_other():
+def test_the_number_of_labels_per_field_is_limited():
     metrics = metrics_of("a")
     metrics.count([f"b{number}" for number in range(MAX_LABELS + 9)] + ["a", "c", "b0"], 0.1)
     expected = {("", f"b{number}"): 1 for number in range(MAX_LABELS - 1)}
     assert labels(metrics) == {**expected, ("", "b0"): 2, ("", "a"): 1, ("", "other"): 11}
 
 
-def test_a_build_that_saw_all_the_labels_there_may_be_leaves_none():
+def test_a_build_with_the_maximum_number_of_labels_leaves_none():
     seen = [f"a{number:03}" for number in range(MAX_LABELS + 5)]
     described = describe_predictions(seen, "label")
     for names in (described.labels[""], seen):
@@ -163,7 +163,7 @@ def test_a_build_that_saw_all_the_labels_there_may_be_leaves_none():
         assert labels(metrics) == {("", "a000"): 1, ("", "other"): 2}
 
 
-def test_there_are_so_many_fields_and_the_rest_is_other():
+def test_the_number_of_fields_is_limited():
     metrics = metrics_of({"seen": "a"})
     metrics.count([{f"f{number}": "b" for number in range(MAX_FIELDS + 4)}], 0.1)
     metrics.count([{"late": 0.5, "later": 1.5, "latest": "c"}], 0.1)
@@ -172,14 +172,14 @@ def test_there_are_so_many_fields_and_the_rest_is_other():
     assert numbers(metrics) == {"other": 2}
 
 
-def test_fields_of_numbers_are_limited_too():
+def test_the_number_of_numeric_fields_is_limited():
     metrics = metrics_of({"seen": 0.5})
     metrics.count([{f"f{number}": 0.5 for number in range(MAX_FIELDS + 4)}], 0.1)
     expected = {f"f{number}": 1 for number in range(MAX_FIELDS - 1)}
     assert numbers(metrics) == {**expected, "other": 5}
 
 
-def test_a_field_that_is_there_gets_new_labels_when_there_is_no_room_for_fields():
+def test_a_known_field_gets_new_labels_at_the_field_limit():
     metrics = metrics_of({"seen": "a", "empty": None}, forced="label")
     metrics.count([{f"f{number}": "b" for number in range(MAX_FIELDS + 4)}], 0.1)
     metrics.count([{"f0": "c", "seen": "d", "empty": "e"}], 0.1)
@@ -188,14 +188,14 @@ def test_a_field_that_is_there_gets_new_labels_when_there_is_no_room_for_fields(
     assert len({field for field, _label in found} - {"other"}) == MAX_FIELDS
 
 
-def test_a_field_that_is_there_gets_numbers_when_there_is_no_room_for_fields():
+def test_a_known_field_gets_numbers_at_the_field_limit():
     metrics = metrics_of({"seen": "a"})
     metrics.count([{f"f{number}": "b" for number in range(MAX_FIELDS + 4)}], 0.1)
     metrics.count([{"f0": 0.5}], 0.1)
     assert numbers(metrics) == {"f0": 1}
 
 
-def test_a_field_may_be_called_other():
+def test_a_field_can_be_named_other():
     metrics = metrics_of({"spam": 0.25, "other": 0.75})
     metrics.count([{"spam": 0.5, "other": 0.5}], 0.1)
     assert numbers(metrics) == {"spam": 1, "other": 1}
@@ -204,7 +204,7 @@ def test_a_field_may_be_called_other():
     assert labels(metrics) == {("other", "b"): 1}
 
 
-def test_limits_hold_for_all_workers_together():
+def test_limits_apply_across_workers():
     metrics = metrics_of("a", counters=3)
 
     def count(slot):
@@ -219,7 +219,7 @@ def test_limits_hold_for_all_workers_together():
     assert len({field for field, _label in found}) == MAX_FIELDS + 1
 
 
-def test_there_is_room_for_everything_within_the_limits():
+def test_the_table_has_space_for_everything_within_the_limits():
     fields = {f"{number:02}" + "\x01" * MAX_LABEL_LENGTH: None for number in range(10)}
     metrics = metrics_of()
     for number in range(MAX_LABELS + 1):
@@ -234,7 +234,7 @@ def test_there_is_room_for_everything_within_the_limits():
 # Texts.
 
 
-def test_long_labels_and_fields_are_cut():
+def test_long_labels_and_field_names_are_truncated():
     metrics = metrics_of({"y" * 500: "a" * 500})
     before = len(read(metrics))
     metrics.count([{"y" * 500: "a" * 500, "z": "b" * MAX_LABEL_LENGTH}], 0.1)
@@ -247,7 +247,7 @@ def test_long_labels_and_fields_are_cut():
 @pytest.mark.parametrize(
     "text", ['say "hi"\n\\n', "a\rb\u2028c\x00", "}", 'x",y="z', "ä\U0001f600"]
 )
-def test_any_text_may_be_a_label_or_a_field(text):
+def test_any_text_can_be_a_label_or_a_field_name(text):
     metrics = metrics_of()
     in_child(lambda: metrics.count([{text: text}], 0.1))
     assert labels(metrics) == {(text, text): 1}
@@ -264,7 +264,7 @@ def test_lone_surrogates_are_escaped(seen):
 # What Prometheus reads.
 
 
-def test_what_the_build_knows_is_there_from_the_start():
+def test_everything_known_to_the_build_is_exposed_from_the_start():
     metrics = metrics_of({"colour": "red", "size": 1.5}, {"colour": "blue", "size": 2.5})
     found = read(metrics)
     assert is_at_zero(metrics)
@@ -275,7 +275,7 @@ def test_what_the_build_knows_is_there_from_the_start():
     assert not any("other" in key for key in found)
 
 
-def test_requests_are_counted_by_how_they_end():
+def test_requests_are_counted_by_their_outcome():
     metrics = metrics_of(1)
     metrics.count([1, 1], 0.25)
     metrics.count([], 0.5)
@@ -291,7 +291,7 @@ def test_requests_are_counted_by_how_they_end():
     assert found["n_failures_total",] == 2
 
 
-def test_many_predictions_are_counted_as_if_one_by_one():
+def test_many_predictions_are_counted_like_single_ones():
     predictions = [1, 1.0, True, "1", None, 1, 2.5, 2.5, {"a": 1}, {"a": 1}, [1.5], "1"] * 3
     alone, together = metrics_of(*predictions), metrics_of(*predictions)
     for prediction in predictions:
@@ -307,12 +307,12 @@ def test_many_predictions_are_counted_as_if_one_by_one():
     }
 
 
-def test_the_model_is_named():
+def test_the_model_is_exposed():
     metrics = new_metrics(describe_predictions([], None), name='a "model"', version="1")
     assert read(metrics)["n_model_info", 'a "model"', "1"] == 1
 
 
-def test_buckets_are_cumulative_and_the_last_is_the_count():
+def test_buckets_are_cumulative_and_the_last_one_is_the_count():
     metrics = metrics_of(*(number / 100 for number in range(101)))
     values = [0.0, 0.005, 0.05, 0.5, 0.999, 1.0, 7.0, -1.0]
     metrics.count(values, 0.02)
@@ -329,7 +329,7 @@ def test_buckets_are_cumulative_and_the_last_is_the_count():
     assert found["n_prediction_value_sum", ""] == pytest.approx(sum(values))
 
 
-def test_seconds_are_in_the_buckets_that_hold_them():
+def test_durations_are_counted_in_their_buckets():
     metrics = metrics_of()
     for seconds in (0.0001, 0.001, 0.0011, 100.0):
         metrics.count([], seconds)
@@ -344,7 +344,7 @@ def test_seconds_are_in_the_buckets_that_hold_them():
     assert all(one <= next_one for one, next_one in itertools.pairwise(buckets.values()))
 
 
-def test_numbers_that_may_be_negative_have_buckets_but_no_sum():
+def test_numbers_that_can_be_negative_have_buckets_but_no_sum():
     metrics = metrics_of()
     metrics.count([-3.5], 0.1)
     found = read(metrics)
@@ -359,7 +359,7 @@ def test_numbers_that_may_be_negative_have_buckets_but_no_sum():
 @pytest.mark.parametrize(
     "accept", [OPENMETRICS, f"{OPENMETRICS};q=0.8,text/plain;q=0.5", "application/openmetrics-text"]
 )
-def test_openmetrics_is_given_to_those_who_ask_for_it(accept):
+def test_openmetrics_is_sent_on_request(accept):
     metrics = new_metrics(describe_predictions(["a", 0.5], None), name="m")
     metrics.counters.prepare(0)
     metrics.count(["a", "b", 0.75, -5.0, None], 0.1)
@@ -388,7 +388,7 @@ def test_openmetrics_is_given_to_those_who_ask_for_it(accept):
         ";;,=",
     ],
 )
-def test_any_accept_header_gets_an_answer(accept):
+def test_any_accept_header_is_answered(accept):
     metrics = metrics_of("a")
     text, content_type = metrics.exposition(accept)
     assert content_type.startswith(("text/plain; version=0.0.4", "application/openmetrics-text"))
@@ -398,7 +398,7 @@ def test_any_accept_header_gets_an_answer(accept):
 # Several processes.
 
 
-def test_workers_that_are_killed_take_nothing_with_them():
+def test_killed_workers_lose_no_counts():
     metrics = metrics_of("a", 0.5, counters=3)
 
     def count(slot, say):
@@ -420,7 +420,7 @@ def test_workers_that_are_killed_take_nothing_with_them():
     assert found["n_rejected_total", "refused"] == 5
 
 
-def test_every_worker_shows_what_all_have_counted():
+def test_every_worker_exposes_the_counts_of_all():
     metrics = metrics_of("a", counters=2)
     gate, opened = os.pipe()
 
@@ -445,7 +445,7 @@ def test_every_worker_shows_what_all_have_counted():
     look()
 
 
-def test_metrics_goes_on_from_one_of_an_equal_layout():
+def test_counts_continue_in_an_equal_layout():
     described = describe_predictions(["a", "b"], None)
     before, after = new_metrics(described, version="1"), new_metrics(described, version="2")
     before.counters.prepare(0)
@@ -457,7 +457,7 @@ def test_metrics_goes_on_from_one_of_an_equal_layout():
 
 
 @pytest.mark.parametrize("seen", [["a", "c"], ["a"], [0.5, 0.75], [{"x": "a"}]])
-def test_only_what_means_the_same_goes_on_in_another_layout(seen):
+def test_only_compatible_counts_continue_in_another_layout(seen):
     before, after = metrics_of("a", "b"), metrics_of(*seen)
     counted(before, "a")
     after.go_on_from(before)
@@ -490,7 +490,7 @@ def only_requests_go_on(before, after):
     )
 
 
-def test_predictions_of_other_buckets_begin_at_zero():
+def test_predictions_with_other_buckets_start_at_zero():
     described = describe_predictions(["a"], None)
     for before, after in [
         (metrics_of(0.5, 0.75), metrics_of(0.5, 0.8)),
@@ -548,7 +548,7 @@ def text_of(metrics):
     return [line for line in lines if "_seconds_bucket" not in line]
 
 
-def test_the_exposition_is_this():
+def test_the_exposition_matches_the_expected_text():
     metrics = whole_metrics()
     samples = [{"colour": "red", "size": 3}, {"colour": "blue", "size": 1}]
     seen = metrics.bin_features(samples)
@@ -643,32 +643,32 @@ def test_the_exposition_is_this():
     ]
 
 
-def test_metrics_may_have_no_baseline():
+def test_metrics_can_have_no_baseline():
     metrics = whole_metrics(baseline=Baseline({}, {}))
     assert metrics.baseline == {"predictions": {}, "inputs": {}}
     assert not any("_baseline{" in line for line in text_of(metrics))
 
 
-def test_labels_of_the_baseline_are_numbered_with_those_of_the_input():
+def test_labels_of_the_baseline_are_numbered_like_those_of_the_input():
     metrics = whole_metrics(named_inputs=False)
     assert metrics.baseline["inputs"]["colour"] == {"#1": 4, "other": 2}
     assert metrics.inputs.bins["colour"] == ["#1", "other"]
 
 
-def test_a_bucket_that_the_baseline_does_not_have_is_empty():
+def test_a_bucket_missing_from_the_baseline_is_empty():
     found = read(whole_metrics(baseline=Baseline({"score": {"(0.5, +Inf)": 5}}, {})))
     assert found["n_prediction_value_baseline", "score", "0.5"] == 0
     assert found["n_prediction_value_baseline", "score", "+Inf"] == 5
 
 
-def test_only_a_share_of_the_inputs_is_looked_at():
+def test_only_a_share_of_the_inputs_is_counted():
     samples = [{"colour": "red", "size": 3}] * 2000
     assert whole_metrics(input_rate=0.0).bin_features(samples) == []
     assert whole_metrics().bin_features(samples[:2]) == [[0, 3], [0, 3]]
     assert 400 < len(whole_metrics(input_rate=0.3).bin_features(samples)) < 800
 
 
-def test_of_an_input_without_features_nothing_is_looked_at():
+def test_an_input_without_features_is_not_counted():
     metrics = Metrics(PREDICTION, prefix="n", info={})
     metrics.counters.prepare(0)
     assert metrics.bin_features([1, 2]) == []
@@ -679,7 +679,7 @@ def test_of_an_input_without_features_nothing_is_looked_at():
 # What was counted lately.
 
 
-def test_what_was_counted_within_the_window(clock):
+def test_recent_counts_are_those_of_the_window(clock):
     metrics = whole_metrics()
     count(metrics, 3, "ham", 0.25)
     clock.now += 60
@@ -705,7 +705,7 @@ def count(metrics, times, kind, score):
         metrics.count([{"kind": kind, "score": score}], 0.1, seen)
 
 
-def test_a_field_of_both_kinds_has_its_labels_and_its_numbers(clock):
+def test_a_field_with_labels_and_numbers_has_both(clock):
     metrics = new_metrics(prediction_with(labels={"": ("a",)}, buckets={"": (1.0,)}))
     metrics.counters.prepare(0)
     metrics.count(["a", 0.5, 1], 0.1)
@@ -714,7 +714,7 @@ def test_a_field_of_both_kinds_has_its_labels_and_its_numbers(clock):
     assert seconds == 0
 
 
-def test_counting_keeps_the_past(clock):
+def test_counting_records_the_history(clock):
     metrics = whole_metrics()
     for _ in range(40):
         clock.now += 10
@@ -723,7 +723,7 @@ def test_counting_keeps_the_past(clock):
     assert (predictions["kind"]["ham"], seconds) == (13, 120)
 
 
-def test_the_window_is_the_one_that_was_given(clock):
+def test_the_window_is_configurable(clock):
     metrics = whole_metrics(window_s=12)
     for _ in range(40):
         clock.now += 1
@@ -731,7 +731,7 @@ def test_the_window_is_the_one_that_was_given(clock):
     assert metrics.recent()[2] == 12
 
 
-def test_only_numbers_have_an_order():
+def test_only_numbers_are_ordered():
     metrics = whole_metrics()
     assert metrics.ordered("score") == ["(-Inf, 0.5]", "(0.5, +Inf)"]
     assert metrics.ordered("kind") == metrics.ordered("absent") == []
@@ -740,7 +740,7 @@ def test_only_numbers_have_an_order():
 # A reload.
 
 
-def test_the_past_begins_with_a_new_model_that_goes_on(clock):
+def test_the_history_restarts_with_a_new_model(clock):
     before, after = whole_metrics(), whole_metrics()
     before.count([{"kind": "ham"}], 0.1)
     clock.now += 60
@@ -759,7 +759,7 @@ def test_the_past_begins_with_a_new_model_that_goes_on(clock):
 
 
 @pytest.mark.parametrize("was_ready", [True, False])
-def test_metrics_of_another_layout_is_ready_when_the_one_before_was(was_ready):
+def test_readiness_continues_in_another_layout(was_ready):
     before, after = whole_metrics(), metrics_of("a")
     if was_ready:
         before.counters.stay_ready()
@@ -768,7 +768,7 @@ def test_metrics_of_another_layout_is_ready_when_the_one_before_was(was_ready):
     assert after.counters is not before.counters
 
 
-def test_metrics_of_other_features_begin_at_zero():
+def test_metrics_of_other_features_start_at_zero():
     before = whole_metrics()
     after = Metrics(PREDICTION, prefix="n", info={}, features=replace(FEATURES, labels={}))
     after.counters.prepare(0)
@@ -801,6 +801,6 @@ def test_metrics_of_other_features_begin_at_zero():
         ),
     ],
 )
-def test_a_label_is_text_of_a_bearable_length(value, label):
+def test_a_label_is_a_string_of_limited_length(value, label):
     assert label_of(value) == label
     assert len(label) <= MAX_LABEL_LENGTH

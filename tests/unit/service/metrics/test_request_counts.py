@@ -26,7 +26,7 @@ def read(metrics):
     }
 
 
-def test_an_answer_is_counted_by_its_route_and_status(metrics):
+def test_an_answer_is_counted_by_route_and_status(metrics):
     for route, status in [("predict", 200), ("predict", 200), ("none", 400), ("page", 299)]:
         metrics.begin()
         metrics.end(route, status)
@@ -37,14 +37,14 @@ def test_an_answer_is_counted_by_its_route_and_status(metrics):
     }
 
 
-def test_what_nobody_waits_for_is_not_counted(metrics):
+def test_a_request_without_a_client_is_not_counted(metrics):
     metrics.begin()
     assert read(metrics) == {("requests_in_progress",): 1}
     metrics.end("predict", None)
     assert read(metrics) == {}
 
 
-def test_a_crash_is_counted_with_what_it_took_along(metrics):
+def test_a_crash_is_counted_with_its_lost_requests(metrics):
     for _ in range(3):
         metrics.begin()
     metrics.end("predict", 200)
@@ -56,7 +56,7 @@ def test_a_crash_is_counted_with_what_it_took_along(metrics):
     }
 
 
-def test_the_other_workers_go_on_with_what_they_have_begun(metrics):
+def test_a_crash_does_not_affect_requests_of_other_workers(metrics):
     metrics.begin()
     metrics.counters.use(0)
     metrics.begin()
@@ -73,6 +73,6 @@ def test_a_worker_that_says_goodbye_has_not_crashed(metrics):
     assert metrics.note_end(1) == 0, "the next one in the slot has not said it"
 
 
-def test_a_worker_that_leaves_is_counted_by_its_reason(metrics):
+def test_a_worker_exit_is_counted_by_its_reason(metrics):
     metrics.leave("time_limit")
     assert read(metrics) == {("workers_ended_total", "time_limit"): 1}

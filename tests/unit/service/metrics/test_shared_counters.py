@@ -24,7 +24,7 @@ def has_ended(child, within_s):
     return False
 
 
-def test_sums_are_exact_when_workers_are_killed_and_their_slots_handed_on():
+def test_sums_stay_exact_if_workers_are_killed_and_their_slots_are_reused():
     slots = SharedCounters([(("before",), 1), (KNOWN, 2), (("behind",), 1)])
 
     def count(slot, say):
@@ -41,7 +41,7 @@ def test_sums_are_exact_when_workers_are_killed_and_their_slots_handed_on():
     assert slots.sums(("before",)) == slots.sums(("behind",)) == [0]
 
 
-def test_a_worker_that_is_killed_while_it_writes_spoils_no_sum():
+def test_a_worker_killed_during_a_write_does_not_corrupt_sums():
     slots = SharedCounters([(KNOWN, 2)])
 
     def count(say):
@@ -60,7 +60,7 @@ def test_a_worker_that_is_killed_while_it_writes_spoils_no_sum():
         assert first - second - (before[0] - before[1]) in (0, 1)
 
 
-def test_workers_that_write_at_once_lose_nothing():
+def test_concurrent_writes_lose_nothing():
     slots = SharedCounters([(KNOWN, 1)])
 
     def count(slot):
@@ -74,7 +74,7 @@ def test_workers_that_write_at_once_lose_nothing():
     assert slots.sums(KNOWN) == [20000]
 
 
-def test_series_that_first_show_in_several_workers_at_once_get_one_row():
+def test_series_entered_concurrently_get_one_row():
     slots = SharedCounters([(KNOWN, 1)])
     gate, opened = os.pipe()
 
@@ -101,7 +101,7 @@ def test_series_that_first_show_in_several_workers_at_once_get_one_row():
     assert slots.sums(KNOWN) == [400]
 
 
-def test_a_worker_that_holds_the_directory_keeps_others_away_until_it_is_killed():
+def test_the_lock_on_the_directory_is_released_if_its_worker_is_killed():
     slots = SharedCounters([])
 
     def hold(say):
@@ -114,7 +114,7 @@ def test_a_worker_that_holds_the_directory_keeps_others_away_until_it_is_killed(
     assert slots.series() == [("other",)]
 
 
-def test_threads_of_one_worker_do_not_let_other_workers_in():
+def test_threads_of_one_worker_do_not_release_its_lock():
     slots = SharedCounters([])
     gate, opened = os.pipe()
     inside, leave = threading.Event(), threading.Event()
@@ -147,7 +147,7 @@ def test_threads_of_one_worker_do_not_let_other_workers_in():
     assert slots.series() == [("mine",), ("other",)]
 
 
-def test_who_is_asked_knows_what_others_have_entered():
+def test_the_check_sees_series_entered_by_other_workers():
     slots = SharedCounters([(KNOWN, 1)])
     in_child(lambda: slots.enter(("a", "b"), 1, anything))
     asked = []
@@ -159,14 +159,14 @@ def test_who_is_asked_knows_what_others_have_entered():
     assert len(asked) == 1
 
 
-def test_names_may_be_any_text():
+def test_names_can_be_any_text():
     slots = SharedCounters([])
     series = ("label", "a\nb\r\n\u2028\x00", '"\\ä\U0001f600')
     in_child(lambda: slots.enter(series, 1, anything))
     assert slots.series() == [series]
 
 
-def test_what_there_is_no_room_for_is_refused_and_the_rest_goes_on():
+def test_series_without_space_are_rejected_and_others_continue():
     slots = SharedCounters([(KNOWN, CELLS - 2)])
     slots.prepare(0)
     assert not slots.enter(("wide",), 3, anything)
@@ -180,7 +180,7 @@ def test_what_there_is_no_room_for_is_refused_and_the_rest_goes_on():
         SharedCounters([(KNOWN, CELLS + 1)])
 
 
-def test_the_directory_has_room_to_its_last_byte():
+def test_the_directory_can_be_filled_completely():
     slots = SharedCounters([])
     line_of_nothing = '[1, "\u00e4"]\n'.encode()
     name = "\u00e4" + "x" * (DIRECTORY_BYTES - len(line_of_nothing))
@@ -190,7 +190,7 @@ def test_the_directory_has_room_to_its_last_byte():
     assert slots.series() == [(name,)]
 
 
-def test_there_is_a_last_slot():
+def test_the_number_of_slots_is_limited():
     slots = SharedCounters([(KNOWN, 1)])
     slots.prepare(SLOTS - 1)
     slots.use(SLOTS - 1)
@@ -200,7 +200,7 @@ def test_there_is_a_last_slot():
         slots.prepare(SLOTS)
 
 
-def test_the_service_is_ready_once_all_were_and_one_of_them_returns_it():
+def test_the_service_is_ready_once_every_worker_was_and_one_of_them_reports_it():
     slots = SharedCounters([])
 
     def get_ready(slot, *, expected):
@@ -222,7 +222,7 @@ def test_the_service_is_ready_once_all_were_and_one_of_them_returns_it():
     assert slots.is_ready
 
 
-def test_one_worker_alone_makes_a_service_of_one_ready():
+def test_a_service_of_one_worker_is_ready_with_it():
     slots = SharedCounters([])
     slots.prepare(0)
     assert not slots.is_ready
@@ -241,7 +241,7 @@ def test_each_of_two_workers_is_counted_once():
     assert slots.set_ready(2)
 
 
-def test_a_slot_that_is_prepared_again_is_not_ready():
+def test_a_slot_prepared_again_is_not_ready():
     slots = SharedCounters([])
     for slot in (1, 2):
         slots.prepare(slot)
@@ -261,7 +261,7 @@ def test_slots_that_replace_ready_ones_are_ready():
     assert not slots.set_ready(1)
 
 
-def test_rows_follow_each_other_in_every_slot():
+def test_rows_are_contiguous_in_every_slot():
     slots = SharedCounters([(("a",), 2), (("b",), 3)])
     assert (slots.cells(("a",)), slots.cells(("b",))) == (range(2), range(2, 5))
     assert slots.enter(("c",), 1, anything)
@@ -276,7 +276,7 @@ def test_rows_follow_each_other_in_every_slot():
     assert slots.totals().tolist() == [0, 11, 22, 0, 33, 44]
 
 
-def test_totals_have_what_other_workers_have_entered():
+def test_totals_include_series_entered_by_other_workers():
     slots = SharedCounters([(("a",), 1)])
     slots.prepare(0)
 
@@ -288,7 +288,7 @@ def test_totals_have_what_other_workers_have_entered():
     assert slots.totals().tolist() == [0, 0, 5]
 
 
-def test_only_slots_that_were_prepared_are_added_up():
+def test_only_prepared_slots_are_summed():
     slots = SharedCounters([(KNOWN, 1)])
     for slot in (0, 1):
         slots.use(slot)
@@ -301,7 +301,7 @@ def test_only_slots_that_were_prepared_are_added_up():
     assert (slots.sums(KNOWN), slots.totals().tolist()) == ([2], [2])
 
 
-def test_what_is_not_allowed_is_not_entered():
+def test_a_series_that_is_not_allowed_is_not_entered():
     slots = SharedCounters([(KNOWN, 1)])
     assert not slots.enter(("a",), 1, lambda there: there != [KNOWN])
     assert slots.series() == [KNOWN]
@@ -309,7 +309,7 @@ def test_what_is_not_allowed_is_not_entered():
     assert slots.series() == [KNOWN, ("a",)]
 
 
-def test_a_slot_goes_on_with_what_its_worker_before_has_counted():
+def test_a_slot_keeps_the_counts_of_its_previous_worker():
     slots = SharedCounters([(KNOWN, 2)])
     slots.prepare(0)
     slots.add(KNOWN, {0: 1.5, 1: 2})

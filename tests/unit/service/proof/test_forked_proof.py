@@ -44,7 +44,7 @@ def killed(sample):
         (killed, "a forked worker was killed by signal 9"),
     ],
 )
-def test_what_went_wrong_is_said(predict, problem):
+def test_the_problem_is_reported(predict, problem):
     def check():
         tried = proof(predict)
         assert tried.problem(0.0, batch=False) == problem
@@ -53,7 +53,7 @@ def test_what_went_wrong_is_said(predict, problem):
     in_child(check)
 
 
-def test_one_that_hangs_is_waited_for_ten_times_as_long_as_the_parent_took(monkeypatch):
+def test_a_hanging_child_is_waited_for_ten_times_as_long_as_the_parent_took(monkeypatch):
     monkeypatch.setattr(forked_proof, "ALLOWANCE_S", 0.0)
 
     def check():
@@ -65,7 +65,7 @@ def test_one_that_hangs_is_waited_for_ten_times_as_long_as_the_parent_took(monke
     in_child(check)
 
 
-def test_batches_are_tried_only_where_they_may_be_used():
+def test_batches_are_tried_only_if_they_may_be_used():
     def check():
         for batch, problem in ((False, None), (True, "a forked worker's predictions differ")):
             tried = proof(lambda x: x, batches_differ)
@@ -82,7 +82,7 @@ def test_batches_are_tried_only_where_they_may_be_used():
         (lambda samples: samples[::-1], "a forked worker's predictions differ"),
     ],
 )
-def test_batches_of_a_fork_are_compared(as_a_batch, problem):
+def test_batches_of_a_forked_process_are_compared(as_a_batch, problem):
     def check():
         tried = proof(lambda x: x, as_a_batch)
         assert tried.problem(0.0, batch=True) == problem
@@ -91,7 +91,7 @@ def test_batches_of_a_fork_are_compared(as_a_batch, problem):
     in_child(check)
 
 
-def test_children_that_are_asked_nothing_end():
+def test_unused_children_exit():
     def check():
         proof(lambda x: x).end()
         with pytest.raises(ChildProcessError):
@@ -100,7 +100,7 @@ def test_children_that_are_asked_nothing_end():
     in_child(check)
 
 
-def test_children_end_with_their_parent():
+def test_children_exit_with_their_parent():
     read, write = os.pipe()
 
     def check():

@@ -69,11 +69,11 @@ def test_hidden_modules_are_not_found(run):
     assert run(lines) == [["pkg", "pkg"], ["pkg"]]
 
 
-def test_what_was_imported_before_is_gone(run):
+def test_a_hidden_module_that_was_already_imported_is_removed(run):
     assert run("answer = fails(lambda: import_module('early'))") == ["early", ["early"]]
 
 
-def test_whoever_looks_first_sees_nothing(run):
+def test_find_spec_does_not_find_hidden_modules(run):
     assert run("answer = util.find_spec('pkg')") == [None, ["pkg"]]
 
 
@@ -92,7 +92,7 @@ def test_a_hidden_version_is_not_found(run):
     assert run(lines) == [["Plug_in", "1.0"], ["plug-in"]]
 
 
-def test_hidden_plugins_are_not_listed_and_only_their_group_tells(run):
+def test_hidden_plugins_are_not_listed_and_only_their_group_is_recorded(run):
     lines = "answer = [[e.name for e in metadata.entry_points(group=g)] for g in ('{}', 'else')]"
     assert run(lines.format("else")) == [[["a"], ["a"]], []]
     assert run(lines.format("group")) == [[["mine"], ["a"]], ["plug-in"]]

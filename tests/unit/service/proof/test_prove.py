@@ -59,7 +59,7 @@ def asked(tmp_path):
     return ask
 
 
-def test_a_model_that_answers_as_recorded_is_proven(bundle, asked):
+def test_a_model_with_the_recorded_predictions_is_proven(bundle, asked):
     answer = asked(prove, bundle(double, (1, 2), (2, 4), (2, 4)))
     seconds, memory = answer.pop("seconds"), answer.pop("memory")
     assert answer == {
@@ -78,7 +78,7 @@ def test_a_model_that_answers_as_recorded_is_proven(bundle, asked):
     assert 10e6 < memory["loaded"] <= memory["scoring"] < 10e9
 
 
-def test_without_samples_nothing_is_compared(bundle, asked):
+def test_nothing_is_compared_without_samples(bundle, asked):
     answer = asked(prove, bundle(double, batch=list))
     assert (answer["samples"], answer["batch"], answer["batch_reason"]) == (0, None, None)
     assert answer["baseline"] == {"predictions": {}, "inputs": {}}
@@ -103,12 +103,12 @@ def test_without_samples_nothing_is_compared(bundle, asked):
         ),
     ],
 )
-def test_the_first_sample_that_differs_is_named(bundle, asked, predictor, recorded, message):
+def test_the_first_differing_sample_is_named(bundle, asked, predictor, recorded, message):
     error = {"code": "differs", "message": message, "sample": 1}
     assert asked(prove, bundle(predictor, *recorded)) == {"error": error}
 
 
-def test_the_first_sample_that_fails_is_told(bundle, asked):
+def test_the_first_failing_sample_is_reported(bundle, asked):
     def one_over(sample):
         return 1 / sample
 
@@ -140,23 +140,25 @@ def test_random_fields_are_not_compared(bundle, asked):
         (lambda xs: 1 / 0, False, "ZeroDivisionError: division by zero"),
     ],
 )
-def test_batches_are_compared_with_what_was_recorded_alone(bundle, asked, batch, agrees, reason):
+def test_batches_are_compared_with_the_recorded_single_predictions(
+    bundle, asked, batch, agrees, reason
+):
     answer = asked(prove, bundle(double, (1, 2), (2, 4), batch=batch))
     assert (answer["batch"], answer["batch_reason"]) == (agrees, reason)
     assert answer["forked"]
 
 
-def test_the_field_in_which_a_batch_differs_is_told(bundle, asked):
+def test_the_field_in_which_a_batch_differs_is_reported(bundle, asked):
     made = bundle(lambda x: {"a": x}, (1, {"a": 1}), batch=lambda xs: [{"a": x + 1} for x in xs])
     assert asked(prove, made)["batch_reason"] == "sample 0: alone 1 in `a`, in a batch 2"
 
 
-def test_a_batch_has_the_samples_as_they_were(bundle, asked):
+def test_a_batch_gets_unmodified_samples(bundle, asked):
     made = bundle(lambda xs: xs.pop(), ([1, 2], 2), batch=lambda rows: [len(row) for row in rows])
     assert asked(prove, made)["batch"] is True
 
 
-def test_predictions_are_made_where_they_will_be_served(bundle, asked):
+def test_predictions_are_made_in_a_thread_as_in_the_service(bundle, asked):
     made = bundle(lambda x: threading.current_thread() is threading.main_thread(), (1, False))
     assert asked(prove, made)["samples"] == 1
     assert asked(score, made, [{"sample": 1, "prediction": 0}], frozenset())["answers"] == [
@@ -177,13 +179,13 @@ class LoadedHere:
         return os.getpid() == self.pid
 
 
-def test_a_model_that_does_not_survive_a_fork_is_told(bundle, asked):
+def test_a_model_that_fails_after_a_fork_is_reported(bundle, asked):
     answer = asked(prove, bundle(LoadedHere(), (1, True)))
     assert (answer["samples"], answer["forked"]) == (1, False)
     assert answer["forked_reason"] == "a forked worker's predictions differ"
 
 
-def test_batches_of_a_fork_are_compared_where_they_are_used(bundle, asked):
+def test_batches_of_a_forked_process_are_compared_if_they_are_used(bundle, asked):
     here = LoadedHere()
     made = bundle(lambda x: True, (1, True), batch=lambda xs: [here(x) for x in xs])
     assert asked(prove, made)["forked_reason"] == "a forked worker's predictions differ"
@@ -192,7 +194,7 @@ def test_batches_of_a_fork_are_compared_where_they_are_used(bundle, asked):
     assert (answer["batch"], answer["forked"]) == (False, True)
 
 
-def test_a_model_that_cannot_be_loaded_is_not_proven(bundle):
+def test_an_unloadable_model_is_not_proven(bundle):
     made = bundle(double, (1, 2))
     (made.path / "model.pickle").write_bytes(b"no pickle")
 
@@ -204,7 +206,7 @@ def test_a_model_that_cannot_be_loaded_is_not_proven(bundle):
     in_child(fails)
 
 
-def test_memory_is_told_in_bytes():
+def test_memory_is_measured_in_bytes():
     def measure():
         before = largest_private_size()
         assert 5e6 < before < 10e9
@@ -216,7 +218,7 @@ def test_memory_is_told_in_bytes():
     in_child(measure)
 
 
-def test_pages_of_files_are_no_memory_of_the_model(tmp_path):
+def test_memory_mapped_files_do_not_count_as_memory_of_the_model(tmp_path):
     file = tmp_path / "file"
     file.write_bytes(bytes(200 << 20))
 
@@ -238,7 +240,7 @@ def hue(sample):
     return colorsys.rgb_to_hsv(0, sample, 0)[0] * 3
 
 
-def test_what_is_hidden_and_asked_for_is_told(bundle, asked):
+def test_blocked_imports_are_reported(bundle, asked):
     hidden = {"colours": ["colorsys"], "chunks": ["chunk"]}
     answer = asked(prove_without, bundle(hue, (1, 1.0)), hidden)
     assert answer["error"]["message"] == "ModuleNotFoundError: No module named 'colorsys'"
@@ -249,7 +251,7 @@ def test_what_is_hidden_and_asked_for_is_told(bundle, asked):
     assert "nachlass_service.proof.prove" in answer["imported"]
 
 
-def test_what_is_not_hidden_is_proven_but_for_forks(bundle, asked):
+def test_a_proof_with_hidden_modules_omits_forks(bundle, asked):
     answer = asked(prove_without, bundle(hue, (1, 1.0)), {"chunks": ["chunk"]})
     assert answer.keys() == {
         *("samples", "seconds", "memory", "batch", "batch_reason", "baseline"),
@@ -259,7 +261,7 @@ def test_what_is_not_hidden_is_proven_but_for_forks(bundle, asked):
     assert "colorsys" in answer["imported"]
 
 
-def test_a_model_that_cannot_be_loaded_without_is_a_failure(bundle, asked):
+def test_a_model_that_needs_a_hidden_module_to_load_fails(bundle, asked):
     made = bundle(colorsys.rgb_to_hsv, (1, 1))
     answer = asked(prove_without, made, {"colours": ["colorsys"]})
     assert answer["error"]["missing"] == ["colorsys"]
@@ -267,7 +269,7 @@ def test_a_model_that_cannot_be_loaded_without_is_a_failure(bundle, asked):
     assert answer["blocked_imports"] == ["colours"]
 
 
-def test_a_slow_model_need_not_score_all_of_its_samples(bundle, asked, monkeypatch):
+def test_a_slow_model_is_tried_with_fewer_samples(bundle, asked, monkeypatch):
     made = bundle(double, (1, 2), (2, 4), (3, 7), batch=lambda xs: [2 * x for x in xs])
     assert asked(prove_without, made, {})["error"]["sample"] == 2
     monkeypatch.setattr(proving, "TRIAL_S", 0)

@@ -21,7 +21,7 @@ def told(tmp_path, monkeypatch):
     return tell
 
 
-def test_what_was_shown_is_said(told):
+def test_a_successful_proof_is_described(told):
     shown = {"forked": True, "forked_reason": None}
     assert told({"samples": 3, **shown}) == "predicts as its notebook did: 3 samples"
     assert told({"samples": 0, **shown}) == (
@@ -29,7 +29,7 @@ def test_what_was_shown_is_said(told):
     )
 
 
-def test_what_failed_is_an_error(told):
+def test_a_failed_proof_is_an_error(told):
     with pytest.raises(BundleError, match=f"sample 4: {ANSWERED}; the model reads something"):
         told({"error": {"code": "differs", "message": ANSWERED, "sample": 4}})
     with pytest.raises(BundleError, match=r"such file; add the Debian package .* to apt\.txt"):
@@ -45,21 +45,21 @@ def test_what_failed_is_an_error(told):
         told({"error": {"code": "x", "message": "no module six"}})
 
 
-def test_a_model_that_was_to_be_loaded_before_a_fork_must_bear_it_here_too(told):
+def test_a_preloaded_model_must_survive_a_fork_here_too(told):
     hangs = {"samples": 3, "forked": False, "forked_reason": "it hangs"}
     with pytest.raises(BundleError, match="cannot be loaded before a fork here: it hangs"):
         told(hangs, preload=True)
     assert told(hangs, preload=False) == "predicts as its notebook did: 3 samples"
 
 
-def test_a_batch_predictor_that_was_to_be_used_must_work_here_too(told):
+def test_a_batch_predictor_in_use_must_work_here_too(told):
     fails = {"samples": 3, "forked": True, "batch": False, "batch_reason": "it raised"}
     with pytest.raises(BundleError, match="the batch_predictor does not work here: it raised"):
         told(fails, batch=True)
     assert told(fails, batch=False) == "predicts as its notebook did: 3 samples"
 
 
-def test_a_model_that_reads_secrets_is_only_loaded_where_they_are_not(told, monkeypatch):
+def test_a_model_that_reads_secrets_is_only_loaded_without_them(told, monkeypatch):
     raised = {"code": "failed", "message": "the predictor raised KeyError", "sample": 0}
     differs = {"error": {**raised, "missing": []}}
     given = {"API_TOKEN": "***", "DATABASE": "postgresql://***@db/x", "GREETING": "hello"}

@@ -4,7 +4,7 @@ from nachlass_service.base.errors import OverloadedError
 from nachlass_service.scoring.admission import Admission, not_its_turn, overloaded
 
 
-def test_calls_are_refused_that_would_wait_beyond_the_limit():
+def test_calls_that_would_wait_beyond_the_limit_are_rejected():
     admission = Admission(limit_s=2)
     for _ in range(100):
         admission.note(0.1)
@@ -35,27 +35,27 @@ def test_the_average_follows_the_latest_calls():
     assert averages == pytest.approx([1, 1.8, 1.44])
 
 
-def test_no_call_counts_as_longer_than_the_limit():
+def test_the_duration_of_a_call_is_capped_at_the_limit():
     admission = Admission(limit_s=10)
     admission.note(1000)
     assert admission.average_s == 2
 
 
-def test_threads_share_what_waits_and_nobody_shares_what_runs():
+def test_threads_share_the_queue_but_not_running_calls():
     admission = Admission(limit_s=10)
     admission.note(5)
     assert admission.wait_s(ahead=6, threads=4, running_s=0.25) == 1.75
 
 
 @pytest.mark.parametrize(("limit_s", "longest_s"), [(0.25, 1), (1, 1), (3, 3)])
-def test_a_call_may_wait_as_long_as_the_limit_or_a_second(limit_s, longest_s):
+def test_a_call_can_wait_for_the_limit_or_at_least_a_second(limit_s, longest_s):
     admission = Admission(limit_s)
     admission.reject_if_overloaded(0, 1, longest_s)
     with pytest.raises(OverloadedError):
         admission.reject_if_overloaded(0, 1, longest_s + 0.01)
 
 
-def test_what_waits_and_what_runs_both_count_against_the_limit():
+def test_queued_and_running_calls_count_towards_the_limit():
     admission = Admission(limit_s=10)
     admission.note(5)
     admission.reject_if_overloaded(16, 2, 2)
@@ -73,7 +73,7 @@ def test_what_waits_and_what_runs_both_count_against_the_limit():
         (20, "3 requests are queued, with an estimated wait of 20 s", 10),
     ],
 )
-def test_who_is_refused_comes_back_when_half_of_the_queue_is_done(wait_s, message, retry_after_s):
+def test_a_rejected_client_retries_after_half_of_the_queue(wait_s, message, retry_after_s):
     refused = overloaded(3, wait_s)
     assert (str(refused), refused.retry_after_s) == (message, retry_after_s)
 
@@ -81,7 +81,7 @@ def test_who_is_refused_comes_back_when_half_of_the_queue_is_done(wait_s, messag
 @pytest.mark.parametrize(
     ("limit_s", "shown", "retry_after_s"), [(0.25, "0.25", 1), (7.6, "7.6", 8)]
 )
-def test_a_client_that_has_waited_too_long_retries_after_as_long(limit_s, shown, retry_after_s):
+def test_a_client_that_was_queued_too_long_retries_after_the_limit(limit_s, shown, retry_after_s):
     refused = not_its_turn(limit_s)
     assert str(refused) == f"the request was queued too long (limit {shown} s)"
     assert refused.retry_after_s == retry_after_s

@@ -45,7 +45,7 @@ HUGE = [
 
 
 @pytest.mark.parametrize(("body", "said"), HUGE)
-def test_json_that_holds_too_much_is_refused_with_the_limit(body, said):
+def test_json_over_a_limit_is_rejected_with_that_limit(body, said):
     for given_body in (body, body.decode()):
         with pytest.raises(TooLargeError) as caught:
             loads_bounded(given_body)
@@ -57,7 +57,7 @@ def test_json_that_holds_too_much_is_refused_with_the_limit(body, said):
         read_body(FORM, "", b"json_args=" + body)
 
 
-def test_it_is_refused_before_it_is_decoded(monkeypatch):
+def test_json_over_a_limit_is_rejected_before_decoding(monkeypatch):
     monkeypatch.setattr(bounded_json, "loads", lambda _text: pytest.fail("it is decoded"))
     with pytest.raises(TooLargeError):
         loads_bounded(LISTS)
@@ -77,11 +77,11 @@ def test_it_is_refused_before_it_is_decoded(monkeypatch):
     ],
     ids=["image", "lists", "texts", "numbers", "text", "quotes", "lines", "key"],
 )
-def test_what_is_within_the_limits_is_decoded(value):
+def test_json_within_the_limits_is_decoded(value):
     assert loads_bounded(json.dumps(value).encode()) == value
 
 
-def test_a_row_of_a_batch_that_holds_too_much_is_one_bad_row():
+def test_a_row_over_a_limit_is_one_bad_row():
     lines = LineReader(_stream(b"1\n" + LISTS + b"\n2\n"), 1 << 24)
     one, bad, two = [sample for _ in range(2) for sample in lines.read(3).samples()]
     assert (one, type(bad), two) == (1, TooLargeError, 2)
@@ -118,7 +118,7 @@ def counted(value):
 @given(value=VALUES, piece_bytes=st.integers(1, 9), is_ascii=st.booleans())
 @example(value=["\\"], piece_bytes=3, is_ascii=True)
 @example(value=['"', '\\"'], piece_bytes=1, is_ascii=True)
-def test_what_json_holds_is_counted_however_it_is_cut(value, piece_bytes, is_ascii):
+def test_json_is_counted_alike_however_it_is_split(value, piece_bytes, is_ascii):
     text = json.dumps(value, ensure_ascii=is_ascii).encode()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bounded_json, "PIECE_BYTES", piece_bytes)
@@ -131,12 +131,12 @@ def test_what_json_holds_is_counted_however_it_is_cut(value, piece_bytes, is_asc
 
 
 @given(text=st.text(st.sampled_from('a"\\,[]{}:1 '), max_size=40))
-def test_any_text_is_counted(text):
+def test_any_text_can_be_counted(text):
     size = size_of(text.encode())
     assert max(size) <= len(text) + 1
 
 
-def test_large_json_is_decoded_like_small(monkeypatch):
+def test_large_json_is_decoded_like_small_json(monkeypatch):
     monkeypatch.setattr(strict_json, "LARGE", 3)
     values = [1, -(10**400), 1.5, "ä", None, {"a": [True]}]
     assert loads_bounded(json.dumps(values)) == values
@@ -152,7 +152,7 @@ def test_large_json_is_decoded_like_small(monkeypatch):
         gc.enable()
 
 
-def test_numbers_of_large_json_are_made_by_functions_of_pythons():
+def test_numbers_in_large_json_are_parsed_by_python_functions():
     """Other threads take over only at a call of such a function, never within the decoder."""
     for parse in (strict_json._shared.parse_int, strict_json._shared.parse_float):
         assert isinstance(parse, FunctionType)
@@ -162,7 +162,7 @@ ESCAPED = st.text(st.sampled_from("a%+&=é 0"), max_size=12)
 
 
 @given(pairs=st.lists(st.tuples(ESCAPED, ESCAPED), max_size=3), piece_bytes=st.integers(3, 9))
-def test_forms_are_read_as_the_standard_library_does_however_they_are_cut(pairs, piece_bytes):
+def test_forms_are_decoded_as_by_the_standard_library_however_they_are_split(pairs, piece_bytes):
     body = urlencode(pairs)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("nachlass_service.scoring.form.PIECE_BYTES", piece_bytes)
@@ -171,7 +171,7 @@ def test_forms_are_read_as_the_standard_library_does_however_they_are_cut(pairs,
     assert fields == (expected or {"": ""})
 
 
-def test_a_form_may_hold_a_lone_surrogate():
+def test_a_form_can_have_a_lone_surrogate():
     text = '["\ud800", ' + "[], " * 100_000 + "1]"
     assert loads_bounded(text)[0] == "\ud800"
     with pytest.raises(TooLargeError, match=f"limit {MAX_CONTAINERS}"):

@@ -70,14 +70,14 @@ def wait_for_a_lock():
 
 
 @pytest.mark.parametrize("work", [compute, wait_for_a_lock, lambda: time.sleep(FOREVER_S)])
-def test_a_call_that_passes_the_limit_is_interrupted(short, work):
+def test_a_call_over_the_time_limit_is_interrupted(short, work):
     began_at = time.monotonic()
     assert short.call(work) is None
     assert time.monotonic() - began_at < FOREVER_S / 2
     assert short.call(lambda: 42) == 42
 
 
-def test_a_call_that_catches_everything_once_is_interrupted_again(short):
+def test_a_call_that_catches_an_interruption_is_interrupted_again(short):
     caught = []
 
     def stubborn():
@@ -91,7 +91,7 @@ def test_a_call_that_catches_everything_once_is_interrupted_again(short):
     assert len(caught) == 1
 
 
-def test_a_call_that_catches_the_interruption_has_passed_the_limit(short):
+def test_a_call_that_suppresses_the_interruption_has_timed_out(short):
     def stubborn():
         with suppress(BaseException):
             compute()
@@ -101,7 +101,7 @@ def test_a_call_that_catches_the_interruption_has_passed_the_limit(short):
 
 
 @pytest.mark.parametrize(("limit_s", "pause_s"), [(0.01, 0.005), (0.4, 0.1), (5, 0.25)])
-def test_a_thread_looks_several_times_before_the_limit_and_seldom(clock, limit_s, pause_s):
+def test_the_thread_checks_a_few_times_before_the_limit(clock, limit_s, pause_s):
     before = set(threading.enumerate())
     Interrupter(limit_s)
     [thread] = set(threading.enumerate()) - before
@@ -121,7 +121,7 @@ def is_interrupted():
     return False
 
 
-def test_a_signal_interrupts_a_call_alone_and_only_after_the_limit(clock):
+def test_a_signal_interrupts_only_calls_over_the_limit(clock):
     it, seen = Interrupter(5), []
 
     def work():
@@ -137,7 +137,7 @@ def test_a_signal_interrupts_a_call_alone_and_only_after_the_limit(clock):
     assert it.call(is_interrupted) is False
 
 
-def test_a_call_may_be_interrupted_just_as_it_ends(clock):
+def test_a_call_can_be_interrupted_as_it_ends(clock):
     class Unlucky(Interrupter):
         def __setattr__(self, name, value):
             if (name, value, clock.now) == ("_due_at", math.inf, 6):
@@ -154,14 +154,14 @@ def test_a_call_may_be_interrupted_just_as_it_ends(clock):
     assert not is_interrupted()
 
 
-def test_what_ends_in_time_is_left_alone():
+def test_a_call_within_the_limit_is_not_interrupted():
     it = Interrupter(FOREVER_S)
     assert it.call(lambda: 1) == 1
     signal.raise_signal(INTERRUPTION)
     assert it.call(lambda: signal.raise_signal(INTERRUPTION) or 2) == 2
 
 
-def test_what_a_call_raises_is_raised(short):
+def test_exceptions_of_a_call_are_raised(short):
     with pytest.raises(ZeroDivisionError):
         short.call(lambda: 1 / 0)
     signal.raise_signal(INTERRUPTION)
@@ -185,7 +185,7 @@ HANGING = {
 
 
 @pytest.mark.parametrize("model", HANGING.values(), ids=HANGING.keys())
-def test_the_first_interruption_ends_all_that_is_scored_together(short, model):
+def test_the_first_interruption_ends_all_samples_scored_together(short, model):
     interrupted = []
 
     def work():
@@ -200,7 +200,7 @@ def test_the_first_interruption_ends_all_that_is_scored_together(short, model):
     assert len(interrupted) == 1
 
 
-def test_what_cannot_be_json_in_time_is_no_failure_of_the_predictor(short):
+def test_a_timeout_of_the_json_conversion_is_not_a_failure_of_the_predictor(short):
     class Endless:
         def tolist(self):
             compute()

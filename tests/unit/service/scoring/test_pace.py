@@ -36,7 +36,7 @@ def calls(monkeypatch):
     return made, call
 
 
-def test_a_model_is_slow_until_it_has_shown_that_it_is_fast():
+def test_a_model_counts_as_slow_until_it_has_been_fast():
     made = Pace()
     for _ in range(SHORT_IN_A_ROW - 1):
         made.note_outside(SHORT_S / 2)
@@ -57,7 +57,7 @@ def test_short_calls_are_not_slow(calls):
 
 
 @pytest.mark.parametrize("cost", [{"cpu_s": 2 * SHORT_S}, {"waits": 1}])
-def test_calls_that_compute_or_wait_are_slow_after_a_few(calls, cost):
+def test_repeated_calls_that_compute_or_wait_are_slow(calls, cost):
     made, call = calls
     call(2 * SHORT_S, **cost)
     assert not made.is_slow
@@ -67,7 +67,7 @@ def test_calls_that_compute_or_wait_are_slow_after_a_few(calls, cost):
     assert made.is_slow
 
 
-def test_a_call_that_takes_just_as_long_as_it_may_is_not_slow(calls):
+def test_a_call_at_the_limit_is_not_slow(calls):
     made, call = calls
     call(SHORT_S)
     assert not made.before()
@@ -78,7 +78,7 @@ def test_a_call_that_takes_just_as_long_as_it_may_is_not_slow(calls):
     assert not made.before()
 
 
-def test_slow_calls_that_are_far_apart_are_not_enough(calls):
+def test_rare_slow_calls_are_tolerated(calls):
     made, call = calls
     for _ in range(2):
         call(2 * SHORT_S)
@@ -90,7 +90,7 @@ def test_slow_calls_that_are_far_apart_are_not_enough(calls):
     assert not made.is_slow
 
 
-def test_calls_are_measured_afresh_once_they_are_short_again(calls):
+def test_measurements_restart_once_calls_are_short_again(calls):
     made, call = calls
     call(2 * SHORT_S)
     assert made.before()
@@ -101,7 +101,7 @@ def test_calls_are_measured_afresh_once_they_are_short_again(calls):
     assert not made.before()
 
 
-def test_a_call_that_comes_back_late_does_not_end_the_measurement(calls):
+def test_a_late_call_does_not_end_the_measurement(calls):
     made, call = calls
     call(2 * HELD_UP_S)
     for _ in range(2 * SHORT_IN_A_ROW):
@@ -111,7 +111,7 @@ def test_a_call_that_comes_back_late_does_not_end_the_measurement(calls):
     assert made.before()
 
 
-def test_a_long_call_that_is_measured_is_enough(calls):
+def test_a_long_measured_call_makes_the_model_slow(calls):
     made, call = calls
     call(2 * LONG_S, waits=1)
     assert not made.is_slow
@@ -119,19 +119,19 @@ def test_a_long_call_that_is_measured_is_enough(calls):
     assert made.is_slow
 
 
-def test_a_call_that_was_only_preempted_is_not_slow(calls):
+def test_a_preempted_call_is_not_slow(calls):
     made, call = calls
     call(2 * LONG_S, cpu_s=SHORT_S / 2, times=100)
     assert not made.is_slow
 
 
-def test_one_call_that_holds_up_the_loop_is_enough(calls):
+def test_a_single_call_that_blocks_the_loop_makes_the_model_slow(calls):
     made, call = calls
     call(2 * HELD_UP_S)
     assert made.is_slow
 
 
-def test_a_model_of_which_some_calls_are_slow_has_to_be_fast_for_longer_each_time(calls):
+def test_a_model_with_slow_calls_must_be_fast_longer_each_time(calls):
     made, call = calls
     needed = SHORT_IN_A_ROW
     while needed < MAX_IN_A_ROW:
@@ -148,7 +148,7 @@ def test_a_model_of_which_some_calls_are_slow_has_to_be_fast_for_longer_each_tim
     assert not made.is_slow
 
 
-def test_what_a_thread_has_used():
+def test_the_usage_of_a_thread_is_measured():
     before = pace.used_by_this_thread()
     time.sleep(0.01)
     ends_at = time.thread_time() + 0.05
@@ -159,7 +159,7 @@ def test_what_a_thread_has_used():
     assert 0.02 < after.cpu_s - before.cpu_s < 5
 
 
-def test_where_waits_are_not_told_the_time_of_the_thread_is(monkeypatch):
+def test_cpu_time_is_measured_without_rusage_thread(monkeypatch):
     monkeypatch.delattr("resource.RUSAGE_THREAD")
     before = pace.used_by_this_thread()
     sum(range(100_000))

@@ -29,7 +29,7 @@ def written(monkeypatch):
     return lines
 
 
-def test_of_very_many_some_are_written_and_the_others_are_counted(clock, written):
+def test_rejections_over_the_rate_limit_are_counted_and_not_logged(clock, written):
     log = RejectionLog(SimpleNamespace())
     for number in range(MAX_PER_SECOND + 5):
         log.write(NotJsonError("no"), f"r{number}")
@@ -41,7 +41,7 @@ def test_of_very_many_some_are_written_and_the_others_are_counted(clock, written
     assert written[-1] == ("no", "last", None, None)
 
 
-def test_reasons_that_only_the_log_has_are_written_beside_many_others(clock, written):
+def test_reasons_found_only_in_the_log_have_their_own_rate_limit(clock, written):
     log, raised = RejectionLog(SimpleNamespace()), RefusedError("the validator raised")
     raised.__cause__ = ValueError("words")
     for _ in range(2 * MAX_PER_SECOND):

@@ -38,12 +38,12 @@ def test_any_json_value_is_a_sample(body, value):
     "body", [b"", b" \r\n\t", b"{", b"{} {}", b"NaN", b"\xff", b"\xef\xbb\xbf1"]
 )
 @pytest.mark.parametrize("content_type", ["", "application/json"])
-def test_what_is_not_json_is_refused(content_type, body):
+def test_invalid_json_is_rejected(content_type, body):
     with pytest.raises(NotJsonError):
         read_body(content_type, "", body)
 
 
-def test_an_empty_body_is_told_what_to_send():
+def test_an_empty_body_gets_a_hint():
     with pytest.raises(NotJsonError, match=r"empty: send one sample .*content-type"):
         read_body("application/json", "", b"\n")
 
@@ -61,7 +61,7 @@ def test_an_empty_body_is_told_what_to_send():
         "x" * 5000,
     ],
 )
-def test_other_types_are_refused_by_name(content_type):
+def test_other_media_types_are_rejected_by_name(content_type):
     with pytest.raises(MediaTypeError) as caught:
         read_body(content_type, "", JSON)
     assert content_type.partition(";")[0][:80] in str(caught.value)
@@ -70,7 +70,7 @@ def test_other_types_are_refused_by_name(content_type):
 
 @pytest.mark.parametrize("content_encoding", ["gzip", "deflate, gzip", "br", "x" * 5000])
 @pytest.mark.parametrize("content_type", ["application/json", FORM])
-def test_an_encoded_body_is_refused(content_type, content_encoding):
+def test_an_encoded_body_is_rejected(content_type, content_encoding):
     with pytest.raises(MediaTypeError, match=r"^the content encoding .* is not") as caught:
         read_body(content_type, content_encoding, JSON)
     assert len(str(caught.value)) < 300
@@ -106,13 +106,13 @@ def test_a_form_has_its_sample_in_json_args(content_type, body):
         b"&".join([b"a=1"] * MAX_FIELDS + [b"json_args=1"]),
     ],
 )
-def test_a_form_that_cannot_be_read_is_not_json(body):
+def test_an_unreadable_form_is_rejected(body):
     with pytest.raises(NotJsonError):
         read_body(FORM, "", body)
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", JSON[:5], b"a=1&b=2", b"JSON_ARGS=1"])
-def test_a_form_without_json_args_is_told_how_curl_sends_json(body):
+def test_a_form_without_json_args_gets_a_hint_for_curl(body):
     with pytest.raises(MediaTypeError, match=r"no field `json_args`.*-H 'content-type"):
         read_body(FORM, "", body)
 

@@ -88,7 +88,7 @@ def test_a_list_of_samples_has_the_bins_of_each():
     assert type(score_one(scorer, [])[0]) is PredictionList
 
 
-def test_what_cannot_be_scored_at_once_comes_one_by_one_after_an_empty_step():
+def test_rows_that_fail_as_a_batch_follow_one_by_one_after_an_empty_step():
     assert steps(scorer_of(), 1, "bad", 2) == [[], [1], [PredictorError], [2]]
     assert steps(scorer_of(), 1) == [[], [1]]
     assert steps(scorer_of(listwise=True), 1, [2], 3) == [[], [1], [[2]], [3]]
@@ -105,7 +105,7 @@ def test_rows_are_read_again_only_to_score_them_one_by_one():
         assert rows.read == reads
 
 
-def test_what_is_refused_once_is_not_validated_again():
+def test_a_rejected_row_is_not_validated_again():
     asked = []
 
     def validator(x):
@@ -123,7 +123,7 @@ def test_each_error_takes_the_place_of_its_row(at_once):
 
 
 @pytest.mark.parametrize("at_once", [True, False])
-def test_a_defect_is_raised_unless_it_is_caught(at_once, monkeypatch):
+def test_a_defect_is_raised_unless_it_is_in_the_caught_class(at_once, monkeypatch):
     def bin_features(_self, sample):
         return [1 // sample]
 
@@ -135,7 +135,7 @@ def test_a_defect_is_raised_unless_it_is_caught(at_once, monkeypatch):
 
 
 @pytest.mark.parametrize("count", [1, 3])
-def test_as_many_predictions_are_needed_as_there_are_samples(monkeypatch, count):
+def test_the_number_of_predictions_must_match_the_number_of_samples(monkeypatch, count):
     scorer = scorer_of()
     monkeypatch.setattr(Model, "predict_batch", lambda model, samples: [0] * count)
     with pytest.raises(ValueError, match="zip"):
@@ -143,7 +143,7 @@ def test_as_many_predictions_are_needed_as_there_are_samples(monkeypatch, count)
 
 
 @pytest.mark.parametrize("at_once", [True, False])
-def test_what_fails_and_differs_from_the_samples_is_explained_by_that(at_once):
+def test_a_failing_row_that_differs_from_the_schema_is_explained_by_it(at_once):
     schema = SampleSchema({"type": "number"})
     found = steps(scorer_of(schema=schema), 1, "bad", "good", at_once=at_once)
     assert [one for step in found for one in step] == [1, SampleSchemaError, "good"]
@@ -153,7 +153,7 @@ def test_what_fails_and_differs_from_the_samples_is_explained_by_that(at_once):
 
 
 @pytest.mark.parametrize("at_once", [True, False])
-def test_a_strict_schema_is_asked_before_the_model(at_once):
+def test_a_strict_schema_is_checked_before_the_model(at_once):
     schema = SampleSchema({"type": "number"}, is_strict=True)
     found = steps(scorer_of(schema=schema), 1, "good", at_once=at_once)
     assert [one for step in found for one in step] == [1, SampleSchemaError]
@@ -173,7 +173,7 @@ def test_a_sample_is_compared_as_it_was_sent():
 
 
 @pytest.mark.parametrize("at_once", [True, False])
-def test_rows_are_read_again_once_to_explain_those_that_fail(at_once):
+def test_rows_are_read_again_once_to_explain_failures(at_once):
     def taking_apart(x):
         raise ValueError(x.pop("a"))
 

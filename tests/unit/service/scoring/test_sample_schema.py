@@ -100,11 +100,11 @@ def told_of(samples, sample):
         ([{"a": []}], {"a": [1, "b", None]}, None),
     ],
 )
-def test_the_difference_is_told(samples, sample, told):
+def test_the_difference_is_described(samples, sample, told):
     assert told_of(samples, sample) == told
 
 
-def test_long_names_are_cut():
+def test_long_names_are_truncated():
     told = told_of(HOUSES, {"x" * 500: 1})
     assert len(told) < 200
     assert "x" * 40 + "...`" in told
@@ -139,7 +139,7 @@ def error_of(error, sample, *, is_list=False, is_strict=False):
         (TimeLimitError("too late"), False),
     ],
 )
-def test_what_may_be_the_samples_fault_is_explained_by_it(error, is_explained):
+def test_errors_that_the_sample_can_cause_are_explained_by_it(error, is_explained):
     found = error_of(error, {"rooms": 3})
     assert isinstance(found, SampleSchemaError) is is_explained
     assert (found is error) is not is_explained
@@ -148,14 +148,14 @@ def test_what_may_be_the_samples_fault_is_explained_by_it(error, is_explained):
     assert error_of(error, {"rooms": 3}, is_strict=True) is error
 
 
-def test_the_entry_of_a_list_that_differs_is_named():
+def test_the_differing_entry_of_a_list_is_named():
     error = raised(PredictorError, ValueError("no"))
     found = error_of(error, [*HOUSES, {"rooms": 3}], is_list=True)
     assert str(found) == "entry 2: the sample lacks 2 of 4 fields: `area`, `town`"
     assert error_of(error, HOUSES, is_list=True) is error
 
 
-def test_only_a_strict_schema_refuses():
+def test_only_a_strict_schema_rejects_samples():
     SampleSchema(describe_input(HOUSES)).check({})
     strict = SampleSchema(describe_input(HOUSES), is_strict=True)
     strict.check(HOUSES[0])
@@ -166,7 +166,7 @@ def test_only_a_strict_schema_refuses():
     SampleSchema(describe_input([]), is_strict=True).check({})
 
 
-def test_a_large_sample_takes_no_time_to_explain_and_all_of_it_is_strictly_compared():
+def test_a_large_sample_is_explained_quickly_and_strictly_compared_in_full():
     schema = describe_input([[[1, 2.5]], [[3, 4]]])
     large = [[0] * 5_000, *([0, 1] for _ in range(5_000)), ["bad"]]
     budget = iter(range(MAX_COMPARED))

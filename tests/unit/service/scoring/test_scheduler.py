@@ -116,7 +116,7 @@ def made():
     assert defects == []
 
 
-def test_short_calls_are_made_in_the_loop_in_their_order(made):
+def test_short_calls_are_made_in_the_loop_in_order(made):
     it = made()
     it.submit(b"1", b"2", b"3")
     assert it.calls == []
@@ -133,7 +133,7 @@ def test_slow_calls_are_made_in_another_thread(made):
     assert it.calls == [(False, [b"1"]), (False, [b"2"])]
 
 
-def test_no_more_calls_are_made_at_once_than_there_may_be(made):
+def test_the_number_of_concurrent_calls_is_limited(made):
     free = threading.Event()
     it = made(lambda body: free.wait(PATIENCE_S) and body, threads=2, is_slow=True)
     it.submit(b"1", b"2", b"3")
@@ -143,7 +143,7 @@ def test_no_more_calls_are_made_at_once_than_there_may_be(made):
     it.until(lambda: len(it.outcomes) == 3)
 
 
-def test_nothing_is_done_in_the_loop_while_all_threads_are_busy(made):
+def test_nothing_runs_in_the_loop_while_all_threads_are_busy(made):
     """The predictor may not be able to run twice at once."""
     free = threading.Event()
     it = made(lambda body: free.wait(PATIENCE_S) and body, is_slow=True)
@@ -158,7 +158,7 @@ def test_nothing_is_done_in_the_loop_while_all_threads_are_busy(made):
     assert [here for here, _bodies in it.calls] == [False, True]
 
 
-def test_the_loop_rests_while_nothing_can_be_begun(made):
+def test_the_loop_is_idle_while_nothing_can_start(made):
     free = threading.Event()
     it = made(lambda body: free.wait(PATIENCE_S) and body, is_slow=True)
     it.submit(b"1", b"2")
@@ -172,7 +172,7 @@ def test_the_loop_rests_while_nothing_can_be_begun(made):
     assert not it.scheduler._is_scheduled
 
 
-def test_what_waits_is_scored_together(made):
+def test_queued_requests_are_scored_together(made):
     it = made(batches=True)
     bodies = [b"%d" % number for number in range(MAX_IN_BATCH + 2)]
     it.submit(*bodies)
@@ -181,7 +181,7 @@ def test_what_waits_is_scored_together(made):
     assert [len(together) for _here, together in it.calls] == [MAX_IN_BATCH, 2]
 
 
-def test_the_work_of_a_batch_is_done_alone_and_never_in_the_loop(made):
+def test_the_work_of_a_batch_runs_alone_and_never_in_the_loop(made):
     it = made(batches=True)
     it.submit(b"1")
     it.scheduler.submit(Job(it.outcomes.append, work=lambda: threading.current_thread().name))
@@ -192,7 +192,7 @@ def test_the_work_of_a_batch_is_done_alone_and_never_in_the_loop(made):
 
 
 @pytest.mark.parametrize("batches", [True, False])
-def test_what_nobody_waits_for_is_not_done(made, batches):
+def test_a_request_without_a_client_is_not_scored(made, batches):
     it = made(batches=batches)
     it.submit(b"1", wanted=False)
     it.submit(b"2")
@@ -203,7 +203,7 @@ def test_what_nobody_waits_for_is_not_done(made, batches):
     assert [bodies for _here, bodies in it.calls] == [[b"2"]]
 
 
-def test_a_predictor_sees_no_loop_and_whoever_gets_its_answer_does(made):
+def test_a_predictor_sees_no_running_loop_but_its_callback_does(made):
     loops = []
     it = made(lambda body: loops.append(asyncio._get_running_loop()))
     request = PredictRequest("application/json", "", b"1")
@@ -213,7 +213,7 @@ def test_a_predictor_sees_no_loop_and_whoever_gets_its_answer_does(made):
     assert loops == [None, it.loop]
 
 
-def test_the_pace_is_told_what_each_request_has_taken(made, clock):
+def test_the_duration_of_each_request_is_recorded(made, clock):
     def answer(body):
         clock.now += int(body)
 
@@ -229,7 +229,7 @@ def test_the_pace_is_told_what_each_request_has_taken(made, clock):
 
 
 @pytest.mark.parametrize("is_slow", [True, False])
-def test_threads_take_turns_more_often_once_a_call_has_been_slow(made, monkeypatch, is_slow):
+def test_the_switch_interval_is_shortened_after_a_slow_call(made, monkeypatch, is_slow):
     intervals = []
     monkeypatch.setattr(sys, "setswitchinterval", intervals.append)
     it = made(is_slow=is_slow)
@@ -239,7 +239,7 @@ def test_threads_take_turns_more_often_once_a_call_has_been_slow(made, monkeypat
     assert intervals == [SWITCH_S] * is_slow
 
 
-def test_a_predictor_may_run_a_loop_of_its_own(made):
+def test_a_predictor_can_run_its_own_loop(made):
     async def later(body):
         await asyncio.sleep(0)
         return body
@@ -251,7 +251,7 @@ def test_a_predictor_may_run_a_loop_of_its_own(made):
     assert it.calls == [(True, [b"1"])]
 
 
-def test_other_threads_may_have_work_done(made):
+def test_other_threads_can_submit_work(made):
     it = made()
     found = []
 
@@ -267,7 +267,7 @@ def test_other_threads_may_have_work_done(made):
     assert found == [42, ZeroDivisionError]
 
 
-def test_a_queue_that_would_take_too_long_is_refused(made):
+def test_a_request_is_rejected_if_the_queue_takes_too_long(made):
     it = made(is_slow=True)
     it.scheduler._admission.average_s = 2 * LIMIT_S
     it.submit(b"1")
@@ -290,7 +290,9 @@ def test_a_queue_that_would_take_too_long_is_refused(made):
 
 
 @pytest.mark.parametrize(("is_slow", "batches"), [(True, False), (False, False), (False, True)])
-def test_so_many_may_wait_as_are_answered_in_time(made, clock, is_slow, batches):
+def test_the_length_of_the_queue_is_limited_by_its_estimated_duration(
+    made, clock, is_slow, batches
+):
     clock.now = 1000.0
 
     def answer(body):
@@ -306,7 +308,7 @@ def test_so_many_may_wait_as_are_answered_in_time(made, clock, is_slow, batches)
         it.submit(b"1")
 
 
-def test_nothing_may_wait_for_what_takes_too_long_already(made, clock):
+def test_a_request_is_rejected_while_a_running_call_takes_too_long(made, clock):
     free = threading.Event()
     it = made(lambda body: free.wait(PATIENCE_S), threads=2, is_slow=True)
     for number in (1, 2):
@@ -323,7 +325,7 @@ def test_nothing_may_wait_for_what_takes_too_long_already(made, clock):
     it.until(lambda: it.scheduler.is_empty)
 
 
-def test_what_waits_for_longer_than_the_limit_is_turned_away(made, clock):
+def test_a_request_queued_longer_than_the_limit_is_rejected(made, clock):
     it = made()
     for now in (0, 1, 2):
         clock.now = now
@@ -338,7 +340,7 @@ def test_what_waits_for_longer_than_the_limit_is_turned_away(made, clock):
 
 
 @pytest.mark.parametrize("how", ["tick", "end"])
-def test_a_thread_that_was_given_up_ends_and_what_it_has_done_is_dropped(made, clock, how):
+def test_an_abandoned_thread_ends_and_its_result_is_dropped(made, clock, how):
     free, threads = threading.Event(), []
 
     def answer(body):
@@ -363,7 +365,7 @@ def test_a_thread_that_was_given_up_ends_and_what_it_has_done_is_dropped(made, c
     assert it.scheduler._pace.noted == []
 
 
-def test_a_call_that_passes_its_limit_is_given_up_and_its_thread_replaced(made):
+def test_a_call_over_the_limit_is_abandoned_and_its_thread_is_replaced(made):
     free = threading.Event()
     it = made(lambda body: free.wait(PATIENCE_S) if body == b"hangs" else body, is_slow=True)
     it.submit(b"hangs", b"2")
@@ -385,7 +387,7 @@ def test_a_call_that_passes_its_limit_is_given_up_and_its_thread_replaced(made):
     assert len(it.outcomes) == 3
 
 
-def test_of_several_that_hang_together_each_is_asked_alone(made):
+def test_requests_that_hang_together_are_scored_one_by_one(made):
     free = threading.Event()
     it = made(lambda body: free.wait(PATIENCE_S) if body == b"hangs" else body, batches=True)
     it.scheduler._pace.is_slow = True
@@ -400,7 +402,7 @@ def test_of_several_that_hang_together_each_is_asked_alone(made):
     free.set()
 
 
-def test_one_turn_of_the_loop_does_not_do_everything(made):
+def test_one_turn_of_the_loop_does_not_run_everything(made):
     it = made(lambda body: time.sleep(0.001) or body)
     it.submit(*[b"1"] * 20)
     seen = []
@@ -409,7 +411,7 @@ def test_one_turn_of_the_loop_does_not_do_everything(made):
     assert seen[0] < 20
 
 
-def test_one_turn_of_the_loop_does_all_that_takes_no_time(made, clock):
+def test_one_turn_of_the_loop_runs_all_instant_calls(made, clock):
     it, seen = made(), []
     it.submit(b"0", wanted=False)
     it.submit(b"1", b"2", b"3")
@@ -419,7 +421,7 @@ def test_one_turn_of_the_loop_does_all_that_takes_no_time(made, clock):
 
 
 @pytest.mark.parametrize("is_slow", [True, False])
-def test_an_outcome_that_nobody_can_take_costs_no_other_its_own(made, monkeypatch, is_slow):
+def test_a_failing_callback_does_not_affect_other_requests(made, monkeypatch, is_slow):
     records = []
     monkeypatch.setattr(log.handler, "handle", records.append)
     it = made(batches=True, is_slow=is_slow)
@@ -438,7 +440,7 @@ def test_an_outcome_that_nobody_can_take_costs_no_other_its_own(made, monkeypatc
     assert said == [(logging.ERROR, "defect", ZeroDivisionError)] * 2
 
 
-def test_an_outcome_of_a_call_that_was_given_up_may_break_too(made):
+def test_a_failing_callback_of_an_abandoned_call_is_handled(made):
     free = threading.Event()
     it = made(lambda body: free.wait(PATIENCE_S), is_slow=True)
 
@@ -452,7 +454,7 @@ def test_an_outcome_of_a_call_that_was_given_up_may_break_too(made):
     free.set()
 
 
-def test_a_loop_that_has_ended_is_nobodys_fault(made):
+def test_a_closed_loop_is_ignored(made):
     it = made(is_slow=True)
     free = threading.Event()
     it.scheduler._hand_over([Job(it.outcomes.append, work=partial(free.wait, PATIENCE_S))])
@@ -486,7 +488,7 @@ def interrupted(scheduler, calls):
     scheduler._interrupter = SimpleNamespace(call=call)
 
 
-def test_a_call_in_the_loop_that_passes_the_limit_is_answered_so(made):
+def test_a_call_in_the_loop_over_the_limit_times_out(made):
     it, calls = made(), []
     interrupted(it.scheduler, calls)
     it.submit(b"1")
@@ -496,7 +498,7 @@ def test_a_call_in_the_loop_that_passes_the_limit_is_answered_so(made):
     assert it.scheduler.is_empty
 
 
-def test_of_several_interrupted_in_the_loop_each_is_asked_alone_elsewhere(made, clock):
+def test_interrupted_requests_are_scored_one_by_one_in_a_thread(made, clock):
     it, calls = made(batches=True), []
     interrupted(it.scheduler, calls)
     it.submit(b"1", b"2", b"3")

@@ -77,14 +77,14 @@ def told(outcomes):
     ]
 
 
-def test_good_samples_are_scored_at_once():
+def test_valid_samples_are_scored_at_once():
     batches = Batches()
     scorer = scorer_of(Model(predictor, validator, batches))
     assert told(scorer.ask_many(asked(b"1", b'"a"', b"null"))) == [[1], ["a"], [None]]
     assert batches.seen == [[1, "a", None]]
 
 
-def test_the_input_is_looked_at_before_it_is_scored():
+def test_the_input_is_binned_before_it_is_scored():
     def spoiling(xs):
         answers = [[x] for x in xs]
         xs[:] = [0] * len(xs)
@@ -97,7 +97,7 @@ def test_the_input_is_looked_at_before_it_is_scored():
     assert sum(seen(scorer)) == 0  # until they are answered
 
 
-def test_the_input_of_rows_is_counted_once_for_those_that_are_answered():
+def test_the_input_is_counted_once_for_answered_rows():
     for batch in (True, False):
         scorer = scorer_of(Model(predictor, validator, Batches()), batch=batch)
         score(scorer, "1", "2", '"a"', '"refused"')
@@ -106,7 +106,7 @@ def test_the_input_of_rows_is_counted_once_for_those_that_are_answered():
         assert seen(scorer) == [2, 1, 1]
 
 
-def test_what_cannot_be_scored_is_told_to_whoever_sent_it_alone():
+def test_an_error_is_reported_only_to_its_sender():
     batches = Batches()
     scorer = scorer_of(Model(predictor, validator, batches))
     outcomes = scorer.ask_many(asked(b"1", b"[", b'"refused"', b"2"))
@@ -123,7 +123,7 @@ def test_a_batch_that_fails_is_scored_one_by_one(bad):
     assert isinstance(failure, type(scorer.ask(requests[1])))
 
 
-def test_samples_are_read_again_after_a_batch_that_changed_them():
+def test_samples_are_read_again_after_a_batch_that_modified_them():
     def spoil(xs):
         for x in xs:
             x.append("spoilt")
@@ -134,12 +134,12 @@ def test_samples_are_read_again_after_a_batch_that_changed_them():
 
 
 @pytest.mark.parametrize("answer", [[1], 5, None, [[1]] * 3])
-def test_an_answer_of_another_length_is_none(answer):
+def test_a_batch_result_of_another_length_is_ignored(answer):
     scorer = scorer_of(Model(predictor, None, lambda _xs: answer))
     assert told(scorer.ask_many(asked(b"1", b"2"))) == [[1], [2]]
 
 
-def test_lists_of_samples_of_a_pipeline_stay_what_they_are():
+def test_lists_of_samples_of_a_pipeline_are_kept_together():
     batches = Batches()
     scorer = scorer_of(Model(predictor, None, batches, listwise=True))
     assert told(scorer.ask_many(asked(b"[1, 2]", b"3", b"[4]", b"5"))) == [
@@ -149,7 +149,7 @@ def test_lists_of_samples_of_a_pipeline_stay_what_they_are():
     assert sorted(batches.seen, key=str) == [[1, 2], [3, 5], [4]]
 
 
-def test_nothing_that_a_model_raises_gets_out():
+def test_no_exception_of_a_model_escapes():
     def leave(_x):
         raise SystemExit
 
@@ -185,7 +185,7 @@ def scored(model, *texts, run=lambda work: work()):
     return [type(one) if isinstance(one, Exception) else one for one in outcomes]
 
 
-def test_rows_are_scored_at_once_without_bad_ones():
+def test_rows_are_scored_at_once_without_invalid_ones():
     batches = Batches()
     model = Model(predictor, validator, batches)
     outcomes = scored(model, "1", BadRowError("x"), '"refused"', "2")
@@ -201,7 +201,7 @@ def test_rows_that_fail_at_once_are_scored_one_by_one(bad):
     assert failed in (PredictorError, UnserialisableError)
 
 
-def test_rows_are_read_again_after_a_batch_that_changed_them():
+def test_rows_are_read_again_after_a_batch_that_modified_them():
     def spoil(xs):
         for x in xs:
             x.append("spoilt")
@@ -210,7 +210,7 @@ def test_rows_are_read_again_after_a_batch_that_changed_them():
     assert scored(Model(predictor, None, spoil), "[1]", "[2]") == [[[1]], [[2]]]
 
 
-def test_a_row_is_one_sample_also_where_it_is_a_list():
+def test_a_row_is_one_sample_even_if_it_is_a_list():
     batches = Batches()
     model = Model(predictor, None, batches, listwise=True)
     assert scored(model, "[1, 2]", "[3]") == [[[1, 2]], [[3]]]
@@ -218,20 +218,20 @@ def test_a_row_is_one_sample_also_where_it_is_a_list():
     assert scored(model, "[1, 2]") == [[[1, 2]]]
 
 
-def test_one_row_that_is_left_is_scored_alone():
+def test_a_single_remaining_row_is_scored_alone():
     batches = Batches()
     assert scored(Model(predictor, validator, batches), "1", '"refused"') == [[1], RefusedError]
     assert batches.seen == []
 
 
-def test_rows_that_fail_at_once_are_scored_in_turns_of_their_own():
+def test_rows_that_fail_at_once_are_scored_in_a_separate_turn():
     turns = []
     scorer = scorer_of(Model(predictor, validator, Batches()))
     score(scorer, "1", '"bad"', "2", run=lambda work: turns.append(1) or work())
     assert len(turns) == 2  # and so each has the whole time limit
 
 
-def test_rows_that_take_long_are_scored_in_turns(monkeypatch):
+def test_slow_rows_are_scored_in_turns(monkeypatch):
     monkeypatch.setattr("nachlass_service.scoring.scorer.BATCH_TURN_S", 0.0)
     turns = []
     scorer = scorer_of(Model(predictor), batch=False)
@@ -250,7 +250,7 @@ class Clock:
         return self.now
 
 
-def test_a_fixed_cost_of_a_call_is_not_paid_for_each_row(monkeypatch):
+def test_the_fixed_cost_of_a_call_is_not_paid_for_each_row(monkeypatch):
     clock = Clock()
     monkeypatch.setattr("nachlass_service.scoring.scorer.time", clock)
     calls = []
@@ -271,7 +271,7 @@ def test_a_fixed_cost_of_a_call_is_not_paid_for_each_row(monkeypatch):
     assert scorer.stride().rows > 16
 
 
-def test_a_row_that_fails_makes_the_next_calls_small():
+def test_a_failing_row_makes_the_next_calls_small():
     scorer = scorer_of(Model(predictor, None, Batches()))
     scorer.start(lambda work: work())
     stride = Stride(60.0, 4000)
@@ -279,7 +279,7 @@ def test_a_row_that_fails_makes_the_next_calls_small():
     assert stride.rows == FIRST_ROWS
 
 
-def test_rows_before_a_call_that_is_given_up_are_answered():
+def test_rows_before_an_abandoned_call_are_answered():
     def give_up(work):
         work()
         raise TimeLimitError("too long")
@@ -292,7 +292,7 @@ def test_rows_before_a_call_that_is_given_up_are_answered():
         next(found)
 
 
-def test_a_worker_that_ends_scores_no_more_rows(monkeypatch):
+def test_a_worker_that_shuts_down_scores_no_more_rows(monkeypatch):
     monkeypatch.setattr("nachlass_service.scoring.scorer.BATCH_FAREWELL_S", 0.0)
     scorer = scorer_of(Model(predictor))
     scorer.start(lambda work: work())

@@ -51,7 +51,7 @@ def wait_until(reached):
         time.sleep(0.002)
 
 
-def test_values_come_back():
+def test_values_are_returned():
     pool = pool_of()
     sample = {"a": 1}
     assert pool.run(lambda: sample) is sample
@@ -59,7 +59,7 @@ def test_values_come_back():
 
 
 @pytest.mark.parametrize("kind", [ValueError, SystemExit, KeyboardInterrupt, StopIteration])
-def test_any_exception_comes_back_and_the_thread_goes_on(kind):
+def test_any_exception_is_raised_and_the_thread_continues(kind):
     before = predictors()
     pool = pool_of()
     mine = predictors() - before
@@ -75,7 +75,7 @@ def test_any_exception_comes_back_and_the_thread_goes_on(kind):
     assert predictors() - before == mine
 
 
-def test_a_time_limit_of_the_work_itself_is_not_taken_for_the_pools():
+def test_a_timeout_of_the_work_is_not_mistaken_for_one_of_the_pool():
     lost = []
     pool = pool_of(on_lost=lambda: lost.append(1))
 
@@ -87,7 +87,7 @@ def test_a_time_limit_of_the_work_itself_is_not_taken_for_the_pools():
     assert not lost
 
 
-def test_work_is_done_in_the_pools_threads_so_many_at_once():
+def test_work_runs_concurrently_in_the_threads_of_the_pool():
     pool = pool_of(3)
     meet = threading.Barrier(3, timeout=10)
 
@@ -101,7 +101,7 @@ def test_work_is_done_in_the_pools_threads_so_many_at_once():
     assert all(thread.name == "predictor" and thread.daemon for thread in found)
 
 
-def test_one_thread_never_does_two_things_at_once():
+def test_a_single_thread_runs_one_call_at_a_time():
     pool = pool_of()
     inside = threading.Lock()
 
@@ -115,7 +115,7 @@ def test_one_thread_never_does_two_things_at_once():
             future.result()
 
 
-def test_a_call_that_passes_its_limit_is_given_up_and_its_thread_replaced():
+def test_a_call_over_the_limit_is_abandoned_and_its_thread_is_replaced():
     before = predictors()
     lost = []
     pool = pool_of(limit_s=0.3, on_lost=lambda: lost.append(threading.current_thread()))
@@ -134,7 +134,7 @@ def test_a_call_that_passes_its_limit_is_given_up_and_its_thread_replaced():
     assert len(lost) == 1
 
 
-def test_many_lost_calls_leave_as_many_threads_as_there_were():
+def test_many_abandoned_calls_leave_the_original_number_of_threads():
     before = predictors()
     lost = []
     pool = pool_of(2, limit_s=0.15, on_lost=lambda: lost.append(1))
@@ -149,7 +149,7 @@ def test_many_lost_calls_leave_as_many_threads_as_there_were():
     wait_until(lambda: len(predictors() - before) == 2)
 
 
-def test_a_lost_call_that_ends_late_does_not_make_the_pool_look_slow():
+def test_an_abandoned_call_that_ends_late_does_not_make_the_pool_slow():
     pool = pool_of(limit_s=0.1)
     leave = threading.Event()
     with pytest.raises(TimeLimitError):
@@ -160,14 +160,14 @@ def test_a_lost_call_that_ends_late_does_not_make_the_pool_look_slow():
     assert pool._admission.average_s < 0.05
 
 
-def test_the_time_in_the_queue_is_not_the_predictors():
+def test_the_time_in_the_queue_does_not_count_as_predictor_time():
     pool = pool_of(limit_s=0.5)
     with callers(2) as executor:
         calls = [executor.submit(pool.run, lambda: time.sleep(0.35)) for _ in range(2)]
         assert [job.result() for job in calls] == [None, None]
 
 
-def test_a_call_that_does_not_get_its_turn_is_turned_away_and_never_done():
+def test_a_call_queued_too_long_is_rejected_and_never_run():
     pool = pool_of(limit_s=0.6)
     done, turns = [], [threading.Event(), threading.Event()]
     with callers(3) as executor:
@@ -187,7 +187,7 @@ def test_a_call_that_does_not_get_its_turn_is_turned_away_and_never_done():
     assert pool._waiting == 0
 
 
-def test_every_call_is_done_once_or_rejected_under_concurrency():
+def test_every_call_is_run_once_or_rejected_under_concurrency():
     before = predictors()
     lost, done = [], []
     limit_s = 0.01
@@ -218,7 +218,7 @@ def test_every_call_is_done_once_or_rejected_under_concurrency():
     assert turned_away
 
 
-def test_so_many_may_wait_when_the_model_is_slow():
+def test_the_length_of_the_queue_is_limited_if_the_model_is_slow():
     pool = pool_of(longest_queue=3)
     with callers(3) as executor:
         with busy(pool):
@@ -234,7 +234,7 @@ def test_so_many_may_wait_when_the_model_is_slow():
     assert pool.run(lambda: "later") == "later"
 
 
-def test_a_call_that_would_wait_longer_than_the_limit_is_turned_away_at_once():
+def test_a_call_that_would_wait_beyond_the_limit_is_rejected_at_once():
     pool = pool_of(limit_s=3)
     with callers(1) as executor, busy(pool):
         pool._admission.average_s = 4.0
@@ -246,7 +246,7 @@ def test_a_call_that_would_wait_longer_than_the_limit_is_turned_away_at_once():
     assert queued.result() == "queued"
 
 
-def test_hundreds_that_ask_at_once_get_their_own_answer_when_the_model_is_fast():
+def test_hundreds_of_concurrent_callers_get_their_own_result_from_a_fast_model():
     pool = pool_of(longest_queue=3)
     pool.run(lambda: "warm")
     count = 300

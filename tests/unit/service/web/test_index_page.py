@@ -39,7 +39,7 @@ def text_of(page):
 
 
 @pytest.mark.parametrize("manifest", [example(), hostile()], ids=["example", "hostile"])
-def test_answers_come_before_internals(manifest, tmp_path):
+def test_sections_are_in_order_and_headings_are_nested(manifest, tmp_path):
     page = page_of(manifest, tmp_path)
     assert [name for name in page.ids if not name.endswith("-title")] == SECTIONS
     assert len({*page.ids}) == len(page.ids)
@@ -48,7 +48,7 @@ def test_answers_come_before_internals(manifest, tmp_path):
     assert {"header", "main", "nav", "footer"} <= {*page.tags}
 
 
-def test_the_status_says_whether_the_service_is_ready(tmp_path):
+def test_the_status_shows_whether_the_service_is_ready(tmp_path):
     page = page_of(example(), tmp_path)
     assert "Not ready: the model has not been warmed up yet." in page.everything
     bundle, drift = bundle_with(tmp_path), DriftReport([], [], 1.0)
@@ -76,13 +76,13 @@ def test_links_are_relative(manifest, tmp_path):
         ),
     ],
 )
-def test_the_request_is_to_the_address_of_the_page(headers, address, tmp_path):
+def test_the_example_request_uses_the_address_of_the_page(headers, address, tmp_path):
     page = page_of(example(), tmp_path, **headers)
     assert page.curl.startswith(f"curl -s {address} -H ")
     assert shlex.split(page.curl)[2] == address.strip("'")
 
 
-def test_the_request_is_below_the_place_where_the_application_is_mounted(tmp_path):
+def test_the_example_request_includes_the_mount_point_of_the_application(tmp_path):
     client = Client(app_of(bundle_with(tmp_path)))
     answer = client.get(
         "/", headers={"Accept": "text/html"}, base_url="https://example.org/models/kmeans"
@@ -99,7 +99,7 @@ def test_links_work_behind_a_prefix(tmp_path):
     assert found == {"model": 200, "drift": 200, "metrics": 200, "livez": 200, "readyz": 503}
 
 
-def test_psi_and_ks_are_explained_where_they_are_shown(tmp_path):
+def test_psi_and_ks_are_explained_if_they_are_shown(tmp_path):
     labels = text_of(page_of(example(baseline={"inputs": {}}), tmp_path, answered=["1"]))
     numbers = text_of(page_of(example(**NUMBERS), tmp_path, answered=[250_000.0]))
     windows = f"{1 / FALSE_ALARMS:,.0f}"
@@ -124,7 +124,7 @@ def test_statistics_and_intervals_are_rounded(tmp_path):
         assert fact in text
 
 
-def test_what_moved_most_is_first_and_open(tmp_path):
+def test_the_field_with_the_largest_shift_is_first_and_open(tmp_path):
     fields = ["a", "b", "c"]
     manifest = example(
         prediction={
@@ -139,7 +139,7 @@ def test_what_moved_most_is_first_and_open(tmp_path):
     assert page.fields == [("b", True), ("c", False), ("a", False)]
 
 
-def test_a_chart_shows_the_most_frequent_labels_and_the_page_the_first_charts(tmp_path):
+def test_the_number_of_labels_per_chart_and_of_charts_is_limited(tmp_path):
     values = {f"value {number}": number for number in range(MAX_ROWS + 3)}
     fields = {str(number): values for number in range(MAX_CHARTS + 2)}
     page = page_of(example(baseline={"predictions": fields, "inputs": {}}), tmp_path)
@@ -163,7 +163,7 @@ def test_a_chart_of_numbers_and_labels_shows_every_bin(tmp_path):
 
 
 @pytest.mark.parametrize("show_samples", [True, False])
-def test_hostile_names_are_text(show_samples, tmp_path):
+def test_hostile_names_are_escaped(show_samples, tmp_path):
     manifest = hostile()
     manifest["packages"] = {HOSTILE: HOSTILE}
     manifest["baseline"] = {
@@ -195,7 +195,7 @@ def test_the_input_is_described_field_by_field(tmp_path):
 
 
 @pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
-def test_text_and_bars_have_contrast(scheme, tmp_path):
+def test_text_and_bars_have_enough_contrast(scheme, tmp_path):
     colours = schemes(page_of(example(), tmp_path).styles[0])[scheme]
     for text, ground in PAIRS:
         assert contrast(colours[text], colours[ground]) >= 4.5, (text, ground)
@@ -222,7 +222,7 @@ def contrast(one, other):
     return (light + 0.05) / (dark + 0.05)
 
 
-def test_a_field_may_be_named_like_a_method(tmp_path):
+def test_a_field_can_be_named_like_a_method(tmp_path):
     prediction = {**example()["prediction"], "fields": ["values"], "labels": {}}
     page = page_of(example(prediction={**prediction, "buckets": {"values": [0.5]}}), tmp_path)
     assert "values" in text_of(page)

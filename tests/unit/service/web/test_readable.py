@@ -34,11 +34,11 @@ def value_of(text):
         ([], ["any number"]),
     ],
 )
-def test_intervals_in_words(bounds, shown):
+def test_intervals_are_described_in_words(bounds, shown):
     assert readable_bins(intervals(bounds) if bounds else ["(-Inf, +Inf)"]) == shown
 
 
-def test_text_is_no_interval():
+def test_a_label_is_not_an_interval():
     with pytest.raises(ValueError, match="other is no interval"):
         readable_bins(["other"])
 

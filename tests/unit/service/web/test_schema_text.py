@@ -29,11 +29,11 @@ from nachlass_service.web.schema_text import Field, fields_of, type_of
         ),
     ],
 )
-def test_the_type_of_a_sample(schema, text):
+def test_the_type_of_a_sample_is_described(schema, text):
     assert type_of(schema) == text
 
 
-def test_the_fields_of_a_sample():
+def test_the_fields_of_a_sample_are_listed():
     schema = {"properties": {"a": {"type": "string"}, "b": {}}, "required": ["a"]}
     assert fields_of(schema) == [
         Field("a", "string", is_required=True),
