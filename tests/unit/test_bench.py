@@ -1,4 +1,4 @@
-"""What CI does not run names modules, and what is in them, that there are."""
+"""Scripts that CI does not run import only existing names."""
 
 import ast
 from importlib import import_module

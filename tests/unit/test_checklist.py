@@ -1,4 +1,4 @@
-"""The checklist of s2i builders is whole, and names tests that there are."""
+"""The checklist of s2i builders is complete and names existing tests."""
 
 import re
 

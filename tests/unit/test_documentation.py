@@ -1,4 +1,4 @@
-"""The documentation is whole: what it shows is run by a test, and what it links to is there."""
+"""The documentation is complete: tests run its examples, and its links are valid."""
 
 import re
 
@@ -9,7 +9,7 @@ from support.project import PROJECT
 
 LANGUAGES = {"sh", "text", "python", "json", "dockerfile", "{toctree}", "{warning}"}
 MARKS = {"needs-cluster": ("oc ",), "needs-s2i": ("s2i ",)}
-"""What only marked blocks may hold, and how their commands begin."""
+"""The only commands that marked blocks may contain."""
 
 
 def name(page):

@@ -25,7 +25,7 @@ from support.project import ALL, PROJECT
 
 FOLDER = PROJECT / "s2i/openshift"
 FILES = sorted(FOLDER.iterdir())
-KUBERNETES = "1.29"  # which OpenShift 4.16 is
+KUBERNETES = "1.29"  # the version in OpenShift 4.16
 APP_ROUTES = {
     rule.rule: rule.methods
     for rule in create_app(
@@ -33,7 +33,7 @@ APP_ROUTES = {
     ).url_map.iter_rules()
 }
 POD_OF_A_BUILD = {"/tmp/build", "/var/cache/blobs", "/var/lib/containers/cache"}
-"""Where the build controller mounts what is its own; a volume for the same path is refused."""
+"""Mount points of the build controller; a volume with the same path is rejected."""
 
 
 DOCKERFILE = """\
@@ -44,13 +44,13 @@ RUN /usr/libexec/nachlass/install-packages listed
 USER 1001
 RUN --mount=type=tmpfs,target=/tmp /usr/libexec/s2i/run prove
 """
-"""What makes the small image of what s2i has made, wherever that is done."""
+"""The recipe for the small image from the s2i image, the same everywhere."""
 
 CONTAINERFILE = (PROJECT / "Containerfile").read_text(encoding="utf-8")
 PAGE = (PROJECT / "docs/how-to/s2i.md").read_text(encoding="utf-8")
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""Ten times as fast, where libyaml is."""
+"""Ten times faster if libyaml is installed."""
 
 
 def documents(name):
@@ -63,14 +63,14 @@ def only(items):
 
 
 def named(items):
-    """A list of objects that have names, by name; none may be there twice."""
+    """Return objects by their unique names."""
     by_name = {item["name"]: item for item in items}
     assert len(by_name) == len(items)
     return by_name
 
 
 def strings(value):
-    """All texts in a document, names of fields too."""
+    """Yield all strings in a document, including names of fields."""
     match value:
         case dict():
             for key, inner in value.items():
@@ -88,7 +88,7 @@ def references(value, pattern):
 
 
 def unrestricted(pod):
-    """What Pod Security's profile `restricted` has against a pod: fields, by container."""
+    """Return the fields that violate Pod Security's profile `restricted`, by container."""
     of_pod = pod.get("securityContext", {})
     found = {
         "": [field for field in ("hostNetwork", "hostPID", "hostIPC") if pod.get(field)]
@@ -183,7 +183,7 @@ PARAMETERS = named(TEMPLATE["parameters"])
 
 
 def process(**given):
-    """What `oc process` makes of the template: its objects by kind and name."""
+    """Return the objects that `oc process` makes of the template, by kind and name."""
     assert given.keys() <= PARAMETERS.keys()
     values = {name: "made" if "generate" in p else "" for name, p in PARAMETERS.items()}
     values |= {name: p["value"] for name, p in PARAMETERS.items() if "value" in p} | given
@@ -299,11 +299,11 @@ def test_the_second_build_copies_the_result_of_the_first():
         "dockerfile": DOCKERFILE,
         "images": [{"from": built, "as": ["built"]}],
     }
-    # `from` takes the place of the last stage's image; there is one stage.
+    # `from` replaces the image of the last stage; there is only one.
     assert SECOND["strategy"].keys() == {"type", "dockerStrategy"}
     assert SECOND["strategy"]["type"] == "Docker"
     assert SECOND["strategy"]["dockerStrategy"].keys() == {"from", "volumes"}
-    # The predictor is asked in both.
+    # The predictor is called in both.
     assert SECOND["strategy"]["dockerStrategy"]["volumes"] == STRATEGY["volumes"]
     assert DOCKERFILE.count("FROM ") == 1
     assert SECOND["output"]["to"] == {"kind": "ImageStreamTag", "name": "iris:latest"}
@@ -312,7 +312,7 @@ def test_the_second_build_copies_the_result_of_the_first():
 
 
 def test_the_second_build_starts_only_after_the_first_has_ended():
-    """Its other image is there from the start: a trigger for it would fire at once."""
+    """The other image exists from the start: its trigger would fire at once."""
     trigger = only(SECOND["triggers"])
     assert trigger == {"type": "ImageChange", "imageChange": {"from": BUILD["output"]["to"]}}
 
@@ -321,7 +321,7 @@ def test_the_second_build_requests_few_resources():
     assert SECOND["completionDeadlineSeconds"] < BUILD["completionDeadlineSeconds"]
     resources = SECOND["resources"]
     assert resources["limits"]["memory"] == BUILD["resources"]["limits"]["memory"]
-    # What is not requested is the limit.
+    # A missing request defaults to the limit.
     assert resources["limits"].keys() <= resources["requests"].keys()
 
 
@@ -336,7 +336,7 @@ def test_model_images_have_their_own_labels():
     assert labels[1]["org.opencontainers.image.title"] == "iris"
     runtime = CONTAINERFILE.partition("AS builder")[0]
     inherited = set(re.findall(r"org\.opencontainers\.image\.[\w.]+(?==)", runtime))
-    assert inherited == {"org.opencontainers.image.base.name"}  # which is the model's, too
+    assert inherited == {"org.opencontainers.image.base.name"}  # the model's base, too
 
 
 @pytest.mark.parametrize(
@@ -352,7 +352,7 @@ def test_a_build_uses_a_tag_of_its_image_stream(source, stream):
     name, _, tag = source["name"].partition(":")
     assert name == stream["metadata"]["name"]
     assert tag in named(stream["spec"]["tags"])
-    assert source["namespace"] == ""  # where the build is
+    assert source["namespace"] == ""  # the namespace of the build
 
 
 @pytest.mark.parametrize("where", ["template", "pipeline", "page"])
@@ -381,7 +381,7 @@ def test_the_triggers_of_a_build():
     for kind in ("GitHub", "Generic"):
         name = triggers[kind][kind.lower()]["secretReference"]["name"]
         assert given["Secret", name]["stringData"] == {"WebHookSecretKey": f"made for {kind}"}
-    assert "allowEnv" not in triggers["Generic"]["generic"]  # would stay in the image
+    assert "allowEnv" not in triggers["Generic"]["generic"]  # it would stay in the image
 
 
 def test_the_volumes_of_a_build():
@@ -390,7 +390,7 @@ def test_the_volumes_of_a_build():
     mounted = [mount["destinationPath"] for v in volumes.values() for mount in v["mounts"]]
     assert not POD_OF_A_BUILD & set(mounted)
     for volume in volumes.values():
-        # A build does not start while a Secret is missing; and one Secret has one place in its pod.
+        # A build needs all of its Secrets to start, and can mount each only once.
         assert volume["source"]["type"] == "Secret"
         secret = OBJECTS["Secret", volume["source"]["secret"]["secretName"]]
         assert secret.keys() == {"apiVersion", "kind", "metadata"}
@@ -477,7 +477,7 @@ def test_selectors_match_only_the_pods():
     for selector in (DEPLOYMENT["selector"]["matchLabels"], SERVICE["selector"]):
         assert selector
         assert selector.items() <= labels
-        # The label of all objects does not make a pod part of the service.
+        # The label common to all objects does not make a pod part of the service.
         assert not selector.items() <= OBJECTS["BuildConfig", "iris"]["metadata"]["labels"].items()
 
 
@@ -535,7 +535,7 @@ def test_the_parameters_set_the_resources_and_settings_of_the_service():
 
 @pytest.fixture
 def service_monitor(tmp_path):
-    """What `nachlass monitoring` writes for the model that the template builds."""
+    """Return the ServiceMonitor of `nachlass monitoring` for the model of the template."""
     bundle = tmp_path / "bundle"
     (bundle / layout.SOURCE_FOLDER).mkdir(parents=True)
     document = example(name=only(STRATEGY["env"])["value"])
@@ -553,7 +553,7 @@ def test_the_service_monitor_selects_the_service_of_the_template(service_monitor
     labels = OBJECTS["Service", "iris"]["metadata"]["labels"]
     assert selector
     assert selector.items() <= labels.items()
-    assert "namespaceSelector" not in service_monitor["spec"]  # its own alone
+    assert "namespaceSelector" not in service_monitor["spec"]  # only its own namespace
     endpoint = only(service_monitor["spec"]["endpoints"])
     assert endpoint["targetPort"] == only(CONTAINER["ports"])["containerPort"]
     assert "GET" in APP_ROUTES[endpoint["path"]]
@@ -604,7 +604,7 @@ def test_workspaces_and_results_are_declared():
     assert references(IMAGE_TASK, r"\$\(results\.([\w-]+)\.path\)") == results.keys()
     of_tasks = references(PIPELINE, r"\$\(tasks\.([\w-]+\.results\.[\w-]+)\)")
     assert of_tasks <= {f"image.results.{name}" for name in results}
-    assert of_tasks  # they make `deploy` wait
+    assert of_tasks  # these references make `deploy` wait
     volumes = named(IMAGE_TASK["volumes"]).keys()
     mounts = [*IMAGE_TASK["stepTemplate"]["volumeMounts"], *STEPS["build"]["volumeMounts"]]
     assert {mount["name"] for mount in mounts} == volumes
@@ -627,7 +627,7 @@ def test_a_push_starts_the_pipeline():
 def test_the_requirements_of_the_event_listener_are_present_or_documented():
     spec = WEBHOOK["spec"]
     assert spec["to"] == {"kind": "Service", "name": f"el-{LISTENER['metadata']['name']}"}
-    assert spec["port"] == {"targetPort": "http-listener"}  # as Tekton calls it
+    assert spec["port"] == {"targetPort": "http-listener"}  # Tekton's name for the port
     assert spec["tls"]["termination"] == "edge"
     (file,) = (path for path in FILES if path.name == "pipeline.yaml")
     text = file.read_text(encoding="utf-8")
@@ -673,13 +673,13 @@ def test_steps_are_restricted_except_as_the_file_explains(task):
     if task == "deploy":
         assert found == {}
         return
-    # pipelines-scc, which `build` needs, refuses pods that name a seccompProfile.
+    # pipelines-scc, which `build` needs, rejects pods with a seccompProfile.
     assert found.pop("build") == [
         *("allowPrivilegeEscalation", "capabilities.drop", "capabilities.add"),
         *("runAsNonRoot", "runAsUser", "seccompProfile"),
     ]
     assert found == {"clone": ["seccompProfile"], "generate": ["seccompProfile"]}
-    # Which `baseline` allows.
+    # `baseline` allows it.
     assert STEPS["build"]["securityContext"]["capabilities"] == {"add": ["SETFCAP"]}
     assert "privileged" not in STEPS["build"]["securityContext"]
     assert not any("seccompProfile" in step["securityContext"] for step in spec["steps"])
@@ -697,7 +697,7 @@ def test_scripts_contain_nothing_that_tekton_substitutes():
 
 @pytest.fixture
 def step(tmp_path):
-    """Run a step's script in a folder, with stubs that write down what they were asked."""
+    """Return a function that runs a step's script, with stubs that record their arguments."""
     (tmp_path / "bin").mkdir()
     (tmp_path / "source").mkdir()
     calls = tmp_path / "calls"
@@ -734,7 +734,7 @@ def step(tmp_path):
 
 @pytest.fixture
 def repository(tmp_path):
-    """A repository of two branches; the function runs git in it."""
+    """Create a repository with two branches; return a function that runs git in it."""
     folder = tmp_path / "repository"
 
     def git(*words):
@@ -784,7 +784,7 @@ def test_the_step_that_generates_a_dockerfile(step, tmp_path):
     )
     (tmp_path / "source/context/Dockerfile").unlink()
     (tmp_path / "source/context").rmdir()
-    assert step("generate", **given)[0] != 0  # s2i said that all was well
+    assert step("generate", **given)[0] != 0  # s2i reports success without a Dockerfile
     (tmp_path / "source/context").rmdir()
     assert step("generate", stub="echo FROM > context/Dockerfile; exit 1", **given)[0] != 0
 
@@ -800,7 +800,7 @@ run) cat <<'END'
 {LABELS}
 END
 esac"""
-"""What the stub of buildah does: the file of labels has an empty line, as a file may."""
+"""The stub of buildah: the file of labels has an empty line, which is allowed."""
 
 
 def test_the_step_that_builds(step, tmp_path):
@@ -823,7 +823,7 @@ def test_the_step_that_builds(step, tmp_path):
 
 
 def test_mounts_are_available_for_both_images(step, tmp_path):
-    """The predictor is asked in the second one, and may read it."""
+    """Mount data for both builds: the second one calls the predictor, which may read it."""
     given = {"IMAGE": "r/iris", "RUNTIME": "q/runtime:1", "DIGEST": "/d"}
     _, bare = step("build", stub=ANSWER, **given)
     (tmp_path / "source/small/Dockerfile").unlink()

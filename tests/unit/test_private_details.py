@@ -2,7 +2,7 @@
 
 A detail is an undocumented attribute or behaviour, a class that is subclassed beyond its
 documented hooks, or the wording of another program. When a check fails, a new version has
-changed the detail: its message says what has changed, and which file has to follow.
+changed the detail: the message names the change and the file to update.
 """
 
 import ast
@@ -65,7 +65,7 @@ KERNEL = f"{BUILDER}/execution/in_kernel/nachlass_kernel"
 
 @dataclass(frozen=True)
 class Detail:
-    """A detail of `project`; `sign` is the text by which the file refers to it."""
+    """A detail of `project`; `sign` is the text in the file that refers to it."""
 
     project: str
     what: str
@@ -74,7 +74,7 @@ class Detail:
     holds: Callable[[], object]
 
     def broken(self) -> str | None:
-        """Say what has changed and which file relies on it; None if nothing has changed."""
+        """Describe the change and the file that relies on it; None if nothing has changed."""
         try:
             why = None if self.holds() else "this is no longer true"
         except Exception as error:  # noqa: BLE001 - any exception in a check is a change
@@ -86,7 +86,7 @@ DETAILS: list[Detail] = []
 
 
 def relies_on(project, what, used_in, sign):
-    """Add a check to the table: a function that says whether the detail still holds."""
+    """Add a check to the table: a function that returns whether the detail still holds."""
 
     def add(holds):
         DETAILS.append(Detail(project, what, used_in, sign, holds))
@@ -623,7 +623,7 @@ def jupyter_client_socket():
     "mermaid_js_url",
 )
 def nbconvert_addresses():
-    from nbconvert.exporters import HTMLExporter  # half a second, which one worker pays
+    from nbconvert.exporters import HTMLExporter  # takes half a second, and not in every worker
 
     tree = ast.parse((PROJECT / BUILDER / "assemble/render.py").read_text())
     [call] = [
@@ -817,7 +817,7 @@ def pip_options():
 
     told = create_command("install").parser.format_help()
     names = {*pip_settings.LISTS, *pip_settings.SWITCHES, *pip_settings.WORDS}
-    # Names that pip takes in files and variables, and does not show.
+    # Names that pip accepts in files and variables, but does not list.
     names -= {"default-timeout", "pypi-url"}
     missing = [name for name in sorted(names) if f"--{name}" not in told]
     assert missing == []
@@ -877,7 +877,7 @@ CHANGES = [
     (uv_exit_status, uv_program, "UNSOLVABLE", 7),
     (uv_export_options, uv_lock, "EXPORT_OPTIONS", ("--no-such-option",)),
 ]
-"""Changes, each with the check that has to notice it."""
+"""Changes, each with the check that must detect it."""
 
 
 BY_CHECK = {detail.holds: detail for detail in DETAILS}

@@ -1,4 +1,4 @@
-"""The version is written once, and what cannot read it says the same."""
+"""The version is defined once, and files that cannot read it have the same one."""
 
 import re
 import tomllib

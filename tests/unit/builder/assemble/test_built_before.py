@@ -86,6 +86,6 @@ def test_the_replaced_bundle_is_compared_before_the_record(tmp_path):
     (bundle / "model.pickle").write_text("changed since")
     said = compare_with_before(made, files, bundle, cache)
     assert said.startswith("model.pickle differs from an earlier equal build")
-    # An unequal build's says nothing.
+    # A manifest of a different build is not compared.
     write_manifest(bundle, replace(made, version="another"))
     assert "identical to" in compare_with_before(made, files, bundle, cache)

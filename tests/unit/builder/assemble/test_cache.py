@@ -1,4 +1,4 @@
-"""The size of a cache, and what a prune removes of it."""
+"""The size of a cache and the effect of a prune."""
 
 import os
 import time
@@ -24,7 +24,7 @@ def write(path, size=1000, *, days=0):
 
 
 def used(folder, days):
-    """Have a folder be used some days ago."""
+    """Record a use of a folder some days ago."""
     then = time.time() - days * DAY_S
     (folder / MARK).touch()
     for path in (folder / MARK, folder):
@@ -57,7 +57,7 @@ def test_the_size_of_each_kind(tmp_path):
     assert kinds["compiled bytecode"] == (1, 100)
     assert kinds["records of builds"] == (0, 32)
     assert kinds["other"] == (1, 1000)
-    assert size.size == 1132, "a file that is linked twice takes its room once"
+    assert size.size == 1132, "a hard-linked file is counted once"
     assert size.as_data()["kinds"][0] == {"name": "environments", "entries": 1, "bytes": 1000}
     assert size.as_text().splitlines()[0] == str(tmp_path)
 
@@ -108,7 +108,7 @@ def test_an_environment_in_use_is_kept(tmp_path, dry_run):
     assert str(pruned).endswith("kept 1 folder in use")
     assert prune(tmp_path, MONTH_S, dry_run=True).removed == (
         {"environment": 1} if dry_run else {}
-    ), "what a prune has found in use was used then"
+    ), "finding a folder in use records a use"
 
 
 def test_an_unfinished_environment_is_kept_while_its_build_runs(tmp_path):
@@ -118,7 +118,7 @@ def test_an_unfinished_environment_is_kept_while_its_build_runs(tmp_path):
         assert prune(tmp_path, 0, dry_run=False).in_use == 1
     assert (folder / "env-12345678/bin/python").exists()
     prune(tmp_path, 0, dry_run=False)
-    assert not (folder / "env-12345678").exists(), "a killed build has left it"
+    assert not (folder / "env-12345678").exists(), "the leftover of a killed build"
 
 
 def test_bytecode_is_kept_while_it_is_linked_into_an_environment(tmp_path):

@@ -1,4 +1,4 @@
-"""When the previous bundle's lock is kept, and which files of the source it then names."""
+"""Reusing the lock of the previous bundle, and the files of the source that it names."""
 
 import json
 import os
@@ -26,9 +26,9 @@ from nachlass_builder.source.source import Source
 
 @pytest.fixture
 def build(tmp_path, monkeypatch):
-    """Choose a lock as a build does, and leave it to the next one in the folder `before`.
+    """Return a function that chooses a lock like a build, and passes it on in the folder `before`.
 
-    The source has a package of its own in the folder `mine`.
+    The source has a local package in the folder `mine`.
     """
     before, resolved = tmp_path / "before", []
     source = tmp_path / "work" / "src"
@@ -85,7 +85,7 @@ def test_changed_metadata_of_a_local_package_triggers_a_new_resolution(build, tm
 
 @pytest.fixture
 def versions_of_then(tmp_path):
-    """The advice for a notebook with a commit of a day, and for its requirements."""
+    """Return a function for the advice, given the date of a commit and the requirements."""
 
     def versions_of_then(day, *texts, **parameters):
         root = tmp_path / "repo"

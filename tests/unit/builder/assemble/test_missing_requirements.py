@@ -15,7 +15,7 @@ BRINGS = {"pandas": ["pandas", "numpy"], "scikit-learn": ["scikit-learn", "scipy
 
 
 class Index:
-    """Stands in for uv: what it locks is what the requirements bring, each in version 1.0."""
+    """Replaces uv: locks the dependencies in `BRINGS`, each in version 1.0."""
 
     def __init__(self, failure=None):
         self.failure, self.asked = failure, []

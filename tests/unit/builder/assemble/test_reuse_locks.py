@@ -56,7 +56,7 @@ def write_locks(folder, serving, training=None, **said):
 
 @pytest.fixture
 def bundle(tmp_path):
-    """The parts of a bundle that the next build uses."""
+    """Create the parts of a bundle that the next build uses."""
     write_locks(tmp_path / "bundle", {"alpha": "1.5"})
     write_manifest(tmp_path / "bundle", decode(example(locks={"resolution": "as before"})))
     return tmp_path / "bundle"
@@ -64,7 +64,7 @@ def bundle(tmp_path):
 
 @pytest.fixture
 def source(tmp_path):
-    """The staged copy of a source."""
+    """Create the staged copy of a source."""
     root = tmp_path / "work" / "src"
     write_notebook(root / "sub/model.ipynb", "# %%\ndef predictor(x):\n    return x\n")
     (root / "requirements.txt").write_text("alpha>=1\n")
@@ -73,7 +73,7 @@ def source(tmp_path):
 
 @pytest.fixture
 def taken(tmp_path, source):
-    """Reuse the locks as a build does."""
+    """Return a function that reuses the locks like a build."""
 
     def take(constraints=(), hashes=(), bundle=tmp_path / "bundle"):
         checked = check(source, ["sub/model.ipynb"], Settings.from_environ({}, {}), None)

@@ -1,4 +1,4 @@
-"""The number of samples in a bundle."""
+"""The samples that are kept in a bundle."""
 
 import pytest
 

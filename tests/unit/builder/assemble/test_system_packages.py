@@ -20,7 +20,7 @@ PLACE = "lib/python3/site-packages/lightgbm/lib_lightgbm.so"
 
 @dataclass
 class System:
-    """The packages of a machine and of its archives."""
+    """The packages of a machine and of its archives; replaces apt and dpkg."""
 
     root: Path
     apt: bool = True
@@ -96,7 +96,7 @@ def test_a_complete_environment_is_scanned_once(system):
     for _ in range(2):
         seen_to(system)
     assert system.looked_through == 1
-    system.apt = False  # what else is installed there is not known
+    system.apt = False  # without apt, other installed packages are unknown
     seen_to(system)
     assert system.looked_through == 2
 
@@ -156,7 +156,7 @@ def test_missing_packages_are_unpacked_once_in_an_image(system, capsys):
         assert "unpacked from apt.txt: unixodbc" in said
         assert "warning" not in said
     assert system.unpacked == [["unixodbc", "libgomp1"]]
-    # Another model's packages are not this one's.
+    # The packages of another model are separate.
     needs(system)
     seen_to(system, ODBC, unpack=True)
     assert system.unpacked[1:] == [["unixodbc"]]
@@ -197,7 +197,7 @@ def test_an_image_without_apt_rejects_system_packages(system):
 
 
 def test_the_packages_for_an_image_include_every_loaded_library(system):
-    """Also what this one has: the image that serves may lack it."""
+    """Include libraries that this machine has: the image may lack them."""
     needs(system, "libgomp.so.1", "libodd.so.3")
     asked = [AptPackage("unixodbc", "2.3.12-2")]
     packages = image_packages(asked, system.root / "key/env", system.root / "cache", Progress())

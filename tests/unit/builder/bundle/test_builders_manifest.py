@@ -58,7 +58,7 @@ def field_docstrings(kind):
 
 
 def draft():
-    """Return the example before its environment was chosen."""
+    """Return the example as it is before the environment is chosen."""
     whole = decode(example())
     known = {name: fact for name, fact in vars(whole).items() if name in Draft.__annotations__}
     locks = Locks(
@@ -72,7 +72,7 @@ def draft():
 def test_the_documented_schema_matches_the_code():
     if os.environ.get("NACHLASS_WRITE_SCHEMA"):
         SCHEMA.write_text(published())
-    assert SCHEMA.read_text() == published(), "write it: NACHLASS_WRITE_SCHEMA=1 pytest"
+    assert SCHEMA.read_text() == published(), "update it: NACHLASS_WRITE_SCHEMA=1 pytest"
 
 
 def test_the_example_conforms_to_the_schema():

@@ -1,4 +1,4 @@
-"""A seed has the lock for the next build, and nothing that could be served."""
+"""A seed has the lock for the next build, but nothing to serve."""
 
 import json
 

@@ -28,7 +28,7 @@ def predictor(x):
 
 @pytest.fixture
 def changes(tmp_path):
-    """The changes of code between two sources, given as files and their texts."""
+    """Return a function for the code changes between two sources, given as files and texts."""
 
     def run(old, new, old_names=("model.ipynb",), new_names=("model.ipynb",)):
         for side, files in (("old", old), ("new", new)):

@@ -1,4 +1,4 @@
-"""The checks of `nachlass doctor`, without its network."""
+"""The checks of `nachlass doctor` that need no network."""
 
 import os
 from collections import namedtuple
@@ -29,7 +29,7 @@ def program(folder, name, script="echo"):
 
 @pytest.fixture
 def path(tmp_path, monkeypatch):
-    """The only folder with programs."""
+    """Create the only folder on the PATH."""
     folder = tmp_path / "bin"
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder))

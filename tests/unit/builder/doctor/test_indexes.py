@@ -1,4 +1,4 @@
-"""The indexes of `nachlass doctor`, asked by a real uv at servers of this machine."""
+"""The index checks of `nachlass doctor`, with a real uv and local servers."""
 
 import os
 import socket
@@ -20,7 +20,7 @@ SECRET = "correct-horse"
 
 @contextmanager
 def server(status, *, seconds=0.0, headers=()):
-    """A server that answers every request alike."""
+    """Run a server that sends the same response to every request."""
     asked, ended = [], threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
@@ -47,7 +47,7 @@ def server(status, *, seconds=0.0, headers=()):
 
 @pytest.fixture
 def check(tmp_path):
-    """What is found with some variables, and nothing else of this machine's settings."""
+    """Return a function that checks the indexes with these variables and no other settings."""
 
     def check(**variables):
         environ = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "UV_NO_CONFIG": "1"}
@@ -63,7 +63,7 @@ def test_an_index_without_the_package_is_reachable(check):
     assert (found.state, found.exit_code) == ("ok", 0)
     assert found.message == f"http://{address}/simple answers"
     assert [path for path, _ in asked] == ["/simple/pip/"]
-    assert any(authorization for _, authorization in asked), "without the credentials"
+    assert any(authorization for _, authorization in asked), "sent without credentials"
 
 
 @pytest.mark.parametrize(("status", "words"), [(401, "401 Unauthorized"), (403, "403 Forbidden")])

@@ -1,4 +1,4 @@
-"""Pickled code and its place in the notebook, with any version of cloudpickle."""
+"""Locations in the notebook in pickled code, with any version of cloudpickle."""
 
 import pickle
 import subprocess
@@ -115,7 +115,7 @@ def test_tracebacks_of_loaded_code_point_to_the_notebook(register, predictor):
     frames = [line.split() for line in done.stdout.decode().splitlines()]
     assert frames[-1] == [CELL, "5"]
     others = {file for file, _line in frames if "/contextlib.py" not in file}
-    # dataclasses generate a method without a place.
+    # dataclasses generate a method without a location.
     assert others <= {CELL, "<string>", "<dynamic-code>"}
 
 
@@ -146,7 +146,7 @@ def test_a_file_name_is_pickled_once_and_each_code_object_adds_few_bytes(keep_pl
     functions = [value for name, value in names_of(source).items() if name.startswith("f")]
     before = len(cloudpickle.dumps(functions))
     keep_places()
-    keep_places()  # twice is once
+    keep_places()  # a second call has no effect
     pickled = cloudpickle.dumps(functions)
     assert len(pickled) - before < 200 + 10 * len(functions)
     assert b"nachlass_kernel" not in pickled

@@ -23,7 +23,7 @@ def predictor(x):
 
 @pytest.fixture
 def failing(tmp_path):
-    """Return a function for a sample that fails in line 2 of the second cell, the only one run."""
+    """Return a function for a sample that fails in line 2 of cell 2, the only executed cell."""
     write_notebook(tmp_path / "model.ipynb", CELLS)
     notebook = read_notebook(tmp_path, "model.ipynb")
 

@@ -1,4 +1,4 @@
-"""The limits of the kernel's observer of files, without a kernel."""
+"""The limits of the kernel's file observer, without a kernel."""
 
 import os
 from pathlib import Path
@@ -59,7 +59,7 @@ def test_files_that_are_not_data_are_ignored(observer, tmp_path, monkeypatch, na
 def test_nothing_is_recorded_between_cells_and_in_forks(observer, tmp_path):
     (tmp_path / "a").write_text("a")
     opened = ("open", (str(tmp_path / "a"), "r", os.O_RDONLY))
-    observer.begin_cell()  # a cell inside the cell
+    observer.begin_cell()  # a nested cell
     observer.end_cell()
     observer.end_cell()
     observer.hear(*opened)

@@ -21,7 +21,7 @@ print(json.dumps(pickle.load(sys.stdin.buffer)(3)))
 """
 
 KINDS = {
-    "a NewType that is called and annotates": (
+    "a NewType": (
         """
 from typing import NewType
 from weakref import WeakKeyDictionary, WeakValueDictionary
@@ -43,7 +43,7 @@ def predictor(x: Array[Unpack[Shape]]):
 """,
         ["Shape", "__main__"],
     ),
-    "a cached_property that was used": (
+    "a used cached_property": (
         """
 from functools import cached_property
 class Table:
@@ -58,7 +58,7 @@ def predictor(x):
 """,
         [[7, 8], [7], "How many."],
     ),
-    "a function of singledispatch that was called": (
+    "a called function of singledispatch": (
         """
 from functools import singledispatch
 class Own: pass
@@ -92,7 +92,7 @@ def predictor(x):
 """,
         [4, "any"],
     ),
-    "a ContextVar with a default, one that a cell set, one that is empty": (
+    "ContextVars with a default, a value and neither": (
         """
 from contextvars import ContextVar
 scale = ContextVar("scale", default=2)
@@ -107,7 +107,7 @@ def predictor(x):
 """,
         [16, 3, None],
     ),
-    "a decoder with options, and one of a class of its own": (
+    "a JSON decoder with options, and a subclass": (
         """
 import json
 class Own(json.JSONDecoder):
@@ -128,7 +128,7 @@ def predictor(x):
 """,
         [3, 3],
     ),
-    "the system's random numbers": (
+    "SystemRandom": (
         """
 import random
 source = random.SystemRandom()
@@ -163,9 +163,9 @@ def test_a_context_variable_of_a_library_is_pickled_by_reference(register, monke
 
 
 REFUSED = {
-    "a ContextVar that is a part of something": ContextVar("part"),
+    "a nested ContextVar": ContextVar("part"),
     "a dictionary with weak keys": WeakKeyDictionary({ContextVar: "x"}),
-    "one whose method somebody keeps": (
+    "a dictionary with weak keys and its method": (
         kept := WeakKeyDictionary({ContextVar: "x"}),
         kept.clear,
     ),

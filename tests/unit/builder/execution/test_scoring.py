@@ -1,4 +1,4 @@
-"""The kernel's samples and their scoring, without a kernel."""
+"""Reading and scoring samples in the kernel's code, without a kernel."""
 
 import json
 import sys

@@ -21,7 +21,7 @@ from support.quoted import UNQUOTED
 BUILD = [variable.name for variable in VARIABLES]
 NAMES = st.sampled_from(["A", "BUCKETS", "S2I_CELL_TIMEOUT", "PIP_INDEX_URL", "ä", "with blank"])
 TEXTS = st.text(st.sampled_from("ab01 \t='\"#\\$,;:.-_é€\ufeff\x00\u2028\n\r"), max_size=12)
-# Lines end as Python ends them, which is not only at \n.
+# Lines end at every line boundary of Python, not only at \n.
 VALUES = TEXTS.map(lambda text: "".join(text.splitlines()).strip())
 
 

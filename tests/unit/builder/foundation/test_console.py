@@ -1,4 +1,4 @@
-"""What the command prints for an unexpected error."""
+"""The output of the command for an unexpected error."""
 
 import errno
 

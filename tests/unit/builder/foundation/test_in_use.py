@@ -30,7 +30,7 @@ os.execv("/bin/sh", ["sh", "-c", "echo ready; read line"])
 
 @pytest.fixture(autouse=True)
 def held():
-    """Release what a test has held."""
+    """Release the folders that a test holds."""
     yield
     while in_use._held:
         os.close(in_use._held.popitem()[1])
@@ -43,7 +43,7 @@ def age(path, days):
 
 def test_a_held_folder_is_in_use(tmp_path):
     assert not is_in_use(tmp_path)
-    assert not list(tmp_path.iterdir()), "asking has written something"
+    assert not list(tmp_path.iterdir()), "checking creates no files"
     hold(tmp_path)
     hold(tmp_path)
     assert is_in_use(tmp_path)

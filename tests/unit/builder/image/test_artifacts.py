@@ -20,7 +20,7 @@ LOCK = 'lock-version = "1.0"\ncreated-by = "uv"\npackages = []\n'
 
 
 def built(path):
-    """A bundle to write a seed from."""
+    """Create a bundle to write a seed from."""
     path.mkdir()
     (path / TRAINING_LOCK).write_text(LOCK)
     (path / MANIFEST).write_text(json.dumps(example(locks={"resolution": "decided"})))
@@ -29,7 +29,7 @@ def built(path):
 
 @pytest.fixture
 def kept(tmp_path):
-    """The artifacts that a build left in its image."""
+    """Create the artifacts that a build leaves in its image."""
     built(tmp_path / "built")
     left = Artifacts(tmp_path / "kept")
     left.uv_cache.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""The base image: its digest is never guessed."""
+"""The base image and its digest, which is never guessed."""
 
 from types import SimpleNamespace
 
@@ -11,7 +11,7 @@ NAME, AT = "org.opencontainers.image.base.name", "org.opencontainers.image.base.
 
 
 def engine(*there, digest=None):
-    """An engine with images and a known digest; pulling adds an image."""
+    """Return an engine with images and a known digest; pulling adds an image."""
     has = list(there)
     return SimpleNamespace(has=has.__contains__, pull=has.append, digest=lambda _name: digest)
 

@@ -50,7 +50,7 @@ def test_root_owns_the_served_files_and_another_user_serves_them():
     for lines in (found["model"], found["environment"]):
         assert [line for line in lines if line.startswith("USER")] == ["USER 0", "USER 1001"]
     assert found[""][-1].endswith(" prove")
-    assert "--mount=type=tmpfs,target=/tmp " in found[""][-1]  # nothing of it stays
+    assert "--mount=type=tmpfs,target=/tmp " in found[""][-1]  # leaves no files in the image
 
 
 def test_the_source_and_the_results_of_the_notebook_are_separate_layers():

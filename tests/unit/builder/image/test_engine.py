@@ -1,4 +1,4 @@
-"""podman, buildah and docker: the commands run and the output read."""
+"""podman, buildah and docker: the commands that are run and the parsing of their output."""
 
 import json
 import os
@@ -24,7 +24,7 @@ esac
 
 @pytest.fixture(params=PROGRAMS)
 def engine(request, tmp_path, monkeypatch):
-    """An engine that prints the text a test writes into its folder."""
+    """Return an engine that prints the text a test writes into its folder."""
     program = tmp_path / request.param
     program.write_text(f"#!/bin/sh\ncd '{tmp_path}'\n{ANSWERS}")
     program.chmod(0o755)
@@ -49,7 +49,7 @@ def test_an_image_without_a_digest_has_none(engine, said):
 
 
 def test_the_digest_of_another_registry_is_ignored(engine):
-    if engine.program != "buildah":  # which says one, and not of where
+    if engine.program != "buildah":  # buildah gives a digest without its registry
         assert engine.digest("elsewhere/base") is None
 
 

@@ -1,4 +1,4 @@
-"""The hooks of a source: the message if one fails."""
+"""The hooks of a source, and the error if one fails."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from nachlass_builder.image.hooks import HOOKS, run_hook
 
 @pytest.fixture
 def hook(tmp_path):
-    """Run a hook with this text."""
+    """Return a function that runs a hook with this text."""
 
     def run(text, mode=0o755):
         path = tmp_path / HOOKS / "pre_build"

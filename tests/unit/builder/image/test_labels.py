@@ -1,4 +1,4 @@
-"""The labels of an image are the model's."""
+"""The labels of an image describe the model."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from support.repositories import commit_all
 
 @pytest.fixture
 def labels(tmp_path):
-    """The labels of a source."""
+    """Return a function for the labels of a source."""
     (tmp_path / "My Model").mkdir()
     (tmp_path / "My Model/model.ipynb").write_text("{}")
 

@@ -1,4 +1,4 @@
-"""The steps of `run` before the service starts, in a folder that stands in for the image's."""
+"""The steps of `run` before the service starts, in a folder that replaces the image's."""
 
 import subprocess
 
@@ -16,7 +16,7 @@ env
 
 @pytest.fixture
 def image(tmp_path):
-    """A model's folder, with a Python that prints how it was started."""
+    """Create a model's folder with a Python that prints its arguments and variables."""
     for folder in ("app/bin", "system"):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "app/bin/python").write_text(PYTHON)

@@ -1,4 +1,4 @@
-"""The parts of assemble that need no image; tests/image runs the whole."""
+"""The parts of assemble that need no image; tests/image runs all of it."""
 
 import os
 import subprocess
@@ -88,7 +88,7 @@ def test_a_hook_runs_in_the_source(source):
     (source / HOOKS / "pre_assemble").write_text("pwd > here\n")
     run_hook(source, "pre_assemble", Progress())
     assert (source / "here").read_text().strip() == str(source)
-    run_hook(source, "post_assemble", Progress())  # there is none
+    run_hook(source, "post_assemble", Progress())  # this hook does not exist
 
 
 def test_the_hook_of_another_source_is_not_kept(source, tmp_path):
@@ -117,7 +117,7 @@ def test_a_failing_hook_ends_the_build(source):
 
 
 def packages_asked_for(tmp_path, words, programs):
-    """The packages that `install-packages` installs, where only `programs` exist."""
+    """Return the arguments of the package manager in `install-packages`, with only `programs`."""
     folder = tmp_path / "bin"
     folder.mkdir()
     for name, script in programs.items():

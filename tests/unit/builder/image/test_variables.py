@@ -1,4 +1,4 @@
-"""The variables that an image keeps for its service."""
+"""The variables that an image stores for its service."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""The rules agree with the service: the same limits, the same parameters."""
+"""The rules agree with the service: the same limits and parameters."""
 
 import inspect
 import math
@@ -80,7 +80,7 @@ def test_the_dashboard_uses_only_recorded_series():
 
 
 def test_the_rules_match_the_expected_file():
-    """Compare with every expression and text in rules.yml, which has to be updated with a rule."""
+    """Compare with every expression and text in rules.yml; update that file with a rule."""
     limits = Thresholds("2d", 0.001, 0.03, 0.06, 250, 0.02, 0.2, 1.5)
     groups = rule_groups(Subject("iris", "flowers", predictions=3, inputs=7), limits)
     assert groups == yaml.safe_load(EXACT.read_text())

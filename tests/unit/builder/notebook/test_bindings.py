@@ -1,4 +1,4 @@
-"""What a cell's code binds, against what Python itself makes of it."""
+"""The names that a cell's code binds, compared with Python itself."""
 
 import ast
 import dis
@@ -16,7 +16,7 @@ from nachlass_builder.notebook.bindings import (
 
 
 def bound_by_python(source):
-    """The names that compiled code stores at the top level, without what Python adds."""
+    """Return the names that compiled code stores at the top level, without those Python adds."""
     code = compile(source, "<cell>", "exec")
     stored = {one.argval for one in dis.get_instructions(code) if one.opname == "STORE_NAME"}
     return {name for name in stored if not name.startswith("__")}

@@ -6,7 +6,7 @@ from support.cells import write_notebook
 
 
 def parts(*pieces):
-    """A secret of none: in one piece, scanners of others would find it here."""
+    """Join the parts of a fake secret; written in one piece, it would alert secret scanners."""
     return "".join(pieces)
 
 

@@ -1,4 +1,4 @@
-"""Which notebooks a source is built from."""
+"""The choice of the notebooks to build."""
 
 from pathlib import PurePosixPath
 
@@ -16,7 +16,7 @@ WHICH = "choose one with S2I_SOURCE_NOTEBOOK, or S2I_SOURCE_NOTEBOOK_LIST for a 
 
 @pytest.fixture
 def choose(tmp_path):
-    """Choose from these notebooks, whose cells are given by name."""
+    """Return a function that chooses from these notebooks, given as names and cells."""
 
     def choose(notebooks, given=None, explain=lambda _name: None, **variables):
         for name, cells in notebooks.items():

@@ -1,4 +1,4 @@
-"""Where a notebook binds the names of the contract."""
+"""The locations where a notebook binds the names of the contract."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Which classes something may register when they are made."""
+"""Classes that a library may register when they are created."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The cell that is suggested where a notebook fits a model and defines no predictor."""
+"""The cell suggested for a notebook that fits a model but defines no predictor."""
 
 import pytest
 
@@ -19,7 +19,7 @@ def read(tmp_path):
 
 @pytest.fixture
 def suggested(read):
-    """What the predictor returns, and what the samples are cut from."""
+    """Return a function for the suggested predictor's expression and the source of its samples."""
 
     def suggested(source):
         suggestion = suggest_predictor(read(source))
@@ -92,11 +92,11 @@ SPLIT = "A, B, y, z = train_test_split(X, t)\n"
             f"{LOADED}s = Scaler().fit(X)\nm = SVC().fit(s.transform(X[['a']]), y)",
             ("m.predict(s.transform(pd.DataFrame([x])))[0]", "X[['a']][:100]"),
         ),
-        # The transformer is another, or fitted to something else, by the time it is served.
+        # The transformer is replaced or fitted to other data before it is served.
         ("s = S()\nA = s.fit_transform(X)\ns = S()\nm = SVC().fit(A, y)", None),
         ("s = S()\nA = s.fit_transform(X)\nb = s.fit_transform(y)\nm = SVC().fit(A, b)", None),
         ("s = S()\nX = s.fit_transform(X)\nm = SVC().fit(X, y)", None),
-        # The model, or what it was fitted to, is not what it was.
+        # The model or its training data is replaced or changed.
         ("m = SVC()\nm.fit(X, y)\nm = None", None),
         ("m = SVC()\nm.fit(X, y)\nfor m in [A(), B()]:\n    m.fit(X, y)", None),
         ("m = SVC()\nm.fit(X, y)\ndel X", None),

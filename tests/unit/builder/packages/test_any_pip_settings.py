@@ -1,4 +1,4 @@
-"""Any pip file or variable is read as pip itself reads it, or rejected."""
+"""Any pip file or variable is read as by pip, or rejected."""
 
 import configparser
 import os
@@ -72,7 +72,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def machine(folder):
-    """The variables of a user all of whose files are in one folder."""
+    """Return the variables of a user whose files are all in one folder."""
     return {
         "HOME": str(folder / "home"),
         "XDG_CONFIG_HOME": str(folder / "home/.config"),
@@ -93,7 +93,7 @@ def write(folder, files):
 
 
 def read_by_pip(environ):
-    """What `pip install` takes for its options, in this environment."""
+    """Return the options that `pip install` reads in this environment."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("PIP_")]:
             patch.delenv(name)

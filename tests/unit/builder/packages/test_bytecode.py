@@ -25,13 +25,13 @@ def one(value):
 def two(value):
     return value in {"rare_word", "other_word"}
 """
-"""The two functions share a constant unless Python has met one of its words before."""
+"""The two functions share a constant unless Python has interned one of its words before."""
 MEETING = "rare_word = other_word = 1\n"
 
 
 @pytest.fixture
 def make(tmp_path):
-    """Make a folder of packages: the files of each distribution, by its name."""
+    """Return a function that creates a folder of packages from files by distribution."""
 
     def make(folder, **distributions):
         for name, files in distributions.items():
@@ -45,7 +45,7 @@ def make(tmp_path):
 
 @pytest.fixture
 def give(tmp_path):
-    """Give a folder of packages its bytecode; return the files, by path."""
+    """Return a function that compiles a folder of packages and returns the files by path."""
 
     def give(site_packages, cache="cache", folder=None, deadline=None):
         bytecodes = Bytecode(tmp_path / cache)
@@ -57,7 +57,7 @@ def give(tmp_path):
 
 
 def beside(module):
-    """Where the bytecode of a module is, beside its source."""
+    """Return the path of a module's bytecode beside its source."""
     path = Path(module)
     return f"{path.parent / '__pycache__' / path.name}.{sys.implementation.cache_tag}.pyc"
 

@@ -36,7 +36,7 @@ COMMAND = "[console_scripts]\nzeta = zeta:main\n"
 
 @pytest.fixture(scope="module")
 def indexes(tmp_path_factory):
-    """A wheelhouse and nothing else."""
+    """Return settings with only a wheelhouse."""
     root = tmp_path_factory.mktemp("source")
     make_wheel(root / "wheels", "alpha", requires=["beta[more]", "absent; python_version < '3'"])
     make_wheel(root / "wheels", "beta", requires=["gamma; extra == 'more'"])
@@ -70,7 +70,7 @@ def lock(indexes):
 
 @pytest.fixture
 def ensure(tmp_path, indexes):
-    """Make an environment in a cache of the test's own."""
+    """Return a function that creates an environment in the test's cache."""
 
     def ensure(lock, purpose="training", notes=None, cache=tmp_path):
         return ensure_environment(
@@ -249,7 +249,7 @@ def test_the_python_of_an_environment_is_that_of_the_builder(ensure, lock):
 
 
 def kernel_compiles(environment, names):
-    """Import modules as a kernel does: the names of those that it has to compile."""
+    """Import modules like a kernel; return the names of those it has to compile."""
     folder = bytecode_folder(environment.python)
     before = set(folder.rglob("*.pyc"))
     environ = {"PYTHONPYCACHEPREFIX": str(folder)}
@@ -297,7 +297,7 @@ def test_a_kernel_can_find_the_origin_of_a_distribution(ensure, lock, indexes, m
 
 
 def files_of(environment):
-    """The files of an environment: what each holds, or where it leads."""
+    """Return the files of an environment with their contents or link targets."""
     files = {}
     for path in environment.path.rglob("*"):
         name = path.relative_to(environment.path)

@@ -1,4 +1,4 @@
-"""Why requirements cannot be met: by an index in memory, which is asked instead of uv."""
+"""Explanations of failed resolutions, with an in-memory index instead of uv."""
 
 import pytest
 
@@ -19,7 +19,7 @@ OLD = Release(wheels=("3.8", "3.9"))
 
 
 def wanted(*texts, ours=()):
-    """The user's requirements, each on its line, and ours."""
+    """Return the user's requirements, each with its line, and ours."""
     theirs = [
         Wanted(text, Requirement(text, Place("requirements.txt", line=line)))
         for line, text in enumerate(texts, start=1)

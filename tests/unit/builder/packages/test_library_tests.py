@@ -1,4 +1,4 @@
-"""Which folders are tests of libraries, what imports them, and how they are left out."""
+"""The test folders of libraries: recognition, imports and removal."""
 
 import csv
 
@@ -97,7 +97,7 @@ def test_folders_of_tests_are_removed_unless_they_are_imported(site_packages):
         "pack/inner/tests/common.py",
         "pack-1.0.dist-info/RECORD",
     ]
-    # uv's cache has the other link.
+    # uv's cache has the other hard link.
     assert (site_packages / "pack of a cache").read_text() == before
 
 

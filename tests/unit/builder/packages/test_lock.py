@@ -31,7 +31,7 @@ ENCODED = "open%2Fsesame"
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory):
-    """An index with the cases that matter; the folder above its `simple/`."""
+    """Create an index with the relevant cases; return the folder above its `simple/`."""
     folder = tmp_path_factory.mktemp("index")
     for version in ("1.0", "2.0", "3.0"):
         make_wheel(folder / "files", "alpha", version)
@@ -50,7 +50,7 @@ def published(tmp_path_factory):
 
 @pytest.fixture
 def environ(tmp_path, published):
-    """What uv needs, with the index above as the only one."""
+    """Return the variables for uv, with the index above as the only one."""
     return {
         "HOME": str(tmp_path / "home"),
         "PATH": os.environ["PATH"],
@@ -64,7 +64,7 @@ def environ(tmp_path, published):
 
 @pytest.fixture
 def ask(tmp_path, environ):
-    """Resolve requirements, each on a line of its own of requirements.txt."""
+    """Return a function that resolves requirements, each on a separate line of requirements.txt."""
 
     def ask(
         *texts,
@@ -103,7 +103,7 @@ def refusal(ask, *texts, **options):
 
 @contextmanager
 def served(folder, pages="text/html"):
-    """Serve a folder over HTTP to those who know the password; yield `127.0.0.1:PORT`."""
+    """Serve a folder over HTTP, protected by a password; yield `127.0.0.1:PORT`."""
     expected = "Basic " + b64encode(f"joe:{PASSWORD}".encode()).decode()
 
     class Handler(http.server.SimpleHTTPRequestHandler):
@@ -365,7 +365,7 @@ def test_a_missing_password_is_requested(ask, published):
 
 @pytest.fixture
 def repository(tmp_path):
-    """A bare git repository of a package, as a plain web server can serve it."""
+    """Create a bare git repository of a package that a plain web server can serve."""
     source = tmp_path / "package"
     source.mkdir()
     (source / "pyproject.toml").write_text('[project]\nname = "iota"\nversion = "4.0"\n')
@@ -402,7 +402,7 @@ def test_a_private_repository_works_and_its_password_is_not_stored(
 
 @pytest.fixture
 def dated(tmp_path):
-    """An index that knows when what was published, as a folder to serve."""
+    """Create an index with upload times, as a folder to serve."""
     published = {"xi": {"1.0": "2020", "2.0": "2024"}, "omicron": {"1.0": "2024"}}
     for name, versions in published.items():
         files = []

@@ -1,4 +1,4 @@
-"""Which files of a lock are left where hashes are demanded, and what is refused."""
+"""The files of a lock that match required hashes, and the errors."""
 
 import tomllib
 
@@ -42,7 +42,7 @@ def demand(text, *digests, line=4):
 
 
 def files(*demands):
-    """The files that are left of alpha."""
+    """Return the digests of the remaining files of alpha."""
     package = tomllib.loads(restrict(LOCK, demands))["packages"][0]
     left = [*package.get("wheels", ()), *([package["sdist"]] if "sdist" in package else [])]
     return [file["hashes"]["sha256"] for file in left]

@@ -1,4 +1,4 @@
-"""Which files of pip's are read on this machine and on a Mac, and what is made of broken ones."""
+"""The pip files that are read on Linux and on a Mac, and the errors for invalid ones."""
 
 import sys
 from pathlib import Path
@@ -12,7 +12,7 @@ from nachlass_builder.packages.pip_configuration import configuration_files, rea
 
 @pytest.fixture
 def machine(tmp_path, monkeypatch):
-    """A machine with files in every place, and the variables of its user."""
+    """Create files in every location; return the variables of their user."""
     monkeypatch.setattr(pip_configuration, "MACHINE_FILE", tmp_path / "etc/pip.conf")
     monkeypatch.setattr(sys, "platform", "linux")
     for place in (
@@ -30,7 +30,7 @@ def machine(tmp_path, monkeypatch):
 
 @pytest.fixture
 def places(tmp_path):
-    """The folders of the files that are read."""
+    """Return a function for the folders of the files that are read."""
 
     def places(environ):
         return [str(path.parent.relative_to(tmp_path)) for path in configuration_files(environ)]

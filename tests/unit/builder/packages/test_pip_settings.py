@@ -13,7 +13,7 @@ INDEX = "https://joe:open%2Fsesame@index.example/simple"
 
 @pytest.fixture
 def machine(tmp_path, monkeypatch):
-    """A user with a home and no other configuration than the test writes."""
+    """Return the variables of a user whose only configuration is written by the test."""
     monkeypatch.setattr(pip_configuration, "MACHINE_FILE", tmp_path / "etc/pip.conf")
     return {
         "HOME": str(tmp_path / "home"),

@@ -1,4 +1,4 @@
-"""How a lock is settled: what is built, dated and demanded, by answers that uv could give."""
+"""The resolution of a lock: built packages, dates and hashes, with scripted results of uv."""
 
 from pathlib import Path
 
@@ -29,10 +29,10 @@ def source(name, version):
 
 
 class LockingUv:
-    """Stands in for uv; `packages` says what it locks, by what it is asked for.
+    """Replaces uv; `packages` returns the locked packages for requirements and arguments.
 
-    `with_wheel` are the pins that have wheels, for other Pythons than this; `fits` says
-    whether requirements can be met under constraints.
+    `with_wheel` are the pins that have wheels only for other Pythons; `fits` returns whether
+    requirements can be met under constraints.
     """
 
     def __init__(self, packages, with_wheel=(), fits=lambda _texts, _limits: True):
@@ -136,7 +136,7 @@ def test_requirements_that_cannot_be_locked_are_explained(ask):
 
 
 def dated(texts, arguments):
-    """What is locked as of a date, and without one: newer versions of both."""
+    """Return the packages locked as of a date; without one, newer versions of both."""
     version = "1" if "--exclude-newer" in arguments else "2"
     pins = {Pep508(text).name: Pep508(text).specifier for text in texts}
     names = ["alpha", "beta"] if version == "1" else ["alpha", "beta", "gunicorn"]

@@ -1,4 +1,4 @@
-"""What uv is asked, and what its answers mean."""
+"""The arguments for uv and the interpretation of its output."""
 
 import sys
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ DENIED = Completed(2, "", "error: https://index.example/simple/ 401 Unauthorized
 
 @dataclass
 class Uv:
-    """Stands in for uv: notes what it is asked, and answers by the options."""
+    """Replaces uv: records its arguments and returns `answer`."""
 
     answer: object
     asked: list = field(default_factory=list)
@@ -46,7 +46,7 @@ class Uv:
 
     @property
     def arguments(self):
-        """What the only question was asked with, after what is the same for all."""
+        """The arguments of the only call, without those common to all calls."""
         [(arguments, _options, _listed)] = self.asked
         assert arguments[:2] == ["pip", "compile"]
         assert arguments[-1] == "-"
@@ -55,7 +55,7 @@ class Uv:
 
 @pytest.fixture
 def resolver(tmp_path):
-    """A resolver whose uv gives one answer, or that of a function of its arguments."""
+    """Return a function for a resolver whose uv returns this result or calls this function."""
 
     def make(answer, indexes=IndexSettings(), **options):  # noqa: B008 - it is frozen
         uv = Uv(answer)
@@ -197,7 +197,7 @@ def test_only_wheels_are_requested(resolver):
 
 
 def for_pythons(*pythons):
-    """The answers of an index whose only version fits these Pythons."""
+    """Return the results of an index whose only version supports these Pythons."""
 
     def answer(arguments):
         python = arguments[arguments.index("--python-version") + 1]

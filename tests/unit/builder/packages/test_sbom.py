@@ -34,7 +34,7 @@ def wheels_of(name, *tags):
 
 @pytest.fixture
 def bill(tmp_path):
-    """The bill of distributions that are installed and locked; decoded, and its summary."""
+    """Return a function for the decoded bill of distributions and its summary."""
 
     def install(name, *lines, tag=PURE):
         info = tmp_path / f"{name}-1.0.dist-info"

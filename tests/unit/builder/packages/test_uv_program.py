@@ -1,4 +1,4 @@
-"""What uv says when it fails for want of room."""
+"""The errors of uv about a full disk or missing permissions."""
 
 import pytest
 

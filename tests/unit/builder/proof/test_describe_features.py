@@ -17,7 +17,7 @@ NUMBERS = [number / 10 for number in range(101)]
 
 
 def named(inputs, sample):
-    """The bin of each feature that a sample is in."""
+    """Return the bin of each feature that a sample belongs to."""
     row = [0] * inputs.width
     for cell in inputs.bin_features(sample):
         row[cell] = 1
@@ -30,7 +30,7 @@ def named(inputs, sample):
 
 
 def counted(features, samples):
-    """How often a service would count each bin of each feature."""
+    """Count each bin of each feature like a service."""
     inputs = Inputs(features)
     counts = {feature: dict.fromkeys(bins, 0) for feature, bins in inputs.bins.items()}
     for sample in samples:

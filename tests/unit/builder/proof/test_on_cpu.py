@@ -1,4 +1,4 @@
-"""A proof on the CPU is reported if a GPU would be used."""
+"""A proof on the CPU is reported if the model would use a GPU."""
 
 import pytest
 

@@ -44,7 +44,7 @@ FAILED = {
 
 @dataclass
 class Service:
-    """Stands in for the interpreters: each returns the result given for its path."""
+    """Replaces the interpreters: each returns the result given for its path."""
 
     answers: dict
     asked: list = field(default_factory=list)
@@ -59,7 +59,7 @@ class Service:
 
 @pytest.fixture
 def proof(tmp_path):
-    """Prove with these results of the serving and training environments."""
+    """Return a function that proves with these results of the serving and training environments."""
 
     def proof(serving, training=None, lock=None, has_training=True, **known):
         service = Service({SERVING: serving, TRAINING: training})

@@ -1,4 +1,4 @@
-"""Any requirements file, pip line or block is read, or rejected with its place."""
+"""Any requirements file, pip line or block is read, or rejected with its location."""
 
 import tomllib
 from urllib.parse import urlsplit
@@ -102,7 +102,7 @@ def test_any_requirements_file_is_read_or_rejected_with_its_location(read, text)
             assert 1 <= requirement.place.line <= max(1, len(text.splitlines()))
 
 
-# pip joins `a\` and `b` to `ab`, and takes a backslash behind a comment for a continuation.
+# pip joins `a\` and `b` to `ab`, and treats a backslash after a comment as a continuation.
 LAYOUT = st.lists(
     st.sampled_from(["numpy", "==1", " ", "\t", "#", " # c", "a#b", " \\\n ", "\n", "\r\n", "\n\n"])
 ).map("".join)
@@ -144,7 +144,7 @@ def test_hashes_are_split_from_their_requirement(requirement, digests, joint):
 
 
 def notebook(*sources):
-    """A notebook of cells that need no parsing."""
+    """Return a notebook whose cells need no parsing."""
     return Notebook(
         "model.ipynb", None, tuple(Cell(n, s, False, None) for n, s in enumerate(sources, 1))
     )
@@ -245,7 +245,7 @@ TABLES = st.fixed_dictionaries(
 
 
 def without_null(value):
-    """What TOML can say of a value."""
+    """Return a value without its null entries, which TOML cannot represent."""
     if isinstance(value, dict):
         return {key: without_null(item) for key, item in value.items() if item is not None}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Which lines of cells install packages, and what pip is given there."""
+"""Cell lines that install packages, and the arguments they pass to pip."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from support.cells import write_notebook
 
 @pytest.fixture
 def listed(tmp_path):
-    """What pip is given in the lines of a cell, and of those after it."""
+    """Return a function for the requirements in the pip lines of these cells."""
 
     def read(*cells, name="model.ipynb"):
         write_notebook(tmp_path / name, "".join(f"# %%\n{cell}\n" for cell in cells))
@@ -142,7 +142,7 @@ def block(text):
 
 @pytest.fixture
 def read(tmp_path):
-    """What the blocks of cells hold: requirements, Python, its place, and notes."""
+    """Return a function for the blocks of cells: requirements, Python, its location, and notes."""
 
     def read(*cells):
         write_notebook(tmp_path / "model.ipynb", "".join(f"# %%\n{cell}\n" for cell in cells))

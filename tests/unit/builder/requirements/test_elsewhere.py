@@ -1,4 +1,4 @@
-"""What exists only where a notebook was written is noticed before it is built."""
+"""Code that works only on another platform is reported before the build."""
 
 import pytest
 

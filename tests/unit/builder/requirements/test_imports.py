@@ -1,4 +1,4 @@
-"""What cells import, and the source's own modules that they reach."""
+"""The imports of cells, and the local modules that they reach."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from support.cells import write_notebook
 
 @pytest.fixture
 def found(tmp_path):
-    """The imports of a notebook among other files: module and place."""
+    """Return a function for the imports of a notebook and their locations."""
 
     def found(cells, name="model.ipynb", local=(), files=None):
         write_notebook(tmp_path / name, cells)

@@ -1,4 +1,4 @@
-"""The table of import names is in order, whoever adds to it."""
+"""The table of import names stays sorted."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The lines of project files that their parsers do not tell."""
+"""Line numbers in project files that their parsers do not provide."""
 
 import pytest
 import yaml

@@ -1,4 +1,4 @@
-"""Which imports nothing brings, and the requirements to paste."""
+"""Imports that no requirement provides, and the requirements to paste."""
 
 import pytest
 
@@ -57,7 +57,7 @@ def test_the_first_imports_are_listed():
 
 @pytest.fixture
 def pasted(tmp_path):
-    """What is to be pasted, of a source with a notebook of these cells and other files."""
+    """Return a function for the lines to paste, given the cells and other files."""
 
     def pasted(cells, **files):
         write_notebook(tmp_path / "model.ipynb", cells)

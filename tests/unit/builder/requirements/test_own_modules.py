@@ -1,4 +1,4 @@
-"""Which modules are files of the source itself."""
+"""Modules that are files of the source itself."""
 
 import pytest
 
@@ -16,7 +16,7 @@ node_modules/gyp/gyp.py pkg/src/company/__init__.py
     [
         ("config", [""], True),
         ("helpers", [""], True),
-        ("tools", [""], True),  # a cell may put its folder on the import path
+        ("tools", [""], True),  # a cell may add its folder to the import path
         ("company", [""], True),
         ("lib", [""], True),
         ("torch", ["", "notebooks"], False),

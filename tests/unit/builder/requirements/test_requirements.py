@@ -147,7 +147,7 @@ def test_packages_known_only_at_run_time_are_reported(found):
 def test_conda_packages_are_reported(found):
     gathered = found({"environment.yml": "dependencies:\n  - numpy=1.26\n  - python=3.11\n"})
     assert gathered.merged == []
-    # Of another Python than this one there is a note, too.
+    # There is also a note about the other Python.
     assert any("numpy=1.26" in note for note in gathered.notes)
 
 

@@ -17,7 +17,7 @@ DIGEST = f"sha256:{'a' * 64}"
 
 @pytest.fixture
 def listed(tmp_path):
-    """Write these files, and read the first one as pip's; what it lists."""
+    """Return a function that writes these files and reads the first one."""
 
     def read(files):
         write(tmp_path, files)
@@ -150,7 +150,7 @@ def test_a_hash_without_a_requirement_is_rejected(listed, line, message, remedy)
     assert refused.value.remedy == remedy
 
 
-# Files that name files.
+# Included files.
 
 
 @pytest.mark.parametrize("option", ["-r more.txt", "-rmore.txt", "--requirement=more.txt"])
@@ -196,7 +196,7 @@ def test_a_file_outside_the_source_is_rejected(tmp_path, path):
     assert refused.value.place == PLACE
 
 
-# Words of a line in a cell.
+# Words of a pip line in a cell.
 
 
 def test_words_are_split_into_requirements_and_options(tmp_path):
@@ -257,7 +257,7 @@ def test_a_line_of_a_file_is_one_option_with_its_value(listed):
     assert found.local == ["my tool"]
 
 
-# What a requirement may be.
+# Forms of a requirement.
 
 
 @pytest.mark.parametrize(
@@ -339,7 +339,7 @@ def test_hashes_of_constraints_are_read(tmp_path):
     assert hashed.requirement.place == Place(str(path), line=3)
 
 
-# Files that people have.
+# Encodings and unusual files.
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A shell's line is split into its commands, and pip gets what a shell would give it."""
+"""A shell line is split into commands, and pip gets the same arguments as from a shell."""
 
 import pytest
 from hypothesis import given

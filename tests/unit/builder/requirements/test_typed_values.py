@@ -1,4 +1,4 @@
-"""Documents that have a value of another type than is expected."""
+"""Documents with a value of the wrong type."""
 
 import pytest
 

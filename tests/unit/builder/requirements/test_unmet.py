@@ -1,4 +1,4 @@
-"""Settings of files and cells that have no effect are reported with their place."""
+"""Settings of files and cells without effect are reported with their location."""
 
 from platform import python_version
 
@@ -20,7 +20,7 @@ PLACE = Place("model.ipynb", cell=2, line=1)
 
 @pytest.fixture
 def unmet(tmp_path):
-    """List the settings of a pyproject.toml without effect; `beside` are files beside it."""
+    """Return a function for the settings without effect in a pyproject.toml; `beside` are files."""
 
     def unmet(text, name="pyproject.toml", beside=()):
         path = tmp_path / name

@@ -1,4 +1,4 @@
-"""Requirement files that are not read are reported, with a command that converts them."""
+"""Unread requirement files are reported with a command that converts them."""
 
 import pytest
 
@@ -12,7 +12,7 @@ POETRY = "[tool.poetry.dependencies]\npandas = '^2.0'\n"
 
 @pytest.fixture
 def notes(tmp_path):
-    """Gather the requirements of a source with these files, whose notebook is in a folder."""
+    """Return a function that gathers the requirements of a source with these files."""
 
     def gathered(**files):
         write_notebook(tmp_path / "nb/model.ipynb", "# %%\nx = 1\n")

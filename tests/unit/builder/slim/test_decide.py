@@ -130,7 +130,7 @@ def test_a_damaged_record_is_ignored(training, memory, text):
 
 
 class Hiding(Candidate):
-    """A model that needs some distributions, without starting a service."""
+    """A model that needs some distributions; starts no service."""
 
     def prove_without(self, hidden):
         object.__setattr__(self, "times", getattr(self, "times", 0) + 1)
@@ -183,11 +183,11 @@ def test_an_unreadable_pickle_is_given_up(training, memory, model):
         decide(asked, training, memory, REQUEST)
 
 
-# A model with scripted answers.
+# A model with scripted results.
 
 
 class Scripted(Candidate):
-    """Returns the next answer for each proof, and records the hidden distributions."""
+    """Returns the next scripted result for each proof, and records the hidden distributions."""
 
     def prove_without(self, hidden):
         self.hidden.append(sorted(hidden))

@@ -56,7 +56,7 @@ def read(provided, tmp_path):
 
 
 def function(text):
-    """Return a function of a notebook, which is pickled by value."""
+    """Return a notebook's function, which is pickled by value."""
     names = {"__name__": "__main__"}
     exec(text, names)
     return names["f"]

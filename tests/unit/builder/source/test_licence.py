@@ -1,4 +1,4 @@
-"""The licence of a source, where a program can read it."""
+"""The licence of a source, read from machine-readable files."""
 
 import pytest
 

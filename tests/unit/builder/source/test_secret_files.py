@@ -1,4 +1,4 @@
-"""Which files of a source are secrets, and are left out."""
+"""Files of a source that are left out as secrets."""
 
 import pytest
 
@@ -12,7 +12,7 @@ from nachlass_builder.source.secret_files import (
 
 
 def parts(*pieces):
-    """A secret of none: in one piece, scanners of others would find it here."""
+    """Join the parts of a fake secret; written in one piece, it would alert secret scanners."""
     return "".join(pieces)
 
 

@@ -51,7 +51,7 @@ def filled(root):
 
 @pytest.fixture(scope="module")
 def history(tmp_path_factory):
-    """The .git of a repository with two commits."""
+    """Create the .git folder of a repository with two commits."""
     root = filled(tmp_path_factory.mktemp("history") / "made")
     git(root, "init", "-q", "-b", "main")
     git(root, "add", "-A")

@@ -1,4 +1,4 @@
-"""Of when a source is."""
+"""The time of a source."""
 
 import os
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""apt.txt as in repo2docker, but without input for a shell."""
+"""apt.txt as in repo2docker, but never interpreted by a shell."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The package that provides a library, by an archive's file lists."""
+"""The package that provides a library, from an archive's file lists."""
 
 import pytest
 

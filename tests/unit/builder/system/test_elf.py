@@ -1,4 +1,4 @@
-"""Reading ELF files: their contents, and no exception or result for damaged ones."""
+"""Reading ELF files; damaged ones raise no exception."""
 
 import os
 

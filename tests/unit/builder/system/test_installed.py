@@ -1,4 +1,4 @@
-"""dpkg's answers about the system's packages and files."""
+"""Queries to dpkg about the system's packages and files."""
 
 from pathlib import Path
 

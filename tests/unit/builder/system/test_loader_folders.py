@@ -1,4 +1,4 @@
-"""The folders in which a dynamic loader looks for libraries, by its configuration."""
+"""The library search folders of a dynamic loader, from its configuration."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The package of a library, by its name under Debian's policy."""
+"""The package of a library, from its name under Debian's policy."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""This machine's apt and dpkg, with an archive in a folder, and with Debian's."""
+"""The real apt and dpkg, with a local archive and with Debian's."""
 
 import ctypes
 from pathlib import Path
@@ -17,7 +17,7 @@ from support.debian_archives import LIBRARIES, DebianArchive
 
 pytestmark = [
     pytest.mark.starts_programs,
-    pytest.mark.skipif(not has_apt(), reason="there is no apt; to enable: use Debian"),
+    pytest.mark.skipif(not has_apt(), reason="apt is missing; to enable: use Debian"),
 ]
 
 

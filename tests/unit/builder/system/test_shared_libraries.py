@@ -1,4 +1,4 @@
-"""The libraries that an environment's compiled files lack, by the loader's rules."""
+"""The missing libraries of an environment's compiled files, by the rules of the loader."""
 
 import os
 
@@ -193,7 +193,7 @@ def test_a_folder_without_an_interpreter_can_be_checked(machine, tmp_path, monke
 
 
 def test_the_environment_of_the_tests_is_complete():
-    """Check the real interpreter of the tests, which runs and so lacks nothing."""
+    """Check the interpreter that runs the tests, which lacks nothing."""
     import sys
     from pathlib import Path
 

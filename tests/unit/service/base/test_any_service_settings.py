@@ -1,4 +1,4 @@
-"""Any values of the service's variables are either accepted or rejected by name."""
+"""Any values of the service's variables are accepted or rejected by name."""
 
 import pytest
 from hypothesis import example, given

@@ -1,4 +1,4 @@
-"""Any rows, in a body of any pieces, are either read or rejected one by one."""
+"""Any rows, in pieces of any size, are read or rejected one by one."""
 
 import csv
 import io
@@ -42,7 +42,7 @@ PIECES = st.lists(
 
 
 class Arriving(io.RawIOBase):
-    """A body that comes in pieces of these sizes, over and over."""
+    """A body that arrives in pieces of these sizes, repeatedly."""
 
     def __init__(self, data, sizes):
         self.data, self.sizes, self.turn = io.BytesIO(data), sizes, 0
@@ -57,7 +57,7 @@ class Arriving(io.RawIOBase):
 
 
 def read(make, body, sizes=(100_000,), at_once=1000):
-    """All that a reader makes of a body; an error as its type and text, also at the end."""
+    """Return everything a reader yields for a body; errors as their type and message."""
     found = []
     try:
         reader = make(io.BufferedReader(Arriving(body, sizes), 16))
@@ -116,7 +116,7 @@ def as_csv(rows, end="\r\n", quoting=csv.QUOTE_MINIMAL):
 
 @given(
     rows=TABLES,
-    # Before Python 3.13 csv leaves a \r without quotes where lines end otherwise.
+    # Before Python 3.13, csv does not quote \r if lines end differently.
     form=st.sampled_from(
         [("\r\n", csv.QUOTE_MINIMAL), ("\r\n", csv.QUOTE_ALL), ("\n", csv.QUOTE_ALL)]
     ),
@@ -157,8 +157,8 @@ COLUMNS = st.sampled_from(
 
 @st.composite
 def samples(draw):
-    """Samples as a notebook has them: objects with one type of value a column, or nothing."""
-    # A header with NUL would be taken for UTF-16.
+    """Draw samples as in a notebook: objects with one type per column, or null."""
+    # A header with NUL would be mistaken for UTF-16.
     of_names = TEXTS.map(lambda text: text.replace("\0", "0"))
     names = draw(st.lists(of_names, min_size=1, max_size=3, unique=True))
     columns = {name: draw(COLUMNS) for name in names}
@@ -179,7 +179,7 @@ def as_cell(value):
 
 
 def as_read(value, column):
-    """Nothing is null in a column that may be null, and else an empty text."""
+    """Return the value read for a cell: an empty string is null in a nullable column."""
     return None if value == "" and None in column else value
 
 
@@ -240,7 +240,7 @@ PREDICTIONS = st.lists(st.one_of(VALUES, st.just("\ud800"), st.just(10**5000)), 
 
 
 def written(writer, predictions):
-    """What a writer makes of predictions, and which of them fail."""
+    """Return a writer's output for predictions, and the failed ones."""
     forms, failed = writer.forms(predictions)
     problems = {place: {"row": place} for place in failed}
     body = b"".join([writer.start(), *writer.rows(forms, problems), writer.end()])

@@ -47,7 +47,7 @@ def read(data, schema=True):
 
 
 def values(array):
-    """What the values of a column become."""
+    """Return the converted values of a column."""
     batch = pa.record_batch([array], names=["x"])
     return [
         sample if isinstance(sample, BadRowError) else sample["x"]
@@ -116,7 +116,7 @@ def test_a_value_that_python_cannot_represent_is_one_bad_row():
         pa.run_end_encoded(pa.int32(), pa.int8()),
         pa.month_day_nano_interval(),
         pa.struct([("a", pa.int8()), ("a", pa.int8())]),
-        # pyarrow 14 does not have them yet.
+        # Missing in pyarrow 14.
         *(getattr(pa, name)() for name in ("string_view", "uuid") if hasattr(pa, name)),
     ],
     ids=str,
@@ -143,7 +143,7 @@ def test_a_replaced_dictionary_is_read_and_a_delta_is_rejected():
     for deltas in (True, False):
         options = pa.ipc.IpcWriteOptions(emit_dictionary_deltas=deltas)
         data = stream_of(batches[0].schema, *batches, options=options)
-        if deltas:  # to decode them takes a square of their number
+        if deltas:  # their decoding takes quadratic time
             with pytest.raises(MalformedError, match="delta dictionaries"):
                 read(data)
         else:
@@ -220,7 +220,7 @@ def test_variants_of_parquet_are_read(options):
     assert samples_of(parquet_reader(io.BytesIO(sink.getvalue()), True, MAX_BYTES)) == []
 
 
-# What a hostile client sends.
+# Input from hostile clients.
 
 X = pa.record_batch([pa.array(["abc", "def"])], names=["x"])
 
@@ -259,7 +259,7 @@ def test_the_size_of_a_page_header_is_limited(monkeypatch):
     pq.write_table(pa.table({"x": [1.0]}), sink)
     data = sink.getvalue()
     assert len(samples_of(parquet_reader(io.BytesIO(data), True, 1 << 24))) == 1
-    # The first page's header begins with a list that is as long as the file may be.
+    # The header of the first page starts with a list as long as the file may be.
     long = b"\x19\xf3" + b"\xff\xff\xff\x07" + b"\0" * 100_000
     with pytest.raises(MalformedError):
         parquet_reader(io.BytesIO(data[:4] + long + data[4:]), True, 1 << 24)
@@ -346,7 +346,7 @@ def test_a_missing_or_unsafe_pyarrow_is_rejected(monkeypatch, version):
 
 
 def written(recorded, predictions, writer=ArrowWriter, labels=()):
-    """The table that a writer makes of predictions, and the places of those that failed."""
+    """Return a writer's table of predictions, and the indexes of failed ones."""
     made = writer(Form(recorded, labels))
     pieces = [made.start()]
     forms, failed = made.forms(predictions)

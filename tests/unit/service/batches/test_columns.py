@@ -1,4 +1,4 @@
-"""What the cells of a row become: by the schema that the build makes of the samples."""
+"""The conversion of a row's cells, by the schema that the build derives from the samples."""
 
 import pytest
 
@@ -115,7 +115,7 @@ def test_a_cell_that_does_not_fit_the_type_is_rejected(values, text):
 @pytest.mark.parametrize("schema", [True, {"type": "number"}])
 def test_a_long_number_like_cell_is_read_quickly(schema):
     read = reader_of_text(schema)
-    text = "1" * 5_000_000 + "x"  # hours, if each of its beginnings were tried
+    text = "1" * 5_000_000 + "x"  # takes hours if every prefix is tried
     if schema is True:
         assert read(text) == text
     else:

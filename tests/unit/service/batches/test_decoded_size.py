@@ -19,7 +19,7 @@ LONG = "x" * (CHUNK_BYTES // 4)
 
 
 def decoded_bytes(value):
-    """What the size of a value is, told from the value."""
+    """Compute the size of a value from the value itself."""
     if isinstance(value, list):
         return VALUE_BYTES + sum(map(decoded_bytes, value))
     if isinstance(value, dict):
@@ -73,7 +73,7 @@ def test_rows_are_counted_up_to_a_size():
     assert rows_within([], 24)[1] == 0
 
 
-# What a hostile client sends.
+# Input from hostile clients.
 
 
 def arrow_of(*batches):
@@ -96,7 +96,7 @@ def labels(text, rows):
 
 
 def slices_of(reader, most_rows=1 << 15, most_slices=50):
-    """The samples of each slice, of the first slices."""
+    """Return the samples of the first slices."""
     found = []
     while len(found) < most_slices and (rows := reader.read(most_rows)):
         samples = rows.samples()
@@ -161,7 +161,7 @@ def test_a_row_that_is_too_large_when_decoded_is_one_bad_row(write):
 
 
 def test_large_binary_entries_of_parquet_limit_the_rows_read_at_once():
-    """They are decoded as they are read: the rows at a time are limited by the largest entry."""
+    """Limit the rows read at once by the largest entry, because entries are decoded on reading."""
     wide = pa.array([b"x" * 100_000] * 5000, pa.binary(100_000))
     sink = io.BytesIO()
     pq.write_table(pa.table({"__index_level_0__": wide, "x": range(5000)}), sink)

@@ -1,4 +1,4 @@
-"""Every format is one entry of a table, from which all that is said of formats follows."""
+"""Every format is an entry in a table, which determines everything about it."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""How many rows a batch may have, and how long it may take."""
+"""The limits on the rows and the duration of a batch."""
 
 import io
 import json
@@ -26,7 +26,7 @@ MAX_ROWS = 10
 
 
 class Clock:
-    """A clock that is set forward by rows that are scored."""
+    """A clock that advances with each scored row."""
 
     def __init__(self):
         self.now = 0.0
@@ -44,7 +44,7 @@ def clock(monkeypatch):
 
 
 class Scored:
-    """Batches that are answered by a model which notes the samples, each of which takes 1 s."""
+    """Batches scored by a model that records the samples, 1 s each."""
 
     def __init__(self, clock, *, batch=False, **variables):
         self.clock, self.samples, self.rejected = clock, [], []
@@ -67,7 +67,7 @@ class Scored:
         return sample["x"]
 
     def answer(self, media_type, body):
-        """The rows of an answer: predictions, and problems as objects."""
+        """Return the rows of an answer: predictions, and problems as objects."""
         read = io.BytesIO(body).read
         request = BatchRequest(media_type, "", MIMEAccept([(LINES, 1)]), len(body), read, "an-id")
         _type, pieces = self.batches.answer(request)

@@ -38,7 +38,7 @@ class Breaking(io.RawIOBase):
 
 
 def all_of(reader, most_rows=3):
-    """All samples, and types of errors, of a reader."""
+    """Return all samples of a reader, and errors as their types."""
     found = []
     while rows := reader.read(most_rows):
         assert len(rows) <= most_rows
@@ -174,7 +174,7 @@ PREDICTIONS = [1, 1.5, "a", None, True, {"a": [1]}, "ä", "\ud800", 10**5000]
 
 
 def written(writer, predictions=PREDICTIONS):
-    """What a writer makes of predictions, whose failures stand in their places."""
+    """Return a writer's output for predictions, with failures in their places."""
     forms, failed = writer.forms(predictions)
     assert all(isinstance(error, UnserialisableError) for error in failed.values())
     problems = {place: {"row": place} for place in failed}

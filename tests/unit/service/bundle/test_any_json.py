@@ -1,4 +1,4 @@
-"""Exactly the valid JSON texts are read and written, as by the standard library."""
+"""JSON is read and written strictly, as by the standard library."""
 
 import json
 import math
@@ -14,7 +14,7 @@ from nachlass_service.bundle.jsonable import convert, dumps
 from nachlass_service.bundle.strict_json import encode, loads
 from support.properties import may_refuse
 
-# With halves of surrogates, as names of files have them; a first and a second half make one letter.
+# With lone surrogates, as in file names; a high and a low one would form one character.
 TEXTS = st.text(
     st.one_of(
         st.characters(codec="utf-8"), st.characters(min_codepoint=0xDC80, max_codepoint=0xDCFF)
@@ -67,12 +67,12 @@ PIECES = st.lists(
 
 
 def same(one, other):
-    """Whether two values are equal, with their types, signs of zero and order of keys."""
+    """Return whether two values are equal, with their types, signs of zero and order of keys."""
     return repr(one) == repr(other)
 
 
 def read_strictly(text):
-    """What the standard library reads, but for NaN, what no float holds, and repeated keys."""
+    """Read JSON with the standard library; reject NaN, infinities and repeated keys."""
 
     def refuse(said):
         raise ValueError(said)
@@ -156,7 +156,7 @@ PYTHON = st.recursive(
 
 
 def is_plain(value):
-    """Whether a value is of the types that JSON has, and of no others."""
+    """Return whether a value has only JSON types."""
     if isinstance(value, dict):
         return all(type(key) is str and is_plain(item) for key, item in value.items())
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""A model's modules are forgotten when another takes its place, and nobody else's."""
+"""Only a model's own modules are removed when another model replaces it."""
 
 import pickle
 import sys
@@ -29,7 +29,7 @@ def test_only_modules_of_the_source_are_forgotten(tmp_path, monkeypatch):
 
 
 def test_a_class_is_not_mistaken_for_that_of_the_next_version(tmp_path):
-    """A build gives the class of the next version the same id when the source is the same."""
+    """The class has the same id in the next version if its source is the same."""
     bundle = bundle_with(tmp_path, entry={"working_directory": ".", "import_folders": ["."]})
     pickled, ids = [], []
     for rate in (1, 2):

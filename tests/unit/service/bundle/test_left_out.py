@@ -1,4 +1,4 @@
-"""The distribution to name to whoever misses a module."""
+"""The distribution to suggest for a missing module."""
 
 import pytest
 
@@ -23,7 +23,7 @@ LEFT_OUT = {
         ("nvidia", "nvidia-nccl-cu12"),
         ("nvidia.nccl", "nvidia-nccl-cu12"),
         ("nvid", None),
-        # It may be either of two.
+        # Two distributions are possible.
         ("cloud", None),
     ],
 )

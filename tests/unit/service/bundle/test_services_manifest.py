@@ -1,4 +1,4 @@
-"""The service's reading of a manifest; the whole form is the builder's to check."""
+"""The service's reading of a manifest; the builder checks the complete form."""
 
 import json
 

@@ -132,7 +132,7 @@ def test_an_unsortable_set_is_a_list():
 
 
 class Offers:
-    """Has one method, as values of pydantic, polars and torch have."""
+    """Has one method, like values of pydantic, polars and torch."""
 
     def __init__(self, method, converted):
         setattr(self, method, lambda: self if converted is None else converted)

@@ -17,7 +17,7 @@ from support.control_groups import (
 
 @pytest.fixture
 def machine(tmp_path, monkeypatch):
-    """Lay out a machine of 64 cores, or as many as it says, and 64 GiB; what it has room for."""
+    """Return a function for the capacity of a simulated machine with 64 GiB."""
 
     def read(mounts=(), groups=(), *, cores=64, cgroup=None, **files):
         monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: set(range(cores)))
@@ -134,7 +134,7 @@ def test_limits_of_both_versions_apply_in_a_hybrid(machine):
     assert machine([V1_CPU, V1_MEMORY, unified], groups, cgroup=files) == (2, 3 * GIB)
 
 
-# Containers: the path may be the host's, and what is mounted a part of the host's tree.
+# Containers: the path may be the host's, and the mount a subtree of the host's hierarchy.
 
 
 @pytest.mark.parametrize("path", ["/../..", "/../../other", "/", "/not/mounted/here"])
@@ -209,7 +209,7 @@ def test_memory_falls_back_to_the_system_without_a_total(machine, text):
 
 
 def needed(workers, *, loaded, scoring, bodies, preload):
-    """The bytes that so many workers and their master take, by the formula of the module."""
+    """Compute the bytes used by these workers and their master, by the formula of the module."""
     each = OVERHEAD + bodies + (scoring - loaded + loaded // 4 if preload else scoring)
     return OVERHEAD + (loaded if preload else 0) + workers * each
 

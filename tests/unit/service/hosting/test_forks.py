@@ -1,4 +1,4 @@
-"""What the user's code forks does not behave as a worker."""
+"""Processes forked by the user's code do not behave like workers."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ from support.forked import in_child
 
 
 def fork_and_wait(work):
-    """The status that a process ends with, forked as multiprocessing does it."""
+    """Fork like multiprocessing; return the exit status of the child."""
     child = os.fork()
     if not child:
         work()
@@ -21,7 +21,7 @@ def fork_and_wait(work):
 def test_a_signal_during_a_fork_ends_the_child():
     def worker():
         signal.signal(signal.SIGTERM, lambda *_: None)
-        # Entered first, so it runs before ours, as a signal may come then.
+        # Registered first to run before ours: a signal may arrive at that moment.
         os.register_at_fork(after_in_child=lambda: os.kill(os.getpid(), signal.SIGTERM))
         leave_forks_alone([signal.SIGTERM], [])
         status = fork_and_wait(lambda: time.sleep(5))

@@ -1,4 +1,4 @@
-"""A model that may use a GPU is loaded by each worker: made-up devices, no GPU was tried."""
+"""A model that may use a GPU is loaded by each worker; the devices are simulated."""
 
 import sys
 from types import SimpleNamespace

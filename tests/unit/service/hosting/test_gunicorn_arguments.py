@@ -1,4 +1,4 @@
-"""What GUNICORN_CMD_ARGS may set, and what is refused."""
+"""The settings that GUNICORN_CMD_ARGS may contain, and those that are rejected."""
 
 import pytest
 from gunicorn.config import Config

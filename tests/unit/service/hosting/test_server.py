@@ -1,4 +1,4 @@
-"""Which worker serves."""
+"""The choice of the worker class."""
 
 import subprocess
 import sys

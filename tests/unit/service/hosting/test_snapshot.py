@@ -31,7 +31,7 @@ def write_bundle(path, text):
 
 
 def replace(bundle, text="new"):
-    """As a build does: the old folder moves away, the new one moves in, the old one goes."""
+    """Replace a bundle like a build: move the old folder away and the new one in, then delete."""
     making, before = bundle.with_name("making"), bundle.with_name("before")
     write_bundle(making, text)
     bundle.rename(before)
@@ -130,7 +130,7 @@ def test_a_worker_does_not_remove_snapshots_when_it_exits(bundle):
 
 
 def another_service(bundle):
-    """A process that serves a snapshot, until it is killed."""
+    """Return a process that serves a snapshot until it is killed."""
 
     def serve(say):
         snapshots = Snapshots(bundle, wanted=True)
@@ -212,7 +212,7 @@ def test_a_snapshot_being_taken_is_not_mistaken_for_a_leftover(bundle, monkeypat
     assert not folder_of(bundle).exists()
 
 
-# When there can be no snapshot.
+# If no snapshot is possible.
 
 
 def test_the_bundle_itself_is_served_if_no_snapshot_is_wanted(bundle):
@@ -225,7 +225,7 @@ def test_the_bundle_itself_is_served_if_no_snapshot_is_wanted(bundle):
 
 def test_the_bundle_itself_is_served_if_the_folder_is_read_only():
     def serve():
-        if os.geteuid() == 0:  # who may write anywhere
+        if os.geteuid() == 0:  # root can write anywhere
             os.setgid(NOBODY)
             os.setuid(NOBODY)
         snapshots = Snapshots(bundle, wanted=True)

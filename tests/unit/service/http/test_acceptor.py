@@ -1,4 +1,4 @@
-"""Connections are accepted, shared among workers, made room for, and let go."""
+"""Connections are accepted, shared among workers, and closed to make room."""
 
 import asyncio
 import socket
@@ -50,7 +50,7 @@ def made():
     async def until(holds):
         ends_at = time.monotonic() + PATIENCE_S
         while not holds():
-            assert time.monotonic() < ends_at, "it does not come"
+            assert time.monotonic() < ends_at, "timed out"
             await asyncio.sleep(0.001)
 
     def connect():

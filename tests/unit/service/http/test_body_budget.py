@@ -1,4 +1,4 @@
-"""What a worker holds of bodies, and gives back."""
+"""The memory that a worker uses for bodies."""
 
 import ctypes
 from types import SimpleNamespace
@@ -22,7 +22,7 @@ LIMIT = 4 * TRIMMED_BYTES
 
 @pytest.fixture
 def trims(monkeypatch):
-    """What the system was asked to take back."""
+    """Record the calls of malloc_trim."""
     asked = []
     monkeypatch.setattr(ctypes, "CDLL", lambda _name: SimpleNamespace(malloc_trim=asked.append))
     return asked

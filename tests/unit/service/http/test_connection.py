@@ -1,4 +1,4 @@
-"""A connection goes from phase to phase: what it reads and answers, and when it is let go."""
+"""The phases of a connection: reading, answering, and closing."""
 
 from types import SimpleNamespace
 
@@ -33,7 +33,7 @@ def clock(monkeypatch):
 
 
 class Front:
-    """Keeps what it is handed, or answers at once what `at_once` says."""
+    """Records requests; answers at once with `at_once` if it is set."""
 
     limits = RequestLimits(body_bytes=1 << 20)
     keep_alive_s = 75
@@ -125,7 +125,7 @@ def test_requests_are_answered_one_after_the_other(connect):
     assert client.transport.sent == b"12"
 
 
-def test_many_immediate_answers_do_not_recurse(connect):
+def test_many_immediate_responses_do_not_recurse(connect):
     client = connect(at_once=b".")
     client.send(5000 * LIVE)
     assert client.transport.sent == b"." * 5000
@@ -183,7 +183,7 @@ def test_an_invalid_request_is_rejected_after_the_previous_ones(connect):
     assert not client.connection.eof_received()
 
 
-def test_the_last_answer_closes_the_connection(connect):
+def test_the_last_response_closes_the_connection(connect):
     client = connect(at_once=b"1")
     client.send(b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
     assert client.connection.phase is CLOSING
@@ -191,7 +191,7 @@ def test_the_last_answer_closes_the_connection(connect):
 
 
 @pytest.mark.parametrize("sent", [b"", LIVE[:9]])
-def test_a_client_that_disconnects_before_a_request_gets_no_answer(connect, sent):
+def test_a_client_that_disconnects_before_a_request_gets_no_response(connect, sent):
     client = connect()
     client.send(sent)
     assert not client.connection.eof_received()
@@ -239,7 +239,7 @@ def test_a_body_is_released_whether_or_not_its_client_is_answered(connect):
     assert client.transport.sent == b""
 
 
-def test_data_after_the_last_answer_is_discarded(connect):
+def test_data_after_the_last_response_is_discarded(connect):
     client = connect()
     client.send(b"nonsense\r\n\r\n")
     for _ in range(3):
@@ -248,7 +248,7 @@ def test_data_after_the_last_answer_is_discarded(connect):
     assert not client.connection.incoming.is_waiting
 
 
-def test_a_defect_after_an_answer_closes_only_one_connection(connect):
+def test_a_defect_after_a_response_closes_only_one_connection(connect):
     client = connect()
     client.send(LIVE)
     client.send(LIVE)
@@ -288,7 +288,7 @@ def late(client, clock, seconds):
 
 
 def seconds_until_late(client, clock, piece):
-    """How many seconds a client may send a piece each second."""
+    """Return the seconds until a client that sends a piece each second times out."""
     seconds = 0
     while not late(client, clock, 1):
         client.send(piece)
@@ -372,7 +372,7 @@ def test_a_client_that_resumes_reading_is_served_again(connect):
     assert len(client.front.handed) == 2
 
 
-def test_a_client_that_does_not_read_its_last_answer_is_disconnected(connect, clock):
+def test_a_client_that_does_not_read_its_last_response_is_disconnected(connect, clock):
     client = connect()
     client.send(b"nonsense\r\n\r\n")
     assert client.connection.phase is LINGERING
@@ -384,7 +384,7 @@ def test_a_client_that_does_not_read_its_last_answer_is_disconnected(connect, cl
 
 
 class Stream(Streamed):
-    """A batch whose thread does nothing by itself; records calls of `block` and `unblock`."""
+    """A batch whose thread does nothing; records calls of `block` and `unblock`."""
 
     def __init__(self, client):
         [request] = client.front.handed

@@ -1,7 +1,7 @@
-"""A connection survives any client: streams of requests, changed, cut and delayed.
+"""A connection survives any client: request streams that are mutated, split and delayed.
 
-FUZZ_SECONDS says for how long (`make fuzz`: an hour, from a random seed), FUZZ_SEED repeats
-what has failed.
+FUZZ_SECONDS is the duration (`make fuzz`: an hour, from a random seed); FUZZ_SEED repeats a
+failure.
 """
 
 import os
@@ -83,14 +83,14 @@ class Front:
 
 
 class Reader:
-    """Reads a batch as the thread does that has it, a piece at a time."""
+    """Reads a batch like its thread, one piece at a time."""
 
     def __init__(self, connection, request):
         self.connection, self.request = connection, request
         self.stream = Streamed(None, connection, request)
 
     def read(self, *, is_patient):
-        """Read a piece; whether that was the last one."""
+        """Read a piece; return whether it was the last one."""
         if self.request.pieces:
             self.request.pieces.popleft()
         elif self.request.is_whole or self.connection.incoming.has_ended:
@@ -107,7 +107,7 @@ class Reader:
 
 
 def stream_of(rng):
-    """What a client may send."""
+    """Return a mutated stream of requests."""
     stream = bytearray(b"".join(rng.choices(REQUESTS, k=rng.randint(1, 5))))
     for _ in range(rng.choice([0, 0, 1, 2, 8])):
         place = rng.randrange(len(stream) + 1)
@@ -122,7 +122,7 @@ def stream_of(rng):
 
 
 class Play:
-    """One client, and all that happens to its connection."""
+    """One client, and the events on its connection."""
 
     def __init__(self, rng, clock):
         self.rng, self.clock = rng, clock
@@ -167,7 +167,7 @@ class Play:
             self.connection.pass_deadline()
 
     def slow(self):
-        """The client takes nothing for a while, or again."""
+        """Stop or resume reading on the client's side."""
         if self.is_lost:
             return
         self.transport.takes = not self.transport.takes
@@ -182,7 +182,7 @@ class Play:
             self.connection.connection_lost(None)
 
     def end(self):
-        """Everything is answered and nobody sends: the connection is closed, nothing is kept."""
+        """Answer without further input; check that the connection closes and keeps nothing."""
         for _ in range(400):
             self.answer()
             self.read(is_patient=False)

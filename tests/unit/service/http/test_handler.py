@@ -1,4 +1,4 @@
-"""What is asked of the scorer, the application and the scheduler for each request."""
+"""Calls of the scorer, the application and the scheduler for each request."""
 
 import asyncio
 from types import SimpleNamespace
@@ -18,7 +18,7 @@ from nachlass_service.scoring.scorer import Scored
 
 
 class Connection:
-    """Keeps what it is to send."""
+    """Records its answers."""
 
     endpoints = Endpoints(("127.0.0.1", 1), ("127.0.0.1", 1), is_encrypted=False)
 
@@ -69,7 +69,7 @@ class Scorer:
 
 @pytest.fixture
 def made():
-    """A handler whose scheduler keeps its jobs."""
+    """Return a handler whose scheduler only records jobs."""
     loop = asyncio.new_event_loop()
     scorer, jobs = Scorer(), []
     noted = SimpleNamespace(note=lambda *_: None)
@@ -199,7 +199,7 @@ def test_health_is_answered_without_the_application(made):
 @pytest.mark.parametrize(
     "outcome", [Scored(b"42", [42], ()), RefusedError("no"), ZeroDivisionError("a defect")]
 )
-def test_an_answer_of_the_model_has_its_digest(made, outcome):
+def test_a_response_of_the_model_has_its_digest(made, outcome):
     connection = made.handle()
     [job] = made.jobs
     job.done(outcome)
@@ -258,7 +258,7 @@ def test_the_number_of_concurrent_batches_is_limited(made):
     assert len(made.scorer.turned_down) == 1
 
 
-def test_every_answer_during_a_drain_closes_the_connection(made):
+def test_every_response_during_a_drain_closes_the_connection(made):
     made.handler.responder.is_draining = True
     [(_response, close)] = made.handle(b"GET", b"/livez").sent
     assert close

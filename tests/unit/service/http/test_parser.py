@@ -1,4 +1,4 @@
-"""Requests are read out of bytes, however they are split, and limited as they are read."""
+"""Requests are parsed however they are split, and limited while they are read."""
 
 from dataclasses import replace
 
@@ -45,7 +45,7 @@ def read(*pieces, **options):
 
 
 def seen(made):
-    """What has been read, however it was split."""
+    """Return the parsed facts, which must not depend on the split."""
     requests = [
         (
             request.method,
@@ -63,16 +63,16 @@ def seen(made):
 STREAMS = {
     "one": text(body=b"[1]"),
     "several": text(body=b"[1]") + text(b"GET", b"/livez") + chunked(b"[1,", b"2]"),
-    "the last": text(b"GET", b"/livez", b"Connection: close") + text(),
-    "of HTTP/1.0": text(b"GET", b"/livez", version=b"1.0", host=None),
+    "last": text(b"GET", b"/livez", b"Connection: close") + text(),
+    "HTTP/1.0": text(b"GET", b"/livez", version=b"1.0", host=None),
     "too large": text(body=b"x" * 101) + text(b"GET", b"/livez"),
     "too large in chunks": chunked(b"x" * 60, b"y" * 60) + text(b"GET", b"/livez"),
-    "an offer": text(
+    "an upgrade": text(
         b"POST", b"/predict", b"Upgrade: h2c", b"Connection: Upgrade, HTTP2-Settings", body=b"[1]"
     )
     + text(b"GET", b"/livez"),
-    "offers": 3 * text(b"GET", b"/livez", b"Upgrade: websocket", b"Connection: upgrade"),
-    "an offer of HTTP/1.0": text(
+    "upgrades": 3 * text(b"GET", b"/livez", b"Upgrade: websocket", b"Connection: upgrade"),
+    "an upgrade with HTTP/1.0": text(
         b"POST", b"/", b"Upgrade: websocket", b"Connection: upgrade", body=b"[1]", version=b"1.0"
     ),
     "with trailers": text(b"POST", b"/", b"Transfer-Encoding: chunked")

@@ -1,4 +1,4 @@
-"""Responses as bytes, and the route of each request."""
+"""Serialized responses, and the route of each request."""
 
 import pytest
 
@@ -75,7 +75,7 @@ def test_a_status_without_a_name_has_none(heads):
 def test_responses_of_the_application_are_converted():
     headers = [("Content-Type", "text/plain"), ("Content-Length", "9"), ("A", "ä")]
     assert lines_of(headers) == ("Content-Type: text/plain\r\nA: ä\r\n".encode("latin-1"), 9)
-    assert page_response(200, headers, b"").length == 9  # of what HEAD does not get
+    assert page_response(200, headers, b"").length == 9  # the body that HEAD omits
     assert page_response(200, headers[:1], b"four").length == 4
 
 

@@ -1,4 +1,4 @@
-"""A batch's body and answer, between the thread that has it and the loop."""
+"""A batch's body and answer, passed between its thread and the loop."""
 
 import asyncio
 import threading
@@ -14,7 +14,7 @@ PATIENCE_S = 20
 
 
 class Incoming:
-    """`more` is what the client sends when it is asked for more; at None, that was all."""
+    """Sends a piece of `more` on each request for more; None is the end."""
 
     is_waiting = has_ended = False
 
@@ -36,7 +36,7 @@ class Incoming:
 
 
 class Client:
-    """Notes what is sent."""
+    """Records the data sent."""
 
     def __init__(self, request):
         self.sent, self.is_open = [], True
@@ -48,7 +48,7 @@ class Client:
 
 @pytest.fixture
 def streamed(monkeypatch):
-    """A stream, and a function that has a thread do something with it while the loop runs."""
+    """Return a stream, and a function that runs work with it in a thread while the loop runs."""
     loop = asyncio.new_event_loop()
     request = Request()
     request.pieces = deque()
@@ -68,7 +68,7 @@ def streamed(monkeypatch):
         threading.Thread(target=work_and_stop, daemon=True).start()
         loop.call_later(PATIENCE_S, loop.stop)
         loop.run_forever()
-        assert found, "it never ends"
+        assert found, "timed out"
         return found[0]
 
     yield stream, client, do
@@ -97,7 +97,7 @@ def test_the_data_read_ahead_is_limited(streamed):
     assert len(do(stream.readall)) == AHEAD_BYTES + 2
     assert not client.incoming.is_paused
     stream.feed()
-    assert client.incoming.is_paused, "what follows is not the batch's"
+    assert client.incoming.is_paused, "the next request does not belong to the batch"
 
 
 def test_a_client_that_disconnects_too_early_is_an_error(streamed):
@@ -116,14 +116,14 @@ def test_a_silent_client_is_an_error(streamed, monkeypatch):
     assert isinstance(do(lambda: stream.read(1)), ClientGoneError)
 
 
-def test_an_answer_is_sent_in_pieces(streamed):
+def test_a_response_is_sent_in_pieces(streamed):
     stream, client, do = streamed
     do(lambda: stream.send(200, b"head", [b"abc", b"", b"de"], chunked=False))
     assert client.sent == [b"head", b"abc", b"de"]
     assert (stream.status, stream.sent) == (200, 5)
 
 
-def test_an_answer_without_a_length_is_sent_in_chunks(streamed):
+def test_a_response_without_a_length_is_sent_in_chunks(streamed):
     stream, client, do = streamed
     do(lambda: stream.send(200, b"head", [b"abc", b"x" * 17], chunked=True))
     chunks = [b"head", b"3\r\nabc\r\n", b"11\r\n" + b"x" * 17 + b"\r\n", b"0\r\n\r\n"]

@@ -1,4 +1,4 @@
-"""The baseline, and what is counted now, have the same names, labels and buckets."""
+"""The baseline and the live counts have the same names, labels and buckets."""
 
 import json
 from dataclasses import asdict
@@ -29,7 +29,7 @@ CASES = {
 
 
 def bundle_of(folder, predictions):
-    """A bundle whose samples are rows with these predictions."""
+    """Create a bundle whose samples are rows with these predictions."""
     samples = [[number, "ab"[number % 2]] for number in range(len(predictions))]
     entries = zip(samples, predictions, strict=True)
     lines = [json.dumps({"sample": s, "prediction": p}) + "\n" for s, p in entries]
@@ -60,7 +60,7 @@ def serve(metrics, bundle):
 
 
 def read(metrics, name):
-    """The samples of a metric by their labels."""
+    """Return the samples of a metric by their labels."""
     families = parser.text_string_to_metric_families(metrics.exposition("")[0].decode())
     samples = [sample for family in families for sample in family.samples]
     return {tuple(s.labels.items()): s.value for s in samples if s.name == name}

@@ -13,7 +13,7 @@ SERIES = ("a",)
 
 @pytest.fixture
 def clock(monkeypatch):
-    """The time, which only the test moves on."""
+    """Replace the clock with one that only the test advances."""
 
     class Clock:
         now = 1000.0
@@ -27,7 +27,7 @@ def clock(monkeypatch):
 
 
 def counted_since(past, counters, window_s):
-    """What was counted since the start of the window, and how long ago that was."""
+    """Return the count since the start of the window, and the age of that start."""
     before, seconds = past.since(window_s)
     return counters.sums(SERIES)[0] - before(SERIES)[0], seconds
 
@@ -118,7 +118,7 @@ def test_counting_between_two_moments_does_not_wait(clock, counters):
 
 def test_a_moment_recorded_by_another_worker_is_not_recorded_twice(clock):
     class Contended(SharedCounters):
-        """The lock comes only when the other worker has kept the moment."""
+        """Counters whose lock is granted only after another worker has recorded the moment."""
 
         @contextmanager
         def alone(self):
@@ -134,7 +134,7 @@ def test_a_moment_recorded_by_another_worker_is_not_recorded_twice(clock):
     past = History(counters, 120)
     for turn in range(MOMENTS + 2):
         clock.now += 10
-        counters.other = past.keep if turn % 5 == 0 else None  # forks are slow, and three tell
+        counters.other = past.keep if turn % 5 == 0 else None  # forks are slow: three suffice
         past.keep()
     assert past.since(120)[1] == 120
 

@@ -17,7 +17,7 @@ BINS = {
 
 
 def bins_of(inputs, sample):
-    """The bin of each feature that a sample is in, by its name."""
+    """Return the bin of each feature that a sample belongs to, by its name."""
     names = [(feature, name) for feature, bins in inputs.bins.items() for name in bins]
     return dict(names[cell] for cell in inputs.bin_features(sample))
 

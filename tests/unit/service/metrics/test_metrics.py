@@ -27,7 +27,7 @@ OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 
 
 def metrics_of(*predictions, forced=None, counters=1):
-    """Metrics as a server makes them from the manifest of a build that saw these predictions."""
+    """Return metrics like a server's, from the manifest of a build with these predictions."""
     metrics = new_metrics(describe_predictions(predictions, forced))
     for slot in range(counters):
         metrics.counters.prepare(slot)
@@ -39,7 +39,7 @@ def new_metrics(prediction, **info):
 
 
 def read(metrics):
-    """What Prometheus reads: each value by its name and labels."""
+    """Return each exposed value by its name and labels."""
     text, _content_type = metrics.exposition("")
     return {
         (sample.name, *sample.labels.values()): sample.value
@@ -49,13 +49,13 @@ def read(metrics):
 
 
 def labels(metrics):
-    """How often each label was predicted, without those that never were."""
+    """Return the count of each predicted label, without zeros."""
     found = {key: count for key, count in read(metrics).items() if key[0] == "n_predictions_total"}
     return {key[1:]: count for key, count in found.items() if count}
 
 
 def numbers(metrics):
-    """How many numbers were predicted, by field."""
+    """Return the count of predicted numbers by field."""
     return {
         key[1]: count
         for key, count in read(metrics).items()
@@ -215,7 +215,7 @@ def test_limits_apply_across_workers():
     join(*(fork(lambda slot=slot: count(slot)) for slot in range(3)))
     found = labels(metrics)
     assert sum(found.values()) == 3 * (MAX_LABELS + MAX_FIELDS)
-    assert len([label for field, label in found if not field]) == MAX_LABELS  # `a` was not seen
+    assert len([label for field, label in found if not field]) == MAX_LABELS  # `a` is missing
     assert len({field for field, _label in found}) == MAX_FIELDS + 1
 
 
@@ -261,7 +261,7 @@ def test_lone_surrogates_are_escaped(seen):
     assert labels(metrics) == {("\\ud800", "\\ud800"): 1}
 
 
-# What Prometheus reads.
+# The exposition.
 
 
 def test_everything_known_to_the_build_is_exposed_from_the_start():
@@ -351,7 +351,7 @@ def test_numbers_that_can_be_negative_have_buckets_but_no_sum():
     assert found["n_prediction_value_bucket", "", "-10.0"] == 0
     assert found["n_prediction_value_bucket", "", "-1.0"] == 1
     assert found["n_prediction_value_bucket", "", "+Inf"] == 1
-    assert ("n_prediction_value_sum", "") not in found, "OpenMetrics: a sum has to be a counter"
+    assert ("n_prediction_value_sum", "") not in found, "OpenMetrics: a sum must be a counter"
     bounds = [key for key in found if key[0] == "n_prediction_value_bucket"]
     assert len(bounds) == len(LADDER) + 1
 
@@ -465,7 +465,7 @@ def test_only_compatible_counts_continue_in_another_layout(seen):
 
 
 def counted(metrics, prediction):
-    """One of each: answered, rejected, failed, a batch, a worker that ended."""
+    """Count one of each: answered, rejected, failed, a batch, a worker exit."""
     metrics.begin()
     metrics.count([prediction], 0.1)
     metrics.end("predict", 200)
@@ -477,7 +477,7 @@ def counted(metrics, prediction):
 
 
 def only_requests_go_on(before, after):
-    """Whether predictions and inputs begin at zero, and all else goes on but what is going on."""
+    """Return whether predictions and inputs start at zero and finished requests continue."""
     then, now = read(before), read(after)
     reset = ("n_predict", "n_inputs", "n_requests_in_progress", "n_model_info")
     of_requests = {key: count for key, count in now.items() if not key[0].startswith(reset)}
@@ -524,7 +524,7 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch):
-    """The time, which only the test moves on."""
+    """Replace the clock with one that only the test advances."""
     clock = Clock()
     monkeypatch.setattr(history, "time", clock)
     return clock
@@ -543,7 +543,7 @@ def whole_metrics(**options):
 
 
 def text_of(metrics):
-    """The exposition, without the buckets of seconds."""
+    """Return the exposition without the buckets of durations."""
     lines = metrics.exposition("")[0].decode().splitlines()
     return [line for line in lines if "_seconds_bucket" not in line]
 
@@ -676,14 +676,14 @@ def test_an_input_without_features_is_not_counted():
     assert "n_inputs_total{" not in metrics.exposition("")[0].decode()
 
 
-# What was counted lately.
+# Recent counts.
 
 
 def test_recent_counts_are_those_of_the_window(clock):
     metrics = whole_metrics()
     count(metrics, 3, "ham", 0.25)
     clock.now += 60
-    metrics.recent()  # keeps this moment
+    metrics.recent()  # records this moment
     count(metrics, 2, "spam", 0.75)
     clock.now += 130
     count(metrics, 1, "new", 0.25)

@@ -1,4 +1,4 @@
-"""Requests are counted by route and status, and what a worker takes with it when it ends."""
+"""Requests counted by route and status, and those lost in worker crashes."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from support.manifest import prediction_with
 
 @pytest.fixture
 def metrics():
-    """Metrics of two workers; this one has the second slot."""
+    """Return metrics of two workers; this one has the second slot."""
     made = Metrics(prediction_with(), prefix="n", info={})
     made.counters.prepare(0)
     made.counters.prepare(1)
@@ -17,7 +17,7 @@ def metrics():
 
 
 def read(metrics):
-    """The samples that are not zero, by name and labels."""
+    """Return the nonzero samples by name and labels."""
     return {
         (sample.name.removeprefix("n_"), *sample.labels.values()): sample.value
         for family in metrics.collect()
@@ -26,7 +26,7 @@ def read(metrics):
     }
 
 
-def test_an_answer_is_counted_by_route_and_status(metrics):
+def test_a_response_is_counted_by_route_and_status(metrics):
     for route, status in [("predict", 200), ("predict", 200), ("none", 400), ("page", 299)]:
         metrics.begin()
         metrics.end(route, status)
@@ -70,7 +70,7 @@ def test_a_worker_that_says_goodbye_has_not_crashed(metrics):
     metrics.say_goodbye()
     assert metrics.note_end(1) is None
     assert read(metrics) == {("requests_total", "health", "200"): 1}
-    assert metrics.note_end(1) == 0, "the next one in the slot has not said it"
+    assert metrics.note_end(1) == 0, "the next worker in the slot has not said goodbye"
 
 
 def test_a_worker_exit_is_counted_by_its_reason(metrics):

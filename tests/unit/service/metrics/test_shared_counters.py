@@ -155,7 +155,7 @@ def test_the_check_sees_series_entered_by_other_workers():
     assert asked == [[KNOWN, ("a", "b")]]
     assert ("a", "b") in slots
     assert ("c",) not in slots
-    assert slots.enter(("a", "b"), 1, asked.append), "it is there: nobody is asked"
+    assert slots.enter(("a", "b"), 1, asked.append), "a known series needs no check"
     assert len(asked) == 1
 
 
@@ -228,7 +228,7 @@ def test_a_service_of_one_worker_is_ready_with_it():
     assert not slots.is_ready
     assert slots.set_ready(1)
     assert slots.is_ready
-    assert not slots.set_ready(1), "it was ready already"
+    assert not slots.set_ready(1), "it was already ready"
 
 
 def test_each_of_two_workers_is_counted_once():

@@ -1,4 +1,4 @@
-"""A model that was loaded before a fork is asked after it, in children that always end."""
+"""A model loaded before a fork is called after it, in children that always exit."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ from support.forked import TIME_LIMIT_S, in_child
 
 
 class Samples:
-    """A bundle with two samples, each the answer to itself."""
+    """A bundle with two samples, each equal to its prediction."""
 
     random_fields = frozenset()
 
@@ -105,7 +105,7 @@ def test_children_exit_with_their_parent():
 
     def check():
         os.close(read)
-        proof(lambda x: x)  # the end of the pipe is with the children, too
+        proof(lambda x: x)  # the children have the write end, too
 
     in_child(check)
     os.close(write)

@@ -1,4 +1,4 @@
-"""In processes of their own, because what hides, hides for good."""
+"""Runs in separate processes, because hiding modules cannot be undone."""
 
 import json
 import sys
@@ -35,7 +35,7 @@ HIDDEN = {
 
 @pytest.fixture
 def run(tmp_path):
-    """Run lines with some of the wheels hidden: what `answer` is, and `blocked_imports`."""
+    """Return a function that runs lines with hidden wheels: `answer` and `blocked_imports`."""
     wheels = (
         {"name": "early"},
         {"name": "pkg", "files": {"pkg/__init__.py": "", "pkg/inner.py": ""}},

@@ -1,4 +1,4 @@
-"""What a bundle's model answers is compared with what its notebook did."""
+"""The predictions of a bundle's model are compared with the recorded ones."""
 
 import colorsys
 import json
@@ -28,7 +28,7 @@ def double(sample):
 
 @pytest.fixture
 def bundle(tmp_path):
-    """Make a bundle of a predictor and what was recorded of it."""
+    """Return a function that creates a bundle of a predictor and recorded predictions."""
 
     def make(predictor, *recorded, batch=None, random=()):
         (tmp_path / "src").mkdir(exist_ok=True)
@@ -49,7 +49,7 @@ def bundle(tmp_path):
 
 @pytest.fixture
 def asked(tmp_path):
-    """What a function returns in a process of its own: a model changes the process it is in."""
+    """Return a function that calls another in a separate process, because models change theirs."""
 
     def ask(function, *arguments):
         file = tmp_path / "answer.json"
@@ -167,7 +167,7 @@ def test_predictions_are_made_in_a_thread_as_in_the_service(bundle, asked):
 
 
 class LoadedHere:
-    """Says whether it is still in the process that loaded it."""
+    """Predicts whether it is still in the process that loaded it."""
 
     def __setstate__(self, state):
         self.pid = os.getpid()

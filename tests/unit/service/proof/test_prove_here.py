@@ -1,4 +1,4 @@
-"""The proof where a model is to be served, told in words."""
+"""The proof on the machine that serves the model, described in words."""
 
 import pytest
 
@@ -12,7 +12,7 @@ ANSWERED = "the notebook predicted 1, the pickled model 2"
 
 @pytest.fixture
 def told(tmp_path, monkeypatch):
-    """What is said when the proof answers so."""
+    """Return a function for the description of this result of a proof."""
 
     def tell(answer, **manifest):
         monkeypatch.setattr(proving, "prove", lambda bundle: answer)

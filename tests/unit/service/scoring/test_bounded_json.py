@@ -1,4 +1,4 @@
-"""How much JSON is decoded for a client."""
+"""Limits on the JSON that is decoded for a client."""
 
 import gc
 import json
@@ -105,7 +105,7 @@ VALUES = st.recursive(
 
 
 def counted(value):
-    """How many lists and objects, texts and keys, and values there are in a value."""
+    """Count the lists and objects, strings and keys, and values in a value."""
     if isinstance(value, list | dict):
         items = value if isinstance(value, list) else value.values()
         sizes = [counted(item) for item in items]
@@ -126,7 +126,7 @@ def test_json_is_counted_alike_however_it_is_split(value, piece_bytes, is_ascii)
     containers, texts, values, _ = counted(value)
     assert size.escapes == len(re.findall(rb"\\(?:u....|.)", text))
     assert (size.containers, size.texts) == (containers, texts)
-    # An empty list is counted as if it had one value.
+    # An empty list counts as if it had one value.
     assert values <= size.values <= values + containers
 
 
@@ -153,7 +153,7 @@ def test_large_json_is_decoded_like_small_json(monkeypatch):
 
 
 def test_numbers_in_large_json_are_parsed_by_python_functions():
-    """Other threads take over only at a call of such a function, never within the decoder."""
+    """Let other threads run between numbers: they cannot within the C decoder."""
     for parse in (strict_json._shared.parse_int, strict_json._shared.parse_float):
         assert isinstance(parse, FunctionType)
 

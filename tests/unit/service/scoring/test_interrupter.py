@@ -1,4 +1,4 @@
-"""What ends a call in the main thread that would never end."""
+"""The interruption of endless calls in the main thread."""
 
 import math
 import signal
@@ -22,7 +22,7 @@ FOREVER_S = 60
 
 @pytest.fixture(autouse=True)
 def _handler():
-    """The handler of before is there again afterwards."""
+    """Restore the previous signal handler."""
     before = signal.getsignal(INTERRUPTION)
     yield
     signal.signal(INTERRUPTION, before)
@@ -30,13 +30,13 @@ def _handler():
 
 @pytest.fixture
 def short(monkeypatch):
-    """An interrupter with a short limit."""
+    """Return an interrupter with a short limit."""
     monkeypatch.setattr(interrupter, "AGAIN_S", 0.05)
     return Interrupter(0.05)
 
 
 class Clock:
-    """A clock that a test sets; who pauses by it does so until the test is over."""
+    """A clock that a test sets; threads that sleep by it do so until the test is over."""
 
     def __init__(self):
         self.now, self.pauses, self.is_over = 0.0, SimpleQueue(), threading.Event()
@@ -107,13 +107,13 @@ def test_the_thread_checks_a_few_times_before_the_limit(clock, limit_s, pause_s)
     [thread] = set(threading.enumerate()) - before
     assert (thread.name, thread.daemon) == ("interrupter", True)
     paused = None
-    while paused is not thread:  # those of other tests pause, too
+    while paused is not thread:  # threads of other tests also sleep
         paused, seconds = clock.pauses.get(timeout=FOREVER_S)
     assert seconds == pause_s
 
 
 def is_interrupted():
-    """Whether a signal interrupts what is done now."""
+    """Return whether a signal interrupts the current call."""
     try:
         signal.raise_signal(INTERRUPTION)
     except InterruptedCallError:

@@ -1,4 +1,4 @@
-"""A call is slow by its CPU time, or by the clock if it has waited of its own accord."""
+"""A call is slow by its CPU time, or by wall time if it waited voluntarily."""
 
 import time
 from types import SimpleNamespace
@@ -21,7 +21,7 @@ from nachlass_service.scoring.pace import (
 
 @pytest.fixture
 def calls(monkeypatch):
-    """A pace that counts as fast, and a way to make calls in the loop that take so much."""
+    """Return a pace that counts as fast, and a function that makes calls of a given cost."""
     state = SimpleNamespace(used=Used(0.0, 0))
     monkeypatch.setattr(pace, "used_by_this_thread", lambda: state.used)
     made = Pace()

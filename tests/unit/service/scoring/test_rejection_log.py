@@ -1,4 +1,4 @@
-"""What is turned away is in the log; of very many, some."""
+"""The log of rejections and its rate limit."""
 
 from types import SimpleNamespace
 
@@ -19,7 +19,7 @@ def clock(monkeypatch):
 
 @pytest.fixture
 def written(monkeypatch):
-    """The fields of each line that is written."""
+    """Record the fields of each logged line."""
     lines = []
 
     def write(error, _bundle, **fields):

@@ -76,7 +76,7 @@ def test_an_encoded_body_is_rejected(content_type, content_encoding):
     assert len(str(caught.value)) < 300
 
 
-# Forms, as the original took them.
+# Forms, as in the original service.
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The one path on which samples are scored."""
+"""The common code path for scoring samples."""
 
 from copy import deepcopy
 
@@ -22,7 +22,7 @@ ANYTHING = SampleSchema(True)
 
 
 class Rows:
-    """Rows that count how often they are read."""
+    """Rows that count their reads."""
 
     def __init__(self, *rows):
         self.rows, self.read = rows, 0
@@ -64,7 +64,7 @@ def score_one(scorer, sample):
 
 
 def steps(scorer, *rows, at_once=True):
-    """The outcomes step by step; of errors, their types."""
+    """Return the outcomes step by step; errors as their types."""
     return [
         [type(one) if isinstance(one, BaseException) else one for one in outcomes]
         for outcomes, _inputs in scorer.score(Rows(*rows), at_once=at_once)

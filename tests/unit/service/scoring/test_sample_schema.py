@@ -1,4 +1,4 @@
-"""A sample is compared with those of the build, in words for whoever sent it."""
+"""Differences between a sample and those of the build, described for the client."""
 
 from itertools import repeat
 
@@ -117,7 +117,7 @@ def raised(kind, cause):
 
 
 def error_of(error, sample, *, is_list=False, is_strict=False):
-    """What becomes of an error that a model raises for a sample."""
+    """Return the error that is sent for a model's error about a sample."""
     schema = SampleSchema(describe_input(HOUSES), is_strict=is_strict)
     return schema.explain(error, lambda: sample, is_list=is_list)
 

@@ -1,4 +1,4 @@
-"""Which call is made when, and in which thread; no test waits for a time limit to pass."""
+"""The order and the thread of calls; no test waits for a time limit to pass."""
 
 import asyncio
 import logging
@@ -26,7 +26,7 @@ PATIENCE_S = 20
 
 
 class Scorer:
-    """Answers with what `answer` makes of a body; notes in which thread, and how many at once."""
+    """Answers with `answer` for each body; records the thread and the bodies of each call."""
 
     def __init__(self, answer, *, batches, threads):
         self.settings = SimpleNamespace(predict_timeout_s=LIMIT_S, predictor_threads=threads)
@@ -62,7 +62,7 @@ class FixedPace:
 
 
 class Clock:
-    """A clock that is set forward by calls of the predictor."""
+    """A clock that advances with calls of the predictor."""
 
     now = 0.0
 
@@ -79,7 +79,7 @@ def clock(monkeypatch):
 
 @pytest.fixture
 def made():
-    """A scheduler, its scorer and a way to run its loop until something holds."""
+    """Return a function for a scheduler, its scorer and a way to run its loop until a condition."""
     loop, defects = asyncio.new_event_loop(), []
     loop.set_exception_handler(lambda _loop, context: defects.append(context))
 
@@ -98,7 +98,7 @@ def made():
         async def until(holds):
             ends_at = time.monotonic() + PATIENCE_S
             while not holds():
-                assert time.monotonic() < ends_at, "it does not come"
+                assert time.monotonic() < ends_at, "timed out"
                 await asyncio.sleep(0.001)
 
         return SimpleNamespace(
@@ -144,7 +144,7 @@ def test_the_number_of_concurrent_calls_is_limited(made):
 
 
 def test_nothing_runs_in_the_loop_while_all_threads_are_busy(made):
-    """The predictor may not be able to run twice at once."""
+    """Some predictors cannot run twice at once."""
     free = threading.Event()
     it = made(lambda body: free.wait(PATIENCE_S) and body, is_slow=True)
     it.submit(b"1")
@@ -480,7 +480,7 @@ def test_everything_is_answered_before_the_worker_ends(made):
 
 
 def interrupted(scheduler, calls):
-    """Have calls in the loop end as if they had passed the limit."""
+    """Make calls in the loop end as if they had timed out."""
 
     def call(work):
         calls.append(work)
@@ -504,7 +504,7 @@ def test_interrupted_requests_are_scored_one_by_one_in_a_thread(made, clock):
     it.submit(b"1", b"2", b"3")
     clock.now = LIMIT_S
     it.until(lambda: calls)
-    it.scheduler.tick(LIMIT_S + 1)  # their time begins again
+    it.scheduler.tick(LIMIT_S + 1)  # their time starts again
     it.until(lambda: len(it.outcomes) == 3)
     assert len(calls) == 1
     assert it.outcomes == [b"1", b"2", b"3"]

@@ -1,4 +1,4 @@
-"""Requests that are scored at once: each gets what it would have got alone."""
+"""Requests scored at once get the same result as alone."""
 
 import json
 from types import SimpleNamespace
@@ -61,7 +61,7 @@ def scorer_of(model, *, batch=True):
 
 
 def seen(scorer):
-    """How many inputs up to 1.5, above it, and others were counted."""
+    """Return the counts of inputs up to 1.5, above it, and others."""
     return scorer.metrics.counters.sums(INPUTS)
 
 
@@ -70,7 +70,7 @@ def asked(*bodies):
 
 
 def told(outcomes):
-    """Answers as values, failures as types."""
+    """Return answers as values, failures as types."""
     return [
         json.loads(outcome.text) if isinstance(outcome, Scored) else type(outcome)
         for outcome in outcomes
@@ -94,7 +94,7 @@ def test_the_input_is_binned_before_it_is_scored():
     outcomes = scorer.ask_many(asked(b"1", b"2", b'"a"', b'"refused"'))
     assert [one.inputs for one in outcomes[:3]] == [[[0]], [[1]], [[2]]]
     assert scorer.ask(asked(b"2")[0]).inputs == [[1]]
-    assert sum(seen(scorer)) == 0  # until they are answered
+    assert sum(seen(scorer)) == 0  # they are counted when they are answered
 
 
 def test_the_input_is_counted_once_for_answered_rows():
@@ -102,7 +102,7 @@ def test_the_input_is_counted_once_for_answered_rows():
         scorer = scorer_of(Model(predictor, validator, Batches()), batch=batch)
         score(scorer, "1", "2", '"a"', '"refused"')
         assert seen(scorer) == [1, 1, 1]
-        score(scorer, "1", '"bad"')  # together they fail
+        score(scorer, "1", '"bad"')  # they fail as a batch
         assert seen(scorer) == [2, 1, 1]
 
 
@@ -161,7 +161,7 @@ def test_no_exception_of_a_model_escapes():
 
 
 class Rows:
-    """Rows of a batch, from JSON texts; an error is one."""
+    """Rows of a batch from JSON texts or errors."""
 
     def __init__(self, *texts):
         self.texts = texts
@@ -174,13 +174,13 @@ class Rows:
 
 
 def score(scorer, *texts, run=lambda work: work()):
-    """The outcomes of rows."""
+    """Return the outcomes of rows."""
     scorer.start(run)
     return [one for some in scorer.score(Rows(*texts), scorer.stride()) for one in some]
 
 
 def scored(model, *texts, run=lambda work: work()):
-    """The outcomes of rows, failures as types."""
+    """Return the outcomes of rows, failures as types."""
     outcomes = score(scorer_of(model), *texts, run=run)
     return [type(one) if isinstance(one, Exception) else one for one in outcomes]
 
@@ -228,7 +228,7 @@ def test_rows_that_fail_at_once_are_scored_in_a_separate_turn():
     turns = []
     scorer = scorer_of(Model(predictor, validator, Batches()))
     score(scorer, "1", '"bad"', "2", run=lambda work: turns.append(1) or work())
-    assert len(turns) == 2  # and so each has the whole time limit
+    assert len(turns) == 2  # so each has the full time limit
 
 
 def test_slow_rows_are_scored_in_turns(monkeypatch):
@@ -241,7 +241,7 @@ def test_slow_rows_are_scored_in_turns(monkeypatch):
 
 
 class Clock:
-    """A clock that a predictor sets forward."""
+    """A clock that a predictor advances."""
 
     def __init__(self):
         self.now = 0.0

@@ -1,4 +1,4 @@
-"""How many rows are scored in one turn; the costs of calls are simulated."""
+"""The number of rows scored in one turn, with simulated costs of calls."""
 
 import random
 
@@ -22,12 +22,12 @@ FIXED = {"fixed_s": 0.06, "row_s": 2e-5}
 
 
 def costs(fixed_s=0.0, row_s=0.0):
-    """The duration of calls, independent of their place in the batch."""
+    """Return a function for the duration of calls, independent of their place in the batch."""
     return lambda rows, _at: fixed_s + row_s * rows
 
 
 def calls_of(rows, cost, stride=None, noise=None):
-    """The calls that score so many rows; `cost` has the rows of a call and those before it."""
+    """Return the calls that score these rows; `cost` gets the rows of a call and before it."""
     stride = stride or Stride(60.0)
     calls, at = [], 0
     while at < rows:
@@ -116,7 +116,7 @@ def test_rows_scored_one_by_one_have_no_fixed_cost():
         assert stride.rows == expected
 
 
-def test_the_size_of_answers_is_limited():
+def test_the_size_of_responses_is_limited():
     stride = Stride(60.0)
     stride.note(16, 0.001)
     stride.note_size(16, 16 * TURN_BYTES // 4)
@@ -125,7 +125,7 @@ def test_the_size_of_answers_is_limited():
     assert stride.rows == MIN_ROWS
 
 
-def test_turns_grow_again_after_large_answers():
+def test_turns_grow_again_after_large_responses():
     stride = Stride(60.0)
     for _ in range(3):
         stride.note(stride.rows, 0.001)
@@ -145,11 +145,11 @@ def test_a_batch_whose_rows_fail_continues_with_few():
     assert stride.rows == FIRST_ROWS
 
 
-# What is expected of a call, exactly.
+# The exact expectations of a call.
 
 
 def known(fixed_s, row_s, *calls, rows=1000):
-    """A stride that has fitted these costs to these calls."""
+    """Return a stride that has fitted these costs to these calls."""
     stride = Stride(60.0, rows, fixed_s)
     stride._row_s = row_s
     stride._calls.extend(Call(*call) for call in calls)

@@ -14,7 +14,7 @@ def pool_of(threads=1, *, limit_s=10.0, longest_queue=56, on_lost=lambda: None):
 
 
 def predictors():
-    """The running threads of all pools."""
+    """Return the running threads of all pools."""
     return {thread for thread in threading.enumerate() if thread.name == "predictor"}
 
 
@@ -26,7 +26,7 @@ def callers(count):
 
 @contextmanager
 def busy(pool, threads=1):
-    """All threads of the pool do something until the block ends."""
+    """Keep all threads of the pool busy until the block ends."""
     begun, leave = threading.Semaphore(0), threading.Event()
 
     def work():

@@ -1,4 +1,4 @@
-"""The page: its order, its links, its explanations, and that it is well-formed and legible."""
+"""The index page: its order, links and explanations, and that it is well-formed and legible."""
 
 import re
 import shlex

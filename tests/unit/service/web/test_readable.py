@@ -1,4 +1,4 @@
-"""Intervals and numbers as people read them: rounded, in order, and still distinct."""
+"""Human-readable intervals and numbers: rounded, in order, and still distinct."""
 
 from decimal import Decimal
 from itertools import pairwise
@@ -17,7 +17,7 @@ CLOSE = st.integers(1, 10**16).map(lambda n: [n / 1e9, (n + 1) / 1e9, (n + 2) / 
 
 
 def value_of(text):
-    return Decimal(text.replace(",", ""))  # what is rounded up may be beyond any float
+    return Decimal(text.replace(",", ""))  # a number that is rounded up may exceed every float
 
 
 @pytest.mark.parametrize(
