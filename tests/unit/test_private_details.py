@@ -226,8 +226,8 @@ def cpython_missing_attribute():
     program = "import pickle, sys; pickle.loads(b'c__main__\\nabsent\\n.')"
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    said = done.stderr.splitlines()[-1].removeprefix("AttributeError: ")
-    return model.BY_NAME.match(said)[1] == "absent"
+    output = done.stderr.splitlines()[-1].removeprefix("AttributeError: ")
+    return model.BY_NAME.match(output)[1] == "absent"
 
 
 @relies_on(
@@ -238,10 +238,10 @@ def cpython_missing_attribute():
 )
 def cpython_python_2():
     sources = ("print 'x'", "exec 'x'", "try: x\nexcept A, b as c: x", "010")
-    for source, said in zip(sources, notebook.PYTHON_2_MESSAGES, strict=True):
+    for source, message in zip(sources, notebook.PYTHON_2_MESSAGES, strict=True):
         with pytest.raises(SyntaxError) as caught:
             ast.parse(source)
-        assert caught.value.msg.startswith(said), caught.value.msg
+        assert caught.value.msg.startswith(message), caught.value.msg
     return True
 
 
@@ -252,11 +252,13 @@ def cpython_python_2():
     "EntryPoints.select = watched",
 )
 def cpython_entry_points():
-    asked = []
+    selections = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(metadata.EntryPoints, "select", lambda *_, **params: asked.append(params))
+        patch.setattr(
+            metadata.EntryPoints, "select", lambda *_, **params: selections.append(params)
+        )
         metadata.entry_points(group="a")
-    return asked == [{"group": "a"}]
+    return selections == [{"group": "a"}]
 
 
 @relies_on(
@@ -653,9 +655,9 @@ def run_uv(*words, cwd=None, stdin=None, **variables):
 
 
 def uv_has(command, options):
-    said = run_uv("help", *command).stdout
-    missing = [option for option in options if option.startswith("--") and option not in said]
-    assert missing == [], said
+    output = run_uv("help", *command).stdout
+    missing = [option for option in options if option.startswith("--") and option not in output]
+    assert missing == [], output
     return True
 
 
@@ -731,16 +733,16 @@ def folder(tmp_path, monkeypatch):
     "Hash mismatch for",
 )
 def uv_hash_mismatch():
-    said = install(Path.cwd()).stderr
-    found = uv_program.NOT_AS_LOCKED.search(said)
-    assert found, said
+    output = install(Path.cwd()).stderr
+    found = uv_program.NOT_AS_LOCKED.search(output)
+    assert found, output
     return found[1].startswith("tiny")
 
 
 def is_reported_as_made_elsewhere(above):
     """Return whether uv reports this for a lock that begins with these lines."""
-    said = install(Path.cwd(), above=above).stderr
-    assert uv_program.MADE_ELSEWHERE.search(said), said
+    output = install(Path.cwd(), above=above).stderr
+    assert uv_program.MADE_ELSEWHERE.search(output), output
     return True
 
 
@@ -797,9 +799,9 @@ def uv_refusal():
     with HTTPServer(("127.0.0.1", 0), Refusing) as index:
         threading.Thread(target=index.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{index.server_port}/simple"
-        said = run_uv(*resolver.COMPILE, "-", stdin="tiny", UV_DEFAULT_INDEX=url).stderr
+        output = run_uv(*resolver.COMPILE, "-", stdin="tiny", UV_DEFAULT_INDEX=url).stderr
         index.shutdown()
-    assert uv_program.DENIED.search(said), said
+    assert uv_program.DENIED.search(output), output
     return True
 
 
@@ -815,11 +817,11 @@ def uv_refusal():
 def pip_options():
     from nachlass_builder.packages import pip_settings
 
-    told = create_command("install").parser.format_help()
+    help_text = create_command("install").parser.format_help()
     names = {*pip_settings.LISTS, *pip_settings.SWITCHES, *pip_settings.WORDS}
     # Names that pip accepts in files and variables, but does not list.
     names -= {"default-timeout", "pypi-url"}
-    missing = [name for name in sorted(names) if f"--{name}" not in told]
+    missing = [name for name in sorted(names) if f"--{name}" not in help_text]
     assert missing == []
     return True
 

@@ -39,8 +39,8 @@ def test_an_equal_build_is_reported_as_identical(tmp_path):
 )
 def test_the_first_file_that_differs_is_named(tmp_path, files, named):
     compare_with_before(MADE, FILES, NOWHERE, tmp_path)
-    said = compare_with_before(OTHER, files, NOWHERE, tmp_path)
-    assert said.startswith(f"{named} differs from an earlier equal build")
+    note = compare_with_before(OTHER, files, NOWHERE, tmp_path)
+    assert note.startswith(f"{named} differs from an earlier equal build")
     assert "identical to" in compare_with_before(OTHER, files, NOWHERE, tmp_path)
 
 
@@ -80,12 +80,12 @@ def test_the_replaced_bundle_is_compared_before_the_record(tmp_path):
     bundle.mkdir()
     (bundle / "model.pickle").write_text("of somebody else")
     files = contents(bundle)
-    made = replace(MADE, digest=digest_of_contents(files, MADE))
-    write_manifest(bundle, made)
-    assert "identical to" in compare_with_before(made, files, bundle, cache)
+    manifest = replace(MADE, digest=digest_of_contents(files, MADE))
+    write_manifest(bundle, manifest)
+    assert "identical to" in compare_with_before(manifest, files, bundle, cache)
     (bundle / "model.pickle").write_text("changed since")
-    said = compare_with_before(made, files, bundle, cache)
-    assert said.startswith("model.pickle differs from an earlier equal build")
+    note = compare_with_before(manifest, files, bundle, cache)
+    assert note.startswith("model.pickle differs from an earlier equal build")
     # A manifest of a different build is not compared.
-    write_manifest(bundle, replace(made, version="another"))
-    assert "identical to" in compare_with_before(made, files, bundle, cache)
+    write_manifest(bundle, replace(manifest, version="another"))
+    assert "identical to" in compare_with_before(manifest, files, bundle, cache)

@@ -108,8 +108,8 @@ def versions_of_then(tmp_path):
 
 
 def test_an_old_notebook_is_advised_to_use_versions_of_its_time(versions_of_then):
-    said = versions_of_then("2021-03-04", "pandas", "numpy==1.26.4", "scipy")
-    assert said.startswith(
+    advice = versions_of_then("2021-03-04", "pandas", "numpy==1.26.4", "scipy")
+    assert advice.startswith(
         "the notebook's last commit is from 2021-03-04, but pandas, scipy are from today: "
         "S2I_RESOLVE_AS_OF=commit selects versions of that date"
     )

@@ -78,16 +78,16 @@ def test_links_are_not_looked_up_in_the_index(missing):
     index = Index()
     cells = "# %%\nimport numpy\nrequirements = ['mine @ git+https://example.org/mine']"
     assert "names, and possibly none provides: `numpy`" in missing(cells, index).warning()
-    assert not any("mine" in text for asked in index.asked for text in asked)
+    assert not any("mine" in text for texts in index.asked for text in texts)
 
 
 @pytest.mark.parametrize("failure", [2, RequirementsError("no answer")])
 def test_versions_are_omitted_if_the_index_does_not_answer(missing, failure):
-    told = missing("# %%\nimport numpy", Index(failure)).warning().splitlines()
-    assert told[0].startswith(
+    lines = missing("# %%\nimport numpy", Index(failure)).warning().splitlines()
+    assert lines[0].startswith(
         "imports that no requirement names, and possibly none provides: `numpy`"
     )
-    assert told[1:] == [
+    assert lines[1:] == [
         NO_VERSIONS,
         "paste this as the first cell of model.ipynb:",
         "    requirements = [",

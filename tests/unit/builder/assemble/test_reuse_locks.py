@@ -29,7 +29,7 @@ TRAINED = {**SERVED, "ipykernel": "6.30"}
 DIGEST = "0" * 64
 
 
-def lock_of(versions, tag="py3-none-any", **said):
+def lock_of(versions, tag="py3-none-any", **options):
     packages = [
         {
             "name": name,
@@ -44,14 +44,14 @@ def lock_of(versions, tag="py3-none-any", **said):
         for name, version in versions.items()
     ]
     return tomli_w.dumps(
-        {"lock-version": "1.0", "created-by": "hand", **said, "packages": packages}
+        {"lock-version": "1.0", "created-by": "hand", **options, "packages": packages}
     )
 
 
-def write_locks(folder, serving, training=None, **said):
+def write_locks(folder, serving, training=None, **options):
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / TRAINING_LOCK).write_text(lock_of(training or {**TRAINED, **serving}, **said))
-    (folder / SERVING_LOCK).write_text(lock_of({**SERVED, **serving}, **said))
+    (folder / TRAINING_LOCK).write_text(lock_of(training or {**TRAINED, **serving}, **options))
+    (folder / SERVING_LOCK).write_text(lock_of({**SERVED, **serving}, **options))
 
 
 @pytest.fixture
@@ -72,83 +72,83 @@ def source(tmp_path):
 
 
 @pytest.fixture
-def taken(tmp_path, source):
+def reuse(tmp_path, source):
     """Return a function that reuses the locks like a build."""
 
-    def take(constraints=(), hashes=(), bundle=tmp_path / "bundle"):
+    def reuse(constraints=(), hashes=(), bundle=tmp_path / "bundle"):
         checked = check(source, ["sub/model.ipynb"], Settings.from_environ({}, {}), None)
         assert not checked.errors
         return take_over(bundle, Staging(tmp_path), checked, constraints, hashes)
 
-    return take
+    return reuse
 
 
-def refusal(take, *words, **named):
+def refusal(reuse, *words, **named):
     with pytest.raises(RequirementsError) as raised:
-        take(*words, **named)
+        reuse(*words, **named)
     return raised.value
 
 
-def test_the_locks_of_the_bundle_are_used_unchanged(taken, bundle):
-    locks = taken()
+def test_the_locks_of_the_bundle_are_used_unchanged(reuse, bundle):
+    locks = reuse()
     assert dict(locks.serving.packages) == {**SERVED, "alpha": "1.5"}
     assert dict(locks.training.packages) == {**TRAINED, "alpha": "1.5"}
     assert locks.resolution == "as before"
 
 
 @pytest.mark.parametrize("folder", [".", "sub"])
-def test_the_locks_of_the_source_take_precedence(taken, source, bundle, folder):
+def test_the_locks_of_the_source_take_precedence(reuse, source, bundle, folder):
     write_locks(source / folder, {"alpha": "1.6"})
-    locks = taken()
+    locks = reuse()
     assert dict(locks.serving.packages)["alpha"] == "1.6"
     assert locks.resolution != "as before"
 
 
-def test_the_locks_beside_the_notebook_take_precedence_over_those_of_the_root(taken, source):
+def test_the_locks_beside_the_notebook_take_precedence_over_those_of_the_root(reuse, source):
     write_locks(source, {"alpha": "1.6"})
     write_locks(source / "sub", {"alpha": "1.7"})
-    assert dict(taken().training.packages)["alpha"] == "1.7"
+    assert dict(reuse().training.packages)["alpha"] == "1.7"
 
 
-def test_missing_locks_are_an_error(taken):
-    error = refusal(taken)
+def test_missing_locks_are_an_error(reuse):
+    error = refusal(reuse)
     assert error.message.startswith("there are no locks: no bundle at ")
     assert error.remedy == "build once without --locked"
 
 
-def test_a_single_lock_is_not_enough(taken, source):
+def test_a_single_lock_is_not_enough(reuse, source):
     write_locks(source / "sub", {"alpha": "1.6"})
     (source / "sub" / SERVING_LOCK).unlink()
-    error = refusal(taken)
+    error = refusal(reuse)
     assert str(error.place) == "sub/pylock.serving.toml"
     assert error.message == "the lock is missing"
     assert error.remedy.endswith("and replace the locks in the source with those of the bundle")
 
 
 @pytest.mark.parametrize("text", ["=", "", 'lock-version = "1.0"', 'lock-version = "2.0"'])
-def test_an_invalid_lock_is_rejected(taken, bundle, text):
+def test_an_invalid_lock_is_rejected(reuse, bundle, text):
     (bundle / TRAINING_LOCK).write_text(text)
-    error = refusal(taken)
+    error = refusal(reuse)
     assert error.message.startswith("the lock cannot be read: ")
     assert str(error.place) == str(bundle / TRAINING_LOCK)
 
 
-def test_locks_whose_hashes_differ_from_the_requirements_are_rejected(taken, bundle):
+def test_locks_whose_hashes_differ_from_the_requirements_are_rejected(reuse, bundle):
     alpha = Requirement("alpha==1.5", Place("requirements.txt", line=3))
-    taken(hashes=[Hashed(alpha, (f"sha256:{DIGEST}",))])
-    refused = refusal(taken, hashes=[Hashed(alpha, (f"sha256:{'f' * 64}",))])
-    assert "no file of alpha 1.5" in refused.message
-    assert refused.place == alpha.place
+    reuse(hashes=[Hashed(alpha, (f"sha256:{DIGEST}",))])
+    error = refusal(reuse, hashes=[Hashed(alpha, (f"sha256:{'f' * 64}",))])
+    assert "no file of alpha 1.5" in error.message
+    assert error.place == alpha.place
 
 
-def test_a_lock_without_hashes_is_rejected(taken, bundle):
+def test_a_lock_without_hashes_is_rejected(reuse, bundle):
     text = (bundle / TRAINING_LOCK).read_text().replace(f'sha256 = "{DIGEST}"', "")
     (bundle / TRAINING_LOCK).write_text(text)
-    assert "hashes" in refusal(taken).message
+    assert "hashes" in refusal(reuse).message
 
 
 @pytest.mark.parametrize(
-    "said",
+    "options",
     [
         {"requires-python": "<3.11"},
         {"environments": ["python_version == '3.9'"]},
@@ -156,19 +156,19 @@ def test_a_lock_without_hashes_is_rejected(taken, bundle):
         {"tag": "cp39-cp39-win_amd64"},
     ],
 )
-def test_a_lock_for_another_platform_is_rejected(taken, bundle, said):
-    write_locks(bundle, {"alpha": "1.5"}, **said)
-    error = refusal(taken)
+def test_a_lock_for_another_platform_is_rejected(reuse, bundle, options):
+    write_locks(bundle, {"alpha": "1.5"}, **options)
+    error = refusal(reuse)
     assert error.message.startswith("the lock is for another Python or platform; this is Python ")
     assert "build without --locked" in error.remedy
 
 
-def test_no_sdist_is_built_if_the_lock_has_only_incompatible_wheels(taken, bundle):
+def test_no_sdist_is_built_if_the_lock_has_only_incompatible_wheels(reuse, bundle):
     document = tomllib.loads(lock_of({"alpha": "1.5"}, tag="cp39-cp39-win_amd64"))
     sdist = {"url": "https://example.org/alpha-1.5.tar.gz", "hashes": {"sha256": DIGEST}}
     document["packages"][0]["sdist"] = sdist
     (bundle / TRAINING_LOCK).write_text(tomli_w.dumps(document))
-    assert refusal(taken).details == "no wheel of alpha is compatible"
+    assert refusal(reuse).details == "no wheel of alpha is compatible"
 
 
 @pytest.mark.parametrize(
@@ -182,34 +182,34 @@ def test_no_sdist_is_built_if_the_lock_has_only_incompatible_wheels(taken, bundl
         ),
     ],
 )
-def test_an_unmet_requirement_is_named(taken, bundle, source, requirement, problem):
+def test_an_unmet_requirement_is_named(reuse, bundle, source, requirement, problem):
     (source / "requirements.txt").write_text(f"\n{requirement}\n")
-    error = refusal(taken)
+    error = refusal(reuse)
     assert str(error.place) == "requirements.txt, line 2"
     assert error.message == f"{requirement} is not met: {problem}"
     assert error.remedy == "build without --locked to update the locks"
 
 
-def test_every_unmet_requirement_and_constraint_is_named(taken, bundle, source):
+def test_every_unmet_requirement_and_constraint_is_named(reuse, bundle, source):
     (source / "requirements.txt").write_text("alpha>=2\nbeta\n")
-    error = refusal(taken, ["gamma<1", "flask<3", "-r x"])
+    error = refusal(reuse, ["gamma<1", "flask<3", "-r x"])
     assert error.details.splitlines() == [
         "requirements.txt, line 2: beta is not met: pylock.training.toml has no beta",
         "the constraint flask<3 is not met: pylock.training.toml has flask 3.1",
     ]
 
 
-def test_the_serving_lock_must_have_the_packages_of_the_service(taken, bundle):
+def test_the_serving_lock_must_have_the_packages_of_the_service(reuse, bundle):
     (bundle / SERVING_LOCK).write_text(lock_of({"alpha": "1.5"}))
-    error = refusal(taken)
+    error = refusal(reuse)
     assert error.message.endswith(
         "for the service, is not met: pylock.serving.toml has no cloudpickle"
     )
 
 
-def test_the_serving_lock_must_be_a_subset_of_the_training_lock(taken, bundle):
+def test_the_serving_lock_must_be_a_subset_of_the_training_lock(reuse, bundle):
     write_locks(bundle, {"alpha": "1.5"}, training={**TRAINED, "alpha": "1.6"})
-    assert refusal(taken).message == (
+    assert refusal(reuse).message == (
         "alpha==1.5 of pylock.serving.toml is not met: pylock.training.toml has alpha 1.6"
     )
 
@@ -227,7 +227,7 @@ def test_the_serving_lock_must_be_a_subset_of_the_training_lock(taken, bundle):
     ],
 )
 def test_a_git_requirement_matches_its_repository_and_revision(
-    taken, bundle, source, requirement, revision, fits
+    reuse, bundle, source, requirement, revision, fits
 ):
     document = tomllib.loads(lock_of(TRAINED))
     vcs = {"type": "git", "url": "https://example.org/iota.git", "commit-id": "a" * 40}
@@ -238,9 +238,9 @@ def test_a_git_requirement_matches_its_repository_and_revision(
     (bundle / SERVING_LOCK).write_text(lock_of(SERVED))
     (source / "requirements.txt").write_text(f"iota @ {requirement}\n")
     if fits:
-        assert taken().training.built_from_source == ("iota",)
+        assert reuse().training.built_from_source == ("iota",)
     else:
-        error = refusal(taken)
+        error = refusal(reuse)
         assert error.message.endswith("pylock.training.toml has it from another location")
         assert "secret" not in str(error)
 
@@ -252,7 +252,7 @@ def test_a_git_requirement_matches_its_repository_and_revision(
         ("https://example.org/kappa%201-1.1.zip", False),
     ],
 )
-def test_an_archive_requirement_matches_its_url(taken, bundle, source, link, fits):
+def test_an_archive_requirement_matches_its_url(reuse, bundle, source, link, fits):
     document = tomllib.loads(lock_of(TRAINED))
     archive = {"url": "https://example.org/kappa%201-1.0.zip", "hashes": {"sha256": DIGEST}}
     document["packages"].append({"name": "kappa", "archive": archive})
@@ -260,21 +260,21 @@ def test_an_archive_requirement_matches_its_url(taken, bundle, source, link, fit
     (bundle / SERVING_LOCK).write_text(lock_of(SERVED))
     (source / "requirements.txt").write_text(f"kappa @ {link}\n")
     if fits:
-        assert taken().training.built_from_source == ("kappa",)
+        assert reuse().training.built_from_source == ("kappa",)
     else:
-        assert refusal(taken).message.endswith("pylock.training.toml has it from another location")
+        assert refusal(reuse).message.endswith("pylock.training.toml has it from another location")
 
 
-def test_local_folders_are_installed_from_the_source(taken, bundle, source):
+def test_local_folders_are_installed_from_the_source(reuse, bundle, source):
     document = tomllib.loads(lock_of({**TRAINED, "alpha": "1.5"}))
     document["packages"].append({"name": "mine", "directory": {"path": "src/mine"}})
     (bundle / TRAINING_LOCK).write_text(tomli_w.dumps(document))
     (source / "mine").mkdir()
-    before = taken().training
+    before = reuse().training
     assert str(source / "mine") in before.install_text
     assert str(bundle) not in before.install_text
     (source / "mine" / "mine.py").write_text("changed = True\n")
-    assert taken().training.digest != before.digest
+    assert reuse().training.digest != before.digest
 
 
 def test_the_dependencies_of_an_extra_must_be_installed(source, tmp_path):
@@ -311,7 +311,7 @@ def test_the_locks_of_a_bundle_conform_to_pep_751(kmeans, name):
         assert file.hashes["sha256"]
 
 
-def test_a_damaged_bundle_is_reported_as_damaged(taken, bundle):
+def test_a_damaged_bundle_is_reported_as_damaged(reuse, bundle):
     (bundle / "manifest.json").write_text('{"built_by": "nachlass 0.1.0", "schema_version": 1}')
     with pytest.raises(SourceError, match=r"is a damaged bundle: manifest\.json: Object missing"):
-        taken()
+        reuse()

@@ -30,7 +30,7 @@ class System:
     named: dict = field(default_factory=lambda: {"libgomp.so.1": "libgomp1"})
     listed: dict = field(default_factory=dict)
     looked_through: int = 0
-    asked: list = field(default_factory=list)
+    queried: list = field(default_factory=list)
     unpacked: list = field(default_factory=list)
 
     def libraries(self, environment, search=()):
@@ -43,7 +43,7 @@ class System:
         (prefix / "usr/lib").mkdir(parents=True)
 
     def names(self, wanted, work, *, deadline):
-        self.asked.append(list(wanted))
+        self.queried.append(list(wanted))
         return {name: self.named[name] for name in wanted if name in self.named}
 
     def files(self, wanted, work, *, deadline):
@@ -73,7 +73,7 @@ def needs(system, *names):
     system.missing = {name: [system.root / "key/env" / PLACE] for name in names}
 
 
-def seen_to(system, *asked, unpack=False):
+def run_provide(system, *requested, unpack=False):
     prepared = SimpleNamespace(
         deadline=Deadline(),
         unpack_into=system.root / "system" if unpack else None,
@@ -82,28 +82,33 @@ def seen_to(system, *asked, unpack=False):
         ),
         environ={"LD_LIBRARY_PATH": "/the-machines"},
     )
-    return provide(asked, system.root / "key/env", prepared, Progress())
+    return provide(requested, system.root / "key/env", prepared, Progress())
 
 
 def test_no_archive_is_queried_if_nothing_is_missing(system, capsys):
     system.installed = {"unixodbc": "2.3"}
-    assert seen_to(system) == seen_to(system, ODBC) == seen_to(system, ODBC, unpack=True) == {}
-    assert system.asked == system.unpacked == []
+    assert (
+        run_provide(system)
+        == run_provide(system, ODBC)
+        == run_provide(system, ODBC, unpack=True)
+        == {}
+    )
+    assert system.queried == system.unpacked == []
     assert capsys.readouterr().err == ""
 
 
 def test_a_complete_environment_is_scanned_once(system):
     for _ in range(2):
-        seen_to(system)
+        run_provide(system)
     assert system.looked_through == 1
     system.apt = False  # without apt, other installed packages are unknown
-    seen_to(system)
+    run_provide(system)
     assert system.looked_through == 2
 
 
 def test_missing_packages_are_reported_on_a_laptop(system, capsys):
     needs(system, "libgomp.so.1", "libodd.so.3")
-    assert seen_to(system, ODBC) == {}
+    assert run_provide(system, ODBC) == {}
     lines = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
     needed = "warning: lightgbm/lib_lightgbm.so needs"
     assert lines == [
@@ -117,48 +122,48 @@ def test_missing_packages_are_reported_on_a_laptop(system, capsys):
 def test_missing_packages_are_reported_without_apt(system, capsys):
     system.apt = False
     needs(system, "libgomp.so.1")
-    assert seen_to(system, ODBC) == {}
-    said = capsys.readouterr().err
-    assert "needs libgomp.so.1, which this machine lacks\n" in said
-    assert "this machine has no apt: install equivalents of unixodbc" in said
-    assert system.asked == []
+    assert run_provide(system, ODBC) == {}
+    output = capsys.readouterr().err
+    assert "needs libgomp.so.1, which this machine lacks\n" in output
+    assert "this machine has no apt: install equivalents of unixodbc" in output
+    assert system.queried == []
 
 
 def test_the_archive_is_queried_once_for_each_library(system):
     needs(system, "libgomp.so.1")
-    seen_to(system)
+    run_provide(system)
     needs(system, "libgomp.so.1", "libodd.so.3")
-    seen_to(system)
-    seen_to(system)
-    assert system.asked == [["libgomp.so.1"], ["libodd.so.3"]]
+    run_provide(system)
+    run_provide(system)
+    assert system.queried == [["libgomp.so.1"], ["libodd.so.3"]]
 
 
 def test_a_failed_lookup_is_repeated(system, capsys):
     needs(system, "libgomp.so.1", "libodd.so.3")
     system.listed = None
-    seen_to(system)
-    said = capsys.readouterr().err
-    assert "cannot look for packages that provide libodd.so.3: the lists cannot be" in said
+    run_provide(system)
+    output = capsys.readouterr().err
+    assert "cannot look for packages that provide libodd.so.3: the lists cannot be" in output
     system.listed = {"libodd.so.3": "libodd-tools"}
-    seen_to(system)
-    assert system.asked == [["libgomp.so.1", "libodd.so.3"], ["libodd.so.3"]]
+    run_provide(system)
+    assert system.queried == [["libgomp.so.1", "libodd.so.3"], ["libodd.so.3"]]
     assert "apt-get install libodd-tools" in capsys.readouterr().err
 
 
 def test_missing_packages_are_unpacked_once_in_an_image(system, capsys):
     needs(system, "libgomp.so.1")
     for _ in range(2):
-        variables = seen_to(system, ODBC, unpack=True)
+        variables = run_provide(system, ODBC, unpack=True)
         [folder] = (system.root / "system").iterdir()
         assert variables == {"LD_LIBRARY_PATH": f"/mine:{folder}/usr/lib"}
-        said = capsys.readouterr().err
-        assert "unpacked libgomp1: lightgbm/lib_lightgbm.so needs libgomp.so.1" in said
-        assert "unpacked from apt.txt: unixodbc" in said
-        assert "warning" not in said
+        output = capsys.readouterr().err
+        assert "unpacked libgomp1: lightgbm/lib_lightgbm.so needs libgomp.so.1" in output
+        assert "unpacked from apt.txt: unixodbc" in output
+        assert "warning" not in output
     assert system.unpacked == [["unixodbc", "libgomp1"]]
     # The packages of another model are separate.
     needs(system)
-    seen_to(system, ODBC, unpack=True)
+    run_provide(system, ODBC, unpack=True)
     assert system.unpacked[1:] == [["unixodbc"]]
 
 
@@ -169,40 +174,40 @@ def test_a_failed_unpacking_leaves_no_files(system, monkeypatch):
 
     monkeypatch.setattr(system_packages, "unpack", refuse)
     with pytest.raises(RequirementsError, match="no archive has it"):
-        seen_to(system, ODBC, unpack=True)
+        run_provide(system, ODBC, unpack=True)
     assert list((system.root / "system").iterdir()) == []
 
 
 def test_a_package_installed_in_another_version_is_missing(system, capsys):
     system.installed = {"unixodbc": "2.3.12-2"}
-    seen_to(system, AptPackage("unixodbc", "2.3.12-2"))
+    run_provide(system, AptPackage("unixodbc", "2.3.12-2"))
     assert capsys.readouterr().err == ""
-    seen_to(system, AptPackage("unixodbc", "2.3.12-1"))
+    run_provide(system, AptPackage("unixodbc", "2.3.12-1"))
     assert "apt-get install unixodbc=2.3.12-1" in capsys.readouterr().err
 
 
 def test_a_library_that_no_package_provides_is_reported(system, capsys):
     needs(system, "libgomp.so.1", "libodd.so.3")
     system.still_missing = {"libodd.so.3": [system.root / "key/env" / PLACE]}
-    seen_to(system, unpack=True)
-    said = capsys.readouterr().err
-    assert "lightgbm/lib_lightgbm.so needs libodd.so.3, which no package provides" in said
+    run_provide(system, unpack=True)
+    output = capsys.readouterr().err
+    assert "lightgbm/lib_lightgbm.so needs libodd.so.3, which no package provides" in output
 
 
 def test_an_image_without_apt_rejects_system_packages(system):
     system.apt = False
-    with pytest.raises(RequirementsError, match="this image has no apt") as refused:
-        seen_to(system, ODBC, unpack=True)
-    assert refused.value.place == ODBC.place
+    with pytest.raises(RequirementsError, match="this image has no apt") as caught:
+        run_provide(system, ODBC, unpack=True)
+    assert caught.value.place == ODBC.place
 
 
 def test_the_packages_for_an_image_include_every_loaded_library(system):
     """Include libraries that this machine has: the image may lack them."""
     needs(system, "libgomp.so.1", "libodd.so.3")
-    asked = [AptPackage("unixodbc", "2.3.12-2")]
-    packages = image_packages(asked, system.root / "key/env", system.root / "cache", Progress())
+    requested = [AptPackage("unixodbc", "2.3.12-2")]
+    packages = image_packages(requested, system.root / "key/env", system.root / "cache", Progress())
     assert packages == ["libgomp1", "unixodbc=2.3.12-2", "zlib1g"]
     system.apt = False
-    assert image_packages(asked, system.root / "key/env", system.root, Progress()) == [
+    assert image_packages(requested, system.root / "key/env", system.root, Progress()) == [
         "unixodbc=2.3.12-2"
     ]

@@ -84,8 +84,10 @@ def test_a_bundle_of_another_schema_version_is_rejected(bundle):
 
 def test_a_manifest_with_a_wrong_type_is_damaged(bundle):
     rewrite(bundle, memory={"loaded": 1, "scoring": "much"})
-    said = r"damaged bundle: manifest\.json: Expected `int`, got `str` - at `\$\.memory\.scoring`"
-    with pytest.raises(SourceError, match=said):
+    message = (
+        r"damaged bundle: manifest\.json: Expected `int`, got `str` - at `\$\.memory\.scoring`"
+    )
+    with pytest.raises(SourceError, match=message):
         bundle_at(bundle)
 
 

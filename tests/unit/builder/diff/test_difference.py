@@ -250,11 +250,11 @@ def test_markdown_fits_into_a_comment():
 
 def test_identical_bundles_are_reported_as_identical():
     same = replace(SAME, new=side(bundle="/copy"))
-    said = "the bundles are identical: same digest"
-    assert as_text(same).splitlines()[2:4] == ["", said]
-    assert as_markdown(same).splitlines()[1:4] == ["", said, ""]
+    sentence = "the bundles are identical: same digest"
+    assert as_text(same).splitlines()[2:4] == ["", sentence]
+    assert as_markdown(same).splitlines()[1:4] == ["", sentence, ""]
     for form in (as_text, as_markdown):
-        assert said not in form(SAME)
+        assert sentence not in form(SAME)
 
 
 def test_the_json_has_the_documented_keys():

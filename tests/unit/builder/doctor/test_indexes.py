@@ -21,11 +21,11 @@ SECRET = "correct-horse"
 @contextmanager
 def server(status, *, seconds=0.0, headers=()):
     """Run a server that sends the same response to every request."""
-    asked, ended = [], threading.Event()
+    requests, ended = [], threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
-            asked.append((self.path, self.headers.get("Authorization")))
+            requests.append((self.path, self.headers.get("Authorization")))
             ended.wait(seconds)
             self.send_response(status)
             for name, value in headers:
@@ -39,7 +39,7 @@ def server(status, *, seconds=0.0, headers=()):
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as served:
         threading.Thread(target=served.serve_forever, daemon=True).start()
         try:
-            yield f"127.0.0.1:{served.server_port}", asked
+            yield f"127.0.0.1:{served.server_port}", requests
         finally:
             ended.set()
             served.shutdown()
@@ -58,12 +58,12 @@ def check(tmp_path):
 
 
 def test_an_index_without_the_package_is_reachable(check):
-    with server(404) as (address, asked):
+    with server(404) as (address, requests):
         [found] = check(PIP_INDEX_URL=f"http://me:{SECRET}@{address}/simple")
     assert (found.state, found.exit_code) == ("ok", 0)
     assert found.message == f"http://{address}/simple answers"
-    assert [path for path, _ in asked] == ["/simple/pip/"]
-    assert any(authorization for _, authorization in asked), "sent without credentials"
+    assert [path for path, _ in requests] == ["/simple/pip/"]
+    assert any(authorization for _, authorization in requests), "sent without credentials"
 
 
 @pytest.mark.parametrize(("status", "words"), [(401, "401 Unauthorized"), (403, "403 Forbidden")])
@@ -104,11 +104,11 @@ def test_several_indexes_are_queried_in_parallel(check, monkeypatch):
 
 
 def test_the_name_of_a_uv_index_is_not_part_of_its_url(check):
-    with server(404) as (address, asked):
+    with server(404) as (address, requests):
         variables = {"UV_INDEX_OURS_USERNAME": "me", "UV_INDEX_OURS_PASSWORD": SECRET}
         [found] = check(UV_DEFAULT_INDEX=f"ours=http://{address}/simple", **variables)
     assert found.message == f"http://{address}/simple answers"
-    assert any(authorization for _, authorization in asked)
+    assert any(authorization for _, authorization in requests)
 
 
 def test_folders_are_checked_as_indexes_and_links(check, tmp_path):
@@ -128,10 +128,10 @@ def test_folders_are_checked_as_indexes_and_links(check, tmp_path):
 
 
 def test_a_page_of_links_is_checked(check):
-    with server(200, headers=[("Content-Type", "text/html")]) as (address, asked):
+    with server(200, headers=[("Content-Type", "text/html")]) as (address, requests):
         [found] = check(PIP_NO_INDEX="1", PIP_FIND_LINKS=f"http://{address}/links.html")
     assert found.message == f"http://{address}/links.html answers"
-    assert [path for path, _ in asked] == ["/links.html"]
+    assert [path for path, _ in requests] == ["/links.html"]
 
 
 def test_no_index_is_reported(check):

@@ -67,8 +67,10 @@ def surveyed(tmp_path, monkeypatch):
 )
 def test_machine_specific_paths_are_found(surveyed, code, paths):
     found = surveyed(code)["paths"]
-    told = [(one["path"], one["frame"]["line"]) if one["frame"] else one["name"] for one in found]
-    assert told == paths if paths else len(told) == 1
+    warnings = [
+        (one["path"], one["frame"]["line"]) if one["frame"] else one["name"] for one in found
+    ]
+    assert warnings == paths if paths else len(warnings) == 1
 
 
 @pytest.mark.parametrize(
@@ -134,13 +136,13 @@ def test_warnings_name_cell_and_line(tmp_path):
         PICKLED, paths=paths, largest=LargestVariable("train", "predictor", 320_400_000)
     )
     notebook = read_notebook(tmp_path, "model.ipynb")
-    told = list(capture_warnings(outcome, notebook, {1: 1, 2: 2}, tmp_path))
-    assert [text.partition(": ")[0] for text in told] == [
+    warnings = list(capture_warnings(outcome, notebook, {1: 1, 2: 2}, tmp_path))
+    assert [text.partition(": ")[0] for text in warnings] == [
         "model.ipynb, cell 2, line 1",
         "model.ipynb, cell 2, line 3",
         "model.ipynb, cell 1, line 1",
     ]
-    assert "the pickle has 321 MB, of which 320 MB are `train`, used by `predictor`" in told[2]
+    assert "the pickle has 321 MB, of which 320 MB are `train`, used by `predictor`" in warnings[2]
     assert list(capture_warnings(PICKLED, notebook, {}, tmp_path)) == []
 
 
@@ -148,8 +150,8 @@ def test_the_advice_differs_for_folders_and_files(tmp_path):
     write_notebook(tmp_path / "model.ipynb", "# %%\nA = B = 1")
     named = (("/home/me/d/", "A"), (str(tmp_path), "B"), ("/home/me/d.csv", "A"))
     outcome = replace(PICKLED, paths=tuple(AbsolutePath(path, name=name) for path, name in named))
-    told = capture_warnings(outcome, read_notebook(tmp_path, "model.ipynb"), {}, tmp_path)
-    assert [("its files" in text, "the file and" in text) for text in told] == [
+    warnings = capture_warnings(outcome, read_notebook(tmp_path, "model.ipynb"), {}, tmp_path)
+    assert [("its files" in text, "the file and" in text) for text in warnings] == [
         (True, False),
         (True, False),
         (False, True),

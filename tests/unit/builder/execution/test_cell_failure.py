@@ -82,9 +82,9 @@ def test_no_password_is_shown(notebook, failed):
     assert "s3cret" not in text
     assert text.count("https://***@host") == 4
     assert quoted_source(f"get('{url}')", 1) == "> 1 | get('https://***@host')"
-    said = Raised("CalledProcessError", "", text=url)
+    raised = Raised("CalledProcessError", "", text=url)
     stderr = f"cannot reach {url}"
-    cell = FailedCell(notebook, notebook.cells[0], said, {}, Path(), stderr=stderr)
+    cell = FailedCell(notebook, notebook.cells[0], raised, {}, Path(), stderr=stderr)
     assert "s3cret" not in cell.details()
 
 
@@ -270,7 +270,7 @@ def test_missing_modules_are_explained(tmp_path, module, written, expected):
     for name in (*names.split(), "lib/spaces/a.py", "notebooks/x.txt"):
         Path(tmp_path, name).parent.mkdir(exist_ok=True, parents=True)
         Path(tmp_path, name).write_text("")
-    said = explain_missing_module(
+    explanation = explain_missing_module(
         module,
         written,
         root=tmp_path,
@@ -278,6 +278,6 @@ def test_missing_modules_are_explained(tmp_path, module, written, expected):
         explain_file=lambda name: f"{name} was left out" if name == "left_out.py" else None,
         missing_requirements=lambda written: None,
     )
-    assert (said is None) if expected is None else said.startswith(expected)
+    assert (explanation is None) if expected is None else explanation.startswith(expected)
     if module == "deep":
-        assert 'sys.path.append("../lib")' in said
+        assert 'sys.path.append("../lib")' in explanation

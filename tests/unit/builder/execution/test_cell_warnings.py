@@ -42,9 +42,9 @@ def test_a_missing_file_means_no_warnings(warned):
 
 def test_a_warning_is_reported_once_with_its_line(warned):
     frame = Frame("/tmp/ipykernel_1/2.py", 2, "<module>", "lib.load()", 1)
-    told = warned(user("loaded from 1.0, and this is 1.5:\ninvalid results", frame=frame))
+    messages = warned(user("loaded from 1.0, and this is 1.5:\ninvalid results", frame=frame))
     place = "model.ipynb, cell 1, line 2"
-    assert told == [f"{place}: UserWarning: loaded from 1.0, and this is 1.5:"]
+    assert messages == [f"{place}: UserWarning: loaded from 1.0, and this is 1.5:"]
     assert warned() == []
 
 
@@ -66,11 +66,11 @@ def kinds(count, number, execution=1):
 
 
 def test_warnings_after_the_fifth_kind_of_a_cell_are_counted(warned):
-    told = warned(*kinds(8, 2))
-    assert len(told) == 6
-    assert told[-1] == "model.ipynb, cell 1: 6 more warnings, see the executed notebook"
-    told = warned(*kinds(6, 1, execution=3))
-    assert told[-1] == "model.ipynb, cell 3: 1 more warning after the cells"
+    messages = warned(*kinds(8, 2))
+    assert len(messages) == 6
+    assert messages[-1] == "model.ipynb, cell 1: 6 more warnings, see the executed notebook"
+    messages = warned(*kinds(6, 1, execution=3))
+    assert messages[-1] == "model.ipynb, cell 3: 1 more warning after the cells"
 
 
 def test_repeated_warnings_of_a_line_are_counted(warned):
@@ -102,5 +102,7 @@ def test_warnings_common_to_every_build_are_omitted(warned):
 
 
 def test_credentials_are_hidden(warned):
-    told = warned(user("retry https://me:pw@example.org/x with open-sesame"))
-    assert told == ["model.ipynb, cell 1: UserWarning: retry https://***@example.org/x with ***"]
+    messages = warned(user("retry https://me:pw@example.org/x with open-sesame"))
+    assert messages == [
+        "model.ipynb, cell 1: UserWarning: retry https://***@example.org/x with ***"
+    ]

@@ -455,7 +455,7 @@ link = "git+https://ada:s3cret@host/x.git"
 
 
 @pytest.mark.parametrize(
-    ("words", "status", "said"),
+    ("words", "status", "output"),
     [
         ("--version", 0, "pip of nachlass"),
         ("list", 0, "packaging "),
@@ -465,12 +465,12 @@ link = "git+https://ada:s3cret@host/x.git"
         ("uninstall -y packaging", 1, "`uninstall` is not available"),
     ],
 )
-def test_pip_supports_read_only_commands(words, status, said):
+def test_pip_supports_read_only_commands(words, status, output):
     command = [sys.executable, "-P", "-m", "pip", *words.split()]
     environment = {"PYTHONPATH": str(IN_KERNEL)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == status
-    assert said in done.stdout + done.stderr
+    assert output in done.stdout + done.stderr
 
 
 def is_alive(pid):
@@ -528,8 +528,10 @@ def test_only_shown_warnings_are_reported(execution, capsys):
             '# %%\nwarnings.warn("shown")\nwarnings.warn("shown")\n'
         )
     )
-    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning: ")]
-    assert told == [
+    warnings = [
+        line for line in capsys.readouterr().err.splitlines() if line.startswith("warning: ")
+    ]
+    assert warnings == [
         "warning: model.ipynb, cell 2, line 3: UserWarning: captured",
         "warning: model.ipynb, cell 4, line 1: UserWarning: shown",
     ]

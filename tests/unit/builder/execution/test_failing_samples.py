@@ -108,7 +108,7 @@ def test_a_failure_without_an_exception_is_located_at_the_definition(failing):
 
 
 @pytest.mark.parametrize(
-    ("failed", "scored", "given", "said"),
+    ("failed", "scored", "given", "message"),
     [
         (1, 1, 1, "fails for the only sample;"),
         (3, 4, 4, "fails for 3 of 4 samples;"),
@@ -116,9 +116,9 @@ def test_a_failure_without_an_exception_is_located_at_the_definition(failing):
         (10, 100, 100, "fails for 10 of 100 samples, including the first ones;"),
     ],
 )
-def test_the_number_of_failing_samples_is_reported(failing, failed, scored, given, said):
+def test_the_number_of_failing_samples_is_reported(failing, failed, scored, given, message):
     error = failing("list", "ValueError", "no", count=failed).error(scored, given, "samples")
-    assert said in error.message
+    assert message in error.message
     assert error.exit_code == 8
 
 

@@ -83,7 +83,7 @@ def test_empty_samples_count_as_absent(kernel, value, why):
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "message"),
     [
         (500, "`samples` is an int, not a list of samples"),
         ("text", "`samples` is a str, not a list of samples"),
@@ -94,10 +94,10 @@ def test_empty_samples_count_as_absent(kernel, value, why):
         (pd.DataFrame([[1, 2]], columns=["a", "a"]), "the column 'a' occurs twice"),
     ],
 )
-def test_invalid_samples_are_rejected(kernel, value, said):
+def test_invalid_samples_are_rejected(kernel, value, message):
     with pytest.raises(kernel.Failure) as caught:
         kernel.read(value)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_many_samples_are_thinned_out_evenly(kernel):
@@ -186,11 +186,11 @@ def test_a_model_that_fails_for_at_most_half_of_the_samples_is_accepted(kernel, 
 
 def test_each_scoring_counts_its_own_failures(kernel, path):
     """Let ten samples fail in the first scoring, and the first one scored in the second."""
-    asked = Counter()
+    calls = Counter()
 
     def predictor(x):
-        asked[x] += 1
-        return 1 / (asked[x] - 2 if x == 0 else x % 10)
+        calls[x] += 1
+        return 1 / (calls[x] - 2 if x == 0 else x % 10)
 
     outcome = kernel.score(predictor, list(range(100)), path)
     assert sum(failure["count"] for failure in outcome["failures"]) == 10

@@ -15,13 +15,13 @@ def test_a_byte_order_mark_is_removed(tmp_path, encoding):
 @pytest.mark.parametrize("content", [b"gr\xf6\xdfer", b"\xff\xfea", b"\xfe\xff\xd8\x00"])
 def test_a_file_that_is_not_text_is_rejected(tmp_path, content):
     (tmp_path / "a.txt").write_bytes(content)
-    with pytest.raises(RequirementsError, match="the file is not UTF-8 text") as refused:
+    with pytest.raises(RequirementsError, match="the file is not UTF-8 text") as caught:
         read_text(tmp_path, "a.txt", RequirementsError)
-    assert (refused.value.place, refused.value.remedy) == (Place("a.txt"), "save it as UTF-8")
+    assert (caught.value.place, caught.value.remedy) == (Place("a.txt"), "save it as UTF-8")
 
 
 def test_a_git_lfs_pointer_is_reported_as_one(tmp_path):
     (tmp_path / "a.txt").write_bytes(LFS_POINTER + b"oid sha256:0\nsize 1\n")
-    with pytest.raises(RequirementsError, match="only a git LFS pointer, not the file") as refused:
+    with pytest.raises(RequirementsError, match="only a git LFS pointer, not the file") as caught:
         read_text(tmp_path, "a.txt", RequirementsError)
-    assert "git lfs pull" in refused.value.remedy
+    assert "git lfs pull" in caught.value.remedy

@@ -41,14 +41,14 @@ def kept(tmp_path):
 
 
 def take_over(before, tmp_path):
-    taken = Artifacts(tmp_path / "root/artifacts")
-    taken.take_over(before, tmp_path / "root/bundle", Progress())
-    return taken
+    reused = Artifacts(tmp_path / "root/artifacts")
+    reused.take_over(before, tmp_path / "root/bundle", Progress())
+    return reused
 
 
 def test_artifacts_are_reused_with_their_lock(kept, tmp_path, capsys):
-    taken = take_over(kept, tmp_path)
-    assert (taken.uv_cache / "cached").is_file()
+    reused = take_over(kept, tmp_path)
+    assert (reused.uv_cache / "cached").is_file()
     assert resolution_of(tmp_path / "root/bundle") == "decided"
     assert (tmp_path / "root/bundle" / TRAINING_LOCK).read_text() == LOCK
     assert "using artifacts of the previous build" in capsys.readouterr().err
@@ -60,7 +60,7 @@ def test_the_serving_subsets_are_passed_on_to_the_next_build(kept, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("damage", "said"),
+    ("damage", "output"),
     [
         (
             lambda kept: (kept / "locks" / TRAINING_LOCK).write_text("no [toml"),
@@ -72,12 +72,12 @@ def test_the_serving_subsets_are_passed_on_to_the_next_build(kept, tmp_path):
         (lambda kept: (kept / "uv/cached").unlink(), "some of its files are damaged"),
     ],
 )
-def test_damaged_artifacts_are_ignored(kept, tmp_path, capsys, damage, said):
+def test_damaged_artifacts_are_ignored(kept, tmp_path, capsys, damage, output):
     damage(kept)
-    taken = take_over(kept, tmp_path)
-    assert not taken.uv_cache.exists()
+    reused = take_over(kept, tmp_path)
+    assert not reused.uv_cache.exists()
     assert not (tmp_path / "root/bundle").exists()
-    assert f"warning: ignoring {kept}: {said}" in capsys.readouterr().err
+    assert f"warning: ignoring {kept}: {output}" in capsys.readouterr().err
 
 
 def test_the_first_build_has_no_artifacts_and_prints_nothing(tmp_path, capsys):
@@ -98,19 +98,19 @@ def saved(kept, capfdbinary):
 
     def save():
         Artifacts(kept).save()
-        written, said = capfdbinary.readouterr()
+        written, output = capfdbinary.readouterr()
         with tarfile.open(fileobj=io.BytesIO(written)) as tar:
-            return {member.name: member.isfile() for member in tar}, said.decode()
+            return {member.name: member.isfile() for member in tar}, output.decode()
 
     return save
 
 
 def test_hard_links_are_saved_as_files(kept, saved):
     os.link(kept / "uv/cached", kept / "uv/linked")
-    names, said = saved()
+    names, output = saved()
     assert names["./uv/cached"]
     assert names["./uv/linked"]
-    assert said == ""
+    assert output == ""
 
 
 def test_unreadable_artifacts_give_an_empty_tar(saved, tmp_path, monkeypatch):
@@ -120,9 +120,9 @@ def test_unreadable_artifacts_give_an_empty_tar(saved, tmp_path, monkeypatch):
     broken.write_text(f"#!/bin/sh\n{script}\n")
     broken.chmod(0o755)
     monkeypatch.setenv("PATH", f"{broken.parent}:{os.environ['PATH']}")
-    names, said = saved()
+    names, output = saved()
     assert names == {}
-    assert "cannot read the artifacts: not saved" in said
+    assert "cannot read the artifacts: not saved" in output
 
 
 def test_equal_seeds_are_identical_files(tmp_path):

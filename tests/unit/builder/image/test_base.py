@@ -10,9 +10,9 @@ DIGEST = "sha256:" + 64 * "0"
 NAME, AT = "org.opencontainers.image.base.name", "org.opencontainers.image.base.digest"
 
 
-def engine(*there, digest=None):
+def engine(*images, digest=None):
     """Return an engine with images and a known digest; pulling adds an image."""
-    has = list(there)
+    has = list(images)
     return SimpleNamespace(has=has.__contains__, pull=has.append, digest=lambda _name: digest)
 
 
@@ -32,6 +32,6 @@ def test_a_base_is_pinned_to_its_resolved_digest(text, known, labels, reference)
 
 
 def test_the_digest_of_a_local_image_is_not_used():
-    asked = engine("debian:13", digest=DIGEST)
-    asked.pull = pytest.fail
-    assert Base.named("debian:13").resolved(asked).labels == {NAME: "debian:13"}
+    local = engine("debian:13", digest=DIGEST)
+    local.pull = pytest.fail
+    assert Base.named("debian:13").resolved(local).labels == {NAME: "debian:13"}

@@ -41,9 +41,9 @@ def test_the_digest_of_an_image_from_a_registry(engine):
     assert engine.digest("registry:5000/base") == DIGEST
 
 
-@pytest.mark.parametrize("said", ["[]", "null", ""])
-def test_an_image_without_a_digest_has_none(engine, said):
-    (engine.folder / "digests").write_text(said)
+@pytest.mark.parametrize("digests", ["[]", "null", ""])
+def test_an_image_without_a_digest_has_none(engine, digests):
+    (engine.folder / "digests").write_text(digests)
     (engine.folder / "digest").write_text("")
     assert engine.digest("registry:5000/base") is None
 
@@ -77,8 +77,8 @@ def test_a_pushed_image_is_named_by_its_digest(engine, tag, name):
 @pytest.mark.parametrize("timeless", [True, False])
 def test_a_timeless_image_has_a_fixed_time_if_the_engine_supports_it(engine, timeless):
     engine.build("tag", engine.folder, engine.folder / "file", secrets={}, timeless=timeless)
-    asked = (engine.folder / "asked").read_text()
-    assert ("--timestamp 315532800" in asked) == (timeless and engine.program != "docker")
+    commands = (engine.folder / "asked").read_text()
+    assert ("--timestamp 315532800" in commands) == (timeless and engine.program != "docker")
 
 
 def test_a_failed_pull_and_a_failed_push_are_errors(engine):
@@ -93,6 +93,6 @@ def test_labels_and_arguments_are_passed_to_the_engine(engine, tmp_path):
         "iris", tmp_path, tmp_path / "Dockerfile", labels={"a": "b c"}, arguments={"X": "1"},
         secrets={},
     )  # fmt: skip
-    asked = (engine.folder / "asked").read_text()
-    assert "--label a=b c" in asked
-    assert "--build-arg X=1" in asked
+    commands = (engine.folder / "asked").read_text()
+    assert "--label a=b c" in commands
+    assert "--build-arg X=1" in commands

@@ -32,7 +32,7 @@ def test_a_source_without_hooks_is_accepted(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("#!/bin/sh\nexit 3\n", "exited with 3"),
         ("#!/bin/sh\nkill -9 $$\n", "was killed by signal 9"),
@@ -40,7 +40,7 @@ def test_a_source_without_hooks_is_accepted(tmp_path):
         ("\0", "cannot be run: Exec format error"),
     ],
 )
-def test_a_failing_hook_is_explained(hook, text, said):
-    with pytest.raises(ExecutionError, match=said) as caught:
+def test_a_failing_hook_is_explained(hook, text, message):
+    with pytest.raises(ExecutionError, match=message) as caught:
         hook(text)
     assert str(HOOKS / "pre_build") in caught.value.message

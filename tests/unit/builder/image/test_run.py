@@ -49,9 +49,9 @@ def test_run_serves_or_proves_the_bundle(image):
 
 
 def test_an_unknown_command_is_rejected(image):
-    code, started, _, said = run(image, "load")
+    code, started, _, output = run(image, "load")
     assert (code, started) == (2, "")
-    assert "error: run load: use `run` or `run prove`" in said
+    assert "error: run load: use `run` or `run prove`" in output
 
 
 def test_the_service_gets_no_extra_variables(image):
@@ -86,14 +86,14 @@ def test_variables_exported_by_the_hook_reach_the_service(image):
 
 @pytest.mark.parametrize("command", ["serve", "prove"])
 @pytest.mark.parametrize(
-    ("hook", "code", "said"),
+    ("hook", "code", "output"),
     [
         ("false\n", 1, "pre_run exited with 1: its last command failed"),
         ("exit 0\n", 1, "pre_run exited the shell: remove exit"),
         ("exit 3\n", 1, "pre_run exited the shell: remove exit"),
     ],
 )
-def test_a_failing_hook_prevents_the_start(image, command, hook, code, said):
+def test_a_failing_hook_prevents_the_start(image, command, hook, code, output):
     (image / "app/pre_run").write_text(hook)
     assert run(image, command)[:2] == (code, "")
-    assert said in run(image, command)[3]
+    assert output in run(image, command)[3]

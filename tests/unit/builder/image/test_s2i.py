@@ -19,14 +19,14 @@ def test_variables_name_the_injected_files(tmp_path):
     names = ("pip.conf", "constraints.txt", ".netrc", "ca.crt")
     for name in (*names, "id_ed25519", "id_ed25519.pub", "known_hosts"):
         (tmp_path / name).write_text("x")
-    told = injected_environment(tmp_path)
-    assert told["PIP_CONFIG_FILE"] == str(tmp_path / "pip.conf")
-    assert told["PIP_CONSTRAINT"] == str(tmp_path / "constraints.txt")
-    assert told["NETRC"] == str(tmp_path / ".netrc")
-    assert told["SSL_CERT_FILE"] == told["GIT_SSL_CAINFO"] == str(tmp_path / "ca.crt")
-    assert f"-i {tmp_path}/id_ed25519 " in told["GIT_SSH_COMMAND"]
-    assert ".pub" not in told["GIT_SSH_COMMAND"]
-    assert "StrictHostKeyChecking=yes" in told["GIT_SSH_COMMAND"]
+    variables = injected_environment(tmp_path)
+    assert variables["PIP_CONFIG_FILE"] == str(tmp_path / "pip.conf")
+    assert variables["PIP_CONSTRAINT"] == str(tmp_path / "constraints.txt")
+    assert variables["NETRC"] == str(tmp_path / ".netrc")
+    assert variables["SSL_CERT_FILE"] == variables["GIT_SSL_CAINFO"] == str(tmp_path / "ca.crt")
+    assert f"-i {tmp_path}/id_ed25519 " in variables["GIT_SSH_COMMAND"]
+    assert ".pub" not in variables["GIT_SSH_COMMAND"]
+    assert "StrictHostKeyChecking=yes" in variables["GIT_SSH_COMMAND"]
 
 
 def test_files_emptied_by_s2i_count_as_missing(tmp_path):
@@ -49,11 +49,11 @@ def test_secrets_in_variables_cause_a_warning(monkeypatch, capsys):
     }.items():
         monkeypatch.setenv(name, value)
     s2i._warn_of_credentials(Progress())
-    said = capsys.readouterr().err
-    assert [line.split()[1] for line in said.splitlines()] == ["API_TOKEN", "PIP_INDEX_URL"]
-    assert "API_TOKEN looks like a secret, and stays in the configuration and history" in said
-    assert "mount a file at /tmp/injected" in said
-    assert "hunter22" not in said
+    output = capsys.readouterr().err
+    assert [line.split()[1] for line in output.splitlines()] == ["API_TOKEN", "PIP_INDEX_URL"]
+    assert "API_TOKEN looks like a secret, and stays in the configuration and history" in output
+    assert "mount a file at /tmp/injected" in output
+    assert "hunter22" not in output
 
 
 def test_a_flag_is_true_or_false(monkeypatch):
@@ -103,9 +103,9 @@ def test_a_token_in_the_kept_hook_is_reported(source, tmp_path, capsys):
     token = "gh" + "p_" + "0123456789abcdefghijABCDEFGHIJ012345"
     (source / HOOKS / PRE_RUN).write_text(f"export A=1\nexport TOKEN={token}\n")
     keep_pre_run(source, tmp_path, Progress())
-    said = capsys.readouterr().err
-    assert f"{HOOKS / PRE_RUN}, line 2: this looks like a GitHub token" in said
-    assert token not in said
+    output = capsys.readouterr().err
+    assert f"{HOOKS / PRE_RUN}, line 2: this looks like a GitHub token" in output
+    assert token not in output
 
 
 def test_a_failing_hook_ends_the_build(source):
@@ -123,13 +123,13 @@ def packages_asked_for(tmp_path, words, programs):
     for name, script in programs.items():
         (folder / name).write_text(f"#!/bin/sh\n{script}\n")
         (folder / name).chmod(0o755)
-    asked = tmp_path / "asked"
+    commands = tmp_path / "asked"
     subprocess.run(
         ["/bin/sh", PROJECT / "s2i/install-packages", *words],
-        env={**os.environ, "PATH": str(folder), "ASKED": str(asked)},
+        env={**os.environ, "PATH": str(folder), "ASKED": str(commands)},
         check=True,
     )
-    return asked.read_text().splitlines() if asked.exists() else []
+    return commands.read_text().splitlines() if commands.exists() else []
 
 
 NOTES = 'echo "$@" >> "$ASKED"'
@@ -137,16 +137,16 @@ NOTES = 'echo "$@" >> "$ASKED"'
 
 def test_a_base_with_dnf_gets_a_newer_python(tmp_path):
     programs = {"microdnf": NOTES, "python3": "exit 1"}
-    asked = packages_asked_for(tmp_path, ["python"], programs)
-    assert asked[0].startswith("install -y ")
-    assert asked[0].endswith(" ca-certificates python3.12 tar")
-    assert asked[1:] == ["clean all"]
+    commands = packages_asked_for(tmp_path, ["python"], programs)
+    assert commands[0].startswith("install -y ")
+    assert commands[0].endswith(" ca-certificates python3.12 tar")
+    assert commands[1:] == ["clean all"]
 
 
 def test_a_base_with_dnf_gets_the_packages_for_a_build(tmp_path):
     programs = {"dnf": NOTES, "python3": "exit 1", "python3.12": 'test "$2" != "import ensurepip"'}
-    asked = packages_asked_for(tmp_path, ["build"], programs)
-    assert asked[0].endswith(" git-core openssh-clients tar findutils python3.12-pip")
+    commands = packages_asked_for(tmp_path, ["build"], programs)
+    assert commands[0].endswith(" git-core openssh-clients tar findutils python3.12-pip")
 
 
 def test_a_base_with_a_new_python_keeps_it(tmp_path):
@@ -166,9 +166,9 @@ def listed(tmp_path, *packages, **programs):
 
 def test_only_missing_packages_of_a_list_are_installed(tmp_path):
     names = ("zlib1g", "zlib1g=1:1.3", "old", "zlib1g=1:1.2", "unixodbc=2.3.12-2")
-    asked = listed(tmp_path, *names, **{"apt-get": NOTES})
-    assert asked[0].startswith("update --quiet")
-    assert asked[1].endswith(" --no-install-recommends old zlib1g=1:1.2 unixodbc=2.3.12-2")
+    commands = listed(tmp_path, *names, **{"apt-get": NOTES})
+    assert commands[0].startswith("update --quiet")
+    assert commands[1].endswith(" --no-install-recommends old zlib1g=1:1.2 unixodbc=2.3.12-2")
 
 
 def test_nothing_is_fetched_if_every_package_is_installed(tmp_path):

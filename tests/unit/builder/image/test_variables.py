@@ -42,8 +42,8 @@ def test_variables_of_the_platform_take_precedence(seen):
 def test_names_that_a_shell_cannot_set_are_left_out_and_reported(seen, capsys):
     kept = {"a b": "1", "x;id": "1", "my-var": "1", "é": "1", "LAST": "2"}
     assert seen("LAST", kept) == "2"
-    told = "a b, my-var, x;id, é: not kept in the image, because shells cannot set them"
-    assert told in capsys.readouterr().err
+    warning = "a b, my-var, x;id, é: not kept in the image, because shells cannot set them"
+    assert warning in capsys.readouterr().err
 
 
 @pytest.mark.starts_programs
@@ -62,7 +62,7 @@ def test_every_user_can_read_the_file_with_any_umask(tmp_path):
 
 
 def test_secrets_and_variables_of_the_build_are_not_kept():
-    given = {
+    variables = {
         "API_TOKEN": "hunter22-hunter22",
         "PUBLIC_KEY": "hunter22-hunter22",
         "PIP_INDEX_URL": "https://example.org/simple",
@@ -72,5 +72,5 @@ def test_secrets_and_variables_of_the_build_are_not_kept():
         "S2I_APP_METRICS_PREFIX": "points",
         "GREETING": "hello",
     }
-    kept = public_variables(given, ["PUBLIC_KEY"])
+    kept = public_variables(variables, ["PUBLIC_KEY"])
     assert kept.keys() == {"PUBLIC_KEY", "S2I_APP_METRICS_PREFIX", "GREETING"}

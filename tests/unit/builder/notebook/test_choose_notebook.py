@@ -166,7 +166,7 @@ def test_a_path_is_normalized(choose):
 
 
 @pytest.mark.parametrize(
-    ("given", "variables", "said"),
+    ("given", "variables", "message"),
     [
         ("x.ipynb", {}, "SOURCE names x.ipynb"),
         (None, {"S2I_SOURCE_NOTEBOOK": "x.ipynb"}, "S2I_SOURCE_NOTEBOOK names x.ipynb"),
@@ -177,15 +177,15 @@ def test_a_path_is_normalized(choose):
         ),
     ],
 )
-def test_a_missing_named_notebook_is_rejected(choose, given, variables, said):
+def test_a_missing_named_notebook_is_rejected(choose, given, variables, message):
     found = {"a.ipynb": OTHER, "sub/model.ipynb": OTHER}
     with pytest.raises(SourceError) as caught:
         choose(found, given, **variables)
-    assert caught.value.message == f"{said}, but there is no such file in the source"
+    assert caught.value.message == f"{message}, but there is no such file in the source"
     assert caught.value.remedy == "the source has a.ipynb, sub/model.ipynb"
     with pytest.raises(SourceError) as caught:
         choose(found, given, lambda name: f"{name} is ignored by git", **variables)
-    assert caught.value.message == f"{said}: x.ipynb is ignored by git"
+    assert caught.value.message == f"{message}: x.ipynb is ignored by git"
     assert caught.value.remedy is None
 
 

@@ -64,7 +64,7 @@ R_NOTEBOOK = """\
 
 
 @pytest.mark.parametrize(
-    ("content", "said", "line"),
+    ("content", "message", "line"),
     [
         ("", "file is empty", None),
         ('{"cells": [', "the file is truncated", 1),
@@ -80,9 +80,9 @@ R_NOTEBOOK = """\
         ),
     ],
 )
-def test_an_invalid_notebook_is_rejected(tmp_path, content, said, line):
+def test_an_invalid_notebook_is_rejected(tmp_path, content, message, line):
     (tmp_path / "model.ipynb").write_text(content)
-    with pytest.raises(NotebookError, match=said) as caught:
+    with pytest.raises(NotebookError, match=message) as caught:
         read_notebook(tmp_path, "model.ipynb")
     assert caught.value.place.file == "model.ipynb"
     assert caught.value.place.line == line
@@ -118,10 +118,10 @@ def test_ipython_syntax_is_not_a_syntax_error(tmp_path, source):
     "source", ["print 'a'", "raise ValueError, 'a'", "x = 010", "print `x`", "exec 'x'"]
 )
 def test_python_2_is_recognized(tmp_path, source):
-    refused = problem(tmp_path, f"y = 1\n{source}")
-    assert "Python 2" in refused.message
-    assert (refused.place.cell, refused.place.line) == (1, 2)
-    assert source in refused.details
+    error = problem(tmp_path, f"y = 1\n{source}")
+    assert "Python 2" in error.message
+    assert (error.place.cell, error.place.line) == (1, 2)
+    assert source in error.details
 
 
 def test_a_syntax_error_is_rejected_unless_the_cell_may_raise(tmp_path):

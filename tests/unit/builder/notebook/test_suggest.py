@@ -202,8 +202,8 @@ def test_nothing_is_suggested_unless_a_model_is_certainly_fitted(read, source):
 def test_the_remedy_names_the_model_it_is_based_on(read):
     remedy = "define predictor(x), which scores one sample, in a separate cell"
     assert define_predictor(read("x = 1")) == remedy
-    told = define_predictor(read("# %%\nx = 1\n# %%\nz = 2\nm = SVC().fit(X, y)"))
-    assert told.splitlines() == [
+    suggestion = define_predictor(read("# %%\nx = 1\n# %%\nz = 2\nm = SVC().fit(X, y)"))
+    assert suggestion.splitlines() == [
         f"{remedy}; a suggestion, based on the model fitted at model.ipynb, cell 2, line 2:",
         "    def predictor(x):",
         "        return m.predict([x])[0]",

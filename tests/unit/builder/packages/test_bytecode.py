@@ -94,15 +94,17 @@ def test_an_import_does_not_check_whether_the_source_has_changed(make, give):
     give(site_packages)
     (site_packages / "alpha.py").write_text("print('the source')")
     command = [sys.executable, "-c", "import alpha"]
-    said = subprocess.run(command, cwd=site_packages, capture_output=True, text=True, check=True)
-    assert said.stdout == "compiled\n"
+    completed = subprocess.run(
+        command, cwd=site_packages, capture_output=True, text=True, check=True
+    )
+    assert completed.stdout == "compiled\n"
 
 
 def test_different_sources_with_equal_records_have_different_bytecode(make, give):
     changed, unchanged = make("changed", alpha=None), make("unchanged", alpha=None)
     (changed / "alpha.py").write_text("VERSION = 'patched'\n")
-    given = [contents(give(folder))[beside("alpha")] for folder in (unchanged, changed)]
-    assert [b"patched" in content for content in given] == [False, True]
+    compiled = [contents(give(folder))[beside("alpha")] for folder in (unchanged, changed)]
+    assert [b"patched" in content for content in compiled] == [False, True]
 
 
 def test_a_large_distribution_is_compiled_completely(make, give, monkeypatch):
@@ -151,10 +153,10 @@ def test_bytecode_of_a_wheel_is_replaced_and_not_overwritten(make, give, tmp_pat
 def test_bytecode_is_copied_if_it_cannot_be_linked(make, give, monkeypatch, number):
     linked = give(make("1", alpha=None))
 
-    def refused(*_):
+    def fail(*_):
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(Path, "hardlink_to", refused)
+    monkeypatch.setattr(Path, "hardlink_to", fail)
     copied = give(make("2", alpha=None))
     assert contents(copied) == contents(linked)
     assert inodes(copied) != inodes(linked)

@@ -91,13 +91,13 @@ def test_an_environment_has_exactly_the_lock_and_the_service(ensure, lock):
     assert not environment.reused
     names = {"alpha", "beta", "gamma", "delta", "nachlass-service"}
     assert installed(environment.site_packages).keys() == names
-    said = subprocess.run(
+    completed = subprocess.run(
         [environment.python, "-c", "import nachlass_service, sys; print(sys.prefix)"],
         capture_output=True,
         text=True,
         check=True,
     )
-    assert said.stdout.strip() == str(environment.path)
+    assert completed.stdout.strip() == str(environment.path)
 
 
 def test_an_unchanged_lock_reuses_its_environment(ensure, lock):
@@ -135,10 +135,10 @@ def test_equal_locks_have_environments_of_equal_paths(ensure, lock, tmp_path):
 
 def test_commands_of_an_environment_use_its_interpreter(ensure, indexes):
     environment = ensure(lock_of(indexes, "zeta"), "serving")
-    said = subprocess.run(
+    completed = subprocess.run(
         [environment.path / "bin" / "zeta"], capture_output=True, text=True, check=True
     )
-    assert said.stdout.strip() == str(environment.path)
+    assert completed.stdout.strip() == str(environment.path)
 
 
 KILLED = """
@@ -160,8 +160,8 @@ environment.ensure_environment(
 
 
 def test_an_environment_left_by_a_killed_build_is_recreated(ensure, lock, tmp_path, indexes):
-    given = pickle.dumps((lock, build_service_wheel(tmp_path, Deadline()), tmp_path, indexes))
-    killed = subprocess.run([PYTHON, "-c", KILLED], input=given, check=False)
+    arguments = pickle.dumps((lock, build_service_wheel(tmp_path, Deadline()), tmp_path, indexes))
+    killed = subprocess.run([PYTHON, "-c", KILLED], input=arguments, check=False)
     assert killed.returncode == -signal.SIGKILL
     left = list(tmp_path.glob("envs/*/*/pyvenv.cfg"))
     assert len(left) == 1
@@ -212,10 +212,10 @@ def test_a_file_that_differs_from_the_lock_is_rejected(ensure, lock, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "said", [{"environments": ["python_version == '3.9'"]}, {"requires-python": "<3.11"}]
+    "facts", [{"environments": ["python_version == '3.9'"]}, {"requires-python": "<3.11"}]
 )
-def test_a_lock_for_another_platform_is_reported(ensure, lock, said):
-    text = tomli_w.dumps({**tomllib.loads(lock.install_text), **said})
+def test_a_lock_for_another_platform_is_reported(ensure, lock, facts):
+    text = tomli_w.dumps({**tomllib.loads(lock.install_text), **facts})
     with pytest.raises(RequirementsError, match="another Python or platform"):
         ensure(replace(lock, private_text=text))
 
@@ -225,10 +225,10 @@ def test_no_lock_is_left_in_the_environment(ensure, lock):
 
 
 def test_the_closure_follows_extras_and_markers_and_handles_cycles(ensure, lock):
-    there = installed(ensure(lock).site_packages)
-    assert needed(there, ["beta"]).keys() == {"beta"}
-    assert needed(there, ["beta[more]"]).keys() == {"beta", "gamma", "alpha"}
-    assert needed(there, ["Alpha>=1", "absent"]).keys() == {"alpha", "beta", "gamma"}
+    distributions = installed(ensure(lock).site_packages)
+    assert needed(distributions, ["beta"]).keys() == {"beta"}
+    assert needed(distributions, ["beta[more]"]).keys() == {"beta", "gamma", "alpha"}
+    assert needed(distributions, ["Alpha>=1", "absent"]).keys() == {"alpha", "beta", "gamma"}
 
 
 def test_the_service_is_built_once_for_each_version_of_its_source(tmp_path, monkeypatch):

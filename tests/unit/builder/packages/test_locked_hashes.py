@@ -69,16 +69,16 @@ def test_a_lock_keeps_only_files_with_the_required_hashes(demands, left):
 
 @pytest.mark.parametrize("digests", [["f" * 64], [OTHER]])
 def test_a_hash_that_matches_no_suitable_file_is_rejected(digests):
-    with pytest.raises(RequirementsError) as refused:
+    with pytest.raises(RequirementsError) as caught:
         files(demand("alpha==1.0", *digests))
-    assert refused.value.message == ("no file of alpha 1.0 for this Python has the required hash")
-    assert refused.value.place == Place("requirements.txt", line=4)
-    assert refused.value.details.splitlines() == [
+    assert caught.value.message == ("no file of alpha 1.0 for this Python has the required hash")
+    assert caught.value.place == Place("requirements.txt", line=4)
+    assert caught.value.details.splitlines() == [
         f"alpha-1.0-py3-none-any.whl  sha256:{WHEEL}",
         f"alpha-1.0-{ELSEWHERE}.whl  sha256:{OTHER}",
         f"alpha-1.0.tar.gz  sha256:{SDIST}",
     ]
-    assert refused.value.remedy.startswith("find out where the file comes from")
+    assert caught.value.remedy.startswith("find out where the file comes from")
 
 
 @pytest.mark.parametrize(
@@ -98,17 +98,17 @@ def test_a_file_with_another_hash_is_named_without_its_path(file, shown):
             "packages": [{"name": "alpha", "archive": archive}],
         }
     )
-    with pytest.raises(RequirementsError) as refused:
+    with pytest.raises(RequirementsError) as caught:
         restrict(lock, [demand("alpha @ https://i.test/a.whl", OTHER)])
-    assert refused.value.message.startswith("no file of alpha for this Python")
-    assert refused.value.details == f"{shown}  md5:ab\n{shown}  sha256:{WHEEL}"
+    assert caught.value.message.startswith("no file of alpha for this Python")
+    assert caught.value.details == f"{shown}  md5:ab\n{shown}  sha256:{WHEEL}"
 
 
 def test_a_file_without_a_hash_does_not_match():
     lock = LOCK.replace(f', hashes = {{ sha256 = "{WHEEL}" }}', "")
-    with pytest.raises(RequirementsError, match=r"no file of beta 2\.0") as refused:
+    with pytest.raises(RequirementsError, match=r"no file of beta 2\.0") as caught:
         restrict(lock, [demand("beta @ https://i.test/beta-2.0-py3-none-any.whl", WHEEL)])
-    assert refused.value.details is None
+    assert caught.value.details is None
 
 
 def test_a_restricted_lock_determines_the_files_that_are_built():
@@ -142,13 +142,13 @@ def test_the_hash_of_a_link_is_enforced():
 
 def test_a_hash_for_a_repository_is_rejected():
     link = "gamma @ git+https://{}i.test/gamma.git"
-    with pytest.raises(RequirementsError) as refused:
+    with pytest.raises(RequirementsError) as caught:
         restrict(LOCK, [demand(link.format("me:secret@"), WHEEL)])
-    assert refused.value.message == (
+    assert caught.value.message == (
         f"{link.format('***@')} is a folder or a repository, which has no hash to check"
     )
-    assert refused.value.place == Place("requirements.txt", line=4)
-    assert refused.value.remedy == (
+    assert caught.value.place == Place("requirements.txt", line=4)
+    assert caught.value.remedy == (
         "remove the hash and pin a commit instead: NAME @ git+https://...@COMMIT"
     )
 
@@ -159,7 +159,7 @@ LIST = "list all dependencies with hashes, as `uv pip compile --generate-hashes`
 
 
 @pytest.mark.parametrize(
-    ("requirement", "demands", "said", "line", "remedy"),
+    ("requirement", "demands", "message", "line", "remedy"),
     [
         ("Alpha>=1", [], "Alpha>=1 is not pinned to a version", 1, PIN.format("Alpha")),
         ("alpha==1.0", [], "alpha 1.0 has no hash", 1, LIST),
@@ -167,14 +167,14 @@ LIST = "list all dependencies with hashes, as `uv pip compile --generate-hashes`
         ("alpha @ https://i.test/a.whl", [], "alpha 1.0 has no hash", 1, LIST),
     ],
 )
-def test_require_hashes_demands_pins_and_hashes(requirement, demands, said, line, remedy):
+def test_require_hashes_demands_pins_and_hashes(requirement, demands, message, line, remedy):
     read = [Requirement(requirement, Place("requirements.txt", line=1))]
     locked = tomllib.loads(LOCK)["packages"][:2]
-    with pytest.raises(RequirementsError) as refused:
+    with pytest.raises(RequirementsError) as caught:
         check_all_hashed(Place("requirements.txt", line=9), read, locked, demands)
-    assert refused.value.message == f"{said}, but {HASHED}"
-    assert refused.value.place == Place("requirements.txt", line=line)
-    assert refused.value.remedy == remedy
+    assert caught.value.message == f"{message}, but {HASHED}"
+    assert caught.value.place == Place("requirements.txt", line=line)
+    assert caught.value.remedy == remedy
 
 
 def test_a_package_without_a_version_is_named_without_one():

@@ -109,11 +109,11 @@ def test_a_named_file_has_the_highest_priority_and_may_be_missing(machine, place
 )
 def test_an_invalid_file_is_rejected_with_its_line(machine, tmp_path, content, message, line):
     (tmp_path / "venv/pip.conf").write_bytes(content)
-    with pytest.raises(RequirementsError) as refused:
+    with pytest.raises(RequirementsError) as caught:
         read_values(machine)
-    assert refused.value.message.partition(":")[0] == message
-    assert refused.value.place.file == str(tmp_path / "venv/pip.conf")
-    assert refused.value.place.line == line
+    assert caught.value.message.partition(":")[0] == message
+    assert caught.value.place.file == str(tmp_path / "venv/pip.conf")
+    assert caught.value.place.line == line
 
 
 def test_the_names_of_options_are_normalized(machine, tmp_path):

@@ -91,18 +91,18 @@ def test_missing_folders_are_skipped_and_reported(tmp_path, machine):
 
 def test_several_indexes_are_compared_as_by_pip_and_index_url_is_first(machine):
     settings = read(machine, PIP_INDEX_URL=INDEX, PIP_EXTRA_INDEX_URL="https://b.example https://c")
-    told = uv_environment(settings)
-    assert told["UV_INDEX"] == f"{INDEX} https://b.example"
-    assert told["UV_DEFAULT_INDEX"] == "https://c"
-    assert told["UV_INDEX_STRATEGY"] == "unsafe-best-match"
+    uv_variables = uv_environment(settings)
+    assert uv_variables["UV_INDEX"] == f"{INDEX} https://b.example"
+    assert uv_variables["UV_DEFAULT_INDEX"] == "https://c"
+    assert uv_variables["UV_INDEX_STRATEGY"] == "unsafe-best-match"
 
 
 def test_a_single_index_is_the_default_index(machine):
-    told = uv_environment(read(machine, PIP_INDEX_URL=INDEX))
-    assert told["UV_DEFAULT_INDEX"] == INDEX
-    assert "UV_INDEX" not in told
-    assert "UV_INDEX_STRATEGY" not in told
-    assert told["UV_SYSTEM_CERTS"] == "1"
+    uv_variables = uv_environment(read(machine, PIP_INDEX_URL=INDEX))
+    assert uv_variables["UV_DEFAULT_INDEX"] == INDEX
+    assert "UV_INDEX" not in uv_variables
+    assert "UV_INDEX_STRATEGY" not in uv_variables
+    assert uv_variables["UV_SYSTEM_CERTS"] == "1"
 
 
 def test_variables_of_uv_take_precedence(machine):
@@ -114,11 +114,14 @@ def test_variables_of_uv_take_precedence(machine):
         UV_SYSTEM_CERTS="0",
         UV_INDEX_STRATEGY="first-index",
     )
-    told = uv_environment(settings)
-    assert "UV_DEFAULT_INDEX" not in told
-    assert "UV_INDEX" not in told
-    assert (told["UV_SYSTEM_CERTS"], told["UV_INDEX_STRATEGY"]) == ("0", "first-index")
-    assert not [name for name in told if name.startswith("PIP_")]
+    uv_variables = uv_environment(settings)
+    assert "UV_DEFAULT_INDEX" not in uv_variables
+    assert "UV_INDEX" not in uv_variables
+    assert (uv_variables["UV_SYSTEM_CERTS"], uv_variables["UV_INDEX_STRATEGY"]) == (
+        "0",
+        "first-index",
+    )
+    assert not [name for name in uv_variables if name.startswith("PIP_")]
 
 
 def test_no_index_keeps_only_the_links(tmp_path, machine):
@@ -131,19 +134,19 @@ def test_no_index_keeps_only_the_links(tmp_path, machine):
 
 
 def test_credentials_for_the_denying_index_are_recognized(tmp_path, machine):
-    said = "An index URL (https://index.example/simple) could not be queried (401 Unauthorized)"
-    assert read(machine, PIP_INDEX_URL=INDEX).user_given(said)
-    assert read(machine, UV_INDEX=f"mine={INDEX}/ https://b.example").user_given(said)
-    assert not read(machine, PIP_INDEX_URL="https://joe:pw@b.example").user_given(said)
-    assert not read(machine, PIP_INDEX_URL="https://index.example/simple").user_given(said)
+    message = "An index URL (https://index.example/simple) could not be queried (401 Unauthorized)"
+    assert read(machine, PIP_INDEX_URL=INDEX).user_given(message)
+    assert read(machine, UV_INDEX=f"mine={INDEX}/ https://b.example").user_given(message)
+    assert not read(machine, PIP_INDEX_URL="https://joe:pw@b.example").user_given(message)
+    assert not read(machine, PIP_INDEX_URL="https://index.example/simple").user_given(message)
     write(tmp_path / "home/.netrc", "machine index.example login joe password sesame\n")
-    assert read(machine).user_given(said)
-    assert not read(machine).user_given(said.replace("index.example", "b.example"))
+    assert read(machine).user_given(message)
+    assert not read(machine).user_given(message.replace("index.example", "b.example"))
     assert read(machine).user_given("https://index.example:8443/simple: 401 Unauthorized")
     write(tmp_path / "mine", "machine b.example login joe password sesame\n")
     named = read(machine, NETRC=str(tmp_path / "mine"))
     assert named.user_given("https://b.example/simple: 401 Unauthorized")
-    assert not named.user_given(said)
+    assert not named.user_given(message)
 
 
 @pytest.mark.parametrize("content", [b"no netrc", b"machine \xff login a password b\n"])
@@ -154,9 +157,9 @@ def test_an_unreadable_netrc_has_no_credentials(tmp_path, machine, content):
 
 
 def test_an_invalid_switch_is_rejected(machine):
-    with pytest.raises(RequirementsError, match="maybe") as refused:
+    with pytest.raises(RequirementsError, match="maybe") as caught:
         read(machine, PIP_NO_INDEX="maybe")
-    assert refused.value.remedy == "use 1 or 0"
+    assert caught.value.remedy == "use 1 or 0"
 
 
 def test_switches_accept_the_same_values_as_pip(machine):
@@ -166,9 +169,9 @@ def test_switches_accept_the_same_values_as_pip(machine):
 
 
 def test_options_without_effect_are_reported_unless_they_are_harmless(machine):
-    given = read(machine, PIP_REQUIRE_HASHES="1", PIP_QUIET="1", PIP_RETRIES="3")
-    assert given.unsupported == ("require-hashes",)
-    assert given.with_options(["--pre"]).unsupported == ("require-hashes",)
+    settings = read(machine, PIP_REQUIRE_HASHES="1", PIP_QUIET="1", PIP_RETRIES="3")
+    assert settings.unsupported == ("require-hashes",)
+    assert settings.with_options(["--pre"]).unsupported == ("require-hashes",)
 
 
 def test_other_options_are_translated(tmp_path, machine):
@@ -183,7 +186,7 @@ def test_other_options_are_translated(tmp_path, machine):
         PIP_PROXY="http://proxy.example:3128",
         PYTHONPATH="/elsewhere",
     )
-    told = uv_environment(settings)
+    uv_variables = uv_environment(settings)
     expected = {
         "SSL_CERT_FILE": "/ca.pem",
         "SSL_CLIENT_CERT": "/me.pem",
@@ -194,8 +197,8 @@ def test_other_options_are_translated(tmp_path, machine):
         "HTTPS_PROXY": "http://proxy.example:3128",
         "HTTP_PROXY": "http://proxy.example:3128",
     }
-    assert told.items() >= expected.items()
-    assert "PYTHONPATH" not in told
+    assert uv_variables.items() >= expected.items()
+    assert "PYTHONPATH" not in uv_variables
 
 
 def test_formats_are_normalized_and_the_last_one_wins(machine):

@@ -146,9 +146,9 @@ def dated(texts, arguments):
 def test_a_date_applies_to_the_users_requirements_but_not_to_ours(ask):
     limits = []
 
-    def fits(texts, given):
+    def fits(texts, constraints):
         assert texts == ["alpha", "gunicorn"]
-        limits.append(given)
+        limits.append(constraints)
         return True
 
     uv = LockingUv(dated, fits=fits)

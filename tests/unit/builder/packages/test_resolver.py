@@ -33,7 +33,7 @@ class Uv:
     """Replaces uv: records its arguments and returns `answer`."""
 
     answer: object
-    asked: list = field(default_factory=list)
+    calls: list = field(default_factory=list)
 
     def run(self, arguments, **options):
         listed = {
@@ -41,13 +41,13 @@ class Uv:
             for option, path in pairwise(arguments)
             if option == "--constraints" and Path(path).is_file()
         }
-        self.asked.append((arguments, options, listed))
+        self.calls.append((arguments, options, listed))
         return self.answer(arguments) if callable(self.answer) else self.answer
 
     @property
     def arguments(self):
         """The arguments of the only call, without those common to all calls."""
-        [(arguments, _options, _listed)] = self.asked
+        [(arguments, _options, _listed)] = self.calls
         assert arguments[:2] == ["pip", "compile"]
         assert arguments[-1] == "-"
         return arguments[arguments.index(sys.executable) + 1 : -1]
@@ -68,7 +68,7 @@ def test_a_lock_is_requested_in_the_pep_751_format_with_hashes(resolver, tmp_pat
     resolve, uv = resolver(FOUND)
     assert resolve.lock(["alpha>1", "beta[x]==2"]) == FOUND
     assert uv.arguments == ["--format", "pylock.toml", "--generate-hashes"]
-    [(_arguments, options, _listed)] = uv.asked
+    [(_arguments, options, _listed)] = uv.calls
     assert options["stdin"] == "alpha>1\nbeta[x]==2"
     assert options["cwd"] == tmp_path
     assert options["doing"] == "resolving the requirements"
@@ -78,7 +78,7 @@ def test_a_lock_is_requested_in_the_pep_751_format_with_hashes(resolver, tmp_pat
 def test_paths_in_requirements_are_relative_to_the_source(resolver, tmp_path):
     resolve, uv = resolver(FOUND, IndexSettings(root=tmp_path / "source"))
     resolve.fit(["alpha @ wheels/alpha-1-py3-none-any.whl"])
-    assert uv.asked[0][1]["cwd"] == resolve.folder == tmp_path / "source"
+    assert uv.calls[0][1]["cwd"] == resolve.folder == tmp_path / "source"
 
 
 @pytest.mark.parametrize(("answer", "fits"), [(FOUND, True), (NONE, False), (BROKEN, False)])
@@ -102,7 +102,7 @@ def test_all_settings_are_passed_to_uv(resolver, tmp_path):
         as_of="2026-01-31",
     )
     resolve.fit(["alpha"])
-    [(arguments, _options, listed)] = uv.asked
+    [(arguments, _options, listed)] = uv.calls
     ours = arguments[arguments.index(str(limits)) + 2]
     assert uv.arguments == [
         *("--no-index", "--exclude-newer", "2026-01-31"),
@@ -120,7 +120,7 @@ def test_a_link_is_fetched_without_its_dependencies(resolver):
 
 
 @pytest.mark.parametrize(
-    ("said", "version"),
+    ("output", "version"),
     [
         ("alpha==2.0\n", "2.0"),
         ("alpha==2.0; sys_platform == 'linux'\n", "2.0"),
@@ -130,13 +130,13 @@ def test_a_link_is_fetched_without_its_dependencies(resolver):
         ("", None),
     ],
 )
-def test_the_version_of_one_distribution_is_read(resolver, said, version):
+def test_the_version_of_one_distribution_is_read(resolver, output, version):
     resolve, uv = resolver(
-        Completed(0, said, ""), only_binary=frozenset({"a"}), constraints=("b<2",)
+        Completed(0, output, ""), only_binary=frozenset({"a"}), constraints=("b<2",)
     )
     assert resolve.version_of("alpha>1", "--prerelease", "allow") == version
     assert uv.arguments == ["--only-binary", "a", "--no-deps", "--prerelease", "allow"]
-    assert uv.asked[0][1]["stdin"] == "alpha>1"
+    assert uv.calls[0][1]["stdin"] == "alpha>1"
 
 
 def test_a_distribution_without_a_matching_version_has_none(resolver):
@@ -166,16 +166,16 @@ def test_a_missing_index_configuration_is_reported(resolver):
 
 
 def test_an_index_that_denies_access_needs_credentials(resolver):
-    given, _uv = resolver(DENIED, IndexSettings(index_url=INDEX))
+    known, _uv = resolver(DENIED, IndexSettings(index_url=INDEX))
     check = "check the index's username and password (in its URL or ~/.netrc)"
-    assert given.unanswered(DENIED).remedy == given.way_in(DENIED.stderr) == check
+    assert known.unanswered(DENIED).remedy == known.way_in(DENIED.stderr) == check
     unknown, _uv = resolver(DENIED, IndexSettings(environ={"HOME": "/nowhere"}))
     give = "put a username and password into PIP_INDEX_URL or ~/.netrc"
     assert unknown.unanswered(DENIED).remedy == unknown.way_in(DENIED.stderr) == give
 
 
 @pytest.mark.parametrize(
-    ("said", "refuses"),
+    ("output", "refuses"),
     [
         ("error: 401 Unauthorized", True),
         ("error: (403 Forbidden)", True),
@@ -184,9 +184,9 @@ def test_an_index_that_denies_access_needs_credentials(resolver):
         ("", False),
     ],
 )
-def test_only_http_401_and_403_count_as_denied(resolver, said, refuses):
-    resolve, uv = resolver(Completed(1, "", said))
-    assert resolve.refusal_of("alpha") == (said if refuses else None)
+def test_only_http_401_and_403_count_as_denied(resolver, output, refuses):
+    resolve, uv = resolver(Completed(1, "", output))
+    assert resolve.refusal_of("alpha") == (output if refuses else None)
     assert uv.arguments == ["--no-deps", "--index-strategy", "first-index"]
 
 
@@ -209,8 +209,8 @@ def for_pythons(*pythons):
 def test_the_pythons_supported_by_a_version_are_found_in_order(resolver):
     resolve, uv = resolver(for_pythons("3.8", "3.6", PYTHONS[-1], "2.7"))
     assert resolve.pythons_with("alpha==2", *WHEELS) == ["3.6", "3.8", PYTHONS[-1]]
-    assert len(uv.asked) == len(PYTHONS)
-    assert all(set(WHEELS) <= set(arguments) for arguments, _options, _listed in uv.asked)
+    assert len(uv.calls) == len(PYTHONS)
+    assert all(set(WHEELS) <= set(arguments) for arguments, _options, _listed in uv.calls)
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_the_pythons_supported_by_a_version_are_found_in_order(resolver):
     ],
 )
 def test_a_build_is_needless_if_the_project_publishes_suitable_wheels(resolver, found, needlessly):
-    asked = []
+    questions = []
 
     def run(arguments, *, stdin, **_options):
         assert set(WHEELS) <= set(arguments)
@@ -234,7 +234,7 @@ def test_a_build_is_needless_if_the_project_publishes_suitable_wheels(resolver, 
         elif "--python-version" not in arguments:
             question = "another version"
         assert stdin == ("alpha" if question == "another version" else "alpha==1.0")
-        asked.append(question)
+        questions.append(question)
         return FOUND if question in found else NONE
 
     resolve, _uv = resolver(NONE)
@@ -243,7 +243,7 @@ def test_a_build_is_needless_if_the_project_publishes_suitable_wheels(resolver, 
 
 
 @pytest.mark.parametrize(
-    ("pythons", "said"),
+    ("pythons", "text"),
     [
         ([], ""),
         (["3.6"], "3.6"),
@@ -256,8 +256,8 @@ def test_a_build_is_needless_if_the_project_publishes_suitable_wheels(resolver, 
         (["3.5", "3.7", "3.8", "3.9", "3.11"], "3.5, 3.7 to 3.9 and 3.11"),
     ],
 )
-def test_python_versions_are_listed_as_ranges(pythons, said):
-    assert spans(pythons) == said
+def test_python_versions_are_listed_as_ranges(pythons, text):
+    assert spans(pythons) == text
 
 
 def test_parallel_calls_return_their_results_in_order():

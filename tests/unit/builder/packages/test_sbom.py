@@ -98,7 +98,7 @@ def test_the_same_facts_give_the_same_bill(bill):
 
 
 @pytest.mark.parametrize(
-    ("tags", "said", "known"),
+    ("tags", "installed_tag", "known"),
     [
         ((PURE,), "something-else-entirely", PURE),
         ((PURE, NARROW), PURE, PURE),
@@ -107,8 +107,8 @@ def test_the_same_facts_give_the_same_bill(bill):
         ((PURE, NARROW), "something-else-entirely", None),
     ],
 )
-def test_the_hash_is_that_of_the_installed_file_if_it_is_known(bill, tags, said, known):
-    document, _ = bill({"alpha": wheels_of("alpha", *tags)}, {"alpha": []}, tag=said)
+def test_the_hash_is_that_of_the_installed_file_if_it_is_known(bill, tags, installed_tag, known):
+    document, _ = bill({"alpha": wheels_of("alpha", *tags)}, {"alpha": []}, tag=installed_tag)
     component = only(document)
     hashes = [entry["content"] for entry in component.get("hashes", [])]
     named = [entry["hashes"][0]["content"] for entry in component["externalReferences"]]

@@ -38,11 +38,11 @@ def run(monkeypatch, tmp_path):
     ],
 )
 def test_disk_and_permission_errors_are_reported_as_such(run, why, number, message, remedy):
-    with pytest.raises(RoomError) as refused:
+    with pytest.raises(RoomError) as caught:
         run(2, FAILED.format(why, number))
-    assert refused.value.message == f"installing the locked packages: {message}"
-    assert why in refused.value.details
-    assert refused.value.remedy.startswith(remedy)
+    assert caught.value.message == f"installing the locked packages: {message}"
+    assert why in caught.value.details
+    assert caught.value.remedy.startswith(remedy)
 
 
 @pytest.mark.parametrize(

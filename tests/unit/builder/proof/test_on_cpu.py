@@ -6,7 +6,7 @@ from nachlass_builder.proof.on_cpu import proven_on_cpu
 
 
 @pytest.mark.parametrize(
-    ("name", "version", "is_told"),
+    ("name", "version", "is_reported"),
     [
         ("torch", "2.9.0", True),
         ("torch", "2.9.0+cpu", False),
@@ -18,12 +18,12 @@ from nachlass_builder.proof.on_cpu import proven_on_cpu
         ("torchmetrics", "1.8", False),
     ],
 )
-def test_libraries_that_would_use_a_gpu_are_named(name, version, is_told, tmp_path):
-    said = proven_on_cpu([("numpy", "2.4"), (name, version)], [tmp_path / "none"])
-    assert bool(said) == is_told
-    if is_told:
+def test_libraries_that_would_use_a_gpu_are_named(name, version, is_reported, tmp_path):
+    note = proven_on_cpu([("numpy", "2.4"), (name, version)], [tmp_path / "none"])
+    assert bool(note) == is_reported
+    if is_reported:
         why = "proven on the CPU, because this machine has no GPU"
-        assert said.startswith(f"{why}: {name} would use one")
+        assert note.startswith(f"{why}: {name} would use one")
 
 
 def test_nothing_is_reported_if_there_is_a_gpu(tmp_path):

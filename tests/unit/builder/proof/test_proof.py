@@ -100,13 +100,13 @@ def test_a_successful_result_becomes_a_proof(proof):
 
 
 @pytest.mark.parametrize(
-    ("measured", "told"),
+    ("measured", "rounded"),
     [(1, 64), (64, 64), (65, 128), (511, 512), (513, 640), (3 * 1024 - 1, 3 * 1024)],
 )
-def test_memory_is_rounded_up_to_absorb_noise(proof, measured, told):
+def test_memory_is_rounded_up_to_absorb_noise(proof, measured, rounded):
     for noise in (-4096, 0):
         memory = {"loaded": measured * MIB + noise, "scoring": measured * MIB + noise}
-        assert proof({**PROVEN, "memory": memory}).memory.loaded == told * MIB
+        assert proof({**PROVEN, "memory": memory}).memory.loaded == rounded * MIB
 
 
 def test_a_batch_predictor_that_differs_is_not_used_and_the_reason_is_kept(proof):
@@ -171,13 +171,13 @@ def test_only_the_serving_environment_is_used_if_it_proves_the_model(tmp_path):
 
 @pytest.mark.parametrize("training", [{"error": FAILED}, PROVEN])
 def test_a_given_lock_is_blamed_if_the_training_environment_proves_the_model(refusal, training):
-    refused = refusal({"missing": ["yaml"]}, training, lock="runtime.lock")
+    raised = refusal({"missing": ["yaml"]}, training, lock="runtime.lock")
     if training is PROVEN:
-        assert refused.message == "runtime.lock lacks what the model needs: ValueError: no file"
-        assert refused.remedy == "build without --locked to update the locks"
+        assert raised.message == "runtime.lock lacks what the model needs: ValueError: no file"
+        assert raised.remedy == "build without --locked to update the locks"
     else:
-        assert refused.message == "the model cannot be proven: ValueError: no file"
-    assert (refused.place, refused.details) == (PLACE, FAILED["traceback"])
+        assert raised.message == "the model cannot be proven: ValueError: no file"
+    assert (raised.place, raised.details) == (PLACE, FAILED["traceback"])
 
 
 @pytest.mark.parametrize(
@@ -185,28 +185,28 @@ def test_a_given_lock_is_blamed_if_the_training_environment_proves_the_model(ref
     [({"pyzmq"}, '"pyzmq"'), ({"b", "a"}, '"a"'), ((), "the distribution that provides `zmq`")],
 )
 def test_a_module_that_only_the_kernel_has_must_be_required(refusal, owners, what):
-    refused = refusal({"missing": ["zmq", "other"]}, PROVEN, owners_of={"zmq": owners}.get)
-    assert refused.message == ("the predictor needs zmq, which only the notebook's kernel provides")
-    assert refused.remedy == f"add {what} to `requirements`"
-    assert (refused.place, refused.details) == (PLACE, FAILED["traceback"])
+    raised = refusal({"missing": ["zmq", "other"]}, PROVEN, owners_of={"zmq": owners}.get)
+    assert raised.message == ("the predictor needs zmq, which only the notebook's kernel provides")
+    assert raised.remedy == f"add {what} to `requirements`"
+    assert (raised.place, raised.details) == (PLACE, FAILED["traceback"])
 
 
 def test_a_model_that_works_only_in_the_training_environment_is_reported(refusal):
-    refused = refusal({"sample": 3}, PROVEN)
-    assert refused.message == (
+    raised = refusal({"sample": 3}, PROVEN)
+    assert raised.message == (
         "the model works only with the packages of the notebook's kernel: ValueError: no file"
     )
-    assert (refused.place, refused.remedy) == (PLACE, NOT_THERE)
+    assert (raised.place, raised.remedy) == (PLACE, NOT_THERE)
 
 
 @pytest.mark.parametrize("training", [{"error": FAILED}, PROVEN])
 def test_a_different_prediction_names_its_sample(refusal, training):
-    said = "the notebook predicted 1, the pickled model 2"
-    refused = refusal({"code": "differs", "message": said, "sample": 0}, training)
-    assert refused.message == "sample 0: the pickled model and the notebook disagree"
-    assert refused.details == said
-    assert refused.place == PLACE
-    assert refused.remedy == (
+    problem = "the notebook predicted 1, the pickled model 2"
+    raised = refusal({"code": "differs", "message": problem, "sample": 0}, training)
+    assert raised.message == "sample 0: the pickled model and the notebook disagree"
+    assert raised.details == problem
+    assert raised.place == PLACE
+    assert raised.remedy == (
         "the predictor depends on something that is not in the pickle: "
         "kernel state, a changed file, or the environment"
     )
@@ -225,33 +225,33 @@ def test_a_different_prediction_names_its_sample(refusal, training):
 )
 @pytest.mark.parametrize("has_training", [True, False])
 def test_a_failure_in_both_environments_is_reported(refusal, error, message, has_training):
-    refused = refusal(error, has_training=has_training)
-    assert refused.message.startswith(message)
-    assert refused.details == FAILED["traceback"]
-    assert refused.place == PLACE
-    assert refused.remedy == NOT_THERE
+    raised = refusal(error, has_training=has_training)
+    assert raised.message.startswith(message)
+    assert raised.details == FAILED["traceback"]
+    assert raised.place == PLACE
+    assert raised.remedy == NOT_THERE
 
 
 def test_the_lock_is_not_blamed_without_a_training_environment(refusal):
-    refused = refusal({"missing": ["yaml"]}, PROVEN, lock="runtime.lock", has_training=False)
-    assert refused.message == "the model cannot be proven: ValueError: no file"
+    raised = refusal({"missing": ["yaml"]}, PROVEN, lock="runtime.lock", has_training=False)
+    assert raised.message == "the model cannot be proven: ValueError: no file"
 
 
 def test_a_file_in_the_build_folder_is_distinguished_from_others(refusal):
-    refused = refusal({"message": "No such file: '/build/ran/data.csv'", "sample": 0})
-    assert refused.remedy == GONE
+    raised = refusal({"message": "No such file: '/build/ran/data.csv'", "sample": 0})
+    assert raised.remedy == GONE
 
 
 def test_a_class_pickled_by_name_must_move_to_a_module(refusal):
-    said = "`Row` is pickled by its name, and only the notebook knows that name"
-    refused = refusal({"code": "bundle", "message": said})
-    assert refused.remedy == MOVE
+    problem = "`Row` is pickled by its name, and only the notebook knows that name"
+    raised = refusal({"code": "bundle", "message": problem})
+    assert raised.remedy == MOVE
 
 
 def test_classes_that_may_be_registered_are_named(refusal):
     pair = RegisteredClass("Pair", Place("model.ipynb", 2, 1), "trees.register")
-    refused = refusal({"sample": 0}, registered=[pair, pair])
-    assert refused.remedy == (
+    raised = refusal({"sample": 0}, registered=[pair, pair])
+    assert raised.remedy == (
         f"{NOT_THERE}\n"
         "`Pair` (model.ipynb, cell 2, line 1) and 1 more: unpickling recreates the class, "
         f"which `trees.register` may not know then: {MOVE}"
@@ -260,8 +260,8 @@ def test_classes_that_may_be_registered_are_named(refusal):
 
 
 def test_the_location_is_the_users_line_if_it_is_known(refusal):
-    refused = refusal({"where": "model.ipynb, cell 1, line 2"})
-    assert str(refused.place) == "model.ipynb, cell 1, line 2"
+    raised = refusal({"where": "model.ipynb, cell 1, line 2"})
+    assert str(raised.place) == "model.ipynb, cell 1, line 2"
 
 
 def test_a_crashed_interpreter_is_reported_with_its_output(proof):
@@ -289,8 +289,8 @@ def test_a_stale_result_is_not_reused(tmp_path):
             run=service.run,
         ), service.asked
 
-    (answer, said), [(command, options)] = ask({"prediction": 1})
-    assert (answer, said) == (Predicted(1), "Fatal Python error: x\n")
+    (answer, output), [(command, options)] = ask({"prediction": 1})
+    assert (answer, output) == (Predicted(1), "Fatal Python error: x\n")
     assert command[4:] == ["predict", tmp_path / "bundle", tmp_path / "work/answer.json", "--one"]
     assert options["stdin"] == "[1]"
     (answer, _said), _asked = ask(None)
@@ -301,7 +301,7 @@ def test_the_output_of_an_interpreter_is_truncated_to_its_end(tmp_path):
     def run(_command, **_options):
         return Completed(1, "", "x" * 5000 + "the end")
 
-    answer, said = ask_service(
+    answer, output = ask_service(
         SERVING,
         "prove",
         tmp_path,
@@ -312,7 +312,7 @@ def test_the_output_of_an_interpreter_is_truncated_to_its_end(tmp_path):
         run=run,
     )
     assert answer.traceback == "x" * 3993 + "the end"
-    assert len(said) == 5007
+    assert len(output) == 5007
 
 
 def test_a_model_gets_the_users_environment_without_variables_of_python():

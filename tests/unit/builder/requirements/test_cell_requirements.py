@@ -116,10 +116,10 @@ def test_words_known_only_at_run_time_are_reported_and_other_lines_are_read(list
 
 
 def test_an_unclosed_quote_is_rejected(listed):
-    with pytest.raises(RequirementsError) as refused:
+    with pytest.raises(RequirementsError) as caught:
         listed("\n%pip install 'six")
-    assert refused.value.message == "cannot parse the pip line: No closing quotation"
-    assert str(refused.value.place) == "model.ipynb, cell 1, line 1"
+    assert caught.value.message == "cannot parse the pip line: No closing quotation"
+    assert str(caught.value.place) == "model.ipynb, cell 1, line 1"
 
 
 @pytest.mark.parametrize("program", ["conda", "mamba", "apt", "apt-get", "yum", "dnf", "brew"])
@@ -170,9 +170,9 @@ def test_a_notebook_without_a_block_has_no_requirements(read):
 def test_a_block_that_is_not_toml_is_rejected(read):
     with pytest.raises(
         RequirementsError, match="the `# /// script` block is not valid TOML: "
-    ) as refused:
+    ) as caught:
         read(f"x = 1\n{block(['dependencies'])}")
-    assert str(refused.value.place) == "model.ipynb, cell 1, line 2"
+    assert str(caught.value.place) == "model.ipynb, cell 1, line 2"
 
 
 def test_settings_of_a_block_without_effect_are_reported(read):

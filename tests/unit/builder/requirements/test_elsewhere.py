@@ -14,7 +14,7 @@ def found(*sources, provided=()):
 
 
 @pytest.mark.parametrize(
-    ("source", "line", "said"),
+    ("source", "line", "message"),
     [
         ("x = 1\nfrom google.colab import drive", 2, "google.colab exists only in Colab"),
         ("import google.colab.drive as d", 1, "google.colab exists only in Colab"),
@@ -45,10 +45,10 @@ def found(*sources, provided=()):
         ("x = 1\n%matplotlib inline", 2, "%matplotlib needs matplotlib, which is not required"),
     ],
 )
-def test_platform_specific_code_is_reported(source, line, said):
-    [told] = found(source)
-    assert told.startswith(f"model.ipynb, cell 1, line {line}: ")
-    assert said in told
+def test_platform_specific_code_is_reported(source, line, message):
+    [warning] = found(source)
+    assert warning.startswith(f"model.ipynb, cell 1, line {line}: ")
+    assert message in warning
 
 
 @pytest.mark.parametrize(

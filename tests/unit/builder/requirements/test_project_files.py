@@ -44,9 +44,9 @@ def test_an_entry_over_two_lines_is_located_at_the_file(tmp_path):
 
 def test_invalid_toml_is_rejected(tmp_path):
     write(tmp_path, {"p.toml": "x"})
-    with pytest.raises(RequirementsError, match="the file is not valid TOML: Expected") as refused:
+    with pytest.raises(RequirementsError, match="the file is not valid TOML: Expected") as caught:
         read_pyproject(tmp_path, "p.toml")
-    assert refused.value.place == Place("p.toml")
+    assert caught.value.place == Place("p.toml")
 
 
 def test_the_python_of_a_project_is_read(tmp_path):
@@ -89,6 +89,6 @@ def test_invalid_yaml_is_rejected(tmp_path):
     write(tmp_path, {"env.yml": "a: [b"})
     with pytest.raises(
         RequirementsError, match="the file is not valid YAML: while parsing"
-    ) as refused:
+    ) as caught:
         read_environment_yml(tmp_path, "env.yml")
-    assert refused.value.place == Place("env.yml")
+    assert caught.value.place == Place("env.yml")

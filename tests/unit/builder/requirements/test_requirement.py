@@ -32,11 +32,11 @@ def test_a_pin_is_an_exact_version(text, pin):
 
 @pytest.mark.parametrize("text", ["", "my tool", "six>=", "six; a"])
 def test_an_invalid_requirement_is_rejected_with_its_remedy(text):
-    with pytest.raises(RequirementsError) as refused:
+    with pytest.raises(RequirementsError) as caught:
         Requirement.parse(text, PLACE, "write a name")
-    assert refused.value.message.startswith(f"{text!r} is not a requirement: Expected ")
-    assert len(refused.value.message.splitlines()) == 1
-    assert (refused.value.place, refused.value.remedy) == (PLACE, "write a name")
+    assert caught.value.message.startswith(f"{text!r} is not a requirement: Expected ")
+    assert len(caught.value.message.splitlines()) == 1
+    assert (caught.value.place, caught.value.remedy) == (PLACE, "write a name")
 
 
 @pytest.mark.parametrize(
@@ -48,8 +48,8 @@ def test_an_invalid_requirement_is_rejected_with_its_remedy(text):
     ],
 )
 def test_a_single_equals_sign_is_reported(text, remedy):
-    with pytest.raises(RequirementsError) as refused:
+    with pytest.raises(RequirementsError) as caught:
         Requirement.parse(text, PLACE, "write a name")
-    said = "a version needs two equals signs"
-    assert refused.value.message == f"{text!r} is not a requirement: {said}"
-    assert refused.value.remedy == remedy
+    reason = "a version needs two equals signs"
+    assert caught.value.message == f"{text!r} is not a requirement: {reason}"
+    assert caught.value.remedy == remedy

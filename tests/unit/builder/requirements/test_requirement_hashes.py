@@ -14,9 +14,9 @@ WHEEL, SDIST, OTHER = "a" * 64, "b" * 64, "c" * 64
 
 def test_a_link_with_an_invalid_hash_is_rejected():
     link = Requirement("beta @ https://i.test/beta-2.0.zip#sha256=", Place("x"))
-    with pytest.raises(RequirementsError, match="x: --hash=sha256: is not a hash") as refused:
+    with pytest.raises(RequirementsError, match="x: --hash=sha256: is not a hash") as caught:
         list(hashes_of_links([link]))
-    assert refused.value.remedy == "write --hash=sha256:..., as `pip hash FILE` prints it"
+    assert caught.value.remedy == "write --hash=sha256:..., as `pip hash FILE` prints it"
 
 
 def test_unsupported_hash_algorithms_are_rejected():
@@ -69,7 +69,7 @@ def test_a_folder_with_a_hash_is_rejected(found):  # noqa: F811
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         ("a==1 --hash=", "--hash= is not a hash"),
         ("a==1 --hash", "--hash= is not a hash"),
@@ -82,12 +82,12 @@ def test_a_folder_with_a_hash_is_rejected(found):  # noqa: F811
         (f"--hash=sha256:{WHEEL}", "this hash belongs to no requirement"),
     ],
 )
-def test_an_invalid_hash_is_rejected(found, line, said):  # noqa: F811
-    with pytest.raises(RequirementsError) as refused:
+def test_an_invalid_hash_is_rejected(found, line, message):  # noqa: F811
+    with pytest.raises(RequirementsError) as caught:
         found({"requirements.txt": f"six\n{line}\n"})
-    assert str(refused.value).startswith("error: requirements.txt, line 2: ")
-    assert said in str(refused.value)
-    assert refused.value.remedy
+    assert str(caught.value).startswith("error: requirements.txt, line 2: ")
+    assert message in str(caught.value)
+    assert caught.value.remedy
     with pytest.raises(RequirementsError, match=r"limits\.txt, line 1: "):
         found({"requirements.txt": "-c limits.txt", "limits.txt": line})
 

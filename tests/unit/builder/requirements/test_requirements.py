@@ -205,19 +205,19 @@ def test_a_link_conflicts_with_a_version(found):
 
 @pytest.mark.parametrize("specifier", ["3.11", "x"])
 def test_an_invalid_python_specifier_is_rejected(found, specifier):
-    with pytest.raises(RequirementsError) as refused:
+    with pytest.raises(RequirementsError) as caught:
         found({"pyproject.toml": f'[project]\nrequires-python = "{specifier}"\n'})
-    assert refused.value.message == f"requires-python is not valid: {specifier!r}"
-    assert str(refused.value.place) == "pyproject.toml, line 2"
+    assert caught.value.message == f"requires-python is not valid: {specifier!r}"
+    assert str(caught.value.place) == "pyproject.toml, line 2"
 
 
 def test_a_project_for_another_python_is_rejected(found):
-    with pytest.raises(RequirementsError) as refused:
+    with pytest.raises(RequirementsError) as caught:
         found({}, '# %%\n# /// script\n# requires-python = "<3"\n# ///')
     this = python_version()
-    assert refused.value.message == f"requires-python is '<3', but this is Python {this}"
-    assert str(refused.value.place) == "model.ipynb, cell 1, line 2"
-    assert refused.value.remedy == (
+    assert caught.value.message == f"requires-python is '<3', but this is Python {this}"
+    assert str(caught.value.place) == "model.ipynb, cell 1, line 2"
+    assert caught.value.remedy == (
         "widen requires-python if the notebook runs with this Python; Nachlass needs 3.11 or newer"
     )
 

@@ -143,11 +143,11 @@ def test_a_hash_belongs_to_its_requirement(listed):
     ],
 )
 def test_a_hash_without_a_requirement_is_rejected(listed, line, message, remedy):
-    with pytest.raises(RequirementsError) as refused:
+    with pytest.raises(RequirementsError) as caught:
         listed({"requirements.txt": f"six\n{line}\n"})
-    assert refused.value.message == message
-    assert refused.value.place == Place("requirements.txt", line=2)
-    assert refused.value.remedy == remedy
+    assert caught.value.message == message
+    assert caught.value.place == Place("requirements.txt", line=2)
+    assert caught.value.remedy == remedy
 
 
 # Included files.
@@ -190,10 +190,10 @@ def test_paths_are_relative_to_their_file(listed):
 def test_a_file_outside_the_source_is_rejected(tmp_path, path):
     source = tmp_path / "source"
     write(tmp_path, {"requirements.txt": "six", "source/folder/r.txt": "six"})
-    with pytest.raises(RequirementsError) as refused:
+    with pytest.raises(RequirementsError) as caught:
         words_of(source, "-r", path)
-    assert refused.value.message == f"-r {path}: no such file in the source"
-    assert refused.value.place == PLACE
+    assert caught.value.message == f"-r {path}: no such file in the source"
+    assert caught.value.place == PLACE
 
 
 # Words of a pip line in a cell.
@@ -296,11 +296,11 @@ def test_a_requirement_can_be_a_name_a_link_or_an_archive(tmp_path, word, text):
     ],
 )
 def test_a_link_without_a_distribution_name_is_rejected(tmp_path, link):
-    with pytest.raises(RequirementsError) as refused:
+    with pytest.raises(RequirementsError) as caught:
         words_of(tmp_path, link)
-    assert refused.value.message == f"{link} does not name a distribution"
-    assert refused.value.place == PLACE
-    assert refused.value.remedy == f"write it as NAME @ {link}"
+    assert caught.value.message == f"{link} does not name a distribution"
+    assert caught.value.place == PLACE
+    assert caught.value.remedy == f"write it as NAME @ {link}"
 
 
 @pytest.mark.parametrize(
@@ -362,7 +362,7 @@ def refusal(read):
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         ("https://[::1/a.whl", "https://[::1/a.whl is not a URL: Invalid IPv6 URL"),
         ("git+https://[", "git+https://[ is not a URL: Invalid IPv6 URL"),
@@ -372,10 +372,10 @@ def refusal(read):
         (".whl", "'.whl @ .whl' is not a requirement: "),
     ],
 )
-def test_invalid_links_and_paths_are_rejected(refusal, line, said):
-    refused = refusal(f"numpy\n{line}\n".encode())
-    assert refused.message.startswith(said)
-    assert str(refused.place) == "requirements.txt, line 2"
+def test_invalid_links_and_paths_are_rejected(refusal, line, message):
+    error = refusal(f"numpy\n{line}\n".encode())
+    assert error.message.startswith(message)
+    assert str(error.place) == "requirements.txt, line 2"
 
 
 def test_blank_continued_lines_are_ignored(read):
@@ -398,9 +398,9 @@ def test_files_from_windows_are_read(read, encoding):
 
 @pytest.mark.parametrize("content", [b"numpy # gr\xf6\xdfer\n", b"\xff\xfenumpy", b"\xff"])
 def test_a_file_that_is_not_text_is_rejected(refusal, content):
-    refused = refusal(content)
-    assert refused.message == "the file is not UTF-8 text"
-    assert (str(refused.place), refused.remedy) == ("requirements.txt", "save it as UTF-8")
+    error = refusal(content)
+    assert error.message == "the file is not UTF-8 text"
+    assert (str(error.place), error.remedy) == ("requirements.txt", "save it as UTF-8")
 
 
 @pytest.mark.parametrize("option", ["-r", "-c", "--requirement"])

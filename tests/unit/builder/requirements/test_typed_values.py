@@ -28,7 +28,7 @@ def refusal(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "said", "line"),
+    ("text", "message", "line"),
     [
         ("project = 5\n", f"`project` {TABLE}", 1),
         ("[project]\n\ndependencies = 'numpy'\n", "`dependencies` must be a list", 3),
@@ -40,14 +40,14 @@ def refusal(tmp_path):
         ("[tool.uv]\nsources = 5\n", f"`sources` {TABLE}", None),
     ],
 )
-def test_values_of_a_wrong_type_in_pyproject_are_rejected(refusal, text, said, line):
-    refused = refusal("pyproject.toml", text)
-    assert refused.message.startswith(said)
-    assert (refused.place.file, refused.place.line) == ("pyproject.toml", line)
+def test_values_of_a_wrong_type_in_pyproject_are_rejected(refusal, text, message, line):
+    error = refusal("pyproject.toml", text)
+    assert error.message.startswith(message)
+    assert (error.place.file, error.place.line) == ("pyproject.toml", line)
 
 
 @pytest.mark.parametrize(
-    ("text", "said", "line"),
+    ("text", "message", "line"),
     [
         ("dependencies = 'numpy'", "`dependencies` must be a list, not 'numpy'", 1),
         (
@@ -62,14 +62,14 @@ def test_values_of_a_wrong_type_in_pyproject_are_rejected(refusal, text, said, l
         ("tool.uv = 5", f"`tool.uv` {TABLE}", 1),
     ],
 )
-def test_values_of_a_wrong_type_in_a_block_are_rejected(refusal, text, said, line):
-    refused = refusal("model.ipynb", text)
-    assert refused.message.startswith(said)
-    assert (refused.place.cell, refused.place.line) == (1, line)
+def test_values_of_a_wrong_type_in_a_block_are_rejected(refusal, text, message, line):
+    error = refusal("model.ipynb", text)
+    assert error.message.startswith(message)
+    assert (error.place.cell, error.place.line) == (1, line)
 
 
 @pytest.mark.parametrize(
-    ("text", "said", "line"),
+    ("text", "message", "line"),
     [
         ("name: x\ndependencies: numpy\n", "`dependencies` must be a list, not 'numpy'", 2),
         ("dependencies:\n  - pip: numpy\n", "`pip` must be a list, not 'numpy'", 2),
@@ -77,7 +77,7 @@ def test_values_of_a_wrong_type_in_a_block_are_rejected(refusal, text, said, lin
         ("name: 2026-13-01\n", "the file is not valid YAML: month must be in 1..12", None),
     ],
 )
-def test_values_of_a_wrong_type_in_a_conda_environment_are_rejected(refusal, text, said, line):
-    refused = refusal("environment.yml", text)
-    assert refused.message.startswith(said)
-    assert (refused.place.file, refused.place.line) == ("environment.yml", line)
+def test_values_of_a_wrong_type_in_a_conda_environment_are_rejected(refusal, text, message, line):
+    error = refusal("environment.yml", text)
+    assert error.message.startswith(message)
+    assert (error.place.file, error.place.line) == ("environment.yml", line)

@@ -34,7 +34,7 @@ def unmet(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("files", "said"),
+    ("files", "messages"),
     [
         (
             {"requirements.txt": "--no-build-isolation\nnumpy --global-option='x'\n"},
@@ -64,10 +64,10 @@ def unmet(tmp_path):
         ({"environment.yml": "dependencies:\n- python>=3.8\n- pip\n"}, []),
     ],
 )
-def test_settings_of_files_without_effect_are_reported(found, files, said):  # noqa: F811
+def test_settings_of_files_without_effect_are_reported(found, files, messages):  # noqa: F811
     notes = found(files).notes
-    assert len(notes) == len(said), notes
-    for text, note in zip(said, notes, strict=True):
+    assert len(notes) == len(messages), notes
+    for text, note in zip(messages, notes, strict=True):
         assert text in note
 
 

@@ -169,18 +169,18 @@ def test_a_failure_that_no_distribution_fixes_is_given_up(training, memory, mode
 
 def test_a_remembered_subset_is_not_proven_again(training, memory, model):
     memory.write(kept(training), careful=False)
-    asked = model({"plots"})
-    chosen = decide(asked, training, memory, REQUEST)
+    candidate = model({"plots"})
+    chosen = decide(candidate, training, memory, REQUEST)
     assert chosen.before
     assert chosen.why.keys() == kept(training).why.keys()
-    assert not hasattr(asked, "times")
+    assert not hasattr(candidate, "times")
 
 
 def test_an_unreadable_pickle_is_given_up(training, memory, model):
-    asked = model(set())
-    (asked.bundle / "model.pickle").write_bytes(b"no pickle")
+    candidate = model(set())
+    (candidate.bundle / "model.pickle").write_bytes(b"no pickle")
     with pytest.raises(UndecidedError, match="cannot be read without running it"):
-        decide(asked, training, memory, REQUEST)
+        decide(candidate, training, memory, REQUEST)
 
 
 # A model with scripted results.
@@ -342,8 +342,8 @@ def test_without_samples_a_model_that_does_not_load_is_given_up(training, memory
 
 def test_without_samples_only_a_careful_decision_is_reused(training, memory, scripted):
     memory.write(kept(training, plots=SCORED), careful=False)
-    asked = scripted(Trial(batch=None), has_samples=False)
-    assert not decide(asked, training, memory, REQUEST).before
+    candidate = scripted(Trial(batch=None), has_samples=False)
+    assert not decide(candidate, training, memory, REQUEST).before
     memory.write(kept(training, plots=SCORED), careful=True)
     assert decide(scripted(has_samples=False), training, memory, REQUEST).before
 
@@ -571,10 +571,10 @@ def test_the_extras_of_every_mention_of_a_requirement_are_kept(site):
 
 
 def test_the_hidden_modules_are_passed_to_the_service(tmp_path, monkeypatch):
-    asked = []
+    calls = []
 
     def ask_service(*arguments, **options):
-        asked.append((arguments, options))
+        calls.append((arguments, options))
         return FINE, "said"
 
     monkeypatch.setattr(deciding, "ask_service", ask_service)
@@ -584,7 +584,7 @@ def test_the_hidden_modules_are_passed_to_the_service(tmp_path, monkeypatch):
     for hidden in ({"hint": ["hint", "a.b"]}, {}):
         assert model.prove_without(hidden) == FINE
         assert json.loads((work / "hidden.json").read_text()) == hidden
-    arguments, options = asked[0]
+    arguments, options = calls[0]
     assert arguments == (python, "prove", bundle, Trial)
     assert options == {
         "work": work,

@@ -291,7 +291,7 @@ def test_a_container_can_contain_itself(named):
 
 
 @pytest.mark.parametrize(
-    ("module", "taken", "imports"),
+    ("module", "imported_names", "imports"),
     [
         ("top", (), {"top"}),
         ("ns", ("near",), {"near"}),
@@ -302,9 +302,11 @@ def test_a_container_can_contain_itself(named):
         ("json", ("top",), set()),
     ],
 )
-def test_an_import_refers_to_a_module_or_to_its_imported_names(provided, module, taken, imports):
+def test_an_import_refers_to_a_module_or_to_its_imported_names(
+    provided, module, imported_names, imports
+):
     found = References(provided, [])
-    found.add(module, taken)
+    found.add(module, imported_names)
     assert (found.imports, found.named) == (imports, set())
 
 

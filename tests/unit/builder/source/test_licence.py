@@ -6,7 +6,7 @@ from nachlass_builder.source.licence import licence_of
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "said"),
+    ("name", "text", "licence"),
     [
         ("pyproject.toml", '[project]\nlicense = "MIT"\n', "MIT"),
         ("pyproject.toml", '[project]\nlicense = "apache-2.0"\n', "Apache-2.0"),
@@ -24,9 +24,9 @@ from nachlass_builder.source.licence import licence_of
         ("LICENSE", "MIT License", None),
     ],
 )
-def test_only_a_declared_licence_counts(tmp_path, name, text, said):
+def test_only_a_declared_licence_counts(tmp_path, name, text, licence):
     (tmp_path / name).write_text(text)
-    assert licence_of(tmp_path) == said
+    assert licence_of(tmp_path) == licence
 
 
 def test_a_damaged_file_is_ignored(tmp_path):

@@ -134,8 +134,8 @@ def test_the_lines_with_secrets_in_a_kept_file_are_reported(tmp_path):
 
 
 def test_left_out_files_are_named_with_the_way_to_ship_them():
-    said = told([SecretFile(".env", "an environment file"), SecretFile("a", "a private key")])
-    assert said == (
+    message = told([SecretFile(".env", "an environment file"), SecretFile("a", "a private key")])
+    assert message == (
         "left out as secrets: .env (an environment file), a (a private key); "
         "to ship one anyway, name it in S2I_SHIP"
     )

@@ -114,9 +114,9 @@ def test_variables_of_a_git_hook_for_another_repository_are_ignored(
 
 
 def test_the_list_of_gits_repository_variables_is_complete():
-    told = {*git(Path.cwd(), "rev-parse", "--local-env-vars").split()}
+    variables = {*git(Path.cwd(), "rev-parse", "--local-env-vars").split()}
     settings = {"GIT_CONFIG", "GIT_CONFIG_PARAMETERS", "GIT_CONFIG_COUNT"}
-    assert told - settings <= OF_A_REPOSITORY
+    assert variables - settings <= OF_A_REPOSITORY
 
 
 def test_git_determines_which_files_are_copied(repository, tmp_path):
@@ -154,9 +154,9 @@ def test_a_notebook_ignored_by_git_is_reported_as_such(repository, nachlass, tmp
         subprocess.run(git, check=True)
     build = ["build", "-o", tmp_path / "bundle"]
     for words in (["check"], build, [*build, "-e", "S2I_SOURCE_NOTEBOOK=./model.ipynb"]):
-        refused = nachlass(*words, repository)
-        assert refused.returncode == 3
-        assert "model.ipynb is in your folder, but git ignores it" in refused.stderr
+        completed = nachlass(*words, repository)
+        assert completed.returncode == 3
+        assert "model.ipynb is in your folder, but git ignores it" in completed.stderr
 
 
 @pytest.mark.parametrize("kind", ["repository", "folder"])

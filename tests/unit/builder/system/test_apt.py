@@ -66,35 +66,35 @@ def test_a_network_failure_is_reported(made, fake):
     fake.says("update", FAILED)
     next((fake.folder / "lists").iterdir()).unlink()
     for _again in range(2):
-        with pytest.raises(RequirementsError, match="the Debian package lists") as refused:
+        with pytest.raises(RequirementsError, match="the Debian package lists") as caught:
             made.update()
-    assert "resolving" in refused.value.details
-    assert "secret" not in refused.value.details
-    assert "http_proxy" in refused.value.remedy
+    assert "resolving" in caught.value.details
+    assert "secret" not in caught.value.details
+    assert "http_proxy" in caught.value.remedy
 
 
 def test_a_missing_archive_is_reported(made, fake):
     next((fake.folder / "lists").iterdir()).unlink()
-    with pytest.raises(RequirementsError) as refused:
+    with pytest.raises(RequirementsError) as caught:
         made.update()
-    assert refused.value.details == "no archive is configured in /etc/apt"
+    assert caught.value.details == "no archive is configured in /etc/apt"
 
 
 def test_archives_without_file_lists_are_reported(made, fake):
     made.update()
-    with pytest.raises(RequirementsError, match="cannot fetch the Debian file lists") as refused:
+    with pytest.raises(RequirementsError, match="cannot fetch the Debian file lists") as caught:
         made.update(contents=True)
-    assert refused.value.details == "the archives in /etc/apt have none"
+    assert caught.value.details == "the archives in /etc/apt have none"
     made.update()
 
 
 def test_an_incomplete_file_list_is_reported(made, fake):
     fake.says("update", STALE)
     next((fake.folder / "lists").iterdir()).unlink()
-    with pytest.raises(RequirementsError, match="cannot fetch the Debian file lists") as refused:
+    with pytest.raises(RequirementsError, match="cannot fetch the Debian file lists") as caught:
         made.update(contents=True)
-    assert "Filesize" in refused.value.details
-    assert "apt.txt" in refused.value.remedy
+    assert "Filesize" in caught.value.details
+    assert "apt.txt" in caught.value.remedy
 
 
 @pytest.mark.parametrize(
@@ -107,9 +107,9 @@ def test_an_incomplete_file_list_is_reported(made, fake):
 def test_a_full_disk_is_reported(made, fake, text):
     made.update()
     fake.says("install", text)
-    with pytest.raises(RoomError, match="fetching x: the disk is full") as refused:
+    with pytest.raises(RoomError, match="fetching x: the disk is full") as caught:
         made.get("install", "x", doing="fetching x")
-    assert refused.value.details == text
+    assert caught.value.details == text
 
 
 def test_proxy_variables_are_renamed_for_apt():

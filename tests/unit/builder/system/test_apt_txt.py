@@ -62,10 +62,10 @@ def test_a_file_from_windows_is_read(read):
     ],
 )
 def test_an_invalid_package_name_is_rejected(read, line, remedy):
-    with pytest.raises(RequirementsError, match="is not a Debian package name") as refused:
+    with pytest.raises(RequirementsError, match="is not a Debian package name") as caught:
         read(f"libodbc2\n{line}\n")
-    assert str(refused.value.place) == "apt.txt, line 2"
-    assert remedy in refused.value.remedy
+    assert str(caught.value.place) == "apt.txt, line 2"
+    assert remedy in caught.value.remedy
 
 
 def test_a_file_that_is_not_text_is_rejected(read):

@@ -88,6 +88,6 @@ def test_no_query_is_made_without_names(bring, fake):
 
 def test_unreadable_file_lists_are_reported(bring, fake):
     fake.says("helper", "E: Sub-process lz4 received a segmentation fault.")
-    with pytest.raises(RequirementsError, match="cannot read the Debian file lists") as refused:
+    with pytest.raises(RequirementsError, match="cannot read the Debian file lists") as caught:
         bring("libgomp.so.1")
-    assert "segmentation fault" in refused.value.details
+    assert "segmentation fault" in caught.value.details

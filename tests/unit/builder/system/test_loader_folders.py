@@ -10,8 +10,8 @@ def folders(tmp_path):
     """Return a function for the loader's folders in a root with these folders and files."""
     root = tmp_path.resolve()
 
-    def find(there, **files):
-        for name in there:
+    def find(existing, **files):
+        for name in existing:
             (root / name).mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
             path = root / "etc" / name.replace("__", "/")
@@ -55,10 +55,10 @@ def test_linked_folders_are_listed_once(folders, tmp_path):
 def test_the_configuration_of_alpine_is_read(folders, tmp_path):
     (tmp_path / "lib").mkdir()
     (tmp_path / "lib/ld-musl-x86_64.so.1").touch()
-    there = ["usr/lib", "usr/local/lib", "opt/a", "opt/b"]
-    assert folders(there) == ["usr/local/lib", "lib", "usr/lib"]
+    existing = ["usr/lib", "usr/local/lib", "opt/a", "opt/b"]
+    assert folders(existing) == ["usr/local/lib", "lib", "usr/lib"]
     more = {"ld-musl-x86_64.path": "/opt/a:/opt/b\n"}
-    assert folders(there, **more)[:3] == ["opt/a", "opt/b", "usr/local/lib"]
+    assert folders(existing, **more)[:3] == ["opt/a", "opt/b", "usr/local/lib"]
 
 
 def test_an_unknown_system_has_no_folders(folders):

@@ -79,9 +79,9 @@ def test_unmet_dependencies_are_reported(archive, work, tmp_path):
     made = archive()
     made.add("broken", depends="nosuch (>= 3)")
     made.publish()
-    with pytest.raises(RequirementsError, match="apt-get cannot fetch broken") as refused:
+    with pytest.raises(RequirementsError, match="apt-get cannot fetch broken") as caught:
         unpack([AptPackage("broken")], tmp_path / "prefix", work, deadline=Deadline())
-    assert "nosuch (>= 3)" in refused.value.details
+    assert "nosuch (>= 3)" in caught.value.details
 
 
 def test_an_archive_without_file_lists_is_reported(archive, work):
@@ -100,9 +100,9 @@ def test_an_archive_whose_packages_apt_does_not_copy_is_reported(archive, work, 
 
 def test_a_missing_archive_is_reported(archive, work):
     (archive().folder / "sources.list").write_text("")
-    with pytest.raises(RequirementsError, match="cannot fetch the Debian package lists") as refused:
+    with pytest.raises(RequirementsError, match="cannot fetch the Debian package lists") as caught:
         packages_that_bring(["libmade.so.1"], work, deadline=Deadline())
-    assert refused.value.details == "no archive is configured in /etc/apt"
+    assert caught.value.details == "no archive is configured in /etc/apt"
 
 
 @pytest.mark.only_all("it reaches Debian's archive")

@@ -30,8 +30,8 @@ def test_packages_are_unpacked_without_those_of_the_system(unpacked, fake, tmp_p
         "install --download-only --yes --quiet --no-install-recommends --no-upgrade --no-remove"
         " -- unixodbc=2.3.11-2 libodbc2"
     )
-    there = sorted(path.name for path in (tmp_path / "prefix/usr/lib/x").iterdir())
-    assert there == ["libodbc2_2.3.11-2_arm64.deb", "unixodbc_2.3.11-2_arm64.deb"]
+    unpacked_names = sorted(path.name for path in (tmp_path / "prefix/usr/lib/x").iterdir())
+    assert unpacked_names == ["libodbc2_2.3.11-2_arm64.deb", "unixodbc_2.3.11-2_arm64.deb"]
 
 
 def test_each_call_unpacks_only_the_requested_packages(unpacked, fake):
@@ -53,7 +53,7 @@ def test_nothing_is_fetched_without_packages(unpacked, fake):
 
 
 @pytest.mark.parametrize(
-    "said",
+    "output",
     [
         "E: Unable to locate package nosuch",
         "E: Unable to locate package nosuch\nE: Couldn't find any package by glob 'nosuch'",
@@ -61,17 +61,17 @@ def test_nothing_is_fetched_without_packages(unpacked, fake):
         "E: Package 'nosuch' has no installation candidate",
     ],
 )
-def test_a_package_that_no_archive_has_is_rejected(unpacked, fake, said, monkeypatch):
+def test_a_package_that_no_archive_has_is_rejected(unpacked, fake, output, monkeypatch):
     monkeypatch.setattr(
         module.platform, "freedesktop_os_release", lambda: {"PRETTY_NAME": "Debian 12"}
     )
-    fake.says("install", said)
-    with pytest.raises(RequirementsError) as refused:
+    fake.says("install", output)
+    with pytest.raises(RequirementsError) as caught:
         unpacked(AptPackage("libgomp1"), AptPackage("nosuch", "1", Place("apt.txt", line=3)))
-    assert refused.value.message == "no archive of Debian 12 has nosuch=1"
-    assert str(refused.value.place) == "apt.txt, line 3"
-    assert refused.value.details == said
-    assert "packages.debian.org" in refused.value.remedy
+    assert caught.value.message == "no archive of Debian 12 has nosuch=1"
+    assert str(caught.value.place) == "apt.txt, line 3"
+    assert caught.value.details == output
+    assert "packages.debian.org" in caught.value.remedy
 
 
 def test_a_system_without_a_name_is_called_this_system(unpacked, fake, monkeypatch):
@@ -86,17 +86,17 @@ def test_a_system_without_a_name_is_called_this_system(unpacked, fake, monkeypat
 
 def test_a_failed_download_is_reported(unpacked, fake):
     fake.says("install", "E: Failed to fetch http://deb.debian.org/a.deb  404  Not Found")
-    with pytest.raises(RequirementsError, match="apt-get cannot fetch a, b") as refused:
+    with pytest.raises(RequirementsError, match="apt-get cannot fetch a, b") as caught:
         unpacked(AptPackage("a"), AptPackage("b"))
-    assert "404" in refused.value.details
+    assert "404" in caught.value.details
 
 
 def test_a_damaged_package_is_reported(unpacked, fake):
     fake.package("a", "1")
     fake.says("unpack", "dpkg-deb: error: lzma error: compressed data is corrupt")
-    with pytest.raises(RequirementsError, match="a cannot be unpacked") as refused:
+    with pytest.raises(RequirementsError, match="a cannot be unpacked") as caught:
         unpacked(AptPackage("a"))
-    assert "corrupt" in refused.value.details
+    assert "corrupt" in caught.value.details
 
 
 def test_variables_for_the_unpacked_folders_are_set(tmp_path):

@@ -22,7 +22,7 @@ def raised(kind, text):
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "expected"),
     [
         (raised(PredictorError, f"ValueError: {WORDS}"), "the service's log has the cause"),
         (raised(BundleError, f"ValueError: {WORDS}"), "the service's log has the cause"),
@@ -37,8 +37,8 @@ def raised(kind, text):
         (raised(NotJsonError, "Expecting value"), "Expecting value"),
     ],
 )
-def test_messages_of_model_exceptions_are_not_sent_to_clients(error, told):
+def test_messages_of_model_exceptions_are_not_sent_to_clients(error, expected):
     for problem in (problem_of(error, "mine"), problem_of_row(error, "mine", 3)):
-        assert told in problem["detail"]
+        assert expected in problem["detail"]
         assert WORDS not in str(problem)
         assert problem["request_id"] == "mine"

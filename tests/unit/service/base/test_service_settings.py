@@ -28,10 +28,12 @@ def test_the_defaults(value):
 
 
 def test_the_documented_defaults_are_the_actual_ones():
-    told = {variable.name: variable.default for variable in VARIABLES}
+    defaults = {variable.name: variable.default for variable in VARIABLES}
     words = ("WEB_CONCURRENCY", "S2I_SHOW_SAMPLES", "S2I_LOG_FORMAT")
-    given = {name: default.partition(";")[0] for name, default in told.items() if name not in words}
-    assert Settings.from_environ(given) == DEFAULTS
+    variables = {
+        name: default.partition(";")[0] for name, default in defaults.items() if name not in words
+    }
+    assert Settings.from_environ(variables) == DEFAULTS
     assert all(variable.meaning for variable in VARIABLES)
 
 

@@ -283,7 +283,7 @@ def test_the_declared_size_of_a_message_is_limited():
 
 
 @pytest.mark.parametrize(
-    ("column", "said"),
+    ("column", "message"),
     [
         (["x" * 2 * MAX_BYTES], "a page is too large"),
         ([[None] * 10_000] * 200, "may be too large"),
@@ -291,13 +291,13 @@ def test_the_declared_size_of_a_message_is_limited():
     ],
     ids=["page", "nulls", "texts"],
 )
-def test_parquet_that_expands_too_much_is_rejected(column, said):
+def test_parquet_that_expands_too_much_is_rejected(column, message):
     sink = io.BytesIO()
     table = pa.table({"x": pa.array(column)})
-    options = {"use_dictionary": said != "a page is too large", "write_statistics": False}
+    options = {"use_dictionary": message != "a page is too large", "write_statistics": False}
     pq.write_table(table, sink, compression="zstd", **options)
     assert len(sink.getvalue()) < MAX_BYTES / 10
-    with pytest.raises(TooLargeError, match=said):
+    with pytest.raises(TooLargeError, match=message):
         parquet_reader(io.BytesIO(sink.getvalue()), True, MAX_BYTES)
 
 

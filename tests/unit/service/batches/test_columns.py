@@ -38,7 +38,7 @@ def test_a_single_column_of_lists_is_a_sample(samples, cell, sample):
 
 
 @pytest.mark.parametrize(
-    ("samples", "names", "said"),
+    ("samples", "names", "message"),
     [
         (["text"], ["a", "b"], "one value per row"),
         (["text"], [], "one value per row"),
@@ -46,8 +46,8 @@ def test_a_single_column_of_lists_is_a_sample(samples, cell, sample):
         ([], ["x", "x"], "several columns"),
     ],
 )
-def test_columns_that_do_not_fit_the_samples_are_rejected(samples, names, said):
-    with pytest.raises(MalformedError, match=said):
+def test_columns_that_do_not_fit_the_samples_are_rejected(samples, names, message):
+    with pytest.raises(MalformedError, match=message):
         Columns(schema_of(*samples), names)
 
 

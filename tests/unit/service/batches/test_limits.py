@@ -101,8 +101,8 @@ def test_a_batch_at_the_row_limit_is_answered(clock, media_type, batch):
 @pytest.mark.parametrize("media_type", [LINES, CSV])
 def test_a_row_over_the_limit_is_an_error_in_the_last_row(clock, media_type, batch):
     scored = Scored(clock, batch=batch)
-    *given, last = scored.answer(media_type, body_of(media_type, 50))
-    assert given == [*range(MAX_ROWS)]
+    *answered, last = scored.answer(media_type, body_of(media_type, 50))
+    assert answered == [*range(MAX_ROWS)]
     assert (last["status"], last["row"]) == (413, MAX_ROWS)
     assert "(limit 10, set by S2I_MAX_BATCH_ROWS)" in last["detail"]
     assert scored.rejected == ["too_large"]
@@ -110,8 +110,8 @@ def test_a_row_over_the_limit_is_an_error_in_the_last_row(clock, media_type, bat
 
 def test_record_batches_within_the_limit_are_answered(clock):
     scored = Scored(clock)
-    *given, last = scored.answer(ARROW, body_of(ARROW, 50))
-    assert given == [*range(8)]
+    *answered, last = scored.answer(ARROW, body_of(ARROW, 50))
+    assert answered == [*range(8)]
     assert (last["status"], last["row"]) == (413, 8)
 
 
@@ -127,10 +127,10 @@ def test_a_declared_number_of_rows_over_the_limit_is_rejected_before_scoring(clo
 @pytest.mark.parametrize("batch", [True, False])
 def test_a_batch_that_takes_too_long_ends_between_two_turns(clock, media_type, batch):
     scored = Scored(clock, batch=batch, S2I_MAX_BATCH_SECONDS="4.5", S2I_MAX_BATCH_ROWS="1000")
-    *given, last = scored.answer(media_type, body_of(media_type, 100))
-    assert given == [*range(len(given))]
-    assert len(given) == (16 if batch and media_type != ARROW else 8 if batch else 5)
-    assert (last["status"], last["row"]) == (413, len(given))
+    *answered, last = scored.answer(media_type, body_of(media_type, 100))
+    assert answered == [*range(len(answered))]
+    assert len(answered) == (16 if batch and media_type != ARROW else 8 if batch else 5)
+    assert (last["status"], last["row"]) == (413, len(answered))
     assert "(limit 4.5 s, set by S2I_MAX_BATCH_SECONDS)" in last["detail"]
 
 

@@ -119,7 +119,7 @@ def test_invalid_csv_records_are_rejected():
 
 
 @pytest.mark.parametrize(
-    ("row", "said", "pointer"),
+    ("row", "message", "pointer"),
     [
         (b"1", "the row has 1 cells, the header 2", ""),
         (b'"x"y,1', "this is not CSV: ',' expected after '\"'", ""),
@@ -128,12 +128,12 @@ def test_invalid_csv_records_are_rejected():
         (b"1," + b"x" * 50, f"{'x' * 40!r} is not of type number", "/b~1c"),
     ],
 )
-def test_an_invalid_row_of_csv_is_explained(row, said, pointer):
+def test_an_invalid_row_of_csv_is_explained(row, message, pointer):
     schema = {"properties": {"a": {"type": ["integer", "null"]}, "b/c": {"type": "number"}}}
     reader = CsvReader(io.BytesIO(b"a,b/c\n1,2\n" + row + b"\n"), schema, MAX_BYTES)
     good, bad = reader.read(10).samples()
     assert good == {"a": 1, "b/c": 2}
-    assert (type(bad), str(bad), bad.pointer) == (BadRowError, said, pointer)
+    assert (type(bad), str(bad), bad.pointer) == (BadRowError, message, pointer)
 
 
 def test_columns_of_an_array_are_identified_by_position():
@@ -166,8 +166,8 @@ def test_a_csv_row_that_would_block_others_is_rejected(row):
 def test_a_line_over_the_limit_is_explained():
     reader = LineReader(io.BytesIO(b"1\n" + b"2" * 1000), MAX_BYTES)
     _one, long = reader.read(2).samples()
-    said = f"the row is too long (limit {MAX_BYTES} bytes, set by S2I_MAX_BODY_BYTES)"
-    assert str(long) == said
+    message = f"the row is too long (limit {MAX_BYTES} bytes, set by S2I_MAX_BODY_BYTES)"
+    assert str(long) == message
 
 
 PREDICTIONS = [1, 1.5, "a", None, True, {"a": [1]}, "ä", "\ud800", 10**5000]
@@ -182,10 +182,10 @@ def written(writer, predictions=PREDICTIONS):
 
 
 def test_predictions_are_written_as_json():
-    *told, failed = map(json.loads, written(LineWriter()).splitlines())
-    assert [row["prediction"] for row in told] == PREDICTIONS[:-1]
+    *rows, failed = map(json.loads, written(LineWriter()).splitlines())
+    assert [row["prediction"] for row in rows] == PREDICTIONS[:-1]
     assert failed == {"error": {"row": 8}}
-    assert json.loads(written(ListWriter())) == [*told, failed]
+    assert json.loads(written(ListWriter())) == [*rows, failed]
     assert written(LineWriter(), []) == b""
     assert json.loads(written(ListWriter(), [])) == []
 

@@ -74,11 +74,11 @@ def same(one, other):
 def read_strictly(text):
     """Read JSON with the standard library; reject NaN, infinities and repeated keys."""
 
-    def refuse(said):
-        raise ValueError(said)
+    def refuse(number):
+        raise ValueError(number)
 
-    def finite(said):
-        return float(said) if math.isfinite(float(said)) else refuse(said)
+    def finite(number):
+        return float(number) if math.isfinite(float(number)) else refuse(number)
 
     def once(pairs):
         return dict(pairs) if len(dict(pairs)) == len(pairs) else refuse("repeated")

@@ -57,7 +57,7 @@ def test_every_section_of_the_proof_is_required(tmp_path, section):
 
 
 @pytest.mark.parametrize(
-    ("sections", "said"),
+    ("sections", "message"),
     [
         ({"name": None}, "name is not a string"),
         ({"entry": []}, "entry is not an object"),
@@ -76,8 +76,8 @@ def test_every_section_of_the_proof_is_required(tmp_path, section):
         ({"digest": "A" * 64}, "digest is not 64 hexadecimal digits"),
     ],
 )
-def test_a_value_of_a_wrong_type_is_named(tmp_path, sections, said):
-    with pytest.raises(BundleError, match=f"manifest.json is damaged: {said}"):
+def test_a_value_of_a_wrong_type_is_named(tmp_path, sections, message):
+    with pytest.raises(BundleError, match=f"manifest.json is damaged: {message}"):
         Bundle.open(write(tmp_path, example(**sections)))
 
 

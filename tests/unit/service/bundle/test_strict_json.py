@@ -150,7 +150,7 @@ def test_a_method_that_returns_its_object_gives_no_json():
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "message"),
     [
         ({1: "a", "1": "b"}, "the keys 1 and '1' would have the same name in JSON, \"1\""),
         (
@@ -175,8 +175,8 @@ def test_a_method_that_returns_its_object_gives_no_json():
         (pd.DataFrame({"a": [1]}, index=pd.Index([5], name="a")), "reset_index(drop=True)"),
     ],
 )
-def test_values_with_colliding_names_are_rejected(value, said):
-    with pytest.raises(UnserialisableError, match=re.escape(said)):
+def test_values_with_colliding_names_are_rejected(value, message):
+    with pytest.raises(UnserialisableError, match=re.escape(message)):
         dumps(value)
 
 
@@ -195,8 +195,8 @@ def test_rows_are_selected_by_position():
 def test_a_value_that_contains_itself_is_rejected():
     value = []
     value.append(value)
-    said = "^a list that is nested too deeply or contains itself has no JSON form$"
-    with pytest.raises(UnserialisableError, match=said):
+    message = "^a list that is nested too deeply or contains itself has no JSON form$"
+    with pytest.raises(UnserialisableError, match=message):
         dumps(value)
 
 
@@ -322,7 +322,7 @@ def test_a_number_too_large_for_a_float_is_rejected(text):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("", "Expecting value: line 1 column 1 (char 0)"),
         ("[1, NaN]", "NaN is not JSON"),
@@ -333,10 +333,10 @@ def test_a_number_too_large_for_a_float_is_rejected(text):
     ],
     ids=range(6),
 )
-def test_an_invalid_text_is_explained(text, said):
-    with pytest.raises(NotJsonError) as refused:
+def test_an_invalid_text_is_explained(text, message):
+    with pytest.raises(NotJsonError) as caught:
         loads(text)
-    assert str(refused.value) == said
+    assert str(caught.value) == message
 
 
 LONG = f"[{', '.join('[1]' for _ in range(60_000))}"
@@ -355,9 +355,9 @@ LONG = f"[{', '.join('[1]' for _ in range(60_000))}"
     ids=range(6),
 )
 def test_a_repeated_key_is_rejected(text):
-    with pytest.raises(NotJsonError) as refused:
+    with pytest.raises(NotJsonError) as caught:
         loads(text)
-    assert str(refused.value) == "the key 'a' is repeated"
+    assert str(caught.value) == "the key 'a' is repeated"
 
 
 @pytest.mark.parametrize(

@@ -24,8 +24,8 @@ def read(monkeypatch):
 
 def test_supported_arguments_are_read(read, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    asked = read("--workers 3 --certfile cert.pem --access-logfile - -k gthread")
-    assert asked == {
+    settings = read("--workers 3 --certfile cert.pem --access-logfile - -k gthread")
+    assert settings == {
         "workers": 3,
         "certfile": str(tmp_path / "cert.pem"),
         "accesslog": "-",
@@ -35,7 +35,7 @@ def test_supported_arguments_are_read(read, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         ("-c gunicorn.conf.py", "sets --config, which has no effect here: set its settings"),
         ("--print-config", "sets --print-config, which"),
@@ -52,17 +52,17 @@ def test_supported_arguments_are_read(read, tmp_path, monkeypatch):
         ("--nothing", "is invalid: unrecognized arguments: --nothing"),
     ],
 )
-def test_unsupported_arguments_are_rejected_with_an_alternative(read, arguments, said):
-    with pytest.raises(SettingError) as refused:
+def test_unsupported_arguments_are_rejected_with_an_alternative(read, arguments, message):
+    with pytest.raises(SettingError) as caught:
         read(arguments)
-    assert said in str(refused.value)
+    assert message in str(caught.value)
 
 
 def test_http_parsing_options_are_valid_only_for_gunicorns_own_workers(read):
-    asked = read("--strip-header-spaces")
-    assert asked == {"strip_header_spaces": True}
+    settings = read("--strip-header-spaces")
+    assert settings == {"strip_header_spaces": True}
     with pytest.raises(SettingError, match="remove it, or serve with -k gthread"):
-        refuse_of_other_workers(asked, Config())
+        refuse_of_other_workers(settings, Config())
     refuse_of_other_workers({"workers": 3}, Config())
 
 
@@ -71,7 +71,7 @@ def test_no_setting_is_listed_twice():
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "said"),
+    ("name", "value", "message"),
     [
         ("workers", 0, "sets no workers"),
         ("worker_connections", 0, "sets no connections"),
@@ -79,9 +79,9 @@ def test_no_setting_is_listed_twice():
         ("loglevel", "loud", "--log-level is 'loud', not one of critical, error, warning"),
     ],
 )
-def test_values_accepted_but_unusable_by_gunicorn_are_rejected(name, value, said):
+def test_values_accepted_but_unusable_by_gunicorn_are_rejected(name, value, message):
     cfg = Config()
     check_settings(cfg)
     cfg.set(name, value)
-    with pytest.raises(SettingError, match=said):
+    with pytest.raises(SettingError, match=message):
         check_settings(cfg)

@@ -17,9 +17,10 @@ print(server.worker_class().__name__)
 
 
 @pytest.mark.parametrize(
-    ("missing", "name", "said"), [(False, "AsyncWorker", ""), (True, "ThreadWorker", "httptools")]
+    ("missing", "name", "message"),
+    [(False, "AsyncWorker", ""), (True, "ThreadWorker", "httptools")],
 )
-def test_gunicorns_threads_are_used_without_httptools(missing, name, said):
+def test_gunicorns_threads_are_used_without_httptools(missing, name, message):
     done = subprocess.run(
         [sys.executable, "-c", CODE.format(missing=missing)],
         capture_output=True,
@@ -27,4 +28,4 @@ def test_gunicorns_threads_are_used_without_httptools(missing, name, said):
         check=False,
     )
     assert (done.stdout, done.returncode) == (f"{name}\n", 0), done.stderr
-    assert said in done.stderr
+    assert message in done.stderr

@@ -242,12 +242,12 @@ def test_the_bundle_itself_is_served_if_the_folder_is_read_only():
         assert list(Path(home).iterdir()) == [bundle]
 
 
-@pytest.mark.parametrize("there", [None, "a file"])
-def test_an_invalid_bundle_is_rejected(tmp_path, there):
+@pytest.mark.parametrize("content", [None, "a file"])
+def test_an_invalid_bundle_is_rejected(tmp_path, content):
     bundle = tmp_path / "home" / "kmeans"
     bundle.parent.mkdir()
-    if there:
-        bundle.write_text(there)
+    if content:
+        bundle.write_text(content)
     snapshots = Snapshots(bundle, wanted=True)
     with pytest.raises(BundleError, match="kmeans cannot be read"):
         snapshots.take()

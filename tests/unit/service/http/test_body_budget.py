@@ -23,9 +23,9 @@ LIMIT = 4 * TRIMMED_BYTES
 @pytest.fixture
 def trims(monkeypatch):
     """Record the calls of malloc_trim."""
-    asked = []
-    monkeypatch.setattr(ctypes, "CDLL", lambda _name: SimpleNamespace(malloc_trim=asked.append))
-    return asked
+    calls = []
+    monkeypatch.setattr(ctypes, "CDLL", lambda _name: SimpleNamespace(malloc_trim=calls.append))
+    return calls
 
 
 def holding(budget, size):

@@ -48,8 +48,8 @@ class Scorer:
     def _begin(self):
         self.begun += 1
 
-    def _end(self, *told):
-        self.ended.append(told)
+    def _end(self, *arguments):
+        self.ended.append(arguments)
 
     def _fail(self):
         self.failed += 1

@@ -285,10 +285,10 @@ def test_bodies_of_all_connections_share_a_budget():
         made.feed(b"x" * 50)
         assert budget.left == (150 if made is first else 50)
         made.feed(b"x" * 50)
-    [served], [refused] = first.requests, second.requests
+    [served], [rejected] = first.requests, second.requests
     assert served.body == b"x" * 100
-    assert isinstance(refused.error, OverloadedError)
-    assert refused.body == b""
+    assert isinstance(rejected.error, OverloadedError)
+    assert rejected.body == b""
     assert budget.left == 50
     budget.give_back(served)
     budget.give_back(served)

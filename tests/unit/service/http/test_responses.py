@@ -51,11 +51,11 @@ def test_the_date_is_that_of_the_last_tick(heads, monkeypatch):
 
 
 def test_problems_have_a_status_and_headers(heads):
-    refused = problem_response(RefusedError("too old"), "abc")
-    assert refused.status == 422
-    assert refused.lines.startswith(b"Content-Type: application/problem+json\r\n")
-    assert b"too old" in refused.body
-    assert b"Retry-After" not in refused.lines
+    rejected = problem_response(RefusedError("too old"), "abc")
+    assert rejected.status == 422
+    assert rejected.lines.startswith(b"Content-Type: application/problem+json\r\n")
+    assert b"too old" in rejected.body
+    assert b"Retry-After" not in rejected.lines
     overloaded = problem_response(OverloadedError("many", 7), "abc")
     assert (overloaded.status, b"Retry-After: 7\r\n" in overloaded.lines) == (503, True)
     defect = defect_response("abc")
@@ -87,7 +87,7 @@ def request(method=b"POST", target=b"/predict", content_type=b"application/json"
 
 
 @pytest.mark.parametrize(
-    ("asked", "route"),
+    ("made_request", "route"),
     [
         (request(), Route.PREDICT),
         (request(target=b"/predict/"), Route.PREDICT),
@@ -107,6 +107,6 @@ def request(method=b"POST", target=b"/predict", content_type=b"application/json"
         (request(b"GET", b"/predict"), Route.PAGE),
     ],
 )
-def test_requests_are_routed(asked, route):
-    asked.is_streamed = is_streamed(asked)
-    assert route_of(asked) is route
+def test_requests_are_routed(made_request, route):
+    made_request.is_streamed = is_streamed(made_request)
+    assert route_of(made_request) is route

@@ -118,24 +118,24 @@ def test_the_report_has_a_sentence():
     )
     metrics.count(["spam"] * 2000, 0.1)
     found = report(metrics)
-    said = "Drift detected: PSI 0.54 over the last 3,000 predictions (limit 0.06)."
-    assert found.sentence == said
+    sentence = "Drift detected: PSI 0.54 over the last 3,000 predictions (limit 0.06)."
+    assert found.sentence == sentence
     assert found.as_json()["predictions"][0]["psi"] == pytest.approx(
         psi([500, 2500], [100, 100]), rel=1e-4
     )
 
 
 @pytest.mark.parametrize(
-    ("baseline", "said"),
+    ("baseline", "sentence"),
     [
         ({}, "The bundle has no baseline to compare predictions with."),
         ({"": {"ham": 7}}, "Not enough samples to detect drift: 7 (at least 50 needed)."),
     ],
 )
-def test_the_report_names_the_missing_data(baseline, said):
+def test_the_report_names_the_missing_data(baseline, sentence):
     metrics = metrics_of(LABELS, baseline)
     metrics.count(["ham"] * 1000, 0.1)
-    assert report(metrics).sentence == said
+    assert report(metrics).sentence == sentence
 
 
 def test_only_the_new_model_is_compared_after_a_reload():

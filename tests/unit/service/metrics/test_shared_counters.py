@@ -150,13 +150,13 @@ def test_threads_of_one_worker_do_not_release_its_lock():
 def test_the_check_sees_series_entered_by_other_workers():
     slots = SharedCounters([(KNOWN, 1)])
     in_child(lambda: slots.enter(("a", "b"), 1, anything))
-    asked = []
-    assert not slots.enter(("c",), 1, asked.append)
-    assert asked == [[KNOWN, ("a", "b")]]
+    checked = []
+    assert not slots.enter(("c",), 1, checked.append)
+    assert checked == [[KNOWN, ("a", "b")]]
     assert ("a", "b") in slots
     assert ("c",) not in slots
-    assert slots.enter(("a", "b"), 1, asked.append), "a known series needs no check"
-    assert len(asked) == 1
+    assert slots.enter(("a", "b"), 1, checked.append), "a known series needs no check"
+    assert len(checked) == 1
 
 
 def test_names_can_be_any_text():
@@ -303,9 +303,9 @@ def test_only_prepared_slots_are_summed():
 
 def test_a_series_that_is_not_allowed_is_not_entered():
     slots = SharedCounters([(KNOWN, 1)])
-    assert not slots.enter(("a",), 1, lambda there: there != [KNOWN])
+    assert not slots.enter(("a",), 1, lambda series_entered: series_entered != [KNOWN])
     assert slots.series() == [KNOWN]
-    assert slots.enter(("a",), 1, lambda there: there == [KNOWN])
+    assert slots.enter(("a",), 1, lambda series_entered: series_entered == [KNOWN])
     assert slots.series() == [KNOWN, ("a",)]
 
 

@@ -48,7 +48,7 @@ def bundle(tmp_path):
 
 
 @pytest.fixture
-def asked(tmp_path):
+def in_process(tmp_path):
     """Return a function that calls another in a separate process, because models change theirs."""
 
     def ask(function, *arguments):
@@ -59,8 +59,8 @@ def asked(tmp_path):
     return ask
 
 
-def test_a_model_with_the_recorded_predictions_is_proven(bundle, asked):
-    answer = asked(prove, bundle(double, (1, 2), (2, 4), (2, 4)))
+def test_a_model_with_the_recorded_predictions_is_proven(bundle, in_process):
+    answer = in_process(prove, bundle(double, (1, 2), (2, 4), (2, 4)))
     seconds, memory = answer.pop("seconds"), answer.pop("memory")
     assert answer == {
         "samples": 3,
@@ -78,8 +78,8 @@ def test_a_model_with_the_recorded_predictions_is_proven(bundle, asked):
     assert 10e6 < memory["loaded"] <= memory["scoring"] < 10e9
 
 
-def test_nothing_is_compared_without_samples(bundle, asked):
-    answer = asked(prove, bundle(double, batch=list))
+def test_nothing_is_compared_without_samples(bundle, in_process):
+    answer = in_process(prove, bundle(double, batch=list))
     assert (answer["samples"], answer["batch"], answer["batch_reason"]) == (0, None, None)
     assert answer["baseline"] == {"predictions": {}, "inputs": {}}
 
@@ -103,30 +103,30 @@ def test_nothing_is_compared_without_samples(bundle, asked):
         ),
     ],
 )
-def test_the_first_differing_sample_is_named(bundle, asked, predictor, recorded, message):
+def test_the_first_differing_sample_is_named(bundle, in_process, predictor, recorded, message):
     error = {"code": "differs", "message": message, "sample": 1}
-    assert asked(prove, bundle(predictor, *recorded)) == {"error": error}
+    assert in_process(prove, bundle(predictor, *recorded)) == {"error": error}
 
 
-def test_the_first_failing_sample_is_reported(bundle, asked):
+def test_the_first_failing_sample_is_reported(bundle, in_process):
     def one_over(sample):
         return 1 / sample
 
-    answer = asked(prove, bundle(one_over, (1, 1.0), (0, 1), (2, 0.5)))
+    answer = in_process(prove, bundle(one_over, (1, 1.0), (0, 1), (2, 0.5)))
     assert answer.keys() == {"error"}
     error = answer["error"]
     assert (error["sample"], error["code"]) == (1, "raised")
     assert error["message"] == "ZeroDivisionError: division by zero"
 
 
-def test_random_fields_are_not_compared(bundle, asked):
+def test_random_fields_are_not_compared(bundle, in_process):
     made = bundle(
         lambda x: {"a": x, "b": 9},
         (1, {"a": 1, "b": 3}),
         batch=lambda xs: [{"a": x, "b": 5} for x in xs],
         random=["b"],
     )
-    answer = asked(prove, made)
+    answer = in_process(prove, made)
     assert (answer["samples"], answer["batch"]) == (1, True)
 
 
@@ -141,27 +141,27 @@ def test_random_fields_are_not_compared(bundle, asked):
     ],
 )
 def test_batches_are_compared_with_the_recorded_single_predictions(
-    bundle, asked, batch, agrees, reason
+    bundle, in_process, batch, agrees, reason
 ):
-    answer = asked(prove, bundle(double, (1, 2), (2, 4), batch=batch))
+    answer = in_process(prove, bundle(double, (1, 2), (2, 4), batch=batch))
     assert (answer["batch"], answer["batch_reason"]) == (agrees, reason)
     assert answer["forked"]
 
 
-def test_the_field_in_which_a_batch_differs_is_reported(bundle, asked):
+def test_the_field_in_which_a_batch_differs_is_reported(bundle, in_process):
     made = bundle(lambda x: {"a": x}, (1, {"a": 1}), batch=lambda xs: [{"a": x + 1} for x in xs])
-    assert asked(prove, made)["batch_reason"] == "sample 0: alone 1 in `a`, in a batch 2"
+    assert in_process(prove, made)["batch_reason"] == "sample 0: alone 1 in `a`, in a batch 2"
 
 
-def test_a_batch_gets_unmodified_samples(bundle, asked):
+def test_a_batch_gets_unmodified_samples(bundle, in_process):
     made = bundle(lambda xs: xs.pop(), ([1, 2], 2), batch=lambda rows: [len(row) for row in rows])
-    assert asked(prove, made)["batch"] is True
+    assert in_process(prove, made)["batch"] is True
 
 
-def test_predictions_are_made_in_a_thread_as_in_the_service(bundle, asked):
+def test_predictions_are_made_in_a_thread_as_in_the_service(bundle, in_process):
     made = bundle(lambda x: threading.current_thread() is threading.main_thread(), (1, False))
-    assert asked(prove, made)["samples"] == 1
-    assert asked(score, made, [{"sample": 1, "prediction": 0}], frozenset())["answers"] == [
+    assert in_process(prove, made)["samples"] == 1
+    assert in_process(score, made, [{"sample": 1, "prediction": 0}], frozenset())["answers"] == [
         {"prediction": False, "agreement": "different", "difference": None}
     ]
 
@@ -179,18 +179,18 @@ class LoadedHere:
         return os.getpid() == self.pid
 
 
-def test_a_model_that_fails_after_a_fork_is_reported(bundle, asked):
-    answer = asked(prove, bundle(LoadedHere(), (1, True)))
+def test_a_model_that_fails_after_a_fork_is_reported(bundle, in_process):
+    answer = in_process(prove, bundle(LoadedHere(), (1, True)))
     assert (answer["samples"], answer["forked"]) == (1, False)
     assert answer["forked_reason"] == "a forked worker's predictions differ"
 
 
-def test_batches_of_a_forked_process_are_compared_if_they_are_used(bundle, asked):
+def test_batches_of_a_forked_process_are_compared_if_they_are_used(bundle, in_process):
     here = LoadedHere()
     made = bundle(lambda x: True, (1, True), batch=lambda xs: [here(x) for x in xs])
-    assert asked(prove, made)["forked_reason"] == "a forked worker's predictions differ"
+    assert in_process(prove, made)["forked_reason"] == "a forked worker's predictions differ"
     made = bundle(lambda x: True, (1, True), batch=lambda xs: [not here(x) for x in xs])
-    answer = asked(prove, made)
+    answer = in_process(prove, made)
     assert (answer["batch"], answer["forked"]) == (False, True)
 
 
@@ -240,9 +240,9 @@ def hue(sample):
     return colorsys.rgb_to_hsv(0, sample, 0)[0] * 3
 
 
-def test_blocked_imports_are_reported(bundle, asked):
+def test_blocked_imports_are_reported(bundle, in_process):
     hidden = {"colours": ["colorsys"], "chunks": ["chunk"]}
-    answer = asked(prove_without, bundle(hue, (1, 1.0)), hidden)
+    answer = in_process(prove_without, bundle(hue, (1, 1.0)), hidden)
     assert answer["error"]["message"] == "ModuleNotFoundError: No module named 'colorsys'"
     assert (answer["error"]["missing"], answer["error"]["sample"]) == (["colorsys"], 0)
     assert answer["blocked_imports"] == ["colours"]
@@ -251,8 +251,8 @@ def test_blocked_imports_are_reported(bundle, asked):
     assert "nachlass_service.proof.prove" in answer["imported"]
 
 
-def test_a_proof_with_hidden_modules_omits_forks(bundle, asked):
-    answer = asked(prove_without, bundle(hue, (1, 1.0)), {"chunks": ["chunk"]})
+def test_a_proof_with_hidden_modules_omits_forks(bundle, in_process):
+    answer = in_process(prove_without, bundle(hue, (1, 1.0)), {"chunks": ["chunk"]})
     assert answer.keys() == {
         *("samples", "seconds", "memory", "batch", "batch_reason", "baseline"),
         *("blocked_imports", "imported"),
@@ -261,27 +261,27 @@ def test_a_proof_with_hidden_modules_omits_forks(bundle, asked):
     assert "colorsys" in answer["imported"]
 
 
-def test_a_model_that_needs_a_hidden_module_to_load_fails(bundle, asked):
+def test_a_model_that_needs_a_hidden_module_to_load_fails(bundle, in_process):
     made = bundle(colorsys.rgb_to_hsv, (1, 1))
-    answer = asked(prove_without, made, {"colours": ["colorsys"]})
+    answer = in_process(prove_without, made, {"colours": ["colorsys"]})
     assert answer["error"]["missing"] == ["colorsys"]
     assert "sample" not in answer["error"]
     assert answer["blocked_imports"] == ["colours"]
 
 
-def test_a_slow_model_is_tried_with_fewer_samples(bundle, asked, monkeypatch):
+def test_a_slow_model_is_tried_with_fewer_samples(bundle, in_process, monkeypatch):
     made = bundle(double, (1, 2), (2, 4), (3, 7), batch=lambda xs: [2 * x for x in xs])
-    assert asked(prove_without, made, {})["error"]["sample"] == 2
+    assert in_process(prove_without, made, {})["error"]["sample"] == 2
     monkeypatch.setattr(proving, "TRIAL_S", 0)
-    answer = asked(prove_without, made, {})
+    answer = in_process(prove_without, made, {})
     assert (answer["samples"], answer["batch"]) == (1, True)
-    assert asked(prove, made)["error"]["sample"] == 2
+    assert in_process(prove, made)["error"]["sample"] == 2
 
 
 # Samples of another bundle.
 
 
-def test_samples_of_another_bundle_are_scored_and_compared(bundle, asked):
+def test_samples_of_another_bundle_are_scored_and_compared(bundle, in_process):
     def predictor(sample):
         return {"a": 4 / sample, "b": "x"}
 
@@ -292,7 +292,7 @@ def test_samples_of_another_bundle_are_scored_and_compared(bundle, asked):
         {"sample": 4, "prediction": {"a": 2.0, "b": "x"}},
         {"sample": 1, "prediction": {"a": 4.0, "b": "y"}},
     ]
-    answers = asked(score, bundle(predictor), recorded, frozenset())["answers"]
+    answers = in_process(score, bundle(predictor), recorded, frozenset())["answers"]
     error = answers.pop(1)["error"]
     assert (error["code"], error["message"]) == (
         "raised",
@@ -305,6 +305,6 @@ def test_samples_of_another_bundle_are_scored_and_compared(bundle, asked):
         {"prediction": {"a": 1.0, "b": "x"}, "agreement": "different", "difference": 0.5},
         {"prediction": one, "agreement": "different", "difference": 0.0},
     ]
-    answers = asked(score, bundle(predictor), recorded[3:], frozenset({"a", "b"}))["answers"]
+    answers = in_process(score, bundle(predictor), recorded[3:], frozenset({"a", "b"}))["answers"]
     assert [answer["agreement"] for answer in answers] == ["close", "close"]
     assert [answer["difference"] for answer in answers] == [None, None]

@@ -11,29 +11,29 @@ ANSWERED = "the notebook predicted 1, the pickled model 2"
 
 
 @pytest.fixture
-def told(tmp_path, monkeypatch):
+def describe(tmp_path, monkeypatch):
     """Return a function for the description of this result of a proof."""
 
-    def tell(answer, **manifest):
+    def describe(answer, **manifest):
         monkeypatch.setattr(proving, "prove", lambda bundle: answer)
         return prove_here(bundle_with(tmp_path, **manifest)).partition(" ")[2].partition(" ")[2]
 
-    return tell
+    return describe
 
 
-def test_a_successful_proof_is_described(told):
+def test_a_successful_proof_is_described(describe):
     shown = {"forked": True, "forked_reason": None}
-    assert told({"samples": 3, **shown}) == "predicts as its notebook did: 3 samples"
-    assert told({"samples": 0, **shown}) == (
+    assert describe({"samples": 3, **shown}) == "predicts as its notebook did: 3 samples"
+    assert describe({"samples": 0, **shown}) == (
         "loads; it has no samples to compare its predictions with"
     )
 
 
-def test_a_failed_proof_is_an_error(told):
+def test_a_failed_proof_is_an_error(describe):
     with pytest.raises(BundleError, match=f"sample 4: {ANSWERED}; the model reads something"):
-        told({"error": {"code": "differs", "message": ANSWERED, "sample": 4}})
+        describe({"error": {"code": "differs", "message": ANSWERED, "sample": 4}})
     with pytest.raises(BundleError, match=r"such file; add the Debian package .* to apt\.txt"):
-        told(
+        describe(
             {
                 "error": {
                     "code": "x",
@@ -42,36 +42,36 @@ def test_a_failed_proof_is_an_error(told):
             }
         )
     with pytest.raises(BundleError, match=r": no module six$"):
-        told({"error": {"code": "x", "message": "no module six"}})
+        describe({"error": {"code": "x", "message": "no module six"}})
 
 
-def test_a_preloaded_model_must_survive_a_fork_here_too(told):
+def test_a_preloaded_model_must_survive_a_fork_here_too(describe):
     hangs = {"samples": 3, "forked": False, "forked_reason": "it hangs"}
     with pytest.raises(BundleError, match="cannot be loaded before a fork here: it hangs"):
-        told(hangs, preload=True)
-    assert told(hangs, preload=False) == "predicts as its notebook did: 3 samples"
+        describe(hangs, preload=True)
+    assert describe(hangs, preload=False) == "predicts as its notebook did: 3 samples"
 
 
-def test_a_batch_predictor_in_use_must_work_here_too(told):
+def test_a_batch_predictor_in_use_must_work_here_too(describe):
     fails = {"samples": 3, "forked": True, "batch": False, "batch_reason": "it raised"}
     with pytest.raises(BundleError, match="the batch_predictor does not work here: it raised"):
-        told(fails, batch=True)
-    assert told(fails, batch=False) == "predicts as its notebook did: 3 samples"
+        describe(fails, batch=True)
+    assert describe(fails, batch=False) == "predicts as its notebook did: 3 samples"
 
 
-def test_a_model_that_reads_secrets_is_only_loaded_without_them(told, monkeypatch):
+def test_a_model_that_reads_secrets_is_only_loaded_without_them(describe, monkeypatch):
     raised = {"code": "failed", "message": "the predictor raised KeyError", "sample": 0}
     differs = {"error": {**raised, "missing": []}}
-    given = {"API_TOKEN": "***", "DATABASE": "postgresql://***@db/x", "GREETING": "hello"}
+    parameters = {"API_TOKEN": "***", "DATABASE": "postgresql://***@db/x", "GREETING": "hello"}
     monkeypatch.delenv("API_TOKEN", raising=False)
     monkeypatch.setenv("DATABASE", "postgresql://me:pw@db/x")
-    said = told(differs, parameters=given)
-    assert said == "loads; without API_TOKEN, its predictions are not compared"
+    description = describe(differs, parameters=parameters)
+    assert description == "loads; without API_TOKEN, its predictions are not compared"
     for certain in ({"missing": ["six"]}, {"message": "cannot open shared object file"}):
         with pytest.raises(BundleError):
-            told({"error": {**raised, **certain}}, parameters=given)
+            describe({"error": {**raised, **certain}}, parameters=parameters)
     shown = {"samples": 3, "forked": True, "forked_reason": None}
-    assert told(shown, parameters=given) == "predicts as its notebook did: 3 samples"
+    assert describe(shown, parameters=parameters) == "predicts as its notebook did: 3 samples"
     monkeypatch.setenv("API_TOKEN", "x")
     with pytest.raises(BundleError, match="KeyError"):
-        told(differs, parameters=given)
+        describe(differs, parameters=parameters)

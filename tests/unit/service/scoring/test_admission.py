@@ -13,9 +13,9 @@ def test_calls_that_would_wait_beyond_the_limit_are_rejected():
     admission.reject_if_overloaded(19, 1, 0)
     with pytest.raises(
         OverloadedError, match="21 requests are queued, with an estimated wait of 2 s"
-    ) as refused:
+    ) as rejection:
         admission.reject_if_overloaded(21, 1, 0)
-    assert refused.value.retry_after_s == 1
+    assert rejection.value.retry_after_s == 1
 
 
 def test_a_batch_counts_as_its_samples():
@@ -74,14 +74,14 @@ def test_queued_and_running_calls_count_towards_the_limit():
     ],
 )
 def test_a_rejected_client_retries_after_half_of_the_queue(wait_s, message, retry_after_s):
-    refused = overloaded(3, wait_s)
-    assert (str(refused), refused.retry_after_s) == (message, retry_after_s)
+    rejection = overloaded(3, wait_s)
+    assert (str(rejection), rejection.retry_after_s) == (message, retry_after_s)
 
 
 @pytest.mark.parametrize(
     ("limit_s", "shown", "retry_after_s"), [(0.25, "0.25", 1), (7.6, "7.6", 8)]
 )
 def test_a_client_that_was_queued_too_long_retries_after_the_limit(limit_s, shown, retry_after_s):
-    refused = not_its_turn(limit_s)
-    assert str(refused) == f"the request was queued too long (limit {shown} s)"
-    assert refused.retry_after_s == retry_after_s
+    rejection = not_its_turn(limit_s)
+    assert str(rejection) == f"the request was queued too long (limit {shown} s)"
+    assert rejection.retry_after_s == retry_after_s

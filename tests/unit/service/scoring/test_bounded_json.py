@@ -44,12 +44,12 @@ HUGE = [
 ]
 
 
-@pytest.mark.parametrize(("body", "said"), HUGE)
-def test_json_over_a_limit_is_rejected_with_that_limit(body, said):
+@pytest.mark.parametrize(("body", "message"), HUGE)
+def test_json_over_a_limit_is_rejected_with_that_limit(body, message):
     for given_body in (body, body.decode()):
         with pytest.raises(TooLargeError) as caught:
             loads_bounded(given_body)
-        assert said in str(caught.value)
+        assert message in str(caught.value)
         assert "send less" in str(caught.value)
     with pytest.raises(TooLargeError):
         read_body("application/json", "", body)

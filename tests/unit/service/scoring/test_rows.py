@@ -106,14 +106,14 @@ def test_rows_are_read_again_only_to_score_them_one_by_one():
 
 
 def test_a_rejected_row_is_not_validated_again():
-    asked = []
+    validated = []
 
     def validator(x):
-        asked.append(x)
+        validated.append(x)
         return x != 2
 
     assert steps(scorer_of(validator), 2, "bad", 3) == [[], [RefusedError], [PredictorError], [3]]
-    assert asked.count(2) == 1
+    assert validated.count(2) == 1
 
 
 @pytest.mark.parametrize("at_once", [True, False])

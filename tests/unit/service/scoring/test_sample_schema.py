@@ -34,12 +34,12 @@ BELOW = "`/at` lacks 1 of 1 fields: `x/y`; `/~0` is a number, not null or a stri
 NESTED = [{"at": {"x/y": [1, 2]}, "~": None}, {"at": {"x/y": [3]}, "~": "text"}]
 
 
-def told_of(samples, sample):
+def difference_of(samples, sample):
     return difference(describe_input(samples), sample, iter(range(MAX_COMPARED)))
 
 
 @pytest.mark.parametrize(
-    ("samples", "sample", "told"),
+    ("samples", "sample", "message"),
     [
         (HOUSES, {"rooms": 5, "area": 60.5, "town": "Bad \ud800"}, None),
         (HOUSES, {"rooms": 5, "area": 60, "town": "Ulm", "more": [1]}, None),
@@ -100,14 +100,14 @@ def told_of(samples, sample):
         ([{"a": []}], {"a": [1, "b", None]}, None),
     ],
 )
-def test_the_difference_is_described(samples, sample, told):
-    assert told_of(samples, sample) == told
+def test_the_difference_is_described(samples, sample, message):
+    assert difference_of(samples, sample) == message
 
 
 def test_long_names_are_truncated():
-    told = told_of(HOUSES, {"x" * 500: 1})
-    assert len(told) < 200
-    assert "x" * 40 + "...`" in told
+    message = difference_of(HOUSES, {"x" * 500: 1})
+    assert len(message) < 200
+    assert "x" * 40 + "...`" in message
 
 
 def raised(kind, cause):

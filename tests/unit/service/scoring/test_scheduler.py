@@ -436,8 +436,8 @@ def test_a_failing_callback_does_not_affect_other_requests(made, monkeypatch, is
     it.until(lambda: len(it.outcomes) == 2)
     assert it.outcomes == [b"2", b"4"]
     assert it.scheduler.is_empty
-    said = [(record.levelno, record.getMessage(), record.exc_info[0]) for record in records]
-    assert said == [(logging.ERROR, "defect", ZeroDivisionError)] * 2
+    logged = [(record.levelno, record.getMessage(), record.exc_info[0]) for record in records]
+    assert logged == [(logging.ERROR, "defect", ZeroDivisionError)] * 2
 
 
 def test_a_failing_callback_of_an_abandoned_call_is_handled(made):
