@@ -205,7 +205,7 @@ def test_rejections_and_failures_are_distinguished(kernel, path):
     assert counts == {"raised": 2, "refused": 1}
 
 
-def test_failures_of_every_kind_count(kernel, path):
+def test_every_kind_of_failure_counts(kernel, path):
     def predictor(x):
         match x:
             case 0:

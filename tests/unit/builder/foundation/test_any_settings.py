@@ -136,7 +136,7 @@ def test_a_date_has_the_form_that_uv_accepts(text):
     joint=st.sampled_from([",", " ", ", ", " ,\t", "\n"]),
     quote=st.sampled_from(["", "'", '"']),
 )
-def test_names_are_separated_by_commas_or_blanks(names, joint, quote):
+def test_names_are_separated_by_commas_or_spaces(names, joint, quote):
     text = f"{quote}{joint.join(names)}{quote}"
     settings = Settings.from_environ({"S2I_SERVING_REQUIREMENTS": text}, {})
     spelled = {"numpy": "numpy", "Zope.Event": "zope-event", "a_b": "a-b"}

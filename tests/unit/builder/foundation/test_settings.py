@@ -122,7 +122,7 @@ def test_the_variable_with_the_samples_can_be_set(environ, name):
     assert Settings.from_environ(environ, {}).samples == name
 
 
-def test_the_environment_file(tmp_path):
+def test_the_environment_file_is_parsed(tmp_path):
     assert read_environment_file(tmp_path) == {}
     (tmp_path / ".s2i").mkdir()
     (tmp_path / ".s2i" / "environment").write_text("# why\n\nA=b=c\n B = 'd' \n")
@@ -151,7 +151,7 @@ def test_an_environment_file_that_is_not_text_is_rejected(tmp_path):
     assert str(caught.value.place) == ".s2i/environment"
 
 
-def test_assignments():
+def test_assignments_are_parsed():
     assert parse_assignments(["A=b=c", "D="]) == {"A": "b=c", "D": ""}
     with pytest.raises(SourceError) as caught:
         parse_assignments(["A"])

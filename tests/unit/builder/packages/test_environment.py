@@ -126,7 +126,7 @@ def test_an_environment_without_its_interpreter_is_recreated(ensure, lock):
     assert ensure(lock).reused
 
 
-def test_equal_locks_have_environments_of_equal_paths(ensure, lock, tmp_path):
+def test_equal_locks_have_environments_with_equal_paths(ensure, lock, tmp_path):
     paths = [
         ensure(lock, cache=tmp_path / cache).path.relative_to(tmp_path / cache) for cache in "ab"
     ]

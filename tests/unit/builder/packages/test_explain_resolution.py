@@ -178,7 +178,7 @@ def test_wheels_only_for_other_systems_are_reported():
     )
 
 
-def test_source_for_other_pythons_is_reported():
+def test_a_source_distribution_for_other_pythons_is_reported():
     source = Release(wheels=(), source=("3.6", "3.7", "3.8"))
     error = refusal("alpha==1", releases={"alpha": {"1": source}})
     assert error.message == f"alpha==1 does not support {HERE}, only Python 3.6 to 3.8"

@@ -133,7 +133,7 @@ def test_two_lines_without_a_common_hash_are_rejected():
         files(demand("alpha==1.0", WHEEL), demand("alpha==1.0", SDIST, line=9))
 
 
-def test_the_hash_of_a_link_is_enforced():
+def test_the_hash_in_a_link_is_enforced():
     link = Requirement(f"beta @ https://i.test/beta-2.0-py3-none-any.whl#sha256={OTHER}", "")
     with pytest.raises(RequirementsError, match=r"no file of beta 2\.0"):
         restrict(LOCK, list(hashes_of_links([link])))

@@ -290,7 +290,7 @@ def test_any_document_is_read_or_rejected_with_its_location(root, text):
 
 
 @given(entries=st.lists(st.tuples(st.integers(0, 2), PLAIN), min_size=1, max_size=4))
-def test_the_pip_part_of_a_conda_environment_is_read(root, entries):
+def test_the_pip_section_of_a_conda_environment_is_read(root, entries):
     lines = ["name: x", "dependencies:", "  - python", "  - pip", "  - pip:"]
     for blank, text in entries:
         lines += [""] * blank + [f'    - "{text}"' if "'" in text else f"    - '{text}'"]

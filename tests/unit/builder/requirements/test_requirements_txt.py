@@ -114,7 +114,7 @@ def test_options_after_a_constraint_are_dropped_and_reported(listed):
         ("-U", []),
     ],
 )
-def test_options_of_the_index_are_kept(listed, line, options):
+def test_index_options_are_kept(listed, line, options):
     found = listed({"requirements.txt": f"{line}\nsix\n"})
     assert found.options == options
     assert shown(found) == ["six (requirements.txt, line 2)"]

@@ -22,7 +22,7 @@ DEFAULTS = Settings(
 
 
 @pytest.mark.parametrize("value", [None, "", "  ", "''", '" "'])
-def test_the_defaults(value):
+def test_the_default_settings_are_used_without_variables(value):
     environ = {} if value is None else {variable.name: value for variable in VARIABLES}
     assert Settings.from_environ(environ) == DEFAULTS
 

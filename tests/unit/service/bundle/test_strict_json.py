@@ -246,7 +246,7 @@ class RaisesAsANumber(int):
         raise self.kind("no number today")
 
 
-class RaisesWhenAsked:
+class RaisesOnAttributeAccess:
     def __init__(self, kind):
         self.kind = kind
 
@@ -256,7 +256,7 @@ class RaisesWhenAsked:
 
 @pytest.mark.parametrize("kind", [ValueError, MemoryError, SystemExit, KeyboardInterrupt])
 @pytest.mark.parametrize(
-    "value", [RaisesInItsMethod, RaisesInItsItems, RaisesAsANumber, RaisesWhenAsked]
+    "value", [RaisesInItsMethod, RaisesInItsItems, RaisesAsANumber, RaisesOnAttributeAccess]
 )
 def test_a_value_that_raises_during_the_conversion_is_rejected(value, kind):
     with pytest.raises(UnserialisableError, match=rf"{kind.__name__}: no .* today") as caught:

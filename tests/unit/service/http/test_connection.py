@@ -114,7 +114,7 @@ def test_a_request_goes_through_its_phases(connect, clock):
     assert client.connection.deadline == clock.now + 75
 
 
-def test_requests_are_answered_one_after_the_other(connect):
+def test_requests_are_answered_one_at_a_time(connect):
     client = connect()
     client.send(2 * LIVE + HALF)
     assert len(client.front.handed) == 1

@@ -197,7 +197,7 @@ class Play:
         assert self.front.budget.left == self.front.budget.most
 
 
-def test_a_connection_outlives_its_client(monkeypatch):
+def test_a_connection_survives_any_client(monkeypatch):
     clock = Clock()
     ends_at = time.monotonic() + float(SECONDS or 2)
     monkeypatch.setattr("nachlass_service.http.phases.time", clock)

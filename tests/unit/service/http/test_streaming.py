@@ -151,7 +151,7 @@ def test_a_client_that_disconnects_during_a_wait_is_an_error(streamed):
     assert isinstance(error, ClientGoneError)
 
 
-def test_a_worker_that_has_ended_is_an_error():
+def test_a_worker_that_has_exited_is_an_error():
     loop = asyncio.new_event_loop()
     loop.close()
     stream = Streamed(loop, Client(Request()), Request())

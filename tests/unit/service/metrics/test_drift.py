@@ -178,7 +178,7 @@ def test_features_are_compared_too():
     assert found.as_json()["inputs"][0]["ks"] == 0.5
 
 
-def test_a_field_as_json():
+def test_a_field_is_serialized_as_json():
     found = compare_with_baseline(
         "size", {"(-Inf, 1]": 90, "(1, +Inf)": 210, "null": 7}, {"(-Inf, 1]": 30, "(1, +Inf)": 30},
         ordered=["(-Inf, 1]", "(1, +Inf)"], tests=2,
@@ -247,7 +247,7 @@ def test_a_statistic_at_its_limit_is_not_over_it(monkeypatch):
     assert found.excess == 1
 
 
-def test_the_limits_of_many_fields_are_wider():
+def test_more_fields_have_wider_limits():
     one, ten = (
         compare_with_baseline(
             "", {"a": 300, "b": 0}, {"a": 50, "b": 10}, ordered=["a", "b"], tests=tests

@@ -58,7 +58,7 @@ def test_the_status_shows_whether_the_service_is_ready(tmp_path):
 
 
 @pytest.mark.parametrize("manifest", [example(), hostile()], ids=["example", "hostile"])
-def test_links_are_relative(manifest, tmp_path):
+def test_links_on_the_page_are_relative(manifest, tmp_path):
     page = page_of(manifest, tmp_path)
     assert page.links
     assert all(re.fullmatch(r"(#|[a-z]+/)?\w+", link) for link in page.links)
