@@ -30,7 +30,7 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "only_all(reason): runs in `make test-all` alone")
 
 
-MAX_SECRET_LENGTH = (
+SLOWEST = (
     "tests/image/",
     "tests/integration/test_monitoring.py",
     "tests/integration/test_examples.py",
@@ -41,9 +41,7 @@ def pytest_collection_modifyitems(items):
     """Start tests that take minutes first, so nothing waits for them at the end."""
 
     def place(item):
-        return next(
-            (n for n, path in enumerate(MAX_SECRET_LENGTH) if item.nodeid.startswith(path)), 99
-        )
+        return next((n for n, path in enumerate(SLOWEST) if item.nodeid.startswith(path)), 99)
 
     items.sort(key=place)
 

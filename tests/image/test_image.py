@@ -155,13 +155,6 @@ def test_a_model_that_predicts_otherwise_in_the_image_gives_none(
     assert not engine.has(tag)
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (["--builder", "localhost/no-such-builder"], "there is no image localhost/no-such-builder"),
-        (["--secret", "/no/such/file"], "--secret /no/such/file: there is no such file"),
-    ],
-)
 def test_a_name_that_no_engine_takes_is_refused_before_anything_is_built(image, tmp_path):
     for name in ("Kmeans", "two words", "models/kmeans:", "models//kmeans"):
         refused = image(tmp_path, name)
@@ -169,6 +162,13 @@ def test_a_name_that_no_engine_takes_is_refused_before_anything_is_built(image, 
         assert f"'{name}' is not an image name such as models/kmeans:1.0" in refused.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--builder", "localhost/no-such-builder"], "there is no image localhost/no-such-builder"),
+        (["--secret", "/no/such/file"], "--secret /no/such/file: there is no such file"),
+    ],
+)
 def test_what_is_not_there_is_told_before_anything_is_built(image, tag, tmp_path, words, said):
     write_notebook(tmp_path / "source/model.ipynb", "# %%\ndef predictor(x):\n    return x\n")
     refused = image(tmp_path / "source", tag, *words)
