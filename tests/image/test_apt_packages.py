@@ -59,7 +59,9 @@ def check(engine, image):
         assert low[1] < high[1]
 
 
-def test_the_small_image_has_what_the_model_loads(engine, builder, source, tag, environ):
+def test_the_small_image_has_the_libraries_that_the_model_loads(
+    engine, builder, source, tag, environ
+):
     made = engine.nachlass_image(source, tag, "--builder", builder, environ=environ)
     said = made.stdout + made.stderr
     assert made.returncode == 0, said
@@ -69,7 +71,7 @@ def test_the_small_image_has_what_the_model_loads(engine, builder, source, tag, 
     assert engine.run("podman", "run", "--rm", "--pull=never", tag, *installed).returncode == 0
 
 
-def test_what_s2i_makes_has_it_too_and_the_second_image_has_it_installed(
+def test_the_s2i_image_and_the_second_image_have_the_libraries(
     engine, project_images, tmp_path, tag
 ):
     """s2i's build is no user who could install packages; the wheel is a small one."""
@@ -93,7 +95,7 @@ def test_what_s2i_makes_has_it_too_and_the_second_image_has_it_installed(
     assert sizes == sorted(sizes)
 
 
-def test_an_apt_txt_that_names_no_package_ends_the_build(engine, builder, source, tag, environ):
+def test_an_unknown_package_in_apt_txt_fails_the_build(engine, builder, source, tag, environ):
     (source / "apt.txt").write_text("unixodbc\nno-such-package-anywhere\n")
     made = engine.nachlass_image(source, tag, "--builder", builder, environ=environ)
     assert made.returncode == 12

@@ -63,7 +63,7 @@ def small(tmp_path):
     return tmp_path / "small"
 
 
-def test_the_builder_says_what_platforms_look_for(engine, builder):
+def test_the_builder_has_the_metadata_that_platforms_read(engine, builder):
     config = engine.inspect(builder)["Config"]
     assert config["User"] == "1001"
     assert list(config["ExposedPorts"]) == ["8080/tcp"]
@@ -85,7 +85,7 @@ def test_the_builder_has_the_programs_that_s2i_uses(engine, builder):
 
 
 @pytest.mark.parametrize("user", USERS)
-def test_the_builder_alone_says_how_to_use_it(engine, builder, user):
+def test_the_builder_prints_its_usage(engine, builder, user):
     said = engine.run("podman", "run", "--rm", "--pull=never", "--user", user, builder).stdout
     assert "oc new-app" in said
     assert "S2I_SOURCE_NOTEBOOK" in said
@@ -106,7 +106,7 @@ def test_an_image_serves_as_any_user_from_a_read_only_root(engine, spam_image, u
         assert seconds < 10
 
 
-def test_it_answers_what_it_has_read_when_it_is_stopped_under_load(engine, spam_image):
+def test_requests_in_progress_are_answered_when_a_container_stops(engine, spam_image):
     answers, refused = [], []
 
     def ask_on(running):
@@ -133,7 +133,7 @@ def test_it_answers_what_it_has_read_when_it_is_stopped_under_load(engine, spam_
     assert len(answers) - len(good) <= 8
 
 
-def test_programs_of_the_environment_start(engine, spam_image):
+def test_programs_of_the_environment_run(engine, spam_image):
     for words in (["gunicorn", "--version"], ["sh", "-ic", "python -m flask --version"]):
         command = ("podman", "run", "--rm", "--pull=never", spam_image, *words)
         assert engine.run(*command).stdout.strip()
@@ -141,7 +141,7 @@ def test_programs_of_the_environment_start(engine, spam_image):
     engine.run("podman", "run", "--rm", "--pull=never", spam_image, "sh", "-ic", checked)
 
 
-def test_limits_of_a_container_decide_how_many_workers(engine, spam_image):
+def test_container_limits_set_the_number_of_workers(engine, spam_image):
     limits = ("--memory", "512m", "--cpus", "0.5")
     with engine.container(spam_image, *limits, *READ_ONLY) as running:
         [serving] = [line for line in running.log().splitlines() if '"serving"' in line]
@@ -150,7 +150,7 @@ def test_limits_of_a_container_decide_how_many_workers(engine, spam_image):
         assert running.predict([MAIL])[0] == 200
 
 
-def test_an_image_holds_nothing_of_the_build(engine, spam_image):
+def test_an_image_contains_no_leftovers_of_the_build(engine, spam_image):
     listed = engine.run(
         "podman", "run", "--rm", "--pull=never", spam_image,
         "find", "/opt/app-root", "/tmp", "-xdev", "-maxdepth", "2",
@@ -162,7 +162,7 @@ def test_an_image_holds_nothing_of_the_build(engine, spam_image):
     assert engine.changeable(spam_image) == ""
 
 
-def test_one_layer_with_hooks_and_scripts_that_wrap_ours(engine, builder, small, tag, tmp_path):
+def test_hooks_and_wrapper_scripts_run_in_one_layer(engine, builder, small, tag, tmp_path):
     """As OpenShift makes it, which names the source; and a home that can be written."""
     hooks = small / ".s2i/action_hooks"
     hooks.mkdir(parents=True)
@@ -199,7 +199,7 @@ def test_one_layer_with_hooks_and_scripts_that_wrap_ours(engine, builder, small,
         assert "cells" in engine.run(*kept).stdout
 
 
-def test_the_dockerfile_of_the_documentation_makes_the_small_image(
+def test_the_documented_dockerfile_builds_the_small_image(
     engine, project_images, small, tag, tmp_path
 ):
     """The source's variables come along with the model; its secrets, and what s2i keeps, do not."""
@@ -286,7 +286,7 @@ def test_the_pipeline_pushes_the_small_image_with_the_labels_of_the_model(
         engine.remove(pushed, "localhost/built", "localhost/model")
 
 
-def test_a_classic_build_leaves_what_the_next_one_needs(engine, builder, small, tag, tmp_path):
+def test_an_incremental_build_reuses_the_saved_artifacts(engine, builder, small, tag, tmp_path):
     """The source comes on standard input; the second build has no network."""
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
@@ -338,7 +338,7 @@ def test_a_classic_build_leaves_what_the_next_one_needs(engine, builder, small, 
 
 
 @pytest.mark.needs_elsewhere("s2i", "s2i, from github.com/openshift/source-to-image")
-def test_our_dockerfiles_are_those_of_s2i(engine, builder, small, tmp_path):
+def test_our_dockerfiles_match_those_of_s2i(engine, builder, small, tmp_path):
     words = ("--as-dockerfile", tmp_path / "context/Dockerfile", "-e", "SHIFT=1")
     engine.run("s2i", "build", "--copy", *words, small, builder, "app")
     written = (tmp_path / "context/Dockerfile").read_text()
@@ -352,7 +352,7 @@ def test_our_dockerfiles_are_those_of_s2i(engine, builder, small, tmp_path):
     assert (tmp_path / "context/upload/src/model.ipynb").is_file()
 
 
-def test_there_is_nothing_to_save_unless_it_was_asked_for(engine, spam_image):
+def test_no_artifacts_are_saved_by_default(engine, spam_image):
     command = ("podman", "run", "--rm", "--pull=never", spam_image)
     saved = subprocess.run(
         [*command, "/usr/libexec/s2i/save-artifacts"],
@@ -371,7 +371,9 @@ def test_there_is_nothing_to_save_unless_it_was_asked_for(engine, spam_image):
         (None, "/tmp/src is empty"),
     ],
 )
-def test_a_build_that_fails_says_why_and_makes_no_image(engine, builder, tmp_path, cells, said):
+def test_a_failing_build_reports_the_cause_and_leaves_no_image(
+    engine, builder, tmp_path, cells, said
+):
     source = tmp_path / "source"
     source.mkdir()
     if cells:
@@ -382,7 +384,7 @@ def test_a_build_that_fails_says_why_and_makes_no_image(engine, builder, tmp_pat
     assert not engine.has(NONE)
 
 
-def test_what_a_build_is_lent_stays_in_no_layer(engine, builder, tag, tmp_path):
+def test_mounted_files_are_in_no_layer(engine, builder, tag, tmp_path):
     """Credentials and data come in a volume of the build; its layers are not squashed."""
     root, injected = tmp_path / "index", tmp_path / "injected"
     make_wheel(root / "files", "secretlib")

@@ -31,7 +31,7 @@ def test_a_container_image_is_built_run_and_checked(engine, builder, reader):
         engine.remove("localhost/kmeans")
 
 
-def test_the_builder_image_is_built_and_says_how_to_use_it(engine, reader):
+def test_the_builder_image_is_built_and_its_commands_work(engine, reader):
     options = ["--network=host", f"--build-arg=BASE={engine.base()}", *engine.trust]
     reader.here = {"podman build": f"podman build {shlex.join(options)}"}
     try:

@@ -43,7 +43,7 @@ def image(engine, environ):
     return run
 
 
-def test_a_small_image_of_which_only_the_changed_is_made_again(
+def test_a_rebuilt_image_reuses_unchanged_environments(
     engine, project_images, image, tag, tmp_path
 ):
     """Files mounted during the build are in no layer."""
@@ -100,7 +100,7 @@ def test_a_small_image_of_which_only_the_changed_is_made_again(
 
 
 @pytest.mark.needs("docker-registry", "make test-all")
-def test_an_image_of_a_commit_is_pushed_and_pulled_by_its_digest(engine, builder, image, tmp_path):
+def test_an_image_of_a_commit_is_pushed_and_pulled_by_digest(engine, builder, image, tmp_path):
     """Its labels are the model's; its base is one that a registry knows by a digest.
 
     It was built on the same base under another name before.
@@ -142,9 +142,7 @@ def test_an_image_of_a_commit_is_pushed_and_pulled_by_its_digest(engine, builder
         engine.remove(pushed, base)
 
 
-def test_a_model_that_predicts_otherwise_in_the_image_gives_none(
-    engine, builder, image, tag, tmp_path
-):
+def test_no_image_is_built_if_predictions_differ_in_it(engine, builder, image, tag, tmp_path):
     cells = "# %%\nimport shutil\ndef predictor(x):\n    return bool(shutil.which(x))\n"
     cells += 'samples = ["git"]\n'
     write_notebook(tmp_path / "source/model.ipynb", cells)
@@ -155,7 +153,7 @@ def test_a_model_that_predicts_otherwise_in_the_image_gives_none(
     assert not engine.has(tag)
 
 
-def test_a_name_that_no_engine_takes_is_refused_before_anything_is_built(image, tmp_path):
+def test_an_invalid_name_is_rejected_before_anything_is_built(image, tmp_path):
     for name in ("Kmeans", "two words", "models/kmeans:", "models//kmeans"):
         refused = image(tmp_path, name)
         assert refused.returncode == 2
@@ -169,14 +167,16 @@ def test_a_name_that_no_engine_takes_is_refused_before_anything_is_built(image, 
         (["--secret", "/no/such/file"], "--secret /no/such/file: there is no such file"),
     ],
 )
-def test_what_is_not_there_is_told_before_anything_is_built(image, tag, tmp_path, words, said):
+def test_a_missing_builder_or_file_is_reported_before_anything_is_built(
+    image, tag, tmp_path, words, said
+):
     write_notebook(tmp_path / "source/model.ipynb", "# %%\ndef predictor(x):\n    return x\n")
     refused = image(tmp_path / "source", tag, *words)
     assert refused.returncode == 12
     assert said in refused.stderr
 
 
-def test_a_notebook_that_fails_makes_no_image(engine, builder, image, tag, tmp_path):
+def test_a_failing_notebook_leaves_no_image(engine, builder, image, tag, tmp_path):
     cells = "# %%\nx = 1\n# %%\n1 / 0\ndef predictor(x):\n    return x\n"
     write_notebook(tmp_path / "source/model.ipynb", cells)
     failed = image(tmp_path / "source", tag, "--builder", builder)
@@ -185,7 +185,7 @@ def test_a_notebook_that_fails_makes_no_image(engine, builder, image, tag, tmp_p
     assert not engine.has(tag)
 
 
-def test_without_an_engine_it_says_what_else_there_is(nachlass, tmp_path):
+def test_a_missing_engine_is_reported(nachlass, tmp_path):
     write_notebook(tmp_path / "source/model.ipynb", "# %%\ndef predictor(x):\n    return x\n")
     path = str(NACHLASS.parent)
     refused = nachlass("image", tmp_path / "source", "-t", "x", environment={"PATH": path})

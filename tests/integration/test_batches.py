@@ -154,7 +154,7 @@ def predictions(rows):
 
 @pytest.mark.parametrize("accept", [None, *FORMATS, JSON])
 @pytest.mark.parametrize("media_type", FORMATS)
-def test_every_format_in_and_out(service, media_type, accept):
+def test_every_format_is_read_and_written(service, media_type, accept):
     rows = rows_of("a", "ä€😀", 'a "quoted", cell\r\nof two lines', "", "007", "a" * 300)
     assert answers(service, written(rows, media_type), media_type, accept) == predictions(rows)
     assert answers(service, written([], media_type), media_type, accept) == []
@@ -181,7 +181,7 @@ def test_a_bad_row_gets_its_own_error(service, media_type):
     assert sum(by for name, by in grown.items() if "predictions_total" in name) == 3
 
 
-def test_rows_that_cannot_be_read(service):
+def test_unreadable_rows_get_their_own_errors(service):
     lines = b'{"text": "a"}\nnope\n{"text": NaN}\n{"text": "\xff"}\n\n  \n' + b"[" * 9999
     given = answers(service, lines + b'\n{"text": "b"}', LINES)
     assert [given[0], given[-1]] == predictions([{"text": "a"}, {"text": "b"}])
@@ -196,7 +196,7 @@ def test_rows_that_cannot_be_read(service):
     ]
 
 
-def test_json_is_what_it_was(service):
+def test_a_json_body_stays_a_single_sample(service):
     headers = {"Content-Type": JSON, "Accept": "text/csv"}
     status, _headers, body = service.ask("POST", "/predict", json.dumps(ROW), headers)
     assert (status, json.loads(body)) == (200, predictions([ROW])[0])
@@ -212,7 +212,7 @@ def test_json_is_what_it_was(service):
         ("text/*", CSV),
     ],
 )
-def test_what_is_accepted_decides(service, accept, answered):
+def test_the_accept_header_selects_the_response_format(service, accept, answered):
     _status, headers, _body = ask(service, written([ROW], CSV), CSV, accept)
     assert headers["Content-Type"].partition(";")[0] == answered
 
@@ -227,7 +227,7 @@ def test_what_is_accepted_decides(service, accept, answered):
         ("application/vnd.apache.arrow.file", {}, 415, "is not supported"),
     ],
 )
-def test_what_is_not_taken(service, media_type, headers, status, said):
+def test_an_unsupported_format_or_encoding_is_rejected(service, media_type, headers, status, said):
     answer = ask(service, written([ROW], CSV), media_type, **headers)
     assert said in problem(answer, status)
 
@@ -248,11 +248,11 @@ def test_what_is_not_taken(service, media_type, headers, status, said):
         (PARQUET, written([ROW], PARQUET)[:-100]),
     ],
 )
-def test_what_makes_no_sense_from_the_start(service, media_type, body):
+def test_an_unreadable_body_is_rejected(service, media_type, body):
     assert problem(ask(service, body, media_type), 400)
 
 
-def test_a_stream_that_breaks_off_is_answered_up_to_there(service):
+def test_a_truncated_stream_is_scored_up_to_the_break(service):
     rows = rows_of(*"abcdefgh")
     body = written(rows, ARROW)
     *given, last = answers(service, body[:-500], ARROW)
@@ -265,7 +265,7 @@ def test_a_stream_that_breaks_off_is_answered_up_to_there(service):
     assert (last["row"], last["status"]) == (8, 400)
 
 
-def test_a_row_is_limited_and_the_body_is_not(service):
+def test_the_size_limit_applies_to_rows_and_not_to_the_body(service):
     wide = {"text": "x" * MAX_BYTES}
     rows = [{"text": "a"}, wide, *rows_of(*["number"] * 20_000), {"text": "b"}]
     body = written(rows, LINES)
@@ -283,7 +283,7 @@ def test_a_row_is_limited_and_the_body_is_not(service):
         assert str(MAX_BYTES) in problem(answer, 413)
 
 
-def test_a_message_that_inflates_is_refused_before_it_does(service):
+def test_a_compressed_message_is_rejected_before_it_is_decompressed(service):
     sink = io.BytesIO()
     options = pa.ipc.IpcWriteOptions(compression="zstd")
     text = pa.record_batch([pa.array(["x" * 100_000_000])], names=["text"])
@@ -310,7 +310,7 @@ def test_memory_is_bounded(service):
     assert resident(service) - before < 25_000_000
 
 
-def test_a_client_that_reads_gets_answers_before_it_has_sent_everything(service):
+def test_predictions_are_streamed_before_the_body_is_complete(service):
     head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\n"
     row = b'{"text": "huge", "id": "%b"}\n' % (b"x" * 30_000)
     with socket.create_connection(("127.0.0.1", service.port), timeout=30) as connection:
@@ -330,7 +330,7 @@ def test_a_client_that_reads_gets_answers_before_it_has_sent_everything(service)
             received = received[-10:] + piece
 
 
-def test_a_client_that_leaves_stops_the_scoring(service):
+def test_a_disconnected_client_stops_the_scoring(service):
     trace = Path("/dev/shm") / f"rows-{uuid.uuid4().hex}"
     rows = [{"text": "seen", "id": trace.name}] * 5000
     body = written(rows, LINES)
@@ -356,7 +356,7 @@ def is_over(trace):
     return trace.stat().st_size == before
 
 
-def test_a_client_that_stops_sending_gets_what_it_has_sent(service):
+def test_rows_before_a_half_close_are_scored(service):
     head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\n"
     with socket.create_connection(("127.0.0.1", service.port), timeout=30) as connection:
         connection.sendall(head + b'Content-Length: 99\r\n\r\n{"text": "a"}\n')
@@ -370,7 +370,7 @@ def test_a_client_that_stops_sending_gets_what_it_has_sent(service):
     assert b'"row": 1' in received
 
 
-def test_a_connection_goes_on_after_a_batch(service):
+def test_a_connection_is_reused_after_a_batch(service):
     body = written(rows_of("a"), LINES)
     batch = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\n"
     batch += b"Content-Length: %d\r\n" % len(body)
@@ -387,7 +387,7 @@ def test_a_connection_goes_on_after_a_batch(service):
     assert received.count(b'{"prediction": ') == 3
 
 
-def test_old_clients_and_those_that_ask_before_sending(service):
+def test_http_1_0_and_expect_100_continue_are_supported(service):
     body = written(rows_of("a"), LINES)
     head = b"POST /predict HTTP/1.0\r\nContent-Type: application/x-ndjson\r\nContent-Length: %d\r\n"
     with socket.create_connection(("127.0.0.1", service.port), timeout=30) as connection:
@@ -404,7 +404,7 @@ def test_old_clients_and_those_that_ask_before_sending(service):
         assert connection.recv(100).startswith(b"HTTP/1.1 200 OK")
 
 
-def test_others_are_answered_beside_a_batch(service):
+def test_other_requests_are_answered_during_a_batch(service):
     body = written(rows_of(*["nap"] * 40), LINES)
     ended = threading.Event()
 
@@ -422,7 +422,7 @@ def test_others_are_answered_beside_a_batch(service):
     thread.join()
 
 
-def test_so_many_batches_at_once_and_no_more(service):
+def test_the_number_of_concurrent_batches_is_limited(service):
     head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\n"
     rows = b"text\n" + (b"a" * 999 + b"\n") * 1200
     with ExitStack() as opened:
@@ -468,7 +468,7 @@ def test_nothing_is_unpickled(service):
     assert not trap.exists()
 
 
-def test_a_row_that_takes_too_long_ends_the_batch(bundle, environ):
+def test_a_row_that_exceeds_the_timeout_ends_the_batch(bundle, environ):
     with served(bundle, environ, WEB_CONCURRENCY="1", S2I_PREDICT_TIMEOUT="1") as service:
         rows = rows_of("a", "raise", "forever", "b")
         *given, last = answers(service, written(rows, LINES), LINES)
@@ -479,7 +479,7 @@ def test_a_row_that_takes_too_long_ends_the_batch(bundle, environ):
         assert answers(service, written([ROW], LINES), LINES) == predictions([ROW])
 
 
-def test_a_batch_has_limits_of_rows_and_of_time(bundle, environ):
+def test_a_batch_is_limited_in_rows_and_in_seconds(bundle, environ):
     limits = {"S2I_MAX_BATCH_ROWS": "50", "S2I_MAX_BATCH_SECONDS": "1"}
     with served(bundle, environ, WEB_CONCURRENCY="1", **limits) as service:
         rows = rows_of(*["nap"] * 50)
@@ -503,7 +503,7 @@ def test_a_batch_has_limits_of_rows_and_of_time(bundle, environ):
         assert service.metrics()['nachlass_rejected_total{reason="too_large"}'] == 5
 
 
-def test_one_long_text_that_many_rows_refer_to_holds_up_nobody(service):
+def test_a_long_text_shared_by_many_rows_does_not_block_other_requests(service):
     """Few bytes of Arrow: 100,000 rows of one text that is half as large as a row may be."""
     text = pa.array(["x" * (MAX_BYTES // 2)])
     batch = pa.record_batch([pa.DictionaryArray.from_arrays([0] * 100_000, text)], names=["text"])
@@ -528,7 +528,7 @@ def test_one_long_text_that_many_rows_refer_to_holds_up_nobody(service):
     assert resident(service) - before < 60_000_000
 
 
-def test_json_that_holds_too_much_is_refused(service):
+def test_json_with_too_many_values_is_rejected(service):
     body = b"[" + b"[]," * 330_000 + b"[]]"
     headers = {"Content-Type": JSON}
     assert "(limit 300000)" in problem(service.ask("POST", "/predict", body, headers), 413)
@@ -537,7 +537,7 @@ def test_json_that_holds_too_much_is_refused(service):
     assert (given[1]["status"], given[1]["row"]) == (413, 1)
 
 
-def test_a_batch_is_answered_although_the_service_ends(bundle, environ):
+def test_a_batch_in_progress_is_completed_before_shutdown(bundle, environ):
     with served(bundle, environ, WEB_CONCURRENCY="1") as service:
         rows = rows_of(*["nap"] * 30)
         given = []
@@ -551,7 +551,7 @@ def test_a_batch_is_answered_although_the_service_ends(bundle, environ):
         assert given == predictions(rows)
 
 
-def test_without_pyarrow(unruly, environ):
+def test_arrow_and_parquet_are_rejected_without_pyarrow(unruly, environ):
     with served(unruly, environ, WEB_CONCURRENCY="1") as service:
         for media_type in (ARROW, PARQUET):
             answer = ask(service, written([ROW], media_type), media_type)

@@ -48,7 +48,7 @@ def ask(port, seed):
     return outcomes
 
 
-def test_each_gets_what_it_would_have_got_alone(built, environ, tmp_path):
+def test_batched_requests_get_the_same_responses_as_single_ones(built, environ, tmp_path):
     source, trace = tmp_path / "batching", tmp_path / "trace"
     write_notebook(source / "model.ipynb", NOTEBOOK)
     bundle = built(source)

@@ -66,7 +66,9 @@ def start(words, environ, log_file, port):
 
 
 @pytest.mark.parametrize("how", ["nachlass serve", "its own Python"])
-def test_the_environment_of_a_running_service_stays(how, command, own, own_cache, bundle, tmp_path):
+def test_prune_keeps_the_environment_of_a_running_service(
+    how, command, own, own_cache, bundle, tmp_path
+):
     port = free_port()
     if how == "nachlass serve":
         words = [NACHLASS, "serve", bundle, "--port", port]
@@ -95,7 +97,9 @@ def test_the_environment_of_a_running_service_stays(how, command, own, own_cache
 
 
 @pytest.mark.parametrize("how", ["nachlass serve", "its own Python"])
-def test_the_bundle_of_a_running_service_stays(how, command, own, own_cache, source, tmp_path):
+def test_prune_keeps_the_bundle_of_a_running_service(
+    how, command, own, own_cache, source, tmp_path
+):
     """That of a git URL is in the cache, too; `nachlass serve` makes a snapshot beside it."""
     commit_all(source)
     port, url = free_port(), f"file://{source}#HEAD"
@@ -121,7 +125,7 @@ def _serves(environment, service):
     return str(environment) in Path(f"/proc/{service.pid}/cmdline").read_text()
 
 
-def test_the_size_and_a_dry_run(command, own, own_cache, bundle):
+def test_the_cache_size_and_a_dry_run_are_reported(command, own, own_cache, bundle):
     shown = command("cache", environ=own)
     assert shown.returncode == 0, shown.stderr
     assert shown.stdout == command("cache", "size", environ=own).stdout
@@ -145,7 +149,7 @@ def test_the_size_and_a_dry_run(command, own, own_cache, bundle):
     assert len(environments(own_cache)) == 1, "the one that was used just now"
 
 
-def test_a_duration_has_a_unit(command, environ):
+def test_a_duration_needs_a_unit(command, environ):
     refused = command("cache", "prune", "--unused-for", "30", environ=environ)
     assert refused.returncode == 2
     assert "'30' is not a duration such as 30d, 12h or 0" in refused.stderr

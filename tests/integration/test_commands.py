@@ -51,7 +51,7 @@ def test_the_version_is_one_line(nachlass):
     assert said.stdout == f"nachlass {__version__} (Python {python_version()})\n"
 
 
-def test_a_folder_becomes_a_bundle_inside_it(source, nachlass):
+def test_a_bundle_is_written_into_the_source_folder(source, nachlass):
     built = nachlass("build", source)
     assert built.returncode == 0, built.stderr
     bundle = source / ".nachlass" / "bundle"
@@ -93,7 +93,7 @@ def test_an_unchanged_source_is_not_executed_again(source, nachlass):
     assert nachlass("predict", source, "[1, 5]").stdout == "5\n"
 
 
-def test_parameters_and_force_build_again(source, nachlass):
+def test_changed_parameters_and_force_trigger_a_rebuild(source, nachlass):
     nachlass("build", source)
     bundle = source / ".nachlass" / "bundle"
     keys = {manifest(bundle)["key"]}
@@ -108,7 +108,7 @@ def test_parameters_and_force_build_again(source, nachlass):
     assert "executing" in nachlass("build", source, "--force").stderr
 
 
-def test_a_commit_without_changes_updates_the_manifest_only(source, nachlass):
+def test_a_commit_without_changes_only_updates_the_manifest(source, nachlass):
     nachlass("build", source)
     bundle = source / ".nachlass" / "bundle"
     before = manifest(bundle)
@@ -133,7 +133,7 @@ def test_a_commit_without_changes_updates_the_manifest_only(source, nachlass):
     assert manifest(bundle)["digest"] == digest_of_bundle(bundle, load_manifest(bundle))
 
 
-def test_a_git_url_with_ref_and_folder(source, nachlass, tmp_path):
+def test_a_git_url_with_a_ref_and_a_folder_is_built(source, nachlass, tmp_path):
     repository = tmp_path / "repository"
     shutil.copytree(source, repository / "models" / "sum")
     git(repository, "init", "-q", "-b", "main")
@@ -149,9 +149,7 @@ def test_a_git_url_with_ref_and_folder(source, nachlass, tmp_path):
     assert nachlass("predict", *words[:1], "[1, 2]", *words[1:]).stdout == "3\n"
 
 
-def test_a_bundle_answers_without_its_source_and_after_its_environment_went(
-    source, nachlass, tmp_path
-):
+def test_a_moved_bundle_predicts_without_its_source(source, nachlass, tmp_path):
     nachlass("build", source, "-o", tmp_path / "bundle")
     moved = tmp_path / "elsewhere" / "sum of two"
     moved.parent.mkdir()
@@ -162,14 +160,14 @@ def test_a_bundle_answers_without_its_source_and_after_its_environment_went(
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "[NaN]", '["a"]', "{"])
-def test_a_bad_sample_is_an_error_on_standard_error(built_cells, nachlass, text):
+def test_an_invalid_sample_is_reported_on_standard_error(built_cells, nachlass, text):
     asked = nachlass("predict", built_cells("sum", MODEL), "-", stdin=text)
     assert asked.returncode == 10
     assert asked.stdout == ""
     assert "error: " in asked.stderr
 
 
-def test_only_a_bundle_is_replaced(source, nachlass, tmp_path):
+def test_a_folder_that_is_not_a_bundle_is_not_replaced(source, nachlass, tmp_path):
     precious = tmp_path / "precious"
     precious.mkdir()
     (precious / "thesis.tex").write_text("x")
@@ -179,7 +177,7 @@ def test_only_a_bundle_is_replaced(source, nachlass, tmp_path):
     assert (precious / "thesis.tex").exists()
 
 
-def test_an_output_inside_the_source_is_not_part_of_it(source, nachlass):
+def test_an_output_folder_inside_the_source_is_not_copied(source, nachlass):
     first = nachlass("build", source, "-o", source / "out")
     assert first.returncode == 0, first.stderr
     assert "unchanged:" in nachlass("build", source, "-o", source / "out").stderr
@@ -211,7 +209,9 @@ def test_check_executes_nothing(source, nachlass):
         },
     ],
 )
-def test_check_builds_nothing_to_know_what_is_missing(source, nachlass, tmp_path, files):
+def test_check_finds_missing_requirements_without_building_packages(
+    source, nachlass, tmp_path, files
+):
     mark = tmp_path / "executed"
     package = tmp_path / "evil-1.0"
     package.mkdir()
@@ -229,7 +229,7 @@ def test_check_builds_nothing_to_know_what_is_missing(source, nachlass, tmp_path
     assert not mark.exists()
 
 
-def test_check_finds_what_cannot_work(source, nachlass):
+def test_check_reports_a_missing_predictor(source, nachlass):
     write_notebook(source / "model.ipynb", "# %%\ndef predict(x):\n    return 1")
     checked = nachlass("check", source)
     assert checked.returncode == 4

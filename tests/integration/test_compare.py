@@ -34,7 +34,7 @@ def recorded_by(bundle):
     return [json.loads(line) for line in (bundle / "samples.jsonl").read_text().splitlines()]
 
 
-def test_the_same_bundle_answers_identically(kmeans, compared):
+def test_a_bundle_agrees_with_its_own_predictions(kmeans, compared):
     entries = recorded_by(kmeans)
     found = compared(entries)
     assert (found.count, found.identical) == (len(entries), len(entries))
@@ -42,7 +42,7 @@ def test_the_same_bundle_answers_identically(kmeans, compared):
     assert found.examples == ()
 
 
-def test_every_kind_of_answer_is_counted(kmeans, compared):
+def test_identical_close_different_and_failed_samples_are_counted(kmeans, compared):
     entries = recorded_by(kmeans)[:4]
     wrong = 1 - entries[1]["prediction"]
     entries[1]["prediction"] = wrong
@@ -59,13 +59,13 @@ def test_every_kind_of_answer_is_counted(kmeans, compared):
     assert failed.error
 
 
-def test_at_most_ten_examples(kmeans, compared):
+def test_at_most_ten_examples_are_kept(kmeans, compared):
     found = compared([{**entry, "prediction": "other"} for entry in recorded_by(kmeans)[:12]])
     assert found.different == 12
     assert [example.index for example in found.examples] == list(range(10))
     assert found.largest is None
 
 
-def test_no_samples(compared):
+def test_a_comparison_without_samples_agrees(compared):
     assert compared([]).count == 0
     assert compared([]).agree

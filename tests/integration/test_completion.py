@@ -39,7 +39,7 @@ def complete(tmp_path, environ, nachlass):
     return complete
 
 
-def test_commands_and_options(complete):
+def test_commands_and_options_are_completed(complete):
     assert complete("b") == ["build"]
     assert complete("build", "--fo") == ["--force"]
     assert complete("diff", "--format", "j") == ["json"]
@@ -47,7 +47,7 @@ def test_commands_and_options(complete):
     assert complete("completion", "") == ["bash", "zsh", "fish"]
 
 
-def test_files_are_left_to_the_shell(complete):
+def test_file_names_are_completed_by_the_shell(complete):
     commands = ("build", "check", "serve", "predict", "image", "monitoring")
     for words in (*((name,) for name in commands), ("diff", "old"), ("build", "x", "-o")):
         assert complete(*words, "mod") == ["<default>"], words
@@ -62,11 +62,11 @@ def test_files_are_left_to_the_shell(complete):
         ("fish", "complete --no-files --command nachlass"),
     ],
 )
-def test_the_script_of_a_shell(nachlass, shell, sign):
+def test_every_supported_shell_has_a_script(nachlass, shell, sign):
     assert sign in nachlass("completion", shell).stdout
 
 
-def test_another_shell(nachlass):
+def test_an_unsupported_shell_is_rejected(nachlass):
     refused = nachlass("completion", "cmd")
     assert refused.returncode == 2
     assert "'cmd' is not one of 'bash', 'zsh', 'fish'" in refused.stderr

@@ -173,7 +173,7 @@ def test_failures_do_not_show_the_password(server, source, build):
     )
 
 
-def test_a_wrong_password_is_said_but_not_shown(server, source, build):
+def test_a_wrong_password_is_reported_but_not_shown(server, source, build):
     require(source, "secretlib==1.0\n")
     wrong = "NoSuchEngine1843"
     built, *_ = build(
@@ -193,7 +193,7 @@ def test_a_git_requirement_with_a_credential_helper(server, source, build, home)
     build()
 
 
-def test_a_git_requirement_without_credentials_says_what_git_needs(server, source, build):
+def test_a_git_requirement_without_credentials_fails_with_a_hint(server, source, build):
     require(source, f"secretlib @ git+http://{server}/secretlib.git\n")
     built, *_ = build(exit_code=5)
     assert "requirements.txt, line 1: secretlib @ git+http" in built.stderr

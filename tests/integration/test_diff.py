@@ -53,7 +53,9 @@ def difference(nachlass):
     return run
 
 
-def test_a_changed_cell_of_kmeans(built, kmeans, nachlass, difference, tmp_path):
+def test_a_changed_cell_shows_in_code_and_predictions(
+    built, kmeans, nachlass, difference, tmp_path
+):
     source = tmp_path / "kmeans"
     shutil.copytree(PROJECT / "examples/kmeans", source, ignore=NOT_IN_GIT)
     notebook = nbformat.read(source / "model.ipynb", 4)
@@ -87,7 +89,7 @@ def test_a_changed_cell_of_kmeans(built, kmeans, nachlass, difference, tmp_path)
     assert "```diff\n" in markdown
 
 
-def test_a_bundle_does_not_differ_from_itself(kmeans, nachlass):
+def test_a_bundle_is_identical_to_itself(kmeans, nachlass):
     done = nachlass("diff", kmeans, kmeans, "--exit-code")
     assert done.returncode == 0, done.stderr
     assert "identical on 200 samples" in done.stdout
@@ -95,7 +97,7 @@ def test_a_bundle_does_not_differ_from_itself(kmeans, nachlass):
     assert "unchanged: code, data, packages, Python, parameters" in done.stdout
 
 
-def test_sources_with_other_data_packages_and_parameters(source, nachlass, difference):
+def test_differences_in_data_packages_and_parameters_are_reported(source, nachlass, difference):
     old, new = source("old"), source("new", version="2.0", offset="1.5")
     (new / ".s2i").mkdir()
     (new / ".s2i/environment").write_text("DEPTH=4\nDB_PASSWORD=hunter2\n")
@@ -117,13 +119,13 @@ def test_sources_with_other_data_packages_and_parameters(source, nachlass, diffe
     assert nachlass("diff", old, new, "--exit-code").returncode == 14
 
 
-def test_answers_within_the_tolerance_are_no_difference(source, nachlass, difference):
+def test_predictions_within_the_tolerance_are_not_different(source, nachlass, difference):
     old, new = source("old"), source("new", answer="x + offset + 1e-9")
     predictions = difference(old, new)["predictions"]
     assert (predictions["close"], predictions["different"]) == (3, 0)
 
 
-def test_samples_that_the_new_model_refuses(source, difference):
+def test_samples_that_fail_in_the_new_model_are_counted(source, difference):
     old = source("old", answer="x")
     new = source("new", answer='1 / 0 if x == 2 else "text"', bad="True")
     found = difference(old, new)
@@ -144,7 +146,7 @@ def test_samples_that_the_new_model_refuses(source, difference):
         ),
     ],
 )
-def test_other_bundles_are_refused(kmeans, nachlass, tmp_path, change, said):
+def test_an_incompatible_or_damaged_bundle_is_rejected(kmeans, nachlass, tmp_path, change, said):
     manifest = {**json.loads((kmeans / "manifest.json").read_text()), **change}
     kept = {name: fact for name, fact in manifest.items() if fact is not None}
     (tmp_path / "manifest.json").write_text(json.dumps(kept))
@@ -155,13 +157,13 @@ def test_other_bundles_are_refused(kmeans, nachlass, tmp_path, change, said):
         assert "help: rebuild the source" in done.stderr
 
 
-def test_a_source_may_have_a_manifest_of_its_own(source, difference):
+def test_a_source_may_contain_an_unrelated_manifest_json(source, difference):
     old, new = source("old"), source("new")
     (new / "manifest.json").write_text('{"name": "an app for browsers"}')
     assert difference(old, new)["identical"]
 
 
-def test_what_is_neither_bundle_nor_source_is_refused(kmeans, nachlass, tmp_path):
+def test_a_missing_path_is_rejected(kmeans, nachlass, tmp_path):
     done = nachlass("diff", tmp_path / "nothing", kmeans)
     assert done.returncode == 3
     assert "does not exist" in done.stderr

@@ -14,7 +14,7 @@ def offline(tmp_path):
     return {"PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path)}
 
 
-def test_a_machine_on_which_a_build_works(nachlass, offline, cache):
+def test_a_working_machine_passes_every_check(nachlass, offline, cache):
     found = nachlass("doctor", environment=offline)
     assert found.returncode == 0, found.stdout
     lines = found.stdout.splitlines()
@@ -23,7 +23,7 @@ def test_a_machine_on_which_a_build_works(nachlass, offline, cache):
     assert "\x1b" not in found.stdout, "colours belong to terminals"
 
 
-def test_json(nachlass, offline):
+def test_the_json_report_masks_passwords(nachlass, offline):
     proxy = f"http://me:{SECRET}@proxy:3128"
     index = {**offline, "HTTPS_PROXY": proxy, "PIP_TRUSTED_HOST": "x", "MY_TOKEN": SECRET}
     found = nachlass("doctor", "--format", "json", environment=index)
@@ -37,7 +37,7 @@ def test_json(nachlass, offline):
     assert proxies == ["HTTPS_PROXY=http://***@proxy:3128"]
 
 
-def test_an_index_that_does_not_answer(nachlass):
+def test_an_unreachable_index_is_an_error(nachlass):
     url = f"http://me:{SECRET}@127.0.0.1:9/simple"
     index = {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": "", "PIP_INDEX_URL": url}
     found = nachlass("doctor", environment=index)
@@ -46,7 +46,7 @@ def test_an_index_that_does_not_answer(nachlass):
     assert SECRET not in found.stdout
 
 
-def test_a_cache_that_cannot_be_written(nachlass, offline, tmp_path):
+def test_an_unwritable_cache_is_an_error(nachlass, offline, tmp_path):
     (tmp_path / "file").touch()
     cache = {**offline, "S2I_CACHE_DIR": str(tmp_path / "file")}
     found = nachlass("doctor", environment=cache)
@@ -54,7 +54,7 @@ def test_a_cache_that_cannot_be_written(nachlass, offline, tmp_path):
     assert f"error    cache         {tmp_path}/file cannot be written" in found.stdout
 
 
-def test_without_git_a_build_says_so(nachlass, offline, tmp_path):
+def test_doctor_and_check_report_missing_git(nachlass, offline, tmp_path):
     elsewhere = {**offline, "PATH": str(tmp_path)}
     found = nachlass("doctor", environment=elsewhere)
     assert found.returncode == 3, found.stdout

@@ -46,13 +46,13 @@ def reader(clone, environ, tmp_path):
 
 
 @pytest.mark.parametrize("file", OTHERS, ids=lambda file: file.stem)
-def test_commands_of_a_page(reader, file):
+def test_the_commands_of_a_page_run(reader, file):
     if "prometheus " in file.read_text(encoding="utf-8") and shutil.which("prometheus") is None:
         pytest.skip("prometheus is missing; to enable: make test-all")
     assert reader.follow(file, ELSEWHERE) > 0
 
 
-def test_commands_of_the_readme(environ, clone, tmp_path):
+def test_the_commands_of_the_readme_run(environ, clone, tmp_path):
     """Those for a notebook of one's own, in its folder; the curl is test_the_demo's."""
     folder = tmp_path / "iris"
     folder.mkdir()

@@ -198,7 +198,7 @@ def summary(manifest):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_check_says_what_would_be_built(name, nachlass, tmp_path):
+def test_check_reports_the_contract_and_the_requirements(name, nachlass, tmp_path):
     source = shutil.copytree(EXAMPLES / name, tmp_path / name, ignore=NOT_IN_GIT)
     checked = nachlass("check", source)
     assert (checked.stdout, checked.stderr) == (CHECKED[name], "")
@@ -206,7 +206,7 @@ def test_check_says_what_would_be_built(name, nachlass, tmp_path):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_it_builds_and_answers_as_its_readme_says(name, nachlass, environ, cache, example):
+def test_an_example_builds_and_predicts_as_its_readme_says(name, nachlass, environ, cache, example):
     source = example(name)
     manifest = json.loads((source / ".nachlass/bundle/manifest.json").read_text())
     assert summary(manifest) == MANIFEST[name]
@@ -249,7 +249,7 @@ def check_refused(refused, service):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_notebooks_are_kept_without_outputs(name):
+def test_notebooks_are_committed_without_outputs(name):
     for path in (EXAMPLES / name).glob("*.ipynb"):
         cells = json.loads(path.read_text())["cells"]
         assert not any(cell.get("outputs") or cell.get("execution_count") for cell in cells), path

@@ -59,12 +59,12 @@ def told(service, method, path, media_type, body):
 
 
 @pytest.mark.parametrize("request_", REQUESTS.values(), ids=REQUESTS.keys())
-def test_both_answer_alike(services, request_):
+def test_both_servers_send_the_same_responses(services, request_):
     front, flask = (told(service, *request_) for service in services)
     assert flask == front
 
 
-def test_both_count_alike(services):
+def test_both_servers_count_the_same_requests(services):
     front, flask = (
         {
             name: value

@@ -62,7 +62,7 @@ def exchange(service, *pieces):
         return rest(connection)
 
 
-def test_pipelined_requests_are_answered_in_their_order(service):
+def test_pipelined_requests_are_answered_in_order(service):
     numbers = range(300)
     asked = b"".join(predict(b"%d" % n) + LIVE for n in numbers)
     page = b"GET /model HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -76,14 +76,14 @@ def test_pipelined_requests_are_answered_in_their_order(service):
     ]
 
 
-def test_what_is_wrong_after_a_request_does_not_spoil_its_answer(service):
+def test_garbage_after_a_request_does_not_affect_its_response(service):
     answered = exchange(service, predict(b"1") + b"GARBAGE\r\n\r\n")
     assert answered.startswith(b"HTTP/1.1 200")
     assert b'{"seen": 1}' in answered
     assert b"HTTP/1.1 400" in answered
 
 
-def test_a_request_in_single_bytes(service):
+def test_a_request_may_arrive_byte_by_byte(service):
     data = predict(b'["bits"]', b"Connection: close")
     assert b'{"seen": ["bits"]}' in exchange(service, *[bytes([byte]) for byte in data])
     chunked = b"2\r\n[1\r\n1\r\n]\r\n0\r\nTrailer: x\r\n\r\n"
@@ -91,7 +91,7 @@ def test_a_request_in_single_bytes(service):
     assert b'{"seen": [1]}' in exchange(service, head, *[bytes([byte]) for byte in chunked])
 
 
-def test_a_client_that_asks_before_sending(service):
+def test_expect_100_continue_is_answered_before_the_body(service):
     head = POST + b"Expect: 100-continue\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
     with connect(service) as connection:
         connection.sendall(head % 1)
@@ -101,24 +101,24 @@ def test_a_client_that_asks_before_sending(service):
     assert exchange(service, head % 2_000_000).startswith(b"HTTP/1.1 413")
 
 
-def test_a_body_that_is_coded_otherwise(service):
+def test_an_unsupported_transfer_encoding_is_rejected(service):
     coded = POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n1\r\n1\r\n0\r\n\r\n"
     assert exchange(service, coded).startswith(b"HTTP/1.1 501")
 
 
-def test_trailers_have_an_end(service):
+def test_the_size_of_trailers_is_limited(service):
     head = POST + b"Transfer-Encoding: chunked\r\n\r\n1\r\n1\r\n0\r\nX: "
     with connect(service) as connection, suppress(OSError):
         connection.sendall(head + b"a" * 1_000_000)
         assert rest(connection).startswith(b"HTTP/1.1 431")
 
 
-def test_two_hosts_are_refused(service):
+def test_two_host_headers_are_rejected(service):
     twice = b"GET /livez HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"
     assert exchange(service, twice).startswith(b"HTTP/1.1 400")
 
 
-def test_old_clients(service):
+def test_http_1_0_clients_are_supported(service):
     old = POST.replace(b"HTTP/1.1", b"HTTP/1.0") + b"Content-Length: 1\r\n"
     assert b'{"seen": 1}' in exchange(service, old + b"\r\n1")
     kept = old + b"Connection: keep-alive\r\n\r\n1"
@@ -127,7 +127,7 @@ def test_old_clients(service):
     assert b'{"seen": 2}' in answered
 
 
-def test_a_head_has_no_body(service):
+def test_a_head_response_has_no_body(service):
     answered = exchange(service, b"HEAD /model HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
     head, body = answered.split(b"\r\n\r\n", 1)
     assert b"Content-Length: " in head
@@ -135,7 +135,7 @@ def test_a_head_has_no_body(service):
     assert body == b""
 
 
-def test_half_a_close_is_no_close(service):
+def test_a_half_closed_connection_gets_its_response(service):
     with connect(service) as connection:
         connection.sendall(predict(b'{"sleep": 0.3}'))
         connection.shutdown(socket.SHUT_WR)
@@ -145,12 +145,12 @@ def test_half_a_close_is_no_close(service):
 @pytest.mark.parametrize(
     "target", [b"/predict?a=b", b"/predict/", b"/%70redict", b"http://x/predict"]
 )
-def test_other_names_of_the_same_path(service, target):
+def test_other_spellings_of_a_path_are_accepted(service, target):
     data = predict(b"1", b"Connection: close").replace(b"/predict", target, 1)
     assert b'{"seen": 1}' in exchange(service, data)
 
 
-def test_another_protocol_is_not_spoken(service):
+def test_protocol_upgrades_and_connect_are_not_supported(service):
     headers = (b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AA")
     with connect(service) as connection:
         connection.sendall(predict(b"1", *headers))
@@ -158,7 +158,7 @@ def test_another_protocol_is_not_spoken(service):
     assert exchange(service, b"CONNECT x:80 HTTP/1.1\r\nHost: x\r\n\r\n").startswith(b"HTTP/1.1 40")
 
 
-def test_a_target_that_is_too_long(service):
+def test_long_targets_and_headers_are_rejected(service):
     asked = b"GET /" + b"x" * 10_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n"
     assert exchange(service, asked).startswith(b"HTTP/1.1 414")
     many = b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X: y\r\n" * 200 + b"\r\n"
@@ -167,7 +167,7 @@ def test_a_target_that_is_too_long(service):
     assert exchange(service, endless).startswith(b"HTTP/1.1 431")
 
 
-def test_a_client_that_reads_slowly_gets_everything(service):
+def test_a_slow_reader_gets_every_response(service):
     large = b'"' + b"x" * 900_000 + b'"'
     with connect(service) as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
@@ -179,7 +179,7 @@ def test_a_client_that_reads_slowly_gets_everything(service):
         assert rest(connection).endswith(b'{"seen": 2}\n')
 
 
-def test_clients_that_say_nothing_are_let_go(service):
+def test_idle_connections_are_closed(service):
     with ExitStack() as opened:
         connections = [opened.enter_context(connect(service)) for _ in range(3)]
         connections[1].sendall(LIVE)
@@ -190,7 +190,7 @@ def test_clients_that_say_nothing_are_let_go(service):
     assert not service.events("gunicorn")
 
 
-def test_a_client_that_leaves_is_not_answered_for(service, tmp_path):
+def test_disconnected_clients_do_not_affect_other_requests(service, tmp_path):
     trace = tmp_path / "touched"
     with connect(service) as slow:
         slow.sendall(predict(b'{"sleep": 0.5}'))
@@ -204,7 +204,7 @@ def test_a_client_that_leaves_is_not_answered_for(service, tmp_path):
     assert trace.exists()
 
 
-def test_the_longest_idle_connection_makes_room_for_another(unruly, environ):
+def test_the_longest_idle_connection_is_closed_for_a_new_one(unruly, environ):
     variables = {"GUNICORN_CMD_ARGS": "--worker-connections 3", "WEB_CONCURRENCY": "1"}
     with served(unruly, environ, **variables) as service, ExitStack() as opened:
         service.wait_until(lambda: b"200" in exchange(service, closing(LIVE)), "not answered")
@@ -246,7 +246,7 @@ def test_health_is_answered_while_the_only_worker_predicts(unruly, environ):
         assert until(connection, b"}\n").startswith(b"HTTP/1.1 504")
 
 
-def test_connections_are_shared_out_among_the_workers(unruly, environ):
+def test_connections_are_distributed_over_the_workers(unruly, environ):
     with served(unruly, environ, WEB_CONCURRENCY="2") as service:
         # Four each where both are awake; a core that is busy elsewhere may delay one.
         service.wait_until(lambda: min(sharing(service)) >= 2, "one worker has them all")
@@ -265,7 +265,7 @@ def sharing(service):
     return [workers.count(worker) for worker in service.workers]
 
 
-def test_it_ends_soon_with_any_clients(unruly, environ):
+def test_shutdown_is_quick_with_open_connections(unruly, environ):
     with served(unruly, environ, WEB_CONCURRENCY="2") as service, ExitStack() as opened:
         for sent in (b"", LIVE, b"GET / HT", POST, POST + b"Content-Length: 9\r\n\r\n[", LIVE * 50):
             connection = opened.enter_context(connect(service))
@@ -279,7 +279,7 @@ def test_it_ends_soon_with_any_clients(unruly, environ):
         assert service.process.wait(20) == 0
 
 
-def test_an_access_log_only_when_asked(unruly, environ):
+def test_the_access_log_can_be_enabled(unruly, environ):
     variables = {"GUNICORN_CMD_ARGS": "--access-logfile -", "WEB_CONCURRENCY": "1"}
     with served(unruly, environ, **variables) as service:
         service.predict(1)

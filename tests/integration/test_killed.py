@@ -58,7 +58,9 @@ def kill_at(step, source, environ):
         pytest.param(True, WITH_A_BUNDLE, id="a bundle before"),
     ],
 )
-def test_killed_at_every_step(source, environ, own_cache, before, steps, nachlass):
+def test_a_build_killed_at_any_step_leaves_no_partial_bundle(
+    source, environ, own_cache, before, steps, nachlass
+):
     # Environments are made, and die half-made.
     environ = {**environ, "S2I_CACHE_DIR": str(own_cache)}
     bundle = source / ".nachlass" / "bundle"

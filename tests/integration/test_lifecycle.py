@@ -102,7 +102,7 @@ class Clients:
 
 
 @pytest.mark.parametrize(("never", "quick_ones"), [("spin", 0), ("forever", 100)])
-def test_a_predictor_that_never_returns_costs_one_worker(bundle, environ, never, quick_ones):
+def test_a_prediction_timeout_replaces_one_worker(bundle, environ, never, quick_ones):
     with served(bundle, environ, S2I_PREDICT_TIMEOUT="1", WEB_CONCURRENCY="2") as service:
         before = service.workers
         for _ in range(quick_ones):  # after which it is called in the loop's own thread
@@ -122,7 +122,7 @@ def test_a_predictor_that_never_returns_costs_one_worker(bundle, environ, never,
         assert service.stop() == 0
 
 
-def test_a_worker_that_dies_is_replaced_and_its_counts_stay(bundle, environ):
+def test_a_crashed_worker_is_replaced_and_its_counts_are_kept(bundle, environ):
     with served(bundle, environ, WEB_CONCURRENCY="2") as service:
         for _ in range(20):
             assert service.predict("a")[0] == 200
@@ -140,7 +140,9 @@ def test_a_worker_that_dies_is_replaced_and_its_counts_stay(bundle, environ):
         check_crashes(service, crashes=5, lost=4)
 
 
-def test_health_is_answered_beside_slow_predictions_and_too_many_are_refused(bundle, environ):
+def test_health_is_answered_during_slow_predictions_and_excess_requests_are_rejected(
+    bundle, environ
+):
     with served(bundle, environ, WEB_CONCURRENCY="1", S2I_PREDICT_TIMEOUT="20") as service:
         with ThreadPoolExecutor(100) as clients:
             slow = [clients.submit(service.predict, {"sleep": 0.3}) for _ in range(100)]
@@ -157,7 +159,7 @@ def test_health_is_answered_beside_slow_predictions_and_too_many_are_refused(bun
         assert service.stop() == 0
 
 
-def test_a_worker_that_ends_as_one_that_cannot_start_does_not_end_the_service(bundle, environ):
+def test_a_worker_exit_with_the_status_of_a_failed_start_does_not_stop_the_service(bundle, environ):
     with served(bundle, environ, WEB_CONCURRENCY="2") as service:
         for _ in range(3):
             with pytest.raises((OSError, http.client.HTTPException)):
@@ -178,7 +180,7 @@ def check_crashes(service, *, crashes, lost):
     assert len(service.events("worker_crashed")) == crashes, "a stop is no crash"
 
 
-def test_a_limit_is_that_of_one_prediction_also_in_the_warm_up(rebuild, environ, tmp_path):
+def test_the_timeout_applies_to_each_prediction_of_the_warm_up(rebuild, environ, tmp_path):
     bundle = tmp_path / "slow"
     rebuild(
         bundle,
@@ -202,7 +204,7 @@ def test_a_model_writes_into_a_copy_of_its_source(bundle, environ):
     assert (bundle / "src/model.ipynb").stat().st_nlink == 1
 
 
-def test_overload_says_when_to_come_back(bundle, environ):
+def test_an_overloaded_response_has_retry_after(bundle, environ):
     with served(bundle, environ, WEB_CONCURRENCY="1", S2I_PREDICT_TIMEOUT="1") as service:
         with ThreadPoolExecutor(8) as clients:
             body = json.dumps({"sleep": 0.7})
@@ -216,7 +218,7 @@ def test_overload_says_when_to_come_back(bundle, environ):
 
 
 @pytest.mark.parametrize(("loop", "sent"), [("uvloop", signal.SIGINT), ("asyncio", signal.SIGTERM)])
-def test_it_ends_at_once_when_nothing_is_asked(bundle, environ, loop, sent):
+def test_shutdown_is_immediate_when_idle(bundle, environ, loop, sent):
     with served(bundle, environ, **LOOPS[loop]) as service:
         idle = socket.create_connection(("127.0.0.1", service.port))
         started = time.monotonic()
@@ -225,7 +227,7 @@ def test_it_ends_at_once_when_nothing_is_asked(bundle, environ, loop, sent):
         idle.close()
 
 
-def test_it_ends_at_once_while_the_model_is_loaded(rebuild, environ, tmp_path):
+def test_shutdown_is_immediate_while_the_model_loads(rebuild, environ, tmp_path):
     bundle = tmp_path / "slow"
     rebuild(bundle, SLOW_TO_LOAD.format(seconds=20))
     force_preload(bundle, True)
@@ -238,7 +240,7 @@ def test_it_ends_at_once_while_the_model_is_loaded(rebuild, environ, tmp_path):
     assert not (tmp_path / ".slow.served").exists()
 
 
-def test_it_ends_at_once_while_a_worker_starts(bundle, environ, tmp_path):
+def test_shutdown_is_immediate_while_a_worker_starts(bundle, environ, tmp_path):
     slow_forks = tmp_path / "slow_forks/sitecustomize.py"
     slow_forks.parent.mkdir()
     slow_forks.write_text(
@@ -252,7 +254,7 @@ def test_it_ends_at_once_while_a_worker_starts(bundle, environ, tmp_path):
     assert time.monotonic() - started < 15
 
 
-def test_what_was_read_is_answered_before_the_end(bundle, environ):
+def test_requests_in_progress_are_answered_before_shutdown(bundle, environ):
     with served(bundle, environ, WEB_CONCURRENCY="2") as service:
         idle = http.client.HTTPConnection("127.0.0.1", service.port)
         idle.request("GET", "/livez")
@@ -267,7 +269,7 @@ def test_what_was_read_is_answered_before_the_end(bundle, environ):
         idle.close()
 
 
-def test_it_is_ready_when_every_worker_has_loaded(rebuild, environ, tmp_path):
+def test_the_service_is_ready_when_every_worker_has_loaded(rebuild, environ, tmp_path):
     bundle = tmp_path / "slow"
     rebuild(bundle, SLOW_TO_LOAD.format(seconds=2))
     force_preload(bundle, False)
@@ -283,7 +285,7 @@ def test_it_is_ready_when_every_worker_has_loaded(rebuild, environ, tmp_path):
         service.kill()
 
 
-def test_a_model_that_cannot_warm_up_is_alive_but_not_ready(rebuild, environ, tmp_path):
+def test_a_model_whose_warm_up_fails_is_live_but_not_ready(rebuild, environ, tmp_path):
     bundle, needed = tmp_path / "needy", tmp_path / "needed"
     needed.touch()
     rebuild(
@@ -316,7 +318,7 @@ samples = [1]
 
 
 @pytest.mark.parametrize("preload", [True, False])
-def test_a_bundle_that_cannot_be_loaded_is_not_served(bundle, environ, tmp_path, preload):
+def test_startup_fails_if_the_model_cannot_be_loaded(bundle, environ, tmp_path, preload):
     (bundle / "model.pickle").write_bytes(b"\x80\x04cno_such_module\nname\n.")
     manifest = json.loads((bundle / "manifest.json").read_text())
     (bundle / "manifest.json").write_text(json.dumps({**manifest, "preload": preload}))
@@ -326,7 +328,7 @@ def test_a_bundle_that_cannot_be_loaded_is_not_served(bundle, environ, tmp_path,
 
 
 @pytest.mark.parametrize(("loop", "preload"), [("uvloop", True), ("asyncio", False)])
-def test_a_reload_takes_the_new_bundle_and_loses_nothing(
+def test_a_reload_serves_the_new_bundle_and_loses_no_request(
     bundle, rebuild, environ, loop, preload, tmp_path
 ):
     rebuild(bundle, constant("old"))
@@ -360,7 +362,7 @@ def force_preload(bundle, preload):
     (bundle / "manifest.json").write_text(json.dumps({**manifest, "preload": preload}))
 
 
-def test_a_reload_takes_the_new_modules_of_the_source(nachlass, environ, tmp_path):
+def test_a_reload_imports_the_new_modules_of_the_source(nachlass, environ, tmp_path):
     source, bundle = tmp_path / "modular", tmp_path / "bundle"
     cells = "# %%\nimport helper\ndef predictor(x):\n    return helper.answer()\nsamples = [1]\n"
     write_notebook(source / "model.ipynb", cells)
@@ -380,7 +382,7 @@ def test_a_reload_takes_the_new_modules_of_the_source(nachlass, environ, tmp_pat
         service.wait_until(lambda: service.predict(1) == (200, "new"), "no reload")
 
 
-def test_a_reload_goes_on_counting_only_what_means_the_same(bundle, rebuild, environ):
+def test_a_reload_keeps_only_counts_with_the_same_meaning(bundle, rebuild, environ):
     rebuild(bundle, constant("same"))
     with served(bundle, environ, "--local", WEB_CONCURRENCY="1") as service:
         for expected, count in (("same", 2), ("other", 1)):
@@ -398,7 +400,9 @@ def reloaded(service, bundle):
     return json.loads(service.ask("GET", "/model")[2])["version"] == version
 
 
-def test_a_bundle_of_another_lock_is_refused_and_the_old_one_served(bundle, rebuild, environ):
+def test_a_bundle_with_another_lock_is_rejected_and_the_previous_one_stays(
+    bundle, rebuild, environ
+):
     rebuild(bundle, constant("old"))
     with served(bundle, environ, "--local", WEB_CONCURRENCY="2") as service:
         before = service.workers
@@ -416,7 +420,7 @@ def test_a_bundle_of_another_lock_is_refused_and_the_old_one_served(bundle, rebu
 
 
 @pytest.mark.parametrize("manifest", ["{}", '{"schema_version": 1}', "no json", None])
-def test_a_bundle_that_is_none_is_refused_and_the_old_one_served(bundle, environ, manifest):
+def test_an_invalid_bundle_is_rejected_and_the_previous_one_stays(bundle, environ, manifest):
     with served(bundle, environ, "--local", WEB_CONCURRENCY="2") as service:
         before = service.workers
         (bundle / "manifest.json").unlink()
@@ -430,7 +434,7 @@ def test_a_bundle_that_is_none_is_refused_and_the_old_one_served(bundle, environ
         assert service.workers == before
 
 
-def test_samples_are_shown_to_this_machine_alone(unruly, environ):
+def test_samples_are_shown_only_on_loopback_unless_configured(unruly, environ):
     for words, variables, shown in (
         (["--local"], {}, True),
         (["--local", "--host", "0.0.0.0"], {}, False),
@@ -445,7 +449,7 @@ def test_samples_are_shown_to_this_machine_alone(unruly, environ):
             assert (service.ask("GET", "/notebook/1")[0] == 200) == shown
 
 
-def test_a_bundle_that_does_not_load_is_refused_and_the_old_one_served(bundle, environ):
+def test_a_bundle_that_fails_to_load_is_rejected_and_the_previous_one_stays(bundle, environ):
     with served(bundle, environ, "--local", WEB_CONCURRENCY="2") as service:
         before = service.workers
         pickled = bundle / "model.pickle"
@@ -457,14 +461,16 @@ def test_a_bundle_that_does_not_load_is_refused_and_the_old_one_served(bundle, e
         assert service.workers == before
 
 
-def test_what_a_model_prints_is_seen_at_once(bundle, environ):
+def test_output_of_the_model_is_logged_immediately(bundle, environ):
     with served(bundle, environ, WEB_CONCURRENCY="1") as service:
         assert service.predict("print")[0] == 200
         text = service.log_file.read_text
         service.wait_until(lambda: "this is printed\n" in text(), "it is not seen")
 
 
-def test_an_address_in_use_is_told_at_once(unruly, environ, tmp_path, nachlass):
+def test_an_address_in_use_or_an_invalid_port_is_reported_at_startup(
+    unruly, environ, tmp_path, nachlass
+):
     python = python_of(unruly, environ)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -512,7 +518,7 @@ def test_an_address_in_use_is_told_at_once(unruly, environ, tmp_path, nachlass):
         ({"S2I_APP_METRICS_PREFIX": "a-b"}, "S2I_APP_METRICS_PREFIX is 'a-b'"),
     ],
 )
-def test_a_setting_that_cannot_be_is_told(unruly, environ, tmp_path, variables, said):
+def test_an_invalid_setting_is_reported_at_startup(unruly, environ, tmp_path, variables, said):
     service = start(unruly, environ, tmp_path / "log", **variables)
     assert service.process.wait(30) == 11
     told = service.log_file.read_text()
@@ -529,7 +535,7 @@ def test_a_setting_that_cannot_be_is_told(unruly, environ, tmp_path, variables, 
         ({"GUNICORN_CMD_ARGS": "--workers 3", "WEB_CONCURRENCY": "1"}, 3),
     ],
 )
-def test_workers_are_as_many_as_asked(unruly, environ, variables, workers):
+def test_the_number_of_workers_is_configurable(unruly, environ, variables, workers):
     with served(unruly, environ, **variables) as service:
         assert len(service.workers) == workers
 
@@ -548,7 +554,7 @@ def test_threads_of_libraries_share_the_cores(bundle, rebuild, environ, variable
         assert service.predict("OMP_NUM_THREADS") == (200, threads)
 
 
-def test_workers_do_not_draw_the_same_random_numbers(built, environ, tmp_path):
+def test_workers_draw_different_random_numbers(built, environ, tmp_path):
     cells = """# %%
 requirements = ["numpy"]
 import os, random
@@ -569,7 +575,7 @@ samples = [1]
     assert len({number for _, number in drawn}) == 100
 
 
-def test_nachlass_serves_a_source(nachlass, environ, tmp_path):
+def test_the_serve_command_builds_and_serves_a_source(nachlass, environ, tmp_path):
     source = tmp_path / "source"
     write_notebook(source / "model.ipynb", (TESTS / "support/unruly.nb.txt").read_text())
     port, log = free_port(), tmp_path / "log"

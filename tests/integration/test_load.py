@@ -10,7 +10,7 @@ SECONDS = 8
 """Ten minutes of the same are `make soak`."""
 
 
-def test_killed_workers_lose_only_what_they_had_begun(kmeans, environ):
+def test_killed_workers_lose_only_their_own_requests(kmeans, environ):
     samples = list(Bundle.open(kmeans).samples())
     with served(kmeans, environ, WEB_CONCURRENCY="2") as service:
         tally, killed = load(
@@ -27,9 +27,7 @@ def test_killed_workers_lose_only_what_they_had_begun(kmeans, environ):
     assert tally.answered <= counted <= tally.answered + tally.lost
 
 
-def test_every_kind_of_request_is_answered_as_it_should_be_while_workers_are_killed(
-    unruly, environ
-):
+def test_every_kind_of_request_gets_its_status_while_workers_are_killed(unruly, environ):
     with served(unruly, environ, WEB_CONCURRENCY="2", S2I_MAX_BODY_BYTES="100000") as service:
         tally, killed = load(
             service, MIX, connections=CONNECTIONS, seconds=SECONDS, kill_every_s=SECONDS / 6

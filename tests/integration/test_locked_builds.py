@@ -113,7 +113,7 @@ def without_secretlib(lock):
     lock.write_text(tomli_w.dumps(document))
 
 
-def test_a_changed_index_changes_nothing(project):
+def test_a_locked_build_ignores_a_changed_index(project):
     before = project.locks()
     project.publish("2.0")
     project.forget()
@@ -139,7 +139,7 @@ def test_a_changed_index_changes_nothing(project):
     assert project.predict() == [2.0, "2.0"]
 
 
-def test_another_file_under_the_same_name_is_refused(project):
+def test_a_file_with_another_hash_is_rejected(project):
     project.publish("1.0", content="second")
     project.forget()
     refused = project.build("--locked")
@@ -149,7 +149,7 @@ def test_another_file_under_the_same_name_is_refused(project):
     assert not list(project.root.glob(".*.making"))
 
 
-def test_a_lock_that_lacks_what_is_asked_for_is_refused(project):
+def test_a_lock_without_a_serving_requirement_is_rejected(project):
     refused = project.build("--locked", "-e", "S2I_SERVING_REQUIREMENTS=ipykernel")
     assert refused.returncode == 5
     assert refused.stderr.endswith(
@@ -158,20 +158,20 @@ def test_a_lock_that_lacks_what_is_asked_for_is_refused(project):
     )
 
 
-def test_a_lock_without_what_s2i_slim_asks_for_is_refused(project):
+def test_a_lock_without_tests_of_libraries_is_rejected_if_slim_is_off(project):
     refused = project.build("--locked", "-e", "S2I_SLIM=0")
     assert refused.returncode == 5
     assert "leaves out the tests of libraries, required by S2I_SLIM=0" in refused.stderr
 
 
-def test_a_lock_that_was_changed_by_hand_is_not_served_with(project):
+def test_a_bundle_with_an_edited_lock_does_not_predict(project):
     without_secretlib(project.bundle / "pylock.serving.toml")
     refused = project.ask("1")
     assert refused.returncode == 5
     assert "the lock differs from the one that the model was proven with" in refused.stderr
 
 
-def test_what_the_serving_lock_lacks_is_found_by_the_proof(project):
+def test_the_proof_detects_a_package_missing_from_the_serving_lock(project):
     without_secretlib(project.bundle / "pylock.serving.toml")
     refused = project.build("--locked")
     assert refused.returncode == 8
@@ -181,7 +181,7 @@ def test_what_the_serving_lock_lacks_is_found_by_the_proof(project):
     assert text.endswith("help: build without --locked to update the locks\n")
 
 
-def test_a_comparison_counts_and_names(project):
+def test_a_comparison_counts_and_shows_the_differences(project):
     project.train_with(2.0 + 1e-8)
     close = project.build("--locked", "--compare")
     assert close.returncode == 0, close.stderr
@@ -204,7 +204,7 @@ def test_a_comparison_counts_and_names(project):
     assert project.predict() == [4.0, "1.0"]
 
 
-def test_locks_that_the_source_carries(project, tmp_path):
+def test_locks_in_the_source_are_used_only_by_locked_builds(project, tmp_path):
     for name in LOCKS:
         shutil.copy(project.bundle / name, project.source)
     project.publish("2.0")
@@ -229,7 +229,7 @@ def test_locks_that_the_source_carries(project, tmp_path):
         (["--compare"], "--compare requires --locked"),
     ],
 )
-def test_options_that_do_not_go_together(nachlass, tmp_path, words, said):
+def test_incompatible_options_are_rejected(nachlass, tmp_path, words, said):
     refused = nachlass("build", tmp_path, *words)
     assert refused.returncode == 2
     assert said in refused.stderr

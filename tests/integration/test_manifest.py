@@ -25,7 +25,7 @@ def shape(value):
     return [shape(value[0])] if isinstance(value, list) and value else None
 
 
-def test_the_service_reads_the_example(bundle):
+def test_the_service_reads_the_example_manifest(bundle):
     opened = Bundle.open(bundle)
     assert not opened.is_pipeline
     assert opened.working_directory == bundle / "src"
@@ -45,14 +45,14 @@ def test_the_builder_writes_manifests_like_the_example(kmeans):
     assert shape(written) == shape(agreed)
 
 
-def test_a_built_bundle_has_its_digest(kmeans):
+def test_the_manifest_has_the_digest_of_its_bundle(kmeans):
     manifest = load_manifest(kmeans)
     assert manifest.digest == digest_of_bundle(kmeans, manifest)
     assert Bundle.open(kmeans).manifest.digest == manifest.digest
 
 
 @pytest.mark.parametrize("version", [0, 2, None, "1"])
-def test_another_schema_is_refused(bundle, version):
+def test_another_schema_version_is_rejected(bundle, version):
     manifest = {**example(), "schema_version": version}
     (bundle / "manifest.json").write_text(json.dumps(manifest))
     assert not is_bundle(bundle)
@@ -61,7 +61,7 @@ def test_another_schema_is_refused(bundle, version):
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "null"])
-def test_what_is_no_manifest_is_refused(bundle, text):
+def test_an_invalid_manifest_is_rejected(bundle, text):
     (bundle / "manifest.json").write_text(text)
     assert not is_bundle(bundle)
     with pytest.raises(BundleError, match="not a bundle"):

@@ -36,7 +36,7 @@ def service(unruly, cache, request):
 
 
 @pytest.mark.parametrize("case", PREDICTED)
-def test_each_answer_of_predict_names_the_model(service, unruly, case):
+def test_every_predict_response_has_the_model_digest(service, unruly, case):
     media_type, body, accept, expected = PREDICTED[case]
     headers = {"Content-Type": media_type} | ({"Accept": accept} if accept else {})
     status, answered, _body = service.ask("POST", "/predict", body, headers)
@@ -47,11 +47,11 @@ def test_each_answer_of_predict_names_the_model(service, unruly, case):
 @pytest.mark.parametrize(
     ("method", "path"), [("GET", "/livez"), ("GET", "/metrics"), ("GET", "/predict"), ("GET", "/x")]
 )
-def test_other_answers_do_not(service, method, path):
+def test_other_responses_have_no_model_digest(service, method, path):
     assert service.ask(method, path)[1]["Model-Digest"] is None
 
 
-def test_metrics_log_and_model_name_it(service, unruly):
+def test_metrics_log_and_model_document_have_the_digest(service, unruly):
     digest = digest_of(unruly)
     [info] = [name for name in service.metrics() if name.startswith("nachlass_model_info")]
     assert f'digest="{digest[:12]}"' in info
@@ -60,7 +60,7 @@ def test_metrics_log_and_model_name_it(service, unruly):
     assert json.loads(service.ask("GET", "/model")[2])["digest"] == digest
 
 
-def test_a_reload_changes_it(nachlass, environ, tmp_path):
+def test_a_reload_changes_the_digest(nachlass, environ, tmp_path):
     bundle = tmp_path / "bundle"
 
     def build(value):

@@ -78,7 +78,7 @@ RULE = {"expr": str, "for": str, "labels": dict, "annotations": dict}
 ENDPOINT = {"targetPort": int, "path": str, "interval": str}
 
 
-def test_the_operator_gets_the_same_rules(nachlass, numbers, tmp_path):
+def test_the_kubernetes_objects_have_the_same_rules(nachlass, numbers, tmp_path):
     """Check that the objects have the form in the operator's API reference.
 
     This checks the kinds, valid Kubernetes names, that there are no other fields than those
@@ -117,7 +117,7 @@ def test_the_operator_gets_the_same_rules(nachlass, numbers, tmp_path):
 
 
 @pytest.mark.parametrize("window", ["0s", "1", "an hour", "30s", "-1h", "1h30m"])
-def test_a_window_that_is_none_is_refused(window, nachlass, numbers, tmp_path):
+def test_an_invalid_window_is_rejected(window, nachlass, numbers, tmp_path):
     done = nachlass("monitoring", numbers, "-o", tmp_path / "monitoring", "--window", window)
     assert done.returncode == 2
     assert "--window must be a duration" in done.stderr
@@ -125,28 +125,28 @@ def test_a_window_that_is_none_is_refused(window, nachlass, numbers, tmp_path):
 
 
 @pytest.mark.parametrize("prefix", ["1st", "my-model", 'a"b', "{{x}}"])
-def test_a_prefix_that_no_metric_can_have_is_refused(prefix, nachlass, numbers, tmp_path):
+def test_an_invalid_metrics_prefix_is_rejected(prefix, nachlass, numbers, tmp_path):
     given = ["-e", f"S2I_APP_METRICS_PREFIX={prefix}"]
     done = nachlass("monitoring", numbers, "-o", tmp_path / "monitoring", *given)
     assert done.returncode == 3
     assert f"S2I_APP_METRICS_PREFIX is {prefix!r}" in done.stderr
 
 
-def test_the_prefix_of_the_environment_is_known(nachlass, numbers, tmp_path):
+def test_the_metrics_prefix_is_read_from_the_environment(nachlass, numbers, tmp_path):
     variables = {"S2I_APP_METRICS_PREFIX": "mine"}
     done = nachlass("monitoring", numbers, "-o", tmp_path, environment=variables)
     assert done.returncode == 0, done.stderr
     assert "mine_predictions_total" in (tmp_path / "rules.yml").read_text()
 
 
-def test_a_folder_that_cannot_be_written_is_named(nachlass, numbers, tmp_path):
+def test_an_unwritable_folder_is_reported(nachlass, numbers, tmp_path):
     (tmp_path / "file").write_text("")
     done = nachlass("monitoring", numbers, "-o", tmp_path / "file" / "folder")
     assert done.returncode == 3
     assert "cannot be written" in done.stderr
 
 
-def test_values_of_samples_show_only_where_they_may(numbers, environ):
+def test_sample_values_are_shown_only_with_local(numbers, environ):
     for words, shown in (((), False), (("--local",), True)):
         with served(numbers, environ, *words, S2I_INPUT_METRICS_RATE="1") as service:
             assert service.predict([0.0, NAMES[0]])[0] == 200
@@ -273,7 +273,7 @@ def replayed(bundle, services, share):
 
 @needs_prometheus
 @pytest.mark.only_all("it takes three minutes")
-def test_prometheus_notices_when_predictions_move(nachlass, environ, spam, numbers, tmp_path):
+def test_prometheus_detects_drift(nachlass, environ, spam, numbers, tmp_path):
     """Repeat the original's experiment with two replicas of two workers and a 1 min window."""
     folder = write_monitoring(nachlass, spam, tmp_path / "monitoring", "--window", "1m")
     moved = 0.0

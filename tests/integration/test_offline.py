@@ -87,7 +87,7 @@ def test_a_wheelhouse_is_enough(source, offline, tmp_path):
     assert offline("predict", tmp_path / "bundle", "1").stdout == '"1.17.0"\n'
 
 
-def test_what_the_wheelhouse_lacks_is_named(source, offline):
+def test_a_requirement_missing_from_the_wheelhouse_is_named(source, offline):
     for wheel in (source / "wheels").glob("six-*"):
         wheel.unlink()
     refused = offline("build", source)
@@ -96,7 +96,7 @@ def test_what_the_wheelhouse_lacks_is_named(source, offline):
     assert "six" in refused.stderr
 
 
-def test_a_wheelhouse_without_the_kernel_says_so(source, offline):
+def test_a_kernel_missing_from_the_wheelhouse_is_named(source, offline):
     for wheel in (source / "wheels").glob("ipykernel-*"):
         wheel.unlink()
     refused = offline("build", source)

@@ -79,7 +79,7 @@ def grown(before, after):
         ([SPAM, LEGITIMATE, SPAM], ["spam", "legitimate", "spam"]),
     ],
 )
-def test_a_text_or_a_list_of_texts(service, texts, labels):
+def test_a_text_and_a_list_of_texts_are_scored(service, texts, labels):
     assert score(service, texts) == labels
 
 
@@ -92,7 +92,7 @@ def test_every_text_gets_a_label(service, text):
     assert label in {"spam", "legitimate"}
 
 
-def test_metrics_count_every_prediction_of_all_workers(service):
+def test_metrics_count_the_predictions_of_all_workers(service):
     before = metrics(service)
     requests = [[SPAM] * 3, [LEGITIMATE, SPAM], LEGITIMATE] * 20
     with ThreadPoolExecutor(8) as clients:
@@ -111,7 +111,7 @@ def test_metrics_count_every_prediction_of_all_workers(service):
         assert {name for name in more if more[name]} == {PAGES}
 
 
-def test_an_experiment_in_one_large_request(service):
+def test_one_large_request_is_scored_and_counted(service):
     texts = [f"{SPAM} " * 40 + str(number) for number in range(1900)]
     texts += [f"{LEGITIMATE} " * 40 + str(number) for number in range(100)]
     assert 3_000_000 < len(form_of(texts)) < 16 << 20
@@ -136,7 +136,7 @@ def pickled(value):
     return base64.b64encode(pickle.dumps(value))
 
 
-def test_a_pickle_is_refused_unread(service, tmp_path):
+def test_a_pickle_is_rejected_and_never_loaded(service, tmp_path):
     pickle.loads(pickle.dumps(Touch(tmp_path / "here")))
     assert (tmp_path / "here").exists()
     args = pickled(Touch(tmp_path / "there"))

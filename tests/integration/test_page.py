@@ -22,7 +22,7 @@ LINKS = {"model", "drift", "metrics", "readyz", "livez"}
 NOT_LABELS = ("model.ipynb", *example()["packages"])
 
 
-def test_what_a_model_was_made_from_is_not_published(tmp_path):
+def test_data_files_and_parameters_are_not_published(tmp_path):
     manifest = example()
     manifest["data"]["files"] = [{"path": "/home/me/data.csv"}]
     manifest["parameters"] = {"DEPTH": "private"}
@@ -32,7 +32,7 @@ def test_what_a_model_was_made_from_is_not_published(tmp_path):
     assert "private" not in published
 
 
-def test_the_page_of_a_built_model(kmeans):
+def test_the_page_describes_a_built_model(kmeans):
     bundle = Bundle.open(kmeans)
     sample, prediction = next(bundle.samples())
     page = page_of(json.loads((bundle.path / "manifest.json").read_text()), bundle.path)
@@ -50,7 +50,7 @@ def test_the_page_of_a_built_model(kmeans):
     assert found == {**dict.fromkeys(page.links, 200), "readyz": 503}  # it was not started
 
 
-def test_what_is_served_is_named(tmp_path):
+def test_the_page_shows_the_facts_of_the_manifest(tmp_path):
     text = re.sub(r"\s+", " ", page_of(example(), tmp_path).everything)
     for fact in (
         "version v1.0, digest 9b1d6a2f0c47",
@@ -67,7 +67,7 @@ def test_what_is_served_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("manifest", [example(), hostile()], ids=["example", "hostile"])
-def test_nothing_is_fetched(manifest, tmp_path):
+def test_the_page_loads_no_other_resources(manifest, tmp_path):
     page = page_of(manifest, tmp_path)
     assert all(re.match(r"data:image/|[a-z]+(/\d+)?$", one) for one in page.references)
     assert not {"script", "iframe", "object", "embed", "img"} & {*page.tags}
@@ -75,7 +75,7 @@ def test_nothing_is_fetched(manifest, tmp_path):
     assert not re.search(r"url\(|@import|//", page.styles[0])
 
 
-def test_what_users_wrote_is_escaped(tmp_path):
+def test_text_from_users_is_escaped(tmp_path):
     manifest = hostile()
     page = page_of(manifest, tmp_path)
     assert {*page.tags} <= {*page_of(example(), tmp_path).tags}
@@ -88,7 +88,7 @@ def test_what_users_wrote_is_escaped(tmp_path):
 
 
 @pytest.mark.parametrize("contract", ["function", "pipeline"])
-def test_samples_are_hidden_unless_they_may_be_shown(contract, tmp_path):
+def test_samples_are_hidden_unless_allowed(contract, tmp_path):
     sample = {"name": "Ada Lovelace"}
     manifest = example(input={"example": sample}, contract=contract)
     (tmp_path / "samples.jsonl").write_text('{"sample": {}, "prediction": "Babbage"}')
@@ -101,7 +101,7 @@ def test_samples_are_hidden_unless_they_may_be_shown(contract, tmp_path):
     assert page.links == LINKS
 
 
-def test_a_notebook_without_samples(tmp_path):
+def test_the_page_of_a_notebook_without_samples_has_a_placeholder(tmp_path):
     manifest = example(samples={"count": 0, "shipped": 0}, input={"schema": True, "example": None})
     page = page_of(manifest, tmp_path)
     assert page.blocks["pre"] == [page.curl]
@@ -109,7 +109,7 @@ def test_a_notebook_without_samples(tmp_path):
     assert "The notebook has no samples" in page.everything
 
 
-def test_a_list_is_sent_to_a_pipeline_in_a_list(tmp_path):
+def test_the_curl_command_wraps_the_sample_of_a_pipeline_in_a_list(tmp_path):
     (tmp_path / "samples.jsonl").write_text('{"sample": [1, 2], "prediction": 3}')
     manifest = example(contract="pipeline", input={"example": [1, 2]})
     page = page_of(manifest, tmp_path)
@@ -118,7 +118,7 @@ def test_a_list_is_sent_to_a_pipeline_in_a_list(tmp_path):
 
 
 @pytest.mark.parametrize("count", [MAX_LABELS, MAX_LABELS + 1, 100])
-def test_some_of_many_labels_are_shown(count, tmp_path):
+def test_the_number_of_labels_shown_is_limited(count, tmp_path):
     labels = [f"label {number}" for number in range(count)]
     page = page_of(example(prediction={"labels": {"": labels}}), tmp_path)
     more = [f"and {count - MAX_LABELS} more"] if count > MAX_LABELS else []
@@ -156,9 +156,7 @@ def test_the_fields_of_a_prediction_are_listed(tmp_path):
         ([4] * 10, "too little traffic", "Not enough predictions to detect drift: 10 in the last"),
     ],
 )
-def test_the_page_and_the_document_say_whether_predictions_have_moved(
-    answered, verdict, said, tmp_path
-):
+def test_the_page_and_the_drift_document_show_the_verdict(answered, verdict, said, tmp_path):
     client = app_of(bundle_with(tmp_path), answered=answered).test_client()
     page = client.get("/", headers={"Accept": "text/html"}).text
     text = re.sub(r"\s+", " ", Page(page).everything)
@@ -176,7 +174,7 @@ def test_the_page_and_the_document_say_whether_predictions_have_moved(
     assert document["predictions"][0]["values"][4]["baseline_share"] == 0.14
 
 
-def test_labels_of_drift_are_escaped(tmp_path):
+def test_drift_labels_are_escaped(tmp_path):
     manifest = example(baseline={"predictions": {HOSTILE: {HOSTILE: 100}}, "inputs": {}})
     page = page_of(manifest, tmp_path)
     assert HOSTILE in page.everything
@@ -185,7 +183,7 @@ def test_labels_of_drift_are_escaped(tmp_path):
 
 @pytest.mark.parametrize("samples", [3, 0])
 @pytest.mark.parametrize("validator", [True, False])
-def test_the_table_of_answers(validator, samples, tmp_path):
+def test_the_table_lists_every_possible_status(validator, samples, tmp_path):
     raised = (*errors.REJECTED, errors.PredictorError, errors.TimeLimitError)
     statuses = {200, *(error.status for error in raised)}
     page = page_of(example(entry={"validator": validator}, samples={"count": samples}), tmp_path)
@@ -244,7 +242,7 @@ def chromium(profile, *words):
 
 @pytest.mark.needs("chromium", "apt-get install chromium")
 @pytest.mark.parametrize("manifest", [example(), hostile()], ids=["example", "hostile"])
-def test_a_browser_shows_it_within_the_window(manifest, tmp_path):
+def test_a_browser_shows_the_page_without_horizontal_scrolling(manifest, tmp_path):
     app = app_of(bundle_with(tmp_path, **manifest))
     profile = tmp_path / "profile"
     with served(app) as (url, asked):

@@ -150,7 +150,7 @@ def build(nachlass, source, outside):
     return run
 
 
-def test_what_was_read_is_in_the_manifest(build, source, outside):
+def test_files_read_by_the_notebook_are_in_the_manifest(build, source, outside):
     originals = {
         path.relative_to(source).as_posix(): sha256(path.read_bytes())
         for path in source.rglob("*")
@@ -184,7 +184,7 @@ def test_what_was_read_is_in_the_manifest(build, source, outside):
     }
 
 
-def test_data_outside_the_source_that_changed_is_read_again(build, outside):
+def test_changed_data_outside_the_source_triggers_a_rebuild(build, outside):
     first, said = build()
     assert "files read by the notebook, 5 of them outside the source" in said
     data = outside / "linked.txt"
@@ -202,7 +202,7 @@ def test_data_outside_the_source_that_changed_is_read_again(build, outside):
     assert third == second
 
 
-def test_only_some_of_many_files_are_listed(nachlass, tmp_path):
+def test_the_number_of_listed_files_is_limited(nachlass, tmp_path):
     many = tmp_path / "many"
     many.mkdir()
     for number in range(1200):
@@ -220,7 +220,7 @@ def test_only_some_of_many_files_are_listed(nachlass, tmp_path):
     assert "1200 files read by the notebook, 1000 of them outside the source" in done.stderr
 
 
-def test_what_cannot_be_observed_breaks_no_cell(nachlass, tmp_path):
+def test_a_read_that_cannot_be_recorded_does_not_fail_the_cell(nachlass, tmp_path):
     source = write_notebook(
         tmp_path / "source/model.ipynb",
         "# %%\nimport os\nreal, os.path.realpath = os.path.realpath, None\n"
@@ -235,7 +235,9 @@ def test_what_cannot_be_observed_breaks_no_cell(nachlass, tmp_path):
     assert [file["path"] for file in data["files"]] == ["a.txt"]  # by its time of access
 
 
-def test_what_one_notebook_of_a_pipeline_wrote_the_next_one_knows(nachlass, tmp_path):
+def test_files_written_by_an_earlier_notebook_of_a_pipeline_are_marked_as_written(
+    nachlass, tmp_path
+):
     stage = (
         "# %%\nrequirements = ['scikit-learn', 'cloudpickle']\n"
         "import os, cloudpickle\nfrom sklearn.dummy import DummyRegressor\n"
@@ -263,7 +265,7 @@ def test_what_one_notebook_of_a_pipeline_wrote_the_next_one_knows(nachlass, tmp_
     ]
 
 
-def test_no_parameter_tells_a_secret(nachlass, tmp_path):
+def test_secrets_in_parameters_are_masked(nachlass, tmp_path):
     source = write_notebook(
         tmp_path / "source/model.ipynb", "# %%\ndef predictor(x):\n    return 1\n"
     ).parent

@@ -105,7 +105,7 @@ def connections(service):
 
 @pytest.mark.needs("nginx", "make test-all")
 @pytest.mark.parametrize(("version", "buffering"), [("1.0", "on"), ("1.1", "on"), ("1.1", "off")])
-def test_nginx(service, tmp_path, version, buffering):
+def test_the_service_works_behind_nginx(service, tmp_path, version, buffering):
     command = ["nginx", "-e", tmp_path / "log", "-c"]
     values = {"version": version, "buffering": buffering}
     with proxy(tmp_path, command, NGINX, service, **values) as front:
@@ -113,7 +113,7 @@ def test_nginx(service, tmp_path, version, buffering):
 
 
 @pytest.mark.needs("haproxy", "make test-all")
-def test_haproxy(service, tmp_path):
+def test_the_service_works_behind_haproxy(service, tmp_path):
     with proxy(tmp_path, ["haproxy", "-db", "-f"], HAPROXY, service) as front:
         check(front, service)
 
@@ -121,7 +121,7 @@ def test_haproxy(service, tmp_path):
 @pytest.mark.needs("curl", "make test-all")
 @pytest.mark.parametrize("option", ["--http2", "--http1.1", "--http1.0"])
 @pytest.mark.parametrize("size", [1, 300_000])
-def test_curl(service, option, size):
+def test_curl_works_with_every_http_version(service, option, size):
     sample = "y" * size
     words = ["curl", "-sS", option, "-H", "content-type: application/json", "-d", "@-"]
     done = subprocess.run(

@@ -56,7 +56,7 @@ def build_twice(nachlass, own_cache, tmp_path):
 
 
 @pytest.mark.parametrize("example", OTHERWISE)
-def test_an_example_is_the_same_twice(build_twice, tmp_path, example):
+def test_two_builds_of_an_example_are_equal(build_twice, tmp_path, example):
     source = shutil.copytree(PROJECT / "examples" / example, tmp_path / "source", ignore=NOT_IN_GIT)
     first, second = build_twice(source, example)
     files, others = contents(first), contents(second)
@@ -66,7 +66,7 @@ def test_an_example_is_the_same_twice(build_twice, tmp_path, example):
         assert (first / "manifest.json").read_bytes() == (second / "manifest.json").read_bytes()
 
 
-def test_where_a_build_was_shows_nowhere(build_twice, tmp_path):
+def test_a_bundle_does_not_contain_its_build_path(build_twice, tmp_path):
     write_notebook(tmp_path / "source/model.ipynb", WARNS)
     first, second = build_twice(tmp_path / "source", "model")
     assert contents(first) == contents(second)
@@ -76,7 +76,7 @@ def test_where_a_build_was_shows_nowhere(build_twice, tmp_path):
     assert str(tmp_path) not in shown
 
 
-def test_the_first_file_that_differs_is_named(nachlass, own_cache, tmp_path):
+def test_the_first_different_file_is_named(nachlass, own_cache, tmp_path):
     write_notebook(tmp_path / "source/model.ipynb", RANDOM)
     said = []
     for words in ([], ["--locked"]):

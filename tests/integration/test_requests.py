@@ -78,19 +78,19 @@ def test_any_json_value_is_one_sample(service, sample):
         (b"1" * 5000, "too many digits"),
     ],
 )
-def test_what_is_not_json_is_refused(service, body, reason):
+def test_invalid_json_is_rejected(service, body, reason):
     answer = service.ask("POST", "/predict", body, JSON)
     assert reason in problem(answer, 400)["detail"]
 
 
-def test_a_body_that_is_too_large_is_refused(service):
+def test_a_body_above_the_limit_is_rejected(service):
     answer = service.ask("POST", "/predict", b'"' + b"x" * 50_000_000 + b'"', JSON)
     assert "1000000 bytes" in problem(answer, 413)["detail"]
     large = "x" * 900_000
     assert service.predict(large) == (200, {"seen": large})
 
 
-def test_a_chunked_body_is_read_and_its_size_limited(service):
+def test_a_chunked_body_is_read_and_its_size_is_limited(service):
     pieces = [b'["ch', b"unk", b'ed"]']
     status, _headers, body = service.ask("POST", "/predict", iter(pieces), JSON)
     assert (status, json.loads(body)) == (200, {"seen": ["chunked"]})
@@ -107,34 +107,34 @@ def test_a_chunked_body_is_read_and_its_size_limited(service):
         ("application/octet-stream", "is not supported"),
     ],
 )
-def test_another_media_type_is_refused(service, media_type, hint):
+def test_an_unsupported_media_type_is_rejected(service, media_type, hint):
     answer = service.ask("POST", "/predict", b"[1]", {"Content-Type": media_type})
     assert hint in problem(answer, 415)["detail"]
 
 
 @pytest.mark.parametrize("media_type", ["application/json; charset=utf-8", "application/x+json"])
-def test_media_types_that_are_json(service, media_type):
+def test_json_media_types_are_accepted(service, media_type):
     assert service.ask("POST", "/predict", b"[1]", {"Content-Type": media_type})[0] == 200
 
 
-def test_an_encoded_body_is_refused(service):
+def test_a_content_encoding_is_rejected(service):
     answer = service.ask("POST", "/predict", b"[1]", {**JSON, "Content-Encoding": "gzip"})
     assert "gzip" in problem(answer, 415)["detail"]
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH"])
-def test_another_method_is_refused(service, method):
+def test_an_unsupported_method_is_rejected(service, method):
     answer = service.ask(method, "/predict")
     problem(answer, 405)
     assert "POST" in answer[1]["Allow"]
 
 
-def test_another_path_is_refused(service):
+def test_an_unknown_path_is_not_found(service):
     assert "/nowhere" in problem(service.ask("POST", "/nowhere", b"1", JSON), 404)["detail"]
     problem(service.ask("GET", "/notebook/1"), 404)
 
 
-def test_json_args_of_a_form(service):
+def test_json_args_of_a_form_are_scored(service):
     answer = service.ask("POST", "/predict", b"json_args=%5B1%2C+%22%C3%A4%22%5D", FORM)
     assert (answer[0], json.loads(answer[2])) == (200, {"seen": [1, "ä"]})
     problem(service.ask("POST", "/predict", b"json_args=", FORM), 400)
@@ -149,7 +149,7 @@ class Touch:
         return open, (str(self.path), "w")
 
 
-def test_a_pickle_is_never_read(service, tmp_path):
+def test_a_pickle_is_never_loaded(service, tmp_path):
     trap = tmp_path / "created"
     pickled = pickle.dumps(Touch(trap))
     form = b"args=" + base64.b64encode(pickled).replace(b"+", b"%2B")
@@ -168,7 +168,7 @@ def test_a_pickle_is_never_read(service, tmp_path):
         ("bad", "the validator raised ValueError: only the service's log has"),
     ],
 )
-def test_the_validator_refuses(service, sample, reason):
+def test_the_reason_of_the_validator_is_returned(service, sample, reason):
     answer = service.ask("POST", "/predict", json.dumps(sample), JSON)
     assert reason in problem(answer, 422)["detail"]
 
@@ -185,7 +185,7 @@ def test_the_validator_refuses(service, sample, reason):
         ("recursion", "RecursionError"),
     ],
 )
-def test_a_predictor_that_raises_is_told_to_the_log_alone(service, sample, said):
+def test_an_exception_of_the_predictor_is_only_in_the_log(service, sample, said):
     request_id = f"test-{sample.replace(' ', '-')}"
     headers = {**JSON, "X-Request-Id": request_id}
     answer = service.ask("POST", "/predict", json.dumps(sample), headers)
@@ -198,13 +198,13 @@ def test_a_predictor_that_raises_is_told_to_the_log_alone(service, sample, said)
     assert "seconds" in line
 
 
-def test_a_predictor_may_fork_and_leaves_nothing_of_it(service):
+def test_a_predictor_may_use_a_process_pool(service):
     for _ in range(3):
         assert service.predict("pool") == (200, 3)
     assert service.predict("a") == (200, {"seen": "a"})
 
 
-def test_a_predictor_that_configures_logging_does_not_silence_ours(service):
+def test_a_predictor_cannot_silence_the_log_of_the_service(service):
     for number in range(6):
         headers = {**JSON, "X-Request-Id": f"silence-{number}"}
         problem(service.ask("POST", "/predict", '"silence"', headers), 500)
@@ -212,13 +212,13 @@ def test_a_predictor_that_configures_logging_does_not_silence_ours(service):
     assert {f"silence-{number}" for number in range(6)} <= told
 
 
-def test_a_prediction_without_json_form_is_told_by_its_type(service):
+def test_a_prediction_without_json_form_is_reported_by_type(service):
     answer = service.ask("POST", "/predict", '"object"', JSON)
     assert "an object has no JSON form" in problem(answer, 500)["detail"]
     problem(service.ask("POST", "/predict", '"deep"', JSON), 500)
 
 
-def test_a_request_id_is_kept_only_if_it_is_harmless(service):
+def test_only_a_safe_request_id_is_kept(service):
     given = {"X-Request-Id": "a-1_b.c:d"}
     assert service.ask("GET", "/livez", headers=given)[1]["X-Request-Id"] == "a-1_b.c:d"
     for bad in ("a b", "x" * 200, 'a"b', "<script>"):
@@ -226,7 +226,7 @@ def test_a_request_id_is_kept_only_if_it_is_harmless(service):
         assert answered != bad
 
 
-def test_requests_are_counted_by_what_became_of_them(service):
+def test_requests_are_counted_by_outcome(service):
     before = service.metrics()
     service.predict("raise")
     service.predict("no")
@@ -257,7 +257,7 @@ def test_requests_are_counted_by_what_became_of_them(service):
     }
 
 
-def test_a_client_that_sends_half_a_request_is_let_go(service):
+def test_a_client_that_sends_half_a_body_times_out(service):
     started = time.monotonic()
     half = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
     answered = raw(service, half + b'Content-Length: 100\r\n\r\n["half', seconds=30)
@@ -266,14 +266,14 @@ def test_a_client_that_sends_half_a_request_is_let_go(service):
     assert time.monotonic() - started < 20
 
 
-def test_a_client_that_sends_half_its_headers_is_let_go(service):
+def test_a_client_that_sends_half_its_headers_is_disconnected(service):
     started = time.monotonic()
     assert raw(service, b"POST /predict HTTP/1.1\r\nHost: x\r\nX-Slow: ", seconds=30) == b""
     assert time.monotonic() - started < 20
     assert not service.events("gunicorn")
 
 
-def test_slow_clients_do_not_keep_others_waiting(service):
+def test_slow_clients_do_not_block_other_requests(service):
     connections = []
     try:
         for _ in range(40):
@@ -304,7 +304,7 @@ def test_slow_clients_do_not_keep_others_waiting(service):
         ),
     ],
 )
-def test_what_is_not_http_is_refused(service, data, status):
+def test_malformed_http_is_rejected(service, data, status):
     assert status in raw(service, data).splitlines()[0]
 
 
@@ -317,7 +317,7 @@ def test_a_connection_serves_several_requests(service):
     assert received.index(b'{"seen": 1}') < received.index(b'{"seen": 2}')
 
 
-def test_curl_as_the_service_itself_says(service):
+def test_the_logged_curl_command_works(service):
     ready = service.event("ready")
     command = ready["curl"].replace("'SAMPLE AS JSON'", "'\"a\"'")
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)

@@ -36,7 +36,7 @@ def files_with(folder, text):
     return [path for path in inside if text.encode() in path.read_bytes()]
 
 
-def test_planted_secrets_are_named_and_in_no_file_of_the_bundle(nachlass, tmp_path):
+def test_planted_secrets_are_reported_and_left_out_of_the_bundle(nachlass, tmp_path):
     source, bundle = tmp_path / "source", tmp_path / "bundle"
     write_notebook(source / "model.ipynb", MODEL)
     parameters, marks = plant(source)
@@ -84,7 +84,7 @@ SAMPLED = f"{KEPT}samples = [token]\n# %%\ndef predictor(x):\n    return x\n"
         (SHOWN, "the output of the cell", "cell 2", "do not print it"),
     ],
 )
-def test_a_secret_parameter_that_is_kept_ends_the_build(
+def test_a_secret_parameter_stored_by_a_cell_fails_the_build(
     nachlass, tmp_path, cells, what, place, remedy
 ):
     write_notebook(tmp_path / "source/model.ipynb", cells)
@@ -100,7 +100,7 @@ def test_a_secret_parameter_that_is_kept_ends_the_build(
     assert shipped.returncode == 0, shipped.stderr
 
 
-def test_a_secret_that_is_read_when_the_predictor_is_called_is_nowhere(nachlass, environ, tmp_path):
+def test_a_secret_read_by_the_predictor_is_not_in_the_bundle(nachlass, environ, tmp_path):
     bundle = tmp_path / "bundle"
     write_notebook(tmp_path / "source/model.ipynb", f"{CALLED}samples = [1]\n")
     built = nachlass("build", tmp_path / "source", "-o", bundle, "-e", "API_TOKEN=pla1nted-x")
@@ -110,7 +110,7 @@ def test_a_secret_that_is_read_when_the_predictor_is_called_is_nowhere(nachlass,
         assert service.predict(1) == (200, 7)
 
 
-def test_a_file_that_is_to_be_shipped_is(nachlass, tmp_path):
+def test_a_secret_file_in_s2i_ship_is_shipped(nachlass, tmp_path):
     source, bundle = tmp_path / "source", tmp_path / "bundle"
     cells = "# %%\nkey = open('conf/public.key').read()\ndef predictor(x):\n    return key\n"
     write_notebook(source / "model.ipynb", f"{cells}samples = [1]\n")
@@ -127,7 +127,7 @@ def test_a_file_that_is_to_be_shipped_is(nachlass, tmp_path):
 @pytest.mark.parametrize(
     "name", ["KEY_COLUMN=customer_id", "MAX_TOKEN=4096", "SORT_KEY=age_1", "MY_PWD=/home/someone"]
 )
-def test_what_only_sounds_like_a_secret_is_none(nachlass, tmp_path, name):
+def test_a_parameter_that_only_sounds_like_a_secret_is_allowed(nachlass, tmp_path, name):
     cells = f"# %%\nimport os\nvalue = os.environ[{name.partition('=')[0]!r}]\n"
     cells += "# %%\ndef predictor(x):\n    return value\nsamples = [1]\n"
     write_notebook(tmp_path / "source/model.ipynb", cells)
@@ -135,7 +135,7 @@ def test_what_only_sounds_like_a_secret_is_none(nachlass, tmp_path, name):
     assert built.returncode == 0, built.stderr
 
 
-def test_a_secret_is_in_no_message_of_a_cell_that_fails(nachlass, tmp_path):
+def test_secrets_are_masked_in_the_error_of_a_failing_cell(nachlass, tmp_path):
     cells = f"{KEPT}raise RuntimeError('401 for ?key=' + token)\n# %%\ndef predictor(x): pass\n"
     write_notebook(tmp_path / "source/model.ipynb", cells)
     failed = nachlass("build", tmp_path / "source", "-e", "API_TOKEN=pla1nted-x")
@@ -144,7 +144,7 @@ def test_a_secret_is_in_no_message_of_a_cell_that_fails(nachlass, tmp_path):
     assert "pla1nted" not in failed.stderr
 
 
-def test_a_secret_of_the_environment_counts_as_one_that_is_given(nachlass, tmp_path):
+def test_a_secret_from_the_environment_also_fails_the_build(nachlass, tmp_path):
     write_notebook(tmp_path / "source/model.ipynb", TAKEN)
     environment = {"API_TOKEN": "pla1nted-x"}
     refused = nachlass("build", tmp_path / "source", environment=environment)
@@ -163,7 +163,7 @@ samples = people
 """
 
 
-def test_rows_stay_out_of_a_bundle_that_is_to_ship_none(nachlass, environ, tmp_path):
+def test_a_bundle_built_without_rows_contains_no_rows(nachlass, environ, tmp_path):
     source, bundle = tmp_path / "source", tmp_path / "bundle"
     write_notebook(source / "model.ipynb", ROWS)
     beside = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("people")])

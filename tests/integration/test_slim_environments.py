@@ -78,7 +78,7 @@ def user_packages(manifest):
     return {name for name, version in manifest["packages"].items() if version == "9999"}
 
 
-def test_a_changed_cell_keeps_the_environment_and_a_new_need_changes_it(build, tmp_path):
+def test_a_changed_cell_reuses_the_environment_unless_it_needs_more(build, tmp_path):
     said, manifest = build()
     assert "imported by the model: toolbox" in said
     assert "imported while scoring samples: far-engine" in said
@@ -101,7 +101,7 @@ def test_a_changed_cell_keeps_the_environment_and_a_new_need_changes_it(build, t
     assert environment_of(tmp_path) == before
 
 
-def test_what_is_removed_by_hand_is_missed_by_the_proof(build, tmp_path):
+def test_the_proof_restores_a_package_removed_by_hand(build, tmp_path):
     build()
     file = remembered(tmp_path)
     kept = json.loads(file.read_text())
@@ -114,7 +114,7 @@ def test_what_is_removed_by_hand_is_missed_by_the_proof(build, tmp_path):
     assert json.loads(remembered(tmp_path).read_text())["why"]["far-engine"]
 
 
-def test_what_is_missing_is_named_to_whoever_asks_and_can_be_added(build, nachlass, tmp_path):
+def test_a_missing_package_is_named_in_the_error_and_can_be_added(build, nachlass, tmp_path):
     text = MODEL.replace("toolbox.answer(x) + 1", '__import__(f"hidden_{x}").VERSION if x else x')
     text = text.replace("[1, 2]", "[0, 0]")
     build(text)
@@ -171,7 +171,7 @@ BY_NAME = "import importlib\n    return x * importlib.import_module('tested.' + 
         ("return x * importlib.metadata.version('tested').count('test')", {}, {"inner/tests"}),
     ],
 )
-def test_tests_of_libraries_stay_out_where_nothing_needs_them(
+def test_tests_of_libraries_are_left_out_unless_needed(
     repo, build, nachlass, tmp_path, body, variables, left
 ):
     make_wheel(repo() / "wheels", "tested", "9999", files=TESTED)

@@ -94,7 +94,7 @@ def pasted(said, title):
     ],
     ids=["digits", "survivors", "texts"],
 )
-def test_what_is_suggested_builds(source, nachlass, tmp_path, cells, sample, allowed):
+def test_the_suggested_cells_build(source, nachlass, tmp_path, cells, sample, allowed):
     write_notebook(source / "tutorial.ipynb", cells)
     checked = nachlass("check", source)
     assert checked.returncode == 4

@@ -63,7 +63,7 @@ def ask(service, certificate, method, path, body=None, headers=()):
         client.close()
 
 
-def test_the_command_takes_paths_as_they_are_where_it_is_called(unruly, environ, certificate):
+def test_the_serve_command_resolves_paths_in_the_current_folder(unruly, environ, certificate):
     log_file, port = certificate / "command.log", free_port()
     words = "--certfile cert.pem --keyfile key.pem"
     with log_file.open("wb") as log:
@@ -83,13 +83,13 @@ def test_the_command_takes_paths_as_they_are_where_it_is_called(unruly, environ,
         service.kill()
 
 
-def test_the_log_says_how_to_ask(service):
+def test_the_logged_url_and_curl_command_use_https(service):
     ready = service.event("ready")
     assert ready["url"] == f"https://127.0.0.1:{service.port}"
     assert f"curl -s https://127.0.0.1:{service.port}/predict" in ready["curl"]
 
 
-def test_predictions_pages_and_batches(service, certificate):
+def test_predictions_pages_and_batches_are_served(service, certificate):
     answered = ask(service, certificate, "POST", "/predict", b"[1]", JSON.items())
     assert answered == (200, b'{"seen": [1]}\n')
     assert ask(service, certificate, "GET", "/livez")[0] == 200
@@ -104,7 +104,7 @@ def test_predictions_pages_and_batches(service, certificate):
     assert predictions == [{"seen": number} for number in range(1000)]
 
 
-def test_who_does_not_finish_the_handshake_holds_up_nobody(service, certificate):
+def test_an_unfinished_handshake_does_not_block_other_clients(service, certificate):
     with socket.create_connection(("127.0.0.1", service.port)) as silent:
         silent.sendall(b"\x16\x03\x01")
         with socket.create_connection(("127.0.0.1", service.port)) as plain:
@@ -112,14 +112,14 @@ def test_who_does_not_finish_the_handshake_holds_up_nobody(service, certificate)
             assert ask(service, certificate, "GET", "/livez")[0] == 200
 
 
-def test_a_large_answer_arrives_whole(service, certificate):
+def test_a_large_response_is_complete(service, certificate):
     text = "x" * 3_000_000
     body = json.dumps(text).encode()
     status, answer = ask(service, certificate, "POST", "/predict", body, JSON.items())
     assert (status, json.loads(answer)) == (200, {"seen": text})
 
 
-def test_a_connection_is_kept_and_closed_by_its_client(service, certificate):
+def test_a_connection_is_reused(service, certificate):
     with connect(service, certificate) as client:
         for _ in range(3):
             client.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")

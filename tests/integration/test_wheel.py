@@ -109,7 +109,7 @@ def read_only():
         path.chmod(path.stat().st_mode | 0o200)
 
 
-def test_the_wheel_holds_every_module_and_page_and_nothing_else(wheel):
+def test_the_wheel_contains_every_module_and_page_and_nothing_else(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
     builder, service = PROJECT / "builder", PROJECT / "service"
@@ -125,7 +125,7 @@ def test_the_wheel_holds_every_module_and_page_and_nothing_else(wheel):
     assert names == {str(module) for module in modules}
 
 
-def test_source_archives_make_the_same_wheels(wheel, tmp_path):
+def test_source_distributions_build_the_same_wheels(wheel, tmp_path):
     for project, made in ((PROJECT, wheel), (PROJECT / "service", None)):
         built = tmp_path / project.name
         hatchling(project, "-d", built / "dist")
@@ -138,7 +138,7 @@ def test_source_archives_make_the_same_wheels(wheel, tmp_path):
         assert f"-{__version__}-" in again.name
 
 
-def test_the_wheels_tell_the_version_and_where_to_ask(wheel):
+def test_the_wheel_metadata_has_version_urls_and_license(wheel):
     with zipfile.ZipFile(wheel) as archive:
         name = next(name for name in archive.namelist() if name.endswith("METADATA"))
         metadata = email.message_from_bytes(archive.read(name))
@@ -217,7 +217,7 @@ def test_a_read_only_source_is_built_into_the_cache(installed, run, read_only, c
 
 
 @pytest.mark.parametrize("home", [None, NO_HOME], ids=["no HOME", "a HOME that cannot be"])
-def test_a_cache_folder_is_all_the_home_it_needs(home, installed, run, source):
+def test_a_build_with_a_cache_folder_needs_no_home(home, installed, run, source):
     # The variables by which uv, Jupyter and others could find a home all the same.
     lacking = dict.fromkeys(("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "USER"))
     environment = {**lacking, "HOME": home}
@@ -229,7 +229,7 @@ def test_a_cache_folder_is_all_the_home_it_needs(home, installed, run, source):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 @pytest.mark.needs("setpriv", "apt-get install util-linux")
-def test_a_user_whom_nobody_knows(installed, run, source):
+def test_a_user_without_a_passwd_entry_can_build(installed, run, source):
     # May read everything, as Python itself may be in a private folder; may write only its own.
     become = ["setpriv", f"--reuid={NOBODY}", "--regid=0", "--clear-groups"]
     become += ["--inh-caps=-all,+dac_read_search", "--ambient-caps=-all,+dac_read_search"]
