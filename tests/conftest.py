@@ -12,8 +12,8 @@ from filelock import FileLock
 from hypothesis import settings
 
 from support.cells import write_notebook
-from support.command import Command, environment_of_a_user
-from support.containers import OF_A_RUN, Engine
+from support.command import Command, user_environment
+from support.containers import RUN_PREFIX, Engine
 from support.project import ALL, NOT_IN_GIT, PROJECT, TESTS
 
 # The same examples in every run, even on slow machines.
@@ -23,10 +23,16 @@ settings.load_profile("ours")
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "needs(program, enable): a program the machine must have")
-    config.addinivalue_line("markers", "needs_room(gigabytes): free disk space that it needs")
-    config.addinivalue_line("markers", "needs_elsewhere(program, what): no machine of ours has it")
-    config.addinivalue_line("markers", "starts_programs: kernels, uv, git, builds; not test-unit")
-    config.addinivalue_line("markers", "private_details: of other projects, in every version")
+    config.addinivalue_line("markers", "needs_room(gigabytes): the free disk space that it needs")
+    config.addinivalue_line(
+        "markers", "needs_elsewhere(program, what): a program that only other machines have"
+    )
+    config.addinivalue_line(
+        "markers", "starts_programs: starts kernels, uv, git or builds; not in test-unit"
+    )
+    config.addinivalue_line(
+        "markers", "private_details: searches all versions for details of other projects"
+    )
     config.addinivalue_line("markers", "only_all(reason): runs in `make test-all` alone")
 
 
@@ -100,14 +106,14 @@ def own_cache(cache, tmp_path):
 
 @pytest.fixture
 def environ(cache):
-    return environment_of_a_user(cache)
+    return user_environment(cache)
 
 
 @pytest.fixture(scope="session")
 def command(tmp_path_factory, cache):
     """Yield the command with the environment of a user: see command.py."""
     made = Command(tmp_path_factory.mktemp("command"))
-    yield partial(made, environ=environment_of_a_user(cache))
+    yield partial(made, environ=user_environment(cache))
     made.end()
 
 
@@ -207,7 +213,7 @@ def engine(cache):
 @pytest.fixture
 def tag():
     """Return the name of an image that is kept until the next test run."""
-    return f"{OF_A_RUN}{uuid4().hex[:8]}"
+    return f"{RUN_PREFIX}{uuid4().hex[:8]}"
 
 
 @pytest.fixture(scope="session")
@@ -216,7 +222,7 @@ def project_images(engine, cache, shared):
     names = shared / "images.json"
     with FileLock(shared / "images.lock"):
         if not names.exists():
-            made = engine.project_images(shared / "smallest", environment_of_a_user(cache))
+            made = engine.project_images(shared / "smallest", user_environment(cache))
             names.write_text(json.dumps(made))
     return json.loads(names.read_text())
 

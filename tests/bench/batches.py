@@ -61,12 +61,14 @@ def main():
         bundle = build(name, write)
         entries = list(islice(cycle(Bundle.open(bundle).samples()), ROWS))
         samples = [sample for sample, _prediction in entries]
-        ready, asked = measure(bundle, samples, [prediction for _sample, prediction in entries])
-        print(f"{name}, {ROWS} samples: batch_predictor on the parsed list {1000 * ready:.2f} ms")
-        for media_type, seconds in asked.items():
+        call_s, request_s = measure(
+            bundle, samples, [prediction for _sample, prediction in entries]
+        )
+        print(f"{name}, {ROWS} samples: batch_predictor on the parsed list {1000 * call_s:.2f} ms")
+        for media_type, seconds in request_s.items():
             goal = GOALS.get((name, media_type))
-            said = f" (goal: at most {goal})" if goal else ""
-            print(f"  {media_type:36} {1000 * seconds:7.2f} ms, ratio {seconds / ready:.2f}{said}")
+            note = f" (goal: at most {goal})" if goal else ""
+            print(f"  {media_type:36} {1000 * seconds:7.2f} ms, ratio {seconds / call_s:.2f}{note}")
     print(f"60 ms per call and 20 µs per row, {SLEEPY_ROWS} rows: one call {ONE_CALL_S:.2f} s")
     for which, seconds in zip(("first", "second"), measure_sleepy(), strict=True):
         ratio = f"ratio {seconds / ONE_CALL_S:.2f} (goal for the calls: at most {SLEEPY_GOAL})"
@@ -86,7 +88,7 @@ def measure_sleepy():
     body = b"".join(b"%d\n" % row for row in range(SLEEPY_ROWS))
     with served(build("sleepy", write_sleepy), os.environ, "--workers", "1") as service:
         connection = http.client.HTTPConnection("127.0.0.1", service.port)
-        answers = [ask(connection, LINES, body) for _ in range(2)]
+        answers = [post(connection, LINES, body) for _ in range(2)]
         connection.close()
     for answer, _seconds in answers:
         check(answer, LINES, list(range(SLEEPY_ROWS)))
@@ -112,22 +114,22 @@ def build(name, write):
 def measure(bundle, samples, expected):
     """Return the median seconds of a call, and of a request of each type."""
     bodies = bodies_of(samples)
-    called, asked = [], {media_type: [] for media_type in bodies}
+    calls, requests = [], {media_type: [] for media_type in bodies}
     with (
         ready_list(bundle, samples) as call,
         served(bundle, os.environ, "--workers", "1") as service,
     ):
         connection = http.client.HTTPConnection("127.0.0.1", service.port)
         for media_type, body in bodies.items():
-            for answer, _seconds in (ask(connection, media_type, body) for _ in range(5)):
+            for answer, _seconds in (post(connection, media_type, body) for _ in range(5)):
                 check(answer, media_type, expected)
             call()
         for _ in range(ROUNDS):
-            called.append(call())
+            calls.append(call())
             for media_type, body in bodies.items():
-                asked[media_type].append(ask(connection, media_type, body)[1])
+                requests[media_type].append(post(connection, media_type, body)[1])
         connection.close()
-    return median(called), {media_type: median(seconds) for media_type, seconds in asked.items()}
+    return median(calls), {media_type: median(seconds) for media_type, seconds in requests.items()}
 
 
 @contextmanager
@@ -175,7 +177,7 @@ def bodies_of(samples):
     }
 
 
-def ask(connection, media_type, body):
+def post(connection, media_type, body):
     """Return the response and its duration in seconds."""
     started = time.perf_counter()
     connection.request("POST", "/predict", body, {"Content-Type": media_type})
@@ -186,12 +188,12 @@ def ask(connection, media_type, body):
 def check(answer, media_type, expected):
     """Check that the predictions are those of the notebook."""
     if media_type == LINES:
-        given = [json.loads(line)["prediction"] for line in answer.splitlines()]
+        predictions = [json.loads(line)["prediction"] for line in answer.splitlines()]
     elif media_type == ARROW:
-        given = pa.ipc.open_stream(answer).read_all()["prediction"].to_pylist()
+        predictions = pa.ipc.open_stream(answer).read_all()["prediction"].to_pylist()
     else:
-        given = pq.read_table(io.BytesIO(answer))["prediction"].to_pylist()
-    if not agree(expected, given):
+        predictions = pq.read_table(io.BytesIO(answer))["prediction"].to_pylist()
+    if not agree(expected, predictions):
         raise RuntimeError(f"{media_type}: the predictions differ from the notebook's")
 
 

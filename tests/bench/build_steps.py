@@ -31,10 +31,10 @@ def timed(command, **options):
     return time.monotonic() - started, done.stderr
 
 
-def steps(said):
+def steps(output):
     """Yield the steps in a build's progress output, with their seconds."""
     name = None
-    for line in said.splitlines():
+    for line in output.splitlines():
         if line.startswith("---> "):
             name = line.partition(". ")[2]
         elif name and (took := TOOK.fullmatch(line)):
@@ -84,12 +84,12 @@ def main():
         list(with_pip(work, bundle))
         shutil.rmtree(work / "pip-venv")
         shutil.rmtree(source / ".nachlass")
-        first, said = build(source, work / "cache")
-        show("first build", list(steps(said)), first)
+        first, output = build(source, work / "cache")
+        show("first build", list(steps(output)), first)
         notebook = source / "model.ipynb"
         notebook.write_text(notebook.read_text().replace("n_clusters=7", "n_clusters=6"))
-        changed, said = build(source, work / "cache")
-        show("second build, a cell changed", list(steps(said)), changed)
+        changed, output = build(source, work / "cache")
+        show("second build, a cell changed", list(steps(output)), changed)
         unchanged, _said = build(source, work / "cache")
         show("third build, nothing changed", [], unchanged)
         another = shutil.copytree(source, work / "another", ignore=without)
@@ -98,8 +98,8 @@ def main():
             cell.source = cell.source.replace("requirements = [", 'requirements = [["six", ""], ')
             cell.source = cell.source.replace("predictor(x):", "predictor(x):\n    import six")
         nbformat.write(notebook, another / "model.ipynb")
-        second, said = build(another, work / "cache")
-        took = dict(steps(said))
+        second, output = build(another, work / "cache")
+        took = dict(steps(output))
         show("another model, with one distribution more", list(took.items()), second)
         pip = list(with_pip(work, bundle))
         show("with pip", pip)

@@ -139,11 +139,11 @@ def main():
 def build_models():
     """Return the bundles by name; A is also served without its batch_predictor."""
     bundles = {}
-    for name, given in (("A batched", TESTS.parent / "examples/kmeans"), ("B", SUM), ("C", TEXTS)):
+    for name, origin in (("A batched", TESTS.parent / "examples/kmeans"), ("B", SUM), ("C", TEXTS)):
         folder = FOLDER / name.replace(" ", "-")
-        source = given if isinstance(given, Path) else folder / "source"
-        if isinstance(given, str):
-            write_notebook(source / "model.ipynb", given)
+        source = origin if isinstance(origin, Path) else folder / "source"
+        if isinstance(origin, str):
+            write_notebook(source / "model.ipynb", origin)
         command = [NACHLASS, "build"]
         subprocess.run([*command, source, "-o", folder / "bundle", "-q"], check=True)
         bundles[name] = folder / "bundle"
@@ -229,7 +229,7 @@ def measure(results, name, model, bundle, start):
     with start() as (pid, url, wrap, unwrap):
         wait_for(url, wrap(samples[0][0]))
         for sample, expected in samples[:20]:
-            answer = unwrap(ask(url, wrap(sample)))
+            answer = unwrap(post(url, wrap(sample)))
             if not agree(expected, answer):
                 raise RuntimeError(f"{name} answers {answer} to {sample}, not {expected}")
         body = json.dumps(wrap(samples[0][0]))
@@ -241,7 +241,7 @@ def measure(results, name, model, bundle, start):
             results.add(name, model, connections, sample)
 
 
-def ask(url, value):
+def post(url, value):
     headers = {"Content-Type": "application/json"}
     request = urllib.request.Request(url, json.dumps(value).encode(), headers)
     with urllib.request.urlopen(request, timeout=30) as response:
@@ -252,7 +252,7 @@ def wait_for(url, value):
     ends_at = time.monotonic() + 120
     while True:
         try:
-            return ask(url, value)
+            return post(url, value)
         except OSError:
             if time.monotonic() > ends_at:
                 raise

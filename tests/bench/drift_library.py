@@ -57,15 +57,15 @@ def library(baseline, live):
 
 def shares(before, now, m, n, windows):
     rng = np.random.default_rng(1)
-    said = dict.fromkeys(RULES, 0)
+    detections = dict.fromkeys(RULES, 0)
     for _ in range(windows):
         baseline, live = before(rng, m), now(rng, n)
         distance, p = library(baseline, live)
-        said["ours"] += ours(baseline, live)
-        said["PSI>0.25"] += distance > 0.25
-        said["p<0.05"] += p < 0.05
-        said["p<0.0005"] += p < FALSE_ALARMS
-    return {rule: 100 * count / windows for rule, count in said.items()}
+        detections["ours"] += ours(baseline, live)
+        detections["PSI>0.25"] += distance > 0.25
+        detections["p<0.05"] += p < 0.05
+        detections["p<0.0005"] += p < FALSE_ALARMS
+    return {rule: 100 * count / windows for rule, count in detections.items()}
 
 
 def main():

@@ -91,7 +91,7 @@ def shares(draw, m, n, windows, fields=1, tests=1):
     that they count as.
     """
     rng, alpha = np.random.default_rng(1), FALSE_ALARMS / tests
-    said = dict.fromkeys(("PSI", "KS", "either", "chi2", "PSI>0.25"), 0)
+    detections = dict.fromkeys(("PSI", "KS", "either", "chi2", "PSI>0.25"), 0)
     done = 0
     while done < windows:
         rows = min(CHUNK, windows - done)
@@ -102,13 +102,13 @@ def shares(draw, m, n, windows, fields=1, tests=1):
         far = ks(live, base) > ks_limit(n, m, alpha)
         statistic, degrees = chi2(live, base)
         limits = np.array([chi2_quantile(int(d), alpha) for d in range(bins)])
-        said["PSI"] += moved.sum()
-        said["KS"] += far.sum()
-        said["either"] += (moved | far).sum()
-        said["chi2"] += (statistic > limits[degrees]).sum()
-        said["PSI>0.25"] += (index > CUSTOMARY_PSI).sum()
+        detections["PSI"] += moved.sum()
+        detections["KS"] += far.sum()
+        detections["either"] += (moved | far).sum()
+        detections["chi2"] += (statistic > limits[degrees]).sum()
+        detections["PSI>0.25"] += (index > CUSTOMARY_PSI).sum()
         done += rows
-    return {name: fields * count / windows for name, count in said.items()}
+    return {name: fields * count / windows for name, count in detections.items()}
 
 
 def main():

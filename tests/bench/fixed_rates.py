@@ -45,9 +45,9 @@ def main():
             for name in SERVERS:
                 with start(name, model) as (_pid, url, *_):
                     wait_for(url, sample)
-                    ask_at(program, url, body, most / 4, 2)  # warms up
+                    run_at(program, url, body, most / 4, 2)  # warms up
                     for share in SHARES:
-                        result = ask_at(program, url, body, most * share, SECONDS)
+                        result = run_at(program, url, body, most * share, SECONDS)
                         found.setdefault((share, name), []).append(result)
         for (share, name), results in sorted(found.items()):
             times = ", ".join(
@@ -74,7 +74,7 @@ def autocannon():
     return program
 
 
-def ask_at(program, url, body, rate, seconds):
+def run_at(program, url, body, rate, seconds):
     """Return a server's results at a fixed rate of requests per second."""
     command = [program, "-j", "-n", "-m", "POST", "-H", "Content-Type=application/json"]
     command += ["-b", body, "-c", CONNECTIONS, "-R", round(rate), "-d", seconds, url]

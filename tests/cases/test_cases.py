@@ -96,19 +96,19 @@ def test_case(case, settings, source, nachlass, environ, tmp_path):
     if settings.get("exit"):
         assert not bundle.exists()
         assert not list(tmp_path.glob(".bundle*"))
-        compare_refusal(case, settled(result.stderr, root))
+        compare_refusal(case, normalized(result.stderr, root))
         return
     compare_manifest(bundle, settings.get("manifest", {}))
     with served(
         bundle, {**environ, "WEB_CONCURRENCY": "1"}, **settings.get("service", {})
     ) as service:
         check_samples(bundle, service)
-        for asked in settings.get("predict", []):
-            if asked.get("by") == "command":
-                scored = nachlass("predict", bundle, json.dumps(asked["sample"]))
-                assert json.loads(scored.stdout) == asked["prediction"], scored.stderr
+        for expected in settings.get("predict", []):
+            if expected.get("by") == "command":
+                scored = nachlass("predict", bundle, json.dumps(expected["sample"]))
+                assert json.loads(scored.stdout) == expected["prediction"], scored.stderr
             else:
-                compare_prediction(service, asked)
+                compare_prediction(service, expected)
 
 
 def compare_refusal(case, refusal):
@@ -127,18 +127,18 @@ def compare_manifest(bundle, expected):
         assert found == value, path
 
 
-def compare_prediction(service, asked):
-    status, answer = service.predict(asked["sample"])
-    if "fails" in asked:
+def compare_prediction(service, expected):
+    status, answer = service.predict(expected["sample"])
+    if "fails" in expected:
         assert status in (422, 500), answer
-        said = answer["detail"] + service.log_file.read_text(encoding="utf-8")
-        assert asked["fails"] in said
+        message = answer["detail"] + service.log_file.read_text(encoding="utf-8")
+        assert expected["fails"] in message
         return
     assert status == 200, answer
-    assert agree(answer, asked["prediction"]), answer
+    assert agree(answer, expected["prediction"]), answer
 
 
-def settled(stderr, root):
+def normalized(stderr, root):
     """Normalise the parts of the error message that differ from run to run."""
     text = stderr[stderr.index("error: ") :]
     text = text.replace(str(root), "REPO").replace(platform.python_version(), "PYTHON")

@@ -1,13 +1,13 @@
-"""Models that need libraries of the system: of a wheel, and by `apt.txt`."""
+"""Models that need system libraries, for a wheel or from `apt.txt`."""
 
 import pytest
 
 from support.cells import write_notebook
-from support.containers import only_where_containers_run, second_stage
+from support.containers import needs_containers, second_stage
 from support.elf_files import elf_bytes
 from support.wheels import make_wheel
 
-pytestmark = only_where_containers_run
+pytestmark = needs_containers
 
 READ_ONLY = ("--user", "12345:0", "--read-only", "--tmpfs", "/tmp")
 BOOSTER = "lightgbm/lib/lib_lightgbm.so needs libgomp.so.1"
@@ -63,9 +63,9 @@ def test_the_small_image_has_the_libraries_that_the_model_loads(
     engine, builder, source, tag, environ
 ):
     made = engine.nachlass_image(source, tag, "--builder", builder, environ=environ)
-    said = made.stdout + made.stderr
-    assert made.returncode == 0, said
-    assert f"unpacked libgomp1: {BOOSTER}" in said
+    output = made.stdout + made.stderr
+    assert made.returncode == 0, output
+    assert f"unpacked libgomp1: {BOOSTER}" in output
     check(engine, tag)
     installed = ("dpkg-query", "-W", "-f", "${Package}\n", "libgomp1", "unixodbc")
     assert engine.run("podman", "run", "--rm", "--pull=never", tag, *installed).returncode == 0
@@ -74,16 +74,16 @@ def test_the_small_image_has_the_libraries_that_the_model_loads(
 def test_the_s2i_image_and_the_second_image_have_the_libraries(
     engine, project_images, tmp_path, tag
 ):
-    """s2i's build is no user who could install packages; the wheel is a small one."""
+    """The user of s2i's build cannot install packages; the wheel is a small one."""
     builder, runtime = project_images
     source, first = tmp_path / "native", f"{tag}-first"
     write_notebook(source / "model.ipynb", NATIVE)
     (source / "apt.txt").write_text("unixodbc\n")
     files = {"native.py": "", "native_libs/libnative.so": elf_bytes(needed=["libgomp.so.1"])}
     make_wheel(source / "wheels", "native", files=files)
-    said = engine.s2i_build(first, tmp_path / "first", source, builder)
-    assert "unpacked libgomp1: native_libs/libnative.so needs libgomp.so.1" in said.stderr
-    assert "unpacked from apt.txt: unixodbc" in said.stderr
+    built = engine.s2i_build(first, tmp_path / "first", source, builder)
+    assert "unpacked libgomp1: native_libs/libnative.so needs libgomp.so.1" in built.stderr
+    assert "unpacked from apt.txt: unixodbc" in built.stderr
     (tmp_path / "second").mkdir()
     (tmp_path / "second/Dockerfile").write_text(second_stage(runtime, first))
     engine.build(tag, tmp_path / "second", "--layers=false")

@@ -1,4 +1,4 @@
-"""The builder image, as the engines that know s2i use it; and the images that come out."""
+"""The builder image, as s2i engines use it, and the images that it builds."""
 
 import http.client
 import io
@@ -17,13 +17,13 @@ from filelock import FileLock
 
 from support.cells import write_notebook
 from support.containers import (
-    OF_A_RUN,
+    RUN_PREFIX,
     SMALL,
     SMALLEST,
     context_of,
     documented_dockerfile,
     environment_of,
-    only_where_containers_run,
+    needs_containers,
     s2i_dockerfile,
 )
 from support.planted import FILES, plant
@@ -32,22 +32,22 @@ from support.project import PROJECT
 from support.registry import registry
 from support.wheels import make_index, make_wheel
 
-pytestmark = only_where_containers_run
+pytestmark = needs_containers
 
 SPAM = PROJECT / "examples/spam"
 MAIL = "win a prize now"
-NONE = f"{OF_A_RUN}none"
+NONE = f"{RUN_PREFIX}none"
 USERS = ("1001", "100001:0", "12345:0")
 READ_ONLY = ("--read-only", "--tmpfs", "/tmp")
 
 
 @pytest.fixture(scope="session")
 def spam_image(engine, builder, shared):
-    """A pipeline of notebooks, as s2i makes it: many layers, CMD in shell form.
+    """Return the s2i image of a pipeline of notebooks: many layers, CMD in shell form.
 
-    Whichever worker is first makes it.
+    The first worker builds it.
     """
-    name, folder = f"{OF_A_RUN}spam", shared / "spam-image"
+    name, folder = f"{RUN_PREFIX}spam", shared / "spam-image"
     with FileLock(shared / "spam-image.lock"):
         if not (folder / "made").exists():
             environment = environment_of(SPAM)
@@ -58,7 +58,7 @@ def spam_image(engine, builder, shared):
 
 @pytest.fixture
 def small(tmp_path):
-    """A source that needs next to nothing."""
+    """Return a source with few requirements."""
     write_notebook(tmp_path / "small/model.ipynb", SMALL)
     return tmp_path / "small"
 
@@ -86,9 +86,9 @@ def test_the_builder_has_the_programs_that_s2i_uses(engine, builder):
 
 @pytest.mark.parametrize("user", USERS)
 def test_the_builder_prints_its_usage(engine, builder, user):
-    said = engine.run("podman", "run", "--rm", "--pull=never", "--user", user, builder).stdout
-    assert "oc new-app" in said
-    assert "S2I_SOURCE_NOTEBOOK" in said
+    usage = engine.run("podman", "run", "--rm", "--pull=never", "--user", user, builder).stdout
+    assert "oc new-app" in usage
+    assert "S2I_SOURCE_NOTEBOOK" in usage
 
 
 @pytest.mark.parametrize("user", USERS)
@@ -96,11 +96,11 @@ def test_an_image_serves_as_any_user_from_a_read_only_root(engine, spam_image, u
     with engine.container(spam_image, "--user", user, *READ_ONLY) as running:
         assert running.predict([MAIL]) == (200, ["spam"])
         counted = 'nachlass_predictions_total{field="",value="spam"} 1.0'
-        assert counted in running.ask("GET", "/metrics")[1]
+        assert counted in running.request("GET", "/metrics")[1]
         first = engine.run("podman", "exec", running.id, "cat", "/proc/1/cmdline").stdout
         assert "nachlass_service" in first.split("\0")
-        assert running.ask("GET", "/notebook/1")[0] == 404
-        assert "example" not in json.loads(running.ask("GET", "/model")[1])["input"]
+        assert running.request("GET", "/notebook/1")[0] == 404
+        assert "example" not in json.loads(running.request("GET", "/model")[1])["input"]
         code, seconds = running.stop()
         assert code == 0
         assert seconds < 10
@@ -109,7 +109,7 @@ def test_an_image_serves_as_any_user_from_a_read_only_root(engine, spam_image, u
 def test_requests_in_progress_are_answered_when_a_container_stops(engine, spam_image):
     answers, refused = [], []
 
-    def ask_on(running):
+    def send_requests(running):
         while not refused:
             try:
                 answers.append(running.predict([MAIL]))
@@ -120,16 +120,16 @@ def test_requests_in_progress_are_answered_when_a_container_stops(engine, spam_i
 
     with engine.container(spam_image, *READ_ONLY) as running:
         with ThreadPoolExecutor(8) as clients:
-            asking = [clients.submit(ask_on, running) for _ in range(8)]
+            futures = [clients.submit(send_requests, running) for _ in range(8)]
             time.sleep(2)
             code, seconds = running.stop()
-            for asked in asking:
-                asked.result()
+            for future in futures:
+                future.result()
         assert code == 0
         assert seconds < 10
     good = [answer for answer in answers if answer[0] == 200]
     assert len(good) > 100
-    # A connection that the kernel had taken, but no worker yet, is lost with the container.
+    # Connections accepted by the kernel but by no worker are lost with the container.
     assert len(answers) - len(good) <= 8
 
 
@@ -159,11 +159,11 @@ def test_an_image_contains_no_leftovers_of_the_build(engine, spam_image):
     # If files were mounted for the builder itself, an empty folder is left.
     assert {path for path in listed if path.startswith("/tmp/")} <= {"/tmp/injected"}
     assert "/opt/app-root/.build" not in listed
-    assert engine.changeable(spam_image) == ""
+    assert engine.files_with_wrong_mode(spam_image) == ""
 
 
 def test_hooks_and_wrapper_scripts_run_in_one_layer(engine, builder, small, tag, tmp_path):
-    """As OpenShift makes it, which names the source; and a home that can be written."""
+    """Build like OpenShift, which names the source; the home is writable."""
     hooks = small / ".s2i/action_hooks"
     hooks.mkdir(parents=True)
     (hooks / "pre_assemble").write_text("cp model.ipynb kept.txt && echo before\n")
@@ -183,17 +183,17 @@ def test_hooks_and_wrapper_scripts_run_in_one_layer(engine, builder, small, tag,
         return dockerfile.replace("RUN /usr/libexec/s2i/assemble", "RUN /tmp/src/.s2i/bin/assemble")
 
     context = tmp_path / "context"
-    said = engine.s2i_build(
+    output = engine.s2i_build(
         tag, context, small, builder, environment=environment, edit=wrapped
     ).stdout.splitlines()
     assert len(engine.layers(tag) - engine.layers(builder)) == 1
-    order = [said.index(word) for word in ("wrapped", "before", "after", "done")]
+    order = [output.index(word) for word in ("wrapped", "before", "after", "done")]
     assert order == sorted(order)
     with engine.container(tag, "--user", "12345:0", *READ_ONLY) as running:
         assert running.predict("HOOKED") == (200, "1")
         assert running.predict("HOME") == (200, "/tmp")
         assert running.predict("SHIFT") == (200, "a b")
-        model = json.loads(running.ask("GET", "/model")[1])
+        model = json.loads(running.request("GET", "/model")[1])
         assert (model["name"], model["version"]) == ("my-model", "0123456")
         kept = ("podman", "exec", running.id, "cat", "/opt/app-root/bundle/src/kept.txt")
         assert "cells" in engine.run(*kept).stdout
@@ -202,7 +202,7 @@ def test_hooks_and_wrapper_scripts_run_in_one_layer(engine, builder, small, tag,
 def test_the_documented_dockerfile_builds_the_small_image(
     engine, project_images, small, tag, tmp_path
 ):
-    """The source's variables come along with the model; its secrets, and what s2i keeps, do not."""
+    """The image has the source's variables, but no secrets and none of s2i's artifacts."""
     builder, runtime = project_images
     parameters, marks = plant(small)
     (small / ".s2i").mkdir()
@@ -212,28 +212,28 @@ def test_the_documented_dockerfile_builds_the_small_image(
     dockerfile = documented_dockerfile().replace("FROM nachlass-runtime", f"FROM {runtime}")
     environment = "".join(f'ENV {name}="{value}"\n' for name, value in variables.items())
     first = f"FROM {builder} AS built\n{environment}"
-    file = tmp_path / "Dockerfile"  # which has the secret: not in the source
+    file = tmp_path / "Dockerfile"  # outside the source, because it has the secret
     file.write_text(dockerfile.replace("FROM nachlass AS built\n", first))
-    said = engine.build(tag, small, "--layers=false", "--file", file)
+    built = engine.build(tag, small, "--layers=false", "--file", file)
     for name in FILES:
-        assert f"{name} (" in said.stderr
+        assert f"{name} (" in built.stderr
     for name in parameters:
-        assert f"{name} looks like a secret, and stays in the configuration" in said.stderr
-    assert "predicts as its notebook did: 1 sample\n" in said.stdout
+        assert f"{name} looks like a secret, and stays in the configuration" in built.stderr
+    assert "predicts as its notebook did: 1 sample\n" in built.stdout
     for mark in marks:
-        assert mark not in said.stderr
-        assert not engine.holds(tag, runtime, mark)
+        assert mark not in built.stderr
+        assert not engine.contains(tag, runtime, mark)
     with engine.container(tag, "--user", "12345:0", *READ_ONLY) as running:
         assert running.predict("HOME") == (200, "/tmp")
         assert running.predict("GREETING") == (200, "it's $HOME")
-        assert "points_processing_seconds_count 2.0" in running.ask("GET", "/metrics")[1]
+        assert "points_processing_seconds_count 2.0" in running.request("GET", "/metrics")[1]
         for left in ("/opt/nachlass", "/var/lib/nachlass", "/opt/app-root/artifacts"):
             found = engine.run("podman", "exec", running.id, "ls", left, check=False)
             assert found.returncode != 0, left
     with engine.container(tag, environment={"GREETING": "mine"}) as running:
         assert running.predict("GREETING") == (200, "mine")
-    assert engine.changeable(tag) == engine.not_roots(tag) == ""
-    # As small as `nachlass image` makes it, of the same source.
+    assert engine.files_with_wrong_mode(tag) == engine.files_of_other_owners(tag) == ""
+    # As small as the image of `nachlass image` for the same source.
     words = ["--builder", builder]
     words += [word for name, value in parameters.items() for word in ("-e", f"{name}={value}")]
     whole = engine.nachlass_image(small, f"{tag}-whole", *words, environ=engine.environ)
@@ -246,7 +246,7 @@ def test_the_documented_dockerfile_builds_the_small_image(
 def test_the_pipeline_pushes_the_small_image_with_the_labels_of_the_model(
     engine, project_images, small, tmp_path
 ):
-    """Its step runs as the file has it, but for the storage, which is that of these tests."""
+    """The step runs as in the file, except for the storage, which is that of these tests."""
     builder, runtime = project_images
     [pipeline, *_] = yaml.safe_load_all((PROJECT / "s2i/openshift/pipeline.yaml").read_text())
     [script] = [
@@ -263,7 +263,7 @@ def test_the_pipeline_pushes_the_small_image_with_the_labels_of_the_model(
         shutil.copy(os.environ["PIP_CERT"], tmp_path / "injected/ca.crt")
     with registry(tmp_path, engine) as address:
         image = f"{address}/iris"
-        given = {
+        values = {
             "CREDENTIALS": str(tmp_path / "injected"),
             "DATA": "",
             "REGISTRY": "",
@@ -271,7 +271,7 @@ def test_the_pipeline_pushes_the_small_image_with_the_labels_of_the_model(
             "IMAGE": image,
             "DIGEST": str(tmp_path / "digest"),
         }
-        variables = (f"{name}={value}" for name, value in given.items())
+        variables = (f"{name}={value}" for name, value in values.items())
         engine.run("env", *variables, "sh", "-c", script, cwd=tmp_path / "work")
         pushed = f"{image}@{(tmp_path / 'digest').read_text()}"
         engine.run("podman", "pull", pushed)
@@ -280,7 +280,7 @@ def test_the_pipeline_pushes_the_small_image_with_the_labels_of_the_model(
         assert labels["org.opencontainers.image.version"] == "0123456"
         assert labels["org.opencontainers.image.revision"] == "0123456789abcdef"
         assert labels["org.opencontainers.image.licenses"] == "MIT"
-        assert engine.changeable(pushed) == engine.not_roots(pushed) == ""
+        assert engine.files_with_wrong_mode(pushed) == engine.files_of_other_owners(pushed) == ""
         with engine.container(pushed, "--user", "12345:0", *READ_ONLY) as running:
             assert running.predict("LANG") == (200, "C.UTF-8")
         engine.remove(pushed, "localhost/built", "localhost/model")
@@ -320,15 +320,15 @@ def test_an_incremental_build_reuses_the_saved_artifacts(engine, builder, small,
     write_notebook(small / "model.ipynb", SMALL + "# %%\nchanged = True\n")
     second = context_of(tmp_path / "second", small, dockerfile)
     script = 'ip link set lo up && exec "$@"'
-    said = engine.run(
+    built = engine.run(
         *("unshare", "-n", "sh", "-c", script, "sh"),
         *("buildah", "bud", "--isolation=chroot", "--network=host", "--layers=false"),
         *("-t", f"{tag}-second", second),
     )
-    assert "using artifacts of the previous build" in said.stdout + said.stderr
+    assert "using artifacts of the previous build" in built.stdout + built.stderr
     with engine.container(f"{tag}-second") as running:
         assert running.predict("HOME")[0] == 200
-    # An image that was built is a builder, too: nothing of the previous model stays.
+    # A built image is a builder, too: nothing of the previous model is left.
     write_notebook(tmp_path / "other/model.ipynb", SMALLEST)
     engine.s2i_build(f"{tag}-third", tmp_path / "third", tmp_path / "other", tag)
     with engine.container(f"{tag}-third", *READ_ONLY) as running:
@@ -365,14 +365,14 @@ def test_no_artifacts_are_saved_by_default(engine, spam_image):
 
 
 @pytest.mark.parametrize(
-    ("cells", "said"),
+    ("cells", "message"),
     [
         ("# %%\nx = 1\n# %%\ndef predictor(x, y):\n    return x\n", "model.ipynb, cell 2"),
         (None, "/tmp/src is empty"),
     ],
 )
 def test_a_failing_build_reports_the_cause_and_leaves_no_image(
-    engine, builder, tmp_path, cells, said
+    engine, builder, tmp_path, cells, message
 ):
     source = tmp_path / "source"
     source.mkdir()
@@ -380,12 +380,12 @@ def test_a_failing_build_reports_the_cause_and_leaves_no_image(
         write_notebook(source / "model.ipynb", cells)
     failed = engine.s2i_build(NONE, tmp_path / "context", source, builder, check=False)
     assert failed.returncode != 0
-    assert said in failed.stdout + failed.stderr
+    assert message in failed.stdout + failed.stderr
     assert not engine.has(NONE)
 
 
 def test_mounted_files_are_in_no_layer(engine, builder, tag, tmp_path):
-    """Credentials and data come in a volume of the build; its layers are not squashed."""
+    """The build mounts credentials and data in a volume; its layers are not squashed."""
     root, injected = tmp_path / "index", tmp_path / "injected"
     make_wheel(root / "files", "secretlib")
     make_index(root)
@@ -423,12 +423,12 @@ def predictor(x):
 samples = [1]
 """,
         )
-        said = engine.s2i_build(
+        built = engine.s2i_build(
             tag, tmp_path / "context", source, builder, "-v", f"{injected}:/tmp/injected:ro"
         )
     with engine.container(tag, *READ_ONLY) as running:
         assert running.predict(5) == (200, [5, "1.0", 1])
-    assert engine.holds(tag, builder, "secretlib"), "nothing is found"
+    assert engine.contains(tag, builder, "secretlib"), "nothing is found"
     for secret in (*marks.values(), *SPELLINGS):
-        assert secret not in said.stdout + said.stderr
-        assert not engine.holds(tag, builder, secret), secret
+        assert secret not in built.stdout + built.stderr
+        assert not engine.contains(tag, builder, secret), secret

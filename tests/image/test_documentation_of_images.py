@@ -5,11 +5,11 @@ import subprocess
 
 import pytest
 
-from support.containers import only_where_containers_run
+from support.containers import needs_containers
 from support.documentation import DOCS, Reader
 from support.project import PROJECT
 
-pytestmark = only_where_containers_run
+pytestmark = needs_containers
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def reader(engine, environ, tmp_path):
 
 
 def test_a_container_image_is_built_run_and_checked(engine, builder, reader):
-    reader.here = {
+    reader.substitutions = {
         "nachlass image": f"nachlass image --builder {builder}",  # no registry is needed
         "-p 8080:8080": f"-e PORT={reader.ports['8080']}",  # the tests' network is the host's
     }
@@ -33,7 +33,7 @@ def test_a_container_image_is_built_run_and_checked(engine, builder, reader):
 
 def test_the_builder_image_is_built_and_its_commands_work(engine, reader):
     options = ["--network=host", f"--build-arg=BASE={engine.base()}", *engine.trust]
-    reader.here = {"podman build": f"podman build {shlex.join(options)}"}
+    reader.substitutions = {"podman build": f"podman build {shlex.join(options)}"}
     try:
         reader.follow(DOCS / "how-to/s2i.md", {})
         assert "oc new-app nachlass~" in reader.log

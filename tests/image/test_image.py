@@ -1,4 +1,4 @@
-"""`nachlass image`: the small image, and that only what has changed is made again."""
+"""`nachlass image`: the small image, and rebuilds that reuse unchanged parts."""
 
 import json
 import re
@@ -8,12 +8,12 @@ import pytest
 
 from support.cells import write_notebook
 from support.command import NACHLASS
-from support.containers import SMALL, only_where_containers_run
+from support.containers import SMALL, needs_containers
 from support.planted import FILES, plant
 from support.registry import registry
 from support.repositories import commit_all
 
-pytestmark = only_where_containers_run
+pytestmark = needs_containers
 
 READ_ONLY = ("--user", "12345:0", "--read-only", "--tmpfs", "/tmp")
 MARK = "key-that-only-the-build-may-see"
@@ -68,16 +68,16 @@ def test_a_rebuilt_image_reuses_unchanged_environments(
     for name in FILES:
         assert f"{name} (" in first.stderr
     assert "during the build, and in no image: API_TOKEN, DATABASE, SETTING;" in first.stderr
-    assert engine.holds(tag, runtime, "predictor"), "nothing is found"
+    assert engine.contains(tag, runtime, "predictor"), "nothing is found"
     for secret in (MARK, *marks):
         assert secret not in first.stdout + first.stderr
-        assert not engine.holds(tag, runtime, secret)
+        assert not engine.contains(tag, runtime, secret)
     with engine.container(tag, *READ_ONLY) as running:
         assert running.predict("HOOKED") == (200, "yes")
         assert running.predict("GREETING") == (200, "a $b")
-        assert "points_processing_seconds_count 2.0" in running.ask("GET", "/metrics")[1]
-        assert json.loads(running.ask("GET", "/model")[1])["name"] == "my-model"
-        assert engine.changeable(tag) == engine.not_roots(tag) == ""
+        assert "points_processing_seconds_count 2.0" in running.request("GET", "/metrics")[1]
+        assert json.loads(running.request("GET", "/model")[1])["name"] == "my-model"
+        assert engine.files_with_wrong_mode(tag) == engine.files_of_other_owners(tag) == ""
         for program in ("uv", "pip", "jupyter", "gcc", "git"):
             found = engine.run("podman", "exec", running.id, "which", program, check=False)
             assert found.returncode != 0, program
@@ -86,11 +86,11 @@ def test_a_rebuilt_image_reuses_unchanged_environments(
     write_notebook(source / "model.ipynb", f"{SMALL}{MOUNTED}# %%\nchanged = True\n")
     again = image(source, tag, *words)
     assert again.returncode == 0, again.stderr
-    said = again.stdout + again.stderr
-    assert "executing the notebook" in said
-    assert "the previous bundle's lock is kept" in said
-    assert said.count("unchanged: the environment is reused") == 2
-    assert "placing the serving environment" not in said
+    output = again.stdout + again.stderr
+    assert "executing the notebook" in output
+    assert "the previous bundle's lock is kept" in output
+    assert output.count("unchanged: the environment is reused") == 2
+    assert "placing the serving environment" not in output
     assert image(source, tag, *words).stderr.count("executing the notebook") == 0
     changed = [*words, "-e", f"API_TOKEN={marks[0]}-changed"]
     assert image(source, tag, *changed).stderr.count("executing the notebook") > 0
@@ -101,9 +101,9 @@ def test_a_rebuilt_image_reuses_unchanged_environments(
 
 @pytest.mark.needs("docker-registry", "make test-all")
 def test_an_image_of_a_commit_is_pushed_and_pulled_by_digest(engine, builder, image, tmp_path):
-    """Its labels are the model's; its base is one that a registry knows by a digest.
+    """Its labels are the model's; its base comes from a registry by digest.
 
-    It was built on the same base under another name before.
+    A previous image has the same base under another name.
     """
     source = tmp_path / "My Model"
     write_notebook(source / "model.ipynb", SMALL)
@@ -148,32 +148,32 @@ def test_no_image_is_built_if_predictions_differ_in_it(engine, builder, image, t
     write_notebook(tmp_path / "source/model.ipynb", cells)
     failed = image(tmp_path / "source", tag, "--builder", builder)
     assert failed.returncode == 12
-    said = failed.stdout + failed.stderr
-    assert "sample 0: the notebook predicted true, the pickled model false" in said
+    output = failed.stdout + failed.stderr
+    assert "sample 0: the notebook predicted true, the pickled model false" in output
     assert not engine.has(tag)
 
 
 def test_an_invalid_name_is_rejected_before_anything_is_built(image, tmp_path):
     for name in ("Kmeans", "two words", "models/kmeans:", "models//kmeans"):
-        refused = image(tmp_path, name)
-        assert refused.returncode == 2
-        assert f"'{name}' is not an image name such as models/kmeans:1.0" in refused.stderr
+        rejected = image(tmp_path, name)
+        assert rejected.returncode == 2
+        assert f"'{name}' is not an image name such as models/kmeans:1.0" in rejected.stderr
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["--builder", "localhost/no-such-builder"], "there is no image localhost/no-such-builder"),
         (["--secret", "/no/such/file"], "--secret /no/such/file: there is no such file"),
     ],
 )
 def test_a_missing_builder_or_file_is_reported_before_anything_is_built(
-    image, tag, tmp_path, words, said
+    image, tag, tmp_path, words, message
 ):
     write_notebook(tmp_path / "source/model.ipynb", "# %%\ndef predictor(x):\n    return x\n")
-    refused = image(tmp_path / "source", tag, *words)
-    assert refused.returncode == 12
-    assert said in refused.stderr
+    rejected = image(tmp_path / "source", tag, *words)
+    assert rejected.returncode == 12
+    assert message in rejected.stderr
 
 
 def test_a_failing_notebook_leaves_no_image(engine, builder, image, tag, tmp_path):
@@ -188,6 +188,6 @@ def test_a_failing_notebook_leaves_no_image(engine, builder, image, tag, tmp_pat
 def test_a_missing_engine_is_reported(nachlass, tmp_path):
     write_notebook(tmp_path / "source/model.ipynb", "# %%\ndef predictor(x):\n    return x\n")
     path = str(NACHLASS.parent)
-    refused = nachlass("image", tmp_path / "source", "-t", "x", environment={"PATH": path})
-    assert refused.returncode == 12
-    assert "none of podman, buildah and docker is installed" in refused.stderr
+    rejected = nachlass("image", tmp_path / "source", "-t", "x", environment={"PATH": path})
+    assert rejected.returncode == 12
+    assert "none of podman, buildah and docker is installed" in rejected.stderr

@@ -1,4 +1,4 @@
-"""Builds of one commit make the same image: from two folders, by two engines, without a cache."""
+"""Two builds of one commit produce the same image, with two engines and no cache."""
 
 import re
 import shutil
@@ -10,12 +10,12 @@ from nachlass_builder.foundation.progress import Progress
 from nachlass_builder.image import image as images
 from nachlass_builder.image.engine import Engine
 from nachlass_builder.source.prepare import Request
-from support.containers import only_where_containers_run
+from support.containers import needs_containers
 from support.project import NOT_IN_GIT, PROJECT
 from support.registry import registry
 from support.repositories import commit_all
 
-pytestmark = only_where_containers_run
+pytestmark = needs_containers
 
 KMEANS = PROJECT / "examples/kmeans"
 UPLOAD = re.compile(r'"POST /v2/\S+/blobs/uploads/')
@@ -33,11 +33,11 @@ def clones(tmp_path):
 
 @pytest.fixture
 def without_a_cache(engine, environ, monkeypatch, tmp_path):
-    """What a build finds on a machine that has made none."""
+    """Set up the environment of a machine without previous builds."""
     for name, value in {**environ, **engine.environ}.items():
         monkeypatch.setenv(name, value)
     (tmp_path / "tmp").mkdir()
-    # Where buildah keeps the caches that are mounted.
+    # buildah keeps mounted caches there.
     monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
 
 
@@ -53,7 +53,7 @@ def test_the_same_commit_makes_the_same_image(
         assert made.returncode == 0, made.stderr
         log = tmp_path / "registry.log"
         before = len(UPLOAD.findall(log.read_text()))
-        assert before >= 4, "layers, and a configuration"
+        assert before >= 4, "layers and a configuration"
 
         request.getfixturevalue("without_a_cache")
         monkeypatch.setattr(images.Engine, "find", lambda: Engine("buildah"))

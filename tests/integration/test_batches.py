@@ -1,4 +1,4 @@
-"""Batches in one request, on both faces: formats, bad rows, streams that break off, limits."""
+"""Batches in one request: formats, bad rows, truncated streams, limits."""
 
 import csv
 import io
@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from support.command import environment_of_a_user
+from support.command import user_environment
 from support.project import TESTS
 from support.served import served
 
@@ -43,13 +43,13 @@ def bundle(built_cells):
 @pytest.fixture(scope="module")
 def service(bundle, cache):
     variables = {"S2I_MAX_BODY_BYTES": str(MAX_BYTES)}
-    with served(bundle, environment_of_a_user(cache), WEB_CONCURRENCY="1", **variables) as service:
+    with served(bundle, user_environment(cache), WEB_CONCURRENCY="1", **variables) as service:
         yield service
 
 
 @pytest.fixture(autouse=True)
 def no_worker_is_lost(request):
-    """Nothing of what follows may cost a worker, unless it has a service of its own."""
+    """Check that a test with the shared service loses no worker."""
     if "service" not in request.fixturenames:
         yield
         return
@@ -57,15 +57,15 @@ def no_worker_is_lost(request):
     before = service.workers
     yield
     assert service.workers == before
-    assert service.ask("GET", "/livez")[0] == 200
+    assert service.request("GET", "/livez")[0] == 200
 
 
 def rows_of(*texts):
     return [{**ROW, "id": f"{n:03}", "text": text} for n, text in enumerate(texts)]
 
 
-def written(rows, media_type):
-    """Rows as a body."""
+def encode(rows, media_type):
+    """Encode rows as a request body."""
     if media_type == LINES:
         return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
     if media_type == CSV:
@@ -94,8 +94,8 @@ def written(rows, media_type):
     return sink.getvalue()
 
 
-def read(body, media_type):
-    """The rows of an answer: predictions, and problems as objects."""
+def decode(body, media_type):
+    """Decode the rows of a response body: predictions, and problems as objects."""
     if media_type == LINES:
         rows = list(map(json.loads, body.splitlines()))
     elif media_type == JSON:
@@ -126,26 +126,26 @@ def read(body, media_type):
     return [row.get("error", row.get("prediction")) for row in rows]
 
 
-def ask(service, body, media_type, accept=None, **headers):
+def post(service, body, media_type, accept=None, **headers):
     headers = {"Content-Type": media_type, **headers}
     if accept:
         headers["Accept"] = accept
-    return service.ask("POST", "/predict", body, headers)
+    return service.request("POST", "/predict", body, headers)
 
 
-def answers(service, body, media_type, accept=None):
-    """The rows of an answer, whose type has to be the one that is accepted."""
-    status, headers, text = ask(service, body, media_type, accept)
+def predict_rows(service, body, media_type, accept=None):
+    """Send a batch, check the response's media type, and return its rows."""
+    status, headers, text = post(service, body, media_type, accept)
     assert status == 200, text
     assert headers["Content-Type"].partition(";")[0] == (accept or media_type)
     assert headers["Model-Digest"]
-    return read(text, accept or media_type)
+    return decode(text, accept or media_type)
 
 
-def problem(answer, status):
-    assert answer[0] == status, answer
-    assert answer[1]["Content-Type"] == "application/problem+json"
-    return json.loads(answer[2])["detail"]
+def problem(response, status):
+    assert response[0] == status, response
+    assert response[1]["Content-Type"] == "application/problem+json"
+    return json.loads(response[2])["detail"]
 
 
 def predictions(rows):
@@ -156,54 +156,56 @@ def predictions(rows):
 @pytest.mark.parametrize("media_type", FORMATS)
 def test_every_format_is_read_and_written(service, media_type, accept):
     rows = rows_of("a", "ä€😀", 'a "quoted", cell\r\nof two lines', "", "007", "a" * 300)
-    assert answers(service, written(rows, media_type), media_type, accept) == predictions(rows)
-    assert answers(service, written([], media_type), media_type, accept) == []
+    assert predict_rows(service, encode(rows, media_type), media_type, accept) == predictions(rows)
+    assert predict_rows(service, encode([], media_type), media_type, accept) == []
 
 
 @pytest.mark.parametrize("media_type", FORMATS)
 def test_a_bad_row_gets_its_own_error(service, media_type):
     rows = rows_of("a", "raise", "no", "b", "bad", "object", "c")
     before = service.metrics()
-    given = answers(service, written(rows, media_type), media_type)
+    results = predict_rows(service, encode(rows, media_type), media_type)
     good = [n for n, row in enumerate(rows) if len(row["text"]) == 1]
-    assert [given[n] for n in good] == predictions(rows[n] for n in good)
-    bad = {n: given[n] for n in range(len(rows)) if n not in good}
+    assert [results[n] for n in good] == predictions(rows[n] for n in good)
+    bad = {n: results[n] for n in range(len(rows)) if n not in good}
     assert {n: error["row"] for n, error in bad.items()} == {n: n for n in bad}
     assert [error["status"] for error in bad.values()] == [500, 422, 422, 500]
-    assert "hunter2" not in str(given)
-    told = [one for one in service.events("failed") if one["request"] == bad[1]["request_id"]]
-    assert [one["row"] for one in told] == [1, 5]
+    assert "hunter2" not in str(results)
+    logged = [one for one in service.events("failed") if one["request"] == bad[1]["request_id"]]
+    assert [one["row"] for one in logged] == [1, 5]
     after = service.metrics()
-    grown = {name: after[name] - before.get(name, 0) for name in after}
-    assert grown["nachlass_batch_seconds_count"] == 1
-    assert grown["nachlass_failures_total"] == 2
-    assert grown['nachlass_rejected_total{reason="refused"}'] == 2
-    assert sum(by for name, by in grown.items() if "predictions_total" in name) == 3
+    increase = {name: after[name] - before.get(name, 0) for name in after}
+    assert increase["nachlass_batch_seconds_count"] == 1
+    assert increase["nachlass_failures_total"] == 2
+    assert increase['nachlass_rejected_total{reason="refused"}'] == 2
+    assert sum(by for name, by in increase.items() if "predictions_total" in name) == 3
 
 
 def test_unreadable_rows_get_their_own_errors(service):
     lines = b'{"text": "a"}\nnope\n{"text": NaN}\n{"text": "\xff"}\n\n  \n' + b"[" * 9999
-    given = answers(service, lines + b'\n{"text": "b"}', LINES)
-    assert [given[0], given[-1]] == predictions([{"text": "a"}, {"text": "b"}])
-    assert [(error["row"], error["status"]) for error in given[1:-1]] == [
+    results = predict_rows(service, lines + b'\n{"text": "b"}', LINES)
+    assert [results[0], results[-1]] == predictions([{"text": "a"}, {"text": "b"}])
+    assert [(error["row"], error["status"]) for error in results[1:-1]] == [
         *((1, 400), (2, 400), (3, 400), (4, 400))
     ]
     text = b'\xef\xbb\xbftext,n\r\na,1\r\nb\r\nc,x\r\n\xff,1\r\n"d"e,2\r\nf,\r\n'
-    given = answers(service, text, CSV, LINES)
-    assert [given[0], given[-1]] == predictions([{"text": "a", "n": 1}, {"text": "f", "n": None}])
-    assert [(error["row"], error.get("pointer")) for error in given[1:-1]] == [
+    results = predict_rows(service, text, CSV, LINES)
+    assert [results[0], results[-1]] == predictions(
+        [{"text": "a", "n": 1}, {"text": "f", "n": None}]
+    )
+    assert [(error["row"], error.get("pointer")) for error in results[1:-1]] == [
         *((1, ""), (2, "/n"), (3, "/text"), (4, ""))
     ]
 
 
 def test_a_json_body_stays_a_single_sample(service):
     headers = {"Content-Type": JSON, "Accept": "text/csv"}
-    status, _headers, body = service.ask("POST", "/predict", json.dumps(ROW), headers)
+    status, _headers, body = service.request("POST", "/predict", json.dumps(ROW), headers)
     assert (status, json.loads(body)) == (200, predictions([ROW])[0])
 
 
 @pytest.mark.parametrize(
-    ("accept", "answered"),
+    ("accept", "expected"),
     [
         ("*/*", CSV),
         ("application/*", JSON),
@@ -212,13 +214,13 @@ def test_a_json_body_stays_a_single_sample(service):
         ("text/*", CSV),
     ],
 )
-def test_the_accept_header_selects_the_response_format(service, accept, answered):
-    _status, headers, _body = ask(service, written([ROW], CSV), CSV, accept)
-    assert headers["Content-Type"].partition(";")[0] == answered
+def test_the_accept_header_selects_the_response_format(service, accept, expected):
+    _status, headers, _body = post(service, encode([ROW], CSV), CSV, accept)
+    assert headers["Content-Type"].partition(";")[0] == expected
 
 
 @pytest.mark.parametrize(
-    ("media_type", "headers", "status", "said"),
+    ("media_type", "headers", "status", "message"),
     [
         (CSV, {"Accept": "image/png"}, 406, "application/json"),
         (CSV, {"Accept": f"{CSV};q=0"}, 406, "is available as"),
@@ -227,9 +229,11 @@ def test_the_accept_header_selects_the_response_format(service, accept, answered
         ("application/vnd.apache.arrow.file", {}, 415, "is not supported"),
     ],
 )
-def test_an_unsupported_format_or_encoding_is_rejected(service, media_type, headers, status, said):
-    answer = ask(service, written([ROW], CSV), media_type, **headers)
-    assert said in problem(answer, status)
+def test_an_unsupported_format_or_encoding_is_rejected(
+    service, media_type, headers, status, message
+):
+    response = post(service, encode([ROW], CSV), media_type, **headers)
+    assert message in problem(response, status)
 
 
 @pytest.mark.parametrize(
@@ -241,46 +245,46 @@ def test_an_unsupported_format_or_encoding_is_rejected(service, media_type, head
         (ARROW, b""),
         (ARROW, b"\xff\xff\xff\xff\xff\xff\xff\xff"),
         (ARROW, b"\x80\x04K\x01." * 100),
-        (ARROW, written([ROW], ARROW)[:100]),
-        (ARROW, written([ROW], PARQUET)),
+        (ARROW, encode([ROW], ARROW)[:100]),
+        (ARROW, encode([ROW], PARQUET)),
         (PARQUET, b""),
         (PARQUET, b"PAR1" * 100),
-        (PARQUET, written([ROW], PARQUET)[:-100]),
+        (PARQUET, encode([ROW], PARQUET)[:-100]),
     ],
 )
 def test_an_unreadable_body_is_rejected(service, media_type, body):
-    assert problem(ask(service, body, media_type), 400)
+    assert problem(post(service, body, media_type), 400)
 
 
 def test_a_truncated_stream_is_scored_up_to_the_break(service):
     rows = rows_of(*"abcdefgh")
-    body = written(rows, ARROW)
-    *given, last = answers(service, body[:-500], ARROW)
-    assert given == predictions(rows[:6])
+    body = encode(rows, ARROW)
+    *results, last = predict_rows(service, body[:-500], ARROW)
+    assert results == predictions(rows[:6])
     assert (last["row"], last["status"]) == (6, 400)
-    *given, last = answers(service, body[:-500], ARROW, JSON)
-    assert (len(given), last["row"]) == (6, 6)
-    *given, last = answers(service, written(rows, CSV) + b'9,"open', CSV)
-    assert given == predictions(rows)
+    *results, last = predict_rows(service, body[:-500], ARROW, JSON)
+    assert (len(results), last["row"]) == (6, 6)
+    *results, last = predict_rows(service, encode(rows, CSV) + b'9,"open', CSV)
+    assert results == predictions(rows)
     assert (last["row"], last["status"]) == (8, 400)
 
 
 def test_the_size_limit_applies_to_rows_and_not_to_the_body(service):
     wide = {"text": "x" * MAX_BYTES}
     rows = [{"text": "a"}, wide, *rows_of(*["number"] * 20_000), {"text": "b"}]
-    body = written(rows, LINES)
+    body = encode(rows, LINES)
     assert len(body) > 2 * MAX_BYTES
-    given = answers(service, body, LINES)
-    assert len(given) == len(rows)
-    assert (given[1]["row"], given[1]["status"]) == (1, 413)
-    assert given[-1] == predictions([{"text": "b"}])[0]
-    [first, last] = answers(service, b"text\na\n" + b"x" * 2 * MAX_BYTES, CSV, LINES)
+    results = predict_rows(service, body, LINES)
+    assert len(results) == len(rows)
+    assert (results[1]["row"], results[1]["status"]) == (1, 413)
+    assert results[-1] == predictions([{"text": "b"}])[0]
+    [first, last] = predict_rows(service, b"text\na\n" + b"x" * 2 * MAX_BYTES, CSV, LINES)
     assert first == predictions([{"text": "a"}])[0]
     assert (last["row"], last["status"]) == (1, 413)
     incompressible = os.urandom(MAX_BYTES).hex()
     for media_type in (ARROW, PARQUET):
-        answer = ask(service, written([{**ROW, "text": incompressible}], media_type), media_type)
-        assert str(MAX_BYTES) in problem(answer, 413)
+        response = post(service, encode([{**ROW, "text": incompressible}], media_type), media_type)
+        assert str(MAX_BYTES) in problem(response, 413)
 
 
 def test_a_compressed_message_is_rejected_before_it_is_decompressed(service):
@@ -291,12 +295,12 @@ def test_a_compressed_message_is_rejected_before_it_is_decompressed(service):
         writer.write_batch(text)
     assert len(sink.getvalue()) < MAX_BYTES / 10
     before = resident(service)
-    assert str(MAX_BYTES) in problem(ask(service, sink.getvalue(), ARROW), 413)
+    assert str(MAX_BYTES) in problem(post(service, sink.getvalue(), ARROW), 413)
     assert resident(service) - before < 50_000_000
 
 
 def resident(service):
-    """The most memory that the worker has had, in bytes."""
+    """Return the peak resident memory of the worker in bytes."""
     [worker] = service.workers
     status = Path(f"/proc/{worker}/status").read_text()
     return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) * 1024
@@ -305,7 +309,7 @@ def resident(service):
 def test_memory_is_bounded(service):
     line = json.dumps({"text": "number", "id": "x" * 470}).encode() + b"\n"
     before = resident(service)
-    status, _headers, body = ask(service, (line * 200 for _ in range(500)), LINES)
+    status, _headers, body = post(service, (line * 200 for _ in range(500)), LINES)
     assert (status, body.count(b"\n")) == (200, 100_000)
     assert resident(service) - before < 25_000_000
 
@@ -333,24 +337,24 @@ def test_predictions_are_streamed_before_the_body_is_complete(service):
 def test_a_disconnected_client_stops_the_scoring(service):
     trace = Path("/dev/shm") / f"rows-{uuid.uuid4().hex}"
     rows = [{"text": "seen", "id": trace.name}] * 5000
-    body = written(rows, LINES)
+    body = encode(rows, LINES)
     head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\n"
     try:
         with socket.create_connection(("127.0.0.1", service.port), timeout=30) as connection:
             connection.sendall(head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
             assert connection.recv(15) == b"HTTP/1.1 200 OK"
-            leave_at_once(connection)
-        service.wait_until(lambda: is_over(trace), "it goes on")
+            reset_on_close(connection)
+        service.wait_until(lambda: has_stopped_growing(trace), "the scoring goes on")
         assert 0 < trace.stat().st_size < len(rows) / 2
     finally:
         trace.unlink(missing_ok=True)
 
 
-def leave_at_once(connection):
+def reset_on_close(connection):
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
-def is_over(trace):
+def has_stopped_growing(trace):
     before = trace.stat().st_size
     time.sleep(0.5)
     return trace.stat().st_size == before
@@ -371,7 +375,7 @@ def test_rows_before_a_half_close_are_scored(service):
 
 
 def test_a_connection_is_reused_after_a_batch(service):
-    body = written(rows_of("a"), LINES)
+    body = encode(rows_of("a"), LINES)
     batch = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\n"
     batch += b"Content-Length: %d\r\n" % len(body)
     alone = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
@@ -388,7 +392,7 @@ def test_a_connection_is_reused_after_a_batch(service):
 
 
 def test_http_1_0_and_expect_100_continue_are_supported(service):
-    body = written(rows_of("a"), LINES)
+    body = encode(rows_of("a"), LINES)
     head = b"POST /predict HTTP/1.0\r\nContent-Type: application/x-ndjson\r\nContent-Length: %d\r\n"
     with socket.create_connection(("127.0.0.1", service.port), timeout=30) as connection:
         connection.sendall(head % len(body) + b"\r\n" + body)
@@ -405,18 +409,18 @@ def test_http_1_0_and_expect_100_continue_are_supported(service):
 
 
 def test_other_requests_are_answered_during_a_batch(service):
-    body = written(rows_of(*["nap"] * 40), LINES)
+    body = encode(rows_of(*["nap"] * 40), LINES)
     ended = threading.Event()
 
-    def ask_and_end():
-        answers(service, body, LINES)
+    def send_batch():
+        predict_rows(service, body, LINES)
         ended.set()
 
-    thread = threading.Thread(target=ask_and_end)
+    thread = threading.Thread(target=send_batch)
     thread.start()
     time.sleep(0.2)
     for path in ("/livez", "/readyz", "/metrics"):
-        assert service.ask("GET", path)[0] == 200
+        assert service.request("GET", path)[0] == 200
     assert service.predict({"text": "b"})[0] == 200
     assert not ended.is_set()
     thread.join()
@@ -434,16 +438,16 @@ def test_the_number_of_concurrent_batches_is_limited(service):
 
         def is_full():
             begin(rows)
-            return ask(service, b"text\na\n", CSV)[0] == 503
+            return post(service, b"text\na\n", CSV)[0] == 503
 
-        for _ in range(8):  # who has sent little takes no place
+        for _ in range(8):  # a batch that has sent little takes no slot
             begin(b"text\n")
-            assert ask(service, b"text\na\n", CSV)[0] == 200
-        service.wait_until(is_full, "there is room")
-        answer = ask(service, b"text\na\n", CSV)
-        assert problem(answer, 503)
-        assert answer[1]["Retry-After"]
-    service.wait_until(lambda: ask(service, b"text\na\n", CSV)[0] == 200, "there is no room")
+            assert post(service, b"text\na\n", CSV)[0] == 200
+        service.wait_until(is_full, "batches are not limited")
+        response = post(service, b"text\na\n", CSV)
+        assert problem(response, 503)
+        assert response[1]["Retry-After"]
+    service.wait_until(lambda: post(service, b"text\na\n", CSV)[0] == 200, "no slot is free")
 
 
 def test_nothing_is_unpickled(service):
@@ -464,33 +468,35 @@ def test_nothing_is_unpickled(service):
     sink = io.BytesIO()
     with pa.ipc.new_stream(sink, schema) as writer:
         writer.write_batch(pa.record_batch([pa.array(["a"])], schema=schema))
-    ask(service, sink.getvalue(), ARROW)
+    post(service, sink.getvalue(), ARROW)
     assert not trap.exists()
 
 
 def test_a_row_that_exceeds_the_timeout_ends_the_batch(bundle, environ):
     with served(bundle, environ, WEB_CONCURRENCY="1", S2I_PREDICT_TIMEOUT="1") as service:
         rows = rows_of("a", "raise", "forever", "b")
-        *given, last = answers(service, written(rows, LINES), LINES)
-        assert (last["status"], last["row"]) == (504, len(given))
+        *results, last = predict_rows(service, encode(rows, LINES), LINES)
+        assert (last["status"], last["row"]) == (504, len(results))
         [worker] = service.workers
-        service.wait_until(lambda: service.workers not in ([worker], []), "it is not replaced")
-        service.wait_until(service.is_ready, "its successor is not ready")
-        assert answers(service, written([ROW], LINES), LINES) == predictions([ROW])
+        service.wait_until(
+            lambda: service.workers not in ([worker], []), "the worker is not replaced"
+        )
+        service.wait_until(service.is_ready, "the new worker is not ready")
+        assert predict_rows(service, encode([ROW], LINES), LINES) == predictions([ROW])
 
 
 def test_a_batch_is_limited_in_rows_and_in_seconds(bundle, environ):
     limits = {"S2I_MAX_BATCH_ROWS": "50", "S2I_MAX_BATCH_SECONDS": "1"}
     with served(bundle, environ, WEB_CONCURRENCY="1", **limits) as service:
         rows = rows_of(*["nap"] * 50)
-        *given, last = answers(service, written(rows, LINES), LINES)
-        assert 0 < len(given) < 50
-        assert (last["status"], last["row"]) == (413, len(given))
+        *results, last = predict_rows(service, encode(rows, LINES), LINES)
+        assert 0 < len(results) < 50
+        assert (last["status"], last["row"]) == (413, len(results))
         assert "S2I_MAX_BATCH_SECONDS" in last["detail"]
         for media_type in (LINES, CSV):
             rows = rows_of(*["a"] * 51)
-            *given, last = answers(service, written(rows, media_type), media_type)
-            assert given == predictions(rows[:50])
+            *results, last = predict_rows(service, encode(rows, media_type), media_type)
+            assert results == predictions(rows[:50])
             assert (last["status"], last["row"]) == (413, 50)
         nulls = pa.record_batch([pa.nulls(900_000)], names=["text"])
         sink, file = io.BytesIO(), io.BytesIO()
@@ -498,13 +504,13 @@ def test_a_batch_is_limited_in_rows_and_in_seconds(bundle, environ):
             writer.write_batch(nulls)
         pq.write_table(pa.table({"text": ["a"] * 900_000}), file, compression="zstd")
         for media_type, body in ((ARROW, sink.getvalue()), (PARQUET, file.getvalue())):
-            detail = problem(ask(service, body, media_type), 413)
+            detail = problem(post(service, body, media_type), 413)
             assert "at least 900000 rows (limit 50, set by S2I_MAX_BATCH_ROWS)" in detail
         assert service.metrics()['nachlass_rejected_total{reason="too_large"}'] == 5
 
 
 def test_a_long_text_shared_by_many_rows_does_not_block_other_requests(service):
-    """Few bytes of Arrow: 100,000 rows of one text that is half as large as a row may be."""
+    """Send few bytes of Arrow: 100,000 rows of one text, half as large as the row limit."""
     text = pa.array(["x" * (MAX_BYTES // 2)])
     batch = pa.record_batch([pa.DictionaryArray.from_arrays([0] * 100_000, text)], names=["text"])
     sink = io.BytesIO()
@@ -513,7 +519,7 @@ def test_a_long_text_shared_by_many_rows_does_not_block_other_requests(service):
         writer.write_batch(batch)
     body = sink.getvalue()
     assert len(body) < 2000
-    answers(service, written([ROW], ARROW), ARROW, LINES)  # pyarrow is imported
+    predict_rows(service, encode([ROW], ARROW), ARROW, LINES)  # imports pyarrow
     before = resident(service)
     head = b"POST /predict HTTP/1.1\r\nHost: x\r\nAccept: application/x-ndjson\r\n"
     head += b"Content-Type: %b\r\nContent-Length: %d\r\n\r\n" % (ARROW.encode(), len(body))
@@ -521,43 +527,43 @@ def test_a_long_text_shared_by_many_rows_does_not_block_other_requests(service):
         connection.sendall(head + body)
         assert connection.recv(15) == b"HTTP/1.1 200 OK"
         for _ in range(10):
-            asked_at = time.monotonic()
+            sent_at = time.monotonic()
             assert service.predict({"text": "b"})[0] == 200
-            assert time.monotonic() - asked_at < 5
-        leave_at_once(connection)
+            assert time.monotonic() - sent_at < 5
+        reset_on_close(connection)
     assert resident(service) - before < 60_000_000
 
 
 def test_json_with_too_many_values_is_rejected(service):
     body = b"[" + b"[]," * 330_000 + b"[]]"
     headers = {"Content-Type": JSON}
-    assert "(limit 300000)" in problem(service.ask("POST", "/predict", body, headers), 413)
-    given = answers(service, b'{"text": "a"}\n' + body + b'\n{"text": "b"}\n', LINES)
-    assert [given[0], given[2]] == predictions([{"text": "a"}, {"text": "b"}])
-    assert (given[1]["status"], given[1]["row"]) == (413, 1)
+    assert "(limit 300000)" in problem(service.request("POST", "/predict", body, headers), 413)
+    results = predict_rows(service, b'{"text": "a"}\n' + body + b'\n{"text": "b"}\n', LINES)
+    assert [results[0], results[2]] == predictions([{"text": "a"}, {"text": "b"}])
+    assert (results[1]["status"], results[1]["row"]) == (413, 1)
 
 
 def test_a_batch_in_progress_is_completed_before_shutdown(bundle, environ):
     with served(bundle, environ, WEB_CONCURRENCY="1") as service:
         rows = rows_of(*["nap"] * 30)
-        given = []
+        results = []
         thread = threading.Thread(
-            target=lambda: given.extend(answers(service, written(rows, LINES), LINES))
+            target=lambda: results.extend(predict_rows(service, encode(rows, LINES), LINES))
         )
         thread.start()
         time.sleep(0.4)
         assert service.stop() == 0
         thread.join()
-        assert given == predictions(rows)
+        assert results == predictions(rows)
 
 
 def test_arrow_and_parquet_are_rejected_without_pyarrow(unruly, environ):
     with served(unruly, environ, WEB_CONCURRENCY="1") as service:
         for media_type in (ARROW, PARQUET):
-            answer = ask(service, written([ROW], media_type), media_type)
-            assert "no pyarrow: add it to the notebook's `requirements`" in problem(answer, 415)
-        assert "S2I_SERVING_REQUIREMENTS" in problem(ask(service, b"a\n1\n", CSV, ARROW), 406)
-        assert answers(service, b"1\n", LINES) == [{"seen": 1}]
-        assert json.loads(service.ask("GET", "/model")[2])["batches"] == [
+            response = post(service, encode([ROW], media_type), media_type)
+            assert "no pyarrow: add it to the notebook's `requirements`" in problem(response, 415)
+        assert "S2I_SERVING_REQUIREMENTS" in problem(post(service, b"a\n1\n", CSV, ARROW), 406)
+        assert predict_rows(service, b"1\n", LINES) == [{"seen": 1}]
+        assert json.loads(service.request("GET", "/model")[2])["batches"] == [
             *(LINES, "application/jsonl", CSV)
         ]

@@ -1,4 +1,4 @@
-"""Requests that are scored at once, under load: good, bad, refused and broken ones in any mix."""
+"""Dynamic batching under load: a random mix of good, bad, rejected and broken requests."""
 
 import http.client
 import json
@@ -32,8 +32,8 @@ samples = [{"n": n} for n in range(20)]
 """
 
 
-def ask(port, seed):
-    """Ask for a random mix, over one connection: what was asked, and what was answered."""
+def send_requests(port, seed):
+    """Send a random mix over one connection; return each request with its response."""
     choose = random.Random(seed)
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     outcomes = []
@@ -55,8 +55,8 @@ def test_batched_requests_get_the_same_responses_as_single_ones(built, environ, 
     assert json.loads((bundle / "manifest.json").read_text())["batch"] is True
     with served(bundle, environ, WEB_CONCURRENCY="1", TRACE=str(trace)) as service:
         with ThreadPoolExecutor(CLIENTS) as clients:
-            asked = [clients.submit(ask, service.port, seed) for seed in range(CLIENTS)]
-            outcomes = [outcome for client in asked for outcome in client.result()]
+            futures = [clients.submit(send_requests, service.port, seed) for seed in range(CLIENTS)]
+            outcomes = [outcome for future in futures for outcome in future.result()]
         metrics = service.metrics()
         assert service.stop() == 0
     statuses = {"good": 200, "bad": 500, "refused": 422, "broken": 400}

@@ -23,7 +23,7 @@ while True:
 
 
 def test_a_cell_that_ignores_interrupts_is_killed(nachlass, tmp_path):
-    # Built once before, so that the limit is not spent on making environments.
+    # The first build makes the environments, which would use up the timeout.
     assert nachlass("build", write_notebook(tmp_path / "a.ipynb", MODEL)).returncode == 0
     source = write_notebook(tmp_path / "repo" / "model.ipynb", MODEL + STUBBORN).parent
     started = time.monotonic()

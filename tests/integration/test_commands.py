@@ -1,4 +1,4 @@
-"""The commands as a user meets them: on folders, files, git URLs and bundles."""
+"""The commands on folders, files, git URLs and bundles."""
 
 import json
 import shutil
@@ -47,8 +47,8 @@ def manifest(bundle):
 
 
 def test_the_version_is_one_line(nachlass):
-    said = nachlass("--version")
-    assert said.stdout == f"nachlass {__version__} (Python {python_version()})\n"
+    result = nachlass("--version")
+    assert result.stdout == f"nachlass {__version__} (Python {python_version()})\n"
 
 
 def test_a_bundle_is_written_into_the_source_folder(source, nachlass):
@@ -155,25 +155,25 @@ def test_a_moved_bundle_predicts_without_its_source(source, nachlass, tmp_path):
     moved.parent.mkdir()
     (tmp_path / "bundle").rename(moved)
     shutil.rmtree(source)
-    answered = nachlass("predict", moved, "[1, 2]")
-    assert answered.stdout == "3\n", answered.stderr
+    predicted = nachlass("predict", moved, "[1, 2]")
+    assert predicted.stdout == "3\n", predicted.stderr
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "[NaN]", '["a"]', "{"])
 def test_an_invalid_sample_is_reported_on_standard_error(built_cells, nachlass, text):
-    asked = nachlass("predict", built_cells("sum", MODEL), "-", stdin=text)
-    assert asked.returncode == 10
-    assert asked.stdout == ""
-    assert "error: " in asked.stderr
+    predicted = nachlass("predict", built_cells("sum", MODEL), "-", stdin=text)
+    assert predicted.returncode == 10
+    assert predicted.stdout == ""
+    assert "error: " in predicted.stderr
 
 
 def test_a_folder_that_is_not_a_bundle_is_not_replaced(source, nachlass, tmp_path):
     precious = tmp_path / "precious"
     precious.mkdir()
     (precious / "thesis.tex").write_text("x")
-    refused = nachlass("build", source, "-o", precious)
-    assert refused.returncode == 3
-    assert "not a bundle" in refused.stderr
+    rejected = nachlass("build", source, "-o", precious)
+    assert rejected.returncode == 3
+    assert "not a bundle" in rejected.stderr
     assert (precious / "thesis.tex").exists()
 
 

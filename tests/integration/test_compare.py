@@ -1,4 +1,4 @@
-"""The predictions of a bundle against those that another recorded."""
+"""A bundle's predictions compared with those recorded by another bundle."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from support.served import python_of
 
 @pytest.fixture
 def compared(kmeans, environ, tmp_path):
-    """Compare the answers of `examples/kmeans` with entries made from its own."""
+    """Return a function that compares `examples/kmeans` with given entries."""
 
     def run(entries):
         recorded = tmp_path / "samples.jsonl"

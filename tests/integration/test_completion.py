@@ -1,4 +1,4 @@
-"""`nachlass completion`: bash, with the script, completes commands, options and files."""
+"""`nachlass completion`: bash completes commands, options and files with its script."""
 
 import subprocess
 
@@ -19,7 +19,7 @@ printf '%s\\n' "${COMPREPLY[@]-}"
 
 @pytest.fixture
 def complete(tmp_path, environ, nachlass):
-    """What bash proposes for the last of some words, in a folder with the script."""
+    """Return a function that lists bash's completions of the last word."""
     script = nachlass("completion", "bash")
     assert script.returncode == 0, script.stderr
     (tmp_path / "script").write_text(script.stdout)
@@ -67,6 +67,6 @@ def test_every_supported_shell_has_a_script(nachlass, shell, sign):
 
 
 def test_an_unsupported_shell_is_rejected(nachlass):
-    refused = nachlass("completion", "cmd")
-    assert refused.returncode == 2
-    assert "'cmd' is not one of 'bash', 'zsh', 'fish'" in refused.stderr
+    rejected = nachlass("completion", "cmd")
+    assert rejected.returncode == 2
+    assert "'cmd' is not one of 'bash', 'zsh', 'fish'" in rejected.stderr

@@ -1,4 +1,4 @@
-"""Private indexes and repositories work as for pip, and no password is written down anywhere."""
+"""Private indexes and repositories work as with pip, and no password is stored or shown."""
 
 import shutil
 import subprocess
@@ -65,19 +65,19 @@ def source(tmp_path):
 
 @pytest.fixture(scope="session")
 def uv_cache():
-    """The user's own cache of wheels, for tests that have another home."""
+    """Return the user's cache of wheels, for tests with another home."""
     words = [find_uv_bin(), "cache", "dir"]
     return subprocess.run(words, capture_output=True, encoding="utf-8", check=True).stdout.strip()
 
 
 @pytest.fixture
 def build(nachlass, tmp_path, home, source, uv_cache, own_cache):
-    """Build as a user with a home of their own, then look for the password everywhere.
+    """Return a function that builds with a separate home and searches for the password.
 
-    `held_by` names the files, below tmp_path, in which the user has written it.
+    `expected_in` are the files below tmp_path in which the user has written it.
     """
 
-    def run(*words, environment=None, exit_code=0, secrets=SPELLINGS, held_by=()):
+    def run(*words, environment=None, exit_code=0, secrets=SPELLINGS, expected_in=()):
         environment = {
             "HOME": str(home),
             "XDG_CONFIG_HOME": str(home / ".config"),
@@ -91,31 +91,31 @@ def build(nachlass, tmp_path, home, source, uv_cache, own_cache):
         for secret in secrets:
             assert secret not in built.stdout
             assert secret not in built.stderr
-        assert holding(secrets, tmp_path, ("bundle", "repo", "cache")) == set(held_by)
+        assert files_containing(secrets, tmp_path, ("bundle", "repo", "cache")) == set(expected_in)
         if exit_code == 0:
-            asked = nachlass("predict", bundle, "1", environment=environment)
-            assert asked.stdout == '"1.0"\n', asked.stderr
+            predicted = nachlass("predict", bundle, "1", environment=environment)
+            assert predicted.stdout == '"1.0"\n', predicted.stderr
         return built, bundle, environment
 
     yield run
     shutil.rmtree(own_cache, ignore_errors=True)  # environments are large
 
 
-def holding(secrets, root, folders):
+def files_containing(secrets, root, folders):
     """Return the files of any kind in the folders that contain one of the secrets."""
-    there = [name for name in folders if (root / name).exists()]
+    existing = [name for name in folders if (root / name).exists()]
     patterns = [word for secret in secrets for word in ("-e", secret)]
-    words = ["grep", "-r", "-l", "-F", "-a", *patterns, "--", *there]
+    words = ["grep", "-r", "-l", "-F", "-a", *patterns, "--", *existing]
     found = subprocess.run(words, cwd=root, capture_output=True, encoding="utf-8", check=False)
     return set(found.stdout.splitlines())
 
 
-def require(source, text):
+def write_requirements(source, text):
     (source / "requirements.txt").write_text(text)
 
 
 def test_password_in_pip_index_url(server, source, build, nachlass, tmp_path):
-    require(source, "secretlib\n")
+    write_requirements(source, "secretlib\n")
     environment = {
         "PIP_INDEX_URL": f"http://{USERINFO}@{server}/simple/",
         "PIP_EXTRA_INDEX_URL": PYPI,
@@ -123,19 +123,19 @@ def test_password_in_pip_index_url(server, source, build, nachlass, tmp_path):
     _, bundle, environment = build(environment=environment)
     lock = (bundle / "pylock.serving.toml").read_text()
     assert f"http://{server}/" in lock
-    # Who has the bundle and the password can install it again.
+    # A user with the bundle and the password can install it again.
     environment["S2I_CACHE_DIR"] = str(tmp_path / "other cache")
     again = nachlass("predict", bundle, "1", environment=environment)
     assert again.stdout == '"1.0"\n', again.stderr
-    assert not holding(SPELLINGS, tmp_path, ("bundle", "other cache"))
+    assert not files_containing(SPELLINGS, tmp_path, ("bundle", "other cache"))
 
 
 def test_password_in_the_environment_file(server, source, build):
-    require(source, "secretlib==1.0\n")
+    write_requirements(source, "secretlib==1.0\n")
     path = source / ".s2i" / "environment"
     path.parent.mkdir()
     path.write_text(f"PIP_EXTRA_INDEX_URL=http://{USERINFO}@{server}/simple/\n")
-    build(held_by={"repo/.s2i/environment"})
+    build(expected_in={"repo/.s2i/environment"})
 
 
 def test_password_in_pip_conf_and_in_a_variable(server, source, build, home):
@@ -144,7 +144,7 @@ def test_password_in_pip_conf_and_in_a_variable(server, source, build, home):
     conf.write_text(
         f"[global]\nextra-index-url =\n    {PYPI}\n    http://{USERINFO}@{server}/simple/\n"
     )
-    require(
+    write_requirements(
         source,
         f"--extra-index-url http://{USER}:${{INDEX_PASSWORD}}@{server}/more/simple/\n"
         "secretlib==1.0\notherlib==1.0\n",
@@ -153,7 +153,7 @@ def test_password_in_pip_conf_and_in_a_variable(server, source, build, home):
 
 
 def test_password_in_netrc_for_index_and_git(server, source, build, home):
-    require(
+    write_requirements(
         source,
         f"--extra-index-url http://{server}/more/simple/\notherlib==1.0\n"
         f"secretlib @ git+http://{server}/secretlib.git\n",
@@ -165,7 +165,7 @@ def test_password_in_netrc_for_index_and_git(server, source, build, home):
 
 
 def test_failures_do_not_show_the_password(server, source, build):
-    require(source, "secretlib==2.0\n")
+    write_requirements(source, "secretlib==2.0\n")
     url = f"http://{USERINFO}@{server}/simple/"
     built, *_ = build(environment={"PIP_EXTRA_INDEX_URL": url}, exit_code=5)
     assert (
@@ -174,7 +174,7 @@ def test_failures_do_not_show_the_password(server, source, build):
 
 
 def test_a_wrong_password_is_reported_but_not_shown(server, source, build):
-    require(source, "secretlib==1.0\n")
+    write_requirements(source, "secretlib==1.0\n")
     wrong = "NoSuchEngine1843"
     built, *_ = build(
         environment={"PIP_EXTRA_INDEX_URL": f"http://{USER}:{wrong}@{server}/simple/"},
@@ -186,7 +186,7 @@ def test_a_wrong_password_is_reported_but_not_shown(server, source, build):
 
 
 def test_a_git_requirement_with_a_credential_helper(server, source, build, home):
-    require(source, f"secretlib @ git+http://{server}/secretlib.git@main\n")
+    write_requirements(source, f"secretlib @ git+http://{server}/secretlib.git@main\n")
     stored = home / "stored"
     stored.write_text(f"http://{USERINFO}@{server}\n")
     (home / ".gitconfig").write_text(f"[credential]\n\thelper = store --file={stored}\n")
@@ -194,7 +194,7 @@ def test_a_git_requirement_with_a_credential_helper(server, source, build, home)
 
 
 def test_a_git_requirement_without_credentials_fails_with_a_hint(server, source, build):
-    require(source, f"secretlib @ git+http://{server}/secretlib.git\n")
+    write_requirements(source, f"secretlib @ git+http://{server}/secretlib.git\n")
     built, *_ = build(exit_code=5)
     assert "requirements.txt, line 1: secretlib @ git+http" in built.stderr
     assert "cannot be fetched" in built.stderr
@@ -209,11 +209,11 @@ def test_a_git_requirement_with_the_password_in_its_url(server, source, build, n
     checked = nachlass("check", source)
     assert "secretlib @ git+http" in checked.stdout
     assert USERINFO not in checked.stdout
-    build(held_by={"repo/model.ipynb", "bundle/src/model.ipynb"})
+    build(expected_in={"repo/model.ipynb", "bundle/src/model.ipynb"})
 
 
 def test_a_git_source_with_the_password_in_its_url(server, build, tmp_path, source):
-    require(source, f"--extra-index-url http://{server}/simple/\nsecretlib==1.0\n")
+    write_requirements(source, f"--extra-index-url http://{server}/simple/\nsecretlib==1.0\n")
     files = {path.name: path.read_text() for path in source.iterdir()}
     make_repository(tmp_path / "server" / "model.git", files)
     url = f"http://{USERINFO}@{server}"
@@ -226,6 +226,6 @@ def test_a_git_source_with_the_password_in_its_url(server, build, tmp_path, sour
 def test_a_git_requirement_over_ssh_with_an_agent(source, build, tmp_path):
     repository = make_repository(tmp_path / "server" / "secretlib.git", package_files("secretlib"))
     with ssh_server(tmp_path / "ssh") as (address, variables):
-        require(source, f"secretlib @ git+ssh://{address}{repository}\n")
+        write_requirements(source, f"secretlib @ git+ssh://{address}{repository}\n")
         key = (tmp_path / "ssh" / "user").read_text().splitlines()
         build(environment=variables, secrets=key[1:-1])

@@ -1,4 +1,4 @@
-"""`nachlass diff` on bundles that were built: what differs, in each of the three formats."""
+"""`nachlass diff` on built bundles, in each of the three formats."""
 
 import json
 import shutil
@@ -27,7 +27,7 @@ samples = [0, 1, 2, 9] if {bad} else [0, 1, 2]
 
 @pytest.fixture
 def source(tmp_path):
-    """Make a source with a wheelhouse of its own."""
+    """Return a function that creates a source with its own wheelhouse."""
 
     def make(name, *, version="1.0", answer="x + offset", offset="1", bad="False"):
         folder = tmp_path / name
@@ -43,7 +43,7 @@ def source(tmp_path):
 
 @pytest.fixture
 def difference(nachlass):
-    """What differs, as the program's JSON says it."""
+    """Return a function that reads the differences from the JSON output."""
 
     def run(old, new, *words):
         done = nachlass("diff", old, new, "--format", "json", *words)
@@ -63,7 +63,7 @@ def test_a_changed_cell_shows_in_code_and_predictions(
         cell.source = cell.source.replace("n_clusters=7", "n_clusters=3")
         cell.source = cell.source.replace("KMeans(7", "KMeans(3")
     nbformat.write(notebook, source / "model.ipynb")
-    # An index may have something newer by now.
+    # The index may have newer versions by now.
     for lock in kmeans.glob("pylock.*.toml"):
         shutil.copyfile(lock, source / lock.name)
     new = built(source, "--locked")
@@ -137,7 +137,7 @@ def test_samples_that_fail_in_the_new_model_are_counted(source, difference):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"schema_version": 0}, "is a bundle that nachlass"),
         (
@@ -146,14 +146,14 @@ def test_samples_that_fail_in_the_new_model_are_counted(source, difference):
         ),
     ],
 )
-def test_an_incompatible_or_damaged_bundle_is_rejected(kmeans, nachlass, tmp_path, change, said):
+def test_an_incompatible_or_damaged_bundle_is_rejected(kmeans, nachlass, tmp_path, change, message):
     manifest = {**json.loads((kmeans / "manifest.json").read_text()), **change}
     kept = {name: fact for name, fact in manifest.items() if fact is not None}
     (tmp_path / "manifest.json").write_text(json.dumps(kept))
     for pair in ([tmp_path, kmeans], [kmeans, tmp_path]):
         done = nachlass("diff", *pair)
         assert done.returncode == 3
-        assert said in done.stderr
+        assert message in done.stderr
         assert "help: rebuild the source" in done.stderr
 
 

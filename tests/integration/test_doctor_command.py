@@ -1,4 +1,4 @@
-"""`nachlass doctor`, as users meet it."""
+"""`nachlass doctor` as a command."""
 
 import json
 import os
@@ -10,7 +10,7 @@ SECRET = "correct-horse"
 
 @pytest.fixture
 def offline(tmp_path):
-    """Variables with which no index is asked."""
+    """Return variables that disable the package index."""
     return {"PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path)}
 
 

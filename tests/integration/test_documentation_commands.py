@@ -14,23 +14,25 @@ from support.project import PROJECT
 
 ELSEWHERE = {
     "make demo": "test_the_demo_runs_in_a_fresh_clone",
-    "make test": "is what runs this test",
+    "make test": "runs this test",
     "make docs": "is a step of .ci/run",
-    "uv tool install .": "tests/integration/test_wheel.py installs it so",
+    "uv tool install .": "tests/integration/test_wheel.py installs it",
     "python3 examples/spam/replay.py examples/spam/.nachlass/bundle http://localhost:8080": (
         "tests/integration/test_monitoring.py runs it for a shorter time"
     ),
 }
 IN_IMAGES = {DOCS / "how-to/images.md", DOCS / "how-to/s2i.md"}
-"""tests/image/test_documentation_of_images.py follows them."""
+"""The pages that tests/image/test_documentation_of_images.py follows."""
 TUTORIAL = DOCS / "tutorial/index.md"
 
 
-def runs(file):
+def has_commands(file):
     return any(block.language == "sh" and not block.mark for block in blocks(file))
 
 
-OTHERS = [file for file in PAGES if runs(file) and file not in {*IN_IMAGES, TUTORIAL, README}]
+FILES = [
+    file for file in PAGES if has_commands(file) and file not in {*IN_IMAGES, TUTORIAL, README}
+]
 
 
 @pytest.fixture
@@ -45,7 +47,7 @@ def reader(clone, environ, tmp_path):
     return Reader(clone, environ, tmp_path)
 
 
-@pytest.mark.parametrize("file", OTHERS, ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_the_commands_of_a_page_run(reader, file):
     if "prometheus " in file.read_text(encoding="utf-8") and shutil.which("prometheus") is None:
         pytest.skip("prometheus is missing; to enable: make test-all")
@@ -53,7 +55,7 @@ def test_the_commands_of_a_page_run(reader, file):
 
 
 def test_the_commands_of_the_readme_run(environ, clone, tmp_path):
-    """Those for a notebook of one's own, in its folder; the curl is test_the_demo's."""
+    """Run the commands for a user's notebook, except the curl of the demo."""
     folder = tmp_path / "iris"
     folder.mkdir()
     reader = Reader(folder, environ, tmp_path)
@@ -64,7 +66,7 @@ def test_the_commands_of_the_readme_run(environ, clone, tmp_path):
 
 
 @contextmanager
-def noted_alerts(reader):
+def collected_alerts(reader):
     """Collect the alerts that fire while a page is followed."""
     fired, ended = set(), threading.Event()
 
@@ -84,12 +86,12 @@ def noted_alerts(reader):
 
 @pytest.mark.needs("prometheus", "make test-all")
 def test_the_tutorial_ends_with_an_alert(reader):
-    with noted_alerts(reader) as fired:
+    with collected_alerts(reader) as fired:
         assert reader.follow(TUTORIAL, ELSEWHERE, "my-model/diabetes.ipynb") > 10
     assert {"InputMoved", "PredictionsMoved"} <= fired
 
 
-@pytest.mark.only_all("it installs every package again")
+@pytest.mark.only_all("it reinstalls every package")
 def test_the_demo_runs_in_a_fresh_clone(clone, environ, tmp_path):
     reader = Reader(clone, environ, tmp_path)
     reader.run(f"make demo PYTHON={sys.executable}")

@@ -89,7 +89,7 @@ KEPT = {
     "kmeans": SERVICE | SKLEARN,
     "spam": SERVICE | SKLEARN | {"pyarrow"},
 }
-"""What is served with: no plots, no kernel; pyarrow, where it is required, takes batches."""
+"""The serving packages: no plots, no kernel; pyarrow, where required, is for batches."""
 
 ANSWERS = {
     "housing": lambda answer: isinstance(answer, float) and 100_000 < answer < 2_000_000,
@@ -97,7 +97,7 @@ ANSWERS = {
     "spam": lambda answer: answer == ["spam", "legitimate"],
 }
 
-REFUSED = {
+REJECTED = {
     "housing": {
         '{"rooms": 4}': "the sample lacks 5 of 6 fields: `age`, `area_m2`, `distance_km`, ...",
         '"no house"': "the sample is a string, not an object",
@@ -115,7 +115,7 @@ REFUSED = {
 """Requests unlike the samples of the build, and the response to them."""
 
 
-ASK = """
+PREDICT = """
 import json, sys
 from pathlib import Path
 from nachlass_service.bundle.bundle import Bundle
@@ -127,14 +127,14 @@ print(json.dumps([model.predict(sample) for sample in json.load(sys.stdin)]))
 
 
 def requests(name):
-    """The samples that the README sends, in the shell's quotes."""
+    """Return the samples that the README sends, quoted for the shell."""
     readme = (EXAMPLES / name / "README.md").read_text()
     commands = re.findall(r"^    nachlass predict \. (.*)$", readme, re.MULTILINE)
     return [shlex.split(command)[0] for command in commands]
 
 
 def unseen(name, bundle):
-    """Samples that the build has not seen."""
+    """Return samples that the build has not seen."""
     match name:
         case "housing":
             with (EXAMPLES / name / "data/houses.csv").open(newline="") as file:
@@ -154,8 +154,8 @@ def unseen(name, bundle):
             return [" ".join(sorted(text.split())) for text, _label in bundle.samples()]
 
 
-def compare_with_the_whole_environment(name, bundle, cache):
-    """What serves answers samples that the build has not seen as the training environment does."""
+def compare_with_training_environment(name, bundle, cache):
+    """Check that the serving and the training environment agree on unseen samples."""
     training = ensure_environment(
         Lock.read(bundle.path / "pylock.training.toml"),
         service=service_wheel(bundle.path, load_manifest(bundle.path)),
@@ -166,10 +166,10 @@ def compare_with_the_whole_environment(name, bundle, cache):
         note=print,
     )
     samples = unseen(name, bundle)
-    slim, whole = (
+    slim, full = (
         json.loads(
             subprocess.run(
-                [python, "-P", "-c", ASK, bundle.path],
+                [python, "-P", "-c", PREDICT, bundle.path],
                 input=json.dumps(samples),
                 capture_output=True,
                 text=True,
@@ -181,13 +181,13 @@ def compare_with_the_whole_environment(name, bundle, cache):
             training.python,
         )
     )
-    assert len(slim) == len(whole) == len(samples) >= 100
-    assert all(map(agree, slim, whole))
+    assert len(slim) == len(full) == len(samples) >= 100
+    assert all(map(agree, slim, full))
     assert len({str(answer) for answer in slim}) > 1
 
 
 def summary(manifest):
-    """What the build found out about the model."""
+    """Return what the build found out about the model."""
     return {
         "kind": manifest["prediction"]["kind"],
         "count": manifest["samples"]["count"],
@@ -213,26 +213,26 @@ def test_an_example_builds_and_predicts_as_its_readme_says(name, nachlass, envir
     assert manifest["packages"].keys() == KEPT[name]
     training = len(manifest["packages"]) + len(manifest["slim"]["left_out"])
     assert len(manifest["packages"]) <= training / 2
-    asked = requests(name)
-    assert asked, "the README shows no request"
-    for sample in asked:
+    samples = requests(name)
+    assert samples, "the README shows no request"
+    for sample in samples:
         answer = nachlass("predict", ".", sample, cwd=source)
         assert answer.returncode == 0, answer.stderr
         assert ANSWERS[name](json.loads(answer.stdout)), answer.stdout
-    compare_with_the_whole_environment(name, Bundle.open(source / ".nachlass/bundle"), cache)
+    compare_with_training_environment(name, Bundle.open(source / ".nachlass/bundle"), cache)
     with served(source / ".nachlass/bundle", environ) as service:
         check_samples(source / ".nachlass/bundle", service)
-        check_refused(REFUSED[name], service)
-    sample, reason = next(iter(REFUSED[name].items()))
-    refused = nachlass("predict", ".", sample, cwd=source)
-    assert (refused.returncode, refused.stdout) == (10, "")
-    assert reason in refused.stderr
+        check_rejected(REJECTED[name], service)
+    sample, reason = next(iter(REJECTED[name].items()))
+    rejected = nachlass("predict", ".", sample, cwd=source)
+    assert (rejected.returncode, rejected.stdout) == (10, "")
+    assert reason in rejected.stderr
 
 
-def check_refused(refused, service):
-    """Each is the caller's fault; the response and the log say so."""
-    for sample, reason in refused.items():
-        status, headers, body = service.ask("POST", "/predict", sample)
+def check_rejected(rejected, service):
+    """Check that the response and the log report each sample as a schema error."""
+    for sample, reason in rejected.items():
+        status, headers, body = service.request("POST", "/predict", sample)
         problem = json.loads(body)
         assert (status, problem["type"]) == (422, "urn:nachlass:problem:schema"), body
         assert reason in problem["detail"]
@@ -244,7 +244,7 @@ def check_refused(refused, service):
         assert logged["error"] == problem["detail"]
         assert logged["code"] == "schema"
     found = service.metrics()
-    assert found['nachlass_rejected_total{reason="schema"}'] == len(refused)
+    assert found['nachlass_rejected_total{reason="schema"}'] == len(rejected)
     assert found["nachlass_failures_total"] == 0
 
 

@@ -1,10 +1,10 @@
-"""Flask alone, under gunicorn's threads, answers as our own HTTP front does."""
+"""Flask in gunicorn's threads sends the same responses as our own HTTP front."""
 
 import re
 
 import pytest
 
-from support.command import environment_of_a_user
+from support.command import user_environment
 from support.served import served
 
 JSON, LINES, CSV = "application/json", "application/x-ndjson", "text/csv"
@@ -19,7 +19,7 @@ REQUESTS = {
     "not finite": ("POST", "/predict", JSON, b"[NaN]"),
     "an empty body": ("POST", "/predict", JSON, b""),
     "another type": ("POST", "/predict", "text/plain", b"[1]"),
-    "refused by the validator": ("POST", "/predict", JSON, b'"refused"'),
+    "rejected by the validator": ("POST", "/predict", JSON, b'"refused"'),
     "failing": ("POST", "/predict", JSON, b'"raise"'),
     "too large": ("POST", "/predict", JSON, b" " * (MAX_BYTES + 1)),
     "lines": ("POST", "/predict", LINES, b'1\n[2]\n{\n"raise"\n'),
@@ -38,8 +38,8 @@ COMPARED = ("Content-Type", "Allow", "Retry-After", "Model-Digest")
 
 @pytest.fixture(scope="module")
 def services(unruly, cache):
-    """Our front, and Flask in threads."""
-    environ = environment_of_a_user(cache)
+    """Yield a service with our front and one with Flask in threads."""
+    environ = user_environment(cache)
     variables = {"S2I_MAX_BODY_BYTES": str(MAX_BYTES), "WEB_CONCURRENCY": "1"}
     with (
         served(unruly, environ, **variables) as front,
@@ -48,19 +48,19 @@ def services(unruly, cache):
         yield front, flask
 
 
-def told(service, method, path, media_type, body):
+def response_of(service, method, path, media_type, body):
     headers = {"Content-Type": media_type} if media_type else {}
-    status, answered, text = service.ask(method, path, body, headers)
-    assert answered["X-Request-Id"]
+    status, response_headers, text = service.request(method, path, body, headers)
+    assert response_headers["X-Request-Id"]
     masked = re.sub(rb'"+request_id"+: ?"+[^"]*"+', b"", text)
-    # The methods that are allowed have no order.
-    compared = [sorted((answered[name] or "").split(", ")) for name in COMPARED]
+    # The order of the allowed methods is not defined.
+    compared = [sorted((response_headers[name] or "").split(", ")) for name in COMPARED]
     return status, compared, masked
 
 
 @pytest.mark.parametrize("request_", REQUESTS.values(), ids=REQUESTS.keys())
 def test_both_servers_send_the_same_responses(services, request_):
-    front, flask = (told(service, *request_) for service in services)
+    front, flask = (response_of(service, *request_) for service in services)
     assert flask == front
 
 

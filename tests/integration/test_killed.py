@@ -1,4 +1,4 @@
-"""A build that is killed at any step leaves no half bundle, and the next one works."""
+"""A build that is killed at any step leaves no partial bundle, and the next one works."""
 
 import signal
 import subprocess
@@ -21,7 +21,7 @@ STEPS = (
     "writing the bundle",
 )
 WITH_A_BUNDLE = ("model.ipynb, cell", "writing the bundle")
-"""Where a build is killed that would replace a bundle, which only its end does."""
+"""The steps at which a build is killed that would replace a bundle."""
 
 
 @pytest.fixture
@@ -34,21 +34,21 @@ def source(tmp_path):
 
 
 def kill_at(step, source, environ):
-    """Start a build and kill it, children excepted, when it says it reached a step."""
+    """Start a build, and kill it without its children when it reports a step."""
     process = subprocess.Popen(
         [NACHLASS, "build", source],
         env=environ,
         stderr=subprocess.PIPE,
         encoding="utf-8",
     )
-    said = []
+    printed = []
     for line in process.stderr:
-        said.append(line)
+        printed.append(line)
         if step in line:
             process.kill()
             break
     process.stderr.close()
-    assert process.wait() == -signal.SIGKILL, "".join(said)
+    assert process.wait() == -signal.SIGKILL, "".join(printed)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def kill_at(step, source, environ):
 def test_a_build_killed_at_any_step_leaves_no_partial_bundle(
     source, environ, own_cache, before, steps, nachlass
 ):
-    # Environments are made, and die half-made.
+    # With a separate cache, builds are killed while they make environments, too.
     environ = {**environ, "S2I_CACHE_DIR": str(own_cache)}
     bundle = source / ".nachlass" / "bundle"
     if before:

@@ -1,4 +1,4 @@
-"""A service from its start to its end: readiness, lost predictors, overload, reload, stop."""
+"""A service from startup to shutdown: readiness, lost workers, overload, reload."""
 
 import http.client
 import json
@@ -24,13 +24,13 @@ JSON = {"Content-Type": "application/json"}
 
 @pytest.fixture
 def bundle(unruly, tmp_path):
-    """A bundle of the test's own."""
+    """Return a copy of the bundle that a test may change."""
     return Path(shutil.copytree(unruly, tmp_path / "bundle", symlinks=True))
 
 
 @pytest.fixture
 def rebuild(nachlass, tmp_path):
-    """Build another notebook into a bundle's place, as a user does while it is served."""
+    """Return a function that replaces a bundle by that of another notebook."""
 
     def build(bundle, cells):
         source = tmp_path / "source"
@@ -42,7 +42,7 @@ def rebuild(nachlass, tmp_path):
 
 
 def constant(value, requirements="[]"):
-    """A notebook that always answers the same."""
+    """Return the cells of a notebook with a constant prediction."""
     return f"""# %%
 requirements = {requirements}
 import os
@@ -70,21 +70,21 @@ samples = [1]
 
 
 class Clients:
-    """Clients that ask on and on over connections they keep, and count the answers."""
+    """Clients that send requests over persistent connections and record the responses."""
 
     def __init__(self, service, sample, count=4):
         self.service, self.body, self.stopping = service, json.dumps(sample), False
         self.answers, self.lost = [], []
-        self.threads = [threading.Thread(target=self.ask) for _ in range(count)]
+        self.threads = [threading.Thread(target=self.send) for _ in range(count)]
 
-    def ask(self):
+    def send(self):
         connection = http.client.HTTPConnection("127.0.0.1", self.service.port, timeout=30)
         while not self.stopping:
             try:
                 connection.request("POST", "/predict", self.body, JSON)
                 with connection.getresponse() as response:
                     self.answers.append((response.status, json.loads(response.read())))
-                time.sleep(0.01)  # what is built meanwhile needs the cores, too
+                time.sleep(0.01)  # the build needs the cores, too
             except (OSError, http.client.HTTPException, ValueError) as error:
                 self.lost.append(repr(error))
                 connection.close()
@@ -101,17 +101,17 @@ class Clients:
             thread.join()
 
 
-@pytest.mark.parametrize(("never", "quick_ones"), [("spin", 0), ("forever", 100)])
-def test_a_prediction_timeout_replaces_one_worker(bundle, environ, never, quick_ones):
+@pytest.mark.parametrize(("endless", "quick_calls"), [("spin", 0), ("forever", 100)])
+def test_a_prediction_timeout_replaces_one_worker(bundle, environ, endless, quick_calls):
     with served(bundle, environ, S2I_PREDICT_TIMEOUT="1", WEB_CONCURRENCY="2") as service:
         before = service.workers
-        for _ in range(quick_ones):  # after which it is called in the loop's own thread
+        for _ in range(quick_calls):  # then the model is called in the loop's own thread
             assert service.predict("quick")[0] == 200
-        status, problem = service.predict(never)
+        status, problem = service.predict(endless)
         assert (status, problem["type"]) == (504, "urn:nachlass:problem:time_limit")
         assert service.predict("meanwhile") == (200, {"seen": "meanwhile"})
         service.wait_until(lambda: len(set(service.workers) - set(before)) == 1, "no new worker")
-        service.wait_until(lambda: len(service.workers) == 2, "the old worker stays")
+        service.wait_until(lambda: len(service.workers) == 2, "the old worker is still running")
         assert len(set(service.workers) & set(before)) == 1
         assert service.predict("afterwards") == (200, {"seen": "afterwards"})
         assert service.events("worker_replaced")
@@ -148,14 +148,14 @@ def test_health_is_answered_during_slow_predictions_and_excess_requests_are_reje
             slow = [clients.submit(service.predict, {"sleep": 0.3}) for _ in range(100)]
             time.sleep(1.5)
             started = time.monotonic()
-            assert service.ask("GET", "/livez")[0] == 200
+            assert service.request("GET", "/livez")[0] == 200
             assert time.monotonic() - started < 15
             answers = [answer.result()[0] for answer in slow]
         assert set(answers) == {200, 503}
-        refused = answers.count(503)
-        assert service.metrics()['nachlass_rejected_total{reason="overloaded"}'] == refused
+        rejected = answers.count(503)
+        assert service.metrics()['nachlass_rejected_total{reason="overloaded"}'] == rejected
         slow_ones = service.metrics()["nachlass_processing_seconds_count"]
-        assert slow_ones == 100 - refused
+        assert slow_ones == 100 - rejected
         assert service.stop() == 0
 
 
@@ -170,14 +170,14 @@ def test_a_worker_exit_with_the_status_of_a_failed_start_does_not_stop_the_servi
 
 
 def check_crashes(service, *, crashes, lost):
-    """The metrics and the log have so many workers that crashed, and so many lost requests."""
+    """Check the numbers of crashed workers and lost requests in the metrics and the log."""
     ended = 'nachlass_workers_ended_total{reason="crash"}'
     service.wait_until(lambda: service.metrics()[ended] == crashes, "a crash is not counted")
     assert service.metrics()["nachlass_requests_lost_total"] == lost
     logged = [event["requests_lost"] for event in service.events("worker_crashed")]
     assert (len(logged), sum(logged)) == (crashes, lost)
     assert service.stop() == 0
-    assert len(service.events("worker_crashed")) == crashes, "a stop is no crash"
+    assert len(service.events("worker_crashed")) == crashes, "a shutdown counts as a crash"
 
 
 def test_the_timeout_applies_to_each_prediction_of_the_warm_up(rebuild, environ, tmp_path):
@@ -208,11 +208,13 @@ def test_an_overloaded_response_has_retry_after(bundle, environ):
     with served(bundle, environ, WEB_CONCURRENCY="1", S2I_PREDICT_TIMEOUT="1") as service:
         with ThreadPoolExecutor(8) as clients:
             body = json.dumps({"sleep": 0.7})
-            asked = [clients.submit(service.ask, "POST", "/predict", body, JSON) for _ in range(8)]
-            answers = [answer.result() for answer in asked]
-        refused = [answer for answer in answers if answer[0] == 503]
-        assert refused
-        assert all(int(answer[1]["Retry-After"]) >= 1 for answer in refused)
+            futures = [
+                clients.submit(service.request, "POST", "/predict", body, JSON) for _ in range(8)
+            ]
+            answers = [future.result() for future in futures]
+        rejected = [answer for answer in answers if answer[0] == 503]
+        assert rejected
+        assert all(int(answer[1]["Retry-After"]) >= 1 for answer in rejected)
         assert len(service.workers) == 1
         assert not service.events("worker_replaced")
 
@@ -230,9 +232,11 @@ def test_shutdown_is_immediate_when_idle(bundle, environ, loop, sent):
 def test_shutdown_is_immediate_while_the_model_loads(rebuild, environ, tmp_path):
     bundle = tmp_path / "slow"
     rebuild(bundle, SLOW_TO_LOAD.format(seconds=20))
-    force_preload(bundle, True)
+    set_preload(bundle, True)
     service = start(bundle, environ, tmp_path / "log", "--local", SERVED="1")
-    service.wait_until(lambda: list(tmp_path.glob(".slow.served/*/bundle/src")), "no start")
+    service.wait_until(
+        lambda: list(tmp_path.glob(".slow.served/*/bundle/src")), "the service does not start"
+    )
     time.sleep(1)
     started = time.monotonic()
     assert service.stop() == 0
@@ -246,7 +250,7 @@ def test_shutdown_is_immediate_while_a_worker_starts(bundle, environ, tmp_path):
     slow_forks.write_text(
         "import os, time\nos.register_at_fork(after_in_child=lambda: time.sleep(1))"
     )
-    force_preload(bundle, True)
+    set_preload(bundle, True)
     service = start(bundle, environ, tmp_path / "log", PYTHONPATH=str(slow_forks.parent))
     service.wait_until(lambda: service.workers and service.events("serving"), "no worker")
     started = time.monotonic()
@@ -260,19 +264,19 @@ def test_requests_in_progress_are_answered_before_shutdown(bundle, environ):
         idle.request("GET", "/livez")
         idle.getresponse().read()
         with ThreadPoolExecutor(2) as clients:
-            asked = [clients.submit(service.predict, {"sleep": 2}) for _ in range(2)]
+            futures = [clients.submit(service.predict, {"sleep": 2}) for _ in range(2)]
             time.sleep(0.5)
             started = time.monotonic()
             assert service.stop() == 0
             assert time.monotonic() - started < 10
-            assert [answer.result()[0] for answer in asked] == [200, 200]
+            assert [future.result()[0] for future in futures] == [200, 200]
         idle.close()
 
 
 def test_the_service_is_ready_when_every_worker_has_loaded(rebuild, environ, tmp_path):
     bundle = tmp_path / "slow"
     rebuild(bundle, SLOW_TO_LOAD.format(seconds=2))
-    force_preload(bundle, False)
+    set_preload(bundle, False)
     service = start(bundle, environ, tmp_path / "log", WEB_CONCURRENCY="2", SERVED="1")
     try:
         assert not service.is_ready()
@@ -302,15 +306,15 @@ samples = [1]
     service = start(bundle, environ, tmp_path / "log", WEB_CONCURRENCY="1")
     try:
         service.wait_until(lambda: service.events("failed"), "nothing is logged")
-        assert service.ask("GET", "/livez")[0] == 200
-        status, _headers, body = service.ask("GET", "/readyz")
+        assert service.request("GET", "/livez")[0] == 200
+        status, _headers, body = service.request("GET", "/readyz")
         assert status == 503
         assert "the warm-up failed" in json.loads(body)["detail"]
         [first, *_] = service.events("failed")
         assert first["during"] == "the warm-up"
         assert first["where"] == "model.ipynb, cell 1, line 3"
         needed.touch()
-        service.wait_until(service.is_ready, "it does not try again")
+        service.wait_until(service.is_ready, "the warm-up is not retried")
         assert service.predict(5) == (200, 5)
         assert service.stop() == 0
     finally:
@@ -332,13 +336,13 @@ def test_a_reload_serves_the_new_bundle_and_loses_no_request(
     bundle, rebuild, environ, loop, preload, tmp_path
 ):
     rebuild(bundle, constant("old"))
-    force_preload(bundle, preload)
+    set_preload(bundle, preload)
     variables = {"WEB_CONCURRENCY": "2", **LOOPS[loop]}
     with served(bundle, environ, "--local", **variables) as service:
         with Clients(service, 1) as clients:
             time.sleep(0.5)
             rebuild(bundle, constant("new"))
-            force_preload(bundle, preload)
+            set_preload(bundle, preload)
             time.sleep(0.5)
             assert service.predict(1) == (200, "old")
             for expected in ("new", "newer"):
@@ -347,7 +351,7 @@ def test_a_reload_serves_the_new_bundle_and_loses_no_request(
                     lambda expected=expected: service.predict(1)[1] == expected, "no reload"
                 )
                 rebuild(bundle, constant("newer"))
-                force_preload(bundle, preload)
+                set_preload(bundle, preload)
         assert clients.lost == []
         assert {answer for _status, answer in clients.answers} <= {"old", "new", "newer"}
         assert {status for status, _answer in clients.answers} == {200}
@@ -357,7 +361,7 @@ def test_a_reload_serves_the_new_bundle_and_loses_no_request(
     assert not (bundle.parent / ".bundle.served").exists()
 
 
-def force_preload(bundle, preload):
+def set_preload(bundle, preload):
     manifest = json.loads((bundle / "manifest.json").read_text())
     (bundle / "manifest.json").write_text(json.dumps({**manifest, "preload": preload}))
 
@@ -397,7 +401,7 @@ def test_a_reload_keeps_only_counts_with_the_same_meaning(bundle, rebuild, envir
 
 def reloaded(service, bundle):
     version = json.loads((bundle / "manifest.json").read_text())["version"]
-    return json.loads(service.ask("GET", "/model")[2])["version"] == version
+    return json.loads(service.request("GET", "/model")[2])["version"] == version
 
 
 def test_a_bundle_with_another_lock_is_rejected_and_the_previous_one_stays(
@@ -413,7 +417,7 @@ def test_a_bundle_with_another_lock_is_rejected_and_the_previous_one_stays(
         assert "restart the service" in service.events("reload_refused")[0]["error"]
         assert service.predict(1) == (200, "old")
         assert service.workers == before
-        os.kill(before[0], signal.SIGKILL)  # its successor loads the old one, too
+        os.kill(before[0], signal.SIGKILL)  # the new worker loads the previous bundle, too
         service.wait_until(lambda: len(set(service.workers) - set(before)) == 1, "no new worker")
         for _ in range(10):
             assert service.predict(1) == (200, "old")
@@ -444,9 +448,9 @@ def test_samples_are_shown_only_on_loopback_unless_configured(unruly, environ):
         (["--local"], {"S2I_SHOW_SAMPLES": "0"}, False),
     ):
         with served(unruly, environ, *words, **variables) as service:
-            model = json.loads(service.ask("GET", "/model")[2])
+            model = json.loads(service.request("GET", "/model")[2])
             assert ("example" in model["input"]) == shown
-            assert (service.ask("GET", "/notebook/1")[0] == 200) == shown
+            assert (service.request("GET", "/notebook/1")[0] == 200) == shown
 
 
 def test_a_bundle_that_fails_to_load_is_rejected_and_the_previous_one_stays(bundle, environ):
@@ -465,7 +469,7 @@ def test_output_of_the_model_is_logged_immediately(bundle, environ):
     with served(bundle, environ, WEB_CONCURRENCY="1") as service:
         assert service.predict("print")[0] == 200
         text = service.log_file.read_text
-        service.wait_until(lambda: "this is printed\n" in text(), "it is not seen")
+        service.wait_until(lambda: "this is printed\n" in text(), "the output is not logged")
 
 
 def test_an_address_in_use_or_an_invalid_port_is_reported_at_startup(
@@ -476,10 +480,10 @@ def test_an_address_in_use_or_an_invalid_port_is_reported_at_startup(
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        refused = nachlass("serve", unruly, "--port", port)
-        assert refused.returncode == 11
+        rejected = nachlass("serve", unruly, "--port", port)
+        assert rejected.returncode == 11
         assert f"error: cannot listen on 127.0.0.1:{port}: Address already in use" in (
-            refused.stderr
+            rejected.stderr
         )
         for arguments in ("", "--keep-alive 2"):
             command = [python, "-P", "-m", "nachlass_service", "serve", unruly]
@@ -501,7 +505,7 @@ def test_an_address_in_use_or_an_invalid_port_is_reported_at_startup(
 
 
 @pytest.mark.parametrize(
-    ("variables", "said"),
+    ("variables", "message"),
     [
         ({"GUNICORN_CMD_ARGS": "--nope"}, "GUNICORN_CMD_ARGS is invalid"),
         ({"GUNICORN_CMD_ARGS": "--workers x"}, "GUNICORN_CMD_ARGS is invalid"),
@@ -518,12 +522,12 @@ def test_an_address_in_use_or_an_invalid_port_is_reported_at_startup(
         ({"S2I_APP_METRICS_PREFIX": "a-b"}, "S2I_APP_METRICS_PREFIX is 'a-b'"),
     ],
 )
-def test_an_invalid_setting_is_reported_at_startup(unruly, environ, tmp_path, variables, said):
+def test_an_invalid_setting_is_reported_at_startup(unruly, environ, tmp_path, variables, message):
     service = start(unruly, environ, tmp_path / "log", **variables)
     assert service.process.wait(30) == 11
-    told = service.log_file.read_text()
-    assert said in told
-    assert "Traceback" not in told
+    log_text = service.log_file.read_text()
+    assert message in log_text
+    assert "Traceback" not in log_text
 
 
 @pytest.mark.parametrize(
@@ -590,16 +594,18 @@ def test_the_serve_command_builds_and_serves_a_source(nachlass, environ, tmp_pat
         assert json.loads(done.stdout) == {"seen": "a"}
         url = f"http://127.0.0.1:{port}"
         for address in (url, f"{url}/", f"{url}/predict", f"127.0.0.1:{port}"):
-            asked = nachlass("predict", "--url", address, '["x"]')
-            assert (asked.returncode, asked.stdout) == (0, '{"seen": ["x"]}\n'), asked.stderr
-        refused = nachlass("predict", "--url", url, '"bad"')
-        assert (refused.returncode, refused.stdout) == (10, "")
-        assert "the validator raised ValueError: only the service's log has" in refused.stderr
+            predicted = nachlass("predict", "--url", address, '["x"]')
+            assert (predicted.returncode, predicted.stdout) == (0, '{"seen": ["x"]}\n'), (
+                predicted.stderr
+            )
+        rejected = nachlass("predict", "--url", url, '"bad"')
+        assert (rejected.returncode, rejected.stdout) == (10, "")
+        assert "the validator raised ValueError: only the service's log has" in rejected.stderr
         [logged] = [event for event in service.events("rejected") if "raised" in event["error"]]
         assert logged["error"] == "the validator raised ValueError: bad is not good"
-        assert f"look for {logged['request']} in the service's log" in refused.stderr
+        assert f"look for {logged['request']} in the service's log" in rejected.stderr
         assert "service's log" in nachlass("predict", "--url", url, '"raise"').stderr
-        status, headers, page = service.ask("GET", "/notebook/1")
+        status, headers, page = service.request("GET", "/notebook/1")
         assert (status, headers.get_content_type()) == (200, "text/html")
         assert b"predictor" in page
     finally:

@@ -1,4 +1,4 @@
-"""Workers are killed under load: no answer is wrong, and the metrics count what was answered."""
+"""Workers are killed under load: every response is correct and counted in the metrics."""
 
 from nachlass_service.bundle.bundle import Bundle
 from support.load import good, load, mixed
@@ -7,7 +7,7 @@ from support.served import served
 CONNECTIONS = 16
 MIX = mixed()
 SECONDS = 8
-"""Ten minutes of the same are `make soak`."""
+"""`make soak` does the same for ten minutes."""
 
 
 def test_killed_workers_lose_only_their_own_requests(kmeans, environ):

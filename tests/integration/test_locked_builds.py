@@ -1,4 +1,4 @@
-"""`nachlass build --locked`: the packages of the locks, even if the index has changed."""
+"""`nachlass build --locked` installs the packages of the locks, even if the index has changed."""
 
 import json
 import shutil
@@ -52,7 +52,7 @@ class Project:
         make_index(self.server)
 
     def forget(self):
-        """Forget what was downloaded of secretlib, and all environments."""
+        """Remove the downloads of secretlib, and use an empty environment cache."""
         self.environment["S2I_CACHE_DIR"] = str(self.root / "cache")
         words = [find_uv_bin(), "cache", "clean", "--quiet", "secretlib"]
         subprocess.run(words, env=self.environment, check=True)
@@ -62,11 +62,11 @@ class Project:
             "build", self.source, "-o", self.bundle, *words, environment=self.environment
         )
 
-    def ask(self, sample):
+    def run_predict(self, sample):
         return self._nachlass("predict", self.bundle, sample, environment=self.environment)
 
     def predict(self):
-        return json.loads(self.ask("1").stdout)
+        return json.loads(self.run_predict("1").stdout)
 
     def locks(self):
         return [(self.bundle / name).read_text() for name in LOCKS]
@@ -74,11 +74,11 @@ class Project:
 
 @pytest.fixture(scope="module")
 def first(tmp_path_factory, pytestconfig, command):
-    """A project that was built once, with the index that it was built from."""
+    """Yield a project that is built once, with its index."""
     root = tmp_path_factory.mktemp("locked")
     environment = {
         "S2I_CACHE_DIR": str(root / "cache"),
-        # These tests take things out of it.
+        # These tests remove packages from it.
         "UV_CACHE_DIR": str(pytestconfig.cache.mkdir("uv-of-locked")),
     }
     project = Project(root, root / "server", environment, command)
@@ -89,16 +89,16 @@ def first(tmp_path_factory, pytestconfig, command):
         environment["PIP_EXTRA_INDEX_URL"] = f"http://{USERINFO}@{address}/simple/"
         built = project.build()
         assert built.returncode == 0, built.stderr
-        shutil.copytree(project.server, root / "as it was")
+        shutil.copytree(project.server, root / "original")
         yield project
     shutil.rmtree(root / "cache")  # environments are large
 
 
 @pytest.fixture
 def project(first, tmp_path, nachlass):
-    """A copy of the project, with the index as it was."""
+    """Yield a copy of the project, with the original index."""
     shutil.rmtree(first.server)
-    shutil.copytree(first.root / "as it was", first.server)
+    shutil.copytree(first.root / "original", first.server)
     copy = Project(tmp_path, first.server, dict(first.environment), nachlass)
     shutil.copytree(first.source, copy.source)
     shutil.copytree(first.bundle, copy.bundle, symlinks=True)
@@ -107,7 +107,7 @@ def project(first, tmp_path, nachlass):
 
 
 def without_secretlib(lock):
-    """Take one distribution out of a lock."""
+    """Remove secretlib from a lock."""
     document = tomllib.loads(lock.read_text())
     document["packages"] = [one for one in document["packages"] if one["name"] != "secretlib"]
     lock.write_text(tomli_w.dumps(document))
@@ -117,7 +117,7 @@ def test_a_locked_build_ignores_a_changed_index(project):
     before = project.locks()
     project.publish("2.0")
     project.forget()
-    # No page that says which versions there are: only the locked files can be fetched.
+    # Without the index pages, only the locked files can be fetched.
     shutil.rmtree(project.server / "simple")
     built = project.build("--locked", "--compare")
     assert built.returncode == 0, built.stderr
@@ -127,9 +127,9 @@ def test_a_locked_build_ignores_a_changed_index(project):
     assert not any(secret in built.stderr + "".join(before) for secret in SPELLINGS)
 
     (project.source / "requirements.txt").write_text("secretlib>=2\n")
-    refused = project.build("--locked")
-    assert refused.returncode == 5
-    assert refused.stderr.endswith(
+    rejected = project.build("--locked")
+    assert rejected.returncode == 5
+    assert rejected.stderr.endswith(
         "error: requirements.txt, line 1: secretlib>=2 is not met: "
         "pylock.training.toml has secretlib 1.0\nhelp: build without --locked to update the locks\n"
     )
@@ -142,40 +142,40 @@ def test_a_locked_build_ignores_a_changed_index(project):
 def test_a_file_with_another_hash_is_rejected(project):
     project.publish("1.0", content="second")
     project.forget()
-    refused = project.build("--locked")
-    assert refused.returncode == 5
-    assert "error: secretlib==1.0 is not the file that was locked" in refused.stderr
-    assert not any(secret in refused.stderr for secret in SPELLINGS)
+    rejected = project.build("--locked")
+    assert rejected.returncode == 5
+    assert "error: secretlib==1.0 is not the file that was locked" in rejected.stderr
+    assert not any(secret in rejected.stderr for secret in SPELLINGS)
     assert not list(project.root.glob(".*.making"))
 
 
 def test_a_lock_without_a_serving_requirement_is_rejected(project):
-    refused = project.build("--locked", "-e", "S2I_SERVING_REQUIREMENTS=ipykernel")
-    assert refused.returncode == 5
-    assert refused.stderr.endswith(
+    rejected = project.build("--locked", "-e", "S2I_SERVING_REQUIREMENTS=ipykernel")
+    assert rejected.returncode == 5
+    assert rejected.stderr.endswith(
         "error: pylock.serving.toml lacks ipykernel, required by S2I_SERVING_REQUIREMENTS\n"
         "help: build without --locked to update the locks\n"
     )
 
 
 def test_a_lock_without_tests_of_libraries_is_rejected_if_slim_is_off(project):
-    refused = project.build("--locked", "-e", "S2I_SLIM=0")
-    assert refused.returncode == 5
-    assert "leaves out the tests of libraries, required by S2I_SLIM=0" in refused.stderr
+    rejected = project.build("--locked", "-e", "S2I_SLIM=0")
+    assert rejected.returncode == 5
+    assert "leaves out the tests of libraries, required by S2I_SLIM=0" in rejected.stderr
 
 
 def test_a_bundle_with_an_edited_lock_does_not_predict(project):
     without_secretlib(project.bundle / "pylock.serving.toml")
-    refused = project.ask("1")
-    assert refused.returncode == 5
-    assert "the lock differs from the one that the model was proven with" in refused.stderr
+    rejected = project.run_predict("1")
+    assert rejected.returncode == 5
+    assert "the lock differs from the one that the model was proven with" in rejected.stderr
 
 
 def test_the_proof_detects_a_package_missing_from_the_serving_lock(project):
     without_secretlib(project.bundle / "pylock.serving.toml")
-    refused = project.build("--locked")
-    assert refused.returncode == 8
-    text = refused.stderr[refused.stderr.index("error:") :]
+    rejected = project.build("--locked")
+    assert rejected.returncode == 8
+    text = rejected.stderr[rejected.stderr.index("error:") :]
     assert "pylock.serving.toml lacks what the model needs: " in text
     assert "No module named 'secretlib'" in text
     assert text.endswith("help: build without --locked to update the locks\n")
@@ -210,26 +210,26 @@ def test_locks_in_the_source_are_used_only_by_locked_builds(project, tmp_path):
     project.publish("2.0")
     project.forget()
     project.bundle = tmp_path / "new"
-    refused = project.build("--locked", "--compare")
-    assert refused.returncode == 3
-    assert f"error: there is no bundle at {project.bundle} to compare with" in refused.stderr
+    rejected = project.build("--locked", "--compare")
+    assert rejected.returncode == 3
+    assert f"error: there is no bundle at {project.bundle} to compare with" in rejected.stderr
     built = project.build("--locked")
     assert built.returncode == 0, built.stderr
     assert project.predict() == [2.0, "1.0"]
-    # They are for --locked alone: a build without it resolves.
+    # A build without --locked ignores them and resolves.
     built = project.build("--force")
     assert built.returncode == 0, built.stderr
     assert project.predict() == [2.0, "2.0"]
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["--locked", "--force"], "and --locked uses the existing locks: choose one"),
         (["--compare"], "--compare requires --locked"),
     ],
 )
-def test_incompatible_options_are_rejected(nachlass, tmp_path, words, said):
-    refused = nachlass("build", tmp_path, *words)
-    assert refused.returncode == 2
-    assert said in refused.stderr
+def test_incompatible_options_are_rejected(nachlass, tmp_path, words, message):
+    rejected = nachlass("build", tmp_path, *words)
+    assert rejected.returncode == 2
+    assert message in rejected.stderr

@@ -1,4 +1,4 @@
-"""Builder and service agree on the manifest: both are held against the same example."""
+"""Builder and service agree on the manifest: both are compared with the same example."""
 
 import json
 

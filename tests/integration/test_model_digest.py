@@ -1,4 +1,4 @@
-"""The header, the metrics and the log name the serving model by its digest."""
+"""The header, the metrics and the log identify the model by its digest."""
 
 import json
 import os
@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from support.cells import write_notebook
-from support.command import environment_of_a_user
+from support.command import user_environment
 from support.served import served
 
 JSON, LINES, CSV = "application/json", "application/x-ndjson", "text/csv"
@@ -30,7 +30,7 @@ def digest_of(bundle):
 
 @pytest.fixture(scope="module", params=FRONTS)
 def service(unruly, cache, request):
-    environ = environment_of_a_user(cache)
+    environ = user_environment(cache)
     with served(unruly, environ, WEB_CONCURRENCY="1", **FRONTS[request.param]) as service:
         yield service
 
@@ -39,16 +39,16 @@ def service(unruly, cache, request):
 def test_every_predict_response_has_the_model_digest(service, unruly, case):
     media_type, body, accept, expected = PREDICTED[case]
     headers = {"Content-Type": media_type} | ({"Accept": accept} if accept else {})
-    status, answered, _body = service.ask("POST", "/predict", body, headers)
+    status, response_headers, _body = service.request("POST", "/predict", body, headers)
     assert status == expected
-    assert answered.get_all("Model-Digest") == [digest_of(unruly)]
+    assert response_headers.get_all("Model-Digest") == [digest_of(unruly)]
 
 
 @pytest.mark.parametrize(
     ("method", "path"), [("GET", "/livez"), ("GET", "/metrics"), ("GET", "/predict"), ("GET", "/x")]
 )
 def test_other_responses_have_no_model_digest(service, method, path):
-    assert service.ask(method, path)[1]["Model-Digest"] is None
+    assert service.request(method, path)[1]["Model-Digest"] is None
 
 
 def test_metrics_log_and_model_document_have_the_digest(service, unruly):
@@ -57,7 +57,7 @@ def test_metrics_log_and_model_document_have_the_digest(service, unruly):
     assert f'digest="{digest[:12]}"' in info
     assert "created" not in info
     assert service.event("serving")["digest"] == digest[:12]
-    assert json.loads(service.ask("GET", "/model")[2])["digest"] == digest
+    assert json.loads(service.request("GET", "/model")[2])["digest"] == digest
 
 
 def test_a_reload_changes_the_digest(nachlass, environ, tmp_path):
@@ -72,8 +72,8 @@ def test_a_reload_changes_the_digest(nachlass, environ, tmp_path):
 
     def answer(service):
         headers = {"Content-Type": JSON}
-        _status, answered, body = service.ask("POST", "/predict", b"1", headers)
-        return json.loads(body), answered["Model-Digest"]
+        _status, response_headers, body = service.request("POST", "/predict", b"1", headers)
+        return json.loads(body), response_headers["Model-Digest"]
 
     old = build(1)
     with served(bundle, environ, "--local", WEB_CONCURRENCY="1") as service:

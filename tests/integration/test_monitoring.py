@@ -126,8 +126,8 @@ def test_an_invalid_window_is_rejected(window, nachlass, numbers, tmp_path):
 
 @pytest.mark.parametrize("prefix", ["1st", "my-model", 'a"b', "{{x}}"])
 def test_an_invalid_metrics_prefix_is_rejected(prefix, nachlass, numbers, tmp_path):
-    given = ["-e", f"S2I_APP_METRICS_PREFIX={prefix}"]
-    done = nachlass("monitoring", numbers, "-o", tmp_path / "monitoring", *given)
+    words = ["-e", f"S2I_APP_METRICS_PREFIX={prefix}"]
+    done = nachlass("monitoring", numbers, "-o", tmp_path / "monitoring", *words)
     assert done.returncode == 3
     assert f"S2I_APP_METRICS_PREFIX is {prefix!r}" in done.stderr
 
@@ -150,16 +150,16 @@ def test_sample_values_are_shown_only_with_local(numbers, environ):
     for words, shown in (((), False), (("--local",), True)):
         with served(numbers, environ, *words, S2I_INPUT_METRICS_RATE="1") as service:
             assert service.predict([0.0, NAMES[0]])[0] == 200
-            ask = [("/metrics", "*/*"), ("/drift", "*/*"), ("/", "text/html"), ("/model", "*/*")]
-            said = {
-                path: service.ask("GET", path, headers={"Accept": accept})[2].decode()
-                for path, accept in ask
+            pages = [("/metrics", "*/*"), ("/drift", "*/*"), ("/", "text/html"), ("/model", "*/*")]
+            texts = {
+                path: service.request("GET", path, headers={"Accept": accept})[2].decode()
+                for path, accept in pages
             }
-        assert {path for path, text in said.items() if "Lovelace" in text} == (
+        assert {path for path, text in texts.items() if "Lovelace" in text} == (
             {"/metrics", "/drift", "/", "/model"} if shown else set()
         )
         name = NAMES[0] if shown else "#1"
-        assert f'nachlass_inputs_total{{field="1",value="{name}"}} 1.0' in said["/metrics"]
+        assert f'nachlass_inputs_total{{field="1",value="{name}"}} 1.0' in texts["/metrics"]
 
 
 def test_a_bundle_without_a_baseline_is_served(numbers, environ, tmp_path):
@@ -170,8 +170,8 @@ def test_a_bundle_without_a_baseline_is_served(numbers, environ, tmp_path):
     (bundle / "manifest.json").write_text(json.dumps(manifest))
     with served(bundle, environ) as service:
         assert service.predict([0.0, NAMES[0]])[0] == 200
-        assert json.loads(service.ask("GET", "/drift")[2])["verdict"] == "no baseline"
-        page = service.ask("GET", "/", headers={"Accept": "text/html"})[2].decode()
+        assert json.loads(service.request("GET", "/drift")[2])["verdict"] == "no baseline"
+        page = service.request("GET", "/", headers={"Accept": "text/html"})[2].decode()
         assert "The bundle has no baseline to compare predictions with." in page
         assert not [name for name in service.metrics() if "baseline" in name or "inputs" in name]
 
@@ -209,8 +209,8 @@ class Prometheus:
 
     def query(self, expression):
         """Return an expression's current values by their labels."""
-        asked = urllib.parse.urlencode({"query": expression})
-        url = f"http://127.0.0.1:{self.port}/api/v1/query?{asked}"
+        parameters = urllib.parse.urlencode({"query": expression})
+        url = f"http://127.0.0.1:{self.port}/api/v1/query?{parameters}"
         with urllib.request.urlopen(url, timeout=10) as response:
             answer = json.load(response)
         assert answer["status"] == "success", answer
@@ -234,21 +234,21 @@ class Prometheus:
 
 
 @contextmanager
-def asked(service, shift):
+def traffic(service, shift):
     """Send samples moved by `shift()` to a service, one by one and in batches."""
     ended = threading.Event()
     lines = {"Content-Type": "application/x-ndjson"}
 
-    def ask():
+    def send():
         while not ended.wait(0.02):
             sample = [random.gauss(0, 1) + shift(), random.choice(NAMES)]
             if random.random() < 0.1:
-                status = service.ask("POST", "/predict", json.dumps(sample), lines)[0]
+                status = service.request("POST", "/predict", json.dumps(sample), lines)[0]
             else:
                 status, _body = service.predict(sample)
             assert status == 200
 
-    thread = threading.Thread(target=ask)
+    thread = threading.Thread(target=send)
     thread.start()
     try:
         yield
@@ -289,7 +289,7 @@ def test_prometheus_detects_drift(nachlass, environ, spam, numbers, tmp_path):
         ports = {"spam": [replica.port for replica in replicas], "numbers": [other.port]}
         prometheus = Prometheus(folder, ports)
         stack.enter_context(prometheus.running())
-        stack.enter_context(asked(other, lambda: moved))
+        stack.enter_context(traffic(other, lambda: moved))
 
         def fires(job, *alerts):
             return lambda: {*alerts} <= prometheus.firing(job)
@@ -298,7 +298,7 @@ def test_prometheus_detects_drift(nachlass, environ, spam, numbers, tmp_path):
             share = 'nachlass:drift_live:share{job="spam", value="spam"}'
             return prometheus.value(share)
 
-        # As in training: nothing fires in all of a window and more.
+        # As in training: nothing fires in more than a window.
         with replayed(spam, replicas, 0.53):
             time.sleep(70)
         assert not prometheus.query('max_over_time(ALERTS{alertstate="firing"}[5m])')
@@ -313,24 +313,24 @@ def test_prometheus_detects_drift(nachlass, environ, spam, numbers, tmp_path):
             expected = ("PredictionsMoved", "PredictionsMovedInValue", "InputMoved")
             prometheus.wait_until(fires("numbers", *expected), 60)
 
-        # 25 % legitimate, which is nearer to training: it goes on firing.
+        # 25 % legitimate, closer to training: the alert keeps firing.
         with replayed(spam, replicas, 0.75):
             time.sleep(30)
             assert prometheus.firing("spam") == {"PredictionsMoved"}
             assert 0.65 < share_of_spam() < 0.95
 
-        # All legitimate. On its way the window passes the training ratio, and the alert may
-        # rest; then it fires for the opposite reason.
+        # All legitimate: the window passes the training ratio, where the alert may stop, and
+        # then it fires for the opposite reason.
         with replayed(spam, replicas, 0):
             prometheus.wait_until(lambda: share_of_spam() < 0.3, 60)
             assert prometheus.firing("spam") == {"PredictionsMoved"}
-            by_service = json.loads(replicas[0].ask("GET", "/drift")[2])
+            by_service = json.loads(replicas[0].request("GET", "/drift")[2])
             assert by_service["sentence"].startswith("Drift detected: PSI")
 
-        # Every query of the dashboard has an answer, for one of the two at least.
-        asked_for = queries(json.loads((folder / "dashboard.json").read_text()))
-        assert len(asked_for) > 10
-        for query in asked_for:
+        # Every query of the dashboard has a result for at least one of the two.
+        expressions = queries(json.loads((folder / "dashboard.json").read_text()))
+        assert len(expressions) > 10
+        for query in expressions:
             answers = [prometheus.query(query.replace("$job", job)) for job in ("spam", "numbers")]
             assert any(math.isfinite(value) for found in answers for _labels, value in found), query
         inputs = prometheus.query(

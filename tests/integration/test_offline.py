@@ -1,4 +1,4 @@
-"""A wheelhouse in the repository and PIP_NO_INDEX=1: the build needs no network at all."""
+"""With a wheelhouse in the repository and PIP_NO_INDEX=1, a build needs no network."""
 
 import hashlib
 import shutil
@@ -31,7 +31,7 @@ samples = [1, 2]
 
 @pytest.fixture(scope="session")
 def wheelhouse(pytestconfig):
-    """All wheels that the kernel, the service and the notebook need; downloaded once."""
+    """Return the wheels for kernel, service and notebook, downloaded once."""
     known = hashlib.sha256(repr((sys.version_info[:2], WANTED)).encode()).hexdigest()[:12]
     folder = pytestconfig.cache.mkdir("wheelhouse") / known
     with FileLock(folder.with_suffix(".lock")):
@@ -56,7 +56,7 @@ def source(tmp_path, wheelhouse):
 
 @pytest.fixture
 def offline(environ, tmp_path, nachlass):
-    """The command with empty caches, and without a network where that can be had."""
+    """Return the command with empty caches and, if possible, without a network."""
     environment = {
         "PIP_NO_INDEX": "1",
         "S2I_CACHE_DIR": str(tmp_path / "cache"),
@@ -90,15 +90,15 @@ def test_a_wheelhouse_is_enough(source, offline, tmp_path):
 def test_a_requirement_missing_from_the_wheelhouse_is_named(source, offline):
     for wheel in (source / "wheels").glob("six-*"):
         wheel.unlink()
-    refused = offline("build", source)
-    assert refused.returncode == 5, refused.stderr
-    assert "model.ipynb, cell 1, line 1: " in refused.stderr
-    assert "six" in refused.stderr
+    rejected = offline("build", source)
+    assert rejected.returncode == 5, rejected.stderr
+    assert "model.ipynb, cell 1, line 1: " in rejected.stderr
+    assert "six" in rejected.stderr
 
 
 def test_a_kernel_missing_from_the_wheelhouse_is_named(source, offline):
     for wheel in (source / "wheels").glob("ipykernel-*"):
         wheel.unlink()
-    refused = offline("build", source)
-    assert refused.returncode == 5, refused.stderr
-    assert "ipykernel, which the notebook's kernel needs" in refused.stderr
+    rejected = offline("build", source)
+    assert rejected.returncode == 5, rejected.stderr
+    assert "ipykernel, which the notebook's kernel needs" in rejected.stderr

@@ -1,4 +1,4 @@
-"""The requests that the original's workshop sends, put to a service of examples/spam."""
+"""The requests of the original's workshop, sent to a service of examples/spam."""
 
 import base64
 import json
@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from support.command import environment_of_a_user
+from support.command import user_environment
 from support.served import served
 
 SPAM = "you have won a free prize claim it now"
@@ -24,26 +24,26 @@ FORM = {**ANY, "Content-Type": "application/x-www-form-urlencoded"}
 @pytest.fixture(scope="module")
 def service(spam, cache):
     variables = {"S2I_APP_METRICS_PREFIX": "pipeline", "WEB_CONCURRENCY": "2"}
-    with served(spam, environment_of_a_user(cache), **variables) as service:
+    with served(spam, user_environment(cache), **variables) as service:
         yield service
         assert service.stop() == 0
 
 
 def form_of(texts):
-    """One text or several, as the client encodes them."""
+    """Encode one text or several like the client."""
     as_list = [texts] if isinstance(texts, str) else texts
     return urlencode({"json_args": json.dumps(as_list)})
 
 
 def score(service, texts):
-    """The client looks at no status and at no media type, so neither is looked at here."""
-    _status, _headers, body = service.ask("POST", "/predict", form_of(texts), FORM)
+    """Score texts like the client, which checks neither status nor media type."""
+    _status, _headers, body = service.request("POST", "/predict", form_of(texts), FORM)
     return json.loads(body)
 
 
 def metrics(service):
-    """What the client knows of the metrics: names, labels included, and their numbers."""
-    _status, _headers, body = service.ask("POST", "/metrics", headers=ANY)
+    """Parse the metrics like the client: numbers by name with labels."""
+    _status, _headers, body = service.request("POST", "/metrics", headers=ANY)
     numbers = {}
     for line in body.decode().split("\n"):
         if line and not line.startswith("#"):
@@ -54,7 +54,7 @@ def metrics(service):
 
 
 def predictions(numbers):
-    """What the documented query sums up, by value."""
+    """Return the sums of the documented query by value."""
     counts = Counter()
     for name, number in numbers.items():
         metric, _, labels = name.partition("{")
@@ -67,7 +67,7 @@ def predictions(numbers):
 PAGES = 'pipeline_requests_total{route="page",status="200"}'
 
 
-def grown(before, after):
+def increase(before, after):
     return {name: after[name] - before[name] for name in after}
 
 
@@ -99,15 +99,15 @@ def test_metrics_count_the_predictions_of_all_workers(service):
         answers = list(clients.map(lambda texts: score(service, texts), requests))
     assert {len(answer) for answer in answers} == {3, 2, 1}
     after = metrics(service)
-    counted = grown(predictions(before), predictions(after))
+    counted = increase(predictions(before), predictions(after))
     assert counted == {"spam": 80, "legitimate": 40}
     assert counted == Counter(label for answer in answers for label in answer)
-    more = grown(before, after)
+    more = increase(before, after)
     assert more["pipeline_processing_seconds_count"] == len(requests)
     assert more["pipeline_processing_seconds_sum"] > 0
-    # Whichever worker is asked; these requests count, too.
+    # Every worker returns the same; these requests count, too.
     for _ in range(10):
-        more = grown(after, metrics(service))
+        more = increase(after, metrics(service))
         assert {name for name in more if more[name]} == {PAGES}
 
 
@@ -118,11 +118,11 @@ def test_one_large_request_is_scored_and_counted(service):
     before = predictions(metrics(service))
     assert score(service, texts) == ["spam"] * 1900 + ["legitimate"] * 100
     after = predictions(metrics(service))
-    assert grown(before, after) == {"spam": 1900, "legitimate": 100}
+    assert increase(before, after) == {"spam": 1900, "legitimate": 100}
 
 
 class Touch:
-    """Creates a file, wherever its pickle is loaded."""
+    """Creates a file where its pickle is loaded."""
 
     def __init__(self, path):
         self.path = path
@@ -132,7 +132,7 @@ class Touch:
 
 
 def pickled(value):
-    """A value as the field `args` carried it."""
+    """Encode a value like the former field `args`."""
     return base64.b64encode(pickle.dumps(value))
 
 
@@ -140,10 +140,10 @@ def test_a_pickle_is_rejected_and_never_loaded(service, tmp_path):
     pickle.loads(pickle.dumps(Touch(tmp_path / "here")))
     assert (tmp_path / "here").exists()
     args = pickled(Touch(tmp_path / "there"))
-    status, headers, body = service.ask("POST", "/predict", urlencode({"args": args}), FORM)
+    status, headers, body = service.request("POST", "/predict", urlencode({"args": args}), FORM)
     assert (status, headers["Content-Type"]) == (415, "application/problem+json")
     assert "json" in json.loads(body)["detail"].lower()
     both = urlencode({"args": args, "json_args": json.dumps([SPAM])})
-    status, _headers, body = service.ask("POST", "/predict", both, FORM)
+    status, _headers, body = service.request("POST", "/predict", both, FORM)
     assert (status, json.loads(body)) == (200, ["spam"])
     assert not (tmp_path / "there").exists()

@@ -1,4 +1,4 @@
-"""The page for people says what is served, to people and to nobody else."""
+"""The page for people: its content, escaping and layout."""
 
 import json
 import re
@@ -47,7 +47,7 @@ def test_the_page_describes_a_built_model(kmeans):
     assert page.links == {*LINKS, "notebook/1"}
     client = app_of(bundle).test_client()
     found = {link: client.get(f"/{link}").status_code for link in page.links}
-    assert found == {**dict.fromkeys(page.links, 200), "readyz": 503}  # it was not started
+    assert found == {**dict.fromkeys(page.links, 200), "readyz": 503}  # the service was not started
 
 
 def test_the_page_shows_the_facts_of_the_manifest(tmp_path):
@@ -141,7 +141,7 @@ def test_the_fields_of_a_prediction_are_listed(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("answered", "verdict", "said"),
+    ("answered", "verdict", "message"),
     [
         (
             [0, 1, 2, 3, 4, 5, 6] * 100,
@@ -156,11 +156,11 @@ def test_the_fields_of_a_prediction_are_listed(tmp_path):
         ([4] * 10, "too little traffic", "Not enough predictions to detect drift: 10 in the last"),
     ],
 )
-def test_the_page_and_the_drift_document_show_the_verdict(answered, verdict, said, tmp_path):
+def test_the_page_and_the_drift_document_show_the_verdict(answered, verdict, message, tmp_path):
     client = app_of(bundle_with(tmp_path), answered=answered).test_client()
     page = client.get("/", headers={"Accept": "text/html"}).text
     text = re.sub(r"\s+", " ", Page(page).everything)
-    assert said in text
+    assert message in text
     share = 100 * answered.count(4) / len(answered)
     assert f" 4 {share:.1f}%14.0% " in text
     end = {"steady": 20, "moved": 100, "too little traffic": 100}[verdict]
@@ -191,10 +191,10 @@ def test_the_table_lists_every_possible_status(validator, samples, tmp_path):
 
 
 class Quiet(WSGIRequestHandler):
-    """Remembers what was asked for, and prints nothing."""
+    """Records the requests, and prints nothing."""
 
     def log_request(self, code="-", size="-"):
-        self.server.asked.append((self.path, int(code)))
+        self.server.requested.append((self.path, int(code)))
 
 
 FRAME = """<!doctype html><link rel="icon" href="data:,"><body style="margin: 0">
@@ -209,11 +209,11 @@ def served(app):
     """Serve the app, and at /frame/WIDTH its page in a frame that measures it."""
     app.get("/frame/<int:width>")(FRAME.format)
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Quiet)
-    server.asked = []
+    server.requested = []
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.port}/", server.asked
+        yield f"http://127.0.0.1:{server.port}/", server.requested
     finally:
         server.shutdown()
         thread.join()
@@ -221,7 +221,7 @@ def served(app):
 
 
 def chromium(profile, *words):
-    """What headless Chromium prints: a page's DOM, and what its console says."""
+    """Run headless Chromium; return its output, and fail on console messages."""
     done = subprocess.run(
         [
             "chromium",
@@ -245,14 +245,14 @@ def chromium(profile, *words):
 def test_a_browser_shows_the_page_without_horizontal_scrolling(manifest, tmp_path):
     app = app_of(bundle_with(tmp_path, **manifest))
     profile = tmp_path / "profile"
-    with served(app) as (url, asked):
+    with served(app) as (url, requested):
         page = Page(chromium(profile, "--dump-dom", url))
         assert page.blocks["h1"] == [manifest["name"]]
         body = json.dumps(manifest["input"]["example"])
         header = "-H 'content-type: application/json'"
         assert page.curl == f"curl -s {url}predict {header} -d {shlex.quote(body)}"
-        assert asked == [("/", 200)]  # not even an icon
-        # A window of Chromium has at least 500 px, and a telephone has less: hence the frame.
+        assert requested == [("/", 200)]  # not even an icon
+        # The frame is for telephones: a window of Chromium has at least 500 px.
         for width in (320, 390, 1280):
             frame = chromium(profile, "--dump-dom", f"{url}frame/{width}")
             measured = re.search(r"<title>(\d+),(\d+),(\d+),(\d+)</title>", frame)
@@ -266,4 +266,4 @@ def test_a_browser_shows_the_page_without_horizontal_scrolling(manifest, tmp_pat
             chromium(profile, *words, f"{url}frame/{width}")
             assert struct.unpack(">II", picture.read_bytes()[16:24]) == size
             assert picture.stat().st_size > 20_000  # a blank one has less
-        assert {path for path, code in asked if code != 200} == set()
+        assert {path for path, code in requested if code != 200} == set()

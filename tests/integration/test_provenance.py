@@ -37,7 +37,7 @@ with tempfile.NamedTemporaryFile("w+") as gone:
 subprocess.run("echo 1 > by-the-shell.csv", shell=True)
 open("by-the-shell.csv").read()
 # %%
-# what was read, then changed, replaced or removed by the notebook
+# read, then changed, replaced or removed by the notebook
 open("appended.txt").read()
 open("appended.txt", "a").write("more")
 with open("updated.txt", "r+") as file:
@@ -54,7 +54,7 @@ base.commit()
 open("by-a-child-later.txt").read()
 subprocess.run("echo other >> by-a-child-later.txt", shell=True)
 # %%
-# neither waited for nor kept: a FIFO, a folder, what is not there, code
+# not recorded: a FIFO, a folder, a missing file, code
 os.mkfifo("pipe")
 writer = threading.Thread(target=lambda: open("pipe", "w").write("through"))
 writer.start()
@@ -185,20 +185,20 @@ def test_files_read_by_the_notebook_are_in_the_manifest(build, source, outside):
 
 
 def test_changed_data_outside_the_source_triggers_a_rebuild(build, outside):
-    first, said = build()
-    assert "files read by the notebook, 5 of them outside the source" in said
+    first, output = build()
+    assert "files read by the notebook, 5 of them outside the source" in output
     data = outside / "linked.txt"
     os.utime(data)
-    (outside / ".netrc").write_text("changed, and none of a bundle's business")
+    (outside / ".netrc").write_text("changed, but not recorded in a bundle")
     assert build()[0]["digest"] == first["digest"]
     data.write_text("LINKED")
-    second, said = build()
-    assert f"{data} has changed since the notebook read it" in said
+    second, output = build()
+    assert f"{data} has changed since the notebook read it" in output
     assert second["digest"] != first["digest"]
     assert sha256(b"LINKED") in {file["sha256"] for file in second["data"]["files"]}
     data.unlink()
-    third, said = build()
-    assert f"warning: {data}, which the notebook read, is gone" in said
+    third, output = build()
+    assert f"warning: {data}, which the notebook read, is gone" in output
     assert third == second
 
 

@@ -1,4 +1,4 @@
-"""What stands between a service and its clients: nginx, HAProxy, and clients that offer HTTP/2."""
+"""The service behind nginx and HAProxy, and with clients that offer HTTP/2."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from string import Template
 
 import pytest
 
-from support.command import environment_of_a_user
+from support.command import user_environment
 from support.served import Served, free_port, served
 
 JSON = {"Content-Type": "application/json"}
@@ -55,13 +55,13 @@ backend services
 @pytest.fixture(scope="module")
 def service(unruly, cache):
     variables = {"S2I_MAX_BODY_BYTES": str(MAX_BYTES), "WEB_CONCURRENCY": "1"}
-    with served(unruly, environment_of_a_user(cache), **variables) as service:
+    with served(unruly, user_environment(cache), **variables) as service:
         yield service
 
 
 @contextmanager
 def proxy(folder, command, configuration, service, **values):
-    """A proxy, asked as the service is that it stands in front of."""
+    """Start a proxy for a service; yield it as a service."""
     listen = free_port()
     values |= {"folder": folder, "listen": listen, "port": service.port}
     file = folder / "configuration"
@@ -78,17 +78,17 @@ def proxy(folder, command, configuration, service, **values):
 
 
 def check(front, service):
-    """Predictions, pages, batches and what is refused arrive as they are without a proxy."""
+    """Check that predictions, pages, batches and errors are the same as without a proxy."""
     before = len(connections(service))
     for number in range(30):
         assert front.predict(number) == (200, {"seen": number})
     large = "x" * 600_000
     assert front.predict(large) == (200, {"seen": large})
-    assert front.ask("POST", "/predict", b" " * (MAX_BYTES + 1), JSON)[0] == 413
+    assert front.request("POST", "/predict", b" " * (MAX_BYTES + 1), JSON)[0] == 413
     assert front.predict("raise")[0] == 500
-    assert front.ask("GET", "/metrics")[0] == 200
+    assert front.request("GET", "/metrics")[0] == 200
     lines = b"".join(b"%d\n" % number for number in range(20_000))
-    status, _headers, answer = front.ask("POST", "/predict", lines, LINES)
+    status, _headers, answer = front.request("POST", "/predict", lines, LINES)
     assert status == 200
     predictions = [json.loads(line)["prediction"]["seen"] for line in answer.splitlines()]
     assert predictions == list(range(20_000))
@@ -97,7 +97,7 @@ def check(front, service):
 
 
 def connections(service):
-    """The lines of the kernel about the service's established connections."""
+    """Return the kernel's lines about the service's established connections."""
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     port = f":{service.port:04X}"
     return [row for row in rows if row[1].endswith(port) and row[3] == "01"]

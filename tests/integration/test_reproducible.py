@@ -1,4 +1,4 @@
-"""Builds of one commit make the same bundle: from two folders, with two caches."""
+"""Two builds of one commit produce the same bundle, in two folders with two caches."""
 
 import shutil
 import subprocess
@@ -27,14 +27,14 @@ def predictor(x):
     return [x, sorted(names)]
 samples = [1, 2]
 """
-OTHERWISE = {"kmeans": set(), "housing": set(), "spam": {"01-features.sav"}}
+DIFFERENT = {"kmeans": set(), "housing": set(), "spam": {"01-features.sav"}}
 """The files of the examples that differ: scikit-learn's text vectorizers keep an address."""
 RANDOM = "# %%\nimport uuid\ndrawn = uuid.uuid4().hex\ndef predictor(x):\n    return len(drawn)\n"
 
 
 @pytest.fixture
 def build_twice(nachlass, own_cache, tmp_path):
-    """Build a commit in two clones, the second time with an empty cache; the two bundles."""
+    """Return a function that builds a commit in two clones, once with an empty cache."""
 
     def build(source, name):
         bundles = []
@@ -55,13 +55,13 @@ def build_twice(nachlass, own_cache, tmp_path):
     return build
 
 
-@pytest.mark.parametrize("example", OTHERWISE)
+@pytest.mark.parametrize("example", DIFFERENT)
 def test_two_builds_of_an_example_are_equal(build_twice, tmp_path, example):
     source = shutil.copytree(PROJECT / "examples" / example, tmp_path / "source", ignore=NOT_IN_GIT)
     first, second = build_twice(source, example)
     files, others = contents(first), contents(second)
-    assert {name for name in files if files[name] != others.get(name)} == OTHERWISE[example]
-    if not OTHERWISE[example]:
+    assert {name for name in files if files[name] != others.get(name)} == DIFFERENT[example]
+    if not DIFFERENT[example]:
         assert files == others
         assert (first / "manifest.json").read_bytes() == (second / "manifest.json").read_bytes()
 
@@ -78,11 +78,11 @@ def test_a_bundle_does_not_contain_its_build_path(build_twice, tmp_path):
 
 def test_the_first_different_file_is_named(nachlass, own_cache, tmp_path):
     write_notebook(tmp_path / "source/model.ipynb", RANDOM)
-    said = []
+    outputs = []
     for words in ([], ["--locked"]):
         environment = {"S2I_CACHE_DIR": str(own_cache)}
         built = nachlass("build", tmp_path / "source", *words, environment=environment)
         assert built.returncode == 0, built.stderr
-        said.append(built.stderr)
-    assert "equal build" not in said[0]
-    assert "model.pickle differs from an earlier equal build" in said[1]
+        outputs.append(built.stderr)
+    assert "equal build" not in outputs[0]
+    assert "model.pickle differs from an earlier equal build" in outputs[1]

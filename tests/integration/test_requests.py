@@ -1,4 +1,4 @@
-"""What a running service answers to requests, good and bad, and to predictors that misbehave."""
+"""Responses to good and bad requests, and to predictors that misbehave."""
 
 import base64
 import json
@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from support.command import environment_of_a_user
+from support.command import user_environment
 from support.served import served
 
 JSON = {"Content-Type": "application/json"}
@@ -18,7 +18,7 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 @pytest.fixture(scope="module")
 def service(unruly, cache):
-    environ = environment_of_a_user(cache)
+    environ = user_environment(cache)
     variables = {"S2I_MAX_BODY_BYTES": "1000000"}
     with served(unruly, environ, WEB_CONCURRENCY="2", **variables) as service:
         yield service
@@ -26,20 +26,20 @@ def service(unruly, cache):
 
 @pytest.fixture(autouse=True)
 def no_worker_is_lost(service):
-    """Nothing of what follows may cost a worker."""
+    """Check that no test loses a worker."""
     before = service.workers
     yield
     assert service.workers == before
-    assert service.ask("GET", "/livez")[0] == 200
+    assert service.request("GET", "/livez")[0] == 200
 
 
-def problem(answer, status):
-    """The problem document of an answer that is one."""
-    assert answer[0] == status, answer
-    assert answer[1]["Content-Type"] == "application/problem+json"
-    document = json.loads(answer[2])
+def problem(response, status):
+    """Check that a response is a problem document, and return it."""
+    assert response[0] == status, response
+    assert response[1]["Content-Type"] == "application/problem+json"
+    document = json.loads(response[2])
     assert document["status"] == status
-    assert document["request_id"] == answer[1]["X-Request-Id"]
+    assert document["request_id"] == response[1]["X-Request-Id"]
     assert document["title"]
     assert document["detail"]
     assert document["type"]
@@ -47,7 +47,7 @@ def problem(answer, status):
 
 
 def raw(service, data, seconds=15):
-    """Send bytes as they are, and return all that comes back until the service closes."""
+    """Send bytes, and read until the service closes the connection."""
     with socket.create_connection(("127.0.0.1", service.port), timeout=seconds) as connection:
         connection.sendall(data)
         received = b""
@@ -79,23 +79,23 @@ def test_any_json_value_is_one_sample(service, sample):
     ],
 )
 def test_invalid_json_is_rejected(service, body, reason):
-    answer = service.ask("POST", "/predict", body, JSON)
-    assert reason in problem(answer, 400)["detail"]
+    response = service.request("POST", "/predict", body, JSON)
+    assert reason in problem(response, 400)["detail"]
 
 
 def test_a_body_above_the_limit_is_rejected(service):
-    answer = service.ask("POST", "/predict", b'"' + b"x" * 50_000_000 + b'"', JSON)
-    assert "1000000 bytes" in problem(answer, 413)["detail"]
+    response = service.request("POST", "/predict", b'"' + b"x" * 50_000_000 + b'"', JSON)
+    assert "1000000 bytes" in problem(response, 413)["detail"]
     large = "x" * 900_000
     assert service.predict(large) == (200, {"seen": large})
 
 
 def test_a_chunked_body_is_read_and_its_size_is_limited(service):
     pieces = [b'["ch', b"unk", b'ed"]']
-    status, _headers, body = service.ask("POST", "/predict", iter(pieces), JSON)
+    status, _headers, body = service.request("POST", "/predict", iter(pieces), JSON)
     assert (status, json.loads(body)) == (200, {"seen": ["chunked"]})
     too_many = (b"x" * 100_000 for _ in range(20))
-    assert service.ask("POST", "/predict", too_many, JSON)[0] == 413
+    assert service.request("POST", "/predict", too_many, JSON)[0] == 413
 
 
 @pytest.mark.parametrize(
@@ -108,37 +108,37 @@ def test_a_chunked_body_is_read_and_its_size_is_limited(service):
     ],
 )
 def test_an_unsupported_media_type_is_rejected(service, media_type, hint):
-    answer = service.ask("POST", "/predict", b"[1]", {"Content-Type": media_type})
-    assert hint in problem(answer, 415)["detail"]
+    response = service.request("POST", "/predict", b"[1]", {"Content-Type": media_type})
+    assert hint in problem(response, 415)["detail"]
 
 
 @pytest.mark.parametrize("media_type", ["application/json; charset=utf-8", "application/x+json"])
 def test_json_media_types_are_accepted(service, media_type):
-    assert service.ask("POST", "/predict", b"[1]", {"Content-Type": media_type})[0] == 200
+    assert service.request("POST", "/predict", b"[1]", {"Content-Type": media_type})[0] == 200
 
 
 def test_a_content_encoding_is_rejected(service):
-    answer = service.ask("POST", "/predict", b"[1]", {**JSON, "Content-Encoding": "gzip"})
-    assert "gzip" in problem(answer, 415)["detail"]
+    response = service.request("POST", "/predict", b"[1]", {**JSON, "Content-Encoding": "gzip"})
+    assert "gzip" in problem(response, 415)["detail"]
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH"])
 def test_an_unsupported_method_is_rejected(service, method):
-    answer = service.ask(method, "/predict")
-    problem(answer, 405)
-    assert "POST" in answer[1]["Allow"]
+    response = service.request(method, "/predict")
+    problem(response, 405)
+    assert "POST" in response[1]["Allow"]
 
 
 def test_an_unknown_path_is_not_found(service):
-    assert "/nowhere" in problem(service.ask("POST", "/nowhere", b"1", JSON), 404)["detail"]
-    problem(service.ask("GET", "/notebook/1"), 404)
+    assert "/nowhere" in problem(service.request("POST", "/nowhere", b"1", JSON), 404)["detail"]
+    problem(service.request("GET", "/notebook/1"), 404)
 
 
 def test_json_args_of_a_form_are_scored(service):
-    answer = service.ask("POST", "/predict", b"json_args=%5B1%2C+%22%C3%A4%22%5D", FORM)
-    assert (answer[0], json.loads(answer[2])) == (200, {"seen": [1, "ä"]})
-    problem(service.ask("POST", "/predict", b"json_args=", FORM), 400)
-    problem(service.ask("POST", "/predict", b"json_args=%ff", FORM), 400)
+    response = service.request("POST", "/predict", b"json_args=%5B1%2C+%22%C3%A4%22%5D", FORM)
+    assert (response[0], json.loads(response[2])) == (200, {"seen": [1, "ä"]})
+    problem(service.request("POST", "/predict", b"json_args=", FORM), 400)
+    problem(service.request("POST", "/predict", b"json_args=%ff", FORM), 400)
 
 
 class Touch:
@@ -153,11 +153,11 @@ def test_a_pickle_is_never_loaded(service, tmp_path):
     trap = tmp_path / "created"
     pickled = pickle.dumps(Touch(trap))
     form = b"args=" + base64.b64encode(pickled).replace(b"+", b"%2B")
-    assert "never read" in problem(service.ask("POST", "/predict", form, FORM), 415)["detail"]
+    assert "never read" in problem(service.request("POST", "/predict", form, FORM), 415)["detail"]
     octets = {"Content-Type": "application/octet-stream"}
-    problem(service.ask("POST", "/predict", pickled, octets), 415)
-    problem(service.ask("POST", "/predict", base64.b64encode(pickled), JSON), 400)
-    problem(service.ask("POST", "/model", pickled, octets), 405)
+    problem(service.request("POST", "/predict", pickled, octets), 415)
+    problem(service.request("POST", "/predict", base64.b64encode(pickled), JSON), 400)
+    problem(service.request("POST", "/model", pickled, octets), 405)
     assert not trap.exists()
 
 
@@ -169,12 +169,12 @@ def test_a_pickle_is_never_loaded(service, tmp_path):
     ],
 )
 def test_the_reason_of_the_validator_is_returned(service, sample, reason):
-    answer = service.ask("POST", "/predict", json.dumps(sample), JSON)
-    assert reason in problem(answer, 422)["detail"]
+    response = service.request("POST", "/predict", json.dumps(sample), JSON)
+    assert reason in problem(response, 422)["detail"]
 
 
 @pytest.mark.parametrize(
-    ("sample", "said"),
+    ("sample", "text"),
     [
         ("raise", "ZeroDivisionError"),
         ("secret", "hunter2"),
@@ -185,14 +185,14 @@ def test_the_reason_of_the_validator_is_returned(service, sample, reason):
         ("recursion", "RecursionError"),
     ],
 )
-def test_an_exception_of_the_predictor_is_only_in_the_log(service, sample, said):
+def test_an_exception_of_the_predictor_is_only_in_the_log(service, sample, text):
     request_id = f"test-{sample.replace(' ', '-')}"
     headers = {**JSON, "X-Request-Id": request_id}
-    answer = service.ask("POST", "/predict", json.dumps(sample), headers)
-    assert problem(answer, 500)["request_id"] == request_id
-    assert said not in answer[2].decode()
+    response = service.request("POST", "/predict", json.dumps(sample), headers)
+    assert problem(response, 500)["request_id"] == request_id
+    assert text not in response[2].decode()
     [line] = [event for event in service.events("failed") if event.get("request") == request_id]
-    assert said in line["error"]
+    assert text in line["error"]
     assert line["where"].startswith("model.ipynb, cell 1, line ")
     assert line["level"] == "error"
     assert "seconds" in line
@@ -207,40 +207,42 @@ def test_a_predictor_may_use_a_process_pool(service):
 def test_a_predictor_cannot_silence_the_log_of_the_service(service):
     for number in range(6):
         headers = {**JSON, "X-Request-Id": f"silence-{number}"}
-        problem(service.ask("POST", "/predict", '"silence"', headers), 500)
-    told = {event.get("request") for event in service.events("failed")}
-    assert {f"silence-{number}" for number in range(6)} <= told
+        problem(service.request("POST", "/predict", '"silence"', headers), 500)
+    logged = {event.get("request") for event in service.events("failed")}
+    assert {f"silence-{number}" for number in range(6)} <= logged
 
 
 def test_a_prediction_without_json_form_is_reported_by_type(service):
-    answer = service.ask("POST", "/predict", '"object"', JSON)
-    assert "an object has no JSON form" in problem(answer, 500)["detail"]
-    problem(service.ask("POST", "/predict", '"deep"', JSON), 500)
+    response = service.request("POST", "/predict", '"object"', JSON)
+    assert "an object has no JSON form" in problem(response, 500)["detail"]
+    problem(service.request("POST", "/predict", '"deep"', JSON), 500)
 
 
 def test_only_a_safe_request_id_is_kept(service):
-    given = {"X-Request-Id": "a-1_b.c:d"}
-    assert service.ask("GET", "/livez", headers=given)[1]["X-Request-Id"] == "a-1_b.c:d"
+    headers = {"X-Request-Id": "a-1_b.c:d"}
+    assert service.request("GET", "/livez", headers=headers)[1]["X-Request-Id"] == "a-1_b.c:d"
     for bad in ("a b", "x" * 200, 'a"b', "<script>"):
-        answered = service.ask("GET", "/livez", headers={"X-Request-Id": bad})[1]["X-Request-Id"]
-        assert answered != bad
+        _status, response_headers, _body = service.request(
+            "GET", "/livez", headers={"X-Request-Id": bad}
+        )
+        assert response_headers["X-Request-Id"] != bad
 
 
 def test_requests_are_counted_by_outcome(service):
     before = service.metrics()
     service.predict("raise")
     service.predict("no")
-    service.ask("POST", "/predict", b"x", JSON)
-    service.ask("POST", "/predict", b"x", {"Content-Type": "text/plain"})
-    service.ask("POST", "/predict", b"x" * 2_000_000, JSON)
+    service.request("POST", "/predict", b"x", JSON)
+    service.request("POST", "/predict", b"x", {"Content-Type": "text/plain"})
+    service.request("POST", "/predict", b"x" * 2_000_000, JSON)
     service.predict("counted")
-    service.ask("GET", "/nothing")
+    service.request("GET", "/nothing")
     raw(service, b"nonsense\r\n\r\n")
     after = service.metrics()
-    grown = {name: after[name] - before.get(name, 0) for name in after if "bucket" not in name}
-    grown = {name: by for name, by in grown.items() if by and "_sum" not in name}
+    increase = {name: after[name] - before.get(name, 0) for name in after if "bucket" not in name}
+    increase = {name: by for name, by in increase.items() if by and "_sum" not in name}
     statuses = {"predict": (200, 400, 413, 415, 422, 500), "page": (200, 404), "none": (400,)}
-    assert grown == {
+    assert increase == {
         **{
             f'nachlass_requests_total{{route="{route}",status="{status}"}}': 1
             for route in statuses
@@ -260,9 +262,9 @@ def test_requests_are_counted_by_outcome(service):
 def test_a_client_that_sends_half_a_body_times_out(service):
     started = time.monotonic()
     half = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-    answered = raw(service, half + b'Content-Length: 100\r\n\r\n["half', seconds=30)
-    assert b"408" in answered.splitlines()[0]
-    assert b"application/problem+json" in answered
+    response = raw(service, half + b'Content-Length: 100\r\n\r\n["half', seconds=30)
+    assert b"408" in response.splitlines()[0]
+    assert b"application/problem+json" in response
     assert time.monotonic() - started < 20
 
 

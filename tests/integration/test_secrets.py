@@ -1,4 +1,4 @@
-"""No secret of a source or a parameter ends in a bundle, nor rows that are not to be shipped."""
+"""A bundle contains no secrets of its source and parameters, and rows only if allowed."""
 
 import json
 
@@ -30,7 +30,7 @@ def manifest_of(bundle):
 
 
 def files_with(folder, text):
-    """The files of a folder, those that its links lead to left out, that have a text."""
+    """Return the files of a folder, without links, that contain a text."""
     inside = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
     assert inside
     return [path for path in inside if text.encode() in path.read_bytes()]
@@ -89,12 +89,12 @@ def test_a_secret_parameter_stored_by_a_cell_fails_the_build(
 ):
     write_notebook(tmp_path / "source/model.ipynb", cells)
     words = ["build", tmp_path / "source", "-o", tmp_path / "bundle", "-e", "API_TOKEN=pla1nted-x"]
-    refused = nachlass(*words)
-    assert refused.returncode == 7
-    said = f"error: model.ipynb, {place}: the value of the secret API_TOKEN is in {what}"
-    assert said in refused.stderr
-    assert remedy in refused.stderr
-    assert "pla1nted-x" not in refused.stderr
+    rejected = nachlass(*words)
+    assert rejected.returncode == 7
+    message = f"error: model.ipynb, {place}: the value of the secret API_TOKEN is in {what}"
+    assert message in rejected.stderr
+    assert remedy in rejected.stderr
+    assert "pla1nted-x" not in rejected.stderr
     assert not (tmp_path / "bundle").exists()
     shipped = nachlass(*words, "-e", "S2I_SHIP=API_TOKEN")
     assert shipped.returncode == 0, shipped.stderr
@@ -116,9 +116,9 @@ def test_a_secret_file_in_s2i_ship_is_shipped(nachlass, tmp_path):
     write_notebook(source / "model.ipynb", f"{cells}samples = [1]\n")
     (source / "conf").mkdir()
     (source / "conf/public.key").write_text("mine")
-    refused = nachlass("build", source, "-o", bundle)
-    assert refused.returncode == 6
-    assert "it looks like a key store and is left out of bundles" in refused.stderr
+    rejected = nachlass("build", source, "-o", bundle)
+    assert rejected.returncode == 6
+    assert "it looks like a key store and is left out of bundles" in rejected.stderr
     built = nachlass("build", source, "-o", bundle, "-e", "S2I_SHIP=conf/*.key")
     assert built.returncode == 0, built.stderr
     assert (bundle / "src/conf/public.key").read_text() == "mine"
@@ -147,9 +147,9 @@ def test_secrets_are_masked_in_the_error_of_a_failing_cell(nachlass, tmp_path):
 def test_a_secret_from_the_environment_also_fails_the_build(nachlass, tmp_path):
     write_notebook(tmp_path / "source/model.ipynb", TAKEN)
     environment = {"API_TOKEN": "pla1nted-x"}
-    refused = nachlass("build", tmp_path / "source", environment=environment)
-    assert refused.returncode == 7
-    assert "the value of the secret API_TOKEN is in the pickle" in refused.stderr
+    rejected = nachlass("build", tmp_path / "source", environment=environment)
+    assert rejected.returncode == 7
+    assert "the value of the secret API_TOKEN is in the pickle" in rejected.stderr
 
 
 ROWS = """# %%
@@ -181,7 +181,7 @@ def test_a_bundle_built_without_rows_contains_no_rows(nachlass, environ, tmp_pat
     assert sum(manifest["baseline"]["predictions"][""].values()) == 80
     with served(bundle, environ, WEB_CONCURRENCY="1") as service:
         assert service.predict({"name": "a", "age": 21}) == (200, True)
-        assert service.ask("GET", "/")[0] == 200
+        assert service.request("GET", "/")[0] == 200
     assert (
         "is kept"
         in nachlass("build", source, "-o", bundle, environment={"S2I_SHIP_ROWS": "0"}).stderr

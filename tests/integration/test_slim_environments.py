@@ -34,7 +34,7 @@ def answer(x):
 
 @pytest.fixture
 def repo(tmp_path):
-    """A source with its wheelhouse, whose notebook can be rewritten."""
+    """Return a function that writes the notebook of a source with a wheelhouse."""
 
     def write(text=MODEL):
         write_notebook(tmp_path / "repo/model.ipynb", text)
@@ -52,7 +52,7 @@ def repo(tmp_path):
 
 @pytest.fixture
 def build(repo, nachlass, tmp_path, own_cache):
-    """Build with a separate cache; return the build's output and the manifest."""
+    """Return a function that builds with a separate cache; it returns output and manifest."""
     bundle = tmp_path / "bundle"
 
     def build(text=MODEL, *words, **variables):
@@ -79,24 +79,24 @@ def user_packages(manifest):
 
 
 def test_a_changed_cell_reuses_the_environment_unless_it_needs_more(build, tmp_path):
-    said, manifest = build()
-    assert "imported by the model: toolbox" in said
-    assert "imported while scoring samples: far-engine" in said
+    output, manifest = build()
+    assert "imported by the model: toolbox" in output
+    assert "imported while scoring samples: far-engine" in output
     assert user_packages(manifest) == {"toolbox", "far-engine"}
     before = environment_of(tmp_path)
 
-    said, manifest = build(MODEL.replace("toolbox.answer(x) + 1", "-x"))
-    assert "as in an earlier build with this lock" in said
-    assert "needed by an earlier build with this lock: far-engine, toolbox" in said
+    output, manifest = build(MODEL.replace("toolbox.answer(x) + 1", "-x"))
+    assert "as in an earlier build with this lock" in output
+    assert "needed by an earlier build with this lock: far-engine, toolbox" in output
     assert user_packages(manifest) == {"toolbox", "far-engine"}
     assert environment_of(tmp_path) == before
 
     needs_more = MODEL.replace("def predictor(x):", "def predictor(x):\n    import hidden_tool")
-    said, manifest = build(needs_more)
-    assert "as in an earlier build" not in said
+    output, manifest = build(needs_more)
+    assert "as in an earlier build" not in output
     assert user_packages(manifest) == {"toolbox", "far-engine", "hidden-tool"}
 
-    said, manifest = build(MODEL, "--force")
+    output, manifest = build(MODEL, "--force")
     assert user_packages(manifest) == {"toolbox", "far-engine"}
     assert environment_of(tmp_path) == before
 
@@ -107,9 +107,9 @@ def test_the_proof_restores_a_package_removed_by_hand(build, tmp_path):
     kept = json.loads(file.read_text())
     del kept["why"]["far-engine"]
     file.write_text(json.dumps(kept))
-    said, manifest = build(MODEL.replace("+ 1", "+ 2"))
-    assert "the packages of an earlier build are not enough: sample 0 fails outside" in said
-    assert "No module named 'far_engine'" in said
+    output, manifest = build(MODEL.replace("+ 1", "+ 2"))
+    assert "the packages of an earlier build are not enough: sample 0 fails outside" in output
+    assert "No module named 'far_engine'" in output
     assert user_packages(manifest) == {"toolbox", "far-engine"}
     assert json.loads(remembered(tmp_path).read_text())["why"]["far-engine"]
 
@@ -118,19 +118,19 @@ def test_a_missing_package_is_named_in_the_error_and_can_be_added(build, nachlas
     text = MODEL.replace("toolbox.answer(x) + 1", '__import__(f"hidden_{x}").VERSION if x else x')
     text = text.replace("[1, 2]", "[0, 0]")
     build(text)
-    asked = nachlass("predict", tmp_path / "bundle", '"tool"')
-    assert asked.returncode == 10
-    assert "No module named 'hidden_tool'" in asked.stderr
-    assert "build again with S2I_SERVING_REQUIREMENTS=hidden-tool" in asked.stderr
-    said, _manifest = build(text, S2I_SERVING_REQUIREMENTS="hidden-tool")
-    assert "S2I_SERVING_REQUIREMENTS: hidden-tool" in said
+    predicted = nachlass("predict", tmp_path / "bundle", '"tool"')
+    assert predicted.returncode == 10
+    assert "No module named 'hidden_tool'" in predicted.stderr
+    assert "build again with S2I_SERVING_REQUIREMENTS=hidden-tool" in predicted.stderr
+    output, _manifest = build(text, S2I_SERVING_REQUIREMENTS="hidden-tool")
+    assert "S2I_SERVING_REQUIREMENTS: hidden-tool" in output
     assert nachlass("predict", tmp_path / "bundle", '"tool"').stdout == '"9999"\n'
 
 
 def test_serving_requirements_may_be_computed(build):
     text = MODEL + '# %%\nserving_requirements = [f"hidden-{name}" for name in ["tool"]]\n'
-    said, manifest = build(text)
-    assert "first pass: computing" in said
+    output, manifest = build(text)
+    assert "first pass: computing" in output
     assert manifest["slim"]["kept"]["hidden-tool"] == "serving_requirements"
 
 
@@ -176,17 +176,19 @@ def test_tests_of_libraries_are_left_out_unless_needed(
 ):
     make_wheel(repo() / "wheels", "tested", "9999", files=TESTED)
     text = OF_TESTED.replace(PLAIN, body).replace("import tested", "import tested, importlib")
-    said, _manifest = build(text, **variables)
+    output, _manifest = build(text, **variables)
     (python, _inode) = environment_of(tmp_path)
     (folder,) = python.parent.glob("lib/python*/site-packages/tested")
     found = {str(path.relative_to(folder)) for path in folder.rglob("test*") if path.is_dir()}
     assert found == left
-    assert ("the tests of libraries are kept: the proof fails without" in said) == (body == BY_NAME)
-    *_, last = (line for line in said.splitlines() if "serving environment: " in line)
+    assert ("the tests of libraries are kept: the proof fails without" in output) == (
+        body == BY_NAME
+    )
+    *_, last = (line for line in output.splitlines() if "serving environment: " in line)
     assert last.endswith("without the tests of libraries") == (len(left) == 1)
-    # Who has the bundle alone gets the same.
+    # The environment is the same if only the bundle is left.
     environment = {"S2I_CACHE_DIR": str(tmp_path / "another cache")}
-    asked = nachlass("predict", tmp_path / "bundle", "1", environment=environment)
-    assert asked.returncode == 0, asked.stderr
+    predicted = nachlass("predict", tmp_path / "bundle", "1", environment=environment)
+    assert predicted.returncode == 0, predicted.stderr
     made = {p.name for p in (tmp_path / "another cache").glob("envs/*/env/lib/*/*/tested/*")}
     assert ("tests" in made) == ("tests" in left)

@@ -1,4 +1,4 @@
-"""A notebook as tutorials end: what `check` suggests is pasted into it, and it is served."""
+"""Notebooks of tutorials build after the cells that `check` suggests are pasted into them."""
 
 import json
 import textwrap
@@ -57,7 +57,7 @@ classifier = MultinomialNB().fit(weights, letters.target)
 
 @pytest.fixture
 def source(tmp_path):
-    """A folder with the tutorials' data, made up."""
+    """Return a folder with made-up data for the tutorials."""
     root = tmp_path / "repo"
     rows = [f"{i % 2},{i % 3 + 1},{('male', 'female')[i % 2]},{i % 4}" for i in range(60)]
     (root / "data").mkdir(parents=True)
@@ -72,9 +72,9 @@ def source(tmp_path):
     return root
 
 
-def pasted(said, title):
-    """The lines that a message shows for pasting, below the one that begins or ends so."""
-    lines = said.splitlines()
+def suggested_lines(message, title):
+    """Return the suggested lines below the line of a message with a title."""
+    lines = message.splitlines()
     start = next(i for i, line in enumerate(lines) if title in line) + 1
     shown = lines[start:]
     end = next((i for i, line in enumerate(shown) if line and not line.startswith("    ")), None)
@@ -98,8 +98,10 @@ def test_the_suggested_cells_build(source, nachlass, tmp_path, cells, sample, al
     write_notebook(source / "tutorial.ipynb", cells)
     checked = nachlass("check", source)
     assert checked.returncode == 4
-    requirements = pasted(checked.stderr, "paste this as the first cell of tutorial.ipynb:")
-    predictor = pasted(
+    requirements = suggested_lines(
+        checked.stderr, "paste this as the first cell of tutorial.ipynb:"
+    )
+    predictor = suggested_lines(
         checked.stderr, "a suggestion, based on the model fitted at tutorial.ipynb, cell 2"
     )
     whole = f"# %%\n{requirements}\n{cells}\n# %%\n{predictor}\n"
@@ -109,5 +111,5 @@ def test_the_suggested_cells_build(source, nachlass, tmp_path, cells, sample, al
     built = nachlass("build", source, "-o", bundle)
     assert built.returncode == 0, built.stderr
     assert len((bundle / "samples.jsonl").read_text().splitlines()) >= 60
-    told = nachlass("predict", bundle, json.dumps(sample))
-    assert json.loads(told.stdout) in allowed, told.stderr
+    predicted = nachlass("predict", bundle, json.dumps(sample))
+    assert json.loads(predicted.stdout) in allowed, predicted.stderr

@@ -1,4 +1,4 @@
-"""A service that speaks TLS itself, with gunicorn's own settings."""
+"""A service with TLS, configured by gunicorn's own settings."""
 
 import http.client
 import json
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from support.command import NACHLASS, environment_of_a_user
+from support.command import NACHLASS, user_environment
 from support.served import LOOPS, Served, free_port, start
 
 pytestmark = pytest.mark.needs("openssl", "make test-all")
@@ -18,7 +18,7 @@ JSON = {"Content-Type": "application/json"}
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
-    """A key, and a certificate for 127.0.0.1 that it signs itself."""
+    """Return a folder with a key and a self-signed certificate for 127.0.0.1."""
     folder = tmp_path_factory.mktemp("tls")
     words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
     words += ["-nodes", "-days", "2", "-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1"]
@@ -29,12 +29,12 @@ def certificate(tmp_path_factory):
 
 @pytest.fixture(scope="module", params=LOOPS)
 def service(unruly, cache, certificate, request):
-    """One that was told of its files by paths that are relative, as people write them."""
-    relative = str(certificate).lstrip("/")  # services of tests are started in the root folder
+    """Yield a service configured with relative paths, as people write them."""
+    relative = str(certificate).lstrip("/")  # tests start services in the root folder
     words = f"--certfile {relative}/cert.pem --keyfile {relative}/key.pem"
     variables = {"GUNICORN_CMD_ARGS": words, "WEB_CONCURRENCY": "1", **LOOPS[request.param]}
     log_file = certificate / f"{request.param}.log"
-    service = start(unruly, environment_of_a_user(cache), log_file, **variables)
+    service = start(unruly, user_environment(cache), log_file, **variables)
     try:
         service.wait_until(lambda: service.events("ready"), "the service is not ready")
         yield service
@@ -52,7 +52,7 @@ def connect(service, certificate):
         yield encrypted
 
 
-def ask(service, certificate, method, path, body=None, headers=()):
+def request(service, certificate, method, path, body=None, headers=()):
     context = ssl.create_default_context(cafile=certificate / "cert.pem")
     client = http.client.HTTPSConnection("127.0.0.1", service.port, context=context, timeout=30)
     try:
@@ -78,7 +78,7 @@ def test_the_serve_command_resolves_paths_in_the_current_folder(unruly, environ,
     service = Served(process, port, log_file)
     try:
         service.wait_until(lambda: service.events("ready"), "the service is not ready")
-        assert ask(service, certificate, "GET", "/livez")[0] == 200
+        assert request(service, certificate, "GET", "/livez")[0] == 200
     finally:
         service.kill()
 
@@ -90,15 +90,17 @@ def test_the_logged_url_and_curl_command_use_https(service):
 
 
 def test_predictions_pages_and_batches_are_served(service, certificate):
-    answered = ask(service, certificate, "POST", "/predict", b"[1]", JSON.items())
-    assert answered == (200, b'{"seen": [1]}\n')
-    assert ask(service, certificate, "GET", "/livez")[0] == 200
-    status, page = ask(service, certificate, "GET", "/", headers={"Accept": "text/html"}.items())
+    response = request(service, certificate, "POST", "/predict", b"[1]", JSON.items())
+    assert response == (200, b'{"seen": [1]}\n')
+    assert request(service, certificate, "GET", "/livez")[0] == 200
+    status, page = request(
+        service, certificate, "GET", "/", headers={"Accept": "text/html"}.items()
+    )
     assert status == 200
     assert f"https://127.0.0.1:{service.port}/predict".encode() in page
     lines = b"".join(b"%d\n" % number for number in range(1000))
     kind = {"Content-Type": "application/x-ndjson"}
-    status, answer = ask(service, certificate, "POST", "/predict", lines, kind.items())
+    status, answer = request(service, certificate, "POST", "/predict", lines, kind.items())
     assert status == 200
     predictions = [json.loads(line)["prediction"] for line in answer.splitlines()]
     assert predictions == [{"seen": number} for number in range(1000)]
@@ -109,13 +111,13 @@ def test_an_unfinished_handshake_does_not_block_other_clients(service, certifica
         silent.sendall(b"\x16\x03\x01")
         with socket.create_connection(("127.0.0.1", service.port)) as plain:
             plain.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
-            assert ask(service, certificate, "GET", "/livez")[0] == 200
+            assert request(service, certificate, "GET", "/livez")[0] == 200
 
 
 def test_a_large_response_is_complete(service, certificate):
     text = "x" * 3_000_000
     body = json.dumps(text).encode()
-    status, answer = ask(service, certificate, "POST", "/predict", body, JSON.items())
+    status, answer = request(service, certificate, "POST", "/predict", body, JSON.items())
     assert (status, json.loads(answer)) == (200, {"seen": text})
 
 

@@ -1,4 +1,4 @@
-"""The wheel, installed elsewhere, builds read-only sources; users without a home can use it too."""
+"""The installed wheel builds read-only sources, also for users without a home."""
 
 import email
 import hashlib
@@ -24,9 +24,9 @@ PROJECT = Path(__file__).parents[2]
 KINDS = ("*.py", "*.yml", "*.html", "*.css", "py.typed")
 """The files of our packages."""
 SHADOWS = ("service.py", "flask.py", "builder.py", "gunicorn.conf.py", "nachlass.py")
-NOT_OURS = 'raise RuntimeError(f"{__file__} was imported, and nobody asked for it")\n'
+NOT_OURS = 'raise RuntimeError(f"{__file__} was imported by mistake")\n'
 NOBODY = 54321
-"""A user id that no passwd has, as OpenShift gives to containers."""
+"""A user id without a passwd entry, as in containers on OpenShift."""
 NO_HOME = "/dev/null/home"
 
 
@@ -38,17 +38,17 @@ def wheel(tmp_path_factory):
 
 
 def hatchling(project, *words):
-    """Build what a project distributes."""
+    """Build the distributions of a project."""
     command = [sys.executable, "-m", "hatchling", "build", *words]
     subprocess.run(command, cwd=project, check=True, capture_output=True)
 
 
 @pytest.fixture(scope="session")
 def installed(wheel, pytestconfig):
-    """The command `nachlass` of a virtual environment with the wheel and its requirements.
+    """Return the command `nachlass` of a virtual environment with the wheel.
 
-    It is kept for later runs: the requirements are reinstalled when that
-    changes, the wheel when its content does.
+    The environment is kept for later runs: it is rebuilt when the requirements change, and the
+    wheel is reinstalled when its content changes.
     """
     with zipfile.ZipFile(wheel) as archive:
         name = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
@@ -73,7 +73,7 @@ def installed(wheel, pytestconfig):
 
 @pytest.fixture
 def run(environ):
-    """Run a program; None takes a variable from its environment."""
+    """Return a function that runs a program; None removes a variable."""
 
     def run(*words, environment=None):
         variables = {**environ, "PYTHONPATH": None, "VIRTUAL_ENV": None, **(environment or {})}
@@ -92,7 +92,7 @@ def run(environ):
 
 @pytest.fixture
 def read_only():
-    """Make a folder read-only, for a command given as words; root needs a mount for that."""
+    """Yield a function that makes a folder read-only; it returns the words of a command inside."""
     changed = []
 
     def protect(folder):
@@ -150,19 +150,25 @@ def test_the_wheel_metadata_has_version_urls_and_license(wheel):
 
 @pytest.fixture
 def empty_home(tmp_path, environ):
-    """The variables of a user who has installed nothing yet; indexes are those of this machine."""
+    """Return the variables of a user with an empty home and this machine's indexes."""
     home = tmp_path / "home"
     home.mkdir()
     before = Path(environ.get("HOME") or "~").expanduser()
-    given = {n: v for n, v in environ.items() if not n.startswith(("XDG_", "PIPX_", "UV_TOOL_"))}
+    inherited = {
+        n: v for n, v in environ.items() if not n.startswith(("XDG_", "PIPX_", "UV_TOOL_"))
+    }
     config = {"XDG_CONFIG_HOME": environ.get("XDG_CONFIG_HOME") or str(before / ".config")}
-    variables = {**given, **config, "HOME": str(home)}
+    variables = {**inherited, **config, "HOME": str(home)}
     indexes = IndexSettings.read(variables, None)
     path = os.pathsep.join([str(home / ".local/bin"), str(Path(sys.executable).parent)])
-    return {**uv_environment(indexes), **variables, "PATH": f"{path}{os.pathsep}{given['PATH']}"}
+    return {
+        **uv_environment(indexes),
+        **variables,
+        "PATH": f"{path}{os.pathsep}{inherited['PATH']}",
+    }
 
 
-@pytest.mark.only_all("it installs everything again")
+@pytest.mark.only_all("it reinstalls every package")
 @pytest.mark.parametrize(
     "words",
     [
@@ -175,8 +181,8 @@ def test_a_user_installs_the_wheel_as_a_tool(words, wheel, empty_home, run, tmp_
     done = run(*words, wheel, environment=empty_home)
     assert done.returncode == 0, done.stderr
     nachlass = Path(empty_home["HOME"]) / ".local/bin/nachlass"
-    said = run(nachlass, "--version", environment=empty_home)
-    assert said.stdout.startswith(f"nachlass {__version__} (Python "), said.stderr
+    version = run(nachlass, "--version", environment=empty_home)
+    assert version.stdout.startswith(f"nachlass {__version__} (Python "), version.stderr
     found = run(nachlass, "doctor", environment=empty_home)
     assert found.returncode == 0, found.stdout
     source = tmp_path / "kmeans"
@@ -200,7 +206,7 @@ def test_a_read_only_source_is_built_into_the_cache(installed, run, read_only, c
         (source / shadow).write_text(NOT_OURS)
     before = sorted(source.rglob("*"))
     inside = read_only(source)
-    assert run(*inside, "touch", "written").returncode, "the folder can be written"
+    assert run(*inside, "touch", "written").returncode, "the folder is writable"
     built = run(*inside, installed, "build", ".")
     assert built.returncode == 0, built.stderr
     bundle = Path(built.stdout.strip())
@@ -216,9 +222,9 @@ def test_a_read_only_source_is_built_into_the_cache(installed, run, read_only, c
     assert sorted(source.rglob("*")) == before
 
 
-@pytest.mark.parametrize("home", [None, NO_HOME], ids=["no HOME", "a HOME that cannot be"])
+@pytest.mark.parametrize("home", [None, NO_HOME], ids=["no HOME", "an impossible HOME"])
 def test_a_build_with_a_cache_folder_needs_no_home(home, installed, run, source):
-    # The variables by which uv, Jupyter and others could find a home all the same.
+    # uv, Jupyter and others could also find a home by these variables.
     lacking = dict.fromkeys(("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "USER"))
     environment = {**lacking, "HOME": home}
     built = run(installed, "build", source, environment=environment)
@@ -230,7 +236,7 @@ def test_a_build_with_a_cache_folder_needs_no_home(home, installed, run, source)
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 @pytest.mark.needs("setpriv", "apt-get install util-linux")
 def test_a_user_without_a_passwd_entry_can_build(installed, run, source):
-    # May read everything, as Python itself may be in a private folder; may write only its own.
+    # May read everything, because Python may be in a private folder; may write only its files.
     become = ["setpriv", f"--reuid={NOBODY}", "--regid=0", "--clear-groups"]
     become += ["--inh-caps=-all,+dac_read_search", "--ambient-caps=-all,+dac_read_search"]
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
@@ -238,7 +244,9 @@ def test_a_user_without_a_passwd_entry_can_build(installed, run, source):
         for path in (Path(folder), *Path(folder).rglob("*")):
             os.chown(path, NOBODY, 0)
         environment = {"HOME": "/", "USER": None, "LOGNAME": None, "TMPDIR": folder}
-        environment |= dict.fromkeys(("UV_CACHE_DIR", "XDG_CACHE_HOME"))  # they may be another's
+        environment |= dict.fromkeys(
+            ("UV_CACHE_DIR", "XDG_CACHE_HOME")
+        )  # they may belong to another user
         environment["S2I_CACHE_DIR"] = f"{folder}/cache"
         built = run(*become, installed, "build", f"{folder}/sum", environment=environment)
         assert built.returncode == 0, built.stderr
@@ -247,6 +255,6 @@ def test_a_user_without_a_passwd_entry_can_build(installed, run, source):
         assert answer.stdout == "3\n", answer.stderr
         assert (Path(folder) / "cache" / "envs").stat().st_uid == NOBODY
         lost = {**environment, "HOME": None, "S2I_CACHE_DIR": None}
-        refused = run(*become, installed, "build", "--force", f"{folder}/sum", environment=lost)
-        assert refused.returncode == 3, refused.stderr
-        assert "set S2I_CACHE_DIR" in refused.stderr
+        rejected = run(*become, installed, "build", "--force", f"{folder}/sum", environment=lost)
+        assert rejected.returncode == 3, rejected.stderr
+        assert "set S2I_CACHE_DIR" in rejected.stderr

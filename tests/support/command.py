@@ -11,11 +11,11 @@ from support.project import PROJECT
 
 NACHLASS = PROJECT / ".venv/bin/nachlass"
 PYTHON = NACHLASS.with_name("python")
-READ_AT_THE_START = ("LANG", "LC_", "PYTHON", "TMPDIR")
+READ_AT_STARTUP = ("LANG", "LC_", "PYTHON", "TMPDIR")
 """Variables that Python or an imported module reads before the command runs."""
 
 
-def environment_of_a_user(cache):
+def user_environment(cache):
     """Return our environment without variables that affect a build or a service."""
     steering = ("S2I_", "NACHLASS_", "GUNICORN_", "OMP_", "PORT", "WEB_CONCURRENCY")
     kept = {k: v for k, v in os.environ.items() if not k.startswith(steering)}
@@ -35,12 +35,12 @@ class Command:
 
     def __call__(self, *words, environ, environment=None, stdin=None, cwd=None, timeout=300):
         """Run the command with words; return its returncode, stdout and stderr."""
-        given = environment or {}
+        variables = environment or {}
         words = list(map(str, words))
-        if any(name.startswith(READ_AT_THE_START) for name in given):
+        if any(name.startswith(READ_AT_STARTUP) for name in variables):
             return subprocess.run(
                 [NACHLASS, *words],
-                env={**environ, **given},
+                env={**environ, **variables},
                 input=stdin,
                 stdin=subprocess.DEVNULL if stdin is None else None,
                 cwd=cwd,
@@ -52,15 +52,15 @@ class Command:
         self._in.write_text(stdin or "", encoding="utf-8")
         request = {
             "words": words,
-            "environ": {**environ, **given},
+            "environ": {**environ, **variables},
             "cwd": str(cwd or Path.cwd()),
             "files": list(map(str, (self._in, self._out, self._err))),
         }
-        status = self._ask(json.dumps(request), timeout)
+        status = self._run_in_fork(json.dumps(request), timeout)
         texts = (path.read_text(encoding="utf-8") for path in (self._out, self._err))
         return subprocess.CompletedProcess(words, status, *texts)
 
-    def _ask(self, request, timeout):
+    def _run_in_fork(self, request, timeout):
         """Run a request in a fork, and return its exit status."""
         if self._server is None:
             self._server = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Makes and runs images with buildah and podman, without a registry."""
+"""Builds and runs images with buildah and podman, without a registry."""
 
 import http.client
 import json
@@ -19,7 +19,7 @@ from support.project import PROJECT
 from support.served import free_port
 
 BASE = "localhost/nachlass-test-debian:trixie"
-OF_A_RUN = "localhost/nachlass-test/"
+RUN_PREFIX = "localhost/nachlass-test/"
 """The name prefix of images that are kept until the next test run."""
 SMALL = """\
 # %%
@@ -42,8 +42,8 @@ netns = "host"
 runtime = "runc"
 """
 
-only_where_containers_run = [
-    pytest.mark.only_all("it makes images"),
+needs_containers = [
+    pytest.mark.only_all("it builds images"),
     pytest.mark.needs_room(15),
     *(
         pytest.mark.needs(program, "make test-all")
@@ -67,10 +67,10 @@ class Engine:
         self.downloads = folder / "downloads"
         self.downloads.mkdir(exist_ok=True)
         self.downloads.chmod(0o777)  # also for the builder's user
-        self.lent_downloads = ("-v", f"{self.downloads}:{DOWNLOADS}")
-        authorities = os.environ.get("PIP_CERT")
-        place = "/etc/ssl/certs/ca-certificates.crt"
-        self.trust = ("-v", f"{authorities}:{place}:ro") if authorities else ()
+        self.downloads_mount = ("-v", f"{self.downloads}:{DOWNLOADS}")
+        ca_bundle = os.environ.get("PIP_CERT")
+        trusted_path = "/etc/ssl/certs/ca-certificates.crt"
+        self.trust = ("-v", f"{ca_bundle}:{trusted_path}:ro") if ca_bundle else ()
         conf = folder / "containers.conf"
         conf.write_text(CONTAINERS_CONF)
         self.environ = {
@@ -89,8 +89,8 @@ class Engine:
             check=False,
             **options,
         )
-        said = f"{done.stdout[-4000:]}{done.stderr[-4000:]}"
-        assert not check or done.returncode == 0, f"{words}\n{said}"
+        output = f"{done.stdout[-4000:]}{done.stderr[-4000:]}"
+        assert not check or done.returncode == 0, f"{words}\n{output}"
         return done
 
     def build(self, tag, context, *words, check=True):
@@ -120,15 +120,15 @@ class Engine:
         for tag in tags:
             self.run("podman", "rmi", tag, check=False)
 
-    def holds(self, tag, base, text):
+    def contains(self, tag, base, text):
         """Return whether an image contains a text, in a layer above its base or in its metadata."""
-        said = self.run("podman", "image", "inspect", tag).stdout
-        said += self.run("podman", "history", "--no-trunc", tag).stdout
+        output = self.run("podman", "image", "inspect", tag).stdout
+        output += self.run("podman", "history", "--no-trunc", tag).stdout
         layers = self.layers(tag) - self.layers(base)
         assert layers
         found = self.run("grep", "-r", "-q", "-a", "-F", "-e", text, *layers, check=False)
         assert found.returncode in (0, 1), found.stderr
-        return text in said or found.returncode == 0
+        return text in output or found.returncode == 0
 
     def layers(self, tag):
         """Return the folders of an image's layers."""
@@ -164,10 +164,10 @@ class Engine:
 
         Leftovers of the last run are removed here, while no build needs them.
         """
-        self.remove(*self.named(f"{OF_A_RUN}*"))
+        self.remove(*self.named(f"{RUN_PREFIX}*"))
         write_notebook(source / "model.ipynb", SMALLEST)
         made = self.nachlass_image(
-            source, f"{OF_A_RUN}smallest", "--base", self.base(), environ=environ
+            source, f"{RUN_PREFIX}smallest", "--base", self.base(), environ=environ
         )
         assert made.returncode == 0, made.stderr
         names = re.search(r"using the builder (\S+) and the runtime (\S+)", made.stderr).groups()
@@ -182,19 +182,19 @@ class Engine:
         variables = {"UV_CACHE_DIR": DOWNLOADS, **(environment or {})}
         dockerfile = edit(s2i_dockerfile(builder, environment=variables))
         context = context_of(folder, source, dockerfile)
-        words = ("--layers=false", *self.lent_downloads, *words)
+        words = ("--layers=false", *self.downloads_mount, *words)
         return self.build(tag, context, *words, check=check)
 
-    def changeable(self, tag):
-        """Return model files that others than the owner can write, or that not all can read."""
+    def files_with_wrong_mode(self, tag):
+        """Return model files that other users can write, or that not all can read."""
         wrong = ("!", "-type", "l", "(", "-perm", "/022", "-o", "!", "-perm", "-444", ")")
-        return self.of_the_model(tag, *wrong)
+        return self.model_files(tag, *wrong)
 
-    def not_roots(self, tag):
+    def files_of_other_owners(self, tag):
         """Return model files that do not belong to root."""
-        return self.of_the_model(tag, "(", "!", "-uid", "0", "-o", "!", "-gid", "0", ")")
+        return self.model_files(tag, "(", "!", "-uid", "0", "-o", "!", "-gid", "0", ")")
 
-    def of_the_model(self, tag, *condition):
+    def model_files(self, tag, *condition):
         """Return the files below /opt/app-root that match a condition of find."""
         words = ("--user", "0", "--entrypoint", "find", tag, "/opt/app-root", "-xdev")
         return self.run("podman", "run", "--rm", "--pull=never", *words, *condition).stdout
@@ -221,7 +221,7 @@ class Container:
     id: str
     port: int
 
-    def ask(self, method, path, body=None):
+    def request(self, method, path, body=None):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
             connection.request(method, path, body, {"Content-Type": "application/json"})
@@ -231,14 +231,14 @@ class Container:
             connection.close()
 
     def predict(self, sample):
-        status, body = self.ask("POST", "/predict", json.dumps(sample))
+        status, body = self.request("POST", "/predict", json.dumps(sample))
         return status, json.loads(body)
 
     def wait(self, seconds=60):
         deadline = time.monotonic() + seconds
         while True:
             try:
-                if self.ask("GET", "/readyz")[0] == 200:
+                if self.request("GET", "/readyz")[0] == 200:
                     return
             except OSError:
                 pass
@@ -293,13 +293,13 @@ def s2i_dockerfile(builder, *, environment=None, cached=None):
 
 
 def documented_dockerfile():
-    """The Dockerfile in two stages of the documentation."""
+    """Return the documented Dockerfile with two stages."""
     page = (PROJECT / "docs/how-to/s2i.md").read_text(encoding="utf-8")
     return page.partition("```dockerfile\n")[2].partition("```")[0]
 
 
 def second_stage(runtime, first):
-    """The second stage of that Dockerfile, on a runtime, of what s2i made first."""
+    """Return the second stage of that Dockerfile, for a runtime and the image built by s2i."""
     stage = documented_dockerfile().partition("FROM nachlass-runtime\n")[2]
     return f"FROM {runtime}\n{stage.replace('--from=built', f'--from={first}')}"
 

@@ -1,4 +1,4 @@
-"""The pages of the documentation, and their commands run as a reader runs them."""
+"""The pages of the documentation, and a reader that runs their commands."""
 
 import json
 import os
@@ -19,8 +19,8 @@ from support.served import free_port
 README, DOCS = PROJECT / "README.md", PROJECT / "docs"
 PAGES = [README, *sorted(DOCS.rglob("*.md"))]
 FENCE = re.compile(r"^(`{3,})([^\n]*)\n(.*?)^\1$", re.DOTALL | re.MULTILINE)
-LASTING = ("nachlass serve ", "make demo", "prometheus ")
-"""How the commands begin that go on until Ctrl-C."""
+LONG_RUNNING = ("nachlass serve ", "make demo", "prometheus ")
+"""The beginnings of commands that run until Ctrl-C."""
 EXIT_CODE = re.compile(r"# exit code (\d+)")
 
 
@@ -34,13 +34,13 @@ class Block:
 
     @property
     def commands(self):
-        """The commands of a block for the shell, with lines joined that a backslash continues."""
+        """The commands of a shell block, with continued lines joined."""
         lines = self.text.replace("\\\n", " ").splitlines()
         return [line for line in lines if line.strip()]
 
 
 def blocks(page):
-    """Every fenced block of a page."""
+    """Yield every fenced block of a page."""
     for _, info, text in FENCE.findall(page.read_text(encoding="utf-8")):
         directive, _, language = info.strip().rpartition(" ")
         mark = re.match(r":class: (\S+)\n", text)
@@ -52,22 +52,22 @@ def blocks(page):
 
 
 class Reader:
-    """Follows a page in a folder: runs commands, pastes cells, looks for the output it shows.
+    """Follows a page in a folder: runs commands, pastes cells, checks the output.
 
-    `here` replaces parts of commands by what they have to be in a test.
+    `substitutions` replaces parts of commands for a test.
     """
 
     def __init__(self, folder, environ, tmp_path):
         self._folder, self._log = folder, tmp_path / "log"
-        self.here = {}
+        self.substitutions = {}
         self._log.touch()
         self.ports = {"8080": free_port(), "9090": free_port()}
         path = os.pathsep.join([str(NACHLASS.parent), environ["PATH"]])
         self._environ = {**environ, "PATH": path, "PORT": str(self.ports["8080"])}
-        self._lasting = []
+        self._background = []
 
     def follow(self, page, elsewhere, notebook=None):
-        """Run a page's commands but for those `elsewhere`; return how many have run."""
+        """Run a page's commands except those in `elsewhere`; return their number."""
         ran = 0
         try:
             for block in blocks(page):
@@ -85,9 +85,9 @@ class Reader:
         return ran
 
     def run(self, command):
-        """Run a command of the page, on ports that are free."""
-        here = self._here(command)
-        if command.startswith(LASTING):
+        """Run a command of the page, with free ports."""
+        here = self._localized(command)
+        if command.startswith(LONG_RUNNING):
             self._start(here)
             return
         code = EXIT_CODE.search(command)
@@ -104,10 +104,10 @@ class Reader:
             )
         assert done.returncode == (int(code[1]) if code else 0), f"{here}\n{self.log[-4000:]}"
         for file in self._folder.glob("*/prometheus.yml"):
-            file.write_text(self._here(file.read_text()))
+            file.write_text(self._localized(file.read_text()))
 
     def paste(self, text, notebook):
-        """Make a cell of a notebook, or replace the one that begins so."""
+        """Add a cell to a notebook, or replace the cell with the same beginning."""
         path = self._folder / notebook
         found = nbformat.read(path, 4) if path.exists() else nbformat.v4.new_notebook()
         cell = nbformat.v4.new_code_cell(text)
@@ -120,7 +120,7 @@ class Reader:
         nbformat.write(found, path)
 
     def expect(self, text):
-        """Look for the lines that the page shows in what was printed, with other numbers."""
+        """Check that the lines on the page were printed, ignoring numbers."""
         printed = {_without_numbers(line) for line in self.log.splitlines()}
         for line in filter(str.strip, text.splitlines()):
             assert _without_numbers(line) in printed, f"{line}\n{self.log[-4000:]}"
@@ -134,24 +134,24 @@ class Reader:
         return self._get("8080", "/metrics").decode()
 
     def alerts(self):
-        """The alerts that fire."""
+        """Return the names of the firing alerts."""
         found = json.loads(self._get("9090", "/api/v1/alerts"))["data"]["alerts"]
         return {alert["labels"]["alertname"] for alert in found if alert["state"] == "firing"}
 
     def end(self):
-        """End the commands that last, the last one first, as Ctrl-C does."""
-        for process in reversed(self._lasting):
+        """Interrupt the running commands, the last one first."""
+        for process in reversed(self._background):
             os.killpg(process.pid, signal.SIGINT)
             process.wait(60)
-        self._lasting.clear()
+        self._background.clear()
 
-    def _here(self, text):
-        """A text of the page with the ports of this test."""
-        for there, here in self.here.items():
-            text = text.replace(there, here)
+    def _localized(self, text):
+        """Return a text of the page with the substitutions and ports of this test."""
+        for original, replacement in self.substitutions.items():
+            text = text.replace(original, replacement)
         for public, port in self.ports.items():
             text = text.replace(f"localhost:{public}", f"localhost:{port}")
-        return text.replace("$!", str(self._lasting[-1].pid)) if self._lasting else text
+        return text.replace("$!", str(self._background[-1].pid)) if self._background else text
 
     def _start(self, command):
         public, path = "8080", "/readyz"
@@ -168,7 +168,7 @@ class Reader:
                 stderr=log,
                 start_new_session=True,
             )
-        self._lasting.append(process)
+        self._background.append(process)
         ends_at = time.monotonic() + 300
         while not self._answers(public, path):
             assert process.poll() is None, f"{command}\n{self.log[-4000:]}"
@@ -189,5 +189,5 @@ class Reader:
 
 
 def _without_numbers(line):
-    """A line with its numbers, versions among them, replaced and its blanks joined."""
+    """Return a line with numbers and versions replaced and blanks joined."""
     return re.sub(r"\d+(\.\d+)*", "N", " ".join(line.split()))

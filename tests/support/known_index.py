@@ -67,8 +67,8 @@ class KnownIndex(Resolver):
             wheels = ()
         if set(ANYWHERE) <= set(options):
             return bool(wheels or source or release.elsewhere)
-        given = dict(pairwise(options))
-        return given.get("--python-version", THIS_PYTHON) in (*wheels, *source)
+        values = dict(pairwise(options))
+        return values.get("--python-version", THIS_PYTHON) in (*wheels, *source)
 
     def fit(self, requirements):
         names = {Requirement(text).name for text in requirements}

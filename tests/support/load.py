@@ -63,7 +63,7 @@ def mixed():
     ]
 
 
-def ask(port, cases, ends_at, tally):
+def run_client(port, cases, ends_at, tally):
     """Run one client, which keeps each connection as long as it lasts."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     choose = random.Random(threading.get_ident())
@@ -88,7 +88,7 @@ def load(service, cases, *, connections, seconds, kill_every_s):
     ends_at = time.monotonic() + seconds
     tallies = [Tally() for _ in range(connections)]
     clients = [
-        threading.Thread(target=ask, args=(service.port, cases, ends_at, tally))
+        threading.Thread(target=run_client, args=(service.port, cases, ends_at, tally))
         for tally in tallies
     ]
     for client in clients:

@@ -34,7 +34,7 @@ class Private(BaseHTTPRequestHandler):
             self.send_header("Content-Length", "0")
             self.end_headers()
         elif ".git/" in self.path:
-            self.ask_git()
+            self.send_git_response()
         else:
             self.send_file(Path(self.server.root, unquote(urlsplit(self.path).path).lstrip("/")))
 
@@ -51,7 +51,7 @@ class Private(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body)
 
-    def ask_git(self):
+    def send_git_response(self):
         parts = urlsplit(self.path)
         environment = {
             "PATH": os.environ["PATH"],
@@ -66,14 +66,14 @@ class Private(BaseHTTPRequestHandler):
             "REMOTE_USER": USER,
         }
         sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        said = subprocess.run(
+        output = subprocess.run(
             ["git", "-c", "safe.directory=*", "http-backend"],
             env=environment,
             input=sent,
             capture_output=True,
             check=True,
         ).stdout
-        head, _, body = said.partition(b"\r\n\r\n")
+        head, _, body = output.partition(b"\r\n\r\n")
         headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n"))
         self.send_response(int(headers.pop("Status", "200").split()[0]))
         for name, value in headers.items():

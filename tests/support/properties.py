@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def may_refuse(kind, *, in_place=False):
-    """Allow a block to raise an error of ours, which must say what is wrong, and where."""
+    """Allow a block to raise an error of ours, which must have a message and a place."""
     try:
         yield
     except kind as failure:

@@ -26,9 +26,9 @@ LOOPS = {"uvloop": {}, "asyncio": {"PYTHONPATH": str(TESTS / "support/without_uv
 
 
 def free_port():
-    with socket.socket() as tried:
-        tried.bind(("127.0.0.1", 0))
-        return tried.getsockname()[1]
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 @dataclass
@@ -49,7 +49,7 @@ class Served:
 
     @property
     def log(self):
-        """The events so far, without other output, which is from the model or a defect."""
+        """The events so far, without other output, such as that of the model."""
         lines = self.log_file.read_text(encoding="utf-8").splitlines()
         return [json.loads(line) for line in lines if line.startswith("{")]
 
@@ -68,7 +68,7 @@ class Served:
         children = Path(f"/proc/{self.pid}/task/{self.pid}/children")
         return sorted(map(int, children.read_text().split()))
 
-    def ask(self, method, path, body=None, headers=None):
+    def request(self, method, path, body=None, headers=None):
         """Send a request on a new connection; return status, headers and body as bytes."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
@@ -80,14 +80,14 @@ class Served:
 
     def predict(self, sample):
         """Send a sample; return the status and the decoded prediction or problem."""
-        status, _headers, body = self.ask(
+        status, _headers, body = self.request(
             "POST", "/predict", json.dumps(sample), {"Content-Type": "application/json"}
         )
         return status, json.loads(body)
 
     def metrics(self):
         """Return all metrics by their name with labels as written."""
-        _status, _headers, body = self.ask("GET", "/metrics")
+        _status, _headers, body = self.request("GET", "/metrics")
         lines = [line for line in body.decode().splitlines() if not line.startswith("#")]
         return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
 
@@ -100,7 +100,7 @@ class Served:
 
     def is_ready(self):
         try:
-            return self.ask("GET", "/readyz")[0] == 200
+            return self.request("GET", "/readyz")[0] == 200
         except OSError:
             return False
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from support.documentation import LASTING, PAGES, blocks
+from support.documentation import LONG_RUNNING, PAGES, blocks
 from support.project import PROJECT
 
 LANGUAGES = {"sh", "text", "python", "json", "dockerfile", "{toctree}", "{warning}"}
@@ -57,5 +57,5 @@ def test_services_are_started_at_the_end_of_a_block():
     for page in PAGES:
         for block in blocks(page):
             if block.language == "sh":
-                lasting = [c for c in block.commands if c.startswith(LASTING)]
+                lasting = [c for c in block.commands if c.startswith(LONG_RUNNING)]
                 assert lasting in ([], block.commands[-1:]), block
