@@ -18,7 +18,7 @@ A case is a folder:
                                            by = "command": scored without a service
                   service = {...}          variables of the service
                   wheels = [{...}]         wheels to make in wheels/: arguments of make_wheel
-    repo/         the source; NAME.nb.txt becomes NAME.ipynb (tests/cells.py)
+    repo/         the source; NAME.nb.txt becomes NAME.ipynb (tests/support/cells.py)
     refusal.txt   the complete error message, when the exit code is not 0
 
 `NACHLASS_WRITE_REFUSALS=1` rewrites refusal.txt; review the diff.

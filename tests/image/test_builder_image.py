@@ -246,7 +246,7 @@ def test_the_documented_dockerfile_builds_the_small_image(
 def test_the_pipeline_pushes_the_small_image_with_the_labels_of_the_model(
     engine, project_images, small, tmp_path
 ):
-    """The step runs as in the file, except for the storage, which is that of these tests."""
+    """The step runs as in the file, except for the storage, which the tests configure."""
     builder, runtime = project_images
     [pipeline, *_] = yaml.safe_load_all((PROJECT / "s2i/openshift/pipeline.yaml").read_text())
     [script] = [

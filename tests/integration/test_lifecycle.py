@@ -30,7 +30,7 @@ def bundle(unruly, tmp_path):
 
 @pytest.fixture
 def rebuild(nachlass, tmp_path):
-    """Return a function that replaces a bundle by that of another notebook."""
+    """Return a function that replaces a bundle with a build of another notebook."""
 
     def build(bundle, cells):
         source = tmp_path / "source"

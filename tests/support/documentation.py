@@ -86,14 +86,14 @@ class Reader:
 
     def run(self, command):
         """Run a command of the page, with free ports."""
-        here = self._localized(command)
+        runnable = self._localized(command)
         if command.startswith(LONG_RUNNING):
-            self._start(here)
+            self._start(runnable)
             return
         code = EXIT_CODE.search(command)
         with self._log.open("ab") as log:
             done = subprocess.run(
-                ["bash", "-c", here],
+                ["bash", "-c", runnable],
                 cwd=self._folder,
                 env=self._environ,
                 stdin=subprocess.DEVNULL,
@@ -102,7 +102,7 @@ class Reader:
                 timeout=900,
                 check=False,
             )
-        assert done.returncode == (int(code[1]) if code else 0), f"{here}\n{self.log[-4000:]}"
+        assert done.returncode == (int(code[1]) if code else 0), f"{runnable}\n{self.log[-4000:]}"
         for file in self._folder.glob("*/prometheus.yml"):
             file.write_text(self._localized(file.read_text()))
 

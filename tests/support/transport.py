@@ -14,17 +14,17 @@ class Clock:
 
 
 class Transport(asyncio.Transport):
-    """Records the calls; `takes` is whether the client reads."""
+    """Records the calls; `client_reads` is whether the client reads."""
 
     def __init__(self):
         super().__init__()
         self.sent, self.ended, self.unsent = b"", [], 0
         self.is_reading = True
-        self.takes = True
+        self.client_reads = True
         self.connection = None
 
     def write(self, data):
-        if self.takes:
+        if self.client_reads:
             self.sent += data
         else:
             self.unsent += len(data)

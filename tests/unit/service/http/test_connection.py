@@ -347,7 +347,7 @@ def test_a_slow_predictor_does_not_time_out_the_client(connect, clock):
 
 def test_a_client_that_stops_reading_is_disconnected(connect, clock):
     client = connect()
-    client.transport.takes = False
+    client.transport.client_reads = False
     client.send(LIVE)
     client.connection.answer(b"x" * 100, close=False)
     assert client.connection.phase is WRITING
@@ -362,12 +362,12 @@ def test_a_client_that_stops_reading_is_disconnected(connect, clock):
 
 def test_a_client_that_resumes_reading_is_served_again(connect):
     client = connect()
-    client.transport.takes = False
+    client.transport.client_reads = False
     client.send(LIVE)
     client.connection.answer(b"x" * 100, close=False)
     client.send(LIVE)
     assert len(client.front.handed) == 1
-    client.transport.takes = True
+    client.transport.client_reads = True
     client.connection.resume_writing()
     assert len(client.front.handed) == 2
 

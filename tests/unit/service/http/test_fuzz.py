@@ -170,8 +170,8 @@ class Play:
         """Stop or resume reading on the client's side."""
         if self.is_lost:
             return
-        self.transport.takes = not self.transport.takes
-        if self.transport.takes and self.transport.unsent:
+        self.transport.client_reads = not self.transport.takes
+        if self.transport.client_reads and self.transport.unsent:
             self.transport.unsent = 0
             self.connection.resume_writing()
 
