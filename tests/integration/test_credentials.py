@@ -114,7 +114,9 @@ def write_requirements(source, text):
     (source / "requirements.txt").write_text(text)
 
 
-def test_password_in_pip_index_url(server, source, build, nachlass, tmp_path):
+def test_a_password_in_pip_index_url_is_used_but_not_stored(
+    server, source, build, nachlass, tmp_path
+):
     write_requirements(source, "secretlib\n")
     environment = {
         "PIP_INDEX_URL": f"http://{USERINFO}@{server}/simple/",
@@ -130,7 +132,7 @@ def test_password_in_pip_index_url(server, source, build, nachlass, tmp_path):
     assert not files_containing(SPELLINGS, tmp_path, ("bundle", "other cache"))
 
 
-def test_password_in_the_environment_file(server, source, build):
+def test_a_password_in_the_environment_file_is_used_but_not_stored(server, source, build):
     write_requirements(source, "secretlib==1.0\n")
     path = source / ".s2i" / "environment"
     path.parent.mkdir()
@@ -138,7 +140,9 @@ def test_password_in_the_environment_file(server, source, build):
     build(expected_in={"repo/.s2i/environment"})
 
 
-def test_password_in_pip_conf_and_in_a_variable(server, source, build, home):
+def test_passwords_in_pip_conf_and_in_a_variable_are_used_but_not_stored(
+    server, source, build, home
+):
     conf = home / ".config" / "pip" / "pip.conf"
     conf.parent.mkdir(parents=True)
     conf.write_text(
@@ -152,7 +156,7 @@ def test_password_in_pip_conf_and_in_a_variable(server, source, build, home):
     build(environment={"INDEX_PASSWORD": quote(PASSWORD, safe="")})
 
 
-def test_password_in_netrc_for_index_and_git(server, source, build, home):
+def test_a_password_in_netrc_works_for_index_and_git(server, source, build, home):
     write_requirements(
         source,
         f"--extra-index-url http://{server}/more/simple/\notherlib==1.0\n"
@@ -164,7 +168,7 @@ def test_password_in_netrc_for_index_and_git(server, source, build, home):
     build()
 
 
-def test_failures_do_not_show_the_password(server, source, build):
+def test_a_failing_build_does_not_show_the_password(server, source, build):
     write_requirements(source, "secretlib==2.0\n")
     url = f"http://{USERINFO}@{server}/simple/"
     built, *_ = build(environment={"PIP_EXTRA_INDEX_URL": url}, exit_code=5)
@@ -185,7 +189,7 @@ def test_a_wrong_password_is_reported_but_not_shown(server, source, build):
     assert f"http://{server}/simple/" in built.stderr
 
 
-def test_a_git_requirement_with_a_credential_helper(server, source, build, home):
+def test_a_git_requirement_is_fetched_with_a_credential_helper(server, source, build, home):
     write_requirements(source, f"secretlib @ git+http://{server}/secretlib.git@main\n")
     stored = home / "stored"
     stored.write_text(f"http://{USERINFO}@{server}\n")
@@ -201,7 +205,7 @@ def test_a_git_requirement_without_credentials_fails_with_a_hint(server, source,
     assert "~/.netrc" in built.stderr
 
 
-def test_a_git_requirement_with_the_password_in_its_url(server, source, build, nachlass):
+def test_a_password_in_the_url_of_a_git_requirement_is_not_stored(server, source, build, nachlass):
     write_notebook(
         source / "model.ipynb",
         f'# %%\n%pip install "git+http://{USERINFO}@{server}/secretlib.git"\n{MODEL}',
@@ -212,7 +216,7 @@ def test_a_git_requirement_with_the_password_in_its_url(server, source, build, n
     build(expected_in={"repo/model.ipynb", "bundle/src/model.ipynb"})
 
 
-def test_a_git_source_with_the_password_in_its_url(server, build, tmp_path, source):
+def test_a_password_in_the_url_of_a_git_source_is_not_stored(server, build, tmp_path, source):
     write_requirements(source, f"--extra-index-url http://{server}/simple/\nsecretlib==1.0\n")
     files = {path.name: path.read_text() for path in source.iterdir()}
     make_repository(tmp_path / "server" / "model.git", files)
@@ -223,7 +227,7 @@ def test_a_git_source_with_the_password_in_its_url(server, build, tmp_path, sour
 
 
 @pytest.mark.needs("sshd", ENABLE_SSH)
-def test_a_git_requirement_over_ssh_with_an_agent(source, build, tmp_path):
+def test_a_git_requirement_is_fetched_over_ssh_with_an_agent(source, build, tmp_path):
     repository = make_repository(tmp_path / "server" / "secretlib.git", package_files("secretlib"))
     with ssh_server(tmp_path / "ssh") as (address, variables):
         write_requirements(source, f"secretlib @ git+ssh://{address}{repository}\n")

@@ -168,7 +168,7 @@ def test_a_pickle_is_never_loaded(service, tmp_path):
         ("bad", "the validator raised ValueError: only the service's log has"),
     ],
 )
-def test_the_reason_of_the_validator_is_returned(service, sample, reason):
+def test_a_rejection_by_the_validator_is_reported(service, sample, reason):
     response = service.request("POST", "/predict", json.dumps(sample), JSON)
     assert reason in problem(response, 422)["detail"]
 
