@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 from nachlass_builder.foundation.process import Completed, Deadline
 from nachlass_builder.packages.explain_resolution import HERE
 from nachlass_builder.packages.pip_settings import IndexSettings
-from nachlass_builder.packages.resolver import ANYWHERE, PYTHONS, Resolver
+from nachlass_builder.packages.resolver import ANY_PLATFORM, PYTHONS, Resolver
 from nachlass_builder.packages.uv_program import UNSOLVABLE
 
 THIS_PYTHON = HERE.removeprefix("Python ")
@@ -65,7 +65,7 @@ class KnownIndex(Resolver):
             source = ()
         if "--no-binary" in options:
             wheels = ()
-        if set(ANYWHERE) <= set(options):
+        if set(ANY_PLATFORM) <= set(options):
             return bool(wheels or source or release.elsewhere)
         given = dict(pairwise(options))
         return given.get("--python-version", THIS_PYTHON) in (*wheels, *source)

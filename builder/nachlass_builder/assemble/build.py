@@ -11,7 +11,7 @@ from nachlass_builder.assemble.choose_lock import LockChoice
 from nachlass_builder.assemble.freshness import build_key, current_environment
 from nachlass_builder.assemble.manifest import compose_manifest
 from nachlass_builder.assemble.missing_requirements import MissingRequirements
-from nachlass_builder.assemble.reuse_locks import Locks, check_whole, take_over
+from nachlass_builder.assemble.reuse_locks import Locks, check_complete, reuse_locks
 from nachlass_builder.assemble.secret_parameters import (
     are_unchanged,
     reject_secrets,
@@ -30,7 +30,7 @@ from nachlass_builder.bundle.staging import Staging, publish, staged
 from nachlass_builder.foundation.errors import SourceError
 from nachlass_builder.foundation.progress import Progress, counted
 from nachlass_builder.foundation.settings import Settings, is_index_variable
-from nachlass_builder.foundation.text_file import FETCH_IT, ONLY_THE_POINTER
+from nachlass_builder.foundation.text_file import FETCH_POINTER, IS_POINTER
 from nachlass_builder.packages.environment import Environment, Purpose, ensure_environment
 from nachlass_builder.packages.lock import Lock
 from nachlass_builder.packages.pip_settings import IndexSettings
@@ -132,7 +132,7 @@ class _Build:
         )
         indexes = choice.indexes()
         missing = MissingRequirements(checked, choice, indexes)
-        locks = self._take_over(checked, choice, indexes) if self.locked else None
+        locks = self._reuse_locks(checked, choice, indexes) if self.locked else None
         if locks:
             lock, resolution = locks.training, locks.resolution
         else:
@@ -145,7 +145,7 @@ class _Build:
             training = self._environment(lock, "training", indexes)
             step.made = None if training.reused else training.path
             if locks:
-                check_whole(locks, training.site_packages, checked)
+                check_complete(locks, training.site_packages, checked)
             libraries = provide(packages, training.path, self.prepared, self.progress)
             prepared = _with_variables(self.prepared, libraries)
             kernel_environment = _kernel_environment(prepared)
@@ -165,7 +165,7 @@ class _Build:
                     missing_requirements=lambda written, place: missing.advice(
                         written, place, locked
                     ),
-                    newer_versions=choice.versions_of_then,
+                    newer_versions=choice.suggest_older_versions,
                 ),
                 deadline=self.prepared.deadline,
                 progress=self.progress,
@@ -244,11 +244,11 @@ class _Build:
                 deadline=self.prepared.deadline,
             )
 
-    def _take_over(self, checked: Checked, choice: LockChoice, indexes: IndexSettings) -> Locks:
+    def _reuse_locks(self, checked: Checked, choice: LockChoice, indexes: IndexSettings) -> Locks:
         """Read the existing locks instead of resolving."""
         with self.progress.step("reading the existing locks"):
             constraints, hashes = choice.constraints(), choice.hashes(indexes)
-            locks = take_over(self.destination, self.staging, checked, constraints, hashes)
+            locks = reuse_locks(self.destination, self.staging, checked, constraints, hashes)
             training, serving = locks.training, locks.serving
             self.progress.note(
                 f"{counted(len(training.packages), 'package')} in the training lock, "
@@ -281,7 +281,7 @@ class _Build:
             names = ", ".join(notebook.name for notebook in checked.chosen.notebooks)
             progress.note(f"{names} ({checked.chosen.reason})")
             if copied.pointers:
-                progress.warn(f"{', '.join(copied.pointers)}: {ONLY_THE_POINTER}; {FETCH_IT}")
+                progress.warn(f"{', '.join(copied.pointers)}: {IS_POINTER}; {FETCH_POINTER}")
             copied.files.report(progress)
         if computed := checked.requirements.computed:
             with progress.step("first pass: computing `requirements`"):

@@ -26,7 +26,7 @@ from nachlass_builder.assemble.cache_size import (
 )
 from nachlass_builder.bundle.cached import BUNDLES
 from nachlass_builder.bundle.staging import remove
-from nachlass_builder.foundation.errors import RoomError
+from nachlass_builder.foundation.errors import StorageError
 from nachlass_builder.foundation.in_use import alone, is_in_use, last_used, touch
 from nachlass_builder.foundation.progress import counted
 from nachlass_builder.foundation.size import megabytes
@@ -83,7 +83,7 @@ class Pruned:
 def prune(cache: Path, unused_s: float, *, dry_run: bool) -> Pruned:
     """Remove entries that were not used for some seconds and are not in use.
 
-    Raises RoomError if the cache cannot be written or another prune is running.
+    Raises StorageError if the cache cannot be written or another prune is running.
     """
     pruned = Pruned(dry_run)
     if not cache.is_dir():
@@ -100,11 +100,11 @@ def prune(cache: Path, unused_s: float, *, dry_run: bool) -> Pruned:
                 for folder in [] if dry_run else cache.glob(f"*/{REMOVING}*"):
                     remove(folder)
     except Timeout as error:
-        raise RoomError(f"another prune of {cache} is running", remedy="wait for it") from error
+        raise StorageError(f"another prune of {cache} is running", remedy="wait for it") from error
     except OSError as error:
         if error.errno not in NOT_WRITABLE:
             raise
-        raise RoomError(
+        raise StorageError(
             f"{error.filename} cannot be written: {error.strerror}",
             remedy="prune as the owner of the cache, or name another cache with S2I_CACHE_DIR",
         ) from error

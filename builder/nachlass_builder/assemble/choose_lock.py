@@ -153,7 +153,7 @@ class LockChoice:
         """The notebook whose last commit counts, or the whole source."""
         return self.prepared.source.notebook or self.prepared.settings.notebook or "."
 
-    def versions_of_then(self) -> str | None:
+    def suggest_older_versions(self) -> str | None:
         """Suggest older versions if the code is much older than its packages, else None."""
         settings, source = self.prepared.settings, self.prepared.source
         held = {line.partition("==")[0].strip() for line in self.constraints()}

@@ -47,12 +47,12 @@ class MissingRequirements:
         if requirements.computed or not missing_imports(self.checked.imports, named):
             return None
         resolver = self.choice.resolver(self.indexes, ASKING_LIMIT_S)
-        brought = self._locked(resolver, [*self._theirs, *service_requirements()])
+        brought = self._locked(resolver, [*self._declared, *service_requirements()])
         missing = missing_imports(self.checked.imports, named | (brought or {}).keys())
         if not missing:
             return None
         # The dependencies of links are unknown without fetching them.
-        is_certain = brought is not None and len(self._theirs) == len(requirements.merged)
+        is_certain = brought is not None and len(self._declared) == len(requirements.merged)
         verb = "provides" if is_certain else "names, and possibly none provides"
         # An index that does not respond is not tried again.
         completed = self._completed(resolver if brought is not None else None, missing)
@@ -76,7 +76,7 @@ class MissingRequirements:
         unknown = [one for one in missing if not one.distributions]
         if known:
             ours = (*OURS_FOR_KERNEL, *service_requirements())
-            locked = self._locked(resolver, [*self._theirs, *known, *ours])
+            locked = self._locked(resolver, [*self._declared, *known, *ours])
             if locked is None:
                 yield NO_VERSIONS
             pins = {name: (locked or {}).get(name) for name in known}
@@ -88,7 +88,7 @@ class MissingRequirements:
             yield f"add the {noun} {told(unknown)} to `requirements`"
 
     @property
-    def _theirs(self) -> list[str]:
+    def _declared(self) -> list[str]:
         """The source's requirements, without links, which would have to be fetched."""
         merged = self.checked.requirements.merged
         return [requirement.text for requirement in merged if requirement.parsed.url is None]

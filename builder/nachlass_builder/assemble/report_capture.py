@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from nachlass_builder.execution.failing_samples import or_else
+from nachlass_builder.execution.failing_samples import other_samples_remedy
 from nachlass_builder.execution.outcome import Captured, ScoredSamples
 from nachlass_builder.execution.second_pass import MAX_SAMPLES, SCORING_BUDGET_S
 from nachlass_builder.foundation.errors import Place, ProofError
@@ -86,7 +86,7 @@ def _require_predictions(predictions: Sequence[Any], place: Place, variable: str
             f"`predictor` returns None or NaN for all {counted(len(predictions), 'sample')}",
             place=place,
             remedy="return the prediction; None, NaN and infinities are null in JSON\n"
-            + or_else(variable),
+            + other_samples_remedy(variable),
         )
 
 

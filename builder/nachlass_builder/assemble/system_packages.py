@@ -53,7 +53,7 @@ def provide(
     brought = {name: package for name, package in known.items() if package}
     needs = {name: _shown(files, environment) for name, files in missing.items()}
     if target is None:
-        _tell(lacking, needs, brought, progress)
+        _report(lacking, needs, brought, progress)
         return {}
     wanted = [*lacking, *(AptPackage(name) for name in sorted(set(brought.values())))]
     root = _unpacked(wanted, target, deadline)
@@ -111,7 +111,7 @@ def _folder(cache: Path) -> Path:
     return folder
 
 
-def _tell(
+def _report(
     lacking: Sequence[AptPackage],
     needs: Mapping[str, str],
     brought: Mapping[str, str],

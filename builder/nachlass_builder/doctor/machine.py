@@ -10,9 +10,9 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from nachlass_builder.doctor.check import Check, error, ok, warning, without_userinfo
-from nachlass_builder.foundation.errors import FREE_SOME, RoomError
+from nachlass_builder.foundation.errors import FREE_SPACE, StorageError
 from nachlass_builder.foundation.size import megabytes, states_of
-from nachlass_builder.packages.uv_program import OTHER_FOLDER
+from nachlass_builder.packages.uv_program import WRITABLE_FOLDER_REMEDY
 
 MIN_FREE_BYTES = 2e9
 """Free bytes needed: the size of an environment with a large library."""
@@ -33,12 +33,12 @@ def check_folder(name: str, folder: Path, *, with_size: bool = False) -> Iterato
         free = shutil.disk_usage(there).free
     except OSError as failure:
         message = f"{folder} cannot be written: {failure.strerror}"
-        yield error(name, message, OTHER_FOLDER, RoomError)
+        yield error(name, message, WRITABLE_FOLDER_REMEDY, StorageError)
         return
     used = f", {_size(folder)}" if with_size else ""
     shown = f"{folder}{used}, {free / 1e9:.1f} GB free"
     if free < MIN_FREE_BYTES:
-        yield warning(name, f"{shown} (at least {MIN_FREE_BYTES / 1e9:g} GB needed)", FREE_SOME)
+        yield warning(name, f"{shown} (at least {MIN_FREE_BYTES / 1e9:g} GB needed)", FREE_SPACE)
     else:
         yield ok(name, shown)
 

@@ -13,7 +13,13 @@ from nachlass_builder.execution.advice import NO_ADVICE, Advice
 from nachlass_builder.execution.missing_name import explain_missing_name
 from nachlass_builder.execution.raised import Frame, Raised
 from nachlass_builder.foundation.errors import ExecutionError, Place
-from nachlass_builder.foundation.excerpt import AROUND, brief, plain, quoted_source, shortened
+from nachlass_builder.foundation.excerpt import (
+    CONTEXT_LINES,
+    brief,
+    plain,
+    quoted_source,
+    shortened,
+)
 from nachlass_builder.notebook.notebook import Cell, Notebook, source_line
 from nachlass_builder.requirements.import_names import explain_missing_module
 
@@ -44,7 +50,7 @@ REMEDIES = {
 }
 """The next step, by a marker in the message."""
 
-GONE = re.compile(
+MISSING_FILE = re.compile(
     r"AttributeError: (?!'NoneType').* has no attribute|ImportError: cannot import name"
     r"|ModuleNotFoundError: No module named '\w+\.|TypeError: .*unexpected keyword argument"
 )
@@ -110,7 +116,7 @@ class FailedCell:
     def remedy(self) -> str | None:
         """Return the next step if it is certain, or if outdated code is a likely cause."""
         return self._certain() or (
-            self.advice.newer_versions() if GONE.match(self.message()) else None
+            self.advice.newer_versions() if MISSING_FILE.match(self.message()) else None
         )
 
     def _certain(self) -> str | None:
@@ -160,7 +166,7 @@ class FailedCell:
         """Return the frames from the cell inwards, libraries condensed, then the message."""
         lines = [line for spots in _runs(self._spots(raised)) for line in spots]
         if not raised.frames and raised.text:
-            lines = raised.text.splitlines()[-AROUND * 3 :]
+            lines = raised.text.splitlines()[-CONTEXT_LINES * 3 :]
         return "\n".join([*shortened(lines), *shortened(self._said(raised))])
 
     def _spots(self, raised: Raised) -> list[Spot]:

@@ -45,7 +45,7 @@ __all__ = ["CodeError", "Execution", "Kernel", "executed"]
 ASKING_LIMIT_S = 5.0
 """Timeout for the kernel to describe an exception."""
 PIP_CALL = re.compile(r"\bpip\d?\b.*\binstall\b")
-LEAVING = re.compile(r"\b(exit|quit)\b")
+EXIT_CALL = re.compile(r"\b(exit|quit)\b")
 
 
 @dataclass(frozen=True)
@@ -148,20 +148,20 @@ class _Run:
         try:
             self.kernel.call(self.client.run_cell(index), limit_s)
         except CellExecutionError:
-            self._refuse_missing_pips(cell)
+            self._reject_missing_pips(cell)
             raise self._failed(cell, index, self._raised(self.client.reply)).error() from None
         except DeadKernelError:
             raise self._dead(cell) from None
         except OverrunError as overrun:
             error = self._exceeded(cell, by_build=by_build)
             raise self._overran(error, cell, index, overrun) from None
-        self._refuse_missing_pips(cell)
-        self._refuse_unseen_ends(cell, index)
+        self._reject_missing_pips(cell)
+        self._reject_hidden_end(cell, index)
 
-    def _refuse_unseen_ends(self, cell: Cell, index: int) -> None:
+    def _reject_hidden_end(self, cell: Cell, index: int) -> None:
         """Raise for failures the kernel does not report: exit(), and errors magics swallow."""
         if any(part.get("source") == "ask_exit" for part in self.client.reply.get("payload", ())):
-            line = line_with(cell.source, LEAVING)
+            line = line_with(cell.source, EXIT_CALL)
             frames = (Frame("", line, "", None, len(self.numbers)),)
             raised = Raised("SystemExit", "the cell ends the kernel", frames)
             raise self._failed(cell, index, raised).error()
@@ -169,7 +169,7 @@ class _Run:
             if output.output_type == "error" and not cell.may_raise:
                 raise self._failed(cell, index, self._raised(output)).error()
 
-    def _refuse_missing_pips(self, cell: Cell) -> None:
+    def _reject_missing_pips(self, cell: Cell) -> None:
         """Raise for a cell that asked pip for a package outside the lock."""
         if not self.kernel.missing_pips.exists():
             return

@@ -97,7 +97,7 @@ class FailingSample:
             f"sample {self.described.number}: {self._message()}",
             place=self.place(),
             details=cell.details() if cell else None,
-            remedy=f"{hint}\n{or_else(variable)}",
+            remedy=f"{hint}\n{other_samples_remedy(variable)}",
         )
 
     def _function(self) -> str:
@@ -155,7 +155,7 @@ class FailingSample:
         return next(found, None)
 
 
-def or_else(variable: str) -> str:
+def other_samples_remedy(variable: str) -> str:
     """Return the second line of a remedy, for a variable that does not hold the samples."""
     return (
         f"or, if `{variable}` holds something other than samples, name another variable with "

@@ -9,7 +9,7 @@ from errno import EDQUOT, ENOSPC
 import click
 
 from nachlass_builder.foundation.credentials import redact
-from nachlass_builder.foundation.errors import FREE_SOME, NachlassError, RoomError
+from nachlass_builder.foundation.errors import FREE_SPACE, NachlassError, StorageError
 
 INTERRUPTED = 130
 FULL = (ENOSPC, EDQUOT)
@@ -32,12 +32,12 @@ class Group(click.Group):
             raise
         except OSError as error:
             if error.errno not in FULL:
-                _tell_defect(error)
+                _print_defect(error)
                 sys.exit(NachlassError.exit_code)
-            tell(RoomError(f"the disk is full: {error}", remedy=FREE_SOME))
-            sys.exit(RoomError.exit_code)
+            tell(StorageError(f"the disk is full: {error}", remedy=FREE_SPACE))
+            sys.exit(StorageError.exit_code)
         except Exception as error:  # noqa: BLE001 - every failure gets a message and a remedy
-            _tell_defect(error)
+            _print_defect(error)
             sys.exit(NachlassError.exit_code)
 
 
@@ -46,7 +46,7 @@ def tell(error: NachlassError) -> None:
     click.echo(redact(str(error), ()), err=True)
 
 
-def _tell_defect(error: Exception) -> None:
+def _print_defect(error: Exception) -> None:
     """Print an unexpected exception: the traceback and the error."""
     what = f"{type(error).__name__}: {error}"
     trace = "".join(traceback.format_exception(error))

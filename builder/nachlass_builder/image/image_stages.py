@@ -51,7 +51,7 @@ from nachlass_builder.image.paths import (
     place_environment,
     report_sizes,
 )
-from nachlass_builder.image.variables import OF_THE_RUNTIME
+from nachlass_builder.image.variables import RUNTIME_VARIABLES
 from nachlass_builder.packages.environment import ensure_environment
 from nachlass_builder.packages.lock import Lock
 from nachlass_builder.packages.pip_settings import WHEELHOUSE, IndexSettings
@@ -76,7 +76,7 @@ def model(*, force: bool) -> None:
     progress = Progress()
     given = {**json.loads(PUBLIC.read_text(encoding="utf-8")), **injected_parameters(INJECTED)}
     # Hooks also see these, except variables that could hide git and uv.
-    os.environ.update({n: v for n, v in given.items() if n not in OF_THE_RUNTIME})
+    os.environ.update({n: v for n, v in given.items() if n not in RUNTIME_VARIABLES})
     seed = CACHE / "seeds" / quote(os.environ["S2I_MODEL_NAME"], safe="")
     alone = FileLock(CACHE / "seeds.lock")
     with alone:

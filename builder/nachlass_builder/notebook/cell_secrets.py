@@ -28,7 +28,7 @@ MIN_LENGTHS = {"word": 6, "token": 16, "other": 12}
 MAX_SECRET_LENGTH = 500
 """Maximum length of a secret literal in characters; longer ones are data."""
 MAX_MODULE_BYTES = 2**20
-TAKE_NAME_AND_VALUE = ("setdefault", "get", "getenv", "putenv", "setenv", "__setitem__")
+NAME_VALUE_FUNCTIONS = ("setdefault", "get", "getenv", "putenv", "setenv", "__setitem__")
 """Functions that take a name and its value or default."""
 REMEDY = (
     ", and it will be in the copied source, in the executed notebook (if in a cell) and in every "
@@ -147,7 +147,7 @@ def _bindings(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
         case ast.arguments():
             yield from _defaults(node)
         case ast.Call(func=function, args=[ast.Constant(value=str(key)), value]):
-            if _name(function) in TAKE_NAME_AND_VALUE:
+            if _name(function) in NAME_VALUE_FUNCTIONS:
                 yield key, value
 
 

@@ -14,9 +14,11 @@ from nachlass_builder.foundation.errors import Place
 from nachlass_builder.notebook.notebook import Notebook
 from nachlass_builder.notebook.sample_data import Data, Expressions, Held, is_true
 
-OF_FRAMES = frozenset("columns dtypes head iloc loc describe info dropna select_dtypes".split())
+FRAME_ATTRIBUTES = frozenset(
+    "columns dtypes head iloc loc describe info dropna select_dtypes".split()
+)
 """Common attributes that only frames have."""
-OTHER_FRAMES = frozenset({"polars", "dask", "pyspark", "cudf", "modin", "vaex", "cuml"})
+FRAME_LIBRARIES = frozenset({"polars", "dask", "pyspark", "cudf", "modin", "vaex", "cuml"})
 """Libraries whose frames look like pandas's but are not."""
 FITS = frozenset({"fit", "fit_transform", "partial_fit", "fit_predict", "fit_resample"})
 CLUSTERING = frozenset(
@@ -124,12 +126,12 @@ class FittedModels:
 
     def _note_frames(self, statement: ast.stmt) -> None:
         """Record names used as only frames can be."""
-        if OTHER_FRAMES & {full.partition(".")[0] for full in self.known.modules.values()}:
+        if FRAME_LIBRARIES & {full.partition(".")[0] for full in self.known.modules.values()}:
             return
         for node in _outside_functions(statement):
             match node:
                 case ast.Attribute(value=ast.Name() as name, attr=attribute) if (
-                    attribute in OF_FRAMES
+                    attribute in FRAME_ATTRIBUTES
                 ):
                     self.frames.add(self.known.held(name))
 

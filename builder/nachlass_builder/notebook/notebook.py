@@ -79,7 +79,7 @@ def read_notebook(root: Path, name: str) -> Notebook:
     except OSError as error:
         raise SourceError(f"{name} cannot be read: {error.strerror}", place=Place(name)) from error
     content = _parse_json(text, name)
-    _refuse_other_languages(content, name)
+    _reject_other_languages(content, name)
     node = _as_version_4(text, content["nbformat"], name)
     _settle_ids(node, content)
     sources = [
@@ -158,7 +158,7 @@ def _parse_json(text: str, name: str) -> dict[str, Any]:
     return content
 
 
-def _refuse_other_languages(content: dict[str, Any], name: str) -> None:
+def _reject_other_languages(content: dict[str, Any], name: str) -> None:
     """Reject a notebook whose kernel is certainly not Python."""
     metadata = content.get("metadata") or {}
     kernelspec = metadata.get("kernelspec") or {}

@@ -38,13 +38,13 @@ NEVER_IMPORTED = {
     "ensurepip", "idlelib", "lib2to3", "site-packages", "test", "tests", "tkinter", "turtledemo",
 }  # fmt: skip
 """Folders of the standard library that kernels and models never import."""
-ALONE = ("-I", "-S", "-X", "utf8", "-W", "ignore")
+ISOLATED_OPTIONS = ("-I", "-S", "-X", "utf8", "-W", "ignore")
 """Options that isolate the compiling interpreter from variables, locale and site-packages."""
 IMPORTED_TESTS = "imported-tests.json"
 """A file beside the bytecode of a distribution: the test modules that its modules import."""
 KIND = 1
 """The version of the cache format, because caches outlive versions of this file."""
-AT_ONCE = 100
+BATCH_SIZE = 100
 """Sources compiled per process, which lets large distributions use all cores."""
 
 
@@ -132,12 +132,12 @@ class Bytecode:
         self._kept.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=self._kept, ignore_cleanup_errors=True) as temporary:
             lists = [
-                (f"{temporary}/{modules.key}", modules.sources[start : start + AT_ONCE])
+                (f"{temporary}/{modules.key}", modules.sources[start : start + BATCH_SIZE])
                 for modules in missing
-                for start in range(0, len(modules.sources), AT_ONCE)
+                for start in range(0, len(modules.sources), BATCH_SIZE)
             ]
             completed = run(
-                [python, *ALONE, CHILD],
+                [python, *ISOLATED_OPTIONS, CHILD],
                 doing="compiling the packages",
                 deadline=deadline,
                 cwd=site_packages,

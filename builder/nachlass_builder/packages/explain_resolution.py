@@ -16,7 +16,7 @@ from packaging.version import Version
 from nachlass_builder.foundation.credentials import redact
 from nachlass_builder.foundation.errors import RequirementsError
 from nachlass_builder.foundation.process import Completed
-from nachlass_builder.packages.resolver import ANYWHERE, WHEELS, Resolver, each, spans
+from nachlass_builder.packages.resolver import ANY_PLATFORM, WHEELS, Resolver, each, spans
 from nachlass_builder.packages.uv_program import UNSOLVABLE, uv_message
 from nachlass_builder.packages.wanted import Wanted
 from nachlass_builder.requirements.requirements import OLDEST_PYTHON
@@ -36,7 +36,7 @@ def explain(
         if one.is_link and (fetched := resolver.fetch(one.text)).status:
             return _not_fetched(one, fetched)
     if completed.status != UNSOLVABLE:
-        return resolver.unanswered(completed)
+        return resolver.unreachable(completed)
     named = [one for one in wanted if not one.is_link and one.applies]
     versions = each(lambda one: resolver.version_of(one.alone), named)
     missing = [one for one, version in zip(named, versions, strict=True) if version is None]
@@ -73,7 +73,7 @@ def _missing(missing: Sequence[Wanted], resolver: Resolver) -> RequirementsError
     for (one, exists), refusal in zip(asked, refusals, strict=True):
         if not refusal:
             failures.append(_unavailable(one, resolver) if exists else _unknown(one, resolver))
-    return _together(failures)
+    return _combined(failures)
 
 
 def _unavailable(one: Wanted, resolver: Resolver) -> RequirementsError:
@@ -92,7 +92,7 @@ def _unavailable(one: Wanted, resolver: Resolver) -> RequirementsError:
             place=one.place,
             remedy=_nearest(one, resolver),
         )
-    if resolver.wheel_of(one.alone, *ANYWHERE):
+    if resolver.wheel_of(one.alone, *ANY_PLATFORM):
         return RequirementsError(
             f"{one.text} does not support {SYSTEM}, only other systems",
             place=one.place,
@@ -113,7 +113,7 @@ def _denied(one: Wanted, refusal: str, others: int, resolver: Resolver) -> Requi
         f"the package index denies access to {names} ({', '.join(resolver.indexes.places)})",
         place=one.place,
         details=refusal,
-        remedy=resolver.way_in(refusal),
+        remedy=resolver.access_remedy(refusal),
     )
 
 
@@ -133,7 +133,7 @@ def _exists(name: str, resolver: Resolver) -> bool:
     return bool(
         resolver.version_of(name, "--prerelease", "allow")
         or resolver.pythons_with(name)
-        or resolver.version_of(name, *ANYWHERE)
+        or resolver.version_of(name, *ANY_PLATFORM)
     )
 
 
@@ -192,12 +192,12 @@ def _conflict(
     return RequirementsError(
         message,
         place=first.place,
-        details=None if _contrary(least, resolver) else _explanation(completed, least, resolver),
-        remedy=_way_out(theirs, ours, resolver, by_constraint=by_constraint),
+        details=None if _contradict(least, resolver) else _explanation(completed, least, resolver),
+        remedy=_conflict_remedy(theirs, ours, resolver, by_constraint=by_constraint),
     )
 
 
-def _contrary(least: Sequence[Wanted], resolver: Resolver) -> bool:
+def _contradict(least: Sequence[Wanted], resolver: Resolver) -> bool:
     """Return whether all are about one distribution, no version of which matches all."""
     if any(one.is_link for one in least) or len({one.name for one in least}) > 1:
         return False
@@ -225,7 +225,7 @@ def _smallest_conflict(wanted: Sequence[Wanted], resolver: Resolver) -> list[Wan
     return least
 
 
-def _way_out(
+def _conflict_remedy(
     theirs: Sequence[Wanted], ours: Sequence[Wanted], resolver: Resolver, *, by_constraint: bool
 ) -> str:
     """Return the remedy for a conflict."""
@@ -241,7 +241,7 @@ def _way_out(
     )
 
 
-def _together(failures: Sequence[RequirementsError]) -> RequirementsError:
+def _combined(failures: Sequence[RequirementsError]) -> RequirementsError:
     """Return the first of several errors, with a line for each of the others."""
     first, *others = failures
     lines = [str(other).splitlines()[0].removeprefix("error: ") for other in others]

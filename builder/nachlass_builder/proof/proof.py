@@ -24,7 +24,7 @@ Answer = TypeVar("Answer")
 MIN_STEP = 64 << 20
 """The smallest step for rounding up memory sizes, in bytes."""
 
-NOT_THERE = (
+INCLUDE_FILES = (
     "everything the predictor needs must be defined in the notebook, be in the repository "
     "(opened by a relative path) or be installed through `requirements`"
 )
@@ -32,9 +32,11 @@ NOT_THERE = (
 BY_NAME = "is pickled by its name"
 """Part of the service's message about an object that unpickling looks up by name."""
 
-MOVE = "move it to a module (.py) of the repository, and import it"
+MOVE_TO_MODULE = "move it to a module (.py) of the repository, and import it"
 
-GONE = "the build's folder is deleted afterwards: open files by paths relative to the notebook"
+RELATIVE_PATHS = (
+    "the build's folder is deleted afterwards: open files by paths relative to the notebook"
+)
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Proof:
     batch_problem: str | None
 
 
-def ask_service(
+def run_service(
     python: Path,
     command: str,
     bundle: Path,
@@ -130,7 +132,7 @@ def prove(
     # As in a worker that shares the cores: libraries with thread pools start two threads.
     environment = {**environment, "OMP_NUM_THREADS": "2"}
     ask = partial(
-        ask_service,
+        run_service,
         command="prove",
         bundle=bundle,
         expected=Proven,
@@ -231,11 +233,11 @@ def _proof_error(
         what = f"sample {error.sample} fails outside the notebook: {error.message}"
     else:
         what = f"the model cannot be proven: {error.message}"
-    remedy = NOT_THERE
+    remedy = INCLUDE_FILES
     if str(gone) in error.message:
-        remedy = GONE
+        remedy = RELATIVE_PATHS
     elif BY_NAME in error.message:
-        remedy = MOVE
+        remedy = MOVE_TO_MODULE
     elif registered and not in_training:
         remedy += f"\n{_advice_about(registered)}"
     return ProofError(what, place=place, details=details, remedy=remedy)
@@ -245,4 +247,5 @@ def _advice_about(registered: Sequence[RegisteredClass]) -> str:
     """Suggest a remedy for classes that are registered when they are created."""
     first, *others = registered
     names = f"`{first.name}` ({first.place})" + (f" and {len(others)} more" if others else "")
-    return f"{names}: unpickling recreates the class, which `{first.by}` may not know then: {MOVE}"
+    what = f"unpickling recreates the class, which `{first.by}` may not know then"
+    return f"{names}: {what}: {MOVE_TO_MODULE}"

@@ -18,7 +18,7 @@ from nachlass_builder.requirements.import_names import distributions_of
 from nachlass_builder.requirements.imports import Import
 from nachlass_builder.requirements.requirements import Requirements
 
-OF_THE_KERNEL = frozenset({"IPython", "ipykernel", "jupyter_client", "jupyter_core", "traitlets"})
+KERNEL_MODULES = frozenset({"IPython", "ipykernel", "jupyter_client", "jupyter_core", "traitlets"})
 """Modules that every kernel has and no predictor needs."""
 
 MAX_NAMED = 5
@@ -40,7 +40,7 @@ def missing_imports(imports: Iterable[Import], provided: Collection[str]) -> lis
     """
     found: dict[str, MissingImport] = {}
     for one in imports:
-        if one.top in sys.stdlib_module_names or one.top in OF_THE_KERNEL:
+        if one.top in sys.stdlib_module_names or one.top in KERNEL_MODULES:
             continue
         if is_elsewhere(one.module):
             continue

@@ -20,7 +20,7 @@ from pathlib import Path
 from nachlass_builder.foundation.process import Deadline
 from nachlass_builder.packages.bytecode import bytecode_folder
 from nachlass_builder.proof.answer import Failure, Trial
-from nachlass_builder.proof.proof import ask_service
+from nachlass_builder.proof.proof import run_service
 from nachlass_builder.slim.memory import Memory
 from nachlass_builder.slim.references import References
 from nachlass_builder.slim.training import (
@@ -58,7 +58,7 @@ class Candidate:
         self.work.mkdir(parents=True, exist_ok=True)
         file = self.work / "hidden.json"
         file.write_text(json.dumps(hidden), encoding="utf-8")
-        answer, _said = ask_service(
+        answer, _said = run_service(
             self.python,
             "prove",
             self.bundle,

@@ -27,7 +27,7 @@ OPTIONAL = "optional dependency of a kept package"
 BEFORE = "needed by an earlier build with this lock"
 NEEDED = "needed by "
 """The prefix of a dependency's reason."""
-IN_ORDER = (
+REASON_ORDER = (
     IMPORTED,
     STRING,
     NOTEBOOK,
@@ -149,4 +149,4 @@ def by_reason(why: Mapping[str, str]) -> Iterator[tuple[str, list[str]]]:
 
 def _place(reason: str) -> int:
     """Return the position of a reason in the order."""
-    return IN_ORDER.index(reason if reason in IN_ORDER else NEEDED)
+    return REASON_ORDER.index(reason if reason in REASON_ORDER else NEEDED)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nachlass_builder.foundation.credentials import redact
-from nachlass_builder.foundation.errors import FREE_SOME, RequirementsError, RoomError
+from nachlass_builder.foundation.errors import FREE_SPACE, RequirementsError, StorageError
 from nachlass_builder.foundation.process import Completed, Deadline, run
 
 HELPER = Path("/usr/lib/apt/apt-helper")
@@ -70,8 +70,8 @@ three times as long and contain no libraries. Older archives and Ubuntu's have o
 components.
 """
 
-SAID = re.compile(r"^(?:[EW]: (?!Some index files)| \S+ : ).*(?:\n  .*)*", re.MULTILINE)
-NO_ROOM = re.compile(r"No space left on device|Disk quota exceeded|enough free space")
+ERROR_LINES = re.compile(r"^(?:[EW]: (?!Some index files)| \S+ : ).*(?:\n  .*)*", re.MULTILINE)
+DISK_FULL = re.compile(r"No space left on device|Disk quota exceeded|enough free space")
 
 
 def has_apt() -> bool:
@@ -99,7 +99,7 @@ class Apt:
         """Fetch the package lists, and with `contents` the lists of their files.
 
         Raise RequirementsError if there is no package list, if an archive's list of files cannot
-        be fetched, or if no archive has one; raise RoomError on a full disk.
+        be fetched, or if no archive has one; raise StorageError on a full disk.
         """
         lists, fetched = self.work / "state/lists", self.work / "fetched"
         if fetched.is_file() and (not contents or fetched.read_text() == CONTENTS):
@@ -135,7 +135,7 @@ class Apt:
         fetched.write_text(CONTENTS if contents else "")
 
     def get(self, *arguments: str, doing: str) -> Completed:
-        """Run apt-get; raise RoomError on a full disk, and leave other failures to the caller."""
+        """Run apt-get; raise StorageError on a full disk, leave other failures to the caller."""
         return self.run("apt-get", "-c", str(self.work / "apt.conf"), *arguments, doing=doing)
 
     def run(self, *command: str, doing: str) -> Completed:
@@ -143,8 +143,8 @@ class Apt:
         done = run(
             command, doing=doing, deadline=self.deadline, environment=environment_for(os.environ)
         )
-        if NO_ROOM.search(done.stderr):
-            raise RoomError(f"{doing}: the disk is full", details=said(done), remedy=FREE_SOME)
+        if DISK_FULL.search(done.stderr):
+            raise StorageError(f"{doing}: the disk is full", details=said(done), remedy=FREE_SPACE)
         return done
 
 
@@ -159,5 +159,5 @@ def environment_for(environ: Mapping[str, str]) -> dict[str, str]:
 
 def said(done: Completed) -> str:
     """Return apt's errors, warnings and unmet dependencies, each once."""
-    found = SAID.findall(f"{done.stdout}\n{done.stderr}")
+    found = ERROR_LINES.findall(f"{done.stdout}\n{done.stderr}")
     return redact("\n".join(dict.fromkeys(found)), ())

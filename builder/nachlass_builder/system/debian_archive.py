@@ -12,7 +12,7 @@ from nachlass_builder.foundation.errors import RequirementsError
 from nachlass_builder.foundation.process import Deadline
 from nachlass_builder.system.apt import CONTENTS, HELPER, Apt, said
 from nachlass_builder.system.installed import installed_packages
-from nachlass_builder.system.policy_names import OF_64_BIT_TIME, names_made_of
+from nachlass_builder.system.policy_names import TIME64_SUFFIX, names_made_of
 
 LOADER_LOOKS = re.compile(r"(usr/)?lib(64)?/([^/]+-linux-[^/]+/)?[^/]+")
 """The path of a library in a default folder of the loader."""
@@ -20,7 +20,7 @@ LOADER_LOOKS = re.compile(r"(usr/)?lib(64)?/([^/]+-linux-[^/]+/)?[^/]+")
 ALTERNATIVE = re.compile(r"usr/lib/[^/]+-linux-[^/]+/[^/]+/[^/]+")
 """The path of a library that Debian links to on installation: `blas/libblas.so.3`."""
 
-LINES_OF = 'names=$1; shift; "$@" | grep -F -f "$names"'
+FILTER_LINES = 'names=$1; shift; "$@" | grep -F -f "$names"'
 """The file lists have hundreds of megabytes, so grep filters them."""
 
 
@@ -45,7 +45,7 @@ def packages_that_bring(
     Debian derives from the library's, (5) the shortest path, (6) alphabetical order.
 
     `work` is a folder for apt's files: see Apt. Raise RequirementsError if the lists cannot be
-    fetched, RoomError on a full disk.
+    fetched, StorageError on a full disk.
     """
     wanted = sorted(set(sonames))
     if not wanted:
@@ -71,7 +71,7 @@ def _owners(apt: Apt, names: list[str]) -> dict[str, list[_Owner]]:
     files = [file for file in listed.stdout.splitlines() if file]
     patterns = apt.work / "names"
     patterns.write_text("".join(f"/{name}\n" for name in names))
-    command = ("sh", "-c", LINES_OF, "sh", str(patterns), str(HELPER), "cat-file", *files)
+    command = ("sh", "-c", FILTER_LINES, "sh", str(patterns), str(HELPER), "cat-file", *files)
     done = apt.run(*command, doing=doing)
     if "E: " in done.stderr:
         raise RequirementsError("cannot read the Debian file lists (Contents)", details=said(done))
@@ -106,5 +106,5 @@ def _rank(owner: _Owner, name: str) -> tuple[bool, bool, bool, float, int, str]:
 def _likeness(package: str, name: str) -> float:
     """Return how similar a package's name is to the one Debian derives from a library's name."""
     made = next(names_made_of(name))
-    plain = package.removesuffix(OF_64_BIT_TIME)
+    plain = package.removesuffix(TIME64_SUFFIX)
     return SequenceMatcher(None, plain, made, autojunk=False).ratio()

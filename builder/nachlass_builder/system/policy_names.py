@@ -14,7 +14,7 @@ from pathlib import Path
 from nachlass_builder.foundation.process import Deadline
 from nachlass_builder.system.apt import Apt
 
-OF_64_BIT_TIME = "t64"
+TIME64_SUFFIX = "t64"
 """The suffix of libraries that Debian rebuilt for 64-bit time."""
 
 
@@ -46,4 +46,4 @@ def names_made_of(soname: str) -> Iterator[str]:
     for name in dict.fromkeys((stem, re.sub(r"-(?=\d)", "", stem))):
         hyphen = "-" if version and name[-1:].isdigit() else ""
         yield f"{name}{hyphen}{version}"
-        yield f"{name}{hyphen}{version}{OF_64_BIT_TIME}"
+        yield f"{name}{hyphen}{version}{TIME64_SUFFIX}"

@@ -18,7 +18,7 @@ UNKNOWN = re.compile(
 )
 """apt-get's message for a package or version that no archive has."""
 
-TO_INSTALL = "The following NEW packages will be installed:"
+INSTALL_HEADER = "The following NEW packages will be installed:"
 """apt-get's message for missing packages; it does not copy those of a `file:` archive."""
 
 C_PACKAGE = "libc6"
@@ -45,7 +45,7 @@ def unpack(
     in /etc, caches) are missing. Return the unpacked packages by name.
 
     `work` is a folder for apt's files: see Apt. Raise RequirementsError for a package that no
-    archive has, or if nothing can be fetched; raise RoomError on a full disk.
+    archive has, or if nothing can be fetched; raise StorageError on a full disk.
     """
     if not packages:
         return []
@@ -61,7 +61,7 @@ def unpack(
     if done.status:
         raise _unavailable(packages, said(done))
     files = sorted(apt.archives.glob("*.deb"))
-    if not files and TO_INSTALL in done.stdout:
+    if not files and INSTALL_HEADER in done.stdout:
         raise RequirementsError(
             f"apt-get did not copy {names}",
             remedy="in /etc/apt, replace `file:` with `copy:` in the archive addresses",

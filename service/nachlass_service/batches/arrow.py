@@ -12,7 +12,7 @@ from nachlass_service.batches.arrow_values import value_or_error, values_of
 from nachlass_service.batches.columns import Columns
 from nachlass_service.batches.decoded_size import rows_within
 from nachlass_service.batches.guards.arrow_messages import Messages
-from nachlass_service.batches.guards.parquet_pages import look_at
+from nachlass_service.batches.guards.parquet_pages import inspect_pages
 from nachlass_service.batches.optional_pyarrow import UNREADABLE, parquet, pyarrow, readable
 from nachlass_service.batches.text import CHUNK_BYTES
 from nachlass_service.bundle.manifest import Schema
@@ -153,7 +153,7 @@ def parquet_reader(body: BufferedIOBase, schema: Schema, most_bytes: int) -> Arr
         raise TooLargeError(
             f"the Parquet file is too large (limit {most_bytes} bytes, set by S2I_MAX_BODY_BYTES)"
         )
-    content = look_at(memoryview(data), most_bytes)
+    content = inspect_pages(memoryview(data), most_bytes)
     rows = max(1, min(MAX_ROWS, most_bytes // max(1, content.row_bytes)))
     with readable("the Parquet file"):
         # Text stays dictionary-encoded: decoded, it may be much larger than the file.

@@ -44,7 +44,7 @@ WITHOUT_EFFECT = {
 }
 """Settings of gunicorn without effect in this service, each with what to do instead."""
 
-OF_OTHER_WORKERS = frozenset(
+OTHER_WORKERS_SETTINGS = frozenset(
     "casefold_http_method do_handshake_on_connect forwarder_headers header_map http2_cleartext"
     " http2_initial_window_size http2_max_concurrent_streams http2_max_frame_size"
     " http2_max_header_list_size http_parser http_protocols permit_obsolete_folding"
@@ -70,9 +70,9 @@ def read_arguments(cfg: Config) -> dict[str, Any]:
     return given
 
 
-def refuse_of_other_workers(given: Mapping[str, Any], cfg: Config) -> None:
+def reject_other_workers_settings(given: Mapping[str, Any], cfg: Config) -> None:
     """Reject settings that only gunicorn's own workers have; raises SettingError."""
-    for name in OF_OTHER_WORKERS:
+    for name in OTHER_WORKERS_SETTINGS:
         _reject_if_set(name, given, cfg, "remove it, or serve with -k gthread")
 
 

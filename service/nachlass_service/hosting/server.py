@@ -31,14 +31,14 @@ from nachlass_service.base.errors import BundleError, ServiceError, SettingError
 from nachlass_service.base.settings import Settings
 from nachlass_service.bundle.bundle import Bundle
 from nachlass_service.bundle.failure import log_failure
-from nachlass_service.bundle.model import leave_model, load_model
+from nachlass_service.bundle.model import load_model, unload_model
 from nachlass_service.hosting.capacity import capacity
-from nachlass_service.hosting.forks import leave_forks_alone
-from nachlass_service.hosting.gpu import may_use_gpu, refuse_initialised
+from nachlass_service.hosting.forks import isolate_forks
+from nachlass_service.hosting.gpu import may_use_gpu, reject_initialised
 from nachlass_service.hosting.gunicorn_arguments import (
     check_settings,
     read_arguments,
-    refuse_of_other_workers,
+    reject_other_workers_settings,
 )
 from nachlass_service.hosting.gunicorn_logger import Logger
 from nachlass_service.hosting.snapshot import Snapshots
@@ -52,7 +52,7 @@ from nachlass_service.scoring.threads import Pool
 from nachlass_service.web.app import create_app
 from nachlass_service.web.page import curl_line
 
-FACE_THREADS = 64
+REQUEST_THREADS = 64
 """Threads for requests; HEALTH_THREADS of them never wait for a prediction."""
 HEALTH_THREADS = 8
 GRACEFUL_TIMEOUT_S = 25
@@ -68,7 +68,7 @@ LOADING_LIMIT_S = 600
 """A worker that takes longer to load its model is killed."""
 WARM_UP_PAUSE_S = 2
 MAX_PAUSE_S = 60
-WHY = {
+REPLACEMENT_REASONS = {
     "time_limit": "a call of the predictor exceeded its timeout",
     "max_requests": "it reached its limit of requests (max_requests)",
 }
@@ -132,7 +132,7 @@ class Server(BaseApplication):
         if "worker_class" not in given:
             given["worker_class"] = worker_class()
             if given["worker_class"] is not ThreadWorker:
-                refuse_of_other_workers(given, self.cfg)
+                reject_other_workers_settings(given, self.cfg)
         if "workers" in given:
             self._why = "GUNICORN_CMD_ARGS"
         for name, value in {**settings, **given, **self._from_flags()}.items():
@@ -157,13 +157,13 @@ class Server(BaseApplication):
             log.event("reload_refused", level=ERROR, error=str(error), still=before.title)
             self._snapshots.keep_only(before.path)
             return False
-        leave_model(before)
+        unload_model(before)
         self.bundle, self.callable = bundle, None
-        metrics.go_on_from(self.metrics)
+        metrics.continue_from(self.metrics)
         self.metrics = metrics
         return True
 
-    def forget_before(self) -> None:
+    def remove_previous(self) -> None:
         """Remove the snapshots that only the workers before the reload needed."""
         self._snapshots.keep_only(self.bundle.path)
 
@@ -190,7 +190,7 @@ class Server(BaseApplication):
         return {
             "bind": self._address(),
             "workers": workers,
-            "threads": FACE_THREADS,
+            "threads": REQUEST_THREADS,
             "preload_app": preload,
             "keepalive": KEEP_ALIVE_S,
             "graceful_timeout": GRACEFUL_TIMEOUT_S,
@@ -203,7 +203,7 @@ class Server(BaseApplication):
             "pre_fork": self._prepare,
             "post_fork": self._enter,
             "post_worker_init": self._begin,
-            "worker_exit": self._end_soon,
+            "worker_exit": self._begin_exit,
             "child_exit": lambda _arbiter, worker: self.note_end(worker),
             "on_exit": lambda _arbiter: log.event("stopped"),
         }
@@ -288,7 +288,7 @@ class Server(BaseApplication):
         try:
             model = load_model(self.bundle)
             if self.cfg.preload_app:
-                refuse_initialised()
+                reject_initialised()
             self.scorer = Scorer(self.bundle, model, self.metrics, self.settings)
         except ServiceError as error:
             log_failure(error, self.bundle)
@@ -301,7 +301,7 @@ class Server(BaseApplication):
     def _enter(self, _arbiter: Arbiter, worker: Worker) -> None:
         """Use the slot, and send heartbeats to the master while the model is loaded."""
         _reseed()
-        leave_forks_alone([*worker.SIGNALS, INTERRUPTION], worker.sockets)
+        isolate_forks([*worker.SIGNALS, INTERRUPTION], worker.sockets)
         self.metrics.counters.use(self._slots[worker.age])
         self.balance.use(self._slots[worker.age])
         self._begun = threading.Event()
@@ -321,7 +321,7 @@ class Server(BaseApplication):
         def leave(reason: str) -> None:
             if not worker.alive:  # already shutting down
                 return
-            log.event("worker_replaced", level=WARNING, why=WHY[reason])
+            log.event("worker_replaced", level=WARNING, why=REPLACEMENT_REASONS[reason])
             scorer.metrics.leave(reason)
             worker.alive = False
 
@@ -332,12 +332,12 @@ class Server(BaseApplication):
             scorer.start(self._pool(leave).run)
             get_ready()
 
-    def _end_soon(self, _arbiter: Arbiter, worker: Worker) -> None:
+    def _begin_exit(self, _arbiter: Arbiter, worker: Worker) -> None:
         """Record a regular exit, and set an alarm that kills the process if it does not end."""
         if worker.nr >= worker.max_requests:  # gunicorn's worker does not report this itself
             self.metrics.leave("max_requests")
         if getattr(sys.exc_info()[1], "code", 1) == 0:
-            self.metrics.say_goodbye()
+            self.metrics.note_clean_exit()
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(EXIT_S)
 
@@ -352,7 +352,7 @@ class Server(BaseApplication):
         return Pool(
             self.settings.predictor_threads,
             limit_s=self.settings.predict_timeout_s,
-            longest_queue=FACE_THREADS - HEALTH_THREADS,
+            longest_queue=REQUEST_THREADS - HEALTH_THREADS,
             on_lost=lambda: leave("time_limit"),
         )
 
@@ -423,7 +423,7 @@ class Master(Arbiter):
         if self.app.renew(lambda: self.is_ending):
             super().reload()
             self.app.say("reloaded")
-            self.app.forget_before()
+            self.app.remove_previous()
 
 
 def worker_class() -> type[Worker]:

@@ -39,7 +39,7 @@ class Snapshots:
         """Copy the current bundle and return the copy; raises BundleError."""
         if not self._wanted:
             return self._bundle
-        self._clear_left_ones()
+        self._remove_leftovers()
         try:
             self._folder.mkdir(exist_ok=True)
             path = Path(mkdtemp(dir=self._folder)) / "bundle"
@@ -59,7 +59,7 @@ class Snapshots:
         with suppress(OSError):  # another service has snapshots there, or there is no folder
             self._folder.rmdir()
 
-    def _clear_left_ones(self) -> None:
+    def _remove_leftovers(self) -> None:
         """Remove the snapshots of killed services."""
         for folder in self._folder.glob("*"):
             try:

@@ -35,7 +35,7 @@ class Balance:
         """Publish that this worker accepts no more."""
         self._cells[self._slot] = 0
 
-    def is_another_first(self, connections: int) -> bool:
+    def has_less_loaded(self, connections: int) -> bool:
         """Return whether an accepting worker has fewer connections than `connections`."""
         used = self._cells[1 : self._cells[0] + 1].tolist()
         return any(0 < cell <= connections for cell in used)

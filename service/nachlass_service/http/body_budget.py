@@ -41,7 +41,7 @@ class BodyBudget:
         self.left -= size
         self._lowest = min(self._lowest, self.left)
 
-    def give_back(self, request: Request) -> None:
+    def release(self, request: Request) -> None:
         """Release the bytes of a request's body."""
         self.left += request.counted_bytes
         request.counted_bytes = 0

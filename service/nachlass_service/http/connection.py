@@ -64,7 +64,7 @@ class Connection(Phased, asyncio.Protocol):
     def answer(self, response: bytes, *, close: bool) -> None:
         """Send the response to the current request, and continue with the next."""
         if self.request is not None:
-            self._handler.budget.give_back(self.request)
+            self._handler.budget.release(self.request)
             self.request = None
         if not self.is_open:
             return
@@ -98,7 +98,7 @@ class Connection(Phased, asyncio.Protocol):
             self.enter(ANSWERING)
             self.answer(b"", close=close)
 
-    def turn_away(self, status: int, detail: str) -> None:
+    def reject(self, status: int, detail: str) -> None:
         """Answer with this status, regardless of the request, and close."""
         self._parser.refusal = Refusal(status, detail)
         self._advance()
@@ -175,7 +175,7 @@ class Connection(Phased, asyncio.Protocol):
         self._leave()
         self._parser.close()
         if self.request is not None:
-            self._handler.budget.give_back(self.request)
+            self._handler.budget.release(self.request)
         if self._stream:
             self._stream.feed()
         self._closed(self)

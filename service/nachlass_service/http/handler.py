@@ -31,7 +31,7 @@ from nachlass_service.http.responses import (
 from nachlass_service.http.router import Route, is_streamed, route_of
 from nachlass_service.http.wsgi import WSGI, answer_of
 from nachlass_service.scoring.request_body import PredictRequest
-from nachlass_service.scoring.scheduler import Job, NotWantedError, Scheduler
+from nachlass_service.scoring.scheduler import DisconnectedError, Job, Scheduler
 from nachlass_service.scoring.scorer import Scored, Scorer
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ class RequestHandler:
         job = Job(
             partial(self._predicted, client, request),
             request=None if is_large else predict_request,
-            work=partial(self._scorer.ask, predict_request) if is_large else None,
+            work=partial(self._scorer.predict, predict_request) if is_large else None,
             is_wanted=lambda: client.is_open,
         )
         try:
@@ -135,12 +135,12 @@ class RequestHandler:
                 raise request.error
             self.scheduler.submit(job)
         except ServiceError as error:
-            self._scorer.turn_down(error, self.responder.request_id(request))
+            self._scorer.reject(error, self.responder.request_id(request))
             self._refuse(client, request, error)
 
     def _predicted(self, client: Client, request: Request, outcome: Scored | BaseException) -> None:
         """Answer a request for a prediction."""
-        if isinstance(outcome, NotWantedError):
+        if isinstance(outcome, DisconnectedError):
             self._scorer.metrics.end(request.route, None)
             return
         try:
@@ -157,7 +157,7 @@ class RequestHandler:
             self._scorer.count(outcome, request_id, seconds)
             return json_response(outcome.text + b"\n", request_id)
         if isinstance(outcome, ServiceError):
-            self._scorer.turn_down(outcome, request_id, seconds)
+            self._scorer.reject(outcome, request_id, seconds)
             return problem_response(outcome, request_id)
         self._scorer.metrics.count_failed()
         return self.responder.defect_in(request, outcome)

@@ -74,9 +74,9 @@ class RequestParser:
     def close(self) -> None:
         """Stop reading, and discard everything."""
         if self.request is not None:
-            self._budget.give_back(self.request)
+            self._budget.release(self.request)
         for request in self.requests:
-            self._budget.give_back(request)
+            self._budget.release(request)
         self.requests.clear()
         self.request, self._body, self.is_last = None, b"", True
         del self._http  # breaks a reference cycle
@@ -225,7 +225,7 @@ class RequestParser:
         """Discard the body read so far; the rest is read and discarded."""
         request.error = request.error or error
         self._body = b""
-        self._budget.give_back(request)
+        self._budget.release(request)
 
     def _refuse(self, refusal: Refusal) -> None:
         """Stop reading, and discard the request being read."""

@@ -26,7 +26,7 @@ MAX_NAME_LENGTH = 40
 SEPARATORS = ";\t|"
 MAX_COMPARED = 1000
 """The most values that are compared to explain a failure, within the predictor's timeout."""
-NOT_THE_CALLERS = (ImportError, MemoryError, OSError, RecursionError)
+NOT_CALLERS_FAULT = (ImportError, MemoryError, OSError, RecursionError)
 """Exceptions that do not depend on the sample: a file or a remote service is missing."""
 NAMES = {
     "array": "a list",
@@ -71,7 +71,7 @@ class SampleSchema:
             return error
         if not isinstance(error, RefusedError | PredictorError):
             return error
-        if not _may_be_the_callers(error.__cause__):
+        if not _may_be_callers_fault(error.__cause__):
             return error
         found = self._difference(again(), iter(range(MAX_COMPARED)), is_list=is_list)
         if found is None:
@@ -87,11 +87,11 @@ class SampleSchema:
         return next((f"entry {place}: {text}" for place, text in found if text), None)
 
 
-def _may_be_the_callers(cause: BaseException | None) -> bool:
+def _may_be_callers_fault(cause: BaseException | None) -> bool:
     """Return whether the sample may be the cause of a failure, or of a rejection without one."""
     if cause is None:
         return True
-    is_own = isinstance(cause, NOT_THE_CALLERS) or not isinstance(cause, Exception)
+    is_own = isinstance(cause, NOT_CALLERS_FAULT) or not isinstance(cause, Exception)
     return not (is_own or "out of memory" in describe(cause))
 
 

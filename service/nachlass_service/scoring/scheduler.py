@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 from nachlass_service.base import log
 from nachlass_service.base.errors import OverloadedError, ServiceError, TimeLimitError
-from nachlass_service.scoring.admission import Admission, not_its_turn
+from nachlass_service.scoring.admission import Admission, queued_too_long
 from nachlass_service.scoring.interrupter import Interrupter
 from nachlass_service.scoring.pace import Pace
 from nachlass_service.scoring.request_body import PredictRequest
@@ -36,7 +36,7 @@ SWITCH_S = 0.0005
 """The thread switch interval once a call was slow, so that the loop does not wait for it."""
 
 
-class NotWantedError(Exception):
+class DisconnectedError(Exception):
     """The outcome of a job whose client has disconnected."""
 
 
@@ -127,7 +127,7 @@ class Scheduler:
         for running in [r for r in self._running if now - r.begun_at > self._limit_s]:
             self._give_up(running, now)
         while self._waiting and now - self._waiting[0].made_at > self._limit_s:
-            self._end(self._waiting.popleft(), not_its_turn(self._limit_s))
+            self._end(self._waiting.popleft(), queued_too_long(self._limit_s))
 
     def end(self) -> None:
         """Answer all jobs immediately, because the worker has to exit."""
@@ -199,7 +199,7 @@ class Scheduler:
             if job.is_wanted():
                 wanted.append(job)
             else:
-                self._end(job, NotWantedError())
+                self._end(job, DisconnectedError())
         return wanted
 
     def _hand_over(self, jobs: list[Job]) -> None:
@@ -214,8 +214,8 @@ class Scheduler:
             if job.work:
                 return [job.work()]
             if len(jobs) == 1 and job.request:
-                return [self._scorer.ask(job.request)]
-            return self._scorer.ask_many([job.request for job in jobs if job.request])
+                return [self._scorer.predict(job.request)]
+            return self._scorer.predict_many([job.request for job in jobs if job.request])
         except BaseException as error:  # noqa: BLE001 - it is the outcome of the jobs
             return [error] * len(jobs)
 
@@ -241,14 +241,14 @@ class Scheduler:
             outcomes = self._outcomes(running.jobs)
             seconds = time.monotonic() - began_at
             try:
-                self._loop.call_soon_threadsafe(self._come_back, running, outcomes, seconds)
+                self._loop.call_soon_threadsafe(self._return_outcomes, running, outcomes, seconds)
             except RuntimeError:  # the loop has ended
                 return
             if running.is_given_up:
                 return
             del running, outcomes
 
-    def _come_back(self, running: Running, outcomes: Outcomes, seconds: float) -> None:
+    def _return_outcomes(self, running: Running, outcomes: Outcomes, seconds: float) -> None:
         """Finish the jobs of another thread, unless it was abandoned."""
         if running.is_given_up:
             return
@@ -276,7 +276,11 @@ class Scheduler:
             for job in reversed(jobs):
                 request = job.request
                 assert request is not None
-                job.work, job.request, job.made_at = partial(self._scorer.ask, request), None, now
+                job.work, job.request, job.made_at = (
+                    partial(self._scorer.predict, request),
+                    None,
+                    now,
+                )
                 self._waiting.appendleft(job)
         self._schedule()
         self._leave("time_limit")

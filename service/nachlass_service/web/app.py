@@ -192,7 +192,7 @@ def batch_response(scorer: Scorer, batches: Batches) -> Response:
         media_type, pieces = batches.answer(asked)
         first = next(pieces)
     except ServiceError as error:
-        scorer.turn_down(error, request_id())
+        scorer.reject(error, request_id())
         raise
     response = Response(chain([first], pieces), content_type=media_type)
     response.call_on_close(pieces.close)
@@ -211,7 +211,7 @@ def read_body(scorer: Scorer) -> bytes:
         )
     except (ClientDisconnected, OSError):
         error = SlowBodyError("the body ended before it was complete")
-    scorer.turn_down(error, request_id())
+    scorer.reject(error, request_id())
     raise error
 
 

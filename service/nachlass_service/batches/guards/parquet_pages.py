@@ -52,7 +52,7 @@ class Content:
     row_bytes: int
 
 
-def look_at(data: memoryview, most_bytes: int) -> Content:
+def inspect_pages(data: memoryview, most_bytes: int) -> Content:
     """Return the contents of a file; raises MalformedError, or TooLargeError by decoded size."""
     largest: dict[str, int] = {}
     left = MAX_PAGES

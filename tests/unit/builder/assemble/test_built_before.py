@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from nachlass_builder.assemble.built_before import BUILT, compare_with_before
+from nachlass_builder.assemble.built_before import BUILT, compare_with_previous
 from nachlass_builder.bundle.contents import contents, digest_of_contents
 from nachlass_builder.bundle.manifest import decode, write_manifest
 from support.manifest import example
@@ -17,12 +17,12 @@ OTHER = replace(MADE, digest="0" * 64)
 
 
 def test_the_first_build_has_nothing_to_compare_with(tmp_path):
-    assert compare_with_before(MADE, FILES, NOWHERE, tmp_path) is None
+    assert compare_with_previous(MADE, FILES, NOWHERE, tmp_path) is None
 
 
 def test_an_equal_build_made_the_same(tmp_path):
-    compare_with_before(MADE, FILES, NOWHERE, tmp_path)
-    assert "identical to an earlier equal build" in compare_with_before(
+    compare_with_previous(MADE, FILES, NOWHERE, tmp_path)
+    assert "identical to an earlier equal build" in compare_with_previous(
         MADE, FILES, NOWHERE, tmp_path
     )
     assert len(list((tmp_path / BUILT).iterdir())) == 1
@@ -38,10 +38,10 @@ def test_an_equal_build_made_the_same(tmp_path):
     ],
 )
 def test_the_first_file_that_differs_is_named(tmp_path, files, named):
-    compare_with_before(MADE, FILES, NOWHERE, tmp_path)
-    said = compare_with_before(OTHER, files, NOWHERE, tmp_path)
+    compare_with_previous(MADE, FILES, NOWHERE, tmp_path)
+    said = compare_with_previous(OTHER, files, NOWHERE, tmp_path)
     assert said.startswith(f"{named} differs from an earlier equal build")
-    assert "identical to" in compare_with_before(OTHER, files, NOWHERE, tmp_path)
+    assert "identical to" in compare_with_previous(OTHER, files, NOWHERE, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -56,23 +56,23 @@ def test_the_first_file_that_differs_is_named(tmp_path, files, named):
     ],
 )
 def test_builds_of_something_else_are_not_compared(tmp_path, changes):
-    compare_with_before(MADE, FILES, NOWHERE, tmp_path)
-    assert compare_with_before(replace(OTHER, **changes), FILES, NOWHERE, tmp_path) is None
+    compare_with_previous(MADE, FILES, NOWHERE, tmp_path)
+    assert compare_with_previous(replace(OTHER, **changes), FILES, NOWHERE, tmp_path) is None
 
 
 def test_where_the_source_was_cloned_from_does_not_matter(tmp_path):
-    compare_with_before(MADE, FILES, NOWHERE, tmp_path)
+    compare_with_previous(MADE, FILES, NOWHERE, tmp_path)
     elsewhere = replace(MADE, source=replace(MADE.source, origin=None))
-    assert compare_with_before(elsewhere, FILES, NOWHERE, tmp_path)
+    assert compare_with_previous(elsewhere, FILES, NOWHERE, tmp_path)
 
 
 @pytest.mark.parametrize("text", ["", "[1", "null", "7", '"text"'])
 def test_a_damaged_memory_is_none(tmp_path, text):
-    compare_with_before(MADE, FILES, NOWHERE, tmp_path)
+    compare_with_previous(MADE, FILES, NOWHERE, tmp_path)
     (file,) = (tmp_path / BUILT).iterdir()
     file.write_text(text)
-    assert compare_with_before(MADE, FILES, NOWHERE, tmp_path) is None
-    assert "identical to" in compare_with_before(MADE, FILES, NOWHERE, tmp_path)
+    assert compare_with_previous(MADE, FILES, NOWHERE, tmp_path) is None
+    assert "identical to" in compare_with_previous(MADE, FILES, NOWHERE, tmp_path)
 
 
 def test_the_bundle_that_is_replaced_is_looked_at_before_the_memory(tmp_path):
@@ -82,10 +82,10 @@ def test_the_bundle_that_is_replaced_is_looked_at_before_the_memory(tmp_path):
     files = contents(bundle)
     made = replace(MADE, digest=digest_of_contents(files, MADE))
     write_manifest(bundle, made)
-    assert "identical to" in compare_with_before(made, files, bundle, cache)
+    assert "identical to" in compare_with_previous(made, files, bundle, cache)
     (bundle / "model.pickle").write_text("changed since")
-    said = compare_with_before(made, files, bundle, cache)
+    said = compare_with_previous(made, files, bundle, cache)
     assert said.startswith("model.pickle differs from an earlier equal build")
     # An unequal build's says nothing.
     write_manifest(bundle, replace(made, version="another"))
-    assert "identical to" in compare_with_before(made, files, bundle, cache)
+    assert "identical to" in compare_with_previous(made, files, bundle, cache)

@@ -33,7 +33,7 @@ def test_what_is_too_large_has_no_digest(reads, observer, tmp_path, monkeypatch)
     monkeypatch.setattr(reads, "MAX_TOTAL_BYTES", 15)
     for name, size in (("a", 10), ("b", 11), ("c", 6), ("d", 5)):
         (tmp_path / name).write_bytes(b"x" * size)
-        observer.hear("open", (str(tmp_path / name), "r", os.O_RDONLY))
+        observer.handle_event("open", (str(tmp_path / name), "r", os.O_RDONLY))
     files = {file["path"][-1]: file for file in observer.report()["files"]}
     assert [name for name, file in files.items() if file["sha256"]] == ["a", "d"]
     assert files["b"]["reason"] == files["c"]["reason"].replace("6", "11")
@@ -52,7 +52,7 @@ def test_what_is_no_data_is_not_kept(observer, tmp_path, monkeypatch, name):
     Path(FONTS).write_text("{}")
     os.mkfifo("pipe")
     (tmp_path / "x.py").write_text("1")
-    observer.hear("open", (name, "r", os.O_RDONLY))
+    observer.handle_event("open", (name, "r", os.O_RDONLY))
     assert observer.report() == {"files": [], "more": 0, "written": [], "problems": []}
 
 
@@ -62,14 +62,14 @@ def test_nothing_is_heard_between_cells_and_in_forks(observer, tmp_path):
     observer.begin_cell()  # a cell inside the cell
     observer.end_cell()
     observer.end_cell()
-    observer.hear(*opened)
+    observer.handle_event(*opened)
     assert not observer.reads
     observer.begin_cell()
     observer.pid += 1
-    observer.hear(*opened)
+    observer.handle_event(*opened)
     assert not observer.reads
     observer.pid -= 1
-    observer.hear(*opened)
+    observer.handle_event(*opened)
     assert observer.reads
 
 
@@ -81,6 +81,6 @@ def test_a_fifo_in_the_place_of_a_file_is_not_waited_for(reads, tmp_path):
 
 def test_problems_are_few_and_reach_nobody(observer):
     for _ in range(20):
-        observer.hear("open", ("a\0b", "r", os.O_RDONLY))
-        observer.hear("os.rename", ())
+        observer.handle_event("open", ("a\0b", "r", os.O_RDONLY))
+        observer.handle_event("os.rename", ())
     assert len(observer.report()["problems"]) == 5

@@ -42,7 +42,7 @@ def kept(tmp_path):
 
 def take_over(before, tmp_path):
     taken = Artifacts(tmp_path / "root/artifacts")
-    taken.take_over(before, tmp_path / "root/bundle", Progress())
+    taken.restore(before, tmp_path / "root/bundle", Progress())
     return taken
 
 

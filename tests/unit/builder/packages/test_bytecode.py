@@ -106,7 +106,7 @@ def test_other_sources_have_other_bytecode_although_their_record_is_equal(make, 
 
 
 def test_a_large_distribution_is_compiled_as_a_whole(make, give, monkeypatch):
-    monkeypatch.setattr(bytecode, "AT_ONCE", 2)
+    monkeypatch.setattr(bytecode, "BATCH_SIZE", 2)
     files = {f"alpha/m{number}.py": SHARING for number in range(7)}
     assert len(give(make("site", alpha=files))) == len(files)
 

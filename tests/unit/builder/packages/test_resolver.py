@@ -11,7 +11,7 @@ from nachlass_builder.foundation.errors import RequirementsError, TimeLimitError
 from nachlass_builder.foundation.process import Completed, Deadline
 from nachlass_builder.packages.pip_settings import IndexSettings
 from nachlass_builder.packages.resolver import (
-    ANYWHERE,
+    ANY_PLATFORM,
     BUILD_LIMIT_S,
     PYTHONS,
     WHEELS,
@@ -161,17 +161,17 @@ def test_an_index_that_does_not_answer_is_a_failure_of_its_own(resolver):
 
 def test_without_any_index_it_is_said_that_none_is_set(resolver):
     resolve, _uv = resolver(BROKEN, IndexSettings(no_index=True))
-    message = resolve.unanswered(BROKEN).message
+    message = resolve.unreachable(BROKEN).message
     assert message == "the package index cannot be read (none is configured)"
 
 
 def test_an_index_that_refuses_us_asks_for_a_user(resolver):
     given, _uv = resolver(DENIED, IndexSettings(index_url=INDEX))
     check = "check the index's username and password (in its URL or ~/.netrc)"
-    assert given.unanswered(DENIED).remedy == given.way_in(DENIED.stderr) == check
+    assert given.unreachable(DENIED).remedy == given.access_remedy(DENIED.stderr) == check
     unknown, _uv = resolver(DENIED, IndexSettings(environ={"HOME": "/nowhere"}))
     give = "put a username and password into PIP_INDEX_URL or ~/.netrc"
-    assert unknown.unanswered(DENIED).remedy == unknown.way_in(DENIED.stderr) == give
+    assert unknown.unreachable(DENIED).remedy == unknown.access_remedy(DENIED.stderr) == give
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ def test_a_build_is_needless_when_its_project_makes_wheels_for_us(resolver, foun
     def run(arguments, *, stdin, **_options):
         assert set(WHEELS) <= set(arguments)
         question = "for a Python"
-        if set(ANYWHERE) <= set(arguments):
+        if set(ANY_PLATFORM) <= set(arguments):
             question = "anywhere"
         elif "--python-version" not in arguments:
             question = "another version"

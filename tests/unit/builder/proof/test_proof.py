@@ -13,11 +13,11 @@ from nachlass_builder.notebook.registered_classes import RegisteredClass
 from nachlass_builder.proof.answer import Predicted, Proven
 from nachlass_builder.proof.describe_features import MIN_SAMPLES
 from nachlass_builder.proof.proof import (
-    GONE,
-    MOVE,
-    NOT_THERE,
-    ask_service,
+    INCLUDE_FILES,
+    MOVE_TO_MODULE,
+    RELATIVE_PATHS,
     prove,
+    run_service,
     service_environment,
 )
 
@@ -196,7 +196,7 @@ def test_what_works_in_the_training_environment_alone_is_told(refusal):
     assert refused.message == (
         "the model works only with the packages of the notebook's kernel: ValueError: no file"
     )
-    assert (refused.place, refused.remedy) == (PLACE, NOT_THERE)
+    assert (refused.place, refused.remedy) == (PLACE, INCLUDE_FILES)
 
 
 @pytest.mark.parametrize("training", [{"error": FAILED}, PROVEN])
@@ -229,7 +229,7 @@ def test_what_fails_in_both_environments_is_told(refusal, error, message, has_tr
     assert refused.message.startswith(message)
     assert refused.details == FAILED["traceback"]
     assert refused.place == PLACE
-    assert refused.remedy == NOT_THERE
+    assert refused.remedy == INCLUDE_FILES
 
 
 def test_without_a_training_environment_nothing_is_blamed_on_it(refusal):
@@ -239,24 +239,24 @@ def test_without_a_training_environment_nothing_is_blamed_on_it(refusal):
 
 def test_a_file_in_the_folder_of_the_build_is_told_from_others(refusal):
     refused = refusal({"message": "No such file: '/build/ran/data.csv'", "sample": 0})
-    assert refused.remedy == GONE
+    assert refused.remedy == RELATIVE_PATHS
 
 
 def test_what_is_looked_for_by_its_name_belongs_into_a_module(refusal):
     said = "`Row` is pickled by its name, and only the notebook knows that name"
     refused = refusal({"code": "bundle", "message": said})
-    assert refused.remedy == MOVE
+    assert refused.remedy == MOVE_TO_MODULE
 
 
 def test_classes_that_may_be_registered_are_named(refusal):
     pair = RegisteredClass("Pair", Place("model.ipynb", 2, 1), "trees.register")
     refused = refusal({"sample": 0}, registered=[pair, pair])
     assert refused.remedy == (
-        f"{NOT_THERE}\n"
+        f"{INCLUDE_FILES}\n"
         "`Pair` (model.ipynb, cell 2, line 1) and 1 more: unpickling recreates the class, "
-        f"which `trees.register` may not know then: {MOVE}"
+        f"which `trees.register` may not know then: {MOVE_TO_MODULE}"
     )
-    assert refusal({"sample": 0}, PROVEN, registered=[pair]).remedy == NOT_THERE
+    assert refusal({"sample": 0}, PROVEN, registered=[pair]).remedy == INCLUDE_FILES
 
 
 def test_the_users_line_is_the_place_when_it_is_known(refusal):
@@ -276,7 +276,7 @@ def test_an_interpreter_that_ends_before_it_answers_is_refused_with_what_it_said
 def test_an_answer_of_an_earlier_question_is_not_taken_for_this_ones(tmp_path):
     def ask(answer):
         service = Service({SERVING: answer})
-        return ask_service(
+        return run_service(
             SERVING,
             "predict",
             tmp_path / "bundle",
@@ -301,7 +301,7 @@ def test_what_an_interpreter_said_is_cut_to_its_end(tmp_path):
     def run(_command, **_options):
         return Completed(1, "", "x" * 5000 + "the end")
 
-    answer, said = ask_service(
+    answer, said = run_service(
         SERVING,
         "prove",
         tmp_path,

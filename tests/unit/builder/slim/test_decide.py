@@ -571,11 +571,11 @@ def test_extras_of_all_mentions_of_a_requirement_are_kept(site):
 def test_the_service_is_told_what_to_hide(tmp_path, monkeypatch):
     asked = []
 
-    def ask_service(*arguments, **options):
+    def run_service(*arguments, **options):
         asked.append((arguments, options))
         return FINE, "said"
 
-    monkeypatch.setattr(deciding, "ask_service", ask_service)
+    monkeypatch.setattr(deciding, "run_service", run_service)
     python, work, deadline = tmp_path / "env/bin/python", tmp_path / "a/b", Deadline()
     bundle, environment = tmp_path / "bundle", {"EPOCHS": "3"}
     model = Candidate(bundle, (), True, python, work, environment, deadline)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from nachlass_builder.foundation.errors import SourceError
-from nachlass_builder.foundation.git import OF_A_REPOSITORY
+from nachlass_builder.foundation.git import REPOSITORY_VARIABLES
 from nachlass_builder.foundation.process import Deadline
 from nachlass_builder.source.source import commit_time, locate_source, without_credentials
 from nachlass_builder.source.source_files import copy_source, digest_source, files_of, why_left_out
@@ -116,7 +116,7 @@ def test_a_hooks_variables_are_those_of_another_repository(
 def test_git_has_no_other_variables_that_name_a_repository():
     told = {*git(Path.cwd(), "rev-parse", "--local-env-vars").split()}
     settings = {"GIT_CONFIG", "GIT_CONFIG_PARAMETERS", "GIT_CONFIG_COUNT"}
-    assert told - settings <= OF_A_REPOSITORY
+    assert told - settings <= REPOSITORY_VARIABLES
 
 
 def test_git_decides_what_is_copied(repository, tmp_path):

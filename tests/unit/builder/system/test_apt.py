@@ -2,7 +2,7 @@
 
 import pytest
 
-from nachlass_builder.foundation.errors import RequirementsError, RoomError
+from nachlass_builder.foundation.errors import RequirementsError, StorageError
 from nachlass_builder.foundation.process import Completed, Deadline
 from nachlass_builder.system import apt
 from nachlass_builder.system.apt import Apt, environment_for, has_apt, said
@@ -107,7 +107,7 @@ def test_a_list_of_files_that_does_not_come_whole(made, fake):
 def test_a_full_disk(made, fake, text):
     made.update()
     fake.says("install", text)
-    with pytest.raises(RoomError, match="fetching x: the disk is full") as refused:
+    with pytest.raises(StorageError, match="fetching x: the disk is full") as refused:
         made.get("install", "x", doing="fetching x")
     assert refused.value.details == text
 

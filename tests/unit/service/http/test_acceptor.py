@@ -109,7 +109,7 @@ def test_a_worker_with_fewer_goes_first_once(made, monkeypatch):
     made.balance._cells[2] = 1  # another worker, without connections
     stepped_back = []
     monkeypatch.setattr(acceptor, "_close_for", stepped_back.append)
-    acceptor._client_waits(made.listener)
+    acceptor._accept_client(made.listener)
     assert len(stepped_back) == 1
     made.connect()
     made.until(lambda: len(acceptor.connections) == SLACK + 2)
@@ -121,7 +121,7 @@ def test_no_more_handshakes_go_on_than_there_may_be_connections(made):
     handshakes = {object(), object()}
     acceptor._tasks |= handshakes
     made.connect()
-    acceptor._client_waits(made.listener)
+    acceptor._accept_client(made.listener)
     assert acceptor._tasks == handshakes
     acceptor._tasks -= handshakes
     made.until(lambda: len(acceptor.connections) == 1)
@@ -200,7 +200,7 @@ def test_time_in_which_nobody_was_listened_to_counts_for_nobody(made):
     made.until(lambda: len(acceptor.connections) == 1)
     [connection] = acceptor.connections
     before = connection.deadline
-    acceptor.excuse(12.5)
+    acceptor.extend_deadlines(12.5)
     assert connection.deadline == before + 12.5
 
 
@@ -213,7 +213,7 @@ def test_a_handshake_that_never_ends_does_not_hold_up_the_end(made):
 
     task = made.loop.create_task(handshake())
     acceptor._tasks.add(task)
-    task.add_done_callback(acceptor._welcomed)
+    task.add_done_callback(acceptor._end_handshake)
     acceptor.tick(time.monotonic())
     assert not acceptor.is_empty
     acceptor.tick(acceptor._gives_up_at + 1)

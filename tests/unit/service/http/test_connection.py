@@ -262,7 +262,7 @@ def test_a_defect_behind_an_answer_costs_one_connection(connect):
 
 def test_a_connection_can_be_turned_away(connect):
     client = connect()
-    client.connection.turn_away(503, "there are too many")
+    client.connection.reject(503, "there are too many")
     assert client.front.refused == [Refusal(503, "there are too many")]
     assert client.connection.phase is LINGERING
 

@@ -13,7 +13,7 @@ from nachlass_service.http.head import Refusal
 from nachlass_service.http.interfaces import Endpoints
 from nachlass_service.http.request import Request
 from nachlass_service.http.router import is_streamed
-from nachlass_service.scoring.scheduler import NotWantedError
+from nachlass_service.scoring.scheduler import DisconnectedError
 from nachlass_service.scoring.scorer import Scored
 
 
@@ -54,13 +54,13 @@ class Scorer:
     def _fail(self):
         self.failed += 1
 
-    def ask(self, request):
+    def predict(self, request):
         return Scored(request.body, [request.body], ())
 
     def count(self, scored, request_id, seconds):
         self.counted.append((scored.text, request_id))
 
-    def turn_down(self, error, request_id, seconds=0.0):
+    def reject(self, error, request_id, seconds=0.0):
         self.turned_down.append((error, request_id))
 
     def not_ready(self):
@@ -126,7 +126,7 @@ def test_what_nobody_waits_for_is_not_wanted(made):
     assert job.is_wanted()
     connection.is_open = False
     assert not job.is_wanted()
-    job.done(NotWantedError())
+    job.done(DisconnectedError())
     assert made.scorer.ended == [("predict", None)]
     assert connection.sent == made.scorer.turned_down == []
 

@@ -292,8 +292,8 @@ def test_bodies_of_all_connections_share_a_budget():
     assert isinstance(refused.error, OverloadedError)
     assert refused.body == b""
     assert budget.left == 50
-    budget.give_back(served)
-    budget.give_back(served)
+    budget.release(served)
+    budget.release(served)
     assert budget.left == 150
 
 

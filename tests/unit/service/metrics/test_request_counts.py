@@ -67,7 +67,7 @@ def test_the_other_workers_go_on_with_what_they_have_begun(metrics):
 def test_a_worker_that_says_goodbye_has_not_crashed(metrics):
     metrics.begin()
     metrics.end("health", 200)
-    metrics.say_goodbye()
+    metrics.note_clean_exit()
     assert metrics.note_end(1) is None
     assert read(metrics) == {("requests_total", "health", "200"): 1}
     assert metrics.note_end(1) == 0, "the next one in the slot has not said it"

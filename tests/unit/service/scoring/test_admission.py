@@ -1,7 +1,7 @@
 import pytest
 
 from nachlass_service.base.errors import OverloadedError
-from nachlass_service.scoring.admission import Admission, not_its_turn, overloaded
+from nachlass_service.scoring.admission import Admission, overloaded, queued_too_long
 
 
 def test_calls_are_refused_that_would_wait_beyond_the_limit():
@@ -82,6 +82,6 @@ def test_who_is_refused_comes_back_when_half_of_the_queue_is_done(wait_s, messag
     ("limit_s", "shown", "retry_after_s"), [(0.25, "0.25", 1), (7.6, "7.6", 8)]
 )
 def test_a_client_that_has_waited_too_long_retries_after_as_long(limit_s, shown, retry_after_s):
-    refused = not_its_turn(limit_s)
+    refused = queued_too_long(limit_s)
     assert str(refused) == f"the request was queued too long (limit {shown} s)"
     assert refused.retry_after_s == retry_after_s

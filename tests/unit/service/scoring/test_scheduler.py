@@ -16,8 +16,8 @@ from nachlass_service.scoring.request_body import PredictRequest
 from nachlass_service.scoring.scheduler import (
     MAX_IN_BATCH,
     SWITCH_S,
+    DisconnectedError,
     Job,
-    NotWantedError,
     Scheduler,
 )
 
@@ -36,11 +36,11 @@ class Scorer:
     def _note(self, bodies):
         self.calls.append((threading.current_thread() is threading.main_thread(), bodies))
 
-    def ask(self, request):
+    def predict(self, request):
         self._note([request.body])
         return self.answer(request.body)
 
-    def ask_many(self, requests):
+    def predict_many(self, requests):
         self._note([request.body for request in requests])
         return [self.answer(request.body) for request in requests]
 
@@ -198,7 +198,7 @@ def test_what_nobody_waits_for_is_not_done(made, batches):
     it.submit(b"2")
     it.until(lambda: it.scheduler.is_empty)
     unwanted, wanted = it.outcomes
-    assert isinstance(unwanted, NotWantedError)
+    assert isinstance(unwanted, DisconnectedError)
     assert wanted == b"2"
     assert [bodies for _here, bodies in it.calls] == [[b"2"]]
 
@@ -415,7 +415,7 @@ def test_one_turn_of_the_loop_does_all_that_takes_no_time(made, clock):
     it.submit(b"1", b"2", b"3")
     it.loop.call_soon(lambda: seen.extend(it.outcomes))
     it.until(lambda: it.scheduler.is_empty)
-    assert [type(seen[0]), *seen[1:]] == [NotWantedError, b"1", b"2", b"3"]
+    assert [type(seen[0]), *seen[1:]] == [DisconnectedError, b"1", b"2", b"3"]
 
 
 @pytest.mark.parametrize("is_slow", [True, False])

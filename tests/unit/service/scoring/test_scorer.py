@@ -80,7 +80,7 @@ def told(outcomes):
 def test_good_samples_are_scored_at_once():
     batches = Batches()
     scorer = scorer_of(Model(predictor, validator, batches))
-    assert told(scorer.ask_many(asked(b"1", b'"a"', b"null"))) == [[1], ["a"], [None]]
+    assert told(scorer.predict_many(asked(b"1", b'"a"', b"null"))) == [[1], ["a"], [None]]
     assert batches.seen == [[1, "a", None]]
 
 
@@ -91,9 +91,9 @@ def test_the_input_is_looked_at_before_it_is_scored():
         return answers
 
     scorer = scorer_of(Model(predictor, validator, spoiling))
-    outcomes = scorer.ask_many(asked(b"1", b"2", b'"a"', b'"refused"'))
+    outcomes = scorer.predict_many(asked(b"1", b"2", b'"a"', b'"refused"'))
     assert [one.inputs for one in outcomes[:3]] == [[[0]], [[1]], [[2]]]
-    assert scorer.ask(asked(b"2")[0]).inputs == [[1]]
+    assert scorer.predict(asked(b"2")[0]).inputs == [[1]]
     assert sum(seen(scorer)) == 0  # until they are answered
 
 
@@ -109,7 +109,7 @@ def test_the_input_of_rows_is_counted_once_for_those_that_are_answered():
 def test_what_cannot_be_scored_is_told_to_whoever_sent_it_alone():
     batches = Batches()
     scorer = scorer_of(Model(predictor, validator, batches))
-    outcomes = scorer.ask_many(asked(b"1", b"[", b'"refused"', b"2"))
+    outcomes = scorer.predict_many(asked(b"1", b"[", b'"refused"', b"2"))
     assert told(outcomes) == [[1], NotJsonError, RefusedError, [2]]
     assert batches.seen == [[1, 2]]
 
@@ -118,9 +118,9 @@ def test_what_cannot_be_scored_is_told_to_whoever_sent_it_alone():
 def test_a_batch_that_fails_is_scored_one_by_one(bad):
     scorer = scorer_of(Model(predictor, validator, Batches()))
     requests = asked(b"1", json.dumps(bad).encode(), b"2")
-    one, failure, two = scorer.ask_many(requests)
+    one, failure, two = scorer.predict_many(requests)
     assert told([one, two]) == [[1], [2]]
-    assert isinstance(failure, type(scorer.ask(requests[1])))
+    assert isinstance(failure, type(scorer.predict(requests[1])))
 
 
 def test_samples_are_read_again_after_a_batch_that_changed_them():
@@ -130,19 +130,19 @@ def test_samples_are_read_again_after_a_batch_that_changed_them():
         raise ValueError
 
     scorer = scorer_of(Model(predictor, None, spoil))
-    assert told(scorer.ask_many(asked(b"[1]", b"[2]"))) == [[[1]], [[2]]]
+    assert told(scorer.predict_many(asked(b"[1]", b"[2]"))) == [[[1]], [[2]]]
 
 
 @pytest.mark.parametrize("answer", [[1], 5, None, [[1]] * 3])
 def test_an_answer_of_another_length_is_none(answer):
     scorer = scorer_of(Model(predictor, None, lambda _xs: answer))
-    assert told(scorer.ask_many(asked(b"1", b"2"))) == [[1], [2]]
+    assert told(scorer.predict_many(asked(b"1", b"2"))) == [[1], [2]]
 
 
 def test_lists_of_samples_of_a_pipeline_stay_what_they_are():
     batches = Batches()
     scorer = scorer_of(Model(predictor, None, batches, listwise=True))
-    assert told(scorer.ask_many(asked(b"[1, 2]", b"3", b"[4]", b"5"))) == [
+    assert told(scorer.predict_many(asked(b"[1, 2]", b"3", b"[4]", b"5"))) == [
         *([[1], [2]], [3]),
         *([[4]], [5]),
     ]
@@ -154,7 +154,7 @@ def test_nothing_that_a_model_raises_gets_out():
         raise SystemExit
 
     scorer = scorer_of(Model(leave, None, leave))
-    assert told(scorer.ask_many(asked(b"1", b"2"))) == [PredictorError, PredictorError]
+    assert told(scorer.predict_many(asked(b"1", b"2"))) == [PredictorError, PredictorError]
 
 
 # Batches in one request.
@@ -293,11 +293,11 @@ def test_rows_before_a_call_that_is_given_up_are_answered():
 
 
 def test_a_worker_that_ends_scores_no_more_rows(monkeypatch):
-    monkeypatch.setattr("nachlass_service.scoring.scorer.BATCH_FAREWELL_S", 0.0)
+    monkeypatch.setattr("nachlass_service.scoring.scorer.BATCH_DRAIN_S", 0.0)
     scorer = scorer_of(Model(predictor))
     scorer.start(lambda work: work())
     found = scorer.score(Rows("1"), scorer.stride())
     assert next(found) == [[1]]
-    scorer.end_soon()
+    scorer.begin_shutdown()
     with pytest.raises(OverloadedError, match="shutting down: send the remaining rows"):
         next(scorer.score(Rows("1"), scorer.stride()))

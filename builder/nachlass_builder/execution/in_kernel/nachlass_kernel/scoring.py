@@ -19,7 +19,7 @@ from nachlass_service.bundle.model import Model
 
 FIRST = 10
 """A model that fails for each of the first FIRST samples is rejected."""
-HOPELESS = 20
+MAX_FAILURES = 20
 """Scoring stops after this many failures without a success."""
 GOLDEN_RATIO = 0.6180339887498949
 
@@ -110,7 +110,7 @@ class _Scoring:
         started = time.monotonic()
         predictions: dict[int, Any] = {}
         for tried, index in enumerate(order):
-            if tried >= HOPELESS and not predictions:
+            if tried >= MAX_FAILURES and not predictions:
                 break
             # Scored as it arrives in a request, and recorded as the client gets it.
             sample = json.loads(json.dumps(self.samples.entries[index]))
