@@ -139,8 +139,8 @@ class _Build:
             lock, resolution = choice.lock(indexes, None if self.fresh else self.destination)
         require_locked(settings, lock)
         locked = {name for name, _version in lock.packages}
-        if lacking := missing_imports(checked.imports, locked):
-            self.progress.warn(f"imports that no requirement provides: {told(lacking)}")
+        if unprovided := missing_imports(checked.imports, locked):
+            self.progress.warn(f"imports that no requirement provides: {told(unprovided)}")
         with self.progress.step("making the training environment") as step:
             training = self._environment(lock, "training", indexes)
             step.made = None if training.reused else training.path
@@ -173,8 +173,8 @@ class _Build:
             ).run()
             secrets = secrets_of_build(settings, kernel_environment)
             notebooks = checked.chosen.notebooks
-            given = secret_parameters(settings)
-            reject_secrets(self.staging.bundle, self.staging.source, secrets, given, notebooks)
+            parameters = secret_parameters(settings)
+            reject_secrets(self.staging.bundle, self.staging.source, secrets, parameters, notebooks)
             samples = read_samples(self.staging.bundle / SAMPLES)
             report_capture(captured, samples, checked, settings.samples or "", self.progress)
         source = self.staging.source.rename(self.staging.bundle / SOURCE_FOLDER)
@@ -319,8 +319,8 @@ class _Build:
 
 def _with_variables(prepared: Prepared, variables: Mapping[str, str]) -> Prepared:
     """Set variables for the model's processes, overriding any given values."""
-    given = prepared.settings.parameters
-    others = {name: value for name, value in given.items() if name not in variables}
+    parameters = prepared.settings.parameters
+    others = {name: value for name, value in parameters.items() if name not in variables}
     settings = replace(prepared.settings, parameters=others)
     return replace(prepared, settings=settings, environ={**prepared.environ, **variables})
 

@@ -91,11 +91,11 @@ def prune(cache: Path, unused_s: float, *, dry_run: bool) -> Pruned:
     before = time.time() - unused_s
     try:
         with nullcontext() if dry_run else FileLock(cache / PRUNE_LOCK, timeout=0):
-            left = sorted(cache.glob(f"*/{REMOVING}*"))  # by a prune that was killed
+            leftovers = sorted(cache.glob(f"*/{REMOVING}*"))  # by a prune that was killed
             try:
                 found = list(_Pruning(cache, before, pruned).run())
                 # Measured together: files may be linked from several of them.
-                pruned.freed, pruned.shared = freed_by([*left, *found])
+                pruned.freed, pruned.shared = freed_by([*leftovers, *found])
             finally:
                 for folder in [] if dry_run else cache.glob(f"*/{REMOVING}*"):
                     remove(folder)

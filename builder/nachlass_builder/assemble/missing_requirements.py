@@ -43,19 +43,19 @@ class MissingRequirements:
         A requirement may depend on an imported distribution: the package index knows that.
         """
         requirements = self.checked.requirements
-        named = {requirement.name for requirement in requirements.merged}
-        if requirements.computed or not missing_imports(self.checked.imports, named):
+        declared = {requirement.name for requirement in requirements.merged}
+        if requirements.computed or not missing_imports(self.checked.imports, declared):
             return None
         resolver = self.choice.resolver(self.indexes, ASKING_LIMIT_S)
-        brought = self._locked(resolver, [*self._declared, *service_requirements()])
-        missing = missing_imports(self.checked.imports, named | (brought or {}).keys())
+        dependencies = self._locked(resolver, [*self._declared, *service_requirements()])
+        missing = missing_imports(self.checked.imports, declared | (dependencies or {}).keys())
         if not missing:
             return None
         # The dependencies of links are unknown without fetching them.
-        is_certain = brought is not None and len(self._declared) == len(requirements.merged)
+        is_certain = dependencies is not None and len(self._declared) == len(requirements.merged)
         verb = "provides" if is_certain else "names, and possibly none provides"
         # An index that does not respond is not tried again.
-        completed = self._completed(resolver if brought is not None else None, missing)
+        completed = self._completed(resolver if dependencies is not None else None, missing)
         return "\n".join([f"imports that no requirement {verb}: {told(missing)}", *completed])
 
     def advice(self, written: str, place: Place, installed: Collection[str]) -> str | None:

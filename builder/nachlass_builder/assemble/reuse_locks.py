@@ -118,10 +118,10 @@ def check_complete(locks: Locks, site_packages: Path, checked: Checked) -> None:
 
     The requirements of an extra are known only after installation.
     """
-    there = installed(site_packages)
+    distributions = installed(site_packages)
     for requirement in checked.requirements.merged:
-        for name, need in needed(there, [requirement.text]).items():
-            if missing := sorted(need.needs - there.keys()):
+        for name, need in needed(distributions, [requirement.text]).items():
+            if missing := sorted(need.needs - distributions.keys()):
                 raise RequirementsError(
                     f"{redact(requirement.text, ())} is not met: {name} needs "
                     f"{', '.join(missing)}, which {TRAINING_LOCK} does not have",
@@ -132,8 +132,8 @@ def check_complete(locks: Locks, site_packages: Path, checked: Checked) -> None:
 
 def _lock_folder(source: Path, checked: Checked) -> PurePosixPath | None:
     """Return the folder of the source that has locks: the notebook's, or the root."""
-    beside = PurePosixPath(checked.chosen.notebooks[0].name).parent
-    for folder in (beside, PurePosixPath()):
+    notebook_folder = PurePosixPath(checked.chosen.notebooks[0].name).parent
+    for folder in (notebook_folder, PurePosixPath()):
         if any((source / folder / name).is_file() for name in (TRAINING_LOCK, SERVING_LOCK)):
             return folder
     return None
@@ -184,20 +184,20 @@ def _check(
     """Reject locks that do not meet the requirements or do not match each other."""
     requirements, needed = checked.requirements, service_requirements()
     for_kernel = (*OURS_FOR_KERNEL, *requirements.for_kernel)
-    held = [
+    locked_constraints = [
         line for line in constraints if (name := _constrained(line)) and name in training.packages
     ]
-    asked: list[tuple[str, Place | None, Pep508, _Contents]] = [
+    checks: list[tuple[str, Place | None, Pep508, _Contents]] = [
         *((redact(one.text, ()), one.place, one.parsed, training) for one in requirements.merged),
-        *((f"the constraint {line}", None, Pep508(line), training) for line in held),
+        *((f"the constraint {line}", None, Pep508(line), training) for line in locked_constraints),
         *((f"{text}, for the kernel,", None, Pep508(text), training) for text in for_kernel),
         *((f"{text}, for the service,", None, Pep508(text), training) for text in needed),
         *((f"{text}, for the service,", None, Pep508(text), serving) for text in needed),
         *((f"{pin} of {serving.name}", None, Pep508(pin), training) for pin in serving.pins),
     ]
     failures = [
-        (f"{said} is not met: {problem}", place)
-        for said, place, requirement, lock in asked
+        (f"{subject} is not met: {problem}", place)
+        for subject, place, requirement, lock in checks
         if (problem := lock.problem(requirement))
     ]
     if failures:

@@ -24,13 +24,13 @@ CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "PIP_CERT", "REQUESTS_CA_BUNDLE
 
 def check_folder(name: str, folder: Path, *, with_size: bool = False) -> Iterator[Check]:
     """Check that a cache can be written, and that its disk has room."""
-    there = folder
-    while not there.exists() and there != there.parent:
-        there = there.parent
+    existing = folder
+    while not existing.exists() and existing != existing.parent:
+        existing = existing.parent
     try:
-        with TemporaryFile(dir=there):
+        with TemporaryFile(dir=existing):
             pass
-        free = shutil.disk_usage(there).free
+        free = shutil.disk_usage(existing).free
     except OSError as failure:
         message = f"{folder} cannot be written: {failure.strerror}"
         yield error(name, message, WRITABLE_FOLDER_REMEDY, StorageError)

@@ -106,8 +106,8 @@ class FailedCell:
             parts += [self._traceback(self.raised.cause), "and then:"]
         if not self._is_marked_line_alone():
             parts.append(self._traceback(self.raised))
-        elif len(said := shortened(self._said(self.raised))) > 1:
-            parts.append("\n".join(said))
+        elif len(message := shortened(self._said(self.raised))) > 1:
+            parts.append("\n".join(message))
         if self.raised.ename == "CalledProcessError" and self.stderr.strip():
             end = plain(self.stderr).strip().splitlines()[-10:]
             parts.append("\n".join(["the end of its error output:", *map(brief, end)]))
@@ -236,8 +236,8 @@ def _runs(spots: list[Spot]) -> Iterator[list[str]]:
         if spot.is_library:
             yield [f"  [{count} {'frame' if count == 1 else 'frames'} in {spot.label}]"]
             continue
-        again = [f"  [{count - 1} more times]"] if count > 1 else []
-        yield [f"  {spot.label}", f"    {spot.text}".rstrip(), *again]
+        repeats = [f"  [{count - 1} more times]"] if count > 1 else []
+        yield [f"  {spot.label}", f"    {spot.text}".rstrip(), *repeats]
 
 
 def line_with(source: str, *patterns: re.Pattern[str]) -> int | None:

@@ -174,15 +174,15 @@ class _Run:
         if not self.kernel.missing_pips.exists():
             return
         texts = self.kernel.missing_pips.read_text(encoding="utf-8").splitlines()
-        asked = [json.loads(text) for text in dict.fromkeys(texts)]
-        wanted = ", ".join(entry["requirement"] for entry in asked)
-        word = re.escape(asked[0]["word"]).replace(re.escape(HIDDEN), r"\S*")
+        requests = [json.loads(text) for text in dict.fromkeys(texts)]
+        names = ", ".join(entry["requirement"] for entry in requests)
+        word = re.escape(requests[0]["word"]).replace(re.escape(HIDDEN), r"\S*")
         line = line_with(cell.source, re.compile(word), PIP_CALL)
         raise ExecutionError(
-            f"pip cannot install {wanted}: the environment is locked before the cells run",
+            f"pip cannot install {names}: the environment is locked before the cells run",
             place=self.notebook.place(cell, line),
             details=quoted_source(cell.source, line),
-            remedy=f"add {', '.join(entry['remedy'] for entry in asked)} to `requirements`",
+            remedy=f"add {', '.join(entry['remedy'] for entry in requests)} to `requirements`",
         )
 
     def _limit(self) -> tuple[float | None, bool]:
@@ -233,10 +233,10 @@ class _Run:
             "".join(output.text for output in outputs if output.get("name") == "stderr"),
         )
 
-    def _raised(self, said: Mapping[str, Any]) -> Raised:
+    def _raised(self, data: Mapping[str, Any]) -> Raised:
         """Ask the kernel for its last exception, and fall back to its reply."""
-        text = plain("\n".join(said.get("traceback") or []))
-        fallback = Raised(said["ename"], said["evalue"], text=text)
+        text = plain("\n".join(data.get("traceback") or []))
+        fallback = Raised(data["ename"], data["evalue"], text=text)
         answer = self.kernel.folder / "exception.json"
         request = self.kernel.run_silently(DESCRIBE.format(path=str(answer)))
         try:

@@ -31,6 +31,6 @@ def explain_missing_name(name: str, notebook: Notebook, cell: Cell) -> str | Non
 
 def _most_alike(name: str, known: list[str]) -> str | None:
     """Return the known name that is spelled most similarly, ignoring case."""
-    spelt = {other.casefold(): other for other in reversed(known)}
-    alike = get_close_matches(name.casefold(), spelt, n=1, cutoff=LIKENESS)
-    return spelt[alike[0]] if alike else None
+    spellings = {other.casefold(): other for other in reversed(known)}
+    alike = get_close_matches(name.casefold(), spellings, n=1, cutoff=LIKENESS)
+    return spellings[alike[0]] if alike else None

@@ -48,7 +48,7 @@ def tell(error: NachlassError) -> None:
 
 def _print_defect(error: Exception) -> None:
     """Print an unexpected exception: the traceback and the error."""
-    what = f"{type(error).__name__}: {error}"
+    message = f"{type(error).__name__}: {error}"
     trace = "".join(traceback.format_exception(error))
     remedy = "report it and include the lines above"
-    tell(NachlassError(f"this is a bug in nachlass: {what}", details=trace, remedy=remedy))
+    tell(NachlassError(f"this is a bug in nachlass: {message}", details=trace, remedy=remedy))

@@ -61,8 +61,11 @@ def build_image(request: ImageRequest, progress: Progress) -> str:
         tempfile.TemporaryDirectory(prefix="nachlass-image-") as temporary,
     ):
         work, shipped = Path(temporary), prepared.settings.shipped
-        given = given_parameters(prepared, request.source.assignments)
-        private, public = private_parameters(given, shipped), public_variables(given, shipped)
+        parameters = given_parameters(prepared, request.source.assignments)
+        private, public = (
+            private_parameters(parameters, shipped),
+            public_variables(parameters, shipped),
+        )
         packages = read_apt_txt(prepared.source.root)
         secrets = mounted_files(request.secrets, prepared.environ, work)
         if private:
@@ -146,6 +149,6 @@ def _variables(prepared: Prepared, private: Mapping[str, str]) -> dict[str, str]
 
 def _report_size(engine: Engine, tag: str, runtime: str, progress: Progress) -> None:
     """Print the sizes of the image and the runtime."""
-    whole, base = engine.size(tag), engine.size(runtime)
-    if whole and base:
-        progress.note(f"{tag}: {whole / 1e6:.0f} MB, including {base / 1e6:.0f} MB of the runtime")
+    total, base = engine.size(tag), engine.size(runtime)
+    if total and base:
+        progress.note(f"{tag}: {total / 1e6:.0f} MB, including {base / 1e6:.0f} MB of the runtime")

@@ -74,19 +74,19 @@ def main() -> None:
 def model(*, force: bool) -> None:
     """Execute the notebook and write the bundle."""
     progress = Progress()
-    given = {**json.loads(PUBLIC.read_text(encoding="utf-8")), **injected_parameters(INJECTED)}
+    parameters = {**json.loads(PUBLIC.read_text(encoding="utf-8")), **injected_parameters(INJECTED)}
     # Hooks also see these, except variables that could hide git and uv.
-    os.environ.update({n: v for n, v in given.items() if n not in RUNTIME_VARIABLES})
+    os.environ.update({n: v for n, v in parameters.items() if n not in RUNTIME_VARIABLES})
     seed = CACHE / "seeds" / quote(os.environ["S2I_MODEL_NAME"], safe="")
-    alone = FileLock(CACHE / "seeds.lock")
-    with alone:
+    lock = FileLock(CACHE / "seeds.lock")
+    with lock:
         if seed.is_dir():
             shutil.copytree(seed, MADE)
     run_hook(SOURCE, "pre_assemble", progress)
-    request = Request(str(SOURCE), os.environ, MADE, assignments=given, force=force)
+    request = Request(str(SOURCE), os.environ, MADE, assignments=parameters, force=force)
     request = replace(request, unpack_into=CACHE / "system" / state_of_the_system())
     environment = build(request, progress).environment.path
-    with alone:
+    with lock:
         remove(seed)
         write_seed(seed, MADE)
     report_sizes({"the environment": environment, "the bundle": MADE}, progress)
@@ -106,7 +106,7 @@ def environment() -> None:
     progress, lock, source = Progress(), APP_ROOT / SERVING_LOCK, APP_ROOT / "src"
     with progress.step("placing the serving environment"):
         with _as_the_owner_of(CACHE):
-            made = ensure_environment(
+            created = ensure_environment(
                 Lock.read(lock),
                 service=build_service_wheel(CACHE, Deadline()),
                 purpose="serving",
@@ -115,7 +115,7 @@ def environment() -> None:
                 deadline=Deadline(),
                 note=progress.note,
             )
-        place_environment(made.path, _copy)
+        place_environment(created.path, _copy)
     # The bundle also contains both.
     lock.unlink()
     remove(source / WHEELHOUSE)

@@ -128,16 +128,16 @@ def _write_image_files(request: Request, progress: Progress) -> None:
         of_service = {
             n: v for n, v in os.environ.items() if n.startswith("S2I_") or n in GUNICORN_VARIABLES
         }
-        given = {n: unquote(v) for n, v in {**of_service, **request.assignments}.items()}
-        keep_variables(APP_ROOT, public_variables(given, prepared.settings.shipped), progress)
+        values = {n: unquote(v) for n, v in {**of_service, **request.assignments}.items()}
+        keep_variables(APP_ROOT, public_variables(values, prepared.settings.shipped), progress)
 
 
 def _keeps_artifacts() -> bool:
     """Return whether S2I_KEEP_ARTIFACTS is set; raises SourceError."""
-    said = unquote(os.environ.get(KEEP_ARTIFACTS, "")).strip()
-    if said not in ("", "0", "1"):
-        raise SourceError(f"{KEEP_ARTIFACTS} is {said!r}", remedy="use 0 or 1")
-    return said == "1"
+    value = unquote(os.environ.get(KEEP_ARTIFACTS, "")).strip()
+    if value not in ("", "0", "1"):
+        raise SourceError(f"{KEEP_ARTIFACTS} is {value!r}", remedy="use 0 or 1")
+    return value == "1"
 
 
 def _warn_about_credentials(progress: Progress) -> None:
@@ -184,8 +184,8 @@ def _parameters(source: Path) -> Mapping[str, str]:
 def _secrets() -> Mapping[str, str]:
     """Return the variables that look like secrets and are not in S2I_SHIP."""
     shipped = Settings.from_environ(os.environ, {}).shipped
-    given = {name: unquote(value) for name, value in os.environ.items()}
-    return secrets_among(given, (*BASE_VARIABLES, *shipped))
+    variables = {name: unquote(value) for name, value in os.environ.items()}
+    return secrets_among(variables, (*BASE_VARIABLES, *shipped))
 
 
 def _repository_name(source: Path) -> str | None:

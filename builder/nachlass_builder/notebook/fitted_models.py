@@ -173,17 +173,17 @@ class FittedModels:
         """Parse `model.fit(X, y)`: the model, the argument, its data, and if it has a target."""
         match value:
             case ast.Call(func=ast.Attribute(value=fitter, attr="fit"), args=args, keywords=words):
-                given = [*args, *(word.value for word in words if word.arg == "X")]
+                features = [*args, *(word.value for word in words if word.arg == "X")]
             case _:
                 return None
-        if not given or isinstance(given[0], ast.Constant | ast.Starred):
+        if not features or isinstance(features[0], ast.Constant | ast.Starred):
             return None
         has_target = len(args) > 1 or any(word.arg == "y" for word in words)
         match fitter, targets:
             case ast.Name(), _:
-                return fitter, self.known.held(given[0]), self.known.of(given[0]), has_target
+                return fitter, self.known.held(features[0]), self.known.of(features[0]), has_target
             case ast.Call(), [ast.Name() as model]:
-                return model, self.known.held(given[0]), self.known.of(given[0]), has_target
+                return model, self.known.held(features[0]), self.known.of(features[0]), has_target
         return None
 
 

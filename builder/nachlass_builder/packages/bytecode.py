@@ -90,9 +90,9 @@ class Bytecode:
 
         Returns the test modules that other modules import.
         """
-        kept = self.cache / BYTECODE
-        kept.mkdir(parents=True, exist_ok=True)
-        with shared(kept):
+        shared_folder = self.cache / BYTECODE
+        shared_folder.mkdir(parents=True, exist_ok=True)
+        with shared(shared_folder):
             return self._give(site_packages, python, deadline, folder)
 
     def _give(
@@ -109,8 +109,8 @@ class Bytecode:
                 os.utime(self._kept / modules.key)
             for source in modules.sources:
                 path = PurePosixPath(source)
-                beside = site_packages / path.parent / "__pycache__"
-                place = folder / path.parent if folder else beside
+                cache_folder = site_packages / path.parent / "__pycache__"
+                place = folder / path.parent if folder else cache_folder
                 _link(self._kept / modules.key / f"{source}c", place / f"{path.stem}{SUFFIX}")
         files = (self._kept / modules.key / IMPORTED_TESTS for modules in found)
         return {name for file in files for name in json.loads(file.read_text(encoding="utf-8"))}
@@ -193,13 +193,13 @@ def _imported_tests(site_packages: Path, sources: Iterable[str]) -> set[str]:
     return {name for source, text in texts for name in imported_tests(source, text)}
 
 
-def _link(there: Path, here: Path) -> None:
+def _link(source: Path, target: Path) -> None:
     """Link bytecode, or copy it if the file system has no links; replace a wheel's own."""
-    here.parent.mkdir(parents=True, exist_ok=True)
-    here.unlink(missing_ok=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
     try:
-        here.hardlink_to(there)
+        target.hardlink_to(source)
     except FileNotFoundError:
         return  # the source does not compile: importing it reports why
     except OSError:
-        shutil.copyfile(there, here)
+        shutil.copyfile(source, target)

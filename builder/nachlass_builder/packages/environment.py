@@ -98,13 +98,13 @@ def ensure_environment(
 ) -> Environment:
     """Return the environment of a lock and the service wheel, creating it if not cached."""
     folder = _folder(lock, service, purpose, cache)
-    if there := _taken(folder):
-        return there
+    if existing := _taken(folder):
+        return existing
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / LOCK, timeout=_seconds(deadline)):
-            if there := _taken(folder):
-                return there
+            if existing := _taken(folder):
+                return existing
             hold(folder)
             path = _create(
                 folder, lock, Installer(service, purpose, cache, indexes, deadline), note
@@ -149,8 +149,8 @@ def _create(folder: Path, lock: Lock, installer: Installer, note: Callable[[str]
     if sources and not lock.notes:  # the lock was read, not resolved: nothing has reported this yet
         note(f"built from source: {', '.join(sources)}")
     path = folder / COMPLETE
-    for left in (path, *folder.glob(f"{COMPLETE}-*")):
-        shutil.rmtree(left, ignore_errors=True)
+    for leftover in (path, *folder.glob(f"{COMPLETE}-*")):
+        shutil.rmtree(leftover, ignore_errors=True)
     attempt = folder / f"{COMPLETE}-{uuid4().hex[:8]}"
     try:
         installer.fill(attempt, lock, path)
@@ -254,8 +254,8 @@ def _with_wheel(text: str, wheel: Path) -> str:
         "path": str(wheel),
         "hashes": {"sha256": digest_of_file(wheel)},
     }
-    ours = {"name": name.replace("_", "-"), "version": version, "archive": archive}
-    return tomli_w.dumps({**document, "packages": [*document.get("packages", ()), ours]})
+    service = {"name": name.replace("_", "-"), "version": version, "archive": archive}
+    return tomli_w.dumps({**document, "packages": [*document.get("packages", ()), service]})
 
 
 def _not_installed(completed: Completed, lock: Lock) -> RequirementsError:

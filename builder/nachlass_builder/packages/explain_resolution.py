@@ -37,9 +37,9 @@ def explain(
             return _not_fetched(one, fetched)
     if completed.status != UNSOLVABLE:
         return resolver.unreachable(completed)
-    named = [one for one in wanted if not one.is_link and one.applies]
-    versions = each(lambda one: resolver.version_of(one.alone), named)
-    missing = [one for one, version in zip(named, versions, strict=True) if version is None]
+    from_indexes = [one for one in wanted if not one.is_link and one.applies]
+    versions = each(lambda one: resolver.version_of(one.alone), from_indexes)
+    missing = [one for one, version in zip(from_indexes, versions, strict=True) if version is None]
     return _missing(missing, resolver) if missing else _conflict(completed, wanted, resolver)
 
 
@@ -65,12 +65,12 @@ def _missing(missing: Sequence[Wanted], resolver: Resolver) -> RequirementsError
     An index that denies access comes first: it may have the other missing ones.
     """
     undated = replace(resolver, as_of=None)
-    there = each(lambda one: _exists(one.name, undated), missing)
-    asked = list(zip(missing, there, strict=True))
-    refusals = [None if exists else undated.refusal_of(one.name) for one, exists in asked]
-    denied = [(one, said) for one, said in zip(missing, refusals, strict=True) if said]
+    existing = each(lambda one: _exists(one.name, undated), missing)
+    lookups = list(zip(missing, existing, strict=True))
+    refusals = [None if exists else undated.refusal_of(one.name) for one, exists in lookups]
+    denied = [(one, refusal_) for one, refusal_ in zip(missing, refusals, strict=True) if refusal_]
     failures = [_denied(*denied[0], len(denied) - 1, resolver)] if denied else []
-    for (one, exists), refusal in zip(asked, refusals, strict=True):
+    for (one, exists), refusal in zip(lookups, refusals, strict=True):
         if not refusal:
             failures.append(_unavailable(one, resolver) if exists else _unknown(one, resolver))
     return _combined(failures)
@@ -151,11 +151,11 @@ def _nearest(one: Wanted, resolver: Resolver) -> str:
         return f"no version of {name} has a wheel for {HERE}"
     if not one.pin:
         return f"{name} has wheels for {HERE} in versions {found[0]} to {found[-1]}"
-    what = " and ".join(f"{name}=={version}" for version in found)
+    versions = " and ".join(f"{name}=={version}" for version in found)
     if len(found) > 1:
-        return f"the nearest versions with a wheel for {HERE} are {what}"
-    rest = "earlier" if higher else "later"
-    return f"the nearest version with a wheel for {HERE} is {what} (no {rest} version has one)"
+        return f"the nearest versions with a wheel for {HERE} are {versions}"
+    order = "earlier" if higher else "later"
+    return f"the nearest version with a wheel for {HERE} is {versions} (no {order} version has one)"
 
 
 def _not_fetched(one: Wanted, fetched: Completed) -> RequirementsError:
@@ -175,12 +175,12 @@ def _conflict(
     completed: Completed, wanted: Sequence[Wanted], resolver: Resolver
 ) -> RequirementsError:
     """Return the error for requirements that exist but are incompatible."""
-    least = _smallest_conflict(wanted, resolver)
-    theirs = [one for one in least if one.origin]
-    ours = [one for one in least if not one.origin]
+    conflict = _smallest_conflict(wanted, resolver)
+    theirs = [one for one in conflict if one.origin]
+    ours = [one for one in conflict if not one.origin]
     constrained = resolver.constraints or resolver.indexes.constraints
     free = replace(resolver, constraints=(), indexes=replace(resolver.indexes, constraints=()))
-    by_constraint = bool(constrained) and free.fit([one.text for one in least])
+    by_constraint = bool(constrained) and free.fit([one.text for one in conflict])
     first, *others = [*theirs, *ours]
     names = " and ".join([redact(first.text, ()) if theirs else str(first), *map(str, others)])
     if others:
@@ -192,37 +192,43 @@ def _conflict(
     return RequirementsError(
         message,
         place=first.place,
-        details=None if _contradict(least, resolver) else _explanation(completed, least, resolver),
+        details=None
+        if _contradict(conflict, resolver)
+        else _explanation(completed, conflict, resolver),
         remedy=_conflict_remedy(theirs, ours, resolver, by_constraint=by_constraint),
     )
 
 
-def _contradict(least: Sequence[Wanted], resolver: Resolver) -> bool:
+def _contradict(conflict: Sequence[Wanted], resolver: Resolver) -> bool:
     """Return whether all are about one distribution, no version of which matches all."""
-    if any(one.is_link for one in least) or len({one.name for one in least}) > 1:
+    if any(one.is_link for one in conflict) or len({one.name for one in conflict}) > 1:
         return False
-    versions = ",".join(str(one.parsed.specifier) for one in least if one.parsed.specifier)
-    return not resolver.version_of(f"{least[0].name}{versions}")
+    versions = ",".join(str(one.parsed.specifier) for one in conflict if one.parsed.specifier)
+    return not resolver.version_of(f"{conflict[0].name}{versions}")
 
 
-def _explanation(completed: Completed, least: Sequence[Wanted], resolver: Resolver) -> str:
+def _explanation(completed: Completed, conflict: Sequence[Wanted], resolver: Resolver) -> str:
     """Return uv's message about the smallest conflict, or its first one about all."""
-    said = resolver.lock([one.text for one in least])
-    return uv_message(said if said.status else completed)
+    output = resolver.lock([one.text for one in conflict])
+    return uv_message(output if output.status else completed)
 
 
 def _smallest_conflict(wanted: Sequence[Wanted], resolver: Resolver) -> list[Wanted]:
     """Reduce the requirements to those that conflict: drop ours first, then the user's."""
-    until = time.monotonic() + SEARCH_LIMIT_S
-    least = list(wanted)
+    deadline = time.monotonic() + SEARCH_LIMIT_S
+    conflict = list(wanted)
     theirs = [one for one in wanted if one.origin]
     if theirs and not resolver.fit([one.text for one in theirs]):
-        least = theirs
-    for one in sorted(least, key=lambda one: one.origin is not None):
-        rest = [other for other in least if other is not one]
-        if time.monotonic() < until and rest and not resolver.fit([other.text for other in rest]):
-            least = rest
-    return least
+        conflict = theirs
+    for one in sorted(conflict, key=lambda one: one.origin is not None):
+        rest = [other for other in conflict if other is not one]
+        if (
+            time.monotonic() < deadline
+            and rest
+            and not resolver.fit([other.text for other in rest])
+        ):
+            conflict = rest
+    return conflict
 
 
 def _conflict_remedy(
@@ -235,8 +241,8 @@ def _conflict_remedy(
         return "make it available on the index, or in wheels/ with all its dependencies"
     if not ours and len(theirs) == 1 and theirs[0].pin:
         return _nearest(theirs[0], resolver)
-    which = " or ".join(dict.fromkeys(one.name for one in theirs))
-    return f"allow other versions of {which}" + (
+    names = " or ".join(dict.fromkeys(one.name for one in theirs))
+    return f"allow other versions of {names}" + (
         ": the requirements of the service and the kernel cannot change" if ours else ""
     )
 

@@ -101,14 +101,16 @@ def run_uv(
         environment=environment,
         stdin=stdin,
     )
-    said = Completed(completed.status, completed.stdout, redact(completed.stderr, indexes.secrets))
-    for sign, what, remedy in (
+    redacted = Completed(
+        completed.status, completed.stdout, redact(completed.stderr, indexes.secrets)
+    )
+    for sign, problem, remedy in (
         (DISK_FULL, "the disk is full", FREE_SPACE),
         (NOT_WRITABLE, "a folder cannot be written", WRITABLE_FOLDER_REMEDY),
     ):
-        if completed.status and sign.search(said.stderr):
-            raise StorageError(f"{doing}: {what}", details=uv_message(said), remedy=remedy)
-    return said
+        if completed.status and sign.search(redacted.stderr):
+            raise StorageError(f"{doing}: {problem}", details=uv_message(redacted), remedy=remedy)
+    return redacted
 
 
 def uv_environment(indexes: IndexSettings) -> dict[str, str]:

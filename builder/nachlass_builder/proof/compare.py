@@ -84,7 +84,7 @@ def compare_predictions(
     if not before:
         return Predictions("the old bundle has no samples")
     with TemporaryDirectory(prefix="nachlass-") as work:
-        answer, _said = run_service(
+        answer, _output = run_service(
             python,
             "score",
             bundle,

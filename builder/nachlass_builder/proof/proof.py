@@ -83,14 +83,14 @@ def run_service(
         environment=environment,
         stdin=stdin,
     )
-    said = completed.stderr
+    output = completed.stderr
     if not answer.is_file():
         message = f"the interpreter exited with status {completed.status} before responding"
-        return Failure("ended", message, traceback=said[-4000:]), said
+        return Failure("ended", message, traceback=output[-4000:]), output
     answered = json.loads(answer.read_text(encoding="utf-8"))
     if error := answered.pop("error", None):
-        return msgspec.convert({**answered, **error}, Failure), said
-    return msgspec.convert(answered, expected), said
+        return msgspec.convert({**answered, **error}, Failure), output
+    return msgspec.convert(answered, expected), output
 
 
 def service_environment(
@@ -113,7 +113,7 @@ def prove(
     work: Path,
     environment: Mapping[str, str],
     place: Place,
-    gone: Path,
+    deleted: Path,
     deadline: Deadline,
     lock: str | None = None,
     registered: Sequence[RegisteredClass] = (),
@@ -124,14 +124,14 @@ def prove(
 
     `environment` comes from service_environment. `training` is used after a failure
     to find out whether the pickle or the environment is the cause; None skips this.
-    `gone` is the folder that the cells ran in. `lock` names the lock of the serving
+    `deleted` is the folder that the cells ran in. `lock` names the lock of the serving
     environment, if it was given. `registered` are classes of the notebook that may
     break a pickle; `owners_of` returns the training environment's distributions that
     provide a module. The manifest must contain the number of samples.
     """
     # As in a worker that shares the cores: libraries with thread pools start two threads.
     environment = {**environment, "OMP_NUM_THREADS": "2"}
-    ask = partial(
+    try_in = partial(
         run_service,
         command="prove",
         bundle=bundle,
@@ -141,16 +141,16 @@ def prove(
         deadline=deadline,
         run=run,
     )
-    answer, _said = ask(serving)
+    answer, _output = try_in(serving)
     if isinstance(answer, Failure):
-        in_training = training is not None and isinstance(ask(training)[0], Proven)
+        in_training = training is not None and isinstance(try_in(training)[0], Proven)
         if answer.where:
             place = Place(answer.where)
         raise _proof_error(
             answer,
             in_training=in_training,
             place=place,
-            gone=gone,
+            deleted=deleted,
             lock=lock,
             registered=registered,
             owners_of=owners_of,
@@ -191,7 +191,7 @@ def _proof_error(
     *,
     in_training: bool,
     place: Place,
-    gone: Path,
+    deleted: Path,
     lock: str | None,
     registered: Sequence[RegisteredClass],
     owners_of: Callable[[str], Collection[str]],
@@ -226,21 +226,23 @@ def _proof_error(
             ),
         )
     if in_training:
-        what = f"the model works only with the packages of the notebook's kernel: {error.message}"
+        message = (
+            f"the model works only with the packages of the notebook's kernel: {error.message}"
+        )
     elif error.code == "bundle":
-        what = f"the pickle loads only inside the notebook: {error.message}"
+        message = f"the pickle loads only inside the notebook: {error.message}"
     elif error.sample is not None:
-        what = f"sample {error.sample} fails outside the notebook: {error.message}"
+        message = f"sample {error.sample} fails outside the notebook: {error.message}"
     else:
-        what = f"the model cannot be proven: {error.message}"
+        message = f"the model cannot be proven: {error.message}"
     remedy = INCLUDE_FILES
-    if str(gone) in error.message:
+    if str(deleted) in error.message:
         remedy = RELATIVE_PATHS
     elif BY_NAME in error.message:
         remedy = MOVE_TO_MODULE
     elif registered and not in_training:
         remedy += f"\n{_advice_about(registered)}"
-    return ProofError(what, place=place, details=details, remedy=remedy)
+    return ProofError(message, place=place, details=details, remedy=remedy)
 
 
 def _advice_about(registered: Sequence[RegisteredClass]) -> str:

@@ -93,8 +93,8 @@ def to_paste(
     text = next((name for name in files if name.endswith(".txt")), None)
     if text:
         hashed = requirements.require_hashes or requirements.hashes
-        how = f"{text}, with hashes (uv pip compile --generate-hashes)" if hashed else text
-        return "\n".join([f"add to {how}:", *(f"    {line}" for line in pinned)])
+        file_text = f"{text}, with hashes (uv pip compile --generate-hashes)" if hashed else text
+        return "\n".join([f"add to {file_text}:", *(f"    {line}" for line in pinned)])
     if project := next((name for name in files if name.endswith("pyproject.toml")), None):
         quoted = [json.dumps(line) for line in pinned]
         return _written(f"add to `dependencies` in {project}:", None, quoted, None)
@@ -102,12 +102,12 @@ def to_paste(
     return _written(first, f"{NAME} = [", pairs, "]")
 
 
-def _written(where: str, opening: str | None, entries: Sequence[str], closing: str | None) -> str:
+def _written(heading: str, opening: str | None, entries: Sequence[str], closing: str | None) -> str:
     """Write one entry per line, each with a comma, between brackets if they are given."""
     inner = "        " if opening else "    "
     lines = [f"{inner}{entry}," for entry in entries]
     around = [f"    {opening}", *lines, f"    {closing}"] if opening else lines
-    return "\n".join([where, *around])
+    return "\n".join([heading, *around])
 
 
 def _is_like_one_of(module: str, provided: Collection[str]) -> bool:

@@ -189,12 +189,12 @@ def _merge(sources: Sequence[Sequence[Requirement]], gathered: Requirements) -> 
     """
     by_name: dict[str, list[Requirement]] = {}
     for source in sources:
-        this: dict[str, list[Requirement]] = {}
+        applicable: dict[str, list[Requirement]] = {}
         for requirement in source:
             marker = requirement.parsed.marker
             if marker is None or marker.evaluate():
-                this.setdefault(requirement.name, []).append(requirement)
-        for name, requirements in this.items():
+                applicable.setdefault(requirement.name, []).append(requirement)
+        for name, requirements in applicable.items():
             higher = by_name.get(name)
             if higher is None or _is_bare(higher):
                 by_name[name] = requirements

@@ -29,15 +29,15 @@ POETRY = "poetry export -o requirements.txt"
 
 def unread_files(root: Path, nearest: Callable[[str], str | None]) -> Iterator[str]:
     """Yield a note for each file that is not read; `nearest` finds a file by its name."""
-    for wanted, command in COMMANDS.items():
-        if name := nearest(wanted):
-            yield _message(name, command.format(wanted))
+    for lock_file, command in COMMANDS.items():
+        if name := nearest(lock_file):
+            yield _message(name, command.format(lock_file))
     if (name := nearest("pyproject.toml")) and _uses_poetry(root, name):
         yield _message(f"[tool.poetry.dependencies] of {name}", POETRY)
 
 
-def _message(what: str, command: str) -> str:
-    return f"{what} is not read: convert it with `{command}`"
+def _message(subject: str, command: str) -> str:
+    return f"{subject} is not read: convert it with `{command}`"
 
 
 def _uses_poetry(root: Path, name: str) -> bool:

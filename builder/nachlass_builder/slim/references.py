@@ -83,11 +83,11 @@ class References:
     def add_code(self, code: CodeType, package: str = "") -> None:
         """Record the imports and strings of a code object and its nested ones."""
         imports = list(_imports(code))
-        taken_names = [taken for _module, taken, _level in imports]
+        taken_names = [names for _module, names, _level in imports]
         self.add_strings([entry for entry in code.co_consts if entry not in taken_names])
-        for module, taken, level in imports:
+        for module, names, level in imports:
             with suppress(ImportError):  # beyond the top-level package: the import fails as well
-                self.add(resolve_name("." * level + module, package) if level else module, taken)
+                self.add(resolve_name("." * level + module, package) if level else module, names)
         for constant in code.co_consts:
             if isinstance(constant, CodeType):
                 self.add_code(constant, package)

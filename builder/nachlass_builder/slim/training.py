@@ -72,9 +72,11 @@ class Training:
     """The training environment's distributions, their modules and their dependencies."""
 
     def __init__(self, site_packages: Path, request: ServingRequest) -> None:
-        there = installed(site_packages)
-        there.pop(canonicalize_name(PACKAGE), None)  # it is in every environment, but in no lock
-        self._there = there
+        distributions = installed(site_packages)
+        distributions.pop(
+            canonicalize_name(PACKAGE), None
+        )  # it is in every environment, but in no lock
+        self._there = distributions
         self._request = request
         self._extras: dict[str, set[str]] = {}
         for requirement in map(Requirement, request.requirements):
@@ -116,15 +118,15 @@ class Training:
 
     def training_only(self, kept: Collection[str]) -> dict[str, str]:
         """Return left-out dependencies of kept distributions, each with its dependent."""
-        whole = needed(self._there, self._with_extras(kept))
-        return {name: f"{need.by}" for name, need in whole.items() if name not in kept}
+        all_needed = needed(self._there, self._with_extras(kept))
+        return {name: f"{need.by}" for name, need in all_needed.items() if name not in kept}
 
     def without(self, kept: Collection[str]) -> dict[str, list[str]]:
         """Return the other distributions, each with the modules that only they provide."""
         modules = self.provided.modules
-        theirs = {module for name in kept for module in modules[name]}
+        kept_modules = {module for name in kept for module in modules[name]}
         return {
-            name: [module for module in modules[name] if module not in theirs]
+            name: [module for module in modules[name] if module not in kept_modules]
             for name in sorted(modules.keys() - kept)
         }
 

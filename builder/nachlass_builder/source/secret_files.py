@@ -140,7 +140,7 @@ def _by_place(name: str) -> str | None:
     for start in range(len(parts)):
         end = "/".join(parts[start:])
         if _ANY_PLACE.fullmatch(end):
-            return next(what for what, place in _PLACES.items() if place.fullmatch(end))
+            return next(kind for kind, place in _PLACES.items() if place.fullmatch(end))
     return None
 
 

@@ -115,20 +115,20 @@ class Apt:
             contents=str(contents).lower(),
         )
         (self.work / "apt.conf").write_text(configuration)
-        done = self.get("update", "--quiet", doing="fetching the Debian package lists")
+        completed = self.get("update", "--quiet", doing="fetching the Debian package lists")
         # apt fetches all or nothing: if a list of files fails, it leaves no package lists either.
-        is_of_files = contents and "Contents-" in said(done)
+        is_of_files = contents and "Contents-" in said(completed)
         if not is_of_files and not any(lists.glob("*_Packages*")):
             raise RequirementsError(
                 "cannot fetch the Debian package lists",
-                details=said(done) or "no archive is configured in /etc/apt",
+                details=said(completed) or "no archive is configured in /etc/apt",
                 remedy="give the build access to the archives in /etc/apt, through http_proxy "
                 "if needed, or use a base image that has the packages",
             )
         if is_of_files or (contents and not any(lists.glob("*Contents-*"))):
             raise RequirementsError(
                 "cannot fetch the Debian file lists (Contents)",
-                details=said(done) or "the archives in /etc/apt have none",
+                details=said(completed) or "the archives in /etc/apt have none",
                 remedy="list the packages in apt.txt, or configure archives with file lists in "
                 "/etc/apt",
             )
@@ -140,12 +140,14 @@ class Apt:
 
     def run(self, *command: str, doing: str) -> Completed:
         """Run a program in the C locale, with the user's proxy."""
-        done = run(
+        completed = run(
             command, doing=doing, deadline=self.deadline, environment=environment_for(os.environ)
         )
-        if DISK_FULL.search(done.stderr):
-            raise StorageError(f"{doing}: the disk is full", details=said(done), remedy=FREE_SPACE)
-        return done
+        if DISK_FULL.search(completed.stderr):
+            raise StorageError(
+                f"{doing}: the disk is full", details=said(completed), remedy=FREE_SPACE
+            )
+        return completed
 
 
 def environment_for(environ: Mapping[str, str]) -> dict[str, str]:
@@ -157,7 +159,7 @@ def environment_for(environ: Mapping[str, str]) -> dict[str, str]:
     return chosen
 
 
-def said(done: Completed) -> str:
+def said(completed: Completed) -> str:
     """Return apt's errors, warnings and unmet dependencies, each once."""
-    found = ERROR_LINES.findall(f"{done.stdout}\n{done.stderr}")
+    found = ERROR_LINES.findall(f"{completed.stdout}\n{completed.stderr}")
     return redact("\n".join(dict.fromkeys(found)), ())

@@ -47,19 +47,19 @@ def packages_that_bring(
     `work` is a folder for apt's files: see Apt. Raise RequirementsError if the lists cannot be
     fetched, StorageError on a full disk.
     """
-    wanted = sorted(set(sonames))
-    if not wanted:
+    names = sorted(set(sonames))
+    if not names:
         return {}
     apt = Apt(work, deadline)
     apt.update(contents=True)
-    owners = _owners(apt, wanted)
-    there = installed_packages(deadline)
+    owners = _owners(apt, names)
+    installed = installed_packages(deadline)
     chosen = {
         name: min(found, key=lambda owner: _rank(owner, name)).package
-        for name in wanted
+        for name in names
         if (found := owners[name])
     }
-    return {name: package for name, package in chosen.items() if package not in there}
+    return {name: package for name, package in chosen.items() if package not in installed}
 
 
 def _owners(apt: Apt, names: list[str]) -> dict[str, list[_Owner]]:
@@ -72,11 +72,13 @@ def _owners(apt: Apt, names: list[str]) -> dict[str, list[_Owner]]:
     patterns = apt.work / "names"
     patterns.write_text("".join(f"/{name}\n" for name in names))
     command = ("sh", "-c", FILTER_LINES, "sh", str(patterns), str(HELPER), "cat-file", *files)
-    done = apt.run(*command, doing=doing)
-    if "E: " in done.stderr:
-        raise RequirementsError("cannot read the Debian file lists (Contents)", details=said(done))
+    completed = apt.run(*command, doing=doing)
+    if "E: " in completed.stderr:
+        raise RequirementsError(
+            "cannot read the Debian file lists (Contents)", details=said(completed)
+        )
     found: dict[str, list[_Owner]] = {name: [] for name in names}
-    for line in done.stdout.splitlines():
+    for line in completed.stdout.splitlines():
         path, _space, packages = line.rpartition(" ")
         path = path.rstrip()
         name = path.rpartition("/")[2]

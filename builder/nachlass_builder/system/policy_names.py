@@ -26,16 +26,16 @@ def packages_named_after(
     A library that shares its package with others (`libgthread-2.0.so.0`) is left out. `work` is a
     folder for apt's files: see Apt, also for the exceptions.
     """
-    wanted = sorted(set(sonames))
-    if not wanted:
+    names = sorted(set(sonames))
+    if not names:
         return {}
     apt = Apt(work, deadline)
     apt.update()
     listed = apt.run(
         *("apt-cache", "-c", str(work / "apt.conf"), "pkgnames"), doing="listing Debian's packages"
     )
-    there = set(listed.stdout.split())
-    found = {name: next((n for n in names_made_of(name) if n in there), None) for name in wanted}
+    available = set(listed.stdout.split())
+    found = {name: next((n for n in names_made_of(name) if n in available), None) for name in names}
     return {name: package for name, package in found.items() if package}
 
 

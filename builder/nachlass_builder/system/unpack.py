@@ -52,16 +52,16 @@ def unpack(
     apt = Apt(work, deadline)
     apt.update()
     names = ", ".join(map(str, packages))
-    done = apt.get(
+    completed = apt.get(
         *("install", "--download-only", "--yes", "--quiet"),
         *("--no-install-recommends", "--no-upgrade", "--no-remove", "--"),
         *map(str, packages),
         doing=f"fetching {names}",
     )
-    if done.status:
-        raise _unavailable(packages, said(done))
+    if completed.status:
+        raise _unavailable(packages, said(completed))
     files = sorted(apt.archives.glob("*.deb"))
-    if not files and INSTALL_HEADER in done.stdout:
+    if not files and INSTALL_HEADER in completed.stdout:
         raise RequirementsError(
             f"apt-get did not copy {names}",
             remedy="in /etc/apt, replace `file:` with `copy:` in the archive addresses",
@@ -96,9 +96,9 @@ def _add(apt: Apt, file: Path, prefix: Path) -> Iterator[Unpacked]:
     name, _tab, version = shown.stdout.strip().partition("\t")
     if name == C_PACKAGE:
         return
-    done = apt.run("dpkg-deb", "-x", str(file), str(prefix), doing=f"unpacking {file.name}")
-    if done.status:
-        raise RequirementsError(f"{name} cannot be unpacked", details=done.stderr.strip())
+    completed = apt.run("dpkg-deb", "-x", str(file), str(prefix), doing=f"unpacking {file.name}")
+    if completed.status:
+        raise RequirementsError(f"{name} cannot be unpacked", details=completed.stderr.strip())
     file.unlink()
     yield Unpacked(name, version)
 

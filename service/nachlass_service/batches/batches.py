@@ -169,8 +169,8 @@ class Batch:
 
     def _read(self) -> Rows:
         """Return the next rows, empty at the end; TooLargeError beyond the row or time limit."""
-        left = self._limits.most_rows - self._row
-        rows = self._reader.read(max(1, min(self._stride.rows, left)))
+        remaining = self._limits.max_rows - self._row
+        rows = self._reader.read(max(1, min(self._stride.rows, remaining)))
         if rows:
             self._limits.check_rows(self._row + len(rows) + self._reader.rows_ahead)
             self._limits.check_time()

@@ -42,10 +42,10 @@ def compute() -> Any:
 
 
 @contextmanager
-def readable(what: str) -> Iterator[None]:
+def readable(subject: str) -> Iterator[None]:
     """Turn exceptions of pyarrow into a MalformedError."""
     try:
         yield
     except UNREADABLE as error:
         message = str(error).partition("\n")[0][:200]
-        raise MalformedError(f"{what} cannot be read: {message}") from None
+        raise MalformedError(f"{subject} cannot be read: {message}") from None

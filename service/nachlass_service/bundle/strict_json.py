@@ -67,8 +67,8 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Build an object; raises NotJsonError for a repeated key."""
     found = dict(pairs)
     if len(found) < len(pairs):
-        [(twice, _count)] = Counter(name for name, _value in pairs).most_common(1)
-        raise NotJsonError(f"the key {twice[:80]!r} is repeated")
+        [(duplicate, _count)] = Counter(name for name, _value in pairs).most_common(1)
+        raise NotJsonError(f"the key {duplicate[:80]!r} is repeated")
     return found
 
 

@@ -62,24 +62,24 @@ def read_arguments(cfg: Config) -> dict[str, Any]:
     found = vars(parser.parse_args(cfg.get_cmd_args_from_env()))
     if words := found.pop("args", None):
         raise SettingError(f"GUNICORN_CMD_ARGS has {words[0]!r}, which is not a setting")
-    given = {name: value for name, value in found.items() if value is not None}
+    values = {name: value for name, value in found.items() if value is not None}
     for name, instead in WITHOUT_EFFECT.items():
-        _reject_if_set(name, given, cfg, instead)
-    for name in FILES & given.keys():  # loading a model changes the working directory
-        given[name] = str(Path(given[name]).absolute())
-    return given
+        _reject_if_set(name, values, cfg, instead)
+    for name in FILES & values.keys():  # loading a model changes the working directory
+        values[name] = str(Path(values[name]).absolute())
+    return values
 
 
-def reject_other_workers_settings(given: Mapping[str, Any], cfg: Config) -> None:
+def reject_other_workers_settings(values: Mapping[str, Any], cfg: Config) -> None:
     """Reject settings that only gunicorn's own workers have; raises SettingError."""
     for name in OTHER_WORKERS_SETTINGS:
-        _reject_if_set(name, given, cfg, "remove it, or serve with -k gthread")
+        _reject_if_set(name, values, cfg, "remove it, or serve with -k gthread")
 
 
-def _reject_if_set(name: str, given: Mapping[str, Any], cfg: Config, instead: str) -> None:
-    if name in given:
+def _reject_if_set(name: str, values: Mapping[str, Any], cfg: Config, remedy: str) -> None:
+    if name in values:
         flag = (cfg.settings[name].cli or [name])[-1]
-        raise SettingError(f"GUNICORN_CMD_ARGS sets {flag}, which has no effect here: {instead}")
+        raise SettingError(f"GUNICORN_CMD_ARGS sets {flag}, which has no effect here: {remedy}")
 
 
 def check_settings(cfg: Config) -> None:

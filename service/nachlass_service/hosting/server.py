@@ -43,7 +43,7 @@ from nachlass_service.hosting.gunicorn_arguments import (
 from nachlass_service.hosting.gunicorn_logger import Logger
 from nachlass_service.hosting.snapshot import Snapshots
 from nachlass_service.http.balance import Balance
-from nachlass_service.http.body_budget import most_body_bytes
+from nachlass_service.http.body_budget import body_memory_limit
 from nachlass_service.metrics.metrics import Metrics
 from nachlass_service.proof.rehearsal import rehearse
 from nachlass_service.scoring.interrupter import INTERRUPTION
@@ -127,15 +127,15 @@ class Server(BaseApplication):
 
     def load_config(self) -> None:
         """Apply our defaults, then GUNICORN_CMD_ARGS, then our flags: the last one wins."""
-        given = read_arguments(self.cfg)
+        arguments = read_arguments(self.cfg)
         settings = self._defaults()
-        if "worker_class" not in given:
-            given["worker_class"] = worker_class()
-            if given["worker_class"] is not ThreadWorker:
-                reject_other_workers_settings(given, self.cfg)
-        if "workers" in given:
+        if "worker_class" not in arguments:
+            arguments["worker_class"] = worker_class()
+            if arguments["worker_class"] is not ThreadWorker:
+                reject_other_workers_settings(arguments, self.cfg)
+        if "workers" in arguments:
             self._why = "GUNICORN_CMD_ARGS"
-        for name, value in {**settings, **given, **self._from_flags()}.items():
+        for name, value in {**settings, **arguments, **self._from_flags()}.items():
             self.cfg.set(name, value)
         check_settings(self.cfg)
         if self.settings.show_samples is None:
@@ -182,7 +182,7 @@ class Server(BaseApplication):
         workers, self._why = self._capacity.workers(
             loaded=manifest.memory.loaded,
             scoring=manifest.memory.scoring,
-            bodies=most_body_bytes(self.settings),
+            bodies=body_memory_limit(self.settings),
             preload=preload,
         )
         if self.settings.workers:
@@ -210,13 +210,13 @@ class Server(BaseApplication):
 
     def _from_flags(self) -> dict[str, Any]:
         """Return the settings of the command line by gunicorn's names."""
-        given: dict[str, Any] = {}
+        values: dict[str, Any] = {}
         if {"HOST", "PORT"} & self._flags.keys():
-            given["bind"] = self._address()
+            values["bind"] = self._address()
         if "WEB_CONCURRENCY" in self._flags:
-            given["workers"] = self.settings.workers
+            values["workers"] = self.settings.workers
             self._why = "--workers"
-        return given
+        return values
 
     def _address(self) -> str:
         host = self._flags.get("HOST", DEFAULT_HOST)
@@ -270,8 +270,8 @@ class Server(BaseApplication):
         """Give a worker the lowest slot that no running worker has."""
         living = {other.age for other in arbiter.WORKERS.values()}
         self._slots = {age: slot for age, slot in self._slots.items() if age in living}
-        taken = self._slots.values()
-        slot = next(slot for slot in range(len(taken) + 1) if slot not in taken)
+        used_slots = self._slots.values()
+        slot = next(slot for slot in range(len(used_slots) + 1) if slot not in used_slots)
         self._slots[worker.age], self._metrics_of[worker.age] = slot, self.metrics
         self.metrics.counters.prepare(slot)
         self.balance.prepare(slot)

@@ -43,13 +43,13 @@ class Acceptor:
         handler: Handler,
         balance: Balance,
         *,
-        most: int,
+        limit: int,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self.is_draining = False
         self.connections: set[Connection] = set()
         self._loop, self._handler, self._balance = loop, handler, balance
-        self._most, self._tls = most, tls
+        self._limit, self._tls = limit, tls
         self._listeners: list[socket.socket] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._has_stepped_back = False
@@ -75,7 +75,7 @@ class Acceptor:
         """Register a connection, and make room for it."""
         self.connections.add(connection)
         self._say()
-        if len(self.connections) > self._most:
+        if len(self.connections) > self._limit:
             self._make_room(connection)
 
     def closed(self, connection: Connection) -> None:
@@ -133,7 +133,7 @@ class Acceptor:
 
     def _accept_client(self, listener: socket.socket) -> None:
         """Accept one client, unless another worker should or too many handshakes are pending."""
-        if len(self._tasks) >= self._most:
+        if len(self._tasks) >= self._limit:
             self._close_for(NO_ROOM_S)
             return
         load = len(self.connections) + len(self._tasks)
@@ -178,18 +178,18 @@ class Acceptor:
         self._tasks.discard(task)
         self._say()
 
-    def _make_room(self, newcomer: Connection) -> None:
+    def _make_room(self, connection: Connection) -> None:
         """Close the longest idle connection, or the new one if none is idle."""
-        idle = [c for c in self.connections if c.phase is IDLE and c is not newcomer]
+        idle = [c for c in self.connections if c.phase is IDLE and c is not connection]
         if idle:
-            min(idle, key=lambda connection: connection.since).close()
+            min(idle, key=lambda c: c.since).close()
         else:
-            newcomer.reject(503, f"too many connections (limit {self._most})")
+            connection.reject(503, f"too many connections (limit {self._limit})")
         self._closed += 1
         now = time.monotonic()
         if now - self._logged_at > LOGGED_EVERY_S:
             self._logged_at = now
-            log.event("connections", level=WARNING, limit=self._most, closed=self._closed)
+            log.event("connections", level=WARNING, limit=self._limit, closed=self._closed)
             self._closed = 0
 
     def _close_idle(self, since: float) -> None:

@@ -58,7 +58,7 @@ class AsyncWorker(Worker):
             self._loop,
             self._handler,
             balance,
-            most=self.cfg.worker_connections,
+            limit=self.cfg.worker_connections,
             tls=ssl_context(self.cfg) if self.cfg.is_ssl else None,
         )
         return self._handler.scheduler.run

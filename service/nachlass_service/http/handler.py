@@ -14,7 +14,7 @@ from nachlass_service.base import log
 from nachlass_service.base.errors import ServiceError
 from nachlass_service.http.access_log import AccessLog
 from nachlass_service.http.batch_handler import BatchHandler
-from nachlass_service.http.body_budget import BodyBudget, most_body_bytes
+from nachlass_service.http.body_budget import BodyBudget, body_memory_limit
 from nachlass_service.http.head import Refusal, RequestLimits
 from nachlass_service.http.interfaces import Client
 from nachlass_service.http.request import Request
@@ -62,7 +62,7 @@ class RequestHandler:
             field_bytes=cfg.limit_request_field_size or 1 << 16,
             fields=cfg.limit_request_fields,
         )
-        self.budget = BodyBudget(most_body_bytes(scorer.settings))
+        self.budget = BodyBudget(body_memory_limit(scorer.settings))
         self.keep_alive_s = cfg.keepalive
         self.is_streamed = is_streamed
         self.scheduler = Scheduler(scorer, loop, leave)

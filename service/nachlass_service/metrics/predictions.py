@@ -114,13 +114,13 @@ class Predictions:
                 return series
         return candidates[-1]
 
-    def _may_enter(self, new: Series, there: Sequence[Series]) -> bool:
+    def _may_enter(self, new: Series, existing: Sequence[Series]) -> bool:
         """Return whether another field, or another label of a field, is within the limits."""
-        fields = {series[1] for series in there if series[0] in ("label", "number")}
+        fields = {series[1] for series in existing if series[0] in ("label", "number")}
         fields |= self._labels.keys() | self._buckets.keys() | {OTHER}
         if new[1] not in fields and len(fields) > MAX_FIELDS:
             self._all_fields = fields
-        elif new[0] == "label" and sum(series[:2] == new[:2] for series in there) >= MAX_LABELS:
+        elif new[0] == "label" and sum(series[:2] == new[:2] for series in existing) >= MAX_LABELS:
             self._full.add(new[1])
         return not self._is_refused(new)
 

@@ -140,13 +140,13 @@ class SharedCounters:
         Return false if it is not allowed or there is no more room.
         """
         with self.alone():
-            there = self.series()
+            existing = self.series()
             if series in self._rows:
                 return True
             line = json.dumps([width, *series], ensure_ascii=False).encode() + b"\n"
             start = self._header[ENTERED]
             end = start + len(line)
-            if not allowed(there) or self._next_cell + width > CELLS or end > DIRECTORY_BYTES:
+            if not allowed(existing) or self._next_cell + width > CELLS or end > DIRECTORY_BYTES:
                 return False
             self._directory[start:end] = line
             self._header[ENTERED] = end  # other workers read the entry only from now on

@@ -194,13 +194,13 @@ class Scheduler:
         if self._batches and jobs[0].request:
             while waiting and waiting[0].request and len(jobs) < MAX_IN_BATCH:
                 jobs.append(waiting.popleft())
-        wanted = []
+        connected = []
         for job in jobs:
             if job.is_wanted():
-                wanted.append(job)
+                connected.append(job)
             else:
                 self._end(job, DisconnectedError())
-        return wanted
+        return connected
 
     def _hand_over(self, jobs: list[Job]) -> None:
         running = Running(jobs)

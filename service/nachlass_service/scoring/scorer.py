@@ -108,8 +108,8 @@ class Scorer:
         """Return the prediction for a request as JSON, and count it; raises ServiceError."""
         started = time.monotonic()
         try:
-            again = partial(read_body, *request)
-            scored = _scored(*self._run(partial(self._requests.score_one, again(), again)))
+            reread = partial(read_body, *request)
+            scored = _scored(*self._run(partial(self._requests.score_one, reread(), reread)))
         except ServiceError as error:
             self.reject(error, request_id, time.monotonic() - started)
             raise
@@ -122,8 +122,8 @@ class Scorer:
         It is made in this thread. An exception other than ServiceError is a defect.
         """
         try:
-            again = partial(read_body, *request)
-            return _scored(*self._requests.score_one(again(), again))
+            reread = partial(read_body, *request)
+            return _scored(*self._requests.score_one(reread(), reread))
         except BaseException as error:  # noqa: BLE001 - the caller handles it
             return error
 
@@ -153,15 +153,15 @@ class Scorer:
                 yield outcomes
                 return
             stride.start_over()
-        left, total_s = len(rows), 0.0
-        while left:
+        remaining, total_s = len(rows), 0.0
+        while remaining:
             outcomes = []
             try:
                 total_s += self._take_turn(steps, outcomes)
             except TimeLimitError:
                 yield outcomes[:]  # the lost thread may still add to the list
                 raise
-            left -= len(outcomes)
+            remaining -= len(outcomes)
             yield outcomes
         if not self.batches:
             stride.note_one_by_one(len(rows), total_s)
@@ -195,8 +195,8 @@ class Scorer:
     def log_if_slow(self, request_id: str, seconds: float, rows: int | None = None) -> None:
         """Log a slow request; `rows` is the number of rows of a batch."""
         if seconds >= self.settings.slow_request_s:
-            took = round(seconds, 3)
-            log.event("slow", level=WARNING, request=request_id, seconds=took, rows=rows)
+            rounded_s = round(seconds, 3)
+            log.event("slow", level=WARNING, request=request_id, seconds=rounded_s, rows=rows)
 
     def reject(
         self,

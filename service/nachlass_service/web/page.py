@@ -155,11 +155,11 @@ def _distributions(drift: DriftReport) -> dict[str, Any]:
         "charts": [
             (
                 title,
-                what,
-                charts_of(drifts, open_first=has_traffic and what == "prediction"),
+                description,
+                charts_of(drifts, open_first=has_traffic and description == "prediction"),
                 max(0, len(drifts) - MAX_CHARTS),
             )
-            for title, what, drifts in groups
+            for title, description, drifts in groups
         ],
         "has_ks": any(one.ks is not None for one in (*drift.predictions, *drift.inputs)),
         "one_in": f"{1 / FALSE_ALARMS:,.0f}",

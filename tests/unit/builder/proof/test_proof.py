@@ -70,7 +70,7 @@ def proof(tmp_path):
             work=tmp_path / "work",
             environment={"BUCKETS": "10", "OMP_NUM_THREADS": "8"},
             place=PLACE,
-            gone=Path("/build/ran"),
+            deleted=Path("/build/ran"),
             deadline=Deadline(),
             lock=lock,
             run=service.run,
@@ -153,7 +153,7 @@ def test_the_serving_environment_alone_is_asked_when_it_proves(tmp_path):
         work=tmp_path / "work",
         environment={"BUCKETS": "10", "OMP_NUM_THREADS": "8"},
         place=PLACE,
-        gone=Path("/build/ran"),
+        deleted=Path("/build/ran"),
         deadline=Deadline(),
         run=service.run,
     )

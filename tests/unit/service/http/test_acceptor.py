@@ -42,7 +42,7 @@ def made():
     clients, acceptors = [], []
 
     def make(most=100):
-        acceptor = Acceptor(loop, front, balance, most=most)
+        acceptor = Acceptor(loop, front, balance, limit=most)
         acceptor.open([listener])
         acceptors.append(acceptor)
         return acceptor

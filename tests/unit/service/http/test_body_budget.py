@@ -13,7 +13,7 @@ from nachlass_service.http.body_budget import (
     TRIM_EVERY_S,
     TRIMMED_BYTES,
     BodyBudget,
-    most_body_bytes,
+    body_memory_limit,
 )
 from nachlass_service.http.request import Request
 
@@ -43,7 +43,7 @@ def test_bodies_of_all_requests_share_the_budget():
     assert raised.value.retry_after_s == 1
     budget.release(first)
     budget.release(first)
-    assert (budget.left, first.counted_bytes) == (10, 0)
+    assert (budget.remaining, first.counted_bytes) == (10, 0)
     budget.take(10)
 
 
@@ -84,4 +84,4 @@ def test_a_library_that_cannot_is_not_asked(monkeypatch):
 def test_the_settings_say_how_much_it_is():
     for size, most in ((1000, MIN_BYTES), (MIN_BYTES, BODIES * MIN_BYTES)):
         settings = Settings.from_environ({"S2I_MAX_BODY_BYTES": str(size)})
-        assert most_body_bytes(settings) == most
+        assert body_memory_limit(settings) == most

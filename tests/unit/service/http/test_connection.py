@@ -220,10 +220,10 @@ def test_nothing_is_kept_of_a_client_that_is_gone(connect):
     client.send(HALF[:60])
     client.send(HALF[60:] + b",")
     client.send(b"2,")
-    assert client.front.budget.left < client.front.budget.most
+    assert client.front.budget.remaining < client.front.budget.limit
     client.connection.connection_lost(None)
     assert client.connection.phase is CLOSING
-    assert client.front.budget.left == client.front.budget.most
+    assert client.front.budget.remaining == client.front.budget.limit
 
 
 def test_a_body_is_given_back_whether_or_not_its_client_is_answered(connect):
@@ -231,11 +231,11 @@ def test_a_body_is_given_back_whether_or_not_its_client_is_answered(connect):
     client.send(HALF)
     client.send(b",2,")
     client.send(b"3,45]")
-    assert client.front.budget.left < client.front.budget.most
+    assert client.front.budget.remaining < client.front.budget.limit
     client.connection.connection_lost(None)
-    assert client.front.budget.left == client.front.budget.most
+    assert client.front.budget.remaining == client.front.budget.limit
     client.connection.answer(b"42", close=False)
-    assert client.front.budget.left == client.front.budget.most
+    assert client.front.budget.remaining == client.front.budget.limit
     assert client.transport.sent == b""
 
 

@@ -194,7 +194,7 @@ class Play:
         assert self.connection.phase is CLOSING
         assert not self.front.waiting
         assert not self.front.streams
-        assert self.front.budget.left == self.front.budget.most
+        assert self.front.budget.remaining == self.front.budget.limit
 
 
 def test_a_connection_outlives_its_client(monkeypatch):

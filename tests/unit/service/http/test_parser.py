@@ -285,16 +285,16 @@ def test_bodies_of_all_connections_share_a_budget():
     for made in (first, second):
         made.feed(text(b"POST", b"/predict", b"Content-Length: 100"))
         made.feed(b"x" * 50)
-        assert budget.left == (150 if made is first else 50)
+        assert budget.remaining == (150 if made is first else 50)
         made.feed(b"x" * 50)
     [served], [refused] = first.requests, second.requests
     assert served.body == b"x" * 100
     assert isinstance(refused.error, OverloadedError)
     assert refused.body == b""
-    assert budget.left == 50
+    assert budget.remaining == 50
     budget.release(served)
     budget.release(served)
-    assert budget.left == 150
+    assert budget.remaining == 150
 
 
 @pytest.mark.parametrize("ends", ["close", "end", "refusal"])
@@ -304,7 +304,7 @@ def test_a_body_that_does_not_come_is_given_back(ends):
     made.feed(text(b"POST", b"/predict", b"Transfer-Encoding: chunked"))
     made.feed(b"1e\r\n" + b"x" * 20)
     made.feed(b"x" * 5)
-    assert budget.left == BUDGET - 25
+    assert budget.remaining == BUDGET - 25
     if ends == "close":
         made.close()
     elif ends == "end":
@@ -315,7 +315,7 @@ def test_a_body_that_does_not_come_is_given_back(ends):
     else:
         made.feed(b"x" * 5 + b"no chunk\r\n")
         assert made.refusal.status == 400
-    assert budget.left == BUDGET
+    assert budget.remaining == BUDGET
 
 
 def test_what_was_read_and_not_answered_is_given_back():
@@ -324,9 +324,9 @@ def test_what_was_read_and_not_answered_is_given_back():
     made.feed(text(body=b"x" * 60)[:-20])
     made.feed(b"x" * 20)
     assert len(made.requests) == 1
-    assert budget.left == BUDGET - 60
+    assert budget.remaining == BUDGET - 60
     made.close()
-    assert budget.left == BUDGET
+    assert budget.remaining == BUDGET
     assert not made.requests
 
 

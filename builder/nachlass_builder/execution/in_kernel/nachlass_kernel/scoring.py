@@ -124,12 +124,12 @@ class _Scoring:
 
     def require_success(self, predictions: Mapping[int, Any]) -> None:
         """Raise for a model that fails for most samples, or for each of the first ones."""
-        given, failed = len(self.samples.entries), len(self.failed)
+        total, failed = len(self.samples.entries), len(self.failed)
         scored = len(predictions) + failed
-        all_first = self.failed.keys() >= {*range(min(FIRST, given))}
+        all_first = self.failed.keys() >= {*range(min(FIRST, total))}
         if failed and (2 * failed > scored or all_first):
             raise CaptureFailure(
-                "fails", "the model fails", failures=self.failures(), scored=scored, given=given
+                "fails", "the model fails", failures=self.failures(), scored=scored, given=total
             )
 
     def failures(self) -> list[AlikeFailures]:

@@ -231,14 +231,14 @@ def _is_data_of_home(text: str) -> bool:
 
 def _largest(leaves: list[Reached]) -> LargestVariable | None:
     """Return the largest variable."""
-    weighed = [
+    weights = [
         (_weight(one.value), index)
         for index, one in enumerate(leaves)
         if not isinstance(one.value, FunctionType | type | ModuleType)
     ]
-    if not weighed:
+    if not weights:
         return None
-    size, index = max(weighed)
+    size, index = max(weights)
     return LargestVariable(name=leaves[index].name, function=leaves[index].function, bytes=size)
 
 
