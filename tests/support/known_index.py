@@ -70,7 +70,7 @@ class KnownIndex(Resolver):
         given = dict(pairwise(options))
         return given.get("--python-version", THIS_PYTHON) in (*wheels, *source)
 
-    def fit(self, requirements):
+    def can_resolve(self, requirements):
         names = {Requirement(text).name for text in requirements}
         constrained = self.constraints or self.indexes.constraints
         return not (

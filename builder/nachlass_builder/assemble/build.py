@@ -40,7 +40,7 @@ from nachlass_builder.proof.describe_predictions import read_samples
 from nachlass_builder.proof.proof import service_environment
 from nachlass_builder.requirements.check import Checked, check
 from nachlass_builder.requirements.first_pass import compute_requirements
-from nachlass_builder.requirements.missing_imports import missing_imports, told
+from nachlass_builder.requirements.missing_imports import describe_imports, missing_imports
 from nachlass_builder.requirements.requirements import gather
 from nachlass_builder.slim.choose_environment import Serving
 from nachlass_builder.slim.serving_request import require_locked
@@ -140,7 +140,9 @@ class _Build:
         require_locked(settings, lock)
         locked = {name for name, _version in lock.packages}
         if unprovided := missing_imports(checked.imports, locked):
-            self.progress.warn(f"imports that no requirement provides: {told(unprovided)}")
+            self.progress.warn(
+                f"imports that no requirement provides: {describe_imports(unprovided)}"
+            )
         with self.progress.step("making the training environment") as step:
             training = self._environment(lock, "training", indexes)
             step.made = None if training.reused else training.path

@@ -27,7 +27,7 @@ from nachlass_builder.assemble.cache_size import (
 from nachlass_builder.bundle.cached import BUNDLES
 from nachlass_builder.bundle.staging import remove
 from nachlass_builder.foundation.errors import StorageError
-from nachlass_builder.foundation.in_use import alone, is_in_use, last_used, touch
+from nachlass_builder.foundation.in_use import exclusive, is_in_use, last_used, touch
 from nachlass_builder.foundation.progress import counted
 from nachlass_builder.foundation.size import megabytes
 from nachlass_builder.packages.bytecode import BYTECODE
@@ -168,7 +168,7 @@ def _lock(folder: Path, locks: ExitStack) -> bool:
     """Take the locks of a folder; return whether both were free."""
     try:
         # In this order: the second changes the time of a folder without a mark.
-        if not locks.enter_context(alone(folder)):
+        if not locks.enter_context(exclusive(folder)):
             return False
         locks.enter_context(FileLock(folder / LOCK, timeout=0))
     except Timeout:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nachlass_builder.assemble.built_before import BUILT
-from nachlass_builder.assemble.secret_parameters import REMEMBERED
+from nachlass_builder.assemble.secret_parameters import RECORD_FOLDER
 from nachlass_builder.bundle.cached import BUNDLES
 from nachlass_builder.foundation.in_use import MARK
 from nachlass_builder.foundation.keyed_digest import KEY
@@ -24,7 +24,7 @@ KINDS = {
     "compiled bytecode": (BYTECODE,),
     "bundles of git URLs and read-only sources": (BUNDLES,),
     "wheels of the service": (WHEELS,),
-    "records of builds": (BUILT, SUBSETS, REMEMBERED, KEY, "system", "locks"),
+    "records of builds": (BUILT, SUBSETS, RECORD_FOLDER, KEY, "system", "locks"),
     "uv's cache": ("uv",),
 }
 """The kinds of content and their folders."""

@@ -32,7 +32,7 @@ from nachlass_builder.packages.service_wheel import service_requirements
 from nachlass_builder.requirements.check import Checked
 from nachlass_builder.requirements.requirement_hashes import Hashed
 
-HERE = f"Python {python_version()} on {system()} {machine()}"
+THIS_PYTHON = f"Python {python_version()} on {system()} {machine()}"
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ def _read(
 def _other_platform(reason: str, place: Place, remedy: str) -> RequirementsError:
     """Return the error for a lock that cannot be installed here."""
     return RequirementsError(
-        f"the lock is for another Python or platform; this is {HERE}",
+        f"the lock is for another Python or platform; this is {THIS_PYTHON}",
         place=place,
         details=reason,
         remedy=f"use the Python that it was created with, or {remedy}",

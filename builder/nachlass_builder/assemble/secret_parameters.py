@@ -15,7 +15,7 @@ from nachlass_builder.foundation.settings import Settings
 from nachlass_builder.notebook.notebook import Notebook
 from nachlass_builder.source.parameters import secret_parameters
 
-REMEMBERED = "secrets"
+RECORD_FOLDER = "secrets"
 """The cache folder with a keyed digest of the secret parameters of each bundle."""
 
 
@@ -42,7 +42,7 @@ def remember(settings: Settings, destination: Path) -> None:
 def _record(settings: Settings, destination: Path) -> Path:
     """Return the file with the digest of a bundle's secret parameters."""
     name = hashlib.sha256(os.fsencode(destination)).hexdigest()[:32]
-    return settings.cache / REMEMBERED / name
+    return settings.cache / RECORD_FOLDER / name
 
 
 def _digest(settings: Settings) -> str:

@@ -22,17 +22,17 @@ from nachlass_builder.foundation.progress import Progress
 from nachlass_builder.source.prepare import Prepared
 from nachlass_builder.system.apt import has_apt
 from nachlass_builder.system.apt_txt import AptPackage
-from nachlass_builder.system.debian_archive import packages_that_bring
+from nachlass_builder.system.debian_archive import packages_with_files
 from nachlass_builder.system.installed import (
     installed_packages,
     owners_of,
-    state_of_the_system,
+    system_state,
 )
 from nachlass_builder.system.policy_names import packages_named_after
 from nachlass_builder.system.shared_libraries import libraries_of
 from nachlass_builder.system.unpack import environment_with, unpack
 
-KNOWN = "packages.json"
+PACKAGES_FILE = "packages.json"
 """The file that caches the package of each library, or None, as found in the archive."""
 
 
@@ -84,8 +84,8 @@ def image_packages(
     deadline, libraries = Deadline(), libraries_of(environment)
     found = owners_of(libraries.found, deadline)
     missing_packages = _known(libraries.missing, cache, deadline, progress).values()
-    libraries_packages = {package: package for package in (*found, *missing_packages) if package}
-    return sorted({**libraries_packages, **requested_names}.values())
+    library_packages = {package: package for package in (*found, *missing_packages) if package}
+    return sorted({**library_packages, **requested_names}.values())
 
 
 def _is_met(package: AptPackage, installed: Mapping[str, str]) -> bool:
@@ -106,7 +106,7 @@ def _missing(environment: Path, cache: Path) -> Mapping[str, Sequence[Path]]:
 
 def _folder(cache: Path) -> Path:
     """Return the cache folder for the current state of this system."""
-    folder = cache / "system" / state_of_the_system()
+    folder = cache / "system" / system_state()
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -139,7 +139,7 @@ def _known(
     names = sorted(missing)
     if not names or not has_apt():
         return {}
-    file = _folder(cache) / KNOWN
+    file = _folder(cache) / PACKAGES_FILE
     known: dict[str, str | None] = json.loads(file.read_text()) if file.is_file() else {}
     if unknown := [name for name in names if name not in known]:
         known |= _look_up(unknown, deadline, progress)
@@ -157,7 +157,7 @@ def _look_up(names: Sequence[str], deadline: Deadline, progress: Progress) -> di
         try:
             found = packages_named_after(names, Path(work, "names"), deadline=deadline)
             remaining = [name for name in names if name not in found]
-            by_files = packages_that_bring(remaining, Path(work, "files"), deadline=deadline)
+            by_files = packages_with_files(remaining, Path(work, "files"), deadline=deadline)
         except RequirementsError as error:
             # Only a warning: perhaps nothing ever loads them.
             remaining = [name for name in names if name not in found]

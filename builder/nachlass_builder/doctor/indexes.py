@@ -127,21 +127,25 @@ def _unreachable(name: str, message: str) -> Check:
 
 def _query(place: _Place, indexes: IndexSettings) -> Completed:
     """Run uv with a single place and without its cache."""
-    only = {name: value for name, value in indexes.environ.items() if name not in UNSET_VARIABLES}
-    only |= {"UV_DEFAULT_INDEX": place.value} if place.is_index else {"UV_FIND_LINKS": place.value}
-    alone = replace(
+    environ = {
+        name: value for name, value in indexes.environ.items() if name not in UNSET_VARIABLES
+    }
+    environ |= (
+        {"UV_DEFAULT_INDEX": place.value} if place.is_index else {"UV_FIND_LINKS": place.value}
+    )
+    settings = replace(
         indexes,
         index_url=None,
         extra_index_urls=(),
         find_links=(),
         no_index=not place.is_index,
-        environ=only,
+        environ=environ,
     )
     words = ["pip", "compile", "--quiet", "--no-deps", "--no-cache", "--python", sys.executable]
     with TemporaryDirectory(prefix="nachlass-") as folder:
         return run_uv(
             [*words, *([] if place.is_index else ["--no-index"]), "-"],
-            indexes=alone,
+            indexes=settings,
             deadline=Deadline.after(LIMIT_S),
             doing="asking an index",
             cwd=Path(folder),

@@ -16,7 +16,7 @@ from nachlass_builder.packages.uv_program import WRITABLE_FOLDER_REMEDY
 
 MIN_FREE_BYTES = 2e9
 """Free bytes needed: the size of an environment with a large library."""
-COUNTING_S = 3.0
+SIZE_LIMIT_S = 3.0
 """Time limit for measuring a cache."""
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
@@ -48,7 +48,7 @@ def _size(folder: Path) -> str:
     started, files = time.monotonic(), {}
     for state in states_of(folder):
         files[state.st_ino] = state.st_size
-        if time.monotonic() - started > COUNTING_S:
+        if time.monotonic() - started > SIZE_LIMIT_S:
             return f"more than {megabytes(sum(files.values()))}"
     return megabytes(sum(files.values()))
 

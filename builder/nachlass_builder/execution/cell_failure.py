@@ -91,7 +91,7 @@ class FailedCell:
 
     def message(self) -> str:
         """Return the exception's type and the first non-blank line of its message."""
-        return brief(self._said(self.raised)[0])
+        return brief(self._message_lines(self.raised)[0])
 
     def place(self) -> Place:
         """Return the cell and its innermost line in the traceback."""
@@ -106,7 +106,7 @@ class FailedCell:
             parts += [self._traceback(self.raised.cause), "and then:"]
         if not self._is_marked_line_alone():
             parts.append(self._traceback(self.raised))
-        elif len(message := shortened(self._said(self.raised))) > 1:
+        elif len(message := shortened(self._message_lines(self.raised))) > 1:
             parts.append("\n".join(message))
         if self.raised.ename == "CalledProcessError" and self.stderr.strip():
             end = plain(self.stderr).strip().splitlines()[-10:]
@@ -151,7 +151,7 @@ class FailedCell:
             return self.advice.missing_file(name)
         return self.advice.missing_file(os.path.relpath(path, root))
 
-    def _said(self, raised: Raised) -> list[str]:
+    def _message_lines(self, raised: Raised) -> list[str]:
         """Return the exception's type and message as lines, with paths relative to the root."""
         text = plain(raised.evalue)
         for file, count in raised.files.items():
@@ -167,7 +167,7 @@ class FailedCell:
         lines = [line for spots in _runs(self._spots(raised)) for line in spots]
         if not raised.frames and raised.text:
             lines = raised.text.splitlines()[-CONTEXT_LINES * 3 :]
-        return "\n".join([*shortened(lines), *shortened(self._said(raised))])
+        return "\n".join([*shortened(lines), *shortened(self._message_lines(raised))])
 
     def _spots(self, raised: Raised) -> list[Spot]:
         """Return the frames as users see them, starting at the user's first frame."""
@@ -178,8 +178,8 @@ class FailedCell:
     def _is_marked_line_alone(self) -> bool:
         """Return whether the traceback is just the line that the quoted source marks."""
         place, spots = self.place(), self._spots(self.raised)
-        alone = self.raised.cause is None and len(spots) == 1
-        return alone and place.line is not None and spots[0].label == str(place)
+        is_single = self.raised.cause is None and len(spots) == 1
+        return is_single and place.line is not None and spots[0].label == str(place)
 
     def _cell(self, count: int) -> Cell:
         """Return the cell of an execution count; code run by a magic has the next count."""

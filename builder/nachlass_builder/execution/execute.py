@@ -42,7 +42,7 @@ from nachlass_builder.notebook.notebook import Cell, Notebook
 
 __all__ = ["CodeError", "Execution", "Kernel", "executed"]
 
-ASKING_LIMIT_S = 5.0
+QUERY_LIMIT_S = 5.0
 """Timeout for the kernel to describe an exception."""
 PIP_CALL = re.compile(r"\bpip\d?\b.*\binstall\b")
 EXIT_CALL = re.compile(r"\b(exit|quit)\b")
@@ -240,7 +240,7 @@ class _Run:
         answer = self.kernel.folder / "exception.json"
         request = self.kernel.run_silently(DESCRIBE.format(path=str(answer)))
         try:
-            self.kernel.call(request, ASKING_LIMIT_S)
+            self.kernel.call(request, QUERY_LIMIT_S)
             document = json.loads(answer.read_text(encoding="utf-8"))
             known = msgspec.convert(document, Raised) if document else fallback
         except (DeadKernelError, OverrunError, OSError, ValueError):

@@ -57,7 +57,7 @@ from nachlass_builder.packages.lock import Lock
 from nachlass_builder.packages.pip_settings import WHEELHOUSE, IndexSettings
 from nachlass_builder.packages.service_wheel import build_service_wheel
 from nachlass_builder.source.prepare import Request
-from nachlass_builder.system.installed import state_of_the_system
+from nachlass_builder.system.installed import system_state
 
 
 @click.group(cls=Group)
@@ -84,7 +84,7 @@ def model(*, force: bool) -> None:
             shutil.copytree(seed, MADE)
     run_hook(SOURCE, "pre_assemble", progress)
     request = Request(str(SOURCE), os.environ, MADE, assignments=parameters, force=force)
-    request = replace(request, unpack_into=CACHE / "system" / state_of_the_system())
+    request = replace(request, unpack_into=CACHE / "system" / system_state())
     environment = build(request, progress).environment.path
     with lock:
         remove(seed)
@@ -105,7 +105,7 @@ def environment() -> None:
     """Create the serving environment from the bundle's lock."""
     progress, lock, source = Progress(), APP_ROOT / SERVING_LOCK, APP_ROOT / "src"
     with progress.step("placing the serving environment"):
-        with _as_the_owner_of(CACHE):
+        with _as_owner_of(CACHE):
             created = ensure_environment(
                 Lock.read(lock),
                 service=build_service_wheel(CACHE, Deadline()),
@@ -129,7 +129,7 @@ def prove() -> None:
 
 
 @contextmanager
-def _as_the_owner_of(folder: Path) -> Iterator[None]:
+def _as_owner_of(folder: Path) -> Iterator[None]:
     """Act as the owner of a folder, who could not change files left there by root."""
     owner, root = folder.stat().st_uid, os.geteuid()
     os.setresuid(owner, owner, root)

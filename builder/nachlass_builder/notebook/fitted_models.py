@@ -52,7 +52,7 @@ class FittedModels:
     notebook: Notebook
     fitted: list[Fitted] = field(default_factory=list)
     frames: set[Held] = field(default_factory=set)
-    asked: set[str] = field(default_factory=set)
+    predicting: set[str] = field(default_factory=set)
     known: Expressions = field(default_factory=Expressions)
     _made_by: dict[str, ast.expr] = field(default_factory=dict)
 
@@ -64,7 +64,7 @@ class FittedModels:
             for node in ast.walk(cell.tree):
                 match node:
                     case ast.Attribute(value=ast.Name(id=name), attr="predict" | "predict_proba"):
-                        self.asked.add(name)
+                        self.predicting.add(name)
             for statement in _statements(cell.tree.body):
                 self._follow(statement, self.notebook.place(cell, statement.lineno))
 
@@ -73,7 +73,7 @@ class FittedModels:
         made_by = self._class_of(fitted.model.text)
         if made_by in NO_ROWS or not self.known.is_current(fitted.model):
             return False
-        return fitted.has_target or fitted.model.text in self.asked or made_by in CLUSTERING
+        return fitted.has_target or fitted.model.text in self.predicting or made_by in CLUSTERING
 
     def is_of_keras(self, model: str) -> bool:
         """Return whether a model is a Keras model, which takes arrays, not lists."""

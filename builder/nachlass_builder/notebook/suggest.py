@@ -28,7 +28,7 @@ def suggest_predictor(notebook: Notebook) -> Suggestion | None:
     except RecursionError:  # an expression nested too deeply to be hand-written
         return None
     usable = [one for one in reader.fitted if reader.can_serve(one)]
-    called = [one for one in usable if one.model.text in reader.asked]
+    called = [one for one in usable if one.model.text in reader.predicting]
     for fitted in (called or usable)[-1:]:
         if code := _written(fitted, reader):
             return Suggestion(code, fitted.place)

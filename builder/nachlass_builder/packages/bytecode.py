@@ -83,7 +83,7 @@ class Bytecode:
 
     cache: Path
 
-    def give(
+    def link_all(
         self, site_packages: Path, python: Path, deadline: Deadline, folder: Path | None = None
     ) -> set[str]:
         """Link all bytecode beside the sources or into `folder`, compiling missing files first.
@@ -93,9 +93,9 @@ class Bytecode:
         shared_folder = self.cache / BYTECODE
         shared_folder.mkdir(parents=True, exist_ok=True)
         with shared(shared_folder):
-            return self._give(site_packages, python, deadline, folder)
+            return self._link_all(site_packages, python, deadline, folder)
 
-    def _give(
+    def _link_all(
         self, site_packages: Path, python: Path, deadline: Deadline, folder: Path | None
     ) -> set[str]:
         """Link all bytecode while none is pruned."""

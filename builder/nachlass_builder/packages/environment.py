@@ -197,7 +197,7 @@ class Installer:
             prefix = bytecode_folder(attempt.python)
             link_standard_library(prefix)
             folder = prefix / complete.site_packages.relative_to("/")
-        tests = Bytecode(self.cache).give(
+        tests = Bytecode(self.cache).link_all(
             attempt.site_packages, attempt.python, self.deadline, folder
         )
         if not with_tests:

@@ -38,18 +38,18 @@ def explain(
     if completed.status != UNSOLVABLE:
         return resolver.unreachable(completed)
     from_indexes = [one for one in wanted if not one.is_link and one.applies]
-    versions = each(lambda one: resolver.version_of(one.alone), from_indexes)
+    versions = each(lambda one: resolver.version_of(one.name_and_versions), from_indexes)
     missing = [one for one, version in zip(from_indexes, versions, strict=True) if version is None]
     return _missing(missing, resolver) if missing else _conflict(completed, wanted, resolver)
 
 
 def no_wheel(one: Wanted, resolver: Resolver) -> RequirementsError:
     """Return the error for a requirement that has wheels, but none for this Python."""
-    pythons = resolver.pythons_with(one.alone, *WHEELS)
+    pythons = resolver.pythons_with(one.name_and_versions, *WHEELS)
     ways = [_nearest(one, resolver)]
     if pythons and Version(pythons[-1]) >= Version(OLDEST_PYTHON):
         ways.append(f"or build with Python {pythons[-1]}")
-    if resolver.version_of(one.alone, "--no-binary", one.name):
+    if resolver.version_of(one.name_and_versions, "--no-binary", one.name):
         ways.append(f"or set PIP_NO_BINARY={one.name} to build it from source anyway")
     return RequirementsError(
         f"{one.text} has no wheel for {HERE}"
@@ -68,7 +68,7 @@ def _missing(missing: Sequence[Wanted], resolver: Resolver) -> RequirementsError
     existing = each(lambda one: _exists(one.name, undated), missing)
     lookups = list(zip(missing, existing, strict=True))
     refusals = [None if exists else undated.refusal_of(one.name) for one, exists in lookups]
-    denied = [(one, refusal_) for one, refusal_ in zip(missing, refusals, strict=True) if refusal_]
+    denied = [(one, message) for one, message in zip(missing, refusals, strict=True) if message]
     failures = [_denied(*denied[0], len(denied) - 1, resolver)] if denied else []
     for (one, exists), refusal in zip(lookups, refusals, strict=True):
         if not refusal:
@@ -78,21 +78,21 @@ def _missing(missing: Sequence[Wanted], resolver: Resolver) -> RequirementsError
 
 def _unavailable(one: Wanted, resolver: Resolver) -> RequirementsError:
     """Return the error for a distribution that exists, but not as required."""
-    if resolver.as_of and replace(resolver, as_of=None).version_of(one.alone):
+    if resolver.as_of and replace(resolver, as_of=None).version_of(one.name_and_versions):
         return RequirementsError(
             f"{one.text} did not exist on {resolver.as_of}, or its index gives no upload dates",
             place=one.place,
             remedy="use a later S2I_RESOLVE_AS_OF, or an earlier version",
         )
-    if resolver.pythons_with(one.alone, *WHEELS):
+    if resolver.pythons_with(one.name_and_versions, *WHEELS):
         return no_wheel(one, resolver)
-    if pythons := resolver.pythons_with(one.alone):
+    if pythons := resolver.pythons_with(one.name_and_versions):
         return RequirementsError(
             f"{one.text} does not support {HERE}, only Python {spans(pythons)}",
             place=one.place,
             remedy=_nearest(one, resolver),
         )
-    if resolver.wheel_of(one.alone, *ANY_PLATFORM):
+    if resolver.wheel_of(one.name_and_versions, *ANY_PLATFORM):
         return RequirementsError(
             f"{one.text} does not support {SYSTEM}, only other systems",
             place=one.place,
@@ -120,7 +120,7 @@ def _denied(one: Wanted, refusal: str, others: int, resolver: Resolver) -> Requi
 def _unknown(one: Wanted, resolver: Resolver) -> RequirementsError:
     """Return the error for a distribution that no index has."""
     where = ", ".join(resolver.indexes.places) or "any index: none is configured"
-    subject = one.name if one.origin else f"{one.name}, which {one.whose} needs,"
+    subject = one.name if one.origin else f"{one.name}, which {one.needed_by} needs,"
     return RequirementsError(
         f"there is no distribution {subject} on {where}",
         place=one.place,
@@ -155,7 +155,8 @@ def _nearest(one: Wanted, resolver: Resolver) -> str:
     if len(found) > 1:
         return f"the nearest versions with a wheel for {HERE} are {versions}"
     order = "earlier" if higher else "later"
-    return f"the nearest version with a wheel for {HERE} is {versions} (no {order} version has one)"
+    what = f"the nearest version with a wheel for {HERE} is {versions}"
+    return f"{what} (no {order} version has one)"
 
 
 def _not_fetched(one: Wanted, fetched: Completed) -> RequirementsError:
@@ -180,7 +181,7 @@ def _conflict(
     ours = [one for one in conflict if not one.origin]
     constrained = resolver.constraints or resolver.indexes.constraints
     free = replace(resolver, constraints=(), indexes=replace(resolver.indexes, constraints=()))
-    by_constraint = bool(constrained) and free.fit([one.text for one in conflict])
+    by_constraint = bool(constrained) and free.can_resolve([one.text for one in conflict])
     first, *others = [*theirs, *ours]
     names = " and ".join([redact(first.text, ()) if theirs else str(first), *map(str, others)])
     if others:
@@ -215,17 +216,17 @@ def _explanation(completed: Completed, conflict: Sequence[Wanted], resolver: Res
 
 def _smallest_conflict(wanted: Sequence[Wanted], resolver: Resolver) -> list[Wanted]:
     """Reduce the requirements to those that conflict: drop ours first, then the user's."""
-    deadline = time.monotonic() + SEARCH_LIMIT_S
+    ends_at = time.monotonic() + SEARCH_LIMIT_S
     conflict = list(wanted)
     theirs = [one for one in wanted if one.origin]
-    if theirs and not resolver.fit([one.text for one in theirs]):
+    if theirs and not resolver.can_resolve([one.text for one in theirs]):
         conflict = theirs
     for one in sorted(conflict, key=lambda one: one.origin is not None):
         rest = [other for other in conflict if other is not one]
         if (
-            time.monotonic() < deadline
+            time.monotonic() < ends_at
             and rest
-            and not resolver.fit([other.text for other in rest])
+            and not resolver.can_resolve([other.text for other in rest])
         ):
             conflict = rest
     return conflict

@@ -95,14 +95,14 @@ def _restrict_package(document: Mapping[str, Any], package: dict[str, Any], dema
             del package[key]
     chosen = _chosen({**document, "packages": [package]}) if matching else None
     if chosen is None:
-        raise _refused(package, files, demand)
+        raise _rejected(package, files, demand)
     if isinstance(chosen, PackageSdist):
         package.pop(
             "wheels", None
         )  # none fits this Python, and without them the package counts as built from source
 
 
-def _refused(
+def _rejected(
     package: Mapping[str, Any], files: Sequence[Mapping[str, Any]], demand: Hashed
 ) -> RequirementsError:
     """Return the error for a package without a file for this Python that has a required hash."""

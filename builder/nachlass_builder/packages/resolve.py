@@ -116,7 +116,7 @@ def _dated(
     """Pin everything to its dated version or, if ours conflict, only the user's requirements."""
     lines = tuple(f"{name}=={version}" for name, version in pins.items())
     pinned = replace(resolver, constraints=(*resolver.constraints, *lines))
-    if pinned.fit([one.text for one in wanted]):
+    if pinned.can_resolve([one.text for one in wanted]):
         return pinned, [*wanted]
     return resolver, [
         one.at(pins[one.name]) if one.origin and one.name in pins else one for one in wanted

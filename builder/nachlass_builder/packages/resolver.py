@@ -64,7 +64,7 @@ class Resolver:
         """Resolve requirements to a PEP 751 lock, on standard output."""
         return self._resolve(requirements, "--format", "pylock.toml", "--generate-hashes")
 
-    def fit(self, requirements: Sequence[str]) -> bool:
+    def can_resolve(self, requirements: Sequence[str]) -> bool:
         """Return whether the requirements are compatible."""
         return self._resolve(requirements).status == 0
 
@@ -104,7 +104,11 @@ class Resolver:
         def fits(python: str) -> bool:
             return self.version_of(requirement, "--python-version", python, *options) is not None
 
-        return [python for python, fit in zip(PYTHONS, each(fits, PYTHONS), strict=True) if fit]
+        return [
+            python
+            for python, can_resolve in zip(PYTHONS, each(fits, PYTHONS), strict=True)
+            if can_resolve
+        ]
 
     def needlessly_built(self, name: str, version: str) -> bool:
         """Return whether a version has wheels, but none for this platform, unlike its project."""

@@ -23,7 +23,7 @@ WHEELS = "service"
 """The folder of the cache with the wheel of each version."""
 OURS = Path(__file__).resolve().parents[1]
 """The folder of this package, in a checkout or in an installation."""
-STEERING = ("HATCH_", "SOURCE_DATE_EPOCH")
+BUILD_VARIABLES = ("HATCH_", "SOURCE_DATE_EPOCH")
 """Variables that would change the wheel."""
 IGNORED_FILES = shutil.ignore_patterns("__pycache__", "*.pyc", "*.egg-info")
 
@@ -70,7 +70,7 @@ def build_service_wheel(cache: Path, deadline: Deadline) -> Path:
             doing="building the service wheel",
             deadline=deadline,
             cwd=copy,
-            environment={k: v for k, v in os.environ.items() if not k.startswith(STEERING)},
+            environment={k: v for k, v in os.environ.items() if not k.startswith(BUILD_VARIABLES)},
         )
         made = _wheel_in(output)
         if completed.status or not made:

@@ -17,7 +17,7 @@ from nachlass_builder.foundation.errors import FREE_SPACE, RequirementsError, St
 from nachlass_builder.foundation.process import Completed, Deadline, run
 from nachlass_builder.packages.pip_settings import INDEX_VARIABLES, PYPI, IndexSettings
 
-DROPPED = (
+DROPPED_VARIABLES = (
     "PYTHONHOME",
     "PYTHONPATH",
     "UV_COMPILE_BYTECODE",
@@ -122,7 +122,7 @@ def uv_environment(indexes: IndexSettings) -> dict[str, str]:
     chosen = {
         name: value
         for name, value in base.items()
-        if not name.startswith("PIP_") and name not in DROPPED
+        if not name.startswith("PIP_") and name not in DROPPED_VARIABLES
     }
     for names, value in _translated(indexes):
         if value and not any(name in base for name in names):

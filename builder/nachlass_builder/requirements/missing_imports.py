@@ -52,7 +52,7 @@ def missing_imports(imports: Iterable[Import], provided: Collection[str]) -> lis
     return list(found.values())
 
 
-def told(missing: Sequence[MissingImport]) -> str:
+def describe_imports(missing: Sequence[MissingImport]) -> str:
     """List the imports with their places, only the first few if there are many."""
     shown = [f"`{one.imported.top}` ({one.imported.place})" for one in missing[:MAX_NAMED]]
     more = [f"{len(missing) - MAX_NAMED} more"] if len(missing) > MAX_NAMED else []

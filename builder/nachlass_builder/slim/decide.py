@@ -108,14 +108,14 @@ def _search(candidate: Candidate, training: Training, why: dict[str, str]) -> di
     for _ in range(ROUNDS):
         answer = candidate.prove_without(training.without(why))
         failed = _failure(candidate, answer)
-        requested = set(answer.blocked_imports)
+        blocked = set(answer.blocked_imports)
         if failed is None:
-            used = requested & training.training_only(why).keys()
+            used = blocked & training.training_only(why).keys()
             return training.closure({**why, **dict.fromkeys(used, SCORED)})
         missing = set().union(*map(training.provided.meant_by, failed.missing))
         remaining = training.everything - why.keys()
         # An exception names what is missing; otherwise it may be any of the blocked imports.
-        added = missing & remaining or requested & remaining
+        added = missing & remaining or blocked & remaining
         if not added:
             raise UndecidedError(f"with fewer packages it fails: {failed.message}")
         why = training.closure({**why, **dict.fromkeys(added, SCORED)})

@@ -24,7 +24,7 @@ NOTEBOOK = "serving_requirements"
 SCORED = "imported while scoring samples"
 LOADED = "imported while loading the model"
 OPTIONAL = "optional dependency of a kept package"
-BEFORE = "needed by an earlier build with this lock"
+EARLIER_BUILD = "needed by an earlier build with this lock"
 NEEDED = "needed by "
 """The prefix of a dependency's reason."""
 REASON_ORDER = (
@@ -37,7 +37,7 @@ REASON_ORDER = (
     LOADED,
     NEEDED,
     OPTIONAL,
-    BEFORE,
+    EARLIER_BUILD,
     SERVICE,
 )
 """The order in which reasons are reported."""

@@ -168,7 +168,7 @@ def _small_text(path: Path) -> str | None:
     return content.decode("utf-8", "replace")
 
 
-def told(files: Iterable[SecretFile]) -> str:
+def describe_secret_files(files: Iterable[SecretFile]) -> str:
     """List the files that are left out, and say how to include one."""
     return (
         f"left out as secrets: {', '.join(map(str, files))}; to ship one anyway, "

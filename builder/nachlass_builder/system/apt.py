@@ -117,18 +117,18 @@ class Apt:
         (self.work / "apt.conf").write_text(configuration)
         completed = self.get("update", "--quiet", doing="fetching the Debian package lists")
         # apt fetches all or nothing: if a list of files fails, it leaves no package lists either.
-        is_of_files = contents and "Contents-" in said(completed)
+        is_of_files = contents and "Contents-" in error_output(completed)
         if not is_of_files and not any(lists.glob("*_Packages*")):
             raise RequirementsError(
                 "cannot fetch the Debian package lists",
-                details=said(completed) or "no archive is configured in /etc/apt",
+                details=error_output(completed) or "no archive is configured in /etc/apt",
                 remedy="give the build access to the archives in /etc/apt, through http_proxy "
                 "if needed, or use a base image that has the packages",
             )
         if is_of_files or (contents and not any(lists.glob("*Contents-*"))):
             raise RequirementsError(
                 "cannot fetch the Debian file lists (Contents)",
-                details=said(completed) or "the archives in /etc/apt have none",
+                details=error_output(completed) or "the archives in /etc/apt have none",
                 remedy="list the packages in apt.txt, or configure archives with file lists in "
                 "/etc/apt",
             )
@@ -145,7 +145,7 @@ class Apt:
         )
         if DISK_FULL.search(completed.stderr):
             raise StorageError(
-                f"{doing}: the disk is full", details=said(completed), remedy=FREE_SPACE
+                f"{doing}: the disk is full", details=error_output(completed), remedy=FREE_SPACE
             )
         return completed
 
@@ -159,7 +159,7 @@ def environment_for(environ: Mapping[str, str]) -> dict[str, str]:
     return chosen
 
 
-def said(completed: Completed) -> str:
+def error_output(completed: Completed) -> str:
     """Return apt's errors, warnings and unmet dependencies, each once."""
     found = ERROR_LINES.findall(f"{completed.stdout}\n{completed.stderr}")
     return redact("\n".join(dict.fromkeys(found)), ())

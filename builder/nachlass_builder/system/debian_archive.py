@@ -10,11 +10,11 @@ from pathlib import Path
 
 from nachlass_builder.foundation.errors import RequirementsError
 from nachlass_builder.foundation.process import Deadline
-from nachlass_builder.system.apt import CONTENTS, HELPER, Apt, said
+from nachlass_builder.system.apt import CONTENTS, HELPER, Apt, error_output
 from nachlass_builder.system.installed import installed_packages
-from nachlass_builder.system.policy_names import TIME64_SUFFIX, names_made_of
+from nachlass_builder.system.policy_names import TIME64_SUFFIX, package_names_for
 
-LOADER_LOOKS = re.compile(r"(usr/)?lib(64)?/([^/]+-linux-[^/]+/)?[^/]+")
+LOADER_PATHS = re.compile(r"(usr/)?lib(64)?/([^/]+-linux-[^/]+/)?[^/]+")
 """The path of a library in a default folder of the loader."""
 
 ALTERNATIVE = re.compile(r"usr/lib/[^/]+-linux-[^/]+/[^/]+/[^/]+")
@@ -34,7 +34,7 @@ class _Owner:
     package: str
 
 
-def packages_that_bring(
+def packages_with_files(
     sonames: Iterable[str], work: Path, *, deadline: Deadline
 ) -> dict[str, str]:
     """Return the package that provides each library, from the system's configured archives.
@@ -75,14 +75,14 @@ def _owners(apt: Apt, names: list[str]) -> dict[str, list[_Owner]]:
     completed = apt.run(*command, doing=doing)
     if "E: " in completed.stderr:
         raise RequirementsError(
-            "cannot read the Debian file lists (Contents)", details=said(completed)
+            "cannot read the Debian file lists (Contents)", details=error_output(completed)
         )
     found: dict[str, list[_Owner]] = {name: [] for name in names}
     for line in completed.stdout.splitlines():
         path, _space, packages = line.rpartition(" ")
         path = path.rstrip()
         name = path.rpartition("/")[2]
-        if name in found and (LOADER_LOOKS.fullmatch(path) or ALTERNATIVE.fullmatch(path)):
+        if name in found and (LOADER_PATHS.fullmatch(path) or ALTERNATIVE.fullmatch(path)):
             found[name] += [_owner(path, package) for package in packages.split(",")]
     return found
 
@@ -96,17 +96,17 @@ def _owner(path: str, text: str) -> _Owner:
 def _rank(owner: _Owner, name: str) -> tuple[bool, bool, bool, float, int, str]:
     """Return the sort key of a package; the smallest is chosen."""
     return (
-        not LOADER_LOOKS.fullmatch(owner.path),
+        not LOADER_PATHS.fullmatch(owner.path),
         owner.component not in {"", "main"},
         owner.section != "libs",
-        -_likeness(owner.package, name),
+        -_similarity(owner.package, name),
         len(owner.path),
         owner.package,
     )
 
 
-def _likeness(package: str, name: str) -> float:
+def _similarity(package: str, name: str) -> float:
     """Return how similar a package's name is to the one Debian derives from a library's name."""
-    made = next(names_made_of(name))
+    made = next(package_names_for(name))
     plain = package.removesuffix(TIME64_SUFFIX)
     return SequenceMatcher(None, plain, made, autojunk=False).ratio()

@@ -40,7 +40,7 @@ def owners_of(files: Iterable[Path], deadline: Deadline) -> set[str]:
     return {name.partition(":")[0] for name in names}
 
 
-def state_of_the_system() -> str:
+def system_state() -> str:
     """Return a digest of the installed packages and of apt's configured archives."""
     digest = hashlib.sha256()
     for path in (INSTALLED, *sorted(ARCHIVES.glob("sources.list*")), *sorted(ARCHIVES.glob("*/*"))):

@@ -35,11 +35,13 @@ def packages_named_after(
         *("apt-cache", "-c", str(work / "apt.conf"), "pkgnames"), doing="listing Debian's packages"
     )
     available = set(listed.stdout.split())
-    found = {name: next((n for n in names_made_of(name) if n in available), None) for name in names}
+    found = {
+        name: next((n for n in package_names_for(name) if n in available), None) for name in names
+    }
     return {name: package for name, package in found.items() if package}
 
 
-def names_made_of(soname: str) -> Iterator[str]:
+def package_names_for(soname: str) -> Iterator[str]:
     """Yield the possible package names of a library: `libgl1`, `libgl1t64`."""
     stem, _so, version = soname.lower().replace("_", "-").partition(".so")
     version = version.lstrip(".")

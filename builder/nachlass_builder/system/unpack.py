@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from nachlass_builder.foundation.errors import RequirementsError
 from nachlass_builder.foundation.process import Deadline
-from nachlass_builder.system.apt import Apt, said
+from nachlass_builder.system.apt import Apt, error_output
 from nachlass_builder.system.apt_txt import AptPackage
 
 UNKNOWN = re.compile(
@@ -59,7 +59,7 @@ def unpack(
         doing=f"fetching {names}",
     )
     if completed.status:
-        raise _unavailable(packages, said(completed))
+        raise _unavailable(packages, error_output(completed))
     files = sorted(apt.archives.glob("*.deb"))
     if not files and INSTALL_HEADER in completed.stdout:
         raise RequirementsError(

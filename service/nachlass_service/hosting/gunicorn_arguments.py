@@ -58,7 +58,7 @@ OTHER_WORKERS_SETTINGS = frozenset(
 def read_arguments(cfg: Config) -> dict[str, Any]:
     """Return the settings in GUNICORN_CMD_ARGS by gunicorn's names; raises SettingError."""
     parser = cfg.parser()
-    parser.error = _refuse  # type: ignore[method-assign]
+    parser.error = _reject  # type: ignore[method-assign]
     found = vars(parser.parse_args(cfg.get_cmd_args_from_env()))
     if words := found.pop("args", None):
         raise SettingError(f"GUNICORN_CMD_ARGS has {words[0]!r}, which is not a setting")
@@ -98,6 +98,6 @@ def check_settings(cfg: Config) -> None:
         )
 
 
-def _refuse(message: str) -> NoReturn:
+def _reject(message: str) -> NoReturn:
     """Raise SettingError for arguments that argparse does not understand."""
     raise SettingError(f"GUNICORN_CMD_ARGS is invalid: {message}")

@@ -199,7 +199,7 @@ class Server(BaseApplication):
             "control_socket_disable": True,
             "loglevel": "warning",
             "logger_class": Logger,
-            "when_ready": lambda _arbiter: self.say("serving"),
+            "when_ready": lambda _arbiter: self.log_bundle("serving"),
             "pre_fork": self._prepare,
             "post_fork": self._enter,
             "post_worker_init": self._begin,
@@ -250,7 +250,7 @@ class Server(BaseApplication):
                 f"{bundle.title} needs packages other than the installed ones: restart the service"
             )
 
-    def say(self, event: str) -> None:
+    def log_bundle(self, event: str) -> None:
         """Log an event with a description of the served bundle."""
         manifest = self.bundle.manifest
         log.event(
@@ -306,36 +306,36 @@ class Server(BaseApplication):
         self.balance.use(self._slots[worker.age])
         self._begun = threading.Event()
 
-        def live() -> None:
+        def send_heartbeats() -> None:
             ends_at = time.monotonic() + LOADING_LIMIT_S
             while not self._begun.wait(1) and time.monotonic() < ends_at:
                 worker.notify()
 
-        threading.Thread(target=live, name="loading", daemon=True).start()
+        threading.Thread(target=send_heartbeats, name="loading", daemon=True).start()
 
     def _begin(self, worker: Worker) -> None:
         """Start predicting; a failed warm-up is retried until it succeeds."""
         scorer = self.scorer
         assert scorer is not None
 
-        def leave(reason: str) -> None:
+        def replace_worker(reason: str) -> None:
             if not worker.alive:  # already shutting down
                 return
             log.event("worker_replaced", level=WARNING, why=REPLACEMENT_REASONS[reason])
-            scorer.metrics.leave(reason)
+            scorer.metrics.count_ended(reason)
             worker.alive = False
 
         get_ready = partial(self._get_ready, scorer)
         if begin := getattr(worker, "begin", None):  # this worker predicts once its loop runs
-            scorer.start(begin(scorer, self.balance, leave, get_ready))
+            scorer.start(begin(scorer, self.balance, replace_worker, get_ready))
         else:
-            scorer.start(self._pool(leave).run)
+            scorer.start(self._pool(replace_worker).run)
             get_ready()
 
     def _begin_exit(self, _arbiter: Arbiter, worker: Worker) -> None:
         """Record a regular exit, and set an alarm that kills the process if it does not end."""
         if worker.nr >= worker.max_requests:  # gunicorn's worker does not report this itself
-            self.metrics.leave("max_requests")
+            self.metrics.count_ended("max_requests")
         if getattr(sys.exc_info()[1], "code", 1) == 0:
             self.metrics.note_clean_exit()
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
@@ -347,13 +347,13 @@ class Server(BaseApplication):
             threading.Thread(target=self._keep_trying, args=[scorer], daemon=True).start()
         self._begun.set()
 
-    def _pool(self, leave: Callable[[str], None]) -> Pool:
+    def _pool(self, replace_worker: Callable[[str], None]) -> Pool:
         """Return the pool of prediction threads, which are separate from request threads."""
         return Pool(
             self.settings.predictor_threads,
             limit_s=self.settings.predict_timeout_s,
             longest_queue=REQUEST_THREADS - HEALTH_THREADS,
-            on_lost=lambda: leave("time_limit"),
+            on_lost=lambda: replace_worker("time_limit"),
         )
 
     def _warm_up(self, scorer: Scorer) -> bool:
@@ -422,7 +422,7 @@ class Master(Arbiter):
         """Replace the workers with ones for the new bundle, if it can be served."""
         if self.app.renew(lambda: self.is_ending):
             super().reload()
-            self.app.say("reloaded")
+            self.app.log_bundle("reloaded")
             self.app.remove_previous()
 
 

@@ -68,26 +68,26 @@ class Acceptor:
         self._listeners = list(listeners)
         for listener in listeners:
             listener.settimeout(0)
-        self._balance.say(0)
+        self._balance.publish(0)
         self._listen()
 
     def opened(self, connection: Connection) -> None:
         """Register a connection, and make room for it."""
         self.connections.add(connection)
-        self._say()
+        self._publish()
         if len(self.connections) > self._limit:
             self._make_room(connection)
 
     def closed(self, connection: Connection) -> None:
         """Forget a connection."""
         self.connections.discard(connection)
-        self._say()
+        self._publish()
 
     def drain(self) -> None:
         """Accept the backlog, then stop accepting; answer pending requests, then close."""
         self._stop_listening()
         self.is_draining = True
-        self._balance.leave()
+        self._balance.withdraw()
         for listener in self._listeners:
             for _ in range(MAX_WAITING):
                 if not self._accept(listener):
@@ -115,9 +115,9 @@ class Acceptor:
         for connection in self.connections:
             connection.deadline += seconds
 
-    def _say(self) -> None:
+    def _publish(self) -> None:
         if not self.is_draining:
-            self._balance.say(len(self.connections) + len(self._tasks))
+            self._balance.publish(len(self.connections) + len(self._tasks))
 
     def _listen(self) -> None:
         for listener in self._listeners:
@@ -159,7 +159,7 @@ class Acceptor:
         task = self._loop.create_task(self._handshake(sock))
         self._tasks.add(task)
         task.add_done_callback(self._end_handshake)
-        self._say()
+        self._publish()
         return True
 
     def _connection(self) -> Connection:
@@ -176,7 +176,7 @@ class Acceptor:
 
     def _end_handshake(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        self._say()
+        self._publish()
 
     def _make_room(self, connection: Connection) -> None:
         """Close the longest idle connection, or the new one if none is idle."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class AccessLog:
-    """Counts and logs each response; `leave` is called after gunicorn's `max_requests`."""
+    """Counts and logs each response; `replace_worker` is called after gunicorn's `max_requests`."""
 
     def __init__(
         self,
@@ -28,11 +28,11 @@ class AccessLog:
         logger: Logger,
         metrics: Metrics,
         max_requests: int,
-        leave: Callable[[str], None],
+        replace_worker: Callable[[str], None],
     ) -> None:
         self._metrics = metrics
         self._logger = logger if cfg.accesslog or cfg.logconfig else None
-        self._left, self._leave = max_requests, leave
+        self._left, self._replace_worker = max_requests, replace_worker
 
     def note(self, client: Client, request: Request, status: int, sent: int) -> None:
         """Note the end of a request, and of its response if the client is still connected."""
@@ -43,7 +43,7 @@ class AccessLog:
             self._write(self._logger, client, request, status, sent)
         self._left -= 1
         if self._left == 0:
-            self._leave("max_requests")
+            self._replace_worker("max_requests")
 
     def _write(
         self, logger: Logger, client: Client, request: Request, status: int, sent: int

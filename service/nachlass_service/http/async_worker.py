@@ -36,7 +36,7 @@ class AsyncWorker(Worker):
         self,
         scorer: Scorer,
         balance: Balance,
-        leave: Callable[[str], None],
+        replace_worker: Callable[[str], None],
         get_ready: Callable[[], None],
     ) -> Run:
         """Create the loop for `run`, and return the function that makes predictions in it.
@@ -51,8 +51,10 @@ class AsyncWorker(Worker):
             self.wsgi,
             self.cfg,
             self._loop,
-            access_log=AccessLog(self.cfg, self.log, scorer.metrics, self.max_requests, leave),
-            leave=leave,
+            access_log=AccessLog(
+                self.cfg, self.log, scorer.metrics, self.max_requests, replace_worker
+            ),
+            replace_worker=replace_worker,
         )
         self._acceptor = Acceptor(
             self._loop,

@@ -27,11 +27,11 @@ class Balance:
         """Use a slot; called in its worker."""
         self._slot = slot + 1
 
-    def say(self, connections: int) -> None:
+    def publish(self, connections: int) -> None:
         """Publish the number of connections of this worker."""
         self._cells[self._slot] = connections + 1
 
-    def leave(self) -> None:
+    def withdraw(self) -> None:
         """Publish that this worker accepts no more."""
         self._cells[self._slot] = 0
 

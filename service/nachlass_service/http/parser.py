@@ -16,7 +16,7 @@ from nachlass_service.base.errors import OverloadedError, ServiceError, SlowBody
 from nachlass_service.http.body_budget import BodyBudget
 from nachlass_service.http.head import (
     HeadError,
-    Refusal,
+    Rejection,
     RequestLimits,
     framing_of,
     too_long,
@@ -31,14 +31,14 @@ MAX_HEAD_BYTES = 1 << 17
 class RequestParser:
     """Parses one client's requests; `requests` has the pending ones, in order.
 
-    `request` is the one being read; `refusal` is set when nothing after them can be read.
+    `request` is the one being read; `rejection` is set when nothing after them can be read.
     With `is_last`, data after the last request is ignored; with `is_cut`, that data is the
     rest of its body. A request for which `is_streamed` is true is added to `requests` once
     its head is complete.
     """
 
     __slots__ = (
-        *("requests", "request", "refusal", "is_last", "is_cut", "is_in_head", "size"),
+        *("requests", "request", "rejection", "is_last", "is_cut", "is_in_head", "size"),
         *("expects_continue", "_limits", "_budget", "_is_streamed", "_http", "_is_offer"),
         *("_headers", "_body", "_between"),
     )
@@ -48,7 +48,7 @@ class RequestParser:
     ) -> None:
         self.requests: deque[Request] = deque()
         self.request: Request | None = None
-        self.refusal: Refusal | None = None
+        self.rejection: Rejection | None = None
         self.is_last = self.is_cut = self.is_in_head = False
         self.expects_continue = self._is_offer = False
         self.size = 0  # of the body being read, in bytes
@@ -60,7 +60,7 @@ class RequestParser:
 
     def feed(self, data: bytes) -> None:
         """Parse data."""
-        while data and not (self.is_last or self.refusal):
+        while data and not (self.is_last or self.rejection):
             data = self._feed(data)
 
     def end(self) -> None:
@@ -89,17 +89,17 @@ class RequestParser:
             return self._without_offer() + data[offered.args[0] :]
         except httptools.HttpParserCallbackError as error:
             if isinstance(error.__context__, HeadError):
-                self._refuse(error.__context__.refusal)
+                self._reject(error.__context__.rejection)
             elif not isinstance(error.__context__, _EnoughError):
                 raise
         except httptools.HttpParserError as error:
             if not self.is_last:
-                self._refuse(Refusal(HTTPStatus.BAD_REQUEST, f"this is not HTTP: {error}"))
+                self._reject(Rejection(HTTPStatus.BAD_REQUEST, f"this is not HTTP: {error}"))
         if self.request is not None:
             self._between += len(data)
             if self._between > MAX_HEAD_BYTES:
                 detail = f"the head or the trailers are too long (limit {MAX_HEAD_BYTES} bytes)"
-                self._refuse(too_long(detail).refusal)
+                self._reject(too_long(detail).rejection)
         return b""
 
     def _without_offer(self) -> bytes:
@@ -227,9 +227,9 @@ class RequestParser:
         self._body = b""
         self._budget.release(request)
 
-    def _refuse(self, refusal: Refusal) -> None:
+    def _reject(self, rejection: Rejection) -> None:
         """Stop reading, and discard the request being read."""
-        self.refusal = self.refusal or refusal
+        self.rejection = self.rejection or rejection
         if self.request is not None:
             self._drop_body(self.request, None)
             self.request = None

@@ -153,7 +153,7 @@ class Metrics(Collector):
             if status is not None:
                 requests.count_answer(self.counters, route, status)
 
-    def leave(self, reason: str) -> None:
+    def count_ended(self, reason: str) -> None:
         """Count a worker that ends for one of the reasons in requests.ENDED."""
         with self._lock:
             self.counters.count(requests.ENDED[reason])

@@ -77,7 +77,7 @@ class SharedCounters:
         The service is ready once `workers` are, and stays ready when a worker is
         replaced later.
         """
-        with self.alone():
+        with self.exclusive():
             self._header[FLAGS + self._slot] = 1
             if self.is_ready or sum(self._header[FLAGS:]) < workers:
                 return False
@@ -139,7 +139,7 @@ class SharedCounters:
 
         Return false if it is not allowed or there is no more room.
         """
-        with self.alone():
+        with self.exclusive():
             existing = self.series()
             if series in self._rows:
                 return True
@@ -170,7 +170,7 @@ class SharedCounters:
         self._next_cell += width
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
+    def exclusive(self) -> Iterator[None]:
         """Lock the table against other workers; the kernel unlocks it if a worker is killed."""
         with self._lock:  # the file lock belongs to the process, not to the thread
             fcntl.lockf(self._lock_file, fcntl.LOCK_EX)

@@ -71,14 +71,14 @@ class Running:
 class Scheduler:
     """A queue of jobs, in order of arrival; all methods except `run` run in the loop's thread.
 
-    `leave` is called with a reason to replace the worker: the thread of a call that exceeds
-    its timeout is lost.
+    `replace_worker` is called with a reason: the thread of a call that exceeds its timeout is
+    lost.
     """
 
     def __init__(
-        self, scorer: Scorer, loop: asyncio.AbstractEventLoop, leave: Callable[[str], None]
+        self, scorer: Scorer, loop: asyncio.AbstractEventLoop, replace_worker: Callable[[str], None]
     ) -> None:
-        self._scorer, self._loop, self._leave = scorer, loop, leave
+        self._scorer, self._loop, self._replace_worker = scorer, loop, replace_worker
         self._limit_s = scorer.settings.predict_timeout_s
         self._threads, self._batches = scorer.settings.predictor_threads, scorer.batches
         self._admission, self._pace = Admission(self._limit_s), Pace()
@@ -174,9 +174,9 @@ class Scheduler:
                 began_at, before = now, pace.before()
                 outcomes = self._interrupter.call(partial(self._outcomes, jobs))
                 now = time.monotonic()
-                pace.note_here(now - began_at, before)
+                pace.note_in_loop(now - began_at, before)
                 if outcomes is None:
-                    self._end_late(jobs, now)
+                    self._time_out(jobs, now)
                 else:
                     done.append((jobs, outcomes, now - began_at))
             if now > ends_at:
@@ -254,7 +254,7 @@ class Scheduler:
             return
         self._running.remove(running)
         if running.jobs[0].request:
-            self._pace.note_outside(seconds)
+            self._pace.note_in_thread(seconds)
         self._finish(running.jobs, outcomes, seconds)
         if self._waiting:
             self._schedule()
@@ -264,9 +264,9 @@ class Scheduler:
         self._running.remove(running)
         running.is_given_up = True
         self._add_thread()
-        self._end_late(running.jobs, now)
+        self._time_out(running.jobs, now)
 
-    def _end_late(self, jobs: list[Job], now: float) -> None:
+    def _time_out(self, jobs: list[Job], now: float) -> None:
         """Answer a job that exceeds its timeout; requeue several ones to be done separately."""
         if len(jobs) == 1:
             limit = f"limit {self._limit_s:g} s"
@@ -283,4 +283,4 @@ class Scheduler:
                 )
                 self._waiting.appendleft(job)
         self._schedule()
-        self._leave("time_limit")
+        self._replace_worker("time_limit")

@@ -70,15 +70,15 @@ def model_document(bundle: Bundle, settings: Settings) -> ModelDocument:
     """Return the public part of the manifest, with training data only if that may be shown."""
     manifest = bundle.manifest
     source = manifest.source
-    taken: InputDocument = {"schema": manifest.input.schema}
+    input_document: InputDocument = {"schema": manifest.input.schema}
     if settings.show_samples:
-        taken["example"] = manifest.input.example
+        input_document["example"] = manifest.input.example
     return {
         "name": manifest.name,
         "version": manifest.version,
         "contract": manifest.contract,
         "prediction": asdict(manifest.prediction),
-        "input": taken,
+        "input": input_document,
         "batches": types_taken(),
         "samples": asdict(manifest.samples),
         "python": manifest.python,

@@ -33,7 +33,7 @@ COUNT, ENCODING, ENCODING_V2 = 1, 2, 4
 BYTE_ARRAY = 6
 DELTA_BYTE_ARRAY = 7
 """The encoding in which each text shares a prefix with the previous one."""
-DEEPEST = 8
+MAX_DEPTH = 8
 VALUE_BYTES = 8
 MAX_NUMBER_LENGTH = 63
 """The most bits of a number before its last seven."""
@@ -159,7 +159,7 @@ class Compact:
 
     def struct(self, depth: int = 0) -> Fields:
         """Return the next struct: its fields by number."""
-        if depth > DEEPEST:
+        if depth > MAX_DEPTH:
             raise MalformedError("the Parquet file is nested too deeply")
         fields: Fields = {}
         number = 0

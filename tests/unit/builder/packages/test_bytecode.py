@@ -49,7 +49,7 @@ def give(tmp_path):
 
     def give(site_packages, cache="cache", folder=None, deadline=None):
         bytecodes = Bytecode(tmp_path / cache)
-        bytecodes.give(site_packages, Path(sys.executable), deadline or Deadline(), folder)
+        bytecodes.link_all(site_packages, Path(sys.executable), deadline or Deadline(), folder)
         root = folder or site_packages
         return {str(path.relative_to(root)): path for path in root.rglob("*.pyc")}
 
@@ -185,7 +185,7 @@ def run_and_die(*words, run=bytecode.run, stdin, **options):
     os.kill(os.getpid(), signal.SIGKILL)
 
 bytecode.run = run_and_die
-bytecode.Bytecode(Path(sys.argv[1])).give(Path(sys.argv[2]), Path(sys.executable), Deadline())
+bytecode.Bytecode(Path(sys.argv[1])).link_all(Path(sys.argv[2]), Path(sys.executable), Deadline())
 """
 
 

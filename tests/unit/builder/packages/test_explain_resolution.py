@@ -305,7 +305,7 @@ def test_one_requirement_that_cannot_be_met_with_what_it_needs_is_reported():
 
 def test_contrary_versions_of_one_distribution_need_no_words_of_uv():
     class Contrary(KnownIndex):
-        def fit(self, requirements):
+        def can_resolve(self, requirements):
             return not {"alpha==1", "alpha>=2"} <= {*requirements}
 
     texts = ("alpha==1", "beta", "alpha>=2")

@@ -77,14 +77,14 @@ def test_a_lock_is_asked_for_in_the_format_of_pep_751_with_hashes(resolver, tmp_
 
 def test_paths_in_requirements_start_at_the_source(resolver, tmp_path):
     resolve, uv = resolver(FOUND, IndexSettings(root=tmp_path / "source"))
-    resolve.fit(["alpha @ wheels/alpha-1-py3-none-any.whl"])
+    resolve.can_resolve(["alpha @ wheels/alpha-1-py3-none-any.whl"])
     assert uv.asked[0][1]["cwd"] == resolve.folder == tmp_path / "source"
 
 
 @pytest.mark.parametrize(("answer", "fits"), [(FOUND, True), (NONE, False), (BROKEN, False)])
 def test_requirements_fit_when_uv_resolves_them(resolver, answer, fits):
     resolve, uv = resolver(answer)
-    assert resolve.fit(["alpha", "beta"]) is fits
+    assert resolve.can_resolve(["alpha", "beta"]) is fits
     assert uv.arguments == []
 
 
@@ -101,7 +101,7 @@ def test_everything_that_is_set_is_asked_with(resolver, tmp_path):
         only_binary=frozenset({"alpha"}),
         as_of="2026-01-31",
     )
-    resolve.fit(["alpha"])
+    resolve.can_resolve(["alpha"])
     [(arguments, _options, listed)] = uv.asked
     ours = arguments[arguments.index(str(limits)) + 2]
     assert uv.arguments == [

@@ -11,7 +11,7 @@ from nachlass_builder.slim import decide as deciding
 from nachlass_builder.slim.decide import ROUNDS, Candidate, UndecidedError, decide
 from nachlass_builder.slim.memory import Memory
 from nachlass_builder.slim.training import (
-    BEFORE,
+    EARLIER_BUILD,
     IMPORTED,
     LOADED,
     OPTIONAL,
@@ -94,8 +94,8 @@ def test_a_subset_is_remembered(training, memory):
     assert memory.read(training, careful=False) == {}
     memory.write(kept(training, plots=SCORED), careful=False)
     before = memory.read(training, careful=False)
-    assert before["model"] == BEFORE
-    assert before["plots"] == BEFORE
+    assert before["model"] == EARLIER_BUILD
+    assert before["plots"] == EARLIER_BUILD
     assert before["cloudpickle"] == SERVICE
     memory.forget()
     assert memory.read(training, careful=False) == {}
@@ -360,7 +360,7 @@ def test_what_is_remembered_and_shown_has_todays_reason(training, memory, script
     assert chosen == Subset(
         {
             "cloudpickle": SERVICE,
-            "model": BEFORE,
+            "model": EARLIER_BUILD,
             "hint": STRING,
             "base": "needed by model",
             "speed": "needed by model",

@@ -5,8 +5,8 @@ import pytest
 from nachlass_builder.source.secret_files import (
     MAX_BYTES,
     SecretFile,
+    describe_secret_files,
     secrets_in_text,
-    told,
     why_secret,
 )
 
@@ -134,7 +134,9 @@ def test_the_lines_of_a_file_that_is_kept_are_told(tmp_path):
 
 
 def test_what_is_left_out_is_named_and_the_way_out():
-    said = told([SecretFile(".env", "an environment file"), SecretFile("a", "a private key")])
+    said = describe_secret_files(
+        [SecretFile(".env", "an environment file"), SecretFile("a", "a private key")]
+    )
     assert said == (
         "left out as secrets: .env (an environment file), a (a private key); "
         "to ship one anyway, name it in S2I_SHIP"

@@ -5,7 +5,7 @@ import pytest
 from nachlass_builder.foundation.errors import RequirementsError, StorageError
 from nachlass_builder.foundation.process import Completed, Deadline
 from nachlass_builder.system import apt
-from nachlass_builder.system.apt import Apt, environment_for, has_apt, said
+from nachlass_builder.system.apt import Apt, environment_for, error_output, has_apt
 
 FAILED = """\
 Ign:1 http://deb.debian.org/debian bookworm InRelease
@@ -121,7 +121,9 @@ def test_proxies_by_the_names_that_apt_knows():
 
 def test_what_apt_says_of_dependencies():
     out = "Reading package lists...\n x : Depends: y (>= 2) but it is not installable\n"
-    text = said(Completed(100, out, "E: Unable to correct problems\nE: Unable to correct problems"))
+    text = error_output(
+        Completed(100, out, "E: Unable to correct problems\nE: Unable to correct problems")
+    )
     assert text == (
         " x : Depends: y (>= 2) but it is not installable\nE: Unable to correct problems"
     )

@@ -28,8 +28,8 @@ class Front:
     def handle(self, connection, request):
         connection.answer(b"yes", close=False)
 
-    def refuse(self, connection, refusal):
-        connection.answer(b"%d" % refusal.status, close=True)
+    def reject(self, connection, rejection):
+        connection.answer(b"%d" % rejection.status, close=True)
 
 
 @pytest.fixture

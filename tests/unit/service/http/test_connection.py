@@ -6,7 +6,7 @@ import pytest
 
 from nachlass_service.http.body_budget import BodyBudget
 from nachlass_service.http.connection import CONTINUE, Connection
-from nachlass_service.http.head import Refusal, RequestLimits
+from nachlass_service.http.head import Rejection, RequestLimits
 from nachlass_service.http.phases import (
     ANSWERING,
     BODY,
@@ -51,8 +51,8 @@ class Front:
         if self.at_once:
             connection.answer(self.at_once, close=not request.keep_alive)
 
-    def refuse(self, connection, refusal):
-        self.refused.append(refusal)
+    def reject(self, connection, rejection):
+        self.refused.append(rejection)
         connection.answer(b"refused", close=True)
 
     def defect(self, error):
@@ -174,7 +174,7 @@ def test_what_is_no_request_is_refused_after_those_before(connect):
     client.send(LIVE + b"nonsense\r\n\r\n")
     assert not client.front.refused
     client.connection.answer(b"1", close=False)
-    assert [refusal.status for refusal in client.front.refused] == [400]
+    assert [rejection.status for rejection in client.front.refused] == [400]
     assert client.transport.sent == b"1refused"
     assert client.connection.phase is LINGERING
     assert client.transport.ended == ["eof"]
@@ -263,7 +263,7 @@ def test_a_defect_behind_an_answer_costs_one_connection(connect):
 def test_a_connection_can_be_turned_away(connect):
     client = connect()
     client.connection.reject(503, "there are too many")
-    assert client.front.refused == [Refusal(503, "there are too many")]
+    assert client.front.refused == [Rejection(503, "there are too many")]
     assert client.connection.phase is LINGERING
 
 

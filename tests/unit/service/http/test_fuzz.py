@@ -74,8 +74,8 @@ class Front:
             connection, request = self.waiting.popleft()
             connection.answer(b"later", close=not request.keep_alive)
 
-    def refuse(self, connection, refusal):
-        assert 400 <= refusal.status < 600
+    def reject(self, connection, rejection):
+        assert 400 <= rejection.status < 600
         connection.answer(b"refused", close=True)
 
     def defect(self, error):

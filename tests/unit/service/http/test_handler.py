@@ -9,7 +9,7 @@ from gunicorn.config import Config
 from nachlass_service.base.errors import OverloadedError, RefusedError, TooLargeError
 from nachlass_service.http.batch_handler import STREAMS
 from nachlass_service.http.handler import LARGE_BYTES, RequestHandler
-from nachlass_service.http.head import Refusal
+from nachlass_service.http.head import Rejection
 from nachlass_service.http.interfaces import Endpoints
 from nachlass_service.http.request import Request
 from nachlass_service.http.router import is_streamed
@@ -79,7 +79,7 @@ def made():
         return [environ["PATH_INFO"].encode()]
 
     handler = RequestHandler(
-        scorer, page, Config(), loop, access_log=noted, leave=lambda _why: None
+        scorer, page, Config(), loop, access_log=noted, replace_worker=lambda _why: None
     )
     handler.scheduler = SimpleNamespace(submit=jobs.append)
 
@@ -266,7 +266,7 @@ def test_every_answer_of_a_drain_is_the_last(made):
 
 def test_what_is_no_request_is_refused_and_closed(made):
     connection = Connection()
-    made.handler.refuse(connection, Refusal(431, "too many headers"))
+    made.handler.reject(connection, Rejection(431, "too many headers"))
     assert connection.status == 431
     [(response, close)] = connection.sent
     assert close

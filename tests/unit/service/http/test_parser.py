@@ -57,7 +57,7 @@ def seen(made):
         )
         for request in made.requests
     ]
-    return requests, made.refusal, made.is_last
+    return requests, made.rejection, made.is_last
 
 
 STREAMS = {
@@ -107,8 +107,8 @@ def test_streams_that_follow_each_other_are_read_in_pieces_of_any_size(streams, 
 @given(data=st.binary(max_size=300))
 def test_any_bytes_are_requests_or_a_refusal(data):
     made = read(data, text(b"GET", b"/livez"))
-    assert made.refusal is None or 400 <= made.refusal.status < 600
-    assert made.requests or made.refusal or made.request or made.is_last or not data
+    assert made.rejection is None or 400 <= made.rejection.status < 600
+    assert made.requests or made.rejection or made.request or made.is_last or not data
 
 
 def test_what_is_read_of_a_request():
@@ -156,7 +156,7 @@ def test_what_is_read_of_a_request():
 )
 def test_what_is_refused(stream, status, detail):
     made = read(stream)
-    assert made.refusal == (status, detail)
+    assert made.rejection == (status, detail)
     assert not made.requests
 
 
@@ -180,8 +180,8 @@ def test_what_is_just_within_the_limits_is_read():
 )
 def test_what_is_no_http_is_refused(stream):
     made = read(stream)
-    assert made.refusal.status == 400
-    assert made.refusal.detail.startswith("this is not HTTP: ")
+    assert made.rejection.status == 400
+    assert made.rejection.detail.startswith("this is not HTTP: ")
 
 
 def test_a_length_may_have_more_digits_than_an_integer_is_read_with():
@@ -196,7 +196,7 @@ def test_a_length_may_have_more_digits_than_an_integer_is_read_with():
 def test_nothing_after_a_refusal_is_read():
     made = read(text(b"GET", b"/livez"), b"nonsense\r\n\r\n", text(b"GET", b"/livez"))
     assert len(made.requests) == 1
-    assert made.refusal.status == 400
+    assert made.rejection.status == 400
 
 
 def test_a_head_that_never_ends_is_refused():
@@ -204,14 +204,14 @@ def test_a_head_that_never_ends_is_refused():
     made = read(text(b"GET", b"/", b"A: ")[:-4], limits=limits)
     for _ in range(1 << 8):
         made.feed(b"x" * (1 << 10))
-    assert made.refusal.status == 431
+    assert made.rejection.status == 431
 
 
 def test_what_follows_a_body_has_an_end():
     made = read(text(b"POST", b"/", b"Transfer-Encoding: chunked") + b"0\r\n")
     for _ in range(1 << 13):
         made.feed(b"A: " + b"x" * 30 + b"\r\n")
-    assert made.refusal.status == 431
+    assert made.rejection.status == 431
 
 
 # Bodies.
@@ -314,7 +314,7 @@ def test_a_body_that_does_not_come_is_given_back(ends):
         assert not request.keep_alive
     else:
         made.feed(b"x" * 5 + b"no chunk\r\n")
-        assert made.refusal.status == 400
+        assert made.rejection.status == 400
     assert budget.remaining == BUDGET
 
 

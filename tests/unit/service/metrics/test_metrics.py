@@ -472,7 +472,7 @@ def counted(metrics, prediction):
     metrics.count_batch(5)
     metrics.count_rejected("schema")
     metrics.count_failed()
-    metrics.leave("time_limit")
+    metrics.count_ended("time_limit")
     metrics.begin()
 
 

@@ -74,5 +74,5 @@ def test_a_worker_that_says_goodbye_has_not_crashed(metrics):
 
 
 def test_a_worker_that_leaves_is_counted_by_its_reason(metrics):
-    metrics.leave("time_limit")
+    metrics.count_ended("time_limit")
     assert read(metrics) == {("workers_ended_total", "time_limit"): 1}

@@ -54,10 +54,10 @@ class FixedPace:
     def before(self):
         return "before"
 
-    def note_here(self, wall_s, before):
+    def note_in_loop(self, wall_s, before):
         self.noted.append(("here", wall_s, before))
 
-    def note_outside(self, wall_s):
+    def note_in_thread(self, wall_s):
         self.noted.append(("outside", wall_s))
 
 
