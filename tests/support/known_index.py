@@ -79,7 +79,7 @@ class KnownIndex(Resolver):
         )
 
     def lock(self, requirements):
-        if not self.fit(requirements):
+        if not self.can_resolve(requirements):
             return Completed(UNSOLVABLE, "", f"uv cannot lock {', '.join(requirements)}")
         return Completed(0, "", "")
 
