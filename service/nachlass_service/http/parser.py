@@ -90,7 +90,7 @@ class RequestParser:
         except httptools.HttpParserCallbackError as error:
             if isinstance(error.__context__, HeadError):
                 self._reject(error.__context__.rejection)
-            elif not isinstance(error.__context__, _EnoughError):
+            elif not isinstance(error.__context__, _StopParsingError):
                 raise
         except httptools.HttpParserError as error:
             if not self.is_last:
@@ -116,7 +116,7 @@ class RequestParser:
     def on_message_begin(self) -> None:
         """Start a request."""
         if self.is_last:
-            raise _EnoughError
+            raise _StopParsingError
         self.request = Request()
         self.is_in_head, self._between, self.size = True, 0, 0
         self._headers, self._body = [], b""
@@ -160,7 +160,7 @@ class RequestParser:
                 self.expects_continue = request.keep_alive = False
                 self.is_cut = True
                 self._complete(request)
-                raise _EnoughError
+                raise _StopParsingError
 
     def _begin_stream(self, request: Request) -> None:
         """Hand a request on before its body is complete."""
@@ -215,7 +215,7 @@ class RequestParser:
 
     def _reading(self) -> Request:
         if self.request is None:
-            raise _EnoughError
+            raise _StopParsingError
         return self.request
 
     def _too_large(self) -> TooLargeError:
@@ -235,5 +235,5 @@ class RequestParser:
             self.request = None
 
 
-class _EnoughError(Exception):
+class _StopParsingError(Exception):
     """Stops httptools."""

@@ -139,8 +139,8 @@ def _contract(bundle: Bundle, settings: Settings, base_url: str) -> dict[str, An
         "fields": fields_of(schema),
         "type": type_of(schema),
         "schema": _indented(schema),
-        "most_labels": MAX_LABELS,
-        "most_fields": MAX_FIELDS,
+        "max_labels": MAX_LABELS,
+        "max_fields": MAX_FIELDS,
     }
 
 
