@@ -79,8 +79,8 @@ def _predict(bundle: Bundle) -> Mapping[str, object]:
     from nachlass_service.scoring.sample_schema import SampleSchema
     from nachlass_service.scoring.threads import in_another_thread
 
-    again = partial(loads, sys.stdin.buffer.read())
-    sample = again()
+    reread = partial(loads, sys.stdin.buffer.read())
+    sample = reread()
     model, schema = load_model(bundle), SampleSchema(bundle.manifest.input.schema)
     is_list = model.takes_as_batch(sample)
 
@@ -88,7 +88,7 @@ def _predict(bundle: Bundle) -> Mapping[str, object]:
         try:
             return model.answer(sample)
         except ServiceError as error:
-            raise schema.explain(error, again, is_list=is_list) from error.__cause__
+            raise schema.explain(error, reread, is_list=is_list) from error.__cause__
 
     return {"prediction": in_another_thread(answer)}
 

@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 from nachlass_builder.foundation.process import Completed, Deadline
 from nachlass_builder.packages.explain_resolution import HERE
 from nachlass_builder.packages.pip_settings import IndexSettings
-from nachlass_builder.packages.resolver import ANYWHERE, PYTHONS, Resolver
+from nachlass_builder.packages.resolver import ANY_PLATFORM, PYTHONS, Resolver
 from nachlass_builder.packages.uv_program import UNSOLVABLE
 
 THIS_PYTHON = HERE.removeprefix("Python ")
@@ -65,12 +65,12 @@ class KnownIndex(Resolver):
             source = ()
         if "--no-binary" in options:
             wheels = ()
-        if set(ANYWHERE) <= set(options):
+        if set(ANY_PLATFORM) <= set(options):
             return bool(wheels or source or release.elsewhere)
         values = dict(pairwise(options))
         return values.get("--python-version", THIS_PYTHON) in (*wheels, *source)
 
-    def fit(self, requirements):
+    def can_resolve(self, requirements):
         names = {Requirement(text).name for text in requirements}
         constrained = self.constraints or self.indexes.constraints
         return not (
@@ -79,7 +79,7 @@ class KnownIndex(Resolver):
         )
 
     def lock(self, requirements):
-        if not self.fit(requirements):
+        if not self.can_resolve(requirements):
             return Completed(UNSOLVABLE, "", f"uv cannot lock {', '.join(requirements)}")
         return Completed(0, "", "")
 

@@ -681,7 +681,7 @@ def uv_sync_options():
 def uv_compile_options():
     used = "--format --generate-hashes --no-deps --constraints --only-binary --no-binary"
     used += " --exclude-newer --index-strategy --resolution --prerelease --python --no-index"
-    options = {*resolver.COMPILE, *resolver.ANYWHERE, *used.split()}
+    options = {*resolver.COMPILE, *resolver.ANY_PLATFORM, *used.split()}
     return uv_has(["pip", "compile"], options)
 
 
@@ -734,7 +734,7 @@ def folder(tmp_path, monkeypatch):
 )
 def uv_hash_mismatch():
     output = install(Path.cwd()).stderr
-    found = uv_program.NOT_AS_LOCKED.search(output)
+    found = uv_program.HASH_MISMATCH.search(output)
     assert found, output
     return found[1].startswith("tiny")
 
@@ -742,7 +742,7 @@ def uv_hash_mismatch():
 def is_reported_as_made_elsewhere(above):
     """Return whether uv reports this for a lock that begins with these lines."""
     output = install(Path.cwd(), above=above).stderr
-    assert uv_program.MADE_ELSEWHERE.search(output), output
+    assert uv_program.OTHER_PLATFORM.search(output), output
     return True
 
 
@@ -750,7 +750,7 @@ def is_reported_as_made_elsewhere(above):
     "uv",
     "a lock for another Python is reported as incompatible",
     f"{BUILDER}/packages/uv_program.py",
-    "MADE_ELSEWHERE",
+    "OTHER_PLATFORM",
 )
 def uv_another_python():
     return is_reported_as_made_elsewhere('requires-python = ">=3.99"')
@@ -760,7 +760,7 @@ def uv_another_python():
     "uv",
     "a lock for another platform is reported as not supported",
     f"{BUILDER}/packages/uv_program.py",
-    "MADE_ELSEWHERE",
+    "OTHER_PLATFORM",
 )
 def uv_another_platform():
     return is_reported_as_made_elsewhere("environments = [\"sys_platform == 'nowhere'\"]")
@@ -874,8 +874,8 @@ CHANGES = [
     (prometheus_numbers, utils, "floatToGoString", str),
     (ipython_filename_map, compilerop.CachingCompiler, "cache", lambda *_: "<cell>"),
     (nbclient_methods, NotebookClient, "output", lambda self, outs, msg: None),
-    (uv_hash_mismatch, uv_program, "NOT_AS_LOCKED", re.compile("other bytes: (.*)")),
-    (uv_another_python, uv_program, "MADE_ELSEWHERE", re.compile("for others")),
+    (uv_hash_mismatch, uv_program, "HASH_MISMATCH", re.compile("other bytes: (.*)")),
+    (uv_another_python, uv_program, "OTHER_PLATFORM", re.compile("for others")),
     (uv_exit_status, uv_program, "UNSOLVABLE", 7),
     (uv_export_options, uv_lock, "EXPORT_OPTIONS", ("--no-such-option",)),
 ]

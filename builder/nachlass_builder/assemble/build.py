@@ -11,7 +11,7 @@ from nachlass_builder.assemble.choose_lock import LockChoice
 from nachlass_builder.assemble.freshness import build_key, current_environment
 from nachlass_builder.assemble.manifest import compose_manifest
 from nachlass_builder.assemble.missing_requirements import MissingRequirements
-from nachlass_builder.assemble.reuse_locks import Locks, check_whole, take_over
+from nachlass_builder.assemble.reuse_locks import Locks, check_complete, reuse_locks
 from nachlass_builder.assemble.secret_parameters import (
     are_unchanged,
     reject_secrets,
@@ -30,7 +30,7 @@ from nachlass_builder.bundle.staging import Staging, publish, staged
 from nachlass_builder.foundation.errors import SourceError
 from nachlass_builder.foundation.progress import Progress, counted
 from nachlass_builder.foundation.settings import Settings, is_index_variable
-from nachlass_builder.foundation.text_file import FETCH_IT, ONLY_THE_POINTER
+from nachlass_builder.foundation.text_file import FETCH_POINTER, IS_POINTER
 from nachlass_builder.packages.environment import Environment, Purpose, ensure_environment
 from nachlass_builder.packages.lock import Lock
 from nachlass_builder.packages.pip_settings import IndexSettings
@@ -40,7 +40,7 @@ from nachlass_builder.proof.describe_predictions import read_samples
 from nachlass_builder.proof.proof import service_environment
 from nachlass_builder.requirements.check import Checked, check
 from nachlass_builder.requirements.first_pass import compute_requirements
-from nachlass_builder.requirements.missing_imports import missing_imports, told
+from nachlass_builder.requirements.missing_imports import describe_imports, missing_imports
 from nachlass_builder.requirements.requirements import gather
 from nachlass_builder.slim.choose_environment import Serving
 from nachlass_builder.slim.serving_request import require_locked
@@ -132,20 +132,22 @@ class _Build:
         )
         indexes = choice.indexes()
         missing = MissingRequirements(checked, choice, indexes)
-        locks = self._take_over(checked, choice, indexes) if self.locked else None
+        locks = self._reuse_locks(checked, choice, indexes) if self.locked else None
         if locks:
             lock, resolution = locks.training, locks.resolution
         else:
             lock, resolution = choice.lock(indexes, None if self.fresh else self.destination)
         require_locked(settings, lock)
         locked = {name for name, _version in lock.packages}
-        if lacking := missing_imports(checked.imports, locked):
-            self.progress.warn(f"imports that no requirement provides: {told(lacking)}")
+        if unprovided := missing_imports(checked.imports, locked):
+            self.progress.warn(
+                f"imports that no requirement provides: {describe_imports(unprovided)}"
+            )
         with self.progress.step("making the training environment") as step:
             training = self._environment(lock, "training", indexes)
             step.made = None if training.reused else training.path
             if locks:
-                check_whole(locks, training.site_packages, checked)
+                check_complete(locks, training.site_packages, checked)
             libraries = provide(packages, training.path, self.prepared, self.progress)
             prepared = _with_variables(self.prepared, libraries)
             kernel_environment = _kernel_environment(prepared)
@@ -165,7 +167,7 @@ class _Build:
                     missing_requirements=lambda written, place: missing.advice(
                         written, place, locked
                     ),
-                    newer_versions=choice.versions_of_then,
+                    newer_versions=choice.suggest_older_versions,
                 ),
                 deadline=self.prepared.deadline,
                 progress=self.progress,
@@ -173,8 +175,8 @@ class _Build:
             ).run()
             secrets = secrets_of_build(settings, kernel_environment)
             notebooks = checked.chosen.notebooks
-            given = secret_parameters(settings)
-            reject_secrets(self.staging.bundle, self.staging.source, secrets, given, notebooks)
+            parameters = secret_parameters(settings)
+            reject_secrets(self.staging.bundle, self.staging.source, secrets, parameters, notebooks)
             samples = read_samples(self.staging.bundle / SAMPLES)
             report_capture(captured, samples, checked, settings.samples or "", self.progress)
         source = self.staging.source.rename(self.staging.bundle / SOURCE_FOLDER)
@@ -244,11 +246,11 @@ class _Build:
                 deadline=self.prepared.deadline,
             )
 
-    def _take_over(self, checked: Checked, choice: LockChoice, indexes: IndexSettings) -> Locks:
+    def _reuse_locks(self, checked: Checked, choice: LockChoice, indexes: IndexSettings) -> Locks:
         """Read the existing locks instead of resolving."""
         with self.progress.step("reading the existing locks"):
             constraints, hashes = choice.constraints(), choice.hashes(indexes)
-            locks = take_over(self.destination, self.staging, checked, constraints, hashes)
+            locks = reuse_locks(self.destination, self.staging, checked, constraints, hashes)
             training, serving = locks.training, locks.serving
             self.progress.note(
                 f"{counted(len(training.packages), 'package')} in the training lock, "
@@ -281,7 +283,7 @@ class _Build:
             names = ", ".join(notebook.name for notebook in checked.chosen.notebooks)
             progress.note(f"{names} ({checked.chosen.reason})")
             if copied.pointers:
-                progress.warn(f"{', '.join(copied.pointers)}: {ONLY_THE_POINTER}; {FETCH_IT}")
+                progress.warn(f"{', '.join(copied.pointers)}: {IS_POINTER}; {FETCH_POINTER}")
             copied.files.report(progress)
         if computed := checked.requirements.computed:
             with progress.step("first pass: computing `requirements`"):
@@ -319,8 +321,8 @@ class _Build:
 
 def _with_variables(prepared: Prepared, variables: Mapping[str, str]) -> Prepared:
     """Set variables for the model's processes, overriding any given values."""
-    given = prepared.settings.parameters
-    others = {name: value for name, value in given.items() if name not in variables}
+    parameters = prepared.settings.parameters
+    others = {name: value for name, value in parameters.items() if name not in variables}
     settings = replace(prepared.settings, parameters=others)
     return replace(prepared, settings=settings, environ={**prepared.environ, **variables})
 

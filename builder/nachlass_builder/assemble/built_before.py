@@ -20,7 +20,7 @@ BUILT = "built"
 """The cache folder with the results of builds."""
 
 
-def compare_with_before(
+def compare_with_previous(
     manifest: Manifest, files: Mapping[str, str], destination: Path, cache: Path
 ) -> str | None:
     """Compare a bundle with an earlier equal build; None if there was none.
@@ -30,7 +30,7 @@ def compare_with_before(
     """
     file = cache / BUILT / f"{_key(manifest)}.json"
     made = {**files, MANIFEST: manifest.digest}
-    before = _replaced(manifest, destination) or _remembered(file)
+    before = _replaced(manifest, destination) or _read_record(file)
     file.parent.mkdir(parents=True, exist_ok=True)
     unfinished = file.with_name(f"{uuid4().hex}.part")
     unfinished.write_text(json.dumps(made), encoding="utf-8")
@@ -54,7 +54,7 @@ def _replaced(manifest: Manifest, destination: Path) -> dict[str, str]:
     return {**files, MANIFEST: digest_of_contents(files, replaced)}
 
 
-def _remembered(file: Path) -> dict[str, str]:
+def _read_record(file: Path) -> dict[str, str]:
     """Return the remembered files of an earlier bundle."""
     try:
         return dict(json.loads(file.read_text(encoding="utf-8")))

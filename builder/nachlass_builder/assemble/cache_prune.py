@@ -26,8 +26,8 @@ from nachlass_builder.assemble.cache_size import (
 )
 from nachlass_builder.bundle.cached import BUNDLES
 from nachlass_builder.bundle.staging import remove
-from nachlass_builder.foundation.errors import RoomError
-from nachlass_builder.foundation.in_use import alone, is_in_use, last_used, touch
+from nachlass_builder.foundation.errors import StorageError
+from nachlass_builder.foundation.in_use import exclusive, is_in_use, last_used, touch
 from nachlass_builder.foundation.progress import counted
 from nachlass_builder.foundation.size import megabytes
 from nachlass_builder.packages.bytecode import BYTECODE
@@ -83,7 +83,7 @@ class Pruned:
 def prune(cache: Path, unused_s: float, *, dry_run: bool) -> Pruned:
     """Remove entries that were not used for some seconds and are not in use.
 
-    Raises RoomError if the cache cannot be written or another prune is running.
+    Raises StorageError if the cache cannot be written or another prune is running.
     """
     pruned = Pruned(dry_run)
     if not cache.is_dir():
@@ -91,20 +91,20 @@ def prune(cache: Path, unused_s: float, *, dry_run: bool) -> Pruned:
     before = time.time() - unused_s
     try:
         with nullcontext() if dry_run else FileLock(cache / PRUNE_LOCK, timeout=0):
-            left = sorted(cache.glob(f"*/{REMOVING}*"))  # by a prune that was killed
+            leftovers = sorted(cache.glob(f"*/{REMOVING}*"))  # by a prune that was killed
             try:
                 found = list(_Pruning(cache, before, pruned).run())
                 # Measured together: files may be linked from several of them.
-                pruned.freed, pruned.shared = freed_by([*left, *found])
+                pruned.freed, pruned.shared = freed_by([*leftovers, *found])
             finally:
                 for folder in [] if dry_run else cache.glob(f"*/{REMOVING}*"):
                     remove(folder)
     except Timeout as error:
-        raise RoomError(f"another prune of {cache} is running", remedy="wait for it") from error
+        raise StorageError(f"another prune of {cache} is running", remedy="wait for it") from error
     except OSError as error:
         if error.errno not in NOT_WRITABLE:
             raise
-        raise RoomError(
+        raise StorageError(
             f"{error.filename} cannot be written: {error.strerror}",
             remedy="prune as the owner of the cache, or name another cache with S2I_CACHE_DIR",
         ) from error
@@ -168,7 +168,7 @@ def _lock(folder: Path, locks: ExitStack) -> bool:
     """Take the locks of a folder; return whether both were free."""
     try:
         # In this order: the second changes the time of a folder without a mark.
-        if not locks.enter_context(alone(folder)):
+        if not locks.enter_context(exclusive(folder)):
             return False
         locks.enter_context(FileLock(folder / LOCK, timeout=0))
     except Timeout:

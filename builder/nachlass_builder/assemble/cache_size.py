@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nachlass_builder.assemble.built_before import BUILT
-from nachlass_builder.assemble.secret_parameters import REMEMBERED
+from nachlass_builder.assemble.secret_parameters import RECORD_FOLDER
 from nachlass_builder.bundle.cached import BUNDLES
 from nachlass_builder.foundation.in_use import MARK
 from nachlass_builder.foundation.keyed_digest import KEY
@@ -24,7 +24,7 @@ KINDS = {
     "compiled bytecode": (BYTECODE,),
     "bundles of git URLs and read-only sources": (BUNDLES,),
     "wheels of the service": (WHEELS,),
-    "records of builds": (BUILT, SUBSETS, REMEMBERED, KEY, "system", "locks"),
+    "records of builds": (BUILT, SUBSETS, RECORD_FOLDER, KEY, "system", "locks"),
     "uv's cache": ("uv",),
 }
 """The kinds of content and their folders."""
@@ -71,17 +71,17 @@ class CacheSize:
 def cache_size(cache: Path) -> CacheSize:
     """Measure a cache by kind."""
     known = {PRUNE_LOCK, *(folder for folders in KINDS.values() for folder in folders)}
-    there = sorted(path.name for path in cache.iterdir()) if cache.is_dir() else []
-    others = tuple(name for name in there if name not in known)
+    existing = sorted(path.name for path in cache.iterdir()) if cache.is_dir() else []
+    others = tuple(name for name in existing if name not in known)
     kinds: list[Kind] = []
-    every: dict[tuple[int, int], int] = {}
+    all_files: dict[tuple[int, int], int] = {}
     for name, folders in {**KINDS, OTHER: others}.items():
         files = dict(_files([cache / folder for folder in folders]))
-        every.update(files)
+        all_files.update(files)
         if files or name not in ("uv's cache", OTHER):
             entries = sum(1 for folder in folders for _ in entries_of(cache, folder))
             kinds.append(Kind(name, entries, _sum(files)))
-    return CacheSize(cache, kinds, _sum(every))
+    return CacheSize(cache, kinds, _sum(all_files))
 
 
 def entries_of(cache: Path, folder: str) -> Iterator[Path]:

@@ -68,8 +68,8 @@ class LockChoice:
         required = self.requirements.require_hashes
         ours = (*OURS_FOR_KERNEL, *self.requirements.for_kernel, *service_requirements())
         texts = sorted(requirement.text for requirement in merged)
-        house = sorted(path.name for path in (indexes.wheelhouse or Path()).glob("*.whl"))
-        decided: list[object] = [texts, ours, constraints, as_of, indexes.places, house]
+        wheelhouse = sorted(path.name for path in (indexes.wheelhouse or Path()).glob("*.whl"))
+        decided: list[object] = [texts, ours, constraints, as_of, indexes.places, wheelhouse]
         if hashes or required:
             decided.append([bool(required), [one.demand for one in hashes]])
         resolution = digest_of([*decided, platform.python_version()])
@@ -123,8 +123,8 @@ class LockChoice:
     def hashes(self, indexes: IndexSettings) -> list[Hashed]:
         """Return the hashes required by the source, its uv.lock and pip's constraints."""
         files = [Path(name) for name in indexes.constraints if Path(name).is_file()]
-        given = [hashed for file in files for hashed in read_constraint_hashes(file)]
-        return [*self.requirements.hashes, *self._uv_lock.hashes, *given]
+        of_constraints = [hashed for file in files for hashed in read_constraint_hashes(file)]
+        return [*self.requirements.hashes, *self._uv_lock.hashes, *of_constraints]
 
     @cached_property
     def _uv_lock(self) -> UvLock:
@@ -132,14 +132,14 @@ class LockChoice:
         requirements = self.requirements
         if requirements.uv_lock is None:
             return UvLock()
-        overruled = {
+        overridden = {
             requirement.name
             for requirement in requirements.merged
             if not requirement.place.file.endswith("pyproject.toml")
             and requirement.parsed.specifier
         }
         project = self.root / requirements.uv_lock
-        return read_uv_lock(project, overruled, self.prepared.deadline)
+        return read_uv_lock(project, overridden, self.prepared.deadline)
 
     def _as_of(self) -> str | None:
         """Return the date as of which unpinned requirements are resolved."""
@@ -153,14 +153,14 @@ class LockChoice:
         """The notebook whose last commit counts, or the whole source."""
         return self.prepared.source.notebook or self.prepared.settings.notebook or "."
 
-    def versions_of_then(self) -> str | None:
+    def suggest_older_versions(self) -> str | None:
         """Suggest older versions if the code is much older than its packages, else None."""
         settings, source = self.prepared.settings, self.prepared.source
-        held = {line.partition("==")[0].strip() for line in self.constraints()}
+        constrained = {line.partition("==")[0].strip() for line in self.constraints()}
         free = [
             one.name
             for one in self.requirements.merged
-            if not (one.parsed.specifier or one.parsed.url or one.name in held)
+            if not (one.parsed.specifier or one.parsed.url or one.name in constrained)
         ]
         if settings.resolve_as_of or not free:
             return None

@@ -52,8 +52,8 @@ def build_key(prepared: Prepared, source_digest: str) -> str:
     settings = prepared.settings
     secret = secret_parameters(settings)
     parameters, index = (
-        {name: "" if name in secret else value for name, value in given.items()}
-        for given in (settings.parameters, settings.index)
+        {name: "" if name in secret else value for name, value in values.items()}
+        for values in (settings.parameters, settings.index)
     )
     # Time limits and paths do not affect the result, and the name may come from the folder.
     steering = replace(
@@ -148,10 +148,10 @@ def restore_environment(
             f"{bundle} is a damaged bundle: the service's wheel is missing or changed",
             remedy="build the source again",
         )
-    if there := existing_environment(
+    if existing := existing_environment(
         lock, service=service, purpose="serving", cache=settings.cache
     ):
-        return there
+        return existing
     with progress.step("making the serving environment") as step:
         environment = ensure_environment(
             lock,

@@ -17,12 +17,12 @@ from nachlass_builder.requirements.check import Checked
 from nachlass_builder.requirements.imports import Import
 from nachlass_builder.requirements.missing_imports import (
     MissingImport,
+    describe_imports,
     missing_imports,
     to_paste,
-    told,
 )
 
-ASKING_LIMIT_S = 20.0
+LOOKUP_LIMIT_S = 20.0
 """The timeout for the package index, in seconds: this is only advice."""
 NO_VERSIONS = (
     "without versions, because the package index is unavailable or no versions are compatible:"
@@ -43,20 +43,22 @@ class MissingRequirements:
         A requirement may depend on an imported distribution: the package index knows that.
         """
         requirements = self.checked.requirements
-        named = {requirement.name for requirement in requirements.merged}
-        if requirements.computed or not missing_imports(self.checked.imports, named):
+        declared = {requirement.name for requirement in requirements.merged}
+        if requirements.computed or not missing_imports(self.checked.imports, declared):
             return None
-        resolver = self.choice.resolver(self.indexes, ASKING_LIMIT_S)
-        brought = self._locked(resolver, [*self._theirs, *service_requirements()])
-        missing = missing_imports(self.checked.imports, named | (brought or {}).keys())
+        resolver = self.choice.resolver(self.indexes, LOOKUP_LIMIT_S)
+        dependencies = self._locked(resolver, [*self._declared, *service_requirements()])
+        missing = missing_imports(self.checked.imports, declared | (dependencies or {}).keys())
         if not missing:
             return None
         # The dependencies of links are unknown without fetching them.
-        is_certain = brought is not None and len(self._theirs) == len(requirements.merged)
+        is_certain = dependencies is not None and len(self._declared) == len(requirements.merged)
         verb = "provides" if is_certain else "names, and possibly none provides"
         # An index that does not respond is not tried again.
-        completed = self._completed(resolver if brought is not None else None, missing)
-        return "\n".join([f"imports that no requirement {verb}: {told(missing)}", *completed])
+        completed = self._completed(resolver if dependencies is not None else None, missing)
+        return "\n".join(
+            [f"imports that no requirement {verb}: {describe_imports(missing)}", *completed]
+        )
 
     def advice(self, written: str, place: Place, installed: Collection[str]) -> str | None:
         """Suggest what to add after the import of `written` at `place` failed.
@@ -64,7 +66,7 @@ class MissingRequirements:
         `installed` are the installed distributions.
         """
         imports = [*self.checked.imports, Import(written, place)]
-        resolver = self.choice.resolver(self.indexes, ASKING_LIMIT_S)
+        resolver = self.choice.resolver(self.indexes, LOOKUP_LIMIT_S)
         missing = missing_imports(imports, {*installed})
         return "\n".join(self._completed(resolver, missing)) or None
 
@@ -76,7 +78,7 @@ class MissingRequirements:
         unknown = [one for one in missing if not one.distributions]
         if known:
             ours = (*OURS_FOR_KERNEL, *service_requirements())
-            locked = self._locked(resolver, [*self._theirs, *known, *ours])
+            locked = self._locked(resolver, [*self._declared, *known, *ours])
             if locked is None:
                 yield NO_VERSIONS
             pins = {name: (locked or {}).get(name) for name in known}
@@ -85,10 +87,10 @@ class MissingRequirements:
             noun = (
                 "distribution that provides" if len(unknown) == 1 else "distributions that provide"
             )
-            yield f"add the {noun} {told(unknown)} to `requirements`"
+            yield f"add the {noun} {describe_imports(unknown)} to `requirements`"
 
     @property
-    def _theirs(self) -> list[str]:
+    def _declared(self) -> list[str]:
         """The source's requirements, without links, which would have to be fetched."""
         merged = self.checked.requirements.merged
         return [requirement.text for requirement in merged if requirement.parsed.url is None]

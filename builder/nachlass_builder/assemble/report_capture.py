@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from nachlass_builder.execution.failing_samples import or_else
+from nachlass_builder.execution.failing_samples import other_samples_remedy
 from nachlass_builder.execution.outcome import Captured, ScoredSamples
 from nachlass_builder.execution.second_pass import MAX_SAMPLES, SCORING_BUDGET_S
 from nachlass_builder.foundation.errors import Place, ProofError
@@ -42,17 +42,17 @@ def report_capture(
     predictions = [prediction for _, prediction in pairs]
     _require_predictions(predictions, place, variable)
     progress.note(f"pickled: {captured.pickled.pickle_bytes / 1e6:.1f} MB")
-    cut = samples.scored < min(samples.total, MAX_SAMPLES)
-    if samples.scored and not cut:
+    is_cut = samples.scored < min(samples.total, MAX_SAMPLES)
+    if samples.scored and not is_cut:
         progress.note(_used(samples))
     if samples.absent:
-        how = "define it as" if variable else "set it to a variable that holds"
+        remedy = "define it as" if variable else "set it to a variable that holds"
         progress.warn(
             f"{notebook.place()}: {samples.absent}, so the proof covers loading but not "
             "predictions, and there is no baseline for drift detection; "
-            f"{how} a list of inputs such as X_test[:100].tolist()"
+            f"{remedy} a list of inputs such as X_test[:100].tolist()"
         )
-    if cut:
+    if is_cut:
         limit = f"limit {SCORING_BUDGET_S:g} s"
         progress.warn(f"{_used(samples)}: scoring all takes too long ({limit})")
     for text in captured.left_out:
@@ -86,7 +86,7 @@ def _require_predictions(predictions: Sequence[Any], place: Place, variable: str
             f"`predictor` returns None or NaN for all {counted(len(predictions), 'sample')}",
             place=place,
             remedy="return the prediction; None, NaN and infinities are null in JSON\n"
-            + or_else(variable),
+            + other_samples_remedy(variable),
         )
 
 

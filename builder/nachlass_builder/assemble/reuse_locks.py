@@ -32,7 +32,7 @@ from nachlass_builder.packages.service_wheel import service_requirements
 from nachlass_builder.requirements.check import Checked
 from nachlass_builder.requirements.requirement_hashes import Hashed
 
-HERE = f"Python {python_version()} on {system()} {machine()}"
+THIS_PYTHON = f"Python {python_version()} on {system()} {machine()}"
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class _Contents:
         package = self.packages.get(canonicalize_name(requirement.name))
         if package is None:
             return f"{self.name} has no {requirement.name}"
-        if requirement.url and not _leads_there(requirement.url, package):
+        if requirement.url and not _points_to(requirement.url, package):
             return f"{self.name} has it from another location"
         version = package.version
         if version is None or requirement.specifier.contains(version, prereleases=True):
@@ -75,7 +75,7 @@ class _Contents:
         return f"{self.name} has {package.name} {version}"
 
 
-def take_over(
+def reuse_locks(
     destination: Path,
     staging: Staging,
     checked: Checked,
@@ -88,7 +88,7 @@ def take_over(
     Raises RequirementsError if there are no locks, or if they are for another
     Python or platform or do not meet the requirements.
     """
-    folder = _carried_in(staging.source, checked)
+    folder = _lock_folder(staging.source, checked)
     manifest = read_manifest(destination)
     if folder is None and manifest is None:
         bundle_at(destination)  # explains why a bundle is damaged
@@ -113,15 +113,15 @@ def take_over(
     return Locks(training.restricted(hashes), serving.restricted(hashes), resolution, remedy)
 
 
-def check_whole(locks: Locks, site_packages: Path, checked: Checked) -> None:
+def check_complete(locks: Locks, site_packages: Path, checked: Checked) -> None:
     """Reject a training environment that lacks dependencies of its distributions.
 
     The requirements of an extra are known only after installation.
     """
-    there = installed(site_packages)
+    distributions = installed(site_packages)
     for requirement in checked.requirements.merged:
-        for name, need in needed(there, [requirement.text]).items():
-            if missing := sorted(need.needs - there.keys()):
+        for name, need in needed(distributions, [requirement.text]).items():
+            if missing := sorted(need.needs - distributions.keys()):
                 raise RequirementsError(
                     f"{redact(requirement.text, ())} is not met: {name} needs "
                     f"{', '.join(missing)}, which {TRAINING_LOCK} does not have",
@@ -130,10 +130,10 @@ def check_whole(locks: Locks, site_packages: Path, checked: Checked) -> None:
                 )
 
 
-def _carried_in(source: Path, checked: Checked) -> PurePosixPath | None:
+def _lock_folder(source: Path, checked: Checked) -> PurePosixPath | None:
     """Return the folder of the source that has locks: the notebook's, or the root."""
-    beside = PurePosixPath(checked.chosen.notebooks[0].name).parent
-    for folder in (beside, PurePosixPath()):
+    notebook_folder = PurePosixPath(checked.chosen.notebooks[0].name).parent
+    for folder in (notebook_folder, PurePosixPath()):
         if any((source / folder / name).is_file() for name in (TRAINING_LOCK, SERVING_LOCK)):
             return folder
     return None
@@ -154,19 +154,19 @@ def _read(
             f"the lock cannot be read: {error}", place=place, remedy=remedy
         ) from None
     except PylockSelectError as error:
-        raise _made_elsewhere(str(error), place, remedy) from None
+        raise _other_platform(str(error), place, remedy) from None
     for package, file in chosen.values():
         if package.wheels and isinstance(file, PackageSdist):
-            raise _made_elsewhere(f"no wheel of {package.name} is compatible", place, remedy)
+            raise _other_platform(f"no wheel of {package.name} is compatible", place, remedy)
     # A bundle has the source in src/ beside the locks; here it is in the staging folder.
     lock = Lock.from_pylock(text, folder=staging.work, source=staging.source)
     return lock, _Contents(name, {key: package for key, (package, _) in chosen.items()})
 
 
-def _made_elsewhere(reason: str, place: Place, remedy: str) -> RequirementsError:
+def _other_platform(reason: str, place: Place, remedy: str) -> RequirementsError:
     """Return the error for a lock that cannot be installed here."""
     return RequirementsError(
-        f"the lock is for another Python or platform; this is {HERE}",
+        f"the lock is for another Python or platform; this is {THIS_PYTHON}",
         place=place,
         details=reason,
         remedy=f"use the Python that it was created with, or {remedy}",
@@ -184,27 +184,27 @@ def _check(
     """Reject locks that do not meet the requirements or do not match each other."""
     requirements, needed = checked.requirements, service_requirements()
     for_kernel = (*OURS_FOR_KERNEL, *requirements.for_kernel)
-    held = [
+    locked_constraints = [
         line for line in constraints if (name := _constrained(line)) and name in training.packages
     ]
-    asked: list[tuple[str, Place | None, Pep508, _Contents]] = [
+    checks: list[tuple[str, Place | None, Pep508, _Contents]] = [
         *((redact(one.text, ()), one.place, one.parsed, training) for one in requirements.merged),
-        *((f"the constraint {line}", None, Pep508(line), training) for line in held),
+        *((f"the constraint {line}", None, Pep508(line), training) for line in locked_constraints),
         *((f"{text}, for the kernel,", None, Pep508(text), training) for text in for_kernel),
         *((f"{text}, for the service,", None, Pep508(text), training) for text in needed),
         *((f"{text}, for the service,", None, Pep508(text), serving) for text in needed),
         *((f"{pin} of {serving.name}", None, Pep508(pin), training) for pin in serving.pins),
     ]
     failures = [
-        (f"{said} is not met: {problem}", place)
-        for said, place, requirement, lock in asked
+        (f"{subject} is not met: {problem}", place)
+        for subject, place, requirement, lock in checks
         if (problem := lock.problem(requirement))
     ]
     if failures:
-        raise _together(failures, remedy)
+        raise _combined(failures, remedy)
 
 
-def _leads_there(url: str, package: Package) -> bool:
+def _points_to(url: str, package: Package) -> bool:
     """Return whether a package was locked from a link; files of the source match by name."""
     parts = urlsplit(url)
     vcs, archive = package.vcs, package.archive
@@ -235,7 +235,7 @@ def _constrained(line: str) -> str | None:
         return None
 
 
-def _together(failures: Sequence[tuple[str, Place | None]], remedy: str) -> RequirementsError:
+def _combined(failures: Sequence[tuple[str, Place | None]], remedy: str) -> RequirementsError:
     """Return the first of several failures as an error, with the others as details."""
     (message, place), *others = failures
     lines = [f"{where}: {text}" if where else text for text, where in others]

@@ -15,7 +15,7 @@ from nachlass_builder.foundation.settings import Settings
 from nachlass_builder.notebook.notebook import Notebook
 from nachlass_builder.source.parameters import secret_parameters
 
-REMEMBERED = "secrets"
+RECORD_FOLDER = "secrets"
 """The cache folder with a keyed digest of the secret parameters of each bundle."""
 
 
@@ -42,7 +42,7 @@ def remember(settings: Settings, destination: Path) -> None:
 def _record(settings: Settings, destination: Path) -> Path:
     """Return the file with the digest of a bundle's secret parameters."""
     name = hashlib.sha256(os.fsencode(destination)).hexdigest()[:32]
-    return settings.cache / REMEMBERED / name
+    return settings.cache / RECORD_FOLDER / name
 
 
 def _digest(settings: Settings) -> str:
@@ -55,23 +55,23 @@ def reject_secrets(
     bundle: Path,
     source: Path,
     secrets: Mapping[str, Collection[str]],
-    given: Collection[str],
+    parameters: Collection[str],
     notebooks: Sequence[Notebook],
 ) -> None:
     """Reject an unfinished bundle that contains a secret in any form; raises CaptureError.
 
     Search the pickles, the samples, the outputs of the executed `notebooks`, and the copy of
-    the source with the files that the cells wrote. In the outputs, only `given` secrets
+    the source with the files that the cells wrote. In the outputs, only `parameters`
     count: secrets of the environment are redacted there anyway.
     """
-    for name in given:
+    for name in parameters:
         for place in _shown(secrets.get(name, ()), notebooks):
             raise _leaked(name, "the output of the cell", place, "do not print it")
     for path in filter(Path.is_file, bundle.iterdir()) if secrets else ():
         for name in _held(path, secrets):
             what = "the samples" if path.name == SAMPLES else "the pickle"
-            way = f'read os.environ["{name}"] in the body of the predictor'
-            raise _leaked(name, what, _mentioned(name, notebooks), way)
+            remedy = f'read os.environ["{name}"] in the body of the predictor'
+            raise _leaked(name, what, _mentioned(name, notebooks), remedy)
     for path in _files(source) if secrets else ():
         relative = path.relative_to(source).as_posix()
         in_name = [name for name, forms in secrets.items() if any(f in relative for f in forms)]
@@ -88,12 +88,12 @@ def reject_secrets_in_manifest(
         raise _leaked(name, "the manifest", place, "do not use it in the name of a file")
 
 
-def _leaked(name: str, what: str, place: Place, way: str) -> CaptureError:
+def _leaked(name: str, what: str, place: Place, remedy: str) -> CaptureError:
     """Return the error for a secret that would be in every bundle and image."""
     return CaptureError(
         f"the value of the secret {name} is in {what}, and would be in the bundle and its images",
         place=place,
-        remedy=f"{way}; if it is not a secret, name the variable in S2I_SHIP",
+        remedy=f"{remedy}; if it is not a secret, name the variable in S2I_SHIP",
     )
 
 

@@ -10,7 +10,7 @@ MAX_BYTES = 16_000_000
 """The size limit for samples and their predictions in a bundle, in bytes."""
 
 
-def ship_samples(bundle: Path, *, with_rows: bool, most_bytes: int = MAX_BYTES) -> int:
+def ship_samples(bundle: Path, *, with_rows: bool, max_bytes: int = MAX_BYTES) -> int:
     """Reduce the samples in the bundle to the limit, evenly spread; return their number."""
     path = bundle / SAMPLES
     if not path.is_file():
@@ -19,7 +19,7 @@ def ship_samples(bundle: Path, *, with_rows: bool, most_bytes: int = MAX_BYTES) 
         path.unlink()
         return 0
     lines = path.read_bytes().splitlines(keepends=True)
-    kept = _within(lines, most_bytes)
+    kept = _within(lines, max_bytes)
     if not kept:
         path.unlink()
     elif len(kept) < len(lines):
@@ -27,10 +27,10 @@ def ship_samples(bundle: Path, *, with_rows: bool, most_bytes: int = MAX_BYTES) 
     return len(kept)
 
 
-def _within(lines: list[bytes], most_bytes: int) -> list[bytes]:
+def _within(lines: list[bytes], max_bytes: int) -> list[bytes]:
     """Return as many lines as fit, evenly spread, without lines over half the limit."""
-    kept = [line for line in lines if 2 * len(line) <= most_bytes]
-    while (size := sum(map(len, kept))) > most_bytes:
-        count = min(len(kept) - 1, len(kept) * most_bytes // size)
+    kept = [line for line in lines if 2 * len(line) <= max_bytes]
+    while (size := sum(map(len, kept))) > max_bytes:
+        count = min(len(kept) - 1, len(kept) * max_bytes // size)
         kept = [kept[place * len(kept) // count] for place in range(count)]
     return kept

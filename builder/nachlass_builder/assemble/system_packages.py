@@ -22,110 +22,110 @@ from nachlass_builder.foundation.progress import Progress
 from nachlass_builder.source.prepare import Prepared
 from nachlass_builder.system.apt import has_apt
 from nachlass_builder.system.apt_txt import AptPackage
-from nachlass_builder.system.debian_archive import packages_that_bring
+from nachlass_builder.system.debian_archive import packages_with_files
 from nachlass_builder.system.installed import (
     installed_packages,
     owners_of,
-    state_of_the_system,
+    system_state,
 )
 from nachlass_builder.system.policy_names import packages_named_after
 from nachlass_builder.system.shared_libraries import libraries_of
 from nachlass_builder.system.unpack import environment_with, unpack
 
-KNOWN = "packages.json"
+PACKAGES_FILE = "packages.json"
 """The file that caches the package of each library, or None, as found in the archive."""
 
 
 def provide(
-    asked: Sequence[AptPackage], environment: Path, prepared: Prepared, progress: Progress
+    requested: Sequence[AptPackage], environment: Path, prepared: Prepared, progress: Progress
 ) -> Mapping[str, str]:
-    """Provide the `asked` packages and an environment's libraries; raises RequirementsError.
+    """Provide the `requested` packages and an environment's libraries; raises RequirementsError.
 
     Return the variables that let programs find unpacked files; none if nothing was unpacked.
     """
     deadline, target = prepared.deadline, prepared.unpack_into
     missing = _missing(environment, prepared.settings.cache)
-    if not asked and not missing:
+    if not requested and not missing:
         return {}
-    there = installed_packages(deadline) if has_apt() else {}
-    lacking = [package for package in asked if not _is_met(package, there)]
+    installed = installed_packages(deadline) if has_apt() else {}
+    missing_packages = [package for package in requested if not _is_met(package, installed)]
     known = _known(missing, prepared.settings.cache, deadline, progress)
-    brought = {name: package for name, package in known.items() if package}
+    packages = {name: package for name, package in known.items() if package}
     needs = {name: _shown(files, environment) for name, files in missing.items()}
     if target is None:
-        _tell(lacking, needs, brought, progress)
+        _report(missing_packages, needs, packages, progress)
         return {}
-    wanted = [*lacking, *(AptPackage(name) for name in sorted(set(brought.values())))]
-    root = _unpacked(wanted, target, deadline)
+    to_unpack = [*missing_packages, *(AptPackage(name) for name in sorted(set(packages.values())))]
+    root = _unpacked(to_unpack, target, deadline)
     variables = environment_with(root, {**prepared.environ, **prepared.settings.parameters})
     folders = [Path(folder) for folder in variables.get("LD_LIBRARY_PATH", "").split(":") if folder]
-    still = libraries_of(environment, folders).missing
-    for name in sorted(known.keys() & still.keys()):
+    still_missing = libraries_of(environment, folders).missing
+    for name in sorted(known.keys() & still_missing.keys()):
         progress.warn(f"{needs[name]} needs {name}, which no package provides")
-    for name, package in sorted(brought.items()):
-        if name not in still:
+    for name, package in sorted(packages.items()):
+        if name not in still_missing:
             progress.note(f"unpacked {package}: {needs[name]} needs {name}")
-    if lacking:
-        progress.note(f"unpacked from apt.txt: {', '.join(map(str, lacking))}")
+    if missing_packages:
+        progress.note(f"unpacked from apt.txt: {', '.join(map(str, missing_packages))}")
     return variables
 
 
 def image_packages(
-    asked: Iterable[AptPackage], environment: Path, cache: Path, progress: Progress
+    requested: Iterable[AptPackage], environment: Path, cache: Path, progress: Progress
 ) -> list[str]:
     """Return the packages that an image needs to serve an environment, as apt-get takes them.
 
     They are the packages of all libraries that it loads, installed here or not: another
     image may lack them.
     """
-    named = {package.name: str(package) for package in asked}
+    requested_names = {package.name: str(package) for package in requested}
     if not has_apt():
-        return sorted(named.values())
+        return sorted(requested_names.values())
     deadline, libraries = Deadline(), libraries_of(environment)
     found = owners_of(libraries.found, deadline)
-    brought = _known(libraries.missing, cache, deadline, progress).values()
-    others = {package: package for package in (*found, *brought) if package}
-    return sorted({**others, **named}.values())
+    missing_packages = _known(libraries.missing, cache, deadline, progress).values()
+    library_packages = {package: package for package in (*found, *missing_packages) if package}
+    return sorted({**library_packages, **requested_names}.values())
 
 
-def _is_met(package: AptPackage, there: Mapping[str, str]) -> bool:
+def _is_met(package: AptPackage, installed: Mapping[str, str]) -> bool:
     """Return whether a package is installed in the wanted version."""
-    return package.name in there and package.version in (None, there[package.name])
+    return package.name in installed and package.version in (None, installed[package.name])
 
 
 def _missing(environment: Path, cache: Path) -> Mapping[str, Sequence[Path]]:
     """Return the libraries that an environment lacks; a complete one is scanned only once."""
-    whole = _folder(cache) / f"{environment.parent.name}.whole"
-    if has_apt() and whole.is_file():
+    marker = _folder(cache) / f"{environment.parent.name}.whole"
+    if has_apt() and marker.is_file():
         return {}
     missing = libraries_of(environment).missing
     if not missing:
-        whole.touch()
+        marker.touch()
     return missing
 
 
 def _folder(cache: Path) -> Path:
     """Return the cache folder for the current state of this system."""
-    folder = cache / "system" / state_of_the_system()
+    folder = cache / "system" / system_state()
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
-def _tell(
-    lacking: Sequence[AptPackage],
+def _report(
+    missing_packages: Sequence[AptPackage],
     needs: Mapping[str, str],
-    brought: Mapping[str, str],
+    packages: Mapping[str, str],
     progress: Progress,
 ) -> None:
     """Warn about missing libraries and packages."""
-    for name, who in needs.items():
-        remedy = f": apt-get install {brought[name]}" if name in brought else ""
-        progress.warn(f"{who} needs {name}, which this machine lacks{remedy}")
-    if lacking and has_apt():
-        names = " ".join(map(str, lacking))
+    for name, users in needs.items():
+        remedy = f": apt-get install {packages[name]}" if name in packages else ""
+        progress.warn(f"{users} needs {name}, which this machine lacks{remedy}")
+    if missing_packages and has_apt():
+        names = " ".join(map(str, missing_packages))
         progress.warn(f"apt.txt: this machine lacks packages: apt-get install {names}")
-    elif lacking:
-        names = ", ".join(map(str, lacking))
+    elif missing_packages:
+        names = ", ".join(map(str, missing_packages))
         progress.warn(f"apt.txt: this machine has no apt: install equivalents of {names}")
 
 
@@ -139,7 +139,7 @@ def _known(
     names = sorted(missing)
     if not names or not has_apt():
         return {}
-    file = _folder(cache) / KNOWN
+    file = _folder(cache) / PACKAGES_FILE
     known: dict[str, str | None] = json.loads(file.read_text()) if file.is_file() else {}
     if unknown := [name for name in names if name not in known]:
         known |= _look_up(unknown, deadline, progress)
@@ -156,33 +156,33 @@ def _look_up(names: Sequence[str], deadline: Deadline, progress: Progress) -> di
     with TemporaryDirectory(prefix="nachlass-apt-") as work:
         try:
             found = packages_named_after(names, Path(work, "names"), deadline=deadline)
-            others = [name for name in names if name not in found]
-            brought = packages_that_bring(others, Path(work, "files"), deadline=deadline)
+            remaining = [name for name in names if name not in found]
+            by_files = packages_with_files(remaining, Path(work, "files"), deadline=deadline)
         except RequirementsError as error:
             # Only a warning: perhaps nothing ever loads them.
-            others = [name for name in names if name not in found]
+            remaining = [name for name in names if name not in found]
             why = ": ".join([error.message, *(error.details or "").splitlines()[:1]])
-            progress.warn(f"cannot look for packages that provide {', '.join(others)}: {why}")
+            progress.warn(f"cannot look for packages that provide {', '.join(remaining)}: {why}")
             return dict(found)
-    return {name: found.get(name) or brought.get(name) for name in names}
+    return {name: found.get(name) or by_files.get(name) for name in names}
 
 
-def _unpacked(wanted: Sequence[AptPackage], target: Path, deadline: Deadline) -> Path:
+def _unpacked(packages: Sequence[AptPackage], target: Path, deadline: Deadline) -> Path:
     """Return a folder below `target` with the files of packages; unpack them if necessary."""
-    root = target / digest_of(sorted(map(str, wanted)))[:16]
-    if not wanted or root.is_dir():
+    root = target / digest_of(sorted(map(str, packages)))[:16]
+    if not packages or root.is_dir():
         return root
     if not has_apt():
         raise RequirementsError(
-            f"{', '.join(map(str, wanted))} cannot be installed: this image has no apt",
-            place=wanted[0].place,
+            f"{', '.join(map(str, packages))} cannot be installed: this image has no apt",
+            place=packages[0].place,
             remedy="use a base image with Debian, or one that already has their files",
         )
     making = target / f"{root.name}.{uuid4().hex}"
     making.mkdir(parents=True)
     try:
         with TemporaryDirectory(prefix="nachlass-apt-") as work:
-            unpack(wanted, making, Path(work), deadline=deadline)
+            unpack(packages, making, Path(work), deadline=deadline)
         if not root.is_dir():  # another build may have been faster
             making.rename(root)
     finally:

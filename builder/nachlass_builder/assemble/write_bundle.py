@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from nachlass_builder.assemble.built_before import compare_with_before
+from nachlass_builder.assemble.built_before import compare_with_previous
 from nachlass_builder.assemble.render import without_outputs, write_executed
 from nachlass_builder.assemble.ship_rows import MAX_BYTES, ship_samples
 from nachlass_builder.bundle.contents import contents, digest_of_contents
@@ -62,7 +62,7 @@ def write_bundle(
     files = contents(bundle)
     finished = manifest.finished(digest_of_contents(files, manifest))
     write_manifest(bundle, finished)
-    before = compare_with_before(finished, files, destination, cache)
+    before = compare_with_previous(finished, files, destination, cache)
     return [bill.summary, *_omissions(manifest, with_rows=with_rows), *([before] if before else [])]
 
 

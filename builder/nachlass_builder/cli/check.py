@@ -18,7 +18,7 @@ from nachlass_builder.cli.options import (
     context_option,
     request_for,
 )
-from nachlass_builder.foundation.console import tell
+from nachlass_builder.foundation.console import print_error
 from nachlass_builder.foundation.progress import Progress
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def check(
         else:
             print_checked(checked)
     for error in checked.errors:
-        tell(error)
+        print_error(error)
     if checked.errors:
         sys.exit(checked.errors[0].exit_code)
 

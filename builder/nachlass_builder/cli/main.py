@@ -25,13 +25,13 @@ from nachlass_builder.foundation.errors import KINDS
 def exit_codes() -> dict[int, str]:
     """Return what each exit code means, in their order."""
     kinds = {kind.exit_code: kind.kind for kind in KINDS}
-    others = {
+    rest = {
         0: "done",
         2: "the command line is wrong",
         DIFFERS: "the two bundles differ (`nachlass diff --exit-code`)",
         INTERRUPTED: "interrupted",
     }
-    return dict(sorted({**kinds, **others}.items()))
+    return dict(sorted({**kinds, **rest}.items()))
 
 
 EXIT_CODES = "\n".join(

@@ -52,5 +52,5 @@ def request_for(source: str, context_dir: str | None, assignments: Sequence[str]
     """Build a request from the options and this process's environment; raises SourceError."""
     from nachlass_builder.source.prepare import Request
 
-    given = parse_assignments(assignments)
-    return Request(source, os.environ, context_dir=context_dir, assignments=given)
+    variables = parse_assignments(assignments)
+    return Request(source, os.environ, context_dir=context_dir, assignments=variables)

@@ -70,7 +70,7 @@ def _predict_here(request: Request, text: str) -> str:
     from nachlass_builder.assemble.ready_model import ready_model
     from nachlass_builder.foundation.process import Deadline
     from nachlass_builder.proof.answer import Failure, Predicted
-    from nachlass_builder.proof.proof import ask_service
+    from nachlass_builder.proof.proof import run_service
 
     try:
         json.loads(text)  # before a build, or the load of a large model
@@ -80,7 +80,7 @@ def _predict_here(request: Request, text: str) -> str:
         pass  # the service reports these
     model = ready_model(request)
     with tempfile.TemporaryDirectory(prefix="nachlass-") as work:
-        answer, said = ask_service(
+        answer, output = run_service(
             model.python,
             "predict",
             model.bundle,
@@ -96,7 +96,7 @@ def _predict_here(request: Request, text: str) -> str:
         if answer.code == "refused":
             raise PredictionError(answer.message, remedy=VALIDATOR)
         raise PredictionError(answer.message, details=answer.traceback, remedy=answer.remedy)
-    sys.stderr.write(said)
+    sys.stderr.write(output)
     return _line(answer.prediction)
 
 

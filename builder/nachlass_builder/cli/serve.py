@@ -82,9 +82,9 @@ def _check_port(host: str | None, port: int | None, environ: Mapping[str, str]) 
             remedy="correct --host, or --port or PORT",
         ) from None
     try:
-        with closing(socket.socket(family, kind, protocol)) as tried:
-            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            tried.bind(address)
+        with closing(socket.socket(family, kind, protocol)) as test_socket:
+            test_socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            test_socket.bind(address)
     except OSError as error:
         raise ServeError(
             f"cannot listen on {host}:{number}: {error.strerror or error}",

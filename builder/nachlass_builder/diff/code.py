@@ -12,7 +12,7 @@ from pathlib import Path
 from nachlass_builder.foundation.credentials import redact
 from nachlass_builder.notebook.notebook import Cell, read_notebook
 
-ALIKE = 0.5
+MIN_SIMILARITY = 0.5
 """The similarity, from 0 to 1, above which two cells count as one changed cell."""
 CONTEXT_LINES = 2
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -77,17 +77,17 @@ def _paired(old: Sequence[Cell], new: Sequence[Cell]) -> Iterator[tuple[Cell | N
     for tag, old_start, old_end, new_start, new_end in matcher.get_opcodes():
         before, after = old[old_start:old_end], new[new_start:new_end]
         if tag == "replace":
-            yield from _paired_by_likeness(before, after)
+            yield from _paired_by_similarity(before, after)
         else:
             yield from zip_longest(before, after)
 
 
-def _paired_by_likeness(
+def _paired_by_similarity(
     old: Sequence[Cell], new: Sequence[Cell]
 ) -> Iterator[tuple[Cell | None, Cell | None]]:
     """Pair each old cell with the next similar new cell."""
     for cell in old:
-        place = next((at for at, other in enumerate(new) if _alike(cell, other)), None)
+        place = next((at for at, other in enumerate(new) if _are_similar(cell, other)), None)
         if place is None:
             yield cell, None
             continue
@@ -97,10 +97,10 @@ def _paired_by_likeness(
     yield from ((None, other) for other in new)
 
 
-def _alike(one: Cell, other: Cell) -> bool:
+def _are_similar(one: Cell, other: Cell) -> bool:
     matcher = SequenceMatcher(None, one.source, other.source, autojunk=False)
     ratios = (matcher.real_quick_ratio, matcher.quick_ratio, matcher.ratio)
-    return all(ratio() >= ALIKE for ratio in ratios)
+    return all(ratio() >= MIN_SIMILARITY for ratio in ratios)
 
 
 def _cell_change(file: str, old: Cell | None, new: Cell | None) -> CodeChange | None:

@@ -68,7 +68,7 @@ def as_markdown(difference: Difference) -> str:
         f"### {_title(difference.old)} → {_title(difference.new)}",
         *(["", SAME_BUNDLE] if difference.same_bundle else []),
         "",
-        *_table(("", "old → new"), [(name, said or "unchanged") for name, said in overview]),
+        *_table(("", "old → new"), [(name, text or "unchanged") for name, text in overview]),
     ]
     for name, found in details.items():
         if body := "\n".join(found).strip():
@@ -97,12 +97,12 @@ def _predictions(answers: Predictions) -> Iterator[str]:
 
 def _code(changes: Sequence[CodeChange]) -> Iterator[str]:
     """Format the diffs that fit into a comment."""
-    left = MAX_CHARACTERS
+    remaining = MAX_CHARACTERS
     for change in changes:
         yield f"{_plain(change.place)}: {change.change}"
         diff = "\n".join(shortened(change.diff))
-        left -= len(diff)
-        if left >= 0:
+        remaining -= len(diff)
+        if remaining >= 0:
             fence = "`" * max(3, 1 + max(map(len, re.findall("`+", diff)), default=0))
             yield from ("", f"{fence}diff", diff, fence, "")
 

@@ -23,7 +23,7 @@ def identity(side: Side) -> str:
 def counted_changes(changes: Iterable[tuple[str, str]]) -> str:
     """Count changes by kind: `2 cells changed, 1 module added`."""
     counts = Counter(changes)
-    return ", ".join(f"{counted(n, noun)} {what}" for (noun, what), n in counts.items())
+    return ", ".join(f"{counted(n, noun)} {verb}" for (noun, verb), n in counts.items())
 
 
 def code_nouns(changes: Sequence[CodeChange]) -> list[tuple[str, str]]:

@@ -20,16 +20,16 @@ from nachlass_builder.packages.pip_settings import INDEX_VARIABLES, PYPI, IndexS
 from nachlass_builder.packages.uv_program import DENIED, run_uv, uv_environment
 
 LIMIT_S = 5.0
-ASKED_FOR = "pip"
+PROBE_PACKAGE = "pip"
 """A package that most indexes have; an index without it responds, too."""
-ONE_REQUEST = {"UV_HTTP_TIMEOUT": "4", "UV_HTTP_CONNECT_TIMEOUT": "4", "UV_HTTP_RETRIES": "0"}
-LEFT_OUT = {
+NO_RETRIES = {"UV_HTTP_TIMEOUT": "4", "UV_HTTP_CONNECT_TIMEOUT": "4", "UV_HTTP_RETRIES": "0"}
+UNSET_VARIABLES = {
     *(*INDEX_VARIABLES, "UV_FIND_LINKS", "UV_NO_INDEX"),
     *("UV_CONSTRAINT", "UV_OVERRIDE", "UV_BUILD_CONSTRAINT", "UV_EXCLUDE_NEWER"),
 }
 """Variables that name other places or restrict versions."""
-NOT_THERE = f"{ASKED_FOR} was not found in"
-SWITCHED_ON = ("1", "true", "yes", "on")
+NOT_FOUND = f"{PROBE_PACKAGE} was not found in"
+TRUE_VALUES = ("1", "true", "yes", "on")
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def _places(indexes: IndexSettings) -> Iterator[_Place]:
     """List the places that uv uses, in its order."""
     environ = uv_environment(indexes)
     switches = (environ.get("UV_NO_INDEX", ""), environ.get("UV_OFFLINE", ""))
-    if not indexes.no_index and not any(word.lower() in SWITCHED_ON for word in switches):
+    if not indexes.no_index and not any(word.lower() in TRUE_VALUES for word in switches):
         more = f"{environ.get('UV_INDEX', '')} {environ.get('UV_EXTRA_INDEX_URL', '')}".split()
         default = environ.get("UV_DEFAULT_INDEX") or environ.get("UV_INDEX_URL") or PYPI
         for value in (*more, default):
@@ -102,49 +102,53 @@ def _check(place: _Place, indexes: IndexSettings) -> Check:
     if place.folder is not None:
         if place.folder.exists():
             return ok(name, f"{shown} exists")
-        return _unanswered(name, f"{shown} does not exist")
+        return _unreachable(name, f"{shown} does not exist")
     try:
-        completed = _ask(place, indexes)
+        completed = _query(place, indexes)
     except TimeLimitError:
-        return _unanswered(name, f"{shown} does not answer (limit {LIMIT_S:g} s)")
+        return _unreachable(name, f"{shown} does not answer (limit {LIMIT_S:g} s)")
     except (NachlassError, OSError) as failure:
-        return _unanswered(name, f"{shown} cannot be asked: {failure}")
+        return _unreachable(name, f"{shown} cannot be asked: {failure}")
     if denied := DENIED.search(completed.stderr):
         remedy = "check user and password in PIP_INDEX_URL or ~/.netrc"
         return error(name, f"{shown} answers {denied[0]}", remedy, RequirementsError)
-    if completed.status and NOT_THERE not in completed.stderr:
+    if completed.status and NOT_FOUND not in completed.stderr:
         lines = completed.stderr.strip().splitlines() or ["uv has failed"]
         reason = re.sub(r"^\s*(cause|error|Caused by): *", "", lines[-1])
-        return _unanswered(name, f"{shown} does not answer: {reason}")
+        return _unreachable(name, f"{shown} does not answer: {reason}")
     return ok(name, f"{shown} answers")
 
 
-def _unanswered(name: str, message: str) -> Check:
+def _unreachable(name: str, message: str) -> Check:
     """Return the check of a place that does not respond: uv fails if any place does not."""
     remedy = "check the network, the proxy and pip's settings: pip config list"
     return error(name, message, remedy, RequirementsError)
 
 
-def _ask(place: _Place, indexes: IndexSettings) -> Completed:
+def _query(place: _Place, indexes: IndexSettings) -> Completed:
     """Run uv with a single place and without its cache."""
-    only = {name: value for name, value in indexes.environ.items() if name not in LEFT_OUT}
-    only |= {"UV_DEFAULT_INDEX": place.value} if place.is_index else {"UV_FIND_LINKS": place.value}
-    alone = replace(
+    environ = {
+        name: value for name, value in indexes.environ.items() if name not in UNSET_VARIABLES
+    }
+    environ |= (
+        {"UV_DEFAULT_INDEX": place.value} if place.is_index else {"UV_FIND_LINKS": place.value}
+    )
+    settings = replace(
         indexes,
         index_url=None,
         extra_index_urls=(),
         find_links=(),
         no_index=not place.is_index,
-        environ=only,
+        environ=environ,
     )
     words = ["pip", "compile", "--quiet", "--no-deps", "--no-cache", "--python", sys.executable]
     with TemporaryDirectory(prefix="nachlass-") as folder:
         return run_uv(
             [*words, *([] if place.is_index else ["--no-index"]), "-"],
-            indexes=alone,
+            indexes=settings,
             deadline=Deadline.after(LIMIT_S),
             doing="asking an index",
             cwd=Path(folder),
-            stdin=ASKED_FOR,
-            variables=ONE_REQUEST,
+            stdin=PROBE_PACKAGE,
+            variables=NO_RETRIES,
         )

@@ -88,8 +88,8 @@ def check_engines() -> Iterator[Check]:
 
 def check_compiler(environ: Mapping[str, str]) -> Iterator[Check]:
     """Check that packages without wheels can be compiled."""
-    named = (environ.get("CC") or "").split()[:1]
-    found = next(filter(None, map(shutil.which, (*named, *COMPILERS))), None)
+    command = (environ.get("CC") or "").split()[:1]
+    found = next(filter(None, map(shutil.which, (*command, *COMPILERS))), None)
     if found:
         yield ok("compiler", f"{found}, for packages without wheels")
     else:
@@ -100,7 +100,7 @@ def check_compiler(environ: Mapping[str, str]) -> Iterator[Check]:
 def _version(words: list[str]) -> str:
     """Return a program's version as it prints it."""
     try:
-        done = run(words, doing="asking for a version", deadline=Deadline.after(LIMIT_S))
+        completed = run(words, doing="asking for a version", deadline=Deadline.after(LIMIT_S))
     except (NachlassError, OSError):
         return os.path.basename(words[0])  # noqa: PTH119 - a name
-    return done.stdout.strip().partition("\n")[0] or Path(words[0]).name
+    return completed.stdout.strip().partition("\n")[0] or Path(words[0]).name

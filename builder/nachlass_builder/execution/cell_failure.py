@@ -13,7 +13,13 @@ from nachlass_builder.execution.advice import NO_ADVICE, Advice
 from nachlass_builder.execution.missing_name import explain_missing_name
 from nachlass_builder.execution.raised import Frame, Raised
 from nachlass_builder.foundation.errors import ExecutionError, Place
-from nachlass_builder.foundation.excerpt import AROUND, brief, plain, quoted_source, shortened
+from nachlass_builder.foundation.excerpt import (
+    CONTEXT_LINES,
+    brief,
+    plain,
+    quoted_source,
+    shortened,
+)
 from nachlass_builder.notebook.notebook import Cell, Notebook, source_line
 from nachlass_builder.requirements.import_names import explain_missing_module
 
@@ -44,7 +50,7 @@ REMEDIES = {
 }
 """The next step, by a marker in the message."""
 
-GONE = re.compile(
+MISSING_FILE = re.compile(
     r"AttributeError: (?!'NoneType').* has no attribute|ImportError: cannot import name"
     r"|ModuleNotFoundError: No module named '\w+\.|TypeError: .*unexpected keyword argument"
 )
@@ -92,7 +98,7 @@ class FailedCell:
 
     def message(self) -> str:
         """Return the exception's type and the first non-blank line of its message."""
-        return brief(self._said(self.raised)[0])
+        return brief(self._message_lines(self.raised)[0])
 
     def place(self) -> Place:
         """Return the cell and its innermost line in the traceback."""
@@ -107,8 +113,8 @@ class FailedCell:
             parts += [self._traceback(self.raised.cause), "and then:"]
         if not self._is_marked_line_alone():
             parts.append(self._traceback(self.raised))
-        elif len(said := shortened(self._said(self.raised))) > 1:
-            parts.append("\n".join(said))
+        elif len(message := shortened(self._message_lines(self.raised))) > 1:
+            parts.append("\n".join(message))
         if self.raised.ename == "CalledProcessError" and self.stderr.strip():
             end = plain(self.stderr).strip().splitlines()[-10:]
             parts.append("\n".join(["the end of its error output:", *map(brief, end)]))
@@ -117,7 +123,7 @@ class FailedCell:
     def remedy(self) -> str | None:
         """Return the next step if it is certain, or if outdated code is a likely cause."""
         return self._certain() or (
-            self.advice.newer_versions() if GONE.match(self.message()) else None
+            self.advice.newer_versions() if MISSING_FILE.match(self.message()) else None
         )
 
     def _certain(self) -> str | None:
@@ -162,7 +168,7 @@ class FailedCell:
             return self.advice.missing_file(name)
         return self.advice.missing_file(os.path.relpath(path, root))
 
-    def _said(self, raised: Raised) -> list[str]:
+    def _message_lines(self, raised: Raised) -> list[str]:
         """Return the exception's type and message as lines, with paths relative to the root."""
         text = plain(raised.evalue)
         for file, count in raised.files.items():
@@ -177,8 +183,8 @@ class FailedCell:
         """Return the frames from the cell inwards, libraries condensed, then the message."""
         lines = [line for spots in _runs(self._spots(raised)) for line in spots]
         if not raised.frames and raised.text:
-            lines = raised.text.splitlines()[-AROUND * 3 :]
-        return "\n".join([*shortened(lines), *shortened(self._said(raised))])
+            lines = raised.text.splitlines()[-CONTEXT_LINES * 3 :]
+        return "\n".join([*shortened(lines), *shortened(self._message_lines(raised))])
 
     def _spots(self, raised: Raised) -> list[Spot]:
         """Return the frames as users see them, starting at the user's first frame."""
@@ -189,8 +195,8 @@ class FailedCell:
     def _is_marked_line_alone(self) -> bool:
         """Return whether the traceback is just the line that the quoted source marks."""
         place, spots = self.place(), self._spots(self.raised)
-        alone = self.raised.cause is None and len(spots) == 1
-        return alone and place.line is not None and spots[0].label == str(place)
+        is_single = self.raised.cause is None and len(spots) == 1
+        return is_single and place.line is not None and spots[0].label == str(place)
 
     def _cell(self, count: int) -> Cell:
         """Return the cell of an execution count; code run by a magic has the next count."""
@@ -247,8 +253,8 @@ def _runs(spots: list[Spot]) -> Iterator[list[str]]:
         if spot.is_library:
             yield [f"  [{count} {'frame' if count == 1 else 'frames'} in {spot.label}]"]
             continue
-        again = [f"  [{count - 1} more times]"] if count > 1 else []
-        yield [f"  {spot.label}", f"    {spot.text}".rstrip(), *again]
+        repeats = [f"  [{count - 1} more times]"] if count > 1 else []
+        yield [f"  {spot.label}", f"    {spot.text}".rstrip(), *repeats]
 
 
 def line_with(source: str, *patterns: re.Pattern[str]) -> int | None:

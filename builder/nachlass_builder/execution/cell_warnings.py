@@ -74,8 +74,8 @@ class CellWarnings:
             if len(counts) <= MAX_PER_CELL:
                 yield f"{place}: {self._text_of(several)}"
         for (number, is_of_cells), counts in more.items():
-            if left := sum(counts[MAX_PER_CELL:]):
-                what = "1 more warning" if left == 1 else f"{left} more warnings"
+            if omitted := sum(counts[MAX_PER_CELL:]):
+                what = "1 more warning" if omitted == 1 else f"{omitted} more warnings"
                 where = ", see the executed notebook" if is_of_cells else " after the cells"
                 yield f"{Place(self.notebook.name, number)}: {what}{where}"
 

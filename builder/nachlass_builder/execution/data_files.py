@@ -27,7 +27,7 @@ SECRET_FOLDERS = frozenset(
 )
 INJECTED_FOLDERS = ("/tmp/injected/", "/run/secrets/", "/var/run/secrets/")  # noqa: S108 - see s2i.py
 """Where secrets of the build are mounted."""
-FEW = 3
+MAX_NAMED = 3
 CHANGED = "has changed"
 SECRET_WORD = re.compile(
     r"(?i)(^|[._-])((my)?token|password|passwd|secrets?(_?keys?)?|credentials?|api_?key)"
@@ -92,7 +92,7 @@ def data_notes(data: Data) -> Iterator[str]:
     count = len(data.files) + data.more
     if count:
         outside = [file.path for file in data.files if not file.inside]
-        few = f": {', '.join(outside)}" if 0 < len(outside) <= FEW else ""
+        few = f": {', '.join(outside)}" if 0 < len(outside) <= MAX_NAMED else ""
         also = f", {len(outside)} of them outside the source{few}" if outside else ""
         yield f"{counted(count, 'file')} read by the notebook{also}"
     if data.problems:

@@ -42,10 +42,10 @@ from nachlass_builder.notebook.notebook import Cell, Notebook
 
 __all__ = ["CodeError", "Execution", "Kernel", "executed"]
 
-ASKING_LIMIT_S = 5.0
+QUERY_LIMIT_S = 5.0
 """Timeout for the kernel to describe an exception."""
 PIP_CALL = re.compile(r"\bpip\d?\b.*\binstall\b")
-LEAVING = re.compile(r"\b(exit|quit)\b")
+EXIT_CALL = re.compile(r"\b(exit|quit)\b")
 
 
 @dataclass(frozen=True)
@@ -148,20 +148,20 @@ class _Run:
         try:
             self.kernel.call(self.client.run_cell(index), limit_s)
         except CellExecutionError:
-            self._refuse_missing_pips(cell)
+            self._reject_missing_pips(cell)
             raise self._failed(cell, index, self._raised(self.client.reply)).error() from None
         except DeadKernelError:
             raise self._dead(cell) from None
         except OverrunError as overrun:
             error = self._exceeded(cell, by_build=by_build)
             raise self._overran(error, cell, index, overrun) from None
-        self._refuse_missing_pips(cell)
-        self._refuse_unseen_ends(cell, index)
+        self._reject_missing_pips(cell)
+        self._reject_hidden_end(cell, index)
 
-    def _refuse_unseen_ends(self, cell: Cell, index: int) -> None:
+    def _reject_hidden_end(self, cell: Cell, index: int) -> None:
         """Raise for failures the kernel does not report: exit(), and errors magics swallow."""
         if any(part.get("source") == "ask_exit" for part in self.client.reply.get("payload", ())):
-            line = line_with(cell.source, LEAVING)
+            line = line_with(cell.source, EXIT_CALL)
             frames = (Frame("", line, "", None, len(self.numbers)),)
             raised = Raised("SystemExit", "the cell ends the kernel", frames)
             raise self._failed(cell, index, raised).error()
@@ -169,20 +169,20 @@ class _Run:
             if output.output_type == "error" and not cell.may_raise:
                 raise self._failed(cell, index, self._raised(output)).error()
 
-    def _refuse_missing_pips(self, cell: Cell) -> None:
+    def _reject_missing_pips(self, cell: Cell) -> None:
         """Raise for a cell that asked pip for a package outside the lock."""
         if not self.kernel.missing_pips.exists():
             return
         texts = self.kernel.missing_pips.read_text(encoding="utf-8").splitlines()
-        asked = [json.loads(text) for text in dict.fromkeys(texts)]
-        wanted = ", ".join(entry["requirement"] for entry in asked)
-        word = re.escape(asked[0]["word"]).replace(re.escape(HIDDEN), r"\S*")
+        requests = [json.loads(text) for text in dict.fromkeys(texts)]
+        names = ", ".join(entry["requirement"] for entry in requests)
+        word = re.escape(requests[0]["word"]).replace(re.escape(HIDDEN), r"\S*")
         line = line_with(cell.source, re.compile(word), PIP_CALL)
         raise ExecutionError(
-            f"pip cannot install {wanted}: the environment is locked before the cells run",
+            f"pip cannot install {names}: the environment is locked before the cells run",
             place=self.notebook.place(cell, line),
             details=quoted_source(cell.source, line),
-            remedy=f"add {', '.join(entry['remedy'] for entry in asked)} to `requirements`",
+            remedy=f"add {', '.join(entry['remedy'] for entry in requests)} to `requirements`",
         )
 
     def _limit(self) -> tuple[float | None, bool]:
@@ -233,14 +233,14 @@ class _Run:
             "".join(output.text for output in outputs if output.get("name") == "stderr"),
         )
 
-    def _raised(self, said: Mapping[str, Any]) -> Raised:
+    def _raised(self, data: Mapping[str, Any]) -> Raised:
         """Ask the kernel for its last exception, and fall back to its reply."""
-        text = plain("\n".join(said.get("traceback") or []))
-        fallback = Raised(said["ename"], said["evalue"], text=text)
+        text = plain("\n".join(data.get("traceback") or []))
+        fallback = Raised(data["ename"], data["evalue"], text=text)
         answer = self.kernel.folder / "exception.json"
         request = self.kernel.run_silently(DESCRIBE.format(path=str(answer)))
         try:
-            self.kernel.call(request, ASKING_LIMIT_S)
+            self.kernel.call(request, QUERY_LIMIT_S)
             document = json.loads(answer.read_text(encoding="utf-8"))
             known = msgspec.convert(document, Raised) if document else fallback
         except (DeadKernelError, OverrunError, OSError, ValueError):

@@ -81,14 +81,14 @@ class FailingSample:
             return Place(f"{self.cells[elsewhere[-1].file]}, line {elsewhere[-1].line}")
         return self._definition()
 
-    def error(self, scored: int, given: int, variable: str) -> ProofError:
+    def error(self, scored: int, total: int, variable: str) -> ProofError:
         """Return the error for a model that fails for too many of its samples."""
         cell = self._failed_cell()
         how_many = f"{self.count} of {scored} samples"
         if self.count == scored:
             how_many = f"all {scored} samples" if scored > 1 else "the only sample"
-        if scored < given:
-            how_many += f" tried (of {given})"
+        if scored < total:
+            how_many += f" tried (of {total})"
         elif 2 * self.count <= scored:
             how_many += ", including the first ones"
         hint = (cell and cell.remedy()) or self._hint() or f"fix {self._function()}"
@@ -97,7 +97,7 @@ class FailingSample:
             f"sample {self.described.number}: {self._message()}",
             place=self.place(),
             details=cell.details() if cell else None,
-            remedy=f"{hint}\n{or_else(variable)}",
+            remedy=f"{hint}\n{other_samples_remedy(variable)}",
         )
 
     def _function(self) -> str:
@@ -150,12 +150,16 @@ class FailingSample:
             return None
         if raised.ename == "NameError":
             return f"no cell defines `{raised.name}`; an earlier session may have defined it"
-        said = f"{raised.ename}: {raised.evalue}"
-        found = (hint for sign, of, hint in HINTS if of in ("", kind) and re.search(sign, said))
+        message = f"{raised.ename}: {raised.evalue}"
+        found = (
+            hint
+            for sign, type_name, hint in HINTS
+            if type_name in ("", kind) and re.search(sign, message)
+        )
         return next(found, None)
 
 
-def or_else(variable: str) -> str:
+def other_samples_remedy(variable: str) -> str:
     """Return the second line of a remedy, for a variable that does not hold the samples."""
     return (
         f"or, if `{variable}` holds something other than samples, name another variable with "

@@ -172,8 +172,8 @@ class Kernel:
     async def _ready(self) -> None:
         """Wait until the kernel responds and its output arrives."""
         assert self.channels is not None
-        until = time.monotonic() + START_LIMIT_S
-        while time.monotonic() < until:
+        ends_at = time.monotonic() + START_LIMIT_S
+        while time.monotonic() < ends_at:
             self.channels.kernel_info()
             with suppress(Empty):
                 reply = await self.channels.get_shell_msg(timeout=1)

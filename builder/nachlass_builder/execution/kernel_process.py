@@ -123,19 +123,19 @@ def kill_family(process: subprocess.Popen[bytes]) -> None:
     In between, multiprocessing's resource trackers, which survive SIGTERM unlike workers, get a
     moment to remove shared memory and semaphores.
     """
-    strays = _strays(process.pid)
+    pids = _strays(process.pid)
     process.kill()
     process.wait()
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGTERM)
-        until = time.monotonic() + CHILDREN_GRACE_S
-        while time.monotonic() < until:
+        ends_at = time.monotonic() + CHILDREN_GRACE_S
+        while time.monotonic() < ends_at:
             os.killpg(process.pid, 0)
             time.sleep(0.01)
         os.killpg(process.pid, signal.SIGKILL)
-    for stray in strays:
+    for pid in pids:
         with suppress(ProcessLookupError, PermissionError):
-            os.kill(stray, signal.SIGKILL)
+            os.kill(pid, signal.SIGKILL)
 
 
 def _strays(ancestor: int) -> list[int]:

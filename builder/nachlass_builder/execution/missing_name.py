@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from nachlass_builder.notebook.bindings import names_bound
 from nachlass_builder.notebook.notebook import Cell, Notebook
 
-LIKENESS = 0.8
+MIN_SIMILARITY = 0.8
 """Similarity above which one name counts as a misspelling of the other."""
 
 
@@ -19,7 +19,7 @@ def explain_missing_name(name: str, notebook: Notebook, cell: Cell) -> str | Non
         for bound, _ in names_bound(other.tree) if other.tree is not None else ():
             defined.setdefault(bound, other.number)
     if name not in defined:
-        alike = _most_alike(name, [*defined, *dir(builtins)])
+        alike = _most_similar(name, [*defined, *dir(builtins)])
         return f"did you mean `{alike}`?" if alike else None
     if defined[name] <= cell.number:
         return None
@@ -29,8 +29,8 @@ def explain_missing_name(name: str, notebook: Notebook, cell: Cell) -> str | Non
     )
 
 
-def _most_alike(name: str, known: list[str]) -> str | None:
+def _most_similar(name: str, known: list[str]) -> str | None:
     """Return the known name that is spelled most similarly, ignoring case."""
-    spelt = {other.casefold(): other for other in reversed(known)}
-    alike = get_close_matches(name.casefold(), spelt, n=1, cutoff=LIKENESS)
-    return spelt[alike[0]] if alike else None
+    spellings = {other.casefold(): other for other in reversed(known)}
+    alike = get_close_matches(name.casefold(), spellings, n=1, cutoff=MIN_SIMILARITY)
+    return spellings[alike[0]] if alike else None

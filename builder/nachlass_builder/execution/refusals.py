@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nachlass_builder.execution.failing_samples import or_else
+from nachlass_builder.execution.failing_samples import other_samples_remedy
 from nachlass_builder.execution.outcome import Refusal
 from nachlass_builder.foundation.errors import (
     CaptureError,
@@ -48,7 +48,7 @@ def explained(refusal: Refusal, notebook: Notebook) -> NachlassError:
             return ProofError(
                 refusal.message,
                 place=place,
-                remedy=f"make it a list of inputs for `predictor`\n{or_else(name)}",
+                remedy=f"make it a list of inputs for `predictor`\n{other_samples_remedy(name)}",
             )
         case "no_samples":
             return NotebookError(refusal.message, place=place, remedy=NAME_SAMPLES)

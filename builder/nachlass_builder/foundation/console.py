@@ -9,10 +9,10 @@ from errno import EDQUOT, ENOSPC
 import click
 
 from nachlass_builder.foundation.credentials import redact
-from nachlass_builder.foundation.errors import FREE_SOME, NachlassError, RoomError
+from nachlass_builder.foundation.errors import FREE_SPACE, NachlassError, StorageError
 
 INTERRUPTED = 130
-FULL = (ENOSPC, EDQUOT)
+DISK_FULL = (ENOSPC, EDQUOT)
 
 
 class Group(click.Group):
@@ -23,7 +23,7 @@ class Group(click.Group):
         try:
             return super().invoke(context)
         except NachlassError as error:
-            tell(error)
+            print_error(error)
             sys.exit(error.exit_code)
         except KeyboardInterrupt:
             click.echo("interrupted; nothing was left behind", err=True)
@@ -31,24 +31,26 @@ class Group(click.Group):
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except OSError as error:
-            if error.errno not in FULL:
-                _tell_defect(error)
+            if error.errno not in DISK_FULL:
+                _print_defect(error)
                 sys.exit(NachlassError.exit_code)
-            tell(RoomError(f"the disk is full: {error}", remedy=FREE_SOME))
-            sys.exit(RoomError.exit_code)
+            print_error(StorageError(f"the disk is full: {error}", remedy=FREE_SPACE))
+            sys.exit(StorageError.exit_code)
         except Exception as error:  # noqa: BLE001 - every failure gets a message and a remedy
-            _tell_defect(error)
+            _print_defect(error)
             sys.exit(NachlassError.exit_code)
 
 
-def tell(error: NachlassError) -> None:
+def print_error(error: NachlassError) -> None:
     """Print a failure, with credentials in quoted lines redacted."""
     click.echo(redact(str(error), ()), err=True)
 
 
-def _tell_defect(error: Exception) -> None:
+def _print_defect(error: Exception) -> None:
     """Print an unexpected exception: the traceback and the error."""
-    what = f"{type(error).__name__}: {error}"
+    message = f"{type(error).__name__}: {error}"
     trace = "".join(traceback.format_exception(error))
     remedy = "report it and include the lines above"
-    tell(NachlassError(f"this is a bug in nachlass: {what}", details=trace, remedy=remedy))
+    print_error(
+        NachlassError(f"this is a bug in nachlass: {message}", details=trace, remedy=remedy)
+    )

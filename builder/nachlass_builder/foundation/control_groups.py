@@ -65,9 +65,9 @@ def _mounts(root: Path) -> Iterator[tuple[str, str, set[str] | None]]:
             yield mounted, inner, None if kind == "cgroup2" else set(options.split(","))
 
 
-def _limit(given: str) -> list[int]:
+def _limit(text: str) -> list[int]:
     """Return a memory limit in bytes; nothing for `max` or a number beyond any machine."""
-    return [int(given)] if given.isdecimal() and int(given) < UNLIMITED else []
+    return [int(text)] if text.isdecimal() and int(text) < UNLIMITED else []
 
 
 def _machine_memory(root: Path) -> int:

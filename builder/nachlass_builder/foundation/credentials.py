@@ -93,8 +93,8 @@ def secrets_in(urls: Iterable[str], environ: Mapping[str, str]) -> frozenset[str
                 user, colon, password = match["user"].partition(":")
                 found.add(password if colon and password else user)
     found |= {value for name, value in environ.items() if _SECRET_NAME.search(name)}
-    spelled = {form(secret) for secret in found for form in (str, unquote, _encoded)}
-    return frozenset(secret for secret in spelled if len(secret) >= MIN_SECRET_LENGTH)
+    spellings = {form(secret) for secret in found for form in (str, unquote, _encoded)}
+    return frozenset(secret for secret in spellings if len(secret) >= MIN_SECRET_LENGTH)
 
 
 def _encoded(secret: str) -> str:

@@ -144,14 +144,14 @@ class DifferenceError(NachlassError):
     kind = "the retrained model's predictions differ"
 
 
-class RoomError(NachlassError):
+class StorageError(NachlassError):
     """The disk is full, or a folder cannot be written."""
 
     exit_code = 15
     kind = "the disk is full, or a folder cannot be written"
 
 
-FREE_SOME = "free some space, or point S2I_CACHE_DIR and UV_CACHE_DIR to folders with more of it"
+FREE_SPACE = "free some space, or point S2I_CACHE_DIR and UV_CACHE_DIR to folders with more of it"
 
 
 KINDS: tuple[type[NachlassError], ...] = (
@@ -167,6 +167,6 @@ KINDS: tuple[type[NachlassError], ...] = (
     ServeError,
     ImageError,
     DifferenceError,
-    RoomError,
+    StorageError,
 )
 """All failures, by exit code. Code 2 is click's: the command line is wrong."""

@@ -11,7 +11,7 @@ MAX_LINE_LENGTH = 300
 MAX_SEARCHED_LENGTH = 5000
 """Characters of a line that are searched for credentials; searching megabytes takes too long."""
 MAX_CELL_LINES = 12
-AROUND = 5
+CONTEXT_LINES = 5
 """Lines shown on each side of the failing line in a longer cell."""
 TRACEBACK_LINES = 24
 
@@ -32,7 +32,7 @@ def shortened(lines: list[str]) -> list[str]:
     lines = [brief(line) for line in lines]
     if len(lines) <= TRACEBACK_LINES:
         return lines
-    return [*lines[:AROUND], "  ...", *lines[AROUND - TRACEBACK_LINES :]]
+    return [*lines[:CONTEXT_LINES], "  ...", *lines[CONTEXT_LINES - TRACEBACK_LINES :]]
 
 
 def quoted_source(source: str, line: int | None) -> str:
@@ -40,9 +40,9 @@ def quoted_source(source: str, line: int | None) -> str:
     lines = source.splitlines()
     wanted = set(range(1, len(lines) + 1))
     if len(lines) > MAX_CELL_LINES and line is None:
-        wanted -= set(range(AROUND + 1, len(lines) - AROUND + 1))
+        wanted -= set(range(CONTEXT_LINES + 1, len(lines) - CONTEXT_LINES + 1))
     elif len(lines) > MAX_CELL_LINES:
-        wanted &= set(range((line or 0) - AROUND, (line or 0) + AROUND + 1))
+        wanted &= set(range((line or 0) - CONTEXT_LINES, (line or 0) + CONTEXT_LINES + 1))
     width = len(str(max(wanted)))
     shown: list[str] = []
     previous = 0

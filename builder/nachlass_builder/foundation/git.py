@@ -10,7 +10,7 @@ from pathlib import Path
 from nachlass_builder.foundation.errors import SourceError
 from nachlass_builder.foundation.process import Completed, Deadline, run
 
-OF_A_REPOSITORY = frozenset(
+REPOSITORY_VARIABLES = frozenset(
     {
         *("GIT_DIR", "GIT_WORK_TREE", "GIT_IMPLICIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"),
         *("GIT_COMMON_DIR", "GIT_NAMESPACE", "GIT_SHALLOW_FILE", "GIT_INTERNAL_SUPER_PREFIX"),
@@ -23,7 +23,7 @@ OF_A_REPOSITORY = frozenset(
 
 def git(words: list[str], cwd: Path, deadline: Deadline) -> Completed:
     """Run git without prompts in the repository at `cwd`; the caller checks the exit status."""
-    kept = {name: value for name, value in os.environ.items() if name not in OF_A_REPOSITORY}
+    kept = {name: value for name, value in os.environ.items() if name not in REPOSITORY_VARIABLES}
     environment = {**kept, "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
     if "GIT_SSH_COMMAND" not in environment:
         environment["GIT_SSH_COMMAND"] = "ssh -o BatchMode=yes"

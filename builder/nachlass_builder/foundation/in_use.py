@@ -47,7 +47,7 @@ def is_in_use(folder: Path) -> bool:
     """Return whether a process uses a folder; nothing is written."""
     if not (folder / MARK).exists():
         return False
-    with alone(folder) as is_unused:
+    with exclusive(folder) as is_unused:
         return not is_unused
 
 
@@ -69,7 +69,7 @@ def shared(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[bool]:
+def exclusive(folder: Path) -> Iterator[bool]:
     """Yield whether a folder is unused; no process can start to use it until this ends."""
     descriptor = _locked(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
     try:

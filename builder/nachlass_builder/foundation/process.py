@@ -68,16 +68,20 @@ def run(
     children running. The output goes to files, not pipes, because a surviving
     child would keep a pipe open.
     """
-    with TemporaryFile() as given, TemporaryFile() as out, TemporaryFile() as said:
-        given.write((stdin or "").encode("utf-8", "surrogateescape"))
-        given.seek(0)
+    with (
+        TemporaryFile() as stdin_file,
+        TemporaryFile() as stdout_file,
+        TemporaryFile() as stderr_file,
+    ):
+        stdin_file.write((stdin or "").encode("utf-8", "surrogateescape"))
+        stdin_file.seek(0)
         process = subprocess.Popen(
             [os.fspath(word) for word in command],
             cwd=cwd,
             env=None if environment is None else dict(environment),
-            stdin=given,
-            stdout=out,
-            stderr=said,
+            stdin=stdin_file,
+            stdout=stdout_file,
+            stderr=stderr_file,
             start_new_session=True,
         )
         try:
@@ -88,7 +92,9 @@ def run(
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-        return Completed(status, _text(out, "surrogateescape"), _text(said, "replace"))
+        return Completed(
+            status, _text(stdout_file, "surrogateescape"), _text(stderr_file, "replace")
+        )
 
 
 def _text(file: IO[bytes], errors: str) -> str:

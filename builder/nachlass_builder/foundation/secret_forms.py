@@ -109,20 +109,20 @@ PLACEHOLDER = re.compile(
 
 def form_of(text: str, *, or_placeholder: bool = False) -> str | None:
     """Describe the first secret in a text, such as `a GitHub token`; placeholders do not count."""
-    return next((what for _at, what in _found(text, or_placeholder=or_placeholder)), None)
+    return next((kind for _at, kind in _found(text, or_placeholder=or_placeholder)), None)
 
 
 def forms_in(text: str) -> Iterator[tuple[int, str]]:
     """Yield the numbers of lines with a well-known secret, and a description of each."""
     lines: dict[int, str] = {}
-    for at, what in _found(text, or_placeholder=False):
-        lines.setdefault(text.count("\n", 0, at) + 1, what)
+    for at, kind in _found(text, or_placeholder=False):
+        lines.setdefault(text.count("\n", 0, at) + 1, kind)
     yield from sorted(lines.items())
 
 
 def _found(text: str, *, or_placeholder: bool) -> Iterator[tuple[int, str]]:
     """Yield the position and the description of each secret, form by form."""
-    for what, (form, signs) in _COMPILED.items():
+    for kind, (form, signs) in _COMPILED.items():
         if not any(sign in text for sign in signs):
             continue
         for match in form.finditer(text):
@@ -131,4 +131,4 @@ def _found(text: str, *, or_placeholder: bool) -> Iterator[tuple[int, str]]:
                 continue
             secret = groups["password"] if groups else match[match.lastindex or 0]
             if or_placeholder or not PLACEHOLDER.match(secret):
-                yield match.start(), what
+                yield match.start(), kind

@@ -9,8 +9,8 @@ from nachlass_builder.foundation.errors import NachlassError, Place
 
 LFS_POINTER = b"version https://git-lfs.github.com/spec/v1\n"
 """The first line of a git LFS pointer."""
-ONLY_THE_POINTER = "only a git LFS pointer, not the file itself"
-FETCH_IT = "fetch the file with `git lfs pull`, or in the builder's clone"
+IS_POINTER = "only a git LFS pointer, not the file itself"
+FETCH_POINTER = "fetch the file with `git lfs pull`, or in the builder's clone"
 
 
 def read_text(root: Path, name: str, failure: type[NachlassError]) -> str:
@@ -20,7 +20,7 @@ def read_text(root: Path, name: str, failure: type[NachlassError]) -> str:
     """
     content = (root / name).read_bytes()
     if content.startswith(LFS_POINTER):
-        raise failure(ONLY_THE_POINTER, place=Place(name), remedy=FETCH_IT)
+        raise failure(IS_POINTER, place=Place(name), remedy=FETCH_POINTER)
     encoding = "utf-16" if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig"
     try:
         return content.decode(encoding)

@@ -40,7 +40,7 @@ class Artifacts:
         """The folder of uv's download cache."""
         return self.folder / "uv"
 
-    def take_over(self, previous: Path, bundle: Path, progress: Progress) -> None:
+    def restore(self, previous: Path, bundle: Path, progress: Progress) -> None:
         """Start with exactly the artifacts that s2i copied from the previous image.
 
         The lock goes to the place of the bundle: a build keeps the lock of the

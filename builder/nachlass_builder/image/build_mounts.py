@@ -25,10 +25,10 @@ def given_parameters(prepared: Prepared, assignments: Mapping[str, str]) -> dict
     return {n: unquote(v) for n, v in {**of_source, **assignments}.items()}
 
 
-def private_parameters(given: Mapping[str, str], shipped: Collection[str]) -> dict[str, str]:
+def private_parameters(parameters: Mapping[str, str], shipped: Collection[str]) -> dict[str, str]:
     """Return the parameters that no image may contain: secrets, and settings of pip and uv."""
-    secrets = secrets_among(given, shipped)
-    return {n: v for n, v in given.items() if is_index_variable(n) or n in secrets}
+    secrets = secrets_among(parameters, shipped)
+    return {n: v for n, v in parameters.items() if is_index_variable(n) or n in secrets}
 
 
 def mounted_files(files: Sequence[Path], environ: Mapping[str, str], work: Path) -> dict[str, Path]:
@@ -43,8 +43,8 @@ def mounted_files(files: Sequence[Path], environ: Mapping[str, str], work: Path)
         secrets["ca.crt"] = Path(authority).absolute()
     if "pip.conf" not in secrets:
         variables = {option: f"PIP_{option.upper().replace('-', '_')}" for option in PIP_OPTIONS}
-        named = {option: environ.get(variable) for option, variable in variables.items()}
-        lines = [f"{option} = {value}" for option, value in named.items() if value]
+        paths = {option: environ.get(variable) for option, variable in variables.items()}
+        lines = [f"{option} = {value}" for option, value in paths.items() if value]
         if "ca.crt" in secrets:
             lines.append(f"cert = {INJECTED}/ca.crt")
         if lines:

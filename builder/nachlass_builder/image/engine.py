@@ -79,27 +79,29 @@ class Engine:
 
     def has(self, tag: str) -> bool:
         """Return whether this machine has an image."""
-        return self._ask([*self._inspect, tag]) is not None
+        return self._query([*self._inspect, tag]) is not None
 
     def size(self, tag: str) -> int | None:
         """Return an image's size in bytes; None if the engine does not report it."""
         if self.program == "buildah":
             return None
-        said = self._ask([*self._inspect, "--format", "{{.Size}}", tag])
-        return int(said) if said and said.isdigit() else None
+        output = self._query([*self._inspect, "--format", "{{.Size}}", tag])
+        return int(output) if output and output.isdigit() else None
 
     def label(self, tag: str, name: str) -> str | None:
         """Return a label of an image; None if it is not set."""
-        where = ".OCIv1.Config.Labels" if self.program == "buildah" else ".Config.Labels"
-        said = self._ask([*self._inspect, "--format", f'{{{{index {where} "{name}"}}}}', tag])
-        return said if said and said != "<no value>" else None
+        template = ".OCIv1.Config.Labels" if self.program == "buildah" else ".Config.Labels"
+        output = self._query(
+            [*self._inspect, "--format", f'{{{{index {template} "{name}"}}}}', tag]
+        )
+        return output if output and output != "<no value>" else None
 
     def digest(self, tag: str) -> str | None:
         """Return the digest of an image's manifest in its registry; None if unknown."""
         if self.program == "buildah":
-            return self._ask([*self._inspect, "--format", "{{.FromImageDigest}}", tag]) or None
-        said = self._ask([*self._inspect, "--format", "{{json .RepoDigests}}", tag])
-        names = json.loads(said or "null") or ()
+            return self._query([*self._inspect, "--format", "{{.FromImageDigest}}", tag]) or None
+        output = self._query([*self._inspect, "--format", "{{json .RepoDigests}}", tag])
+        names = json.loads(output or "null") or ()
         # An image may have been pulled from or pushed to several registries.
         pairs = (name.partition("@")[::2] for name in names)
         repository = repository_of(tag)
@@ -128,20 +130,20 @@ class Engine:
     def _inspect(self) -> list[str]:
         return ["inspect", "--type", "image"] if self.program == "buildah" else ["image", "inspect"]
 
-    def _ask(self, words: Sequence[str]) -> str | None:
+    def _query(self, words: Sequence[str]) -> str | None:
         """Return the output of a command; None if it fails."""
-        done = subprocess.run(
+        completed = subprocess.run(
             [self.program, *words], capture_output=True, encoding="utf-8", check=False
         )
-        return done.stdout.strip() if done.returncode == 0 else None
+        return completed.stdout.strip() if completed.returncode == 0 else None
 
     def _run(self, words: Sequence[str], failure: str) -> None:
         """Run a command and show its output."""
         sys.stderr.flush()
-        done = subprocess.run([self.program, *words], stdout=sys.stderr, check=False)
-        if done.returncode:
+        completed = subprocess.run([self.program, *words], stdout=sys.stderr, check=False)
+        if completed.returncode:
             raise ImageError(
-                f"{failure}: {self.program} exited with {done.returncode}",
+                f"{failure}: {self.program} exited with {completed.returncode}",
                 remedy="see the last lines above",
             )
 

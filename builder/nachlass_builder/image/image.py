@@ -25,7 +25,7 @@ from nachlass_builder.image.injected import PARAMETERS
 from nachlass_builder.image.labels import model_labels
 from nachlass_builder.image.paths import PACKAGES, PUBLIC, write_readable
 from nachlass_builder.image.project_images import project_images
-from nachlass_builder.image.variables import OF_IMAGES, keep_variables, public_variables
+from nachlass_builder.image.variables import IMAGE_VARIABLES, keep_variables, public_variables
 from nachlass_builder.packages.pip_settings import WHEELHOUSE
 from nachlass_builder.source.prepare import Prepared, Request, prepared_source
 from nachlass_builder.source.source import BUILD_COMMIT
@@ -61,8 +61,11 @@ def build_image(request: ImageRequest, progress: Progress) -> str:
         tempfile.TemporaryDirectory(prefix="nachlass-image-") as temporary,
     ):
         work, shipped = Path(temporary), prepared.settings.shipped
-        given = given_parameters(prepared, request.source.assignments)
-        private, public = private_parameters(given, shipped), public_variables(given, shipped)
+        parameters = given_parameters(prepared, request.source.assignments)
+        private, public = (
+            private_parameters(parameters, shipped),
+            public_variables(parameters, shipped),
+        )
         packages = read_apt_txt(prepared.source.root)
         secrets = mounted_files(request.secrets, prepared.environ, work)
         if private:
@@ -129,7 +132,9 @@ def _lay_out(
 def _variables(prepared: Prepared, private: Mapping[str, str]) -> dict[str, str]:
     """Return the variables of the build stage other than the parameters."""
     # The settings in this machine's environment apply to this build, too.
-    steering = {v.name: prepared.environ.get(v.name) for v in VARIABLES if v.name not in OF_IMAGES}
+    steering = {
+        v.name: prepared.environ.get(v.name) for v in VARIABLES if v.name not in IMAGE_VARIABLES
+    }
     variables = {name: value for name, value in steering.items() if value}
     variables["S2I_MODEL_NAME"] = prepared.model_name
     variables[EPOCH] = str(int(prepared.time.timestamp()))
@@ -144,6 +149,6 @@ def _variables(prepared: Prepared, private: Mapping[str, str]) -> dict[str, str]
 
 def _report_size(engine: Engine, tag: str, runtime: str, progress: Progress) -> None:
     """Print the sizes of the image and the runtime."""
-    whole, base = engine.size(tag), engine.size(runtime)
-    if whole and base:
-        progress.note(f"{tag}: {whole / 1e6:.0f} MB, including {base / 1e6:.0f} MB of the runtime")
+    total, base = engine.size(tag), engine.size(runtime)
+    if total and base:
+        progress.note(f"{tag}: {total / 1e6:.0f} MB, including {base / 1e6:.0f} MB of the runtime")

@@ -51,13 +51,13 @@ from nachlass_builder.image.paths import (
     place_environment,
     report_sizes,
 )
-from nachlass_builder.image.variables import OF_THE_RUNTIME
+from nachlass_builder.image.variables import RUNTIME_VARIABLES
 from nachlass_builder.packages.environment import ensure_environment
 from nachlass_builder.packages.lock import Lock
 from nachlass_builder.packages.pip_settings import WHEELHOUSE, IndexSettings
 from nachlass_builder.packages.service_wheel import build_service_wheel
 from nachlass_builder.source.prepare import Request
-from nachlass_builder.system.installed import state_of_the_system
+from nachlass_builder.system.installed import system_state
 
 
 @click.group(cls=Group)
@@ -74,19 +74,19 @@ def main() -> None:
 def model(*, force: bool) -> None:
     """Execute the notebook and write the bundle."""
     progress = Progress()
-    given = {**json.loads(PUBLIC.read_text(encoding="utf-8")), **injected_parameters(INJECTED)}
+    parameters = {**json.loads(PUBLIC.read_text(encoding="utf-8")), **injected_parameters(INJECTED)}
     # Hooks also see these, except variables that could hide git and uv.
-    os.environ.update({n: v for n, v in given.items() if n not in OF_THE_RUNTIME})
+    os.environ.update({n: v for n, v in parameters.items() if n not in RUNTIME_VARIABLES})
     seed = CACHE / "seeds" / quote(os.environ["S2I_MODEL_NAME"], safe="")
-    alone = FileLock(CACHE / "seeds.lock")
-    with alone:
+    lock = FileLock(CACHE / "seeds.lock")
+    with lock:
         if seed.is_dir():
             shutil.copytree(seed, MADE)
     run_hook(SOURCE, "pre_assemble", progress)
-    request = Request(str(SOURCE), os.environ, MADE, assignments=given, force=force)
-    request = replace(request, unpack_into=CACHE / "system" / state_of_the_system())
+    request = Request(str(SOURCE), os.environ, MADE, assignments=parameters, force=force)
+    request = replace(request, unpack_into=CACHE / "system" / system_state())
     environment = build(request, progress).environment.path
-    with alone:
+    with lock:
         remove(seed)
         write_seed(seed, MADE)
     report_sizes({"the environment": environment, "the bundle": MADE}, progress)
@@ -105,8 +105,8 @@ def environment() -> None:
     """Create the serving environment from the bundle's lock."""
     progress, lock, source = Progress(), APP_ROOT / SERVING_LOCK, APP_ROOT / "src"
     with progress.step("placing the serving environment"):
-        with _as_the_owner_of(CACHE):
-            made = ensure_environment(
+        with _as_owner_of(CACHE):
+            created = ensure_environment(
                 Lock.read(lock),
                 service=build_service_wheel(CACHE, Deadline()),
                 purpose="serving",
@@ -115,7 +115,7 @@ def environment() -> None:
                 deadline=Deadline(),
                 note=progress.note,
             )
-        place_environment(made.path, _copy)
+        place_environment(created.path, _copy)
     # The bundle also contains both.
     lock.unlink()
     remove(source / WHEELHOUSE)
@@ -129,7 +129,7 @@ def prove() -> None:
 
 
 @contextmanager
-def _as_the_owner_of(folder: Path) -> Iterator[None]:
+def _as_owner_of(folder: Path) -> Iterator[None]:
     """Act as the owner of a folder, who could not change files left there by root."""
     owner, root = folder.stat().st_uid, os.geteuid()
     os.setresuid(owner, owner, root)

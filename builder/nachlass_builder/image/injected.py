@@ -25,18 +25,18 @@ def injected_parameters(folder: Path) -> dict[str, str]:
 
 def injected_environment(folder: Path) -> dict[str, str]:
     """Return variables for the non-empty files of a folder: s2i leaves emptied files behind."""
-    there = {path.name for path in folder.glob("*") if path.is_file() and path.stat().st_size}
+    files = {path.name for path in folder.glob("*") if path.is_file() and path.stat().st_size}
     # The source belongs to the user that cloned it.
     variables = {
         "GIT_CONFIG_COUNT": "1",
         "GIT_CONFIG_KEY_0": "safe.directory",
         "GIT_CONFIG_VALUE_0": "*",
     }
-    for name in there & VARIABLES.keys():
+    for name in files & VARIABLES.keys():
         variables |= dict.fromkeys(VARIABLES[name], str(folder / name))
-    keys = sorted(name for name in there if name.startswith("id_") and not name.endswith(".pub"))
+    keys = sorted(name for name in files if name.startswith("id_") and not name.endswith(".pub"))
     if keys:
-        known = "known_hosts" in there
+        known = "known_hosts" in files
         hosts = f"-o UserKnownHostsFile={folder}/known_hosts" if known else ""
         checking = "yes" if known else "accept-new"
         identities = " ".join(f"-i {folder / key}" for key in keys)

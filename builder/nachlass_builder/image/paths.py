@@ -63,10 +63,10 @@ def make_readable(folder: Path) -> None:
             continue
         mode = stat.S_IMODE(path.stat().st_mode)
         of_owner = mode & 0o500
-        wanted = mode & 0o755 | of_owner >> 3 | of_owner >> 6
-        if wanted != mode:
+        readable = mode & 0o755 | of_owner >> 3 | of_owner >> 6
+        if readable != mode:
             with suppress(PermissionError):  # s2i may build as a user that does not own the root
-                path.chmod(wanted)
+                path.chmod(readable)
 
 
 def report_sizes(folders: Mapping[str, Path], progress: Progress) -> None:

@@ -53,12 +53,12 @@ from nachlass_builder.image.variables import keep_variables, public_variables
 from nachlass_builder.source.parameters import secrets_among
 from nachlass_builder.source.prepare import Request, prepared_source
 
-OF_THE_BASE = ("GPG_KEY",)
+BASE_VARIABLES = ("GPG_KEY",)
 """Variables of the Python images whose names only sound secret."""
-OTHERS = frozenset({"PORT", "WEB_CONCURRENCY", "GUNICORN_CMD_ARGS"})
+GUNICORN_VARIABLES = frozenset({"PORT", "WEB_CONCURRENCY", "GUNICORN_CMD_ARGS"})
 """Settings of the service without the prefix S2I_."""
-IN_THE_CLUSTER = "set it where the image runs if the predictor reads it, or build without s2i"
-BROUGHT = DESTINATION / "artifacts"
+RUNTIME_REMEDY = "set it where the image runs if the predictor reads it, or build without s2i"
+RESTORED = DESTINATION / "artifacts"
 """The folder where s2i puts the artifacts of the previous build."""
 
 
@@ -81,7 +81,7 @@ def assemble() -> None:
     try:
         _assemble(work, Artifacts(ARTIFACTS), progress)
     finally:
-        for folder in (work, SOURCE, BROUGHT):
+        for folder in (work, SOURCE, RESTORED):
             remove(folder)
 
 
@@ -93,22 +93,22 @@ def _assemble(work: Path, artifacts: Artifacts, progress: Progress) -> None:
             remedy="use a git repository, or a folder of one, that contains a notebook",
         )
     keeps = _keeps_artifacts()
-    _warn_of_credentials(progress)
-    artifacts.take_over(BROUGHT, BUNDLE, progress)
+    _warn_about_credentials(progress)
+    artifacts.restore(RESTORED, BUNDLE, progress)
     artifacts.remind(work)
     # Hooks, git and uv inherit these.
     os.environ.update(_build_environment(work, artifacts, progress))
     run_hook(SOURCE, "pre_assemble", progress)
     remove(SYSTEM)
     request = Request(
-        str(SOURCE), os.environ, BUNDLE, assignments=_given(SOURCE), unpack_into=SYSTEM
+        str(SOURCE), os.environ, BUNDLE, assignments=_parameters(SOURCE), unpack_into=SYSTEM
     )
     environment = build(request, progress).environment.path
     with progress.step("cleaning up"):
         keep_packages(SOURCE, environment, APP_ROOT, work, progress)
         keep_unpacked(SYSTEM)
         place_environment(environment, shutil.move)
-        _leave_for_the_next_image(request, progress)
+        _write_image_files(request, progress)
         if keeps:
             artifacts.keep(BUNDLE, work, progress)
         else:
@@ -120,28 +120,30 @@ def _assemble(work: Path, artifacts: Artifacts, progress: Progress) -> None:
     report_sizes({**parts, "artifacts for the next build": artifacts.folder}, progress)
 
 
-def _leave_for_the_next_image(request: Request, progress: Progress) -> None:
+def _write_image_files(request: Request, progress: Progress) -> None:
     """Write files beside the bundle for an image that copies the model."""
     keep_pre_run(SOURCE, APP_ROOT, progress)
     with prepared_source(request, progress) as prepared:
         keep_labels(APP_ROOT, model_labels(prepared))
-        of_service = {n: v for n, v in os.environ.items() if n.startswith("S2I_") or n in OTHERS}
-        given = {n: unquote(v) for n, v in {**of_service, **request.assignments}.items()}
-        keep_variables(APP_ROOT, public_variables(given, prepared.settings.shipped), progress)
+        of_service = {
+            n: v for n, v in os.environ.items() if n.startswith("S2I_") or n in GUNICORN_VARIABLES
+        }
+        values = {n: unquote(v) for n, v in {**of_service, **request.assignments}.items()}
+        keep_variables(APP_ROOT, public_variables(values, prepared.settings.shipped), progress)
 
 
 def _keeps_artifacts() -> bool:
     """Return whether S2I_KEEP_ARTIFACTS is set; raises SourceError."""
-    said = unquote(os.environ.get(KEEP_ARTIFACTS, "")).strip()
-    if said not in ("", "0", "1"):
-        raise SourceError(f"{KEEP_ARTIFACTS} is {said!r}", remedy="use 0 or 1")
-    return said == "1"
+    value = unquote(os.environ.get(KEEP_ARTIFACTS, "")).strip()
+    if value not in ("", "0", "1"):
+        raise SourceError(f"{KEEP_ARTIFACTS} is {value!r}", remedy="use 0 or 1")
+    return value == "1"
 
 
-def _warn_of_credentials(progress: Progress) -> None:
+def _warn_about_credentials(progress: Progress) -> None:
     """Warn about variables that are or contain secrets: s2i keeps all variables in the image."""
     for name in _secrets():
-        instead = f"mount a file at {INJECTED}" if is_index_variable(name) else IN_THE_CLUSTER
+        instead = f"mount a file at {INJECTED}" if is_index_variable(name) else RUNTIME_REMEDY
         progress.warn(
             f"{name} looks like a secret, and stays in the configuration and history of the image "
             f"that s2i builds: {instead}; if it is not a secret, name it in S2I_SHIP"
@@ -170,7 +172,7 @@ def _mounted_cache(progress: Progress) -> Path | None:
     return None
 
 
-def _given(source: Path) -> Mapping[str, str]:
+def _parameters(source: Path) -> Mapping[str, str]:
     """Return the parameters: the source's variables, and the secrets of the environment.
 
     s2i makes all of them variables of the image, and its `-e` takes precedence.
@@ -182,8 +184,8 @@ def _given(source: Path) -> Mapping[str, str]:
 def _secrets() -> Mapping[str, str]:
     """Return the variables that look like secrets and are not in S2I_SHIP."""
     shipped = Settings.from_environ(os.environ, {}).shipped
-    given = {name: unquote(value) for name, value in os.environ.items()}
-    return secrets_among(given, (*OF_THE_BASE, *shipped))
+    variables = {name: unquote(value) for name, value in os.environ.items()}
+    return secrets_among(variables, (*BASE_VARIABLES, *shipped))
 
 
 def _repository_name(source: Path) -> str | None:

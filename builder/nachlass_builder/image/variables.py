@@ -17,30 +17,32 @@ from nachlass_builder.image.paths import write_readable
 
 ENVIRONMENT = "environment"
 """The name of the file beside the bundle."""
-OF_IMAGES = frozenset({"S2I_MODEL_PATH", "S2I_CACHE_DIR", "S2I_KEEP_ARTIFACTS"})
+IMAGE_VARIABLES = frozenset({"S2I_MODEL_PATH", "S2I_CACHE_DIR", "S2I_KEEP_ARTIFACTS"})
 """Settings that an image sets itself."""
-OF_THE_RUNTIME = frozenset({"HOME", "PATH", "LANG", "PYTHONUNBUFFERED"})
+RUNTIME_VARIABLES = frozenset({"HOME", "PATH", "LANG", "PYTHONUNBUFFERED"})
 """Variables that the runtime's configuration sets."""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-def public_variables(given: Mapping[str, str], shipped: Collection[str]) -> dict[str, str]:
+def public_variables(parameters: Mapping[str, str], shipped: Collection[str]) -> dict[str, str]:
     """Return the variables that an image may contain: no secrets, no settings of pip and uv."""
-    kept_out = {*private_parameters(given, shipped), *OF_IMAGES}
-    return {name: value for name, value in sorted(given.items()) if name not in kept_out}
+    kept_out = {*private_parameters(parameters, shipped), *IMAGE_VARIABLES}
+    return {name: value for name, value in sorted(parameters.items()) if name not in kept_out}
 
 
 def keep_variables(folder: Path, variables: Mapping[str, str], progress: Progress) -> None:
     """Write variables to a shell script; variables that the platform sets take precedence."""
-    odd = sorted(name for name in variables if not _NAME.fullmatch(name))
-    own = sorted(variables.keys() & OF_THE_RUNTIME)
-    if odd:
-        progress.warn(f"{', '.join(odd)}: not kept in the image, because shells cannot set them")
-    if own:
-        progress.warn(f"{', '.join(own)}: not kept in the image, which sets its own")
+    invalid = sorted(name for name in variables if not _NAME.fullmatch(name))
+    reserved = sorted(variables.keys() & RUNTIME_VARIABLES)
+    if invalid:
+        progress.warn(
+            f"{', '.join(invalid)}: not kept in the image, because shells cannot set them"
+        )
+    if reserved:
+        progress.warn(f"{', '.join(reserved)}: not kept in the image, which sets its own")
     lines = (
         f'[ "${{{name}+set}}" ] || export {name}={shlex.quote(value)}\n'
         for name, value in variables.items()
-        if name not in (*odd, *own)
+        if name not in (*invalid, *reserved)
     )
     write_readable(folder / ENVIRONMENT, "".join(lines))

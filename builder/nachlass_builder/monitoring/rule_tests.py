@@ -99,8 +99,8 @@ def rule_tests(subject: Subject, limits: Thresholds, rules: str) -> dict[str, An
         for name, series, alerts in cases
     ]
     tests.append(traffic.test("one scrape failed a window ago", traffic.gap(size), {FIRING: []}))
-    gone = traffic.info(values=f"1+0x{2 * STEPS - 1} stale")
-    tests.append(traffic.test("one scrape failed", gone, {FIRING: []}))
+    vanished = traffic.info(values=f"1+0x{2 * STEPS - 1} stale")
+    tests.append(traffic.test("one scrape failed", vanished, {FIRING: []}))
     psi = f"floor(1e6 * {subject.prefix}:drift:psi)"
     expected = math.floor(1e6 * _psi(UNEVEN, size, EVEN, BASELINE_SAMPLES))
     labels = '{job="test", of="predictions"}'

@@ -28,7 +28,7 @@ MIN_LENGTHS = {"word": 6, "token": 16, "other": 12}
 MAX_SECRET_LENGTH = 500
 """Maximum length of a secret literal in characters; longer ones are data."""
 MAX_MODULE_BYTES = 2**20
-TAKE_NAME_AND_VALUE = ("setdefault", "get", "getenv", "putenv", "setenv", "__setitem__")
+NAME_VALUE_FUNCTIONS = ("setdefault", "get", "getenv", "putenv", "setenv", "__setitem__")
 """Functions that take a name and its value or default."""
 REMEDY = (
     ", and it will be in the copied source, in the executed notebook (if in a cell) and in every "
@@ -44,13 +44,13 @@ def secrets_of_notebook(notebook: Notebook) -> Iterator[str]:
 def _found_in_notebook(notebook: Notebook) -> Iterator[str]:
     """Yield the places of secrets in a notebook, and what they look like."""
     for cell in notebook.cells:
-        for line, what in _secrets(cell.source, cell.tree):
-            yield f"{notebook.place(cell, line)}: {what}"
+        for line, kind in _secrets(cell.source, cell.tree):
+            yield f"{notebook.place(cell, line)}: {kind}"
     for index, node in enumerate(notebook.node.cells, start=1):
         if node.cell_type != "code":
-            for line, what in forms_in(node.source):
+            for line, kind in forms_in(node.source):
                 place = f"{notebook.name}, {node.cell_type} cell (number {index} of all cells)"
-                yield f"{place}, line {line}: this looks like {what}"
+                yield f"{place}, line {line}: this looks like {kind}"
 
 
 def secrets_of_modules(root: Path, files: Sequence[str]) -> Iterator[str]:
@@ -64,8 +64,8 @@ def _found_in_files(root: Path, files: Sequence[str]) -> Iterator[str]:
         path = root / name
         if not name.endswith(".py"):
             if is_read_by_builds(name):
-                for line, what in secrets_in_text(path):
-                    yield f"{Place(name, line=line)}: this looks like {what}"
+                for line, kind in secrets_in_text(path):
+                    yield f"{Place(name, line=line)}: this looks like {kind}"
             continue
         if not path.is_file() or path.stat().st_size > MAX_MODULE_BYTES:
             continue
@@ -74,8 +74,8 @@ def _found_in_files(root: Path, files: Sequence[str]) -> Iterator[str]:
             tree = ast.parse(text)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             tree = None
-        for line, what in _secrets(text, tree):
-            yield f"{Place(name, line=line)}: {what}"
+        for line, kind in _secrets(text, tree):
+            yield f"{Place(name, line=line)}: {kind}"
 
 
 def _with_remedy(found: Iterable[str]) -> Iterator[str]:
@@ -89,8 +89,8 @@ def _secrets(source: str, tree: ast.AST | None) -> list[tuple[int, str]]:
     found: dict[int, str] = {}
     for line, name in _named(source, tree):
         found.setdefault(line, f"`{name}` looks like a secret")
-    for line, what in forms_in(source):
-        found.setdefault(line, f"this looks like {what}")
+    for line, kind in forms_in(source):
+        found.setdefault(line, f"this looks like {kind}")
     return sorted(found.items())
 
 
@@ -147,7 +147,7 @@ def _bindings(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
         case ast.arguments():
             yield from _defaults(node)
         case ast.Call(func=function, args=[ast.Constant(value=str(key)), value]):
-            if _name(function) in TAKE_NAME_AND_VALUE:
+            if _name(function) in NAME_VALUE_FUNCTIONS:
                 yield key, value
 
 
@@ -165,8 +165,8 @@ def _unpacked(target: ast.expr, value: ast.expr) -> Iterator[tuple[str, ast.expr
 
 def _defaults(arguments: ast.arguments) -> Iterator[tuple[str, ast.expr]]:
     """Yield the arguments of a function that have a default, with the default."""
-    named = [*arguments.posonlyargs, *arguments.args][::-1]
-    for argument, value in zip(named, arguments.defaults[::-1], strict=False):
+    positional = [*arguments.posonlyargs, *arguments.args][::-1]
+    for argument, value in zip(positional, arguments.defaults[::-1], strict=False):
         yield argument.arg, value
     for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
         if default:
@@ -196,5 +196,7 @@ def _is_secret(name: str, value: str) -> bool:
         return False
     kinds = (r"[a-z]", r"[A-Z]", r"\d", r"[^\w.:/-]")
     of_name = "word" if match["word"] else "token" if match["token"] else "other"
-    mixed = sum(bool(re.search(kind, value)) for kind in kinds) > 1
-    return len(value) >= MIN_LENGTHS[of_name] and mixed and bool(re.search(r"\d|[^\w.:/-]", value))
+    is_mixed = sum(bool(re.search(kind, value)) for kind in kinds) > 1
+    return (
+        len(value) >= MIN_LENGTHS[of_name] and is_mixed and bool(re.search(r"\d|[^\w.:/-]", value))
+    )

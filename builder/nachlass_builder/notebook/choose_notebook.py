@@ -38,21 +38,21 @@ def choose_notebooks(
     root: Path,
     files: Sequence[str],
     settings: Settings,
-    given: str | None,
+    requested: str | None,
     explain: Explain = lambda _name: None,
 ) -> ChosenNotebooks:
     """Find and read the notebooks: those named, or the only candidate.
 
-    `files` are the source's files; `given` is the notebook passed as SOURCE. `explain` says
+    `files` are the source's files; `requested` is the notebook passed as SOURCE. `explain` says
     why an existing file is not part of the source.
     """
-    if settings.notebook_list and not given:
+    if settings.notebook_list and not requested:
         _require(settings.notebook_list, "S2I_SOURCE_NOTEBOOK_LIST", files, explain)
         notebooks = tuple(read_notebook(root, name) for name in settings.notebook_list)
         return ChosenNotebooks("pipeline", notebooks, "S2I_SOURCE_NOTEBOOK_LIST")
-    if name := given or settings.notebook:
-        _require([name], "SOURCE" if given else "S2I_SOURCE_NOTEBOOK", files, explain)
-        reason = "named as the source" if given else "S2I_SOURCE_NOTEBOOK"
+    if name := requested or settings.notebook:
+        _require([name], "SOURCE" if requested else "S2I_SOURCE_NOTEBOOK", files, explain)
+        reason = "named as the source" if requested else "S2I_SOURCE_NOTEBOOK"
         return ChosenNotebooks("function", (read_notebook(root, name),), reason)
     name, reason = _find(root, [file for file in files if file.endswith(".ipynb")], explain)
     return ChosenNotebooks("function", (read_notebook(root, name),), reason)
@@ -120,7 +120,7 @@ def _fits(root: Path, name: str) -> bool:
         return False
 
 
-def _listed(names: Sequence[str], most: int = 10) -> str:
+def _listed(names: Sequence[str], limit: int = 10) -> str:
     """Join names, only the first few if there are many."""
-    shown = ", ".join(names[:most])
-    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
+    shown = ", ".join(names[:limit])
+    return f"{shown} and {len(names) - limit} more" if len(names) > limit else shown

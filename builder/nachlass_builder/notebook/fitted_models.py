@@ -14,9 +14,11 @@ from nachlass_builder.foundation.errors import Place
 from nachlass_builder.notebook.notebook import Notebook
 from nachlass_builder.notebook.sample_data import Data, Expressions, Held, is_true
 
-OF_FRAMES = frozenset("columns dtypes head iloc loc describe info dropna select_dtypes".split())
+FRAME_ATTRIBUTES = frozenset(
+    "columns dtypes head iloc loc describe info dropna select_dtypes".split()
+)
 """Common attributes that only frames have."""
-OTHER_FRAMES = frozenset({"polars", "dask", "pyspark", "cudf", "modin", "vaex", "cuml"})
+FRAME_LIBRARIES = frozenset({"polars", "dask", "pyspark", "cudf", "modin", "vaex", "cuml"})
 """Libraries whose frames look like pandas's but are not."""
 FITS = frozenset({"fit", "fit_transform", "partial_fit", "fit_predict", "fit_resample"})
 CLUSTERING = frozenset(
@@ -50,7 +52,7 @@ class FittedModels:
     notebook: Notebook
     fitted: list[Fitted] = field(default_factory=list)
     frames: set[Held] = field(default_factory=set)
-    asked: set[str] = field(default_factory=set)
+    predicting: set[str] = field(default_factory=set)
     known: Expressions = field(default_factory=Expressions)
     _made_by: dict[str, ast.expr] = field(default_factory=dict)
 
@@ -62,7 +64,7 @@ class FittedModels:
             for node in ast.walk(cell.tree):
                 match node:
                     case ast.Attribute(value=ast.Name(id=name), attr="predict" | "predict_proba"):
-                        self.asked.add(name)
+                        self.predicting.add(name)
             for statement in _statements(cell.tree.body):
                 self._follow(statement, self.notebook.place(cell, statement.lineno))
 
@@ -71,7 +73,7 @@ class FittedModels:
         made_by = self._class_of(fitted.model.text)
         if made_by in NO_ROWS or not self.known.is_current(fitted.model):
             return False
-        return fitted.has_target or fitted.model.text in self.asked or made_by in CLUSTERING
+        return fitted.has_target or fitted.model.text in self.predicting or made_by in CLUSTERING
 
     def is_of_keras(self, model: str) -> bool:
         """Return whether a model is a Keras model, which takes arrays, not lists."""
@@ -124,12 +126,12 @@ class FittedModels:
 
     def _note_frames(self, statement: ast.stmt) -> None:
         """Record names used as only frames can be."""
-        if OTHER_FRAMES & {full.partition(".")[0] for full in self.known.modules.values()}:
+        if FRAME_LIBRARIES & {full.partition(".")[0] for full in self.known.modules.values()}:
             return
         for node in _outside_functions(statement):
             match node:
                 case ast.Attribute(value=ast.Name() as name, attr=attribute) if (
-                    attribute in OF_FRAMES
+                    attribute in FRAME_ATTRIBUTES
                 ):
                     self.frames.add(self.known.held(name))
 
@@ -171,17 +173,17 @@ class FittedModels:
         """Parse `model.fit(X, y)`: the model, the argument, its data, and if it has a target."""
         match value:
             case ast.Call(func=ast.Attribute(value=fitter, attr="fit"), args=args, keywords=words):
-                given = [*args, *(word.value for word in words if word.arg == "X")]
+                features = [*args, *(word.value for word in words if word.arg == "X")]
             case _:
                 return None
-        if not given or isinstance(given[0], ast.Constant | ast.Starred):
+        if not features or isinstance(features[0], ast.Constant | ast.Starred):
             return None
         has_target = len(args) > 1 or any(word.arg == "y" for word in words)
         match fitter, targets:
             case ast.Name(), _:
-                return fitter, self.known.held(given[0]), self.known.of(given[0]), has_target
+                return fitter, self.known.held(features[0]), self.known.of(features[0]), has_target
             case ast.Call(), [ast.Name() as model]:
-                return model, self.known.held(given[0]), self.known.of(given[0]), has_target
+                return model, self.known.held(features[0]), self.known.of(features[0]), has_target
         return None
 
 

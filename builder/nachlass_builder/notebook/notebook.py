@@ -79,7 +79,7 @@ def read_notebook(root: Path, name: str) -> Notebook:
     except OSError as error:
         raise SourceError(f"{name} cannot be read: {error.strerror}", place=Place(name)) from error
     content = _parse_json(text, name)
-    _refuse_other_languages(content, name)
+    _reject_other_languages(content, name)
     node = _as_version_4(text, content["nbformat"], name)
     _settle_ids(node, content)
     sources = [
@@ -102,18 +102,18 @@ def syntax_error(notebook: Notebook, cell: Cell) -> NotebookError | None:
     if cell.problem is None or cell.may_raise:
         return None
     place = notebook.place(cell, cell.problem.lineno)
-    said = cell.problem.msg
+    message = cell.problem.msg
     line = source_line(cell.source, cell.problem.lineno)
     details = None if line is None else f"{cell.problem.lineno} | {line}"
-    if said.startswith(PYTHON_2_MESSAGES) or PYTHON_2_LINE.match(line or ""):
+    if message.startswith(PYTHON_2_MESSAGES) or PYTHON_2_LINE.match(line or ""):
         return NotebookError(
-            f"the cell is Python 2 code: {said}",
+            f"the cell is Python 2 code: {message}",
             place=place,
             details=details,
             remedy="rewrite it for Python 3; `2to3` or `futurize` does most of it",
         )
     return NotebookError(
-        f"the cell has a syntax error: {said}",
+        f"the cell has a syntax error: {message}",
         place=place,
         details=details,
         remedy="fix the cell, or delete it: every cell is executed",
@@ -138,14 +138,14 @@ def _parse_json(text: str, name: str) -> dict[str, Any]:
                 place=Place(name, line=text.count("\n", 0, marker.start()) + 1),
                 remedy="finish the merge; `nbdime` merges notebooks cell by cell",
             ) from None
-        line, said = getattr(error, "lineno", None), getattr(error, "msg", str(error))
-        what = f"the notebook is not valid JSON: {said}"
+        line, message = getattr(error, "lineno", None), getattr(error, "msg", str(error))
+        error_message = f"the notebook is not valid JSON: {message}"
         if not text.strip():
-            line, what = None, "the file is empty"
+            line, error_message = None, "the file is empty"
         elif getattr(error, "pos", 0) >= len(text.rstrip()):
-            what = "the notebook is not valid JSON: the file is truncated"
+            error_message = "the notebook is not valid JSON: the file is truncated"
         raise NotebookError(
-            what,
+            error_message,
             place=Place(name, line=line),
             remedy="save it from Jupyter again, or restore it from git",
         ) from None
@@ -158,7 +158,7 @@ def _parse_json(text: str, name: str) -> dict[str, Any]:
     return content
 
 
-def _refuse_other_languages(content: dict[str, Any], name: str) -> None:
+def _reject_other_languages(content: dict[str, Any], name: str) -> None:
     """Reject a notebook whose kernel is certainly not Python."""
     metadata = content.get("metadata") or {}
     kernelspec = metadata.get("kernelspec") or {}
@@ -189,9 +189,9 @@ def _as_version_4(text: str, version: int, name: str) -> NotebookNode:
             _, node = nbformat.validator.normalize(node)
         nbformat.validate(node)
     except (nbformat.ValidationError, AttributeError, KeyError, TypeError, ValueError) as error:
-        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        message = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise NotebookError(
-            f"the notebook is damaged: {said}",
+            f"the notebook is damaged: {message}",
             place=Place(name),
             remedy="open it in Jupyter and save it, or restore it from git",
         ) from error

@@ -43,8 +43,8 @@ def _registrar(node: ast.ClassDef, modules: Mapping[str, str]) -> ast.expr | Non
             return metaclass
     for part in (*node.decorator_list, *node.bases):
         # Also the arguments of a decorator: `partial(jax.tree_util.register_dataclass, ...)`.
-        named = [part, *part.args] if isinstance(part, ast.Call) else [part]
-        found = {_module(one, modules) for one in named} - {None}
+        candidates = [part, *part.args] if isinstance(part, ast.Call) else [part]
+        found = {_module(one, modules) for one in candidates} - {None}
         if found - sys.stdlib_module_names:
             return part
     return None

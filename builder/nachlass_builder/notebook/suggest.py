@@ -27,9 +27,9 @@ def suggest_predictor(notebook: Notebook) -> Suggestion | None:
         reader.read()
     except RecursionError:  # an expression nested too deeply to be hand-written
         return None
-    able = [one for one in reader.fitted if reader.can_serve(one)]
-    asked = [one for one in able if one.model.text in reader.asked]
-    for fitted in (asked or able)[-1:]:
+    usable = [one for one in reader.fitted if reader.can_serve(one)]
+    called = [one for one in usable if one.model.text in reader.predicting]
+    for fitted in (called or usable)[-1:]:
         if code := _written(fitted, reader):
             return Suggestion(code, fitted.place)
     return None

@@ -38,13 +38,13 @@ NEVER_IMPORTED = {
     "ensurepip", "idlelib", "lib2to3", "site-packages", "test", "tests", "tkinter", "turtledemo",
 }  # fmt: skip
 """Folders of the standard library that kernels and models never import."""
-ALONE = ("-I", "-S", "-X", "utf8", "-W", "ignore")
+ISOLATED_OPTIONS = ("-I", "-S", "-X", "utf8", "-W", "ignore")
 """Options that isolate the compiling interpreter from variables, locale and site-packages."""
 IMPORTED_TESTS = "imported-tests.json"
 """A file beside the bytecode of a distribution: the test modules that its modules import."""
 KIND = 1
 """The version of the cache format, because caches outlive versions of this file."""
-AT_ONCE = 100
+BATCH_SIZE = 100
 """Sources compiled per process, which lets large distributions use all cores."""
 
 
@@ -83,19 +83,19 @@ class Bytecode:
 
     cache: Path
 
-    def give(
+    def link_all(
         self, site_packages: Path, python: Path, deadline: Deadline, folder: Path | None = None
     ) -> set[str]:
         """Link all bytecode beside the sources or into `folder`, compiling missing files first.
 
         Returns the test modules that other modules import.
         """
-        kept = self.cache / BYTECODE
-        kept.mkdir(parents=True, exist_ok=True)
-        with shared(kept):
-            return self._give(site_packages, python, deadline, folder)
+        shared_folder = self.cache / BYTECODE
+        shared_folder.mkdir(parents=True, exist_ok=True)
+        with shared(shared_folder):
+            return self._link_all(site_packages, python, deadline, folder)
 
-    def _give(
+    def _link_all(
         self, site_packages: Path, python: Path, deadline: Deadline, folder: Path | None
     ) -> set[str]:
         """Link all bytecode while none is pruned."""
@@ -109,8 +109,8 @@ class Bytecode:
                 os.utime(self._kept / modules.key)
             for source in modules.sources:
                 path = PurePosixPath(source)
-                beside = site_packages / path.parent / "__pycache__"
-                place = folder / path.parent if folder else beside
+                cache_folder = site_packages / path.parent / "__pycache__"
+                place = folder / path.parent if folder else cache_folder
                 _link(self._kept / modules.key / f"{source}c", place / f"{path.stem}{SUFFIX}")
         files = (self._kept / modules.key / IMPORTED_TESTS for modules in found)
         return {name for file in files for name in json.loads(file.read_text(encoding="utf-8"))}
@@ -132,12 +132,12 @@ class Bytecode:
         self._kept.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=self._kept, ignore_cleanup_errors=True) as temporary:
             lists = [
-                (f"{temporary}/{modules.key}", modules.sources[start : start + AT_ONCE])
+                (f"{temporary}/{modules.key}", modules.sources[start : start + BATCH_SIZE])
                 for modules in missing
-                for start in range(0, len(modules.sources), AT_ONCE)
+                for start in range(0, len(modules.sources), BATCH_SIZE)
             ]
             completed = run(
-                [python, *ALONE, CHILD],
+                [python, *ISOLATED_OPTIONS, CHILD],
                 doing="compiling the packages",
                 deadline=deadline,
                 cwd=site_packages,
@@ -193,13 +193,13 @@ def _imported_tests(site_packages: Path, sources: Iterable[str]) -> set[str]:
     return {name for source, text in texts for name in imported_tests(source, text)}
 
 
-def _link(there: Path, here: Path) -> None:
+def _link(source: Path, target: Path) -> None:
     """Link bytecode, or copy it if the file system has no links; replace a wheel's own."""
-    here.parent.mkdir(parents=True, exist_ok=True)
-    here.unlink(missing_ok=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
     try:
-        here.hardlink_to(there)
+        target.hardlink_to(source)
     except FileNotFoundError:
         return  # the source does not compile: importing it reports why
     except OSError:
-        shutil.copyfile(there, here)
+        shutil.copyfile(source, target)

@@ -32,8 +32,8 @@ from nachlass_builder.packages.lock import Lock
 from nachlass_builder.packages.pip_settings import IndexSettings
 from nachlass_builder.packages.resolver import within_build_limit
 from nachlass_builder.packages.uv_program import (
-    MADE_ELSEWHERE,
-    NOT_AS_LOCKED,
+    HASH_MISMATCH,
+    OTHER_PLATFORM,
     run_uv,
     uv_arguments,
     uv_message,
@@ -49,7 +49,13 @@ LOCK = "lock"
 """The file that is locked while an environment is created."""
 COMPLETE = "env"
 """The name of a complete environment in its folder."""
-OF_NO_USE = (".gitignore", "CACHEDIR.TAG", "bin/activate*", "bin/deactivate.bat", "bin/pydoc.bat")
+UNUSED_FILES = (
+    ".gitignore",
+    "CACHEDIR.TAG",
+    "bin/activate*",
+    "bin/deactivate.bat",
+    "bin/pydoc.bat",
+)
 """Files of an empty environment that nothing needs."""
 NO_METADATA = {"UV_NO_INSTALLER_METADATA": "1"}
 """Omits INSTALLER, direct_url.json and the like, which describe this machine's installation."""
@@ -92,13 +98,13 @@ def ensure_environment(
 ) -> Environment:
     """Return the environment of a lock and the service wheel, creating it if not cached."""
     folder = _folder(lock, service, purpose, cache)
-    if there := _taken(folder):
-        return there
+    if existing := _taken(folder):
+        return existing
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / LOCK, timeout=_seconds(deadline)):
-            if there := _taken(folder):
-                return there
+            if existing := _taken(folder):
+                return existing
             hold(folder)
             path = _create(
                 folder, lock, Installer(service, purpose, cache, indexes, deadline), note
@@ -143,8 +149,8 @@ def _create(folder: Path, lock: Lock, installer: Installer, note: Callable[[str]
     if sources and not lock.notes:  # the lock was read, not resolved: nothing has reported this yet
         note(f"built from source: {', '.join(sources)}")
     path = folder / COMPLETE
-    for left in (path, *folder.glob(f"{COMPLETE}-*")):
-        shutil.rmtree(left, ignore_errors=True)
+    for leftover in (path, *folder.glob(f"{COMPLETE}-*")):
+        shutil.rmtree(leftover, ignore_errors=True)
     attempt = folder / f"{COMPLETE}-{uuid4().hex[:8]}"
     try:
         installer.fill(attempt, lock, path)
@@ -171,7 +177,7 @@ class Installer:
             raise RequirementsError(
                 f"cannot create an environment in {attempt}", details=uv_message(made)
             )
-        for pattern in OF_NO_USE:
+        for pattern in UNUSED_FILES:
             for file in attempt.glob(pattern):
                 file.unlink()
         completed = self.install(attempt, lock)
@@ -191,7 +197,7 @@ class Installer:
             prefix = bytecode_folder(attempt.python)
             link_standard_library(prefix)
             folder = prefix / complete.site_packages.relative_to("/")
-        tests = Bytecode(self.cache).give(
+        tests = Bytecode(self.cache).link_all(
             attempt.site_packages, attempt.python, self.deadline, folder
         )
         if not with_tests:
@@ -248,19 +254,19 @@ def _with_wheel(text: str, wheel: Path) -> str:
         "path": str(wheel),
         "hashes": {"sha256": digest_of_file(wheel)},
     }
-    ours = {"name": name.replace("_", "-"), "version": version, "archive": archive}
-    return tomli_w.dumps({**document, "packages": [*document.get("packages", ()), ours]})
+    service = {"name": name.replace("_", "-"), "version": version, "archive": archive}
+    return tomli_w.dumps({**document, "packages": [*document.get("packages", ()), service]})
 
 
 def _not_installed(completed: Completed, lock: Lock) -> RequirementsError:
     """Return the error for a lock that uv could not install."""
-    if found := NOT_AS_LOCKED.search(completed.stderr):
+    if found := HASH_MISMATCH.search(completed.stderr):
         return RequirementsError(
             f"{found[1]} is not the file that was locked: a different file has the same name",
             details=uv_message(completed),
             remedy="find out who changed it; if it is intended, `nachlass build --force` locks it",
         )
-    if MADE_ELSEWHERE.search(completed.stderr):
+    if OTHER_PLATFORM.search(completed.stderr):
         return RequirementsError(
             "the lock is for another Python or platform",
             details=uv_message(completed),

@@ -16,7 +16,7 @@ from packaging.version import Version
 from nachlass_builder.foundation.credentials import redact
 from nachlass_builder.foundation.errors import RequirementsError
 from nachlass_builder.foundation.process import Completed
-from nachlass_builder.packages.resolver import ANYWHERE, WHEELS, Resolver, each, spans
+from nachlass_builder.packages.resolver import ANY_PLATFORM, WHEELS, Resolver, each, spans
 from nachlass_builder.packages.uv_program import UNSOLVABLE, uv_message
 from nachlass_builder.packages.wanted import Wanted
 from nachlass_builder.requirements.requirements import OLDEST_PYTHON
@@ -36,20 +36,20 @@ def explain(
         if one.is_link and (fetched := resolver.fetch(one.text)).status:
             return _not_fetched(one, fetched)
     if completed.status != UNSOLVABLE:
-        return resolver.unanswered(completed)
-    named = [one for one in wanted if not one.is_link and one.applies]
-    versions = each(lambda one: resolver.version_of(one.alone), named)
-    missing = [one for one, version in zip(named, versions, strict=True) if version is None]
+        return resolver.unreachable(completed)
+    from_indexes = [one for one in wanted if not one.is_link and one.applies]
+    versions = each(lambda one: resolver.version_of(one.name_and_versions), from_indexes)
+    missing = [one for one, version in zip(from_indexes, versions, strict=True) if version is None]
     return _missing(missing, resolver) if missing else _conflict(completed, wanted, resolver)
 
 
 def no_wheel(one: Wanted, resolver: Resolver) -> RequirementsError:
     """Return the error for a requirement that has wheels, but none for this Python."""
-    pythons = resolver.pythons_with(one.alone, *WHEELS)
+    pythons = resolver.pythons_with(one.name_and_versions, *WHEELS)
     ways = [_nearest(one, resolver)]
     if pythons and Version(pythons[-1]) >= Version(OLDEST_PYTHON):
         ways.append(f"or build with Python {pythons[-1]}")
-    if resolver.version_of(one.alone, "--no-binary", one.name):
+    if resolver.version_of(one.name_and_versions, "--no-binary", one.name):
         ways.append(f"or set PIP_NO_BINARY={one.name} to build it from source anyway")
     return RequirementsError(
         f"{one.text} has no wheel for {HERE}"
@@ -65,34 +65,34 @@ def _missing(missing: Sequence[Wanted], resolver: Resolver) -> RequirementsError
     An index that denies access comes first: it may have the other missing ones.
     """
     undated = replace(resolver, as_of=None)
-    there = each(lambda one: _exists(one.name, undated), missing)
-    asked = list(zip(missing, there, strict=True))
-    refusals = [None if exists else undated.refusal_of(one.name) for one, exists in asked]
-    denied = [(one, said) for one, said in zip(missing, refusals, strict=True) if said]
+    existing = each(lambda one: _exists(one.name, undated), missing)
+    lookups = list(zip(missing, existing, strict=True))
+    refusals = [None if exists else undated.refusal_of(one.name) for one, exists in lookups]
+    denied = [(one, message) for one, message in zip(missing, refusals, strict=True) if message]
     failures = [_denied(*denied[0], len(denied) - 1, resolver)] if denied else []
-    for (one, exists), refusal in zip(asked, refusals, strict=True):
+    for (one, exists), refusal in zip(lookups, refusals, strict=True):
         if not refusal:
             failures.append(_unavailable(one, resolver) if exists else _unknown(one, resolver))
-    return _together(failures)
+    return _combined(failures)
 
 
 def _unavailable(one: Wanted, resolver: Resolver) -> RequirementsError:
     """Return the error for a distribution that exists, but not as required."""
-    if resolver.as_of and replace(resolver, as_of=None).version_of(one.alone):
+    if resolver.as_of and replace(resolver, as_of=None).version_of(one.name_and_versions):
         return RequirementsError(
             f"{one.text} did not exist on {resolver.as_of}, or its index gives no upload dates",
             place=one.place,
             remedy="use a later S2I_RESOLVE_AS_OF, or an earlier version",
         )
-    if resolver.pythons_with(one.alone, *WHEELS):
+    if resolver.pythons_with(one.name_and_versions, *WHEELS):
         return no_wheel(one, resolver)
-    if pythons := resolver.pythons_with(one.alone):
+    if pythons := resolver.pythons_with(one.name_and_versions):
         return RequirementsError(
             f"{one.text} does not support {HERE}, only Python {spans(pythons)}",
             place=one.place,
             remedy=_nearest(one, resolver),
         )
-    if resolver.wheel_of(one.alone, *ANYWHERE):
+    if resolver.wheel_of(one.name_and_versions, *ANY_PLATFORM):
         return RequirementsError(
             f"{one.text} does not support {SYSTEM}, only other systems",
             place=one.place,
@@ -113,14 +113,14 @@ def _denied(one: Wanted, refusal: str, others: int, resolver: Resolver) -> Requi
         f"the package index denies access to {names} ({', '.join(resolver.indexes.places)})",
         place=one.place,
         details=refusal,
-        remedy=resolver.way_in(refusal),
+        remedy=resolver.access_remedy(refusal),
     )
 
 
 def _unknown(one: Wanted, resolver: Resolver) -> RequirementsError:
     """Return the error for a distribution that no index has."""
     where = ", ".join(resolver.indexes.places) or "any index: none is configured"
-    subject = one.name if one.origin else f"{one.name}, which {one.whose} needs,"
+    subject = one.name if one.origin else f"{one.name}, which {one.needed_by} needs,"
     return RequirementsError(
         f"there is no distribution {subject} on {where}",
         place=one.place,
@@ -133,7 +133,7 @@ def _exists(name: str, resolver: Resolver) -> bool:
     return bool(
         resolver.version_of(name, "--prerelease", "allow")
         or resolver.pythons_with(name)
-        or resolver.version_of(name, *ANYWHERE)
+        or resolver.version_of(name, *ANY_PLATFORM)
     )
 
 
@@ -151,11 +151,12 @@ def _nearest(one: Wanted, resolver: Resolver) -> str:
         return f"no version of {name} has a wheel for {HERE}"
     if not one.pin:
         return f"{name} has wheels for {HERE} in versions {found[0]} to {found[-1]}"
-    what = " and ".join(f"{name}=={version}" for version in found)
+    versions = " and ".join(f"{name}=={version}" for version in found)
     if len(found) > 1:
-        return f"the nearest versions with a wheel for {HERE} are {what}"
-    rest = "earlier" if higher else "later"
-    return f"the nearest version with a wheel for {HERE} is {what} (no {rest} version has one)"
+        return f"the nearest versions with a wheel for {HERE} are {versions}"
+    order = "earlier" if higher else "later"
+    what = f"the nearest version with a wheel for {HERE} is {versions}"
+    return f"{what} (no {order} version has one)"
 
 
 def _not_fetched(one: Wanted, fetched: Completed) -> RequirementsError:
@@ -175,12 +176,12 @@ def _conflict(
     completed: Completed, wanted: Sequence[Wanted], resolver: Resolver
 ) -> RequirementsError:
     """Return the error for requirements that exist but are incompatible."""
-    least = _smallest_conflict(wanted, resolver)
-    theirs = [one for one in least if one.origin]
-    ours = [one for one in least if not one.origin]
+    conflict = _smallest_conflict(wanted, resolver)
+    theirs = [one for one in conflict if one.origin]
+    ours = [one for one in conflict if not one.origin]
     constrained = resolver.constraints or resolver.indexes.constraints
     free = replace(resolver, constraints=(), indexes=replace(resolver.indexes, constraints=()))
-    by_constraint = bool(constrained) and free.fit([one.text for one in least])
+    by_constraint = bool(constrained) and free.can_resolve([one.text for one in conflict])
     first, *others = [*theirs, *ours]
     names = " and ".join([redact(first.text, ()) if theirs else str(first), *map(str, others)])
     if others:
@@ -192,40 +193,46 @@ def _conflict(
     return RequirementsError(
         message,
         place=first.place,
-        details=None if _contrary(least, resolver) else _explanation(completed, least, resolver),
-        remedy=_way_out(theirs, ours, resolver, by_constraint=by_constraint),
+        details=None
+        if _contradict(conflict, resolver)
+        else _explanation(completed, conflict, resolver),
+        remedy=_conflict_remedy(theirs, ours, resolver, by_constraint=by_constraint),
     )
 
 
-def _contrary(least: Sequence[Wanted], resolver: Resolver) -> bool:
+def _contradict(conflict: Sequence[Wanted], resolver: Resolver) -> bool:
     """Return whether all are about one distribution, no version of which matches all."""
-    if any(one.is_link for one in least) or len({one.name for one in least}) > 1:
+    if any(one.is_link for one in conflict) or len({one.name for one in conflict}) > 1:
         return False
-    versions = ",".join(str(one.parsed.specifier) for one in least if one.parsed.specifier)
-    return not resolver.version_of(f"{least[0].name}{versions}")
+    versions = ",".join(str(one.parsed.specifier) for one in conflict if one.parsed.specifier)
+    return not resolver.version_of(f"{conflict[0].name}{versions}")
 
 
-def _explanation(completed: Completed, least: Sequence[Wanted], resolver: Resolver) -> str:
+def _explanation(completed: Completed, conflict: Sequence[Wanted], resolver: Resolver) -> str:
     """Return uv's message about the smallest conflict, or its first one about all."""
-    said = resolver.lock([one.text for one in least])
-    return uv_message(said if said.status else completed)
+    output = resolver.lock([one.text for one in conflict])
+    return uv_message(output if output.status else completed)
 
 
 def _smallest_conflict(wanted: Sequence[Wanted], resolver: Resolver) -> list[Wanted]:
     """Reduce the requirements to those that conflict: drop ours first, then the user's."""
-    until = time.monotonic() + SEARCH_LIMIT_S
-    least = list(wanted)
+    ends_at = time.monotonic() + SEARCH_LIMIT_S
+    conflict = list(wanted)
     theirs = [one for one in wanted if one.origin]
-    if theirs and not resolver.fit([one.text for one in theirs]):
-        least = theirs
-    for one in sorted(least, key=lambda one: one.origin is not None):
-        rest = [other for other in least if other is not one]
-        if time.monotonic() < until and rest and not resolver.fit([other.text for other in rest]):
-            least = rest
-    return least
+    if theirs and not resolver.can_resolve([one.text for one in theirs]):
+        conflict = theirs
+    for one in sorted(conflict, key=lambda one: one.origin is not None):
+        rest = [other for other in conflict if other is not one]
+        if (
+            time.monotonic() < ends_at
+            and rest
+            and not resolver.can_resolve([other.text for other in rest])
+        ):
+            conflict = rest
+    return conflict
 
 
-def _way_out(
+def _conflict_remedy(
     theirs: Sequence[Wanted], ours: Sequence[Wanted], resolver: Resolver, *, by_constraint: bool
 ) -> str:
     """Return the remedy for a conflict."""
@@ -235,13 +242,13 @@ def _way_out(
         return "make it available on the index, or in wheels/ with all its dependencies"
     if not ours and len(theirs) == 1 and theirs[0].pin:
         return _nearest(theirs[0], resolver)
-    which = " or ".join(dict.fromkeys(one.name for one in theirs))
-    return f"allow other versions of {which}" + (
+    names = " or ".join(dict.fromkeys(one.name for one in theirs))
+    return f"allow other versions of {names}" + (
         ": the requirements of the service and the kernel cannot change" if ours else ""
     )
 
 
-def _together(failures: Sequence[RequirementsError]) -> RequirementsError:
+def _combined(failures: Sequence[RequirementsError]) -> RequirementsError:
     """Return the first of several errors, with a line for each of the others."""
     first, *others = failures
     lines = [str(other).splitlines()[0].removeprefix("error: ") for other in others]

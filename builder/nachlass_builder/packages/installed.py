@@ -54,13 +54,13 @@ class Need:
 
 
 def needed(
-    there: Mapping[str, Distribution],
+    distributions: Mapping[str, Distribution],
     roots: Iterable[str],
     *,
     with_extras: bool = False,
     ignoring: Collection[tuple[str, str]] = (),
 ) -> dict[str, Need]:
-    """Return the part of `there` that `roots` need, extras and the roots themselves included.
+    """Return the `distributions` that `roots` need, including extras and the roots themselves.
 
     Markers are evaluated for this Python, which is the environment's. Distributions that
     are not installed appear only in `needs`. `with_extras` follows all extras, including
@@ -75,16 +75,16 @@ def needed(
     while waiting:
         wanted, parent = waiting.popleft()
         name = canonicalize_name(wanted.name)
-        if name not in there:
+        if name not in distributions:
             continue
-        asked = [*wanted.extras, ""]
+        extras = [*wanted.extras, ""]
         if with_extras:
-            asked += there[name].metadata.get_all("Provides-Extra") or ()
-        fresh = {canonicalize_name(extra) for extra in asked} - reached.get(name, set())
+            extras += distributions[name].metadata.get_all("Provides-Extra") or ()
+        fresh = {canonicalize_name(extra) for extra in extras} - reached.get(name, set())
         if fresh:
             reached.setdefault(name, set()).update(fresh)
             need = found.setdefault(name, Need(parent))
-            for requirement in _needs(there[name], fresh):
+            for requirement in _needs(distributions[name], fresh):
                 required = canonicalize_name(requirement.name)
                 if (name, required) not in ignoring:
                     need.needs.add(required)

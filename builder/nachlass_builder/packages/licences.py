@@ -42,9 +42,9 @@ def licences_of(distribution: Distribution) -> Sequence[str]:
     metadata = distribution.metadata
     if expressions := metadata.get_all("License-Expression", []):
         return expressions
-    said = "".join(metadata.get_all("License", [])).strip()
-    if said and (fixup_id(said) or is_expression(said)):
-        return [fixup_id(said) or said]
+    licence = "".join(metadata.get_all("License", [])).strip()
+    if licence and (fixup_id(licence) or is_expression(licence)):
+        return [fixup_id(licence) or licence]
     classified = {
         text.rpartition(" :: ")[2]
         for text in metadata.get_all("Classifier", [])
@@ -52,6 +52,7 @@ def licences_of(distribution: Distribution) -> Sequence[str]:
     }
     if classified and classified <= SPDX_OF_CLASSIFIERS.keys():
         return sorted(SPDX_OF_CLASSIFIERS[name] for name in classified)
-    if said and said.upper() != "UNKNOWN" and "\n" not in said and len(said) <= MAX_NAME_LENGTH:
-        return [said]
+    is_short = "\n" not in licence and len(licence) <= MAX_NAME_LENGTH
+    if licence and licence.upper() != "UNKNOWN" and is_short:
+        return [licence]
     return sorted(classified)

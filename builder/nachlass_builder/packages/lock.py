@@ -121,11 +121,11 @@ class Lock:
 
     def subset(self, names: Collection[str]) -> Lock:
         """Return the same pins for fewer packages."""
-        wanted = {canonicalize_name(name) for name in names}
+        kept_names = {canonicalize_name(name) for name in names}
 
         def cut(text: str) -> str:
             document = tomllib.loads(text)
-            kept = [one for one in pylock.packages(document) if pylock.name_of(one) in wanted]
+            kept = [one for one in pylock.packages(document) if pylock.name_of(one) in kept_names]
             return tomli_w.dumps({**document, "packages": kept})
 
         return replace(self, text=cut(self.text), private_text=cut(self.private_text))

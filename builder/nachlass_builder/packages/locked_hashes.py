@@ -45,11 +45,11 @@ def check_all_hashed(
     demands: Sequence[Hashed],
 ) -> None:
     """Enforce `--require-hashes`: every requirement is pinned, every locked package hashed."""
-    asks = f"but --require-hashes ({place}) requires it"
+    reason = f"but --require-hashes ({place}) requires it"
     for requirement in requirements:
         if not (requirement.pin or requirement.parsed.url):
             raise RequirementsError(
-                f"{requirement.text} is not pinned to a version, {asks}",
+                f"{requirement.text} is not pinned to a version, {reason}",
                 place=requirement.place,
                 remedy=f"write {requirement.parsed.name}==VERSION, with its --hash",
             )
@@ -59,7 +59,7 @@ def check_all_hashed(
             continue
         name = pylock.name_of(dict(package))
         raise RequirementsError(
-            f"{name} {package.get('version', '')}".rstrip() + f" has no hash, {asks}",
+            f"{name} {package.get('version', '')}".rstrip() + f" has no hash, {reason}",
             place=places.get(name, place),
             remedy="list all dependencies with hashes, as `uv pip compile --generate-hashes` does",
         )
@@ -87,29 +87,29 @@ def _restrict_package(document: Mapping[str, Any], package: dict[str, Any], dema
             place=demand.requirement.place,
             remedy="remove the hash and pin a commit instead: NAME @ git+https://...@COMMIT",
         )
-    wanted = {id(file) for file in files if _digests(file) & {*demand.digests}}
+    matching = {id(file) for file in files if _digests(file) & {*demand.digests}}
     if "wheels" in package:
-        package["wheels"] = [file for file in package["wheels"] if id(file) in wanted]
+        package["wheels"] = [file for file in package["wheels"] if id(file) in matching]
     for key in [key for key in ("wheels", "sdist", "archive") if key in package]:
-        if not package[key] or (key != "wheels" and id(package[key]) not in wanted):
+        if not package[key] or (key != "wheels" and id(package[key]) not in matching):
             del package[key]
-    chosen = _chosen({**document, "packages": [package]}) if wanted else None
+    chosen = _chosen({**document, "packages": [package]}) if matching else None
     if chosen is None:
-        raise _refused(package, files, demand)
+        raise _rejected(package, files, demand)
     if isinstance(chosen, PackageSdist):
         package.pop(
             "wheels", None
         )  # none fits this Python, and without them the package counts as built from source
 
 
-def _refused(
+def _rejected(
     package: Mapping[str, Any], files: Sequence[Mapping[str, Any]], demand: Hashed
 ) -> RequirementsError:
     """Return the error for a package without a file for this Python that has a required hash."""
-    what = f"{package['name']} {package.get('version', '')}".rstrip()
+    name = f"{package['name']} {package.get('version', '')}".rstrip()
     known = [f"{_name(file)}  {digest}" for file in files for digest in sorted(_digests(file))]
     return RequirementsError(
-        f"no file of {what} for this Python has the required hash",
+        f"no file of {name} for this Python has the required hash",
         place=demand.requirement.place,
         details="\n".join(known) or None,
         remedy="find out where the file comes from (the index, wheels/); if it is the right one, "
@@ -138,5 +138,5 @@ def _chosen(document: dict[str, Any]) -> pylock.File | None:
 
 def _name(file: Mapping[str, Any]) -> str:
     """Return a file's name without its URL, which may contain credentials."""
-    where = str(file.get("path") or urlsplit(file.get("url", "")).path)
-    return str(file.get("name") or unquote(PurePosixPath(where).name))
+    path = str(file.get("path") or urlsplit(file.get("url", "")).path)
+    return str(file.get("name") or unquote(PurePosixPath(path).name))

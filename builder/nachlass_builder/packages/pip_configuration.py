@@ -34,15 +34,15 @@ def read_values(environ: Mapping[str, str]) -> dict[str, str]:
 
 def configuration_files(environ: Mapping[str, str]) -> list[Path]:
     """Return the files pip would read, in order of increasing precedence."""
-    named = environ.get("PIP_CONFIG_FILE")
-    if named == os.devnull:
+    configured = environ.get("PIP_CONFIG_FILE")
+    if configured == os.devnull:
         return []
     files = list(_machine_files(environ))
-    if not (named and Path(named).exists()):
+    if not (configured and Path(configured).exists()):
         files += _user_files(environ)
     files.append(Path(environ.get("VIRTUAL_ENV") or sys.prefix) / "pip.conf")
-    if named:
-        files.append(Path(named))
+    if configured:
+        files.append(Path(configured))
     return [path for path in files if path.is_file()]
 
 

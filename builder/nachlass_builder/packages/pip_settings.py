@@ -178,14 +178,17 @@ class IndexSettings:
 
     def _with_format(self, name: str, value: str) -> IndexSettings:
         """Extend only-binary or no-binary; as in pip, the later one wins and `:none:` empties."""
-        mine, other = LISTS[name], LISTS["no-binary" if name == "only-binary" else "only-binary"]
-        named = tuple(
+        field_name, other = (
+            LISTS[name],
+            LISTS["no-binary" if name == "only-binary" else "only-binary"],
+        )
+        names = tuple(
             re.sub(r"[-_.]+", "-", word).lower() for word in re.split(r"[\s,]+", value) if word
         )
-        if ":none:" in named:
-            return self._set(mine, named[named.index(":none:") + 1 :])
-        kept = tuple(word for word in getattr(self, other) if word not in named)
-        return replace(self, **{mine: (*getattr(self, mine), *named), other: kept})  # type: ignore[arg-type]
+        if ":none:" in names:
+            return self._set(field_name, names[names.index(":none:") + 1 :])
+        kept = tuple(word for word in getattr(self, other) if word not in names)
+        return replace(self, **{field_name: (*getattr(self, field_name), *names), other: kept})  # type: ignore[arg-type]
 
     def _expand(self, option: str) -> str:
         """Replace `${NAME}` with the environment's value, as pip does in requirements files."""

@@ -23,13 +23,13 @@ class Provided:
     `tests` is the part of them in tests and Cython sources.
     """
 
-    def __init__(self, there: Mapping[str, Distribution]) -> None:
+    def __init__(self, distributions: Mapping[str, Distribution]) -> None:
         self.modules: dict[str, tuple[str, ...]] = {}
         self.sizes: dict[str, int] = {}
         self.tests: dict[str, int] = {}
         self._owners: dict[str, set[str]] = {}
         self._aliases: dict[str, set[str]] = {}
-        for name, distribution in there.items():
+        for name, distribution in distributions.items():
             rows = list(_record(distribution))
             modules = {module for path, _ in rows if (module := _of(path))}
             # An import also finds folders without modules, as namespaces.
@@ -57,9 +57,9 @@ class Provided:
 
     def meant_by(self, text: str) -> set[str]:
         """Return the distributions that a string may name: by module, name or plugin group."""
-        meant = self._aliases.get(text, set()) | self._aliases.get(canonicalize_name(text), set())
+        owners = self._aliases.get(text, set()) | self._aliases.get(canonicalize_name(text), set())
         is_module = all(part.isidentifier() for part in text.split("."))
-        return meant | self.owners(text) if is_module else meant
+        return owners | self.owners(text) if is_module else owners
 
 
 def first_names(modules: set[str]) -> tuple[str, ...]:

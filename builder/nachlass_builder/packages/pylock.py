@@ -59,8 +59,8 @@ def name_of(package: Table) -> str:
 def is_source(package: Table) -> bool:
     """Return whether installing the package builds it, because no wheel of it is locked."""
     archive = package.get("archive", {})
-    where = str(archive.get("url") or archive.get("path") or "")
-    return not package.get("wheels") and not urlsplit(where).path.endswith(".whl")
+    location = str(archive.get("url") or archive.get("path") or "")
+    return not package.get("wheels") and not urlsplit(location).path.endswith(".whl")
 
 
 def settled(document: Table, folder: Path) -> Table:
@@ -90,8 +90,8 @@ def relative_to_source(document: Table, source: Path) -> Table:
             table.pop("url", None)
             table["path"] = str(SOURCE_FOLDER / local.relative_to(source.absolute()))
 
-    said = {"created-by": "nachlass", "environments": document.get("environments", [_here()])}
-    return {**_rewritten(document, relocate), **said}
+    header = {"created-by": "nachlass", "environments": document.get("environments", [_here()])}
+    return {**_rewritten(document, relocate), **header}
 
 
 def without_credentials(document: Table) -> Table:

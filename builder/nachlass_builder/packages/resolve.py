@@ -57,8 +57,8 @@ def resolve(
         resolver, wanted = _dated(resolver, dated, wanted)
     text = restrict(_settle(resolver, wanted), hashes)
     if require_hashes and theirs:
-        alone = pylock.packages(tomllib.loads(_settle(resolver, theirs)))
-        check_all_hashed(require_hashes, requirements, alone, hashes)
+        declared = pylock.packages(tomllib.loads(_settle(resolver, theirs)))
+        check_all_hashed(require_hashes, requirements, declared, hashes)
     notes = _sources(text, indexes)
     newer = [name for name, version in _pins(text).items() if dated.get(name, version) != version]
     if newer:
@@ -90,9 +90,11 @@ def _needless_builds(text: str, resolver: Resolver) -> frozenset[str]:
         for package in pylock.packages(tomllib.loads(text))
         if "sdist" in package and pylock.is_source(package)
     ]
-    asked = [pin for pin in sources if not {pin[0], ":all:"} & {*allowed}]
-    found = each(lambda pin: resolver.needlessly_built(*pin), asked)
-    return frozenset(name for (name, _), needless in zip(asked, found, strict=True) if needless)
+    candidates = [pin for pin in sources if not {pin[0], ":all:"} & {*allowed}]
+    found = each(lambda pin: resolver.needlessly_built(*pin), candidates)
+    return frozenset(
+        name for (name, _), is_needless in zip(candidates, found, strict=True) if is_needless
+    )
 
 
 def _sources(text: str, indexes: IndexSettings) -> list[str]:
@@ -100,9 +102,11 @@ def _sources(text: str, indexes: IndexSettings) -> list[str]:
     notes = []
     for package in pylock.packages(tomllib.loads(text)):
         name = pylock.name_of(package)
-        asked = "sdist" not in package or {name, ":all:"} & {*indexes.no_binary}
+        is_requested = "sdist" not in package or {name, ":all:"} & {*indexes.no_binary}
         if pylock.is_source(package):
-            notes.append(f"{name} {'is' if asked else 'has no wheel and is'} built from source")
+            notes.append(
+                f"{name} {'is' if is_requested else 'has no wheel and is'} built from source"
+            )
     return notes
 
 
@@ -111,9 +115,9 @@ def _dated(
 ) -> tuple[Resolver, list[Wanted]]:
     """Pin everything to its dated version or, if ours conflict, only the user's requirements."""
     lines = tuple(f"{name}=={version}" for name, version in pins.items())
-    held = replace(resolver, constraints=(*resolver.constraints, *lines))
-    if held.fit([one.text for one in wanted]):
-        return held, [*wanted]
+    pinned = replace(resolver, constraints=(*resolver.constraints, *lines))
+    if pinned.can_resolve([one.text for one in wanted]):
+        return pinned, [*wanted]
     return resolver, [
         one.at(pins[one.name]) if one.origin and one.name in pins else one for one in wanted
     ]

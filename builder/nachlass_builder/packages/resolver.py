@@ -27,10 +27,10 @@ BUILD_LIMIT_S = 600.0
 PYTHONS = tuple(f"3.{minor}" for minor in range(5, sys.version_info.minor + 5))
 """The Pythons that are checked for wheels of a version."""
 
-ANYWHERE = ("--universal", "--python-version", "3.0")
+ANY_PLATFORM = ("--universal", "--python-version", "3.0")
 """Options that make uv consider the files for every Python 3 and system."""
 
-AT_A_TIME = 4
+CONCURRENCY = 4
 WHEELS = ("--only-binary", ":all:")
 COMPILE = ("pip", "compile", "--quiet", "--no-header", "--no-annotate", "--no-strip-extras")
 
@@ -64,7 +64,7 @@ class Resolver:
         """Resolve requirements to a PEP 751 lock, on standard output."""
         return self._resolve(requirements, "--format", "pylock.toml", "--generate-hashes")
 
-    def fit(self, requirements: Sequence[str]) -> bool:
+    def can_resolve(self, requirements: Sequence[str]) -> bool:
         """Return whether the requirements are compatible."""
         return self._resolve(requirements).status == 0
 
@@ -84,7 +84,7 @@ class Resolver:
             [requirement], [*self._formats(), "--no-deps", *options], self.deadline
         )
         if completed.status not in (0, UNSOLVABLE):
-            raise self.unanswered(completed)
+            raise self.unreachable(completed)
         _, equals, version = completed.stdout.partition("==")
         return version.split()[0].rstrip(";") if equals else None
 
@@ -104,28 +104,32 @@ class Resolver:
         def fits(python: str) -> bool:
             return self.version_of(requirement, "--python-version", python, *options) is not None
 
-        return [python for python, fit in zip(PYTHONS, each(fits, PYTHONS), strict=True) if fit]
+        return [
+            python
+            for python, can_resolve in zip(PYTHONS, each(fits, PYTHONS), strict=True)
+            if can_resolve
+        ]
 
     def needlessly_built(self, name: str, version: str) -> bool:
         """Return whether a version has wheels, but none for this platform, unlike its project."""
         pin = f"{name}=={version}"
         if self.pythons_with(pin, *WHEELS):
             return True
-        return bool(self.wheel_of(pin, *ANYWHERE) and self.wheel_of(name))
+        return bool(self.wheel_of(pin, *ANY_PLATFORM) and self.wheel_of(name))
 
-    def way_in(self, refusal: str) -> str:
+    def access_remedy(self, refusal: str) -> str:
         """Return the remedy for an index that denies access."""
         if self.indexes.user_given(refusal):
             return "check the index's username and password (in its URL or ~/.netrc)"
         return "put a username and password into PIP_INDEX_URL or ~/.netrc"
 
-    def unanswered(self, completed: Completed) -> RequirementsError:
+    def unreachable(self, completed: Completed) -> RequirementsError:
         """Return the error for a failure of uv that the requirements did not cause."""
         places = ", ".join(self.indexes.places) or "none is configured"
         return RequirementsError(
             f"the package index cannot be read ({places})",
             details=uv_message(completed),
-            remedy=self.way_in(completed.stderr)
+            remedy=self.access_remedy(completed.stderr)
             if DENIED.search(completed.stderr)
             else "check the network, the proxy (HTTPS_PROXY), the certificates (SSL_CERT_FILE) "
             "and PIP_INDEX_URL; to build without a network, keep all wheels in wheels/ "
@@ -182,7 +186,7 @@ class Resolver:
 
 def each(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
     """Run several queries at a time."""
-    with ThreadPoolExecutor(AT_A_TIME) as pool:
+    with ThreadPoolExecutor(CONCURRENCY) as pool:
         return list(pool.map(function, items))
 
 

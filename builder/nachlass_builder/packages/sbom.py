@@ -82,12 +82,12 @@ def bill_of_materials(
     It depends only on the manifest, the lock and the contents of `site_packages`: if they
     are equal, the bills are equal.
     """
-    there = installed(site_packages)
+    distributions = installed(site_packages)
     chosen = pylock.chosen(tomllib.loads(lock.text))
-    licences = {name: licences_of(distribution) for name, distribution in there.items()}
+    licences = {name: licences_of(distribution) for name, distribution in distributions.items()}
     components = {
         name: _component(distribution, licences[name], *chosen.get(name, (None, None)))
-        for name, distribution in sorted(there.items())
+        for name, distribution in sorted(distributions.items())
     }
     model = Component(
         type=ComponentType.MACHINE_LEARNING_MODEL,
@@ -107,12 +107,12 @@ def bill_of_materials(
         ),
         components=components.values(),
     )
-    asked = list(requirements)
-    found = needed(there, [*asked, *there])
+    texts = list(requirements)
+    found = needed(distributions, [*texts, *distributions])
     for name, component in components.items():
         inner = sorted(found[name].needs & components.keys())
         bom.register_dependency(component, [components[other] for other in inner])
-    direct = {canonicalize_name(Requirement(text).name) for text in asked} | {DISTRIBUTION}
+    direct = {canonicalize_name(Requirement(text).name) for text in texts} | {DISTRIBUTION}
     indirect = {inner for name, need in found.items() for inner in need.needs - {name}}
     roots = [one for name, one in components.items() if name in direct or name not in indirect]
     bom.register_dependency(model, roots)
@@ -167,15 +167,15 @@ def _wheels(
 ) -> list[PackageWheel | PackageArchive]:
     """The locked wheels that may be the installed one: one, when it is known."""
     if isinstance(file, PackageArchive):
-        where = PurePosixPath(file.url or file.path or "")
-        return [file] if where.suffix == ".whl" else []
+        path = PurePosixPath(file.url or file.path or "")
+        return [file] if path.suffix == ".whl" else []
     if package is None or not isinstance(file, PackageWheel):
         return []
     fit = [wheel for wheel in package.wheels or () if _tags(wheel) & _tags_of_here()]
     # The installed distribution names its platforms.
     lines = (distribution.read_text("WHEEL") or "").splitlines()
-    said = {line.partition(":")[2].strip() for line in lines if line.startswith("Tag:")}
-    same = [wheel for wheel in fit if {str(tag) for tag in _tags(wheel)} == said]
+    tags = {line.partition(":")[2].strip() for line in lines if line.startswith("Tag:")}
+    same = [wheel for wheel in fit if {str(tag) for tag in _tags(wheel)} == tags]
     return [*(same if len(same) == 1 else fit)]
 
 
@@ -213,9 +213,9 @@ def _references(
             found.append((kind, file.url or file.path, file.hashes))
         case PackageVcs():
             found.append((ExternalReferenceType.SCM, file.url, {}))
-    for kind, where, hashes in found:
-        if where and not PurePosixPath(where).is_absolute():
-            yield ExternalReference(type=kind, url=XsUri(where), hashes=_hashes(hashes))
+    for kind, url, hashes in found:
+        if url and not PurePosixPath(url).is_absolute():
+            yield ExternalReference(type=kind, url=XsUri(url), hashes=_hashes(hashes))
 
 
 def _purl(name: str, version: str, file: pylock.File | None) -> PackageURL | None:
@@ -237,9 +237,9 @@ def _summary(licences: Iterable[Iterable[str]]) -> str:
     names = Counter(" / ".join(texts) or UNKNOWN for texts in licences)
     total, unknown = names.total(), names.pop(UNKNOWN, 0)
     ranked = sorted(names.items(), key=lambda item: (-item[1], item[0]))
-    named = [f"{name} {count}" for name, count in ranked[:MAX_NAMED]]
+    counts = [f"{name} {count}" for name, count in ranked[:MAX_NAMED]]
     if others := sum(count for _, count in ranked[MAX_NAMED:]):
-        named.append(f"others {others}")
+        counts.append(f"others {others}")
     if unknown:
-        named.append(f"{UNKNOWN} {unknown}")
-    return f"bill of materials: {counted(total, 'component')}, licences: {', '.join(named)}"
+        counts.append(f"{UNKNOWN} {unknown}")
+    return f"bill of materials: {counted(total, 'component')}, licences: {', '.join(counts)}"

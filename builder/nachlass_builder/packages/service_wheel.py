@@ -23,9 +23,9 @@ WHEELS = "service"
 """The folder of the cache with the wheel of each version."""
 OURS = Path(__file__).resolve().parents[1]
 """The folder of this package, in a checkout or in an installation."""
-STEERING = ("HATCH_", "SOURCE_DATE_EPOCH")
+BUILD_VARIABLES = ("HATCH_", "SOURCE_DATE_EPOCH")
 """Variables that would change the wheel."""
-LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", "*.egg-info")
+IGNORED_FILES = shutil.ignore_patterns("__pycache__", "*.pyc", "*.egg-info")
 
 
 def service_source() -> Path:
@@ -64,13 +64,13 @@ def build_service_wheel(cache: Path, deadline: Deadline) -> Path:
         copy, output = Path(temporary) / "source", Path(temporary) / "wheel"
         copy.mkdir()
         shutil.copyfile(source / "pyproject.toml", copy / "pyproject.toml")
-        shutil.copytree(source / PACKAGE, copy / PACKAGE, ignore=LEFT_OUT)
+        shutil.copytree(source / PACKAGE, copy / PACKAGE, ignore=IGNORED_FILES)
         completed = run(
             [sys.executable, "-P", "-m", "hatchling", "build", "-t", "wheel", "-d", output],
             doing="building the service wheel",
             deadline=deadline,
             cwd=copy,
-            environment={k: v for k, v in os.environ.items() if not k.startswith(STEERING)},
+            environment={k: v for k, v in os.environ.items() if not k.startswith(BUILD_VARIABLES)},
         )
         made = _wheel_in(output)
         if completed.status or not made:

@@ -36,8 +36,8 @@ class UvLock:
     hashes: tuple[Hashed, ...] = ()
 
 
-def read_uv_lock(project: Path, overruled: Collection[str], deadline: Deadline) -> UvLock:
-    """Read the contents of a uv.lock, except the `overruled` distributions."""
+def read_uv_lock(project: Path, overridden: Collection[str], deadline: Deadline) -> UvLock:
+    """Read the contents of a uv.lock, except the `overridden` distributions."""
     completed = run(
         [uv_program(), "export", *EXPORT_OPTIONS],
         doing="reading uv.lock",
@@ -52,11 +52,11 @@ def read_uv_lock(project: Path, overruled: Collection[str], deadline: Deadline) 
             remedy="run `uv lock` again, or remove uv.lock",
         )
     lines = [split_hashes(line) for _number, line in logical_lines(completed.stdout)]
-    held = [(pin, digests) for pin, digests in lines if _name(pin) not in {None, *overruled}]
+    pins = [(pin, digests) for pin, digests in lines if _name(pin) not in {None, *overridden}]
     place = Place("uv.lock")
     return UvLock(
-        tuple(pin for pin, _digests in held),
-        tuple(Hashed(Requirement(pin, place), digests) for pin, digests in held if digests),
+        tuple(pin for pin, _digests in pins),
+        tuple(Hashed(Requirement(pin, place), digests) for pin, digests in pins if digests),
     )
 
 

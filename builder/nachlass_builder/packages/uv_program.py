@@ -13,11 +13,11 @@ from pathlib import Path
 from uv import find_uv_bin
 
 from nachlass_builder.foundation.credentials import redact
-from nachlass_builder.foundation.errors import FREE_SOME, RequirementsError, RoomError
+from nachlass_builder.foundation.errors import FREE_SPACE, RequirementsError, StorageError
 from nachlass_builder.foundation.process import Completed, Deadline, run
 from nachlass_builder.packages.pip_settings import INDEX_VARIABLES, PYPI, IndexSettings
 
-DROPPED = (
+DROPPED_VARIABLES = (
     "PYTHONHOME",
     "PYTHONPATH",
     "UV_COMPILE_BYTECODE",
@@ -31,7 +31,7 @@ DROPPED = (
 )
 """Variables that would change what uv does here."""
 
-NOT_WORTH_SAYING = (
+IGNORED_LINES = (
     "warning: The `--pylock`",
     "Using Python ",
     "Resolved ",
@@ -39,16 +39,16 @@ NOT_WORTH_SAYING = (
 )
 """The beginnings of uv's lines that mean nothing to a user."""
 
-MADE_ELSEWHERE = re.compile(r"not supported by the lockfile|incompatible with the `pylock.toml`")
+OTHER_PLATFORM = re.compile(r"not supported by the lockfile|incompatible with the `pylock.toml`")
 """uv's message for a lock of another Python or platform."""
 
-NOT_AS_LOCKED = re.compile(r"Hash mismatch for `([^`]+)`")
+HASH_MISMATCH = re.compile(r"Hash mismatch for `([^`]+)`")
 """uv's message for a file whose hash differs from the locked one."""
 
 DENIED = re.compile(r"\b(401 Unauthorized|403 Forbidden)\b")
 """HTTP statuses for missing credentials, which uv quotes."""
 
-NO_ROOM = re.compile(r"\(os error (?:28|122)\)")
+DISK_FULL = re.compile(r"\(os error (?:28|122)\)")
 """uv's message for a full disk or an exhausted quota."""
 
 NOT_WRITABLE = re.compile(r"^.*[`' ]/[^`'\n]+.*\(os error (?:30|13)\)", re.MULTILINE)
@@ -57,7 +57,9 @@ NOT_WRITABLE = re.compile(r"^.*[`' ]/[^`'\n]+.*\(os error (?:30|13)\)", re.MULTI
 MAX_QUOTED_LINES = 30
 """The number of uv's lines that a message quotes."""
 
-OTHER_FOLDER = "make the folder writable, or set S2I_CACHE_DIR and UV_CACHE_DIR to other folders"
+WRITABLE_FOLDER_REMEDY = (
+    "make the folder writable, or set S2I_CACHE_DIR and UV_CACHE_DIR to other folders"
+)
 
 UNSOLVABLE = 1
 """uv's exit status for unsolvable requirements; 2 means any other failure."""
@@ -85,7 +87,7 @@ def run_uv(
 ) -> Completed:
     """Run uv with the user's settings; remove credentials from its standard error.
 
-    `variables` override the user's. Raises RequirementsError without uv, and RoomError if
+    `variables` override the user's. Raises RequirementsError without uv, and StorageError if
     uv fails for lack of disk space or write permission.
     """
     environment = uv_environment(indexes)
@@ -99,14 +101,16 @@ def run_uv(
         environment=environment,
         stdin=stdin,
     )
-    said = Completed(completed.status, completed.stdout, redact(completed.stderr, indexes.secrets))
-    for sign, what, remedy in (
-        (NO_ROOM, "the disk is full", FREE_SOME),
-        (NOT_WRITABLE, "a folder cannot be written", OTHER_FOLDER),
+    redacted = Completed(
+        completed.status, completed.stdout, redact(completed.stderr, indexes.secrets)
+    )
+    for sign, problem, remedy in (
+        (DISK_FULL, "the disk is full", FREE_SPACE),
+        (NOT_WRITABLE, "a folder cannot be written", WRITABLE_FOLDER_REMEDY),
     ):
-        if completed.status and sign.search(said.stderr):
-            raise RoomError(f"{doing}: {what}", details=uv_message(said), remedy=remedy)
-    return said
+        if completed.status and sign.search(redacted.stderr):
+            raise StorageError(f"{doing}: {problem}", details=uv_message(redacted), remedy=remedy)
+    return redacted
 
 
 def uv_environment(indexes: IndexSettings) -> dict[str, str]:
@@ -118,7 +122,7 @@ def uv_environment(indexes: IndexSettings) -> dict[str, str]:
     chosen = {
         name: value
         for name, value in base.items()
-        if not name.startswith("PIP_") and name not in DROPPED
+        if not name.startswith("PIP_") and name not in DROPPED_VARIABLES
     }
     for names, value in _translated(indexes):
         if value and not any(name in base for name in names):
@@ -165,9 +169,7 @@ def uv_arguments(indexes: IndexSettings) -> list[str]:
 
 def uv_message(completed: Completed) -> str:
     """Return uv's messages, shortened to fit an error message."""
-    lines = [
-        line for line in completed.stderr.splitlines() if not line.startswith(NOT_WORTH_SAYING)
-    ]
+    lines = [line for line in completed.stderr.splitlines() if not line.startswith(IGNORED_LINES)]
     if len(lines) > MAX_QUOTED_LINES:
         half = MAX_QUOTED_LINES // 2
         lines = [*lines[:half], f"... ({len(lines) - 2 * half} lines) ...", *lines[-half:]]

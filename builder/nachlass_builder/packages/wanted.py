@@ -31,7 +31,7 @@ class Wanted:
         return self.parsed.url is not None
 
     @property
-    def alone(self) -> str:
+    def name_and_versions(self) -> str:
         """Name and versions, without extras and markers."""
         return f"{self.parsed.name}{self.parsed.specifier}"
 
@@ -51,7 +51,7 @@ class Wanted:
         return self.origin.place if self.origin else None
 
     @property
-    def whose(self) -> str:
+    def needed_by(self) -> str:
         """The part of Nachlass that needs it."""
         return "the notebook's kernel" if self.text in OURS_FOR_KERNEL else "the service"
 
@@ -71,4 +71,4 @@ class Wanted:
         text = redact(self.text, ())
         if self.origin:
             return f"{text} ({self.origin.place})"
-        return f"{text} (needed by {self.whose})"
+        return f"{text} (needed by {self.needed_by})"

@@ -15,7 +15,7 @@ from nachlass_builder.foundation.errors import ProofError
 from nachlass_builder.foundation.process import Deadline
 from nachlass_builder.proof.answer import Failure, Scored, Scores
 from nachlass_builder.proof.describe_predictions import read_samples
-from nachlass_builder.proof.proof import ask_service
+from nachlass_builder.proof.proof import run_service
 
 MAX_EXAMPLES = 10
 
@@ -84,7 +84,7 @@ def compare_predictions(
     if not before:
         return Predictions("the old bundle has no samples")
     with TemporaryDirectory(prefix="nachlass-") as work:
-        answer, _said = ask_service(
+        answer, _output = run_service(
             python,
             "score",
             bundle,

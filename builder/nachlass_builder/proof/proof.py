@@ -24,7 +24,7 @@ Answer = TypeVar("Answer")
 MIN_STEP = 64 << 20
 """The smallest step for rounding up memory sizes, in bytes."""
 
-NOT_THERE = (
+INCLUDE_FILES = (
     "everything the predictor needs must be defined in the notebook, be in the repository "
     "(opened by a relative path) or be installed through `requirements`"
 )
@@ -32,9 +32,11 @@ NOT_THERE = (
 BY_NAME = "is pickled by its name"
 """Part of the service's message about an object that unpickling looks up by name."""
 
-MOVE = "move it to a module (.py) of the repository, and import it"
+MOVE_TO_MODULE = "move it to a module (.py) of the repository, and import it"
 
-GONE = "the build's folder is deleted afterwards: open files by paths relative to the notebook"
+RELATIVE_PATHS = (
+    "the build's folder is deleted afterwards: open files by paths relative to the notebook"
+)
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Proof:
     batch_problem: str | None
 
 
-def ask_service(
+def run_service(
     python: Path,
     command: str,
     bundle: Path,
@@ -81,14 +83,14 @@ def ask_service(
         environment=environment,
         stdin=stdin,
     )
-    said = completed.stderr
+    output = completed.stderr
     if not answer.is_file():
         message = f"the interpreter exited with status {completed.status} before responding"
-        return Failure("ended", message, traceback=said[-4000:]), said
+        return Failure("ended", message, traceback=output[-4000:]), output
     answered = json.loads(answer.read_text(encoding="utf-8"))
     if error := answered.pop("error", None):
-        return msgspec.convert({**answered, **error}, Failure), said
-    return msgspec.convert(answered, expected), said
+        return msgspec.convert({**answered, **error}, Failure), output
+    return msgspec.convert(answered, expected), output
 
 
 def service_environment(
@@ -111,7 +113,7 @@ def prove(
     work: Path,
     environment: Mapping[str, str],
     place: Place,
-    gone: Path,
+    deleted: Path,
     deadline: Deadline,
     lock: str | None = None,
     registered: Sequence[RegisteredClass] = (),
@@ -122,15 +124,15 @@ def prove(
 
     `environment` comes from service_environment. `training` is used after a failure
     to find out whether the pickle or the environment is the cause; None skips this.
-    `gone` is the folder that the cells ran in. `lock` names the lock of the serving
+    `deleted` is the folder that the cells ran in. `lock` names the lock of the serving
     environment, if it was given. `registered` are classes of the notebook that may
     break a pickle; `owners_of` returns the training environment's distributions that
     provide a module. The manifest must contain the number of samples.
     """
     # As in a worker that shares the cores: libraries with thread pools start two threads.
     environment = {**environment, "OMP_NUM_THREADS": "2"}
-    ask = partial(
-        ask_service,
+    try_in = partial(
+        run_service,
         command="prove",
         bundle=bundle,
         expected=Proven,
@@ -139,16 +141,16 @@ def prove(
         deadline=deadline,
         run=run,
     )
-    answer, _said = ask(serving)
+    answer, _output = try_in(serving)
     if isinstance(answer, Failure):
-        in_training = training is not None and isinstance(ask(training)[0], Proven)
+        in_training = training is not None and isinstance(try_in(training)[0], Proven)
         if answer.where:
             place = Place(answer.where)
         raise _proof_error(
             answer,
             in_training=in_training,
             place=place,
-            gone=gone,
+            deleted=deleted,
             lock=lock,
             registered=registered,
             owners_of=owners_of,
@@ -189,7 +191,7 @@ def _proof_error(
     *,
     in_training: bool,
     place: Place,
-    gone: Path,
+    deleted: Path,
     lock: str | None,
     registered: Sequence[RegisteredClass],
     owners_of: Callable[[str], Collection[str]],
@@ -224,25 +226,28 @@ def _proof_error(
             ),
         )
     if in_training:
-        what = f"the model works only with the packages of the notebook's kernel: {error.message}"
+        message = (
+            f"the model works only with the packages of the notebook's kernel: {error.message}"
+        )
     elif error.code == "bundle":
-        what = f"the pickle loads only inside the notebook: {error.message}"
+        message = f"the pickle loads only inside the notebook: {error.message}"
     elif error.sample is not None:
-        what = f"sample {error.sample} fails outside the notebook: {error.message}"
+        message = f"sample {error.sample} fails outside the notebook: {error.message}"
     else:
-        what = f"the model cannot be proven: {error.message}"
-    remedy = NOT_THERE
-    if str(gone) in error.message:
-        remedy = GONE
+        message = f"the model cannot be proven: {error.message}"
+    remedy = INCLUDE_FILES
+    if str(deleted) in error.message:
+        remedy = RELATIVE_PATHS
     elif BY_NAME in error.message:
-        remedy = MOVE
+        remedy = MOVE_TO_MODULE
     elif registered and not in_training:
         remedy += f"\n{_advice_about(registered)}"
-    return ProofError(what, place=place, details=details, remedy=remedy)
+    return ProofError(message, place=place, details=details, remedy=remedy)
 
 
 def _advice_about(registered: Sequence[RegisteredClass]) -> str:
     """Suggest a remedy for classes that are registered when they are created."""
     first, *others = registered
     names = f"`{first.name}` ({first.place})" + (f" and {len(others)} more" if others else "")
-    return f"{names}: unpickling recreates the class, which `{first.by}` may not know then: {MOVE}"
+    what = f"unpickling recreates the class, which `{first.by}` may not know then"
+    return f"{names}: {what}: {MOVE_TO_MODULE}"

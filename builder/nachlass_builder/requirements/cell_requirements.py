@@ -113,13 +113,13 @@ def _given_to_pip(command: list[str]) -> list[str]:
     is_uv = words[:1] == ["uv"]
     words = words[1:] if is_uv else words
     if words and PIP.fullmatch(words[0]):
-        words, wanted = words[1:], "install"
+        words, command_name = words[1:], "install"
     elif is_uv:
-        wanted = "add"
+        command_name = "add"
     else:
         return []
     rest = _without_options(words)
-    return [*words[: len(words) - len(rest)], *rest[1:]] if rest[:1] == [wanted] else []
+    return [*words[: len(words) - len(rest)], *rest[1:]] if rest[:1] == [command_name] else []
 
 
 def _without_options(words: list[str]) -> list[str]:

@@ -49,7 +49,7 @@ def check(
     root: Path,
     files: list[str],
     settings: Settings,
-    given: str | None,
+    requested: str | None,
     explain: Explain = lambda _name: None,
 ) -> Checked:
     """Read the notebooks and their requirements, and find what cannot work.
@@ -57,7 +57,7 @@ def check(
     The arguments are those of `choose_notebooks`. Raises the first failure that makes
     further checks impossible.
     """
-    chosen = choose_notebooks(root, files, settings, given, explain)
+    chosen = choose_notebooks(root, files, settings, requested, explain)
     requirements, own = gather(root, chosen.notebooks), OwnModules(files)
     imports = find_imports(chosen.notebooks, root, own, requirements.import_folders(root))
     checked = Checked(chosen, requirements, imports)

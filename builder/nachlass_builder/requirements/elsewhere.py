@@ -68,11 +68,11 @@ def found_elsewhere(notebook: Notebook, provided: Collection[str]) -> Iterator[s
     for cell in notebook.cells:
         if cell.is_skipped or cell.may_raise:
             continue
-        for line, what, told in (*_of_magics(cell, provided, loads=loads), *_of_code(cell)):
-            is_made_here = what in NAMES and (unseen or what in bound)
-            if what not in seen and not is_made_here:
-                seen.add(what)
-                yield f"{notebook.place(cell, line)}: {told}"
+        for line, subject, message in (*_of_magics(cell, provided, loads=loads), *_of_code(cell)):
+            is_made_here = subject in NAMES and (unseen or subject in bound)
+            if subject not in seen and not is_made_here:
+                seen.add(subject)
+                yield f"{notebook.place(cell, line)}: {message}"
 
 
 def _of_magics(
@@ -95,8 +95,8 @@ def _of_magics(
                 elif magic == "load_ext" and words.startswith("rpy2"):
                     yield line, "rpy2", MODULES["rpy2"]
                 elif magic in ("matplotlib", "pylab") and "matplotlib" not in provided:
-                    told = "needs matplotlib, which is not required: add it, or remove the magic"
-                    yield line, "matplotlib", f"%{magic} {told}"
+                    message = "needs matplotlib, which is not required: add it, or remove the magic"
+                    yield line, "matplotlib", f"%{magic} {message}"
 
 
 def _of_code(cell: Cell) -> Iterator[tuple[int, str, str]]:
@@ -104,9 +104,9 @@ def _of_code(cell: Cell) -> Iterator[tuple[int, str, str]]:
     for statement in cell.tree.body if cell.tree else ():
         if isinstance(statement, ast.Import | ast.ImportFrom):
             for name in _modules(statement):
-                for module, told in MODULES.items():
+                for module, message in MODULES.items():
                     if f"{name}.".startswith(f"{module}."):
-                        yield statement.lineno, module, told
+                        yield statement.lineno, module, message
     for node in ast.walk(cell.tree) if cell.tree else ():
         match node:
             case ast.Name(id=name, ctx=ast.Load(), lineno=line) if name in NAMES:
@@ -117,9 +117,9 @@ def _of_code(cell: Cell) -> Iterator[tuple[int, str, str]]:
             ):
                 yield line, name, f"{name}() waits for input, but {ASK}"
             case ast.Constant(value=str(text), lineno=line):
-                for pattern, told in PATHS.items():
+                for pattern, message in PATHS.items():
                     if re.match(pattern, text):
-                        yield line, pattern, f"{text[:40]!r} is {told}"
+                        yield line, pattern, f"{text[:40]!r} is {message}"
 
 
 def _modules(statement: ast.Import | ast.ImportFrom) -> list[str]:

@@ -53,12 +53,16 @@ def explain_missing_module(
     local = _explain_local(top, root, cwd)
     if local and top not in DISTRIBUTIONS:
         return local
-    told = (
+    explanation = (
         explain_file(f"{path}.py")
         or explain_file(f"{path}/__init__.py")
         or _explain_distribution(module, written, missing_requirements)
     )
-    return f"{local}\nor, if you mean the library: {told}" if local and told else local or told
+    return (
+        f"{local}\nor, if you mean the library: {explanation}"
+        if local and explanation
+        else local or explanation
+    )
 
 
 def _explain_distribution(
@@ -67,8 +71,8 @@ def _explain_distribution(
     """Name the distribution to require; None for a part of an installed distribution."""
     if not module or ("." in module and module not in OTHER_NAME):
         return None
-    if told := missing_requirements(written):
-        return told
+    if explanation := missing_requirements(written):
+        return explanation
     known = distributions_of(written)
     if known:
         return f'add ["{known[0]}"] to `requirements`'
@@ -86,10 +90,10 @@ def _explain_local(top: str, root: Path, cwd: str) -> str | None:
     if not folders or Path(cwd) in folders:
         return None
     is_package = (folders[0] / top).is_dir()
-    named = [str(folder.relative_to(root)) if folder != root else "the root" for folder in folders]
-    which = "which is not" if len(folders) == 1 else "none of which is"
+    shown = [str(folder.relative_to(root)) if folder != root else "the root" for folder in folders]
+    verb = "which is not" if len(folders) == 1 else "none of which is"
     return (
-        f"{top if is_package else f'{top}.py'} is in {' and in '.join(named)}, {which} on the "
+        f"{top if is_package else f'{top}.py'} is in {' and in '.join(shown)}, {verb} on the "
         "import path: before the import, run "
         f'`import sys; sys.path.append("{os.path.relpath(folders[0], cwd)}")`'
     )

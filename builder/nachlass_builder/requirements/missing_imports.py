@@ -18,7 +18,7 @@ from nachlass_builder.requirements.import_names import distributions_of
 from nachlass_builder.requirements.imports import Import
 from nachlass_builder.requirements.requirements import Requirements
 
-OF_THE_KERNEL = frozenset({"IPython", "ipykernel", "jupyter_client", "jupyter_core", "traitlets"})
+KERNEL_MODULES = frozenset({"IPython", "ipykernel", "jupyter_client", "jupyter_core", "traitlets"})
 """Modules that every kernel has and no predictor needs."""
 
 MAX_NAMED = 5
@@ -40,7 +40,7 @@ def missing_imports(imports: Iterable[Import], provided: Collection[str]) -> lis
     """
     found: dict[str, MissingImport] = {}
     for one in imports:
-        if one.top in sys.stdlib_module_names or one.top in OF_THE_KERNEL:
+        if one.top in sys.stdlib_module_names or one.top in KERNEL_MODULES:
             continue
         if is_elsewhere(one.module):
             continue
@@ -52,7 +52,7 @@ def missing_imports(imports: Iterable[Import], provided: Collection[str]) -> lis
     return list(found.values())
 
 
-def told(missing: Sequence[MissingImport]) -> str:
+def describe_imports(missing: Sequence[MissingImport]) -> str:
     """List the imports with their places, only the first few if there are many."""
     shown = [f"`{one.imported.top}` ({one.imported.place})" for one in missing[:MAX_NAMED]]
     more = [f"{len(missing) - MAX_NAMED} more"] if len(missing) > MAX_NAMED else []
@@ -93,8 +93,8 @@ def to_paste(
     text = next((name for name in files if name.endswith(".txt")), None)
     if text:
         hashed = requirements.require_hashes or requirements.hashes
-        how = f"{text}, with hashes (uv pip compile --generate-hashes)" if hashed else text
-        return "\n".join([f"add to {how}:", *(f"    {line}" for line in pinned)])
+        file_text = f"{text}, with hashes (uv pip compile --generate-hashes)" if hashed else text
+        return "\n".join([f"add to {file_text}:", *(f"    {line}" for line in pinned)])
     if project := next((name for name in files if name.endswith("pyproject.toml")), None):
         quoted = [json.dumps(line) for line in pinned]
         return _written(f"add to `dependencies` in {project}:", None, quoted, None)
@@ -102,12 +102,12 @@ def to_paste(
     return _written(first, f"{NAME} = [", pairs, "]")
 
 
-def _written(where: str, opening: str | None, entries: Sequence[str], closing: str | None) -> str:
+def _written(heading: str, opening: str | None, entries: Sequence[str], closing: str | None) -> str:
     """Write one entry per line, each with a comma, between brackets if they are given."""
     inner = "        " if opening else "    "
     lines = [f"{inner}{entry}," for entry in entries]
     around = [f"    {opening}", *lines, f"    {closing}"] if opening else lines
-    return "\n".join([where, *around])
+    return "\n".join([heading, *around])
 
 
 def _is_like_one_of(module: str, provided: Collection[str]) -> bool:

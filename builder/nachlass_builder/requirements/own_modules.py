@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
-NOT_OURS = frozenset({"node_modules", "site-packages", "venv", "env"})
+SKIPPED_FOLDERS = frozenset({"node_modules", "site-packages", "venv", "env"})
 """Folders of third-party modules, in addition to those that begin with a dot."""
 
 MAX_FOLDERS = 5000
@@ -27,7 +27,9 @@ class OwnModules:
         self._namespaces: dict[str, set[str]] = {}
         for name in self._files:
             *folders, file = name.split("/")
-            if any(folder.startswith((".", "__")) or folder in NOT_OURS for folder in folders):
+            if any(
+                folder.startswith((".", "__")) or folder in SKIPPED_FOLDERS for folder in folders
+            ):
                 continue
             if file != "__init__.py":
                 self._folders.setdefault(file[:-3], set()).add("/".join(folders))

@@ -28,12 +28,12 @@ class Requirement:
         try:
             urlsplit(Pep508(text).url or "")
         except ValueError as error:  # of packaging, or of a URL
-            said = str(error).splitlines()[0]
+            message = str(error).splitlines()[0]
             if match := ONE_EQUALS_SIGN.fullmatch(text):
-                said = "a version needs two equals signs"
+                message = "a version needs two equals signs"
                 remedy = f'write "{match[1]}=={match[2]}"'
             raise RequirementsError(
-                f"{text!r} is not a requirement: {said}", place=place, remedy=remedy
+                f"{text!r} is not a requirement: {message}", place=place, remedy=remedy
             ) from None
         return cls(text, place)
 

@@ -102,11 +102,11 @@ def gather(
         _check_python(specifier, place)
     for listed in _files(root, notebooks, gathered):
         sources.append(listed.requirements)
-        _take_over(listed, gathered)
+        _add_declared(listed, gathered)
     for notebook in notebooks:
         listed = read_pip_lines(root, notebook)
         sources.append(listed.requirements)
-        _take_over(listed, gathered)
+        _add_declared(listed, gathered)
     for folder in gathered.local:
         name = PurePosixPath(folder) / "pyproject.toml"
         if (root / name).is_file():
@@ -172,7 +172,7 @@ def _check_python(specifier: str | None, place: Place) -> None:
         )
 
 
-def _take_over(listed: Listed, gathered: Requirements) -> None:
+def _add_declared(listed: Listed, gathered: Requirements) -> None:
     """Keep everything a file declares besides its requirements."""
     gathered.options += listed.options
     gathered.constraints += listed.constraints
@@ -189,12 +189,12 @@ def _merge(sources: Sequence[Sequence[Requirement]], gathered: Requirements) -> 
     """
     by_name: dict[str, list[Requirement]] = {}
     for source in sources:
-        this: dict[str, list[Requirement]] = {}
+        applicable: dict[str, list[Requirement]] = {}
         for requirement in source:
             marker = requirement.parsed.marker
             if marker is None or marker.evaluate():
-                this.setdefault(requirement.name, []).append(requirement)
-        for name, requirements in this.items():
+                applicable.setdefault(requirement.name, []).append(requirement)
+        for name, requirements in applicable.items():
             higher = by_name.get(name)
             if higher is None or _is_bare(higher):
                 by_name[name] = requirements

@@ -197,7 +197,7 @@ def _add(text: str, folder: str, place: Place, listed: Listed) -> None:
             Requirement.parse(f"{_name_of_link(text, place)} @ {text}", place)
         )
     elif text.endswith(ARCHIVES) and "@" not in text:
-        name = _name_of_archive(PurePosixPath(text).name) or _refuse_nameless(text, place)
+        name = _name_of_archive(PurePosixPath(text).name) or _reject_nameless(text, place)
         path = PurePosixPath(folder) / text
         listed.requirements.append(Requirement.parse(f"{name} @ {path}", place))
     elif re.match(r"\.{1,2}($|[/\[])|/", text):
@@ -222,7 +222,7 @@ def _name_of_link(link: str, place: Place) -> str:
         return egg[1]
     last = PurePosixPath(parts.path.partition("@")[0]).name
     name = _name_of_archive(last) if last.endswith(ARCHIVES) else last.removesuffix(".git")
-    return name or _refuse_nameless(link, place)
+    return name or _reject_nameless(link, place)
 
 
 def _name_of_archive(file: str) -> str:
@@ -235,7 +235,7 @@ def _name_of_archive(file: str) -> str:
         return ""
 
 
-def _refuse_nameless(link: str, place: Place) -> NoReturn:
+def _reject_nameless(link: str, place: Place) -> NoReturn:
     raise RequirementsError(
         f"{link} does not name a distribution", place=place, remedy=f"write it as NAME @ {link}"
     )

@@ -18,7 +18,7 @@ NO_FILE = re.compile(r"\d*(?:[<>]|&>)")
 """The start of a word that is only a redirection."""
 HEREDOC = re.compile(r"<<-?\s*(['\"]?)(\w+)\1")
 KEYWORDS = frozenset({"if", "then", "else", "elif", "do", "while", "until", "!", "{", "time"})
-BEFORE = {
+PREFIX_COMMANDS = {
     "sudo": frozenset({"-u", "-g", "-U"}),
     "env": frozenset({"-u"}),
     "nohup": frozenset(),
@@ -131,8 +131,8 @@ def _program_of(words: list[str]) -> list[str]:
     options: frozenset[str] | None = None
     while words:
         first = words[0]
-        if first in BEFORE:
-            options = BEFORE[first]
+        if first in PREFIX_COMMANDS:
+            options = PREFIX_COMMANDS[first]
         elif options is not None and first.startswith("-"):
             words = words[1:] if first in options else words
         elif not (first in KEYWORDS or ASSIGNMENT.fullmatch(first)):

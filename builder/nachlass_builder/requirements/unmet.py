@@ -18,7 +18,7 @@ from nachlass_builder.requirements.line_numbers import YamlLines, toml_place
 from nachlass_builder.requirements.requirement import Requirement
 from nachlass_builder.requirements.typed_values import list_at, table_at, texts_at
 
-STEERING = frozenset(
+RESOLUTION_KEYS = frozenset(
     "index index-url extra-index-url find-links constraint-dependencies override-dependencies"
     " exclude-dependencies exclude-newer exclude-newer-package prerelease resolution"
     " index-strategy no-binary no-binary-package no-build no-build-package".split()
@@ -52,7 +52,7 @@ def unmet_in_pyproject(root: Path, name: str) -> Iterator[str]:
                 f"{toml_place(name, text, 'tool.uv.sources', key)}: the source of {key} has no "
                 f"effect in a build: write `{key} @ URL` as the requirement"
             )
-    ignored = sorted(tool.keys() & STEERING)
+    ignored = sorted(tool.keys() & RESOLUTION_KEYS)
     if ignored and not locked and folder != PurePosixPath():
         yield (
             f"{toml_place(name, text, 'tool.uv', ignored[0])}: [tool.uv] has no effect here "
@@ -63,7 +63,7 @@ def unmet_in_pyproject(root: Path, name: str) -> Iterator[str]:
 def unmet_in_block(content: Mapping[str, Any], place: Place) -> Iterator[str]:
     """Yield a note if a PEP 723 block has a `[tool.uv]`, which is not read."""
     tool = table_at(content, "tool", "uv", place=place)
-    keys = sorted(tool.keys() & {*STEERING, "sources"})
+    keys = sorted(tool.keys() & {*RESOLUTION_KEYS, "sources"})
     if keys:
         yield (
             f"{place}: [tool.uv] has no effect in a block ({', '.join(keys)}): "

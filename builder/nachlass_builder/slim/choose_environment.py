@@ -114,13 +114,13 @@ class Serving:
 
     def _require_given(self, given: Lock, training: Training, request: ServingRequest) -> None:
         """Raise for a given lock that lacks packages the user requires for serving."""
-        there = {name for name, _version in given.packages}
-        wanted: dict[str, str] = dict(request.named)
+        given_names = {name for name, _version in given.packages}
+        required: dict[str, str] = dict(request.named)
         if not self.prepared.settings.slim:
-            wanted |= dict.fromkeys(training.everything, "S2I_SLIM=0")
-        if missing := sorted(wanted.keys() - there):
+            required |= dict.fromkeys(training.everything, "S2I_SLIM=0")
+        if missing := sorted(required.keys() - given_names):
             raise RequirementsError(
-                f"{SERVING_LOCK} lacks {', '.join(missing)}, required by {wanted[missing[0]]}",
+                f"{SERVING_LOCK} lacks {', '.join(missing)}, required by {required[missing[0]]}",
                 remedy="build without --locked to update the locks",
             )
         if not (self.prepared.settings.slim or given.with_tests):
@@ -175,10 +175,10 @@ class Serving:
         if why_all:
             self.progress.note(f"all packages that `requirements` need are kept: {why_all}")
         size = training.size(kept, with_tests=lock.with_tests)
-        whole = training.size(kept | left_out.keys())
+        total = training.size(kept | left_out.keys())
         self.progress.note(
             f"serving environment: {len(kept)} of {len(kept | left_out.keys())} distributions, "
-            f"{size / 1e6:.0f} of {whole / 1e6:.0f} MB"
+            f"{size / 1e6:.0f} of {total / 1e6:.0f} MB"
             f"{'' if lock.with_tests else ', without the tests of libraries'}"
         )
         slim = Slim(
@@ -209,7 +209,7 @@ class Serving:
                 work=self.staging.work / "proof",
                 environment=self._environment,
                 place=last_binding(notebook, "predictor") or Place(notebook.name),
-                gone=self.staging.source,
+                deleted=self.staging.source,
                 deadline=prepared.deadline,
                 lock=SERVING_LOCK if self.given else None,
                 registered=[

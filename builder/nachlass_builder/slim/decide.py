@@ -20,7 +20,7 @@ from pathlib import Path
 from nachlass_builder.foundation.process import Deadline
 from nachlass_builder.packages.bytecode import bytecode_folder
 from nachlass_builder.proof.answer import Failure, Trial
-from nachlass_builder.proof.proof import ask_service
+from nachlass_builder.proof.proof import run_service
 from nachlass_builder.slim.memory import Memory
 from nachlass_builder.slim.references import References
 from nachlass_builder.slim.training import (
@@ -58,7 +58,7 @@ class Candidate:
         self.work.mkdir(parents=True, exist_ok=True)
         file = self.work / "hidden.json"
         file.write_text(json.dumps(hidden), encoding="utf-8")
-        answer, _said = ask_service(
+        answer, _output = run_service(
             self.python,
             "prove",
             self.bundle,
@@ -108,14 +108,14 @@ def _search(candidate: Candidate, training: Training, why: dict[str, str]) -> di
     for _ in range(ROUNDS):
         answer = candidate.prove_without(training.without(why))
         failed = _failure(candidate, answer)
-        asked_for = set(answer.blocked_imports)
+        blocked = set(answer.blocked_imports)
         if failed is None:
-            used = asked_for & training.training_only(why).keys()
+            used = blocked & training.training_only(why).keys()
             return training.closure({**why, **dict.fromkeys(used, SCORED)})
         missing = set().union(*map(training.provided.meant_by, failed.missing))
-        left = training.everything - why.keys()
+        remaining = training.everything - why.keys()
         # An exception names what is missing; otherwise it may be any of the blocked imports.
-        added = missing & left or asked_for & left
+        added = missing & remaining or blocked & remaining
         if not added:
             raise UndecidedError(f"with fewer packages it fails: {failed.message}")
         why = training.closure({**why, **dict.fromkeys(added, SCORED)})
@@ -128,8 +128,8 @@ def _failure(candidate: Candidate, answer: Trial | Failure) -> Failure | None:
         return answer
     if answer.batch is False and answer.blocked_imports:
         # The notebook has not compared batches: they may differ with nothing hidden, too.
-        whole = candidate.prove_without({})
-        if isinstance(whole, Trial) and whole.batch:
+        trial = candidate.prove_without({})
+        if isinstance(trial, Trial) and trial.batch:
             return Failure("batch", str(answer.batch_reason))
     return None
 

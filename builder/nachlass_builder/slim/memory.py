@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from nachlass_builder.slim.training import BEFORE, NEEDED, SERVICE, Subset, Training
+from nachlass_builder.slim.training import EARLIER_BUILD, NEEDED, SERVICE, Subset, Training
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Memory:
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return {}
         reasons = {
-            name: reason if reason == SERVICE or reason.startswith(NEEDED) else BEFORE
+            name: reason if reason == SERVICE or reason.startswith(NEEDED) else EARLIER_BUILD
             for name, reason in why.items()
         }
         return reasons if holds and is_whole else {}

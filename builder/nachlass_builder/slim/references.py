@@ -29,7 +29,7 @@ MAX_ENTRIES = 1000
 """Entries of a container to search for strings: module names appear in short containers."""
 MAX_CONTAINERS = 100_000
 """Containers to search: a pickle with more of them contains data."""
-DEEPEST = 20
+MAX_DEPTH = 20
 MAX_NAME_LENGTH = 100
 
 
@@ -58,16 +58,16 @@ class References:
             with (bundle / name).open("rb") as file:
                 _Reader(file, self).load()
 
-    def add(self, module: str, taken: Sequence[str] = ()) -> None:
+    def add(self, module: str, names: Sequence[str] = ()) -> None:
         """Record an import of a module, and of names from it, which may be modules, too."""
-        names = [module, *(f"{module}.{name}" for name in taken)]
-        owners = set().union(*map(self._provided.owners, names)) or self._provided.below(module)
+        modules = [module, *(f"{module}.{name}" for name in names)]
+        owners = set().union(*map(self._provided.owners, modules)) or self._provided.below(module)
         self.imports |= owners
         if not owners:  # as in the service, installed modules come first
-            for name in names:
+            for name in modules:
                 self._read_local(name)
 
-    def add_strings(self, value: object, depth: int = DEEPEST) -> None:
+    def add_strings(self, value: object, depth: int = MAX_DEPTH) -> None:
         """Record the strings in a value that name an installed distribution."""
         match value:
             case str() if len(value) <= MAX_NAME_LENGTH:
@@ -83,11 +83,11 @@ class References:
     def add_code(self, code: CodeType, package: str = "") -> None:
         """Record the imports and strings of a code object and its nested ones."""
         imports = list(_imports(code))
-        taken_names = [taken for _module, taken, _level in imports]
-        self.add_strings([entry for entry in code.co_consts if entry not in taken_names])
-        for module, taken, level in imports:
+        all_names = [names for _module, names, _level in imports]
+        self.add_strings([entry for entry in code.co_consts if entry not in all_names])
+        for module, names, level in imports:
             with suppress(ImportError):  # beyond the top-level package: the import fails as well
-                self.add(resolve_name("." * level + module, package) if level else module, taken)
+                self.add(resolve_name("." * level + module, package) if level else module, names)
         for constant in code.co_consts:
             if isinstance(constant, CodeType):
                 self.add_code(constant, package)
@@ -184,13 +184,13 @@ def _imports(code: CodeType) -> Iterator[tuple[str, Sequence[str], int]]:
     """Yield the imports in a code object: the module, the names from it, the level."""
     steps: Iterable[dis.Instruction] = dis.get_instructions(code)
     level: Any = 0
-    taken: Any = None
+    value: Any = None
     for step in steps:
         match step.opname:
             case "EXTENDED_ARG":
                 continue
             case "IMPORT_NAME":
-                names = taken if isinstance(taken, tuple) else ()
+                names = value if isinstance(value, tuple) else ()
                 yield step.argval, names, level if isinstance(level, int) else 0
         # An import is preceded by its level and the names, as constants.
-        level, taken = taken, step.argval
+        level, value = value, step.argval

@@ -24,10 +24,10 @@ NOTEBOOK = "serving_requirements"
 SCORED = "imported while scoring samples"
 LOADED = "imported while loading the model"
 OPTIONAL = "optional dependency of a kept package"
-BEFORE = "needed by an earlier build with this lock"
+EARLIER_BUILD = "needed by an earlier build with this lock"
 NEEDED = "needed by "
 """The prefix of a dependency's reason."""
-IN_ORDER = (
+REASON_ORDER = (
     IMPORTED,
     STRING,
     NOTEBOOK,
@@ -37,7 +37,7 @@ IN_ORDER = (
     LOADED,
     NEEDED,
     OPTIONAL,
-    BEFORE,
+    EARLIER_BUILD,
     SERVICE,
 )
 """The order in which reasons are reported."""
@@ -72,9 +72,11 @@ class Training:
     """The training environment's distributions, their modules and their dependencies."""
 
     def __init__(self, site_packages: Path, request: ServingRequest) -> None:
-        there = installed(site_packages)
-        there.pop(canonicalize_name(PACKAGE), None)  # it is in every environment, but in no lock
-        self._there = there
+        distributions = installed(site_packages)
+        distributions.pop(
+            canonicalize_name(PACKAGE), None
+        )  # it is in every environment, but in no lock
+        self._there = distributions
         self._request = request
         self._extras: dict[str, set[str]] = {}
         for requirement in map(Requirement, request.requirements):
@@ -116,15 +118,15 @@ class Training:
 
     def training_only(self, kept: Collection[str]) -> dict[str, str]:
         """Return left-out dependencies of kept distributions, each with its dependent."""
-        whole = needed(self._there, self._with_extras(kept))
-        return {name: f"{need.by}" for name, need in whole.items() if name not in kept}
+        all_needed = needed(self._there, self._with_extras(kept))
+        return {name: f"{need.by}" for name, need in all_needed.items() if name not in kept}
 
     def without(self, kept: Collection[str]) -> dict[str, list[str]]:
         """Return the other distributions, each with the modules that only they provide."""
         modules = self.provided.modules
-        theirs = {module for name in kept for module in modules[name]}
+        kept_modules = {module for name in kept for module in modules[name]}
         return {
-            name: [module for module in modules[name] if module not in theirs]
+            name: [module for module in modules[name] if module not in kept_modules]
             for name in sorted(modules.keys() - kept)
         }
 
@@ -149,4 +151,4 @@ def by_reason(why: Mapping[str, str]) -> Iterator[tuple[str, list[str]]]:
 
 def _place(reason: str) -> int:
     """Return the position of a reason in the order."""
-    return IN_ORDER.index(reason if reason in IN_ORDER else NEEDED)
+    return REASON_ORDER.index(reason if reason in REASON_ORDER else NEEDED)

@@ -15,8 +15,10 @@ CITATION = "CITATION.cff"
 
 def licence_of(root: Path) -> str | None:
     """Return the SPDX expression in pyproject.toml or CITATION.cff; None if neither has one."""
-    for said in (_of_pyproject(root / PYPROJECT), _of_citation(root / CITATION)):
-        if isinstance(said, str) and (known := fixup_id(said.strip()) or _expression(said.strip())):
+    for licence in (_of_pyproject(root / PYPROJECT), _of_citation(root / CITATION)):
+        if isinstance(licence, str) and (
+            known := fixup_id(licence.strip()) or _expression(licence.strip())
+        ):
             return known
     return None
 
@@ -31,8 +33,8 @@ def _of_pyproject(path: Path) -> object:
         project = tomllib.loads(path.read_text(encoding="utf-8")).get("project")
     except (OSError, ValueError):
         return None
-    said = project.get("license") if isinstance(project, dict) else None
-    return said.get("text") if isinstance(said, dict) else said
+    licence = project.get("license") if isinstance(project, dict) else None
+    return licence.get("text") if isinstance(licence, dict) else licence
 
 
 def _of_citation(path: Path) -> object:
@@ -40,5 +42,5 @@ def _of_citation(path: Path) -> object:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError):
         return None
-    said = document.get("license") if isinstance(document, dict) else None
-    return " OR ".join(map(str, said)) if isinstance(said, list) else said
+    licence = document.get("license") if isinstance(document, dict) else None
+    return " OR ".join(map(str, licence)) if isinstance(licence, list) else licence

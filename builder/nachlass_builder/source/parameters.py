@@ -36,11 +36,11 @@ def shown_parameters(
     }
 
 
-def secrets_among(given: Mapping[str, str], shipped: Collection[str]) -> dict[str, str]:
+def secrets_among(parameters: Mapping[str, str], shipped: Collection[str]) -> dict[str, str]:
     """Return the variables whose name or value looks secret, except those to ship."""
     return {
         name: value
-        for name, value in sorted(given.items())
+        for name, value in sorted(parameters.items())
         if name not in shipped and is_secret_parameter(name, value)
     }
 

@@ -62,8 +62,8 @@ class Prepared:
     @property
     def model_name(self) -> str:
         """The name of the model, in lower case with hyphens."""
-        said = self.settings.model_name or self.source.root.name
-        return re.sub(r"[^a-z0-9]+", "-", said.lower()).strip("-") or "model"
+        name = self.settings.model_name or self.source.root.name
+        return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "model"
 
 
 @contextmanager

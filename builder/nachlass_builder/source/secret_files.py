@@ -140,7 +140,7 @@ def _by_place(name: str) -> str | None:
     for start in range(len(parts)):
         end = "/".join(parts[start:])
         if _ANY_PLACE.fullmatch(end):
-            return next(what for what, place in _PLACES.items() if place.fullmatch(end))
+            return next(kind for kind, place in _PLACES.items() if place.fullmatch(end))
     return None
 
 
@@ -168,7 +168,7 @@ def _small_text(path: Path) -> str | None:
     return content.decode("utf-8", "replace")
 
 
-def told(files: Iterable[SecretFile]) -> str:
+def describe_secret_files(files: Iterable[SecretFile]) -> str:
     """List the files that are left out, and say how to include one."""
     return (
         f"left out as secrets: {', '.join(map(str, files))}; to ship one anyway, "

@@ -44,8 +44,8 @@ class Source:
         if not path.parent.resolve().is_relative_to(self.root):
             return self
         folder = path.parent.resolve().relative_to(self.root)
-        beside = (f".{path.name}.{what}" for what in ("making", "before", "served"))
-        names = (path.name, *beside)
+        siblings = (f".{path.name}.{suffix}" for suffix in ("making", "before", "served"))
+        names = (path.name, *siblings)
         return replace(self, excluded=frozenset((folder / name).as_posix() for name in names))
 
 
@@ -130,10 +130,10 @@ def _clone(url: str, context_dir: str | None, clones: Path, deadline: Deadline) 
     for command in commands:
         completed = git(command, folder, deadline)
         if completed.status != 0:
-            said = completed.stderr.replace(address, shown).strip()
+            message = completed.stderr.replace(address, shown).strip()
             raise SourceError(
                 f"git cannot fetch {ref or 'the default branch'} from {shown}",
-                details=said or None,
+                details=message or None,
                 remedy="check the URL, and the branch, tag or commit after #",
             )
     root = _context(folder, context_dir)

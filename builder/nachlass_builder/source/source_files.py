@@ -17,7 +17,7 @@ from nachlass_builder.foundation.git import git
 from nachlass_builder.foundation.process import Deadline
 from nachlass_builder.foundation.progress import Progress
 from nachlass_builder.foundation.text_file import LFS_POINTER
-from nachlass_builder.source.secret_files import SecretFile, told, why_secret
+from nachlass_builder.source.secret_files import SecretFile, describe_secret_files, why_secret
 from nachlass_builder.source.source import WORK_FOLDER, Source
 
 SKIPPED_FOLDERS = frozenset(
@@ -45,7 +45,7 @@ class Files(NamedTuple):
             "`git submodule update --init`"
             for name in self.submodules
         ]
-        return [*submodules, *([told(self.secrets)] if self.secrets else [])]
+        return [*submodules, *([describe_secret_files(self.secrets)] if self.secrets else [])]
 
     def report(self, progress: Progress) -> None:
         """Report the parts of the source that are not copied."""

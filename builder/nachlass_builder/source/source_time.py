@@ -23,10 +23,10 @@ def source_time(source: Source, environ: Mapping[str, str], deadline: Deadline) 
     Without git, or if files differ from the commit: SOURCE_DATE_EPOCH, or the time of the
     newest file.
     """
-    said = environ.get(EPOCH, "").strip()
+    text = environ.get(EPOCH, "").strip()
     if source.dirty is False:
-        said = git(["log", "-1", "--format=%ct"], source.root, deadline).stdout.strip()
-    seconds = int(said) if _SECONDS.fullmatch(said) else _newest(source, deadline)
+        text = git(["log", "-1", "--format=%ct"], source.root, deadline).stdout.strip()
+    seconds = int(text) if _SECONDS.fullmatch(text) else _newest(source, deadline)
     return datetime.fromtimestamp(seconds, UTC)
 
 

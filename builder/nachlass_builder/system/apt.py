@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nachlass_builder.foundation.credentials import redact
-from nachlass_builder.foundation.errors import FREE_SOME, RequirementsError, RoomError
+from nachlass_builder.foundation.errors import FREE_SPACE, RequirementsError, StorageError
 from nachlass_builder.foundation.process import Completed, Deadline, run
 
 HELPER = Path("/usr/lib/apt/apt-helper")
@@ -70,8 +70,8 @@ three times as long and contain no libraries. Older archives and Ubuntu's have o
 components.
 """
 
-SAID = re.compile(r"^(?:[EW]: (?!Some index files)| \S+ : ).*(?:\n  .*)*", re.MULTILINE)
-NO_ROOM = re.compile(r"No space left on device|Disk quota exceeded|enough free space")
+ERROR_LINES = re.compile(r"^(?:[EW]: (?!Some index files)| \S+ : ).*(?:\n  .*)*", re.MULTILINE)
+DISK_FULL = re.compile(r"No space left on device|Disk quota exceeded|enough free space")
 
 
 def has_apt() -> bool:
@@ -99,7 +99,7 @@ class Apt:
         """Fetch the package lists, and with `contents` the lists of their files.
 
         Raise RequirementsError if there is no package list, if an archive's list of files cannot
-        be fetched, or if no archive has one; raise RoomError on a full disk.
+        be fetched, or if no archive has one; raise StorageError on a full disk.
         """
         lists, fetched = self.work / "state/lists", self.work / "fetched"
         if fetched.is_file() and (not contents or fetched.read_text() == CONTENTS):
@@ -115,37 +115,39 @@ class Apt:
             contents=str(contents).lower(),
         )
         (self.work / "apt.conf").write_text(configuration)
-        done = self.get("update", "--quiet", doing="fetching the Debian package lists")
+        completed = self.get("update", "--quiet", doing="fetching the Debian package lists")
         # apt fetches all or nothing: if a list of files fails, it leaves no package lists either.
-        is_of_files = contents and "Contents-" in said(done)
+        is_of_files = contents and "Contents-" in error_output(completed)
         if not is_of_files and not any(lists.glob("*_Packages*")):
             raise RequirementsError(
                 "cannot fetch the Debian package lists",
-                details=said(done) or "no archive is configured in /etc/apt",
+                details=error_output(completed) or "no archive is configured in /etc/apt",
                 remedy="give the build access to the archives in /etc/apt, through http_proxy "
                 "if needed, or use a base image that has the packages",
             )
         if is_of_files or (contents and not any(lists.glob("*Contents-*"))):
             raise RequirementsError(
                 "cannot fetch the Debian file lists (Contents)",
-                details=said(done) or "the archives in /etc/apt have none",
+                details=error_output(completed) or "the archives in /etc/apt have none",
                 remedy="list the packages in apt.txt, or configure archives with file lists in "
                 "/etc/apt",
             )
         fetched.write_text(CONTENTS if contents else "")
 
     def get(self, *arguments: str, doing: str) -> Completed:
-        """Run apt-get; raise RoomError on a full disk, and leave other failures to the caller."""
+        """Run apt-get; raise StorageError on a full disk, leave other failures to the caller."""
         return self.run("apt-get", "-c", str(self.work / "apt.conf"), *arguments, doing=doing)
 
     def run(self, *command: str, doing: str) -> Completed:
         """Run a program in the C locale, with the user's proxy."""
-        done = run(
+        completed = run(
             command, doing=doing, deadline=self.deadline, environment=environment_for(os.environ)
         )
-        if NO_ROOM.search(done.stderr):
-            raise RoomError(f"{doing}: the disk is full", details=said(done), remedy=FREE_SOME)
-        return done
+        if DISK_FULL.search(completed.stderr):
+            raise StorageError(
+                f"{doing}: the disk is full", details=error_output(completed), remedy=FREE_SPACE
+            )
+        return completed
 
 
 def environment_for(environ: Mapping[str, str]) -> dict[str, str]:
@@ -157,7 +159,7 @@ def environment_for(environ: Mapping[str, str]) -> dict[str, str]:
     return chosen
 
 
-def said(done: Completed) -> str:
+def error_output(completed: Completed) -> str:
     """Return apt's errors, warnings and unmet dependencies, each once."""
-    found = SAID.findall(f"{done.stdout}\n{done.stderr}")
+    found = ERROR_LINES.findall(f"{completed.stdout}\n{completed.stderr}")
     return redact("\n".join(dict.fromkeys(found)), ())

@@ -10,17 +10,17 @@ from pathlib import Path
 
 from nachlass_builder.foundation.errors import RequirementsError
 from nachlass_builder.foundation.process import Deadline
-from nachlass_builder.system.apt import CONTENTS, HELPER, Apt, said
+from nachlass_builder.system.apt import CONTENTS, HELPER, Apt, error_output
 from nachlass_builder.system.installed import installed_packages
-from nachlass_builder.system.policy_names import OF_64_BIT_TIME, names_made_of
+from nachlass_builder.system.policy_names import TIME64_SUFFIX, package_names_for
 
-LOADER_LOOKS = re.compile(r"(usr/)?lib(64)?/([^/]+-linux-[^/]+/)?[^/]+")
+LOADER_PATHS = re.compile(r"(usr/)?lib(64)?/([^/]+-linux-[^/]+/)?[^/]+")
 """The path of a library in a default folder of the loader."""
 
 ALTERNATIVE = re.compile(r"usr/lib/[^/]+-linux-[^/]+/[^/]+/[^/]+")
 """The path of a library that Debian links to on installation: `blas/libblas.so.3`."""
 
-LINES_OF = 'names=$1; shift; "$@" | grep -F -f "$names"'
+FILTER_LINES = 'names=$1; shift; "$@" | grep -F -f "$names"'
 """The file lists have hundreds of megabytes, so grep filters them."""
 
 
@@ -34,7 +34,7 @@ class _Owner:
     package: str
 
 
-def packages_that_bring(
+def packages_with_files(
     sonames: Iterable[str], work: Path, *, deadline: Deadline
 ) -> dict[str, str]:
     """Return the package that provides each library, from the system's configured archives.
@@ -45,21 +45,21 @@ def packages_that_bring(
     Debian derives from the library's, (5) the shortest path, (6) alphabetical order.
 
     `work` is a folder for apt's files: see Apt. Raise RequirementsError if the lists cannot be
-    fetched, RoomError on a full disk.
+    fetched, StorageError on a full disk.
     """
-    wanted = sorted(set(sonames))
-    if not wanted:
+    names = sorted(set(sonames))
+    if not names:
         return {}
     apt = Apt(work, deadline)
     apt.update(contents=True)
-    owners = _owners(apt, wanted)
-    there = installed_packages(deadline)
+    owners = _owners(apt, names)
+    installed = installed_packages(deadline)
     chosen = {
         name: min(found, key=lambda owner: _rank(owner, name)).package
-        for name in wanted
+        for name in names
         if (found := owners[name])
     }
-    return {name: package for name, package in chosen.items() if package not in there}
+    return {name: package for name, package in chosen.items() if package not in installed}
 
 
 def _owners(apt: Apt, names: list[str]) -> dict[str, list[_Owner]]:
@@ -71,16 +71,18 @@ def _owners(apt: Apt, names: list[str]) -> dict[str, list[_Owner]]:
     files = [file for file in listed.stdout.splitlines() if file]
     patterns = apt.work / "names"
     patterns.write_text("".join(f"/{name}\n" for name in names))
-    command = ("sh", "-c", LINES_OF, "sh", str(patterns), str(HELPER), "cat-file", *files)
-    done = apt.run(*command, doing=doing)
-    if "E: " in done.stderr:
-        raise RequirementsError("cannot read the Debian file lists (Contents)", details=said(done))
+    command = ("sh", "-c", FILTER_LINES, "sh", str(patterns), str(HELPER), "cat-file", *files)
+    completed = apt.run(*command, doing=doing)
+    if "E: " in completed.stderr:
+        raise RequirementsError(
+            "cannot read the Debian file lists (Contents)", details=error_output(completed)
+        )
     found: dict[str, list[_Owner]] = {name: [] for name in names}
-    for line in done.stdout.splitlines():
+    for line in completed.stdout.splitlines():
         path, _space, packages = line.rpartition(" ")
         path = path.rstrip()
         name = path.rpartition("/")[2]
-        if name in found and (LOADER_LOOKS.fullmatch(path) or ALTERNATIVE.fullmatch(path)):
+        if name in found and (LOADER_PATHS.fullmatch(path) or ALTERNATIVE.fullmatch(path)):
             found[name] += [_owner(path, package) for package in packages.split(",")]
     return found
 
@@ -94,17 +96,17 @@ def _owner(path: str, text: str) -> _Owner:
 def _rank(owner: _Owner, name: str) -> tuple[bool, bool, bool, float, int, str]:
     """Return the sort key of a package; the smallest is chosen."""
     return (
-        not LOADER_LOOKS.fullmatch(owner.path),
+        not LOADER_PATHS.fullmatch(owner.path),
         owner.component not in {"", "main"},
         owner.section != "libs",
-        -_likeness(owner.package, name),
+        -_similarity(owner.package, name),
         len(owner.path),
         owner.package,
     )
 
 
-def _likeness(package: str, name: str) -> float:
+def _similarity(package: str, name: str) -> float:
     """Return how similar a package's name is to the one Debian derives from a library's name."""
-    made = next(names_made_of(name))
-    plain = package.removesuffix(OF_64_BIT_TIME)
+    made = next(package_names_for(name))
+    plain = package.removesuffix(TIME64_SUFFIX)
     return SequenceMatcher(None, plain, made, autojunk=False).ratio()

@@ -32,15 +32,15 @@ def owners_of(files: Iterable[Path], deadline: Deadline) -> set[str]:
     paths |= {path.removeprefix("/usr") for path in paths}
     if not paths:
         return set()
-    said = run(
+    output = run(
         ["dpkg-query", "--search", *sorted(paths)], doing="querying dpkg", deadline=deadline
     ).stdout
-    owners = (line.rpartition(": ")[0] for line in said.splitlines() if ": /" in line)
+    owners = (line.rpartition(": ")[0] for line in output.splitlines() if ": /" in line)
     names = (name for owner in owners if not DIVERSION.match(owner) for name in owner.split(", "))
     return {name.partition(":")[0] for name in names}
 
 
-def state_of_the_system() -> str:
+def system_state() -> str:
     """Return a digest of the installed packages and of apt's configured archives."""
     digest = hashlib.sha256()
     for path in (INSTALLED, *sorted(ARCHIVES.glob("sources.list*")), *sorted(ARCHIVES.glob("*/*"))):

@@ -14,7 +14,7 @@ from pathlib import Path
 from nachlass_builder.foundation.process import Deadline
 from nachlass_builder.system.apt import Apt
 
-OF_64_BIT_TIME = "t64"
+TIME64_SUFFIX = "t64"
 """The suffix of libraries that Debian rebuilt for 64-bit time."""
 
 
@@ -26,24 +26,26 @@ def packages_named_after(
     A library that shares its package with others (`libgthread-2.0.so.0`) is left out. `work` is a
     folder for apt's files: see Apt, also for the exceptions.
     """
-    wanted = sorted(set(sonames))
-    if not wanted:
+    names = sorted(set(sonames))
+    if not names:
         return {}
     apt = Apt(work, deadline)
     apt.update()
     listed = apt.run(
         *("apt-cache", "-c", str(work / "apt.conf"), "pkgnames"), doing="listing Debian's packages"
     )
-    there = set(listed.stdout.split())
-    found = {name: next((n for n in names_made_of(name) if n in there), None) for name in wanted}
+    available = set(listed.stdout.split())
+    found = {
+        name: next((n for n in package_names_for(name) if n in available), None) for name in names
+    }
     return {name: package for name, package in found.items() if package}
 
 
-def names_made_of(soname: str) -> Iterator[str]:
+def package_names_for(soname: str) -> Iterator[str]:
     """Yield the possible package names of a library: `libgl1`, `libgl1t64`."""
     stem, _so, version = soname.lower().replace("_", "-").partition(".so")
     version = version.lstrip(".")
     for name in dict.fromkeys((stem, re.sub(r"-(?=\d)", "", stem))):
         hyphen = "-" if version and name[-1:].isdigit() else ""
         yield f"{name}{hyphen}{version}"
-        yield f"{name}{hyphen}{version}{OF_64_BIT_TIME}"
+        yield f"{name}{hyphen}{version}{TIME64_SUFFIX}"

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from nachlass_builder.foundation.errors import RequirementsError
 from nachlass_builder.foundation.process import Deadline
-from nachlass_builder.system.apt import Apt, said
+from nachlass_builder.system.apt import Apt, error_output
 from nachlass_builder.system.apt_txt import AptPackage
 
 UNKNOWN = re.compile(
@@ -18,7 +18,7 @@ UNKNOWN = re.compile(
 )
 """apt-get's message for a package or version that no archive has."""
 
-TO_INSTALL = "The following NEW packages will be installed:"
+INSTALL_HEADER = "The following NEW packages will be installed:"
 """apt-get's message for missing packages; it does not copy those of a `file:` archive."""
 
 C_PACKAGE = "libc6"
@@ -45,23 +45,23 @@ def unpack(
     in /etc, caches) are missing. Return the unpacked packages by name.
 
     `work` is a folder for apt's files: see Apt. Raise RequirementsError for a package that no
-    archive has, or if nothing can be fetched; raise RoomError on a full disk.
+    archive has, or if nothing can be fetched; raise StorageError on a full disk.
     """
     if not packages:
         return []
     apt = Apt(work, deadline)
     apt.update()
     names = ", ".join(map(str, packages))
-    done = apt.get(
+    completed = apt.get(
         *("install", "--download-only", "--yes", "--quiet"),
         *("--no-install-recommends", "--no-upgrade", "--no-remove", "--"),
         *map(str, packages),
         doing=f"fetching {names}",
     )
-    if done.status:
-        raise _unavailable(packages, said(done))
+    if completed.status:
+        raise _unavailable(packages, error_output(completed))
     files = sorted(apt.archives.glob("*.deb"))
-    if not files and TO_INSTALL in done.stdout:
+    if not files and INSTALL_HEADER in completed.stdout:
         raise RequirementsError(
             f"apt-get did not copy {names}",
             remedy="in /etc/apt, replace `file:` with `copy:` in the archive addresses",
@@ -96,9 +96,9 @@ def _add(apt: Apt, file: Path, prefix: Path) -> Iterator[Unpacked]:
     name, _tab, version = shown.stdout.strip().partition("\t")
     if name == C_PACKAGE:
         return
-    done = apt.run("dpkg-deb", "-x", str(file), str(prefix), doing=f"unpacking {file.name}")
-    if done.status:
-        raise RequirementsError(f"{name} cannot be unpacked", details=done.stderr.strip())
+    completed = apt.run("dpkg-deb", "-x", str(file), str(prefix), doing=f"unpacking {file.name}")
+    if completed.status:
+        raise RequirementsError(f"{name} cannot be unpacked", details=completed.stderr.strip())
     file.unlink()
     yield Unpacked(name, version)
 

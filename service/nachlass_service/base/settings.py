@@ -154,10 +154,10 @@ class Settings:
         )
 
 
-def _whole(name: str, text: str, least: int, most: int) -> int:
+def _whole(name: str, text: str, minimum: int, maximum: int) -> int:
     """Parse a whole number within bounds."""
-    if not re.fullmatch(r"\d{1,15}", text, re.ASCII) or not least <= int(text) <= most:
-        raise SettingError(f"{name} is {text!r}: use a whole number from {least} to {most}")
+    if not re.fullmatch(r"\d{1,15}", text, re.ASCII) or not minimum <= int(text) <= maximum:
+        raise SettingError(f"{name} is {text!r}: use a whole number from {minimum} to {maximum}")
     return int(text)
 
 

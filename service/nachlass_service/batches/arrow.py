@@ -12,7 +12,7 @@ from nachlass_service.batches.arrow_values import value_or_error, values_of
 from nachlass_service.batches.columns import Columns
 from nachlass_service.batches.decoded_size import rows_within
 from nachlass_service.batches.guards.arrow_messages import Messages
-from nachlass_service.batches.guards.parquet_pages import look_at
+from nachlass_service.batches.guards.parquet_pages import inspect_pages
 from nachlass_service.batches.optional_pyarrow import UNREADABLE, parquet, pyarrow, readable
 from nachlass_service.batches.text import CHUNK_BYTES
 from nachlass_service.bundle.manifest import Schema
@@ -39,9 +39,9 @@ class Slice:
 class OversizedRow:
     """A row that exceeds the size limit."""
 
-    def __init__(self, size: int, most_bytes: int) -> None:
+    def __init__(self, size: int, max_bytes: int) -> None:
         self._message = (
-            f"the decoded row has {size} bytes (limit {most_bytes}, "
+            f"the decoded row has {size} bytes (limit {max_bytes}, "
             "set by S2I_MAX_BODY_BYTES): send smaller rows"
         )
 
@@ -56,7 +56,7 @@ class OversizedRow:
 class ArrowReader:
     """Reads record batches with one schema; raises MalformedError if they do not fit the model.
 
-    A decoded row has at most `most_bytes`. `rows` is the number of rows in all record
+    A decoded row has at most `max_bytes`. `rows` is the number of rows in all record
     batches, as far as it is known.
     """
 
@@ -65,11 +65,11 @@ class ArrowReader:
         batches: Iterator[Any],
         arrow_schema: Any,
         schema: Schema,
-        most_bytes: int,
+        max_bytes: int,
         rows: int = 0,
     ) -> None:
         types = pyarrow().types
-        self._batches, self._most_bytes = batches, most_bytes
+        self._batches, self._max_bytes = batches, max_bytes
         self._kept = [
             number
             for number, name in enumerate(arrow_schema.names)
@@ -89,19 +89,19 @@ class ArrowReader:
         in_batch = self._batch.num_rows - self._at if self._batch else 0
         return max(self._rows_left, in_batch)
 
-    def read(self, most_rows: int) -> Slice | OversizedRow:
+    def read(self, max_rows: int) -> Slice | OversizedRow:
         """Return the next rows of one record batch, within the size limit; empty at the end."""
         while self._batch is None or self._at == self._batch.num_rows:
             self._at, self._batch = 0, self._next()
             if self._batch is None:
                 return Slice((), self)
-        part = self._batch.slice(self._at, most_rows)
+        part = self._batch.slice(self._at, max_rows)
         rows, first_bytes = rows_within([part.column(n) for n in self._kept], CHUNK_BYTES)
         part = part.slice(0, rows)
         self._at += part.num_rows
         self._rows_left -= part.num_rows
-        if first_bytes > self._most_bytes:
-            return OversizedRow(first_bytes, self._most_bytes)
+        if first_bytes > self._max_bytes:
+            return OversizedRow(first_bytes, self._max_bytes)
         return Slice(part, self)
 
     def samples(self, rows: Any) -> list[Any]:
@@ -137,26 +137,26 @@ class ArrowReader:
             return batch
 
 
-def stream_reader(body: BufferedIOBase, schema: Schema, most_bytes: int) -> ArrowReader:
+def stream_reader(body: BufferedIOBase, schema: Schema, max_bytes: int) -> ArrowReader:
     """Open an Arrow IPC stream; the size limit applies to each record batch."""
     ipc = pyarrow().ipc
     with readable("the schema"):
-        stream = ipc.open_stream(Messages(body, most_bytes))
-        return ArrowReader(iter(stream), stream.schema, schema, most_bytes)
+        stream = ipc.open_stream(Messages(body, max_bytes))
+        return ArrowReader(iter(stream), stream.schema, schema, max_bytes)
 
 
-def parquet_reader(body: BufferedIOBase, schema: Schema, most_bytes: int) -> ArrowReader:
+def parquet_reader(body: BufferedIOBase, schema: Schema, max_bytes: int) -> ArrowReader:
     """Open a Parquet file; the size limit applies to the file because its footer comes last."""
     module, library = parquet(), pyarrow()
-    data = body.read(most_bytes + 1)
-    if len(data) > most_bytes:
+    data = body.read(max_bytes + 1)
+    if len(data) > max_bytes:
         raise TooLargeError(
-            f"the Parquet file is too large (limit {most_bytes} bytes, set by S2I_MAX_BODY_BYTES)"
+            f"the Parquet file is too large (limit {max_bytes} bytes, set by S2I_MAX_BODY_BYTES)"
         )
-    content = look_at(memoryview(data), most_bytes)
-    rows = max(1, min(MAX_ROWS, most_bytes // max(1, content.row_bytes)))
+    content = inspect_pages(memoryview(data), max_bytes)
+    rows = max(1, min(MAX_ROWS, max_bytes // max(1, content.row_bytes)))
     with readable("the Parquet file"):
         # Text stays dictionary-encoded: decoded, it may be much larger than the file.
         file = module.ParquetFile(library.BufferReader(data), read_dictionary=content.texts)
         batches = file.iter_batches(rows, use_threads=False)
-        return ArrowReader(batches, file.schema_arrow, schema, most_bytes, file.metadata.num_rows)
+        return ArrowReader(batches, file.schema_arrow, schema, max_bytes, file.metadata.num_rows)

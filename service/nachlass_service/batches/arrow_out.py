@@ -139,8 +139,8 @@ class Sink(io.RawIOBase):
 
     def take(self) -> bytes:
         """Return and remove the data written since the last call."""
-        taken, self._pieces = b"".join(self._pieces), []
-        return taken
+        data, self._pieces = b"".join(self._pieces), []
+        return data
 
 
 class ArrowWriter:

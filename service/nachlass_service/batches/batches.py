@@ -33,8 +33,8 @@ from nachlass_service.batches.formats import (
     types_written,
 )
 from nachlass_service.batches.limits import Limits
-from nachlass_service.batches.optional_pyarrow import ADD_IT
-from nachlass_service.scoring.request_body import media_type_of, refuse_encoded
+from nachlass_service.batches.optional_pyarrow import PYARROW_REMEDY
+from nachlass_service.scoring.request_body import media_type_of, reject_encoded
 from nachlass_service.scoring.rows import Rows
 from nachlass_service.scoring.scorer import BATCHES, Scorer
 
@@ -67,7 +67,7 @@ class Batches:
 
         There is always a first piece; no problem of the whole request follows it.
         """
-        refuse_encoded(request.content_encoding)
+        reject_encoded(request.content_encoding)
         media_type = media_type_of(request.content_type)
         parameters = parse_options_header(request.content_type)[1]
         if parameters.get("header", "present").lower() != "present":
@@ -116,7 +116,11 @@ def _answered_as(media_type: str, accept: MIMEAccept) -> str:
     if found is None:
         raise NotAcceptableError(
             f"a batch response is available as {', '.join(dict.fromkeys(offered))}"
-            + ("" if FORMATS.keys() <= {*offered} else f"; other types need pyarrow: {ADD_IT}")
+            + (
+                ""
+                if FORMATS.keys() <= {*offered}
+                else f"; other types need pyarrow: {PYARROW_REMEDY}"
+            )
         )
     return found
 
@@ -165,8 +169,8 @@ class Batch:
 
     def _read(self) -> Rows:
         """Return the next rows, empty at the end; TooLargeError beyond the row or time limit."""
-        left = self._limits.most_rows - self._row
-        rows = self._reader.read(max(1, min(self._stride.rows, left)))
+        remaining = self._limits.max_rows - self._row
+        rows = self._reader.read(max(1, min(self._stride.rows, remaining)))
         if rows:
             self._limits.check_rows(self._row + len(rows) + self._reader.rows_ahead)
             self._limits.check_time()
@@ -198,5 +202,5 @@ class Batch:
     def _problem(self, error: ServiceError, row: int) -> Problem:
         """Count and log a row without a prediction, and return its problem document."""
         self._failures += 1
-        self._scorer.turn_down(error, self._request_id, row=row, logged=self._failures <= LOGGED)
+        self._scorer.reject(error, self._request_id, row=row, logged=self._failures <= LOGGED)
         return problem_of_row(error, self._request_id, row)

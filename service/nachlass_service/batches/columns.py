@@ -46,9 +46,9 @@ class Columns:
             is_whole = is_one and any(lists) and "array" not in types_of(self.schemas[0])
             self.sample = _only if is_whole else list
         else:
-            [(twice, times)] = Counter(names).most_common(1) or [("", 0)]
-            if times > 1:
-                raise MalformedError(f"several columns have the name {twice[:80]!r}")
+            [(duplicate, count)] = Counter(names).most_common(1) or [("", 0)]
+            if count > 1:
+                raise MalformedError(f"several columns have the name {duplicate[:80]!r}")
             self.schemas = [inner(schema, "properties", name) for name in names]
             self.pointers = [
                 "/" + name.replace("~", "~0").replace("/", "~1") for name in names
@@ -83,7 +83,7 @@ def reader_of_text(schema: Schema) -> Callable[[str], Any]:
         readers.append(_json)
     if not types:
         readers.append(str)
-    wanted = " or ".join(sorted(types - {"null"})) or "null"
+    expected = " or ".join(sorted(types - {"null"})) or "null"
 
     def read(text: str) -> Any:
         if not text:
@@ -92,7 +92,7 @@ def reader_of_text(schema: Schema) -> Callable[[str], Any]:
             value = reader(text)
             if value is not None:
                 return value
-        raise ValueError(f"{text[:40]!r} is not of type {wanted}")
+        raise ValueError(f"{text[:40]!r} is not of type {expected}")
 
     return read
 

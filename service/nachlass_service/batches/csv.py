@@ -50,10 +50,10 @@ class CsvReader:
 
     rows_ahead = 0
 
-    def __init__(self, body: BufferedIOBase, schema: Schema, most_bytes: int) -> None:
-        self._body, self._most_bytes = body, min(most_bytes, MAX_RECORD_BYTES)
+    def __init__(self, body: BufferedIOBase, schema: Schema, max_bytes: int) -> None:
+        self._body, self._max_bytes = body, min(max_bytes, MAX_RECORD_BYTES)
         self._record_bytes = 0
-        csv.field_size_limit(max(csv.field_size_limit(), most_bytes))
+        csv.field_size_limit(max(csv.field_size_limit(), max_bytes))
         self._reader = csv.reader(self._lines(), strict=True)
         header = self._record()
         if not isinstance(header, list):
@@ -63,9 +63,9 @@ class CsvReader:
         self._columns = Columns(schema, header)
         self._cell_readers = [reader_of_text(schema) for schema in self._columns.schemas]
 
-    def read(self, most_rows: int) -> Records:
+    def read(self, max_rows: int) -> Records:
         """Return the next rows; empty at the end."""
-        return Records(self._gatherer.take(most_rows), self)
+        return Records(self._gatherer.take(max_rows), self)
 
     def sample(self, record: Record) -> Any:
         """Convert a record to a sample, a BadRowError or a TooLargeError."""
@@ -106,8 +106,8 @@ class CsvReader:
 
     def _too_long(self) -> TooLargeError:
         """Return the error for a record that exceeds the limit."""
-        if self._most_bytes < MAX_RECORD_BYTES:
-            return row_too_long(self._most_bytes)
+        if self._max_bytes < MAX_RECORD_BYTES:
+            return row_too_long(self._max_bytes)
         return TooLargeError(
             f"the row is too large (limit {MAX_RECORD_BYTES} bytes, with {CELL_BYTES} for each "
             "cell): send such rows as JSON lines"
@@ -116,13 +116,13 @@ class CsvReader:
     def _lines(self) -> Iterator[str]:
         """Yield the body's lines; bytes that are not UTF-8 become surrogates."""
         is_first = True
-        while line := self._body.readline(self._most_bytes + 1):
+        while line := self._body.readline(self._max_bytes + 1):
             if is_first:
                 if b"\0" in line:  # UTF-16 has a NUL in each ASCII letter
                     raise MediaTypeError("the header is in UTF-16, or binary: send UTF-8")
                 line, is_first = line.removeprefix(BOM), False
             self._record_bytes += len(line) + CELL_BYTES * line.count(b",")
-            if self._record_bytes > self._most_bytes:
+            if self._record_bytes > self._max_bytes:
                 raise self._too_long()
             yield line.decode("utf-8", "surrogateescape")
 

@@ -19,13 +19,13 @@ Sizes = Any
 """The bytes of each value: an array of int64, or an integer if all have the same size."""
 
 
-def rows_within(columns: Sequence[Any], most_bytes: int) -> tuple[int, int]:
-    """Return how many rows fit in `most_bytes`, at least one, and the bytes of the first row."""
+def rows_within(columns: Sequence[Any], max_bytes: int) -> tuple[int, int]:
+    """Return how many rows fit in `max_bytes`, at least one, and the bytes of the first row."""
     sizes = _sum([sizes_of(column) for column in columns])
     if isinstance(sizes, int):
-        return max(1, most_bytes // max(1, sizes)), sizes
+        return max(1, max_bytes // max(1, sizes)), sizes
     ends = compute().cumulative_sum(sizes)
-    fitting = bisect_right(ends, most_bytes, key=lambda end: end.as_py())
+    fitting = bisect_right(ends, max_bytes, key=lambda end: end.as_py())
     return max(1, fitting), sizes[0].as_py()
 
 

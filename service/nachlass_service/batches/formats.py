@@ -31,7 +31,7 @@ class Reader(Protocol):
     def rows_ahead(self) -> int:
         """The least number of rows that have not been read."""
 
-    def read(self, most_rows: int) -> Rows:
+    def read(self, max_rows: int) -> Rows:
         """Return the next rows, empty at the end; ServiceError if the rest cannot be read."""
 
 
@@ -92,8 +92,8 @@ class Format:
             pyarrow()
 
 
-def _read_lines(body: BufferedIOBase, _schema: Schema, most_bytes: int) -> LineReader:
-    return LineReader(body, most_bytes)
+def _read_lines(body: BufferedIOBase, _schema: Schema, max_bytes: int) -> LineReader:
+    return LineReader(body, max_bytes)
 
 
 def _write_list(_recorded: Recorded) -> ListWriter:

@@ -15,8 +15,8 @@ from nachlass_service.scoring.bounded_json import loads_bounded
 class Lines:
     """Lines, each the JSON of a sample; None stands for a line that is too long."""
 
-    def __init__(self, lines: Sequence[bytes | None], most_bytes: int) -> None:
-        self._lines, self._most_bytes = lines, most_bytes
+    def __init__(self, lines: Sequence[bytes | None], max_bytes: int) -> None:
+        self._lines, self._max_bytes = lines, max_bytes
 
     def __len__(self) -> int:
         return len(self._lines)
@@ -27,7 +27,7 @@ class Lines:
 
     def _sample(self, line: bytes | None) -> Any:
         if line is None:
-            return row_too_long(self._most_bytes)
+            return row_too_long(self._max_bytes)
         try:
             return loads_bounded(line)
         except (NotJsonError, TooLargeError) as error:
@@ -39,19 +39,19 @@ class LineReader:
 
     rows_ahead = 0
 
-    def __init__(self, body: BufferedIOBase, most_bytes: int) -> None:
-        self._body, self._most_bytes = body, most_bytes
+    def __init__(self, body: BufferedIOBase, max_bytes: int) -> None:
+        self._body, self._max_bytes = body, max_bytes
         self._gatherer = Gatherer(self._lines())
 
-    def read(self, most_rows: int) -> Lines:
+    def read(self, max_rows: int) -> Lines:
         """Return the next rows; empty at the end."""
-        return Lines(self._gatherer.take(most_rows), self._most_bytes)
+        return Lines(self._gatherer.take(max_rows), self._max_bytes)
 
     def _lines(self) -> Iterator[tuple[bytes | None, int]]:
         """Yield each line, None if it is too long, and its size."""
         start = BOM
-        while line := self._body.readline(self._most_bytes + 1):
-            if len(line) > self._most_bytes and not line.endswith(b"\n"):
+        while line := self._body.readline(self._max_bytes + 1):
+            if len(line) > self._max_bytes and not line.endswith(b"\n"):
                 self._skip_line()
                 yield None, 0
             elif text := line.removeprefix(start).strip():
@@ -59,7 +59,7 @@ class LineReader:
             start = b""
 
     def _skip_line(self) -> None:
-        while (rest := self._body.readline(self._most_bytes)) and not rest.endswith(b"\n"):
+        while (rest := self._body.readline(self._max_bytes)) and not rest.endswith(b"\n"):
             pass
 
 

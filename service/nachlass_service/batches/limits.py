@@ -12,15 +12,15 @@ class Limits:
     """The limits of one batch, which starts now; raises TooLargeError beyond them."""
 
     def __init__(self, settings: Settings) -> None:
-        self.most_rows = settings.max_batch_rows
+        self.max_rows = settings.max_batch_rows
         self._longest_s = settings.max_batch_s
         self._ends_at = time.monotonic() + settings.max_batch_s
 
     def check_rows(self, rows: int) -> None:
         """Raise if a batch with this many rows exceeds the limit."""
-        if rows > self.most_rows:
+        if rows > self.max_rows:
             raise TooLargeError(
-                f"the batch has at least {rows} rows (limit {self.most_rows}, "
+                f"the batch has at least {rows} rows (limit {self.max_rows}, "
                 "set by S2I_MAX_BATCH_ROWS): send several batches"
             )
 

@@ -12,7 +12,7 @@ from nachlass_service.base.errors import MalformedError, MediaTypeError
 
 SAFE_VERSION = [14, 0, 1]
 """In earlier versions, reading a file could unpickle an extension type (CVE-2023-47248)."""
-ADD_IT = "add it to the notebook's `requirements`, or to S2I_SERVING_REQUIREMENTS"
+PYARROW_REMEDY = "add it to the notebook's `requirements`, or to S2I_SERVING_REQUIREMENTS"
 UNREADABLE = (ArithmeticError, LookupError, NotImplementedError, OSError, TypeError, ValueError)
 """The base classes of pyarrow's exceptions."""
 
@@ -22,7 +22,7 @@ def pyarrow() -> Any:
     try:
         found = importlib.import_module("pyarrow")
     except ImportError:
-        raise MediaTypeError(f"the model's environment has no pyarrow: {ADD_IT}") from None
+        raise MediaTypeError(f"the model's environment has no pyarrow: {PYARROW_REMEDY}") from None
     if [int(part) for part in re.findall(r"\d+", found.__version__)[:3]] < SAFE_VERSION:
         raise MediaTypeError(
             f"pyarrow {found.__version__} may unpickle client data: require 14.0.1 or later"
@@ -42,10 +42,10 @@ def compute() -> Any:
 
 
 @contextmanager
-def readable(what: str) -> Iterator[None]:
+def readable(subject: str) -> Iterator[None]:
     """Turn exceptions of pyarrow into a MalformedError."""
     try:
         yield
     except UNREADABLE as error:
         message = str(error).partition("\n")[0][:200]
-        raise MalformedError(f"{what} cannot be read: {message}") from None
+        raise MalformedError(f"{subject} cannot be read: {message}") from None

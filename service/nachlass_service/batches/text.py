@@ -15,9 +15,9 @@ CHUNK_BYTES = 1 << 20
 T = TypeVar("T")
 
 
-def row_too_long(most_bytes: int) -> TooLargeError:
+def row_too_long(max_bytes: int) -> TooLargeError:
     """Return the error for a row that exceeds the size limit."""
-    limit = f"limit {most_bytes} bytes, set by S2I_MAX_BODY_BYTES"
+    limit = f"limit {max_bytes} bytes, set by S2I_MAX_BODY_BYTES"
     return TooLargeError(f"the row is too long ({limit})")
 
 
@@ -31,20 +31,20 @@ class Gatherer(Generic[T]):
         self._rows = rows
         self._error: ServiceError | None = None
 
-    def take(self, most_rows: int) -> list[T]:
+    def take(self, max_rows: int) -> list[T]:
         """Return the next rows; empty at the end."""
         if self._error:
             raise self._error
-        taken: list[T] = []
+        rows: list[T] = []
         size = 0
         try:
-            for row, row_bytes in islice(self._rows, most_rows):
-                taken.append(row)
+            for row, row_bytes in islice(self._rows, max_rows):
+                rows.append(row)
                 size += row_bytes
                 if size >= CHUNK_BYTES:
                     break
         except ServiceError as error:
-            if not taken:
+            if not rows:
                 raise
             self._error = error
-        return taken
+        return rows

@@ -167,8 +167,8 @@ def largest_difference(
         case (bool(), _) | (_, bool()):
             return None
         case ((int() | float()), (int() | float())):
-            apart = abs(one - other)
-            return apart / max(abs(one), abs(other)) if apart > ABSOLUTE_TOLERANCE else 0.0
+            distance = abs(one - other)
+            return distance / max(abs(one), abs(other)) if distance > ABSOLUTE_TOLERANCE else 0.0
         case list(), list():
             shared: Iterable[Any] = range(min(len(one), len(other)))
         case dict(), dict():

@@ -35,12 +35,12 @@ def as_data(error: ServiceError, bundle: Bundle) -> FailureData:
     cause = error.__cause__
     frames = [] if cause is None else _user_frames(cause, bundle)
     missing = [raised.name for raised in _chain(cause) if isinstance(raised, ImportError)]
-    named = [name for name in missing if name and isinstance(name, str)]
+    names = [name for name in missing if name and isinstance(name, str)]
     return {
         "code": error.code,
         "message": str(error),
-        "missing": named,
-        "remedy": next(filter(None, (_remedy(name, bundle) for name in named)), None),
+        "missing": names,
+        "remedy": next(filter(None, (_remedy(name, bundle) for name in names)), None),
         "where": f"{frames[-1][0]}, line {frames[-1][1].lineno}" if frames else None,
         "traceback": None if cause is None else user_traceback(cause, bundle),
     }

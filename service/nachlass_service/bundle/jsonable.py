@@ -184,11 +184,11 @@ def _object(keys: Sequence[Any], values: Sequence[Any], noun: str = "key") -> di
             break
         alike[name] = key
     one, other = (f"{value!r:.{MAX_KEY_LENGTH}}" for value in (alike[name], key))
-    which = (
+    keys_text = (
         f"the {noun} {one} occurs twice and" if one == other else f"the {noun}s {one} and {other}"
     )
     raise UnserialisableError(
-        f"{which} would have the same name in JSON, {encode(name).decode():.{MAX_KEY_LENGTH}}"
+        f"{keys_text} would have the same name in JSON, {encode(name).decode():.{MAX_KEY_LENGTH}}"
     )
 
 

@@ -124,7 +124,7 @@ def load_model(bundle: Bundle) -> Model:
     """Change to the notebook's folder and unpickle the model. Raises BundleError.
 
     This changes the working directory and `sys.path` of the process because the user's
-    code depends on them: a process has one model at a time, see `leave_model`.
+    code depends on them: a process has one model at a time, see `unload_model`.
     """
     try:
         os.chdir(bundle.working_directory)
@@ -136,7 +136,7 @@ def load_model(bundle: Bundle) -> Model:
     return unpickle_model(bundle.path, pipeline=bundle.is_pipeline)
 
 
-def leave_model(bundle: Bundle) -> None:
+def unload_model(bundle: Bundle) -> None:
     """Unload the modules and classes of a bundle, so that another bundle can be loaded."""
     folders = {str(folder) for folder in bundle.import_folders}
     sys.path[:] = [folder for folder in sys.path if folder not in folders]

@@ -58,7 +58,7 @@ def encode(plain: Any) -> bytes:
         raise UnserialisableError(f"the prediction cannot be written as JSON: {error}") from error
 
 
-def _refuse_constant(name: str) -> NoReturn:
+def _reject_constant(name: str) -> NoReturn:
     """Reject NaN, Infinity and -Infinity, which are not JSON."""
     raise ValueError(f"{name} is not JSON")
 
@@ -67,8 +67,8 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Build an object; raises NotJsonError for a repeated key."""
     found = dict(pairs)
     if len(found) < len(pairs):
-        [(twice, _count)] = Counter(name for name, _value in pairs).most_common(1)
-        raise NotJsonError(f"the key {twice[:80]!r} is repeated")
+        [(duplicate, _count)] = Counter(name for name, _value in pairs).most_common(1)
+        raise NotJsonError(f"the key {duplicate[:80]!r} is repeated")
     return found
 
 
@@ -97,11 +97,11 @@ def _collection_paused() -> Iterator[None]:
             gc.enable()
 
 
-_quick = json.JSONDecoder(parse_constant=_refuse_constant)
-_careful = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
+_quick = json.JSONDecoder(parse_constant=_reject_constant)
+_careful = json.JSONDecoder(parse_constant=_reject_constant, parse_float=_finite)
 _unrepeated = json.JSONDecoder(object_pairs_hook=_without_repeats)
 _shared = json.JSONDecoder(
-    parse_constant=_refuse_constant,
+    parse_constant=_reject_constant,
     parse_float=_finite,
     parse_int=_integer,
     object_pairs_hook=_without_repeats,

@@ -64,9 +64,9 @@ def capacity(root: Path = Path("/")) -> Capacity:
     return Capacity(min(cores), limit)
 
 
-def _quota(given: str) -> list[float]:
+def _quota(text: str) -> list[float]:
     """Return the cores of a quota and period, such as `150000 100000`; none for `max` or -1."""
-    found = QUOTA.fullmatch(given)
+    found = QUOTA.fullmatch(text)
     return [int(found[1]) / int(found[2])] if found else []
 
 

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Sequence
 
 
-def leave_forks_alone(signals: Sequence[int], listeners: Sequence[socket.socket]) -> None:
+def isolate_forks(signals: Sequence[int], listeners: Sequence[socket.socket]) -> None:
     """Reset the signal handlers and close the ports in all processes forked from now on."""
     forking = threading.local()
 

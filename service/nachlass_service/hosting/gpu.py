@@ -22,7 +22,7 @@ def may_use_gpu(packages: Collection[str]) -> bool:
     return uses and any(Path(device).exists() for device in DEVICES)
 
 
-def refuse_initialised() -> None:
+def reject_initialised() -> None:
     """Raise BundleError if this process, which will fork, uses a GPU."""
     torch = sys.modules.get("torch")
     xla = sys.modules.get("jax._src.xla_bridge")

@@ -44,7 +44,7 @@ WITHOUT_EFFECT = {
 }
 """Settings of gunicorn without effect in this service, each with what to do instead."""
 
-OF_OTHER_WORKERS = frozenset(
+OTHER_WORKERS_SETTINGS = frozenset(
     "casefold_http_method do_handshake_on_connect forwarder_headers header_map http2_cleartext"
     " http2_initial_window_size http2_max_concurrent_streams http2_max_frame_size"
     " http2_max_header_list_size http_parser http_protocols permit_obsolete_folding"
@@ -58,28 +58,28 @@ OF_OTHER_WORKERS = frozenset(
 def read_arguments(cfg: Config) -> dict[str, Any]:
     """Return the settings in GUNICORN_CMD_ARGS by gunicorn's names; raises SettingError."""
     parser = cfg.parser()
-    parser.error = _refuse  # type: ignore[method-assign]
+    parser.error = _reject  # type: ignore[method-assign]
     found = vars(parser.parse_args(cfg.get_cmd_args_from_env()))
     if words := found.pop("args", None):
         raise SettingError(f"GUNICORN_CMD_ARGS has {words[0]!r}, which is not a setting")
-    given = {name: value for name, value in found.items() if value is not None}
+    values = {name: value for name, value in found.items() if value is not None}
     for name, instead in WITHOUT_EFFECT.items():
-        _reject_if_set(name, given, cfg, instead)
-    for name in FILES & given.keys():  # loading a model changes the working directory
-        given[name] = str(Path(given[name]).absolute())
-    return given
+        _reject_if_set(name, values, cfg, instead)
+    for name in FILES & values.keys():  # loading a model changes the working directory
+        values[name] = str(Path(values[name]).absolute())
+    return values
 
 
-def refuse_of_other_workers(given: Mapping[str, Any], cfg: Config) -> None:
+def reject_other_workers_settings(values: Mapping[str, Any], cfg: Config) -> None:
     """Reject settings that only gunicorn's own workers have; raises SettingError."""
-    for name in OF_OTHER_WORKERS:
-        _reject_if_set(name, given, cfg, "remove it, or serve with -k gthread")
+    for name in OTHER_WORKERS_SETTINGS:
+        _reject_if_set(name, values, cfg, "remove it, or serve with -k gthread")
 
 
-def _reject_if_set(name: str, given: Mapping[str, Any], cfg: Config, instead: str) -> None:
-    if name in given:
+def _reject_if_set(name: str, values: Mapping[str, Any], cfg: Config, remedy: str) -> None:
+    if name in values:
         flag = (cfg.settings[name].cli or [name])[-1]
-        raise SettingError(f"GUNICORN_CMD_ARGS sets {flag}, which has no effect here: {instead}")
+        raise SettingError(f"GUNICORN_CMD_ARGS sets {flag}, which has no effect here: {remedy}")
 
 
 def check_settings(cfg: Config) -> None:
@@ -98,6 +98,6 @@ def check_settings(cfg: Config) -> None:
         )
 
 
-def _refuse(message: str) -> NoReturn:
+def _reject(message: str) -> NoReturn:
     """Raise SettingError for arguments that argparse does not understand."""
     raise SettingError(f"GUNICORN_CMD_ARGS is invalid: {message}")

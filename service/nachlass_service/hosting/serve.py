@@ -24,12 +24,12 @@ CANNOT_SERVE = 11
 
 def serve(arguments: argparse.Namespace) -> None:
     """Serve a bundle in the foreground until a signal ends it; raises ServiceError."""
-    given = {
+    options = {
         "HOST": arguments.host,
         "PORT": arguments.port,
         "WEB_CONCURRENCY": arguments.workers,
     }
-    flags = {name: value for name, value in given.items() if value is not None}
+    flags = {name: value for name, value in options.items() if value is not None}
     settings = Settings.from_environ({**os.environ, **flags})
     # s2i keeps the quotes around a variable's value.
     if arguments_given := unquote(os.environ.get("GUNICORN_CMD_ARGS", "")).strip():
@@ -51,7 +51,7 @@ def serve(arguments: argparse.Namespace) -> None:
     bundle = arguments.bundle.resolve()
     for folder in (Path(sys.prefix).parent, bundle.parent):
         hold(folder)
-    snapshots = Snapshots(bundle, wanted=arguments.local)
+    snapshots = Snapshots(bundle, enabled=arguments.local)
     master = os.getpid()
     # gunicorn handles signals only once the model is loaded, and the first process of a
     # container ignores signals without a handler.
@@ -84,9 +84,9 @@ def _check_address(host: str, port: int) -> None:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, kind, protocol, _name, address = found[0]
-        with closing(socket.socket(family, kind, protocol)) as tried:
-            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            tried.bind(address)
+        with closing(socket.socket(family, kind, protocol)) as test_socket:
+            test_socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            test_socket.bind(address)
     except (OSError, UnicodeError) as error:
         raise SettingError(
             f"cannot listen on {host}:{port}: {getattr(error, 'strerror', error)}; "

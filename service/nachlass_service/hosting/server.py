@@ -31,19 +31,19 @@ from nachlass_service.base.errors import BundleError, ServiceError, SettingError
 from nachlass_service.base.settings import Settings
 from nachlass_service.bundle.bundle import Bundle
 from nachlass_service.bundle.failure import log_failure
-from nachlass_service.bundle.model import leave_model, load_model
+from nachlass_service.bundle.model import load_model, unload_model
 from nachlass_service.hosting.capacity import capacity
-from nachlass_service.hosting.forks import leave_forks_alone
-from nachlass_service.hosting.gpu import may_use_gpu, refuse_initialised
+from nachlass_service.hosting.forks import isolate_forks
+from nachlass_service.hosting.gpu import may_use_gpu, reject_initialised
 from nachlass_service.hosting.gunicorn_arguments import (
     check_settings,
     read_arguments,
-    refuse_of_other_workers,
+    reject_other_workers_settings,
 )
 from nachlass_service.hosting.gunicorn_logger import Logger
 from nachlass_service.hosting.snapshot import Snapshots
 from nachlass_service.http.balance import Balance
-from nachlass_service.http.body_budget import most_body_bytes
+from nachlass_service.http.body_budget import body_memory_limit
 from nachlass_service.metrics.metrics import Metrics
 from nachlass_service.proof.rehearsal import rehearse
 from nachlass_service.scoring.interrupter import INTERRUPTION
@@ -52,7 +52,7 @@ from nachlass_service.scoring.threads import Pool
 from nachlass_service.web.app import create_app
 from nachlass_service.web.page import curl_line
 
-FACE_THREADS = 64
+REQUEST_THREADS = 64
 """Threads for requests; HEALTH_THREADS of them never wait for a prediction."""
 HEALTH_THREADS = 8
 GRACEFUL_TIMEOUT_S = 25
@@ -68,7 +68,7 @@ LOADING_LIMIT_S = 600
 """A worker that takes longer to load its model is killed."""
 WARM_UP_PAUSE_S = 2
 MAX_PAUSE_S = 60
-WHY = {
+REPLACEMENT_REASONS = {
     "time_limit": "a call of the predictor exceeded its timeout",
     "max_requests": "it reached its limit of requests (max_requests)",
 }
@@ -127,15 +127,15 @@ class Server(BaseApplication):
 
     def load_config(self) -> None:
         """Apply our defaults, then GUNICORN_CMD_ARGS, then our flags: the last one wins."""
-        given = read_arguments(self.cfg)
+        arguments = read_arguments(self.cfg)
         settings = self._defaults()
-        if "worker_class" not in given:
-            given["worker_class"] = worker_class()
-            if given["worker_class"] is not ThreadWorker:
-                refuse_of_other_workers(given, self.cfg)
-        if "workers" in given:
+        if "worker_class" not in arguments:
+            arguments["worker_class"] = worker_class()
+            if arguments["worker_class"] is not ThreadWorker:
+                reject_other_workers_settings(arguments, self.cfg)
+        if "workers" in arguments:
             self._why = "GUNICORN_CMD_ARGS"
-        for name, value in {**settings, **given, **self._from_flags()}.items():
+        for name, value in {**settings, **arguments, **self._from_flags()}.items():
             self.cfg.set(name, value)
         check_settings(self.cfg)
         if self.settings.show_samples is None:
@@ -157,13 +157,13 @@ class Server(BaseApplication):
             log.event("reload_refused", level=ERROR, error=str(error), still=before.title)
             self._snapshots.keep_only(before.path)
             return False
-        leave_model(before)
+        unload_model(before)
         self.bundle, self.callable = bundle, None
-        metrics.go_on_from(self.metrics)
+        metrics.continue_from(self.metrics)
         self.metrics = metrics
         return True
 
-    def forget_before(self) -> None:
+    def remove_previous(self) -> None:
         """Remove the snapshots that only the workers before the reload needed."""
         self._snapshots.keep_only(self.bundle.path)
 
@@ -182,7 +182,7 @@ class Server(BaseApplication):
         workers, self._why = self._capacity.workers(
             loaded=manifest.memory.loaded,
             scoring=manifest.memory.scoring,
-            bodies=most_body_bytes(self.settings),
+            bodies=body_memory_limit(self.settings),
             preload=preload,
         )
         if self.settings.workers:
@@ -190,7 +190,7 @@ class Server(BaseApplication):
         return {
             "bind": self._address(),
             "workers": workers,
-            "threads": FACE_THREADS,
+            "threads": REQUEST_THREADS,
             "preload_app": preload,
             "keepalive": KEEP_ALIVE_S,
             "graceful_timeout": GRACEFUL_TIMEOUT_S,
@@ -199,24 +199,24 @@ class Server(BaseApplication):
             "control_socket_disable": True,
             "loglevel": "warning",
             "logger_class": Logger,
-            "when_ready": lambda _arbiter: self.say("serving"),
+            "when_ready": lambda _arbiter: self.log_bundle("serving"),
             "pre_fork": self._prepare,
             "post_fork": self._enter,
             "post_worker_init": self._begin,
-            "worker_exit": self._end_soon,
+            "worker_exit": self._begin_exit,
             "child_exit": lambda _arbiter, worker: self.note_end(worker),
             "on_exit": lambda _arbiter: log.event("stopped"),
         }
 
     def _from_flags(self) -> dict[str, Any]:
         """Return the settings of the command line by gunicorn's names."""
-        given: dict[str, Any] = {}
+        values: dict[str, Any] = {}
         if {"HOST", "PORT"} & self._flags.keys():
-            given["bind"] = self._address()
+            values["bind"] = self._address()
         if "WEB_CONCURRENCY" in self._flags:
-            given["workers"] = self.settings.workers
+            values["workers"] = self.settings.workers
             self._why = "--workers"
-        return given
+        return values
 
     def _address(self) -> str:
         host = self._flags.get("HOST", DEFAULT_HOST)
@@ -250,7 +250,7 @@ class Server(BaseApplication):
                 f"{bundle.title} needs packages other than the installed ones: restart the service"
             )
 
-    def say(self, event: str) -> None:
+    def log_bundle(self, event: str) -> None:
         """Log an event with a description of the served bundle."""
         manifest = self.bundle.manifest
         log.event(
@@ -270,8 +270,8 @@ class Server(BaseApplication):
         """Give a worker the lowest slot that no running worker has."""
         living = {other.age for other in arbiter.WORKERS.values()}
         self._slots = {age: slot for age, slot in self._slots.items() if age in living}
-        taken = self._slots.values()
-        slot = next(slot for slot in range(len(taken) + 1) if slot not in taken)
+        used_slots = self._slots.values()
+        slot = next(slot for slot in range(len(used_slots) + 1) if slot not in used_slots)
         self._slots[worker.age], self._metrics_of[worker.age] = slot, self.metrics
         self.metrics.counters.prepare(slot)
         self.balance.prepare(slot)
@@ -288,7 +288,7 @@ class Server(BaseApplication):
         try:
             model = load_model(self.bundle)
             if self.cfg.preload_app:
-                refuse_initialised()
+                reject_initialised()
             self.scorer = Scorer(self.bundle, model, self.metrics, self.settings)
         except ServiceError as error:
             log_failure(error, self.bundle)
@@ -301,43 +301,43 @@ class Server(BaseApplication):
     def _enter(self, _arbiter: Arbiter, worker: Worker) -> None:
         """Use the slot, and send heartbeats to the master while the model is loaded."""
         _reseed()
-        leave_forks_alone([*worker.SIGNALS, INTERRUPTION], worker.sockets)
+        isolate_forks([*worker.SIGNALS, INTERRUPTION], worker.sockets)
         self.metrics.counters.use(self._slots[worker.age])
         self.balance.use(self._slots[worker.age])
         self._begun = threading.Event()
 
-        def live() -> None:
+        def send_heartbeats() -> None:
             ends_at = time.monotonic() + LOADING_LIMIT_S
             while not self._begun.wait(1) and time.monotonic() < ends_at:
                 worker.notify()
 
-        threading.Thread(target=live, name="loading", daemon=True).start()
+        threading.Thread(target=send_heartbeats, name="loading", daemon=True).start()
 
     def _begin(self, worker: Worker) -> None:
         """Start predicting; a failed warm-up is retried until it succeeds."""
         scorer = self.scorer
         assert scorer is not None
 
-        def leave(reason: str) -> None:
+        def replace_worker(reason: str) -> None:
             if not worker.alive:  # already shutting down
                 return
-            log.event("worker_replaced", level=WARNING, why=WHY[reason])
-            scorer.metrics.leave(reason)
+            log.event("worker_replaced", level=WARNING, why=REPLACEMENT_REASONS[reason])
+            scorer.metrics.count_ended(reason)
             worker.alive = False
 
         get_ready = partial(self._get_ready, scorer)
         if begin := getattr(worker, "begin", None):  # this worker predicts once its loop runs
-            scorer.start(begin(scorer, self.balance, leave, get_ready))
+            scorer.start(begin(scorer, self.balance, replace_worker, get_ready))
         else:
-            scorer.start(self._pool(leave).run)
+            scorer.start(self._pool(replace_worker).run)
             get_ready()
 
-    def _end_soon(self, _arbiter: Arbiter, worker: Worker) -> None:
+    def _begin_exit(self, _arbiter: Arbiter, worker: Worker) -> None:
         """Record a regular exit, and set an alarm that kills the process if it does not end."""
         if worker.nr >= worker.max_requests:  # gunicorn's worker does not report this itself
-            self.metrics.leave("max_requests")
+            self.metrics.count_ended("max_requests")
         if getattr(sys.exc_info()[1], "code", 1) == 0:
-            self.metrics.say_goodbye()
+            self.metrics.note_clean_exit()
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(EXIT_S)
 
@@ -347,13 +347,13 @@ class Server(BaseApplication):
             threading.Thread(target=self._keep_trying, args=[scorer], daemon=True).start()
         self._begun.set()
 
-    def _pool(self, leave: Callable[[str], None]) -> Pool:
+    def _pool(self, replace_worker: Callable[[str], None]) -> Pool:
         """Return the pool of prediction threads, which are separate from request threads."""
         return Pool(
             self.settings.predictor_threads,
             limit_s=self.settings.predict_timeout_s,
-            longest_queue=FACE_THREADS - HEALTH_THREADS,
-            on_lost=lambda: leave("time_limit"),
+            longest_queue=REQUEST_THREADS - HEALTH_THREADS,
+            on_lost=lambda: replace_worker("time_limit"),
         )
 
     def _warm_up(self, scorer: Scorer) -> bool:
@@ -422,8 +422,8 @@ class Master(Arbiter):
         """Replace the workers with ones for the new bundle, if it can be served."""
         if self.app.renew(lambda: self.is_ending):
             super().reload()
-            self.app.say("reloaded")
-            self.app.forget_before()
+            self.app.log_bundle("reloaded")
+            self.app.remove_previous()
 
 
 def worker_class() -> type[Worker]:

@@ -24,22 +24,22 @@ SOURCE = "src"
 class Snapshots:
     """The snapshots of one bundle that one service holds.
 
-    Without `wanted` (in an image, where nothing replaces the bundle), or if the
+    Unless `enabled` (in an image, where nothing replaces the bundle), or if the
     bundle's folder is not writable, the bundle itself is served.
     """
 
-    def __init__(self, bundle: Path, *, wanted: bool) -> None:
+    def __init__(self, bundle: Path, *, enabled: bool) -> None:
         self._bundle = bundle
-        self._wanted = wanted and os.access(bundle.parent, os.W_OK)
+        self._is_enabled = enabled and os.access(bundle.parent, os.W_OK)
         self._folder = bundle.parent / f".{bundle.name}.served"
         self._held: dict[Path, IO[str]] = {}
         self._owner = os.getpid()
 
     def take(self) -> Path:
         """Copy the current bundle and return the copy; raises BundleError."""
-        if not self._wanted:
+        if not self._is_enabled:
             return self._bundle
-        self._clear_left_ones()
+        self._remove_leftovers()
         try:
             self._folder.mkdir(exist_ok=True)
             path = Path(mkdtemp(dir=self._folder)) / "bundle"
@@ -59,7 +59,7 @@ class Snapshots:
         with suppress(OSError):  # another service has snapshots there, or there is no folder
             self._folder.rmdir()
 
-    def _clear_left_ones(self) -> None:
+    def _remove_leftovers(self) -> None:
         """Remove the snapshots of killed services."""
         for folder in self._folder.glob("*"):
             try:
@@ -81,13 +81,13 @@ def _hold(folder: Path) -> IO[str]:
 def _copy(bundle: Path, path: Path) -> None:
     """Copy a bundle; raises FileNotFoundError if it is replaced meanwhile."""
     before = bundle.stat()
-    ours = shutil.ignore_patterns(SOURCE)
+    ignored = shutil.ignore_patterns(SOURCE)
     shutil.copytree(
         bundle,
         path,
         symlinks=True,
         copy_function=_link,
-        ignore=lambda folder, names: ours(folder, names) if Path(folder) == bundle else set(),
+        ignore=lambda folder, names: ignored(folder, names) if Path(folder) == bundle else set(),
     )
     # The model may write to its source files, and a link would change the bundle's.
     shutil.copytree(bundle / SOURCE, path / SOURCE, symlinks=True)

@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 
 
 class AccessLog:
-    """Counts and logs each response; `leave` is called after gunicorn's `max_requests`."""
+    """Counts and logs each response; `replace_worker` is called after gunicorn's `max_requests`."""
 
     def __init__(
         self,
         cfg: Config,
         logger: Logger,
         metrics: Metrics,
-        most_requests: int,
-        leave: Callable[[str], None],
+        max_requests: int,
+        replace_worker: Callable[[str], None],
     ) -> None:
         self._metrics = metrics
         self._logger = logger if cfg.accesslog or cfg.logconfig else None
-        self._left, self._leave = most_requests, leave
+        self._left, self._replace_worker = max_requests, replace_worker
 
     def note(self, client: Client, request: Request, status: int, sent: int) -> None:
         """Note the end of a request, and of its response if the client is still connected."""
@@ -43,7 +43,7 @@ class AccessLog:
             self._write(self._logger, client, request, status, sent)
         self._left -= 1
         if self._left == 0:
-            self._leave("max_requests")
+            self._replace_worker("max_requests")
 
     def _write(
         self, logger: Logger, client: Client, request: Request, status: int, sent: int
@@ -55,7 +55,9 @@ class AccessLog:
         environ = environ_of(request, scheme=scheme, endpoints=endpoints)
         headers = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in request.headers]
         reason = REASONS.get(status, b"").decode()
-        named = [("X-Request-Id", request.id)]
-        response: Any = SimpleNamespace(status=f"{status} {reason}", sent=sent, headers=named)
+        sent_headers = [("X-Request-Id", request.id)]
+        response: Any = SimpleNamespace(
+            status=f"{status} {reason}", sent=sent, headers=sent_headers
+        )
         logged_request: Any = SimpleNamespace(headers=headers)
         logger.access(response, logged_request, environ, timedelta(seconds=seconds))

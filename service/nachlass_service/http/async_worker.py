@@ -25,7 +25,7 @@ BUSY_TICK_S = 0.05
 NOTIFY_S = 1.0
 HELD_UP_S = 1.0
 """A tick this late was delayed by a call, so pending data is read before deadlines apply."""
-LAST_WORDS = 0.96
+DRAIN_SHARE = 0.96
 """The share of the graceful timeout after which all pending requests are answered."""
 
 
@@ -36,7 +36,7 @@ class AsyncWorker(Worker):
         self,
         scorer: Scorer,
         balance: Balance,
-        leave: Callable[[str], None],
+        replace_worker: Callable[[str], None],
         get_ready: Callable[[], None],
     ) -> Run:
         """Create the loop for `run`, and return the function that makes predictions in it.
@@ -51,14 +51,16 @@ class AsyncWorker(Worker):
             self.wsgi,
             self.cfg,
             self._loop,
-            access_log=AccessLog(self.cfg, self.log, scorer.metrics, self.max_requests, leave),
-            leave=leave,
+            access_log=AccessLog(
+                self.cfg, self.log, scorer.metrics, self.max_requests, replace_worker
+            ),
+            replace_worker=replace_worker,
         )
         self._acceptor = Acceptor(
             self._loop,
             self._handler,
             balance,
-            most=self.cfg.worker_connections,
+            limit=self.cfg.worker_connections,
             tls=ssl_context(self.cfg) if self.cfg.is_ssl else None,
         )
         return self._handler.scheduler.run
@@ -101,7 +103,7 @@ class AsyncWorker(Worker):
             self._drain()
         self._handler.responder.heads.tick()
         if late_s > HELD_UP_S:
-            acceptor.excuse(late_s)
+            acceptor.extend_deadlines(late_s)
         else:
             scheduler.tick(now)
             acceptor.tick(now)
@@ -111,7 +113,7 @@ class AsyncWorker(Worker):
         elif now > self._ends_at:
             self._ends_at = float("inf")
             scheduler.end()
-            last_s = (1 - LAST_WORDS) * self.cfg.graceful_timeout
+            last_s = (1 - DRAIN_SHARE) * self.cfg.graceful_timeout
             self._loop.call_later(last_s / 2, self._loop.stop)
 
     def _note_defect(self, _loop: object, context: dict[str, Any]) -> None:
@@ -123,8 +125,8 @@ class AsyncWorker(Worker):
         if self._acceptor.is_draining:
             return
         self.alive = False
-        self._scorer.end_soon()
-        self._ends_at = time.monotonic() + LAST_WORDS * self.cfg.graceful_timeout
+        self._scorer.begin_shutdown()
+        self._ends_at = time.monotonic() + DRAIN_SHARE * self.cfg.graceful_timeout
         self._acceptor.drain()
         self._handler.responder.is_draining = True
 

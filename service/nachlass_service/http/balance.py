@@ -27,15 +27,15 @@ class Balance:
         """Use a slot; called in its worker."""
         self._slot = slot + 1
 
-    def say(self, connections: int) -> None:
+    def publish(self, connections: int) -> None:
         """Publish the number of connections of this worker."""
         self._cells[self._slot] = connections + 1
 
-    def leave(self) -> None:
+    def withdraw(self) -> None:
         """Publish that this worker accepts no more."""
         self._cells[self._slot] = 0
 
-    def is_another_first(self, connections: int) -> bool:
+    def has_less_loaded(self, connections: int) -> bool:
         """Return whether an accepting worker has fewer connections than `connections`."""
         used = self._cells[1 : self._cells[0] + 1].tolist()
         return any(0 < cell <= connections for cell in used)

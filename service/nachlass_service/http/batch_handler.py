@@ -31,7 +31,7 @@ class BatchHandler:
     def handle(self, client: Client, request: Request) -> None:
         """Start to answer a batch; called in the loop's thread."""
         if self._streams >= STREAMS:
-            self._turn_down(client, request)
+            self._reject(client, request)
             return
         self._streams += 1
         stream = Streamed(self._responder.loop, client, request)
@@ -43,13 +43,13 @@ class BatchHandler:
             threading.Thread(target=work, name="batch", daemon=True).start()
         except RuntimeError as error:  # the system has no more threads
             log.event("defect", level=ERROR, exc_info=error)
-            self._go_on(client, request, stream, close=True)
+            self._continue(client, request, stream, close=True)
 
-    def _turn_down(self, client: Client, request: Request) -> None:
+    def _reject(self, client: Client, request: Request) -> None:
         error = OverloadedError(f"too many batches in progress (limit {STREAMS})", 1)
         request.keep_alive = False
         request_id = self._responder.request_id(request)
-        self._scorer.turn_down(error, request_id)
+        self._scorer.reject(error, request_id)
         self._responder.send(client, request, problem_response(error, request_id))
 
     def _answer(
@@ -72,15 +72,15 @@ class BatchHandler:
                 stream.send(status, head, pieces, chunked=chunked)
             finally:
                 end(pieces)
-            stream.throw_away()
+            stream.discard_rest()
             close = not (may_stay and request.is_whole)
         except ClientGoneError:
             pass
         except BaseException as error:  # noqa: BLE001 - the client sees an incomplete response
             log.event("defect", level=ERROR, exc_info=error)
-        self._responder.post(partial(self._go_on, client, request, stream, close=close))
+        self._responder.post(partial(self._continue, client, request, stream, close=close))
 
-    def _go_on(self, client: Client, request: Request, stream: Streamed, *, close: bool) -> None:
+    def _continue(self, client: Client, request: Request, stream: Streamed, *, close: bool) -> None:
         """Continue with the connection after a batch."""
         self._streams -= 1
         self._responder.access_log.note(client, request, stream.status, stream.sent)

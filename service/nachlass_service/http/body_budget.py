@@ -19,7 +19,7 @@ TRIM_EVERY_S = 10.0
 """The interval between trims: one takes 50 ms in a process with a gigabyte of small objects."""
 
 
-def most_body_bytes(settings: Settings) -> int:
+def body_memory_limit(settings: Settings) -> int:
     """Return the most bytes of request bodies that a worker holds."""
     return max(MIN_BYTES, BODIES * settings.max_body_bytes)
 
@@ -27,29 +27,29 @@ def most_body_bytes(settings: Settings) -> int:
 class BodyBudget:
     """The memory for request bodies of all connections of a worker, in bytes."""
 
-    __slots__ = ("_lowest", "_trimmed_at", "left", "most")
+    __slots__ = ("_lowest", "_trimmed_at", "limit", "remaining")
 
-    def __init__(self, most: int) -> None:
-        self.left = self.most = self._lowest = most
+    def __init__(self, limit: int) -> None:
+        self.remaining = self.limit = self._lowest = limit
         self._trimmed_at = -math.inf
 
     def take(self, size: int) -> None:
         """Reserve bytes; raises OverloadedError beyond the limit."""
-        if size > self.left:
-            detail = f"request bodies use too much memory (limit {self.most} bytes)"
+        if size > self.remaining:
+            detail = f"request bodies use too much memory (limit {self.limit} bytes)"
             raise OverloadedError(detail, 1)
-        self.left -= size
-        self._lowest = min(self._lowest, self.left)
+        self.remaining -= size
+        self._lowest = min(self._lowest, self.remaining)
 
-    def give_back(self, request: Request) -> None:
+    def release(self, request: Request) -> None:
         """Release the bytes of a request's body."""
-        self.left += request.counted_bytes
+        self.remaining += request.counted_bytes
         request.counted_bytes = 0
 
     def tick(self, now: float) -> None:
         """Return memory to the system that glibc would keep."""
-        was_filled = self._lowest < self.most - TRIMMED_BYTES
-        if was_filled and self.left == self.most and now - self._trimmed_at > TRIM_EVERY_S:
-            self._lowest, self._trimmed_at = self.most, now
+        was_filled = self._lowest < self.limit - TRIMMED_BYTES
+        if was_filled and self.remaining == self.limit and now - self._trimmed_at > TRIM_EVERY_S:
+            self._lowest, self._trimmed_at = self.limit, now
             if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
                 trim(0)

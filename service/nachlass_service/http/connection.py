@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import cast
 
-from nachlass_service.http.head import Refusal
+from nachlass_service.http.head import Rejection
 from nachlass_service.http.incoming import Incoming
 from nachlass_service.http.interfaces import Endpoints, Handler, Stream
 from nachlass_service.http.parser import RequestParser
@@ -64,7 +64,7 @@ class Connection(Phased, asyncio.Protocol):
     def answer(self, response: bytes, *, close: bool) -> None:
         """Send the response to the current request, and continue with the next."""
         if self.request is not None:
-            self._handler.budget.give_back(self.request)
+            self._handler.budget.release(self.request)
             self.request = None
         if not self.is_open:
             return
@@ -98,20 +98,20 @@ class Connection(Phased, asyncio.Protocol):
             self.enter(ANSWERING)
             self.answer(b"", close=close)
 
-    def turn_away(self, status: int, detail: str) -> None:
+    def reject(self, status: int, detail: str) -> None:
         """Answer with this status, regardless of the request, and close."""
-        self._parser.refusal = Refusal(status, detail)
+        self._parser.rejection = Rejection(status, detail)
         self._advance()
 
     def close(self) -> None:
         """Close once all written data is sent."""
         if self.phase is not CLOSING:
-            self._leave()
+            self._stop_reading()
             self._transport.close()
 
     def abort(self) -> None:
         """Close and drop unsent data; `close` would wait for a client that does not read."""
-        self._leave()
+        self._stop_reading()
         self._transport.abort()
 
     def pass_deadline(self) -> None:
@@ -172,10 +172,10 @@ class Connection(Phased, asyncio.Protocol):
 
     def connection_lost(self, _error: Exception | None) -> None:
         """Clean up after the connection is closed."""
-        self._leave()
+        self._stop_reading()
         self._parser.close()
         if self.request is not None:
-            self._handler.budget.give_back(self.request)
+            self._handler.budget.release(self.request)
         if self._stream:
             self._stream.feed()
         self._closed(self)
@@ -197,7 +197,7 @@ class Connection(Phased, asyncio.Protocol):
         if parser.request.error is None:
             self.expect_more(parser.size)
         else:
-            self.expect_refused()
+            self.expect_discard()
 
     def _advance(self) -> None:
         """Hand on the requests that have been read, as far as the phase allows."""
@@ -220,9 +220,9 @@ class Connection(Phased, asyncio.Protocol):
             self.request = parser.requests.popleft()
             self.enter(ANSWERING)
             self._handler.handle(self, self.request)
-        elif parser.refusal:
+        elif parser.rejection:
             self.enter(ANSWERING)
-            self._handler.refuse(self, parser.refusal)
+            self._handler.reject(self, parser.rejection)
         elif incoming.is_waiting and not parser.is_last:
             incoming.parse_piece()
         elif incoming.is_at_end or parser.is_last:
@@ -236,7 +236,7 @@ class Connection(Phased, asyncio.Protocol):
     def _finish(self) -> None:
         """Close, after reading the client's remaining data: unread data would cause a reset."""
         parser, incoming = self._parser, self.incoming
-        may_send_more = parser.refusal or parser.is_cut or parser.request or incoming.is_waiting
+        may_send_more = parser.rejection or parser.is_cut or parser.request or incoming.is_waiting
         if may_send_more and self._transport.can_write_eof() and not incoming.is_at_end:
             self.enter(LINGERING, self._transport.get_write_buffer_size())
             incoming.drop()
@@ -246,7 +246,7 @@ class Connection(Phased, asyncio.Protocol):
         else:
             self.close()
 
-    def _leave(self) -> None:
+    def _stop_reading(self) -> None:
         """Stop reading."""
         if self.phase is not CLOSING:
             self.enter(CLOSING, self._transport.get_write_buffer_size())

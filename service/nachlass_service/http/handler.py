@@ -14,8 +14,8 @@ from nachlass_service.base import log
 from nachlass_service.base.errors import ServiceError
 from nachlass_service.http.access_log import AccessLog
 from nachlass_service.http.batch_handler import BatchHandler
-from nachlass_service.http.body_budget import BodyBudget, most_body_bytes
-from nachlass_service.http.head import Refusal, RequestLimits
+from nachlass_service.http.body_budget import BodyBudget, body_memory_limit
+from nachlass_service.http.head import Rejection, RequestLimits
 from nachlass_service.http.interfaces import Client
 from nachlass_service.http.request import Request
 from nachlass_service.http.responder import Responder
@@ -26,12 +26,12 @@ from nachlass_service.http.responses import (
     json_response,
     page_response,
     problem_response,
-    refusal_response,
+    rejection_response,
 )
 from nachlass_service.http.router import Route, is_streamed, route_of
 from nachlass_service.http.wsgi import WSGI, answer_of
 from nachlass_service.scoring.request_body import PredictRequest
-from nachlass_service.scoring.scheduler import Job, NotWantedError, Scheduler
+from nachlass_service.scoring.scheduler import DisconnectedError, Job, Scheduler
 from nachlass_service.scoring.scorer import Scored, Scorer
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class RequestHandler:
         loop: asyncio.AbstractEventLoop,
         *,
         access_log: AccessLog,
-        leave: Callable[[str], None],
+        replace_worker: Callable[[str], None],
     ) -> None:
         self.limits = RequestLimits(
             body_bytes=scorer.settings.max_body_bytes,
@@ -62,10 +62,10 @@ class RequestHandler:
             field_bytes=cfg.limit_request_field_size or 1 << 16,
             fields=cfg.limit_request_fields,
         )
-        self.budget = BodyBudget(most_body_bytes(scorer.settings))
+        self.budget = BodyBudget(body_memory_limit(scorer.settings))
         self.keep_alive_s = cfg.keepalive
         self.is_streamed = is_streamed
-        self.scheduler = Scheduler(scorer, loop, leave)
+        self.scheduler = Scheduler(scorer, loop, replace_worker)
         digest = scorer.bundle.manifest.digest
         self.responder = Responder(cfg, loop, access_log, digest)
         self._scorer, self._application = scorer, application
@@ -89,7 +89,7 @@ class RequestHandler:
         elif route is Route.BATCH:
             self._batches.handle(client, request)
         elif request.error is not None:
-            self._refuse(client, request, request.error)
+            self._send_problem(client, request, request.error)
         elif route is Route.LIVE:
             self._answer_health(client, request, LIVE)
         elif route is Route.READY and self._scorer.not_ready() is None:
@@ -97,19 +97,19 @@ class RequestHandler:
         else:
             self._answer_page(client, request)
 
-    def refuse(self, client: Client, refusal: Refusal) -> None:
+    def reject(self, client: Client, rejection: Rejection) -> None:
         """Answer a malformed request, and close."""
         request = Request()
         request.keep_alive = False
         self._scorer.metrics.begin()
-        response = refusal_response(*refusal, self.responder.request_id(request))
+        response = rejection_response(*rejection, self.responder.request_id(request))
         self.responder.send(client, request, response)
 
     def defect(self, error: BaseException) -> None:
         """Log an unexpected exception that ends a client's connection."""
         log.event("defect", level=ERROR, exc_info=error)
 
-    def _refuse(self, client: Client, request: Request, error: ServiceError) -> None:
+    def _send_problem(self, client: Client, request: Request, error: ServiceError) -> None:
         response = problem_response(error, self.responder.request_id(request))
         self.responder.send(client, request, response)
 
@@ -127,7 +127,7 @@ class RequestHandler:
         job = Job(
             partial(self._predicted, client, request),
             request=None if is_large else predict_request,
-            work=partial(self._scorer.ask, predict_request) if is_large else None,
+            work=partial(self._scorer.predict, predict_request) if is_large else None,
             is_wanted=lambda: client.is_open,
         )
         try:
@@ -135,12 +135,12 @@ class RequestHandler:
                 raise request.error
             self.scheduler.submit(job)
         except ServiceError as error:
-            self._scorer.turn_down(error, self.responder.request_id(request))
-            self._refuse(client, request, error)
+            self._scorer.reject(error, self.responder.request_id(request))
+            self._send_problem(client, request, error)
 
     def _predicted(self, client: Client, request: Request, outcome: Scored | BaseException) -> None:
         """Answer a request for a prediction."""
-        if isinstance(outcome, NotWantedError):
+        if isinstance(outcome, DisconnectedError):
             self._scorer.metrics.end(request.route, None)
             return
         try:
@@ -157,7 +157,7 @@ class RequestHandler:
             self._scorer.count(outcome, request_id, seconds)
             return json_response(outcome.text + b"\n", request_id)
         if isinstance(outcome, ServiceError):
-            self._scorer.turn_down(outcome, request_id, seconds)
+            self._scorer.reject(outcome, request_id, seconds)
             return problem_response(outcome, request_id)
         self._scorer.metrics.count_failed()
         return self.responder.defect_in(request, outcome)

@@ -22,7 +22,7 @@ class RequestLimits:
     fields: int = 100
 
 
-class Refusal(NamedTuple):
+class Rejection(NamedTuple):
     """The status and detail with which a connection is closed that cannot be read further."""
 
     status: int
@@ -30,11 +30,11 @@ class Refusal(NamedTuple):
 
 
 class HeadError(Exception):
-    """A head is rejected with its `refusal`."""
+    """A head is rejected with its `rejection`."""
 
     def __init__(self, status: int, detail: str) -> None:
         super().__init__(detail)
-        self.refusal = Refusal(status, detail)
+        self.rejection = Rejection(status, detail)
 
 
 class Framing(NamedTuple):

@@ -33,7 +33,7 @@ class Incoming:
     def has_ended(self) -> bool:
         """Whether the request that is being read cannot continue."""
         is_at_end = self.is_at_end and not self._waiting
-        return bool(is_at_end or self._parser.refusal or self._is_closed)
+        return bool(is_at_end or self._parser.rejection or self._is_closed)
 
     @property
     def is_due(self) -> bool:
@@ -42,7 +42,7 @@ class Incoming:
         return bool(
             parser.requests
             or parser.request
-            or parser.refusal
+            or parser.rejection
             or self._waiting
             or self._is_paused
             or self.is_at_end

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple, Protocol
 
 from nachlass_service.http.body_budget import BodyBudget
-from nachlass_service.http.head import Refusal, RequestLimits
+from nachlass_service.http.head import Rejection, RequestLimits
 from nachlass_service.http.incoming import Incoming
 from nachlass_service.http.request import Request
 
@@ -74,7 +74,7 @@ class Handler(Protocol):
     def handle(self, client: Client, request: Request) -> None:
         """Answer a request, now or later."""
 
-    def refuse(self, client: Client, refusal: Refusal) -> None:
+    def reject(self, client: Client, rejection: Rejection) -> None:
         """Answer a malformed request, and close."""
 
     def defect(self, error: BaseException) -> None:

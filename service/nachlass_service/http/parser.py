@@ -16,7 +16,7 @@ from nachlass_service.base.errors import OverloadedError, ServiceError, SlowBody
 from nachlass_service.http.body_budget import BodyBudget
 from nachlass_service.http.head import (
     HeadError,
-    Refusal,
+    Rejection,
     RequestLimits,
     framing_of,
     too_long,
@@ -31,14 +31,14 @@ MAX_HEAD_BYTES = 1 << 17
 class RequestParser:
     """Parses one client's requests; `requests` has the pending ones, in order.
 
-    `request` is the one being read; `refusal` is set when nothing after them can be read.
+    `request` is the one being read; `rejection` is set when nothing after them can be read.
     With `is_last`, data after the last request is ignored; with `is_cut`, that data is the
     rest of its body. A request for which `is_streamed` is true is added to `requests` once
     its head is complete.
     """
 
     __slots__ = (
-        *("requests", "request", "refusal", "is_last", "is_cut", "is_in_head", "size"),
+        *("requests", "request", "rejection", "is_last", "is_cut", "is_in_head", "size"),
         *("expects_continue", "_limits", "_budget", "_is_streamed", "_http", "_is_offer"),
         *("_headers", "_body", "_between"),
     )
@@ -48,7 +48,7 @@ class RequestParser:
     ) -> None:
         self.requests: deque[Request] = deque()
         self.request: Request | None = None
-        self.refusal: Refusal | None = None
+        self.rejection: Rejection | None = None
         self.is_last = self.is_cut = self.is_in_head = False
         self.expects_continue = self._is_offer = False
         self.size = 0  # of the body being read, in bytes
@@ -60,7 +60,7 @@ class RequestParser:
 
     def feed(self, data: bytes) -> None:
         """Parse data."""
-        while data and not (self.is_last or self.refusal):
+        while data and not (self.is_last or self.rejection):
             data = self._feed(data)
 
     def end(self) -> None:
@@ -74,9 +74,9 @@ class RequestParser:
     def close(self) -> None:
         """Stop reading, and discard everything."""
         if self.request is not None:
-            self._budget.give_back(self.request)
+            self._budget.release(self.request)
         for request in self.requests:
-            self._budget.give_back(request)
+            self._budget.release(request)
         self.requests.clear()
         self.request, self._body, self.is_last = None, b"", True
         del self._http  # breaks a reference cycle
@@ -89,17 +89,17 @@ class RequestParser:
             return self._without_offer() + data[offered.args[0] :]
         except httptools.HttpParserCallbackError as error:
             if isinstance(error.__context__, HeadError):
-                self._refuse(error.__context__.refusal)
-            elif not isinstance(error.__context__, _EnoughError):
+                self._reject(error.__context__.rejection)
+            elif not isinstance(error.__context__, _StopParsingError):
                 raise
         except httptools.HttpParserError as error:
             if not self.is_last:
-                self._refuse(Refusal(HTTPStatus.BAD_REQUEST, f"this is not HTTP: {error}"))
+                self._reject(Rejection(HTTPStatus.BAD_REQUEST, f"this is not HTTP: {error}"))
         if self.request is not None:
             self._between += len(data)
             if self._between > MAX_HEAD_BYTES:
                 detail = f"the head or the trailers are too long (limit {MAX_HEAD_BYTES} bytes)"
-                self._refuse(too_long(detail).refusal)
+                self._reject(too_long(detail).rejection)
         return b""
 
     def _without_offer(self) -> bytes:
@@ -116,7 +116,7 @@ class RequestParser:
     def on_message_begin(self) -> None:
         """Start a request."""
         if self.is_last:
-            raise _EnoughError
+            raise _StopParsingError
         self.request = Request()
         self.is_in_head, self._between, self.size = True, 0, 0
         self._headers, self._body = [], b""
@@ -160,7 +160,7 @@ class RequestParser:
                 self.expects_continue = request.keep_alive = False
                 self.is_cut = True
                 self._complete(request)
-                raise _EnoughError
+                raise _StopParsingError
 
     def _begin_stream(self, request: Request) -> None:
         """Hand a request on before its body is complete."""
@@ -215,7 +215,7 @@ class RequestParser:
 
     def _reading(self) -> Request:
         if self.request is None:
-            raise _EnoughError
+            raise _StopParsingError
         return self.request
 
     def _too_large(self) -> TooLargeError:
@@ -225,15 +225,15 @@ class RequestParser:
         """Discard the body read so far; the rest is read and discarded."""
         request.error = request.error or error
         self._body = b""
-        self._budget.give_back(request)
+        self._budget.release(request)
 
-    def _refuse(self, refusal: Refusal) -> None:
+    def _reject(self, rejection: Rejection) -> None:
         """Stop reading, and discard the request being read."""
-        self.refusal = self.refusal or refusal
+        self.rejection = self.rejection or rejection
         if self.request is not None:
             self._drop_body(self.request, None)
             self.request = None
 
 
-class _EnoughError(Exception):
+class _StopParsingError(Exception):
     """Stops httptools."""

@@ -100,7 +100,7 @@ class Phased:
         slowest = self._begun_at + SILENCE_S + size / MIN_RATE
         self.deadline = min(time.monotonic() + SILENCE_S, slowest)
 
-    def expect_refused(self) -> None:
+    def expect_discard(self) -> None:
         """Set the deadline for discarding a rejected body."""
         self.deadline = min(self.deadline, time.monotonic() + DISCARD_S)
 

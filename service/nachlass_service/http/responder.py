@@ -66,8 +66,8 @@ class Responder:
     def request_id(self, request: Request) -> str:
         """Return the id of a request: the client's, or a new one."""
         if not request.id:
-            given = request.header(b"x-request-id")
-            request.id = given if REQUEST_ID.fullmatch(given) else next(self._ids)
+            sent_id = request.header(b"x-request-id")
+            request.id = sent_id if REQUEST_ID.fullmatch(sent_id) else next(self._ids)
         return request.id
 
     def environ(self, client: Client, request: Request) -> dict[str, Any]:

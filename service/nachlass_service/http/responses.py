@@ -71,7 +71,7 @@ def defect_response(request_id: str) -> Response:
     return _response(500, MEDIA_TYPE, encode(problem_of_defect(request_id)) + b"\n", request_id)
 
 
-def refusal_response(status: int, detail: str, request_id: str) -> Response:
+def rejection_response(status: int, detail: str, request_id: str) -> Response:
     """Return the response for a malformed request."""
     text = encode(problem(status, HTTPStatus(status).phrase, detail, request_id)) + b"\n"
     retry_after_s = 1 if status == HTTPStatus.SERVICE_UNAVAILABLE else None

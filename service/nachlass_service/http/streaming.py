@@ -96,7 +96,7 @@ class Streamed(io.RawIOBase):
         self._size += len(read)
         return len(read)
 
-    def throw_away(self) -> None:
+    def discard_rest(self) -> None:
         """Read the rest for a while: some clients read only after they have sent everything."""
         ends_at = time.monotonic() + DISCARD_S
         while time.monotonic() < ends_at and self.read(1 << 16):
@@ -124,7 +124,7 @@ class Streamed(io.RawIOBase):
         began_at = time.monotonic()
         if self._has_come.wait(SILENCE_S):
             self._waited_s += time.monotonic() - began_at
-        elif not self._comes_late(self._has_come):
+        elif not self._is_set_late(self._has_come):
             raise ClientGoneError(f"the client stopped sending the body (limit {SILENCE_S} s)")
         if self._waited_s > SILENCE_S + self._size / MIN_RATE:
             raise ClientGoneError("the client sends the body too slowly")
@@ -139,12 +139,12 @@ class Streamed(io.RawIOBase):
 
         self._call(write)
         written.wait()
-        if not self._may_write.wait(WRITE_S) and not self._comes_late(self._may_write):
+        if not self._may_write.wait(WRITE_S) and not self._is_set_late(self._may_write):
             raise ClientGoneError(f"the client does not read the response (limit {WRITE_S} s)")
         if not self._client.is_open:
             raise ClientGoneError("the client has disconnected")
 
-    def _comes_late(self, event: threading.Event) -> bool:
+    def _is_set_late(self, event: threading.Event) -> bool:
         """Return whether an event is set once the loop runs, which a call may have delayed."""
         has_turned = threading.Event()
         self._call(has_turned.set)

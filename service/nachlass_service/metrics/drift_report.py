@@ -58,18 +58,18 @@ class DriftReport:
         drift = next(drift for drift in self.predictions if drift.verdict == verdict)
         if verdict == "too few samples":
             count = drift.baseline_size
-            least = f"at least {MIN_BASELINE} needed"
-            return f"Not enough samples to detect drift: {count} ({least})."
+            needed = f"at least {MIN_BASELINE} needed"
+            return f"Not enough samples to detect drift: {count} ({needed})."
         if verdict == "too little traffic":
             size = f"{drift.live_size:,} in the last {self.span}"
-            least = f"at least {MIN_LIVE} needed"
-            return f"Not enough predictions to detect drift: {size} ({least})."
-        said, limit = _decisive(drift)
-        what = f"{said} over the last {drift.live_size:,} predictions (limit {limit})"
+            needed = f"at least {MIN_LIVE} needed"
+            return f"Not enough predictions to detect drift: {size} ({needed})."
+        statistic, limit = _decisive(drift)
+        finding = f"{statistic} over the last {drift.live_size:,} predictions (limit {limit})"
         if verdict == "steady":
-            return f"No drift detected: {what}."
+            return f"No drift detected: {finding}."
         field = f" in the field {drift.field}" if drift.field else ""
-        return f"Drift detected{field}: {what}."
+        return f"Drift detected{field}: {finding}."
 
     @property
     def moved_inputs(self) -> list[str]:
@@ -111,7 +111,7 @@ def _compared(
     live: Counts, baseline: Counts, ordered: Callable[[str], Sequence[str]], tests_of_each: int
 ) -> list[Drift]:
     """Compare each field that the baseline or the traffic has."""
-    seen = (field for field, counts in live.items() if any(counts.values()))
+    fields = (field for field, counts in live.items() if any(counts.values()))
     drifts = [
         compare_with_baseline(
             field,
@@ -120,7 +120,7 @@ def _compared(
             ordered=ordered(field),
             tests=tests_of_each * len(baseline),
         )
-        for field in dict.fromkeys((*baseline, *seen))
+        for field in dict.fromkeys((*baseline, *fields))
     ]
     return sorted(drifts, key=lambda drift: (WORST.index(drift.verdict), -drift.excess))
 

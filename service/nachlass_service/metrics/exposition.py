@@ -31,10 +31,10 @@ def as_text(collector: Collector, accept: str) -> tuple[bytes, str]:
 
 
 def by_value(
-    kind: type[CounterMetricFamily | GaugeMetricFamily], name: str, what: str, counts: Counts
+    kind: type[CounterMetricFamily | GaugeMetricFamily], name: str, description: str, counts: Counts
 ) -> Metric:
     """Return a family with the count of each value of each field."""
-    family = kind(name, what, labels=["field", "value"])
+    family = kind(name, description, labels=["field", "value"])
     for field, values in counts.items():
         for value, count in values.items():
             family.add_metric([field, value], count)

@@ -86,11 +86,14 @@ class Families:
 
     def _of_the_build(self) -> Iterator[Metric]:
         """Yield the families of the baseline."""
-        for name, what in (("predictions", "Predictions"), ("inputs", "Input feature values")):
+        for name, description in (
+            ("predictions", "Predictions"),
+            ("inputs", "Input feature values"),
+        ):
             yield by_value(
                 GaugeMetricFamily,
                 f"{self._prefix}_{name}_baseline",
-                f"{what} of the build by value or interval; constant.",
+                f"{description} of the build by value or interval; constant.",
                 self._baseline[name],
             )
         family = GaugeMetricFamily(
@@ -108,11 +111,11 @@ class Families:
     def _of_requests(self, rows: Rows) -> Iterator[Metric]:
         """Yield the families of durations, rejections, samples and failures."""
         p = self._prefix
-        for name, what, series, bounds in (
+        for name, description, series, bounds in (
             ("processing_seconds", "prediction requests", SECONDS, SECONDS_BOUNDS),
             ("batch_seconds", "batches", BATCH_SECONDS, BATCH_SECONDS_BOUNDS),
         ):
-            seconds = HistogramMetricFamily(f"{p}_{name}", f"Duration of {what} in seconds.")
+            seconds = HistogramMetricFamily(f"{p}_{name}", f"Duration of {description} in seconds.")
             add_histogram(seconds, [], bounds, rows[series])
             yield seconds
         rejected = CounterMetricFamily(f"{p}_rejected", "Rejected requests.", labels=["reason"])

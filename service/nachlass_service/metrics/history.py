@@ -34,7 +34,7 @@ class History:
         """Store the current sums when it is time to."""
         if time.monotonic() < self._values[0] + self._every_s:
             return
-        with self._counters.alone():
+        with self._counters.exclusive():
             if time.monotonic() < self._values[0] + self._every_s:  # another worker was first
                 return
             stamps = [self._values[self._start(number)] for number in range(MOMENTS)]
@@ -47,7 +47,7 @@ class History:
         The start is the latest moment at least `window_s` ago, or else the oldest one.
         """
         now = time.monotonic()
-        with self._counters.alone():
+        with self._counters.exclusive():
             stamps = {self._values[self._start(number)]: number for number in range(MOMENTS)}
             old = [stamp for stamp in stamps if stamp <= now - window_s]
             stamp = max(old) if old else min(stamps)

@@ -39,7 +39,7 @@ from nachlass_service.metrics.shared_counters import Series, SharedCounters
 
 FeatureBins = Sequence[Sequence[int]]
 """For each sample, the cells of its features' bins, which are counted."""
-LASTING = frozenset(
+RELOADED_SERIES = frozenset(
     {"seconds", "batch_seconds", "answered", "failed", "rejected", "requests", "lost", "ended"}
 )
 """The series with the same meaning for every model."""
@@ -82,14 +82,14 @@ class Metrics(Collector):
         self.counters = SharedCounters(self._known())
         self.history = History(self.counters, window_s)
 
-    def go_on_from(self, previous: Metrics) -> None:
+    def continue_from(self, previous: Metrics) -> None:
         """Take over the previous counts that have the same meaning."""
         if previous._layout == self._layout:
             self.counters = previous.counters
             self.history = History(self.counters, self._window_s)  # only for this model
             return
         for series in self.counters.series():
-            if series[0] in LASTING and series in previous.counters:
+            if series[0] in RELOADED_SERIES and series in previous.counters:
                 self.counters.add(series, dict(enumerate(previous.counters.sums(series))))
         if previous.counters.is_ready:  # the previous workers answer until the new ones are ready
             self.counters.stay_ready()
@@ -153,7 +153,7 @@ class Metrics(Collector):
             if status is not None:
                 requests.count_answer(self.counters, route, status)
 
-    def leave(self, reason: str) -> None:
+    def count_ended(self, reason: str) -> None:
         """Count a worker that ends for one of the reasons in requests.ENDED."""
         with self._lock:
             self.counters.count(requests.ENDED[reason])
@@ -162,9 +162,9 @@ class Metrics(Collector):
         """Count an ended worker; return the requests lost in a crash, else None."""
         return requests.note_end(self.counters, slot)
 
-    def say_goodbye(self) -> None:
+    def note_clean_exit(self) -> None:
         """Record that this worker exits regularly."""
-        self.counters.count(requests.GOODBYE)
+        self.counters.count(requests.CLEAN_EXIT)
 
     def exposition(self, accept: str) -> tuple[bytes, str]:
         """Return all metrics as text and its content type, chosen by an Accept header."""

@@ -89,7 +89,7 @@ class Predictions:
 
     def _count_value(self, path: str, value: Any, counters: SharedCounters, times: int = 1) -> None:
         """Count a plain value, as a number or as a label."""
-        field = _bearable(path)
+        field = _label_text(path)
         number = finite(value)
         labels_only = field in self._labels and field not in self._buckets
         numbers_only = field in self._buckets and field not in self._labels
@@ -114,13 +114,13 @@ class Predictions:
                 return series
         return candidates[-1]
 
-    def _may_enter(self, new: Series, there: Sequence[Series]) -> bool:
+    def _may_enter(self, new: Series, existing: Sequence[Series]) -> bool:
         """Return whether another field, or another label of a field, is within the limits."""
-        fields = {series[1] for series in there if series[0] in ("label", "number")}
+        fields = {series[1] for series in existing if series[0] in ("label", "number")}
         fields |= self._labels.keys() | self._buckets.keys() | {OTHER}
         if new[1] not in fields and len(fields) > MAX_FIELDS:
             self._all_fields = fields
-        elif new[0] == "label" and sum(series[:2] == new[:2] for series in there) >= MAX_LABELS:
+        elif new[0] == "label" and sum(series[:2] == new[:2] for series in existing) >= MAX_LABELS:
             self._full.add(new[1])
         return not self._is_refused(new)
 
@@ -155,11 +155,11 @@ def _inside(path: str, value: dict[str, Any] | list[Any]) -> Iterator[tuple[str,
 def label_of(value: Any) -> str:
     """Return a value as a label: text as it is, the rest as JSON, shortened to the limit."""
     if type(value) is int:
-        return _bearable(str(value))
-    return _bearable(value if isinstance(value, str) else json.dumps(value))
+        return _label_text(str(value))
+    return _label_text(value if isinstance(value, str) else json.dumps(value))
 
 
-def _bearable(text: str) -> str:
+def _label_text(text: str) -> str:
     """Return a text that is valid in metrics: shortened, and with lone surrogates escaped."""
     if len(text) <= MAX_LABEL_LENGTH and text.isascii():
         return text
@@ -169,4 +169,4 @@ def _bearable(text: str) -> str:
 
 def _named(by_field: Mapping[str, Any]) -> dict[str, Any]:
     """Return entries of the manifest by the field names in metrics."""
-    return {_bearable(field): entry for field, entry in by_field.items()}
+    return {_label_text(field): entry for field, entry in by_field.items()}

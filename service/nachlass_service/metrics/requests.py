@@ -22,7 +22,7 @@ OTHER = len(STATUSES)
 REQUESTS: dict[str, Series] = {route: ("requests", route) for route in ROUTES}
 IN_PROGRESS: Series = ("in_progress",)
 LOST: Series = ("lost",)
-GOODBYE: Series = ("goodbye",)
+CLEAN_EXIT: Series = ("goodbye",)
 """In the slot of a worker: whether it exits regularly."""
 ENDED: dict[str, Series] = {
     reason: ("ended", reason) for reason in ("crash", "time_limit", "max_requests")
@@ -34,7 +34,7 @@ def known() -> Iterator[tuple[Series, int]]:
     """Yield the series, with the number of cells of each."""
     for series in REQUESTS.values():
         yield series, len(STATUSES) + 1
-    for series in (IN_PROGRESS, LOST, GOODBYE, *ENDED.values()):
+    for series in (IN_PROGRESS, LOST, CLEAN_EXIT, *ENDED.values()):
         yield series, 1
 
 
@@ -46,7 +46,7 @@ def count_answer(counters: SharedCounters, route: str, status: int) -> None:
 def note_end(counters: SharedCounters, slot: int) -> int | None:
     """Count an ended worker; return the requests lost in a crash, None for a regular exit."""
     counters.use(slot)  # no worker uses it now
-    lost, is_crash = counters.take(IN_PROGRESS), not counters.take(GOODBYE)
+    lost, is_crash = counters.take(IN_PROGRESS), not counters.take(CLEAN_EXIT)
     counters.count(LOST, amount=lost)
     if not is_crash:
         return None

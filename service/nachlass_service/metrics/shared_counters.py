@@ -77,7 +77,7 @@ class SharedCounters:
         The service is ready once `workers` are, and stays ready when a worker is
         replaced later.
         """
-        with self.alone():
+        with self.exclusive():
             self._header[FLAGS + self._slot] = 1
             if self.is_ready or sum(self._header[FLAGS:]) < workers:
                 return False
@@ -139,14 +139,14 @@ class SharedCounters:
 
         Return false if it is not allowed or there is no more room.
         """
-        with self.alone():
-            there = self.series()
+        with self.exclusive():
+            existing = self.series()
             if series in self._rows:
                 return True
             line = json.dumps([width, *series], ensure_ascii=False).encode() + b"\n"
             start = self._header[ENTERED]
             end = start + len(line)
-            if not allowed(there) or self._next_cell + width > CELLS or end > DIRECTORY_BYTES:
+            if not allowed(existing) or self._next_cell + width > CELLS or end > DIRECTORY_BYTES:
                 return False
             self._directory[start:end] = line
             self._header[ENTERED] = end  # other workers read the entry only from now on
@@ -170,7 +170,7 @@ class SharedCounters:
         self._next_cell += width
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
+    def exclusive(self) -> Iterator[None]:
         """Lock the table against other workers; the kernel unlocks it if a worker is killed."""
         with self._lock:  # the file lock belongs to the process, not to the thread
             fcntl.lockf(self._lock_file, fcntl.LOCK_EX)

@@ -29,8 +29,10 @@ def prove_here(bundle: Bundle) -> str:
 
 
 def _prove(bundle: Bundle) -> str:
-    given, manifest = bundle.manifest.parameters, bundle.manifest
-    unset = [name for name, value in given.items() if HIDDEN in value and name not in os.environ]
+    parameters, manifest = bundle.manifest.parameters, bundle.manifest
+    unset = [
+        name for name, value in parameters.items() if HIDDEN in value and name not in os.environ
+    ]
     answer = prove(bundle)
     match answer:
         case {"error": {"message": message, **error}}:

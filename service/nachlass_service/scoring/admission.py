@@ -43,7 +43,7 @@ def overloaded(ahead: int, wait_s: float) -> OverloadedError:
     )
 
 
-def not_its_turn(limit_s: float) -> OverloadedError:
+def queued_too_long(limit_s: float) -> OverloadedError:
     """Return the error for a request that has waited too long."""
     return OverloadedError(
         f"the request was queued too long (limit {limit_s:g} s)", max(1, round(limit_s))

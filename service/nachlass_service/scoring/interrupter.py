@@ -21,9 +21,9 @@ T = TypeVar("T")
 
 INTERRUPTION = getattr(signal, "SIGRTMIN", signal.SIGALRM)
 """A signal that models do not use, where the system has one."""
-LOOK_EVERY_S = 0.25
+POLL_S = 0.25
 MIN_INTERVAL_S = 0.005
-AGAIN_S = 1.0
+REPEAT_S = 1.0
 """The interval at which a call that catches the exception is interrupted again."""
 
 
@@ -54,7 +54,7 @@ class Interrupter:
 
     def _watch(self) -> None:
         """Check the deadline periodically, which is cheaper than a timer for each call."""
-        pause_s = max(MIN_INTERVAL_S, min(LOOK_EVERY_S, self._limit_s / 4))
+        pause_s = max(MIN_INTERVAL_S, min(POLL_S, self._limit_s / 4))
         while True:
             time.sleep(pause_s)
             if time.monotonic() > self._due_at:
@@ -63,6 +63,6 @@ class Interrupter:
     def _interrupt(self, _sig: int, _frame: FrameType | None) -> None:
         now = time.monotonic()
         if now > self._due_at:
-            self._due_at = now + AGAIN_S
+            self._due_at = now + REPEAT_S
             self._was_interrupted = True
             raise InterruptedCallError

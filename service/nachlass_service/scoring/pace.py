@@ -19,19 +19,19 @@ SHORT_IN_A_ROW, MAX_IN_A_ROW = 8, 4096
 most. The number doubles each time, so a model with a few slow calls stays in other threads."""
 
 
-class Used(NamedTuple):
+class Usage(NamedTuple):
     """The CPU seconds and voluntary context switches of a thread."""
 
     cpu_s: float
     waits: int
 
 
-def used_by_this_thread() -> Used:
+def thread_usage() -> Usage:
     """Return the usage of the calling thread; macOS does not count its context switches."""
     if not hasattr(resource, "RUSAGE_THREAD"):
-        return Used(time.thread_time(), 0)
+        return Usage(time.thread_time(), 0)
     found = resource.getrusage(resource.RUSAGE_THREAD)
-    return Used(found.ru_utime + found.ru_stime, found.ru_nvcsw)
+    return Usage(found.ru_utime + found.ru_stime, found.ru_nvcsw)
 
 
 class Pace:
@@ -48,11 +48,11 @@ class Pace:
         self._slow = 0
         self._short, self._needed = 0, SHORT_IN_A_ROW
 
-    def before(self) -> Used | None:
+    def before(self) -> Usage | None:
         """Return the usage of the loop's thread before a call that is measured in detail."""
-        return used_by_this_thread() if self._watched else None
+        return thread_usage() if self._watched else None
 
-    def note_here(self, wall_s: float, before: Used | None) -> None:
+    def note_in_loop(self, wall_s: float, before: Usage | None) -> None:
         """Record a call in the loop's thread."""
         if wall_s > HELD_UP_S:
             self._slow_down()
@@ -61,7 +61,7 @@ class Pace:
             if wall_s > SHORT_S:
                 self._watched, self._slow = WATCHED, 0
             return
-        after = used_by_this_thread()
+        after = thread_usage()
         self._watched -= 1
         has_waited = after.waits > before.waits
         if max(after.cpu_s - before.cpu_s, has_waited * wall_s) > SHORT_S:
@@ -73,7 +73,7 @@ class Pace:
         self.is_slow, self._watched, self._short = True, 0, 0
         self._needed = min(2 * self._needed, MAX_IN_A_ROW)
 
-    def note_outside(self, wall_s: float) -> None:
+    def note_in_thread(self, wall_s: float) -> None:
         """Record a call in another thread."""
         self._short = self._short + 1 if wall_s < SHORT_S else 0
         if self._short >= self._needed:

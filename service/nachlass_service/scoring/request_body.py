@@ -50,7 +50,7 @@ def read_body(content_type: str, content_encoding: str, body: bytes) -> Any:
     The first two arguments are headers, empty when absent. Raises NotJsonError,
     TooLargeError or MediaTypeError. Nothing is ever unpickled.
     """
-    refuse_encoded(content_encoding)
+    reject_encoded(content_encoding)
     media_type = media_type_of(content_type)
     if media_type == FORM:
         return loads_bounded(_json_args(body))
@@ -66,7 +66,7 @@ def media_type_of(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
 
 
-def refuse_encoded(content_encoding: str) -> None:
+def reject_encoded(content_encoding: str) -> None:
     """Raise MediaTypeError for a compressed body, which could have any size."""
     if content_encoding.strip().lower() not in ("", "identity"):
         raise MediaTypeError(

@@ -25,7 +25,7 @@ class Rows(Protocol):
         """Read and return the samples, with an error in the place of each unreadable row."""
 
 
-class _Again:
+class _Rereader:
     """Rows that are read again, once, when an original sample is needed."""
 
     def __init__(self, rows: Rows) -> None:
@@ -56,11 +56,11 @@ class RowScorer:
         self._model, self._metrics, self._schema = model, metrics, schema
         self._caught = caught
 
-    def score_one(self, sample: Any, again: Callable[[], Any]) -> tuple[Any, FeatureBins]:
+    def score_one(self, sample: Any, reread: Callable[[], Any]) -> tuple[Any, FeatureBins]:
         """Return the prediction for a sample and the bins of its input; raises on failure.
 
         For a list of samples, which a listwise model takes, the prediction is a
-        PredictionList. `again` reads the sample again.
+        PredictionList. `reread` reads the sample again.
         """
         is_list = self._model.takes_as_batch(sample)
         self._schema.check(sample, is_list=is_list)
@@ -68,7 +68,7 @@ class RowScorer:
         try:
             prediction = self._model.answer(sample)
         except ServiceError as error:
-            raise self._schema.explain(error, again, is_list=is_list) from error.__cause__
+            raise self._schema.explain(error, reread, is_list=is_list) from error.__cause__
         return PredictionList(prediction) if is_list else prediction, inputs
 
     def score(self, rows: Rows, *, at_once: bool) -> Iterator[tuple[list[Any], list[FeatureBins]]]:
@@ -80,26 +80,26 @@ class RowScorer:
         """
         outcomes: list[Any] = []
         inputs: list[FeatureBins] = []
-        left: Collection[int] = range(len(rows))
-        again = _Again(rows)
+        remaining: Collection[int] = range(len(rows))
+        rereader = _Rereader(rows)
         if at_once:
-            outcomes, inputs, left = self._score_together(rows.samples(), again)
-            yield ([], []) if left else (outcomes, inputs)
-        if left:
+            outcomes, inputs, remaining = self._score_together(rows.samples(), rereader)
+            yield ([], []) if remaining else (outcomes, inputs)
+        if remaining:
             # Read again, because a model may change its samples.
             for place, sample in enumerate(rows.samples()):
-                if place in left:
-                    yield self._score_alone(sample, partial(again.sample, place))
+                if place in remaining:
+                    yield self._score_alone(sample, partial(rereader.sample, place))
                 else:
                     yield [outcomes[place]], [inputs[place]]
 
     def _score_alone(
-        self, sample: Any, again: Callable[[], Any]
+        self, sample: Any, reread: Callable[[], Any]
     ) -> tuple[list[Any], list[FeatureBins]]:
         if isinstance(sample, BaseException):
             return [sample], [()]
         try:
-            outcome, inputs = self.score_one(sample, again)
+            outcome, inputs = self.score_one(sample, reread)
         except InterruptedCallError:
             raise
         except self._caught as error:
@@ -107,7 +107,7 @@ class RowScorer:
         return [outcome], [inputs]
 
     def _score_together(
-        self, samples: Sequence[Any], again: _Again
+        self, samples: Sequence[Any], rereader: _Rereader
     ) -> tuple[list[Any], list[FeatureBins], set[int]]:
         """Return the outcomes, their inputs, and the places of rows to score alone.
 
@@ -116,12 +116,12 @@ class RowScorer:
         """
         outcomes = list(samples)
         inputs: list[FeatureBins] = [()] * len(samples)
-        left, valid = set(), []
+        remaining, valid = set(), []
         for place, sample in enumerate(samples):
             if isinstance(sample, BaseException):
                 continue
             if self._model.takes_as_batch(sample):
-                left.add(place)
+                remaining.add(place)
                 continue
             try:
                 self._schema.check(sample)
@@ -130,16 +130,16 @@ class RowScorer:
             except InterruptedCallError:
                 raise
             except ServiceError as error:
-                outcomes[place] = self._schema.explain(error, partial(again.sample, place))
+                outcomes[place] = self._schema.explain(error, partial(rereader.sample, place))
             except self._caught as error:
                 outcomes[place] = error
         scored = self._predict_together([samples[place] for place in valid])
         if scored is None:
-            left.update(valid)
+            remaining.update(valid)
         else:
             for place, outcome, bins in zip(valid, *scored, strict=True):
                 outcomes[place], inputs[place] = outcome, bins
-        return outcomes, inputs, left
+        return outcomes, inputs, remaining
 
     def _predict_together(
         self, samples: Sequence[Any]

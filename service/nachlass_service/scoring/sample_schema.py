@@ -26,7 +26,7 @@ MAX_NAME_LENGTH = 40
 SEPARATORS = ";\t|"
 MAX_COMPARED = 1000
 """The most values that are compared to explain a failure, within the predictor's timeout."""
-NOT_THE_CALLERS = (ImportError, MemoryError, OSError, RecursionError)
+NOT_CALLERS_FAULT = (ImportError, MemoryError, OSError, RecursionError)
 """Exceptions that do not depend on the sample: a file or a remote service is missing."""
 NAMES = {
     "array": "a list",
@@ -60,20 +60,20 @@ class SampleSchema:
             raise SampleSchemaError(found)
 
     def explain(
-        self, error: ServiceError, again: Callable[[], Any], *, is_list: bool = False
+        self, error: ServiceError, reread: Callable[[], Any], *, is_list: bool = False
     ) -> ServiceError:
         """Return the error to raise when a model rejects a sample (or a list) or fails on it.
 
-        This is the error itself, or a SampleSchemaError if the sample differs. `again` reads
+        This is the error itself, or a SampleSchemaError if the sample differs. `reread` reads
         the sample again, because a model may change its samples.
         """
         if self._is_strict or not isinstance(self._schema, dict):
             return error
         if not isinstance(error, RefusedError | PredictorError):
             return error
-        if not _may_be_the_callers(error.__cause__):
+        if not _may_be_callers_fault(error.__cause__):
             return error
-        found = self._difference(again(), iter(range(MAX_COMPARED)), is_list=is_list)
+        found = self._difference(reread(), iter(range(MAX_COMPARED)), is_list=is_list)
         if found is None:
             return error
         explained = SampleSchemaError(found)
@@ -87,11 +87,11 @@ class SampleSchema:
         return next((f"entry {place}: {text}" for place, text in found if text), None)
 
 
-def _may_be_the_callers(cause: BaseException | None) -> bool:
+def _may_be_callers_fault(cause: BaseException | None) -> bool:
     """Return whether the sample may be the cause of a failure, or of a rejection without one."""
     if cause is None:
         return True
-    is_own = isinstance(cause, NOT_THE_CALLERS) or not isinstance(cause, Exception)
+    is_own = isinstance(cause, NOT_CALLERS_FAULT) or not isinstance(cause, Exception)
     return not (is_own or "out of memory" in describe(cause))
 
 
@@ -123,13 +123,13 @@ def _differences(
         return True
     if next(budget, None) is None:
         return False
-    what = f"`{pointer}`" if pointer else "the sample"
+    subject = f"`{pointer}`" if pointer else "the sample"
     types = _kinds(schema)
     if types and KINDS[type(value)] not in types:
-        wanted = " or ".join(NAMES[name] for name in sorted(types))
-        yield f"{what} is {NAMES[KINDS[type(value)]]}, not {wanted}"
+        expected = " or ".join(NAMES[name] for name in sorted(types))
+        yield f"{subject} is {NAMES[KINDS[type(value)]]}, not {expected}"
     elif isinstance(value, dict):
-        yield from _lacking(schema, value, what)
+        yield from _lacking(schema, value, subject)
         for name, inside in value.items():
             escaped = name.replace("~", "~0").replace("/", "~1")
             below = f"{pointer}/{_cut(escaped)}"
@@ -139,7 +139,7 @@ def _differences(
     elif isinstance(value, list):
         for length in _lengths(schema):
             if len(value) != length:
-                yield f"{what} has length {len(value)}, not {length}"
+                yield f"{subject} has length {len(value)}, not {length}"
         return (yield from _of_entries(inner(schema, "items"), value, pointer, budget))
     return True
 
@@ -163,20 +163,20 @@ def _kinds(schema: Schema) -> frozenset[str]:
     return frozenset("number" if name == "integer" else name for name in types_of(schema))
 
 
-def _lacking(schema: Schema, value: dict[str, Any], what: str) -> Iterator[str]:
+def _lacking(schema: Schema, value: dict[str, Any], subject: str) -> Iterator[str]:
     """Describe missing required fields, and unknown fields found instead."""
     known: dict[str, None] = {}
     needed: dict[str, None] = {}
     for alternative in alternatives(schema):
         known |= dict.fromkeys(alternative.get("properties", ()))
         needed |= dict.fromkeys(alternative.get("required", ()))
-    lacking = [name for name in needed if name not in value]
-    if not lacking:
+    missing = [name for name in needed if name not in value]
+    if not missing:
         return
-    text = f"{what} lacks {len(lacking)} of {len(known)} fields: {_listed(lacking)}"
-    if others := [name for name in value if name not in known]:
-        text += f"; it has {_listed(others)}, which no sample of the build has"
-        if len(value) == 1 and (found := set(others[0]) & set(SEPARATORS)):
+    text = f"{subject} lacks {len(missing)} of {len(known)} fields: {_listed(missing)}"
+    if unknown := [name for name in value if name not in known]:
+        text += f"; it has {_listed(unknown)}, which no sample of the build has"
+        if len(value) == 1 and (found := set(unknown[0]) & set(SEPARATORS)):
             text += f": if the columns are separated by {min(found)!r}, send commas instead"
     yield text
 

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 from nachlass_service.base import log
 from nachlass_service.base.errors import OverloadedError, ServiceError, TimeLimitError
-from nachlass_service.scoring.admission import Admission, not_its_turn
+from nachlass_service.scoring.admission import Admission, queued_too_long
 from nachlass_service.scoring.interrupter import Interrupter
 from nachlass_service.scoring.pace import Pace
 from nachlass_service.scoring.request_body import PredictRequest
@@ -36,7 +36,7 @@ SWITCH_S = 0.0005
 """The thread switch interval once a call was slow, so that the loop does not wait for it."""
 
 
-class NotWantedError(Exception):
+class DisconnectedError(Exception):
     """The outcome of a job whose client has disconnected."""
 
 
@@ -71,14 +71,14 @@ class Running:
 class Scheduler:
     """A queue of jobs, in order of arrival; all methods except `run` run in the loop's thread.
 
-    `leave` is called with a reason to replace the worker: the thread of a call that exceeds
-    its timeout is lost.
+    `replace_worker` is called with a reason: the thread of a call that exceeds its timeout is
+    lost.
     """
 
     def __init__(
-        self, scorer: Scorer, loop: asyncio.AbstractEventLoop, leave: Callable[[str], None]
+        self, scorer: Scorer, loop: asyncio.AbstractEventLoop, replace_worker: Callable[[str], None]
     ) -> None:
-        self._scorer, self._loop, self._leave = scorer, loop, leave
+        self._scorer, self._loop, self._replace_worker = scorer, loop, replace_worker
         self._limit_s = scorer.settings.predict_timeout_s
         self._threads, self._batches = scorer.settings.predictor_threads, scorer.batches
         self._admission, self._pace = Admission(self._limit_s), Pace()
@@ -127,7 +127,7 @@ class Scheduler:
         for running in [r for r in self._running if now - r.begun_at > self._limit_s]:
             self._give_up(running, now)
         while self._waiting and now - self._waiting[0].made_at > self._limit_s:
-            self._end(self._waiting.popleft(), not_its_turn(self._limit_s))
+            self._end(self._waiting.popleft(), queued_too_long(self._limit_s))
 
     def end(self) -> None:
         """Answer all jobs immediately, because the worker has to exit."""
@@ -174,9 +174,9 @@ class Scheduler:
                 began_at, before = now, pace.before()
                 outcomes = self._interrupter.call(partial(self._outcomes, jobs))
                 now = time.monotonic()
-                pace.note_here(now - began_at, before)
+                pace.note_in_loop(now - began_at, before)
                 if outcomes is None:
-                    self._end_late(jobs, now)
+                    self._time_out(jobs, now)
                 else:
                     done.append((jobs, outcomes, now - began_at))
             if now > ends_at:
@@ -194,13 +194,13 @@ class Scheduler:
         if self._batches and jobs[0].request:
             while waiting and waiting[0].request and len(jobs) < MAX_IN_BATCH:
                 jobs.append(waiting.popleft())
-        wanted = []
+        connected = []
         for job in jobs:
             if job.is_wanted():
-                wanted.append(job)
+                connected.append(job)
             else:
-                self._end(job, NotWantedError())
-        return wanted
+                self._end(job, DisconnectedError())
+        return connected
 
     def _hand_over(self, jobs: list[Job]) -> None:
         running = Running(jobs)
@@ -214,8 +214,8 @@ class Scheduler:
             if job.work:
                 return [job.work()]
             if len(jobs) == 1 and job.request:
-                return [self._scorer.ask(job.request)]
-            return self._scorer.ask_many([job.request for job in jobs if job.request])
+                return [self._scorer.predict(job.request)]
+            return self._scorer.predict_many([job.request for job in jobs if job.request])
         except BaseException as error:  # noqa: BLE001 - it is the outcome of the jobs
             return [error] * len(jobs)
 
@@ -241,20 +241,20 @@ class Scheduler:
             outcomes = self._outcomes(running.jobs)
             seconds = time.monotonic() - began_at
             try:
-                self._loop.call_soon_threadsafe(self._come_back, running, outcomes, seconds)
+                self._loop.call_soon_threadsafe(self._return_outcomes, running, outcomes, seconds)
             except RuntimeError:  # the loop has ended
                 return
             if running.is_given_up:
                 return
             del running, outcomes
 
-    def _come_back(self, running: Running, outcomes: Outcomes, seconds: float) -> None:
+    def _return_outcomes(self, running: Running, outcomes: Outcomes, seconds: float) -> None:
         """Finish the jobs of another thread, unless it was abandoned."""
         if running.is_given_up:
             return
         self._running.remove(running)
         if running.jobs[0].request:
-            self._pace.note_outside(seconds)
+            self._pace.note_in_thread(seconds)
         self._finish(running.jobs, outcomes, seconds)
         if self._waiting:
             self._schedule()
@@ -264,9 +264,9 @@ class Scheduler:
         self._running.remove(running)
         running.is_given_up = True
         self._add_thread()
-        self._end_late(running.jobs, now)
+        self._time_out(running.jobs, now)
 
-    def _end_late(self, jobs: list[Job], now: float) -> None:
+    def _time_out(self, jobs: list[Job], now: float) -> None:
         """Answer a job that exceeds its timeout; requeue several ones to be done separately."""
         if len(jobs) == 1:
             limit = f"limit {self._limit_s:g} s"
@@ -276,7 +276,11 @@ class Scheduler:
             for job in reversed(jobs):
                 request = job.request
                 assert request is not None
-                job.work, job.request, job.made_at = partial(self._scorer.ask, request), None, now
+                job.work, job.request, job.made_at = (
+                    partial(self._scorer.predict, request),
+                    None,
+                    now,
+                )
                 self._waiting.appendleft(job)
         self._schedule()
-        self._leave("time_limit")
+        self._replace_worker("time_limit")

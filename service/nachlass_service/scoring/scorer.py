@@ -30,7 +30,7 @@ from nachlass_service.scoring.sample_schema import SampleSchema
 from nachlass_service.scoring.stride import BATCH_TURN_S, Stride
 from nachlass_service.scoring.warm_up import score_few
 
-BATCH_FAREWELL_S = 20
+BATCH_DRAIN_S = 20
 """How long batches continue during a shutdown: less than the graceful timeout."""
 BATCHES = 4
 """The most batches that a worker answers at once."""
@@ -72,9 +72,9 @@ class Scorer:
         """Make all predictions, including those of the warm-up, with `run`."""
         self._run = run
 
-    def end_soon(self) -> None:
+    def begin_shutdown(self) -> None:
         """Set the deadline for batches during a shutdown."""
-        self._ends_at = time.monotonic() + BATCH_FAREWELL_S
+        self._ends_at = time.monotonic() + BATCH_DRAIN_S
 
     @property
     def batches(self) -> bool:
@@ -108,27 +108,27 @@ class Scorer:
         """Return the prediction for a request as JSON, and count it; raises ServiceError."""
         started = time.monotonic()
         try:
-            again = partial(read_body, *request)
-            scored = _scored(*self._run(partial(self._requests.score_one, again(), again)))
+            reread = partial(read_body, *request)
+            scored = _scored(*self._run(partial(self._requests.score_one, reread(), reread)))
         except ServiceError as error:
-            self.turn_down(error, request_id, time.monotonic() - started)
+            self.reject(error, request_id, time.monotonic() - started)
             raise
         self.count(scored, request_id, time.monotonic() - started)
         return scored.text
 
-    def ask(self, request: PredictRequest) -> Scored | BaseException:
+    def predict(self, request: PredictRequest) -> Scored | BaseException:
         """Return the prediction for a request, or an exception, without counting it.
 
         It is made in this thread. An exception other than ServiceError is a defect.
         """
         try:
-            again = partial(read_body, *request)
-            return _scored(*self._requests.score_one(again(), again))
+            reread = partial(read_body, *request)
+            return _scored(*self._requests.score_one(reread(), reread))
         except BaseException as error:  # noqa: BLE001 - the caller handles it
             return error
 
-    def ask_many(self, requests: Sequence[PredictRequest]) -> list[Scored | BaseException]:
-        """Score requests at once, like `ask`; a bad request does not affect the others."""
+    def predict_many(self, requests: Sequence[PredictRequest]) -> list[Scored | BaseException]:
+        """Score requests at once, like `predict`; a bad request does not affect the others."""
         steps = self._requests.score(Requests(requests), at_once=True)
         return [
             _scored_or_error(outcome, inputs)
@@ -153,15 +153,15 @@ class Scorer:
                 yield outcomes
                 return
             stride.start_over()
-        left, total_s = len(rows), 0.0
-        while left:
+        remaining, total_s = len(rows), 0.0
+        while remaining:
             outcomes = []
             try:
                 total_s += self._take_turn(steps, outcomes)
             except TimeLimitError:
                 yield outcomes[:]  # the lost thread may still add to the list
                 raise
-            left -= len(outcomes)
+            remaining -= len(outcomes)
             yield outcomes
         if not self.batches:
             stride.note_one_by_one(len(rows), total_s)
@@ -195,10 +195,10 @@ class Scorer:
     def log_if_slow(self, request_id: str, seconds: float, rows: int | None = None) -> None:
         """Log a slow request; `rows` is the number of rows of a batch."""
         if seconds >= self.settings.slow_request_s:
-            took = round(seconds, 3)
-            log.event("slow", level=WARNING, request=request_id, seconds=took, rows=rows)
+            rounded_s = round(seconds, 3)
+            log.event("slow", level=WARNING, request=request_id, seconds=rounded_s, rows=rows)
 
-    def turn_down(
+    def reject(
         self,
         error: ServiceError,
         request_id: str,

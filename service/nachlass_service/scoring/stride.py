@@ -75,8 +75,8 @@ class Stride:
             self._calls = deque(kept, CALLS)
         self._calls.append(last)
         self._fit(last)
-        most = GROWTH * max(self._calls).rows
-        self.rows = max(MIN_ROWS, min(self._fitting(last), most, MAX_ROWS))
+        limit = GROWTH * max(self._calls).rows
+        self.rows = max(MIN_ROWS, min(self._fitting(last), limit, MAX_ROWS))
 
     def note_one_by_one(self, rows: int, seconds: float) -> None:
         """Record rows that were scored one by one, without a fixed cost to amortise."""
@@ -117,8 +117,8 @@ class Stride:
         return int(rows_s / max(self._row_s, 1e-9))
 
     def _has_probes(self) -> bool:
-        most = max(self._calls).rows
-        return sum(SPREAD * call.rows <= most for call in self._calls) >= PROBES
+        max_rows = max(self._calls).rows
+        return sum(SPREAD * call.rows <= max_rows for call in self._calls) >= PROBES
 
     def _probe(self) -> int:
         """Return another size for a call: fewer rows, or more if there are already few."""

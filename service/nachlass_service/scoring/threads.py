@@ -14,7 +14,7 @@ from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
 from nachlass_service.base.errors import TimeLimitError
-from nachlass_service.scoring.admission import SHORT_WAIT_S, Admission, not_its_turn, overloaded
+from nachlass_service.scoring.admission import SHORT_WAIT_S, Admission, overloaded, queued_too_long
 
 T = TypeVar("T")
 
@@ -78,7 +78,7 @@ class Pool:
                 job.done.release()
             elif job not in self._running:
                 job.left_out = True
-                raise not_its_turn(self._limit_s)
+                raise queued_too_long(self._limit_s)
             return self._running.get(job, 0.0)
 
     def _give_up(self, job: _Job[T]) -> T:

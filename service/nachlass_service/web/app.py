@@ -63,10 +63,10 @@ def create_app(scorer: Scorer) -> Flask:
         headers = request.headers
         if is_batch(headers.get("Content-Type", "")):
             return batch_response(scorer, batches)
-        asked = PredictRequest(
+        predict_request = PredictRequest(
             headers.get("Content-Type", ""), headers.get("Content-Encoding", ""), read_body(scorer)
         )
-        return json_response(scorer.answer(asked, request_id()))
+        return json_response(scorer.answer(predict_request, request_id()))
 
     @app.route("/metrics", methods=["GET", "POST"])
     def metrics() -> Response:
@@ -180,7 +180,7 @@ def route_of(request: Request) -> str:
 
 def batch_response(scorer: Scorer, batches: Batches) -> Response:
     """Return the response to a batch, most of which is computed while it is sent."""
-    asked = BatchRequest(
+    batch_request = BatchRequest(
         request.headers.get("Content-Type", ""),
         request.headers.get("Content-Encoding", ""),
         request.accept_mimetypes,
@@ -189,10 +189,10 @@ def batch_response(scorer: Scorer, batches: Batches) -> Response:
         request_id(),
     )
     try:
-        media_type, pieces = batches.answer(asked)
+        media_type, pieces = batches.answer(batch_request)
         first = next(pieces)
     except ServiceError as error:
-        scorer.turn_down(error, request_id())
+        scorer.reject(error, request_id())
         raise
     response = Response(chain([first], pieces), content_type=media_type)
     response.call_on_close(pieces.close)
@@ -211,7 +211,7 @@ def read_body(scorer: Scorer) -> bytes:
         )
     except (ClientDisconnected, OSError):
         error = SlowBodyError("the body ended before it was complete")
-    scorer.turn_down(error, request_id())
+    scorer.reject(error, request_id())
     raise error
 
 
@@ -244,8 +244,8 @@ def root_url(settings: Settings) -> str:
 def request_id() -> str:
     """Return the ID of this request in the log: the client's, or a new one."""
     if "request_id" not in g:
-        given = request.headers.get("X-Request-Id", "")
-        g.request_id = given if REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+        sent_id = request.headers.get("X-Request-Id", "")
+        g.request_id = sent_id if REQUEST_ID.fullmatch(sent_id) else secrets.token_hex(8)
     found: str = g.request_id
     return found
 

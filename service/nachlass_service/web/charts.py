@@ -87,4 +87,4 @@ def _statistics(drift: Drift) -> list[str]:
     found = [statistic("PSI", drift.psi, drift.psi_limit)]
     if drift.ks is not None and drift.ks_limit is not None:
         found.append(statistic("KS", drift.ks, drift.ks_limit))
-    return [f"{said} (limit {limit})" for said, limit in found]
+    return [f"{text} (limit {limit})" for text, limit in found]

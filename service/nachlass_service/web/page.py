@@ -70,15 +70,15 @@ def model_document(bundle: Bundle, settings: Settings) -> ModelDocument:
     """Return the public part of the manifest, with training data only if that may be shown."""
     manifest = bundle.manifest
     source = manifest.source
-    taken: InputDocument = {"schema": manifest.input.schema}
+    input_document: InputDocument = {"schema": manifest.input.schema}
     if settings.show_samples:
-        taken["example"] = manifest.input.example
+        input_document["example"] = manifest.input.example
     return {
         "name": manifest.name,
         "version": manifest.version,
         "contract": manifest.contract,
         "prediction": asdict(manifest.prediction),
-        "input": taken,
+        "input": input_document,
         "batches": types_taken(),
         "samples": asdict(manifest.samples),
         "python": manifest.python,
@@ -139,8 +139,8 @@ def _contract(bundle: Bundle, settings: Settings, base_url: str) -> dict[str, An
         "fields": fields_of(schema),
         "type": type_of(schema),
         "schema": _indented(schema),
-        "most_labels": MAX_LABELS,
-        "most_fields": MAX_FIELDS,
+        "max_labels": MAX_LABELS,
+        "max_fields": MAX_FIELDS,
     }
 
 
@@ -155,11 +155,11 @@ def _distributions(drift: DriftReport) -> dict[str, Any]:
         "charts": [
             (
                 title,
-                what,
-                charts_of(drifts, open_first=has_traffic and what == "prediction"),
+                description,
+                charts_of(drifts, open_first=has_traffic and description == "prediction"),
                 max(0, len(drifts) - MAX_CHARTS),
             )
-            for title, what, drifts in groups
+            for title, description, drifts in groups
         ],
         "has_ks": any(one.ks is not None for one in (*drift.predictions, *drift.inputs)),
         "one_in": f"{1 / FALSE_ALARMS:,.0f}",

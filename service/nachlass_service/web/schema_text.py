@@ -40,10 +40,14 @@ def type_of(schema: Any) -> str:
 
 def _array(schema: Mapping[str, Any]) -> str:
     """Return `array of 2 numbers`, or `array of items (number or null)`."""
-    least, most, item = schema.get("minItems"), schema.get("maxItems"), type_of(schema["items"])
-    size = f"{most:,} " if least == most and least is not None else ""
+    minimum, maximum, item = (
+        schema.get("minItems"),
+        schema.get("maxItems"),
+        type_of(schema["items"]),
+    )
+    size = f"{maximum:,} " if minimum == maximum and minimum is not None else ""
     is_one_word = item.isalpha() and item != "any"
-    plural = "" if most == least == 1 else "s"
+    plural = "" if maximum == minimum == 1 else "s"
     return (
         f"array of {size}{item}{plural}" if is_one_word else f"array of {size}item{plural} ({item})"
     )

@@ -23,9 +23,9 @@ DICTIONARY, RECORDS = 2, 3
 class Messages(io.RawIOBase):
     """A stream of whole messages, for pyarrow to read; raises MalformedError or TooLargeError."""
 
-    def __init__(self, body: BufferedIOBase, most_bytes: int) -> None:
+    def __init__(self, body: BufferedIOBase, max_bytes: int) -> None:
         super().__init__()
-        self._body, self._most_bytes = body, most_bytes
+        self._body, self._max_bytes = body, max_bytes
         self._message = io.BytesIO()
 
     def readable(self) -> bool:
@@ -69,9 +69,9 @@ class Messages(io.RawIOBase):
         return data
 
     def _limit(self, length: int) -> None:
-        if length > self._most_bytes:
+        if length > self._max_bytes:
             raise TooLargeError(
-                f"a record batch is too large (limit {self._most_bytes} bytes, "
+                f"a record batch is too large (limit {self._max_bytes} bytes, "
                 "set by S2I_MAX_BODY_BYTES): send smaller record batches"
             )
 

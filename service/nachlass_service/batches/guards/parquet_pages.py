@@ -33,7 +33,7 @@ COUNT, ENCODING, ENCODING_V2 = 1, 2, 4
 BYTE_ARRAY = 6
 DELTA_BYTE_ARRAY = 7
 """The encoding in which each text shares a prefix with the previous one."""
-DEEPEST = 8
+MAX_DEPTH = 8
 VALUE_BYTES = 8
 MAX_NUMBER_LENGTH = 63
 """The most bits of a number before its last seven."""
@@ -52,10 +52,10 @@ class Content:
     row_bytes: int
 
 
-def look_at(data: memoryview, most_bytes: int) -> Content:
+def inspect_pages(data: memoryview, max_bytes: int) -> Content:
     """Return the contents of a file; raises MalformedError, or TooLargeError by decoded size."""
     largest: dict[str, int] = {}
-    left = MAX_PAGES
+    remaining_pages = MAX_PAGES
     texts: dict[str, None] = {}
     header_bytes = MAX_FOOTER_BYTES
     try:
@@ -65,13 +65,13 @@ def look_at(data: memoryview, most_bytes: int) -> Content:
             if is_text and not is_nested:
                 texts[path] = None
             pages = []
-            for page, size in islice(_pages(data, chunk, header_bytes), left):
+            for page, size in islice(_pages(data, chunk, header_bytes), remaining_pages):
                 pages.append(page)
                 header_bytes -= size
-            left -= len(pages)
-            if not left:
+            remaining_pages -= len(pages)
+            if not remaining_pages:
                 raise TooLargeError(f"the Parquet file has too many pages (limit {MAX_PAGES - 1})")
-            row_bytes = _bytes_of_a_row(pages, most_bytes, is_nested=is_nested, is_text=is_text)
+            row_bytes = _bytes_of_a_row(pages, max_bytes, is_nested=is_nested, is_text=is_text)
             largest[path] = max(largest.get(path, 0), row_bytes)
     except (AttributeError, LookupError, TypeError, ValueError, struct.error) as error:
         raise MalformedError(f"the Parquet file cannot be read: {error}") from None
@@ -94,7 +94,7 @@ def _chunks(data: memoryview) -> Iterator[Fields]:
 
 
 def _bytes_of_a_row(
-    pages: Iterable[Fields], most_bytes: int, *, is_nested: bool, is_text: bool
+    pages: Iterable[Fields], max_bytes: int, *, is_nested: bool, is_text: bool
 ) -> int:
     """Return the most bytes of a value in a column chunk, averaged over each page.
 
@@ -103,9 +103,9 @@ def _bytes_of_a_row(
     largest = values = dictionary_bytes = 0
     for header in pages:
         size = header[UNCOMPRESSED_SIZE]
-        if size > most_bytes:
+        if size > max_bytes:
             raise TooLargeError(
-                f"a page is too large (limit {most_bytes} bytes, set by S2I_MAX_BODY_BYTES)"
+                f"a page is too large (limit {max_bytes} bytes, set by S2I_MAX_BODY_BYTES)"
             )
         if DICTIONARY in header:
             dictionary_bytes = size
@@ -118,9 +118,9 @@ def _bytes_of_a_row(
         if count := page.get(COUNT, 0):
             values += count
             largest = max(largest, VALUE_BYTES + size // count)
-    if is_nested and values * max(1, dictionary_bytes // VALUE_BYTES) > most_bytes:
+    if is_nested and values * max(1, dictionary_bytes // VALUE_BYTES) > max_bytes:
         raise TooLargeError(
-            f"the lists in a column may be too large (limit {most_bytes} bytes, "
+            f"the lists in a column may be too large (limit {max_bytes} bytes, "
             "set by S2I_MAX_BODY_BYTES)"
         )
     return largest
@@ -159,7 +159,7 @@ class Compact:
 
     def struct(self, depth: int = 0) -> Fields:
         """Return the next struct: its fields by number."""
-        if depth > DEEPEST:
+        if depth > MAX_DEPTH:
             raise MalformedError("the Parquet file is nested too deeply")
         fields: Fields = {}
         number = 0

@@ -10,7 +10,7 @@ from filelock import FileLock
 
 from nachlass_builder.assemble.cache_prune import prune
 from nachlass_builder.assemble.cache_size import PRUNE_LOCK, REMOVING, cache_size
-from nachlass_builder.foundation.errors import RoomError
+from nachlass_builder.foundation.errors import StorageError
 from nachlass_builder.foundation.in_use import MARK, shared
 
 DAY_S = 86400
@@ -177,7 +177,7 @@ def test_only_one_prune_runs_at_a_time(tmp_path):
     environment(tmp_path, "old", 40)
     with (
         FileLock(tmp_path / PRUNE_LOCK),
-        pytest.raises(RoomError, match=f"another prune of {tmp_path} is running"),
+        pytest.raises(StorageError, match=f"another prune of {tmp_path} is running"),
     ):
         prune(tmp_path, MONTH_S, dry_run=False)
     assert prune(tmp_path, MONTH_S, dry_run=False).removed == {"environment": 1}
@@ -190,6 +190,6 @@ def test_a_read_only_cache_is_reported(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied", str(self))
 
     monkeypatch.setattr("pathlib.Path.mkdir", mkdir)
-    with pytest.raises(RoomError, match="cannot be written: Permission denied"):
+    with pytest.raises(StorageError, match="cannot be written: Permission denied"):
         prune(tmp_path, MONTH_S, dry_run=False)
     assert prune(tmp_path, MONTH_S, dry_run=True).removed == {"environment": 1}

@@ -102,7 +102,9 @@ def versions_of_then(tmp_path):
         requirements = Requirements(merged=[Requirement(text, place) for text in texts])
         settings = Settings.from_environ({}, parameters)
         prepared = Prepared(Source(root, str(root)), settings, {}, Deadline())
-        return LockChoice(prepared, root, tmp_path, requirements, Progress()).versions_of_then()
+        return LockChoice(
+            prepared, root, tmp_path, requirements, Progress()
+        ).suggest_older_versions()
 
     return versions_of_then
 

@@ -4,7 +4,7 @@ import pytest
 import tomli_w
 from packaging.pylock import Pylock
 
-from nachlass_builder.assemble.reuse_locks import Locks, check_whole, take_over
+from nachlass_builder.assemble.reuse_locks import Locks, check_complete, reuse_locks
 from nachlass_builder.bundle.layout import SERVING_LOCK, TRAINING_LOCK
 from nachlass_builder.bundle.manifest import decode, write_manifest
 from nachlass_builder.bundle.staging import Staging
@@ -78,7 +78,7 @@ def reuse(tmp_path, source):
     def reuse(constraints=(), hashes=(), bundle=tmp_path / "bundle"):
         checked = check(source, ["sub/model.ipynb"], Settings.from_environ({}, {}), None)
         assert not checked.errors
-        return take_over(bundle, Staging(tmp_path), checked, constraints, hashes)
+        return reuse_locks(bundle, Staging(tmp_path), checked, constraints, hashes)
 
     return reuse
 
@@ -288,11 +288,11 @@ def test_the_dependencies_of_an_extra_must_be_installed(source, tmp_path):
     locks = Locks(None, None, "", "build without --locked")
     (source / "requirements.txt").write_text("alpha\n")
     checked = check(source, ["sub/model.ipynb"], Settings.from_environ({}, {}), None)
-    check_whole(locks, tmp_path / "site", checked)
+    check_complete(locks, tmp_path / "site", checked)
     (source / "requirements.txt").write_text("gamma\n")
     checked = check(source, ["sub/model.ipynb"], Settings.from_environ({}, {}), None)
     with pytest.raises(RequirementsError) as raised:
-        check_whole(locks, tmp_path / "site", checked)
+        check_complete(locks, tmp_path / "site", checked)
     assert raised.value.message == (
         "gamma is not met: alpha needs beta, which pylock.training.toml does not have"
     )

@@ -59,11 +59,11 @@ def system(tmp_path, monkeypatch):
         "has_apt": lambda: made.apt,
         "installed_packages": lambda deadline: made.installed,
         "owners_of": lambda files, deadline: {"zlib1g"} if list(files) else set(),
-        "state_of_the_system": lambda: "state",
+        "system_state": lambda: "state",
         "libraries_of": made.libraries,
         "unpack": made.unpack,
         "packages_named_after": made.names,
-        "packages_that_bring": made.files,
+        "packages_with_files": made.files,
     }.items():
         monkeypatch.setattr(system_packages, name, stand_in)
     return made

@@ -15,7 +15,7 @@ from nachlass_builder.doctor.tools import (
     check_python,
     check_uv,
 )
-from nachlass_builder.foundation.errors import FREE_SOME
+from nachlass_builder.foundation.errors import FREE_SPACE
 from nachlass_builder.packages import uv_program
 from nachlass_builder.packages.pip_settings import IndexSettings
 
@@ -97,7 +97,7 @@ def test_the_size_and_free_space_of_a_folder_are_reported(tmp_path, monkeypatch)
     Usage = namedtuple("Usage", "total used free")
     monkeypatch.setattr("shutil.disk_usage", lambda _: Usage(1, 1, 1_000_000_000))
     [found] = check_folder("cache", tmp_path)
-    assert (found.state, found.remedy) == ("warning", FREE_SOME)
+    assert (found.state, found.remedy) == ("warning", FREE_SPACE)
     assert found.message == f"{tmp_path}, 1.0 GB free (at least 2 GB needed)"
 
 

@@ -33,7 +33,7 @@ def test_files_over_the_limits_have_no_digest(reads, observer, tmp_path, monkeyp
     monkeypatch.setattr(reads, "MAX_TOTAL_BYTES", 15)
     for name, size in (("a", 10), ("b", 11), ("c", 6), ("d", 5)):
         (tmp_path / name).write_bytes(b"x" * size)
-        observer.hear("open", (str(tmp_path / name), "r", os.O_RDONLY))
+        observer.handle_event("open", (str(tmp_path / name), "r", os.O_RDONLY))
     files = {file["path"][-1]: file for file in observer.report()["files"]}
     assert [name for name, file in files.items() if file["sha256"]] == ["a", "d"]
     assert files["b"]["reason"] == files["c"]["reason"].replace("6", "11")
@@ -52,7 +52,7 @@ def test_files_that_are_not_data_are_ignored(observer, tmp_path, monkeypatch, na
     Path(FONTS).write_text("{}")
     os.mkfifo("pipe")
     (tmp_path / "x.py").write_text("1")
-    observer.hear("open", (name, "r", os.O_RDONLY))
+    observer.handle_event("open", (name, "r", os.O_RDONLY))
     assert observer.report() == {"files": [], "more": 0, "written": [], "problems": []}
 
 
@@ -62,14 +62,14 @@ def test_nothing_is_recorded_between_cells_and_in_forks(observer, tmp_path):
     observer.begin_cell()  # a nested cell
     observer.end_cell()
     observer.end_cell()
-    observer.hear(*opened)
+    observer.handle_event(*opened)
     assert not observer.reads
     observer.begin_cell()
     observer.pid += 1
-    observer.hear(*opened)
+    observer.handle_event(*opened)
     assert not observer.reads
     observer.pid -= 1
-    observer.hear(*opened)
+    observer.handle_event(*opened)
     assert observer.reads
 
 
@@ -81,6 +81,6 @@ def test_a_fifo_in_place_of_a_file_does_not_block(reads, tmp_path):
 
 def test_problems_are_limited_and_not_raised(observer):
     for _ in range(20):
-        observer.hear("open", ("a\0b", "r", os.O_RDONLY))
-        observer.hear("os.rename", ())
+        observer.handle_event("open", ("a\0b", "r", os.O_RDONLY))
+        observer.handle_event("os.rename", ())
     assert len(observer.report()["problems"]) == 5

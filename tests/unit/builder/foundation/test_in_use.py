@@ -8,7 +8,7 @@ import pytest
 from nachlass_builder.foundation import in_use
 from nachlass_builder.foundation.in_use import (
     MARK,
-    alone,
+    exclusive,
     hold,
     hold_across_exec,
     is_in_use,
@@ -47,7 +47,7 @@ def test_a_held_folder_is_in_use(tmp_path):
     hold(tmp_path)
     hold(tmp_path)
     assert is_in_use(tmp_path)
-    with alone(tmp_path) as is_unused:
+    with exclusive(tmp_path) as is_unused:
         assert not is_unused
 
 
@@ -68,7 +68,7 @@ def test_holding_a_folder_counts_as_use(tmp_path):
 def test_checking_a_folder_does_not_count_as_use(tmp_path):
     age(tmp_path, 40)
     before = last_used(tmp_path)
-    with alone(tmp_path) as is_unused:
+    with exclusive(tmp_path) as is_unused:
         assert is_unused
     assert abs(last_used(tmp_path) - before) < 1
 

@@ -42,7 +42,7 @@ def kept(tmp_path):
 
 def take_over(before, tmp_path):
     reused = Artifacts(tmp_path / "root/artifacts")
-    reused.take_over(before, tmp_path / "root/bundle", Progress())
+    reused.restore(before, tmp_path / "root/bundle", Progress())
     return reused
 
 

@@ -48,7 +48,7 @@ def test_secrets_in_variables_cause_a_warning(monkeypatch, capsys):
         "BUCKETS": "10",
     }.items():
         monkeypatch.setenv(name, value)
-    s2i._warn_of_credentials(Progress())
+    s2i._warn_about_credentials(Progress())
     output = capsys.readouterr().err
     assert [line.split()[1] for line in output.splitlines()] == ["API_TOKEN", "PIP_INDEX_URL"]
     assert "API_TOKEN looks like a secret, and stays in the configuration and history" in output

@@ -49,7 +49,7 @@ def give(tmp_path):
 
     def give(site_packages, cache="cache", folder=None, deadline=None):
         bytecodes = Bytecode(tmp_path / cache)
-        bytecodes.give(site_packages, Path(sys.executable), deadline or Deadline(), folder)
+        bytecodes.link_all(site_packages, Path(sys.executable), deadline or Deadline(), folder)
         root = folder or site_packages
         return {str(path.relative_to(root)): path for path in root.rglob("*.pyc")}
 
@@ -108,7 +108,7 @@ def test_different_sources_with_equal_records_have_different_bytecode(make, give
 
 
 def test_a_large_distribution_is_compiled_completely(make, give, monkeypatch):
-    monkeypatch.setattr(bytecode, "AT_ONCE", 2)
+    monkeypatch.setattr(bytecode, "BATCH_SIZE", 2)
     files = {f"alpha/m{number}.py": SHARING for number in range(7)}
     assert len(give(make("site", alpha=files))) == len(files)
 
@@ -187,7 +187,7 @@ def run_and_die(*words, run=bytecode.run, stdin, **options):
     os.kill(os.getpid(), signal.SIGKILL)
 
 bytecode.run = run_and_die
-bytecode.Bytecode(Path(sys.argv[1])).give(Path(sys.argv[2]), Path(sys.executable), Deadline())
+bytecode.Bytecode(Path(sys.argv[1])).link_all(Path(sys.argv[2]), Path(sys.executable), Deadline())
 """
 
 

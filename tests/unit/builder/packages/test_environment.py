@@ -272,7 +272,7 @@ def test_training_and_serving_environments_share_bytecode(ensure, lock):
 
 
 METADATA = {"INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json"}
-OF_NO_USE = {".gitignore", ".lock", "CACHEDIR.TAG", "activate", "activate.fish", "pydoc.bat"}
+UNUSED_FILES = {".gitignore", ".lock", "CACHEDIR.TAG", "activate", "activate.fish", "pydoc.bat"}
 
 
 def names_in(environment):
@@ -281,7 +281,7 @@ def names_in(environment):
 
 def test_a_serving_environment_has_no_files_of_its_installer(ensure, lock):
     environment = ensure(lock, "serving")
-    assert not names_in(environment) & (METADATA | OF_NO_USE)
+    assert not names_in(environment) & (METADATA | UNUSED_FILES)
     [record] = environment.site_packages.glob("alpha-*/RECORD")
     assert "INSTALLER" not in record.read_text()
 

@@ -301,7 +301,7 @@ def test_a_requirement_with_unresolvable_dependencies_is_reported():
 
 def test_contradictory_versions_of_one_distribution_need_no_details():
     class Contrary(KnownIndex):
-        def fit(self, requirements):
+        def can_resolve(self, requirements):
             return not {"alpha==1", "alpha>=2"} <= {*requirements}
 
     texts = ("alpha==1", "beta", "alpha>=2")

@@ -11,7 +11,7 @@ from nachlass_builder.foundation.errors import RequirementsError, TimeLimitError
 from nachlass_builder.foundation.process import Completed, Deadline
 from nachlass_builder.packages.pip_settings import IndexSettings
 from nachlass_builder.packages.resolver import (
-    ANYWHERE,
+    ANY_PLATFORM,
     BUILD_LIMIT_S,
     PYTHONS,
     WHEELS,
@@ -77,14 +77,14 @@ def test_a_lock_is_requested_in_the_pep_751_format_with_hashes(resolver, tmp_pat
 
 def test_paths_in_requirements_are_relative_to_the_source(resolver, tmp_path):
     resolve, uv = resolver(FOUND, IndexSettings(root=tmp_path / "source"))
-    resolve.fit(["alpha @ wheels/alpha-1-py3-none-any.whl"])
+    resolve.can_resolve(["alpha @ wheels/alpha-1-py3-none-any.whl"])
     assert uv.calls[0][1]["cwd"] == resolve.folder == tmp_path / "source"
 
 
 @pytest.mark.parametrize(("answer", "fits"), [(FOUND, True), (NONE, False), (BROKEN, False)])
 def test_requirements_fit_if_uv_resolves_them(resolver, answer, fits):
     resolve, uv = resolver(answer)
-    assert resolve.fit(["alpha", "beta"]) is fits
+    assert resolve.can_resolve(["alpha", "beta"]) is fits
     assert uv.arguments == []
 
 
@@ -101,7 +101,7 @@ def test_all_settings_are_passed_to_uv(resolver, tmp_path):
         only_binary=frozenset({"alpha"}),
         as_of="2026-01-31",
     )
-    resolve.fit(["alpha"])
+    resolve.can_resolve(["alpha"])
     [(arguments, _options, listed)] = uv.calls
     ours = arguments[arguments.index(str(limits)) + 2]
     assert uv.arguments == [
@@ -161,17 +161,17 @@ def test_an_unreachable_index_is_an_error(resolver):
 
 def test_a_missing_index_configuration_is_reported(resolver):
     resolve, _uv = resolver(BROKEN, IndexSettings(no_index=True))
-    message = resolve.unanswered(BROKEN).message
+    message = resolve.unreachable(BROKEN).message
     assert message == "the package index cannot be read (none is configured)"
 
 
 def test_an_index_that_denies_access_needs_credentials(resolver):
     known, _uv = resolver(DENIED, IndexSettings(index_url=INDEX))
     check = "check the index's username and password (in its URL or ~/.netrc)"
-    assert known.unanswered(DENIED).remedy == known.way_in(DENIED.stderr) == check
+    assert known.unreachable(DENIED).remedy == known.access_remedy(DENIED.stderr) == check
     unknown, _uv = resolver(DENIED, IndexSettings(environ={"HOME": "/nowhere"}))
     give = "put a username and password into PIP_INDEX_URL or ~/.netrc"
-    assert unknown.unanswered(DENIED).remedy == unknown.way_in(DENIED.stderr) == give
+    assert unknown.unreachable(DENIED).remedy == unknown.access_remedy(DENIED.stderr) == give
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ def test_a_build_is_needless_if_the_project_publishes_suitable_wheels(resolver, 
     def run(arguments, *, stdin, **_options):
         assert set(WHEELS) <= set(arguments)
         question = "for a Python"
-        if set(ANYWHERE) <= set(arguments):
+        if set(ANY_PLATFORM) <= set(arguments):
             question = "anywhere"
         elif "--python-version" not in arguments:
             question = "another version"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nachlass_builder.foundation.errors import RoomError
+from nachlass_builder.foundation.errors import StorageError
 from nachlass_builder.foundation.process import Completed, Deadline
 from nachlass_builder.packages import uv_program
 from nachlass_builder.packages.pip_settings import IndexSettings
@@ -38,7 +38,7 @@ def run(monkeypatch, tmp_path):
     ],
 )
 def test_disk_and_permission_errors_are_reported_as_such(run, why, number, message, remedy):
-    with pytest.raises(RoomError) as caught:
+    with pytest.raises(StorageError) as caught:
         run(2, FAILED.format(why, number))
     assert caught.value.message == f"installing the locked packages: {message}"
     assert why in caught.value.details

@@ -13,11 +13,11 @@ from nachlass_builder.notebook.registered_classes import RegisteredClass
 from nachlass_builder.proof.answer import Predicted, Proven
 from nachlass_builder.proof.describe_features import MIN_SAMPLES
 from nachlass_builder.proof.proof import (
-    GONE,
-    MOVE,
-    NOT_THERE,
-    ask_service,
+    INCLUDE_FILES,
+    MOVE_TO_MODULE,
+    RELATIVE_PATHS,
     prove,
+    run_service,
     service_environment,
 )
 
@@ -70,7 +70,7 @@ def proof(tmp_path):
             work=tmp_path / "work",
             environment={"BUCKETS": "10", "OMP_NUM_THREADS": "8"},
             place=PLACE,
-            gone=Path("/build/ran"),
+            deleted=Path("/build/ran"),
             deadline=Deadline(),
             lock=lock,
             run=service.run,
@@ -153,7 +153,7 @@ def test_only_the_serving_environment_is_used_if_it_proves_the_model(tmp_path):
         work=tmp_path / "work",
         environment={"BUCKETS": "10", "OMP_NUM_THREADS": "8"},
         place=PLACE,
-        gone=Path("/build/ran"),
+        deleted=Path("/build/ran"),
         deadline=Deadline(),
         run=service.run,
     )
@@ -196,7 +196,7 @@ def test_a_model_that_works_only_in_the_training_environment_is_reported(refusal
     assert raised.message == (
         "the model works only with the packages of the notebook's kernel: ValueError: no file"
     )
-    assert (raised.place, raised.remedy) == (PLACE, NOT_THERE)
+    assert (raised.place, raised.remedy) == (PLACE, INCLUDE_FILES)
 
 
 @pytest.mark.parametrize("training", [{"error": FAILED}, PROVEN])
@@ -229,7 +229,7 @@ def test_a_failure_in_both_environments_is_reported(refusal, error, message, has
     assert raised.message.startswith(message)
     assert raised.details == FAILED["traceback"]
     assert raised.place == PLACE
-    assert raised.remedy == NOT_THERE
+    assert raised.remedy == INCLUDE_FILES
 
 
 def test_the_lock_is_not_blamed_without_a_training_environment(refusal):
@@ -239,24 +239,24 @@ def test_the_lock_is_not_blamed_without_a_training_environment(refusal):
 
 def test_a_file_in_the_build_folder_is_distinguished_from_others(refusal):
     raised = refusal({"message": "No such file: '/build/ran/data.csv'", "sample": 0})
-    assert raised.remedy == GONE
+    assert raised.remedy == RELATIVE_PATHS
 
 
 def test_a_class_pickled_by_name_must_move_to_a_module(refusal):
     problem = "`Row` is pickled by its name, and only the notebook knows that name"
     raised = refusal({"code": "bundle", "message": problem})
-    assert raised.remedy == MOVE
+    assert raised.remedy == MOVE_TO_MODULE
 
 
 def test_classes_that_may_be_registered_are_named(refusal):
     pair = RegisteredClass("Pair", Place("model.ipynb", 2, 1), "trees.register")
     raised = refusal({"sample": 0}, registered=[pair, pair])
     assert raised.remedy == (
-        f"{NOT_THERE}\n"
+        f"{INCLUDE_FILES}\n"
         "`Pair` (model.ipynb, cell 2, line 1) and 1 more: unpickling recreates the class, "
-        f"which `trees.register` may not know then: {MOVE}"
+        f"which `trees.register` may not know then: {MOVE_TO_MODULE}"
     )
-    assert refusal({"sample": 0}, PROVEN, registered=[pair]).remedy == NOT_THERE
+    assert refusal({"sample": 0}, PROVEN, registered=[pair]).remedy == INCLUDE_FILES
 
 
 def test_the_location_is_the_users_line_if_it_is_known(refusal):
@@ -276,7 +276,7 @@ def test_a_crashed_interpreter_is_reported_with_its_output(proof):
 def test_a_stale_result_is_not_reused(tmp_path):
     def ask(answer):
         service = Service({SERVING: answer})
-        return ask_service(
+        return run_service(
             SERVING,
             "predict",
             tmp_path / "bundle",
@@ -301,7 +301,7 @@ def test_the_output_of_an_interpreter_is_truncated_to_its_end(tmp_path):
     def run(_command, **_options):
         return Completed(1, "", "x" * 5000 + "the end")
 
-    answer, output = ask_service(
+    answer, output = run_service(
         SERVING,
         "prove",
         tmp_path,

@@ -5,7 +5,11 @@ import pytest
 from nachlass_builder.foundation.errors import Place
 from nachlass_builder.notebook.notebook import read_notebook
 from nachlass_builder.requirements.imports import Import
-from nachlass_builder.requirements.missing_imports import missing_imports, to_paste, told
+from nachlass_builder.requirements.missing_imports import (
+    describe_imports,
+    missing_imports,
+    to_paste,
+)
 from nachlass_builder.requirements.requirements import gather
 from support.cells import write_notebook
 
@@ -47,12 +51,12 @@ def test_a_missing_distribution_is_listed_once():
 
 def test_the_first_imports_are_listed():
     one, *_ = missing = missing_imports(imports("a", "b", "c", "d", "e", "f", "g"), [])
-    assert told([one]) == "`a` (model.ipynb, cell 1, line 1)"
+    assert describe_imports([one]) == "`a` (model.ipynb, cell 1, line 1)"
     assert (
-        told(missing[:2])
+        describe_imports(missing[:2])
         == "`a` (model.ipynb, cell 1, line 1) and `b` (model.ipynb, cell 1, line 2)"
     )
-    assert told(missing).endswith("`e` (model.ipynb, cell 1, line 5) and 2 more")
+    assert describe_imports(missing).endswith("`e` (model.ipynb, cell 1, line 5) and 2 more")
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from nachlass_builder.slim import decide as deciding
 from nachlass_builder.slim.decide import ROUNDS, Candidate, UndecidedError, decide
 from nachlass_builder.slim.memory import Memory
 from nachlass_builder.slim.training import (
-    BEFORE,
+    EARLIER_BUILD,
     IMPORTED,
     LOADED,
     OPTIONAL,
@@ -94,8 +94,8 @@ def test_a_subset_is_remembered(training, memory):
     assert memory.read(training, careful=False) == {}
     memory.write(kept(training, plots=SCORED), careful=False)
     before = memory.read(training, careful=False)
-    assert before["model"] == BEFORE
-    assert before["plots"] == BEFORE
+    assert before["model"] == EARLIER_BUILD
+    assert before["plots"] == EARLIER_BUILD
     assert before["cloudpickle"] == SERVICE
     memory.forget()
     assert memory.read(training, careful=False) == {}
@@ -360,7 +360,7 @@ def test_a_remembered_distribution_gets_the_current_reason(training, memory, scr
     assert chosen == Subset(
         {
             "cloudpickle": SERVICE,
-            "model": BEFORE,
+            "model": EARLIER_BUILD,
             "hint": STRING,
             "base": "needed by model",
             "speed": "needed by model",
@@ -573,11 +573,11 @@ def test_the_extras_of_every_mention_of_a_requirement_are_kept(site):
 def test_the_hidden_modules_are_passed_to_the_service(tmp_path, monkeypatch):
     calls = []
 
-    def ask_service(*arguments, **options):
+    def run_service(*arguments, **options):
         calls.append((arguments, options))
         return FINE, "said"
 
-    monkeypatch.setattr(deciding, "ask_service", ask_service)
+    monkeypatch.setattr(deciding, "run_service", run_service)
     python, work, deadline = tmp_path / "env/bin/python", tmp_path / "a/b", Deadline()
     bundle, environment = tmp_path / "bundle", {"EPOCHS": "3"}
     model = Candidate(bundle, (), True, python, work, environment, deadline)

@@ -13,7 +13,7 @@ import pytest
 from nachlass_builder.packages.installed import installed
 from nachlass_builder.packages.provided import Provided, first_names
 from nachlass_builder.slim import references
-from nachlass_builder.slim.references import DEEPEST, MAX_ENTRIES, MAX_NAME_LENGTH, References
+from nachlass_builder.slim.references import MAX_DEPTH, MAX_ENTRIES, MAX_NAME_LENGTH, References
 from support.wheels import make_wheel
 
 WHEELS = (
@@ -266,8 +266,8 @@ def test_the_depth_of_the_search_is_limited(named):
             value = [value]
         return value
 
-    assert named(nested(DEEPEST)) == {"top"}
-    assert named(nested(DEEPEST + 1)) == set()
+    assert named(nested(MAX_DEPTH)) == {"top"}
+    assert named(nested(MAX_DEPTH + 1)) == set()
 
 
 def test_the_number_of_searched_entries_is_limited(named):

@@ -1,12 +1,12 @@
 """The order of the reasons for keeping distributions."""
 
-from nachlass_builder.slim.training import BEFORE, IMPORTED, OPTIONAL, SERVICE, by_reason
+from nachlass_builder.slim.training import EARLIER_BUILD, IMPORTED, OPTIONAL, SERVICE, by_reason
 
 
 def test_reasons_are_ordered_and_dependencies_sorted_by_their_dependents():
     why = {
         "f": SERVICE,
-        "e": BEFORE,
+        "e": EARLIER_BUILD,
         "d": OPTIONAL,
         "c": "needed by numpy",
         "b": "needed by alpha",
@@ -18,6 +18,6 @@ def test_reasons_are_ordered_and_dependencies_sorted_by_their_dependents():
         ("needed by alpha", ["b"]),
         ("needed by numpy", ["c"]),
         (OPTIONAL, ["d"]),
-        (BEFORE, ["e"]),
+        (EARLIER_BUILD, ["e"]),
         (SERVICE, ["f"]),
     ]

@@ -5,8 +5,8 @@ import pytest
 from nachlass_builder.source.secret_files import (
     MAX_BYTES,
     SecretFile,
+    describe_secret_files,
     secrets_in_text,
-    told,
     why_secret,
 )
 
@@ -134,7 +134,9 @@ def test_the_lines_with_secrets_in_a_kept_file_are_reported(tmp_path):
 
 
 def test_left_out_files_are_named_with_the_way_to_ship_them():
-    message = told([SecretFile(".env", "an environment file"), SecretFile("a", "a private key")])
+    message = describe_secret_files(
+        [SecretFile(".env", "an environment file"), SecretFile("a", "a private key")]
+    )
     assert message == (
         "left out as secrets: .env (an environment file), a (a private key); "
         "to ship one anyway, name it in S2I_SHIP"

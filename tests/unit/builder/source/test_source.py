@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from nachlass_builder.foundation.errors import SourceError
-from nachlass_builder.foundation.git import OF_A_REPOSITORY
+from nachlass_builder.foundation.git import REPOSITORY_VARIABLES
 from nachlass_builder.foundation.process import Deadline
 from nachlass_builder.source.source import commit_time, locate_source, without_credentials
 from nachlass_builder.source.source_files import copy_source, digest_source, files_of, why_left_out
@@ -116,7 +116,7 @@ def test_variables_of_a_git_hook_for_another_repository_are_ignored(
 def test_the_list_of_gits_repository_variables_is_complete():
     variables = {*git(Path.cwd(), "rev-parse", "--local-env-vars").split()}
     settings = {"GIT_CONFIG", "GIT_CONFIG_PARAMETERS", "GIT_CONFIG_COUNT"}
-    assert variables - settings <= OF_A_REPOSITORY
+    assert variables - settings <= REPOSITORY_VARIABLES
 
 
 def test_git_determines_which_files_are_copied(repository, tmp_path):

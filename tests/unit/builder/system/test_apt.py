@@ -2,10 +2,10 @@
 
 import pytest
 
-from nachlass_builder.foundation.errors import RequirementsError, RoomError
+from nachlass_builder.foundation.errors import RequirementsError, StorageError
 from nachlass_builder.foundation.process import Completed, Deadline
 from nachlass_builder.system import apt
-from nachlass_builder.system.apt import Apt, environment_for, has_apt, said
+from nachlass_builder.system.apt import Apt, environment_for, error_output, has_apt
 
 FAILED = """\
 Ign:1 http://deb.debian.org/debian bookworm InRelease
@@ -107,7 +107,7 @@ def test_an_incomplete_file_list_is_reported(made, fake):
 def test_a_full_disk_is_reported(made, fake, text):
     made.update()
     fake.says("install", text)
-    with pytest.raises(RoomError, match="fetching x: the disk is full") as caught:
+    with pytest.raises(StorageError, match="fetching x: the disk is full") as caught:
         made.get("install", "x", doing="fetching x")
     assert caught.value.details == text
 
@@ -121,7 +121,9 @@ def test_proxy_variables_are_renamed_for_apt():
 
 def test_messages_of_apt_about_dependencies_are_extracted():
     out = "Reading package lists...\n x : Depends: y (>= 2) but it is not installable\n"
-    text = said(Completed(100, out, "E: Unable to correct problems\nE: Unable to correct problems"))
+    text = error_output(
+        Completed(100, out, "E: Unable to correct problems\nE: Unable to correct problems")
+    )
     assert text == (
         " x : Depends: y (>= 2) but it is not installable\nE: Unable to correct problems"
     )

@@ -4,7 +4,7 @@ import pytest
 
 from nachlass_builder.foundation.errors import RequirementsError
 from nachlass_builder.foundation.process import Deadline
-from nachlass_builder.system.debian_archive import packages_that_bring
+from nachlass_builder.system.debian_archive import packages_with_files
 
 TRIPLET = "usr/lib/aarch64-linux-gnu"
 FILES = f"""\
@@ -36,7 +36,7 @@ def bring(fake, tmp_path):
     fake.files(FILES)
 
     def bring(*names):
-        return packages_that_bring(names, tmp_path / "work", deadline=Deadline())
+        return packages_with_files(names, tmp_path / "work", deadline=Deadline())
 
     return bring
 

@@ -10,7 +10,7 @@ from nachlass_builder.foundation.process import Deadline
 from nachlass_builder.system import apt
 from nachlass_builder.system.apt import has_apt
 from nachlass_builder.system.apt_txt import AptPackage
-from nachlass_builder.system.debian_archive import packages_that_bring
+from nachlass_builder.system.debian_archive import packages_with_files
 from nachlass_builder.system.policy_names import packages_named_after
 from nachlass_builder.system.unpack import environment_with, unpack
 from support.debian_archives import LIBRARIES, DebianArchive
@@ -48,7 +48,7 @@ def work(tmp_path):
 def test_the_package_that_provides_a_library_is_found(archive, work, contents):
     archive(contents=contents)
     wanted = ["libmade.so.1", "libcommon.so.1", "libnone.so.1"]
-    found = packages_that_bring(wanted, work, deadline=Deadline())
+    found = packages_with_files(wanted, work, deadline=Deadline())
     assert found == {"libmade.so.1": "libmade1", "libcommon.so.1": "libmade-common"}
 
 
@@ -89,7 +89,7 @@ def test_an_archive_without_file_lists_is_reported(archive, work):
     made.files = []
     made.publish()
     with pytest.raises(RequirementsError, match="cannot fetch the Debian file lists"):
-        packages_that_bring(["libmade.so.1"], work, deadline=Deadline())
+        packages_with_files(["libmade.so.1"], work, deadline=Deadline())
 
 
 def test_an_archive_whose_packages_apt_does_not_copy_is_reported(archive, work, tmp_path):
@@ -101,7 +101,7 @@ def test_an_archive_whose_packages_apt_does_not_copy_is_reported(archive, work, 
 def test_a_missing_archive_is_reported(archive, work):
     (archive().folder / "sources.list").write_text("")
     with pytest.raises(RequirementsError, match="cannot fetch the Debian package lists") as caught:
-        packages_that_bring(["libmade.so.1"], work, deadline=Deadline())
+        packages_with_files(["libmade.so.1"], work, deadline=Deadline())
     assert caught.value.details == "no archive is configured in /etc/apt"
 
 

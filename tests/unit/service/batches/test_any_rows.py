@@ -70,11 +70,11 @@ def read(make, body, sizes=(100_000,), at_once=1000):
     return [(type(one), str(one)) if isinstance(one, ServiceError) else one for one in found]
 
 
-lines_of = partial(read, partial(LineReader, most_bytes=MAX_BYTES))
+lines_of = partial(read, partial(LineReader, max_bytes=MAX_BYTES))
 
 
 def cells_of(body, schema=True, **arriving):
-    return read(partial(CsvReader, schema=schema, most_bytes=MAX_BYTES), body, **arriving)
+    return read(partial(CsvReader, schema=schema, max_bytes=MAX_BYTES), body, **arriving)
 
 
 @given(values=st.lists(VALUES, max_size=5), end=ENDS, mark=MARKS, sizes=SIZES, at_once=AT_ONCE)

@@ -6,7 +6,7 @@ from types import ModuleType
 
 import cloudpickle
 
-from nachlass_service.bundle.model import leave_model
+from nachlass_service.bundle.model import unload_model
 from support.manifest import bundle_with
 
 
@@ -22,7 +22,7 @@ def test_only_modules_of_the_source_are_forgotten(tmp_path, monkeypatch):
         module = ModuleType(name)
         module.__file__ = str(file)
         monkeypatch.setitem(sys.modules, name, module)
-    leave_model(bundle)
+    unload_model(bundle)
     assert "of_the_source" not in sys.modules
     assert {"of_the_environment", "elsewhere"} <= sys.modules.keys()
     assert str(tmp_path / "src") not in sys.path
@@ -38,6 +38,6 @@ def test_a_class_is_not_mistaken_for_that_of_the_next_version(tmp_path):
         ids.append(cloudpickle.cloudpickle._DYNAMIC_CLASS_TRACKER_BY_CLASS[made].encode())
     pickled[1] = pickled[1].replace(ids[1], ids[0])
     before = pickle.loads(pickled[0])
-    leave_model(bundle)
+    unload_model(bundle)
     after = pickle.loads(pickled[1])
     assert (before.rate, after.rate) == (1, 2)

@@ -5,7 +5,7 @@ import signal
 import socket
 import time
 
-from nachlass_service.hosting.forks import leave_forks_alone
+from nachlass_service.hosting.forks import isolate_forks
 from support.forked import in_child
 
 
@@ -23,7 +23,7 @@ def test_a_signal_during_a_fork_ends_the_child():
         signal.signal(signal.SIGTERM, lambda *_: None)
         # Registered first to run before ours: a signal may arrive at that moment.
         os.register_at_fork(after_in_child=lambda: os.kill(os.getpid(), signal.SIGTERM))
-        leave_forks_alone([signal.SIGTERM], [])
+        isolate_forks([signal.SIGTERM], [])
         status = fork_and_wait(lambda: time.sleep(5))
         assert os.WIFSIGNALED(status)
         assert os.WTERMSIG(status) == signal.SIGTERM
@@ -36,7 +36,7 @@ def test_a_forked_process_has_neither_the_port_nor_the_handlers():
     def worker():
         signal.signal(signal.SIGINT, lambda *_: None)
         with socket.create_server(("127.0.0.1", 0)) as listener:
-            leave_forks_alone([signal.SIGINT], [listener])
+            isolate_forks([signal.SIGINT], [listener])
 
             def look():
                 assert listener.fileno() == -1

@@ -44,6 +44,6 @@ def test_a_process_that_uses_a_gpu_is_not_forked(name, module, is_refused, monke
     monkeypatch.setitem(sys.modules, name, module)
     if is_refused:
         with pytest.raises(BundleError, match="load the model in the first call"):
-            gpu.refuse_initialised()
+            gpu.reject_initialised()
     else:
-        gpu.refuse_initialised()
+        gpu.reject_initialised()

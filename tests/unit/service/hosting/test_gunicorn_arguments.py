@@ -5,11 +5,11 @@ from gunicorn.config import Config
 
 from nachlass_service.base.errors import SettingError
 from nachlass_service.hosting.gunicorn_arguments import (
-    OF_OTHER_WORKERS,
+    OTHER_WORKERS_SETTINGS,
     WITHOUT_EFFECT,
     check_settings,
     read_arguments,
-    refuse_of_other_workers,
+    reject_other_workers_settings,
 )
 
 
@@ -62,12 +62,12 @@ def test_http_parsing_options_are_valid_only_for_gunicorns_own_workers(read):
     settings = read("--strip-header-spaces")
     assert settings == {"strip_header_spaces": True}
     with pytest.raises(SettingError, match="remove it, or serve with -k gthread"):
-        refuse_of_other_workers(settings, Config())
-    refuse_of_other_workers({"workers": 3}, Config())
+        reject_other_workers_settings(settings, Config())
+    reject_other_workers_settings({"workers": 3}, Config())
 
 
 def test_no_setting_is_listed_twice():
-    assert not WITHOUT_EFFECT.keys() & OF_OTHER_WORKERS
+    assert not WITHOUT_EFFECT.keys() & OTHER_WORKERS_SETTINGS
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def texts(path):
 
 
 def test_a_snapshot_survives_the_replacement_of_the_bundle(bundle):
-    snapshots = Snapshots(bundle, wanted=True)
+    snapshots = Snapshots(bundle, enabled=True)
     old = snapshots.take()
     assert old != bundle
     replace(bundle)
@@ -61,7 +61,7 @@ def test_a_snapshot_survives_the_replacement_of_the_bundle(bundle):
 
 
 def test_a_snapshot_uses_hard_links(bundle):
-    snapshots = Snapshots(bundle, wanted=True)
+    snapshots = Snapshots(bundle, enabled=True)
     path = snapshots.take()
     assert (path / "manifest.json").samefile(bundle / "manifest.json")
     snapshots.keep_only(None)
@@ -75,7 +75,7 @@ def test_a_snapshot_is_a_copy_if_links_are_not_supported(bundle, monkeypatch):
     os.utime(bundle / "manifest.json", (1, 1))
     (bundle / "manifest.json").chmod(0o640)
     monkeypatch.setattr(os, "link", no_links)
-    snapshots = Snapshots(bundle, wanted=True)
+    snapshots = Snapshots(bundle, enabled=True)
     copy = snapshots.take() / "manifest.json"
     assert copy.read_text() == "old"
     assert not copy.samefile(bundle / "manifest.json")
@@ -91,7 +91,7 @@ def test_modes_and_symbolic_links_are_kept(bundle):
     (bundle / "src" / "to_folder").symlink_to("deep")
     (bundle / "src" / "to_nothing").symlink_to("/nowhere/at/all")
     (bundle / "src" / "empty").mkdir()
-    snapshots = Snapshots(bundle, wanted=True)
+    snapshots = Snapshots(bundle, enabled=True)
     source = snapshots.take() / "src"
     assert stat.S_IMODE((source / "run").stat().st_mode) == 0o751
     assert stat.S_IMODE((source / "deep").stat().st_mode) == 0o750
@@ -104,7 +104,7 @@ def test_modes_and_symbolic_links_are_kept(bundle):
 
 
 def test_only_the_selected_snapshot_is_kept_and_none_at_the_end(bundle):
-    snapshots = Snapshots(bundle, wanted=True)
+    snapshots = Snapshots(bundle, enabled=True)
     paths = [snapshots.take() for _ in range(3)]
     assert len(set(paths)) == 3
     snapshots.keep_only(paths[1])
@@ -118,7 +118,7 @@ def test_only_the_selected_snapshot_is_kept_and_none_at_the_end(bundle):
 
 
 def test_a_worker_does_not_remove_snapshots_when_it_exits(bundle):
-    snapshots = Snapshots(bundle, wanted=True)
+    snapshots = Snapshots(bundle, enabled=True)
     path = snapshots.take()
     in_child(lambda: snapshots.keep_only(None))
     assert texts(path) == {"old"}
@@ -133,7 +133,7 @@ def another_service(bundle):
     """Return a process that serves a snapshot until it is killed."""
 
     def serve(say):
-        snapshots = Snapshots(bundle, wanted=True)
+        snapshots = Snapshots(bundle, enabled=True)
         snapshots.take()
         say()
         signal.pause()
@@ -145,7 +145,7 @@ def test_snapshots_of_a_killed_service_are_removed(bundle):
     with another_service(bundle):
         (left,) = folder_of(bundle).iterdir()
     assert left.exists()
-    snapshots = Snapshots(bundle, wanted=True)
+    snapshots = Snapshots(bundle, enabled=True)
     path = snapshots.take()
     assert list(folder_of(bundle).iterdir()) == [path.parent]
     snapshots.keep_only(None)
@@ -155,7 +155,7 @@ def test_snapshots_of_a_killed_service_are_removed(bundle):
 def test_snapshots_of_a_running_service_are_kept(bundle):
     with another_service(bundle):
         (living,) = folder_of(bundle).iterdir()
-        snapshots = Snapshots(bundle, wanted=True)
+        snapshots = Snapshots(bundle, enabled=True)
         path = snapshots.take()
         snapshots.take()
         assert texts(living / "bundle") == {"old"}
@@ -169,7 +169,7 @@ def test_a_service_counts_as_running_while_a_worker_lives(bundle):
     gate, opened = os.pipe()
 
     def master():
-        snapshots = Snapshots(bundle, wanted=True)
+        snapshots = Snapshots(bundle, enabled=True)
         snapshots.take()
         if not os.fork():
             os.close(opened)
@@ -178,7 +178,7 @@ def test_a_service_counts_as_running_while_a_worker_lives(bundle):
 
     in_child(master)
     (left,) = folder_of(bundle).iterdir()
-    snapshots = Snapshots(bundle, wanted=True)
+    snapshots = Snapshots(bundle, enabled=True)
     snapshots.take()
     assert texts(left / "bundle") == {"old"}
     os.close(opened)
@@ -196,15 +196,15 @@ def test_a_snapshot_being_taken_is_not_mistaken_for_a_leftover(bundle, monkeypat
 
     def after_another_has_started(file, how):
         if not others:
-            others.append(Snapshots(bundle, wanted=True))
+            others.append(Snapshots(bundle, enabled=True))
             others[0].take()
         flock(file, how)
 
     monkeypatch.setattr(fcntl, "flock", after_another_has_started)
-    snapshots = Snapshots(bundle, wanted=True)
+    snapshots = Snapshots(bundle, enabled=True)
     path = snapshots.take()
     assert (path.parent / LOCK).exists()
-    others.append(Snapshots(bundle, wanted=True))
+    others.append(Snapshots(bundle, enabled=True))
     others[1].take()
     assert texts(path) == {"old"}
     for each in (snapshots, *others):
@@ -216,7 +216,7 @@ def test_a_snapshot_being_taken_is_not_mistaken_for_a_leftover(bundle, monkeypat
 
 
 def test_the_bundle_itself_is_served_if_no_snapshot_is_wanted(bundle):
-    snapshots = Snapshots(bundle, wanted=False)
+    snapshots = Snapshots(bundle, enabled=False)
     assert snapshots.take() == bundle
     snapshots.keep_only(None)
     assert texts(bundle) == {"old"}
@@ -228,7 +228,7 @@ def test_the_bundle_itself_is_served_if_the_folder_is_read_only():
         if os.geteuid() == 0:  # root can write anywhere
             os.setgid(NOBODY)
             os.setuid(NOBODY)
-        snapshots = Snapshots(bundle, wanted=True)
+        snapshots = Snapshots(bundle, enabled=True)
         assert snapshots.take() == bundle
         assert texts(snapshots.take()) == {"old"}
         snapshots.keep_only(None)
@@ -248,7 +248,7 @@ def test_an_invalid_bundle_is_rejected(tmp_path, content):
     bundle.parent.mkdir()
     if content:
         bundle.write_text(content)
-    snapshots = Snapshots(bundle, wanted=True)
+    snapshots = Snapshots(bundle, enabled=True)
     with pytest.raises(BundleError, match="kmeans cannot be read"):
         snapshots.take()
     snapshots.keep_only(None)
@@ -258,7 +258,7 @@ def test_an_invalid_bundle_is_rejected(tmp_path, content):
 def test_a_failed_snapshot_is_a_bundle_error(bundle):
     folder_of(bundle).write_text("in the way")
     with pytest.raises(BundleError):
-        Snapshots(bundle, wanted=True).take()
+        Snapshots(bundle, enabled=True).take()
     assert folder_of(bundle).read_text() == "in the way"
 
 
@@ -271,7 +271,7 @@ def test_a_bundle_replaced_during_the_copy_is_rejected(bundle, monkeypatch):
             replace(bundle)
 
     monkeypatch.setattr(os, "link", link_and_replace)
-    snapshots = Snapshots(bundle, wanted=True)
+    snapshots = Snapshots(bundle, enabled=True)
     with pytest.raises(BundleError):
         snapshots.take()
     path = snapshots.take()

@@ -28,8 +28,8 @@ class Front:
     def handle(self, connection, request):
         connection.answer(b"yes", close=False)
 
-    def refuse(self, connection, refusal):
-        connection.answer(b"%d" % refusal.status, close=True)
+    def reject(self, connection, rejection):
+        connection.answer(b"%d" % rejection.status, close=True)
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def made():
     clients, acceptors = [], []
 
     def make(most=100):
-        acceptor = Acceptor(loop, front, balance, most=most)
+        acceptor = Acceptor(loop, front, balance, limit=most)
         acceptor.open([listener])
         acceptors.append(acceptor)
         return acceptor
@@ -109,7 +109,7 @@ def test_a_worker_with_fewer_connections_goes_first_once(made, monkeypatch):
     made.balance._cells[2] = 1  # another worker, without connections
     stepped_back = []
     monkeypatch.setattr(acceptor, "_close_for", stepped_back.append)
-    acceptor._client_waits(made.listener)
+    acceptor._accept_client(made.listener)
     assert len(stepped_back) == 1
     made.connect()
     made.until(lambda: len(acceptor.connections) == SLACK + 2)
@@ -121,7 +121,7 @@ def test_the_number_of_handshakes_is_limited_by_the_connection_limit(made):
     handshakes = {object(), object()}
     acceptor._tasks |= handshakes
     made.connect()
-    acceptor._client_waits(made.listener)
+    acceptor._accept_client(made.listener)
     assert acceptor._tasks == handshakes
     acceptor._tasks -= handshakes
     made.until(lambda: len(acceptor.connections) == 1)
@@ -200,7 +200,7 @@ def test_time_without_the_loop_does_not_count_against_clients(made):
     made.until(lambda: len(acceptor.connections) == 1)
     [connection] = acceptor.connections
     before = connection.deadline
-    acceptor.excuse(12.5)
+    acceptor.extend_deadlines(12.5)
     assert connection.deadline == before + 12.5
 
 
@@ -213,7 +213,7 @@ def test_an_endless_handshake_does_not_delay_the_shutdown(made):
 
     task = made.loop.create_task(handshake())
     acceptor._tasks.add(task)
-    task.add_done_callback(acceptor._welcomed)
+    task.add_done_callback(acceptor._end_handshake)
     acceptor.tick(time.monotonic())
     assert not acceptor.is_empty
     acceptor.tick(acceptor._gives_up_at + 1)

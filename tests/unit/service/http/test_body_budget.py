@@ -13,7 +13,7 @@ from nachlass_service.http.body_budget import (
     TRIM_EVERY_S,
     TRIMMED_BYTES,
     BodyBudget,
-    most_body_bytes,
+    body_memory_limit,
 )
 from nachlass_service.http.request import Request
 
@@ -41,19 +41,19 @@ def test_bodies_of_all_requests_share_the_budget():
     with pytest.raises(OverloadedError, match="limit 10 bytes") as raised:
         budget.take(5)
     assert raised.value.retry_after_s == 1
-    budget.give_back(first)
-    budget.give_back(first)
-    assert (budget.left, first.counted_bytes) == (10, 0)
+    budget.release(first)
+    budget.release(first)
+    assert (budget.remaining, first.counted_bytes) == (10, 0)
     budget.take(10)
 
 
 def test_memory_is_returned_once_no_body_is_held(trims):
     budget = BodyBudget(LIMIT)
     first, second = holding(budget, TRIMMED_BYTES), holding(budget, 1)
-    budget.give_back(first)
+    budget.release(first)
     budget.tick(1000)
     assert trims == []
-    budget.give_back(second)
+    budget.release(second)
     budget.tick(1000)
     budget.tick(1000 + 2 * TRIM_EVERY_S)
     assert trims == [0]
@@ -62,14 +62,14 @@ def test_memory_is_returned_once_no_body_is_held(trims):
 def test_memory_is_not_returned_too_often(trims):
     budget = BodyBudget(LIMIT)
     for now, count in ((1000, 1), (1001, 1), (1000 + TRIM_EVERY_S, 1), (1001 + TRIM_EVERY_S, 2)):
-        budget.give_back(holding(budget, TRIMMED_BYTES + 1))
+        budget.release(holding(budget, TRIMMED_BYTES + 1))
         budget.tick(now)
         assert len(trims) == count
 
 
 def test_a_small_amount_is_kept_for_the_next_body(trims):
     budget = BodyBudget(LIMIT)
-    budget.give_back(holding(budget, TRIMMED_BYTES))
+    budget.release(holding(budget, TRIMMED_BYTES))
     budget.tick(1000)
     assert trims == []
 
@@ -77,11 +77,11 @@ def test_a_small_amount_is_kept_for_the_next_body(trims):
 def test_a_missing_malloc_trim_is_ignored(monkeypatch):
     monkeypatch.setattr(ctypes, "CDLL", lambda _name: object())
     budget = BodyBudget(LIMIT)
-    budget.give_back(holding(budget, LIMIT))
+    budget.release(holding(budget, LIMIT))
     budget.tick(1000)
 
 
 def test_the_budget_depends_on_the_body_limit():
     for size, most in ((1000, MIN_BYTES), (MIN_BYTES, BODIES * MIN_BYTES)):
         settings = Settings.from_environ({"S2I_MAX_BODY_BYTES": str(size)})
-        assert most_body_bytes(settings) == most
+        assert body_memory_limit(settings) == most

@@ -6,7 +6,7 @@ import pytest
 
 from nachlass_service.http.body_budget import BodyBudget
 from nachlass_service.http.connection import CONTINUE, Connection
-from nachlass_service.http.head import Refusal, RequestLimits
+from nachlass_service.http.head import Rejection, RequestLimits
 from nachlass_service.http.phases import (
     ANSWERING,
     BODY,
@@ -51,8 +51,8 @@ class Front:
         if self.at_once:
             connection.answer(self.at_once, close=not request.keep_alive)
 
-    def refuse(self, connection, refusal):
-        self.refused.append(refusal)
+    def reject(self, connection, rejection):
+        self.refused.append(rejection)
         connection.answer(b"refused", close=True)
 
     def defect(self, error):
@@ -174,7 +174,7 @@ def test_an_invalid_request_is_rejected_after_the_previous_ones(connect):
     client.send(LIVE + b"nonsense\r\n\r\n")
     assert not client.front.refused
     client.connection.answer(b"1", close=False)
-    assert [refusal.status for refusal in client.front.refused] == [400]
+    assert [rejection.status for rejection in client.front.refused] == [400]
     assert client.transport.sent == b"1refused"
     assert client.connection.phase is LINGERING
     assert client.transport.ended == ["eof"]
@@ -220,10 +220,10 @@ def test_nothing_is_kept_of_a_disconnected_client(connect):
     client.send(HALF[:60])
     client.send(HALF[60:] + b",")
     client.send(b"2,")
-    assert client.front.budget.left < client.front.budget.most
+    assert client.front.budget.remaining < client.front.budget.limit
     client.connection.connection_lost(None)
     assert client.connection.phase is CLOSING
-    assert client.front.budget.left == client.front.budget.most
+    assert client.front.budget.remaining == client.front.budget.limit
 
 
 def test_a_body_is_released_whether_or_not_its_client_is_answered(connect):
@@ -231,11 +231,11 @@ def test_a_body_is_released_whether_or_not_its_client_is_answered(connect):
     client.send(HALF)
     client.send(b",2,")
     client.send(b"3,45]")
-    assert client.front.budget.left < client.front.budget.most
+    assert client.front.budget.remaining < client.front.budget.limit
     client.connection.connection_lost(None)
-    assert client.front.budget.left == client.front.budget.most
+    assert client.front.budget.remaining == client.front.budget.limit
     client.connection.answer(b"42", close=False)
-    assert client.front.budget.left == client.front.budget.most
+    assert client.front.budget.remaining == client.front.budget.limit
     assert client.transport.sent == b""
 
 
@@ -262,8 +262,8 @@ def test_a_defect_after_a_response_closes_only_one_connection(connect):
 
 def test_a_connection_can_be_turned_away(connect):
     client = connect()
-    client.connection.turn_away(503, "there are too many")
-    assert client.front.refused == [Refusal(503, "there are too many")]
+    client.connection.reject(503, "there are too many")
+    assert client.front.refused == [Rejection(503, "there are too many")]
     assert client.connection.phase is LINGERING
 
 

@@ -74,8 +74,8 @@ class Front:
             connection, request = self.waiting.popleft()
             connection.answer(b"later", close=not request.keep_alive)
 
-    def refuse(self, connection, refusal):
-        assert 400 <= refusal.status < 600
+    def reject(self, connection, rejection):
+        assert 400 <= rejection.status < 600
         connection.answer(b"refused", close=True)
 
     def defect(self, error):
@@ -170,7 +170,7 @@ class Play:
         """Stop or resume reading on the client's side."""
         if self.is_lost:
             return
-        self.transport.client_reads = not self.transport.takes
+        self.transport.client_reads = not self.transport.client_reads
         if self.transport.client_reads and self.transport.unsent:
             self.transport.unsent = 0
             self.connection.resume_writing()
@@ -194,7 +194,7 @@ class Play:
         assert self.connection.phase is CLOSING
         assert not self.front.waiting
         assert not self.front.streams
-        assert self.front.budget.left == self.front.budget.most
+        assert self.front.budget.remaining == self.front.budget.limit
 
 
 def test_a_connection_survives_any_client(monkeypatch):

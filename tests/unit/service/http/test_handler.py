@@ -9,11 +9,11 @@ from gunicorn.config import Config
 from nachlass_service.base.errors import OverloadedError, RefusedError, TooLargeError
 from nachlass_service.http.batch_handler import STREAMS
 from nachlass_service.http.handler import LARGE_BYTES, RequestHandler
-from nachlass_service.http.head import Refusal
+from nachlass_service.http.head import Rejection
 from nachlass_service.http.interfaces import Endpoints
 from nachlass_service.http.request import Request
 from nachlass_service.http.router import is_streamed
-from nachlass_service.scoring.scheduler import NotWantedError
+from nachlass_service.scoring.scheduler import DisconnectedError
 from nachlass_service.scoring.scorer import Scored
 
 
@@ -54,13 +54,13 @@ class Scorer:
     def _fail(self):
         self.failed += 1
 
-    def ask(self, request):
+    def predict(self, request):
         return Scored(request.body, [request.body], ())
 
     def count(self, scored, request_id, seconds):
         self.counted.append((scored.text, request_id))
 
-    def turn_down(self, error, request_id, seconds=0.0):
+    def reject(self, error, request_id, seconds=0.0):
         self.turned_down.append((error, request_id))
 
     def not_ready(self):
@@ -79,7 +79,7 @@ def made():
         return [environ["PATH_INFO"].encode()]
 
     handler = RequestHandler(
-        scorer, page, Config(), loop, access_log=noted, leave=lambda _why: None
+        scorer, page, Config(), loop, access_log=noted, replace_worker=lambda _why: None
     )
     handler.scheduler = SimpleNamespace(submit=jobs.append)
 
@@ -126,7 +126,7 @@ def test_a_request_without_a_client_is_not_scored(made):
     assert job.is_wanted()
     connection.is_open = False
     assert not job.is_wanted()
-    job.done(NotWantedError())
+    job.done(DisconnectedError())
     assert made.scorer.ended == [("predict", None)]
     assert connection.sent == made.scorer.turned_down == []
 
@@ -266,7 +266,7 @@ def test_every_response_during_a_drain_closes_the_connection(made):
 
 def test_an_invalid_request_is_rejected_and_its_connection_closed(made):
     connection = Connection()
-    made.handler.refuse(connection, Refusal(431, "too many headers"))
+    made.handler.reject(connection, Rejection(431, "too many headers"))
     assert connection.status == 431
     [(response, close)] = connection.sent
     assert close

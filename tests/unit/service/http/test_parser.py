@@ -57,7 +57,7 @@ def seen(made):
         )
         for request in made.requests
     ]
-    return requests, made.refusal, made.is_last
+    return requests, made.rejection, made.is_last
 
 
 STREAMS = {
@@ -107,8 +107,8 @@ def test_consecutive_streams_are_read_in_pieces_of_any_size(streams, sizes):
 @given(data=st.binary(max_size=300))
 def test_any_bytes_are_parsed_or_rejected(data):
     made = read(data, text(b"GET", b"/livez"))
-    assert made.refusal is None or 400 <= made.refusal.status < 600
-    assert made.requests or made.refusal or made.request or made.is_last or not data
+    assert made.rejection is None or 400 <= made.rejection.status < 600
+    assert made.requests or made.rejection or made.request or made.is_last or not data
 
 
 def test_the_fields_of_a_request_are_read():
@@ -156,7 +156,7 @@ def test_the_fields_of_a_request_are_read():
 )
 def test_invalid_requests_are_rejected(stream, status, detail):
     made = read(stream)
-    assert made.refusal == (status, detail)
+    assert made.rejection == (status, detail)
     assert not made.requests
 
 
@@ -180,8 +180,8 @@ def test_a_request_at_the_limits_is_read():
 )
 def test_malformed_http_is_rejected(stream):
     made = read(stream)
-    assert made.refusal.status == 400
-    assert made.refusal.detail.startswith("this is not HTTP: ")
+    assert made.rejection.status == 400
+    assert made.rejection.detail.startswith("this is not HTTP: ")
 
 
 def test_a_length_can_have_any_number_of_digits():
@@ -196,7 +196,7 @@ def test_a_length_can_have_any_number_of_digits():
 def test_nothing_is_read_after_a_rejection():
     made = read(text(b"GET", b"/livez"), b"nonsense\r\n\r\n", text(b"GET", b"/livez"))
     assert len(made.requests) == 1
-    assert made.refusal.status == 400
+    assert made.rejection.status == 400
 
 
 def test_an_endless_head_is_rejected():
@@ -204,14 +204,14 @@ def test_an_endless_head_is_rejected():
     made = read(text(b"GET", b"/", b"A: ")[:-4], limits=limits)
     for _ in range(1 << 8):
         made.feed(b"x" * (1 << 10))
-    assert made.refusal.status == 431
+    assert made.rejection.status == 431
 
 
 def test_endless_trailers_are_rejected():
     made = read(text(b"POST", b"/", b"Transfer-Encoding: chunked") + b"0\r\n")
     for _ in range(1 << 13):
         made.feed(b"A: " + b"x" * 30 + b"\r\n")
-    assert made.refusal.status == 431
+    assert made.rejection.status == 431
 
 
 # Bodies.
@@ -283,16 +283,16 @@ def test_bodies_of_all_connections_share_a_budget():
     for made in (first, second):
         made.feed(text(b"POST", b"/predict", b"Content-Length: 100"))
         made.feed(b"x" * 50)
-        assert budget.left == (150 if made is first else 50)
+        assert budget.remaining == (150 if made is first else 50)
         made.feed(b"x" * 50)
     [served], [rejected] = first.requests, second.requests
     assert served.body == b"x" * 100
     assert isinstance(rejected.error, OverloadedError)
     assert rejected.body == b""
-    assert budget.left == 50
-    budget.give_back(served)
-    budget.give_back(served)
-    assert budget.left == 150
+    assert budget.remaining == 50
+    budget.release(served)
+    budget.release(served)
+    assert budget.remaining == 150
 
 
 @pytest.mark.parametrize("ends", ["close", "end", "refusal"])
@@ -302,7 +302,7 @@ def test_an_incomplete_body_is_released(ends):
     made.feed(text(b"POST", b"/predict", b"Transfer-Encoding: chunked"))
     made.feed(b"1e\r\n" + b"x" * 20)
     made.feed(b"x" * 5)
-    assert budget.left == BUDGET - 25
+    assert budget.remaining == BUDGET - 25
     if ends == "close":
         made.close()
     elif ends == "end":
@@ -312,8 +312,8 @@ def test_an_incomplete_body_is_released(ends):
         assert not request.keep_alive
     else:
         made.feed(b"x" * 5 + b"no chunk\r\n")
-        assert made.refusal.status == 400
-    assert budget.left == BUDGET
+        assert made.rejection.status == 400
+    assert budget.remaining == BUDGET
 
 
 def test_an_unanswered_body_is_released():
@@ -322,9 +322,9 @@ def test_an_unanswered_body_is_released():
     made.feed(text(body=b"x" * 60)[:-20])
     made.feed(b"x" * 20)
     assert len(made.requests) == 1
-    assert budget.left == BUDGET - 60
+    assert budget.remaining == BUDGET - 60
     made.close()
-    assert budget.left == BUDGET
+    assert budget.remaining == BUDGET
     assert not made.requests
 
 

@@ -12,7 +12,7 @@ from nachlass_service.http.responses import (
     lines_of,
     page_response,
     problem_response,
-    refusal_response,
+    rejection_response,
 )
 from nachlass_service.http.router import Route, is_streamed, route_of
 
@@ -61,11 +61,11 @@ def test_problems_have_a_status_and_headers(heads):
     defect = defect_response("abc")
     assert (defect.status, b"abc" in defect.body) == (500, True)
     for status, retry in ((400, False), (503, True)):
-        refusal = refusal_response(status, "why", "abc")
-        assert refusal.status == status
-        assert b"why" in refusal.body
-        assert (b"Retry-After: 1\r\n" in refusal.lines) is retry
-    assert len(refusal.body) == refusal.length
+        rejection = rejection_response(status, "why", "abc")
+        assert rejection.status == status
+        assert b"why" in rejection.body
+        assert (b"Retry-After: 1\r\n" in rejection.lines) is retry
+    assert len(rejection.body) == rejection.length
 
 
 def test_a_status_without_a_name_has_none(heads):

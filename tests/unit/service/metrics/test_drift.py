@@ -141,7 +141,7 @@ def test_the_report_names_the_missing_data(baseline, sentence):
 def test_only_the_new_model_is_compared_after_a_reload():
     before, after = (metrics_of(LABELS, {"": {"ham": 100, "spam": 100}}) for _ in range(2))
     before.count(["spam"] * 1000, 0.1)
-    after.go_on_from(before)
+    after.continue_from(before)
     assert report(after).verdict == "too little traffic"
     after.count(["ham", "spam"] * 200, 0.1)
     assert report(after).predictions[0].live == {"ham": 200, "spam": 200}

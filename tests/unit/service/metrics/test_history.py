@@ -108,7 +108,7 @@ def test_counting_between_two_moments_does_not_wait(clock, counters):
         past.keep()
     clock.now += 5
     other = Thread(target=past.keep)
-    with counters.alone():
+    with counters.exclusive():
         other.start()
         other.join(5)
         waits = other.is_alive()
@@ -121,11 +121,11 @@ def test_a_moment_recorded_by_another_worker_is_not_recorded_twice(clock):
         """Counters whose lock is granted only after another worker has recorded the moment."""
 
         @contextmanager
-        def alone(self):
+        def exclusive(self):
             if self.other is not None:
                 other, self.other = self.other, None
                 in_child(other)
-            with super().alone():
+            with super().exclusive():
                 yield
 
     counters = Contended([(SERIES, 1)])

@@ -450,7 +450,7 @@ def test_counts_continue_in_an_equal_layout():
     before, after = new_metrics(described, version="1"), new_metrics(described, version="2")
     before.counters.prepare(0)
     in_child(lambda: before.count(["a", "new"], 0.1))
-    after.go_on_from(before)
+    after.continue_from(before)
     in_child(lambda: after.count(["a", "new"], 0.1))
     assert labels(after) == {("", "a"): 2, ("", "new"): 2}
     assert read(after)["n_model_info", "2"] == 1
@@ -460,7 +460,7 @@ def test_counts_continue_in_an_equal_layout():
 def test_only_compatible_counts_continue_in_another_layout(seen):
     before, after = metrics_of("a", "b"), metrics_of(*seen)
     counted(before, "a")
-    after.go_on_from(before)
+    after.continue_from(before)
     assert only_requests_go_on(before, after)
 
 
@@ -472,7 +472,7 @@ def counted(metrics, prediction):
     metrics.count_batch(5)
     metrics.count_rejected("schema")
     metrics.count_failed()
-    metrics.leave("time_limit")
+    metrics.count_ended("time_limit")
     metrics.begin()
 
 
@@ -499,7 +499,7 @@ def test_predictions_with_other_buckets_start_at_zero():
         before.counters.prepare(0)
         after.counters.prepare(0)
         counted(before, 0.5)
-        after.go_on_from(before)
+        after.continue_from(before)
         assert only_requests_go_on(before, after)
 
 
@@ -744,7 +744,7 @@ def test_the_history_restarts_with_a_new_model(clock):
     before, after = whole_metrics(), whole_metrics()
     before.count([{"kind": "ham"}], 0.1)
     clock.now += 60
-    after.go_on_from(before)
+    after.continue_from(before)
     after.count([{"kind": "spam"}], 0.1)
     clock.now += 5
     predictions, _inputs, seconds = after.recent()
@@ -763,7 +763,7 @@ def test_readiness_continues_in_another_layout(was_ready):
     before, after = whole_metrics(), metrics_of("a")
     if was_ready:
         before.counters.stay_ready()
-    after.go_on_from(before)
+    after.continue_from(before)
     assert after.counters.is_ready is was_ready
     assert after.counters is not before.counters
 
@@ -773,7 +773,7 @@ def test_metrics_of_other_features_start_at_zero():
     after = Metrics(PREDICTION, prefix="n", info={}, features=replace(FEATURES, labels={}))
     after.counters.prepare(0)
     counted(before, {"kind": "ham"})
-    after.go_on_from(before)
+    after.continue_from(before)
     assert only_requests_go_on(before, after)
 
 

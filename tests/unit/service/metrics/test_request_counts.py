@@ -67,12 +67,12 @@ def test_a_crash_does_not_affect_requests_of_other_workers(metrics):
 def test_a_worker_that_says_goodbye_has_not_crashed(metrics):
     metrics.begin()
     metrics.end("health", 200)
-    metrics.say_goodbye()
+    metrics.note_clean_exit()
     assert metrics.note_end(1) is None
     assert read(metrics) == {("requests_total", "health", "200"): 1}
     assert metrics.note_end(1) == 0, "the next worker in the slot has not said goodbye"
 
 
 def test_a_worker_exit_is_counted_by_its_reason(metrics):
-    metrics.leave("time_limit")
+    metrics.count_ended("time_limit")
     assert read(metrics) == {("workers_ended_total", "time_limit"): 1}

@@ -1,7 +1,7 @@
 import pytest
 
 from nachlass_service.base.errors import OverloadedError
-from nachlass_service.scoring.admission import Admission, not_its_turn, overloaded
+from nachlass_service.scoring.admission import Admission, overloaded, queued_too_long
 
 
 def test_calls_that_would_wait_beyond_the_limit_are_rejected():
@@ -82,6 +82,6 @@ def test_a_rejected_client_retries_after_half_of_the_queue(wait_s, message, retr
     ("limit_s", "shown", "retry_after_s"), [(0.25, "0.25", 1), (7.6, "7.6", 8)]
 )
 def test_a_client_that_was_queued_too_long_retries_after_the_limit(limit_s, shown, retry_after_s):
-    rejection = not_its_turn(limit_s)
+    rejection = queued_too_long(limit_s)
     assert str(rejection) == f"the request was queued too long (limit {shown} s)"
     assert rejection.retry_after_s == retry_after_s

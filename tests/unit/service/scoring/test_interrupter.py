@@ -12,7 +12,7 @@ import pytest
 from nachlass_service.base.errors import InterruptedCallError, PredictorError
 from nachlass_service.bundle.model import Model
 from nachlass_service.scoring import interrupter
-from nachlass_service.scoring.interrupter import AGAIN_S, INTERRUPTION, Interrupter
+from nachlass_service.scoring.interrupter import INTERRUPTION, REPEAT_S, Interrupter
 from nachlass_service.scoring.request_body import PredictRequest, Requests
 from nachlass_service.scoring.rows import RowScorer
 from nachlass_service.scoring.sample_schema import SampleSchema
@@ -31,7 +31,7 @@ def _handler():
 @pytest.fixture
 def short(monkeypatch):
     """Return an interrupter with a short limit."""
-    monkeypatch.setattr(interrupter, "AGAIN_S", 0.05)
+    monkeypatch.setattr(interrupter, "REPEAT_S", 0.05)
     return Interrupter(0.05)
 
 
@@ -125,7 +125,7 @@ def test_a_signal_interrupts_only_calls_over_the_limit(clock):
     it, seen = Interrupter(5), []
 
     def work():
-        for now in (5, 5.1, 5.1 + AGAIN_S, 5.2 + AGAIN_S):
+        for now in (5, 5.1, 5.1 + REPEAT_S, 5.2 + REPEAT_S):
             clock.now = now
             seen.append(is_interrupted())
 

@@ -15,23 +15,23 @@ from nachlass_service.scoring.pace import (
     SLOW_OF_WATCHED,
     WATCHED,
     Pace,
-    Used,
+    Usage,
 )
 
 
 @pytest.fixture
 def calls(monkeypatch):
     """Return a pace that counts as fast, and a function that makes calls of a given cost."""
-    state = SimpleNamespace(used=Used(0.0, 0))
-    monkeypatch.setattr(pace, "used_by_this_thread", lambda: state.used)
+    state = SimpleNamespace(used=Usage(0.0, 0))
+    monkeypatch.setattr(pace, "thread_usage", lambda: state.used)
     made = Pace()
     made.is_slow = False
 
     def call(wall_s, cpu_s=0.0, waits=0, times=1):
         for _ in range(times):
             before = made.before()
-            state.used = Used(state.used.cpu_s + cpu_s, state.used.waits + waits)
-            made.note_here(wall_s, before)
+            state.used = Usage(state.used.cpu_s + cpu_s, state.used.waits + waits)
+            made.note_in_loop(wall_s, before)
 
     return made, call
 
@@ -39,13 +39,13 @@ def calls(monkeypatch):
 def test_a_model_counts_as_slow_until_it_has_been_fast():
     made = Pace()
     for _ in range(SHORT_IN_A_ROW - 1):
-        made.note_outside(SHORT_S / 2)
+        made.note_in_thread(SHORT_S / 2)
     assert made.is_slow
-    made.note_outside(SHORT_S)
+    made.note_in_thread(SHORT_S)
     for _ in range(SHORT_IN_A_ROW - 1):
-        made.note_outside(SHORT_S / 2)
+        made.note_in_thread(SHORT_S / 2)
     assert made.is_slow
-    made.note_outside(SHORT_S / 2)
+    made.note_in_thread(SHORT_S / 2)
     assert not made.is_slow
 
 
@@ -96,7 +96,7 @@ def test_measurements_restart_once_calls_are_short_again(calls):
     assert made.before()
     call(2 * HELD_UP_S)
     for _ in range(2 * SHORT_IN_A_ROW):
-        made.note_outside(SHORT_S / 2)
+        made.note_in_thread(SHORT_S / 2)
     assert not made.is_slow
     assert not made.before()
 
@@ -105,9 +105,9 @@ def test_a_late_call_does_not_end_the_measurement(calls):
     made, call = calls
     call(2 * HELD_UP_S)
     for _ in range(2 * SHORT_IN_A_ROW):
-        made.note_outside(SHORT_S / 2)
+        made.note_in_thread(SHORT_S / 2)
     call(2 * SHORT_S)
-    made.note_outside(SHORT_S / 2)
+    made.note_in_thread(SHORT_S / 2)
     assert made.before()
 
 
@@ -138,31 +138,31 @@ def test_a_model_with_slow_calls_must_be_fast_longer_each_time(calls):
         call(2 * HELD_UP_S)
         needed *= 2
         for _ in range(needed - 1):
-            made.note_outside(SHORT_S / 2)
+            made.note_in_thread(SHORT_S / 2)
         assert made.is_slow
-        made.note_outside(SHORT_S / 2)
+        made.note_in_thread(SHORT_S / 2)
         assert not made.is_slow
     call(2 * HELD_UP_S)
     for _ in range(MAX_IN_A_ROW):
-        made.note_outside(SHORT_S / 2)
+        made.note_in_thread(SHORT_S / 2)
     assert not made.is_slow
 
 
 def test_the_usage_of_a_thread_is_measured():
-    before = pace.used_by_this_thread()
+    before = pace.thread_usage()
     time.sleep(0.01)
     ends_at = time.thread_time() + 0.05
     while time.thread_time() < ends_at:
         pass
-    after = pace.used_by_this_thread()
+    after = pace.thread_usage()
     assert after.waits > before.waits
     assert 0.02 < after.cpu_s - before.cpu_s < 5
 
 
 def test_cpu_time_is_measured_without_rusage_thread(monkeypatch):
     monkeypatch.delattr("resource.RUSAGE_THREAD")
-    before = pace.used_by_this_thread()
+    before = pace.thread_usage()
     sum(range(100_000))
-    after = pace.used_by_this_thread()
+    after = pace.thread_usage()
     assert after.cpu_s > before.cpu_s
     assert after.waits == before.waits

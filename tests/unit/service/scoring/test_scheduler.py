@@ -16,8 +16,8 @@ from nachlass_service.scoring.request_body import PredictRequest
 from nachlass_service.scoring.scheduler import (
     MAX_IN_BATCH,
     SWITCH_S,
+    DisconnectedError,
     Job,
-    NotWantedError,
     Scheduler,
 )
 
@@ -36,11 +36,11 @@ class Scorer:
     def _note(self, bodies):
         self.calls.append((threading.current_thread() is threading.main_thread(), bodies))
 
-    def ask(self, request):
+    def predict(self, request):
         self._note([request.body])
         return self.answer(request.body)
 
-    def ask_many(self, requests):
+    def predict_many(self, requests):
         self._note([request.body for request in requests])
         return [self.answer(request.body) for request in requests]
 
@@ -54,10 +54,10 @@ class FixedPace:
     def before(self):
         return "before"
 
-    def note_here(self, wall_s, before):
+    def note_in_loop(self, wall_s, before):
         self.noted.append(("here", wall_s, before))
 
-    def note_outside(self, wall_s):
+    def note_in_thread(self, wall_s):
         self.noted.append(("outside", wall_s))
 
 
@@ -198,7 +198,7 @@ def test_a_request_without_a_client_is_not_scored(made, batches):
     it.submit(b"2")
     it.until(lambda: it.scheduler.is_empty)
     unwanted, wanted = it.outcomes
-    assert isinstance(unwanted, NotWantedError)
+    assert isinstance(unwanted, DisconnectedError)
     assert wanted == b"2"
     assert [bodies for _here, bodies in it.calls] == [[b"2"]]
 
@@ -417,7 +417,7 @@ def test_one_turn_of_the_loop_runs_all_instant_calls(made, clock):
     it.submit(b"1", b"2", b"3")
     it.loop.call_soon(lambda: seen.extend(it.outcomes))
     it.until(lambda: it.scheduler.is_empty)
-    assert [type(seen[0]), *seen[1:]] == [NotWantedError, b"1", b"2", b"3"]
+    assert [type(seen[0]), *seen[1:]] == [DisconnectedError, b"1", b"2", b"3"]
 
 
 @pytest.mark.parametrize("is_slow", [True, False])

@@ -80,7 +80,11 @@ def values_of(outcomes):
 def test_valid_samples_are_scored_at_once():
     batches = Batches()
     scorer = scorer_of(Model(predictor, validator, batches))
-    assert values_of(scorer.ask_many(requests_of(b"1", b'"a"', b"null"))) == [[1], ["a"], [None]]
+    assert values_of(scorer.predict_many(requests_of(b"1", b'"a"', b"null"))) == [
+        [1],
+        ["a"],
+        [None],
+    ]
     assert batches.seen == [[1, "a", None]]
 
 
@@ -91,9 +95,9 @@ def test_the_input_is_binned_before_it_is_scored():
         return answers
 
     scorer = scorer_of(Model(predictor, validator, spoiling))
-    outcomes = scorer.ask_many(requests_of(b"1", b"2", b'"a"', b'"refused"'))
+    outcomes = scorer.predict_many(requests_of(b"1", b"2", b'"a"', b'"refused"'))
     assert [one.inputs for one in outcomes[:3]] == [[[0]], [[1]], [[2]]]
-    assert scorer.ask(requests_of(b"2")[0]).inputs == [[1]]
+    assert scorer.predict(requests_of(b"2")[0]).inputs == [[1]]
     assert sum(seen(scorer)) == 0  # they are counted when they are answered
 
 
@@ -109,7 +113,7 @@ def test_the_input_is_counted_once_for_answered_rows():
 def test_an_error_is_reported_only_to_its_sender():
     batches = Batches()
     scorer = scorer_of(Model(predictor, validator, batches))
-    outcomes = scorer.ask_many(requests_of(b"1", b"[", b'"refused"', b"2"))
+    outcomes = scorer.predict_many(requests_of(b"1", b"[", b'"refused"', b"2"))
     assert values_of(outcomes) == [[1], NotJsonError, RefusedError, [2]]
     assert batches.seen == [[1, 2]]
 
@@ -118,9 +122,9 @@ def test_an_error_is_reported_only_to_its_sender():
 def test_a_batch_that_fails_is_scored_one_by_one(bad):
     scorer = scorer_of(Model(predictor, validator, Batches()))
     requests = requests_of(b"1", json.dumps(bad).encode(), b"2")
-    one, failure, two = scorer.ask_many(requests)
+    one, failure, two = scorer.predict_many(requests)
     assert values_of([one, two]) == [[1], [2]]
-    assert isinstance(failure, type(scorer.ask(requests[1])))
+    assert isinstance(failure, type(scorer.predict(requests[1])))
 
 
 def test_samples_are_read_again_after_a_batch_that_modified_them():
@@ -130,19 +134,19 @@ def test_samples_are_read_again_after_a_batch_that_modified_them():
         raise ValueError
 
     scorer = scorer_of(Model(predictor, None, spoil))
-    assert values_of(scorer.ask_many(requests_of(b"[1]", b"[2]"))) == [[[1]], [[2]]]
+    assert values_of(scorer.predict_many(requests_of(b"[1]", b"[2]"))) == [[[1]], [[2]]]
 
 
 @pytest.mark.parametrize("answer", [[1], 5, None, [[1]] * 3])
 def test_a_batch_result_of_another_length_is_ignored(answer):
     scorer = scorer_of(Model(predictor, None, lambda _xs: answer))
-    assert values_of(scorer.ask_many(requests_of(b"1", b"2"))) == [[1], [2]]
+    assert values_of(scorer.predict_many(requests_of(b"1", b"2"))) == [[1], [2]]
 
 
 def test_lists_of_samples_of_a_pipeline_are_kept_together():
     batches = Batches()
     scorer = scorer_of(Model(predictor, None, batches, listwise=True))
-    assert values_of(scorer.ask_many(requests_of(b"[1, 2]", b"3", b"[4]", b"5"))) == [
+    assert values_of(scorer.predict_many(requests_of(b"[1, 2]", b"3", b"[4]", b"5"))) == [
         *([[1], [2]], [3]),
         *([[4]], [5]),
     ]
@@ -154,7 +158,10 @@ def test_no_exception_of_a_model_escapes():
         raise SystemExit
 
     scorer = scorer_of(Model(leave, None, leave))
-    assert values_of(scorer.ask_many(requests_of(b"1", b"2"))) == [PredictorError, PredictorError]
+    assert values_of(scorer.predict_many(requests_of(b"1", b"2"))) == [
+        PredictorError,
+        PredictorError,
+    ]
 
 
 # Batches in one request.
@@ -293,11 +300,11 @@ def test_rows_before_an_abandoned_call_are_answered():
 
 
 def test_a_worker_that_shuts_down_scores_no_more_rows(monkeypatch):
-    monkeypatch.setattr("nachlass_service.scoring.scorer.BATCH_FAREWELL_S", 0.0)
+    monkeypatch.setattr("nachlass_service.scoring.scorer.BATCH_DRAIN_S", 0.0)
     scorer = scorer_of(Model(predictor))
     scorer.start(lambda work: work())
     found = scorer.score(Rows("1"), scorer.stride())
     assert next(found) == [[1]]
-    scorer.end_soon()
+    scorer.begin_shutdown()
     with pytest.raises(OverloadedError, match="shutting down: send the remaining rows"):
         next(scorer.score(Rows("1"), scorer.stride()))

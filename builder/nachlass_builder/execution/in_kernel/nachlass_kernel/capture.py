@@ -24,7 +24,7 @@ import __main__
 from nachlass_kernel import reducers
 from nachlass_kernel.cells import cell_files
 from nachlass_kernel.culprit import find_culprit
-from nachlass_kernel.failure import CaptureFailure, a
+from nachlass_kernel.failure import CaptureFailure, type_name
 from nachlass_kernel.samples import Samples, read_samples
 from nachlass_kernel.scoring import score
 from nachlass_kernel.stages import Pickle, check_stage, load_stages, weigh_stages
@@ -123,7 +123,7 @@ def _functions() -> dict[str, Any]:
         if not absent and not callable(function):
             raise CaptureFailure(
                 "not_callable",
-                f"`{name}` is {a(function)}, not a function",
+                f"`{name}` is {type_name(function)}, not a function",
                 name=name,
             )
         if not absent:

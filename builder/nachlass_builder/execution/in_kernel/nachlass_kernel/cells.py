@@ -21,10 +21,10 @@ def name_cells(notebook: str, mark: str) -> None:
     pickles and in output. Code that ends with `mark` does not belong to a cell.
     """
     compiler = get_ipython().compile
-    named = compiler.get_code_name
+    get_code_name = compiler.get_code_name
 
     def name(raw_code: str, code: str, number: int) -> str:
-        file = str(named(raw_code, code, number))
+        file = str(get_code_name(raw_code, code, number))
         if raw_code.endswith(mark):
             return file
         return f"{FOLDER}{notebook}/{PurePosixPath(file).name}"

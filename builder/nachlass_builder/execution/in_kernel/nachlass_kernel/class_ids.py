@@ -19,7 +19,7 @@ from cloudpickle import Pickler, cloudpickle
 def name_classes(built: str) -> None:
     """Derive the ids of classes from `built`, which is unique to this notebook and build."""
     kernel, random_id = os.getpid(), cloudpickle._get_or_create_tracker_id
-    alone = threading.Lock()
+    lock = threading.Lock()
     ids = (hashlib.sha256(f"{built}:{n}".encode()).hexdigest()[:32] for n in count())
 
     def id_of(class_def: type) -> str:
@@ -27,7 +27,7 @@ def name_classes(built: str) -> None:
         if class_def in cloudpickle._DYNAMIC_CLASS_TRACKER_BY_CLASS or os.getpid() != kernel:
             return str(random_id(class_def))
         # A pickle left by an earlier run of the cells may already use an id.
-        with alone:
+        with lock:
             free = next(one for one in ids if one not in cloudpickle._DYNAMIC_CLASS_TRACKER_BY_ID)
             cloudpickle._lookup_class_or_track(free, class_def)
         return free

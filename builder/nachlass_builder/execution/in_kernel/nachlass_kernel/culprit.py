@@ -30,14 +30,14 @@ class Culprit:
 
 def find_culprit(functions: Mapping[str, Any]) -> Culprit:
     """Find the innermost part of the functions that cannot be pickled."""
-    until = time.monotonic() + SEARCH_S
+    ends_at = time.monotonic() + SEARCH_S
     steps: list[str] = []
     name = None
     parts: Iterator[tuple[str, str | None, Any]]
     parts = ((f"`{key}`", key, function) for key, function in functions.items())
     seen: set[int] = set()
     kind = "object"
-    while time.monotonic() < until:
+    while time.monotonic() < ends_at:
         blamed = next((part for part in parts if id(part[2]) not in seen and _fails(part[2])), None)
         if blamed is None:
             break

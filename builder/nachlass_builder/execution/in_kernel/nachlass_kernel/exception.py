@@ -19,7 +19,7 @@ from nachlass_kernel.cells import cell_files
 
 MAX_FRAMES = 200
 MAX_VALUE_LENGTH = 20_000
-DEEPEST_CAUSE = 1
+MAX_CAUSES = 1
 
 
 class Frame(TypedDict):
@@ -51,7 +51,7 @@ def _raised_by_cell(error: BaseException | None) -> BaseException | None:
 
 def described(error: BaseException | None, depth: int = 0) -> dict[str, object] | None:
     """Return an exception and its cause as JSON data."""
-    if error is None or depth > DEEPEST_CAUSE:
+    if error is None or depth > MAX_CAUSES:
         return None
     value, cells = _value(error), cell_files()
     context = None if error.__suppress_context__ else error.__context__

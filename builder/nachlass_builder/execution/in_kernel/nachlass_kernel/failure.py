@@ -18,6 +18,6 @@ class CaptureFailure(Exception):  # noqa: N818 - it is data for the builder
         return {"code": self.code, "message": str(self), **self.facts}
 
 
-def a(value: object) -> str:
+def type_name(value: object) -> str:
     """Return the name of a value's type with its article."""
     return with_article(type(value).__name__)

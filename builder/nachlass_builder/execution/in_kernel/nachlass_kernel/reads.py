@@ -52,7 +52,7 @@ def watch(root: str) -> None:
         events = get_ipython().events
         events.register("pre_run_cell", observer.begin_cell)
         events.register("post_run_cell", observer.end_cell)
-        sys.addaudithook(observer.hear)
+        sys.addaudithook(observer.handle_event)
     except Exception as error:  # noqa: BLE001
         _Observer.unable = repr(error)
 
@@ -133,7 +133,7 @@ class _Observer:
         """Count a cell that has ended."""
         self.cells -= 1
 
-    def hear(self, event: str, arguments: tuple[Any, ...]) -> None:
+    def handle_event(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Handle an audit event; an exception here would reach the cell."""
         handler = _HANDLERS.get(event)
         if handler is None or not self.cells or getattr(self.thread, "busy", False):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import __main__
-from nachlass_kernel.failure import CaptureFailure, a
+from nachlass_kernel.failure import CaptureFailure, type_name
 from nachlass_service.base.errors import UnserialisableError
 from nachlass_service.bundle.jsonable import by_position, dumps
 
@@ -67,7 +67,7 @@ def read_samples(name: str | None, limit: int) -> Samples:
         entries = [_delivered_entry(name, number, value[number]) for number in numbers]
     else:
         entries = [everything[number] for number in numbers]
-    return Samples(entries, numbers, total, index=_telling_index(value))
+    return Samples(entries, numbers, total, index=_informative_index(value))
 
 
 def _spaced(total: int, limit: int) -> list[int]:
@@ -87,7 +87,7 @@ def _delivered_entry(name: str, number: int, entry: Any) -> Any:
 
 def _delivered(name: str, value: Any) -> list[Any]:
     """Return the entries of an array, frame or series as they arrive in requests."""
-    not_a_list = f"`{name}` is {a(value)}, not a list of samples"
+    not_a_list = f"`{name}` is {type_name(value)}, not a list of samples"
     if isinstance(value, str | bytes | Mapping) or not hasattr(value, "__len__"):
         raise CaptureFailure("samples", not_a_list, name=name)
     try:
@@ -99,7 +99,7 @@ def _delivered(name: str, value: Any) -> list[Any]:
     return delivered
 
 
-def _telling_index(value: Any) -> str | None:
+def _informative_index(value: Any) -> str | None:
     """Return the name of a frame's or series' index, if it is more than row numbers."""
     index = getattr(value, "index", None)
     if by_position(value) is value or index is None:

@@ -19,7 +19,7 @@ from nachlass_service.bundle.model import Model
 
 FIRST = 10
 """A model that fails for each of the first FIRST samples is rejected."""
-HOPELESS = 20
+MAX_FAILURES = 20
 """Scoring stops after this many failures without a success."""
 GOLDEN_RATIO = 0.6180339887498949
 
@@ -110,7 +110,7 @@ class _Scoring:
         started = time.monotonic()
         predictions: dict[int, Any] = {}
         for tried, index in enumerate(order):
-            if tried >= HOPELESS and not predictions:
+            if tried >= MAX_FAILURES and not predictions:
                 break
             # Scored as it arrives in a request, and recorded as the client gets it.
             sample = json.loads(json.dumps(self.samples.entries[index]))
@@ -124,12 +124,12 @@ class _Scoring:
 
     def require_success(self, predictions: Mapping[int, Any]) -> None:
         """Raise for a model that fails for most samples, or for each of the first ones."""
-        given, failed = len(self.samples.entries), len(self.failed)
+        total, failed = len(self.samples.entries), len(self.failed)
         scored = len(predictions) + failed
-        all_first = self.failed.keys() >= {*range(min(FIRST, given))}
+        all_first = self.failed.keys() >= {*range(min(FIRST, total))}
         if failed and (2 * failed > scored or all_first):
             raise CaptureFailure(
-                "fails", "the model fails", failures=self.failures(), scored=scored, given=given
+                "fails", "the model fails", failures=self.failures(), scored=scored, given=total
             )
 
     def failures(self) -> list[AlikeFailures]:

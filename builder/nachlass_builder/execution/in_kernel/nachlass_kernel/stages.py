@@ -7,7 +7,7 @@ import pickle
 from pathlib import Path
 from typing import Any, TypedDict
 
-from nachlass_kernel.failure import CaptureFailure, a
+from nachlass_kernel.failure import CaptureFailure, type_name
 from nachlass_service.base.errors import BundleError
 from nachlass_service.bundle.model import Model, unpickle_model
 
@@ -51,7 +51,7 @@ def check_stage(path: Path, *, last: bool) -> None:
     if not isinstance(stage, str) and not hasattr(stage, "predict" if last else "transform"):
         raise CaptureFailure(
             "stage",
-            f"is {a(stage)}, not a fitted scikit-learn estimator",
+            f"is {type_name(stage)}, not a fitted scikit-learn estimator",
             remedy="save a transformer, or a model as the last stage",
         )
 

@@ -29,7 +29,7 @@ from nachlass_kernel.exception import Frame
 
 LARGE = 100_000_000
 """Size in bytes above which a pickle's largest global is reported."""
-DEEPEST = 6
+MAX_DEPTH = 6
 MAX_ENTRIES = 100
 """Entries of a container that are searched for paths."""
 MAX_PATHS = 20
@@ -101,7 +101,7 @@ def _reached(functions: Mapping[str, Any], root: Path) -> Iterator[tuple[Reached
     )
     while waiting:
         one = waiting.popleft()
-        if id(one.value) in seen or one.depth > DEEPEST:
+        if id(one.value) in seen or one.depth > MAX_DEPTH:
             continue
         seen.add(id(one.value))
         parts = _parts(one, root)
@@ -231,14 +231,14 @@ def _is_data_of_home(text: str) -> bool:
 
 def _largest(leaves: list[Reached]) -> LargestVariable | None:
     """Return the largest variable."""
-    weighed = [
+    weights = [
         (_weight(one.value), index)
         for index, one in enumerate(leaves)
         if not isinstance(one.value, FunctionType | type | ModuleType)
     ]
-    if not weighed:
+    if not weights:
         return None
-    size, index = max(weighed)
+    size, index = max(weights)
     return LargestVariable(name=leaves[index].name, function=leaves[index].function, bytes=size)
 
 

@@ -9,7 +9,7 @@ from importlib import metadata
 from pip.nachlass_install import install
 from pip.nachlass_words import say, split_words, warn
 
-NOT_HERE = "pip: `{}` is not available: the environment of this build is locked"
+NOT_AVAILABLE = "pip: `{}` is not available: the environment of this build is locked"
 
 
 def run(arguments: Sequence[str] | None) -> int:
@@ -25,7 +25,7 @@ def run(arguments: Sequence[str] | None) -> int:
     if not command or any(name in ("--version", "-V") for name, _ in options):
         say("pip of nachlass: the environment of this build is locked")
         return 0
-    warn(NOT_HERE.format(command))
+    warn(NOT_AVAILABLE.format(command))
     return 1
 
 
