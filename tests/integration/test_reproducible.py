@@ -27,8 +27,11 @@ def predictor(x):
     return [x, sorted(names)]
 samples = [1, 2]
 """
-DIFFERENT = {"kmeans": set(), "housing": set(), "spam": {"01-features.sav"}}
-"""The files of the examples that differ: scikit-learn's text vectorizers keep an address."""
+DIFFERENT = {"housing": set(), "spam": {"01-features.sav"}}
+"""The files of the examples that differ: scikit-learn's text vectorizers keep an address.
+
+tests/image/test_same_image_twice.py builds kmeans twice.
+"""
 RANDOM = "# %%\nimport uuid\ndrawn = uuid.uuid4().hex\ndef predictor(x):\n    return len(drawn)\n"
 
 
