@@ -106,7 +106,7 @@ def _prove(bundle: Bundle, arguments: argparse.Namespace) -> Mapping[str, object
 
     if arguments.without:
         return prove_without(bundle, json.loads(arguments.without.read_text(encoding="utf-8")))
-    return prove(bundle)
+    return prove(bundle, synthesize=True)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -35,7 +35,8 @@ class Proven:
     """A bundle whose predictions match its notebook's.
 
     `batch` is None without a batch_predictor; `forked` is true if the model may be
-    loaded before a fork; the reasons explain why not.
+    loaded before a fork; the reasons explain why not. `synthetic` is a made-up sample that
+    the model accepts, None if there is none.
     """
 
     samples: int
@@ -45,6 +46,7 @@ class Proven:
     baseline: Baseline
     forked: bool
     forked_reason: str | None
+    synthetic: Any
 
 
 @dataclass(frozen=True, kw_only=True)

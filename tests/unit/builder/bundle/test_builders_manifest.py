@@ -94,7 +94,11 @@ def test_a_draft_becomes_a_manifest_by_what_is_chosen_and_shown():
     unproven = draft().served_with(whole.packages, whole.locks.serving, whole.slim)
     assert unproven.locks == whole.locks
     proven = unproven.proven(
-        batch=whole.batch, preload=whole.preload, memory=whole.memory, baseline=whole.baseline
+        batch=whole.batch,
+        preload=whole.preload,
+        memory=whole.memory,
+        baseline=whole.baseline,
+        synthetic=whole.input.synthetic,
     )
     assert proven.finished(whole.digest) == whole
 

@@ -30,6 +30,7 @@ PROVEN = {
     "batch_reason": None,
     "forked": True,
     "forked_reason": None,
+    "synthetic": [0.5],
     "memory": {"loaded": 1000, "scoring": 2000},
     "baseline": {"predictions": {"": {"ham": 50}}, "inputs": {}},
 }

@@ -72,6 +72,7 @@ def test_a_model_that_answers_as_recorded_is_proven(bundle, asked):
         },
         "forked": True,
         "forked_reason": None,
+        "synthetic": None,
     }
     assert 0 < seconds < 10
     assert memory.keys() == {"loaded", "scoring"}
