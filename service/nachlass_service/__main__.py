@@ -4,20 +4,22 @@
     python -P -m nachlass_service load BUNDLE
     python -P -m nachlass_service prove BUNDLE [ANSWER [--without FILE]]
     python -P -m nachlass_service predict BUNDLE ANSWER < sample.json
+    python -P -m nachlass_service openapi BUNDLE ANSWER
     python -P -m nachlass_service score BUNDLE ANSWER < random fields as JSON, samples.jsonl
 
 `serve` is described in serve.py. `load` checks that a bundle can be served, `prove`
 that it predicts as its notebook did (prove_here.py): the exit status is 0, or 1 with a
 line that gives the reason. With ANSWER, `prove` writes JSON for the builder to that file,
-as `score` and `predict` always do, because the user's code may print to standard output.
-The JSON is described in prove.py and score.py; `predict` writes {"prediction": ...} or
-{"error": ...}, the latter as in failure.py.
+as the commands below it always do, because the user's code may print to standard output.
+The JSON is described in prove.py and score.py; `predict` writes {"prediction": ...} and `openapi`
+{"text": ...}, the body of /openapi.json; all write {"error": ...}, which failure.py describes.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Mapping
 from functools import partial
@@ -66,6 +68,8 @@ def _answer(arguments: argparse.Namespace) -> None:
                 answer = _prove(bundle, arguments)
             case "score":
                 answer = _score(bundle)
+            case "openapi":
+                answer = _openapi(bundle)
             case _:
                 answer = _predict(bundle)
     except ServiceError as error:
@@ -93,6 +97,13 @@ def _predict(bundle: Bundle) -> Mapping[str, object]:
     return {"prediction": in_another_thread(answer)}
 
 
+def _openapi(bundle: Bundle) -> Mapping[str, object]:
+    from nachlass_service.base.settings import Settings
+    from nachlass_service.web.openapi.document import openapi_text
+
+    return {"text": openapi_text(bundle, Settings.from_environ(os.environ))}
+
+
 def _score(bundle: Bundle) -> Mapping[str, object]:
     from nachlass_service.bundle.strict_json import loads
     from nachlass_service.proof.score import score
@@ -113,11 +124,11 @@ def _parser() -> argparse.ArgumentParser:
     """Build the parser of the command line."""
     parser = argparse.ArgumentParser(prog="nachlass_service")
     commands = parser.add_subparsers(dest="command", required=True)
-    names = ("serve", "load", "prove", "predict", "score")
+    names = ("serve", "load", "prove", "predict", "openapi", "score")
     words = {name: commands.add_parser(name) for name in names}
     for command in words.values():
         command.add_argument("bundle", type=Path)
-    for name in ("predict", "score"):
+    for name in ("predict", "openapi", "score"):
         words[name].add_argument("answer", type=Path)
     words["prove"].add_argument("answer", type=Path, nargs="?")
     words["prove"].add_argument("--without", type=Path, metavar="FILE")

@@ -1,4 +1,4 @@
-"""The service's results of the commands prove, score and predict.
+"""The service's results of the commands prove, score, predict and openapi.
 
 The service writes them in `nachlass_service.proof` and `nachlass_service.bundle.failure`.
 """
@@ -89,3 +89,10 @@ class Predicted:
     """The prediction for a sample."""
 
     prediction: Any
+
+
+@dataclass(frozen=True)
+class Described:
+    """The text of the OpenAPI document."""
+
+    text: str

@@ -148,12 +148,12 @@ def serve_description(app: Flask, scorer: Scorer) -> None:
     """Serve the OpenAPI document, which is computed on the first request."""
 
     @cache
-    def document() -> bytes:
-        return openapi_text(scorer.bundle, scorer.settings).encode("utf-8")
+    def document() -> str:
+        return openapi_text(scorer.bundle, scorer.settings)
 
     @app.get("/openapi.json")
     def openapi() -> Response:
-        return json_response(document())
+        return Response(document(), mimetype="application/json")
 
 
 def serve_notebooks(app: Flask, scorer: Scorer) -> None:

@@ -28,19 +28,10 @@ not valid HTTP gets 400, 414, 431, 501 or 505, and a method that a path does not
 
 
 def openapi_text(bundle: Bundle, settings: Settings) -> str:
-    """Return the document as JSON."""
-    document = openapi(bundle, settings)
-    text = json.dumps(document, indent=2, ensure_ascii=False)
+    """Return the document as JSON, which ends with a newline."""
     # JSON may hold half of a surrogate pair, UTF-8 only as an escape.
-    return text if text.isascii() or _is_utf8(text) else json.dumps(document, indent=2)
-
-
-def _is_utf8(text: str) -> bool:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
+    text = json.dumps(openapi(bundle, settings), indent=2, ensure_ascii=False)
+    return text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n"
 
 
 def openapi(bundle: Bundle, settings: Settings) -> Json:

@@ -30,7 +30,7 @@ PARAMETERS: Json = {
         "name": CONTENT_ENCODING,
         "in": "header",
         "description": "Only `identity`: compressed bodies are rejected.",
-        "schema": {"type": "string", "enum": ["identity"]},
+        "schema": {"type": "string", "enum": ["identity", ""]},
     },
 }
 

@@ -80,19 +80,17 @@ def _description(bundle: Bundle, settings: Settings) -> str:
 def _requests(bundle: Bundle, settings: Settings) -> Json:
     """Return the requests by media type."""
     schema, shown = request_schema(bundle), request_examples(bundle, settings)
+    field = {"type": "string", "contentMediaType": JSON, "contentSchema": schema}
     form = {
         "type": "object",
-        "description": "The same JSON as a field of a form, for clients of the original builder.",
-        "properties": {FIELD: schema},
+        "description": "The same JSON in a form, as clients of the original s2i builder send it.",
+        "properties": {FIELD: field},
         "required": [FIELD],
     }
-    in_form = {name: {**one, "value": {FIELD: one["value"]}} for name, one in shown.items()}
+    in_form = {name: {**one, "value": {FIELD: _line(one["value"])}} for name, one in shown.items()}
     return {
         JSON: _with_examples(schema, shown),
-        FORM: {
-            **_with_examples(form, in_form),
-            "encoding": {FIELD: {"contentType": JSON}},
-        },
+        FORM: _with_examples(form, in_form),
         **{name: _batch_request(name, bundle, settings) for name in types_taken()},
     }
 
@@ -102,7 +100,7 @@ def _batch_request(name: str, bundle: Bundle, settings: Settings) -> Json:
     lines = {}
     if name in JSON_LINES:
         lines = {
-            each: {"summary": summary, "value": encode(sample).decode("utf-8") + "\n"}
+            each: {"summary": summary, "value": f"{_line(sample)}\n"}
             for each, (summary, sample) in examples(bundle, settings).items()
         }
     return _with_examples(_rows(FORMATS[name].request, name), lines)
@@ -136,3 +134,8 @@ def _rows(described: str, media_type: str) -> Json:
 def _with_examples(schema: Json, shown: Mapping[str, Any]) -> Json:
     """Return a media type of a body."""
     return {"schema": schema, **({"examples": {**shown}} if shown else {})}
+
+
+def _line(value: Any) -> str:
+    """Return a value as one line of JSON."""
+    return encode(value).decode("utf-8")

@@ -14,30 +14,30 @@ from nachlass_service.bundle.bundle import Bundle
 from nachlass_service.bundle.manifest import Prediction
 from nachlass_service.bundle.schema import types_of
 from nachlass_service.bundle.strict_json import loads
+from nachlass_service.metrics.predictions import OTHER
 from nachlass_service.web.openapi.markdown import listed
-from nachlass_service.web.openapi.typed import Json, reference
+from nachlass_service.web.openapi.typed import Json, of_types, reference
 
 MAX_LABELS = 20
 MAX_FIELDS = 50
-OTHER = "other"
-"""The field that the build adds for further ones."""
-PLAIN = ["string", "number", "boolean", "null"]
-NULL = "Null stands for NaN, an infinity or a missing value."
+PLAIN = ("string", "number", "boolean", "null")
+NULL = "Null stands for NaN, infinity or a missing value."
 JSON_TYPES = {bool: "boolean", int: "integer", float: "number"}
 
 
 def prediction_schema(prediction: Prediction) -> Json:
     """Return the schema of the prediction for one sample."""
-    match prediction.kind:
-        case "label" | "number":
-            described = f"The prediction for one sample, a {prediction.kind}. {NULL}"
-            shown = _field(prediction, "")
-            if more := shown.get("description"):
-                described += f" {more}"
-            return {**shown, "description": described}
-        case "object":
-            return _object(prediction)
-    return {"description": f"The prediction for one sample, of several types. {NULL}"}
+    one = "The prediction for one sample"
+    if prediction.kind in ("label", "number"):
+        found = _field(prediction, "")
+        described = f"{one}, a {prediction.kind}. {NULL} {found.get('description', '')}"
+        return {**found, "description": described.strip()}
+    paths = [path for path in prediction.fields if path]
+    fields = f" Its fields are {listed(paths, MAX_FIELDS)}; others are possible." if paths else ""
+    described = f"{one}. {NULL}{fields}"
+    if prediction.kind == "object":
+        return {"description": described, **_object(prediction, paths)}
+    return {"description": described}
 
 
 def response_schema(bundle: Bundle) -> Json:
@@ -53,17 +53,14 @@ def _field(prediction: Prediction, field: str) -> Json:
     """Return the schema of a plain field."""
     labels = prediction.labels.get(field)
     if labels is None:
-        return {"type": ["number", "null"]}
+        return of_types("number", "null")
     has_numbers = field in prediction.buckets
     types = PLAIN if has_numbers or not labels else _types_of_labels(labels)
     if not labels:
-        return {"type": types}
-    also = "numbers, and " if has_numbers else ""
-    return {
-        "type": types,
-        "description": f"The samples of the build have {also}the labels "
-        f"{listed(labels, MAX_LABELS)}; others are possible.",
-    }
+        return of_types(*types)
+    known = f"the labels {listed(labels, MAX_LABELS)}{', and numbers' if has_numbers else ''}"
+    described = f"The samples of the build have {known}; others are possible."
+    return {"description": described, **of_types(*types)}
 
 
 def _types_of_labels(labels: Sequence[str]) -> list[str]:
@@ -80,23 +77,18 @@ def _value(label: str) -> Any:
         return label
 
 
-def _object(prediction: Prediction) -> Json:
-    """Return the schema of lists and objects.
+def _object(prediction: Prediction, paths: Sequence[str]) -> Json:
+    """Return the schema of predictions that are objects or lists.
 
-    A field's path is joined by dots (`scores.a`, `0`), which names may contain, too. So only
-    fields on the first level get a schema.
+    A path is joined by dots (`scores.a`, `0`), but names may contain dots and digits, too. So
+    only fields that are surely those of the object have a schema.
     """
-    paths = [path for path in prediction.fields if path]
-    starts = {path.partition(".")[0] for path in paths}
-    has_lists = any(start.isdigit() for start in starts)
-    has_objects = not has_lists or any(not start.isdigit() for start in starts)
-    found: Json = {
-        "type": [*(["object"] * has_objects), *(["array"] * has_lists)],
-        "description": "The prediction for one sample, with the fields "
-        f"{listed(paths, MAX_FIELDS)}. {NULL}",
-    }
-    nested = {path.partition(".")[0] for path in paths if "." in path}
+    starts = [path.partition(".")[0] for path in paths]
+    if not paths or any(start.isdecimal() for start in starts):
+        return of_types("object", "array")
+    nested = {start for start, path in zip(starts, paths, strict=True) if start != path}
     plain = [path for path in paths if path not in nested and "." not in path and path != OTHER]
-    if has_objects and not has_lists:
-        found["properties"] = {path: _field(prediction, path) for path in plain}
-    return found
+    return {
+        **of_types("object"),
+        "properties": {path: _field(prediction, path) for path in plain},
+    }

@@ -33,6 +33,12 @@ def reference(name: str) -> Json:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
+def of_types(*names: str) -> Json:
+    """Return the schema of one or several types, as more tools read `anyOf` than a list."""
+    alternatives: list[Json] = [{"type": name} for name in names]
+    return alternatives[0] if len(alternatives) == 1 else {"anyOf": alternatives}
+
+
 def name_of(kind: type) -> str:
     """Return the name of a document's schema: `Drift` for DriftDocument."""
     return kind.__name__.removesuffix("Document")
