@@ -122,7 +122,7 @@ def _write_parquet(recorded: Recorded) -> ParquetWriter:
 JSON_LINES = ("application/x-ndjson", "application/jsonl")
 IN_LINES = "A line for each row, with the JSON of one sample."
 OUT_LINES = "A line for each row, with the JSON of an object that has `prediction` or `error`."
-IN_TABLE = "A row for each sample; its columns are the fields or the entries of the sample."
+IN_TABLE = "A row for each sample, with a column for each field or entry, or for a plain value."
 OUT_TABLE = (
     "A row for each row of the request, with the columns `prediction` and `error`, which is a "
     "problem document as JSON."
