@@ -48,7 +48,7 @@ def test_commands_and_options(complete):
 
 
 def test_files_are_left_to_the_shell(complete):
-    commands = ("build", "check", "serve", "predict", "image", "monitoring")
+    commands = ("build", "check", "serve", "predict", "image", "monitoring", "openapi")
     for words in (*((name,) for name in commands), ("diff", "old"), ("build", "x", "-o")):
         assert complete(*words, "mod") == ["<default>"], words
     assert complete("build", ".", "--context-dir", "mod") == ["<dirnames>"]

@@ -121,7 +121,7 @@ def test_a_pyarrow_that_may_unpickle_reads_nothing(batches, media_type, monkeypa
 
 def test_a_format_is_added_by_its_entry(batches, monkeypatch):
     lines = FORMATS["application/x-ndjson"]
-    monkeypatch.setitem(FORMATS, "text/x-new", Format(lines.reader, lines.writer))
+    monkeypatch.setitem(FORMATS, "text/x-new", Format(lines.reader, lines.writer, "", ""))
     assert is_batch("text/x-new")
     assert "text/x-new" in types_taken()
     assert answered(batches, "text/x-new", b'{"x": 1}\n')[1] == b'{"prediction": 10}\n'
