@@ -33,7 +33,6 @@ from nachlass_service.metrics import drift_report
 from nachlass_service.scoring.request_body import PredictRequest
 from nachlass_service.scoring.scorer import Scorer
 from nachlass_service.web.headers import MODEL_DIGEST, REQUEST_ID, REQUEST_ID_FORM, RETRY_AFTER
-from nachlass_service.web.openapi.document import openapi_text
 from nachlass_service.web.page import index_page, index_text, model_document
 
 COUNTED = "nachlass.counted"
@@ -145,10 +144,12 @@ def create_app(scorer: Scorer) -> Flask:
 
 
 def serve_description(app: Flask, scorer: Scorer) -> None:
-    """Serve the OpenAPI document, which is computed on the first request."""
+    """Serve the OpenAPI document, which is imported and computed on the first request."""
 
     @cache
     def document() -> str:
+        from nachlass_service.web.openapi.document import openapi_text
+
         return openapi_text(scorer.bundle, scorer.settings)
 
     @app.get("/openapi.json")

@@ -120,6 +120,12 @@ def test_a_draft_is_no_bundle(tmp_path):
         load_manifest(tmp_path)
 
 
+def test_a_bundle_of_an_earlier_version_has_no_synthetic_example():
+    document = example()
+    del document["input"]["synthetic"]
+    assert decode(document) == decode(example(input={"synthetic": None}))
+
+
 def test_numbers_keep_their_value(tmp_path):
     baseline = Baseline(predictions={"": {"a": 2**70}}, inputs={})
     whole = replace(decode(example()), memory=MemoryUse(loaded=1, scoring=2), baseline=baseline)

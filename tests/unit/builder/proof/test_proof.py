@@ -97,6 +97,7 @@ def test_an_answer_becomes_a_proof(proof):
     assert proven.preload
     assert proven.memory == MemoryUse(loaded=64 * MIB, scoring=64 * MIB)
     assert proven.baseline == Baseline(predictions={"": {"ham": 50}}, inputs={})
+    assert proven.synthetic == [0.5]
     assert proven.notes == ()
 
 
