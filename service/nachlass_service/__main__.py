@@ -4,15 +4,16 @@
     python -P -m nachlass_service load BUNDLE
     python -P -m nachlass_service prove BUNDLE [ANSWER [--without FILE]]
     python -P -m nachlass_service predict BUNDLE ANSWER < sample.json
-    python -P -m nachlass_service openapi BUNDLE ANSWER
+    python -P -m nachlass_service openapi BUNDLE [ANSWER]
     python -P -m nachlass_service score BUNDLE ANSWER < random fields as JSON, samples.jsonl
 
 `serve` is described in serve.py. `load` checks that a bundle can be served, `prove`
 that it predicts as its notebook did (prove_here.py): the exit status is 0, or 1 with a
-line that gives the reason. With ANSWER, `prove` writes JSON for the builder to that file,
-as the commands below it always do, because the user's code may print to standard output.
-The JSON is described in prove.py and score.py; `predict` writes {"prediction": ...} and `openapi`
-{"text": ...}, the body of /openapi.json; all write {"error": ...}, which failure.py describes.
+line that gives the reason. `openapi` prints the body of /openapi.json. With ANSWER, both write
+JSON for the builder to that file, as `score` and `predict` always do, because the user's code may
+print to standard output.
+The JSON is described in prove.py and score.py; `predict` writes {"prediction": ...}, `openapi`
+{"text": ...}, and all of them {"error": ...}, as in failure.py.
 """
 
 from __future__ import annotations
@@ -41,12 +42,14 @@ def main() -> None:
             from nachlass_service.proof.rehearsal import load_and_score_few
 
             load_and_score_few(Bundle.open(arguments.bundle))
-        elif arguments.answer is None:
+        elif arguments.answer is not None:
+            _answer(arguments)
+        elif arguments.command == "openapi":
+            sys.stdout.buffer.write(_openapi(Bundle.open(arguments.bundle)).encode("utf-8"))
+        else:
             from nachlass_service.proof.prove_here import prove_here
 
             print(prove_here(Bundle.open(arguments.bundle)))  # noqa: T201 - the command's output
-        else:
-            _answer(arguments)
     except ServiceError as error:
         from nachlass_service.hosting.serve import CANNOT_SERVE
 
@@ -69,7 +72,7 @@ def _answer(arguments: argparse.Namespace) -> None:
             case "score":
                 answer = _score(bundle)
             case "openapi":
-                answer = _openapi(bundle)
+                answer = {"text": _openapi(bundle)}
             case _:
                 answer = _predict(bundle)
     except ServiceError as error:
@@ -97,11 +100,11 @@ def _predict(bundle: Bundle) -> Mapping[str, object]:
     return {"prediction": in_another_thread(answer)}
 
 
-def _openapi(bundle: Bundle) -> Mapping[str, object]:
+def _openapi(bundle: Bundle) -> str:
     from nachlass_service.base.settings import Settings
     from nachlass_service.web.openapi.document import openapi_text
 
-    return {"text": openapi_text(bundle, Settings.from_environ(os.environ))}
+    return openapi_text(bundle, Settings.from_environ(os.environ))
 
 
 def _score(bundle: Bundle) -> Mapping[str, object]:
@@ -128,9 +131,10 @@ def _parser() -> argparse.ArgumentParser:
     words = {name: commands.add_parser(name) for name in names}
     for command in words.values():
         command.add_argument("bundle", type=Path)
-    for name in ("predict", "openapi", "score"):
+    for name in ("predict", "score"):
         words[name].add_argument("answer", type=Path)
-    words["prove"].add_argument("answer", type=Path, nargs="?")
+    for name in ("prove", "openapi"):
+        words[name].add_argument("answer", type=Path, nargs="?")
     words["prove"].add_argument("--without", type=Path, metavar="FILE")
     words["serve"].add_argument("--host", metavar="ADDRESS")
     words["serve"].add_argument("--port", metavar="NUMBER")

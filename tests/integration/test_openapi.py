@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import pytest
 
 from support.project import PROJECT, TESTS
-from support.served import served
+from support.served import python_of, served
 
 EXAMPLES = PROJECT / "examples"
 CONFIGURATION = """\
@@ -19,7 +19,7 @@ color = false
 
 [generation]
 database = "none"
-max-examples = 5
+max-examples = 3
 
 # Its examples are texts, which types with bodies of our own do not take: they are sent below.
 [phases.examples]
@@ -33,7 +33,7 @@ enabled = {is_strict}
 
 [[operations]]
 include-name = "POST /predict"
-generation.max-examples = 50
+generation.max-examples = 40
 """
 ACCEPTED = ["2xx", "404", "5xx"]
 """Those that schemathesis itself expects for valid data, but for statuses that we never send."""
@@ -97,6 +97,9 @@ def test_examples_are_accepted_and_the_command_prints_the_same(
         assert service.metrics()['nachlass_requests_total{route="page",status="200"}'] == 1
     printed = nachlass("openapi", bundle, environ={**environ, **settings})
     assert printed.stdout.encode() == body
+    command = [python_of(bundle, environ), "-P", "-m", "nachlass_service", "openapi", bundle]
+    alone = subprocess.run(command, env={**os.environ, **settings}, capture_output=True, check=True)
+    assert alone.stdout == body
     file = tmp_path / "openapi.json"
     given = [word for name, value in settings.items() for word in ("-e", f"{name}={value}")]
     assert nachlass("openapi", bundle, "-o", file, *given).returncode == 0

@@ -1,4 +1,4 @@
-"""The example that a build makes up, whatever the model does with made-up samples."""
+"""The example that a build makes up, for models that accept, reject, fail, hang or crash."""
 
 import os
 import signal
