@@ -99,7 +99,7 @@ clean: ## remove the virtual environments and caches
 
 .venv/test/installed: .venv/installed
 	$(PYTHON) -m venv --without-pip .venv/test
-	$(INSTALL) .venv/test --upgrade $(OURS)
+	$(INSTALL) .venv/test --upgrade $(OURS) --group api
 	touch $@
 
 .venv/test/lint-installed: .venv/test/installed

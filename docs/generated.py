@@ -57,18 +57,11 @@ def exit_code_table() -> str:
 
 def problems() -> str:
     """Return a table of the problem documents, by HTTP status."""
-    found = [
-        kind
-        for kind in vars(errors).values()
-        if inspect.isclass(kind)
-        and issubclass(kind, errors.ServiceError)
-        and kind.title != errors.ServiceError.title  # those end a start, not a request
-    ]
     return table(
         ["status", "type", "title", "meaning"],
         (
             [str(each.status), f"`urn:nachlass:problem:{each.code}`", each.title, _summary(each)]
-            for each in sorted(found, key=lambda each: (each.status, each.code))
+            for each in sorted(errors.REQUEST_ERRORS, key=lambda each: (each.status, each.code))
         ),
     )
 

@@ -4,20 +4,23 @@
     python -P -m nachlass_service load BUNDLE
     python -P -m nachlass_service prove BUNDLE [ANSWER [--without FILE]]
     python -P -m nachlass_service predict BUNDLE ANSWER < sample.json
+    python -P -m nachlass_service openapi BUNDLE [ANSWER]
     python -P -m nachlass_service score BUNDLE ANSWER < random fields as JSON, samples.jsonl
 
 `serve` is described in serve.py. `load` checks that a bundle can be served, `prove`
 that it predicts as its notebook did (prove_here.py): the exit status is 0, or 1 with a
-line that gives the reason. With ANSWER, `prove` writes JSON for the builder to that file,
-as `score` and `predict` always do, because the user's code may print to standard output.
-The JSON is described in prove.py and score.py; `predict` writes {"prediction": ...} or
-{"error": ...}, the latter as in failure.py.
+line that gives the reason. `openapi` prints the body of /openapi.json. With ANSWER, both write
+JSON for the builder to that file, as `score` and `predict` always do, because the user's code may
+print to standard output.
+The JSON is described in prove.py and score.py; `predict` writes {"prediction": ...}, `openapi`
+{"text": ...}, and all of them {"error": ...}, as in failure.py.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Mapping
 from functools import partial
@@ -39,12 +42,14 @@ def main() -> None:
             from nachlass_service.proof.rehearsal import load_and_score_few
 
             load_and_score_few(Bundle.open(arguments.bundle))
-        elif arguments.answer is None:
+        elif arguments.answer is not None:
+            _answer(arguments)
+        elif arguments.command == "openapi":
+            sys.stdout.buffer.write(_openapi(Bundle.open(arguments.bundle)).encode("utf-8"))
+        else:
             from nachlass_service.proof.prove_here import prove_here
 
             print(prove_here(Bundle.open(arguments.bundle)))  # noqa: T201 - the command's output
-        else:
-            _answer(arguments)
     except ServiceError as error:
         from nachlass_service.hosting.serve import CANNOT_SERVE
 
@@ -66,6 +71,8 @@ def _answer(arguments: argparse.Namespace) -> None:
                 answer = _prove(bundle, arguments)
             case "score":
                 answer = _score(bundle)
+            case "openapi":
+                answer = {"text": _openapi(bundle)}
             case _:
                 answer = _predict(bundle)
     except ServiceError as error:
@@ -93,6 +100,13 @@ def _predict(bundle: Bundle) -> Mapping[str, object]:
     return {"prediction": in_another_thread(answer)}
 
 
+def _openapi(bundle: Bundle) -> str:
+    from nachlass_service.base.settings import Settings
+    from nachlass_service.web.openapi.document import openapi_text
+
+    return openapi_text(bundle, Settings.from_environ(os.environ))
+
+
 def _score(bundle: Bundle) -> Mapping[str, object]:
     from nachlass_service.bundle.strict_json import loads
     from nachlass_service.proof.score import score
@@ -106,20 +120,21 @@ def _prove(bundle: Bundle, arguments: argparse.Namespace) -> Mapping[str, object
 
     if arguments.without:
         return prove_without(bundle, json.loads(arguments.without.read_text(encoding="utf-8")))
-    return prove(bundle)
+    return prove(bundle, synthesize=True)
 
 
 def _parser() -> argparse.ArgumentParser:
     """Build the parser of the command line."""
     parser = argparse.ArgumentParser(prog="nachlass_service")
     commands = parser.add_subparsers(dest="command", required=True)
-    names = ("serve", "load", "prove", "predict", "score")
+    names = ("serve", "load", "prove", "predict", "openapi", "score")
     words = {name: commands.add_parser(name) for name in names}
     for command in words.values():
         command.add_argument("bundle", type=Path)
     for name in ("predict", "score"):
         words[name].add_argument("answer", type=Path)
-    words["prove"].add_argument("answer", type=Path, nargs="?")
+    for name in ("prove", "openapi"):
+        words[name].add_argument("answer", type=Path, nargs="?")
     words["prove"].add_argument("--without", type=Path, metavar="FILE")
     words["serve"].add_argument("--host", metavar="ADDRESS")
     words["serve"].add_argument("--port", metavar="NUMBER")

@@ -48,7 +48,7 @@ def test_commands_and_options_are_completed(complete):
 
 
 def test_file_names_are_completed_by_the_shell(complete):
-    commands = ("build", "check", "serve", "predict", "image", "monitoring")
+    commands = ("build", "check", "serve", "predict", "image", "monitoring", "openapi")
     for words in (*((name,) for name in commands), ("diff", "old"), ("build", "x", "-o")):
         assert complete(*words, "mod") == ["<default>"], words
     assert complete("build", ".", "--context-dir", "mod") == ["<dirnames>"]

@@ -49,8 +49,9 @@ def reader(clone, environ, tmp_path):
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_the_commands_of_a_page_run(reader, file):
-    if "prometheus " in file.read_text(encoding="utf-8") and shutil.which("prometheus") is None:
-        pytest.skip("prometheus is missing; to enable: make test-all")
+    for program in ("prometheus", "node"):
+        if f"{program} " in file.read_text(encoding="utf-8") and shutil.which(program) is None:
+            pytest.skip(f"{program} is missing; to enable: make test-all")
     assert reader.follow(file, ELSEWHERE) > 0
 
 

@@ -18,7 +18,7 @@ from nachlass_service.web.page import MAX_LABELS, PLACEHOLDER, model_document
 from support.manifest import bundle_with, example
 from support.service_page import HOSTILE, Page, app_of, hostile, page_of
 
-LINKS = {"model", "drift", "metrics", "readyz", "livez"}
+LINKS = {"model", "openapi.json", "drift", "metrics", "readyz", "livez"}
 NOT_LABELS = ("model.ipynb", *example()["packages"])
 
 
@@ -69,7 +69,7 @@ def test_the_page_shows_the_facts_of_the_manifest(tmp_path):
 @pytest.mark.parametrize("manifest", [example(), hostile()], ids=["example", "hostile"])
 def test_the_page_loads_no_other_resources(manifest, tmp_path):
     page = page_of(manifest, tmp_path)
-    assert all(re.match(r"data:image/|[a-z]+(/\d+)?$", one) for one in page.references)
+    assert all(re.match(r"data:image/|[a-z.]+(/\d+)?$", one) for one in page.references)
     assert not {"script", "iframe", "object", "embed", "img"} & {*page.tags}
     assert len(page.styles) == 1
     assert not re.search(r"url\(|@import|//", page.styles[0])

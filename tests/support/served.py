@@ -50,7 +50,7 @@ class Served:
     @property
     def log(self):
         """The events so far, without other output, such as that of the model."""
-        lines = self.log_file.read_text(encoding="utf-8").splitlines()
+        lines = self.log_file.read_text(encoding="utf-8").split("\n")
         return [json.loads(line) for line in lines if line.startswith("{")]
 
     def events(self, name):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -82,6 +82,8 @@ class Input:
     """The first sample; null without samples."""
     features: Features
     """The features that are observed for drift."""
+    synthetic: Any = None
+    """A sample that the build made up and that the model accepts; null if there is none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -276,10 +278,11 @@ class Unproven(Draft):
     """Why each package is there, and what was left out."""
 
     def proven(
-        self, *, batch: bool, preload: bool, memory: MemoryUse, baseline: Baseline
+        self, *, batch: bool, preload: bool, memory: MemoryUse, baseline: Baseline, synthetic: Any
     ) -> Proven:
         """Add the results of the proof."""
-        return Proven(**vars(self), batch=batch, preload=preload, memory=memory, baseline=baseline)
+        known = {**vars(self), "input": replace(self.input, synthetic=synthetic)}
+        return Proven(**known, batch=batch, preload=preload, memory=memory, baseline=baseline)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,7 @@ from nachlass_builder.cli.diff import DIFFERS, diff
 from nachlass_builder.cli.doctor import doctor
 from nachlass_builder.cli.image import image
 from nachlass_builder.cli.monitoring import monitoring
+from nachlass_builder.cli.openapi import openapi
 from nachlass_builder.cli.predict import predict
 from nachlass_builder.cli.serve import serve
 from nachlass_builder.foundation.console import INTERRUPTED, Group
@@ -57,11 +58,15 @@ def main() -> None:
       nachlass serve .                     serve at http://localhost:8080
       nachlass image . -t my-model         build a container image of the service
       nachlass diff OLD .                  compare the new bundle with an old one
+      nachlass openapi .                   print the OpenAPI document of the service
       nachlass monitoring . -o FOLDER      write alerts and a dashboard for the service
     """  # noqa: D301 - click's \b
     # CI ends jobs with SIGTERM: clean up as after Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
-for command in (check, build, predict, diff, monitoring, serve, image, cache, doctor, completion):
+for command in (
+    *(check, build, predict, diff, monitoring, openapi, serve, image),
+    *(cache, doctor, completion),
+):
     main.add_command(command)

@@ -1,4 +1,4 @@
-"""The service's results of the commands prove, score and predict.
+"""The service's results of the commands prove, score, predict and openapi.
 
 The service writes them in `nachlass_service.proof` and `nachlass_service.bundle.failure`.
 """
@@ -35,7 +35,8 @@ class Proven:
     """A bundle whose predictions match its notebook's.
 
     `batch` is None without a batch_predictor; `forked` is true if the model may be
-    loaded before a fork; the reasons explain why not.
+    loaded before a fork; the reasons explain why not. `synthetic` is a made-up sample that
+    the model accepts, None if there is none.
     """
 
     samples: int
@@ -45,6 +46,7 @@ class Proven:
     baseline: Baseline
     forked: bool
     forked_reason: str | None
+    synthetic: Any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,3 +89,10 @@ class Predicted:
     """The prediction for a sample."""
 
     prediction: Any
+
+
+@dataclass(frozen=True)
+class Described:
+    """The text of the OpenAPI document."""
+
+    text: str

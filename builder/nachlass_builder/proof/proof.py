@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -43,7 +43,8 @@ RELATIVE_PATHS = (
 class Proof:
     """The results of a proof: whether batches are usable, whether the model survives a fork.
 
-    `batch_problem` explains why an existing batch_predictor is not usable.
+    `batch_problem` explains why an existing batch_predictor is not usable. `synthetic` is a
+    made-up sample that the model accepts, None if there is none.
     """
 
     batch: bool
@@ -52,6 +53,7 @@ class Proof:
     baseline: Baseline
     notes: tuple[str, ...]
     batch_problem: str | None
+    synthetic: Any
 
 
 def run_service(
@@ -174,6 +176,7 @@ def prove(
         baseline=answer.baseline,
         notes=tuple(notes),
         batch_problem=answer.batch_reason,
+        synthetic=answer.synthetic,
     )
 
 

@@ -225,7 +225,11 @@ class Serving:
                 where = last_binding(notebook, "batch_predictor") or notebook.place()
                 progress.warn(f"{where}: batch_predictor is not used: {proof.batch_problem}")
         proven = manifest.proven(
-            batch=proof.batch, preload=proof.preload, memory=proof.memory, baseline=proof.baseline
+            batch=proof.batch,
+            preload=proof.preload,
+            memory=proof.memory,
+            baseline=proof.baseline,
+            synthetic=proof.synthetic,
         )
         return Served(lock, environment, proven)
 

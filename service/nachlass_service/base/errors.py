@@ -162,3 +162,6 @@ REJECTED = (
     OverloadedError,
 )
 """Errors that are the client's, or due to load: counted by code, apart from failures."""
+
+REQUEST_ERRORS = (*REJECTED, PredictorError, UnserialisableError, TimeLimitError)
+"""All errors that a request may get; the others end a start."""

@@ -74,11 +74,14 @@ class Format:
 
     `reader` takes the body, the JSON Schema of a sample, and the maximum size in bytes
     of a unit that must fit in memory: a row, a record batch, a Parquet file. It is None
-    for a format of responses only. Both may raise ServiceError.
+    for a format of responses only. Both may raise ServiceError. `request` and `response` say
+    how bodies hold rows.
     """
 
     reader: Callable[[BufferedIOBase, Schema, int], Reader] | None
     writer: Callable[[Recorded], Writer]
+    request: str
+    response: str
     needs_pyarrow: bool = False
 
     @property
@@ -116,13 +119,26 @@ def _write_parquet(recorded: Recorded) -> ParquetWriter:
     return ParquetWriter(Form(recorded.predictions, recorded.labels))
 
 
+JSON_LINES = ("application/x-ndjson", "application/jsonl")
+IN_LINES = "A line for each row, with the JSON of one sample."
+OUT_LINES = "A line for each row, with the JSON of an object that has `prediction` or `error`."
+IN_TABLE = "A row for each sample, with a column for each field or entry, or for a plain value."
+OUT_TABLE = (
+    "A row for each row of the request, with the columns `prediction` and `error`, which is a "
+    "problem document as JSON."
+)
+OUT_CSV = f"{OUT_TABLE} Predictions that are lists or objects are JSON."
+
 FORMATS: dict[str, Format] = {
-    "application/json": Format(None, _write_list),
-    "application/x-ndjson": Format(_read_lines, _write_lines),
-    "application/jsonl": Format(_read_lines, _write_lines),
-    "text/csv": Format(CsvReader, _write_csv),
-    "application/vnd.apache.arrow.stream": Format(stream_reader, _write_arrow, needs_pyarrow=True),
-    "application/vnd.apache.parquet": Format(parquet_reader, _write_parquet, needs_pyarrow=True),
+    "application/json": Format(None, _write_list, "", "A list with an object for each row."),
+    **dict.fromkeys(JSON_LINES, Format(_read_lines, _write_lines, IN_LINES, OUT_LINES)),
+    "text/csv": Format(CsvReader, _write_csv, f"{IN_TABLE} The first line names them.", OUT_CSV),
+    "application/vnd.apache.arrow.stream": Format(
+        stream_reader, _write_arrow, IN_TABLE, OUT_TABLE, needs_pyarrow=True
+    ),
+    "application/vnd.apache.parquet": Format(
+        parquet_reader, _write_parquet, IN_TABLE, OUT_TABLE, needs_pyarrow=True
+    ),
 }
 """The formats by media type; among types with equal client preference, the first one is used."""
 

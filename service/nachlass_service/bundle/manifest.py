@@ -69,11 +69,15 @@ class Features:
 
 @dataclass(frozen=True)
 class Input:
-    """The schema of all samples (true without samples), the first sample, and the features."""
+    """The schema of all samples (true without samples), the first sample, and the features.
+
+    `synthetic` is a made-up sample that the model accepts; None if there is none.
+    """
 
     schema: Schema
     example: Any
     features: Features
+    synthetic: Any = None
 
 
 @dataclass(frozen=True)

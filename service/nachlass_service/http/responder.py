@@ -17,7 +17,8 @@ from nachlass_service.http.responses import Heads, Response, defect_response
 from nachlass_service.http.router import Route
 from nachlass_service.http.scheme import Scheme
 from nachlass_service.http.wsgi import environ_of
-from nachlass_service.web.app import COUNTED, MODEL_DIGEST, REQUEST_ID
+from nachlass_service.web.app import COUNTED
+from nachlass_service.web.headers import MODEL_DIGEST, REQUEST_ID_FORM
 
 if TYPE_CHECKING:
     from gunicorn.config import Config
@@ -67,7 +68,7 @@ class Responder:
         """Return the id of a request: the client's, or a new one."""
         if not request.id:
             sent_id = request.header(b"x-request-id")
-            request.id = sent_id if REQUEST_ID.fullmatch(sent_id) else next(self._ids)
+            request.id = sent_id if REQUEST_ID_FORM.fullmatch(sent_id) else next(self._ids)
         return request.id
 
     def environ(self, client: Client, request: Request) -> dict[str, Any]:

@@ -55,7 +55,7 @@ class ValueDocument(TypedDict):
 
 
 class FieldDocument(TypedDict):
-    """A field in the document at /drift; statistics are None without values to compare."""
+    """A field in the document at /drift; statistics are null without values to compare."""
 
     field: str
     verdict: Verdict

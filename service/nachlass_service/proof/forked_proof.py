@@ -7,15 +7,14 @@ children at once. Libraries whose threads do not survive a fork hang in the chil
 from __future__ import annotations
 
 import os
-import signal
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from itertools import islice
 
 from nachlass_service.bundle.agreement import agree
 from nachlass_service.bundle.bundle import Bundle
 from nachlass_service.bundle.model import Model
+from nachlass_service.proof.waiting_child import fork, kill
 
 CHILDREN = 4
 MAX_SAMPLES = 200
@@ -40,7 +39,7 @@ class ForkedProof:
             mode = os.read(waiting, 1)
             return _score(bundle, model, batch=mode == ALSO_AS_A_BATCH) if mode else DIFFERS
 
-        self._children = [_fork(prove) for _ in range(CHILDREN)]
+        self._children = [fork(prove) for _ in range(CHILDREN)]
         os.close(waiting)
 
     def problem(self, seconds: float, *, batch: bool) -> str | None:
@@ -58,21 +57,6 @@ class ForkedProof:
         os.close(self._start)
         for child in self._children:
             _wait(child, ends_at=0.0, limit_s=0.0)
-
-
-def _fork(work: Callable[[], int]) -> int:
-    """Start a child that exits with the status that `work` returns."""
-    child = os.fork()
-    if child:
-        return child
-    # _wait kills the session, and with it the processes that the predictor starts.
-    os.setsid()
-    status = DIFFERS
-    try:
-        # The main thread is the most likely to use state that a library made before the fork.
-        status = work()
-    finally:
-        os._exit(status)
 
 
 def _score(bundle: Bundle, model: Model, *, batch: bool) -> int:
@@ -93,8 +77,7 @@ def _wait(child: int, ends_at: float, limit_s: float) -> str | None:
     while not ended and time.monotonic() < ends_at:
         time.sleep(0.005)
         ended, status = os.waitpid(child, os.WNOHANG)
-    with suppress(ProcessLookupError):
-        os.killpg(child, signal.SIGKILL)
+    kill(child)
     if not ended:
         os.waitpid(child, 0)
         return f"a forked worker did not answer in time (limit {limit_s:.0f} s)"

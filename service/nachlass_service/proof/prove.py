@@ -1,7 +1,8 @@
 """Proves that a bundle predicts as its notebook did.
 
 The samples are scored as in the service, in an interpreter that has only the
-bundle: one by one, as a batch, and after a fork (forked_proof.py).
+bundle: one by one, as a batch, and after a fork (forked_proof.py). Then an example is made up
+(synthetic.py).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import resource
 import sys
 import time
 from collections.abc import Mapping, Sequence, Set
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import islice
@@ -29,6 +30,7 @@ from nachlass_service.bundle.model import Model, load_model
 from nachlass_service.metrics.baseline import count_samples
 from nachlass_service.proof.forked_proof import ForkedProof
 from nachlass_service.proof.import_blocker import Blocker
+from nachlass_service.proof.synthetic import SyntheticSearch
 from nachlass_service.scoring.threads import in_another_thread
 
 TRIAL_S = 5.0
@@ -55,24 +57,34 @@ class Comparison:
     baseline: Baseline
 
 
-def prove(bundle: Bundle) -> dict[str, object]:
+def prove(bundle: Bundle, *, synthesize: bool = False) -> dict[str, object]:
     """Load the model and compare its predictions with the recorded ones.
 
     Returns the fields of a Comparison, "forked" (whether the model may be loaded before a
-    fork) and "forked_reason" (why not), or {"error": FailureData}. Raises BundleError for a
-    model that cannot be loaded.
+    fork), "forked_reason" (why not) and "synthetic" (with `synthesize`, a made-up sample that the
+    model accepts; else None), or {"error": FailureData}. Raises BundleError for a model that
+    cannot be loaded.
     """
     model = load_model(bundle)
     loaded = largest_private_size()
-    forked = ForkedProof(bundle, model)
-    try:
+    synthetic = None
+    with ExitStack() as children:
+        forked = ForkedProof(bundle, model)
+        children.callback(forked.end)
+        search = SyntheticSearch(bundle, model)
+        children.callback(search.end)
         answer = _compare(bundle, model, loaded)
         if not isinstance(answer, Comparison):
             return {"error": answer}
         problem = forked.problem(answer.seconds, batch=bool(answer.batch))
-    finally:
-        forked.end()
-    return {**asdict(answer), "forked": problem is None, "forked_reason": problem}
+        if synthesize and answer.samples and problem is None:
+            synthetic = search.find(answer.baseline.inputs, answer.seconds / answer.samples)
+    return {
+        **asdict(answer),
+        "forked": problem is None,
+        "forked_reason": problem,
+        "synthetic": synthetic,
+    }
 
 
 def prove_without(bundle: Bundle, hidden: Mapping[str, Sequence[str]]) -> dict[str, object]:

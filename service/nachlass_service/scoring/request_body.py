@@ -10,6 +10,8 @@ from nachlass_service.scoring.bounded_json import loads_bounded
 from nachlass_service.scoring.form import fields_of
 
 FORM = "application/x-www-form-urlencoded"
+FIELD = "json_args"
+"""The field of a form that holds the JSON; clients of the original s2i builder send it."""
 
 SEND_JSON = "send one sample as JSON, with `content-type: application/json`"
 
@@ -45,7 +47,7 @@ class Requests:
 
 
 def read_body(content_type: str, content_encoding: str, body: bytes) -> Any:
-    """Return the JSON value of a request, from the body or the form field `json_args`.
+    """Return the JSON value of a request, from the body or from the form's FIELD.
 
     The first two arguments are headers, empty when absent. Raises NotJsonError,
     TooLargeError or MediaTypeError. Nothing is ever unpickled.
@@ -76,16 +78,16 @@ def reject_encoded(content_encoding: str) -> None:
 
 
 def _json_args(body: bytes) -> str:
-    """Return the form field `json_args`, which clients of the original s2i builder send."""
+    """Return the FIELD of a form."""
     try:
         fields = fields_of(body)
     except ValueError as error:
         raise NotJsonError(f"the form cannot be read: {error}") from None
-    if "json_args" in fields:
-        return fields["json_args"]
+    if FIELD in fields:
+        return fields[FIELD]
     if "args" in fields:
         raise MediaTypeError(f"`args` holds a pickle, which is never read: {SEND_JSON}")
     raise MediaTypeError(
-        f"the body is sent as a form, but has no field `json_args`: {SEND_JSON} "
+        f"the body is sent as a form, but has no field `{FIELD}`: {SEND_JSON} "
         "(curl needs -H 'content-type: application/json')"
     )

@@ -6,10 +6,10 @@ accepted, returned and counted.
 
 from __future__ import annotations
 
-import re
 import secrets
 import time
 from collections.abc import Mapping
+from functools import cache
 from http import HTTPStatus
 from itertools import chain
 from logging import ERROR
@@ -32,16 +32,14 @@ from nachlass_service.bundle.strict_json import encode
 from nachlass_service.metrics import drift_report
 from nachlass_service.scoring.request_body import PredictRequest
 from nachlass_service.scoring.scorer import Scorer
+from nachlass_service.web.headers import MODEL_DIGEST, REQUEST_ID, REQUEST_ID_FORM, RETRY_AFTER
 from nachlass_service.web.page import index_page, index_text, model_document
 
-MODEL_DIGEST = "Model-Digest"
-"""The header with the digest of the model, for when two models are served."""
 COUNTED = "nachlass.counted"
 """The key of the WSGI environment that is set if the server counts requests itself."""
 PIECE_BYTES = 1 << 16
 DISCARD_S = 5
 """Seconds for which the rest of a body that is too large is read and discarded."""
-REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 DETAILS = {
     404: "{0.path} does not exist; predictions are at /predict",
     405: "{0.path} does not support {0.method}",
@@ -104,21 +102,11 @@ def create_app(scorer: Scorer) -> Flask:
                 return json_response(model_document(scorer.bundle, scorer.settings))
         return Response(index_text(scorer.bundle), mimetype="text/plain")
 
-    if scorer.settings.show_samples:
-
-        @app.get("/notebook/<int:number>")
-        def notebook(number: int) -> Response:
-            page = scorer.bundle.executed_notebook(number)
-            if page is None:
-                abort(HTTPStatus.NOT_FOUND)
-            # Its scripts are the notebook's, and must not reach the service.
-            return Response(page, headers={"Content-Security-Policy": "sandbox allow-scripts"})
-
     @app.errorhandler(ServiceError)
     def service_error(error: ServiceError) -> Response:
         response = json_response(problem_of(error, request_id()), error.status, MEDIA_TYPE)
         if isinstance(error, OverloadedError):
-            response.headers["Retry-After"] = str(error.retry_after_s)
+            response.headers[RETRY_AFTER] = str(error.retry_after_s)
         return response
 
     @app.errorhandler(HTTPException)
@@ -143,13 +131,42 @@ def create_app(scorer: Scorer) -> Flask:
 
     @app.after_request
     def add_headers(response: Response) -> Response:
-        response.headers["X-Request-Id"] = request_id()
+        response.headers[REQUEST_ID] = request_id()
         if request.endpoint == "predict":
             response.headers[MODEL_DIGEST] = scorer.bundle.manifest.digest
         return response
 
+    serve_description(app, scorer)
+    if scorer.settings.show_samples:
+        serve_notebooks(app, scorer)
     count_requests(app, scorer)
     return app
+
+
+def serve_description(app: Flask, scorer: Scorer) -> None:
+    """Serve the OpenAPI document, which is imported and computed on the first request."""
+
+    @cache
+    def document() -> str:
+        from nachlass_service.web.openapi.document import openapi_text
+
+        return openapi_text(scorer.bundle, scorer.settings)
+
+    @app.get("/openapi.json")
+    def openapi() -> Response:
+        return Response(document(), mimetype="application/json")
+
+
+def serve_notebooks(app: Flask, scorer: Scorer) -> None:
+    """Serve the executed notebooks."""
+
+    @app.get("/notebook/<int:number>")
+    def notebook(number: int) -> Response:
+        page = scorer.bundle.executed_notebook(number)
+        if page is None:
+            abort(HTTPStatus.NOT_FOUND)
+        # Its scripts are the notebook's, and must not reach the service.
+        return Response(page, headers={"Content-Security-Policy": "sandbox allow-scripts"})
 
 
 def count_requests(app: Flask, scorer: Scorer) -> None:
@@ -244,8 +261,8 @@ def root_url(settings: Settings) -> str:
 def request_id() -> str:
     """Return the ID of this request in the log: the client's, or a new one."""
     if "request_id" not in g:
-        sent_id = request.headers.get("X-Request-Id", "")
-        g.request_id = sent_id if REQUEST_ID.fullmatch(sent_id) else secrets.token_hex(8)
+        sent_id = request.headers.get(REQUEST_ID, "")
+        g.request_id = sent_id if REQUEST_ID_FORM.fullmatch(sent_id) else secrets.token_hex(8)
     found: str = g.request_id
     return found
 

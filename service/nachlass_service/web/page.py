@@ -18,6 +18,7 @@ from nachlass_service.bundle.strict_json import encode
 from nachlass_service.metrics.drift import FALSE_ALARMS
 from nachlass_service.metrics.drift_report import DriftReport
 from nachlass_service.web.charts import MAX_CHARTS, charts_of
+from nachlass_service.web.example import body_of, has_example
 from nachlass_service.web.schema_text import fields_of, type_of
 
 PLACEHOLDER = "SAMPLE AS JSON"
@@ -127,14 +128,14 @@ def index_page(
 def _contract(bundle: Bundle, settings: Settings, base_url: str) -> dict[str, Any]:
     """Return what contract.html shows."""
     schema, example = bundle.manifest.input.schema, bundle.manifest.input.example
-    has_example = _has_example(bundle, settings)
+    is_shown = has_example(bundle, settings)
     return {
         "curl": _curl(bundle, settings, base_url),
         "placeholder": PLACEHOLDER,
-        "has_example": has_example,
+        "has_example": is_shown,
         # A list as long as a picture's is better read as one line.
         "example": _indented(example) if isinstance(example, dict) else _line(example),
-        "answer": _answer(bundle) if has_example else None,
+        "answer": _answer(bundle) if is_shown else None,
         "batches": types_taken(),
         "fields": fields_of(schema),
         "type": type_of(schema),
@@ -174,29 +175,19 @@ def curl_line(bundle: Bundle, settings: Settings, base_url: str) -> str:
 def _curl(bundle: Bundle, settings: Settings, base_url: str) -> list[str]:
     """Return the parts of a curl command, each option with its value."""
     body = PLACEHOLDER
-    if _has_example(bundle, settings):
-        example = bundle.manifest.input.example
-        body = _line([example] if _is_sent_in_list(bundle, example) else example)
+    if has_example(bundle, settings):
+        body = _line(body_of(bundle, bundle.manifest.input.example))
     address = shlex.quote(f"{base_url.rstrip('/')}/predict")
     header = "-H 'content-type: application/json'"
     return [f"curl -s {address}", header, f"-d {shlex.quote(body)}"]
 
 
-def _has_example(bundle: Bundle, settings: Settings) -> bool:
-    """Return whether there is an example sample that may be shown."""
-    return bool(settings.show_samples and bundle.manifest.samples.are_there)
-
-
 def _answer(bundle: Bundle) -> str | None:
     """Return the proven prediction for the example, None without samples."""
     for sample, prediction in bundle.samples():
-        return _line([prediction] if _is_sent_in_list(bundle, sample) else prediction)
+        is_list = body_of(bundle, sample) is not sample
+        return _line([prediction] if is_list else prediction)
     return None
-
-
-def _is_sent_in_list(bundle: Bundle, sample: Any) -> bool:
-    """Return whether a sample is sent as a list of one: a pipeline reads a list as samples."""
-    return bundle.is_pipeline and isinstance(sample, list)
 
 
 def _line(value: Any) -> str:

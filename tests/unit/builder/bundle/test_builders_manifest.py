@@ -94,7 +94,11 @@ def test_a_draft_becomes_a_manifest_in_three_steps():
     unproven = draft().served_with(whole.packages, whole.locks.serving, whole.slim)
     assert unproven.locks == whole.locks
     proven = unproven.proven(
-        batch=whole.batch, preload=whole.preload, memory=whole.memory, baseline=whole.baseline
+        batch=whole.batch,
+        preload=whole.preload,
+        memory=whole.memory,
+        baseline=whole.baseline,
+        synthetic=whole.input.synthetic,
     )
     assert proven.finished(whole.digest) == whole
 
@@ -114,6 +118,12 @@ def test_a_draft_is_not_a_bundle(tmp_path):
     assert read_manifest(tmp_path) is None
     with pytest.raises(ValueError, match=r"missing required field `serving` - at `\$\.locks`"):
         load_manifest(tmp_path)
+
+
+def test_a_bundle_of_an_earlier_version_has_no_synthetic_example():
+    document = example()
+    del document["input"]["synthetic"]
+    assert decode(document) == decode(example(input={"synthetic": None}))
 
 
 def test_numbers_keep_their_value(tmp_path):

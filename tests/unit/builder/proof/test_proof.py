@@ -30,6 +30,7 @@ PROVEN = {
     "batch_reason": None,
     "forked": True,
     "forked_reason": None,
+    "synthetic": [0.5],
     "memory": {"loaded": 1000, "scoring": 2000},
     "baseline": {"predictions": {"": {"ham": 50}}, "inputs": {}},
 }
@@ -96,6 +97,7 @@ def test_a_successful_result_becomes_a_proof(proof):
     assert proven.preload
     assert proven.memory == MemoryUse(loaded=64 * MIB, scoring=64 * MIB)
     assert proven.baseline == Baseline(predictions={"": {"ham": 50}}, inputs={})
+    assert proven.synthetic == [0.5]
     assert proven.notes == ()
 
 

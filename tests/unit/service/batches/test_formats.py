@@ -121,7 +121,7 @@ def test_an_unsafe_pyarrow_is_not_used(batches, media_type, monkeypatch):
 
 def test_a_format_is_added_by_an_entry_in_the_table(batches, monkeypatch):
     lines = FORMATS["application/x-ndjson"]
-    monkeypatch.setitem(FORMATS, "text/x-new", Format(lines.reader, lines.writer))
+    monkeypatch.setitem(FORMATS, "text/x-new", Format(lines.reader, lines.writer, "", ""))
     assert is_batch("text/x-new")
     assert "text/x-new" in types_taken()
     assert answered(batches, "text/x-new", b'{"x": 1}\n')[1] == b'{"prediction": 10}\n'

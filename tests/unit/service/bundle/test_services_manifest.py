@@ -111,6 +111,12 @@ def test_a_schema_can_be_true(tmp_path):
     assert manifest.input.schema is True
 
 
+def test_a_bundle_of_an_earlier_version_has_no_synthetic_example(tmp_path):
+    document = example()
+    del document["input"]["synthetic"]
+    assert read_manifest(write(tmp_path, document), proven=True).input.synthetic is None
+
+
 @pytest.mark.parametrize(
     "name", ["../../secret", "/tmp/secret", "link", "a/../../../secret", "a\0b"]
 )

@@ -5,6 +5,7 @@ import json
 import mmap
 import os
 import threading
+from functools import partial
 
 import cloudpickle
 import pytest
@@ -30,7 +31,7 @@ def double(sample):
 def bundle(tmp_path):
     """Return a function that creates a bundle of a predictor and recorded predictions."""
 
-    def make(predictor, *recorded, batch=None, random=()):
+    def make(predictor, *recorded, batch=None, random=(), schema=True, labels=("1",)):
         (tmp_path / "src").mkdir(exist_ok=True)
         model = (None, predictor) if batch is None else (None, predictor, batch)
         (tmp_path / "model.pickle").write_bytes(cloudpickle.dumps(model))
@@ -41,7 +42,10 @@ def bundle(tmp_path):
             entry={"cells": {}},
             samples={"random_fields": list(random)},
             prediction={"labels": {"": ["2", "4"]}, "ladder": [0.0]},
-            input={"features": {"labels": {"": ["1"]}, "buckets": {}}},
+            input={
+                "schema": schema,
+                "features": {"labels": {"": list(labels)}, "buckets": {}},
+            },
         )
 
     return make
@@ -72,6 +76,7 @@ def test_a_model_with_the_recorded_predictions_is_proven(bundle, in_process):
         },
         "forked": True,
         "forked_reason": None,
+        "synthetic": None,
     }
     assert 0 < seconds < 10
     assert memory.keys() == {"loaded", "scoring"}
@@ -183,6 +188,21 @@ def test_a_model_that_fails_after_a_fork_is_reported(bundle, in_process):
     answer = in_process(prove, bundle(LoadedHere(), (1, True)))
     assert (answer["samples"], answer["forked"]) == (1, False)
     assert answer["forked_reason"] == "a forked worker's predictions differ"
+
+
+def test_a_sample_is_made_up_with_the_counts_of_the_baseline(bundle, in_process):
+    recorded = [(sample, 2 * sample) for sample in (1, 1, 2)]
+    synthesize = partial(prove, synthesize=True)
+    made = bundle(double, *recorded, schema={"type": "integer"}, labels=["2", "1"])
+    assert in_process(synthesize, made)["synthetic"] == 1
+
+
+def test_none_is_made_up_without_samples_or_for_a_model_that_a_fork_breaks(bundle, in_process):
+    synthesize = partial(prove, synthesize=True)
+    schema = {"type": "integer"}
+    assert in_process(synthesize, bundle(double, schema=schema))["synthetic"] is None
+    broken = bundle(LoadedHere(), (1, True), schema=schema)
+    assert in_process(synthesize, broken)["synthetic"] is None
 
 
 def test_batches_of_a_forked_process_are_compared_if_they_are_used(bundle, in_process):
