@@ -80,7 +80,7 @@ def test_examples_are_accepted_and_the_command_prints_the_same(
     bundle = built(EXAMPLES / name)
     settings = {"S2I_SHOW_SAMPLES": shown, "S2I_STRICT_SCHEMA": "1", "S2I_MAX_BATCH_ROWS": "7"}
     with served(bundle, environ, **settings) as service:
-        status, headers, body = service.ask("GET", "/openapi.json")
+        status, headers, body = service.request("GET", "/openapi.json")
         assert (status, headers["Content-Type"]) == (200, "application/json")
         content = json.loads(body)["paths"]["/predict"]["post"]["requestBody"]["content"]
         for media_type in (
@@ -89,7 +89,7 @@ def test_examples_are_accepted_and_the_command_prints_the_same(
             "application/x-ndjson",
         ):
             [one] = content[media_type]["examples"].values()
-            status, _headers, answer = service.ask(
+            status, _headers, answer = service.request(
                 "POST", "/predict", _body(media_type, one["value"]), {"Content-Type": media_type}
             )
             assert status == 200
