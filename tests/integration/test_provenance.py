@@ -3,6 +3,8 @@
 import hashlib
 import json
 import os
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -99,12 +101,10 @@ def outside(tmp_path):
 
 def database():
     """Create a small sqlite database."""
-    import sqlite3
-
-    base = sqlite3.connect(":memory:")
-    base.execute("create table t (a)")
-    base.commit()
-    return base.serialize()
+    with closing(sqlite3.connect(":memory:")) as base:
+        base.execute("create table t (a)")
+        base.commit()
+        return base.serialize()
 
 
 def array():
