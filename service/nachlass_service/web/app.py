@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from itertools import chain
 from logging import ERROR
+from pathlib import Path
 
 from flask import Flask, Request, Response, abort, g, request
 from werkzeug.exceptions import ClientDisconnected, HTTPException
@@ -48,8 +49,12 @@ DETAILS = {
 }
 ACCEPTED = ["text/plain", "text/html", "application/json"]
 """The media types of `/`; the first is for clients that accept anything, such as curl."""
-PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-"""The page for people contains its style and its icon, and has no script."""
+PAGE_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'self'; "
+    "connect-src 'self'; form-action 'none'; base-uri 'none'"
+)
+"""The page for people contains its style and its icon, loads try.js, and asks only this service."""
+TRY_IT = (Path(__file__).parent / "static/try.js").read_bytes()
 
 
 def create_app(scorer: Scorer) -> Flask:
@@ -103,6 +108,10 @@ def create_app(scorer: Scorer) -> Flask:
             case "application/json":
                 return json_response(model_document(scorer.bundle, scorer.settings))
         return Response(index_text(scorer.bundle), mimetype="text/plain")
+
+    @app.get("/try.js")
+    def try_it() -> Response:
+        return Response(TRY_IT, mimetype="text/javascript")
 
     if scorer.settings.show_samples:
 

@@ -130,10 +130,10 @@ def _contract(bundle: Bundle, settings: Settings, base_url: str) -> dict[str, An
     has_example = _has_example(bundle, settings)
     return {
         "curl": _curl(bundle, settings, base_url),
+        "body": _shown(_body(bundle)) if has_example else "",
         "placeholder": PLACEHOLDER,
         "has_example": has_example,
-        # A list as long as a picture's is better read as one line.
-        "example": _indented(example) if isinstance(example, dict) else _line(example),
+        "example": _shown(example),
         "answer": _answer(bundle) if has_example else None,
         "batches": types_taken(),
         "fields": fields_of(schema),
@@ -173,13 +173,16 @@ def curl_line(bundle: Bundle, settings: Settings, base_url: str) -> str:
 
 def _curl(bundle: Bundle, settings: Settings, base_url: str) -> list[str]:
     """Return the parts of a curl command, each option with its value."""
-    body = PLACEHOLDER
-    if _has_example(bundle, settings):
-        example = bundle.manifest.input.example
-        body = _line([example] if _is_sent_in_list(bundle, example) else example)
+    body = _line(_body(bundle)) if _has_example(bundle, settings) else PLACEHOLDER
     address = shlex.quote(f"{base_url.rstrip('/')}/predict")
     header = "-H 'content-type: application/json'"
     return [f"curl -s {address}", header, f"-d {shlex.quote(body)}"]
+
+
+def _body(bundle: Bundle) -> Any:
+    """Return the JSON value of the example request."""
+    example = bundle.manifest.input.example
+    return [example] if _is_sent_in_list(bundle, example) else example
 
 
 def _has_example(bundle: Bundle, settings: Settings) -> bool:
@@ -197,6 +200,11 @@ def _answer(bundle: Bundle) -> str | None:
 def _is_sent_in_list(bundle: Bundle, sample: Any) -> bool:
     """Return whether a sample is sent as a list of one: a pipeline reads a list as samples."""
     return bundle.is_pipeline and isinstance(sample, list)
+
+
+def _shown(value: Any) -> str:
+    """Return a value as JSON to read: a list, as long as a picture's, is one line."""
+    return _indented(value) if isinstance(value, dict) else _line(value)
 
 
 def _line(value: Any) -> str:
