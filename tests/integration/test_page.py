@@ -69,8 +69,8 @@ def test_the_page_shows_the_facts_of_the_manifest(tmp_path):
 @pytest.mark.parametrize("manifest", [example(), hostile()], ids=["example", "hostile"])
 def test_the_page_loads_no_other_resources(manifest, tmp_path):
     page = page_of(manifest, tmp_path)
-    assert all(re.match(r"data:image/|[a-z.]+(/\d+)?$", one) for one in page.references)
-    assert not {"script", "iframe", "object", "embed", "img"} & {*page.tags}
+    assert all(re.match(r"data:image/|[a-z.]+(/\d+)?$|try.js$", one) for one in page.references)
+    assert not {"iframe", "object", "embed", "img"} & {*page.tags}
     assert len(page.styles) == 1
     assert not re.search(r"url\(|@import|//", page.styles[0])
 
@@ -97,12 +97,16 @@ def test_samples_are_hidden_unless_allowed(contract, tmp_path):
     assert shown.count("Babbage") == 1
     page = page_of(manifest, tmp_path, show_samples=False)
     assert not re.search("Lovelace|Babbage", page.everything)
-    assert shlex.split(page.curl)[-1] == PLACEHOLDER
+    made_up = manifest["input"]["synthetic"]
+    body = made_up if contract == "function" else [made_up]
+    assert json.loads(shlex.split(page.curl)[-1]) == body
+    assert "Made up by the build; the model accepts it." in page.everything
     assert page.links == LINKS
 
 
 def test_the_page_of_a_notebook_without_samples_has_a_placeholder(tmp_path):
-    manifest = example(samples={"count": 0, "shipped": 0}, input={"schema": True, "example": None})
+    nothing = {"schema": True, "example": None, "synthetic": None}
+    manifest = example(samples={"count": 0, "shipped": 0}, input=nothing)
     page = page_of(manifest, tmp_path)
     assert page.blocks["pre"] == [page.curl]
     assert shlex.split(page.curl)[-1] == PLACEHOLDER
@@ -251,7 +255,7 @@ def test_a_browser_shows_the_page_without_horizontal_scrolling(manifest, tmp_pat
         body = json.dumps(manifest["input"]["example"])
         header = "-H 'content-type: application/json'"
         assert page.curl == f"curl -s {url}predict {header} -d {shlex.quote(body)}"
-        assert requested == [("/", 200)]  # not even an icon
+        assert requested == [("/", 200), ("/try.js", 200)]  # not even an icon
         # The frame is for telephones: a window of Chromium has at least 500 px.
         for width in (320, 390, 1280):
             frame = chromium(profile, "--dump-dom", f"{url}frame/{width}")

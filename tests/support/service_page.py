@@ -15,27 +15,39 @@ from support.manifest import bundle_with, example
 HOSTILE = "</pre></title><script>alert('1')</script><img src=x onerror=\"alert(2)\">&amp;"
 REFERENCES = {"action", "background", "data", "formaction", "href", "poster", "src", "srcset"}
 VOID = {"img", "input", "link", "meta"}
+SCRIPT = "try.js"
+"""The only script, which the page loads."""
 
 
 class Page(HTMLParser):
-    """The text of a page, by element, and its references; fails if an element is not closed."""
+    """The text of a page without script, by element, and its references.
+
+    Fails if an element is not closed.
+    """
 
     def __init__(self, html):
         super().__init__()
         self.references, self.tags, self.styles = [], [], []
         self.blocks = {"h1": [], "title": [], "pre": [], "code": [], "li": [], "th": []}
-        self.ids, self.headings, self.fields = [], [], []
+        self.ids, self.sections, self.headings, self.fields = [], [], [], []
         self.everything = ""
-        self._open = []
+        self._open, self._hidden = [], 0
         self.feed(html)
         self.close()
         assert not self._open
 
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
+        if tag == "script":
+            assert [name for name, _ in attrs] == ["src", "defer"]
+            assert attrs[0][1] == SCRIPT
+        if self._hidden or "hidden" in dict(attrs):
+            self._hidden += tag not in VOID
         self.references += [value for name, value in attrs if name in REFERENCES]
         assert not [name for name, _ in attrs if name.startswith("on")]
         self.ids += [value for name, value in attrs if name == "id"]
+        if tag == "section":
+            self.sections.append(dict(attrs)["id"])
         if re.fullmatch(r"h\d", tag):
             self.headings.append(int(tag[1]))
         if tag == "th":
@@ -44,13 +56,17 @@ class Page(HTMLParser):
             self.fields.append(("", "open" in dict(attrs)))
         if tag not in VOID:
             self._open.append(tag)
-        if tag in self.blocks:
+        if tag in self.blocks and not self._hidden:
             self.blocks[tag].append("")
 
     def handle_endtag(self, tag):
         assert self._open.pop() == tag
+        self._hidden -= bool(self._hidden)
 
     def handle_data(self, data):
+        assert "script" not in self._open
+        if self._hidden:
+            return
         if "style" in self._open:
             self.styles.append(data)
             return
@@ -66,7 +82,8 @@ class Page(HTMLParser):
 
     @property
     def links(self):
-        return {reference for reference in self.references if not reference.startswith("data:")}
+        found = {reference for reference in self.references if not reference.startswith("data:")}
+        return found - {SCRIPT}
 
     @property
     def statuses(self):

@@ -13,6 +13,7 @@ from functools import cache
 from http import HTTPStatus
 from itertools import chain
 from logging import ERROR
+from pathlib import Path
 
 from flask import Flask, Request, Response, abort, g, request
 from werkzeug.exceptions import ClientDisconnected, HTTPException
@@ -46,8 +47,12 @@ DETAILS = {
 }
 ACCEPTED = ["text/plain", "text/html", "application/json"]
 """The media types of `/`; the first is for clients that accept anything, such as curl."""
-PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-"""The page for people contains its style and its icon, and has no script."""
+PAGE_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'self'; "
+    "connect-src 'self'; form-action 'none'; base-uri 'none'"
+)
+"""The page for people contains its style and its icon, loads try.js, and asks only this service."""
+TRY_IT = (Path(__file__).parent / "static/try.js").read_bytes()
 
 
 def create_app(scorer: Scorer) -> Flask:
@@ -137,6 +142,7 @@ def create_app(scorer: Scorer) -> Flask:
         return response
 
     serve_description(app, scorer)
+    serve_script(app)
     if scorer.settings.show_samples:
         serve_notebooks(app, scorer)
     count_requests(app, scorer)
@@ -155,6 +161,14 @@ def serve_description(app: Flask, scorer: Scorer) -> None:
     @app.get("/openapi.json")
     def openapi() -> Response:
         return Response(document(), mimetype="application/json")
+
+
+def serve_script(app: Flask) -> None:
+    """Serve the script of the page for people."""
+
+    @app.get("/try.js")
+    def try_it() -> Response:
+        return Response(TRY_IT, mimetype="text/javascript")
 
 
 def serve_notebooks(app: Flask, scorer: Scorer) -> None:

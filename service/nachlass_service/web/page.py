@@ -18,7 +18,7 @@ from nachlass_service.bundle.strict_json import encode
 from nachlass_service.metrics.drift import FALSE_ALARMS
 from nachlass_service.metrics.drift_report import DriftReport
 from nachlass_service.web.charts import MAX_CHARTS, charts_of
-from nachlass_service.web.example import body_of, has_example
+from nachlass_service.web.example import body_of, example_of
 from nachlass_service.web.schema_text import fields_of, type_of
 
 PLACEHOLDER = "SAMPLE AS JSON"
@@ -127,15 +127,15 @@ def index_page(
 
 def _contract(bundle: Bundle, settings: Settings, base_url: str) -> dict[str, Any]:
     """Return what contract.html shows."""
-    schema, example = bundle.manifest.input.schema, bundle.manifest.input.example
-    is_shown = has_example(bundle, settings)
+    schema, example = bundle.manifest.input.schema, example_of(bundle, settings)
+    is_recorded = example is not None and example.kind == "sample"
     return {
         "curl": _curl(bundle, settings, base_url),
+        "body": "" if example is None else _shown(example.body),
         "placeholder": PLACEHOLDER,
-        "has_example": is_shown,
-        # A list as long as a picture's is better read as one line.
-        "example": _indented(example) if isinstance(example, dict) else _line(example),
-        "answer": _answer(bundle) if is_shown else None,
+        "example": None if example is None else _shown(example.sample),
+        "example_note": None if example is None or is_recorded else example.summary,
+        "answer": _answer(bundle) if is_recorded else None,
         "batches": types_taken(),
         "fields": fields_of(schema),
         "type": type_of(schema),
@@ -174,9 +174,8 @@ def curl_line(bundle: Bundle, settings: Settings, base_url: str) -> str:
 
 def _curl(bundle: Bundle, settings: Settings, base_url: str) -> list[str]:
     """Return the parts of a curl command, each option with its value."""
-    body = PLACEHOLDER
-    if has_example(bundle, settings):
-        body = _line(body_of(bundle, bundle.manifest.input.example))
+    example = example_of(bundle, settings)
+    body = PLACEHOLDER if example is None else _line(example.body)
     address = shlex.quote(f"{base_url.rstrip('/')}/predict")
     header = "-H 'content-type: application/json'"
     return [f"curl -s {address}", header, f"-d {shlex.quote(body)}"]
@@ -188,6 +187,11 @@ def _answer(bundle: Bundle) -> str | None:
         is_list = body_of(bundle, sample) is not sample
         return _line([prediction] if is_list else prediction)
     return None
+
+
+def _shown(value: Any) -> str:
+    """Return a value as JSON to read: a list, as long as a picture's, is one line."""
+    return _indented(value) if isinstance(value, dict) else _line(value)
 
 
 def _line(value: Any) -> str:

@@ -11,11 +11,12 @@ from nachlass_service.batches.formats import FORMATS, JSON_LINES, types_taken, t
 from nachlass_service.bundle.bundle import Bundle
 from nachlass_service.bundle.strict_json import encode
 from nachlass_service.scoring.request_body import FIELD, FORM
+from nachlass_service.web.example import example_of
 from nachlass_service.web.headers import REQUEST_ID
 from nachlass_service.web.openapi.headers import CONTENT_ENCODING, REQUEST, parameter
 from nachlass_service.web.openapi.predictions import response_schema
 from nachlass_service.web.openapi.problems import responses_of, with_digest
-from nachlass_service.web.openapi.samples import examples, request_examples, request_schema
+from nachlass_service.web.openapi.samples import request_examples, request_schema
 from nachlass_service.web.openapi.typed import Json, reference
 
 JSON = "application/json"
@@ -73,7 +74,7 @@ def _description(bundle: Bundle, settings: Settings) -> str:
         batch=settings.max_batch_s,
         one=settings.predict_timeout_s,
     )
-    example = [] if examples(bundle, settings) else [NO_EXAMPLE]
+    example = [] if example_of(bundle, settings) else [NO_EXAMPLE]
     return "\n\n".join([SEVERAL if bundle.is_pipeline else ONE, *example, batch])
 
 
@@ -97,12 +98,11 @@ def _requests(bundle: Bundle, settings: Settings) -> Json:
 
 def _batch_request(name: str, bundle: Bundle, settings: Settings) -> Json:
     """Return the request that is a batch of a media type."""
-    lines = {}
-    if name in JSON_LINES:
-        lines = {
-            each: {"summary": summary, "value": f"{_line(sample)}\n"}
-            for each, (summary, sample) in examples(bundle, settings).items()
-        }
+    lines: Json = {}
+    example = example_of(bundle, settings)
+    if example and name in JSON_LINES:
+        value = f"{_line(example.sample)}\n"
+        lines = {example.kind: {"summary": example.summary, "value": value}}
     return _with_examples(_rows(FORMATS[name].request, name), lines)
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from nachlass_service.base.settings import Settings
 from nachlass_service.bundle.bundle import Bundle
 from nachlass_service.bundle.manifest import Schema
 from nachlass_service.bundle.schema import types_of
-from nachlass_service.web.example import body_of, has_example
+from nachlass_service.web.example import example_of
 from nachlass_service.web.openapi.typed import Json, reference
 
 UNKNOWN = "One sample. The notebook has no samples, so its form is unknown."
@@ -42,22 +40,12 @@ def request_schema(bundle: Bundle) -> Json:
     return several if is_always_list else {"anyOf": [reference("Sample"), several]}
 
 
-def examples(bundle: Bundle, settings: Settings) -> dict[str, tuple[str, Any]]:
-    """Return the sample to show, if there is one, with a summary, by its name."""
-    given = bundle.manifest.input
-    if has_example(bundle, settings):
-        return {"sample": ("The first sample of the build", given.example)}
-    if given.synthetic is not None:
-        return {"synthetic": ("Made up by the build; the model accepts it", given.synthetic)}
-    return {}
-
-
 def request_examples(bundle: Bundle, settings: Settings) -> Json:
-    """Return the examples of a request."""
-    return {
-        name: {"summary": summary, "value": body_of(bundle, sample)}
-        for name, (summary, sample) in examples(bundle, settings).items()
-    }
+    """Return the examples of a request, by name: one at most."""
+    example = example_of(bundle, settings)
+    if example is None:
+        return {}
+    return {example.kind: {"summary": example.summary, "value": example.body}}
 
 
 def _copied(schema: Schema, *, is_enforced: bool) -> Json:
