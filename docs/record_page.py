@@ -23,7 +23,7 @@ PORT = 8080
 URL = f"http://localhost:{PORT}"
 REQUESTS = 3000
 ROWS = 1000
-SIZE = {"width": 870, "height": 1460}
+SIZE = {"width": 960, "height": 2120}
 
 
 def main() -> None:
