@@ -21,7 +21,7 @@ from support.cells import write_notebook
 from support.project import NOT_IN_GIT
 
 PROJECT = Path(__file__).parents[2]
-KINDS = ("*.py", "*.yml", "*.html", "*.css", "py.typed")
+KINDS = ("*.py", "*.yml", "*.html", "*.css", "*.js", "py.typed")
 """The files of our packages."""
 SHADOWS = ("service.py", "flask.py", "builder.py", "gunicorn.conf.py", "nachlass.py")
 NOT_OURS = 'raise RuntimeError(f"{__file__} was imported by mistake")\n'
